@@ -1,0 +1,108 @@
+"""The errors a user of qsmstats can meet: one small tree.
+
+Every message names the place (file, row, column or grid), the value found and the remedy.
+The command line turns each class into its own exit code (`exit_code`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+__all__ = [
+    "ConvergenceError",
+    "FormulaError",
+    "ImageError",
+    "InvalidDataError",
+    "ModelError",
+    "NotIdentifiedError",
+    "Problem",
+    "QsmstatsError",
+    "UsageError",
+]
+
+
+class QsmstatsError(Exception):
+    """Any error that qsmstats raises on purpose."""
+
+    exit_code: ClassVar[int] = 3
+
+
+class UsageError(QsmstatsError, ValueError):
+    """An argument or option that cannot be used as it was given."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """One thing that is wrong with an input.
+
+    Attributes
+    ----------
+    table
+        File or table in which the problem stands, relative to the study folder.
+    row
+        Row of the file as an editor counts it (the header is row 1), or None.
+    column
+        Name of the column, or None.
+    problem
+        What was found, what is allowed and the remedy.
+    """
+
+    table: str
+    row: int | None = None
+    column: str | None = None
+    problem: str
+
+    def __str__(self) -> str:
+        row = "" if self.row is None else f" row {self.row}"
+        column = "" if self.column is None else f", column '{self.column}'"
+        return f"{self.table}{row}{column}: {self.problem}"
+
+
+class InvalidDataError(QsmstatsError, ValueError):
+    """Input that breaks its schema or the rules between tables and images.
+
+    Parameters
+    ----------
+    problems
+        Everything that is wrong, one `Problem` each; or one sentence.
+    """
+
+    exit_code = 3
+
+    def __init__(self, problems: Sequence[Problem] | str) -> None:
+        self.problems: tuple[Problem, ...] = () if isinstance(problems, str) else tuple(problems)
+        message = problems if isinstance(problems, str) else "\n".join(map(str, self.problems))
+        super().__init__(message)
+
+    def __reduce__(self) -> tuple[type[InvalidDataError], tuple[Sequence[Problem] | str]]:
+        # Errors cross process borders (parallel extraction); the default pickling would
+        # hand the joined message back to __init__ and lose the problems.
+        return type(self), (self.problems or str(self),)
+
+
+class ImageError(InvalidDataError):
+    """An image that cannot be read or does not fit the others of its session."""
+
+
+class ModelError(QsmstatsError, ValueError):
+    """A model that cannot be fitted to the data as given."""
+
+    exit_code = 3
+
+
+class FormulaError(ModelError):
+    """A formula that cannot be read, or that names what the data do not hold."""
+
+
+class NotIdentifiedError(ModelError):
+    """A model whose parameters the design cannot tell apart."""
+
+
+class ConvergenceError(ModelError):
+    """A fit that did not converge where a converged fit is required."""
+
+    exit_code = 4
