@@ -1,0 +1,389 @@
+"""A study folder: what study.toml says, and where each image and table is.
+
+`open_study` reads and checks study.toml; every problem of the file is reported at once.
+Patterns of images and per-participant tables carry ``{participant}`` and ``{session}``, which
+stand for the whole identifiers (``sub-001``, ``ses-01``). What the tables hold is read by
+`qsmstats.tables`; what the images hold by `qsmstats.voxels`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.schemas import map_schemas
+
+__all__ = [
+    "FeatureSettings",
+    "HistologySettings",
+    "MapSpec",
+    "ModelSettings",
+    "Study",
+    "TableSpec",
+    "open_study",
+]
+
+FILE = "study.toml"
+TABLES = ("participants", "sessions", "lesions", "ratings", "histology")
+REQUIRED_TABLES = ("participants", "sessions", "lesions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapSpec:
+    """One quantitative map of the study.
+
+    Attributes
+    ----------
+    name
+        Canonical name (`susceptibility_ppb`, `mwf_percent`, `ndi`): the unit is part of it.
+    pattern
+        Path of the image below the study folder, with ``{participant}`` and ``{session}``.
+    unit
+        Unit of the stored values; converted to the canonical one when read.
+    missing
+        Stored value that means "not measured" (MWF fits often write 0), or None.
+    """
+
+    name: str
+    pattern: str
+    unit: str
+    missing: float | None = None
+
+    @property
+    def factor(self) -> float:
+        """Factor from the stored unit to the canonical one."""
+        return map_schemas()[self.name].units[self.unit]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableSpec:
+    """Where a table is, and how it turns long where it is stored wide.
+
+    Attributes
+    ----------
+    file
+        Path below the study folder; may carry ``{participant}``.
+    columns
+        Column of the schema -> name of that column in the file, where they differ.
+    wide
+        Columns of the file that hold one rater (visit, type, ...) each; empty for a long table.
+    names_to, values_to
+        Columns of the schema that receive the names and the values of `wide`.
+    """
+
+    file: str
+    columns: Mapping[str, str] = field(default_factory=dict)
+    wide: tuple[str, ...] = ()
+    names_to: str | None = None
+    values_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSettings:
+    """Distances in mm that cut a lesion and its surroundings into layers.
+
+    Attributes
+    ----------
+    shell_mm
+        The outer shell: lesion voxels at most this far inside the lesion's edge. 2 mm is about the
+        width of a paramagnetic rim on 3 T QSM, and one voxel at 2 mm.
+    ring_mm
+        Width of the perilesional ring outside the edge.
+    nawm_distance_mm
+        Normal-appearing white matter starts this far from every lesion of the participant.
+    layer_mm
+        Depth of one layer of the layer profile.
+    """
+
+    shell_mm: float = 2.0
+    ring_mm: float = 2.0
+    nawm_distance_mm: float = 4.0
+    layer_mm: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """The models of the three studies; the values here are this project's defaults.
+
+    Attributes
+    ----------
+    baseline
+        Lesions of the first session of each participant.
+    tissue
+        The same lesions beside their participant's normal-appearing white matter and the white
+        matter of controls (column `tissue`).
+    trajectory
+        Lesions of every session of participants with at least two.
+    outcomes
+        Maps to analyse; empty for every map of the study.
+    df, adjust, level
+        Degrees of freedom, adjustment of pairwise tests and confidence level.
+    """
+
+    baseline: str = "{outcome} ~ lesion_type + age + sex + log(volume_mm3) + (1 | participant_id)"
+    tissue: str = "{outcome} ~ tissue + age + sex + (1 | participant_id)"
+    trajectory: str = (
+        "{outcome} ~ lesion_type * years + age + sex"
+        " + (1 + years | participant_id) + (1 | participant_id:lesion_id)"
+    )
+    outcomes: tuple[str, ...] = ()
+    df: str = "satterthwaite"
+    adjust: str = "holm"
+    level: float = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistologySettings:
+    """How the index test answers to the reference standard.
+
+    Attributes
+    ----------
+    mapping
+        Reference class -> levels of the index test that predict it.
+    unmapped
+        What a level that no class claims counts as: "exclude" or "negative".
+    """
+
+    mapping: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {
+            "remyelinated": ("isointense", "hypointense"),
+            "chronic_inactive": ("hyperintense",),
+            "chronic_active": ("paramagnetic_rim",),
+        }
+    )
+    unmapped: str = "negative"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Study:
+    """A study folder as study.toml describes it."""
+
+    folder: Path
+    name: str
+    labels: str
+    maps: tuple[MapSpec, ...]
+    tissue: Mapping[str, str]
+    tables: Mapping[str, TableSpec]
+    lesion_types: Mapping[str, str] = field(default_factory=dict)
+    features: FeatureSettings = field(default_factory=FeatureSettings)
+    models: ModelSettings = field(default_factory=ModelSettings)
+    histology: HistologySettings = field(default_factory=HistologySettings)
+
+    @property
+    def outcomes(self) -> tuple[str, ...]:
+        """Names of the maps to analyse."""
+        return self.models.outcomes or tuple(spec.name for spec in self.maps)
+
+    def image(self, pattern: str, participant_id: str, session_id: str) -> Path:
+        """Return the path of an image of one session, from its pattern."""
+        return self.folder / pattern.format(participant=participant_id, session=session_id)
+
+
+class _Reader:
+    """Reads the parts of study.toml and collects every problem on the way."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+
+    def report(self, where: str, problem: str) -> None:
+        self.problems.append(Problem(table=FILE, column=where, problem=problem))
+
+    def section(self, raw: Mapping[str, Any], name: str, where: str = "") -> dict[str, Any]:
+        value = raw.get(name, {})
+        if isinstance(value, dict):
+            return value
+        self.report(where + name, f"expected a section [{where + name}], found {value!r}")
+        return {}
+
+    def known(self, where: str, raw: Iterable[str], allowed: Iterable[str]) -> None:
+        choices = list(allowed)
+        for key in raw:
+            if key not in choices:
+                close = difflib.get_close_matches(key, choices, n=1)
+                hint = f"; did you mean '{close[0]}'?" if close else ""
+                path = f"{where}.{key}" if where else key
+                self.report(path, f"is not a setting; allowed: {', '.join(choices)}{hint}")
+
+
+_Settings = TypeVar("_Settings", FeatureSettings, ModelSettings, HistologySettings)
+
+
+def open_study(folder: str | Path) -> Study:
+    """Open a study folder.
+
+    Parameters
+    ----------
+    folder
+        Folder that holds study.toml.
+
+    Returns
+    -------
+    Study
+        What study.toml says; no table or image is read.
+
+    Raises
+    ------
+    InvalidDataError
+        If study.toml is missing or cannot be understood; every problem is listed.
+    """
+    folder = Path(folder)
+    raw = _read_toml(folder)
+    reader = _Reader()
+    reader.known("", raw, (item.name for item in fields(Study) if item.name != "folder"))
+    labels = reader.section(raw, "labels")
+    reader.known("labels", labels, ("pattern",))
+    study = Study(
+        folder=folder,
+        name=str(raw.get("name", folder.resolve().name)),
+        labels=_pattern(reader, "labels.pattern", labels.get("pattern")),
+        maps=_maps(reader, reader.section(raw, "maps")),
+        tissue={
+            name: _pattern(reader, f"tissue.{name}", pattern)
+            for name, pattern in reader.section(raw, "tissue").items()
+        },
+        tables=_tables(reader, reader.section(raw, "tables")),
+        lesion_types=reader.section(raw, "lesion_types"),
+        features=_settings(reader, FeatureSettings, "features", raw),
+        models=_settings(reader, ModelSettings, "models", raw),
+        histology=_settings(reader, HistologySettings, "histology", raw),
+    )
+    _check_settings(reader, study)
+    if reader.problems:
+        raise InvalidDataError(reader.problems)
+    return study
+
+
+def _read_toml(folder: Path) -> dict[str, Any]:
+    path = folder / FILE
+    if not path.is_file():
+        raise InvalidDataError(
+            [Problem(table=str(path), problem="no such file; a study folder holds a study.toml")]
+        )
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidDataError(
+            [Problem(table=str(path), problem=f"is not valid TOML: {error}")]
+        ) from error
+
+
+def _pattern(reader: _Reader, where: str, value: object) -> str:
+    if not isinstance(value, str):
+        reader.report(
+            where, f"expected a file pattern such as '{{participant}}/...', found {value!r}"
+        )
+        return ""
+    try:
+        first = value.format(participant="1", session="1")
+        if first == value:
+            reader.report(where, f"'{value}' names no {{participant}}: every session would read it")
+    except (KeyError, IndexError, ValueError):
+        reader.report(where, f"'{value}' may hold {{participant}} and {{session}} in braces only")
+    return value
+
+
+def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
+    known = map_schemas()
+    reader.known("maps", raw, known)
+    if not raw:
+        reader.report("maps", f"no map is named; add a section such as [maps.{next(iter(known))}]")
+    specs = []
+    for name in raw:
+        entry = reader.section(raw, name, "maps.")
+        reader.known(f"maps.{name}", entry, ("pattern", "unit", "missing"))
+        unit = entry.get("unit")
+        if name in known and unit not in known[name].units:
+            units = ", ".join(known[name].units)
+            reader.report(f"maps.{name}.unit", f"{unit!r} is no unit of this map; allowed: {units}")
+        missing = entry.get("missing")
+        if missing is not None and not isinstance(missing, int | float):
+            reader.report(f"maps.{name}.missing", f"expected a number, found {missing!r}")
+        pattern = _pattern(reader, f"maps.{name}.pattern", entry.get("pattern"))
+        specs.append(MapSpec(name=name, pattern=pattern, unit=str(unit), missing=missing))
+    return tuple(specs)
+
+
+def _tables(reader: _Reader, raw: Mapping[str, Any]) -> dict[str, TableSpec]:
+    reader.known("tables", raw, TABLES)
+    specs = {}
+    for name, value in raw.items():
+        entry: dict[str, Any] = {"file": value} if isinstance(value, str) else value
+        allowed = [item.name for item in fields(TableSpec)]
+        if not isinstance(entry, dict) or not isinstance(entry.get("file"), str):
+            reader.report(f"tables.{name}", f"expected a file name, found {value!r}")
+            continue
+        reader.known(f"tables.{name}", entry, allowed)
+        entry = {key: entry[key] for key in allowed if key in entry}
+        wide = tuple(entry.pop("wide", ()))
+        if wide and not {"names_to", "values_to"} <= entry.keys():
+            reader.report(f"tables.{name}", "a wide table needs names_to and values_to")
+        specs[name] = TableSpec(wide=wide, **entry)
+    for name in REQUIRED_TABLES:
+        if name not in raw:
+            reader.report(f"tables.{name}", f'is missing; add e.g. {name} = "{name}.tsv"')
+    return specs
+
+
+def _settings(
+    reader: _Reader, kind: type[_Settings], name: str, raw: Mapping[str, Any]
+) -> _Settings:
+    entry = reader.section(raw, name)
+    defaults = kind()
+    reader.known(name, entry, (item.name for item in fields(kind)))
+    values: dict[str, Any] = {}
+    for item in fields(kind):
+        if item.name not in entry:
+            continue
+        default = getattr(defaults, item.name)
+        value = _like(entry[item.name], default)
+        if value is None:
+            found = entry[item.name]
+            reader.report(
+                f"{name}.{item.name}", f"expected something like {default!r}, found {found!r}"
+            )
+        else:
+            values[item.name] = value
+    return kind(**values)
+
+
+def _like(value: object, default: object) -> object:
+    """Return `value` in the type of `default`, or None where it does not fit."""
+    if (
+        isinstance(default, float)
+        and isinstance(value, int | float)
+        and not isinstance(value, bool)
+    ):
+        return float(value)
+    if isinstance(default, tuple) and isinstance(value, list):
+        return tuple(map(str, value))
+    if isinstance(default, dict) and isinstance(value, dict):
+        return {
+            key: (item,) if isinstance(item, str) else tuple(item) for key, item in value.items()
+        }
+    return value if isinstance(default, str) and isinstance(value, str) else None
+
+
+def _check_settings(reader: _Reader, study: Study) -> None:
+    for item in fields(FeatureSettings):
+        value = getattr(study.features, item.name)
+        if not 0 < value < 100:
+            reader.report(f"features.{item.name}", f"{value} mm lies outside 0 to 100 mm")
+    if not 0 < study.models.level < 1:
+        reader.report("models.level", f"{study.models.level} lies outside 0 to 1")
+    reader.known("models.outcomes", study.models.outcomes, (spec.name for spec in study.maps))
+    for value, allowed, where in (
+        (study.histology.unmapped, ("exclude", "negative"), "histology.unmapped"),
+        (study.models.df, ("satterthwaite", "kenward-roger", "normal", "residual"), "models.df"),
+        (
+            study.models.adjust,
+            ("holm", "tukey", "fdr_bh", "bonferroni", "none"),
+            "models.adjust",
+        ),
+    ):
+        if value not in allowed:
+            reader.report(where, f"'{value}' is none of {', '.join(allowed)}")
