@@ -1,3 +1,69 @@
-"""Statistics for cohort studies of multiple-sclerosis lesions."""
+"""Statistics for cohort studies of multiple-sclerosis lesions.
+
+From quantitative MRI maps and lesion labels to one row per lesion, and from there to three
+answers: how lesion types differ at baseline, how they change over time, and how well the type
+seen on susceptibility maps tells what the pathologist saw.
+
+The public names are loaded on first use: ``import qsmstats`` and ``qsmstats --help`` stay fast.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "MixedModel": "qsmstats.mixed.model",
+    "agreement": "qsmstats.accuracy.agreement",
+    "baseline_differences": "qsmstats.studies.baseline",
+    "check_study": "qsmstats.check",
+    "diagnostic_accuracy": "qsmstats.accuracy.diagnostic",
+    "extract_cohort": "qsmstats.voxels.cohort",
+    "extract_features": "qsmstats.voxels.features",
+    "feasible_tables": "qsmstats.accuracy.feasible",
+    "histology_accuracy": "qsmstats.studies.histology",
+    "match_lesions": "qsmstats.voxels.matching",
+    "open_study": "qsmstats.study",
+    "read_tables": "qsmstats.tables.read",
+    "run_study": "qsmstats.run",
+    "simulate_study": "qsmstats.simulate.cohort",
+    "tidy_lesions": "qsmstats.tables.tidy",
+    "tissue_differences": "qsmstats.studies.baseline",
+    "tissue_table": "qsmstats.tables.tidy",
+    "trajectories": "qsmstats.studies.trajectory",
+    "write_answer": "qsmstats.studies.answers",
+}
+
+__all__ = ["__version__", *_HOMES]
+
+if TYPE_CHECKING:
+    from qsmstats.accuracy.agreement import agreement
+    from qsmstats.accuracy.diagnostic import diagnostic_accuracy
+    from qsmstats.accuracy.feasible import feasible_tables
+    from qsmstats.check import check_study
+    from qsmstats.mixed.model import MixedModel
+    from qsmstats.run import run_study
+    from qsmstats.simulate.cohort import simulate_study
+    from qsmstats.studies.answers import write_answer
+    from qsmstats.studies.baseline import baseline_differences, tissue_differences
+    from qsmstats.studies.histology import histology_accuracy
+    from qsmstats.studies.trajectory import trajectories
+    from qsmstats.study import open_study
+    from qsmstats.tables.read import read_tables
+    from qsmstats.tables.tidy import tidy_lesions, tissue_table
+    from qsmstats.voxels.cohort import extract_cohort
+    from qsmstats.voxels.features import extract_features
+    from qsmstats.voxels.matching import match_lesions
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        message = f"module 'qsmstats' has no attribute '{name}'"
+        raise AttributeError(message)
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,217 @@
+"""The command line: parses, calls, and exits with a true code.
+
+Exit codes: 0 all well, 1 some participants failed, 2 wrong usage, 3 invalid data, 4 a model did
+not converge. Everything heavy is imported after the arguments are read, so that help is instant.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from qsmstats import __version__
+from qsmstats.errors import QsmstatsError
+from qsmstats.progress import progress_bar, say
+
+__all__ = ["main"]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code.
+
+    Parameters
+    ----------
+    arguments
+        What stands after ``qsmstats`` on the command line; by default `sys.argv`.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    options = _parser().parse_args(arguments)
+    options.command_line = shlex.join(["qsmstats", *arguments])
+    try:
+        code: int = options.call(options)
+    except QsmstatsError as error:
+        say(f"{error}")
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("interrupted; start the same command again to go on")
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="qsmstats",
+        description="Statistics for cohort studies of multiple-sclerosis lesions.",
+        epilog="Exit codes: 0 ok, 1 some participants failed, 2 usage, 3 invalid data, "
+        "4 a model did not converge.",
+    )
+    parser.add_argument("--version", action="version", version=f"qsmstats {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_simulate(commands)
+    _add_check(commands)
+    _add_run(commands)
+    _add_report(commands)
+    _add_demo(commands)
+    return parser
+
+
+_Commands = argparse._SubParsersAction  # argparse has no public name for it
+
+
+def _add_simulate(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "simulate", help="write a study folder with known truth, on real anatomy"
+    )
+    parser.add_argument("study", metavar="STUDY", type=Path, help="folder to write; must not exist")
+    _add_size(parser)
+    parser.set_defaults(call=_simulate)
+
+
+def _add_size(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--patients", type=_count, default=115, help="default: 115")
+    parser.add_argument("--controls", type=_count, default=76, help="default: 76")
+    parser.add_argument(
+        "--followed", type=_count, default=40, help="patients with a second session; default: 40"
+    )
+    parser.add_argument("--seed", type=_count, default=1, help="default: 1")
+    parser.add_argument(
+        "--resolution", type=float, default=2.0, help="voxel size in mm; default: 2"
+    )
+    _add_jobs(parser)
+
+
+def _add_jobs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--jobs", type=_jobs, default=None, metavar="N", help="processes; default: one per core"
+    )
+
+
+def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("check", help="list everything that is wrong with a study folder")
+    parser.add_argument("study", metavar="STUDY", type=Path)
+    parser.set_defaults(call=_check)
+
+
+def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("run", help="extract features, fit the models, write the report")
+    parser.add_argument("study", metavar="STUDY", type=Path)
+    parser.add_argument("out", metavar="OUT", type=Path, help="output folder")
+    parser.add_argument(
+        "level",
+        nargs="?",
+        choices=("participant", "group"),
+        help="one step only: features of participants, or the analyses; default: both",
+    )
+    parser.add_argument(
+        "--participant-label",
+        nargs="+",
+        metavar="LABEL",
+        help="these participants only, without 'sub-'; level participant",
+    )
+    _add_jobs(parser)
+    parser.set_defaults(call=_run)
+
+
+def _add_report(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("report", help="draw the report anew from an output folder")
+    parser.add_argument("study", metavar="STUDY", type=Path)
+    parser.add_argument("out", metavar="OUT", type=Path)
+    parser.set_defaults(call=_report)
+
+
+def _add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser("demo", help="simulate a study and run it")
+    parser.add_argument(
+        "out", metavar="OUT", type=Path, help="folder for the study and its results"
+    )
+    _add_size(parser)
+    parser.set_defaults(call=_demo)
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 0:
+        message = f"{value} is negative"
+        raise argparse.ArgumentTypeError(message)
+    return value
+
+
+def _jobs(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        message = f"{value} is less than 1"
+        raise argparse.ArgumentTypeError(message)
+    return value
+
+
+def _cores() -> int:
+    import os
+
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _simulate(options: argparse.Namespace) -> int:
+    from qsmstats.simulate.cohort import simulate_study
+
+    with progress_bar("simulating sessions") as progress:
+        simulate_study(
+            options.study,
+            seed=options.seed,
+            patients=options.patients,
+            controls=options.controls,
+            followed=options.followed,
+            resolution=options.resolution,
+            jobs=options.jobs or _cores(),
+            progress=progress,
+        )
+    say(f"study written: {options.study}")
+    return 0
+
+
+def _check(options: argparse.Namespace) -> int:
+    from qsmstats.check import check_study
+    from qsmstats.errors import InvalidDataError
+    from qsmstats.study import open_study
+
+    problems = check_study(open_study(options.study))
+    for message in problems["message"]:
+        print(message)  # noqa: T201
+    if problems.empty:
+        say(f"{options.study}: no problem found")
+        return 0
+    return 1 if (problems["kind"] == "unreadable").all() else InvalidDataError.exit_code
+
+
+def _run(options: argparse.Namespace) -> int:
+    from qsmstats.run import run_study
+
+    return run_study(
+        options.study,
+        options.out,
+        level=options.level,
+        participants=options.participant_label,
+        jobs=options.jobs or _cores(),
+        command=options.command_line,
+    )
+
+
+def _report(options: argparse.Namespace) -> int:
+    from qsmstats.report.page import write_report
+
+    say(f"report: {write_report(options.study, options.out)}")
+    return 0
+
+
+def _demo(options: argparse.Namespace) -> int:
+    study = options.out / "study"
+    if study.exists():
+        say(f"{study} is there already and is used again; remove it to simulate anew")
+    else:
+        options.study = study
+        _simulate(options)
+    options.study, options.out = study, options.out / "results"
+    options.level = options.participant_label = None
+    return _run(options)

@@ -1,0 +1,59 @@
+"""Progress on the terminal: a bar where there is one, a line now and then where there is none."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+__all__ = ["Progress", "progress_bar", "say"]
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as work goes on."""
+
+SECONDS_BETWEEN_LINES = 10.0
+
+
+def say(message: str) -> None:
+    """Write one line for the user to standard error; standard output is kept for results."""
+    print(message, file=sys.stderr, flush=True)  # noqa: T201
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Progress]:
+    """Show the progress of one long step; yields the function to call with (done, total)."""
+    if sys.stderr.isatty():
+        with _rich_bar(title) as update:
+            yield update
+    else:
+        yield _lines(title)
+
+
+@contextmanager
+def _rich_bar(title: str) -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bar
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task(title, total=None)
+
+        def update(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield update
+
+
+def _lines(title: str) -> Progress:
+    started = last = time.monotonic()
+
+    def update(done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done == total or now - last >= SECONDS_BETWEEN_LINES:
+            last = now
+            say(f"{title}: {done} of {total} after {now - started:.0f} s")
+
+    return update

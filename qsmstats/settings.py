@@ -1,0 +1,87 @@
+"""What a study may set: layers of a lesion, models, and the mapping to pathology.
+
+The values here are this project's defaults; study.toml states others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["FeatureSettings", "HistologySettings", "ModelSettings"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureSettings:
+    """Distances in mm that cut a lesion and its surroundings into layers.
+
+    Attributes
+    ----------
+    shell_mm
+        The outer shell: lesion voxels at most this far inside the lesion's edge. 2 mm is about the
+        width of a paramagnetic rim on 3 T QSM, and one voxel at 2 mm.
+    ring_mm
+        Width of the perilesional ring outside the edge.
+    nawm_distance_mm
+        Normal-appearing white matter starts this far from every lesion of the participant.
+    layer_mm
+        Depth of one layer of the layer profile.
+    """
+
+    shell_mm: float = 2.0
+    ring_mm: float = 2.0
+    nawm_distance_mm: float = 4.0
+    layer_mm: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelSettings:
+    """The models of the three studies; the values here are this project's defaults.
+
+    Attributes
+    ----------
+    baseline
+        Lesions of the first session of each participant.
+    tissue
+        The same lesions beside their participant's normal-appearing white matter and the white
+        matter of controls (column `tissue`).
+    trajectory
+        Lesions of every session of participants with at least two.
+    outcomes
+        Maps to analyse; empty for every map of the study.
+    df, adjust, level
+        Degrees of freedom, adjustment of pairwise tests and confidence level.
+    """
+
+    baseline: str = "{outcome} ~ lesion_type + age + sex + log(volume_mm3) + (1 | participant_id)"
+    tissue: str = "{outcome} ~ tissue + age + sex + (1 | participant_id)"
+    trajectory: str = (
+        "{outcome} ~ lesion_type * years + age + sex"
+        " + (1 + years | participant_id) + (1 | participant_id:lesion_id)"
+    )
+    outcomes: tuple[str, ...] = ()
+    df: str = "satterthwaite"
+    adjust: str = "holm"
+    level: float = 0.95
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistologySettings:
+    """How the index test answers to the reference standard.
+
+    Attributes
+    ----------
+    mapping
+        Reference class -> levels of the index test that predict it.
+    unmapped
+        What a level that no class claims counts as: "exclude" or "negative".
+    """
+
+    mapping: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {
+            "remyelinated": ("isointense", "hypointense"),
+            "chronic_inactive": ("hyperintense",),
+            "chronic_active": ("paramagnetic_rim",),
+        }
+    )
+    unmapped: str = "negative"
