@@ -1,0 +1,178 @@
+"""How lesion types differ at the first session.
+
+Two questions, each answered by one linear mixed model per map (this project's defaults; study.toml
+may state others):
+
+- lesion types against one another:
+  outcome ~ lesion_type + age + sex + log(volume_mm3) + (1 | participant_id)
+- lesion types against normal-appearing white matter and the white matter of controls:
+  outcome ~ tissue + age + sex + (1 | participant_id)
+
+Pairwise contrasts of marginal means are adjusted over all pairs of one map.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from qsmstats.errors import ModelError
+from qsmstats.mixed.model import MixedFit
+from qsmstats.settings import ModelSettings
+from qsmstats.studies.answers import fit_record, fit_study_model, hedges_g, observed_types
+
+__all__ = ["GroupDifferences", "baseline_differences", "tissue_differences"]
+
+DEFAULTS = ModelSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupDifferences:
+    """Differences of one map between the levels of one factor.
+
+    Attributes
+    ----------
+    outcome, factor
+        Column analysed and column whose levels are compared.
+    fit
+        The mixed model.
+    counts
+        Rows, participants, and raw mean and SD per level.
+    means
+        Marginal means: level estimate std_error df conf_low conf_high.
+    contrasts
+        Pairwise differences, unadjusted and adjusted p side by side, Hedges' g.
+    anova
+        Type III tests of the model's terms.
+    coefficients, variances, models
+        Fixed effects, variance components, and the record of the fit.
+    methods
+        What was done, for a methods section.
+    notes
+        What the reader must know, in words.
+    """
+
+    outcome: str
+    factor: str
+    fit: MixedFit
+    counts: pd.DataFrame
+    means: pd.DataFrame
+    contrasts: pd.DataFrame
+    anova: pd.DataFrame
+    coefficients: pd.DataFrame
+    variances: pd.DataFrame
+    models: pd.DataFrame
+    methods: str
+    notes: tuple[str, ...]
+
+
+def baseline_differences(
+    lesions: pd.DataFrame,
+    outcome: str = "mwf_percent",
+    *,
+    settings: ModelSettings = DEFAULTS,
+) -> GroupDifferences:
+    """Compare lesion types at the first session of each participant.
+
+    Parameters
+    ----------
+    lesions
+        One row per participant, session and lesion, as `tidy_lesions` makes it.
+    outcome
+        Column to compare.
+    settings
+        Formula (`settings.baseline`), degrees of freedom, adjustment and level.
+
+    Returns
+    -------
+    GroupDifferences
+
+    Raises
+    ------
+    ModelError
+        If fewer than two types have lesions, or the model cannot be fitted.
+    """
+    first = first_sessions(lesions)
+    typed = observed_types(first)
+    notes = _dropped(len(first) - len(typed), "lesions without a type")
+    return _differences(typed, outcome, "lesion_type", settings.baseline, settings, notes)
+
+
+def tissue_differences(
+    tissue: pd.DataFrame,
+    outcome: str = "mwf_percent",
+    *,
+    settings: ModelSettings = DEFAULTS,
+) -> GroupDifferences:
+    """Compare lesion types with normal-appearing white matter and controls' white matter.
+
+    Parameters
+    ----------
+    tissue
+        One row per participant, session and tissue, as `tissue_table` makes it.
+    outcome
+        Column to compare.
+    settings
+        Formula (`settings.tissue`), degrees of freedom, adjustment and level.
+
+    Raises
+    ------
+    ModelError
+        If fewer than two tissues are there, or the model cannot be fitted.
+    """
+    first = observed_types(first_sessions(tissue), "tissue")
+    return _differences(first, outcome, "tissue", settings.tissue, settings, ())
+
+
+def first_sessions(lesions: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of each participant's first session."""
+    start = lesions.groupby("participant_id", observed=True)["years"].transform("min")
+    return lesions[lesions["years"] == start]
+
+
+def _dropped(count: int, what: str) -> tuple[str, ...]:
+    return (f"{count} {what} were left out.",) if count else ()
+
+
+def _differences(
+    rows: pd.DataFrame,
+    outcome: str,
+    factor: str,
+    formula: str,
+    settings: ModelSettings,
+    notes: tuple[str, ...],
+) -> GroupDifferences:
+    if rows[factor].nunique() < 2:
+        found = ", ".join(map(str, rows[factor].unique())) or "none"
+        message = f"{outcome}: a comparison needs two levels of {factor}; found: {found}"
+        raise ModelError(message)
+    fit = fit_study_model(formula, rows, outcome)
+    options = {"df": settings.df, "level": settings.level}
+    used = rows[rows[outcome].notna()]
+    contrasts = fit.contrasts(factor, adjust=settings.adjust, **options)
+    return GroupDifferences(
+        outcome=outcome,
+        factor=factor,
+        fit=fit,
+        counts=count_levels(used, outcome, factor),
+        means=fit.marginal_means(factor, **options),
+        contrasts=hedges_g(contrasts, fit, used[factor].value_counts()),
+        anova=fit.anova(df=settings.df),
+        coefficients=fit.coefficients(**options),
+        variances=fit.variances,
+        models=fit_record(fit),
+        methods=fit.methods_text(),
+        notes=notes,
+    )
+
+
+def count_levels(rows: pd.DataFrame, outcome: str, factor: str) -> pd.DataFrame:
+    """Count rows and participants per level, with the raw mean and SD beside the model's."""
+    table = rows.groupby(factor, observed=True).agg(
+        n=(outcome, "size"),
+        n_participants=("participant_id", "nunique"),
+        mean=(outcome, "mean"),
+        sd=(outcome, "std"),
+    )
+    return table.reset_index().rename(columns={factor: "level"})

@@ -1,0 +1,166 @@
+"""How each lesion type changes over time.
+
+One linear mixed model per map (this project's default; study.toml may state another):
+
+outcome ~ lesion_type * years + age + sex
+          + (1 + years | participant_id) + (1 | participant_id:lesion_id)
+
+Participants with one session say nothing about change and are left out, with their count. A lesion
+keeps the type of its first session, so that a change of type is not mistaken for one of the
+outcome; a lesion seen once (new or gone) stays in, as the model allows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from qsmstats.errors import NotIdentifiedError
+from qsmstats.mixed.model import MixedFit
+from qsmstats.settings import ModelSettings
+from qsmstats.studies.answers import fit_record, fit_study_model, observed_types
+from qsmstats.studies.baseline import count_levels
+
+__all__ = ["Trajectories", "trajectories"]
+
+DEFAULTS = ModelSettings()
+HORIZON_YEARS = 2.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trajectories:
+    """Change of one map over time, per lesion type.
+
+    Attributes
+    ----------
+    outcome
+        Column analysed.
+    fit
+        The mixed model.
+    counts
+        Rows, participants, raw mean and SD per type.
+    slopes, slope_contrasts
+        Change per year of each type, and its pairwise differences (adjusted).
+    changes
+        Change of each type from 0 to 2 years.
+    means
+        Marginal means of each type at 0, 1 and 2 years.
+    anova, coefficients, variances, models
+        Type III tests, fixed effects, variance components, and the record of the fit.
+    methods
+        What was done, for a methods section.
+    notes
+        What the reader must know, in words.
+    """
+
+    outcome: str
+    fit: MixedFit
+    counts: pd.DataFrame
+    slopes: pd.DataFrame
+    slope_contrasts: pd.DataFrame
+    changes: pd.DataFrame
+    means: pd.DataFrame
+    anova: pd.DataFrame
+    coefficients: pd.DataFrame
+    variances: pd.DataFrame
+    models: pd.DataFrame
+    methods: str
+    notes: tuple[str, ...]
+
+
+def trajectories(
+    lesions: pd.DataFrame,
+    outcome: str = "mwf_percent",
+    *,
+    settings: ModelSettings = DEFAULTS,
+) -> Trajectories:
+    """Estimate the change over time of each lesion type.
+
+    Parameters
+    ----------
+    lesions
+        One row per participant, session and lesion, as `tidy_lesions` makes it.
+    outcome
+        Column to analyse.
+    settings
+        Formula (`settings.trajectory`), degrees of freedom, adjustment and level.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If no participant has two sessions: one visit cannot tell a change.
+    ModelError
+        If the model cannot be fitted.
+    """
+    followed = followed_lesions(lesions)
+    notes = _notes(lesions, followed)
+    fit = fit_study_model(settings.trajectory, followed, outcome)
+    options = {"df": settings.df, "level": settings.level}
+    horizon = {"years": [0.0, HORIZON_YEARS]}
+    return Trajectories(
+        outcome=outcome,
+        fit=fit,
+        counts=count_levels(followed[followed[outcome].notna()], outcome, "lesion_type"),
+        slopes=fit.slopes("years", by="lesion_type", **options),
+        slope_contrasts=fit.slope_contrasts(
+            "years", by="lesion_type", adjust=settings.adjust, **options
+        ),
+        changes=fit.contrasts(
+            "years",
+            by="lesion_type",
+            at=horizon,
+            method="consecutive",
+            adjust=settings.adjust,
+            **options,
+        ),
+        means=fit.marginal_means(
+            ["lesion_type", "years"], at={"years": [0.0, 1.0, HORIZON_YEARS]}, **options
+        ),
+        anova=fit.anova(df=settings.df),
+        coefficients=fit.coefficients(**options),
+        variances=fit.variances,
+        models=fit_record(fit),
+        methods=fit.methods_text(),
+        notes=notes,
+    )
+
+
+def followed_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
+    """Return the lesions of participants with two sessions or more, typed by their first session.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If there is no such participant.
+    """
+    sessions = lesions.groupby("participant_id", observed=True)["years"].transform("nunique")
+    followed = lesions[sessions >= 2].sort_values(["participant_id", "lesion_id", "years"])
+    if followed.empty:
+        message = "no participant has lesions at two sessions: one visit cannot tell a change"
+        raise NotIdentifiedError(message)
+    keys = ["participant_id", "lesion_id"]
+    first_type = followed.groupby(keys, observed=True)["lesion_type"].transform("first")
+    return observed_types(followed.assign(lesion_type=first_type))
+
+
+def _notes(lesions: pd.DataFrame, followed: pd.DataFrame) -> tuple[str, ...]:
+    everyone = lesions["participant_id"].nunique()
+    used = followed["participant_id"].nunique()
+    visits = followed.groupby(["participant_id", "lesion_id"], observed=True)["years"].nunique()
+    notes = [
+        f"{used} of {everyone} participants with lesions have two sessions or more; the others are"
+        " left out.",
+        f"{int((visits < 2).sum())} of {len(visits)} lesions were seen at one session only (new or"
+        " gone); they inform the means and not the slopes.",
+    ]
+    retyped = _retyped(lesions, followed)
+    if retyped:
+        notes.append(f"{retyped} lesions changed type; they keep that of their first session.")
+    return tuple(notes)
+
+
+def _retyped(lesions: pd.DataFrame, followed: pd.DataFrame) -> int:
+    keys = ["participant_id", "lesion_id"]
+    kept = lesions[lesions["participant_id"].isin(followed["participant_id"].unique())]
+    return int(kept.drop_duplicates([*keys, "lesion_type"]).duplicated(keys).sum())

@@ -1,0 +1,38 @@
+"""Fixtures that several rooms share: one small simulated study, made once per test process."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a study of 8 patients (5 followed) and 4 controls at 3 mm; read only."""
+    from qsmstats import simulate_study
+
+    folder = tmp_path_factory.mktemp("small") / "study"
+    simulate_study(folder, seed=7, patients=8, controls=4, followed=5, resolution=3.0)
+    return folder
+
+
+@pytest.fixture
+def study_copy(small_study: Path, tmp_path: Path) -> Path:
+    """Return a copy of the small study that a test may break."""
+    return Path(shutil.copytree(small_study, tmp_path / "study"))
+
+
+@pytest.fixture
+def qsmstats() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Return a function that runs the command line in a process of its own."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-W", "error", "-m", "qsmstats", *map(str, arguments)]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    return run
