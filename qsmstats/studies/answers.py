@@ -79,16 +79,16 @@ def fit_record(fit: MixedFit) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "formula": info.formula,
-                "method": info.method,
+                "formula": fit.model.formula,
+                "method": fit.method,
                 "n_obs": info.n_obs,
                 "n_groups": "; ".join(f"{name} {count}" for name, count in info.n_groups.items()),
-                "n_dropped": info.n_dropped,
+                "dropped_rows": "; ".join(f"{k} {n}" for k, n in info.dropped_rows.items()),
                 "dropped_columns": "; ".join(info.dropped_columns),
                 "converged": info.converged,
                 "singular": info.singular,
                 "criterion": info.criterion,
-                "gradient": info.gradient,
+                "gradient_norm": info.gradient_norm,
                 "evaluations": info.evaluations,
                 "messages": "; ".join(info.messages),
             }

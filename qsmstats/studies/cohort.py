@@ -1,0 +1,187 @@
+"""Who and what was studied: the flow of participants, their description, the census of lesions.
+
+The flow follows items 13 and 14 of STROBE (von Elm et al. 2007, Lancet 370:1453-1457): numbers at
+each stage and reasons for leaving. Standardised differences are (mean_1 - mean_2) divided by the
+root mean square of the two SDs, and for a proportion p the same with variance p (1 - p)
+(Austin 2009, Stat Med 28:3083-3107, section 2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from qsmstats.schemas import load_schema
+from qsmstats.tables.read import StudyTables
+
+__all__ = ["CohortDescription", "describe_cohort"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortDescription:
+    """The cohort in three tables.
+
+    Attributes
+    ----------
+    flow
+        stage, n_participants, n_sessions, n_lesions, note.
+    participants
+        One row per variable (and level): a column per group, missing counts, the standardised
+        difference between the two groups.
+    lesions
+        Lesions, participants with one, share and median volume per type at the first session.
+    """
+
+    flow: pd.DataFrame
+    participants: pd.DataFrame
+    lesions: pd.DataFrame
+
+
+def describe_cohort(
+    tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame
+) -> CohortDescription:
+    """Describe who was studied.
+
+    Parameters
+    ----------
+    tables
+        The study's tables as read.
+    lesions
+        Tidy lesions: those whose images could be read.
+    failures
+        One row per session that failed: participant_id, session_id, file, reason.
+    """
+    return CohortDescription(
+        flow=_flow(tables, lesions, failures),
+        participants=_participants(tables.participants),
+        lesions=_census(lesions),
+    )
+
+
+def _stage(
+    stage: str, sessions: pd.DataFrame, lesions: pd.DataFrame | None = None, note: str = ""
+) -> dict[str, object]:
+    return {
+        "stage": stage,
+        "n_participants": sessions["participant_id"].nunique(),
+        "n_sessions": len(sessions),
+        "n_lesions": 0 if lesions is None else len(lesions),
+        "note": note,
+    }
+
+
+def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) -> pd.DataFrame:
+    sessions = tables.sessions.merge(tables.participants[["participant_id", "group"]])
+    failed = pd.MultiIndex.from_frame(failures[["participant_id", "session_id"]])
+    read = sessions[
+        ~pd.MultiIndex.from_frame(sessions[["participant_id", "session_id"]]).isin(failed)
+    ]
+    patients = read[read["group"] == "MS"]
+    visits = patients.groupby("participant_id", observed=True)["session_id"].transform("nunique")
+    followed = patients[visits >= 2]
+    rows = [
+        {
+            "stage": "enrolled",
+            "n_participants": len(tables.participants),
+            "n_sessions": len(sessions),
+            "n_lesions": len(tables.lesions),
+            "note": "participants.tsv",
+        },
+        _stage("imaged", sessions, tables.lesions, "at least one session"),
+        _stage("images read", read, lesions, f"{len(failed.unique())} sessions failed"),
+        _stage("controls", read[read["group"] == "HC"]),
+        _stage("patients", patients, lesions),
+        _stage(
+            "followed",
+            followed,
+            lesions[lesions["participant_id"].isin(followed["participant_id"])],
+            "patients with two sessions or more",
+        ),
+    ]
+    return pd.DataFrame(rows)
+
+
+def _participants(participants: pd.DataFrame) -> pd.DataFrame:
+    groups = [
+        participants[participants["group"] == name]
+        for name in load_schema("participants").column("group").levels
+    ]
+    rows = [_row("n", "", "count", [str(len(group)) for group in groups], [0, 0], np.nan)]
+    for column in load_schema("participants").fields:
+        if column.name in {"participant_id", "group"} or column.name not in participants:
+            continue
+        values = [group[column.name] for group in groups]
+        missing = [int(value.isna().sum()) for value in values]
+        if column.levels:
+            rows += [
+                _share(column.title, level, column.level_titles[level], values, missing)
+                for level in column.levels
+            ]
+        else:
+            title = column.title + (f", {column.unit}" if column.unit not in (None, "1") else "")
+            rows.append(_mean(title, values, missing))
+    return pd.DataFrame(rows)
+
+
+def _row(
+    variable: str,
+    level: str,
+    statistic: str,
+    cells: list[str],
+    missing: list[int],
+    difference: float,
+) -> dict[str, object]:
+    names = load_schema("participants").column("group").levels
+    return {
+        "variable": variable,
+        "level": level,
+        "statistic": statistic,
+        **dict(zip(names, cells, strict=True)),
+        **{f"missing_{name}": count for name, count in zip(names, missing, strict=True)},
+        "standardised_difference": difference,
+    }
+
+
+def _mean(title: str, values: list[pd.Series], missing: list[int]) -> dict[str, object]:
+    numbers = [value.dropna().astype(float) for value in values]
+    cells = [f"{x.mean():.1f} ± {x.std():.1f}" if len(x) > 1 else "n/a" for x in numbers]
+    difference = _standardised(*((x.mean(), x.var()) for x in numbers))
+    return _row(title, "", "mean ± SD", cells, missing, difference)
+
+
+def _share(
+    title: str, level: str, level_title: str, values: list[pd.Series], missing: list[int]
+) -> dict[str, object]:
+    known = [value.dropna() == level for value in values]
+    cells = [f"{int(x.sum())} ({x.mean():.1%})" if len(x) else "n/a" for x in known]
+    shares = [float(x.mean()) if len(x) else np.nan for x in known]
+    difference = _standardised(*((p, p * (1 - p)) for p in shares))
+    return _row(title, level_title, "n (%)", cells, missing, difference)
+
+
+def _standardised(first: tuple[float, float], second: tuple[float, float]) -> float:
+    spread = np.sqrt((first[1] + second[1]) / 2)
+    return float((second[0] - first[0]) / spread) if spread > 0 else np.nan
+
+
+def _census(lesions: pd.DataFrame) -> pd.DataFrame:
+    start = lesions.groupby("participant_id", observed=True)["years"].transform("min")
+    first = lesions[lesions["years"] == start]
+    column = load_schema("lesions").column("lesion_type")
+    rows = []
+    for level in (*column.levels, None):
+        of_type = first[
+            first["lesion_type"].isna() if level is None else first["lesion_type"] == level
+        ]
+        rows.append(
+            {
+                "lesion_type": "without a type" if level is None else level,
+                "n_lesions": len(of_type),
+                "share": len(of_type) / len(first) if len(first) else np.nan,
+                "n_participants": of_type["participant_id"].nunique(),
+                "median_volume_mm3": of_type["volume_mm3"].median(),
+            }
+        )
+    return pd.DataFrame(rows)
