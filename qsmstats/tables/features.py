@@ -1,0 +1,83 @@
+"""The columns that features give to the tidy tables.
+
+data_schemas/features.schema.json says of a feature under what name it stands in a tidy table
+(`tidy`): as it is where it belongs to the lesion, once per map where the name holds ``{map}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import pandas as pd
+
+from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.schemas import load_schema
+
+__all__ = ["tidy_columns", "widen_features"]
+
+MAP = "{map}"
+
+
+def _templates() -> dict[str, str]:
+    fields = load_schema("features").descriptor["fields"]
+    return {field["name"]: field["tidy"] for field in fields if "tidy" in field}
+
+
+def tidy_columns(maps: Iterable[str]) -> list[str]:
+    """Return the columns of a tidy table that come from the features of `maps`."""
+    templates = _templates().values()
+    columns = [name for name in templates if MAP not in name]
+    return columns + [name.format(map=key) for key in maps for name in templates if MAP in name]
+
+
+def widen_features(features: pd.DataFrame, region: str, keys: Sequence[str]) -> pd.DataFrame:
+    """Put the maps of a region into one row.
+
+    Parameters
+    ----------
+    features
+        One row per region and map, as `extract_cohort` returns it.
+    region
+        Level of `region` to take.
+    keys
+        Columns that tell the regions of this kind apart.
+
+    Returns
+    -------
+    DataFrame
+        `keys`, then what belongs to the region (volume, ...), then the columns of each map, in
+        the order of first appearance.
+
+    Raises
+    ------
+    InvalidDataError
+        If a column is missing or a region has two rows of one map.
+    """
+    _check(features, ("region", "map", *keys))
+    rows = features[features["region"] == region]
+    twice = rows.duplicated([*keys, "map"])
+    if twice.any():
+        first = rows[twice].iloc[0]
+        where = ", ".join(f"{name} {first[name]}" for name in (*keys, "map"))
+        raise InvalidDataError(
+            [Problem(table="features", problem=f"two rows of one map for {where}; keep one")]
+        )
+    templates = {name: tidy for name, tidy in _templates().items() if name in rows.columns}
+    shared = {name: tidy for name, tidy in templates.items() if MAP not in tidy}
+    own = {name: tidy for name, tidy in templates.items() if MAP in tidy}
+    wide = rows.drop_duplicates(list(keys))[[*keys, *shared]].rename(columns=shared)
+    for key in rows["map"].unique():
+        part = rows.loc[rows["map"] == key, [*keys, *own]]
+        part = part.rename(columns={name: tidy.format(map=key) for name, tidy in own.items()})
+        wide = wide.merge(part, on=list(keys), how="left", validate="one_to_one")
+    return wide.reset_index(drop=True)
+
+
+def _check(features: pd.DataFrame, needed: Iterable[str]) -> None:
+    problems = [
+        Problem(table="features", column=name, problem="the column is missing")
+        for name in needed
+        if name not in features.columns
+    ]
+    if problems:
+        raise InvalidDataError(problems)

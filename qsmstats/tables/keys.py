@@ -1,0 +1,164 @@
+"""Keys: no row twice, and no row that points at nothing.
+
+Primary and foreign keys are found by frictionless, unique keys by the check here. A key with a
+missing or broken part is not reported as a key: that part is a problem of its own. A row that
+another table lacks is reported at the first column of the key from which it is lacking, so that
+all rows of a missing participant share one problem.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from frictionless import Check, Row, errors
+
+from qsmstats.errors import Problem
+from qsmstats.schemas import load_schema
+from qsmstats.tables.raw import RawTable, place_problem
+
+__all__ = ["CellProblems", "UniqueKeys", "key_problems", "position_of", "reference_problems"]
+
+CellProblems: TypeAlias = Mapping[tuple[int, str], str]
+"""(position of the row, column) -> problem of that cell."""
+
+
+class _UniqueKeyError(errors.PrimaryKeyError):
+    type = "unique-key"
+
+
+class UniqueKeys(Check):
+    """Rows differ in each of the unique keys of their table's schema."""
+
+    type = "unique-keys"
+    Errors = [_UniqueKeyError]  # noqa: RUF012 - frictionless declares it so
+
+    def validate_start(self) -> Iterable[errors.RowError]:
+        """Forget the rows of the table before."""
+        self.seen: dict[tuple[object, ...], int] = {}
+        return ()
+
+    def validate_row(self, row: Row) -> Iterable[errors.RowError]:
+        """Report a row whose key an earlier row has."""
+        for key in load_schema(str(self.resource.name)).unique_keys:
+            if not set(key) <= set(row.field_names):
+                continue
+            cells = (key, *(row[name] for name in key))
+            first = self.seen.setdefault(cells, row.row_number)
+            if first != row.row_number:
+                yield _UniqueKeyError.from_row(row, note=f"{','.join(key)} as in row {first}")
+
+
+def position_of(error: Any) -> int:
+    """Return the position of a frictionless error's row among the cells of its table."""
+    return int(error.row_number) - 2  # frictionless counts from 1, and the header as a row
+
+
+def key_problems(
+    raw: RawTable, found: Iterable[Any], cells: Mapping[str, CellProblems]
+) -> Iterator[Problem]:
+    """Yield the rows whose primary or unique key an earlier row has.
+
+    Parameters
+    ----------
+    raw
+        Prepared table.
+    found
+        All errors that frictionless found in it.
+    cells
+        Problems of single cells, by table.
+    """
+    for error in found:
+        if not isinstance(error, errors.PrimaryKeyError):
+            continue
+        key = load_schema(raw.name).primary_key
+        if isinstance(error, _UniqueKeyError):
+            key = tuple(error.note.split(" ")[0].split(","))
+        first = re.search(r"\d+$", error.note)
+        words = _whole_key(raw, position_of(error), key, cells[raw.name])
+        if words is None or first is None:
+            continue
+        place = raw.places.iloc[int(first[0]) - 2]
+        here = raw.places["file"].iloc[position_of(error)]
+        where = f"row {place['row']}" + ("" if place["file"] == here else f" of {place['file']}")
+        named = _named(map(raw.file_column, key), words)
+        text = f"{named} stands already in {where}; every row needs its own key"
+        yield place_problem(raw, position_of(error), key[-1], text)
+
+
+def reference_problems(
+    raw: RawTable,
+    found: Iterable[Any],
+    cells: Mapping[str, CellProblems],
+    tables: Mapping[str, RawTable],
+) -> Iterator[Problem]:
+    """Yield the rows whose foreign key the other table lacks.
+
+    Parameters
+    ----------
+    raw, found, cells
+        As in `key_problems`.
+    tables
+        Every prepared table.
+    """
+    targets: dict[str, _Target] = {}
+    for error in found:
+        if not isinstance(error, errors.ForeignKeyError):
+            continue
+        key, name = error.field_names, error.reference_name
+        words = _whole_key(raw, position_of(error), key, cells[raw.name])
+        if name not in targets:
+            targets[name] = _Target(tables[name], error.reference_field_names, cells[name])
+        if words is None or targets[name].may_mean(words):
+            continue
+        size = targets[name].known_parts(words) + 1
+        text = f"{tables[name].file} has no row with {_named(key[:size], words[:size])}"
+        yield place_problem(raw, position_of(error), key[size - 1], text)
+
+
+class _Target:
+    """The keys of a table that another one points at."""
+
+    def __init__(self, raw: RawTable, key: Sequence[str], cells: CellProblems) -> None:
+        rows = list(raw.cells[list(key)].itertuples(index=False, name=None))
+        self.known = {row[:size] for row in rows for size in range(1, len(key))}
+        broken = sorted({position for position, name in cells if name in key})
+        self.broken = {
+            tuple((word, (position, name) in cells) for name, word in zip(key, row, strict=True))
+            for position in broken
+            for row in [rows[position]]
+        }
+
+    def known_parts(self, words: tuple[str, ...]) -> int:
+        """Return how many leading parts of a key the table has together."""
+        return sum(words[:size] in self.known for size in range(1, len(words)))
+
+    def may_mean(self, words: tuple[str, ...]) -> bool:
+        """Tell whether a row with a broken key, reported for itself, may be the one sought.
+
+        It may if the other parts of its key agree; where the key has one part only, if what it
+        holds lies within the word (``001`` for ``sub-001``).
+        """
+        alone = len(words) == 1
+        return any(
+            all(
+                mine == word or (bad and (not alone or mine in word))
+                for (mine, bad), word in zip(row, words, strict=True)
+            )
+            for row in self.broken
+        )
+
+
+def _whole_key(
+    raw: RawTable, position: int, key: Iterable[str], cells: CellProblems
+) -> tuple[str, ...] | None:
+    """Return the words of a row's key, or None where one is missing or a problem of its own."""
+    if position in raw.broken or any((position, name) in cells for name in key):
+        return None
+    words = tuple(str(raw.cells[name].iloc[position]) for name in key)
+    return None if set(words) & set(load_schema(raw.name).missing_values) else words
+
+
+def _named(columns: Iterable[str], words: Iterable[str]) -> str:
+    return ", ".join(f"{name} '{word}'" for name, word in zip(columns, words, strict=True))

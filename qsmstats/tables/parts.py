@@ -1,0 +1,123 @@
+"""Tables that have one file per participant, such as ``sub-001/sub-001_sessions.tsv``.
+
+The files are those of the participants in the participants table; their rows are put below each
+other, with the participant filled in.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.tables.files import read_file
+from qsmstats.tables.raw import RawTable, stack_raw
+from qsmstats.tables.rules import controls
+from qsmstats.tables.typed import typed_frame
+
+__all__ = ["PARTICIPANT", "read_parts"]
+
+PARTICIPANT = "{participant}"
+ID = "participant_id"
+
+
+def read_parts(
+    folder: Path, name: str, pattern: str, participants: RawTable | None
+) -> tuple[RawTable, list[Problem]]:
+    """Read a table that has one file per participant.
+
+    Parameters
+    ----------
+    folder
+        The study folder.
+    name
+        Name of the table's schema.
+    pattern
+        Path of a file below the folder, with ``{participant}``.
+    participants
+        The prepared participants table, or None where it could not be read.
+
+    Returns
+    -------
+    table
+        The rows of every file that could be read.
+    problems
+        Files that are missing, broken, or of unknown participants. Controls need no file of
+        lesions or ratings.
+
+    Raises
+    ------
+    InvalidDataError
+        If there is nothing to return; without the participants table there is nothing to report
+        either.
+    """
+    if participants is None or ID not in participants.cells.columns:
+        raise InvalidDataError([])
+    known = [word for word in dict.fromkeys(participants.cells[ID]) if word]
+    _check_pattern(name, pattern)
+    without = controls(typed_frame(participants)) if name != "sessions" else set()
+    files = {word: pattern.format(participant=word) for word in known}
+    missing = [word for word in known if not (folder / files[word]).is_file()]
+    problems = _strangers(folder, pattern, known)
+    asked = [word for word in missing if word not in without]
+    if asked:
+        problems.append(Problem(table=pattern, problem=f"no such file for {', '.join(asked)}"))
+    parts: list[RawTable] = []
+    for word in known:
+        if word not in missing:
+            try:
+                parts.append(_read_part(folder, name, files[word], word))
+            except InvalidDataError as error:
+                problems += error.problems
+    if not parts:
+        raise InvalidDataError(problems)
+    return stack_raw([_with_columns(part, parts[0]) for part in parts]), problems
+
+
+def _check_pattern(name: str, pattern: str) -> None:
+    try:
+        pattern.format(participant="")
+    except (KeyError, IndexError, ValueError) as error:
+        text = f"'{pattern}' may hold {{participant}} in braces and nothing else"
+        where = f"tables.{name}"
+        raise InvalidDataError([Problem(table="study.toml", column=where, problem=text)]) from error
+
+
+def _read_part(folder: Path, name: str, file: str, participant: str) -> RawTable:
+    part = read_file(folder / file, name=name, file=file)
+    if ID not in part.cells.columns:
+        cells = part.cells.copy()
+        cells.insert(0, ID, participant)
+        return replace(part, cells=cells)
+    others = {
+        position: f"'{word}' stands in the file of '{participant}'; move the row or correct it"
+        for position, word in enumerate(part.cells[ID])
+        if word != participant
+    }
+    return replace(part, broken={**others, **part.broken})
+
+
+def _with_columns(part: RawTable, first: RawTable) -> RawTable:
+    """Break every row of a part that lacks a column of the first part."""
+    lacking = [column for column in first.cells.columns if column not in part.cells.columns]
+    if not lacking:
+        return part
+    columns = ", ".join(f"'{column}'" for column in lacking)
+    text = f"the file has no column {columns}, which {first.file} has"
+    return replace(part, broken=dict.fromkeys(range(len(part.cells)), text))
+
+
+def _strangers(folder: Path, pattern: str, known: Sequence[str]) -> list[Problem]:
+    """Report the files whose participant is not in the participants table."""
+    first, *rest = (re.escape(part) for part in pattern.split(PARTICIPANT))
+    regex = re.compile(first + "(?P<name>[^/]+)" + "(?P=name)".join(rest))
+    problems = []
+    for path in sorted(folder.glob(pattern.format(participant="*"))):
+        file = path.relative_to(folder).as_posix()
+        match = regex.fullmatch(file)
+        if match and match["name"] not in known:
+            text = f"'{match['name']}' is not in the participants table; add it or remove the file"
+            problems.append(Problem(table=file, problem=text))
+    return problems

@@ -1,0 +1,84 @@
+"""A table as text, with the place of every cell in the file that its author wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from qsmstats.errors import Problem
+
+__all__ = ["RawTable", "broken_rows", "place_problem", "stack_raw"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RawTable:
+    """A table as text.
+
+    Attributes
+    ----------
+    name
+        Name of the table's schema.
+    cells
+        Text of every cell, empty where the file has none.
+    places
+        One row per row of `cells`: `file` (relative to the study folder) and `row`; a table that
+        was wide in its file also has `column`, the column of the file that held the value.
+    columns
+        Column of `cells` -> its name in the file, where the two differ.
+    value_columns
+        The columns of `cells` that `places.column` belongs to.
+    broken
+        Position of a row whose cells cannot be told apart -> what is wrong with it. Its cells
+        are not checked one by one.
+    """
+
+    name: str
+    cells: pd.DataFrame
+    places: pd.DataFrame
+    columns: Mapping[str, str] = field(default_factory=dict)
+    value_columns: tuple[str, ...] = ()
+    broken: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def file(self) -> str:
+        """Name for messages about the whole table."""
+        files = self.places["file"].unique()
+        return str(files[0]) if len(files) == 1 else self.name
+
+    def file_column(self, column: str) -> str:
+        """Return what the file calls a column."""
+        return self.columns.get(column, column)
+
+
+def place_problem(raw: RawTable, position: int, column: str, problem: str) -> Problem:
+    """Return the problem of one cell, with its place in the file."""
+    place = raw.places.iloc[position]
+    wide = column in raw.value_columns
+    name = str(place["column"]) if wide else raw.file_column(column)
+    return Problem(table=str(place["file"]), row=int(place["row"]), column=name, problem=problem)
+
+
+def broken_rows(raw: RawTable) -> list[Problem]:
+    """Return the problem of each broken row."""
+    places = raw.places.iloc[list(raw.broken)]
+    return [
+        Problem(table=str(file), row=int(row), problem=text)
+        for file, row, text in zip(places["file"], places["row"], raw.broken.values(), strict=True)
+    ]
+
+
+def stack_raw(parts: Sequence[RawTable]) -> RawTable:
+    """Put the parts of one table, one file each, below each other."""
+    broken: dict[int, str] = {}
+    start = 0
+    for part in parts:
+        broken |= {start + position: text for position, text in part.broken.items()}
+        start += len(part.cells)
+    return RawTable(
+        name=parts[0].name,
+        cells=pd.concat([part.cells for part in parts], ignore_index=True).fillna(""),
+        places=pd.concat([part.places for part in parts], ignore_index=True),
+        broken=broken,
+    )

@@ -1,0 +1,124 @@
+"""Read the tables of a study: every problem of all of them at once, or typed tables.
+
+The way of a table: text with its place in the file (`files`), the columns and words of its schema
+(`prepare`), the checks of the schema (`validate`), the rules between tables (`rules`), types
+(`typed`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.schemas import load_schema
+from qsmstats.study import Study
+from qsmstats.tables.features import tidy_columns
+from qsmstats.tables.files import read_file
+from qsmstats.tables.parts import PARTICIPANT, read_parts
+from qsmstats.tables.prepare import prepare
+from qsmstats.tables.problems import summarise
+from qsmstats.tables.raw import RawTable, broken_rows
+from qsmstats.tables.rules import rule_problems
+from qsmstats.tables.spelling import lesion_levels, own_spelling_problems
+from qsmstats.tables.typed import typed_frame
+
+__all__ = ["StudyTables", "read_tables", "table_problems"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class StudyTables:
+    """The tables of a study, valid and typed.
+
+    Columns are those of data_schemas/, in their order, then any others of the file. Columns with
+    levels are categorical in the order of the schema, whole numbers Int64, numbers float64 and
+    the rest text; a missing value is missing in each of them.
+
+    Attributes
+    ----------
+    participants, sessions, lesions
+        Always there.
+    ratings, histology
+        None where study.toml names no such table.
+    places
+        Name of a table -> `file` and `row` of each of its rows.
+    """
+
+    participants: pd.DataFrame
+    sessions: pd.DataFrame
+    lesions: pd.DataFrame
+    ratings: pd.DataFrame | None = None
+    histology: pd.DataFrame | None = None
+    places: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+
+def read_tables(study: Study) -> StudyTables:
+    """Read and check every table of a study.
+
+    Parameters
+    ----------
+    study
+        As `open_study` returns it.
+
+    Returns
+    -------
+    StudyTables
+
+    Raises
+    ------
+    InvalidDataError
+        With every problem of every table, each with its file, row and column.
+    """
+    raw, frames, problems = _load(study)
+    if problems:
+        raise InvalidDataError(problems)
+    return StudyTables(**frames, places={name: table.places for name, table in raw.items()})
+
+
+def table_problems(study: Study) -> list[Problem]:
+    """Return every problem of the study's tables; see `read_tables`."""
+    return _load(study)[2]
+
+
+def _load(study: Study) -> tuple[dict[str, RawTable], dict[str, pd.DataFrame], list[Problem]]:
+    # frictionless takes half a second to import; who only opens a study does not wait for it.
+    from qsmstats.tables.validate import validate_tables
+
+    raw, problems = _read_all(study)
+    frames = {name: typed_frame(table) for name, table in raw.items()}
+    problems += validate_tables(raw, study.lesion_types)
+    reserved = tidy_columns(spec.name for spec in study.maps)
+    problems += rule_problems(raw, frames, reserved)
+    return raw, frames, summarise(problems)
+
+
+def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
+    raw: dict[str, RawTable] = {}
+    problems = own_spelling_problems(study.lesion_types, _spelled_levels(study))
+    # Participants come first: the files of the others may be named after them.
+    for name in sorted(study.tables, key=lambda name: name != "participants"):
+        spec = study.tables[name]
+        try:
+            if PARTICIPANT in spec.file:
+                table, found = read_parts(study.folder, name, spec.file, raw.get("participants"))
+                problems += found
+            else:
+                table = read_file(study.folder / spec.file, name=name, file=spec.file)
+        except InvalidDataError as error:
+            problems += error.problems
+            continue
+        problems += broken_rows(table)
+        if table.cells.empty:
+            problems.append(Problem(table=table.file, problem="holds no row below its header"))
+        raw[name], found = prepare(table, spec, study.lesion_types)
+        problems += found
+    return {name: raw[name] for name in study.tables if name in raw}, problems
+
+
+def _spelled_levels(study: Study) -> tuple[str, ...]:
+    """Return what [lesion_types] may stand for: the levels of every column of lesion types."""
+    columns = [column for name in study.tables for column in load_schema(name).fields]
+    levels = [column.levels for column in columns if set(lesion_levels()) <= set(column.levels)]
+    return tuple(dict.fromkeys(level for group in levels for level in group))

@@ -1,0 +1,156 @@
+"""One row per lesion, or per tissue, with everything a model needs.
+
+`tidy_lesions` joins the lesions table with the session's years, the participant's columns and
+what the maps say of the lesion; `tissue_table` adds the normal-appearing white matter of patients
+and the white matter of controls. A lesion whose session gave no features (an unreadable image) has
+no row; `lesions_without_features` lists these, a warning of the log counts them, and the count
+stands in the table's `attrs["n_without_features"]`.
+"""
+
+from __future__ import annotations
+
+import logging
+
+import pandas as pd
+
+from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.schemas import load_schema
+from qsmstats.study import Study
+from qsmstats.tables.features import widen_features
+from qsmstats.tables.read import StudyTables, read_tables
+from qsmstats.tables.rules import control_group
+
+__all__ = ["lesions_without_features", "tidy_lesions", "tissue_table"]
+
+SESSION = ["participant_id", "session_id"]
+LESION = [*SESSION, "label"]
+
+_log = logging.getLogger(__name__)
+
+
+def tidy_lesions(study: Study | StudyTables, features: pd.DataFrame) -> pd.DataFrame:
+    """Join lesions, sessions, participants and features.
+
+    Parameters
+    ----------
+    study
+        A study, or its tables where they have been read already.
+    features
+        One row per participant, session, region and map, as `extract_cohort` returns it; only
+        the rows of lesions are used.
+
+    Returns
+    -------
+    DataFrame
+        One row per lesion and session with features, in the order of the lesions table: its
+        identifiers, `label` and `lesion_type` (categorical, schema order), `years`, the
+        participant's columns, the features of the lesion (`volume_mm3`, ...) and for each map its
+        mean under the map's own name and the others behind it (`mwf_percent`,
+        `mwf_percent_shell`, `mwf_percent_z`, ...).
+
+    Raises
+    ------
+    InvalidDataError
+        If the tables are not valid, the features lack a column or repeat a row, or have a lesion
+        that the lesions table does not.
+    """
+    tables = _tables(study)
+    measured = _measured(features)
+    _check_unknown(tables.lesions, measured)
+    tidy = _with_context(tables.lesions, tables)
+    tidy = tidy.merge(measured, on=LESION, how="inner", validate="one_to_one")
+    lost = len(tables.lesions) - len(tidy)
+    if lost:
+        _log.warning("%d of %d lesions have no features", lost, len(tables.lesions))
+    tidy.attrs["n_without_features"] = lost
+    return tidy
+
+
+def lesions_without_features(study: Study | StudyTables, features: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the lesions table that `tidy_lesions` has to leave out.
+
+    Parameters
+    ----------
+    study, features
+        As for `tidy_lesions`.
+    """
+    lesions = _tables(study).lesions
+    there = pd.MultiIndex.from_frame(_measured(features)[LESION])
+    return lesions[~pd.MultiIndex.from_frame(lesions[LESION]).isin(there)].reset_index(drop=True)
+
+
+def tissue_table(study: Study | StudyTables, features: pd.DataFrame) -> pd.DataFrame:
+    """Put lesions beside the white matter they are compared with.
+
+    Parameters
+    ----------
+    study, features
+        As for `tidy_lesions`; the rows of white matter are used too.
+
+    Returns
+    -------
+    DataFrame
+        The columns of `tidy_lesions` after `tissue` (categorical; its levels are those of
+        data_schemas/tissue.schema.json: controls' white matter, the reference; NAWM; the lesion
+        types). Controls have one row per session, patients one for their NAWM and one per lesion;
+        what only a lesion has is missing in the others.
+
+    Raises
+    ------
+    InvalidDataError
+        As `tidy_lesions`.
+    """
+    tables = _tables(study)
+    levels = load_schema("tissue").column("tissue").levels
+    lesions = tidy_lesions(tables, features)
+    is_control = tables.participants["group"] == control_group()
+    parts = [
+        _white_matter(tables, features, "white_matter", is_control).assign(tissue=levels[0]),
+        _white_matter(tables, features, "nawm", ~is_control).assign(tissue=levels[1]),
+        lesions.assign(tissue=lesions["lesion_type"].astype("str")),
+    ]
+    table = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    table = table.reindex(columns=["tissue", *lesions.columns])
+    table["tissue"] = pd.Categorical(table["tissue"], categories=list(levels))
+    for column in lesions.columns[lesions.dtypes == "category"]:
+        # Concatenation turns a category into text where one part lacks it.
+        table[column] = table[column].astype(lesions[column].dtype)
+    table.attrs = dict(lesions.attrs)
+    return table
+
+
+def _tables(study: Study | StudyTables) -> StudyTables:
+    return study if isinstance(study, StudyTables) else read_tables(study)
+
+
+def _measured(features: pd.DataFrame) -> pd.DataFrame:
+    measured = widen_features(features, "lesion", LESION)
+    # Read back from a file, labels beside white matter without one are floats.
+    return measured.assign(label=measured["label"].astype("Int64"))
+
+
+def _check_unknown(lesions: pd.DataFrame, measured: pd.DataFrame) -> None:
+    known = pd.MultiIndex.from_frame(lesions[LESION])
+    unknown = measured.loc[~pd.MultiIndex.from_frame(measured[LESION]).isin(known), LESION]
+    if len(unknown):
+        text = "has features and no row in the lesions table; add the row or remove the label"
+        raise InvalidDataError(
+            [
+                Problem(table="features", problem=f"label {row.label} of {row[0]} {row[1]} {text}")
+                for row in unknown.itertuples(index=False)
+            ]
+        )
+
+
+def _with_context(rows: pd.DataFrame, tables: StudyTables) -> pd.DataFrame:
+    rows = rows.merge(tables.sessions, on=SESSION, how="inner", validate="many_to_one")
+    return rows.merge(tables.participants, on=SESSION[:1], how="inner", validate="many_to_one")
+
+
+def _white_matter(
+    tables: StudyTables, features: pd.DataFrame, region: str, chosen: pd.Series
+) -> pd.DataFrame:
+    """Return one row per session of the chosen participants, for one region of white matter."""
+    names = tables.participants.loc[chosen, "participant_id"]
+    rows = widen_features(features, region, SESSION)
+    return _with_context(rows[rows["participant_id"].isin(names)], tables)

@@ -1,0 +1,181 @@
+"""Check prepared tables against their schemas with frictionless, and say it in our words.
+
+Types, constraints, levels, primary keys and foreign keys are checked by frictionless from the
+descriptors in data_schemas/ (Table Schema, https://datapackage.org/standard/table-schema/). Two
+checks of our own run within it: unique keys, which Table Schema 2.0 has and frictionless 5 has
+not, and numbers, where frictionless takes whatever Python does (nan, inf, 1_000).
+
+Each error becomes one `Problem` with the row and column of the user's file. Consequences are left
+out: a broken cell is reported for itself and not for the keys it is part of, and a key that
+another table lacks is reported at the first column from which it is lacking.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from frictionless import Check, Checklist, Package, Row, Schema, errors
+from frictionless.resources import TableResource
+
+from qsmstats.errors import Problem
+from qsmstats.schemas import FieldSchema, TableSchema, load_schema
+from qsmstats.tables.keys import (
+    CellProblems,
+    UniqueKeys,
+    key_problems,
+    position_of,
+    reference_problems,
+)
+from qsmstats.tables.raw import RawTable, place_problem
+from qsmstats.tables.spelling import known_spellings, unknown_level
+from qsmstats.tables.typed import INTEGER, NUMBER
+
+__all__ = ["validate_tables"]
+
+EVERY_ERROR = 10**9  # frictionless stops at 1000 errors by itself
+LEXICAL = {"integer": INTEGER, "number": NUMBER}
+
+
+class _NumberError(errors.TypeError):
+    type = "plain-number"
+
+
+class _PlainNumbers(Check):
+    """Integers and numbers are written in plain decimal or scientific notation."""
+
+    type = "plain-numbers"
+    Errors = [_NumberError]  # noqa: RUF012 - frictionless declares it so
+
+    def validate_row(self, row: Row) -> Iterable[errors.CellError]:
+        schema = load_schema(str(self.resource.name))
+        for name, word in zip(row.field_names, row.cells, strict=True):
+            pattern = LEXICAL.get(schema.column(name).type)
+            if pattern and word not in schema.missing_values and not pattern.fullmatch(word):
+                yield _NumberError.from_row(row, note="not plain", field_name=name)
+
+
+def validate_tables(tables: Mapping[str, RawTable], own: Mapping[str, str]) -> list[Problem]:
+    """Check every table against its schema and the keys between them.
+
+    Parameters
+    ----------
+    tables
+        Prepared tables by name.
+    own
+        The study's spellings of lesion types, for the suggestions.
+
+    Returns
+    -------
+    list of Problem
+        In the order of tables and rows.
+    """
+    package = Package(resources=[_resource(raw, tables) for raw in tables.values()])
+    checks = Checklist(checks=[_PlainNumbers(), UniqueKeys()])
+    report = package.validate(checks, limit_errors=EVERY_ERROR)
+    if report.errors:  # about the descriptors, which are ours
+        raise RuntimeError(str([error.message for error in report.errors]))
+    found = {task.name: task.errors for task in report.tasks}
+    cells = {name: _cell_problems(tables[name], found[name], own) for name in found}
+    problems: list[Problem] = []
+    for name, raw in tables.items():
+        problems += [place_problem(raw, *at, text) for at, text in cells[name].items()]
+        problems += key_problems(raw, found[name], cells)
+        problems += reference_problems(raw, found[name], cells, tables)
+    return problems
+
+
+def _resource(raw: RawTable, tables: Mapping[str, RawTable]) -> TableResource:
+    schema = load_schema(raw.name)
+    columns = [column.name for column in schema.fields if column.name in raw.cells.columns]
+    descriptor = dict(schema.descriptor)
+    descriptor.pop("uniqueKeys", None)
+    descriptor["fields"] = [
+        # Floats, not decimals: ordering a decimal NaN raises within frictionless.
+        field | ({"floatNumber": True} if field["type"] == "number" else {})
+        for field in descriptor["fields"]
+        if field["name"] in columns
+    ]
+    if not set(schema.primary_key) <= set(columns):
+        descriptor.pop("primaryKey")
+    descriptor["foreignKeys"] = [
+        key for key in descriptor.pop("foreignKeys", ()) if _can_follow(key, columns, tables)
+    ]
+    rows = raw.cells[columns].to_numpy(dtype=object).tolist()
+    resource_schema = Schema.from_descriptor(descriptor)
+    return TableResource(name=raw.name, data=[columns, *rows], schema=resource_schema)
+
+
+def _can_follow(
+    key: Mapping[str, Any], columns: Iterable[str], tables: Mapping[str, RawTable]
+) -> bool:
+    """Tell whether both ends of a foreign key were read; what is missing is reported already."""
+    other = tables.get(key["reference"]["resource"])
+    return (
+        other is not None
+        and set(key["fields"]) <= set(columns)
+        and set(key["reference"]["fields"]) <= set(other.cells.columns)
+    )
+
+
+def _cell_problems(raw: RawTable, found: Iterable[Any], own: Mapping[str, str]) -> CellProblems:
+    """Return the problem of each cell; of several of one cell the first, and its type first."""
+    schema = load_schema(raw.name)
+    cells: dict[tuple[int, str], str] = {}
+    # Stable: a word that is no number is that, whatever bounds it broke before.
+    for error in sorted(found, key=lambda error: not isinstance(error, errors.TypeError)):
+        position = position_of(error)
+        if position in raw.broken:
+            continue
+        if isinstance(error, errors.BlankRowError):
+            # Text in columns of the user's own, and none in those of the schema.
+            for column in schema.fields:
+                if column.required and column.name in raw.cells.columns:
+                    cells[position, column.name] = _required("")
+        elif isinstance(error, errors.CellError):
+            column = schema.column(error.field_name)
+            word = str(raw.cells[column.name].iloc[position])
+            rule = re.match(r'constraint "(\w+)"', error.note)
+            text = _explain(schema, column, word, rule[1] if rule else "type", own)
+            cells.setdefault((position, column.name), text)
+    return cells
+
+
+def _explain(
+    schema: TableSchema, column: FieldSchema, word: str, rule: str, own: Mapping[str, str]
+) -> str:
+    if rule == "required":
+        return _required(word)
+    if rule == "enum":
+        return unknown_level(word, column, known_spellings(column, own))
+    if rule == "type":
+        kind = "whole number" if column.type == "integer" else "number"
+        return f"'{word}' is no {kind}{_number_hint(word, schema)}"
+    field = next(field for field in schema.descriptor["fields"] if field["name"] == column.name)
+    limit = field["constraints"][rule]
+    if rule == "pattern":
+        return f"'{word}' does not follow {limit}{_pattern_hint(word, limit)}"
+    side = "below the minimum" if rule == "minimum" else "above the maximum"
+    unit = "" if column.unit in (None, "1") else f" (unit: {column.unit})"
+    return f"{word} is {side}, {limit}{unit}"
+
+
+def _required(word: str) -> str:
+    found = f"'{word}' stands for a missing value" if word else "the cell is empty"
+    return f"{found}; every row needs one here"
+
+
+def _number_hint(word: str, schema: TableSchema) -> str:
+    point = word.replace(",", ".")
+    if point != word and NUMBER.fullmatch(point):
+        return f"; decimals take a point: {point}"
+    return f"; a missing value is written {schema.missing_values[0]}"
+
+
+def _pattern_hint(word: str, pattern: str) -> str:
+    """Offer the word with the prefix that the pattern starts with (``sub-``), if that fits."""
+    prefix = pattern.split("[", 1)[0]
+    bare = re.sub(rf"^{re.escape(prefix.rstrip('-'))}[-_ ]*", "", word, flags=re.IGNORECASE)
+    fitting = f"{prefix}{re.sub(r'[-_ ]', '', bare)}"
+    return f"; did you mean '{fitting}'?" if re.fullmatch(pattern, fitting) else ""

@@ -1,0 +1,137 @@
+"""Turn wide tables long: raters, visits or lesion types that each have a column.
+
+A cell without a value gives no row: the rater did not rate, the lesion was not there at that visit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.schemas import load_schema
+from qsmstats.tables.raw import RawTable
+from qsmstats.tables.spelling import known_spellings, own_spelling_problems, unknown_level, word_key
+
+__all__ = ["raw_to_long", "to_long"]
+
+TYPE_COLUMN = "lesion_type"
+
+
+def to_long(
+    frame: pd.DataFrame,
+    wide: Sequence[str],
+    *,
+    names_to: str,
+    values_to: str,
+    lesion_types: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Turn a wide table long.
+
+    Parameters
+    ----------
+    frame
+        Any table; the columns that are not `wide` are repeated on each of their rows.
+    wide
+        Columns that hold one rater, visit or lesion type each.
+    names_to, values_to
+        Columns of the result for the names and the values of `wide`. The one called
+        ``lesion_type`` becomes categorical, in the order of the schema.
+    lesion_types
+        Spellings of lesion types beside those of the schema: word -> lesion type.
+
+    Returns
+    -------
+    DataFrame
+        One row per row of `frame` and wide column with a value, in the order of `frame`; the
+        index is new.
+
+    Raises
+    ------
+    InvalidDataError
+        If a column is missing or would stand twice, or a lesion type is unknown; every problem
+        is listed.
+
+    Examples
+    --------
+    >>> counts = pd.DataFrame({"participant_id": ["sub-01"], "iso": [12], "PRL": [2]})
+    >>> to_long(counts, ["iso", "PRL"], names_to="lesion_type", values_to="n_lesions")
+      participant_id       lesion_type  n_lesions
+    0         sub-01        isointense         12
+    1         sub-01  paramagnetic_rim          2
+    """
+    problems = _column_problems(frame, wide, (names_to, values_to))
+    if problems:
+        raise InvalidDataError(problems)
+    long = _melt(frame, wide, names_to, values_to)
+    long = long[long[values_to].notna()].reset_index(drop=True)
+    if TYPE_COLUMN in (names_to, values_to):
+        long[TYPE_COLUMN] = _lesion_types(long[TYPE_COLUMN], lesion_types or {})
+    return long
+
+
+def raw_to_long(raw: RawTable, wide: Sequence[str], names_to: str, values_to: str) -> RawTable:
+    """Turn a raw table long; every cell keeps the row and the column it had in its file."""
+    missing = load_schema(raw.name).missing_values
+    long = _melt(raw.cells, wide, names_to, values_to)
+    long = long[~long[values_to].isin(missing)]
+    places = raw.places.loc[long.index].assign(column=long[names_to].map(raw.file_column))
+    # A broken row gives several long ones; its one problem has been reported already.
+    broken = {at: raw.broken[old] for at, old in enumerate(long.index) if old in raw.broken}
+    return replace(
+        raw,
+        cells=long.reset_index(drop=True),
+        places=places.reset_index(drop=True),
+        value_columns=(names_to, values_to),
+        broken=broken,
+    )
+
+
+def _melt(frame: pd.DataFrame, wide: Sequence[str], names_to: str, values_to: str) -> pd.DataFrame:
+    """Melt, row by row; the index of the result is the position in `frame`."""
+    frame = frame.reset_index(drop=True)
+    long = frame.melt(
+        id_vars=[column for column in frame.columns if column not in wide],
+        value_vars=list(wide),
+        var_name=names_to,
+        value_name=values_to,
+        ignore_index=False,
+    )
+    return long.sort_index(kind="stable")
+
+
+def _column_problems(
+    frame: pd.DataFrame, wide: Sequence[str], new: tuple[str, str]
+) -> list[Problem]:
+    problems = [
+        Problem(table="table", column=column, problem="is no column of the table")
+        for column in wide
+        if column not in frame.columns
+    ]
+    kept = [column for column in frame.columns if column not in wide]
+    problems += [
+        Problem(table="table", column=column, problem="is there already; choose another name")
+        for column in new
+        if column in kept
+    ]
+    if new[0] == new[1]:
+        text = "cannot hold both the names and the values"
+        problems.append(Problem(table="table", column=new[0], problem=text))
+    return problems
+
+
+def _lesion_types(words: pd.Series, own: Mapping[str, str]) -> pd.Categorical[str]:
+    column = load_schema("lesions").column(TYPE_COLUMN)
+    known = known_spellings(column, own)
+    problems = own_spelling_problems(own, column.levels)
+    problems += [
+        Problem(table="table", column=TYPE_COLUMN, problem=unknown_level(word, column, known))
+        for word in map(str, words.unique())
+        if word_key(word) not in known
+    ]
+    if problems:
+        raise InvalidDataError(problems)
+    levels = [known[word_key(str(word))] for word in words]
+    return pd.Categorical(levels, categories=list(column.levels))
