@@ -1,0 +1,233 @@
+"""Accuracy of an index test against a reference standard, class by class and together.
+
+The frame holds every measure with every interval that the data allow, each row with its
+counts, its method and the role it may play (see `proportions` for the roles). Lesions of one
+brain share that brain, so the cluster has to be named; saying ``cluster=None`` accepts
+independence, and the rows then say "lesions assumed independent".
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+from qsmstats.accuracy.intervals import INTERVALS, critical_value
+from qsmstats.accuracy.measures import measure_rows
+from qsmstats.accuracy.multiclass import multiclass_rows
+from qsmstats.accuracy.pairing import (
+    POLICIES,
+    Pairs,
+    confusion_matrices,
+    one_vs_rest,
+    pair_classes,
+)
+from qsmstats.accuracy.rows import Row, Settings
+from qsmstats.errors import UsageError
+
+__all__ = [
+    "ALL_CLASSES",
+    "COLUMNS",
+    "accuracy_of_pairs",
+    "diagnostic_accuracy",
+    "missing_scenarios",
+]
+
+ALL_CLASSES = "all classes"
+
+COLUMNS = (
+    "class_",
+    "measure",
+    "prevalence",
+    "estimate",
+    "conf_low",
+    "conf_high",
+    "numerator",
+    "denominator",
+    "n",
+    "n_clusters",
+    "method",
+    "role",
+    "level",
+    "missing",
+    "indeterminate",
+    "note",
+)
+
+
+def _records(rows: Iterable[Row], **fixed: object) -> Iterator[dict[str, Any]]:
+    for row in rows:
+        value = dataclasses.asdict(row.value)
+        yield (
+            {
+                "measure": row.measure,
+                "prevalence": row.prevalence,
+                "numerator": row.numerator,
+                "denominator": row.denominator,
+            }
+            | value
+            | fixed
+        )
+
+
+def _settings(interval: str, level: float, prevalences: Sequence[float], seed: int) -> Settings:
+    if interval not in INTERVALS:
+        raise UsageError(f"interval is {interval!r}; choose one of {', '.join(INTERVALS)}")
+    critical_value(level)
+    outside = [value for value in prevalences if not 0.0 < value < 1.0]
+    if outside:
+        raise UsageError(f"prevalences {outside}; give shares between 0 and 1, as 0.2")
+    return Settings(interval=interval, level=level, prevalences=tuple(prevalences), seed=seed)
+
+
+def accuracy_of_pairs(
+    pairs: Pairs,
+    *,
+    interval: str = "wilson",
+    level: float = 0.95,
+    missing: str = "exclude",
+    indeterminate: str = "exclude",
+    prevalences: Sequence[float] = (),
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Accuracy of readings that `pair_classes` has paired; see `diagnostic_accuracy`."""
+    settings = _settings(interval, level, prevalences, seed)
+    clusters = pairs.n_clusters if pairs.clusters else pd.NA
+    fixed = {"n_clusters": clusters, "level": level, "missing": missing}
+    fixed["indeterminate"] = indeterminate
+    records: list[dict[str, Any]] = []
+    for name in pairs.classes:
+        table = one_vs_rest(pairs, name, missing=missing, indeterminate=indeterminate)
+        records += _records(measure_rows(table, settings), class_=name, n=table.n, **fixed)
+    matrices, _ = confusion_matrices(pairs)
+    # No policy can say which wrong class an unread lesion would have been given.
+    fixed |= {"missing": "exclude", "indeterminate": "exclude"}
+    rows = multiclass_rows(
+        matrices,
+        n_classes=len(pairs.classes),
+        clustered=pairs.n_clusters > 0,
+        settings=settings,
+    )
+    records += _records(rows, class_=ALL_CLASSES, n=int(matrices.sum()), **fixed)
+    integers = dict.fromkeys(("numerator", "denominator", "n", "n_clusters"), "Int64")
+    return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(integers)
+
+
+def diagnostic_accuracy(
+    table: pd.DataFrame,
+    *,
+    index_test: str,
+    reference_standard: str,
+    mapping: Mapping[str, Sequence[str]],
+    cluster: str | None,
+    interval: str = "wilson",
+    level: float = 0.95,
+    missing: str = "exclude",
+    indeterminate: str = "exclude",
+    unmapped: Mapping[str, str] | None = None,
+    indeterminate_levels: Sequence[str] = (),
+    prevalences: Sequence[float] = (),
+    key: Sequence[str] = (),
+    seed: int = 0,
+) -> pd.DataFrame:
+    """One-vs-rest and overall accuracy with intervals that know of the clusters.
+
+    Parameters
+    ----------
+    table
+        One row per lesion.
+    index_test, reference_standard
+        Names of the columns with the two readings.
+    mapping
+        Class of the reference standard -> levels of the index test that mean it.
+    cluster
+        Column of the cluster that lesions are nested in (brain, participant); None says that
+        lesions are independent, and the frame repeats it.
+    interval
+        Interval of the rows that assume independence, one of `intervals.INTERVALS`.
+    level
+        Confidence level, or probability of the credible intervals.
+    missing, indeterminate
+        What a missing, or indeterminate, reading counts as: "exclude", "worst" (index and
+        reference disagree) or "best". Measures of all classes together always exclude.
+    unmapped
+        Level -> "exclude" or "negative", for levels of either column that no class claims.
+    indeterminate_levels
+        Levels of the index test that were read without a result.
+    prevalences
+        Prevalences for additional PPV and NPV.
+    key
+        Columns that identify a lesion; given, duplicates are an error.
+    seed
+        Seed of the cluster bootstraps (used from 10 clusters on).
+
+    Returns
+    -------
+    DataFrame
+        One row per class, measure and method:
+
+        class_
+            Class against the rest, or "all classes".
+        measure, prevalence
+            Measure; the prevalence that a PPV or NPV refers to.
+        estimate, conf_low, conf_high, method, role, note
+            NaN limits come with their reason in `note`.
+        numerator, denominator
+            Counts of a proportion, missing for other measures.
+        n, n_clusters
+            Lesions used for this class, clusters in the table.
+        level, missing, indeterminate
+            As asked for.
+
+    Raises
+    ------
+    UsageError
+        If an argument cannot be used or the mapping contradicts itself.
+    InvalidDataError
+        If a level has no place, a lesion stands twice, or a lesion has no cluster.
+    """
+    pairs = pair_classes(
+        table,
+        index_test=index_test,
+        reference_standard=reference_standard,
+        mapping=mapping,
+        cluster=cluster,
+        unmapped=unmapped,
+        indeterminate_levels=indeterminate_levels,
+        key=key,
+    )
+    return accuracy_of_pairs(
+        pairs,
+        interval=interval,
+        level=level,
+        missing=missing,
+        indeterminate=indeterminate,
+        prevalences=prevalences,
+        seed=seed,
+    )
+
+
+def missing_scenarios(
+    pairs: Pairs, *, interval: str = "wilson", level: float = 0.95, seed: int = 0
+) -> pd.DataFrame:
+    """Accuracy with missing and indeterminate readings excluded, at worst and at best.
+
+    Returns
+    -------
+    DataFrame
+        As `diagnostic_accuracy`, three times; `missing` and `indeterminate` name the scenario.
+    """
+    frames = [
+        accuracy_of_pairs(
+            pairs,
+            interval=interval,
+            level=level,
+            missing=policy,
+            indeterminate=policy,
+            seed=seed,
+        )
+        for policy in POLICIES
+    ]
+    return pd.concat(frames, ignore_index=True).drop_duplicates(ignore_index=True)

@@ -1,0 +1,136 @@
+"""Measures of one class against the rest that are proportions, or bounded like one.
+
+From TP, FP, FN, TN: sensitivity TP/(TP+FN), specificity TN/(TN+FP), PPV TP/(TP+FP), NPV
+TN/(TN+FN), accuracy, prevalence; F1 = 2TP/(2TP+FP+FN); Matthews' correlation; Cohen's kappa of
+index and reference.
+
+- Proportions have the intervals of `proportions`.
+- F1 = 2J/(1+J) with J = TP/(TP+FP+FN), a proportion; its limits are carried over.
+- Matthews' correlation and kappa: delta method on the atanh scale for independent lesions;
+  with clusters the cluster jackknife, refused below 10 clusters.
+
+References
+----------
+Gorodkin J (2004) Comput Biol Chem 28:367-374 (R_K).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qsmstats.accuracy.clustered import clustered_counts
+from qsmstats.accuracy.combined import combined_rows
+from qsmstats.accuracy.pairing import TwoByTwo
+from qsmstats.accuracy.proportions import clustered_estimates, independent_estimate
+from qsmstats.accuracy.rows import Row, Settings, bounded_rows, empty_row
+
+__all__ = ["cohen_kappa", "measure_rows", "multiclass_correlation", "proportion_rows"]
+
+Floats = NDArray[np.float64]
+
+
+def cohen_kappa(table: Floats) -> float:
+    """Cohen's kappa of a square table of counts or proportions; NaN when undefined."""
+    shares = table / table.sum()
+    expected = float(shares.sum(axis=1) @ shares.sum(axis=0))
+    observed = float(np.trace(shares))
+    return (observed - expected) / (1.0 - expected) if expected < 1.0 else math.nan
+
+
+def multiclass_correlation(table: Floats) -> float:
+    """Matthews' correlation for any number of classes, R_K (Gorodkin 2004); NaN if undefined.
+
+    References
+    ----------
+    Gorodkin J (2004) Comput Biol Chem 28:367-374.
+    """
+    shares = table / table.sum()
+    rows, columns = shares.sum(axis=1), shares.sum(axis=0)
+    spread = (1.0 - float(rows @ rows)) * (1.0 - float(columns @ columns))
+    if spread <= 0.0:
+        return math.nan
+    return (float(np.trace(shares)) - float(rows @ columns)) / math.sqrt(spread)
+
+
+def proportion_rows(
+    measure: str,
+    x: NDArray[np.int64],
+    n: NDArray[np.int64],
+    *,
+    clustered: bool,
+    settings: Settings,
+) -> list[Row]:
+    """Rows of the proportion x / n, counts per cluster of shape (G,)."""
+    hits, trials = int(x.sum()), int(n.sum())
+    if trials == 0:
+        return [empty_row(measure, "not estimable: no lesion in the denominator")]
+    values = [independent_estimate(hits, trials, method=settings.interval, level=settings.level)]
+    if clustered:
+        values += clustered_estimates(
+            clustered_counts(x, n), level=settings.level, seed=settings.seed
+        )
+    return [
+        Row(measure=measure, value=value, numerator=hits, denominator=trials) for value in values
+    ]
+
+
+def _simple_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
+    tp, fp, fn, tn = table.tp, table.fp, table.fn, table.tn
+    for measure, x, n in (
+        ("sensitivity", tp, tp + fn),
+        ("specificity", tn, tn + fp),
+        ("ppv", tp, tp + fp),
+        ("npv", tn, tn + fn),
+        ("accuracy", tp + tn, tp + fp + fn + tn),
+        ("prevalence", tp + fn, tp + fp + fn + tn),
+    ):
+        for row in proportion_rows(measure, x, n, clustered=table.clustered, settings=settings):
+            at_study = measure in ("ppv", "npv") and table.n > 0
+            share = int((tp + fn).sum()) / table.n if at_study else math.nan
+            yield replace(row, prevalence=share)
+
+
+def _f1_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
+    union = table.tp + table.fp + table.fn
+    for row in proportion_rows("f1", table.tp, union, clustered=table.clustered, settings=settings):
+        value = row.value
+        carried = replace(
+            value,
+            estimate=2.0 * value.estimate / (1.0 + value.estimate),
+            conf_low=2.0 * value.conf_low / (1.0 + value.conf_low),
+            conf_high=2.0 * value.conf_high / (1.0 + value.conf_high),
+        )
+        hits = int(table.tp.sum())
+        yield replace(row, value=carried, numerator=2 * hits, denominator=int(union.sum()) + hits)
+
+
+def measure_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
+    """All measures of one class against the rest.
+
+    Parameters
+    ----------
+    table
+        Counts of the class, per cluster.
+    settings
+        Interval, level, prevalences and seed.
+    """
+    yield from _simple_rows(table, settings)
+    yield from _f1_rows(table, settings)
+    yield from combined_rows(table, settings)
+    if table.n == 0:
+        return
+    cells = np.stack([[table.tp, table.fp], [table.fn, table.tn]]).transpose(2, 0, 1)
+    for measure, statistic in (("mcc", multiclass_correlation), ("kappa", cohen_kappa)):
+        yield from bounded_rows(
+            measure,
+            statistic,
+            cells.astype(np.float64),
+            low=-1.0,
+            clustered=table.clustered,
+            level=settings.level,
+        )

@@ -1,0 +1,129 @@
+"""Measures of the whole confusion matrix: accuracy, kappas, R_K, macro averages.
+
+Rows are the index test, columns the reference standard. Weighted kappas use the weights
+1 - |i - j|/(K - 1) (linear) and 1 - (i - j)^2/(K - 1)^2 (quadratic; Fleiss & Cohen 1973) in
+the order of the mapping, so they mean something only if that order does; they are left out
+when some readings belong to none of the classes, which has no place in an order. Macro
+averages are plain means over the classes of the mapping (Grandini et al. 2020).
+
+References
+----------
+Fleiss JL, Cohen J (1973) Educ Psychol Meas 33:613-619.
+Gorodkin J (2004) Comput Biol Chem 28:367-374.
+Grandini M, Bagli E, Visani G (2020) arXiv:2008.05756.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qsmstats.accuracy.delta import Statistic
+from qsmstats.accuracy.measures import cohen_kappa, multiclass_correlation, proportion_rows
+from qsmstats.accuracy.rows import Row, Settings, bounded_rows
+
+__all__ = ["agreement_weights", "macro_average", "multiclass_rows", "weighted_kappa"]
+
+Floats = NDArray[np.float64]
+
+
+def agreement_weights(size: int, kind: str) -> Floats:
+    """Agreement weights of ordered categories, "linear" or "quadratic"; shape (size, size)."""
+    power = {"linear": 1.0, "quadratic": 2.0}[kind]
+    distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+    return np.asarray(1.0 - (distance / max(size - 1, 1)) ** power, dtype=np.float64)
+
+
+def weighted_kappa(table: Floats, kind: str) -> float:
+    """Cohen's weighted kappa of a square table; NaN when undefined."""
+    shares = table / table.sum()
+    weights = agreement_weights(table.shape[0], kind)
+    expected = float(np.sum(weights * np.outer(shares.sum(axis=1), shares.sum(axis=0))))
+    observed = float(np.sum(weights * shares))
+    return (observed - expected) / (1.0 - expected) if expected < 1.0 else math.nan
+
+
+def macro_average(table: Floats, measure: str, n_classes: int) -> float:
+    """Mean over the classes of a one-vs-rest measure; NaN if one class has no denominator.
+
+    Parameters
+    ----------
+    table
+        Confusion matrix, index in rows; rows past `n_classes` are readings of no class.
+    measure
+        "sensitivity", "specificity", "ppv", "npv" or "f1".
+    n_classes
+        Number of classes to average.
+    """
+    total = float(table.sum())
+    hits = np.diag(table)[:n_classes]
+    said, true = table.sum(axis=1)[:n_classes], table.sum(axis=0)[:n_classes]
+    rejections = total - said - true + hits
+    numerator, denominator = {
+        "sensitivity": (hits, true),
+        "specificity": (rejections, total - true),
+        "ppv": (hits, said),
+        "npv": (rejections, total - said),
+        "f1": (2.0 * hits, said + true),
+    }[measure]
+    if np.any(denominator <= 0.0):
+        return math.nan
+    return float(np.mean(numerator / denominator))
+
+
+def _statistics(n_classes: int, *, extra: bool) -> Iterator[tuple[str, Statistic, float]]:
+    yield "kappa", cohen_kappa, -1.0
+    if not extra:
+        yield "kappa_linear", partial(weighted_kappa, kind="linear"), -1.0
+        yield "kappa_quadratic", partial(weighted_kappa, kind="quadratic"), -1.0
+    yield "mcc", multiclass_correlation, -1.0
+    for measure in ("sensitivity", "specificity", "ppv", "npv", "f1"):
+        statistic = partial(macro_average, measure=measure, n_classes=n_classes)
+        yield f"macro_{measure}", statistic, 0.0
+
+
+def multiclass_rows(
+    per_cluster: NDArray[np.int64], *, n_classes: int, clustered: bool, settings: Settings
+) -> Iterator[Row]:
+    """Rows for all classes together.
+
+    Parameters
+    ----------
+    per_cluster
+        Confusion matrices, shape (G, K, K); K is `n_classes`, or one more when some readings
+        belong to none of the classes.
+    n_classes
+        Number of classes of the mapping.
+    clustered
+        Whether the lesions are nested in clusters.
+    settings
+        Interval, level and seed.
+    """
+    hits = np.trace(per_cluster, axis1=1, axis2=2)
+    yield from proportion_rows(
+        "accuracy",
+        hits,
+        per_cluster.sum(axis=(1, 2)),
+        clustered=clustered,
+        settings=settings,
+    )
+    if not per_cluster.any():
+        return
+    tables = per_cluster.astype(np.float64)
+    extra = per_cluster.shape[1] > n_classes
+    for measure, statistic, low in _statistics(n_classes, extra=extra):
+        for row in bounded_rows(
+            measure, statistic, tables, low=low, clustered=clustered, level=settings.level
+        ):
+            yield _with_order(row) if measure in ("kappa_linear", "kappa_quadratic") else row
+
+
+def _with_order(row: Row) -> Row:
+    note = "weights follow the order of the mapping"
+    joined = f"{row.value.note}; {note}" if row.value.note else note
+    return replace(row, value=replace(row.value, note=joined))

@@ -1,0 +1,337 @@
+"""Index test against reference standard, lesion by lesion, before any accuracy is computed.
+
+Here the levels of the index test are sent to the classes of the reference standard, what
+cannot be paired is named, and the policies for it are applied:
+
+- a level that no class claims is "exclude" or "negative" by the caller's word (`unmapped`);
+- a missing or indeterminate value is excluded, or counted as the worst case (the two readings
+  disagree) or the best case (they agree). A lesion with neither reading is always excluded.
+
+From the pairs come the two-by-two counts of each class and the confusion matrices, per cluster.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.errors import InvalidDataError, Problem, UsageError
+
+__all__ = [
+    "POLICIES",
+    "Pairs",
+    "TwoByTwo",
+    "confusion_matrices",
+    "one_vs_rest",
+    "pair_classes",
+    "usable",
+]
+
+POLICIES = ("exclude", "worst", "best")
+UNMAPPED_POLICIES = ("exclude", "negative")
+
+# Codes of a reading that is no class of its own.
+NEGATIVE, MISSING, INDETERMINATE, EXCLUDED = -1, -2, -3, -4
+
+Codes = NDArray[np.int64]
+Counts = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pairs:
+    """Both readings of every lesion, coded by class.
+
+    Attributes
+    ----------
+    classes
+        Classes of the reference standard in the order of the mapping.
+    index, reference
+        Code per lesion: position in `classes`, -1 none of the classes, -2 missing,
+        -3 indeterminate, -4 excluded by policy.
+    cluster
+        Cluster of each lesion, positions in `clusters`; all 0 when none was given.
+    clusters
+        Names of the clusters; empty when lesions are taken as independent.
+    table
+        The two columns and the cluster as they came, for cross tabulation.
+    """
+
+    classes: tuple[str, ...]
+    index: Codes
+    reference: Codes
+    cluster: Codes
+    clusters: tuple[Hashable, ...]
+    table: pd.DataFrame
+
+    @property
+    def n_clusters(self) -> int:
+        """Number of clusters; 0 when lesions are taken as independent."""
+        return len(self.clusters)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TwoByTwo:
+    """Two-by-two counts of one class, per cluster (shape (G,); one entry if independent)."""
+
+    tp: Counts
+    fp: Counts
+    fn: Counts
+    tn: Counts
+    clustered: bool
+
+    @property
+    def totals(self) -> tuple[int, int, int, int]:
+        """TP, FP, FN, TN over all clusters."""
+        return (int(self.tp.sum()), int(self.fp.sum()), int(self.fn.sum()), int(self.tn.sum()))
+
+    @property
+    def n(self) -> int:
+        """Number of lesions."""
+        return sum(self.totals)
+
+
+def _suggestion(value: str, allowed: Sequence[str]) -> str:
+    close = difflib.get_close_matches(value, allowed, n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def _mapping_problems(
+    mapping: Mapping[str, Sequence[str]], unmapped: Mapping[str, str], indeterminate: Sequence[str]
+) -> list[str]:
+    owners: dict[str, list[str]] = {}
+    for name, levels in mapping.items():
+        if isinstance(levels, str):
+            return [f"mapping[{name!r}] is the text {levels!r}; give a list of index levels"]
+        for level in levels:
+            owners.setdefault(level, []).append(name)
+    problems = [
+        f"index level {level!r} is sent to the classes {', '.join(names)}; send it to one of them"
+        for level, names in owners.items()
+        if len(names) > 1
+    ]
+    problems += [
+        f"level {level!r} is both mapped to a class and {where}; choose one"
+        for where, levels in (("unmapped", unmapped), ("indeterminate", indeterminate))
+        for level in levels
+        if level in owners
+    ]
+    problems += [
+        f"unmapped[{level!r}] is {policy!r}; choose one of {UNMAPPED_POLICIES}"
+        for level, policy in unmapped.items()
+        if policy not in UNMAPPED_POLICIES
+    ]
+    return problems
+
+
+def _codes(
+    column: pd.Series[Any],
+    known: Mapping[str, int],
+    unmapped: Mapping[str, str],
+    indeterminate: Sequence[str],
+) -> tuple[Codes, list[Problem]]:
+    policy = {"exclude": EXCLUDED, "negative": NEGATIVE}
+    lookup = {level: policy[choice] for level, choice in unmapped.items()}
+    lookup |= dict.fromkeys(indeterminate, INDETERMINATE)
+    lookup |= known
+    codes = np.full(len(column), MISSING, dtype=np.int64)
+    problems = []
+    for level, rows in pd.Series(np.arange(len(column))).groupby(column.to_numpy(), sort=True):
+        text = str(level)
+        if text in lookup:
+            codes[rows.to_numpy()] = lookup[text]
+            continue
+        problems.append(
+            Problem(
+                table="table",
+                column=str(column.name),
+                problem=f"level {text!r} ({len(rows)} lesions) is in neither the mapping nor the"
+                f" policy for unmapped levels{_suggestion(text, list(lookup))}; map it, or name it"
+                " in `unmapped` as 'exclude' or 'negative', or in `indeterminate_levels`",
+            )
+        )
+    return codes, problems
+
+
+def _duplicates(table: pd.DataFrame, key: Sequence[str]) -> list[Problem]:
+    if not key:
+        return []
+    repeated = table.loc[table.duplicated(list(key), keep=False), list(key)].drop_duplicates()
+    return [
+        Problem(
+            table="table",
+            column=", ".join(key),
+            problem=f"lesion {tuple(row)} stands in the table more than once; keep one row per"
+            " lesion",
+        )
+        for row in repeated.itertuples(index=False, name=None)
+    ]
+
+
+def _clusters(table: pd.DataFrame, cluster: str | None) -> tuple[Codes, tuple[Hashable, ...]]:
+    if cluster is None:
+        return np.zeros(len(table), dtype=np.int64), ()
+    codes, names = pd.factorize(table[cluster], sort=True)
+    if (codes < 0).any():
+        raise InvalidDataError(
+            [
+                Problem(
+                    table="table",
+                    column=cluster,
+                    problem=f"{int((codes < 0).sum())} lesions have no cluster; name the cluster"
+                    " of every lesion, or say cluster=None",
+                )
+            ]
+        )
+    return np.asarray(codes, dtype=np.int64), tuple(names)
+
+
+def pair_classes(
+    table: pd.DataFrame,
+    *,
+    index_test: str,
+    reference_standard: str,
+    mapping: Mapping[str, Sequence[str]],
+    cluster: str | None,
+    unmapped: Mapping[str, str] | None = None,
+    indeterminate_levels: Sequence[str] = (),
+    key: Sequence[str] = (),
+) -> Pairs:
+    """Send both readings of every lesion to the classes of the reference standard.
+
+    Parameters
+    ----------
+    table
+        One row per lesion.
+    index_test, reference_standard
+        Names of the columns of the two readings (text; missing allowed).
+    mapping
+        Reference class -> levels of the index test that mean it; its order is kept.
+    cluster
+        Column of the cluster (brain, participant), or None for independent lesions.
+    unmapped
+        Level -> "exclude" or "negative", for levels of either column that no class claims.
+    indeterminate_levels
+        Levels of the index test that were read without a result.
+    key
+        Columns that identify a lesion; given, duplicates are an error.
+
+    Raises
+    ------
+    UsageError
+        If a column is not in the table or the mapping contradicts itself.
+    InvalidDataError
+        If a level has no place, a lesion stands twice, or a lesion has no cluster.
+    """
+    unmapped = {} if unmapped is None else unmapped
+    wanted = [index_test, reference_standard, *([] if cluster is None else [cluster]), *key]
+    absent = [name for name in wanted if name not in table.columns]
+    if absent:
+        raise UsageError(f"no column {absent} in the table; it has {list(table.columns)}")
+    contradictions = _mapping_problems(mapping, unmapped, indeterminate_levels)
+    if contradictions or not mapping:
+        raise UsageError("\n".join(contradictions) or "the mapping names no class")
+    classes = tuple(mapping)
+    levels = {level: k for k, name in enumerate(classes) for level in mapping[name]}
+    index, problems = _codes(table[index_test], levels, unmapped, indeterminate_levels)
+    own = {name: k for k, name in enumerate(classes)}
+    reference, more = _codes(table[reference_standard], own, unmapped, ())
+    problems += more + _duplicates(table, key)
+    if problems:
+        raise InvalidDataError(problems)
+    codes, names = _clusters(table, cluster)
+    columns = list(dict.fromkeys(wanted[: 2 if cluster is None else 3]))
+    return Pairs(
+        classes=classes,
+        index=index,
+        reference=reference,
+        cluster=codes,
+        clusters=names,
+        table=table[columns].reset_index(drop=True),
+    )
+
+
+def _check_policies(missing: str, indeterminate: str) -> None:
+    for name, value in (("missing", missing), ("indeterminate", indeterminate)):
+        if value not in POLICIES:
+            raise UsageError(f"{name} is {value!r}; choose one of {POLICIES}")
+
+
+def usable(pairs: Pairs, *, missing: str, indeterminate: str) -> NDArray[np.bool_]:
+    """Which lesions count under the policies; shape (n lesions,)."""
+    _check_policies(missing, indeterminate)
+    index_read, reference_read = pairs.index >= NEGATIVE, pairs.reference >= NEGATIVE
+    rescued = np.zeros(pairs.index.shape, dtype=np.bool_)
+    if missing != "exclude":
+        rescued |= (pairs.index == MISSING) & reference_read
+        rescued |= (pairs.reference == MISSING) & index_read
+    if indeterminate != "exclude":
+        rescued |= (pairs.index == INDETERMINATE) & reference_read
+    return (index_read & reference_read) | rescued
+
+
+def _truth(pairs: Pairs, k: int, missing: str, indeterminate: str) -> tuple[Codes, Codes]:
+    """Whether index and reference say class `k`, unread values filled in by policy."""
+    index = np.asarray(pairs.index == k, dtype=np.int64)
+    reference = np.asarray(pairs.reference == k, dtype=np.int64)
+    for code, policy in ((MISSING, missing), (INDETERMINATE, indeterminate)):
+        unread = pairs.index == code
+        index = np.where(unread, reference if policy == "best" else 1 - reference, index)
+    unread = (pairs.reference == MISSING) & (pairs.index >= NEGATIVE)
+    reference = np.where(unread, index if missing == "best" else 1 - index, reference)
+    return index, reference
+
+
+def one_vs_rest(
+    pairs: Pairs, class_: str, *, missing: str = "exclude", indeterminate: str = "exclude"
+) -> TwoByTwo:
+    """Two-by-two counts of one class against all others, per cluster.
+
+    Parameters
+    ----------
+    pairs
+        From `pair_classes`.
+    class_
+        One of its classes.
+    missing, indeterminate
+        "exclude", "worst" (index and reference disagree about the class) or "best".
+    """
+    keep = usable(pairs, missing=missing, indeterminate=indeterminate)
+    index, reference = _truth(pairs, pairs.classes.index(class_), missing, indeterminate)
+    size = max(pairs.n_clusters, 1)
+
+    def per_cluster(said: int, true: int) -> Counts:
+        chosen = keep & (index == said) & (reference == true)
+        return np.bincount(pairs.cluster[chosen], minlength=size)
+
+    return TwoByTwo(
+        tp=per_cluster(1, 1),
+        fp=per_cluster(1, 0),
+        fn=per_cluster(0, 1),
+        tn=per_cluster(0, 0),
+        clustered=pairs.n_clusters > 0,
+    )
+
+
+def confusion_matrices(pairs: Pairs) -> tuple[Counts, bool]:
+    """Confusion matrices of the complete pairs per cluster, index in rows.
+
+    Returns
+    -------
+    counts
+        Shape (G, K, K), or (G, K + 1, K + 1) when a reading was none of the classes.
+    extra
+        Whether that last row and column are there.
+    """
+    keep = usable(pairs, missing="exclude", indeterminate="exclude")
+    index, reference = pairs.index[keep], pairs.reference[keep]
+    extra = bool((index == NEGATIVE).any() or (reference == NEGATIVE).any())
+    size = len(pairs.classes) + extra
+    counts = np.zeros((max(pairs.n_clusters, 1), size, size), dtype=np.int64)
+    np.add.at(counts, (pairs.cluster[keep], index % size, reference % size), 1)
+    return counts, extra

@@ -1,0 +1,77 @@
+"""The tables that STARD 2015 asks for: cross tabulation and the counts of the flow diagram.
+
+Items 19 (flow of participants), 21-22 (who was tested, who was not) and 23 (cross tabulation
+of index test and reference standard, with missing and indeterminate results).
+
+References
+----------
+Bossuyt PM et al. (2015) BMJ 351:h5527.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.accuracy.pairing import EXCLUDED, INDETERMINATE, MISSING, NEGATIVE, Pairs
+
+__all__ = ["cross_tabulation", "flow_counts"]
+
+
+def cross_tabulation(pairs: Pairs) -> pd.DataFrame:
+    """Levels of the index test by levels of the reference standard, missing ones included.
+
+    Returns
+    -------
+    DataFrame
+        One row per level of the index test as written (indeterminate levels among them) and
+        per "missing", one column per level of the reference standard and "missing", each
+        with a total. Every lesion of the table is counted.
+    """
+    index, reference = (pairs.table[name].astype("object") for name in pairs.table.columns[:2])
+    return pd.crosstab(
+        index.where(index.notna(), "missing").rename("index_test"),
+        reference.where(reference.notna(), "missing").rename("reference_standard"),
+        margins=True,
+        margins_name="total",
+    )
+
+
+def flow_counts(pairs: Pairs) -> pd.DataFrame:
+    """Lesions and clusters at each step of the flow diagram.
+
+    Returns
+    -------
+    DataFrame
+        Columns step, class_, n, n_clusters. Steps: eligible; index_excluded_by_policy,
+        index_missing, index_indeterminate, index_read; then of the lesions with a reading
+        reference_excluded_by_policy, reference_missing, analysed; and per class
+        index_positive and reference_positive among the analysed. `class_` "none of the
+        classes" holds readings counted as negative for every class.
+    """
+    read = pairs.index >= NEGATIVE
+    analysed = read & (pairs.reference >= NEGATIVE)
+    steps: list[tuple[str, str, NDArray[np.bool_]]] = [
+        ("eligible", "", np.ones(read.shape, dtype=np.bool_)),
+        ("index_excluded_by_policy", "", pairs.index == EXCLUDED),
+        ("index_missing", "", pairs.index == MISSING),
+        ("index_indeterminate", "", pairs.index == INDETERMINATE),
+        ("index_read", "", read),
+        ("reference_excluded_by_policy", "", read & (pairs.reference == EXCLUDED)),
+        ("reference_missing", "", read & (pairs.reference == MISSING)),
+        ("analysed", "", analysed),
+    ]
+    for k, name in [*enumerate(pairs.classes), (NEGATIVE, "none of the classes")]:
+        steps.append(("index_positive", name, analysed & (pairs.index == k)))
+        steps.append(("reference_positive", name, analysed & (pairs.reference == k)))
+    rows = [
+        {
+            "step": step,
+            "class_": name,
+            "n": int(chosen.sum()),
+            "n_clusters": np.unique(pairs.cluster[chosen]).size if pairs.clusters else pd.NA,
+        }
+        for step, name, chosen in steps
+    ]
+    return pd.DataFrame(rows).astype({"n_clusters": "Int64"})
