@@ -1,0 +1,137 @@
+"""What a page is made of: sections of blocks, ready for the templates and free of markup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, TypeAlias
+
+from markupsafe import Markup
+
+__all__ = [
+    "Block",
+    "Cell",
+    "Details",
+    "FigureBlock",
+    "Heading",
+    "ListBlock",
+    "Notice",
+    "Paragraph",
+    "Prose",
+    "Section",
+    "TableBlock",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """One cell of a table: what is shown, and the number or text it is sorted by."""
+
+    text: str
+    sort: float | str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableBlock:
+    """A table with its caption; the first column holds the headers of the rows.
+
+    Attributes
+    ----------
+    slug
+        Identifier on the page.
+    caption
+        What the table shows, with the unit.
+    columns
+        Title of each column, and whether it holds numbers.
+    rows
+        The cells.
+    file
+        Path of the TSV below the output folder; empty where the table has no file of its own.
+    note
+        What the caption has no room for.
+    """
+
+    kind: ClassVar[str] = "table"
+    slug: str
+    caption: str
+    columns: tuple[tuple[str, bool], ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    file: str = ""
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureBlock:
+    """A figure: markup (``<svg>`` or ``<img>``), caption, and a sentence on how to read it."""
+
+    kind: ClassVar[str] = "figure"
+    slug: str
+    markup: Markup
+    caption: str
+    reading: str
+    files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """A heading within a section."""
+
+    kind: ClassVar[str] = "heading"
+    slug: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paragraph:
+    """A sentence or more."""
+
+    kind: ClassVar[str] = "paragraph"
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prose:
+    """Text of several paragraphs, to be copied into a paper."""
+
+    kind: ClassVar[str] = "prose"
+    slug: str
+    paragraphs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListBlock:
+    """Items, each of one sentence or more."""
+
+    kind: ClassVar[str] = "list"
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """What must not be overlooked: a warning, or a note where `warning` is False."""
+
+    kind: ClassVar[str] = "notice"
+    text: str
+    warning: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Details:
+    """Blocks that are folded away on the screen and open in print."""
+
+    kind: ClassVar[str] = "details"
+    summary: str
+    blocks: tuple[Block, ...]
+
+
+Block: TypeAlias = (
+    TableBlock | FigureBlock | Heading | Paragraph | Prose | ListBlock | Notice | Details
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """One section of the page."""
+
+    anchor: str
+    title: str
+    blocks: tuple[Block, ...]

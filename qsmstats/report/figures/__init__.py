@@ -1,0 +1,1 @@
+"""Figures: each function takes a tidy frame and Axes, draws, and returns the Axes."""

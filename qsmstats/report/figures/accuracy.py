@@ -1,0 +1,115 @@
+"""Agreement of two classifications: confusion matrix, per-cluster counts and ROC curve."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+
+from qsmstats.report.names import title
+from qsmstats.report.numbers import count
+from qsmstats.report.style import INK
+
+__all__ = ["cluster_shares", "confusion_matrix", "roc_curve"]
+
+
+def confusion_matrix(table: pd.DataFrame, axes: Axes) -> Axes:
+    """Draw counts and row percent; the shade is the row percent.
+
+    Parameters
+    ----------
+    table
+        Counts: one row per level of the first classification (index), one column per level of the
+        second.
+    axes
+        Axes to draw on.
+
+    Returns
+    -------
+    Axes
+    """
+    counts = table.to_numpy(dtype=np.float64)
+    totals = counts.sum(axis=1, keepdims=True)
+    shares = np.divide(counts, totals, out=np.zeros_like(counts), where=totals > 0)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
+    for (row, column), value in np.ndenumerate(counts):
+        share = shares[row, column]
+        text = f"{count(value)}\n{100 * share:.0f} %" if totals[row, 0] else "0"
+        hue = "white" if share > 0.6 else INK
+        axes.text(column, row, text, ha="center", va="center", color=hue)
+    axes.set_xticks(range(table.shape[1]), [_wrapped(level) for level in table.columns])
+    labels = [
+        f"{title(level)}\nn = {count(total)}"
+        for level, total in zip(table.index, totals[:, 0], strict=True)
+    ]
+    axes.set_yticks(range(table.shape[0]), labels)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.xaxis.tick_top()
+    axes.xaxis.set_label_position("top")
+    return axes
+
+
+def _wrapped(level: str) -> str:
+    return title(level).replace(" (", "\n(").replace(" ", "\n", 1)
+
+
+def cluster_shares(frame: pd.DataFrame, axes: Axes) -> Axes:
+    """Draw the share of successes of each cluster as a dot whose area is the cluster's size.
+
+    Parameters
+    ----------
+    frame
+        Columns label (row), cluster, numerator, denominator.
+    axes
+        Axes to draw on.
+
+    Returns
+    -------
+    Axes
+    """
+    labels = list(dict.fromkeys(frame["label"]))
+    clusters = list(dict.fromkeys(frame["cluster"]))
+    offsets = np.linspace(0.24, -0.24, len(clusters)) if len(clusters) > 1 else np.zeros(1)
+    for _, row in frame[frame["denominator"] > 0].iterrows():
+        position = len(labels) - 1 - labels.index(row["label"])
+        height = position + offsets[clusters.index(row["cluster"])]
+        share = row["numerator"] / row["denominator"]
+        axes.scatter([share], [height], s=12 + 6 * row["denominator"], color=INK, alpha=0.55)
+        text = f"{row['cluster']}: {count(row['numerator'])}/{count(row['denominator'])}"
+        axes.text(
+            1.04, height, text, transform=axes.get_yaxis_transform(), va="center", size="small"
+        )
+    axes.set_yticks(range(len(labels) - 1, -1, -1), labels)
+    axes.set_ylim(-0.6, len(labels) - 0.4)
+    axes.set_xlim(-0.04, 1.04)
+    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="x", color="#EAEAEA", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def roc_curve(frame: pd.DataFrame, axes: Axes) -> Axes:
+    """Draw sensitivity against 1 - specificity, a step per cut-off.
+
+    Parameters
+    ----------
+    frame
+        Columns sensitivity and specificity, one row per cut-off.
+    axes
+        Axes to draw on.
+
+    Returns
+    -------
+    Axes
+    """
+    curve = frame.assign(fall_out=1 - frame["specificity"]).sort_values(["fall_out", "sensitivity"])
+    axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.9, linestyle=(0, (4, 3)))
+    axes.step(curve["fall_out"], curve["sensitivity"], where="post", color=INK, linewidth=1.6)
+    axes.set_xlim(-0.02, 1.02)
+    axes.set_ylim(-0.02, 1.02)
+    axes.set_aspect("equal")
+    axes.set_xlabel("1 − specificity")
+    axes.set_ylabel("sensitivity")
+    return axes

@@ -1,0 +1,124 @@
+"""Rainclouds: every value, its density, its quartiles and the model's mean, per level.
+
+The density is a Gaussian kernel estimate with Scott's bandwidth (Scott 1992, Multivariate Density
+Estimation), scaled so that the highest point of each cloud has the same height: it shows shape,
+and the counts beside the labels show size. Allen et al. 2019, Wellcome Open Res 4:63.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from numpy.typing import NDArray
+from scipy.stats import gaussian_kde
+
+from qsmstats.report.names import present_levels, title
+from qsmstats.report.style import INK, colour
+
+__all__ = ["rainclouds"]
+
+CLOUD_HEIGHT = 0.42
+RAIN_DEPTH = 0.24
+GOLDEN = 0.6180339887498949
+# Share of values at each end that the axis may leave out, so that one wild voxel does not
+# flatten every cloud; what lies outside is counted on the figure.
+TAIL = 0.001
+
+
+def rainclouds(
+    frame: pd.DataFrame, axes: Axes, *, value: str, by: str, means: pd.DataFrame | None = None
+) -> Axes:
+    """Draw one raincloud per level, the first level on top.
+
+    Parameters
+    ----------
+    frame
+        Columns `value` (number) and `by` (level); rows without either are left out.
+    axes
+        Axes to draw on.
+    value, by
+        Names of the columns.
+    means
+        Marginal means: columns level, estimate, conf_low, conf_high; drawn as diamonds.
+
+    Returns
+    -------
+    Axes
+    """
+    rows = frame[[by, value]].dropna()
+    levels = present_levels(rows[by])
+    labels = []
+    for position, level in enumerate(reversed(levels)):
+        values = rows.loc[rows[by] == level, value].to_numpy(dtype=np.float64)
+        _cloud(values, axes, position, colour(level))
+        _rain(values, axes, position, colour(level))
+        labels.append(f"{title(level)}\nn = {len(values):,}")
+        if means is not None:
+            _model_mean(means[means["level"] == level], axes, position)
+    axes.set_yticks(range(len(levels)), labels)
+    axes.set_ylim(-0.5, len(levels) - 0.3)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.grid(axis="x", color="#E4E4E4", linewidth=0.6)
+    axes.set_axisbelow(True)
+    _limit(rows[value].to_numpy(dtype=np.float64), axes)
+    return axes
+
+
+def _cloud(values: NDArray[np.float64], axes: Axes, position: float, hue: str) -> None:
+    if len(values) < 5 or np.ptp(values) == 0:
+        return  # a density of fewer values would show the kernel, not the data
+    spread = np.ptp(values) * 0.05
+    grid = np.linspace(values.min() - spread, values.max() + spread, 200)
+    density = gaussian_kde(values)(grid)
+    top = position + 0.08 + CLOUD_HEIGHT * density / density.max()
+    axes.fill_between(grid, position + 0.08, top, color=hue, alpha=0.75, linewidth=0)
+
+
+def _rain(values: NDArray[np.float64], axes: Axes, position: float, hue: str) -> None:
+    if not len(values):
+        return
+    # Multiples of the golden ratio spread evenly at every count, without a random number.
+    jitter = (np.arange(len(values)) * GOLDEN) % 1.0
+    size = float(np.clip(1500 / len(values), 1.2, 9.0))
+    axes.scatter(
+        values,
+        position - 0.12 - RAIN_DEPTH * jitter,
+        s=size,
+        color=hue,
+        alpha=float(np.clip(150 / len(values), 0.25, 0.8)),
+        linewidth=0,
+        rasterized=True,
+    )
+    low, middle, high = np.percentile(values, [25, 50, 75])
+    axes.plot([low, high], [position, position], color=hue, linewidth=5, solid_capstyle="butt")
+    axes.plot([middle], [position], marker="|", color="white", markersize=6, markeredgewidth=1.6)
+
+
+def _model_mean(mean: pd.DataFrame, axes: Axes, position: float) -> None:
+    if mean.empty:
+        return
+    row = mean.iloc[0]
+    axes.plot([row["conf_low"], row["conf_high"]], [position + 0.08] * 2, color=INK, linewidth=1.2)
+    axes.plot(
+        [row["estimate"]],
+        [position + 0.08],
+        marker="D",
+        markersize=4.5,
+        color=INK,
+        markeredgecolor="white",
+        markeredgewidth=0.8,
+    )
+
+
+def _limit(values: NDArray[np.float64], axes: Axes) -> None:
+    if len(values) < 2:
+        return
+    low, high = np.quantile(values, [TAIL, 1 - TAIL])
+    margin = 0.06 * (high - low) or 1.0
+    axes.set_xlim(low - margin, high + margin)
+    outside = int(((values < low - margin) | (values > high + margin)).sum())
+    if outside:
+        note = f"{outside} value{'s' if outside > 1 else ''} beyond the axis"
+        axes.text(1.0, 1.0, note, transform=axes.transAxes, ha="right", va="bottom", size="small")

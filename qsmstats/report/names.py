@@ -1,0 +1,110 @@
+"""What things are called on the page: titles, short titles, units, order, from the schemas."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import cache
+
+from qsmstats.schemas import load_schema, map_schemas
+
+__all__ = [
+    "contrast_title",
+    "lesion_types",
+    "outcome_short",
+    "outcome_title",
+    "outcome_words",
+    "present_levels",
+    "short_title",
+    "title",
+    "unit_text",
+    "with_unit",
+]
+
+# Levels that the tidy tables add to those of the schemas.
+_TISSUES = {
+    "nawm": "normal-appearing white matter (NAWM)",
+    "hc_white_matter": "controls' white matter (HC WM)",
+    "white_matter": "white matter (WM)",
+}
+# How a unit of the schemas is written after a number.
+_UNITS = {"percent": "%", "fraction": "", "year": "years", "1": ""}
+
+
+@cache
+def _titles() -> dict[str, str]:
+    titles = dict(_TISSUES)
+    for table in ("participants", "histology", "lesions"):
+        for column in load_schema(table).fields:
+            titles.update(column.level_titles)
+    return titles
+
+
+@cache
+def lesion_types() -> tuple[str, ...]:
+    """Return the lesion types in the order of the schema; the first is the reference."""
+    return load_schema("lesions").column("lesion_type").levels
+
+
+def title(level: str) -> str:
+    """Return the title of a level of any factor; the level itself where the schemas have none."""
+    return _titles().get(level, level.replace("_", " "))
+
+
+def short_title(level: str) -> str:
+    """Return the abbreviation that a title carries in parentheses, or the title where it has none.
+
+    Examples
+    --------
+    >>> short_title("paramagnetic_rim")
+    'PRL'
+    """
+    return _short(title(level))
+
+
+def _short(full: str) -> str:
+    abbreviation = re.search(r"\(([A-Z][A-Za-z ]*)\)$", full)
+    return abbreviation[1] if abbreviation else re.sub(r" \(.*\)$", "", full)
+
+
+def contrast_title(contrast: str) -> str:
+    """Return "a - b" with the short titles of both levels and a minus sign."""
+    return " − ".join(short_title(level) for level in contrast.split(" - "))
+
+
+def outcome_title(outcome: str) -> str:
+    """Return the title of a map, or the column's name in words."""
+    schema = map_schemas().get(outcome)
+    return schema.title if schema else outcome.replace("_", " ")
+
+
+def outcome_words(outcome: str) -> str:
+    """Return the title of a map as it stands within a sentence."""
+    full = outcome_title(outcome)
+    return full[:1].lower() + full[1:]
+
+
+def outcome_short(outcome: str) -> str:
+    """Return the abbreviation of a map (MWF, NDI, QSM)."""
+    return _short(outcome_title(outcome))
+
+
+def unit_text(outcome: str) -> str:
+    """Return how the unit of a map is written after a number; empty for a pure number."""
+    schema = map_schemas().get(outcome)
+    return _UNITS.get(schema.unit, schema.unit) if schema else ""
+
+
+def with_unit(label: str, outcome: str, per: str = "") -> str:
+    """Return an axis label such as "MWF (% per year)"."""
+    unit = f"{unit_text(outcome)}{per}".strip()
+    return f"{label} ({unit})" if unit else label
+
+
+def present_levels(levels: Iterable[str], order: Iterable[str] | None = None) -> list[str]:
+    """Return the levels that occur, those of the schema's order first, then the others as found."""
+    found = [str(level) for level in dict.fromkeys(levels) if isinstance(level, str)]
+    known = list(lesion_types() if order is None else order)
+    return [level for level in known if level in found] + [
+        level for level in found if level not in known
+    ]

@@ -1,0 +1,140 @@
+"""How numbers are written for people: to the digit that means something, with a true minus sign.
+
+An estimate is written to the second significant digit of its standard error (JCGM 100:2008,
+section 7.2.6), the same number of decimals down a column; what has no error has three significant
+digits. The TSVs keep ten digits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from numbers import Real
+from typing import TypeGuard
+
+__all__ = [
+    "MISSING",
+    "count",
+    "decimals_of_errors",
+    "decimals_of_values",
+    "fixed",
+    "interval",
+    "number",
+    "p_value",
+    "percent",
+    "signed",
+]
+
+MISSING = "–"
+MOST_DECIMALS = 8
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    # Numbers of numpy are Real as well, and int64 is no int.
+    return isinstance(value, Real) and not isinstance(value, bool) and not math.isnan(value)
+
+
+def number(value: object, digits: int = 3) -> str:
+    """Write a number with `digits` significant digits, thousands in groups.
+
+    Examples
+    --------
+    >>> number(-0.0123456), number(123456.0), number(2.0)
+    ('−0.0123', '123,456', '2.00')
+    """
+    if not _is_number(value):
+        return MISSING
+    if value == 0 or math.isinf(value):
+        return fixed(value, 0)
+    exponent = _exponent(value, digits)
+    if not -5 < exponent < 9:
+        return f"{value:.{digits - 1}e}".replace("-", "−")
+    return fixed(value, max(0, digits - 1 - exponent))
+
+
+def _exponent(value: float, digits: int) -> int:
+    # Rounding first: 0.09996 has its first digit one place higher once it is rounded.
+    return int(f"{value:.{digits - 1}e}".partition("e")[2])
+
+
+def fixed(value: object, decimals: int) -> str:
+    """Write a number with so many decimals, thousands in groups.
+
+    Examples
+    --------
+    >>> fixed(-1234.567, 1), fixed(-0.0004, 2)
+    ('−1,234.6', '0.00')
+    """
+    if not _is_number(value):
+        return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:,.{decimals}f}"
+    return text.replace("-", "−" if any(digit in text for digit in "123456789") else "")
+
+
+def decimals_of_errors(errors: Iterable[float]) -> int:
+    """Return the decimals that show two significant digits of the middle one of some errors."""
+    return _decimals(errors, 2)
+
+
+def decimals_of_values(values: Iterable[float]) -> int:
+    """Return the decimals that show three significant digits of the middle one of some values."""
+    return _decimals(values, 3)
+
+
+def _decimals(values: Iterable[float], digits: int) -> int:
+    sizes = sorted(abs(value) for value in values if math.isfinite(value) and value != 0)
+    if not sizes:
+        return 2
+    exponent = _exponent(sizes[len(sizes) // 2], digits)
+    return min(max(0, digits - 1 - exponent), MOST_DECIMALS)
+
+
+def signed(value: object, decimals: int) -> str:
+    """Write a number with its sign, also where it is positive."""
+    text = fixed(value, decimals)
+    positive = _is_number(value) and not text.startswith("−") and text.strip("0.,")
+    return f"+{text}" if positive else text
+
+
+def p_value(value: object) -> str:
+    """Write a p-value: "<0.0001", four decimals below 0.001, three below 0.1, else two.
+
+    Examples
+    --------
+    >>> p_value(3e-9), p_value(0.00042), p_value(0.0321), p_value(0.5), p_value(0.9999)
+    ('<0.0001', '0.0004', '0.032', '0.50', '>0.99')
+    """
+    if not _is_number(value):
+        return MISSING
+    if value < 0.0001:
+        return "<0.0001"
+    if value > 0.99:
+        return ">0.99"
+    # 0.0995 would be rounded up to 0.100 with three decimals.
+    decimals = 4 if value < 0.001 else 3 if value < 0.0995 else 2
+    return f"{value:.{decimals}f}"
+
+
+def interval(low: object, high: object, decimals: int) -> str:
+    """Write "low to high"."""
+    return f"{fixed(low, decimals)} to {fixed(high, decimals)}"
+
+
+def count(value: object) -> str:
+    """Write a whole number, thousands in groups."""
+    return fixed(value, 0)
+
+
+def percent(share: object, decimals: int = 1) -> str:
+    """Write a share of 1 as percent.
+
+    Examples
+    --------
+    >>> percent(0.8889)
+    '88.9 %'
+    """
+    if not _is_number(share):
+        return MISSING
+    return f"{fixed(100 * share, decimals)} %"

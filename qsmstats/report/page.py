@@ -1,0 +1,120 @@
+"""One self-contained HTML page from an output folder.
+
+Everything on the page comes from the output folder's TSVs, texts and provenance.json; only the
+lesion mosaic reads images of the study, where they are at hand. Running it again draws the same
+page anew.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.report.blocks import Section
+from qsmstats.report.plates import Plates
+from qsmstats.report.results import Results
+from qsmstats.report.sections import baseline, cohort, record, summary, trajectory
+from qsmstats.report.sections.context import Context
+from qsmstats.report.style import figure_style
+from qsmstats.study import Study, open_study
+
+__all__ = ["write_report"]
+
+REPORT = "report.html"
+DEFAULT_LEVEL = 0.95
+
+
+def write_report(
+    study_folder: str | Path, out_folder: str | Path, *, style: str = "screen", pdf: bool = False
+) -> Path:
+    """Draw the report of a run, and its figures beside the tables they show.
+
+    Parameters
+    ----------
+    study_folder
+        The study folder. Only the lesion mosaic needs its images; without them it is left out.
+    out_folder
+        The output folder of a run.
+    style
+        Width and letters of the figures: "screen", or "single", "onehalf" or "double" for the
+        columns of a journal.
+    pdf
+        Whether figures are written as PDF beside the SVG.
+
+    Returns
+    -------
+    Path
+        The page, ``report.html`` in `out_folder`.
+
+    Raises
+    ------
+    InvalidDataError
+        If `out_folder` is no output folder, or holds a table that cannot be read.
+    UsageError
+        If there is no such style.
+    """
+    folder = Path(out_folder)
+    if not folder.is_dir():
+        problem = "is no folder; run `qsmstats run STUDY OUT` first"
+        raise InvalidDataError([Problem(table=str(folder), problem=problem)])
+    study = _study(Path(study_folder))
+    context = Context(
+        results=Results(folder=folder),
+        plates=Plates(folder=folder, style=figure_style(style), pdf=pdf),
+        study=study,
+        level=study.models.level if study else DEFAULT_LEVEL,
+    )
+    return _write(folder / REPORT, _render(context, _sections(context)))
+
+
+def _study(folder: Path) -> Study | None:
+    return open_study(folder) if (folder / "study.toml").is_file() else None
+
+
+def _sections(context: Context) -> list[Section]:
+    parts = (
+        summary.question,
+        summary.answers,
+        cohort.flow,
+        cohort.participants,
+        cohort.census,
+        baseline.section,
+        trajectory.section,
+        record.limits,
+        record.methods,
+        record.provenance,
+        record.failures,
+    )
+    return [part(context) for part in parts]
+
+
+def _render(context: Context, sections: list[Section]) -> str:
+    environment = Environment(
+        loader=PackageLoader("qsmstats.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+    def asset(name: str) -> Markup:
+        source = environment.get_template(name).render()
+        return Markup(source)  # noqa: S704  (our own style sheet and script)
+
+    provenance = context.results.provenance()
+    name = context.study.name if context.study else str(provenance.get("study", "study"))
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        name=name, sections=sections, css=asset("report.css"), script=asset("tables.js")
+    )
+
+
+def _write(path: Path, text: str) -> Path:
+    unfinished = path.with_name(path.name + ".part")
+    unfinished.write_text(text, encoding="utf-8")
+    os.replace(unfinished, path)  # noqa: PTH105  (atomic on every system, unlike Path.rename)
+    return path

@@ -1,0 +1,168 @@
+"""Baseline: differences between lesion types, and between lesions and white matter."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
+from qsmstats.report.figures.forests import forest
+from qsmstats.report.figures.rainclouds import rainclouds
+from qsmstats.report.names import (
+    contrast_title,
+    outcome_short,
+    outcome_title,
+    outcome_words,
+    unit_text,
+    with_unit,
+)
+from qsmstats.report.numbers import decimals_of_errors, fixed, interval, p_value
+from qsmstats.report.sections.context import Context, model_details, notes
+
+__all__ = ["section"]
+
+QUESTIONS = {
+    "baseline": "Lesion types against one another",
+    "tissue": "Lesion types against normal-appearing and controls' white matter",
+}
+
+
+def section(context: Context) -> Section:
+    """Return the section on differences at the first session."""
+    blocks: list[Block] = []
+    for folder, heading in QUESTIONS.items():
+        outcomes = context.outcomes(folder)
+        if not outcomes:
+            reasons = _reasons(context, folder)
+            text = f"{heading}: this run holds no such comparison. {reasons}".strip()
+            blocks.append(Notice(text=text, warning=False))
+            continue
+        for outcome in outcomes:
+            blocks += _outcome(context, folder, heading, outcome)
+    return Section(anchor="baseline", title="Differences at baseline", blocks=tuple(blocks))
+
+
+def _reasons(context: Context, folder: str) -> str:
+    rows = context.results.rows(f"{folder}/notes")
+    return " ".join(rows["note"].dropna()) if "note" in rows else ""
+
+
+def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[Block]:
+    name = outcome_title(outcome)
+    blocks: list[Block] = [Heading(slug=f"{folder}-{outcome}", text=f"{name}: {heading.lower()}")]
+    blocks += notes(context, folder, outcome)
+    if folder == "baseline":
+        blocks += _clouds(context, outcome)
+    blocks += _forest(context, folder, outcome)
+    unit = unit_text(outcome)
+    measured = f"{name}, {unit}" if unit else name
+    tables = (
+        context.display(
+            f"{folder}/counts", f"Raw counts, means and SDs: {measured}", outcome=outcome
+        ),
+        context.display(
+            f"{folder}/means",
+            f"Marginal means: {measured}",
+            outcome=outcome,
+            # Whether a mean is zero is no question of this study: no test of it is shown.
+            only=("level", "estimate", "conf_low", "std_error", "df"),
+        ),
+        context.display(
+            f"{folder}/contrasts", f"Pairwise differences: {measured}", outcome=outcome
+        ),
+    )
+    blocks += [table for table in tables if table is not None]
+    return blocks + model_details(context, folder, outcome)
+
+
+def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
+    lesions = first_sessions(context.results.rows("tidy"))
+    means = context.results.rows("baseline/means", outcome)
+    if outcome not in lesions or means.empty:
+        return []
+    types = lesions["lesion_type"].nunique()
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        rainclouds(lesions, axes, value=outcome, by="lesion_type", means=means)
+        axes.set_xlabel(with_unit(outcome_title(outcome), outcome))
+
+    short = outcome_short(outcome)
+    block = context.plates.draw(
+        f"baseline/{outcome}_rainclouds",
+        paint,
+        height=0.75 + 0.72 * types,
+        caption=f"{outcome_title(outcome)} of every lesion at the first session, by type.",
+        reading="Each dot is one lesion; the cloud above is the density of the dots, the thick bar"
+        " spans the quartiles with the median in white, and the black diamond is the model's mean"
+        f" with its {context.ci}. The dots are not independent: they are nested in participants.",
+        alt=f"Rainclouds of {short} by lesion type. Model means: {_spoken(means, outcome)}.",
+    )
+    return [block]
+
+
+def first_sessions(lesions: pd.DataFrame) -> pd.DataFrame:
+    """Return each participant's first session, as the baseline study takes it."""
+    if not {"participant_id", "years", "lesion_type"} <= set(lesions.columns):
+        return pd.DataFrame()
+    start = lesions.groupby("participant_id")["years"].transform("min")
+    return lesions[(lesions["years"] == start) & lesions["lesion_type"].notna()]
+
+
+def _spoken(means: pd.DataFrame, outcome: str) -> str:
+    decimals = decimals_of_errors(means["std_error"])
+    return "; ".join(
+        f"{contrast_title(str(row['level']))}"
+        f" {fixed(row['estimate'], decimals)} {unit_text(outcome)}".rstrip()
+        for _, row in means.iterrows()
+    )
+
+
+def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
+    contrasts = context.results.rows(f"{folder}/contrasts", outcome)
+    if contrasts.empty:
+        return []
+    rows = forest_rows(contrasts, 1 - context.level)
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        forest(rows, axes, column_title=f"difference ({context.ci}), adjusted p")
+        axes.set_xlabel(with_unit(f"difference in {outcome_short(outcome)}", outcome))
+
+    spoken = "; ".join(f"{row['label']} {row['text']}" for _, row in rows.iterrows())
+    block = context.plates.draw(
+        f"{folder}/{outcome}_contrasts",
+        paint,
+        height=0.9 + 0.26 * len(rows),
+        caption=f"Pairwise differences of the marginal means of {outcome_words(outcome)}.",
+        reading="A row right of the dashed line: the first of the pair is higher. The lines are"
+        f" unadjusted {context.ci}; a filled marker has an adjusted p below"
+        f" {1 - context.level:.2g}, a hollow one has not.",
+        alt=f"Forest of pairwise differences: {spoken}.",
+    )
+    return [block]
+
+
+def forest_rows(contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:
+    """Return the rows of a forest from a table of contrasts."""
+    adjusted = contrasts["p_adjusted"] if "p_adjusted" in contrasts else contrasts["p_value"]
+    decimals = decimals_of_errors(contrasts["std_error"])
+    return pd.DataFrame(
+        {
+            "label": [contrast_title(str(name)) for name in contrasts["contrast"]],
+            "estimate": contrasts["estimate"],
+            "conf_low": contrasts["conf_low"],
+            "conf_high": contrasts["conf_high"],
+            "filled": (adjusted < alpha).to_numpy(),
+            "text": [
+                f"{fixed(estimate, decimals)} ({interval(low, high, decimals)}), {p_value(p)}"
+                for estimate, low, high, p in zip(
+                    contrasts["estimate"],
+                    contrasts["conf_low"],
+                    contrasts["conf_high"],
+                    adjusted,
+                    strict=True,
+                )
+            ],
+        }
+    )

@@ -1,0 +1,128 @@
+"""What every section draws from, and the blocks that several sections share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, TableBlock
+from qsmstats.report.names import outcome_title, present_levels, unit_text
+from qsmstats.report.plates import Plates
+from qsmstats.report.results import Results
+from qsmstats.report.tables import display
+from qsmstats.schemas import map_schemas
+from qsmstats.study import Study
+
+__all__ = ["Context", "fit_warnings", "model_details", "notes"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Context:
+    """What a section is drawn from.
+
+    Attributes
+    ----------
+    results
+        The output folder's tables.
+    plates
+        Draws figures into the output folder.
+    study
+        The study as study.toml describes it; None where the study folder is not at hand.
+    level
+        Confidence level of the intervals.
+    """
+
+    results: Results
+    plates: Plates
+    study: Study | None
+    level: float
+
+    @property
+    def ci(self) -> str:
+        """Name of the intervals, such as "95 % CI" (held together by non-breaking spaces)."""
+        return f"{100 * self.level:g}\u00a0%\u00a0CI"
+
+    def outcomes(self, folder: str) -> list[str]:
+        """Return the maps that a study's tables hold, in the order of the schemas."""
+        for table in ("means", "slopes", "coefficients"):
+            rows = self.results.rows(f"{folder}/{table}")
+            if "outcome" in rows:
+                return present_levels(rows["outcome"], map_schemas())
+        return []
+
+    def display(
+        self, name: str, caption: str, *, outcome: str | None = None, only: tuple[str, ...] = ()
+    ) -> TableBlock | None:
+        """Return a table of results for the page; None where it has no rows."""
+        rows = self.results.rows(name, outcome)
+        if rows.empty:
+            return None
+        if outcome is not None:
+            rows = rows.drop(columns="outcome", errors="ignore")
+        slug = f"table-{name}-{outcome or 'all'}".replace("/", "-").replace("_", "-")
+        return display(
+            rows,
+            slug=slug,
+            caption=caption,
+            file=f"{name}.tsv",
+            only=only or None,
+            ci=self.ci,
+        )
+
+
+def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
+    """Return the whole model of one map, folded: tests, coefficients, variances, record."""
+    unit = unit_text(outcome)
+    what = outcome_title(outcome) + (f", {unit}" if unit else "")
+    captions = {
+        "anova": f"Type III tests of the terms: {what}",
+        "coefficients": f"Fixed effects: {what}",
+        "variances": f"Variance components: {what}",
+        "models": f"What was fitted, and how the fit ended: {what}",
+    }
+    tables = (
+        context.display(f"{folder}/{name}", caption, outcome=outcome)
+        for name, caption in captions.items()
+    )
+    blocks = tuple(table for table in tables if table is not None)
+    return [Details(summary=f"The model of {what} in full", blocks=blocks)] if blocks else []
+
+
+def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> list[str]:
+    """Return one sentence for each thing the fits of a study warn of."""
+    sentences = []
+    for _, row in context.results.rows(f"{folder}/models", outcome).iterrows():
+        name = outcome_title(str(row.get("outcome", folder)))
+        if not _true(row.get("converged", True)):
+            sentences.append(f"{name}: the fit did not converge; its numbers must not be used.")
+        if _true(row.get("singular", False)):
+            sentences.append(
+                f"{name}: the fit is singular: a variance or correlation of the random effects is"
+                " at its limit, so the data cannot tell all of them apart."
+            )
+        messages = row.get("messages")
+        if isinstance(messages, str) and messages:
+            sentences.append(f"{name}: {messages}")
+    return sentences
+
+
+def _true(value: object) -> bool:
+    return str(value).lower() == "true"
+
+
+def notes(context: Context, folder: str, outcome: str | None = None) -> list[Block]:
+    """Return the notes of a study, and its warnings before them."""
+    rows = context.results.rows(f"{folder}/notes", outcome)
+    said = list(dict.fromkeys(rows["note"].dropna())) if "note" in rows else []
+    blocks: list[Block] = [Notice(text=text) for text in fit_warnings(context, folder, outcome)]
+    if len(said) == 1:
+        blocks.append(Paragraph(text=said[0]))
+    elif said:
+        blocks.append(ListBlock(items=tuple(said)))
+    return blocks
+
+
+def absent(rows: pd.DataFrame, sentence: str) -> list[Block]:
+    """Return `sentence` as a note where a table has no rows."""
+    return [Notice(text=sentence, warning=False)] if rows.empty else []

@@ -1,0 +1,112 @@
+"""How it was done and what went wrong: methods, limits, provenance, failures and warnings."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, Prose, Section
+from qsmstats.report.sections.context import Context, fit_warnings
+from qsmstats.report.tables import display
+
+__all__ = ["failures", "limits", "methods", "provenance"]
+
+STUDIES = ("baseline", "tissue", "trajectory", "histology", "raters")
+
+
+def limits(context: Context) -> Section:
+    """Return the section on what these results cannot say."""
+    items = [
+        "The form of every model is this project's default, or what study.toml states; it is not"
+        " taken from a publication. Other covariates may give other numbers.",
+        "Differences between lesion types are associations; types were not assigned at random.",
+        "The type of a lesion is taken as known: disagreement between raters is reported, and not"
+        " carried into the intervals of the models.",
+        "Unadjusted and adjusted p stand side by side. The adjustment holds within the pairs of one"
+        " map and one question, not over maps and questions.",
+        "Lesions that are new or gone at a later session inform the means and not the slopes; where"
+        " a lesion is gone because it changed, the slopes miss that change.",
+    ]
+    if context.results.names("histology"):
+        items.append(
+            "Histology: few brains say little of the spread between brains; intervals that assume"
+            " independent lesions are too narrow and are labelled as such."
+        )
+    return Section(anchor="limits", title="Limits", blocks=(ListBlock(items=tuple(items)),))
+
+
+def methods(context: Context) -> Section:
+    """Return the methods text of every study, ready for a paper."""
+    paragraphs = [
+        part.strip()
+        for study in STUDIES
+        for part in context.results.text(f"{study}/methods.txt").split("\n\n")
+        if part.strip()
+    ]
+    blocks: list[Block] = [
+        Prose(slug="methods-text", paragraphs=tuple(dict.fromkeys(paragraphs)))
+        if paragraphs
+        else Notice(text="No model was fitted in this run.", warning=False)
+    ]
+    return Section(anchor="methods", title="Methods, ready for a paper", blocks=tuple(blocks))
+
+
+def provenance(context: Context) -> Section:
+    """Return the section on versions, command and inputs."""
+    content = context.results.provenance()
+    if not content:
+        note = Notice(text="provenance.json is absent from this run.", warning=False)
+        return Section(anchor="provenance", title="Provenance", blocks=(note,))
+    simple = {key: value for key, value in content.items() if not isinstance(value, dict | list)}
+    blocks: list[Block] = []
+    if simple:
+        blocks.append(_pairs("run", "This run", simple))
+    for key, value in content.items():
+        if isinstance(value, dict | list) and value:
+            pairs = value if isinstance(value, dict) else dict(enumerate(value, start=1))
+            title = key.replace("_", " ").capitalize()
+            table = _pairs(key, title, pairs)
+            long = len(pairs) > 12
+            blocks.append(
+                Details(summary=f"{title} ({len(pairs)})", blocks=(table,)) if long else table
+            )
+    return Section(anchor="provenance", title="Provenance", blocks=tuple(blocks))
+
+
+def _pairs(name: str, caption: str, pairs: Mapping[Any, Any]) -> Block:
+    frame = pd.DataFrame(
+        {
+            "what": [str(key) for key in pairs],
+            "value": [
+                value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+                for value in pairs.values()
+            ],
+        }
+    )
+    slug = f"provenance-{name.replace('_', '-')}"
+    return display(frame, slug=slug, caption=caption, file="")
+
+
+def failures(context: Context) -> Section:
+    """Return the section on inputs that failed and fits that warn."""
+    blocks: list[Block] = []
+    table = context.results.table("failures")
+    if table is None:
+        blocks.append(Notice(text="failures.tsv is absent from this run."))
+    elif table.empty:
+        blocks.append(Paragraph(text="Every participant's images and tables were read."))
+    else:
+        blocks.append(
+            Notice(text=f"{len(table)} input(s) failed; their participants are missing above.")
+        )
+        shown = context.display("failures", "What failed, and why")
+        blocks += [shown] if shown else []
+    warnings = [text for study in STUDIES for text in fit_warnings(context, study)]
+    if warnings:
+        blocks.append(ListBlock(items=tuple(dict.fromkeys(warnings))))
+    else:
+        blocks.append(Paragraph(text="No fit warns of anything."))
+    return Section(anchor="failures", title="Failures and warnings", blocks=tuple(blocks))

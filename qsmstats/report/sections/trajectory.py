@@ -1,0 +1,160 @@
+"""Trajectories: change per year and over two years, by lesion type."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
+from qsmstats.report.figures.forests import forest
+from qsmstats.report.figures.trajectories import trajectory
+from qsmstats.report.names import (
+    outcome_short,
+    outcome_title,
+    outcome_words,
+    present_levels,
+    title,
+    unit_text,
+    with_unit,
+)
+from qsmstats.report.numbers import decimals_of_errors, interval, p_value, signed
+from qsmstats.report.sections.context import Context, model_details, notes
+from qsmstats.report.style import colour, marker
+
+__all__ = ["section"]
+
+COLUMNS = 3
+
+
+def section(context: Context) -> Section:
+    """Return the section on change over time."""
+    outcomes = context.outcomes("trajectory")
+    blocks: list[Block] = []
+    if not outcomes:
+        blocks.append(
+            Notice(
+                text="This run says nothing of change over time: it takes participants with two"
+                " sessions or more.",
+                warning=False,
+            )
+        )
+        blocks += notes(context, "trajectory")
+    for outcome in outcomes:
+        blocks += _outcome(context, outcome)
+    return Section(anchor="trajectories", title="Change over time", blocks=tuple(blocks))
+
+
+def _outcome(context: Context, outcome: str) -> list[Block]:
+    name = outcome_title(outcome)
+    unit = unit_text(outcome)
+    measured = f"{name}, {unit}" if unit else name
+    blocks: list[Block] = [Heading(slug=f"trajectory-{outcome}", text=f"{name}: change over time")]
+    blocks += notes(context, "trajectory", outcome)
+    blocks += _panels(context, outcome)
+    blocks += _slopes(context, outcome)
+    captions = {
+        "slopes": f"Change per year by type: {measured} per year",
+        "slope_contrasts": f"Differences between the types' changes per year: {measured} per year",
+        "changes": f"Change over two years by type: {measured}",
+    }
+    tables = (
+        context.display(f"trajectory/{table}", caption, outcome=outcome)
+        for table, caption in captions.items()
+    )
+    blocks += [table for table in tables if table is not None]
+    return blocks + model_details(context, "trajectory", outcome)
+
+
+def followed(lesions: pd.DataFrame) -> pd.DataFrame:
+    """Return the lesions of participants with two sessions, typed by their first session."""
+    needed = {"participant_id", "lesion_id", "years", "lesion_type"}
+    if not needed <= set(lesions.columns):
+        return pd.DataFrame()
+    sessions = lesions.groupby("participant_id")["years"].transform("nunique")
+    rows = lesions[sessions >= 2].sort_values("years")
+    first = rows.groupby(["participant_id", "lesion_id"])["lesion_type"].transform("first")
+    return rows.assign(lesion_type=first).dropna(subset=["lesion_type"])
+
+
+def _panels(context: Context, outcome: str) -> list[FigureBlock]:
+    lesions = followed(context.results.rows("tidy"))
+    means = context.results.rows("trajectory/means", outcome)
+    column = "lesion_type" if "lesion_type" in means else "level"
+    if outcome not in lesions or means.empty or "years" not in means:
+        return []
+    levels = present_levels(means[column])
+    rows = -(-len(levels) // COLUMNS)
+
+    def paint(figure: Figure) -> None:
+        panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
+        for axes, level in zip(panels.flat, levels, strict=False):
+            mine = lesions[lesions["lesion_type"] == level]
+            trajectory(mine, means[means[column] == level], axes, value=outcome, level=level)
+        for axes in panels.flat[len(levels) :]:
+            axes.set_visible(False)
+        _share_labels(panels, len(levels))
+        figure.supylabel(with_unit(outcome_title(outcome), outcome), size="medium")
+        values = lesions[outcome].dropna()
+        panels.flat[0].set_ylim(*values.quantile([0.002, 0.998]))
+
+    block = context.plates.draw(
+        f"trajectory/{outcome}_trajectories",
+        paint,
+        height=0.5 + 2.0 * rows,
+        caption=f"{outcome_title(outcome)} over time, by the type at the first session.",
+        reading="Each faint line is one lesion seen at two sessions or more; the black line is the"
+        f" model's mean with its {context.ci} (shaded). Lines that leave the frame are the most"
+        " extreme 0.4 % of the values.",
+        alt=f"Trajectories of {outcome_short(outcome)} in {len(levels)} panels, one per type.",
+    )
+    return [block]
+
+
+def _share_labels(panels: object, used: int) -> None:
+    flat = list(panels.flat)  # type: ignore[attr-defined]  # numpy array of Axes
+    for index, axes in enumerate(flat[:used]):
+        # The last panel of each column carries the axis, also where a panel below is hidden.
+        last = index + COLUMNS >= used
+        axes.tick_params(labelbottom=last)
+        if last:
+            axes.set_xlabel("years")
+
+
+def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
+    slopes = context.results.rows("trajectory/slopes", outcome)
+    column = "lesion_type" if "lesion_type" in slopes else "level"
+    if slopes.empty or column not in slopes:
+        return []
+    levels = [str(level) for level in slopes[column]]
+    decimals = decimals_of_errors(slopes["std_error"])
+    rows = pd.DataFrame(
+        {
+            "label": [title(level) for level in levels],
+            "colour": [colour(level) for level in levels],
+            "marker": [marker(level) for level in levels],
+            "text": [
+                f"{signed(row['estimate'], decimals)}"
+                f" ({interval(row['conf_low'], row['conf_high'], decimals)}),"
+                f" {p_value(row['p_value'])}"
+                for _, row in slopes.iterrows()
+            ],
+            **{name: slopes[name] for name in ("estimate", "conf_low", "conf_high")},
+        }
+    )
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        forest(rows, axes, column_title=f"change per year ({context.ci}), p")
+        axes.set_xlabel(with_unit(f"change in {outcome_short(outcome)}", outcome, " per year"))
+
+    spoken = "; ".join(f"{row['label']} {row['text']}" for _, row in rows.iterrows())
+    block = context.plates.draw(
+        f"trajectory/{outcome}_slopes",
+        paint,
+        height=0.9 + 0.3 * len(rows),
+        caption=f"Change of {outcome_words(outcome)} per year, by type.",
+        reading="Right of the dashed line the map's value rises. An interval that crosses the line"
+        " is compatible with no change. p is unadjusted; the table of two-year changes adjusts.",
+        alt=f"Forest of changes per year: {spoken}.",
+    )
+    return [block]

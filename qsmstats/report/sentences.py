@@ -1,0 +1,158 @@
+"""The answer of a study in one sentence with numbers, built from its table and nothing else.
+
+Two levels are said to differ only where the adjusted p lies below 1 - level and the interval
+leaves out zero; a type is said to change only where the same holds for its change. Whatever else
+was estimated is named as not told apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from qsmstats.report.names import contrast_title, outcome_short, short_title, unit_text
+from qsmstats.report.numbers import decimals_of_errors, fixed, interval, p_value, signed
+
+__all__ = ["change_sentence", "difference_sentence", "listed"]
+
+# More pairs than this are counted, not named.
+MOST_PAIRS = 3
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return "a", "a and b" or "a, b and c"."""
+    items = list(words)
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci: str) -> str:
+    """Say which levels differ in one map, with numbers.
+
+    Parameters
+    ----------
+    contrasts
+        Columns contrast ("a - b"), estimate, std_error, conf_low, conf_high, p_adjusted (or
+        p_value where nothing was adjusted).
+    outcome
+        The map.
+    alpha
+        Adjusted p below which a difference counts as shown.
+    ci
+        Name of the intervals.
+
+    Returns
+    -------
+    str
+        One sentence; empty where there are no contrasts.
+    """
+    if contrasts.empty:
+        return ""
+    name = outcome_short(outcome)
+    told = _told(contrasts, alpha)
+    if not told.any():
+        return f"{name}: none of the {len(contrasts)} differences can be told from zero."
+    pairs = _turned(contrasts[told])
+    clauses = [f"higher in {high} than in {low}" for high, low in _clauses(pairs)]
+    clauses.append(_largest(pairs, outcome, ci))
+    open_pairs = [contrast_title(str(pair)) for pair in contrasts.loc[~told, "contrast"]]
+    if len(open_pairs) > MOST_PAIRS:
+        clauses.append(
+            f"{len(open_pairs)} of {len(contrasts)} differences cannot be told from zero"
+        )
+    elif open_pairs:
+        clauses.append(f"not told from zero: {listed(open_pairs)}")
+    return f"{name} is {'; '.join(clauses)}."
+
+
+def _told(contrasts: pd.DataFrame, alpha: float) -> pd.Series:
+    p = contrasts["p_adjusted"] if "p_adjusted" in contrasts else contrasts["p_value"]
+    return (p < alpha) & (contrasts["conf_low"] * contrasts["conf_high"] > 0)
+
+
+def _turned(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """Turn contrasts so that the first level of each is the higher one."""
+    levels = contrasts["contrast"].str.split(" - ", expand=True)
+    positive = contrasts["estimate"] > 0
+    p = contrasts["p_adjusted"] if "p_adjusted" in contrasts else contrasts["p_value"]
+    return pd.DataFrame(
+        {
+            "high": levels[0].where(positive, levels[1]),
+            "low": levels[1].where(positive, levels[0]),
+            "estimate": contrasts["estimate"].abs(),
+            "std_error": contrasts["std_error"],
+            "conf_low": contrasts["conf_low"].where(positive, -contrasts["conf_high"]),
+            "conf_high": contrasts["conf_high"].where(positive, -contrasts["conf_low"]),
+            "p": p,
+        }
+    )
+
+
+def _clauses(pairs: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return (higher levels, lower levels), levels above the same ones taken together."""
+    below = {high: tuple(rows["low"]) for high, rows in pairs.groupby("high", sort=False)}
+    together: dict[tuple[str, ...], list[str]] = {}
+    for high, lows in below.items():
+        together.setdefault(lows, []).append(str(high))
+    order = sorted(together.items(), key=lambda item: -len(item[0]))
+    return [
+        (listed(map(short_title, highs)), listed(map(short_title, lows))) for lows, highs in order
+    ]
+
+
+def _largest(pairs: pd.DataFrame, outcome: str, ci: str) -> str:
+    top = pairs.nlargest(1, "estimate").iloc[0]
+    decimals = decimals_of_errors([top["std_error"]])
+    p = p_value(top["p"])
+    value = f"{fixed(top['estimate'], decimals)}\u00a0{unit_text(outcome)}".strip()
+    pair = contrast_title(f"{top['high']} - {top['low']}")
+    return (
+        f"the largest difference, {pair}, is {value}"
+        f" ({ci} {interval(top['conf_low'], top['conf_high'], decimals)},"
+        f" adjusted p {p if p[0] in '<>' else f'= {p}'})"
+    )
+
+
+def change_sentence(slopes: pd.DataFrame, outcome: str, alpha: float, ci: str) -> str:
+    """Say which types change per year in one map, with numbers.
+
+    Parameters
+    ----------
+    slopes
+        Columns lesion_type, estimate, std_error, conf_low, conf_high, p_adjusted (or p_value
+        where nothing was adjusted).
+    outcome
+        The map.
+    alpha
+        Adjusted p below which a change counts as shown.
+    ci
+        Name of the intervals.
+
+    Returns
+    -------
+    str
+        One sentence; empty where there are no slopes.
+    """
+    if slopes.empty:
+        return ""
+    told = _told(slopes, alpha)
+    decimals = decimals_of_errors(slopes["std_error"])
+    clauses = []
+    for verb, rows in (
+        ("rises in", slopes[told & (slopes["estimate"] > 0)]),
+        ("falls in", slopes[told & (slopes["estimate"] < 0)]),
+    ):
+        changes = [_change(row, decimals, ci) for _, row in rows.iterrows()]
+        if changes:
+            clauses.append(f"{verb} {listed(changes)}")
+    if not told.all():
+        rest = listed(short_title(str(level)) for level in slopes.loc[~told, "lesion_type"])
+        clauses.append(f"no change was shown in {rest}")
+    unit = f"{unit_text(outcome)} per year".strip()
+    return f"{outcome_short(outcome)} ({unit}): {'; '.join(clauses)}."
+
+
+def _change(row: pd.Series, decimals: int, ci: str) -> str:
+    limits = interval(row["conf_low"], row["conf_high"], decimals)
+    level = short_title(str(row["lesion_type"]))
+    return f"{level} ({signed(row['estimate'], decimals)}, {ci} {limits})"

@@ -1,0 +1,177 @@
+"""Makes an output folder such as a run writes, with numbers of known shape and no model behind."""
+
+import itertools
+import json
+
+import numpy as np
+import pandas as pd
+
+from qsmstats.schemas import load_schema
+
+TYPES = load_schema("lesions").column("lesion_type").levels
+MEANS = {
+    "susceptibility_ppb": (0.0, -8.0, 14.0, 4.0, 12.0),
+    "mwf_percent": (6.2, 6.6, 4.8, 4.6, 3.9),
+    "ndi": (0.52, 0.55, 0.43, 0.41, 0.38),
+}
+SPREADS = {"susceptibility_ppb": 5.0, "mwf_percent": 1.3, "ndi": 0.07}
+SLOPES = {
+    "susceptibility_ppb": (0.0, 0.1, -0.4, 0.2, 0.5),
+    "mwf_percent": (0.25, 0.3, -0.02, 0.05, -0.2),
+    "ndi": (0.004, 0.001, -0.004, 0.0, -0.012),
+}
+SHARES = (0.6, 0.05, 0.2, 0.05, 0.1)
+
+
+def lesions(patients=30, seed=1):
+    """Tidy lesions: every second patient has a second session after about two years."""
+    random = np.random.default_rng(seed)
+    rows = []
+    for patient in range(patients):
+        effect = random.normal(0, 0.5)
+        later = round(2 + random.normal(0, 0.1), 3)
+        for lesion in range(random.integers(5, 40)):
+            kind = random.choice(len(TYPES), p=SHARES)
+            noise = {name: random.normal(0, 1) for name in MEANS}
+            for session, years in enumerate([0.0, later][: 1 + patient % 2]):
+                rows.append(
+                    {
+                        "participant_id": f"sub-{patient + 1:03d}",
+                        "session_id": f"ses-{session + 1:02d}",
+                        "lesion_id": f"L{lesion + 1:02d}",
+                        "label": lesion + 1,
+                        "lesion_type": TYPES[kind],
+                        "years": years,
+                        "volume_mm3": float(np.exp(random.normal(5, 1))),
+                        **{
+                            name: MEANS[name][kind]
+                            + SLOPES[name][kind] * years
+                            + SPREADS[name] * (0.6 * effect + noise[name])
+                            + SPREADS[name] * random.normal(0, 0.2)
+                            for name in MEANS
+                        },
+                    }
+                )
+    return pd.DataFrame(rows)
+
+
+def estimates(labels, values, error, name="level"):
+    values = np.asarray(values, dtype=float)
+    from scipy.stats import t
+
+    p = 2 * t.sf(np.abs(values / error), 80)
+    return pd.DataFrame(
+        {
+            name: labels,
+            "estimate": values,
+            "std_error": error,
+            "df": 80.123456,
+            "statistic": values / error,
+            "p_value": p,
+            "conf_low": values - 1.99 * error,
+            "conf_high": values + 1.99 * error,
+        }
+    )
+
+
+def contrasts(values, error):
+    pairs = list(itertools.combinations(range(len(TYPES)), 2))
+    table = estimates(
+        [f"{TYPES[a]} - {TYPES[b]}" for a, b in pairs],
+        [values[a] - values[b] for a, b in pairs],
+        error,
+        "contrast",
+    )
+    table["p_adjusted"] = np.minimum(1, table["p_value"] * len(pairs))
+    table["adjustment"] = "holm"
+    table["hedges_g"] = table["estimate"] / (error * 10)
+    return table
+
+
+def record(formula, *, singular=False, converged=True):
+    return pd.DataFrame(
+        [
+            {
+                "formula": formula,
+                "method": "reml",
+                "n_obs": 640,
+                "n_groups": "participant_id 30",
+                "converged": converged,
+                "singular": singular,
+                "messages": "",
+            }
+        ]
+    )
+
+
+def write(table, path):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table.to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.10g")
+
+
+def stacked(make):
+    parts = []
+    for outcome in MEANS:
+        table = make(outcome)
+        table.insert(0, "outcome", outcome)
+        parts.append(table)
+    return pd.concat(parts, ignore_index=True)
+
+
+def write_baseline(out):
+    def error(outcome):
+        return SPREADS[outcome] / 9
+
+    folder = out / "baseline"
+    write(stacked(lambda name: estimates(TYPES, MEANS[name], error(name))), folder / "means.tsv")
+    write(stacked(lambda name: contrasts(MEANS[name], error(name))), folder / "contrasts.tsv")
+    write(
+        stacked(lambda name: record(f"{name} ~ lesion_type + (1 | participant_id)")),
+        folder / "models.tsv",
+    )
+    notes = pd.DataFrame({"outcome": ["ndi"], "note": ["3 lesions without a type were left out."]})
+    write(notes, folder / "notes.tsv")
+    (folder / "methods.txt").write_text(
+        "Myelin water fraction was compared by a linear mixed model <REML>.\n\nAs was NDI.\n"
+    )
+
+
+def write_trajectory(out):
+    folder = out / "trajectory"
+
+    def error(outcome):
+        return SPREADS[outcome] / 30
+
+    def means(outcome):
+        parts = []
+        for years in (0.0, 1.0, 2.0):
+            values = np.array(MEANS[outcome]) + years * np.array(SLOPES[outcome])
+            table = estimates(TYPES, values, SPREADS[outcome] / 8, "lesion_type")
+            table.insert(1, "years", years)
+            parts.append(table)
+        return pd.concat(parts)
+
+    write(
+        stacked(lambda name: estimates(TYPES, SLOPES[name], error(name), "lesion_type")),
+        folder / "slopes.tsv",
+    )
+    write(
+        stacked(lambda name: contrasts(SLOPES[name], error(name))), folder / "slope_contrasts.tsv"
+    )
+    write(stacked(means), folder / "means.tsv")
+    write(
+        stacked(lambda name: record(f"{name} ~ lesion_type * years", singular=name == "ndi")),
+        folder / "models.tsv",
+    )
+
+
+def write_results(out, patients=30):
+    """Write the whole folder."""
+    write(lesions(patients), out / "tidy.tsv")
+    write_baseline(out)
+    write_trajectory(out)
+    columns = ["participant_id", "session_id", "file", "reason"]
+    write(pd.DataFrame(columns=columns), out / "failures.tsv")
+    provenance = {"command": "qsmstats run STUDY OUT", "versions": {"numpy": "2.4.6"}}
+    (out / "provenance.json").write_text(json.dumps(provenance))
+    return out

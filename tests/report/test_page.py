@@ -1,0 +1,161 @@
+import re
+from html.parser import HTMLParser
+
+import made
+import pandas as pd
+import pytest
+
+from qsmstats.errors import InvalidDataError, UsageError
+from qsmstats.report.page import write_report
+
+VOID = {"meta", "link", "img", "br", "input", "hr"}
+
+
+class Outline(HTMLParser):
+    """Collects what the tests ask of a page, and fails where tags are not closed in order."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.open, self.headings, self.ids, self.links = [], [], [], []
+        self.headers = []
+        self.feed(text)
+        assert self.open == []
+
+    def handle_starttag(self, tag, attributes):
+        attributes = dict(attributes)
+        self.ids += [attributes["id"]] if "id" in attributes else []
+        for name in ("href", "src", "xlink:href"):
+            self.links += [attributes[name]] if name in attributes else []
+        if tag == "th":
+            self.headers.append(attributes.get("scope"))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attributes):
+        self.handle_starttag(tag, attributes)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open and self.open[-1] == "h2":
+            self.headings.append(data)
+
+
+@pytest.fixture(scope="module")
+def page(drawn):
+    return (drawn / "report.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def outline(page):
+    return Outline(page)
+
+
+def test_the_sections_stand_in_the_order_of_reporting(outline):
+    assert outline.headings == [
+        "What was asked",
+        "The answers",
+        "Study flow",
+        "Participants",
+        "Lesions by type",
+        "Differences at baseline",
+        "Change over time",
+        "Limits",
+        "Methods, ready for a paper",
+        "Provenance",
+        "Failures and warnings",
+    ]
+
+
+def test_identifiers_are_unique_and_every_inner_link_leads_somewhere(outline):
+    assert len(outline.ids) == len(set(outline.ids))
+    inner = {link[1:] for link in outline.links if link.startswith("#")}
+    assert inner <= set(outline.ids)
+
+
+def test_links_lead_to_files_of_the_folder_and_nothing_is_fetched(outline, drawn, page):
+    outer = [link for link in outline.links if not link.startswith(("#", "data:"))]
+    assert {link for link in outer if not (drawn / link).is_file()} == set()
+    assert not re.search(r"(?:src|url\(|@import|href)[=(\s]*[\"']?(?:https?:)?//", page)
+
+
+def test_every_header_has_a_scope(outline):
+    assert set(outline.headers) == {"col", "row"}
+
+
+def test_every_figure_has_words(page):
+    labels = re.findall(r'<svg[^>]*role="img" aria-label="([^"]+)"', page)
+    assert len(labels) == page.count("<svg") == 12
+    assert all(len(label) > 40 for label in labels)
+
+
+def test_figures_stand_beside_their_tables_with_real_text(drawn):
+    text = (drawn / "baseline" / "ndi_contrasts.svg").read_text(encoding="utf-8")
+    assert "isointense − PRL" in text
+    assert "<dc:date>" not in text
+
+
+def test_drawing_again_gives_the_same_bytes(drawn):
+    files = [*drawn.glob("*/*.svg"), drawn / "report.html"]
+    before = {path: path.read_bytes() for path in files}
+    write_report(drawn / "no-study", drawn)
+    assert {path: path.read_bytes() for path in files} == before
+
+
+def test_the_fits_warnings_are_shown(page):
+    assert "neurite density index (NDI): the fit is singular" in page.lower().replace(
+        "(ndi)", "(NDI)"
+    )
+
+
+def test_methods_are_escaped_and_whole(page):
+    assert "linear mixed model &lt;REML&gt;" in page
+    assert "As was NDI." in page
+
+
+def test_a_run_that_got_nowhere_is_told_in_words(bare):
+    page = write_report(bare / "no-study", bare).read_text(encoding="utf-8")
+    outline = Outline(page)
+    assert len(outline.headings) == 11
+    assert "This run does not answer this question" in page
+    assert "No model was fitted in this run." in page
+    assert "failures.tsv is absent from this run." in page
+    assert "<svg" not in page
+
+
+def test_failures_are_listed(bare):
+    table = pd.DataFrame(
+        {
+            "participant_id": ["sub-001"],
+            "session_id": ["ses-01"],
+            "file": ["sub-001/anat/a<b>.nii.gz"],
+            "reason": ["truncated & empty"],
+        }
+    )
+    made.write(table, bare / "failures.tsv")
+    page = write_report(bare / "no-study", bare).read_text(encoding="utf-8")
+    assert "1 input(s) failed" in page
+    assert "a&lt;b&gt;.nii.gz" in page
+    assert "truncated &amp; empty" in page
+
+
+def test_no_folder_no_report(tmp_path):
+    with pytest.raises(InvalidDataError, match="run `qsmstats run STUDY OUT` first"):
+        write_report(tmp_path, tmp_path / "missing")
+
+
+def test_styles_have_the_width_of_a_column_and_pdf_comes_on_request(tmp_path):
+    out = made.write_results(tmp_path / "out", patients=6)
+    write_report(out, out, style="single", pdf=True)
+    svg = (out / "baseline" / "ndi_contrasts.svg").read_text(encoding="utf-8")
+    width = float(re.search(r'width="([\d.]+)pt"', svg)[1])
+    assert width == pytest.approx(86 / 25.4 * 72, abs=0.01)
+    assert (out / "baseline" / "ndi_contrasts.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_an_unknown_style_is_named(bare):
+    with pytest.raises(UsageError, match="'wide' is none of screen, single, onehalf, double"):
+        write_report(bare, bare, style="wide")

@@ -1,0 +1,71 @@
+import pandas as pd
+import pytest
+
+from qsmstats.report.sentences import change_sentence, difference_sentence, listed
+
+
+def contrasts(*rows):
+    names = ["contrast", "estimate", "std_error", "conf_low", "conf_high", "p_adjusted"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def slopes(*rows):
+    names = ["lesion_type", "estimate", "std_error", "conf_low", "conf_high", "p_adjusted"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_listed():
+    assert listed(["a"]) == "a"
+    assert listed(["a", "b", "c"]) == "a, b and c"
+
+
+def test_levels_above_the_same_levels_are_taken_together():
+    table = contrasts(
+        ("isointense - hypointense", 0.1, 0.2, -0.3, 0.5, 0.6),
+        ("isointense - paramagnetic_rim", 2.3, 0.15, 2.0, 2.6, 1e-9),
+        ("paramagnetic_rim - hypointense", -2.2, 0.15, -2.5, -1.9, 1e-9),
+    )
+    assert difference_sentence(table, "mwf_percent", 0.05, "95 % CI") == (
+        "MWF is higher in isointense and hypointense than in PRL; the largest difference,"
+        " isointense − PRL, is 2.30\u00a0% (95 % CI 2.00 to 2.60, adjusted p <0.0001);"
+        " not told from zero: isointense − hypointense."
+    )
+
+
+def test_the_direction_of_a_negative_contrast_is_turned_with_its_interval():
+    table = contrasts(("isointense - hyperintense", -14.0, 0.5, -15.0, -13.0, 0.0123))
+    assert difference_sentence(table, "susceptibility_ppb", 0.05, "95 % CI") == (
+        "QSM is higher in hyperintense than in isointense; the largest difference,"
+        " hyperintense − isointense, is 14.00\u00a0ppb (95 % CI 13.00 to 15.00,"
+        " adjusted p = 0.012)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "p"),
+    [(0.1, 1.9, 0.06), (-0.1, 2.1, 0.04)],
+    ids=["adjusted p too large", "interval holds zero"],
+)
+def test_no_difference_is_claimed_that_interval_and_adjusted_p_do_not_both_support(low, high, p):
+    table = contrasts(("isointense - hyperintense", 1.0, 0.5, low, high, p))
+    sentence = difference_sentence(table, "ndi", 0.05, "95 % CI")
+    assert sentence == "NDI: none of the 1 differences can be told from zero."
+
+
+def test_a_change_is_claimed_only_where_it_is_shown():
+    table = slopes(
+        ("isointense", 0.25, 0.04, 0.17, 0.33, 1e-6),
+        ("hyperintense", -0.02, 0.04, -0.10, 0.06, 0.6),
+        ("hypointense_rim", 0.09, 0.04, 0.01, 0.17, 0.08),
+        ("paramagnetic_rim", -0.20, 0.04, -0.28, -0.12, 1e-4),
+    )
+    assert change_sentence(table, "mwf_percent", 0.05, "95 % CI") == (
+        "MWF (% per year): rises in isointense (+0.250, 95 % CI 0.170 to 0.330);"
+        " falls in PRL (−0.200, 95 % CI −0.280 to −0.120);"
+        " no change was shown in hyperintense and hypointense rim."
+    )
+
+
+def test_nothing_estimated_nothing_said():
+    assert difference_sentence(pd.DataFrame(), "ndi", 0.05, "95 % CI") == ""
+    assert change_sentence(pd.DataFrame(), "ndi", 0.05, "95 % CI") == ""

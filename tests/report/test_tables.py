@@ -1,0 +1,78 @@
+import pandas as pd
+
+from qsmstats.report.tables import MOST_ROWS, display
+
+
+def texts(block):
+    return [[cell.text for cell in row] for row in block.rows]
+
+
+def test_an_estimate_has_its_interval_beside_it_at_the_precision_of_its_error():
+    frame = pd.DataFrame(
+        {
+            "contrast": ["isointense - paramagnetic_rim", "hypointense - hyperintense"],
+            "estimate": [1.23456, -10.0],
+            "std_error": [0.0312, 0.0298],
+            "df": [80.123456, 1234.5],
+            "p_value": [1e-12, 0.2],
+            "conf_low": [1.17, -10.06],
+            "conf_high": [1.29, -9.94],
+        }
+    )
+    block = display(frame, slug="t", caption="c", ci="95 % CI")
+    assert [title for title, _ in block.columns] == [
+        "contrast",
+        "estimate",
+        "95 % CI",
+        "SE",
+        "df",
+        "p",
+    ]
+    assert texts(block) == [
+        ["isointense − PRL", "1.235", "1.170 to 1.290", "0.031", "80.1", "<0.0001"],
+        [
+            "hypointense − hyperintense",
+            "−10.000",
+            "−10.060 to −9.940",
+            "0.030",
+            "1,234.5",
+            "0.20",
+        ],
+    ]
+
+
+def test_counts_stay_whole_where_missing_values_made_them_floats():
+    frame = pd.DataFrame({"level": ["a", "b"], "n": [1200.0, None]})
+    assert texts(display(frame, slug="t", caption="c")) == [["a", "1,200"], ["b", "–"]]
+
+
+def test_a_column_of_very_different_sizes_keeps_three_digits_in_each_cell():
+    frame = pd.DataFrame({"term": ["a", "b"], "variance": [1234.5678, 0.00012345]})
+    assert texts(display(frame, slug="t", caption="c")) == [["a", "1,235"], ["b", "0.000123"]]
+
+
+def test_a_text_that_never_changes_is_said_once():
+    frame = pd.DataFrame({"level": ["a", "b"], "adjustment": ["holm", "holm"], "x": [1.0, 2.0]})
+    block = display(frame, slug="t", caption="c")
+    assert [title for title, _ in block.columns] == ["level", "x"]
+    assert block.note == "p adjusted by: holm."
+
+
+def test_sorting_uses_the_value_and_not_its_text():
+    frame = pd.DataFrame({"level": ["a", "b"], "p_value": [1e-12, 1e-9]})
+    block = display(frame, slug="t", caption="c")
+    assert [row[1].sort for row in block.rows] == [1e-12, 1e-9]
+
+
+def test_a_long_table_says_what_it_leaves_out():
+    frame = pd.DataFrame({"row": range(MOST_ROWS + 5)})
+    block = display(frame, slug="t", caption="c")
+    assert len(block.rows) == MOST_ROWS
+    assert f"The first {MOST_ROWS} of {MOST_ROWS + 5} rows" in block.note
+
+
+def test_infinite_values_and_booleans_are_written():
+    frame = pd.DataFrame(
+        {"level": ["a", "b"], "df": [float("inf"), 3.0], "singular": [True, False]}
+    )
+    assert texts(display(frame, slug="t", caption="c")) == [["a", "∞", "yes"], ["b", "3.0", "no"]]
