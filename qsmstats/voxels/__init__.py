@@ -1,0 +1,1 @@
+"""Label images and quantitative maps become rows of a table."""

@@ -1,0 +1,239 @@
+"""Every participant and session of a study, on one machine or many, and again where it stopped.
+
+Only this module of the room knows what a study folder is. It turns the folder into jobs
+(`qsmstats.voxels.sessions`), runs them (`qsmstats.voxels.executors`) and, where an output folder
+is given, keeps their results (`qsmstats.voxels.store`). The rows come in the order of the sessions
+table, whoever finished first.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from qsmstats.errors import InvalidDataError, Problem, UsageError
+from qsmstats.progress import Progress
+from qsmstats.study import Study
+from qsmstats.tables.read import StudyTables, read_tables
+from qsmstats.voxels.columns import feature_types
+from qsmstats.voxels.executors import run_jobs
+from qsmstats.voxels.sessions import (
+    Failure,
+    SessionJob,
+    SessionResult,
+    extract_session,
+    session_failure,
+)
+from qsmstats.voxels.store import FeatureStore
+
+__all__ = ["Extraction", "collect_cohort", "extract_cohort", "session_jobs"]
+
+MASK = "white_matter"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Extraction:
+    """Features of a cohort, and the sessions that have none.
+
+    Attributes
+    ----------
+    features
+        One row per participant, session, region and map; columns as in
+        data_schemas/features.schema.json.
+    failures
+        participant_id, session_id, file, reason: one row per session that could not be measured.
+    """
+
+    features: pd.DataFrame
+    failures: pd.DataFrame
+
+
+def extract_cohort(
+    study: Study,
+    *,
+    jobs: int = 1,
+    client: Any = None,
+    participants: Sequence[str] | None = None,
+    out: Path | None = None,
+    progress: Progress | None = None,
+    tables: StudyTables | None = None,
+) -> Extraction:
+    """Measure every session of a study.
+
+    Parameters
+    ----------
+    study
+        The study folder.
+    jobs
+        Processes to use on this machine. With more than one, a script must keep its calls below
+        ``if __name__ == "__main__":``, because each process imports it.
+    client
+        A `distributed.Client`, or any executor of `concurrent.futures`, to use instead. Its
+        workers must see the study folder under the same path.
+    participants
+        Identifiers of the participants to measure, with or without ``sub-``; by default all.
+    out
+        Output folder. Sessions whose result is in it already, of the same inputs, configuration
+        and version, are read from it; the others are measured and written to it.
+    progress
+        Called with (done, total).
+    tables
+        The study's tables, where they have been read already.
+
+    Raises
+    ------
+    UsageError
+        If a participant is not in the study.
+    InvalidDataError
+        If the tables are not valid. What is wrong with an image is a row of `failures`.
+    """
+    todo = _chosen(session_jobs(study, tables or read_tables(study)), participants)
+    call: Callable[[SessionJob], SessionResult] = extract_session
+    if out is not None:
+        store = FeatureStore(Path(out), study.folder)
+        if participants is None:  # otherwise others may be writing there at this moment
+            store.sweep()
+        call = partial(_extract_or_read, store)
+    executor: Executor | None = client.get_executor() if hasattr(client, "get_executor") else client
+    results: list[SessionResult | None] = [None] * len(todo)
+    for done, (number, result) in enumerate(
+        run_jobs(call, todo, workers=jobs, executor=executor), start=1
+    ):
+        results[number] = _or_failure(todo[number], result)
+        if progress is not None:
+            progress(done, len(todo))
+    return _join(study, [result for result in results if result is not None])
+
+
+def collect_cohort(study: Study, out: Path, *, tables: StudyTables | None = None) -> Extraction:
+    """Read what `extract_cohort` has written to an output folder, one participant at a time or all.
+
+    A session without a result, or with the result of another version or configuration, is a row of
+    `failures`. Input files are not read again to see whether they have changed.
+    """
+    store = FeatureStore(Path(out), study.folder)
+    store.sweep()
+    results = []
+    for job in session_jobs(study, tables or read_tables(study)):
+        result = store.read(job)
+        if result is None:
+            reason = (
+                "has not been measured with this version and configuration; run "
+                f"`participant --participant-label {job.participant_id.removeprefix('sub-')}` first"
+            )
+            result = session_failure(job, "", reason)
+        results.append(result)
+    return _join(study, results)
+
+
+def session_jobs(study: Study, tables: StudyTables) -> list[SessionJob]:
+    """Return one job per session, in the order of the sessions table.
+
+    A session without lesions in the table needs no label image; one that has no mask either has
+    nothing to measure, and no job.
+
+    Raises
+    ------
+    InvalidDataError
+        If study.toml names masks and none of them is that of white matter.
+    """
+    _require_known_mask(study)
+    labels = _label_images(study, tables)
+    jobs = (_job(study, visit, labels) for visit in _visits(tables.sessions))
+    return [job for job in jobs if job.labels is not None or job.tissue is not None]
+
+
+_Visit = tuple[str, str]
+
+
+def _visits(table: pd.DataFrame) -> list[_Visit]:
+    return list(zip(table["participant_id"], table["session_id"], strict=True))
+
+
+def _label_images(study: Study, tables: StudyTables) -> dict[_Visit, Path]:
+    """Return the label image of each session that has one, or must have one for its lesions."""
+    with_lesions = set(_visits(tables.lesions))
+    paths = {visit: study.image(study.labels, *visit) for visit in _visits(tables.sessions)}
+    return {visit: path for visit, path in paths.items() if visit in with_lesions or path.exists()}
+
+
+def _job(study: Study, visit: _Visit, labels: Mapping[_Visit, Path]) -> SessionJob:
+    mask = study.tissue.get(MASK)
+    return SessionJob(
+        participant_id=visit[0],
+        session_id=visit[1],
+        maps={spec.name: study.image(spec.pattern, *visit) for spec in study.maps},
+        units={spec.name: spec.unit for spec in study.maps},
+        missing={spec.name: float(spec.missing) for spec in study.maps if spec.missing is not None},
+        labels=labels.get(visit),
+        tissue=None if mask is None else study.image(mask, *visit),
+        other_labels=tuple(
+            path for other, path in labels.items() if other[0] == visit[0] and other != visit
+        ),
+        settings=study.features,
+    )
+
+
+def _require_known_mask(study: Study) -> None:
+    if study.tissue and MASK not in study.tissue:
+        named = ", ".join(study.tissue)
+        problem = f"names {named}; the mask that is used is called '{MASK}'"
+        raise InvalidDataError([Problem(table="study.toml", column="tissue", problem=problem)])
+
+
+def _chosen(jobs: list[SessionJob], participants: Sequence[str] | None) -> list[SessionJob]:
+    if participants is None:
+        return jobs
+    known = {job.participant_id for job in jobs}
+    wanted = {name if name in known else f"sub-{name}" for name in participants}
+    unknown = sorted(wanted - known)
+    if unknown:
+        close = difflib.get_close_matches(unknown[0], known, n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        message = f"'{unknown[0]}' is no participant with images to measure{hint}"
+        raise UsageError(message)
+    return [job for job in jobs if job.participant_id in wanted]
+
+
+def _extract_or_read(store: FeatureStore, job: SessionJob) -> SessionResult:
+    """Return the stored result of a session, or measure it and store the result.
+
+    A failure is tried again: what was wrong may have been the network's fault, not the file's.
+    """
+    inputs = store.input_sums(job)
+    stored = store.read(job, inputs)
+    if stored is not None and stored.failure is None:
+        return stored
+    store.write(job, extract_session(job), inputs)
+    return store.read(job, inputs) or session_failure(job, "", "its result could not be read back")
+
+
+def _or_failure(job: SessionJob, result: SessionResult | Exception) -> SessionResult:
+    if isinstance(result, SessionResult):
+        return result
+    reason = (
+        f"the process that measured it ended early ({type(result).__name__}: {result}); most often "
+        "memory ran out: use fewer jobs"
+    )
+    return session_failure(job, "", reason)
+
+
+def _join(study: Study, results: Sequence[SessionResult]) -> Extraction:
+    store = FeatureStore(study.folder, study.folder)
+    tables = [result.features for result in results if result.features is not None]
+    types = feature_types()
+    empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
+    failures = [result.failure for result in results if result.failure is not None]
+    columns = [field.name for field in fields(Failure)]
+    named = [replace(failure, file=store.name(failure.file)) for failure in failures]
+    return Extraction(
+        features=pd.concat(tables, ignore_index=True) if tables else empty,
+        failures=pd.DataFrame([asdict(failure) for failure in named], columns=columns, dtype="str"),
+    )

@@ -1,0 +1,104 @@
+"""Runs jobs on any executor of `concurrent.futures`; a worker that dies costs nothing but time.
+
+A process that is killed (out of memory, most often) breaks a process pool, and every job that was
+waiting in it fails with it. Those jobs are run again, each in a process of its own: the one that
+kills its process again is to blame and is reported; the others are done. A dask cluster moves the
+jobs of a lost worker to another by itself.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from typing import TypeVar
+
+__all__ = ["process_pool", "run_jobs"]
+
+_Job = TypeVar("_Job")
+_Result = TypeVar("_Result")
+
+
+def process_pool(jobs: int) -> ProcessPoolExecutor:
+    """Return a pool of processes that are not copies of this one.
+
+    A copy (fork) of a process with threads, such as that of a progress bar, can deadlock.
+    """
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload(["qsmstats.voxels.sessions"])
+    return ProcessPoolExecutor(jobs, mp_context=context)
+
+
+def run_jobs(
+    call: Callable[[_Job], _Result],
+    jobs: Sequence[_Job],
+    *,
+    workers: int = 1,
+    executor: Executor | None = None,
+) -> Iterator[tuple[int, _Result | Exception]]:
+    """Run jobs and yield (number of the job, its result) as they finish.
+
+    Parameters
+    ----------
+    call
+        Function that any worker can import.
+    jobs
+        Its arguments.
+    workers
+        Processes of the pool; with 1 and no executor, jobs run here, one after the other.
+    executor
+        Where to run instead; it is left open.
+
+    Yields
+    ------
+    tuple
+        A job's number and result; an exception where its worker died again, or where the executor
+        could not run it.
+    """
+    if executor is not None:
+        yield from _run(executor, call, jobs, range(len(jobs)))
+        return
+    if workers == 1:
+        yield from ((number, call(job)) for number, job in enumerate(jobs))
+        return
+    bereft = []
+    with process_pool(workers) as pool:
+        for number, result in _run(pool, call, jobs, range(len(jobs))):
+            if isinstance(result, BrokenExecutor):
+                bereft.append(number)
+            else:
+                yield number, result
+    for number in bereft:
+        with process_pool(1) as pool:
+            yield from _run(pool, call, jobs, [number])
+
+
+def _run(
+    executor: Executor,
+    call: Callable[[_Job], _Result],
+    jobs: Sequence[_Job],
+    numbers: Sequence[int],
+) -> Iterator[tuple[int, _Result | Exception]]:
+    futures: dict[Future[_Result], int] = {}
+    refused: list[tuple[int, Exception]] = []
+    for number in numbers:
+        try:
+            futures[executor.submit(call, jobs[number])] = number
+        except BrokenExecutor as error:
+            refused.append((number, error))
+    try:
+        for future in as_completed(futures):
+            failed = future.exception()
+            yield futures[future], future.result() if failed is None else _exception(failed)
+    finally:
+        for future in futures:
+            future.cancel()
+    yield from refused
+
+
+def _exception(error: BaseException) -> Exception:
+    if isinstance(error, Exception):
+        return error
+    raise error

@@ -1,0 +1,65 @@
+"""What was unusual about a row, in words that a table can carry.
+
+A row's `flags` column holds the names below, joined by semicolons in alphabetical order; empty
+where nothing was unusual. A flag never changes a number.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qsmstats.voxels.grids import BoolArray
+
+__all__ = ["FLAGS", "Flags"]
+
+FLAGS = {
+    "affine_missing": "header without sform and qform; the grid is pixdim alone",
+    "affines_disagree": "sform, qform and pixdim of the header disagree; the affine in use wins",
+    "cut_by_mask": "some voxels of the lesion lie outside the white-matter mask",
+    "deeper_than_profile": "some voxels lie deeper than the last layer of the profile",
+    "grid_not_in_mm": "the header declares micron or metre; converted to mm",
+    "labels_rounded": "stored labels were not whole numbers and were rounded",
+    "mask_missing": "no white-matter mask: the ring may hold other tissue, and there is no NAWM",
+    "nawm_without_spread": "the MAD of NAWM is 0 or unknown; nothing is placed against it",
+    "no_core": "no voxel is deeper than the shell",
+    "no_ring": "no voxel around the lesion belongs to its ring",
+    "nonfinite_values": "some voxels are NaN or infinite",
+    "not_measured": "no valid value",
+    "one_voxel": "a single voxel: no standard deviation",
+    "other_session_on_another_grid": "lesions of that session are not kept out of NAWM",
+    "out_of_range": "some values cannot occur in tissue",
+    "outside_mask": "no voxel of the lesion lies in the white-matter mask",
+    "partial_coverage": "some voxels have no valid value",
+    "ring_widened": "the grid is coarser than ring_mm; the ring is one voxel wide",
+    "sheared_grid": "the axes of the grid are not orthogonal",
+    "shell_widened": "the grid is coarser than shell_mm; the shell is one voxel thick",
+    "touches_border": "a voxel lies on a face of the volume: the lesion may go on",
+    "touches_lesion": "the lesion touches another",
+}
+
+
+class Flags:
+    """The flags of a table's rows, collected one condition at a time.
+
+    Parameters
+    ----------
+    rows
+        Number of rows.
+    everywhere
+        Flags of every row.
+    """
+
+    def __init__(self, rows: int, everywhere: tuple[str, ...] = ()) -> None:
+        self._rows = [set(everywhere) for _ in range(rows)]
+
+    def add(self, flag: str, where: BoolArray) -> None:
+        """Set a flag in the first ``len(where)`` rows where `where` is true."""
+        if flag not in FLAGS:
+            raise KeyError(flag)
+        for row in np.flatnonzero(where):
+            self._rows[row].add(flag)
+
+    def join(self, other: Flags) -> list[str]:
+        """Return the flags of both, row by row, as text."""
+        pairs = zip(self._rows, other._rows, strict=True)
+        return [";".join(sorted(mine | theirs)) for mine, theirs in pairs]

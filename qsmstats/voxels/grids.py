@@ -1,0 +1,106 @@
+"""The voxel grid of an image: where each voxel lies in world space, in mm.
+
+A grid is the shape of the volume and the affine ``x = M i + t`` from voxel indices to mm. What is
+measured on it follows from ``M`` alone: the volume of a voxel is ``|det M|``, the spacing along an
+axis is the norm of a column, and the distance between neighbouring planes of an axis is one over
+the norm of a row of the inverse; the two differ on a sheared grid, where the axes are not
+orthogonal. Voxels are counted in Fortran order (first index fastest), the order of NIfTI files.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = ["BoolArray", "Columns", "FloatArray", "Grid", "IntArray"]
+
+FloatArray = npt.NDArray[np.float64]
+IntArray = npt.NDArray[np.int64]
+BoolArray = npt.NDArray[np.bool_]
+
+Columns: TypeAlias = dict[str, FloatArray | IntArray | BoolArray]
+"""Column of a table -> its values, one per row."""
+
+# Cosine between two axes above which distances along them no longer add by Pythagoras; float32
+# affines of rotated images reach 1e-6, real shears (gantry tilt, affine registration) 1e-2.
+_SHEAR = 1e-4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Grid:
+    """Shape and affine of a volume.
+
+    Attributes
+    ----------
+    shape
+        Number of voxels along the three axes.
+    affine
+        Shape (4, 4); voxel index to world coordinate in mm.
+    """
+
+    shape: tuple[int, int, int]
+    affine: FloatArray
+
+    @property
+    def size(self) -> int:
+        """Number of voxels."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def matrix(self) -> FloatArray:
+        """The 3 x 3 part of the affine: one column per axis, in mm per voxel."""
+        return self.affine[:3, :3]
+
+    @property
+    def spacing(self) -> FloatArray:
+        """Distance in mm between neighbouring voxels along each axis."""
+        return np.asarray(np.linalg.norm(self.matrix, axis=0), dtype=np.float64)
+
+    @property
+    def plane_spacing(self) -> FloatArray:
+        """Distance in mm between neighbouring voxel planes of each axis."""
+        return np.asarray(1 / np.linalg.norm(np.linalg.inv(self.matrix), axis=1), dtype=np.float64)
+
+    @property
+    def voxel_volume(self) -> float:
+        """Volume of one voxel in mm³."""
+        return float(abs(np.linalg.det(self.matrix)))
+
+    @property
+    def sheared(self) -> bool:
+        """Whether two axes are not orthogonal."""
+        unit = self.matrix / self.spacing
+        cosines = unit.T @ unit - np.eye(3)
+        return bool(np.abs(cosines).max() > _SHEAR)
+
+    def axes(self, index: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+        """Return the voxel coordinates of flat indices in Fortran order, axis by axis."""
+        rows, planes = self.shape[0], self.shape[0] * self.shape[1]
+        k = index // planes
+        rest = index - k * planes
+        j = rest // rows
+        return rest - j * rows, j, k
+
+    def coordinates(self, index: IntArray) -> IntArray:
+        """Return the voxel coordinates, shape (n, 3), of flat indices in Fortran order."""
+        return np.stack(self.axes(index), axis=1)
+
+    def flat_index(self, coordinates: IntArray) -> IntArray:
+        """Return the flat indices in Fortran order of voxel coordinates, shape (n, 3)."""
+        strides = np.array([1, self.shape[0], self.shape[0] * self.shape[1]])
+        return np.asarray(coordinates @ strides, dtype=np.int64)
+
+    def inside(self, coordinates: IntArray) -> BoolArray:
+        """Return which voxel coordinates, shape (n, 3), lie in the volume."""
+        return np.asarray(((coordinates >= 0) & (coordinates < self.shape)).all(axis=1))
+
+    def corner_displacement(self, affine: FloatArray) -> float:
+        """Return the largest distance in mm between the corners under this and another affine."""
+        corners = np.array(list(itertools.product(*((0, n - 1) for n in self.shape))))
+        homogeneous = np.column_stack([corners, np.ones(len(corners))])
+        moved = homogeneous @ (self.affine - affine)[:3].T
+        return float(np.linalg.norm(moved, axis=1).max())

@@ -1,0 +1,254 @@
+"""Opens images: what the header says, checked, before a voxel is read.
+
+The only module that imports nibabel. `open_volume` reads the header of a NIfTI-1 or NIfTI-2 file
+(.nii, .nii.gz, or a pair of .hdr and .img), or takes a nibabel image, and returns a `Volume`: the
+grid in mm, and all that `qsmstats.voxels.stream` needs to read the voxels: data type, offset,
+slope and intercept. Slope and intercept are those of nibabel's array proxy, because nibabel clears
+the header's once an image is loaded.
+
+Source: NIfTI-1 and NIfTI-2 data format (https://nifti.nimh.nih.gov): sform before qform before
+pixdim; xyzt_units.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import nibabel as nib
+import numpy as np
+import numpy.typing as npt
+
+from qsmstats.errors import ImageError, Problem
+from qsmstats.voxels.grids import FloatArray, Grid
+
+__all__ = [
+    "ImageSource",
+    "Volume",
+    "image_error",
+    "on_same_grid",
+    "open_volume",
+    "require_same_grid",
+]
+
+ImageSource: TypeAlias = "str | os.PathLike[str] | nib.spatialimages.SpatialImage"
+"""Path of an image, or an image that nibabel has loaded or made."""
+
+# Share of a voxel by which two grids may differ: far above the rounding of float32 affines (1e-5)
+# and far below any shift that moves a voxel's value.
+GRID_TOLERANCE = 1e-3
+
+_MILLIMETRES = {"unknown": 1.0, "mm": 1.0, "meter": 1e3, "micron": 1e-3}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Volume:
+    """An image whose header has been read and checked, and whose voxels have not.
+
+    Attributes
+    ----------
+    name
+        Path or role of the image, for messages.
+    grid
+        Shape and affine in mm.
+    dtype
+        Type of the stored values, with their byte order.
+    slope, intercept
+        A stored value v means slope * v + intercept.
+    path, offset
+        File that holds the voxels and the place of the first one in it; None for `data`.
+    data
+        Voxels of an image in memory, shape as in `grid`; None for a file.
+    flags
+        What was unusual: `affines_disagree`, `affine_missing`, `sheared_grid`, `grid_not_in_mm`.
+    """
+
+    name: str
+    grid: Grid
+    dtype: np.dtype[Any]
+    slope: float = 1.0
+    intercept: float = 0.0
+    path: Path | None = None
+    offset: int = 0
+    data: npt.NDArray[Any] | None = None
+    flags: tuple[str, ...] = ()
+
+    @property
+    def scaled(self) -> bool:
+        """Whether stored values differ from the values they mean."""
+        return self.slope != 1.0 or self.intercept != 0.0
+
+    def values(self, stored: npt.NDArray[Any]) -> FloatArray:
+        """Return the values, in double precision, that stored values mean."""
+        values = stored.astype(np.float64)
+        return values * self.slope + self.intercept if self.scaled else values
+
+
+def image_error(name: str, problem: str) -> ImageError:
+    """Return the error that says what is wrong with the image called `name`."""
+    return ImageError([Problem(table=name, problem=problem)])
+
+
+def open_volume(source: ImageSource, role: str) -> Volume:
+    """Read and check the header of an image.
+
+    Parameters
+    ----------
+    source
+        Path of a NIfTI file, or a nibabel image.
+    role
+        What the image is, for the messages about images without a file.
+
+    Raises
+    ------
+    ImageError
+        If there is no such file, it cannot be read as NIfTI, it is not a volume of real numbers,
+        or its affine does not place it in space.
+    """
+    if isinstance(source, str | os.PathLike):
+        image, name = _load(Path(source)), str(source)
+    else:
+        image, name = source, source.get_filename() or f"{role} (image in memory)"
+    grid, flags = _grid(image, name)
+    proxy = image.dataobj
+    dtype = np.dtype(proxy.dtype)
+    if dtype.kind not in "biuf" or dtype.itemsize > 8:
+        raise image_error(
+            name, f"stores voxels of type {dtype}; real numbers of at most 64 bits are read"
+        )
+    if not _in_file(image):
+        data = np.asanyarray(proxy)
+        return Volume(
+            name=name, grid=grid, dtype=data.dtype, data=data.reshape(grid.shape), flags=flags
+        )
+    return Volume(
+        name=name,
+        grid=grid,
+        dtype=dtype,
+        slope=float(proxy.slope),
+        intercept=float(proxy.inter),
+        path=Path(proxy.file_like),
+        offset=int(proxy.offset),
+        flags=flags,
+    )
+
+
+def on_same_grid(reference: Volume, other: Volume) -> bool:
+    """Return whether two volumes lie on one grid, to a thousandth of a voxel at every corner."""
+    if other.grid.shape != reference.grid.shape:
+        return False
+    distance = reference.grid.corner_displacement(other.grid.affine)
+    return bool(distance <= GRID_TOLERANCE * reference.grid.spacing.min())
+
+
+def require_same_grid(reference: Volume, other: Volume) -> None:
+    """Raise unless two volumes lie on one grid; nothing is ever resampled.
+
+    Raises
+    ------
+    ImageError
+        If the shapes differ, or a corner of the volume lies more than a thousandth of a voxel
+        away.
+    """
+    if other.grid.shape != reference.grid.shape:
+        raise image_error(
+            other.name,
+            f"has shape {_times(other.grid.shape)} where {reference.name} has "
+            f"{_times(reference.grid.shape)}; resample one to the other beforehand",
+        )
+    if not on_same_grid(reference, other):
+        distance = reference.grid.corner_displacement(other.grid.affine)
+        raise image_error(
+            other.name,
+            f"lies on another grid than {reference.name}: corners are up to {distance:.3g} mm "
+            f"apart (voxels are {_times(reference.grid.spacing.round(3))} mm); resample one to "
+            "the other beforehand, images are never resampled here",
+        )
+
+
+def _times(numbers: Any) -> str:
+    return " x ".join(f"{number:g}" for number in numbers)
+
+
+def _load(path: Path) -> Any:
+    if path.is_dir():
+        raise image_error(str(path), "is a folder; name the image file in it")
+    if not path.exists():
+        raise image_error(str(path), "no such file; check the pattern in study.toml or the path")
+    if path.stat().st_size == 0:
+        raise image_error(str(path), "is empty (0 bytes); copy or write it again")
+    try:
+        image: Any = nib.load(path)
+        image.header.get_zooms()
+    except Exception as error:  # a damaged header breaks nibabel in many places and ways
+        raise image_error(
+            str(path), f"cannot be read as an image ({error}); it is damaged or not NIfTI"
+        ) from error
+    if not _in_file(image):
+        kind = type(image).__name__
+        raise image_error(str(path), f"is a {kind}; convert it to NIfTI (.nii or .nii.gz)")
+    return image
+
+
+def _in_file(image: Any) -> bool:
+    proxy = image.dataobj
+    return isinstance(image, nib.Nifti1Pair) and isinstance(
+        getattr(proxy, "file_like", None), str | os.PathLike
+    )
+
+
+def _grid(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
+    shape = tuple(map(int, image.shape))
+    if len(shape) < 3 or any(n != 1 for n in shape[3:]):
+        raise image_error(
+            name, f"has shape {_times(shape)}; one volume of three dimensions is expected"
+        )
+    if 0 in shape:
+        raise image_error(name, f"has shape {_times(shape)}: it holds no voxel")
+    affine, flags = _affine(image, name)
+    grid = Grid(shape=(shape[0], shape[1], shape[2]), affine=affine)
+    return grid, (*flags, "sheared_grid") if grid.sheared else flags
+
+
+def _affine(image: Any, name: str) -> tuple[FloatArray, tuple[str, ...]]:
+    affine = image.affine
+    if affine is None:
+        raise image_error(name, "has no affine; its voxels have no place in space")
+    affine = np.array(affine, dtype=np.float64)
+    if not np.isfinite(affine).all() or not abs(np.linalg.det(affine[:3, :3])) > 1e-12:
+        raise image_error(name, f"has an affine without extent: {affine[:3].tolist()}; repair it")
+    if not isinstance(image, nib.Nifti1Pair):
+        return affine, ()
+    flags = _affine_flags(image.header, affine)
+    factor = _MILLIMETRES[_space_unit(image.header, name)]
+    if factor != 1.0:
+        affine[:3] *= factor
+        flags = (*flags, "grid_not_in_mm")
+    return affine, flags
+
+
+def _space_unit(header: Any, name: str) -> str:
+    try:
+        return str(header.get_xyzt_units()[0])
+    except KeyError as error:
+        code = int(header["xyzt_units"])
+        raise image_error(name, f"xyzt_units holds {code}, no code of NIfTI; repair it") from error
+
+
+def _affine_flags(header: Any, affine: FloatArray) -> tuple[str, ...]:
+    """Compare the affine in use with the others that the header holds."""
+    if int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0:
+        return ("affine_missing",)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    shape = tuple(map(int, header.get_data_shape()[:3]))
+    grid = Grid(shape=(shape[0], shape[1], shape[2]), affine=affine)
+    agree = np.allclose(spacing, header["pixdim"][1:4], rtol=GRID_TOLERANCE, atol=0)
+    if int(header["sform_code"]) > 0 and int(header["qform_code"]) > 0:
+        try:
+            distance = grid.corner_displacement(header.get_qform())
+        except (ValueError, nib.spatialimages.HeaderDataError):
+            distance = np.inf  # a quaternion that is no rotation agrees with nothing
+        agree = agree and distance <= GRID_TOLERANCE * spacing.min()
+    return () if agree else ("affines_disagree",)

@@ -1,0 +1,258 @@
+"""Which voxels belong to what: lesions, their layers and rings, white matter near and far.
+
+Everything here follows from the label images and the mask; no map has been read yet. The voxels
+to keep from each map are the union of lesions, rings and white matter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qsmstats.errors import UsageError
+from qsmstats.settings import FeatureSettings
+from qsmstats.voxels.grids import BoolArray, FloatArray, Grid, IntArray
+from qsmstats.voxels.images import (
+    ImageSource,
+    Volume,
+    image_error,
+    on_same_grid,
+    open_volume,
+    require_same_grid,
+)
+from qsmstats.voxels.kernels import Groups, group_voxels
+from qsmstats.voxels.shells import Surroundings, depths, nearest_only, slack, surroundings
+from qsmstats.voxels.stream import LabelVoxels, read_labels, read_mask
+
+__all__ = ["N_LAYERS", "Layers", "Regions", "read_regions"]
+
+# Layers of the profile. Lesions deeper than eight layers of 1 mm, 16 mm across, are rare and
+# mostly confluent; a fixed number gives all participants one table.
+N_LAYERS = 8
+
+_NONE = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Layers:
+    """Each lesion cut into layers, and the ring around it.
+
+    Attributes
+    ----------
+    depth
+        Shape (n_lesion_voxels,); mm from the lesion's edge, in the order of `Regions.lesion`.
+    shell
+        Shape (n_lesion_voxels,); whether a voxel lies in the outer shell; the others are the core.
+    number
+        Shape (n_lesion_voxels,); number of each voxel's layer in the profile, from 0; -1 beyond
+        the last.
+    ring
+        Shape (n_ring_voxels,); positions in `Regions.kept`.
+    ring_number
+        Shape (n_ring_voxels,); number of the lesion that a ring voxel belongs to.
+    in_tissue
+        Shape (n_lesions,); share of each lesion's voxels that lie in the mask; NaN without one.
+    shell_widened, ring_widened
+        Whether the grid is too coarse for the width asked for, so that one voxel is used.
+    """
+
+    depth: FloatArray
+    shell: BoolArray
+    number: IntArray
+    ring: IntArray
+    ring_number: IntArray
+    in_tissue: FloatArray
+    shell_widened: bool
+    ring_widened: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Regions:
+    """The regions of one session; positions point into `kept`.
+
+    Attributes
+    ----------
+    reference
+        The label image, or the mask where there are no labels; its grid is that of all images.
+    groups
+        The lesions.
+    kept
+        Shape (n_kept,); flat indices of the voxels to read from each map, ascending.
+    lesion
+        Shape (n_lesion_voxels,); positions, lesion after lesion.
+    white_matter, nawm
+        Positions of the mask's voxels, and of those far from every lesion; None without a mask.
+        `nawm` is None also where no session shows a lesion.
+    settings, layers
+        None where only the basic table is asked for.
+    flags
+        What was unusual about the images.
+    """
+
+    reference: Volume
+    groups: Groups
+    kept: IntArray
+    lesion: IntArray
+    white_matter: IntArray | None = None
+    nawm: IntArray | None = None
+    settings: FeatureSettings | None = None
+    layers: Layers | None = None
+    flags: tuple[str, ...] = ()
+
+    @property
+    def grid(self) -> Grid:
+        """The grid of all images."""
+        return self.reference.grid
+
+
+def read_regions(
+    labels: ImageSource | None,
+    tissue: ImageSource | None,
+    other_labels: Sequence[ImageSource],
+    settings: FeatureSettings | None,
+) -> Regions:
+    """Read label image and mask, and find the regions.
+
+    Parameters
+    ----------
+    labels, tissue
+        Label image and white-matter mask; one of them may be None.
+    other_labels
+        Label images of the participant's other sessions, whose lesions NAWM avoids, too.
+    settings
+        Distances; None for lesions alone, without layers, rings and NAWM.
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be read, or the mask lies on another grid or is empty.
+    """
+    reference, voxels, mask = _read(labels, tissue)
+    groups = group_voxels(voxels.label, voxels.index)
+    flags = (*reference.flags, *voxels.flags)
+    if settings is None:
+        return Regions(
+            reference=reference,
+            groups=groups,
+            kept=voxels.index,
+            lesion=np.searchsorted(voxels.index, groups.index),
+            flags=flags,
+        )
+    others, unaligned = _other_lesions(reference, other_labels)
+    grid = reference.grid
+    near = surroundings(groups, grid, max(settings.ring_mm, settings.nawm_distance_mm))
+    ring = _ring(near, voxels.index, mask, grid, settings)
+    kept = np.union1d(voxels.index, ring.index) if mask is None else _kept(mask, voxels.index)
+    return Regions(
+        reference=reference,
+        groups=groups,
+        kept=kept,
+        lesion=np.searchsorted(kept, groups.index),
+        white_matter=None if mask is None else np.flatnonzero(mask[kept]),
+        nawm=None if mask is None else _nawm(near, others, mask, kept, grid, settings),
+        settings=settings,
+        layers=_layers(groups, ring, kept, mask, grid, settings),
+        flags=(*flags, *unaligned),
+    )
+
+
+def _read(
+    labels: ImageSource | None, tissue: ImageSource | None
+) -> tuple[Volume, LabelVoxels, BoolArray | None]:
+    volume = None if labels is None else open_volume(labels, "label image")
+    mask_volume = None if tissue is None else open_volume(tissue, "tissue mask")
+    reference = volume or mask_volume
+    if reference is None:
+        message = "neither a label image nor a tissue mask is given; there is no region to measure"
+        raise UsageError(message)
+    voxels = LabelVoxels(index=_NONE, label=_NONE) if volume is None else read_labels(volume)
+    if mask_volume is None:
+        return reference, voxels, None
+    require_same_grid(reference, mask_volume)
+    mask = read_mask(mask_volume)
+    if not mask.any():
+        raise image_error(mask_volume.name, "is an empty mask; it must hold the white matter")
+    return reference, voxels, mask
+
+
+def _other_lesions(
+    reference: Volume, sources: Sequence[ImageSource]
+) -> tuple[list[Groups], tuple[str, ...]]:
+    """Read the lesions of the participant's other sessions, as far as they share the grid."""
+    others, flags = [], set()
+    for source in sources:
+        volume = open_volume(source, "label image of another session")
+        if on_same_grid(reference, volume):
+            voxels = read_labels(volume)
+            others.append(group_voxels(voxels.label, voxels.index))
+        else:
+            flags.add("other_session_on_another_grid")
+    return others, tuple(flags)
+
+
+def _ring(
+    near: Surroundings,
+    lesions: IntArray,
+    mask: BoolArray | None,
+    grid: Grid,
+    settings: FeatureSettings,
+) -> Surroundings:
+    # A ring narrower than the voxels would hold none; it is then one voxel wide, and flagged.
+    width = max(settings.ring_mm, grid.spacing.min()) + slack(grid)
+    kept = (near.distance > 0) & (near.distance <= width)
+    if mask is not None:
+        kept &= mask[near.index]
+    ring = nearest_only(near.where(kept))
+    return ring.where(~np.isin(ring.index, lesions))
+
+
+def _kept(mask: BoolArray, lesions: IntArray) -> IntArray:
+    kept = mask.copy()
+    kept[lesions] = True
+    return np.flatnonzero(kept)
+
+
+def _nawm(
+    near: Surroundings,
+    others: Sequence[Groups],
+    mask: BoolArray,
+    kept: IntArray,
+    grid: Grid,
+    settings: FeatureSettings,
+) -> IntArray | None:
+    if not len(near.index) and not any(len(groups.index) for groups in others):
+        return None
+    far = mask.copy()
+    for voxels in (near, *(surroundings(g, grid, settings.nawm_distance_mm) for g in others)):
+        far[voxels.index[voxels.distance < settings.nawm_distance_mm - slack(grid)]] = False
+    return np.flatnonzero(far[kept])
+
+
+def _layers(
+    groups: Groups,
+    ring: Surroundings,
+    kept: IntArray,
+    mask: BoolArray | None,
+    grid: Grid,
+    settings: FeatureSettings,
+) -> Layers:
+    depth = depths(groups, grid)
+    number = np.ceil((depth - slack(grid)) / settings.layer_mm).astype(np.int64) - 1
+    # As for the ring: the outermost voxels are the thinnest shell that a grid can show.
+    thickness = max(settings.shell_mm, grid.spacing.min()) + slack(grid)
+    in_tissue = np.full(len(groups.labels), np.nan)
+    if mask is not None:
+        in_tissue = np.bincount(groups.number, mask[groups.index], len(groups.labels))
+        in_tissue = in_tissue / groups.counts
+    return Layers(
+        depth=depth,
+        shell=depth <= thickness,
+        number=np.where(number < N_LAYERS, number, -1),
+        ring=np.searchsorted(kept, ring.index),
+        ring_number=ring.number,
+        in_tissue=in_tissue,
+        shell_widened=grid.spacing.min() > settings.shell_mm + slack(grid),
+        ring_widened=grid.spacing.min() > settings.ring_mm + slack(grid),
+    )

@@ -1,0 +1,115 @@
+"""The rows of the table before any map is read: which regions, where, of what shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from qsmstats.voxels.flags import Flags
+from qsmstats.voxels.geometry import describe_shapes, place
+from qsmstats.voxels.grids import IntArray
+from qsmstats.voxels.kernels import Groups
+from qsmstats.voxels.regions import Layers, Regions
+
+__all__ = ["RegionRows", "padded", "region_rows"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class RegionRows:
+    """One row per region: lesions by label, then NAWM and white matter where they are measured.
+
+    Attributes
+    ----------
+    positions
+        Shape (n_values,); positions in `Regions.kept` of the voxels, row after row.
+    counts
+        Shape (n_rows,); voxels of each row.
+    nawm_row
+        Number of the row of NAWM, or None.
+    columns
+        Column -> one value per row.
+    flags
+        What was unusual, whatever the map.
+    """
+
+    positions: IntArray
+    counts: IntArray
+    nawm_row: int | None
+    columns: dict[str, Any]
+    flags: Flags
+
+
+def region_rows(regions: Regions) -> RegionRows:
+    """Lay out the rows of one session's table."""
+    groups = regions.groups
+    names, parts = ["lesion"] * len(groups.labels), [regions.lesion]
+    counts, columns = [groups.counts], [place(groups, regions.grid)]
+    for name, part in (("nawm", regions.nawm), ("white_matter", regions.white_matter)):
+        if part is not None:
+            names.append(name)
+            parts.append(part)
+            counts.append(np.array([len(part)]))
+            columns.append(place(_as_group(regions.kept[part]), regions.grid))
+    frame: dict[str, Any] = {
+        "region": names,
+        "label": padded(groups.labels, len(names)),
+        **{name: np.concatenate([part[name] for part in columns]) for name in columns[0]},
+    }
+    if regions.layers is not None:
+        shapes = describe_shapes(groups, regions.grid)
+        frame |= {name: padded(values, len(names)) for name, values in shapes.items()}
+    return RegionRows(
+        positions=np.concatenate(parts),
+        counts=np.concatenate(counts),
+        nawm_row=names.index("nawm") if "nawm" in names else None,
+        columns=frame,
+        flags=_flags(regions, frame, len(names)),
+    )
+
+
+def _as_group(index: IntArray) -> Groups:
+    one = np.array([0], dtype=np.int64)
+    return Groups(labels=one, counts=np.array([len(index)]), starts=one, index=index)
+
+
+def padded(values: npt.NDArray[Any], rows: int) -> pd.Series[Any]:
+    """Return the values of lesions as a column that is missing for the regions after them."""
+    # Nullable types: a region without a label is missing, not the float NaN that would turn
+    # labels into fractions.
+    kind: Any = {"i": "Int64", "b": "boolean", "f": "float64"}[values.dtype.kind]
+    column: pd.Series[Any] = pd.Series(values, dtype=kind)
+    return column.reindex(range(rows))
+
+
+def _flags(regions: Regions, columns: dict[str, Any], rows: int) -> Flags:
+    flags = Flags(rows, regions.flags)
+    flags.add("one_voxel", regions.groups.counts == 1)
+    if regions.layers is None:
+        return flags
+    lesions = len(regions.groups.labels)
+    for name in ("touches_border", "touches_lesion"):
+        flags.add(name, columns[name][:lesions].to_numpy(dtype=np.bool_))
+    _flag_layers(flags, regions, regions.layers)
+    return flags
+
+
+def _flag_layers(flags: Flags, regions: Regions, layers: Layers) -> None:
+    groups = regions.groups
+    every = np.ones(len(groups.labels), dtype=np.bool_)
+    cores = np.bincount(groups.number[~layers.shell], minlength=len(every))
+    rings = np.bincount(layers.ring_number, minlength=len(every))
+    flags.add("no_core", cores == 0)
+    flags.add("no_ring", rings == 0)
+    flags.add(
+        "deeper_than_profile",
+        np.bincount(groups.number[layers.number < 0], minlength=len(every)) > 0,
+    )
+    flags.add("cut_by_mask", (layers.in_tissue > 0) & (layers.in_tissue < 1))
+    flags.add("outside_mask", layers.in_tissue == 0)
+    flags.add("mask_missing", every & (regions.white_matter is None))
+    flags.add("shell_widened", every & layers.shell_widened)
+    flags.add("ring_widened", every & layers.ring_widened)

@@ -1,0 +1,124 @@
+"""One session of one participant: what to read, and the pure function that reads it.
+
+A `SessionJob` holds all that the result depends on, so that the same job gives the same rows
+wherever it runs: in this process, in a pool, or on another machine that sees the same files.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from qsmstats.errors import InvalidDataError, QsmstatsError
+from qsmstats.settings import FeatureSettings
+from qsmstats.voxels.features import extract_features
+
+__all__ = ["Failure", "SessionJob", "SessionResult", "extract_session", "session_failure"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a session has no rows.
+
+    Attributes
+    ----------
+    participant_id, session_id
+        The session.
+    file
+        The file that is to blame, or empty.
+    reason
+        What was found in it, and the remedy.
+    """
+
+    participant_id: str
+    session_id: str
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionJob:
+    """All that the rows of one session depend on.
+
+    Attributes
+    ----------
+    participant_id, session_id
+        First columns of the rows.
+    maps
+        Name -> path of the map.
+    units, missing
+        Name -> unit, and stored value that means "not measured".
+    labels, tissue
+        Label image and white-matter mask, or None.
+    other_labels
+        Label images of the participant's other sessions.
+    settings
+        Distances in mm.
+    """
+
+    participant_id: str
+    session_id: str
+    maps: Mapping[str, Path]
+    units: Mapping[str, str] = field(default_factory=dict)
+    missing: Mapping[str, float] = field(default_factory=dict)
+    labels: Path | None = None
+    tissue: Path | None = None
+    other_labels: tuple[Path, ...] = ()
+    settings: FeatureSettings = field(default_factory=FeatureSettings)
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Every file that is read."""
+        own = [path for path in (self.labels, self.tissue) if path is not None]
+        return (*own, *self.maps.values(), *self.other_labels)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class SessionResult:
+    """The rows of one session, or why there are none: one of the two is None."""
+
+    features: pd.DataFrame | None = None
+    failure: Failure | None = None
+
+
+def extract_session(job: SessionJob) -> SessionResult:
+    """Measure one session; whatever goes wrong becomes its failure, so that others go on."""
+    try:
+        features = extract_features(
+            job.labels,
+            job.maps,
+            tissue=job.tissue,
+            other_labels=job.other_labels,
+            units=job.units,
+            missing=job.missing,
+            settings=job.settings,
+        )
+    except InvalidDataError as error:
+        first = error.problems[0] if error.problems else None
+        file, reason = ("", str(error)) if first is None else (first.table, first.problem)
+    except (QsmstatsError, OSError, MemoryError) as error:
+        file, reason = str(getattr(error, "filename", None) or ""), f"{error}" or repr(error)
+    except Exception as error:  # a fault of ours must not take the other sessions with it
+        place = traceback.extract_tb(error.__traceback__)[-1]
+        file, reason = "", f"unexpected {error!r} in {place.name}, line {place.lineno}; report it"
+    else:
+        features.insert(0, "participant_id", pd.Series(job.participant_id, features.index, "str"))
+        features.insert(1, "session_id", pd.Series(job.session_id, features.index, "str"))
+        return SessionResult(features=features)
+    return session_failure(job, file, reason)
+
+
+def session_failure(job: SessionJob, file: str, reason: str) -> SessionResult:
+    """Return the result of a session that failed."""
+    return SessionResult(
+        failure=Failure(
+            participant_id=job.participant_id,
+            session_id=job.session_id,
+            file=file,
+            reason=" ".join(reason.split()),
+        )
+    )

@@ -1,0 +1,263 @@
+"""Reads voxels in one pass, in bounded pieces, and keeps only those that are asked for.
+
+A compressed file is inflated piece by piece by isal (zlib where isal is not to be had) into one
+buffer; most of the time is spent there. An uncompressed file is mapped into memory. Every file is
+read to its end, because the checksum of a gzip stream stands behind its data, and because a file
+that is longer or shorter than its header says must not pass.
+
+Source: RFC 1952 (gzip file format), section 2.3.1: CRC32 and ISIZE.
+"""
+
+from __future__ import annotations
+
+import gzip
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from qsmstats.voxels.grids import BoolArray, FloatArray, IntArray
+from qsmstats.voxels.images import Volume, image_error
+
+try:
+    from isal import igzip, isal_zlib
+
+    _inflate: Callable[..., Any] = igzip.open
+    _INFLATE_ERROR: Any = isal_zlib.error
+except ImportError:  # a platform for which isal has no wheel
+    _inflate = gzip.open
+    _INFLATE_ERROR = zlib.error
+
+__all__ = ["LabelVoxels", "gather", "read_labels", "read_mask"]
+
+# Bytes per piece: larger than what the processor's cache would favour gains nothing, smaller costs
+# calls; a multiple of every item size.
+PIECE = 1 << 20
+
+# Labels are whole numbers. Scaling (scl_slope) stores them with an error of half a step at most;
+# without scaling there is no error to allow for, and a fraction means an interpolated image.
+SCALED_RESIDUAL = 0.25
+UNSCALED_RESIDUAL = 1e-3
+
+_Piece: TypeAlias = tuple[int, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelVoxels:
+    """The labelled voxels of a label image.
+
+    Attributes
+    ----------
+    index
+        Shape (n,); flat indices in Fortran order, ascending.
+    label
+        Shape (n,); label of each, at least 1.
+    flags
+        `labels_rounded` where stored values were not whole numbers.
+    """
+
+    index: IntArray
+    label: IntArray
+    flags: tuple[str, ...] = ()
+
+
+def gather(volume: Volume, index: IntArray) -> FloatArray:
+    """Read the values of some voxels.
+
+    Parameters
+    ----------
+    volume
+        Image to read, in one pass.
+    index
+        Shape (n,); flat indices in Fortran order, ascending.
+
+    Returns
+    -------
+    ndarray
+        Shape (n,); values after slope and intercept, in double precision.
+
+    Raises
+    ------
+    ImageError
+        If the file is damaged, truncated, or longer than its header says.
+    """
+    stored = np.empty(len(index), dtype=volume.dtype)
+    for start, piece in _pieces(volume):
+        first, last = np.searchsorted(index, (start, start + len(piece)))
+        np.take(piece, index[first:last] - start, out=stored[first:last])
+    return volume.values(stored)
+
+
+def read_labels(volume: Volume) -> LabelVoxels:
+    """Read the labelled voxels of a label image.
+
+    Raises
+    ------
+    ImageError
+        As `gather`, and if a label is negative, not finite, not a whole number, or beyond 64 bits.
+    """
+    indices, stored = [], []
+    for start, piece in _pieces(volume):
+        filled = piece != 0 if volume.intercept == 0 else np.rint(volume.values(piece)) != 0
+        index = np.flatnonzero(filled)
+        indices.append(index + start)
+        stored.append(piece[index])
+    label, flags = _whole_numbers(volume, np.concatenate(stored))
+    index = np.concatenate(indices)
+    if label.size and label.min() < 0:
+        place = tuple(map(int, volume.grid.coordinates(index[label.argmin(), None])[0]))
+        raise image_error(
+            volume.name,
+            f"holds the negative label {label.min()} (voxel {place}); "
+            "labels are whole numbers from 1, and 0 outside lesions",
+        )
+    kept = label != 0
+    return LabelVoxels(index=index[kept].astype(np.int64), label=label[kept], flags=flags)
+
+
+def read_mask(volume: Volume) -> BoolArray:
+    """Read a mask: 0 and one other value, or probabilities, which count from above one half.
+
+    Returns
+    -------
+    ndarray
+        Shape (n_voxels,), in Fortran order.
+
+    Raises
+    ------
+    ImageError
+        As `gather`, and if the image holds neither.
+    """
+    mask = np.zeros(volume.grid.size, dtype=np.bool_)
+    low, high = np.inf, -np.inf
+    for start, piece in _pieces(volume):
+        values = volume.values(piece) if volume.scaled else piece
+        filled = values[values != 0]
+        if filled.size:
+            low, high = np.minimum(low, filled.min()), np.maximum(high, filled.max())
+            mask[start : start + len(piece)] = values > 0.5
+    if not (low > high or 0 <= low <= high <= 1 or 0 < low == high < np.inf):
+        raise image_error(
+            volume.name,
+            f"is no mask: its values run from {low:g} to {high:g}; a mask holds 0 and one other "
+            "value, or probabilities from 0 to 1",
+        )
+    return mask
+
+
+def _whole_numbers(volume: Volume, stored: npt.NDArray[Any]) -> tuple[IntArray, tuple[str, ...]]:
+    if stored.dtype.kind in "bi" and not volume.scaled:
+        return stored.astype(np.int64), ()
+    if stored.dtype.kind == "u" and not volume.scaled and stored.max(initial=0) < 2**63:
+        return stored.astype(np.int64), ()
+    values = volume.values(stored)
+    if not np.isfinite(values).all() or np.abs(values).max(initial=0) >= 2**63:
+        bad = values[~np.isfinite(values) | (np.abs(values) >= 2**63)][0]
+        raise image_error(volume.name, f"holds the label {bad}; labels are whole numbers from 1")
+    rounded = np.rint(values)
+    residual = np.abs(values - rounded)
+    allowed = SCALED_RESIDUAL if volume.scaled else UNSCALED_RESIDUAL
+    if residual.max(initial=0) > allowed:
+        worst = values[residual.argmax()]
+        share = (residual > allowed).mean()
+        raise image_error(
+            volume.name,
+            f"holds the label {worst:.4g}, and {share:.0%} of its labelled voxels are as far from "
+            "a whole number: the labels were interpolated or badly scaled; resample label images "
+            "with nearest-neighbour interpolation",
+        )
+    # Rounding within double precision (slope 1/255, say) is no news; more than that is flagged.
+    flags = ("labels_rounded",) if residual.max(initial=0) > 1e-6 else ()
+    return rounded.astype(np.int64), flags
+
+
+def _pieces(volume: Volume) -> Iterator[_Piece]:
+    """Yield (flat index of the first voxel, stored values), in Fortran order, over all voxels."""
+    if volume.data is not None:
+        yield from _pieces_in_memory(volume.data)
+    elif volume.path is not None:
+        compressed = _is_gzip(volume.path, volume.name)
+        yield from (_pieces_inflated if compressed else _pieces_mapped)(volume, volume.path)
+
+
+def _pieces_in_memory(data: npt.NDArray[Any]) -> Iterator[_Piece]:
+    # Plane by plane: flattening the whole of a C-ordered array would copy it.
+    plane = data.shape[0] * data.shape[1]
+    for k in range(data.shape[2]):
+        yield k * plane, data[:, :, k].ravel(order="F")
+
+
+def _is_gzip(path: Path, name: str) -> bool:
+    with path.open("rb") as file:
+        magic = file.read(2)
+    if magic == b"\x1f\x8b":
+        return True
+    if path.suffix in (".nii", ".img"):
+        return False
+    raise image_error(
+        name,
+        f"is named {path.suffix} but begins with {magic.hex()}, not with 1f8b as gzip does; "
+        "write it as .nii or .nii.gz",
+    )
+
+
+def _pieces_mapped(volume: Volume, path: Path) -> Iterator[_Piece]:
+    size = path.stat().st_size - volume.offset
+    _require_size(volume, size)
+    stored = np.memmap(path, dtype=volume.dtype, mode="r", offset=volume.offset)
+    step = PIECE // volume.dtype.itemsize
+    for start in range(0, volume.grid.size, step):
+        yield start, stored[start : start + step]
+
+
+def _pieces_inflated(volume: Volume, path: Path) -> Iterator[_Piece]:
+    item = volume.dtype.itemsize
+    buffer = bytearray(PIECE)
+    done, end = 0, volume.grid.size * item
+    with _reported_damage(volume), _inflate(path, "rb") as file:
+        file.seek(volume.offset)
+        while got := _fill(file, memoryview(buffer)):
+            if done + got > end or got % item:
+                break
+            yield done // item, np.frombuffer(buffer, dtype=volume.dtype, count=got // item)
+            done += got
+        # What lies beyond the volume is counted, which also brings the checksum to be read.
+        while got:
+            done += got
+            got = _fill(file, memoryview(buffer))
+    _require_size(volume, done)
+
+
+def _fill(file: BinaryIO, view: memoryview) -> int:
+    """Fill `view` as far as the file goes; a single read may stop short."""
+    got = 0
+    while got < len(view) and (more := file.readinto(view[got:])):  # type: ignore[attr-defined]
+        got += more
+    return got
+
+
+def _require_size(volume: Volume, size: int) -> None:
+    expected = volume.grid.size * volume.dtype.itemsize
+    if size != expected:
+        shape = " x ".join(map(str, volume.grid.shape))
+        kind = "truncated" if size < expected else "longer than its header says"
+        raise image_error(
+            volume.name,
+            f"is {kind}: {shape} voxels of {volume.dtype} take {expected} bytes, the file holds "
+            f"{max(size, 0)}; copy or write it again",
+        )
+
+
+@contextmanager
+def _reported_damage(volume: Volume) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, EOFError, _INFLATE_ERROR) as error:
+        raise image_error(
+            volume.name, f"is damaged: {error}; copy it again from where it is whole"
+        ) from error

@@ -1,0 +1,100 @@
+"""Canonical units: each map is converted once, and a unit that its values contradict is an error.
+
+Which units a map may have, and between which bounds its values lie in white matter, is written in
+data_schemas/features.schema.json. A declared unit is contradicted where the median absolute value
+in white matter lies outside the bounds. Without a mask only lesions are at hand, in which low
+values are common; there the 95th percentile takes the place of the median for the lower bound.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from qsmstats.errors import ImageError, UsageError
+from qsmstats.schemas import MapSchema, map_schemas
+from qsmstats.voxels.grids import FloatArray
+from qsmstats.voxels.images import image_error
+
+__all__ = ["MapUnit", "map_unit"]
+
+# A median of fewer values says nothing about the unit.
+MIN_VALUES = 20
+# More than this, evenly spaced, adds nothing to it: units differ by factors of 100.
+MAX_VALUES = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapUnit:
+    """The unit of one map's stored values.
+
+    Attributes
+    ----------
+    unit
+        Declared unit.
+    factor
+        Factor from it to the canonical unit.
+    schema
+        Facts about the map; None for a map that the schema does not know.
+    """
+
+    unit: str
+    factor: float = 1.0
+    schema: MapSchema | None = None
+
+    def contradiction(self, name: str, values: FloatArray, *, tissue: bool) -> ImageError | None:
+        """Return the error to raise where `values` cannot have the declared unit.
+
+        Parameters
+        ----------
+        name
+            Name of the image.
+        values
+            Valid values in the canonical unit.
+        tissue
+            Whether they are those of white matter (rather than of lesions).
+        """
+        if self.schema is None or len(values) < MIN_VALUES:
+            return None
+        sample = np.abs(values[:: 1 + len(values) // MAX_VALUES])
+        middle, upper = np.quantile(sample, (0.5, 0.95))
+        lower = middle if tissue else upper
+        if lower >= self.schema.median_abs_low and middle <= self.schema.median_abs_high:
+            return None
+        low, high = self.schema.median_abs_low, self.schema.median_abs_high
+        others = " or ".join(f"'{unit}'" for unit in self.schema.units if unit != self.unit)
+        return image_error(
+            name,
+            f"contradicts the unit '{self.unit}' declared for {self.schema.name}: the median "
+            f"absolute value in {'white matter' if tissue else 'lesions'} would be "
+            f"{middle:.4g} {self.schema.unit}, which lies between {low:g} and {high:g} in tissue; "
+            f"declare {others} if that is what the file holds",
+        )
+
+
+def map_unit(name: str, units: Mapping[str, str]) -> MapUnit:
+    """Return the unit of the map called `name`: as declared, or the canonical one.
+
+    Raises
+    ------
+    UsageError
+        If the declared unit is not one of the map's, or the map is not known and so has no
+        canonical unit to convert to.
+    """
+    schema = map_schemas().get(name)
+    if schema is None:
+        if name in units:
+            known = ", ".join(map_schemas())
+            message = (
+                f"map '{name}' has no canonical unit to convert '{units[name]}' to; "
+                f"leave the unit out, or use one of the names {known}"
+            )
+            raise UsageError(message)
+        return MapUnit(unit="as stored")
+    unit = units.get(name, schema.unit)
+    if unit not in schema.units:
+        message = f"'{unit}' is no unit of map '{name}'; allowed: {', '.join(schema.units)}"
+        raise UsageError(message)
+    return MapUnit(unit=unit, factor=schema.units[unit], schema=schema)
