@@ -29,6 +29,7 @@ __all__ = [
     "fit_record",
     "fit_study_model",
     "hedges_g",
+    "model_residuals",
     "observed_types",
     "result_tables",
     "write_answer",
@@ -144,13 +145,26 @@ def result_tables(answer: object) -> dict[str, pd.DataFrame]:
     return {name: value for name, value in values if isinstance(value, pd.DataFrame)}
 
 
+def model_residuals(fit: MixedFit, rows: pd.DataFrame, factor: str) -> pd.DataFrame:
+    """Return level, fitted value and conditional residual of each row that the model used."""
+    residuals = fit.residuals("conditional")
+    return pd.DataFrame(
+        {
+            "level": rows[factor].to_numpy()[residuals.index],
+            "fitted": fit.response - residuals.to_numpy(),
+            "residual": residuals.to_numpy(),
+        }
+    )
+
+
 def combine_answers(answers: Sequence[Any]) -> dict[str, pd.DataFrame]:
-    """Stack the tables of the same study for several outcomes; `outcome` comes first."""
+    """Stack the tables of several outcomes; where answers have an outcome, it comes first."""
     stacked: dict[str, list[pd.DataFrame]] = {}
     for answer in answers:
         for name, table in result_tables(answer).items():
             labelled = table.copy()
-            labelled.insert(0, "outcome", answer.outcome)
+            if hasattr(answer, "outcome"):
+                labelled.insert(0, "outcome", answer.outcome)
             stacked.setdefault(name, []).append(labelled)
     return {name: pd.concat(tables, ignore_index=True) for name, tables in stacked.items()}
 
@@ -165,7 +179,12 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     os.replace(unfinished, path)  # noqa: PTH105  (atomic on every system, unlike Path.rename)
 
 
-def write_answer(answers: object | Sequence[object], folder: str | Path) -> list[Path]:
+def write_answer(
+    answers: object | Sequence[object],
+    folder: str | Path,
+    *,
+    refusals: Sequence[tuple[str, str]] = (),
+) -> list[Path]:
     """Write the tables, the notes and the methods text of one study.
 
     Parameters
@@ -174,6 +193,8 @@ def write_answer(answers: object | Sequence[object], folder: str | Path) -> list
         One answer, or the answers of one study for several outcomes (stacked in one table each).
     folder
         Folder to write to; it is made where it is missing.
+    refusals
+        Outcome and reason, where the data could not answer; they stand among the notes.
 
     Returns
     -------
@@ -181,16 +202,15 @@ def write_answer(answers: object | Sequence[object], folder: str | Path) -> list
         The files written.
     """
     folder = Path(folder)
-    several = list(answers) if isinstance(answers, Sequence) else [answers]
+    several: list[Any] = list(answers) if isinstance(answers, Sequence) else [answers]
     tables = combine_answers(several)
-    tables["notes"] = pd.DataFrame(
-        [(answer.outcome, note) for answer in several for note in answer.notes],
-        columns=["outcome", "note"],
-    )
-    written = []
-    for name, table in tables.items():
-        write_table(table, folder / f"{name}.tsv")
-        written.append(folder / f"{name}.tsv")
+    notes = [
+        (getattr(answer, "outcome", None), note) for answer in several for note in answer.notes
+    ]
+    tables["notes"] = pd.DataFrame([*notes, *refusals], columns=["outcome", "note"])
+    written = [folder / f"{name}.tsv" for name in tables]
+    for path, table in zip(written, tables.values(), strict=True):
+        write_table(table, path)
     methods = folder / "methods.txt"
     methods.write_text("\n\n".join(answer.methods for answer in several) + "\n", encoding="utf-8")
     return [*written, methods]

@@ -20,7 +20,13 @@ import pandas as pd
 from qsmstats.errors import ModelError
 from qsmstats.mixed.model import MixedFit
 from qsmstats.settings import ModelSettings
-from qsmstats.studies.answers import fit_record, fit_study_model, hedges_g, observed_types
+from qsmstats.studies.answers import (
+    fit_record,
+    fit_study_model,
+    hedges_g,
+    model_residuals,
+    observed_types,
+)
 
 __all__ = ["GroupDifferences", "baseline_differences", "tissue_differences"]
 
@@ -47,6 +53,8 @@ class GroupDifferences:
         Type III tests of the model's terms.
     coefficients, variances, models
         Fixed effects, variance components, and the record of the fit.
+    residuals, random_effects
+        For model checks: level fitted residual; conditional modes with standard errors.
     methods
         What was done, for a methods section.
     notes
@@ -63,6 +71,8 @@ class GroupDifferences:
     coefficients: pd.DataFrame
     variances: pd.DataFrame
     models: pd.DataFrame
+    residuals: pd.DataFrame
+    random_effects: pd.DataFrame
     methods: str
     notes: tuple[str, ...]
 
@@ -162,6 +172,8 @@ def _differences(
         coefficients=fit.coefficients(**options),
         variances=fit.variances,
         models=fit_record(fit),
+        residuals=model_residuals(fit, rows, factor),
+        random_effects=fit.random_effects(),
         methods=fit.methods_text(),
         notes=notes,
     )

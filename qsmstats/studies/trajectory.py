@@ -19,7 +19,12 @@ import pandas as pd
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.model import MixedFit
 from qsmstats.settings import ModelSettings
-from qsmstats.studies.answers import fit_record, fit_study_model, observed_types
+from qsmstats.studies.answers import (
+    fit_record,
+    fit_study_model,
+    model_residuals,
+    observed_types,
+)
 from qsmstats.studies.baseline import count_levels
 
 __all__ = ["Trajectories", "trajectories"]
@@ -48,6 +53,8 @@ class Trajectories:
         Marginal means of each type at 0, 1 and 2 years.
     anova, coefficients, variances, models
         Type III tests, fixed effects, variance components, and the record of the fit.
+    residuals, random_effects
+        For model checks: level fitted residual; conditional modes with standard errors.
     methods
         What was done, for a methods section.
     notes
@@ -65,6 +72,8 @@ class Trajectories:
     coefficients: pd.DataFrame
     variances: pd.DataFrame
     models: pd.DataFrame
+    residuals: pd.DataFrame
+    random_effects: pd.DataFrame
     methods: str
     notes: tuple[str, ...]
 
@@ -121,6 +130,8 @@ def trajectories(
         coefficients=fit.coefficients(**options),
         variances=fit.variances,
         models=fit_record(fit),
+        residuals=model_residuals(fit, followed, "lesion_type"),
+        random_effects=fit.random_effects(),
         methods=fit.methods_text(),
         notes=notes,
     )

@@ -1,0 +1,72 @@
+"""What made a result: versions, command, formulas, and the sha256 of every input."""
+
+from __future__ import annotations
+
+import json
+import platform
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from qsmstats import __version__
+from qsmstats.study import FILE, Study
+from qsmstats.tables.read import StudyTables
+from qsmstats.voxels.store import sha256
+
+__all__ = ["write_provenance"]
+
+PACKAGES = (
+    "formulaic",
+    "frictionless",
+    "nibabel",
+    "numpy",
+    "pandas",
+    "pingouin",
+    "scipy",
+    "statsmodels",
+)
+
+
+def write_provenance(study: Study, tables: StudyTables, out: Path, command: str) -> Path:
+    """Write OUT/provenance.json; without a clock, so that the same run gives the same bytes.
+
+    Parameters
+    ----------
+    study
+        Study that was run.
+    tables
+        Its tables.
+    out
+        Output folder, with the manifests of the measured sessions.
+    command
+        The command as the user typed it.
+    """
+    files = sorted({file for places in tables.places.values() for file in places["file"]})
+    record: dict[str, Any] = {
+        "study": study.name,
+        "command": command,
+        "versions": {
+            "qsmstats": __version__,
+            "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES},
+        },
+        "models": asdict(study.models),
+        "features": asdict(study.features),
+        "histology": asdict(study.histology),
+        "inputs": {
+            **{file: sha256(study.folder / file) for file in (FILE, *files)},
+            **_images(out),
+        },
+    }
+    path = out / "provenance.json"
+    path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    return path
+
+
+def _images(out: Path) -> dict[str, str]:
+    """Collect the sums that the manifests of measured sessions hold."""
+    sums: dict[str, str] = {}
+    for path in sorted(out.glob("features/*_manifest.json")):
+        sums |= json.loads(path.read_text(encoding="utf-8"))["inputs"]
+    return sums

@@ -1,0 +1,185 @@
+"""The run of a study: check, measure every participant, answer the questions, write the report.
+
+Level "participant" measures; level "group" reads what was measured, analyses it and draws the
+report; without a level both follow one another. Either way the group step reads the measurements
+from the output folder, so one command and many give the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from qsmstats.check import invalid_problems
+from qsmstats.errors import ConvergenceError, InvalidDataError, ModelError, UsageError
+from qsmstats.progress import progress_bar, say
+from qsmstats.provenance import write_provenance
+from qsmstats.report.page import write_report
+from qsmstats.studies.answers import result_tables, write_answer, write_table
+from qsmstats.studies.baseline import baseline_differences, tissue_differences
+from qsmstats.studies.cohort import describe_cohort
+from qsmstats.studies.histology import histology_accuracy
+from qsmstats.studies.raters import rater_agreement
+from qsmstats.studies.trajectory import trajectories
+from qsmstats.study import Study, open_study
+from qsmstats.tables.read import StudyTables, read_tables
+from qsmstats.tables.tidy import tidy_lesions, tissue_table
+from qsmstats.voxels.cohort import Extraction, collect_cohort, extract_cohort
+
+__all__ = ["run_study"]
+
+SOME_FAILED = 1
+LEVELS = ("participant", "group")
+
+
+def run_study(
+    folder: str | Path,
+    out: str | Path,
+    *,
+    level: str | None = None,
+    participants: Sequence[str] | None = None,
+    jobs: int = 1,
+    command: str = "",
+) -> int:
+    """Run a study folder.
+
+    Parameters
+    ----------
+    folder
+        Study folder.
+    out
+        Output folder; made where it is missing.
+    level
+        "participant", "group", or None for both.
+    participants
+        Identifiers of participants to measure, with or without ``sub-``; level participant only.
+    jobs
+        Processes to use.
+    command
+        The command as the user typed it, for the provenance.
+
+    Returns
+    -------
+    int
+        0 all well, 1 some participants failed, 4 a model did not converge.
+
+    Raises
+    ------
+    InvalidDataError
+        If the study is broken; every problem is listed.
+    UsageError
+        If the level or a participant is unknown.
+    """
+    _check_arguments(level, participants)
+    study, out = open_study(folder), Path(out)
+    problems = invalid_problems(study, participants=participants)
+    if problems:
+        raise InvalidDataError(problems)
+    tables = read_tables(study)
+    failed = False
+    if level != "group":
+        with progress_bar("measuring sessions") as progress:
+            measured = extract_cohort(
+                study,
+                jobs=jobs,
+                participants=participants,
+                out=out,
+                progress=progress,
+                tables=tables,
+            )
+        failed = _report_failures(measured)
+    if level == "participant":
+        return SOME_FAILED if failed else 0
+    return _group(study, tables, out, command)
+
+
+def _check_arguments(level: str | None, participants: Sequence[str] | None) -> None:
+    if level not in (None, *LEVELS):
+        message = f"level '{level}' is none of {', '.join(LEVELS)}"
+        raise UsageError(message)
+    if participants and level != "participant":
+        message = (
+            "the analyses need every participant; say `participant` to measure some, then `group`"
+        )
+        raise UsageError(message)
+
+
+def _report_failures(extraction: Extraction) -> bool:
+    for row in extraction.failures.itertuples():
+        say(f"{row.participant_id} {row.session_id}: {row.file}: {row.reason}")
+    return not extraction.failures.empty
+
+
+def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
+    measured = collect_cohort(study, out, tables=tables)
+    write_table(measured.failures, out / "failures.tsv")
+    write_table(measured.features, out / "features.tsv")
+    lesions = tidy_lesions(tables, measured.features)
+    tissue = tissue_table(tables, measured.features)
+    write_table(lesions, out / "tidy.tsv")
+    write_table(tissue, out / "tissue.tsv")
+    for name, table in result_tables(describe_cohort(tables, lesions, measured.failures)).items():
+        write_table(table, out / "cohort" / f"{name}.tsv")
+    unconverged = _answer_all(study, tables, lesions, tissue, out)
+    write_provenance(study, tables, out, command)
+    say("drawing the report")
+    say(f"report: {write_report(study.folder, out)}")
+    for name in unconverged:
+        say(f"{name}: the model did not converge; see models.tsv beside its results")
+    if unconverged:
+        return ConvergenceError.exit_code
+    return SOME_FAILED if not measured.failures.empty else 0
+
+
+@dataclass(slots=True)
+class _Outcomes:
+    """What became of one study: its answers, and why there is none for some outcomes."""
+
+    answers: list[Any] = field(default_factory=list)
+    refusals: list[tuple[str, str]] = field(default_factory=list)
+
+
+def _answer_all(
+    study: Study, tables: StudyTables, lesions: pd.DataFrame, tissue: pd.DataFrame, out: Path
+) -> list[str]:
+    models = study.models
+    unconverged = []
+    questions: tuple[tuple[str, Callable[[str], Any]], ...] = (
+        ("baseline", lambda outcome: baseline_differences(lesions, outcome, settings=models)),
+        ("tissue", lambda outcome: tissue_differences(tissue, outcome, settings=models)),
+        ("trajectory", lambda outcome: trajectories(lesions, outcome, settings=models)),
+    )
+    for name, question in questions:
+        say(f"fitting models: {name}")
+        found = _ask(question, study.outcomes)
+        write_answer(found.answers, out / name, refusals=found.refusals)
+        unconverged += [
+            f"{name} {answer.outcome}" for answer in found.answers if not answer.fit.info.converged
+        ]
+    if tables.histology is not None:
+        readings = tables.histology
+        found = _ask(
+            lambda _: histology_accuracy(readings, settings=study.histology, level=models.level),
+            ["histology"],
+        )
+        write_answer(found.answers, out / "histology", refusals=found.refusals)
+    if tables.ratings is not None:
+        ratings = tables.ratings
+        found = _ask(lambda _: rater_agreement(ratings, level=models.level), ["raters"])
+        write_answer(found.answers, out / "raters", refusals=found.refusals)
+    return unconverged
+
+
+def _ask(question: Callable[[str], Any], outcomes: Iterable[str]) -> _Outcomes:
+    found = _Outcomes()
+    for outcome in outcomes:
+        try:
+            found.answers.append(question(outcome))
+        except ModelError as error:
+            # Not a fault of the run: the data cannot answer, and the report says so in words.
+            found.refusals.append((outcome, f"Could not be answered: {error}"))
+    return found
