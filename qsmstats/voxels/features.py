@@ -145,9 +145,9 @@ def _flags(columns: dict[str, Any], measured: _Map, lesions: int) -> Flags:
     schema = measured.unit.schema
     if schema is not None:
         flags.add("out_of_range", (columns["min"] < schema.low) | (columns["max"] > schema.high))
-    if "z" in columns and "nawm" in columns["region"]:
+    if "z" in columns and "white_matter" in columns["region"]:
         measurable = columns["n_valid"][:lesions] > 0
-        flags.add("nawm_without_spread", measurable & np.isnan(columns["z"][:lesions]))
+        flags.add("nawm_unusable", measurable & np.isnan(columns["z"][:lesions]))
     return flags
 
 

@@ -20,7 +20,7 @@ FLAGS = {
     "grid_not_in_mm": "the header declares micron or metre; converted to mm",
     "labels_rounded": "stored labels were not whole numbers and were rounded",
     "mask_missing": "no white-matter mask: the ring may hold other tissue, and there is no NAWM",
-    "nawm_without_spread": "the MAD of NAWM is 0 or unknown; nothing is placed against it",
+    "nawm_unusable": "no voxel is far from all lesions, or NAWM has no spread (MAD 0): no z",
     "no_core": "no voxel is deeper than the shell",
     "no_ring": "no voxel around the lesion belongs to its ring",
     "nonfinite_values": "some voxels are NaN or infinite",

@@ -84,7 +84,7 @@ class Regions:
         Shape (n_lesion_voxels,); positions, lesion after lesion.
     white_matter, nawm
         Positions of the mask's voxels, and of those far from every lesion; None without a mask.
-        `nawm` is None also where no session shows a lesion.
+        `nawm` is None also where no session shows a lesion, and where no voxel is far enough.
     settings, layers
         None where only the basic table is asked for.
     flags
@@ -227,7 +227,8 @@ def _nawm(
     far = mask.copy()
     for voxels in (near, *(surroundings(g, grid, settings.nawm_distance_mm) for g in others)):
         far[voxels.index[voxels.distance < settings.nawm_distance_mm - slack(grid)]] = False
-    return np.flatnonzero(far[kept])
+    nawm = np.flatnonzero(far[kept])
+    return nawm if len(nawm) else None
 
 
 def _layers(
