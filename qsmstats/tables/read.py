@@ -7,7 +7,7 @@ The way of a table: text with its place in the file (`files`), the columns and w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import pandas as pd
@@ -15,17 +15,17 @@ import pandas as pd
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
 from qsmstats.study import Study
-from qsmstats.tables.features import tidy_columns
 from qsmstats.tables.files import read_file
+from qsmstats.tables.measures import tidy_columns
 from qsmstats.tables.parts import PARTICIPANT, read_parts
 from qsmstats.tables.prepare import prepare
 from qsmstats.tables.problems import summarise
-from qsmstats.tables.raw import RawTable, broken_rows
+from qsmstats.tables.raw import RawTable, broken_rows, place_problem
 from qsmstats.tables.rules import rule_problems
 from qsmstats.tables.spelling import lesion_levels, own_spelling_problems
 from qsmstats.tables.typed import typed_frame
 
-__all__ = ["StudyTables", "read_tables", "table_problems"]
+__all__ = ["LoadedTables", "StudyTables", "load_tables", "read_tables", "table_problems"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -54,6 +54,39 @@ class StudyTables:
     places: Mapping[str, pd.DataFrame] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LoadedTables:
+    """The tables of a study as far as they can be read, with what is wrong with them.
+
+    Attributes
+    ----------
+    raw, frames
+        Name -> table, as text and typed; a table that could not be read is missing in both.
+    problems
+        Every problem, one per row and cell.
+    """
+
+    raw: Mapping[str, RawTable]
+    frames: Mapping[str, pd.DataFrame]
+    problems: tuple[Problem, ...]
+
+    def faults(self, name: str, columns: Sequence[str]) -> dict[int, set[str]]:
+        """Return position of a row -> those of `columns` that have a problem in it."""
+        named: dict[tuple[str, int | None], set[str | None]] = {}
+        for item in self.problems:
+            named.setdefault((item.table, item.row), set()).add(item.column)
+        raw = self.raw[name]
+        places = zip(raw.places["file"], raw.places["row"], strict=True)
+        faults: dict[int, set[str]] = {}
+        for position, place in enumerate(places):
+            if wrong := named.get(place):
+                cells = [(column, place_problem(raw, position, column, "")) for column in columns]
+                # A problem without a column is one of the whole row.
+                found = {column for column, cell in cells if {cell.column, None} & wrong}
+                faults |= {position: found} if found else {}
+        return faults
+
+
 def read_tables(study: Study) -> StudyTables:
     """Read and check every table of a study.
 
@@ -71,18 +104,20 @@ def read_tables(study: Study) -> StudyTables:
     InvalidDataError
         With every problem of every table, each with its file, row and column.
     """
-    raw, frames, problems = _load(study)
-    if problems:
-        raise InvalidDataError(problems)
-    return StudyTables(**frames, places={name: table.places for name, table in raw.items()})
+    loaded = load_tables(study)
+    if loaded.problems:
+        raise InvalidDataError(summarise(loaded.problems))
+    places = {name: table.places for name, table in loaded.raw.items()}
+    return StudyTables(**loaded.frames, places=places)
 
 
 def table_problems(study: Study) -> list[Problem]:
     """Return every problem of the study's tables; see `read_tables`."""
-    return _load(study)[2]
+    return summarise(load_tables(study).problems)
 
 
-def _load(study: Study) -> tuple[dict[str, RawTable], dict[str, pd.DataFrame], list[Problem]]:
+def load_tables(study: Study) -> LoadedTables:
+    """Read what can be read of every table, and keep every problem; see `read_tables`."""
     # frictionless takes half a second to import; who only opens a study does not wait for it.
     from qsmstats.tables.validate import validate_tables
 
@@ -91,7 +126,7 @@ def _load(study: Study) -> tuple[dict[str, RawTable], dict[str, pd.DataFrame], l
     problems += validate_tables(raw, study.lesion_types)
     reserved = tidy_columns(spec.name for spec in study.maps)
     problems += rule_problems(raw, frames, reserved)
-    return raw, frames, summarise(problems)
+    return LoadedTables(raw=raw, frames=frames, problems=tuple(problems))
 
 
 def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:

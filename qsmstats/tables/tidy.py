@@ -10,13 +10,14 @@ stands in the table's `attrs["n_without_features"]`.
 from __future__ import annotations
 
 import logging
+from typing import Protocol
 
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
 from qsmstats.study import Study
-from qsmstats.tables.features import widen_features
+from qsmstats.tables.measures import widen_features
 from qsmstats.tables.read import StudyTables, read_tables
 from qsmstats.tables.rules import control_group
 
@@ -28,7 +29,15 @@ LESION = [*SESSION, "label"]
 _log = logging.getLogger(__name__)
 
 
-def tidy_lesions(study: Study | StudyTables, features: pd.DataFrame) -> pd.DataFrame:
+class Measured(Protocol):
+    """What `extract_cohort` returns, as far as it matters here."""
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """One row per participant, session, region and map."""
+
+
+def tidy_lesions(study: Study | StudyTables, features: pd.DataFrame | Measured) -> pd.DataFrame:
     """Join lesions, sessions, participants and features.
 
     Parameters
@@ -36,8 +45,8 @@ def tidy_lesions(study: Study | StudyTables, features: pd.DataFrame) -> pd.DataF
     study
         A study, or its tables where they have been read already.
     features
-        One row per participant, session, region and map, as `extract_cohort` returns it; only
-        the rows of lesions are used.
+        What `extract_cohort` returns, or its table: one row per participant, session, region and
+        map. Only the rows of lesions are used.
 
     Returns
     -------
@@ -55,7 +64,7 @@ def tidy_lesions(study: Study | StudyTables, features: pd.DataFrame) -> pd.DataF
         that the lesions table does not.
     """
     tables = _tables(study)
-    measured = _measured(features)
+    measured = _measured(_features(features))
     _check_unknown(tables.lesions, measured)
     tidy = _with_context(tables.lesions, tables)
     tidy = tidy.merge(measured, on=LESION, how="inner", validate="one_to_one")
@@ -66,7 +75,9 @@ def tidy_lesions(study: Study | StudyTables, features: pd.DataFrame) -> pd.DataF
     return tidy
 
 
-def lesions_without_features(study: Study | StudyTables, features: pd.DataFrame) -> pd.DataFrame:
+def lesions_without_features(
+    study: Study | StudyTables, features: pd.DataFrame | Measured
+) -> pd.DataFrame:
     """Return the rows of the lesions table that `tidy_lesions` has to leave out.
 
     Parameters
@@ -75,11 +86,11 @@ def lesions_without_features(study: Study | StudyTables, features: pd.DataFrame)
         As for `tidy_lesions`.
     """
     lesions = _tables(study).lesions
-    there = pd.MultiIndex.from_frame(_measured(features)[LESION])
+    there = pd.MultiIndex.from_frame(_measured(_features(features))[LESION])
     return lesions[~pd.MultiIndex.from_frame(lesions[LESION]).isin(there)].reset_index(drop=True)
 
 
-def tissue_table(study: Study | StudyTables, features: pd.DataFrame) -> pd.DataFrame:
+def tissue_table(study: Study | StudyTables, features: pd.DataFrame | Measured) -> pd.DataFrame:
     """Put lesions beside the white matter they are compared with.
 
     Parameters
@@ -100,7 +111,7 @@ def tissue_table(study: Study | StudyTables, features: pd.DataFrame) -> pd.DataF
     InvalidDataError
         As `tidy_lesions`.
     """
-    tables = _tables(study)
+    tables, features = _tables(study), _features(features)
     levels = load_schema("tissue").column("tissue").levels
     lesions = tidy_lesions(tables, features)
     is_control = tables.participants["group"] == control_group()
@@ -121,6 +132,10 @@ def tissue_table(study: Study | StudyTables, features: pd.DataFrame) -> pd.DataF
 
 def _tables(study: Study | StudyTables) -> StudyTables:
     return study if isinstance(study, StudyTables) else read_tables(study)
+
+
+def _features(features: pd.DataFrame | Measured) -> pd.DataFrame:
+    return features if isinstance(features, pd.DataFrame) else features.features
 
 
 def _measured(features: pd.DataFrame) -> pd.DataFrame:

@@ -1,0 +1,119 @@
+"""Everything that is wrong with a study folder, before anything is computed from it.
+
+Joins what is wrong with the tables (`qsmstats.tables`), with the images (`qsmstats.image_checks`)
+and with the units that sidecars declare (`qsmstats.sidecars`). A problem is `invalid` where the
+study has to be corrected first, and `unreadable` where an image cannot be used: that costs its
+session only. What follows from a problem already listed is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.image_checks import Finding, check_images
+from qsmstats.label_checks import LabelRows
+from qsmstats.study import Study
+from qsmstats.tables.problems import summarise
+from qsmstats.tables.read import LoadedTables, StudyTables, load_tables
+from qsmstats.voxels.cohort import session_jobs
+
+__all__ = ["check_study", "invalid_problems"]
+
+KEYS = {"sessions": ["participant_id", "session_id"], "lesions": LabelRows.columns}
+
+
+def check_study(study: Study) -> pd.DataFrame:
+    """List everything that is wrong with a study.
+
+    Parameters
+    ----------
+    study
+        As `open_study` returns it.
+
+    Returns
+    -------
+    DataFrame
+        One row per problem: `table` (the file), `row` (of the file, the header being 1; or
+        missing), `column`, `problem`, `kind` ("invalid" or "unreadable") and `message`, all of it
+        in one line. Empty where nothing is wrong.
+    """
+    return _frame(_findings(study, None))
+
+
+def invalid_problems(study: Study, *, participants: Sequence[str] | None = None) -> list[Problem]:
+    """Return the problems that must be corrected before the study can be run.
+
+    Parameters
+    ----------
+    study
+        As `open_study` returns it.
+    participants
+        Identifiers, with or without ``sub-``, of those whose images to check; by default all.
+        Tables are checked whole.
+    """
+    return [item.problem for item in _findings(study, participants) if item.kind == "invalid"]
+
+
+def _findings(study: Study, participants: Sequence[str] | None) -> list[Finding]:
+    loaded = load_tables(study)
+    found = [Finding(problem=problem) for problem in summarise(loaded.problems)]
+    found += _pattern_problems(study, loaded)
+    try:
+        jobs = session_jobs(study, _sound_tables(loaded))
+    except InvalidDataError as error:
+        found += [Finding(problem=problem) for problem in error.problems]
+        return found
+    if participants is not None:
+        chosen = {name.removeprefix("sub-") for name in participants}
+        jobs = [job for job in jobs if job.participant_id.removeprefix("sub-") in chosen]
+    return found + check_images(study, jobs, LabelRows.of(loaded))
+
+
+def _frame(found: Sequence[Finding]) -> pd.DataFrame:
+    problems = [item.problem for item in found]
+    columns = {
+        "table": [problem.table for problem in problems],
+        "row": [problem.row for problem in problems],
+        "column": [problem.column for problem in problems],
+        "problem": [problem.problem for problem in problems],
+        "kind": [item.kind for item in found],
+        "message": [str(problem) for problem in problems],
+    }
+    types = {name: "Int64" if name == "row" else "str" for name in columns}
+    return pd.DataFrame(columns).astype(types)
+
+
+def _sound_tables(loaded: LoadedTables) -> StudyTables:
+    """Return the rows whose session is known for certain; only their images are looked for."""
+    sessions, lesions = (_sound_rows(loaded, name, key) for name, key in KEYS.items())
+    return StudyTables(participants=pd.DataFrame(), sessions=sessions, lesions=lesions)
+
+
+def _sound_rows(loaded: LoadedTables, name: str, key: list[str]) -> pd.DataFrame:
+    frame = loaded.frames.get(name, pd.DataFrame())
+    if not set(key) <= set(frame.columns):
+        return pd.DataFrame(columns=key)
+    return frame.drop(index=list(loaded.faults(name, key)))
+
+
+def _pattern_problems(study: Study, loaded: LoadedTables) -> list[Finding]:
+    """Report patterns by which two sessions of a participant would read one image."""
+    sessions = loaded.frames.get("sessions", pd.DataFrame())
+    if "participant_id" not in sessions.columns:
+        return []
+    visits = sessions["participant_id"].value_counts(sort=False)
+    several = visits.index[visits > 1]
+    if not len(several):
+        return []
+    patterns = {"labels.pattern": study.labels}
+    patterns |= {f"maps.{spec.name}.pattern": spec.pattern for spec in study.maps}
+    patterns |= {f"tissue.{name}": pattern for name, pattern in study.tissue.items()}
+    text = f"names no {{session}}, but {several[0]} has {visits.iloc[visits.argmax()]} sessions"
+    return [
+        Finding(problem=Problem(table="study.toml", column=column, problem=text))
+        for column, pattern in patterns.items()
+        if "{session}" not in pattern
+    ]

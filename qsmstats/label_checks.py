@@ -1,0 +1,103 @@
+"""The labels of an image against the rows of the lesions table, both ways."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import ClassVar
+
+import pandas as pd
+
+from qsmstats.errors import Problem
+from qsmstats.tables.raw import RawTable, place_problem
+from qsmstats.tables.read import LoadedTables
+from qsmstats.tables.rules import control_group, controls
+
+__all__ = ["LabelRows"]
+
+Visit = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class LabelRows:
+    """What the lesions table says of the labels of each session.
+
+    Attributes
+    ----------
+    raw
+        The table with the places of its rows; None where it could not be read, which leaves
+        nothing to compare.
+    rows
+        (participant, session) -> label -> position of its row.
+    broken
+        Keys (participant, session, label) of rows with a problem in them; None stands for the
+        parts that have one. Such a row may mean any label that agrees in the other parts, so that
+        label is not called one without a row.
+    controls
+        Participants who have no lesions.
+    """
+
+    columns: ClassVar[list[str]] = ["participant_id", "session_id", "label"]
+
+    raw: RawTable | None
+    rows: Mapping[Visit, Mapping[int, int]]
+    broken: frozenset[tuple[object, ...]]
+    controls: frozenset[str]
+
+    @classmethod
+    def of(cls, loaded: LoadedTables) -> LabelRows:
+        """Collect the labels of the tables as far as they are known."""
+        without = frozenset(controls(loaded.frames.get("participants", pd.DataFrame())))
+        lesions = loaded.frames.get("lesions", pd.DataFrame())
+        if not set(cls.columns) <= set(lesions.columns):
+            return cls(raw=None, rows={}, broken=frozenset(), controls=without)
+        faults = loaded.faults("lesions", cls.columns)
+        rows: dict[Visit, dict[int, int]] = {}
+        broken = set()
+        keys = lesions[cls.columns].itertuples(index=False, name=None)
+        for position, (participant, session, label) in enumerate(keys):
+            if position in faults:
+                named = zip(cls.columns, (participant, session, label), strict=True)
+                wrong = faults[position]
+                broken.add(tuple(None if name in wrong else value for name, value in named))
+            else:
+                rows.setdefault((participant, session), {})[int(label)] = position
+        raw = loaded.raw["lesions"]
+        return cls(raw=raw, rows=rows, broken=frozenset(broken), controls=without)
+
+    def compare(self, visit: Visit, labels: set[int], file: str) -> Iterator[Problem]:
+        """Yield the rows of a session without a label, and one problem for its other labels.
+
+        Parameters
+        ----------
+        visit
+            Participant and session.
+        labels
+            Labels of the session's image.
+        file
+            What messages call the image.
+        """
+        if self.raw is None:
+            return
+        rows = self.rows.get(visit, {})
+        for label, position in rows.items():
+            if label not in labels:
+                text = f"{label} is no label of {file}; remove the row or correct the label"
+                yield place_problem(self.raw, position, "label", text)
+        extra = [label for label in sorted(labels - rows.keys()) if not self._excused(visit, label)]
+        if not extra:
+            return
+        named = f"label{'s' if len(extra) > 1 else ''} {', '.join(map(str, extra))}"
+        if visit[0] in self.controls:
+            text = f"has {named}, but {visit[0]} is a control (group {control_group()}): no lesions"
+        else:
+            verb = "have" if len(extra) > 1 else "has"
+            text = f"{named} {verb} no row for {' '.join(visit)} in {self.raw.file}; add it"
+        yield Problem(table=file, problem=text)
+
+    def _excused(self, visit: Visit, label: int) -> bool:
+        key = (*visit, label)
+        return any(
+            all(part is None or part == own for part, own in zip(row, key, strict=True))
+            for row in self.broken
+        )

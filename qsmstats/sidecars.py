@@ -1,0 +1,116 @@
+"""What the JSON files beside images declare of a map's unit.
+
+A sidecar has the name of its image, or stands higher up with fewer entities (BIDS specification
+1.10, "The Inheritance Principle"): ``MWFmap.json`` at the top holds for every ``*_MWFmap.nii.gz``
+below; the nearest file with the key counts. Its `Units` must say what study.toml says: a unit is
+declared, and never guessed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from qsmstats.errors import Problem
+from qsmstats.schemas import load_schema, map_schemas
+from qsmstats.study import MapSpec
+
+__all__ = ["Sidecars", "canonical_unit", "unit_problems"]
+
+
+class Sidecars:
+    """The sidecars of a study folder; each folder is listed and each file read once.
+
+    Parameters
+    ----------
+    top
+        The study folder: nothing above it holds for its images.
+    """
+
+    def __init__(self, top: Path) -> None:
+        self.top = top
+        self._folders: dict[Path, list[Path]] = {}
+        self._units: dict[Path, str | Problem | None] = {}
+
+    def unit(self, image: Path) -> tuple[Path, str | Problem] | None:
+        """Return the nearest sidecar that declares a unit or is broken, and what it is."""
+        for path in self._of(image):
+            if path not in self._units:
+                self._units[path] = self._read(path)
+            found = self._units[path]
+            if found is not None:
+                return path, found
+        return None
+
+    def name(self, path: Path) -> str:
+        """Return what messages call a file."""
+        return path.relative_to(self.top).as_posix()
+
+    def _of(self, image: Path) -> Iterator[Path]:
+        """Yield the sidecars that hold for an image, nearest first."""
+        *entities, suffix = image.name.split(".", 1)[0].split("_")
+        for folder in image.parents:
+            if folder not in self._folders:
+                self._folders[folder] = sorted(folder.glob("*.json"))
+            fitting = []
+            for path in self._folders[folder]:
+                *others, other_suffix = path.stem.split("_")
+                if other_suffix == suffix and set(others) <= set(entities):
+                    fitting.append((len(others), path))
+            yield from (path for _, path in sorted(fitting, reverse=True))
+            if folder == self.top:
+                return
+
+    def _read(self, path: Path) -> str | Problem | None:
+        try:
+            unit = json.loads(path.read_text(encoding="utf-8")).get("Units")
+        except (ValueError, AttributeError, OSError) as error:
+            return Problem(table=self.name(path), problem=f"is no JSON object ({error}); repair it")
+        if unit is None or isinstance(unit, str):
+            return unit
+        text = f'its Units are {unit!r}; write a text such as "ppm"'
+        return Problem(table=self.name(path), problem=text)
+
+
+def unit_problems(sidecars: Sidecars, spec: MapSpec, images: Sequence[Path]) -> list[Problem]:
+    """Compare the unit of a map in study.toml with what its sidecars declare.
+
+    Parameters
+    ----------
+    sidecars
+        Those of the study folder.
+    spec
+        The map.
+    images
+        Its images.
+
+    Returns
+    -------
+    list of Problem
+        One per broken sidecar, and one per unit that sidecars declare and study.toml does not.
+    """
+    broken: dict[Problem, None] = {}
+    other: dict[str, dict[str, None]] = {}
+    for path, unit in filter(None, map(sidecars.unit, images)):
+        if isinstance(unit, Problem):
+            broken[unit] = None
+        elif canonical_unit(unit) != spec.unit:
+            other.setdefault(unit, {})[sidecars.name(path)] = None
+    problems = list(broken)
+    for unit, files in other.items():
+        first, more = next(iter(files)), len(files) - 1
+        where = f"{first} and {more} more" if more else first
+        allowed = ", ".join(map_schemas()[spec.name].units)
+        text = f"'{spec.unit}' here, but '{unit}' in {where}; correct one (allowed: {allowed})"
+        column = f"maps.{spec.name}.unit"
+        problems.append(Problem(table="study.toml", column=column, problem=text))
+    return problems
+
+
+def canonical_unit(word: str) -> str:
+    """Return the unit of the schema that `word` stands for, or `word` without capitals."""
+    fields = load_schema("features").descriptor["fields"]
+    spellings = next(field["unit_spellings"] for field in fields if field["name"] == "map")
+    key = word.strip().lower()
+    return next((unit for unit, words in spellings.items() if key in words), key)
