@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -11,6 +13,7 @@ from qsmstats.schemas import load_schema
 __all__ = ["MISSING", "feature_types", "read_features"]
 
 MISSING = "n/a"
+_TRUTH = {"True": True, "False": False}
 
 
 def feature_types() -> dict[str, str]:
@@ -21,11 +24,19 @@ def feature_types() -> dict[str, str]:
 
 def read_features(path: Path) -> pd.DataFrame:
     """Read a table of features as it was written, to the last digit."""
-    return pd.read_csv(
-        path,
-        sep="\t",
-        dtype=feature_types(),
-        keep_default_na=False,
-        na_values={name: [MISSING] for name, kind in feature_types().items() if kind != "str"},
-        float_precision="round_trip",
-    )
+    text = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    types = feature_types()
+    columns = {name: _typed(text[name].tolist(), types[name]) for name in text.columns}
+    return pd.DataFrame(columns)
+
+
+def _typed(words: list[str], kind: str) -> Any:
+    if kind == "str":
+        return pd.array(words, dtype="str")
+    if kind == "float64":
+        # Python's float reads back the very number that was written; pandas did not always.
+        return [float("nan") if word == MISSING else float(word) for word in words]
+    read: Callable[[str], Any] = int if kind == "Int64" else _TRUTH.__getitem__
+    values: Any = [pd.NA if word == MISSING else read(word) for word in words]
+    dtype: Any = kind
+    return pd.array(values, dtype=dtype)

@@ -1,0 +1,84 @@
+"""Executors: results in any order, and workers that die."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from functools import partial
+
+import pandas as pd
+import pytest
+
+from qsmstats.study import open_study
+from qsmstats.voxels.cohort import extract_cohort
+from qsmstats.voxels.executors import run_jobs
+
+from . import workers
+from .phantoms import stored, write_study
+
+
+def test_here_in_threads_and_in_processes_the_results_are_the_same():
+    jobs = [3, 1, 2]
+    expected = {0: 9, 1: 1, 2: 4}
+    assert dict(run_jobs(workers.square, jobs)) == expected
+    assert dict(run_jobs(workers.square, jobs, workers=2)) == expected
+    with ThreadPoolExecutor(2) as threads:
+        assert dict(run_jobs(workers.square, jobs, executor=threads)) == expected
+        # The caller's executor is left open.
+        assert threads.submit(workers.square, 5).result() == 25
+
+
+def test_no_jobs_need_no_worker():
+    assert list(run_jobs(workers.square, [], workers=2)) == []
+
+
+def test_a_job_that_kills_its_process_loses_no_other(tmp_path):
+    call = partial(workers.die_on, tmp_path, 4, 99)
+    results = dict(run_jobs(call, list(range(9)), workers=2))
+    assert sorted(results) == list(range(9))
+    assert isinstance(results.pop(4), BrokenProcessPool)
+    assert results == {number: number * number for number in range(9) if number != 4}
+
+
+def test_a_job_whose_process_was_killed_once_is_done_in_the_end(tmp_path):
+    call = partial(workers.die_on, tmp_path, 4, 1)
+    results = dict(run_jobs(call, list(range(9)), workers=2))
+    assert results == {number: number * number for number in range(9)}
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    distributed = pytest.importorskip("distributed")
+    with (
+        distributed.LocalCluster(
+            n_workers=2,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address=None,
+            processes=True,
+        ) as cluster,
+        distributed.Client(cluster) as client,
+    ):
+        yield client
+
+
+def test_a_cluster_gives_the_rows_of_one_process_and_stores_the_same_bytes(cluster, tmp_path):
+    study = open_study(write_study(tmp_path / "study"))
+    expected = extract_cohort(study, out=tmp_path / "here")
+    found = extract_cohort(study, client=cluster, out=tmp_path / "cluster")
+    pd.testing.assert_frame_equal(found.features, expected.features, check_exact=True)
+    assert stored(tmp_path / "cluster") == stored(tmp_path / "here")
+
+
+def test_a_cluster_worker_that_dies_at_work_loses_and_doubles_nothing(cluster, tmp_path):
+    call = partial(workers.die_on, tmp_path, 4, 1)
+    results = list(run_jobs(call, list(range(9)), executor=cluster.get_executor()))
+    assert sorted(results) == [(number, number * number) for number in range(9)]
+    assert len(list(tmp_path.iterdir())) == 1, "no worker died"
+
+
+def test_a_job_that_kills_every_worker_of_a_cluster_is_reported_alone(cluster, tmp_path):
+    call = partial(workers.die_on, tmp_path, 4, 99)
+    results = dict(run_jobs(call, list(range(9)), executor=cluster.get_executor()))
+    assert "KilledWorker" in repr(results.pop(4))
+    assert results == {number: number * number for number in range(9) if number != 4}
