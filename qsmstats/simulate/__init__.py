@@ -1,0 +1,1 @@
+"""A study folder with known truth, on real anatomy."""

@@ -1,0 +1,151 @@
+"""The files of a study folder around its images: tables, dictionaries, descriptions, study.toml.
+
+Source: Brain Imaging Data Structure 1.10, derivative datasets and tabular files. What BIDS has no
+name for yet stands in .bidsignore: the tables of lesions, ratings and histology, the maps of
+diffusion models, and study.toml.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qsmstats import __version__
+from qsmstats.schemas import data_dictionary, load_schema
+from qsmstats.settings import FeatureSettings
+from qsmstats.simulate.lesions import shell_depth
+
+__all__ = [
+    "LABELS",
+    "MAP_FILES",
+    "WHITE_MATTER",
+    "MapFile",
+    "describe_dataset",
+    "write_dictionary",
+    "write_json",
+    "write_table",
+]
+
+SESSION = "{participant}/{session}"
+PREFIX = "{participant}_{session}"
+LABELS = f"{SESSION}/anat/{PREFIX}_dseg.nii.gz"
+WHITE_MATTER = f"{SESSION}/anat/{PREFIX}_label-WM_mask.nii.gz"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapFile:
+    """Where a map is stored, in which unit, and the stored value for "not measured"."""
+
+    pattern: str
+    unit: str
+    missing: int | None = None
+
+
+MAP_FILES = {
+    "susceptibility_ppb": MapFile(pattern=f"{SESSION}/anat/{PREFIX}_Chimap.nii.gz", unit="ppm"),
+    "mwf_percent": MapFile(
+        pattern=f"{SESSION}/anat/{PREFIX}_MWFmap.nii.gz", unit="percent", missing=0
+    ),
+    "ndi": MapFile(
+        pattern=f"{SESSION}/dwi/{PREFIX}_model-NODDI_param-NDI_dwimap.nii.gz", unit="fraction"
+    ),
+}
+
+README = """\
+A simulated cohort of multiple-sclerosis lesions
+================================================
+
+{patients} patients ({followed} of them with a second session at about two years) and {controls}
+controls, seed {seed}. No person was imaged: lesions were drawn into the MNI152 template.
+
+Per session: susceptibility (Chimap, ppm), myelin water fraction (MWFmap, percent; 0 where it was
+not measured), neurite density index (dwimap, fraction), the white-matter mask and, of patients, the
+labels of lesions (dseg). lesions.tsv holds the type of each lesion by consensus, ratings.tsv what
+each rater said, histology.tsv lesions seen post mortem. study.toml tells qsmstats where all this
+is. The true parameters lie beside this folder in {truth}.
+"""
+
+STUDY = """\
+# What qsmstats needs to know about this folder.
+name = "Simulated cohort, seed {seed}"
+
+[labels]
+pattern = "{labels}"
+
+[tissue]
+white_matter = "{white_matter}"
+{maps}
+[tables]
+participants = "participants.tsv"
+sessions = "{{participant}}/{{participant}}_sessions.tsv"
+lesions = "lesions.tsv"
+ratings = "ratings.tsv"
+histology = "histology.tsv"
+{features}"""
+
+IGNORED = ("study.toml", "lesions.*", "ratings.*", "histology.*", "**/*_dwimap.*")
+
+
+def describe_dataset(
+    folder: Path, *, seed: int, resolution: float, truth: str, counts: Mapping[str, int]
+) -> None:
+    """Write dataset_description.json, README, .bidsignore and study.toml."""
+    description = {
+        "Name": f"Simulated cohort of multiple-sclerosis lesions, seed {seed}",
+        "BIDSVersion": "1.10.0",
+        "DatasetType": "derivative",
+        "License": "CC0",
+        "Authors": ["The qsmstats developers"],
+        "GeneratedBy": [
+            {
+                "Name": "qsmstats",
+                "Version": __version__,
+                "Description": "qsmstats simulate: lesions of known truth in the MNI152 template",
+            }
+        ],
+    }
+    write_json(folder / "dataset_description.json", description)
+    text = README.format(seed=seed, truth=truth, **counts)
+    (folder / "README").write_text(text, encoding="utf-8")
+    (folder / ".bidsignore").write_text("\n".join(IGNORED) + "\n", encoding="utf-8")
+    (folder / "study.toml").write_text(_study(seed, resolution), encoding="utf-8")
+
+
+def _study(seed: int, resolution: float) -> str:
+    maps = ""
+    for name, file in MAP_FILES.items():
+        maps += f'\n[maps.{name}]\npattern = "{file.pattern}"\nunit = "{file.unit}"\n'
+        maps += "" if file.missing is None else f"missing = {file.missing}\n"
+    shell = shell_depth(resolution)
+    coarse = shell > FeatureSettings().shell_mm
+    features = f"\n[features]\nshell_mm = {shell}  # one voxel\n" if coarse else ""
+    return STUDY.format(
+        seed=seed, labels=LABELS, white_matter=WHITE_MATTER, maps=maps, features=features
+    )
+
+
+def write_json(path: Path, content: Any) -> None:
+    """Write JSON with an end of line."""
+    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a BIDS table: tabs, UTF-8, and n/a where there is no value."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter="\t", lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow(["n/a" if row[name] is None else row[name] for name in columns])
+    path.write_text(text.getvalue(), encoding="utf-8")
+
+
+def write_dictionary(path: Path, schema: str, columns: Sequence[str]) -> None:
+    """Write the data dictionary of a table, from its schema."""
+    dictionary = data_dictionary(schema)
+    described = {name: dictionary[name] for name in columns}
+    write_json(path, {"Description": load_schema(schema).description, **described})

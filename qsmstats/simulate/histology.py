@@ -1,0 +1,112 @@
+"""Post-mortem lesions: what the pathologist saw, and what QSM says; see `HistologyParameters`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from qsmstats.simulate.parameters import HistologyParameters
+
+__all__ = ["draw_histology", "true_accuracy"]
+
+Row = dict[str, str | float | None]
+UNDECIDED = (
+    ("index_test", None),
+    ("index_test", "indeterminate"),
+    ("reference_standard", None),
+    ("reference_standard", "indeterminate"),
+)
+
+
+def draw_histology(rng: np.random.Generator, parameters: HistologyParameters) -> list[Row]:
+    """Draw the rows of histology.tsv.
+
+    The first lesions of each brain, as many as `brains` says, have both answers. Those on top go to
+    the brains in turn and lack an answer, in turn in each of the four possible ways.
+    """
+    extra = [parameters.undecided // len(parameters.brains)] * len(parameters.brains)
+    for i in range(parameters.undecided % len(parameters.brains)):
+        extra[i] += 1
+    rows: list[Row] = []
+    undecided = 0
+    for i, (decided, more) in enumerate(zip(parameters.brains, extra, strict=True)):
+        brain = _draw_brain(rng, parameters, f"brain-{i + 1}", decided + more)
+        for row in brain[decided:]:
+            column, answer = UNDECIDED[undecided % len(UNDECIDED)]
+            row[column] = answer
+            undecided += 1
+        rows += brain
+    return rows
+
+
+def _draw_brain(
+    rng: np.random.Generator, parameters: HistologyParameters, brain_id: str, count: int
+) -> list[Row]:
+    shares = _around(rng, parameters.shares, parameters.concentration)
+    confusion = {
+        name: _around(rng, row, parameters.concentration)
+        for name, row in parameters.confusion.items()
+    }
+    shift = rng.normal(scale=parameters.brain_sd)
+    rows: list[Row] = []
+    for i in range(count):
+        reference = _pick(rng, shares)
+        spread = shift + rng.normal(scale=parameters.lesion_sd)
+        mwf = parameters.mwf_percent[reference] + float(spread[0])
+        rows.append(
+            {
+                "brain_id": brain_id,
+                "lesion_id": f"lesion-{i + 1:02d}",
+                "index_test": _pick(rng, confusion[reference]),
+                "reference_standard": reference,
+                "mwf_percent": round(max(mwf, LEAST_MWF), 2),
+                "rim_contrast_ppb": round(
+                    parameters.rim_contrast_ppb[reference] + float(spread[1]), 1
+                ),
+            }
+        )
+    return rows
+
+
+LEAST_MWF = 0.1
+
+
+def _around(
+    rng: np.random.Generator, shares: Mapping[str, float], concentration: float
+) -> dict[str, float]:
+    drawn = rng.dirichlet([concentration * share for share in shares.values()])
+    return dict(zip(shares, map(float, drawn), strict=True))
+
+
+def _pick(rng: np.random.Generator, shares: Mapping[str, float]) -> str:
+    names = list(shares)
+    return names[int(rng.choice(len(names), p=list(shares.values())))]
+
+
+def true_accuracy(
+    parameters: HistologyParameters, mapping: Mapping[str, Sequence[str]]
+) -> dict[str, dict[str, float]]:
+    """Return class -> sensitivity, specificity of a lesion of the population, one class vs rest.
+
+    Parameters
+    ----------
+    parameters
+        The model. A brain's shares and confusion are independent and have the population's values
+        as means, so that these hold for a random lesion of a random brain.
+    mapping
+        Class -> levels of the index test that predict it.
+    """
+    accuracy = {}
+    for name, levels in mapping.items():
+        called = {
+            other: sum(row.get(level, 0.0) for level in levels)
+            for other, row in parameters.confusion.items()
+        }
+        rest = {other: share for other, share in parameters.shares.items() if other != name}
+        false = sum(share * called[other] for other, share in rest.items())
+        accuracy[name] = {
+            "sensitivity": called[name],
+            "specificity": 1.0 - false / sum(rest.values()),
+        }
+    return accuracy
