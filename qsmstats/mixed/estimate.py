@@ -1,0 +1,209 @@
+"""From an assembled problem to its optimum, and back to the user's units.
+
+The engine works with whitened random columns, so that T_w = S T S' for a term with whitener S;
+its Cholesky factor and lme4's are related by L = S^-1 L_w, made lower triangular by an LQ
+decomposition, which holds for singular T too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from qsmstats.mixed.assembly import Problem
+from qsmstats.mixed.covariance import Parametrisation
+from qsmstats.mixed.crossproducts import attach, design_products
+from qsmstats.mixed.hierarchy import eliminate, merge_factors
+from qsmstats.mixed.likelihood import Objective, Point
+from qsmstats.mixed.moments import Moments
+from qsmstats.mixed.optimise import Record, minimise
+from qsmstats.mixed.sweeps import evaluate
+
+__all__ = ["Engine", "Solution", "build_engine", "solve"]
+
+Matrix = NDArray[np.float64]
+
+# An eigenvalue of a relative covariance below this share of the largest is a zero variance
+# (lme4 calls a fit singular at 1e-4 on the scale of standard deviations).
+_SINGULAR = 1e-8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """The criterion of one problem, and its relation to the user's units.
+
+    Attributes
+    ----------
+    objective
+        The criterion in free parameters.
+    order
+        Formula position of each term in the order of the parameters.
+    whiteners
+        S of each term, in formula order.
+    offset
+        What to add to the criterion for the user's units.
+    problem
+        The assembled problem.
+    """
+
+    objective: Objective
+    order: tuple[int, ...]
+    whiteners: tuple[Matrix, ...]
+    offset: float
+    problem: Problem
+
+    def criterion(self, point: Point) -> float:
+        """-2 log likelihood with all constants, as lme4's."""
+        return point.value + self.offset
+
+    def factors(self, theta: Matrix) -> tuple[Matrix, ...]:
+        """Relative Cholesky factors in the user's units, in formula order."""
+        made: dict[int, Matrix] = {}
+        for term, factor in zip(
+            self.order, self.objective.parametrisation.factors(theta), strict=True
+        ):
+            made[term] = _lower(solve_triangular(self.whiteners[term], factor))
+        return tuple(made[term] for term in range(len(made)))
+
+    def from_factors(self, factors: Sequence[Matrix], log_ratios: Matrix) -> Matrix:
+        """Free parameters of given Cholesky factors (formula order) and log ratios."""
+        whitened = [_lower(self.whiteners[term] @ factors[term]) for term in self.order]
+        return self.objective.parametrisation.join(log_ratios, whitened)
+
+    def is_singular(self, theta: Matrix) -> bool:
+        """Whether a relative covariance has a zero eigenvalue."""
+        for factor in self.objective.parametrisation.factors(theta):
+            values = np.linalg.svd(factor, compute_uv=False) ** 2
+            if values[-1] < _SINGULAR * max(1.0, float(values[0])):
+                return True
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """The optimum in the user's units.
+
+    Attributes
+    ----------
+    estimates, covariance
+        Fixed effects, shape (p,), and their covariance, shape (p, p).
+    sigma
+        Residual standard deviation (of the first stratum, at weight one).
+    factors
+        Relative Cholesky factors in formula order.
+    ratios
+        Residual standard deviation of each stratum over that of the first, shape (strata,).
+    criterion
+        -2 log likelihood.
+    singular
+        Whether a relative covariance is singular.
+    record, moments
+        The optimiser's record; the optimum with derivatives.
+    """
+
+    estimates: Matrix
+    covariance: Matrix
+    sigma: float
+    factors: tuple[Matrix, ...]
+    ratios: Matrix
+    criterion: float
+    singular: bool
+    record: Record
+    moments: Moments
+
+
+def build_engine(problem: Problem, *, reml: bool) -> Engine:
+    """Cross-products, elimination order and criterion of a problem."""
+    random, residuals = problem.random, problem.residuals
+    factors = merge_factors(
+        [frozenset(part.design.grouping.names) for part in random],
+        [part.codes for part in random],
+        [part.columns.shape[1] for part in random],
+    )
+    levels = eliminate(factors)
+    strata = None if residuals.codes is None else (residuals.codes, len(residuals.levels))
+    design = design_products(
+        levels,
+        [part.columns for part in random],
+        problem.basis,
+        row_scale=None if residuals.prior is None else np.sqrt(residuals.prior),
+        strata=strata,
+    )
+    products = attach(design, problem.reduced)
+    order = tuple(member.term for level in levels for member in level.members)
+    widths = tuple(random[term].columns.shape[1] for term in order)
+    parametrisation = Parametrisation(strata=0 if strata is None else strata[1] - 1, widths=widths)
+    n, p = problem.basis.shape
+    objective = Objective(
+        evaluate=lambda x: evaluate(products, x),
+        parametrisation=parametrisation,
+        counts=_stratum_sizes(problem)[1:],
+        n=n,
+        rank=p,
+        reml=reml,
+    )
+    return Engine(
+        objective=objective,
+        order=order,
+        whiteners=tuple(part.whitener for part in random),
+        offset=_offset(problem, reml=reml),
+        problem=problem,
+    )
+
+
+def solve(engine: Engine) -> Solution:
+    """Minimise the criterion and translate the optimum."""
+    objective, problem = engine.objective, engine.problem
+    record = minimise(objective.at, objective.parametrisation.start())
+    point = objective.at(objective.parametrisation.orient(record.point.theta))
+    made = point.profile
+    sigma = float(np.sqrt(made.rss / made.degrees)) * problem.scale
+    back = solve_triangular(problem.root, np.eye(len(problem.root)))
+    strata = objective.parametrisation.strata
+    return Solution(
+        estimates=back @ (problem.projection + problem.scale * made.estimates),
+        covariance=back @ made.inverse @ back.T * sigma**2,
+        sigma=sigma,
+        factors=engine.factors(point.theta),
+        ratios=np.exp(np.r_[0.0, point.theta[:strata]]),
+        criterion=engine.criterion(point),
+        singular=engine.is_singular(point.theta),
+        record=record,
+        moments=Moments(
+            profile=made,
+            parametrisation=objective.parametrisation,
+            theta=point.theta,
+            basis=problem.root,
+            scale=problem.scale,
+            stratum_sizes=_stratum_sizes(problem),
+        ),
+    )
+
+
+def _stratum_sizes(problem: Problem) -> Matrix:
+    codes = problem.residuals.codes
+    if codes is None:
+        return np.array([float(len(problem.response))])
+    return np.bincount(codes).astype(np.float64)
+
+
+def _offset(problem: Problem, *, reml: bool) -> float:
+    """Return what units and prior weights add to -2 log likelihood."""
+    n, p = problem.basis.shape
+    degrees = n - p if reml else n
+    made = 2.0 * degrees * np.log(problem.scale)
+    if reml:
+        made += 2.0 * np.log(np.abs(np.diag(problem.root))).sum()
+    if problem.residuals.prior is not None:
+        made -= np.log(problem.residuals.prior).sum()
+    return float(made)
+
+
+def _lower(matrix: Matrix) -> Matrix:
+    """Return the lower triangular factor with non-negative diagonal and the same L L'."""
+    lower = np.linalg.qr(matrix.T, mode="r").T
+    return lower * np.where(np.diag(lower) < 0.0, -1.0, 1.0)

@@ -1,0 +1,248 @@
+"""The formula language of lme4, read into its fixed part and its random terms.
+
+``response ~ fixed + (expression | group)``; the fixed part and every expression are left to
+formulaic, this module only takes the random terms out of the text and expands them as lme4 does
+(Bates et al. 2015, J Stat Softw 67(1), section 2.1 and table 2):
+
+=====================  =====================================
+``(x | g)``            correlated intercept and slope
+``(x || g)``           ``(1 | g) + (0 + x | g)``
+``(1 | g / h)``        ``(1 | g) + (1 | g:h)``
+``(1 | g:h)``          the observed combinations of g and h
+=====================  =====================================
+
+A factor behind ``||`` stays one correlated block, as in lme4. ``^`` is R's power and is read as
+``**`` everywhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qsmstats.errors import FormulaError
+
+if TYPE_CHECKING:
+    from formulaic.parser.types import Factor
+
+__all__ = ["ParsedFormula", "RandomTerm", "parse_formula"]
+
+_OPEN, _CLOSE = "([{", ")]}"
+_NAME = re.compile(r"`[^`]+`|[^\W\d][\w.]*")
+_GROUP_WRAPPERS = re.compile(r"^(?:as\.factor|factor|C)\((.*)\)$", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomTerm:
+    """One random term: columns that vary between the levels of one grouping.
+
+    Attributes
+    ----------
+    expression
+        The columns, as a formulaic formula ("1 + years").
+    group
+        Names of the data columns whose observed combinations are the levels.
+    """
+
+    expression: str
+    group: tuple[str, ...]
+
+    @property
+    def group_label(self) -> str:
+        """The grouping as a user writes it: names joined by colons."""
+        return ":".join(self.group)
+
+    @property
+    def label(self) -> str:
+        """The whole term, in the words of the formula."""
+        return f"({self.expression} | {self.group_label})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ParsedFormula:
+    """A formula taken apart.
+
+    Attributes
+    ----------
+    text
+        The formula as given.
+    response
+        Expression of the outcome.
+    fixed
+        The fixed part, as a formulaic formula.
+    random
+        The random terms after expansion of ``||`` and ``/``, in the order of the text.
+    """
+
+    text: str
+    response: str
+    fixed: str
+    random: tuple[RandomTerm, ...]
+
+
+def parse_formula(text: str) -> ParsedFormula:
+    """Take a mixed-model formula apart.
+
+    Parameters
+    ----------
+    text
+        A formula in lme4's language, for example ``"y ~ a * x + (1 + x | g/h)"``.
+
+    Raises
+    ------
+    FormulaError
+        If the text is no formula with at least one random term.
+    """
+    text = " ".join(str(text).split())
+    sides = _split(_powers(text), "~")
+    if len(sides) != 2 or not sides[0][1].strip() or not sides[1][1].strip():
+        raise FormulaError(
+            f"'{text}' is no mixed-model formula: write it as 'outcome ~ predictors + (1 | group)'"
+        )
+    fixed: list[str] = []
+    random: list[RandomTerm] = []
+    for sign, part in _additive_parts(sides[1][1]):
+        if _split(part, "|")[1:]:
+            raise FormulaError(
+                f"'{part}' in '{text}': put every random term in its own parentheses, as '(1 | g)'"
+            )
+        bar = _random_part(part)
+        if bar is None:
+            fixed.append(f"{sign} {part}")
+        elif sign == "-":
+            raise FormulaError(f"'- {part}' in '{text}': a random term cannot be subtracted")
+        else:
+            random.extend(_expand(*bar, part))
+    if not random:
+        raise FormulaError(
+            f"'{text}' names no random term: add one as '(1 | group)', or use ordinary regression"
+        )
+    fixed_text = " ".join(fixed).removeprefix("+ ") or "1"
+    return ParsedFormula(
+        text=text, response=_powers(sides[0][1]).strip(), fixed=fixed_text, random=tuple(random)
+    )
+
+
+def _powers(text: str) -> str:
+    """R's power sign in Python's spelling, names in backticks left alone."""
+    return "".join(
+        piece if piece.startswith("`") else piece.replace("^", "**")
+        for piece in re.split(r"(`[^`]*`)", text)
+    )
+
+
+def _characters(text: str) -> Iterator[tuple[int, str, int]]:
+    """Index, character and bracket depth; quoted text and backticks count as one level deeper."""
+    depth, quote = 0, ""
+    for index, char in enumerate(text):
+        if quote:
+            quote = "" if char == quote else quote
+            yield index, char, depth + 1
+            continue
+        if char in "\"'`":
+            quote = char
+            yield index, char, depth + 1
+            continue
+        depth -= char in _CLOSE
+        if depth < 0:
+            raise FormulaError(f"'{text}': a bracket is closed that was never opened")
+        yield index, char, depth
+        depth += char in _OPEN
+    if depth or quote:
+        raise FormulaError(f"'{text}': a bracket or quote is never closed")
+
+
+def _split(text: str, marks: str) -> list[tuple[str, str]]:
+    """Pieces of the text between top-level marks, each with the mark before it."""
+    pieces, start, mark = [], 0, ""
+    for index, char, depth in _characters(text):
+        if depth == 0 and char in marks:
+            pieces.append((mark, text[start:index]))
+            start, mark = index + 1, char
+    pieces.append((mark, text[start:]))
+    return pieces
+
+
+def _additive_parts(text: str) -> list[tuple[str, str]]:
+    """Signed summands; a sign straight after an operator belongs to the summand (``a:-1``)."""
+    parts: list[tuple[str, str]] = []
+    for mark, piece in _split(text, "+-"):
+        if piece.strip():
+            parts.append((mark or "+", piece.strip()))
+        elif mark:
+            raise FormulaError(f"'{text}': nothing stands after '{mark}'")
+    return parts
+
+
+def _random_part(part: str) -> tuple[str, str, bool] | None:
+    """Expression, grouping and "uncorrelated?" of a summand that is a random term, else None."""
+    inner = part[1:-1]
+    closed = part.startswith("(") and part.endswith(")") and _is_balanced(inner)
+    bars = _split(inner, "|") if closed else []
+    if len(bars) == 2:
+        return bars[0][1].strip(), bars[1][1].strip(), False
+    if len(bars) == 3 and not bars[1][1]:
+        return bars[0][1].strip(), bars[2][1].strip(), True
+    if "|" in "".join(char for _, char, _ in _characters(re.sub(r"`[^`]*`|'[^']*'", "", part))):
+        raise FormulaError(f"'{part}': write a random term as its own summand '(1 + x | g)'")
+    return None
+
+
+def _is_balanced(text: str) -> bool:
+    try:
+        return sum(1 for _ in _characters(text)) == len(text)
+    except FormulaError:
+        return False
+
+
+def _expand(expression: str, group: str, uncorrelated: bool, part: str) -> list[RandomTerm]:  # noqa: FBT001
+    if not expression or not group:
+        raise FormulaError(f"'{part}': a random term needs columns and a group, as '(1 + x | g)'")
+    expressions = _uncorrelated(expression) if uncorrelated else [expression]
+    return [
+        RandomTerm(expression=one, group=names)
+        for names in _groupings(group, part)
+        for one in expressions
+    ]
+
+
+def _uncorrelated(expression: str) -> list[str]:
+    """Return the pieces of an uncorrelated term: the intercept, then each term without one."""
+    from formulaic import Formula
+
+    terms = [":".join(map(_factor_text, term.factors)) for term in Formula(expression)]
+    return [term if term == "1" else f"0 + {term}" for term in terms]
+
+
+def _factor_text(factor: Factor) -> str:
+    """Return a factor as it must be written in a formula: names that are no words in backticks."""
+    text = str(factor.expr)
+    lookup = factor.eval_method is factor.eval_method.LOOKUP
+    return f"`{text}`" if lookup and not _NAME.fullmatch(text) else text
+
+
+def _groupings(group: str, part: str) -> list[tuple[str, ...]]:
+    """Return the groupings of ``g``, ``g:h`` and ``g/h`` as names of columns."""
+    nested = [_interaction(piece, part) for _, piece in _split(group, "/")]
+    found = [sum(nested[: depth + 1], ()) for depth in range(len(nested))]
+    return [tuple(dict.fromkeys(names)) for names in found]
+
+
+def _interaction(text: str, part: str) -> tuple[str, ...]:
+    text = text.strip()
+    while text.startswith("(") and text.endswith(")") and _is_balanced(text[1:-1]):
+        text = text[1:-1].strip()
+    if len(pieces := _split(text, ":")) > 1:
+        return sum((_interaction(piece, part) for _, piece in pieces), ())
+    if text.startswith("interaction(") and text.endswith(")"):
+        arguments = _split(text[len("interaction(") : -1], ",")
+        return sum((_interaction(piece, part) for _, piece in arguments), ())
+    if wrapped := _GROUP_WRAPPERS.match(text):
+        return _interaction(wrapped.group(1), part)
+    if not _NAME.fullmatch(text):
+        raise FormulaError(
+            f"'{part}': '{text}' is no grouping; use column names joined by ':' or '/'"
+        )
+    return (text.strip("`"),)

@@ -1,0 +1,229 @@
+"""The rows and columns a model uses, brought into one of two forms: numbers or categories.
+
+Numbers are float64. Categories are pandas categoricals without unused levels; a categorical
+column keeps its own order, plain strings are sorted by code point (as R does in the C locale and
+formulaic everywhere), booleans run False, True. Rows with a missing value in any used column are
+dropped and counted per column; an infinite value is an error, because no estimate can use it and
+none should hide it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.errors import FormulaError, InvalidDataError
+
+__all__ = ["ModelFrame", "Variable", "model_frame"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Variable:
+    """What a model knows of one column of its data.
+
+    Attributes
+    ----------
+    name
+        Name of the column.
+    levels
+        The categories in their order (the first is the reference), or None for a number.
+    mean
+        Mean over the rows of the fit, NaN for categories.
+    """
+
+    name: str
+    levels: tuple[object, ...] | None
+    mean: float = float("nan")
+
+    def coerce(self, column: pd.Series) -> pd.Series:
+        """Bring a column of new data into the form it had in the fit.
+
+        Raises
+        ------
+        InvalidDataError
+            If it holds a category that the fit did not, or text where numbers are needed.
+        """
+        if self.levels is None:
+            return _numeric(column, self.name)
+        values = _plain_categories(column)
+        unknown = [value for value in pd.unique(values.dropna()) if value not in self.levels]
+        if unknown:
+            known = ", ".join(map(str, self.levels))
+            raise InvalidDataError(
+                f"column '{self.name}' holds '{unknown[0]}', which the fit has not seen; "
+                f"its levels are {known}"
+            )
+        categories = pd.Index(self.levels)
+        return pd.Series(pd.Categorical(values, categories=categories), index=column.index)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelFrame:
+    """The rows a fit uses.
+
+    Attributes
+    ----------
+    data
+        The used rows and columns, numbers as float64 and categories as categoricals.
+    variables
+        Name -> `Variable`, for every column of the fixed part and of the random expressions.
+    kept
+        Positions of the used rows in the data as given, shape (n,).
+    dropped
+        Column -> number of rows in which it is missing (columns without missing values left out).
+    empty_levels
+        Column -> categories dropped because no used row has them.
+    """
+
+    data: pd.DataFrame
+    variables: Mapping[str, Variable]
+    kept: NDArray[np.intp]
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    empty_levels: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+
+
+def model_frame(
+    data: pd.DataFrame, names: Collection[str], groups: Collection[str], factors: Collection[str]
+) -> ModelFrame:
+    """Select, convert and complete the columns of a model.
+
+    Parameters
+    ----------
+    data
+        One row per observation.
+    names
+        Columns of the outcome, the fixed part, the random expressions and numeric weights.
+    groups
+        Columns that only group rows; their values may be of any hashable type.
+    factors
+        Those of `names` that are categories although they hold numbers (``C(x)``).
+
+    Raises
+    ------
+    FormulaError
+        If a column does not exist.
+    InvalidDataError
+        If a column cannot be a number or category, holds an infinite value, or no row is left.
+    """
+    _require(data, [*names, *groups])
+    columns = {
+        name: _column(data[name], name, name in factors) for name in dict.fromkeys(names)
+    } | {name: data[name] for name in groups if name not in names}
+    missing = {name: column.isna().to_numpy() for name, column in columns.items()}
+    dropped = {name: int(mask.sum()) for name, mask in missing.items() if mask.any()}
+    gone = np.zeros(len(data), dtype=bool)
+    for name in dropped:
+        gone |= missing[name]
+    kept = np.flatnonzero(~gone)
+    if not kept.size:
+        counts = ", ".join(f"{name}: {count}" for name, count in dropped.items())
+        raise InvalidDataError(f"no complete row is left of {len(data)} (missing: {counts})")
+    frame = pd.DataFrame(
+        {
+            name: _complete(column.reset_index(drop=True), kept if dropped else None)
+            for name, column in columns.items()
+        }
+    )
+    variables = {name: _describe(frame[name], name) for name in dict.fromkeys(names)}
+    return ModelFrame(
+        data=frame,
+        variables=variables,
+        kept=kept,
+        dropped=dropped,
+        empty_levels={
+            name: gone for name in variables if (gone := _empty_levels(columns[name], frame[name]))
+        },
+    )
+
+
+def _require(data: pd.DataFrame, names: Collection[str]) -> None:
+    for name in names:
+        if name in data.columns:
+            if data.columns.get_indexer_for([name]).size > 1:
+                raise InvalidDataError(f"the data hold two columns named '{name}'; keep one")
+            continue
+        close = difflib.get_close_matches(name, map(str, data.columns), n=1)
+        hint = f"; did you mean '{close[0]}'?" if close else ""
+        raise FormulaError(f"the data have no column '{name}'{hint}")
+
+
+def _column(column: pd.Series, name: str, is_factor: bool) -> pd.Series:  # noqa: FBT001
+    """Return a column as float64 or as a categorical."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.CategoricalDtype):
+        return column
+    if pd.api.types.is_bool_dtype(dtype) or is_factor:
+        return _sorted_categories(_plain_categories(column))
+    if pd.api.types.is_numeric_dtype(dtype) or _holds_numbers(column):
+        return _numeric(column, name)
+    if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
+        raise InvalidDataError(
+            f"column '{name}' holds dates or durations ({dtype}); turn it into a number with a "
+            "unit first, for example years since the first visit"
+        )
+    return _sorted_categories(_plain_categories(column))
+
+
+def _holds_numbers(column: pd.Series) -> bool:
+    kinds = {"integer", "floating", "mixed-integer-float", "decimal", "empty"}
+    is_object = column.dtype == object
+    return is_object and pd.api.types.infer_dtype(column, skipna=True) in kinds
+
+
+def _numeric(column: pd.Series, name: str) -> pd.Series:
+    try:
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    except (TypeError, ValueError) as error:
+        raise InvalidDataError(f"column '{name}' must hold numbers: {error}") from None
+    if infinite := np.flatnonzero(np.isinf(values)).tolist():
+        raise InvalidDataError(
+            f"column '{name}' is infinite in {len(infinite)} rows (first: row position "
+            f"{infinite[0]}); correct these values or mark them as missing"
+        )
+    return pd.Series(values, index=column.index)
+
+
+def _plain_categories(column: pd.Series) -> pd.Series:
+    """Nullable and Arrow values as Python objects, so that equal categories compare equal."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.astype(column.cat.categories.dtype)
+    return column
+
+
+def _sorted_categories(column: pd.Series) -> pd.Series:
+    try:
+        codes, uniques = pd.factorize(column, sort=True)
+    except TypeError:
+        raise InvalidDataError(
+            f"column '{column.name}' mixes types that cannot be ordered; make it text or an "
+            "ordered categorical"
+        ) from None
+    levels = pd.Index(uniques.tolist())
+    return pd.Series(pd.Categorical.from_codes(codes, categories=levels), index=column.index)
+
+
+def _complete(column: pd.Series, kept: NDArray[np.intp] | None) -> pd.Series:
+    """Return the kept rows, without categories that no longer occur (as R's model.frame)."""
+    if kept is not None:
+        column = column.take(kept).reset_index(drop=True)
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        used = np.bincount(column.cat.codes, minlength=len(column.cat.categories)) > 0
+        return column if used.all() else column.cat.remove_unused_categories()
+    return column
+
+
+def _empty_levels(before: pd.Series, after: pd.Series) -> tuple[object, ...]:
+    if not isinstance(after.dtype, pd.CategoricalDtype):
+        return ()
+    return tuple(before.cat.categories.difference(after.cat.categories, sort=False).tolist())
+
+
+def _describe(column: pd.Series, name: str) -> Variable:
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return Variable(name=name, levels=tuple(column.cat.categories.tolist()))
+    return Variable(name=name, levels=None, mean=float(column.mean()))

@@ -1,0 +1,134 @@
+"""Groups of rows: the observed combinations of one or more columns.
+
+Levels of an interaction need no unique names: ``(1 | patient:lesion)`` groups by the pair. Levels
+are ordered by the first column, then the second, each in its own order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.errors import InvalidDataError
+
+__all__ = ["Grouping", "coded_column", "compress", "grouping"]
+
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grouping:
+    """A grouping factor, as fitted.
+
+    Attributes
+    ----------
+    names
+        The data columns that are combined.
+    values
+        Per data column, its distinct values in order.
+    observed
+        Mixed-radix code of each observed combination, ascending, shape (groups,).
+    """
+
+    names: tuple[str, ...]
+    values: tuple[pd.Index, ...]
+    observed: Codes
+
+    @property
+    def label(self) -> str:
+        """Names joined by colons."""
+        return ":".join(self.names)
+
+    @property
+    def size(self) -> int:
+        """Number of groups."""
+        return len(self.observed)
+
+    @property
+    def levels(self) -> pd.Index:
+        """Label of each group; for a combination the labels joined by colons."""
+        parts = np.unravel_index(self.observed, [max(len(v), 1) for v in self.values])
+        columns = [value.take(part) for value, part in zip(self.values, parts, strict=True)]
+        if len(columns) == 1:
+            return columns[0].rename(self.label)
+        joined = [":".join(map(str, row)) for row in zip(*columns, strict=True)]
+        return pd.Index(joined, name=self.label)
+
+    def codes(self, frame: pd.DataFrame) -> Codes:
+        """Group of each row of new data, shape (m,); -1 for a group the fit has not seen."""
+        missing = [name for name in self.names if name not in frame.columns]
+        if missing:
+            raise InvalidDataError(f"the new data lack the columns {', '.join(missing)}")
+        mixed = np.zeros(len(frame), dtype=np.int64)
+        known = np.ones(len(frame), dtype=bool)
+        for name, values in zip(self.names, self.values, strict=True):
+            part = values.get_indexer(pd.Index(frame[name]))
+            known &= part >= 0
+            mixed = mixed * len(values) + part
+        place = np.searchsorted(self.observed, mixed).clip(max=len(self.observed) - 1)
+        return np.where(known & (self.observed[place] == mixed), place, -1)
+
+
+def grouping(
+    names: Sequence[str], columns: dict[str, tuple[Codes, pd.Index]]
+) -> tuple[Grouping, Codes]:
+    """Combine coded columns into groups.
+
+    Parameters
+    ----------
+    names
+        Columns to combine.
+    columns
+        Name -> codes, shape (n,), and distinct values (see `coded_column`).
+
+    Returns
+    -------
+    grouping, codes
+        The groups, and the group of each row, shape (n,).
+    """
+    mixed, size = np.zeros(1, dtype=np.int64), 1
+    for name in names:
+        codes, values = columns[name]
+        size *= len(values)
+        if size > 2**62:
+            raise InvalidDataError(f"grouping {':'.join(names)} has too many combinations to code")
+        mixed = mixed * len(values) + codes
+    observed, dense = compress(mixed, size)
+    values = tuple(columns[name][1] for name in names)
+    return Grouping(names=tuple(names), values=values, observed=observed), dense
+
+
+def coded_column(column: pd.Series) -> tuple[Codes, pd.Index]:
+    """Codes and distinct values of a grouping column; categories keep their order.
+
+    Values that cannot be sorted keep their order of appearance.
+    """
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return column.cat.codes.to_numpy(dtype=np.int64), column.cat.categories
+    try:
+        codes, values = pd.factorize(column, sort=True)
+    except TypeError:
+        codes, values = pd.factorize(column)
+    return codes.astype(np.int64, copy=False), pd.Index(values)
+
+
+def compress(codes: Codes, size: int) -> tuple[Codes, Codes]:
+    """Occurring codes, ascending, and each row's position among them.
+
+    Counting beats sorting while the range of the codes is not much larger than their number.
+    """
+    if size <= 8 * len(codes) + 1024:
+        seen = np.zeros(size, dtype=bool)
+        seen[codes] = True
+        observed = np.flatnonzero(seen)
+        if len(observed) == size:
+            return observed, codes
+        place = np.zeros(size, dtype=np.int64)
+        place[observed] = np.arange(len(observed))
+        return observed, place[codes]
+    observed, dense = np.unique(codes, return_inverse=True)
+    return observed, dense.astype(np.int64, copy=False).ravel()

@@ -1,0 +1,112 @@
+"""Functions of the model parameters together with their first and second derivatives.
+
+Parameters are ordered so that a function of the first m of them carries m first derivatives and
+m (m + 1) / 2 second derivatives, pairs i <= j ordered by j, then i: what depends on fewer
+parameters is a prefix of what depends on more. Derivatives are exact; products follow Leibniz.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Jet", "constant", "pair_index", "product", "weighted"]
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Jet:
+    """A value with its derivatives.
+
+    Attributes
+    ----------
+    value
+        Shape (...).
+    first
+        Shape (m, ...).
+    second
+        Shape (m * (m + 1) / 2, ...).
+    """
+
+    value: Matrix
+    first: Matrix
+    second: Matrix
+
+    def map(self, linear: Callable[[Matrix], Matrix]) -> Jet:
+        """Return a linear function of the value, applied to the derivatives as well.
+
+        The function must act on the trailing axes and keep leading ones.
+        """
+        return Jet(value=linear(self.value), first=linear(self.first), second=linear(self.second))
+
+    def plus(self, other: Jet) -> Jet:
+        """Return the sum; the other may depend on more parameters, of which self's are a prefix."""
+        first, second = other.first.copy(), other.second.copy()
+        first[: len(self.first)] += self.first
+        second[: len(self.second)] += self.second
+        return Jet(value=self.value + other.value, first=first, second=second)
+
+    def minus(self, other: Jet) -> Jet:
+        """Return the difference, as `plus`."""
+        return self.plus(Jet(value=-other.value, first=-other.first, second=-other.second))
+
+    def second_matrix(self) -> Matrix:
+        """Second derivatives as a symmetric array, shape (m, m, ...)."""
+        return self.second[pair_index(len(self.first))]
+
+
+def pair_index(m: int) -> NDArray[np.intp]:
+    """Position of pair (i, j) among the second derivatives, shape (m, m)."""
+    high = np.maximum.outer(np.arange(m), np.arange(m))
+    low = np.minimum.outer(np.arange(m), np.arange(m))
+    return high * (high + 1) // 2 + low
+
+
+def constant(value: Matrix) -> Jet:
+    """Return a value that no parameter moves."""
+    empty = np.empty((0, *value.shape))
+    return Jet(value=value, first=empty, second=empty)
+
+
+def weighted(parts: Matrix, weights: Matrix) -> Jet:
+    """parts[0] + sum_s weights[s] parts[s + 1], as a function of the weights."""
+    first = parts[1:]
+    pairs = len(weights) * (len(weights) + 1) // 2
+    value = parts[0] + np.tensordot(weights, first, axes=1) if len(weights) else parts[0]
+    return Jet(value=value, first=first, second=np.zeros((pairs, *parts.shape[1:])))
+
+
+def product(a: Jet, b: Jet, bilinear: Callable[[Matrix, Matrix], Matrix]) -> Jet:
+    """Return a bilinear function of two jets by Leibniz' rule.
+
+    Parameters
+    ----------
+    a, b
+        The factors; each may depend on more parameters than the other.
+    bilinear
+        Acts on the trailing axes and broadcasts over leading ones.
+    """
+    m_a, m_b = len(a.first), len(b.first)
+    m = max(m_a, m_b)
+    value = bilinear(a.value, b.value)
+    first = np.zeros((m, *value.shape))
+    second = np.zeros((m * (m + 1) // 2, *value.shape))
+    if m_a:
+        first[:m_a] += bilinear(a.first, b.value)
+        second[: len(a.second)] += bilinear(a.second, b.value)
+    if m_b:
+        first[:m_b] += bilinear(a.value, b.first)
+        second[: len(b.second)] += bilinear(a.value, b.second)
+    for j in range(m):
+        start = j * (j + 1) // 2
+        if j < m_b and m_a:
+            stop = start + min(j + 1, m_a)
+            second[start:stop] += bilinear(a.first[: stop - start], b.first[j])
+        if j < m_a and m_b:
+            stop = start + min(j + 1, m_b)
+            second[start:stop] += bilinear(a.first[j], b.first[: stop - start])
+    return Jet(value=value, first=first, second=second)

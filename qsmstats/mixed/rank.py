@@ -1,0 +1,117 @@
+"""Independent columns of a matrix, an orthonormal basis for them, and the null space.
+
+One pass over the rows gives the Gram matrix of the scaled columns; its Cholesky factor, with
+columns skipped whose remainder vanishes, tells which columns depend on earlier ones. Squaring
+loses half of the digits, so where a remainder is small the columns are orthogonalised themselves
+(Gram-Schmidt, twice: Giraud et al. 2005, Comput Math Appl 50) and judged by R's rule: a column
+depends on the earlier ones if less than 1e-7 of its length is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+__all__ = ["Basis", "independent_columns"]
+
+Matrix = NDArray[np.float64]
+
+# Share of a squared length below which the Gram matrix is not trusted.
+_SUSPICIOUS = 1e-9
+# Share of a length below which a column depends on the earlier ones (R's default).
+_DEPENDENT = 1e-7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Basis:
+    """Independent columns: X[:, kept] = q r and X null_space = 0.
+
+    Attributes
+    ----------
+    kept, dropped
+        Positions of the independent and of the dependent columns.
+    q
+        Basis with q'q / n close to the identity, shape (n, p).
+    r
+        Upper triangular, shape (p, p).
+    null_space
+        Shape (columns, dropped).
+    """
+
+    kept: NDArray[np.intp]
+    dropped: NDArray[np.intp]
+    q: Matrix
+    r: Matrix
+    null_space: Matrix
+
+
+def independent_columns(matrix: Matrix) -> Basis:
+    """Find the columns that do not depend on earlier ones, shape (n, k) -> `Basis`."""
+    n = len(matrix)
+    scale = np.sqrt(np.einsum("ij,ij->j", matrix, matrix) / n)
+    scale[scale == 0.0] = 1.0
+    gram = matrix.T @ matrix / n / np.outer(scale, scale)
+    factor, remainder = _skipping_cholesky(gram)
+    if np.all(remainder > _SUSPICIOUS):
+        r = factor * scale
+        q = matrix @ solve_triangular(r, np.eye(len(r)), check_finite=False)
+        kept = np.arange(matrix.shape[1])
+        empty = np.empty(0, dtype=np.intp)
+        null = np.empty((len(kept), 0))
+        return Basis(kept=kept, dropped=empty, q=q, r=r, null_space=null)
+    return _orthogonalise(matrix, scale)
+
+
+def _skipping_cholesky(gram: Matrix) -> tuple[Matrix, Matrix]:
+    """Upper factor of the Gram matrix, and each column's share of length that is left."""
+    k = len(gram)
+    factor = np.zeros((k, k))
+    left = np.ones(k)
+    for j in range(k):
+        above = factor[:j, j] = (
+            solve_triangular(factor[:j, :j], gram[:j, j], trans=1, check_finite=False)
+            if j
+            else gram[:0, j]
+        )
+        left[j] = (gram[j, j] - above @ above) / (gram[j, j] or 1.0)
+        if left[j] <= _SUSPICIOUS:
+            break
+        factor[j, j] = np.sqrt(gram[j, j] - above @ above)
+    return factor, left
+
+
+def _orthogonalise(matrix: Matrix, scale: Matrix) -> Basis:
+    n, k = matrix.shape
+    columns: list[Matrix] = []
+    kept: list[int] = []
+    coefficients = np.zeros((k, k))
+    for j in range(k):
+        column = matrix[:, j] / scale[j]
+        length = np.linalg.norm(column)
+        basis = np.column_stack(columns) if columns else np.empty((n, 0))
+        for _ in range(2):
+            part = basis.T @ column / n
+            column = column - basis @ part
+            coefficients[: len(part), j] += part * scale[j]
+        rest = np.linalg.norm(column)
+        if length == 0.0 or rest <= _DEPENDENT * length:
+            continue
+        coefficients[len(columns), j] = rest / np.sqrt(n) * scale[j]
+        columns.append(column / rest * np.sqrt(n))
+        kept.append(j)
+    dropped = np.setdiff1d(np.arange(k), kept)
+    r = coefficients[: len(kept)][:, kept]
+    null = np.zeros((k, len(dropped)))
+    null[dropped, np.arange(len(dropped))] = 1.0
+    if len(dropped) and kept:
+        null[kept] = -solve_triangular(r, coefficients[: len(kept)][:, dropped])
+    return Basis(
+        kept=np.asarray(kept, dtype=np.intp),
+        dropped=dropped,
+        q=np.column_stack(columns) if columns else np.empty((n, 0)),
+        r=r,
+        null_space=null,
+    )
