@@ -7,8 +7,8 @@ from the output folder, so one command and many give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,7 +124,10 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
     write_table(tissue, out / "tissue.tsv")
     for name, table in result_tables(describe_cohort(tables, lesions, measured.failures)).items():
         write_table(table, out / "cohort" / f"{name}.tsv")
-    unconverged = _answer_all(study, tables, lesions, tissue, out)
+    unconverged: list[str] = []
+    for question in _questions(study, tables, lesions, tissue):
+        say(f"answering: {question[0]}")
+        unconverged += _answer(question, out)
     write_provenance(study, tables, out, command)
     say("drawing the report")
     say(f"report: {write_report(study.folder, out)}")
@@ -135,51 +138,37 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
     return SOME_FAILED if not measured.failures.empty else 0
 
 
-@dataclass(slots=True)
-class _Outcomes:
-    """What became of one study: its answers, and why there is none for some outcomes."""
-
-    answers: list[Any] = field(default_factory=list)
-    refusals: list[tuple[str, str]] = field(default_factory=list)
+_Question = tuple[str, Sequence[str], Callable[[str], Any]]
 
 
-def _answer_all(
-    study: Study, tables: StudyTables, lesions: pd.DataFrame, tissue: pd.DataFrame, out: Path
-) -> list[str]:
-    models = study.models
-    unconverged = []
-    questions: tuple[tuple[str, Callable[[str], Any]], ...] = (
-        ("baseline", lambda outcome: baseline_differences(lesions, outcome, settings=models)),
-        ("tissue", lambda outcome: tissue_differences(tissue, outcome, settings=models)),
-        ("trajectory", lambda outcome: trajectories(lesions, outcome, settings=models)),
-    )
-    for name, question in questions:
-        say(f"fitting models: {name}")
-        found = _ask(question, study.outcomes)
-        write_answer(found.answers, out / name, refusals=found.refusals)
-        unconverged += [
-            f"{name} {answer.outcome}" for answer in found.answers if not answer.fit.info.converged
-        ]
-    if tables.histology is not None:
-        readings = tables.histology
-        found = _ask(
-            lambda _: histology_accuracy(readings, settings=study.histology, level=models.level),
-            ["histology"],
-        )
-        write_answer(found.answers, out / "histology", refusals=found.refusals)
-    if tables.ratings is not None:
-        ratings = tables.ratings
-        found = _ask(lambda _: rater_agreement(ratings, level=models.level), ["raters"])
-        write_answer(found.answers, out / "raters", refusals=found.refusals)
-    return unconverged
+def _questions(
+    study: Study, tables: StudyTables, lesions: pd.DataFrame, tissue: pd.DataFrame
+) -> Iterator[_Question]:
+    """Yield each study's folder, the outcomes to ask about, and what answers for one outcome."""
+    models, outcomes = study.models, study.outcomes
+    yield "baseline", outcomes, partial(baseline_differences, lesions, settings=models)
+    yield "tissue", outcomes, partial(tissue_differences, tissue, settings=models)
+    yield "trajectory", outcomes, partial(trajectories, lesions, settings=models)
+    histology, ratings = tables.histology, tables.ratings
+    if histology is not None:
+        settings, level = study.histology, models.level
+        answer = partial(histology_accuracy, histology, settings=settings, level=level)
+        yield "histology", ["histology"], lambda _: answer()
+    if ratings is not None:
+        agree = partial(rater_agreement, ratings, tables.lesions, settings=study.raters)
+        yield "raters", ["raters"], lambda _: agree(level=models.level)
 
 
-def _ask(question: Callable[[str], Any], outcomes: Iterable[str]) -> _Outcomes:
-    found = _Outcomes()
+def _answer(question: _Question, out: Path) -> list[str]:
+    """Answer one study for all its outcomes; return the models that did not converge."""
+    name, outcomes, ask = question
+    answers, refusals = [], []
     for outcome in outcomes:
         try:
-            found.answers.append(question(outcome))
+            answers.append(ask(outcome))
         except ModelError as error:
             # Not a fault of the run: the data cannot answer, and the report says so in words.
-            found.refusals.append((outcome, f"Could not be answered: {error}"))
-    return found
+            refusals.append((outcome, f"Could not be answered: {error}"))
+    write_answer(answers, out / name, refusals=refusals)
+    fitted = [answer for answer in answers if hasattr(answer, "fit")]
+    return [f"{name} {answer.outcome}" for answer in fitted if not answer.fit.info.converged]

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["FeatureSettings", "HistologySettings", "ModelSettings"]
+__all__ = ["FeatureSettings", "HistologySettings", "ModelSettings", "RaterSettings"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,3 +85,16 @@ class HistologySettings:
         }
     )
     unmapped: str = "negative"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaterSettings:
+    """How the ratings of a lesion become its consensus.
+
+    Attributes
+    ----------
+    adjudicator
+        Name of the rater who decides where the others disagree; left out of their agreement.
+    """
+
+    adjudicator: str = "adjudicator"

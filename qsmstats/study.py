@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import map_schemas
-from qsmstats.settings import FeatureSettings, HistologySettings, ModelSettings
+from qsmstats.settings import FeatureSettings, HistologySettings, ModelSettings, RaterSettings
 
 __all__ = ["MapSpec", "Study", "TableSpec", "open_study"]
 
@@ -90,6 +90,7 @@ class Study:
     features: FeatureSettings = field(default_factory=FeatureSettings)
     models: ModelSettings = field(default_factory=ModelSettings)
     histology: HistologySettings = field(default_factory=HistologySettings)
+    raters: RaterSettings = field(default_factory=RaterSettings)
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -127,7 +128,7 @@ class _Reader:
                 self.report(path, f"is not a setting; allowed: {', '.join(choices)}{hint}")
 
 
-_Settings = TypeVar("_Settings", FeatureSettings, ModelSettings, HistologySettings)
+_Settings = TypeVar("_Settings", FeatureSettings, ModelSettings, HistologySettings, RaterSettings)
 
 
 def open_study(folder: str | Path) -> Study:
@@ -168,6 +169,7 @@ def open_study(folder: str | Path) -> Study:
         features=_settings(reader, FeatureSettings, "features", raw),
         models=_settings(reader, ModelSettings, "models", raw),
         histology=_settings(reader, HistologySettings, "histology", raw),
+        raters=_settings(reader, RaterSettings, "raters", raw),
     )
     _check_settings(reader, study)
     if reader.problems:

@@ -1,0 +1,125 @@
+"""How well raters agree on the type of a lesion, and whether the consensus is the one on file.
+
+Agreement is that of the raters among themselves; the adjudicator, who sees only what they
+disagreed on, is left out of it. The consensus by majority, then adjudicator, is compared with
+lesions.tsv: differences are listed and nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pandas as pd
+
+from qsmstats.accuracy.agreement import agreement
+from qsmstats.accuracy.consensus import consensus
+from qsmstats.errors import ModelError
+from qsmstats.schemas import load_schema
+from qsmstats.settings import RaterSettings
+
+__all__ = ["RaterAgreement", "rater_agreement"]
+
+DEFAULTS = RaterSettings()
+UNIT = ["participant_id", "session_id", "lesion_id"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RaterAgreement:
+    """Agreement of raters on lesion types.
+
+    Attributes
+    ----------
+    agreement
+        One row per coefficient and category; columns as `qsmstats.agreement` gives them.
+    disagreements
+        Lesions on which raters differ, with what each said.
+    unlike_consensus
+        Lesions whose type in lesions.tsv is not the consensus of the ratings.
+    methods
+        What was done, for a methods section.
+    notes
+        What the reader must know, in words.
+    """
+
+    agreement: pd.DataFrame
+    disagreements: pd.DataFrame
+    unlike_consensus: pd.DataFrame
+    methods: str
+    notes: tuple[str, ...]
+
+
+def rater_agreement(
+    ratings: pd.DataFrame,
+    lesions: pd.DataFrame,
+    *,
+    settings: RaterSettings = DEFAULTS,
+    level: float = 0.95,
+) -> RaterAgreement:
+    """Measure the agreement of raters and compare their consensus with the lesions table.
+
+    Parameters
+    ----------
+    ratings
+        One row per rater and lesion: participant_id, session_id, lesion_id, rater_id, lesion_type.
+    lesions
+        One row per lesion: the same keys and the lesion_type that the models use.
+    settings
+        Name of the adjudicator.
+    level
+        Confidence level.
+
+    Raises
+    ------
+    ModelError
+        If fewer than two raters rated.
+    InvalidDataError
+        If a rater rated a lesion twice.
+    """
+    raters = ratings[ratings["rater_id"] != settings.adjudicator]
+    names = sorted(raters["rater_id"].unique())
+    if len(names) < 2:
+        found = ", ".join(names) or "none"
+        message = f"agreement needs two raters besides the adjudicator; found: {found}"
+        raise ModelError(message)
+    adjudicated = bool((ratings["rater_id"] == settings.adjudicator).any())
+    types = load_schema("ratings").column("lesion_type").levels
+    decided = consensus(
+        ratings, adjudicator=settings.adjudicator if adjudicated else None, categories=types
+    )
+    unlike = _unlike_consensus(decided.labels, lesions)
+    return RaterAgreement(
+        agreement=agreement(raters, categories=types, level=level),
+        disagreements=decided.disagreements,
+        unlike_consensus=unlike,
+        methods=_methods(names, adjudicated),
+        notes=_notes(decided.labels, decided.disagreements, unlike),
+    )
+
+
+def _unlike_consensus(labels: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
+    on_file = lesions[[*UNIT, "lesion_type"]].astype("object")
+    joined = labels.merge(on_file, on=UNIT, how="inner", validate="one_to_one")
+    unlike = joined["consensus"].fillna("") != joined["lesion_type"].fillna("")
+    return joined[unlike].reset_index(drop=True)
+
+
+def _methods(names: list[str], adjudicated: bool) -> str:
+    judge = ", with an adjudicator who decided where they differed" if adjudicated else ""
+    return (
+        f"{len(names)} raters typed the lesions independently{judge}. Agreement was measured by"
+        " Cohen's kappa per pair of raters, Fleiss' kappa, Gwet's AC1 and Krippendorff's alpha, over"
+        " all types and for each type against the others; intervals resample participants where"
+        " there are enough of them."
+    )
+
+
+def _notes(
+    labels: pd.DataFrame, disagreements: pd.DataFrame, unlike: pd.DataFrame
+) -> tuple[str, ...]:
+    notes = [f"Raters differed on {len(disagreements)} of {len(labels)} lesions."]
+    if len(unlike):
+        notes.append(
+            f"The type of {len(unlike)} lesions in the lesions table is not the consensus of the"
+            " ratings; the models use the lesions table."
+        )
+    return tuple(notes)
