@@ -7,8 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 __all__ = ["FeatureSettings", "HistologySettings", "ModelSettings", "RaterSettings"]
+
+DfMethod = Literal["satterthwaite", "kenward-roger", "normal", "residual"]
+Adjustment = Literal["tukey", "holm", "bonferroni", "fdr_bh", "none"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,8 +64,8 @@ class ModelSettings:
         " + (1 + years | participant_id) + (1 | participant_id:lesion_id)"
     )
     outcomes: tuple[str, ...] = ()
-    df: str = "satterthwaite"
-    adjust: str = "holm"
+    df: DfMethod = "satterthwaite"
+    adjust: Adjustment = "holm"
     level: float = 0.95
 
 

@@ -13,11 +13,18 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import map_schemas
-from qsmstats.settings import FeatureSettings, HistologySettings, ModelSettings, RaterSettings
+from qsmstats.settings import (
+    Adjustment,
+    DfMethod,
+    FeatureSettings,
+    HistologySettings,
+    ModelSettings,
+    RaterSettings,
+)
 
 __all__ = ["MapSpec", "Study", "TableSpec", "open_study"]
 
@@ -297,12 +304,8 @@ def _check_settings(reader: _Reader, study: Study) -> None:
     reader.known("models.outcomes", study.models.outcomes, (spec.name for spec in study.maps))
     for value, allowed, where in (
         (study.histology.unmapped, ("exclude", "negative"), "histology.unmapped"),
-        (study.models.df, ("satterthwaite", "kenward-roger", "normal", "residual"), "models.df"),
-        (
-            study.models.adjust,
-            ("holm", "tukey", "fdr_bh", "bonferroni", "none"),
-            "models.adjust",
-        ),
+        (study.models.df, get_args(DfMethod), "models.df"),
+        (study.models.adjust, get_args(Adjustment), "models.adjust"),
     ):
         if value not in allowed:
             reader.report(where, f"'{value}' is none of {', '.join(allowed)}")

@@ -158,18 +158,18 @@ def _differences(
         message = f"{outcome}: a comparison needs two levels of {factor}; found: {found}"
         raise ModelError(message)
     fit = fit_study_model(formula, rows, outcome)
-    options = {"df": settings.df, "level": settings.level}
+    df, level = settings.df, settings.level
     used = rows[rows[outcome].notna()]
-    contrasts = fit.contrasts(factor, adjust=settings.adjust, **options)
+    contrasts = fit.contrasts(factor, adjust=settings.adjust, df=df, level=level)
     return GroupDifferences(
         outcome=outcome,
         factor=factor,
         fit=fit,
         counts=count_levels(used, outcome, factor),
-        means=fit.marginal_means(factor, **options),
+        means=fit.marginal_means(factor, df=df, level=level),
         contrasts=hedges_g(contrasts, fit, used[factor].value_counts()),
-        anova=fit.anova(df=settings.df),
-        coefficients=fit.coefficients(**options),
+        anova=fit.anova(df=df),
+        coefficients=fit.coefficients(df=df, level=level),
         variances=fit.variances,
         models=fit_record(fit),
         residuals=model_residuals(fit, rows, factor),

@@ -91,7 +91,7 @@ def rater_agreement(
         agreement=agreement(raters, categories=types, level=level),
         disagreements=decided.disagreements,
         unlike_consensus=unlike,
-        methods=_methods(names, adjudicated),
+        methods=_methods(names, adjudicated=adjudicated),
         notes=_notes(decided.labels, decided.disagreements, unlike),
     )
 
@@ -103,13 +103,13 @@ def _unlike_consensus(labels: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFra
     return joined[unlike].reset_index(drop=True)
 
 
-def _methods(names: list[str], adjudicated: bool) -> str:
+def _methods(names: list[str], *, adjudicated: bool) -> str:
     judge = ", with an adjudicator who decided where they differed" if adjudicated else ""
     return (
         f"{len(names)} raters typed the lesions independently{judge}. Agreement was measured by"
-        " Cohen's kappa per pair of raters, Fleiss' kappa, Gwet's AC1 and Krippendorff's alpha, over"
-        " all types and for each type against the others; intervals resample participants where"
-        " there are enough of them."
+        " Cohen's kappa per pair of raters, Fleiss' kappa, Gwet's AC1 and Krippendorff's alpha,"
+        " over all types and for each type against the others; intervals resample participants"
+        " where there are enough of them."
     )
 
 

@@ -105,15 +105,15 @@ def trajectories(
     followed = followed_lesions(lesions)
     notes = _notes(lesions, followed)
     fit = fit_study_model(settings.trajectory, followed, outcome)
-    options = {"df": settings.df, "level": settings.level}
+    df, level = settings.df, settings.level
     horizon = {"years": [0.0, HORIZON_YEARS]}
     return Trajectories(
         outcome=outcome,
         fit=fit,
         counts=count_levels(followed[followed[outcome].notna()], outcome, "lesion_type"),
-        slopes=fit.slopes("years", by="lesion_type", **options),
+        slopes=fit.slopes("years", by="lesion_type", df=df, level=level),
         slope_contrasts=fit.slope_contrasts(
-            "years", by="lesion_type", adjust=settings.adjust, **options
+            "years", by="lesion_type", adjust=settings.adjust, df=df, level=level
         ),
         changes=fit.contrasts(
             "years",
@@ -121,13 +121,14 @@ def trajectories(
             at=horizon,
             method="consecutive",
             adjust=settings.adjust,
-            **options,
+            df=df,
+            level=level,
         ),
         means=fit.marginal_means(
-            ["lesion_type", "years"], at={"years": [0.0, 1.0, HORIZON_YEARS]}, **options
+            ["lesion_type", "years"], at={"years": [0.0, 1.0, HORIZON_YEARS]}, df=df, level=level
         ),
-        anova=fit.anova(df=settings.df),
-        coefficients=fit.coefficients(**options),
+        anova=fit.anova(df=df),
+        coefficients=fit.coefficients(df=df, level=level),
         variances=fit.variances,
         models=fit_record(fit),
         residuals=model_residuals(fit, followed, "lesion_type"),
