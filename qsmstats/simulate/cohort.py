@@ -9,11 +9,11 @@ The truth is written beside the folder, to ``<folder>_truth.json``; no analysis 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from qsmstats.simulate.truth import study_truth
 __all__ = ["Progress", "simulate_study", "truth_path"]
 
 Progress = Callable[[int, int], None]
-"""Called with (done, total) participants."""
+"""Called with (done, total) sessions."""
 
 COLUMNS = {
     "participants": ("participant_id", "group", "age", "sex", "disease_duration", "edss"),
@@ -75,7 +75,7 @@ def simulate_study(
     resolution
         Voxel size in mm, 0.8 to 4.
     progress
-        Called with (done, total) participants.
+        Called with (done, total) sessions.
     jobs
         Processes. With more than one, a script needs the usual ``if __name__ == "__main__"``.
 
@@ -93,39 +93,42 @@ def simulate_study(
     counts = {"patients": patients, "controls": controls, "followed": followed}
     _check(folder, counts, seed=seed, jobs=jobs)
     load_anatomy(resolution)
-    # A study that was interrupted leaves its own temporary folder, never a half study.
-    partial = folder.with_name(folder.name + ".partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
     parameters = Parameters()
     own, *seeds = np.random.SeedSequence(seed).spawn(1 + patients + controls)
     rng = np.random.default_rng(own)
     second = set(rng.choice(patients, size=followed, replace=False).tolist())
-    width = max(3, len(str(len(seeds))))
-    tasks = [
-        Task(
-            folder=partial,
-            seed=child,
-            parameters=parameters,
-            resolution=resolution,
-            participant_id=f"sub-{i + 1:0{width}d}",
-            group="MS" if i < patients else "HC",
-            followed=i in second,
-        )
-        for i, child in enumerate(seeds)
-    ]
-    records = _run(tasks, jobs, progress)
-    _write_tables(partial, records, draw_histology(rng, parameters.histology))
-    describe_dataset(
-        partial, seed=seed, resolution=resolution, truth=truth_path(folder).name, counts=counts
-    )
-    write_json(truth_path(folder), study_truth(parameters, records, seed=seed))
-    if folder.exists():
-        folder.rmdir()
-    return partial.rename(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
+        study = Path(temporary) / folder.name
+        study.mkdir()
+        tasks = [
+            Task(
+                folder=study,
+                seed=child,
+                parameters=parameters,
+                resolution=resolution,
+                participant_id=_participant_id(i, len(seeds)),
+                group="MS" if i < patients else "HC",
+                followed=i in second,
+            )
+            for i, child in enumerate(seeds)
+        ]
+        records = _run(tasks, jobs, progress)
+        _write_tables(study, records, draw_histology(rng, parameters.histology))
+        describe_dataset(study, seed=seed, resolution=resolution, counts=counts)
+        write_json(truth_path(folder), study_truth(parameters, records, seed=seed))
+        study.replace(folder)
+    return folder
+
+
+def _participant_id(position: int, count: int) -> str:
+    return f"sub-{position + 1:0{max(3, len(str(count)))}d}"
 
 
 def _check(folder: Path, counts: Mapping[str, int], *, seed: int, jobs: int) -> None:
+    if not folder.name:
+        message = f"'{folder}' has no name of its own; name a new folder"
+        raise UsageError(message)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         message = f"{folder} is there already; name a new folder, or remove it"
         raise UsageError(message)
@@ -143,11 +146,14 @@ def _check(folder: Path, counts: Mapping[str, int], *, seed: int, jobs: int) -> 
 
 
 def _run(tasks: list[Task], jobs: int, progress: Progress | None) -> list[Record]:
+    total = len(tasks) + sum(task.followed for task in tasks)
+    done = 0
     records = []
     for record in _records(tasks, min(jobs, len(tasks))):
         records.append(record)
+        done += record.sessions
         if progress is not None:
-            progress(len(records), len(tasks))
+            progress(done, total)
     return records
 
 

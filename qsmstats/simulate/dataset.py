@@ -67,7 +67,7 @@ Per session: susceptibility (Chimap, ppm), myelin water fraction (MWFmap, percen
 not measured), neurite density index (dwimap, fraction), the white-matter mask and, of patients, the
 labels of lesions (dseg). lesions.tsv holds the type of each lesion by consensus, ratings.tsv what
 each rater said, histology.tsv lesions seen post mortem. study.toml tells qsmstats where all this
-is. The true parameters lie beside this folder in {truth}.
+is. The true parameters lie beside this folder, in a file of its name that ends in _truth.json.
 """
 
 STUDY = """\
@@ -92,7 +92,7 @@ IGNORED = ("study.toml", "lesions.*", "ratings.*", "histology.*", "**/*_dwimap.*
 
 
 def describe_dataset(
-    folder: Path, *, seed: int, resolution: float, truth: str, counts: Mapping[str, int]
+    folder: Path, *, seed: int, resolution: float, counts: Mapping[str, int]
 ) -> None:
     """Write dataset_description.json, README, .bidsignore and study.toml."""
     description = {
@@ -110,7 +110,7 @@ def describe_dataset(
         ],
     }
     write_json(folder / "dataset_description.json", description)
-    text = README.format(seed=seed, truth=truth, **counts)
+    text = README.format(seed=seed, **counts)
     (folder / "README").write_text(text, encoding="utf-8")
     (folder / ".bidsignore").write_text("\n".join(IGNORED) + "\n", encoding="utf-8")
     (folder / "study.toml").write_text(_study(seed, resolution), encoding="utf-8")

@@ -1,6 +1,6 @@
-"""Lesions: how many, of which type and size, where, and in which shape at each session.
+"""Lesions in the voxels: where they lie, and their shape at each session.
 
-Numbers follow `LesionParameters`. A lesion grows from a site in white matter: the voxels of its
+A lesion grows from a site in white matter: the voxels of its
 box are ranked by their distance from the site in a random ellipsoid's metric with smooth noise, and
 the first n that hang together are the lesion. White matter therefore bounds it as it does in
 patients. A second session takes more or fewer of the same ranking. Reserved voxels are dilated by
@@ -17,6 +17,7 @@ from scipy import ndimage
 
 from qsmstats.simulate.anatomy import Anatomy, BoolArray, FloatArray, IntArray
 from qsmstats.simulate.parameters import RIM_TYPES, LesionParameters
+from qsmstats.simulate.plans import Plan, draw_plans
 
 __all__ = ["Lesion", "Shape", "draw_lesions", "shell_depth"]
 
@@ -80,16 +81,6 @@ class Lesion:
         return next(shape for shape in self.shapes if shape is not None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    lesion_type: str
-    volumes: tuple[float | None, ...]
-
-    @property
-    def largest(self) -> float:
-        return max(volume for volume in self.volumes if volume is not None)
-
-
 def shell_depth(resolution: float) -> float:
     """Return the depth in mm of the outer shell: 2 mm, or one voxel where that is more."""
     return max(SHELL_MM, resolution)
@@ -119,7 +110,7 @@ def draw_lesions(
     left_out
         How many found no room.
     """
-    plans = _plans(rng, parameters, years)
+    plans = draw_plans(rng, parameters, years)
     order = sorted(range(len(plans)), key=lambda i: -plans[i].largest)
     ground = _Ground(anatomy)
     placed = {i: ground.place(rng, plans[i]) for i in order}
@@ -138,51 +129,6 @@ def draw_lesions(
     return lesions, len(plans) - len(lesions)
 
 
-def _plans(
-    rng: np.random.Generator, parameters: LesionParameters, years: tuple[float, ...]
-) -> list[_Plan]:
-    """Draw type, volume per session and presence of every lesion of a patient."""
-    types = list(parameters.shares)
-    shares = rng.dirichlet([parameters.concentration * s for s in parameters.shares.values()])
-    old = _count(rng, parameters)
-    new = int(rng.poisson(parameters.new)) if len(years) > 1 else 0
-    plans = []
-    for i in range(old + new):
-        lesion_type = types[rng.choice(len(types), p=shares)]
-        volume = np.pi / 6.0 * _diameter(rng, parameters, lesion_type) ** 3
-        change = rng.normal(scale=parameters.log_volume_change_sd)
-        # The first lesion stays, so that no session of a patient is without any.
-        gone = rng.random() < parameters.vanished and i > 0
-        volumes: list[float | None] = [volume if i < old else None]
-        if len(years) > 1:
-            change += parameters.log_volume_change[lesion_type] * years[1]
-            later = volume * np.exp(change) if i < old else volume
-            volumes.append(None if gone and i < old else later)
-        plans.append(_Plan(lesion_type=lesion_type, volumes=tuple(volumes)))
-    return plans
-
-
-def _count(rng: np.random.Generator, parameters: LesionParameters) -> int:
-    size = parameters.count_size
-    probability = size / (size + parameters.count_mean)
-    while True:
-        count = int(rng.negative_binomial(size, probability))
-        if 1 <= count <= parameters.count_max:
-            return count
-
-
-def _diameter(rng: np.random.Generator, parameters: LesionParameters, lesion_type: str) -> float:
-    low, high = parameters.diameter_limits
-    if lesion_type in RIM_TYPES:
-        low = parameters.rim_diameter_minimum
-    sd = parameters.diameter_log_sd
-    mean = np.log(parameters.diameter[lesion_type]) - sd**2 / 2.0
-    while True:
-        diameter = float(np.exp(rng.normal(mean, sd)))
-        if low <= diameter <= high:
-            return diameter
-
-
 class _Ground:
     """White matter of one participant that no lesion has taken yet."""
 
@@ -193,7 +139,7 @@ class _Ground:
         self.weights = anatomy.preference.ravel()[self.sites]
         self.depth = anatomy.depth.ravel()[self.sites]
 
-    def place(self, rng: np.random.Generator, plan: _Plan) -> tuple[Shape | None, ...] | None:
+    def place(self, rng: np.random.Generator, plan: Plan) -> tuple[Shape | None, ...] | None:
         """Find room for a lesion and take it; None where there is none."""
         resolution = self.anatomy.resolution
         rim = plan.lesion_type in RIM_TYPES
@@ -231,18 +177,25 @@ class _Ground:
             return None
         score = _metric(rng, room.shape, centre - low)
         ranked = ranked[np.argsort(score.ravel()[ranked], kind="stable")]
-        shapes: list[Shape | None] = []
-        for count in counts:
-            if count is None:
-                shapes.append(None)
-                continue
-            mask = np.zeros(room.shape, dtype=np.bool_)
-            mask.ravel()[ranked[:count]] = True
-            mask = _connected(mask, centre - low)
-            if mask.sum() < count * CONNECTED:
-                return None
-            shapes.append(self._shape(mask, low))
-        return tuple(shapes)
+        shapes = [self._cut(ranked, count, room.shape, low, centre - low) for count in counts]
+        lost = any((n is None) != (shape is None) for n, shape in zip(counts, shapes, strict=True))
+        return None if lost else tuple(shapes)
+
+    def _cut(
+        self,
+        ranked: IntArray,
+        count: int | None,
+        size: tuple[int, ...],
+        low: IntArray,
+        centre: IntArray,
+    ) -> Shape | None:
+        """Take the first `count` voxels, as far as they hang together; None where few do."""
+        if count is None:
+            return None
+        mask = np.zeros(size, dtype=np.bool_)
+        mask.ravel()[ranked[:count]] = True
+        mask = _connected(mask, centre)
+        return self._shape(mask, low) if mask.sum() >= count * CONNECTED else None
 
     def _shape(self, mask: BoolArray, low: IntArray) -> Shape:
         # Padded, because a lesion that fills its box to a side ends there, too.
@@ -269,9 +222,24 @@ def _connected(mask: BoolArray, inside: IntArray) -> BoolArray:
 
 def _metric(rng: np.random.Generator, shape: tuple[int, ...], centre: IntArray) -> FloatArray:
     """Return distances from `centre` in a random ellipsoid's metric, with smooth noise."""
-    axes, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    axes = _rotation(rng)
     stretch = np.exp(rng.normal(scale=0.2, size=3))
-    offsets = np.moveaxis(np.indices(shape), 0, -1) - centre
-    distance = np.linalg.norm((offsets @ axes) * stretch, axis=-1)
+    x, y, z = (axis - c for axis, c in zip(np.indices(shape), centre, strict=True))
+    squares = [(stretch[i] * (a * x + b * y + c * z)) ** 2 for i, (a, b, c) in enumerate(axes)]
+    distance = np.sqrt(squares[0] + squares[1] + squares[2])
     noise = ndimage.gaussian_filter(rng.normal(size=shape), 1.5)
     return np.asarray(distance * np.exp(0.15 * noise / noise.std()))
+
+
+def _rotation(rng: np.random.Generator) -> list[tuple[float, float, float]]:
+    """Return a random rotation from a unit quaternion, uniform over all rotations.
+
+    Plain arithmetic, because the last digits of a matrix factorisation differ between machines.
+    """
+    w, x, y, z = rng.normal(size=4).tolist()
+    n = w * w + x * x + y * y + z * z
+    return [
+        (1 - 2 * (y * y + z * z) / n, 2 * (x * y - w * z) / n, 2 * (x * z + w * y) / n),
+        (2 * (x * y + w * z) / n, 1 - 2 * (x * x + z * z) / n, 2 * (y * z - w * x) / n),
+        (2 * (x * z - w * y) / n, 2 * (y * z + w * x) / n, 1 - 2 * (x * x + y * y) / n),
+    ]
