@@ -40,6 +40,9 @@ ImageSource: TypeAlias = "str | os.PathLike[str] | nib.spatialimages.SpatialImag
 # and far below any shift that moves a voxel's value.
 GRID_TOLERANCE = 1e-3
 
+# Deflate shrinks nothing by more than 1032 (https://zlib.net/zlib_tech.html).
+_DEFLATE_LIMIT = 1032
+
 _MILLIMETRES = {"unknown": 1.0, "mm": 1.0, "meter": 1e3, "micron": 1e-3}
 
 
@@ -123,13 +126,15 @@ def open_volume(source: ImageSource, role: str) -> Volume:
         return Volume(
             name=name, grid=grid, dtype=data.dtype, data=data.reshape(grid.shape), flags=flags
         )
+    path = Path(proxy.file_like)
+    _require_enough_bytes(path, name, grid, dtype)
     return Volume(
         name=name,
         grid=grid,
         dtype=dtype,
         slope=float(proxy.slope),
         intercept=float(proxy.inter),
-        path=Path(proxy.file_like),
+        path=path,
         offset=int(proxy.offset),
         flags=flags,
     )
@@ -168,6 +173,22 @@ def require_same_grid(reference: Volume, other: Volume) -> None:
         )
 
 
+def _require_enough_bytes(path: Path, name: str, grid: Grid, dtype: np.dtype[Any]) -> None:
+    """Raise where a file cannot hold its volume, however well compressed.
+
+    Damaged dimensions must be found out before memory is asked for in their size.
+    """
+    if not path.exists():
+        raise image_error(name, f"lacks its voxels: {path} does not exist; copy it again")
+    expected, size = grid.size * dtype.itemsize, path.stat().st_size
+    if expected > size * _DEFLATE_LIMIT:
+        raise image_error(
+            name,
+            f"is truncated: {_times(grid.shape)} voxels of {dtype} take {expected} bytes, and "
+            f"a file of {size} bytes cannot hold them; copy or write it again",
+        )
+
+
 def _times(numbers: Any) -> str:
     return " x ".join(f"{number:g}" for number in numbers)
 
@@ -181,7 +202,6 @@ def _load(path: Path) -> Any:
         raise image_error(str(path), "is empty (0 bytes); copy or write it again")
     try:
         image: Any = nib.load(path)
-        image.header.get_zooms()
     except Exception as error:  # a damaged header breaks nibabel in many places and ways
         raise image_error(
             str(path), f"cannot be read as an image ({error}); it is damaged or not NIfTI"

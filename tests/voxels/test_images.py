@@ -1,0 +1,305 @@
+"""Headers: each trap with a file made for it, and its message."""
+
+from __future__ import annotations
+
+import gzip
+import logging
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from qsmstats.errors import ImageError
+from qsmstats.voxels.features import extract_features
+from qsmstats.voxels.images import on_same_grid, open_volume, require_same_grid
+
+from .phantoms import AFFINE, image
+
+MAP = "mwf_percent"
+NIBABEL_DATA = Path(nib.__file__).parent / "tests" / "data"
+
+
+def edited(path, change):
+    """Rewrite the header bytes of a .nii file through `change(header)`, behind nibabel's checks."""
+    raw = bytearray(path.read_bytes())
+    header = nib.Nifti1Header(bytes(raw[:348]), check=False)
+    change(header)
+    raw[:348] = header.binaryblock
+    path.write_bytes(raw)
+    return path
+
+
+def failure(path):
+    with pytest.raises(ImageError) as caught:
+        open_volume(path, "map")
+    assert str(path) in str(caught.value)
+    return str(caught.value)
+
+
+def test_a_missing_file(tmp_path):
+    assert "no such file" in failure(tmp_path / "nothing.nii.gz")
+
+
+def test_a_folder_in_place_of_a_file(tmp_path):
+    assert "is a folder; name the image file in it" in failure(tmp_path)
+
+
+def test_a_zero_byte_file(tmp_path):
+    path = tmp_path / "empty.nii.gz"
+    path.touch()
+    assert "is empty (0 bytes)" in failure(path)
+
+
+def test_a_file_of_other_content(tmp_path):
+    path = tmp_path / "text.nii.gz"
+    path.write_text("not an image")
+    assert "cannot be read as an image" in failure(path)
+
+
+def test_a_header_cut_short(tmp_path):
+    path = tmp_path / "short.nii.gz"
+    path.write_bytes(gzip.compress(b"\0" * 100))
+    assert "cannot be read as an image" in failure(path)
+
+
+def test_another_format_than_nifti(tmp_path, values):
+    path = tmp_path / "image.mgz"
+    nib.save(nib.MGHImage(values, np.eye(4)), path)
+    assert "is a MGHImage; convert it to NIfTI" in failure(path)
+
+
+def test_a_single_volume_of_four_dimensions_is_a_volume(save, values):
+    volume = open_volume(save(values[..., None]), "map")
+    assert volume.grid.shape == values.shape
+
+
+@pytest.mark.parametrize("shape", [(4, 5, 6, 2), (4, 5), (4, 5, 6, 1, 3)])
+def test_more_or_less_than_one_volume(save, shape):
+    message = failure(save(np.zeros(shape, np.float32)))
+    assert f"has shape {' x '.join(map(str, shape))}; one volume of three dimensions" in message
+
+
+@pytest.mark.parametrize("kind", [np.complex64, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])])
+def test_values_that_are_no_real_numbers(save, kind):
+    assert "real numbers of at most 64 bits are read" in failure(save(np.zeros((3, 3, 3), kind)))
+
+
+def test_an_affine_without_extent(save, values):
+    def flatten(header):
+        header["srow_z"] = header["srow_y"]
+
+    assert "affine without extent" in failure(edited(save(values, "flat.nii"), flatten))
+
+
+def test_an_affine_with_nan(save, values):
+    def spoil(header):
+        header["srow_x"][0] = np.nan
+
+    assert "affine without extent" in failure(edited(save(values, "nan.nii"), spoil))
+
+
+def test_an_unknown_code_of_units(save, values):
+    def spoil(header):
+        header["xyzt_units"] = 5
+
+    path = edited(save(values, "units.nii"), spoil)
+    assert "xyzt_units holds 5, no code of NIfTI" in failure(path)
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("micron", 1e3), ("meter", 1e-3)])
+def test_units_other_than_mm_are_converted_and_flagged(
+    tmp_path, save, labels, values, unit, factor
+):
+    affine = AFFINE.copy()
+    affine[:3] *= factor
+    other = image(labels, affine)
+    other.header.set_xyzt_units(unit)
+    path = tmp_path / "other.nii.gz"
+    nib.save(other, path)
+    in_mm = extract_features(save(labels), {"a": save(values, "map.nii.gz")})
+    converted = extract_features(path, {"a": tmp_path / "map.nii.gz"})
+    np.testing.assert_allclose(converted["volume_mm3"], in_mm["volume_mm3"], rtol=1e-6)
+    np.testing.assert_allclose(converted["centroid_x"], in_mm["centroid_x"], rtol=1e-6)
+    assert converted["flags"].str.contains("grid_not_in_mm").all()
+    assert not in_mm["flags"].str.contains("grid_not_in_mm").any()
+
+
+def test_another_shape(save, labels, values):
+    with pytest.raises(ImageError, match=r"has shape 24 x 26 x 21 where .* has 24 x 26 x 22"):
+        extract_features(save(labels), {MAP: save(values[:, :, :-1], "map.nii.gz")})
+
+
+def test_another_grid_is_told_in_mm(save, labels, values):
+    moved = AFFINE.copy()
+    moved[1, 3] += 0.25
+    with pytest.raises(ImageError, match=r"corners are up to 0\.25 mm apart .* never resampled"):
+        extract_features(save(labels), {MAP: save(values, "map.nii.gz", moved)})
+
+
+def test_a_flipped_axis_is_another_grid(save, labels, values):
+    flipped = AFFINE.copy()
+    flipped[0, 0] *= -1
+    # 23 steps of 0.9 mm, to either side.
+    with pytest.raises(ImageError, match=r"corners are up to 41\.4 mm apart"):
+        extract_features(save(labels), {MAP: save(values, "map.nii.gz", flipped)})
+
+
+def test_a_mask_on_another_grid(save, labels, values, white_matter):
+    moved = AFFINE.copy()
+    moved[0, 3] += 1
+    mask = save(white_matter, "mask.nii.gz", moved)
+    with pytest.raises(ImageError, match=r"mask\.nii\.gz: lies on another grid"):
+        extract_features(save(labels), {MAP: save(values, "map.nii.gz")}, tissue=mask)
+
+
+@pytest.mark.parametrize(("share", "same"), [(0.9e-3, True), (1.1e-3, False)])
+def test_grids_may_differ_by_a_thousandth_of_a_voxel(values, share, same):
+    moved = AFFINE.copy()
+    moved[2, 3] += share * 0.9
+    volumes = [open_volume(image(values, affine), "map") for affine in (AFFINE, moved)]
+    assert on_same_grid(*volumes) is same
+    if not same:
+        with pytest.raises(ImageError, match="another grid"):
+            require_same_grid(*volumes)
+
+
+def test_sform_and_qform_that_disagree_are_flagged_and_the_affine_wins(tmp_path, labels, values):
+    other = AFFINE.copy()
+    other[0, 3] += 5
+    made = image(labels)
+    made.set_sform(AFFINE, code=2)
+    made.set_qform(other, code=1)
+    nib.save(made, tmp_path / "labels.nii.gz")
+    rows = extract_features(tmp_path / "labels.nii.gz", {MAP: image(values)})
+    assert rows["flags"].str.contains("affines_disagree").all()
+    expected = extract_features(image(labels), {MAP: image(values)})
+    np.testing.assert_allclose(rows["centroid_x"], expected["centroid_x"], rtol=1e-6)
+
+
+def test_pixdim_that_disagrees_is_flagged(save, values):
+    def spoil(header):
+        header["pixdim"][3] = 9
+
+    assert open_volume(save(values, "a.nii"), "map").flags == ()
+    assert open_volume(edited(save(values, "b.nii"), spoil), "map").flags == ("affines_disagree",)
+
+
+def test_a_quaternion_that_is_no_rotation_is_flagged(save, values):
+    def spoil(header):
+        header["qform_code"] = 1
+        header["quatern_b"] = 5
+
+    path = edited(save(values, "a.nii"), spoil)
+    assert open_volume(path, "map").flags == ("affines_disagree",)
+
+
+def test_a_header_without_affine_is_flagged(save, values):
+    def spoil(header):
+        header["sform_code"] = header["qform_code"] = 0
+
+    volume = open_volume(edited(save(values, "a.nii"), spoil), "map")
+    assert volume.flags == ("affine_missing",)
+    np.testing.assert_allclose(volume.grid.spacing, [0.9, 1.1, 1.3], rtol=1e-6)
+
+
+ROTATION = np.array([[0.8, -0.6, 0], [0.6, 0.8, 0], [0, 0, 1.0]])
+GRIDS = {
+    "anisotropic": (np.diag([1, 1, 3.0]), ()),
+    "oblique": (ROTATION @ np.diag([0.9, 1.1, 1.3]), ()),
+    "sheared": (np.array([[1, 0.3, 0], [0, 1, 0], [0, 0, 1.0]]), ("sheared_grid",)),
+}
+
+
+@pytest.mark.parametrize("kind", GRIDS)
+def test_anisotropic_oblique_and_sheared_grids(save, labels, values, kind):
+    matrix, flags = GRIDS[kind]
+    affine = np.eye(4)
+    affine[:3, :3] = matrix
+    label_path, map_path = save(labels, "l.nii.gz", affine), save(values, "m.nii.gz", affine)
+    assert open_volume(label_path, "labels").flags == flags
+    rows = extract_features(label_path, {MAP: map_path})
+    n = np.bincount(labels.ravel())[1:]
+    np.testing.assert_allclose(rows["volume_mm3"], n * np.linalg.det(matrix), rtol=1e-6)
+    # Lesion 1 is the voxel (5, 6, 7).
+    expected = matrix @ (5, 6, 7)
+    found = rows.loc[0, ["centroid_x", "centroid_y", "centroid_z"]].to_numpy(float)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert rows["flags"].str.contains("sheared_grid").all() == bool(flags)
+
+
+VARIANTS = {
+    "big-endian": lambda array: nib.Nifti1Image(
+        array, AFFINE, nib.Nifti1Header(endianness=">"), dtype=array.dtype
+    ),
+    "NIfTI-2": lambda array: nib.Nifti2Image(array, AFFINE, dtype=array.dtype),
+    "pair": lambda array: nib.Nifti1Pair(array, AFFINE, dtype=array.dtype),
+}
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("kind", [np.int16, np.int64, np.float32, np.float64, np.uint8])
+def test_byte_orders_types_and_containers_read_alike(tmp_path, variant, kind, suffix):
+    array = np.arange(3 * 4 * 5).reshape(3, 4, 5).astype(kind)
+    name = f"image{suffix.replace('.nii', '.img') if variant == 'pair' else suffix}"
+    path = tmp_path / name
+    nib.save(VARIANTS[variant](array), path)
+    volume = open_volume(path, "map")
+    assert volume.dtype.newbyteorder("=") == kind
+    everywhere = np.ones(array.shape, dtype=np.uint8)
+    memory = extract_features(image(everywhere), {"a": image(array.astype(np.float64))})
+    rows = extract_features(image(everywhere), {"a": path}, basic=True)
+    for name in ("mean", "sd", "p25", "max"):
+        np.testing.assert_allclose(rows[name], memory[name], rtol=1e-12)
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+def test_slope_and_intercept_are_those_of_the_file(tmp_path, labels, suffix):
+    stored = np.arange(labels.size, dtype=np.int16).reshape(labels.shape) % 1000
+    made = image(stored)
+    made.header.set_slope_inter(0.02, -3)
+    # Written raw: nibabel would choose a scaling of its own.
+    path = tmp_path / f"scaled{suffix}"
+    made.header["vox_offset"] = 352
+    made.header["magic"] = b"n+1"
+    made.header.set_data_dtype(np.int16)
+    data = made.header.binaryblock + b"\0" * 4 + stored.tobytes(order="F")
+    path.write_bytes(gzip.compress(data) if suffix.endswith("gz") else data)
+    assert nib.load(path).get_fdata()[5, 6, 7] == pytest.approx(stored[5, 6, 7] * 0.02 - 3)
+    rows = extract_features(image(labels), {"a": path})
+    for label in (1, 2, 3, 4):
+        expected = (stored[labels == label].astype(float) * np.float32(0.02) - 3).mean()
+        assert rows["mean"][label - 1] == pytest.approx(expected, rel=1e-12)
+
+
+READABLE = ["anatomical.nii", "example_nifti2.nii.gz", "reoriented_anat_moved.nii"]
+
+
+@pytest.mark.parametrize("name", [*READABLE, "resampled_anat_moved.nii", "standard.nii.gz"])
+def test_the_test_images_of_nibabel_are_read(name, caplog):
+    caplog.set_level(logging.CRITICAL, logger="nibabel.global")
+    path = NIBABEL_DATA / name
+    loaded = nib.load(path)
+    data = np.asarray(loaded.get_fdata())
+    if data.squeeze().ndim > 3:
+        assert "one volume of three dimensions" in failure(path)
+        return
+    data = data.reshape(data.shape[:3])
+    labels = np.zeros(data.shape, dtype=np.int16)
+    labels[1:-1, 1:-1, 1:-1] = 1 + (np.indices(np.array(data.shape) - 2).sum(axis=0) // 8)
+    rows = extract_features(image(labels, loaded.affine), {"a": path}, basic=True)
+    for label, mean in zip(rows["label"], rows["mean"], strict=True):
+        # One of the images holds NaN, which is counted and left out.
+        assert mean == pytest.approx(np.nanmean(data[labels == label]), rel=1e-12)
+    assert rows["n_nonfinite"].sum() == np.isnan(data[labels > 0]).sum()
+
+
+@pytest.mark.parametrize("name", ["example4d.nii.gz", "functional.nii"])
+def test_the_time_series_among_them_are_refused(name):
+    assert "one volume of three dimensions is expected" in failure(NIBABEL_DATA / name)
+
+
+@pytest.mark.parametrize("name", ["minc1_1_scale.mnc", "test.mgz", "row_major.dconn.nii"])
+def test_other_formats_among_them_are_refused(name):
+    assert "convert it to NIfTI" in failure(NIBABEL_DATA / name)
