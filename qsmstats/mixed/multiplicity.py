@@ -29,14 +29,14 @@ Benjamini Y, Hochberg Y (1995). J R Stat Soc B 57:289-300.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import optimize, stats
+from scipy import stats
 
 from qsmstats.errors import UsageError
+from qsmstats.mixed.studentized import upper_quantile, upper_tail
 
 __all__ = ["Adjustment", "adjust_p_values", "check_adjustment", "critical_values"]
 
@@ -94,9 +94,8 @@ def adjust_p_values(
     p = np.asarray(2.0 * stats.t.sf(t[known], nu[known]), float)
     if method == "tukey" and p.size > 1:
         k = _family(n_means)
-        tail = stats.studentized_range.sf(np.sqrt(2.0) * t[known], k, nu[known])
-        # The integral is good to about 1e-12; far out in the tail the unadjusted and the
-        # Bonferroni p-value, which bracket Tukey's, say more than its rounding error.
+        tail = upper_tail(np.sqrt(2.0) * t[known], k, nu[known])
+        # The unadjusted and Bonferroni's p-value bracket Tukey's: rounding must not cross them.
         adjusted[known] = np.clip(tail, p, np.minimum(1.0, k * (k - 1) / 2 * p))
         return adjusted
     adjusted[known] = _step_adjust(p, method)
@@ -134,8 +133,10 @@ def critical_values(
         return np.full(nu.shape, np.nan)
     if method == "tukey" and m > 1:
         k = _family(n_means)
-        values = [np.nan if np.isnan(v) else _tukey_quantile(float(v), k, level) for v in nu]
-        return np.array(values)
+        width = np.full(nu.shape, np.nan)
+        known = ~np.isnan(nu)
+        width[known] = upper_quantile(1.0 - level, k, nu[known]) / np.sqrt(2.0)
+        return width
     tests = m if method in {"bonferroni", "holm"} else 1
     return np.asarray(stats.t.isf((1.0 - level) / (2.0 * max(tests, 1)), nu), float)
 
@@ -160,20 +161,3 @@ def _step_adjust(p: Floats, method: Adjustment) -> Floats:
         adjusted[order] = np.minimum(1.0, stepped)
         return adjusted
     return p
-
-
-@lru_cache(maxsize=512)
-def _tukey_quantile(df: float, k: int, level: float) -> float:
-    """Solve P(Q > sqrt(2) c) = 1 - level for c.
-
-    The unadjusted and the Bonferroni quantile bracket the answer; starting from them takes a
-    third of the time of scipy's general ppf.
-    """
-    alpha = 1.0 - level
-    low = 0.999 * float(stats.t.isf(alpha / 2, df))
-    high = 1.001 * float(stats.t.isf(alpha / (k * (k - 1)), df))
-
-    def excess(c: float) -> float:
-        return float(stats.studentized_range.sf(np.sqrt(2.0) * c, k, df)) - alpha
-
-    return float(optimize.brentq(excess, low, high, xtol=1e-10, rtol=1e-10))
