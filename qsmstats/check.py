@@ -94,9 +94,7 @@ def _sound_tables(loaded: LoadedTables) -> StudyTables:
 
 def _sound_rows(loaded: LoadedTables, name: str, key: list[str]) -> pd.DataFrame:
     frame = loaded.frames.get(name, pd.DataFrame())
-    if not set(key) <= set(frame.columns):
-        return pd.DataFrame(columns=key)
-    return frame.drop(index=list(loaded.faults(name, key)))
+    return frame.dropna(subset=key) if set(key) <= set(frame.columns) else pd.DataFrame(columns=key)
 
 
 def _pattern_problems(study: Study, loaded: LoadedTables) -> list[Finding]:

@@ -51,17 +51,14 @@ class LabelRows:
         lesions = loaded.frames.get("lesions", pd.DataFrame())
         if not set(cls.columns) <= set(lesions.columns):
             return cls(raw=None, rows={}, broken=frozenset(), controls=without)
-        faults = loaded.faults("lesions", cls.columns)
         rows: dict[Visit, dict[int, int]] = {}
         broken = set()
         keys = lesions[cls.columns].itertuples(index=False, name=None)
-        for position, (participant, session, label) in enumerate(keys):
-            if position in faults:
-                named = zip(cls.columns, (participant, session, label), strict=True)
-                wrong = faults[position]
-                broken.add(tuple(None if name in wrong else value for name, value in named))
+        for position, key in enumerate(keys):
+            if any(map(pd.isna, key)):
+                broken.add(tuple(None if pd.isna(part) else part for part in key))
             else:
-                rows.setdefault((participant, session), {})[int(label)] = position
+                rows.setdefault(key[:2], {})[key[2]] = position
         raw = loaded.raw["lesions"]
         return cls(raw=raw, rows=rows, broken=frozenset(broken), controls=without)
 

@@ -82,6 +82,7 @@ def read_file(path: Path, *, name: str, file: str) -> RawTable:
     cells = [(row + [""] * (width - len(row)))[:width] for _, row in rows]
     return RawTable(
         name=name,
+        file=file,
         cells=pd.DataFrame(cells, columns=header, dtype="str"),
         places=pd.DataFrame({"file": file, "row": [number for number, _ in rows]}),
         broken={

@@ -8,7 +8,6 @@ all rows of a missing participant share one problem.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -45,9 +44,10 @@ class UniqueKeys(Check):
             if not set(key) <= set(row.field_names):
                 continue
             cells = (key, *(row[name] for name in key))
-            first = self.seen.setdefault(cells, row.row_number)
-            if first != row.row_number:
-                yield _UniqueKeyError.from_row(row, note=f"{','.join(key)} as in row {first}")
+            before = self.seen.get(cells)
+            self.seen[cells] = row.row_number
+            if before is not None:
+                yield _UniqueKeyError.from_row(row, note=f"{','.join(key)} as in row {before}")
 
 
 def position_of(error: Any) -> int:
@@ -75,11 +75,14 @@ def key_problems(
         key = load_schema(raw.name).primary_key
         if isinstance(error, _UniqueKeyError):
             key = tuple(error.note.split(" ")[0].split(","))
-        first = re.search(r"\d+$", error.note)
         words = _whole_key(raw, position_of(error), key, cells[raw.name])
-        if words is None or first is None:
+        if words is None:
             continue
-        place = raw.places.iloc[int(first[0]) - 2]
+        before = int(error.note.split(" ")[-1]) - 2
+        # Two words can be one number to a parser, and one of them broken to us (٣ and 3).
+        if _whole_key(raw, before, key, cells[raw.name]) is None:
+            continue
+        place = raw.places.iloc[before]
         here = raw.places["file"].iloc[position_of(error)]
         where = f"row {place['row']}" + ("" if place["file"] == here else f" of {place['file']}")
         named = _named(map(raw.file_column, key), words)

@@ -20,6 +20,8 @@ class RawTable:
     ----------
     name
         Name of the table's schema.
+    file
+        What messages about the whole table call it.
     cells
         Text of every cell, empty where the file has none.
     places
@@ -35,17 +37,12 @@ class RawTable:
     """
 
     name: str
+    file: str
     cells: pd.DataFrame
     places: pd.DataFrame
     columns: Mapping[str, str] = field(default_factory=dict)
     value_columns: tuple[str, ...] = ()
     broken: Mapping[int, str] = field(default_factory=dict)
-
-    @property
-    def file(self) -> str:
-        """Name for messages about the whole table."""
-        files = self.places["file"].unique()
-        return str(files[0]) if len(files) == 1 else self.name
 
     def file_column(self, column: str) -> str:
         """Return what the file calls a column."""
@@ -78,6 +75,7 @@ def stack_raw(parts: Sequence[RawTable]) -> RawTable:
         start += len(part.cells)
     return RawTable(
         name=parts[0].name,
+        file=parts[0].name,
         cells=pd.concat([part.cells for part in parts], ignore_index=True).fillna(""),
         places=pd.concat([part.places for part in parts], ignore_index=True),
         broken=broken,

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
@@ -61,7 +62,8 @@ class LoadedTables:
     Attributes
     ----------
     raw, frames
-        Name -> table, as text and typed; a table that could not be read is missing in both.
+        Name -> table, as text and typed; a table that could not be read is missing in both. A
+        cell with a problem is missing in `frames`.
     problems
         Every problem, one per row and cell.
     """
@@ -69,22 +71,6 @@ class LoadedTables:
     raw: Mapping[str, RawTable]
     frames: Mapping[str, pd.DataFrame]
     problems: tuple[Problem, ...]
-
-    def faults(self, name: str, columns: Sequence[str]) -> dict[int, set[str]]:
-        """Return position of a row -> those of `columns` that have a problem in it."""
-        named: dict[tuple[str, int | None], set[str | None]] = {}
-        for item in self.problems:
-            named.setdefault((item.table, item.row), set()).add(item.column)
-        raw = self.raw[name]
-        places = zip(raw.places["file"], raw.places["row"], strict=True)
-        faults: dict[int, set[str]] = {}
-        for position, place in enumerate(places):
-            if wrong := named.get(place):
-                cells = [(column, place_problem(raw, position, column, "")) for column in columns]
-                # A problem without a column is one of the whole row.
-                found = {column for column, cell in cells if {cell.column, None} & wrong}
-                faults |= {position: found} if found else {}
-        return faults
 
 
 def read_tables(study: Study) -> StudyTables:
@@ -122,11 +108,27 @@ def load_tables(study: Study) -> LoadedTables:
     from qsmstats.tables.validate import validate_tables
 
     raw, problems = _read_all(study)
-    frames = {name: typed_frame(table) for name, table in raw.items()}
     problems += validate_tables(raw, study.lesion_types)
+    frames = {name: _sound_cells(table, problems) for name, table in raw.items()}
     reserved = tidy_columns(spec.name for spec in study.maps)
     problems += rule_problems(raw, frames, reserved)
     return LoadedTables(raw=raw, frames=frames, problems=tuple(problems))
+
+
+def _sound_cells(raw: RawTable, problems: Sequence[Problem]) -> pd.DataFrame:
+    """Return the typed table, in which every cell with a problem is missing."""
+    named: dict[tuple[str, int | None], set[str | None]] = {}
+    for item in problems:
+        named.setdefault((item.table, item.row), set()).add(item.column)
+    frame = typed_frame(raw)
+    faults = np.zeros(frame.shape, dtype=np.bool_)
+    for position, place in enumerate(zip(raw.places["file"], raw.places["row"], strict=True)):
+        if wrong := named.get(place):
+            cells = (place_problem(raw, position, column, "") for column in frame.columns)
+            # A problem without a column is one of the whole row.
+            faults[position] = [bool({cell.column, None} & wrong) for cell in cells]
+    columns = {name: frame[name].mask(faults[:, at]) for at, name in enumerate(frame.columns)}
+    return pd.DataFrame(columns, index=frame.index)
 
 
 def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:

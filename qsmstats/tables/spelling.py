@@ -99,8 +99,8 @@ def suggestions(word: str, known: Mapping[str, str]) -> list[str]:
     if not key:
         return []
     # "rim" lies within two levels: naming both is better than the nearest in letters.
-    within = [value for name, value in known.items() if len(key) > 2 and key in name]
-    near = difflib.get_close_matches(key, known, n=2, cutoff=0.7)
+    within = [value for value in known.values() if len(key) > 2 and key in word_key(value)]
+    near = difflib.get_close_matches(key, known, n=2, cutoff=0.6)
     found = dict.fromkeys(within) or dict.fromkeys(known[name] for name in near)
     order = list(dict.fromkeys(known.values()))
     return sorted(found, key=order.index)[:2]
