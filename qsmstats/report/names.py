@@ -16,25 +16,20 @@ __all__ = [
     "outcome_words",
     "present_levels",
     "short_title",
+    "tissues",
     "title",
     "unit_text",
     "with_unit",
 ]
 
-# Levels that the tidy tables add to those of the schemas.
-_TISSUES = {
-    "nawm": "normal-appearing white matter (NAWM)",
-    "hc_white_matter": "controls' white matter (HC WM)",
-    "white_matter": "white matter (WM)",
-}
 # How a unit of the schemas is written after a number.
 _UNITS = {"percent": "%", "fraction": "", "year": "years", "1": ""}
 
 
 @cache
 def _titles() -> dict[str, str]:
-    titles = dict(_TISSUES)
-    for table in ("participants", "histology", "lesions"):
+    titles: dict[str, str] = {}
+    for table in ("participants", "histology", "lesions", "tissue"):
         for column in load_schema(table).fields:
             titles.update(column.level_titles)
     return titles
@@ -44,6 +39,11 @@ def _titles() -> dict[str, str]:
 def lesion_types() -> tuple[str, ...]:
     """Return the lesion types in the order of the schema; the first is the reference."""
     return load_schema("lesions").column("lesion_type").levels
+
+
+def tissues() -> tuple[str, ...]:
+    """Return the tissues in the order of the schema: white matter, then the lesion types."""
+    return load_schema("tissue").column("tissue").levels
 
 
 def title(level: str) -> str:
@@ -104,7 +104,7 @@ def with_unit(label: str, outcome: str, per: str = "") -> str:
 def present_levels(levels: Iterable[str], order: Iterable[str] | None = None) -> list[str]:
     """Return the levels that occur, those of the schema's order first, then the others as found."""
     found = [str(level) for level in dict.fromkeys(levels) if isinstance(level, str)]
-    known = list(lesion_types() if order is None else order)
+    known = list(dict.fromkeys(lesion_types() if order is None else order))
     return [level for level in known if level in found] + [
         level for level in found if level not in known
     ]

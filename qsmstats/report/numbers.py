@@ -15,6 +15,7 @@ from typing import TypeGuard
 __all__ = [
     "MISSING",
     "count",
+    "counted",
     "decimals_of_errors",
     "decimals_of_values",
     "fixed",
@@ -125,6 +126,17 @@ def interval(low: object, high: object, decimals: int) -> str:
 def count(value: object) -> str:
     """Write a whole number, thousands in groups."""
     return fixed(value, 0)
+
+
+def counted(value: float, what: str) -> str:
+    """Write a count with its noun.
+
+    Examples
+    --------
+    >>> counted(1, "session"), counted(1200, "lesion")
+    ('1 session', '1,200 lesions')
+    """
+    return f"{count(value)} {what}{'' if value == 1 else 's'}"
 
 
 def percent(share: object, decimals: int = 1) -> str:

@@ -17,7 +17,17 @@ from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.report.blocks import Section
 from qsmstats.report.plates import Plates
 from qsmstats.report.results import Results
-from qsmstats.report.sections import baseline, cohort, record, summary, trajectory
+from qsmstats.report.sections import (
+    baseline,
+    checks,
+    cohort,
+    histology,
+    lesions,
+    raters,
+    record,
+    summary,
+    trajectory,
+)
 from qsmstats.report.sections.context import Context
 from qsmstats.report.style import figure_style
 from qsmstats.study import Study, open_study
@@ -25,7 +35,6 @@ from qsmstats.study import Study, open_study
 __all__ = ["write_report"]
 
 REPORT = "report.html"
-DEFAULT_LEVEL = 0.95
 
 
 def write_report(
@@ -66,7 +75,6 @@ def write_report(
         results=Results(folder=folder),
         plates=Plates(folder=folder, style=figure_style(style), pdf=pdf),
         study=study,
-        level=study.models.level if study else DEFAULT_LEVEL,
     )
     return _write(folder / REPORT, _render(context, _sections(context)))
 
@@ -81,9 +89,12 @@ def _sections(context: Context) -> list[Section]:
         summary.answers,
         cohort.flow,
         cohort.participants,
-        cohort.census,
+        lesions.section,
         baseline.section,
         trajectory.section,
+        histology.section,
+        raters.section,
+        checks.section,
         record.limits,
         record.methods,
         record.provenance,
@@ -105,11 +116,9 @@ def _render(context: Context, sections: list[Section]) -> str:
         source = environment.get_template(name).render()
         return Markup(source)  # noqa: S704  (our own style sheet and script)
 
-    provenance = context.results.provenance()
-    name = context.study.name if context.study else str(provenance.get("study", "study"))
     template = environment.get_template("report.html.j2")
     return template.render(
-        name=name, sections=sections, css=asset("report.css"), script=asset("tables.js")
+        name=context.name, sections=sections, css=asset("report.css"), script=asset("tables.js")
     )
 
 

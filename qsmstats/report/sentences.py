@@ -11,10 +11,18 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from qsmstats.report.names import contrast_title, outcome_short, short_title, unit_text
-from qsmstats.report.numbers import decimals_of_errors, fixed, interval, p_value, signed
+from qsmstats.report.names import contrast_title, outcome_short, short_title, title, unit_text
+from qsmstats.report.numbers import (
+    count,
+    decimals_of_errors,
+    fixed,
+    interval,
+    p_value,
+    percent,
+    signed,
+)
 
-__all__ = ["change_sentence", "difference_sentence", "listed"]
+__all__ = ["accuracy_sentences", "change_sentence", "difference_sentence", "listed"]
 
 # More pairs than this are counted, not named.
 MOST_PAIRS = 3
@@ -156,3 +164,35 @@ def _change(row: pd.Series, decimals: int, ci: str) -> str:
     limits = interval(row["conf_low"], row["conf_high"], decimals)
     level = short_title(str(row["lesion_type"]))
     return f"{level} ({signed(row['estimate'], decimals)}, {ci} {limits})"
+
+
+def accuracy_sentences(rows: pd.DataFrame, ci: str) -> list[str]:
+    """Say how well each class is told from the rest, one sentence per class.
+
+    Parameters
+    ----------
+    rows
+        class, measure, numerator, denominator, share, recommended_low, recommended_high,
+        independent_low, independent_high.
+    ci
+        Name of the intervals.
+    """
+    if rows.empty:
+        return []
+    sentences = []
+    for name, part in rows.groupby("class", sort=False):
+        rates = part[part["measure"].isin(["sensitivity", "specificity"])]
+        said = [_rate(row, ci) for _, row in rates.iterrows()]
+        if said:
+            sentences.append(f"{title(str(name)).capitalize()}: {'; '.join(said)}.")
+    return sentences
+
+
+def _rate(row: pd.Series, ci: str) -> str:
+    counts = f"{count(row['numerator'])} of {count(row['denominator'])}"
+    text = f"{row['measure']} {percent(row['share'])} ({counts}"
+    if pd.notna(row["recommended_low"]):
+        limits = f"{percent(row['recommended_low'])} to {percent(row['recommended_high'])}"
+        return f"{text}; {ci} {limits}, lesions nested in brains)"
+    limits = f"{percent(row['independent_low'])} to {percent(row['independent_high'])}"
+    return f"{text}; {ci} {limits}, lesions assumed independent)"

@@ -26,7 +26,7 @@ __all__ = ["STYLES", "Style", "colour", "drawing", "figure_style", "inline_svg",
 
 _PALETTE = ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#B8A100")
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X")
-_GREYS = {"nawm": "#8C8C8C", "hc_white_matter": "#333333", "white_matter": "#333333"}
+_GREYS = {"nawm": "#8C8C8C", "hc_white_matter": "#333333"}
 OTHER = "#666666"
 INK = "#1A1A1A"
 RASTER_DPI = 220

@@ -23,6 +23,7 @@ MOST_ROWS = 400
 
 _TITLES = {
     "adjustment": "p adjusted by",
+    "class_": "class",
     "conf": "CI",
     "den_df": "denominator df",
     "file": "file",
@@ -37,6 +38,7 @@ _TITLES = {
 _LEVELS = {
     "category",
     "class",
+    "class_",
     "index_test",
     "lesion_type",
     "level",
@@ -44,6 +46,8 @@ _LEVELS = {
     "reference_standard",
     "tissue",
 }
+# Units that column names end with.
+_UNITS = {"mm3": "mm³", "mm": "mm", "ppb": "ppb", "percent": "%"}
 # Columns of one estimate, which share their decimals.
 _OF_ESTIMATE = ("estimate", "conf_low", "std_error")
 # Decimals of columns whose size says nothing of their precision.
@@ -148,7 +152,14 @@ def _heading(name: str, titles: Mapping[str, str]) -> str:
     stem = name.removesuffix("_low")
     if stem == "hedges_g" and stem != name:
         return f"{titles['conf']} of g"
-    return titles.get(stem, titles.get(name, _TITLES.get(stem, stem.replace("_", " "))))
+    known = titles.get(stem) or titles.get(name) or _TITLES.get(stem)
+    if known:
+        return known
+    words = stem.removeprefix("n_").replace("_", " ")
+    for suffix, unit in _UNITS.items():
+        if words.endswith(f" {suffix}"):
+            return f"{words.removesuffix(suffix)}({unit})"
+    return words
 
 
 def _column(frame: pd.DataFrame, name: str, titles: Mapping[str, str]) -> _Column:
@@ -177,6 +188,8 @@ def _number_writer(frame: pd.DataFrame, name: str) -> Write:
     values = frame[name].dropna()
     if name.startswith("p_"):
         return numbers.p_value
+    if name == "share":
+        return numbers.percent
     if pd.api.types.is_integer_dtype(frame[name]) or (name[:2] in {"n", "n_"}):
         return numbers.count
     sizes = values[values != 0].abs()
@@ -192,6 +205,8 @@ def _text_writer(name: str) -> Write:
         return lambda value: outcome_title(str(value))
     if name == "contrast":
         return lambda value: contrast_title(str(value))
+    if name in {"step", "method", "role"}:
+        return _words
     if name in _LEVELS:
         return lambda value: title(str(value))
     return _text
@@ -201,6 +216,10 @@ def _text(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
+
+
+def _words(value: object) -> str:
+    return str(value).replace("_", " ")
 
 
 def _plain_cell(name: str, write: Write) -> Callable[[pd.Series], Cell]:

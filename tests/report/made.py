@@ -165,11 +165,119 @@ def write_trajectory(out):
     )
 
 
+def histology():
+    """Lesions of three brains, read without a mistake for brain A, and two without a reading."""
+    levels = {
+        "remyelinated": ["isointense", "hypointense", "hyperintense"],
+        "chronic_inactive": ["hyperintense", "hyperintense", "paramagnetic_rim"],
+        "chronic_active": ["paramagnetic_rim", "paramagnetic_rim", "hypointense_rim"],
+    }
+    rows = []
+    for brain, size in {"brain-A": 9, "brain-B": 8, "brain-C": 5}.items():
+        for reference, readings in levels.items():
+            for lesion in range(size):
+                wrong = brain != "brain-A" and lesion == 0
+                reading = readings[2 if wrong else lesion % 2]
+                rows.append((brain, f"{reference}-{lesion}", reading, reference))
+    rows += [("brain-A", "x", None, "remyelinated"), ("brain-B", "y", "indeterminate", None)]
+    names = ["brain_id", "lesion_id", "index_test", "reference_standard"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def write_histology(out):
+    from qsmstats.studies.answers import result_tables
+    from qsmstats.studies.histology import histology_accuracy
+
+    answer = histology_accuracy(histology())
+    for name, table in result_tables(answer).items():
+        write(table, out / "histology" / f"{name}.tsv")
+    notes = pd.DataFrame({"outcome": "histology", "note": answer.notes})
+    write(notes, out / "histology" / "notes.tsv")
+    (out / "histology" / "methods.txt").write_text(answer.methods)
+
+
+def write_checks(out, patients):
+    tidy = lesions(patients)
+    random = np.random.default_rng(2)
+
+    def residuals(outcome):
+        rows = tidy[tidy["years"] == 0]
+        middle = rows.groupby("lesion_type")[outcome].transform("mean")
+        fitted = middle + random.normal(0, SPREADS[outcome] / 3, len(rows))
+        return pd.DataFrame(
+            {
+                "lesion_type": rows["lesion_type"],
+                "fitted": fitted,
+                "residual": rows[outcome] - middle,
+            }
+        )
+
+    def effects(outcome):
+        names = [f"sub-{patient + 1:03d}" for patient in range(patients)]
+        values = random.normal(0, SPREADS[outcome] / 2, patients)
+        return pd.DataFrame(
+            {
+                "group": "participant_id",
+                "level": names,
+                "term": "Intercept",
+                "estimate": values,
+                "std_error": SPREADS[outcome] / 8,
+            }
+        )
+
+    write(stacked(residuals), out / "baseline" / "residuals.tsv")
+    write(stacked(effects), out / "baseline" / "random_effects.tsv")
+
+
+def write_cohort(out):
+    from qsmstats.schemas import load_schema
+
+    groups = load_schema("participants").column("group").levels
+    flow = pd.DataFrame(
+        [
+            ("enrolled", 42, 57, 640, "participants.tsv"),
+            ("imaged", 42, 57, 640, "at least one session"),
+            ("images read", 41, 56, 630, "1 sessions failed"),
+            ("controls", 12, 12, 0, ""),
+            ("patients", 29, 44, 630, ""),
+            ("followed", 15, 30, 410, "patients with two sessions or more"),
+        ],
+        columns=["stage", "n_participants", "n_sessions", "n_lesions", "note"],
+    )
+    write(flow, out / "cohort" / "flow.tsv")
+    table = pd.DataFrame(
+        {
+            "variable": ["n", "Age, year", "Sex", "Sex"],
+            "level": ["", "", "female", "male"],
+            "statistic": ["count", "mean ± SD", "n (%)", "n (%)"],
+            groups[0]: ["12", "40.1 ± 9.8", "7 (58.3%)", "5 (41.7%)"],
+            groups[1]: ["30", "44.3 ± 11.0", "20 (66.7%)", "10 (33.3%)"],
+            f"missing_{groups[0]}": [0, 0, 0, 0],
+            f"missing_{groups[1]}": [0, 1, 0, 0],
+            "standardised_difference": [np.nan, 0.403, 0.17, -0.17],
+        }
+    )
+    write(table, out / "cohort" / "participants.tsv")
+    census = pd.DataFrame(
+        {
+            "lesion_type": TYPES,
+            "n_lesions": [400, 30, 120, 30, 50],
+            "share": [0.635, 0.048, 0.19, 0.048, 0.079],
+            "n_participants": [30, 15, 28, 14, 19],
+            "median_volume_mm3": [130.5, 140.0, 180.2, 210.0, 420.7],
+        }
+    )
+    write(census, out / "cohort" / "lesions.tsv")
+
+
 def write_results(out, patients=30):
     """Write the whole folder."""
     write(lesions(patients), out / "tidy.tsv")
+    write_cohort(out)
     write_baseline(out)
     write_trajectory(out)
+    write_histology(out)
+    write_checks(out, patients)
     columns = ["participant_id", "session_id", "file", "reason"]
     write(pd.DataFrame(columns=columns), out / "failures.tsv")
     provenance = {"command": "qsmstats run STUDY OUT", "versions": {"numpy": "2.4.6"}}

@@ -34,9 +34,13 @@ def confusion_matrix(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1.15, aspect="auto")
     for (row, column), value in np.ndenumerate(counts):
         share = shares[row, column]
-        text = f"{count(value)}\n{100 * share:.0f} %" if totals[row, 0] else "0"
+        text = f"{count(value)}\n{100 * share:.0f} %" if value else "0"
         hue = "white" if share > 0.6 else INK
         axes.text(column, row, text, ha="center", va="center", color=hue)
+    for edge in range(1, table.shape[0]):
+        axes.axhline(edge - 0.5, color="white", linewidth=2)
+    for edge in range(1, table.shape[1]):
+        axes.axvline(edge - 0.5, color="white", linewidth=2)
     axes.set_xticks(range(table.shape[1]), [_wrapped(level) for level in table.columns])
     labels = [
         f"{title(level)}\nn = {count(total)}"
@@ -51,7 +55,7 @@ def confusion_matrix(table: pd.DataFrame, axes: Axes) -> Axes:
 
 
 def _wrapped(level: str) -> str:
-    return title(level).replace(" (", "\n(").replace(" ", "\n", 1)
+    return title(level).replace(" (", "\n(")
 
 
 def cluster_shares(frame: pd.DataFrame, axes: Axes) -> Axes:

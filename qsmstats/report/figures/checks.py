@@ -13,6 +13,8 @@ from qsmstats.report.style import INK, colour
 __all__ = ["normal_quantiles", "residuals_fitted"]
 
 BINS = 10
+# Fewer residuals per bin than this, and the line of means would show noise.
+FEWEST = 20
 
 
 def normal_quantiles(values: ArrayLike, axes: Axes) -> Axes:
@@ -74,7 +76,7 @@ def residuals_fitted(frame: pd.DataFrame, axes: Axes, *, level: str) -> Axes:
         linewidth=0,
         rasterized=True,
     )
-    if len(rows) >= 5 * BINS:
+    if len(rows) >= FEWEST * BINS:
         tenths = [rows.iloc[part].mean() for part in np.array_split(np.arange(len(rows)), BINS)]
         middle = pd.DataFrame(tenths)
         axes.plot(middle["fitted"], middle["residual"], color=INK, linewidth=1.5)

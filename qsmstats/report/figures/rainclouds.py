@@ -20,6 +20,7 @@ __all__ = ["rainclouds"]
 
 CLOUD_HEIGHT = 0.42
 RAIN_DEPTH = 0.24
+FEWEST = 10
 GOLDEN = 0.6180339887498949
 # Share of values at each end that the axis may leave out, so that one wild voxel does not
 # flatten every cloud; what lies outside is counted on the figure.
@@ -67,11 +68,12 @@ def rainclouds(
 
 
 def _cloud(values: NDArray[np.float64], axes: Axes, position: float, hue: str) -> None:
-    if len(values) < 5 or np.ptp(values) == 0:
+    if len(values) < FEWEST or np.ptp(values) == 0:
         return  # a density of fewer values would show the kernel, not the data
-    spread = np.ptp(values) * 0.05
-    grid = np.linspace(values.min() - spread, values.max() + spread, 200)
-    density = gaussian_kde(values)(grid)
+    kernel = gaussian_kde(values)
+    reach = 3 * kernel.factor * values.std(ddof=1)
+    grid = np.linspace(values.min() - reach, values.max() + reach, 200)
+    density = kernel(grid)
     top = position + 0.08 + CLOUD_HEIGHT * density / density.max()
     axes.fill_between(grid, position + 0.08, top, color=hue, alpha=0.75, linewidth=0)
 

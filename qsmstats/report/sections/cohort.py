@@ -1,38 +1,124 @@
-"""Who was studied: flow of participants (STROBE item 13), Table 1 (item 14), census of lesions."""
+"""Who was studied: flow of participants (STROBE item 13) and Table 1 (item 14)."""
 
 from __future__ import annotations
 
-from qsmstats.report.blocks import Block, Notice, Section
-from qsmstats.report.sections.context import Context
+import pandas as pd
+from matplotlib.figure import Figure
 
-__all__ = ["census", "flow", "participants"]
+from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, TableBlock
+from qsmstats.report.figures.flow import flow_diagram
+from qsmstats.report.names import title
+from qsmstats.report.numbers import counted
+from qsmstats.report.sections.context import Context
+from qsmstats.report.tables import display
+
+__all__ = ["flow", "participants"]
+
+# The step that stands beside the patients, not before them.
+BESIDE = "controls"
 
 
 def flow(context: Context) -> Section:
     """Return the section that counts participants, sessions and lesions at each stage."""
+    blocks: list[Block] = [*_diagram(context)]
     table = context.display(
         "cohort/flow",
         "Participants, sessions and lesions at each stage, and why some were left out",
     )
-    return _section(
-        "flow", "Study flow", table, "This run holds no counts of the flow of participants."
+    if table is None:
+        blocks.append(
+            Notice(text="This run holds no counts of the flow of participants.", warning=False)
+        )
+    else:
+        blocks.append(table)
+    return Section(anchor="flow", title="Study flow", blocks=tuple(blocks))
+
+
+def flow_steps(stages: pd.DataFrame) -> pd.DataFrame:
+    """Return the boxes of the flow diagram: the chain of steps, and who left after each.
+
+    Parameters
+    ----------
+    stages
+        Columns stage, n_participants, n_sessions, n_lesions; optional note.
+    """
+    chain = stages[stages["stage"] != BESIDE].reset_index(drop=True)
+    controls = stages.loc[stages["stage"] == BESIDE, "n_participants"]
+    rows = []
+    for step, row in chain.iterrows():
+        after = chain.iloc[int(str(step)) + 1] if int(str(step)) + 1 < len(chain) else None
+        rows.append({"text": _box(row), "aside": _aside(row, after, controls)})
+    return pd.DataFrame(rows)
+
+
+def _box(row: pd.Series) -> str:
+    parts = [
+        counted(row[column], what)
+        for column, what in (
+            ("n_participants", "participant"),
+            ("n_sessions", "session"),
+            ("n_lesions", "lesion"),
+        )
+        if row[column]
+    ]
+    return f"{row['stage']}\n{', '.join(parts) or 'none'}"
+
+
+def _aside(row: pd.Series, after: pd.Series | None, controls: pd.Series) -> str:
+    if after is None:
+        return ""
+    if after["stage"] == "patients" and len(controls):
+        return f"controls\n{counted(int(controls.iloc[0]), 'participant')}"
+    lost = {
+        what: row[column] - after[column]
+        for column, what in (("n_participants", "participant"), ("n_sessions", "session"))
+        if row[column] > after[column]
+    }
+    return "left out\n" + ", ".join(counted(n, what) for what, n in lost.items()) if lost else ""
+
+
+def _diagram(context: Context) -> list[FigureBlock]:
+    stages = context.results.rows("cohort/flow")
+    if not {"stage", "n_participants", "n_sessions", "n_lesions"} <= set(stages.columns):
+        return []
+    steps = flow_steps(stages)
+
+    def paint(figure: Figure) -> None:
+        flow_diagram(steps, figure.add_subplot())
+
+    spoken = "; ".join(text.replace("\n", ": ") for text in steps["text"])
+    block = context.plates.draw(
+        "cohort/flow",
+        paint,
+        height=0.85 * len(steps),
+        caption="Flow of participants, sessions and lesions.",
+        reading="Each box is what is left of the one above; boxes at the side left there.",
+        alt=f"Flow diagram. {spoken}.",
     )
+    return [block]
 
 
 def participants(context: Context) -> Section:
     """Return Table 1."""
-    table = context.display("cohort/participants", "Participants by group")
-    return _section(
-        "participants", "Participants", table, "This run holds no table of participants."
-    )
+    rows = context.results.rows("cohort/participants")
+    table: TableBlock | None = None
+    if not rows.empty:
+        table = display(
+            rows,
+            slug="table-cohort-participants",
+            caption="Table 1. Participants by group",
+            file="cohort/participants.tsv",
+            titles={name: _group_title(name) for name in rows.columns if _group_title(name)},
+            note="Standardised difference: difference of the groups' means in units of the root"
+            " mean square of their SDs; it does not depend on the number of participants.",
+        )
+    block = table or Notice(text="This run holds no table of participants.", warning=False)
+    return Section(anchor="participants", title="Participants", blocks=(block,))
 
 
-def census(context: Context) -> Section:
-    """Return the section that counts lesions by type."""
-    table = context.display("cohort/lesions", "Lesions by type")
-    return _section("lesions", "Lesions by type", table, "This run holds no census of lesions.")
-
-
-def _section(anchor: str, title: str, table: Block | None, sentence: str) -> Section:
-    block = table or Notice(text=sentence, warning=False)
-    return Section(anchor=anchor, title=title, blocks=(block,))
+def _group_title(column: str) -> str:
+    prefix, _, group = column.rpartition("_") if column.startswith("missing_") else ("", "", column)
+    name = title(group)
+    if name == group.replace("_", " "):
+        return ""
+    return f"missing: {name}" if prefix else name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -12,6 +13,7 @@ from qsmstats.report.plates import Plates
 from qsmstats.report.results import Results
 from qsmstats.report.tables import display
 from qsmstats.schemas import map_schemas
+from qsmstats.settings import FeatureSettings, HistologySettings, ModelSettings
 from qsmstats.study import Study
 
 __all__ = ["Context", "fit_warnings", "model_details", "notes"]
@@ -28,15 +30,41 @@ class Context:
     plates
         Draws figures into the output folder.
     study
-        The study as study.toml describes it; None where the study folder is not at hand.
-    level
-        Confidence level of the intervals.
+        The study as study.toml describes it, for its images; None where it is not at hand.
     """
 
     results: Results
     plates: Plates
     study: Study | None
-    level: float
+
+    @property
+    def name(self) -> str:
+        """Name of the study."""
+        return str(self.results.provenance().get("study", "Study without a name"))
+
+    @property
+    def level(self) -> float:
+        """Confidence level of the intervals."""
+        return float(self._setting("models", "level", ModelSettings().level))
+
+    @property
+    def layer_mm(self) -> float:
+        """Depth of one layer of the layer profiles."""
+        return float(self._setting("features", "layer_mm", FeatureSettings().layer_mm))
+
+    @property
+    def histology(self) -> HistologySettings:
+        """How the index test answered to the reference standard in this run."""
+        default = HistologySettings()
+        mapping = self._setting("histology", "mapping", default.mapping)
+        return HistologySettings(
+            mapping={str(name): tuple(levels) for name, levels in mapping.items()},
+            unmapped=str(self._setting("histology", "unmapped", default.unmapped)),
+        )
+
+    def _setting(self, section: str, name: str, default: Any) -> Any:
+        # What the run used stands in its provenance; study.toml may have changed since.
+        return self.results.provenance().get(section, {}).get(name, default)
 
     @property
     def ci(self) -> str:

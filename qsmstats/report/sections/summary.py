@@ -6,10 +6,16 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from qsmstats.report.accuracy_frames import main_rows
 from qsmstats.report.blocks import Block, Heading, ListBlock, Notice, Paragraph, Section
 from qsmstats.report.names import outcome_title
 from qsmstats.report.sections.context import Context
-from qsmstats.report.sentences import change_sentence, difference_sentence, listed
+from qsmstats.report.sentences import (
+    accuracy_sentences,
+    change_sentence,
+    difference_sentence,
+    listed,
+)
 
 __all__ = ["answers", "question"]
 
@@ -43,6 +49,7 @@ def answers(context: Context) -> Section:
             change_sentence(changes_per_year(context, outcome), outcome, alpha, context.ci)
             for outcome in context.outcomes("trajectory")
         ],
+        "Histology": accuracy_sentences(main_rows(rows("histology/accuracy")), context.ci),
     }
     blocks: list[Block] = []
     for heading, sentences in parts.items():

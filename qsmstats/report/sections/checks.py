@@ -1,0 +1,92 @@
+"""Model checks: whether residuals and random effects look normal, and their spread even."""
+
+from __future__ import annotations
+
+from matplotlib.figure import Figure
+
+from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
+from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
+from qsmstats.report.names import outcome_title, outcome_words, present_levels, short_title
+from qsmstats.report.sections.context import Context
+
+__all__ = ["section"]
+
+STUDIES = {"baseline": "baseline", "trajectory": "change over time"}
+COLUMNS = 3
+
+
+def section(context: Context) -> Section:
+    """Return the section with the checks of every mixed model."""
+    blocks: list[Block] = []
+    for folder, study in STUDIES.items():
+        for outcome in context.outcomes(folder):
+            figures = [*_quantiles(context, folder, outcome), *_spread(context, folder, outcome)]
+            if figures:
+                slug = f"checks-{folder}-{outcome}"
+                text = f"{outcome_title(outcome)}: {study}"
+                blocks += [Heading(slug=slug, text=text), *figures]
+    if not blocks:
+        text = "This run holds no residuals, so that the models' assumptions cannot be looked at."
+        blocks.append(Notice(text=text, warning=False))
+    return Section(anchor="checks", title="Model checks", blocks=tuple(blocks))
+
+
+def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
+    residuals = context.results.rows(f"{folder}/residuals", outcome)
+    if "residual" not in residuals:
+        return []
+    panels = {"residuals": residuals["residual"]}
+    effects = context.results.rows(f"{folder}/random_effects", outcome)
+    if {"group", "term", "estimate"} <= set(effects.columns):
+        for (group, term), rows in effects.groupby(["group", "term"], sort=False):
+            panels[f"{term} by\n{group}"] = rows["estimate"]
+    lines = -(-len(panels) // COLUMNS)
+
+    def paint(figure: Figure) -> None:
+        flat = list(figure.subplots(lines, COLUMNS, squeeze=False).flat)
+        for axes, (name, values) in zip(flat, panels.items(), strict=False):
+            normal_quantiles(values, axes)
+            axes.set_title(f"{name}\nn = {len(values):,}", loc="left")
+        for axes in flat[len(panels) :]:
+            axes.set_visible(False)
+
+    block = context.plates.draw(
+        f"{folder}/{outcome}_quantiles",
+        paint,
+        height=2.6 * lines,
+        caption=f"Normal quantile plots, {outcome_words(outcome)}.",
+        reading="Dots on the grey line: as a normal law would have it. Ends that bend away mean"
+        " tails heavier or lighter than that; with many lesions the means tolerate it, single"
+        " predictions do not.",
+        alt=f"Normal quantile plots of {', '.join(panels)}.".replace("\n", " "),
+    )
+    return [block]
+
+
+def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
+    residuals = context.results.rows(f"{folder}/residuals", outcome)
+    if not {"lesion_type", "fitted", "residual"} <= set(residuals.columns):
+        return []
+    levels = present_levels(residuals["lesion_type"])
+    lines = -(-len(levels) // COLUMNS)
+
+    def paint(figure: Figure) -> None:
+        panels = figure.subplots(lines, COLUMNS, squeeze=False, sharey=True, sharex=True)
+        for axes, level in zip(panels.flat, levels, strict=False):
+            residuals_fitted(residuals[residuals["lesion_type"] == level], axes, level=level)
+            axes.set_title(short_title(level), loc="left")
+        for axes in panels.flat[len(levels) :]:
+            axes.set_visible(False)
+        figure.supxlabel("fitted value", size="medium")
+        figure.supylabel("residual", size="medium")
+
+    block = context.plates.draw(
+        f"{folder}/{outcome}_residuals",
+        paint,
+        height=0.4 + 1.7 * lines,
+        caption=f"Residuals against fitted values, {outcome_words(outcome)}, by type.",
+        reading="A level black line means no trend left over; a cloud as high at the left as at the"
+        " right, and in every panel, means an even spread.",
+        alt=f"Residuals against fitted values in {len(levels)} panels, one per lesion type.",
+    )
+    return [block]

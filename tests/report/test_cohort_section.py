@@ -1,0 +1,29 @@
+import pandas as pd
+
+from qsmstats.report.sections.cohort import flow_steps
+
+
+def test_the_flow_says_who_left_after_each_step():
+    stages = pd.DataFrame(
+        [
+            ("enrolled", 10, 12, 90),
+            ("images read", 9, 11, 80),
+            ("controls", 4, 4, 0),
+            ("patients", 5, 7, 80),
+            ("followed", 2, 4, 30),
+        ],
+        columns=["stage", "n_participants", "n_sessions", "n_lesions"],
+    )
+    steps = flow_steps(stages)
+    assert list(steps["text"]) == [
+        "enrolled\n10 participants, 12 sessions, 90 lesions",
+        "images read\n9 participants, 11 sessions, 80 lesions",
+        "patients\n5 participants, 7 sessions, 80 lesions",
+        "followed\n2 participants, 4 sessions, 30 lesions",
+    ]
+    assert list(steps["aside"]) == [
+        "left out\n1 participant, 1 session",
+        "controls\n4 participants",
+        "left out\n3 participants, 3 sessions",
+        "",
+    ]

@@ -1,0 +1,199 @@
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from scipy import stats
+
+from qsmstats.report.figures.accuracy import cluster_shares, confusion_matrix, roc_curve
+from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
+from qsmstats.report.figures.flow import flow_diagram
+from qsmstats.report.figures.forests import forest
+from qsmstats.report.figures.layers import layer_profile
+from qsmstats.report.figures.rainclouds import rainclouds
+from qsmstats.report.figures.trajectories import trajectory
+from qsmstats.report.names import lesion_types
+from qsmstats.report.style import STYLES, colour, drawing, inline_svg, marker, svg
+
+
+@pytest.fixture
+def axes():
+    return Figure().add_subplot()
+
+
+def labels(axes, axis="y"):
+    return [text.get_text() for text in getattr(axes, f"get_{axis}ticklabels")()]
+
+
+def test_one_colour_and_one_marker_per_type():
+    types = lesion_types()
+    assert len({colour(level) for level in types}) == len(types)
+    assert len({marker(level) for level in types}) == len(types)
+
+
+def test_colours_stay_apart_for_those_who_do_not_see_red_or_green():
+    """Deuteranopia by the matrix of Machado et al. 2009 (severity 1), distance in linear RGB."""
+    matrix = np.array(
+        [
+            [0.367322, 0.860646, -0.227968],
+            [0.280085, 0.672501, 0.047413],
+            [-0.011820, 0.042940, 0.968881],
+        ]
+    )
+    rgb = np.array(
+        [[int(colour(level)[k : k + 2], 16) / 255 for k in (1, 3, 5)] for level in lesion_types()]
+    )
+    seen = rgb @ matrix.T
+    distances = [np.linalg.norm(seen[a] - seen[b]) for a in range(len(seen)) for b in range(a)]
+    # 0.2 of the cube's edge is well above what neighbouring patches need (about 0.05).
+    assert min(distances) > 0.2
+
+
+def test_a_raincloud_shows_every_value_in_the_schemas_order_and_counts_what_is_beyond(axes):
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "kind": ["hyperintense"] * 300 + ["isointense"] * 700 + [None],
+            "x": np.r_[random.normal(0, 1, 999), 1000.0, 3.0],
+        }
+    )
+    means = pd.DataFrame(
+        {"level": ["isointense"], "estimate": [0.1], "conf_low": [0.0], "conf_high": [0.2]}
+    )
+    rainclouds(frame, axes, value="x", by="kind", means=means)
+    assert labels(axes) == ["hyperintense\nn = 300", "isointense\nn = 700"]
+    drawn = [len(dots.get_offsets()) for dots in axes.collections if len(dots.get_offsets()) > 1]
+    assert drawn == [300, 700]
+    assert [text.get_text() for text in axes.texts] == ["1 value beyond the axis"]
+    diamonds = [line for line in axes.lines if line.get_marker() == "D"]
+    assert [float(line.get_xdata()[0]) for line in diamonds] == [0.1]
+
+
+@pytest.mark.parametrize("values", [[1.0], [2.0] * 20, []])
+def test_a_raincloud_of_few_or_equal_values_has_no_cloud(axes, values):
+    frame = pd.DataFrame({"kind": ["isointense"] * len(values), "x": values})
+    rainclouds(frame.astype({"x": float}), axes, value="x", by="kind")
+    assert not any(type(part).__name__ == "FillBetweenPolyCollection" for part in axes.collections)
+
+
+def test_a_forest_stands_in_the_order_of_its_rows_and_survives_a_missing_interval(axes):
+    frame = pd.DataFrame(
+        {
+            "label": ["first", "second"],
+            "estimate": [1.0, 2.0],
+            "conf_low": [0.5, np.nan],
+            "conf_high": [1.5, np.nan],
+            "filled": [True, False],
+            "text": ["1.0 (0.5 to 1.5)", None],
+        }
+    )
+    forest(frame, axes, column_title="estimate")
+    heights = dict(zip(labels(axes), axes.get_yticks(), strict=True))
+    assert heights["first"] > heights["second"]
+    faces = [line.get_markerfacecolor() for line in axes.lines if line.get_marker() == "o"]
+    assert faces[1] == "white" != faces[0]
+    assert [text.get_text() for text in axes.texts] == ["1.0 (0.5 to 1.5)", "estimate"]
+
+
+def test_a_trajectory_draws_lesions_seen_twice_and_leaves_single_ones_out(axes):
+    lesions = pd.DataFrame(
+        {
+            "participant_id": ["a", "a", "b"],
+            "lesion_id": ["1", "1", "1"],
+            "years": [2.0, 0.0, 0.0],
+            "x": [5.0, 4.0, 9.0],
+        }
+    )
+    means = pd.DataFrame(
+        {"years": [2.0, 0.0], "estimate": [5.0, 4.0], "conf_low": [4, 3], "conf_high": [6, 5]}
+    )
+    trajectory(lesions, means, axes, value="x", level="isointense")
+    segments = axes.collections[0].get_segments()
+    assert len(segments) == 1
+    np.testing.assert_array_equal(segments[0], [[0, 4], [2, 5]])
+    np.testing.assert_array_equal(axes.lines[-1].get_xdata(), [0, 2])
+    assert axes.get_title(loc="left") == "isointense\n1 lesions"
+
+
+def test_a_confusion_matrix_writes_counts_and_row_percent(axes):
+    table = pd.DataFrame([[3, 1], [0, 0]], index=["a", "b"], columns=["x", "y"])
+    confusion_matrix(table, axes)
+    assert [text.get_text() for text in axes.texts] == ["3\n75 %", "1\n25 %", "0", "0"]
+    assert labels(axes) == ["a\nn = 4", "b\nn = 0"]
+
+
+def test_clusters_without_a_case_are_left_out(axes):
+    frame = pd.DataFrame(
+        {
+            "label": ["a", "a"],
+            "cluster": ["brain-1", "brain-2"],
+            "numerator": [3, 0],
+            "denominator": [4, 0],
+        }
+    )
+    cluster_shares(frame, axes)
+    assert [text.get_text() for text in axes.texts] == ["brain-1: 3/4"]
+
+
+def test_a_roc_curve_rises_from_left_to_right(axes):
+    frame = pd.DataFrame({"sensitivity": [1, 0.5, 0], "specificity": [0, 0.8, 1]})
+    roc_curve(frame, axes)
+    np.testing.assert_allclose(axes.lines[-1].get_xdata(), [0, 0.2, 1])
+
+
+def test_normal_quantiles_agree_with_scipy(axes):
+    values = np.random.default_rng(3).gamma(2, size=200)
+    normal_quantiles(values, axes)
+    dots = axes.collections[0].get_offsets()
+    expected = stats.norm.ppf((np.arange(1, 201) - 0.5) / 200)
+    np.testing.assert_allclose(dots[:, 0], expected)
+    np.testing.assert_allclose(dots[:, 1], stats.zscore(np.sort(values), ddof=1))
+
+
+@pytest.mark.parametrize("values", [[], [1.0], [2.0, 2.0, 2.0]])
+def test_normal_quantiles_of_nothing_say_so(axes, values):
+    normal_quantiles(values, axes)
+    assert [text.get_text() for text in axes.texts] == ["all values are equal"]
+
+
+def test_the_line_through_residuals_is_their_mean_in_tenths(axes):
+    fitted = np.arange(1000.0)
+    frame = pd.DataFrame({"fitted": fitted, "residual": fitted - 500})
+    residuals_fitted(frame, axes, level="isointense")
+    np.testing.assert_allclose(axes.lines[-1].get_ydata(), np.arange(10) * 100 - 450.5)
+
+
+def test_layer_profiles_have_a_line_per_type(axes):
+    frame = pd.DataFrame(
+        {
+            "lesion_type": ["paramagnetic_rim", "paramagnetic_rim", "isointense"],
+            "depth_mm": [2.0, 1.0, 1.0],
+            "mean": [1.0, 9.0, 0.0],
+            "conf_low": 0.0,
+            "conf_high": 10.0,
+        }
+    )
+    layer_profile(frame, axes)
+    _, names = axes.get_legend_handles_labels()
+    assert names == ["isointense", "paramagnetic rim (PRL)"]
+    np.testing.assert_array_equal(axes.lines[1].get_ydata(), [9, 1])
+
+
+def test_a_flow_diagram_has_every_box(axes):
+    steps = pd.DataFrame({"text": ["all", "read"], "aside": ["2 lost", ""]})
+    flow_diagram(steps, axes)
+    assert [text.get_text() for text in axes.texts if text.get_text()] == ["all", "2 lost", "read"]
+
+
+def test_inline_svg_keeps_identifiers_to_itself_and_escapes_its_words():
+    with drawing(STYLES["screen"]):
+        figure = Figure(figsize=(2, 2))
+        figure.add_subplot().plot([1, 2], "o")
+        document = svg(figure)
+        assert svg(figure) == document
+    element = inline_svg(document, "a-b", 'x < "y" & z')
+    assert element.startswith("<svg")
+    assert 'aria-label="x &lt; &quot;y&quot; &amp; z"' in element
+    assert element.count('id="') == element.count('id="a-b-')
+    assert element.count('href="#') == element.count('href="#a-b-') > 0
+    assert "url(#a-b-" in element
+    assert "<style" not in element
