@@ -1,7 +1,7 @@
 """Who and what was studied: the flow of participants, their description, the census of lesions.
 
 The flow follows items 13 and 14 of STROBE (von Elm et al. 2007, Lancet 370:1453-1457): numbers at
-each stage and reasons for leaving. Standardised differences are (mean_1 - mean_2) divided by the
+each stage and reasons for leaving. Standardised differences are (patients - controls) divided by the
 root mean square of the two SDs, and for a proportion p the same with variance p (1 - p)
 (Austin 2009, Stat Med 28:3083-3107, section 2).
 """

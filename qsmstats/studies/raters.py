@@ -98,7 +98,8 @@ def rater_agreement(
 
 def _unlike_consensus(labels: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
     on_file = lesions[[*UNIT, "lesion_type"]].astype("object")
-    joined = labels.merge(on_file, on=UNIT, how="inner", validate="one_to_one")
+    decided = labels.rename(columns={"lesion_type": "consensus"})
+    joined = decided.merge(on_file, on=UNIT, how="inner", validate="one_to_one")
     unlike = joined["consensus"].fillna("") != joined["lesion_type"].fillna("")
     return joined[unlike].reset_index(drop=True)
 

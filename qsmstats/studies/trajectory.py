@@ -18,7 +18,8 @@ import pandas as pd
 
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.model import MixedFit
-from qsmstats.settings import ModelSettings
+from qsmstats.mixed.multiplicity import adjust_p_values
+from qsmstats.settings import Adjustment, DfMethod, ModelSettings
 from qsmstats.studies.answers import (
     fit_record,
     fit_study_model,
@@ -48,7 +49,8 @@ class Trajectories:
     slopes, slope_contrasts
         Change per year of each type, and its pairwise differences (adjusted).
     changes
-        Change of each type from 0 to 2 years.
+        Change of each type from 0 to 2 years. Slopes and changes are tested once per type, and
+        adjusted for the number of types.
     means
         Marginal means of each type at 0, 1 and 2 years.
     anova, coefficients, variances, models
@@ -106,24 +108,17 @@ def trajectories(
     notes = _notes(lesions, followed)
     fit = fit_study_model(settings.trajectory, followed, outcome)
     df, level = settings.df, settings.level
-    horizon = {"years": [0.0, HORIZON_YEARS]}
     return Trajectories(
         outcome=outcome,
         fit=fit,
         counts=count_levels(followed[followed[outcome].notna()], outcome, "lesion_type"),
-        slopes=fit.slopes("years", by="lesion_type", df=df, level=level),
+        slopes=_over_types(
+            fit.slopes("years", by="lesion_type", df=df, level=level), settings.adjust
+        ),
         slope_contrasts=fit.slope_contrasts(
             "years", by="lesion_type", adjust=settings.adjust, df=df, level=level
         ),
-        changes=fit.contrasts(
-            "years",
-            by="lesion_type",
-            at=horizon,
-            method="consecutive",
-            adjust=settings.adjust,
-            df=df,
-            level=level,
-        ),
+        changes=_over_types(_changes(fit, df, level), settings.adjust),
         means=fit.marginal_means(
             ["lesion_type", "years"], at={"years": [0.0, 1.0, HORIZON_YEARS]}, df=df, level=level
         ),
@@ -136,6 +131,25 @@ def trajectories(
         methods=fit.methods_text(),
         notes=notes,
     )
+
+
+def _changes(fit: MixedFit, df: DfMethod, level: float) -> pd.DataFrame:
+    return fit.contrasts(
+        "years",
+        by="lesion_type",
+        at={"years": [0.0, HORIZON_YEARS]},
+        method="consecutive",
+        adjust="none",
+        df=df,
+        level=level,
+    )
+
+
+def _over_types(table: pd.DataFrame, adjust: Adjustment) -> pd.DataFrame:
+    """Adjust one test per type for the number of types; Tukey's method is for pairs only."""
+    method: Adjustment = "holm" if adjust == "tukey" else adjust
+    adjusted = adjust_p_values(table["statistic"], table["df"], method=method)
+    return table.assign(p_adjusted=adjusted, adjust=method)
 
 
 def followed_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
