@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable
 
@@ -11,11 +12,25 @@ import pandas as pd
 from qsmstats.schemas import FieldSchema, TableSchema, load_schema
 from qsmstats.tables.raw import RawTable
 
-__all__ = ["INTEGER", "NUMBER", "typed_frame"]
+__all__ = ["parse_integer", "parse_number", "typed_frame"]
 
 # Python's own parsers also take nan, inf, 1_000 and the digits of other scripts; a table does not.
-NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]{1,3})?")
-INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_INTEGER = re.compile(r"[+-]?[0-9]{1,18}")
+
+
+def parse_number(word: str) -> float | None:
+    """Return the finite number that a word writes in decimal notation, or None.
+
+    float() rounds correctly to the last bit, which pandas' faster parser does not promise.
+    """
+    number = float(word) if _NUMBER.fullmatch(word) else math.nan
+    return number if math.isfinite(number) else None
+
+
+def parse_integer(word: str) -> int | None:
+    """Return the whole number, of at most 18 digits, that a word writes, or None."""
+    return int(word) if _INTEGER.fullmatch(word) else None
 
 
 def typed_frame(raw: RawTable) -> pd.DataFrame:
@@ -46,17 +61,14 @@ def _typed(words: pd.Series, column: FieldSchema, schema: TableSchema) -> pd.Ser
         levels = pd.Categorical(words.where(words.isin(column.levels)), list(column.levels))
         return pd.Series(levels, index=words.index)
     if column.type == "integer":
-        numbers = [int(word) if INTEGER.fullmatch(word) else pd.NA for word in words]
-        return pd.Series(numbers, index=words.index, dtype="Int64")
+        return pd.Series(list(map(parse_integer, words)), index=words.index, dtype="Int64")
     if column.type == "number":
         return _numbers(words)
     return _text(words, schema.missing_values)
 
 
 def _numbers(words: pd.Series) -> pd.Series:
-    # float() rounds correctly to the last bit, which pandas' faster parser does not promise.
-    numbers = [float(word) if NUMBER.fullmatch(word) else np.nan for word in words]
-    return pd.Series(numbers, index=words.index, dtype=np.float64)
+    return pd.Series(list(map(parse_number, words)), index=words.index, dtype=np.float64)
 
 
 def _text(words: pd.Series, missing: Iterable[str]) -> pd.Series:
@@ -65,6 +77,6 @@ def _text(words: pd.Series, missing: Iterable[str]) -> pd.Series:
 
 def _inferred(words: pd.Series, schema: TableSchema) -> pd.Series:
     filled = words[~words.isin(schema.missing_values)]
-    if len(filled) and filled.map(lambda word: bool(NUMBER.fullmatch(word))).all():
+    if len(filled) and None not in map(parse_number, filled):
         return _numbers(words)
     return _text(words, schema.missing_values)

@@ -30,12 +30,12 @@ from qsmstats.tables.keys import (
 )
 from qsmstats.tables.raw import RawTable, place_problem
 from qsmstats.tables.spelling import known_spellings, unknown_level
-from qsmstats.tables.typed import INTEGER, NUMBER
+from qsmstats.tables.typed import parse_integer, parse_number
 
 __all__ = ["validate_tables"]
 
 EVERY_ERROR = 10**9  # frictionless stops at 1000 errors by itself
-LEXICAL = {"integer": INTEGER, "number": NUMBER}
+PARSERS = {"integer": parse_integer, "number": parse_number}
 
 
 class _NumberError(errors.TypeError):
@@ -51,8 +51,8 @@ class _PlainNumbers(Check):
     def validate_row(self, row: Row) -> Iterable[errors.CellError]:
         schema = load_schema(str(self.resource.name))
         for name, word in zip(row.field_names, row.cells, strict=True):
-            pattern = LEXICAL.get(schema.column(name).type)
-            if pattern and word not in schema.missing_values and not pattern.fullmatch(word):
+            parse = PARSERS.get(schema.column(name).type)
+            if parse and word not in schema.missing_values and parse(word) is None:
                 yield _NumberError.from_row(row, note="not plain", field_name=name)
 
 
@@ -168,7 +168,7 @@ def _required(word: str) -> str:
 
 def _number_hint(word: str, schema: TableSchema) -> str:
     point = word.replace(",", ".")
-    if point != word and NUMBER.fullmatch(point):
+    if point != word and parse_number(point) is not None:
         return f"; decimals take a point: {point}"
     return f"; a missing value is written {schema.missing_values[0]}"
 
