@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from qsmstats.studies.cohort import describe_cohort
+from qsmstats.tables.read import StudyTables
+
+
+@pytest.fixture
+def description():
+    participants = pd.DataFrame(
+        {
+            "participant_id": ["sub-1", "sub-2", "sub-3", "sub-4"],
+            "group": ["HC", "HC", "MS", "MS"],
+            "age": [30.0, 40.0, 50.0, 60.0],
+            "sex": ["F", "M", "F", None],
+        }
+    )
+    sessions = pd.DataFrame(
+        {
+            "participant_id": ["sub-1", "sub-2", "sub-3", "sub-3", "sub-4"],
+            "session_id": ["ses-1", "ses-1", "ses-1", "ses-2", "ses-1"],
+            "years": [0.0, 0.0, 0.0, 2.0, 0.0],
+        }
+    )
+    lesions = pd.DataFrame(
+        {
+            "participant_id": ["sub-3", "sub-3", "sub-3", "sub-4"],
+            "session_id": ["ses-1", "ses-1", "ses-2", "ses-1"],
+            "lesion_id": ["a", "b", "a", "a"],
+            "lesion_type": ["isointense", "hyperintense", "isointense", "isointense"],
+            "years": [0.0, 0.0, 2.0, 0.0],
+            "volume_mm3": [10.0, 20.0, 12.0, 30.0],
+        }
+    )
+    tables = StudyTables(participants=participants, sessions=sessions, lesions=lesions)
+    failures = pd.DataFrame(
+        [("sub-4", "ses-1", "x.nii.gz", "broken")],
+        columns=["participant_id", "session_id", "file", "reason"],
+    )
+    return describe_cohort(tables, lesions[lesions["participant_id"] != "sub-4"], failures)
+
+
+def test_flow_counts_every_stage(description):
+    flow = description.flow.set_index("stage")
+    columns = ["n_participants", "n_sessions", "n_lesions"]
+    assert flow.loc["enrolled", columns].tolist() == [4, 5, 4]
+    assert flow.loc["images read", columns].tolist() == [3, 4, 3]
+    assert flow.loc["followed", columns].tolist() == [1, 2, 3]
+    assert flow.loc["images read", "note"] == "1 sessions failed"
+
+
+def test_standardised_difference_by_hand(description):
+    age = description.participants.query("variable == 'Age, year'").iloc[0]
+    # Means 35 and 55, both variances 50: 20 / sqrt(50).
+    assert age["standardised_difference"] == pytest.approx(20 / np.sqrt(50))
+    assert age["HC"] == "35.0 ± 7.1"
+
+
+def test_missing_values_are_counted_per_group(description):
+    sex = description.participants.query("variable == 'Sex' and level == 'female'").iloc[0]
+    assert (sex["missing_HC"], sex["missing_MS"], sex["MS"]) == (0, 1, "1 (100.0%)")
+
+
+def test_census_is_of_the_first_session(description):
+    census = description.lesions.set_index("lesion_type")
+    assert census.loc["isointense", "n_lesions"] == 1
+    assert census.loc["isointense", "share"] == pytest.approx(0.5)
+    assert census.loc["paramagnetic_rim", "n_lesions"] == 0

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qsmstats import trajectories
+from qsmstats.errors import NotIdentifiedError
+
+from .conftest import SLOPES
+
+
+@pytest.fixture(scope="module")
+def answer(lesions):
+    return trajectories(lesions, "mwf_percent")
+
+
+def test_true_slopes_lie_within_their_error(answer):
+    table = answer.slopes.set_index("lesion_type")
+    for kind, slope in SLOPES.items():
+        row = table.loc[kind]
+        # Five slopes of one data set: three standard errors hold all of them 98.7 % of the time,
+        # and the seed is fixed.
+        assert abs(row["estimate"] - slope) < 3 * row["std_error"]
+
+
+def test_two_year_changes_are_twice_the_slopes(answer):
+    slopes = answer.slopes.set_index("lesion_type")
+    changes = answer.changes.set_index("lesion_type")
+    for column in ("estimate", "std_error", "conf_low", "conf_high"):
+        np.testing.assert_allclose(changes[column], 2 * slopes[column], rtol=1e-8)
+
+
+def test_tests_of_slopes_are_adjusted_over_types(answer):
+    p = answer.slopes["p_value"].to_numpy()
+    order = np.argsort(p)
+    holm = np.empty(5)
+    holm[order] = np.minimum(1, np.maximum.accumulate(p[order] * [5, 4, 3, 2, 1]))
+    np.testing.assert_allclose(answer.slopes["p_adjusted"], holm, rtol=1e-10)
+
+
+def test_patients_seen_once_are_left_out_and_counted(lesions, answer):
+    assert set(answer.fit.info.n_groups) == {"participant_id", "participant_id:lesion_id"}
+    assert answer.fit.info.n_groups["participant_id"] == 14
+    assert answer.notes[0].startswith("14 of 24 participants")
+
+
+def test_a_lesion_keeps_the_type_of_its_first_session(lesions):
+    changed = lesions.copy()
+    second = changed.index[(changed["participant_id"] == "sub-000") & (changed["years"] > 0)][0]
+    kinds = list(changed["lesion_type"].cat.categories)
+    old = changed.loc[second, "lesion_type"]
+    changed.loc[second, "lesion_type"] = kinds[(kinds.index(old) + 1) % 5]
+    answer = trajectories(changed)
+    assert "1 lesions changed type; they keep that of their first session." in answer.notes
+    np.testing.assert_allclose(
+        answer.slopes["estimate"], trajectories(lesions).slopes["estimate"], rtol=1e-12
+    )
+
+
+def test_one_visit_cannot_tell_a_change(lesions):
+    with pytest.raises(NotIdentifiedError, match="one visit cannot tell a change"):
+        trajectories(lesions[lesions["years"] == 0])
