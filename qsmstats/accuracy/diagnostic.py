@@ -13,7 +13,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from numpy.typing import ArrayLike
 
+from qsmstats.accuracy.areas import auc_rows
 from qsmstats.accuracy.intervals import INTERVALS, critical_value
 from qsmstats.accuracy.measures import measure_rows
 from qsmstats.accuracy.multiclass import multiclass_rows
@@ -90,27 +92,34 @@ def accuracy_of_pairs(
     missing: str = "exclude",
     indeterminate: str = "exclude",
     prevalences: Sequence[float] = (),
+    scores: Mapping[str, ArrayLike] | None = None,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """Accuracy of readings that `pair_classes` has paired; see `diagnostic_accuracy`."""
+    """Accuracy of readings that `pair_classes` has paired; see `diagnostic_accuracy`.
+
+    `scores` holds per class one number per lesion, in the order of the paired table.
+    """
     settings = _settings(interval, level, prevalences, seed)
     clusters = pairs.n_clusters if pairs.clusters else pd.NA
     fixed = {"n_clusters": clusters, "level": level, "missing": missing}
     fixed["indeterminate"] = indeterminate
+    # No policy can say which wrong class, or which score, an unread lesion would have got.
+    excluded = {"missing": "exclude", "indeterminate": "exclude"}
     records: list[dict[str, Any]] = []
     for name in pairs.classes:
         table = one_vs_rest(pairs, name, missing=missing, indeterminate=indeterminate)
         records += _records(measure_rows(table, settings), class_=name, n=table.n, **fixed)
+        if scores is not None and name in scores:
+            n, areas = auc_rows(pairs, name, scores[name], level=level)
+            records += _records(areas, class_=name, n=n, **(fixed | excluded))
     matrices, _ = confusion_matrices(pairs)
-    # No policy can say which wrong class an unread lesion would have been given.
-    fixed |= {"missing": "exclude", "indeterminate": "exclude"}
     rows = multiclass_rows(
         matrices,
         n_classes=len(pairs.classes),
         clustered=pairs.n_clusters > 0,
         settings=settings,
     )
-    records += _records(rows, class_=ALL_CLASSES, n=int(matrices.sum()), **fixed)
+    records += _records(rows, class_=ALL_CLASSES, n=int(matrices.sum()), **(fixed | excluded))
     integers = dict.fromkeys(("numerator", "denominator", "n", "n_clusters"), "Int64")
     return pd.DataFrame.from_records(records, columns=list(COLUMNS)).astype(integers)
 
@@ -129,6 +138,7 @@ def diagnostic_accuracy(
     unmapped: Mapping[str, str] | None = None,
     indeterminate_levels: Sequence[str] = (),
     prevalences: Sequence[float] = (),
+    scores: Mapping[str, str] | None = None,
     key: Sequence[str] = (),
     seed: int = 0,
 ) -> pd.DataFrame:
@@ -158,6 +168,10 @@ def diagnostic_accuracy(
         Levels of the index test that were read without a result.
     prevalences
         Prevalences for additional PPV and NPV.
+    scores
+        Class -> column of a number that is larger the more the lesion looks like that class;
+        adds the area under the ROC curve against the rest. Lesions without a score or without
+        a reference class are left out of it, whatever the policies.
     key
         Columns that identify a lesion; given, duplicates are an error.
     seed
@@ -188,6 +202,17 @@ def diagnostic_accuracy(
     InvalidDataError
         If a level has no place, a lesion stands twice, or a lesion has no cluster.
     """
+    columns = {} if scores is None else dict(scores)
+    unknown = [
+        f"{name}: {column}"
+        for name, column in columns.items()
+        if name not in mapping or column not in table.columns
+    ]
+    if unknown:
+        raise UsageError(
+            f"scores {unknown} name no class of the mapping or no column; the classes are"
+            f" {list(mapping)}, the columns {list(table.columns)}"
+        )
     pairs = pair_classes(
         table,
         index_test=index_test,
@@ -205,6 +230,7 @@ def diagnostic_accuracy(
         missing=missing,
         indeterminate=indeterminate,
         prevalences=prevalences,
+        scores={name: table[column].to_numpy() for name, column in columns.items()},
         seed=seed,
     )
 

@@ -1,0 +1,348 @@
+"""Agreement of raters on the class of each lesion.
+
+Which coefficient answers which question:
+
+- percent agreement: the plain share of agreeing pairs of ratings;
+- Cohen's kappa: each pair of raters (plain; linear and quadratic weights if ordered), with the
+  standard error of Fleiss, Cohen & Everitt 1969 from statsmodels;
+- Fleiss' kappa, Gwet's AC1 (AC2 with weights if ordered), Krippendorff's alpha: all raters;
+- per category: the same on "this category or another", and the specific agreement
+  sum r(r - 1) / sum r(m - 1) (Cicchetti & Feinstein 1990).
+
+Intervals that take lesions as independent use t on units - 1 (normal for Cohen's kappa). With
+at least 10 clusters (participants) there is the percentile cluster bootstrap, and it is the
+recommended one; below, it is refused with the reason.
+
+References
+----------
+Cicchetti DV, Feinstein AR (1990) J Clin Epidemiol 43:551-558.
+Fleiss JL, Cohen J, Everitt BS (1969) Psychol Bull 72:323-327.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.accuracy.coefficients import (
+    MEASUREMENTS,
+    agreement_coefficient,
+    coefficient_from_sums,
+    krippendorff_alpha,
+    krippendorff_std_error,
+    unit_sums,
+)
+from qsmstats.accuracy.intervals import critical_value
+from qsmstats.accuracy.multiclass import agreement_weights
+from qsmstats.accuracy.proportions import (
+    INDEPENDENT,
+    RECOMMENDED,
+    REFUSED,
+    refuse_few_clusters,
+)
+from qsmstats.accuracy.ratings import RatedUnits, rated_units
+from qsmstats.errors import NotIdentifiedError, UsageError
+
+__all__ = ["AGREEMENT_COLUMNS", "ALL_CATEGORIES", "agreement"]
+
+Floats = NDArray[np.float64]
+
+ALL_CATEGORIES = "all categories"
+
+AGREEMENT_COLUMNS = (
+    "coefficient",
+    "category",
+    "raters",
+    "estimate",
+    "std_error",
+    "conf_low",
+    "conf_high",
+    "n_units",
+    "n_raters",
+    "n_clusters",
+    "method",
+    "role",
+    "level",
+    "note",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Job:
+    """One coefficient: its value, its error, and its value in resamples of the clusters."""
+
+    name: str
+    category: str
+    raters: str
+    n_raters: int
+    n_units: int
+    estimate: float
+    std_error: float
+    df: float
+    resampled: Callable[[NDArray[np.int64]], Floats]
+
+
+def _cluster_sums(parts: Floats, data: RatedUnits) -> Floats:
+    sums = np.zeros((max(data.n_clusters, 1), *parts.shape[1:]))
+    np.add.at(sums, data.cluster, parts)
+    return sums
+
+
+def _count_job(
+    data: RatedUnits, counts: Floats, name: str, kind: str, category: str, weights: Floats
+) -> _Job:
+    found = agreement_coefficient(counts, kind=kind, weights=weights)
+    sums = _cluster_sums(unit_sums(counts, weights), data)
+    return _Job(
+        name=name,
+        category=category,
+        raters="all",
+        n_raters=len(data.raters),
+        n_units=int(np.sum(counts.sum(axis=1) >= 2)),
+        estimate=found.estimate,
+        std_error=found.std_error,
+        df=found.n_units - 1.0,
+        resampled=lambda draws: coefficient_from_sums(draws @ sums, weights, kind),
+    )
+
+
+def _krippendorff_job(data: RatedUnits, counts: Floats, category: str, measurement: str) -> _Job:
+    def resampled(draws: NDArray[np.int64]) -> Floats:
+        repeats = draws[:, data.cluster]
+        return np.array(
+            [
+                krippendorff_alpha(np.repeat(counts, row, axis=0), measurement=measurement)
+                for row in repeats
+            ]
+        )
+
+    n_units = int(np.sum(counts.sum(axis=1) >= 2))
+    return _Job(
+        name=f"krippendorff_alpha_{measurement}",
+        category=category,
+        raters="all",
+        n_raters=len(data.raters),
+        n_units=n_units,
+        estimate=krippendorff_alpha(counts, measurement=measurement),
+        std_error=krippendorff_std_error(counts) if measurement == "nominal" else math.nan,
+        df=n_units - 1.0,
+        resampled=resampled,
+    )
+
+
+def _specific_job(data: RatedUnits, counts: Floats, k: int) -> _Job:
+    """Specific agreement: of the other ratings of units once put into k, the share in k."""
+    chosen, rated = counts[:, k], counts.sum(axis=1)
+    sums = _cluster_sums(np.column_stack([chosen * (chosen - 1.0), chosen * (rated - 1.0)]), data)
+
+    def ratio(parts: Floats) -> Floats:
+        out = np.full(parts.shape[:-1], np.nan)
+        np.divide(parts[..., 0], parts[..., 1], out=out, where=parts[..., 1] > 0)
+        return out
+
+    return _Job(
+        name="specific_agreement",
+        category=data.categories[k],
+        raters="all",
+        n_raters=len(data.raters),
+        n_units=int(np.sum((chosen > 0) & (rated >= 2))),
+        estimate=float(ratio(sums.sum(axis=0))),
+        std_error=math.nan,
+        df=math.nan,
+        resampled=lambda draws: ratio(draws @ sums),
+    )
+
+
+def _kappa_job(data: RatedUnits, pair: tuple[int, int], kind: str) -> _Job:
+    """Cohen's kappa of two raters; `kind` is "", "linear" or "quadratic"."""
+    from statsmodels.stats.inter_rater import cohens_kappa
+
+    q = len(data.categories)
+    first, second = data.codes[:, pair[0]], data.codes[:, pair[1]]
+    both = (first >= 0) & (second >= 0)
+    tables = np.zeros((max(data.n_clusters, 1), q, q))
+    np.add.at(tables, (data.cluster[both], first[both], second[both]), 1.0)
+    weights = agreement_weights(q, kind) if kind else np.eye(q)
+
+    def kappa(table: Floats) -> Floats:
+        total = table.sum(axis=(-2, -1))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            observed = np.sum(weights * table, axis=(-2, -1)) / total
+            rows, columns = table.sum(axis=-1), table.sum(axis=-2)
+            chance = np.einsum("...k,kl,...l->...", rows, weights, columns) / total**2
+            value = (observed - chance) / (1.0 - chance)
+        return np.asarray(np.where(np.isfinite(value), value, np.nan), dtype=np.float64)
+
+    total = tables.sum(axis=0)
+    estimate = float(kappa(total))
+    defined = not math.isnan(estimate)
+    error = cohens_kappa(total, wt=kind or None).std_kappa if defined else math.nan
+    return _Job(
+        name="cohen_kappa" + (f"_{kind}" if kind else ""),
+        category=ALL_CATEGORIES,
+        raters=f"{data.raters[pair[0]]} - {data.raters[pair[1]]}",
+        n_raters=2,
+        n_units=int(both.sum()),
+        estimate=estimate,
+        std_error=float(error),
+        df=math.inf,
+        resampled=lambda draws: kappa(np.tensordot(draws.astype(np.float64), tables, axes=1)),
+    )
+
+
+def _jobs(data: RatedUnits, *, ordered: bool, measurement: str) -> Iterator[_Job]:
+    counts, q = data.counts(), len(data.categories)
+    identity = np.eye(q)
+    for name, kind in (
+        ("percent_agreement", "percent"),
+        ("fleiss_kappa", "fleiss"),
+        ("gwet_ac1", "gwet"),
+        ("brennan_prediger", "brennan_prediger"),
+    ):
+        yield _count_job(data, counts, name, kind, ALL_CATEGORIES, identity)
+    kinds = ("linear", "quadratic") if ordered else ()
+    for weights in kinds:
+        matrix = agreement_weights(q, weights)
+        yield _count_job(data, counts, f"gwet_ac2_{weights}", "gwet", ALL_CATEGORIES, matrix)
+    yield _krippendorff_job(data, counts, ALL_CATEGORIES, measurement)
+    for pair in itertools.combinations(range(len(data.raters)), 2):
+        for weights in ("", *kinds):
+            yield _kappa_job(data, pair, weights)
+    for k, category in enumerate(data.categories):
+        split = np.column_stack([counts[:, k], counts.sum(axis=1) - counts[:, k]])
+        yield _specific_job(data, counts, k)
+        for name, kind in (("fleiss_kappa", "fleiss"), ("gwet_ac1", "gwet")):
+            yield _count_job(data, split, name, kind, category, np.eye(2))
+        yield _krippendorff_job(data, split, category, "nominal")
+
+
+def _independent(job: _Job, level: float) -> dict[str, Any]:
+    row = {"method": "linearised", "role": INDEPENDENT, "std_error": job.std_error}
+    if math.isnan(job.estimate):
+        return row | {"note": "undefined: the ratings hold one category only"}
+    if math.isnan(job.std_error):
+        return row | {"note": "no standard error for independent units is offered"}
+    if job.std_error <= 1e-12:
+        return row | {"note": "no variation between units: the error is not estimable"}
+    half = critical_value(level, job.df) * job.std_error
+    low, high = max(job.estimate - half, -1.0), min(job.estimate + half, 1.0)
+    return row | {"conf_low": low, "conf_high": high, "note": ""}
+
+
+def _bootstrap(
+    job: _Job, draws: NDArray[np.int64] | None, refusal: str, level: float
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"method": "cluster_bootstrap_percentile", "role": RECOMMENDED}
+    if draws is None:
+        return row | {"role": REFUSED, "note": refusal}
+    values = job.resampled(draws)
+    lost = int(np.isnan(values).sum())
+    if lost == values.size:
+        return row | {"role": REFUSED, "note": "undefined in every resample"}
+    low, high = np.nanquantile(values, [(1.0 - level) / 2.0, (1.0 + level) / 2.0])
+    note = f"undefined in {lost} of {values.size} resamples" if lost else ""
+    if low == high:
+        return row | {"role": REFUSED, "note": "no variation between clusters"}
+    error = float(np.nanstd(values, ddof=1))
+    return row | {
+        "conf_low": float(low),
+        "conf_high": float(high),
+        "std_error": error,
+        "note": note,
+    }
+
+
+def _draws(data: RatedUnits, n_resamples: int, seed: int) -> tuple[NDArray[np.int64] | None, str]:
+    try:
+        refuse_few_clusters(data.n_clusters, "cluster bootstrap of agreement")
+    except NotIdentifiedError as refusal:
+        return None, str(refusal).split(";")[0]
+    shares = np.full(data.n_clusters, 1.0 / data.n_clusters)
+    random = np.random.default_rng(seed)
+    return random.multinomial(data.n_clusters, shares, n_resamples), ""
+
+
+def agreement(
+    ratings: pd.DataFrame,
+    *,
+    unit: Sequence[str] = ("participant_id", "session_id", "lesion_id"),
+    rater: str = "rater_id",
+    rating: str = "lesion_type",
+    cluster: str | None = "participant_id",
+    categories: Sequence[str] | None = None,
+    ordered: bool = False,
+    measurement: str = "nominal",
+    level: float = 0.95,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Agreement of raters, over all categories, per pair of raters and per category.
+
+    Parameters
+    ----------
+    ratings
+        One row per rater and unit.
+    unit
+        Columns that together name what was rated.
+    rater, rating
+        Columns of the rater and of the category given; a missing rating is allowed.
+    cluster
+        Column of the cluster that units are nested in, or None for independent units.
+    categories
+        All categories, in their order; those found, sorted, if None.
+    ordered
+        Whether the order of the categories means something: adds weighted coefficients.
+    measurement
+        Level of measurement for Krippendorff's alpha over all categories.
+    level
+        Confidence level.
+    n_resamples, seed
+        Cluster bootstrap (from 10 clusters on).
+
+    Returns
+    -------
+    DataFrame
+        Columns `AGREEMENT_COLUMNS`; for each coefficient one row with the interval that takes
+        units as independent and, with a cluster, one with the cluster bootstrap. NaN limits
+        come with their reason in `note`. `n_units` counts units with at least two ratings
+        (specific agreement: of those, the units put into the category at least once).
+
+    Raises
+    ------
+    UsageError
+        If an argument cannot be used.
+    InvalidDataError
+        If a rater rated a unit twice, or a rating is none of the categories.
+    """
+    if measurement not in MEASUREMENTS:
+        raise UsageError(f"measurement is {measurement!r}; choose one of {MEASUREMENTS}")
+    critical_value(level)
+    data = rated_units(
+        ratings, unit=unit, rater=rater, rating=rating, cluster=cluster, categories=categories
+    )
+    draws, refusal = (None, "") if cluster is None else _draws(data, n_resamples, seed)
+    records = []
+    for job in _jobs(data, ordered=ordered, measurement=measurement):
+        fixed = {
+            "coefficient": job.name,
+            "category": job.category,
+            "raters": job.raters,
+            "estimate": job.estimate,
+            "n_units": job.n_units,
+            "n_raters": job.n_raters,
+            "n_clusters": data.n_clusters if cluster is not None else pd.NA,
+            "level": level,
+        }
+        records.append(fixed | _independent(job, level))
+        if cluster is not None:
+            records.append(fixed | _bootstrap(job, draws, refusal, level))
+    frame = pd.DataFrame.from_records(records, columns=list(AGREEMENT_COLUMNS))
+    numbers = ["estimate", "std_error", "conf_low", "conf_high", "level"]
+    return frame.astype(dict.fromkeys(numbers, "float64") | {"n_clusters": "Int64"})

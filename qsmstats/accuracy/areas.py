@@ -1,0 +1,82 @@
+"""Rows of the accuracy frame for a continuous feature: the area under the ROC curve."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from qsmstats.accuracy.pairing import NEGATIVE, Pairs
+from qsmstats.accuracy.proportions import (
+    BOUND,
+    INDEPENDENT,
+    RECOMMENDED,
+    REFUSED,
+    SMALL_NUMBER_OF_CLUSTERS,
+    Estimate,
+)
+from qsmstats.accuracy.roc import Auc, area_under_curve
+from qsmstats.accuracy.rows import Row, empty_row
+from qsmstats.errors import NotIdentifiedError
+
+__all__ = ["auc_rows"]
+
+
+def _row(found: Auc, role: str) -> Row:
+    value = Estimate(
+        estimate=found.estimate,
+        conf_low=found.conf_low,
+        conf_high=found.conf_high,
+        method=found.method,
+        role=role,
+        note=found.note,
+    )
+    return Row(measure="auc", value=value)
+
+
+def _refused(area: float, reason: str) -> Row:
+    value = Estimate(
+        estimate=area,
+        conf_low=math.nan,
+        conf_high=math.nan,
+        method="obuchowski_logit",
+        role=REFUSED,
+        note=reason,
+    )
+    return Row(measure="auc", value=value)
+
+
+def auc_rows(
+    pairs: Pairs, class_: str, scores: ArrayLike, *, level: float
+) -> tuple[int, list[Row]]:
+    """Count the lesions and make the rows of one class against the rest.
+
+    Parameters
+    ----------
+    pairs
+        From `pair_classes`.
+    class_
+        One of its classes.
+    scores
+        One number per lesion, larger for the class; shape (n,).
+    level
+        Confidence level.
+    """
+    values = np.asarray(scores, dtype=np.float64)
+    keep: NDArray[np.bool_] = np.isfinite(values) & (pairs.reference >= NEGATIVE)
+    values, codes = values[keep], pairs.cluster[keep]
+    truth = pairs.reference[keep] == pairs.classes.index(class_)
+    n = int(keep.sum())
+    if truth.all() or not truth.any():
+        return n, [empty_row("auc", "not estimable: lesions of one reference group only")]
+    independent = area_under_curve(values, truth, cluster=None, level=level)
+    rows = [_row(independent, INDEPENDENT)]
+    if pairs.n_clusters:
+        try:
+            found = area_under_curve(values, truth, cluster=codes, level=level)
+        except NotIdentifiedError as refusal:
+            return n, [*rows, _refused(independent.estimate, str(refusal))]
+        few = found.n_clusters < SMALL_NUMBER_OF_CLUSTERS
+        rows.append(_row(found, BOUND if few else RECOMMENDED))
+    return n, rows

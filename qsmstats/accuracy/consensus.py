@@ -1,0 +1,97 @@
+"""One category per unit from several raters: majority, then the adjudicator.
+
+A unit gets the category that more than half of the raters gave, the adjudicator left aside.
+Without such a majority it gets the adjudicator's category if there is one, else none, and
+says so. Nothing is decided in silence: every unit with two different ratings is listed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.accuracy.ratings import rated_units
+from qsmstats.errors import UsageError
+
+__all__ = ["Consensus", "consensus"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consensus:
+    """Consensus of raters.
+
+    Attributes
+    ----------
+    labels
+        One row per unit: the unit's columns, the consensus (missing where undecided),
+        decided_by ("unanimous", "majority", "adjudicator", "undecided"), n_ratings.
+    disagreements
+        The units whose ratings differ, with one column per rater besides.
+    """
+
+    labels: pd.DataFrame
+    disagreements: pd.DataFrame
+
+
+def _decide(votes: Sequence[str], casting: str | None) -> tuple[str | None, str]:
+    ranked = Counter(votes).most_common(1)
+    if ranked and ranked[0][1] == len(votes):
+        return ranked[0][0], "unanimous"
+    if ranked and 2 * ranked[0][1] > len(votes):
+        return ranked[0][0], "majority"
+    return (None, "undecided") if casting is None else (casting, "adjudicator")
+
+
+def consensus(
+    ratings: pd.DataFrame,
+    *,
+    unit: Sequence[str] = ("participant_id", "session_id", "lesion_id"),
+    rater: str = "rater_id",
+    rating: str = "lesion_type",
+    adjudicator: str | None = None,
+    categories: Sequence[str] | None = None,
+) -> Consensus:
+    """Decide one category per unit by majority, ties by the adjudicator.
+
+    Parameters
+    ----------
+    ratings, unit, rater, rating, categories
+        As in `agreement`.
+    adjudicator
+        Rater whose category decides units without a majority, or None.
+
+    Raises
+    ------
+    UsageError
+        If the adjudicator is none of the raters, or an argument cannot be used.
+    InvalidDataError
+        If a rater rated a unit twice, or a rating is none of the categories.
+    """
+    data = rated_units(
+        ratings, unit=unit, rater=rater, rating=rating, cluster=None, categories=categories
+    )
+    if adjudicator is not None and adjudicator not in data.raters:
+        raise UsageError(f"adjudicator is {adjudicator!r}; the raters are {data.raters}")
+    names = np.array([*data.categories, None], dtype=object)
+    given: NDArray[np.object_] = names[data.codes]
+    voting = [k for k, name in enumerate(data.raters) if name != adjudicator]
+    casting = (
+        [None] * len(given) if adjudicator is None else given[:, data.raters.index(adjudicator)]
+    )
+    decided = [
+        _decide([vote for vote in row[voting] if vote is not None], last)
+        for row, last in zip(given, casting, strict=True)
+    ]
+    # rated_units numbers the units in the order of a sorted group-by, as here.
+    labels = ratings[list(unit)].drop_duplicates().sort_values(list(unit), ignore_index=True)
+    labels[rating] = [label for label, _ in decided]
+    labels["decided_by"] = [how for _, how in decided]
+    labels["n_ratings"] = (data.codes >= 0).sum(axis=1)
+    differ = np.array([len(set(row) - {None}) > 1 for row in given])
+    wide = pd.concat([labels, pd.DataFrame(given, columns=list(data.raters))], axis=1)
+    return Consensus(labels=labels, disagreements=wide[differ].reset_index(drop=True))

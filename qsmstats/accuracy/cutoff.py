@@ -1,0 +1,183 @@
+"""The ROC curve as a table, and the best cut-off with its optimism.
+
+A lesion is read as positive when its score is at least the threshold. The best cut-off
+maximises Youden's index J = sensitivity + specificity - 1 (Youden 1950). Being the best of
+these data it is too good: in each bootstrap sample the best cut-off is found anew and J there
+compared with J of that cut-off in the original data; the mean excess is the optimism, and J
+less the optimism the corrected J (Harrell, Lee & Mark 1996). With at least 10 clusters,
+clusters are resampled; below, lesions within their reference group, and the result says so.
+
+References
+----------
+Harrell FE, Lee KL, Mark DB (1996) Stat Med 15:361-387.
+Youden WJ (1950) Cancer 3:32-35.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from qsmstats.accuracy.proportions import SMALL_NUMBER_OF_CLUSTERS
+from qsmstats.accuracy.roc import checked_scores
+from qsmstats.errors import UsageError
+
+__all__ = ["Cutoff", "best_cutoff", "roc_curve"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cutoff:
+    """Best cut-off of a feature by Youden's index.
+
+    Attributes
+    ----------
+    threshold
+        Smallest score read as positive.
+    sensitivity, specificity, youden
+        In the data that chose it.
+    optimism, corrected_youden
+        Bootstrap estimate of what choosing gained, and Youden's index without it.
+    threshold_low, threshold_high
+        2.5 and 97.5 % quantiles of the cut-offs chosen in the resamples.
+    resampled
+        "clusters" or "lesions".
+    n_resamples
+        Resamples in which both groups were present.
+    """
+
+    threshold: float
+    sensitivity: float
+    specificity: float
+    youden: float
+    optimism: float
+    corrected_youden: float
+    threshold_low: float
+    threshold_high: float
+    resampled: str
+    n_resamples: int
+
+
+def roc_curve(scores: ArrayLike, reference: ArrayLike) -> pd.DataFrame:
+    """Sensitivity and specificity at every threshold.
+
+    Parameters
+    ----------
+    scores, reference
+        Feature and yes-no reference (0, 1) per lesion, shape (n,).
+
+    Returns
+    -------
+    DataFrame
+        Columns threshold (falling from infinity), tp, fn, tn, fp, sensitivity, specificity,
+        youden.
+
+    Raises
+    ------
+    UsageError
+        If the input cannot be used.
+    """
+    values, truth = checked_scores(scores, reference)
+    thresholds = np.unique(values)[::-1]
+    tp = np.array([0, *(int((truth & (values >= t)).sum()) for t in thresholds)])
+    fp = np.array([0, *(int((~truth & (values >= t)).sum()) for t in thresholds)])
+    positives, negatives = int(truth.sum()), int((~truth).sum())
+    sensitivity, specificity = tp / positives, 1.0 - fp / negatives
+    return pd.DataFrame(
+        {
+            "threshold": np.concatenate([[np.inf], thresholds]),
+            "tp": tp,
+            "fn": positives - tp,
+            "tn": negatives - fp,
+            "fp": fp,
+            "sensitivity": sensitivity,
+            "specificity": specificity,
+            "youden": sensitivity + specificity - 1.0,
+        }
+    )
+
+
+def _draws(
+    truth: NDArray[np.bool_], cluster: ArrayLike | None, n_resamples: int, seed: int
+) -> tuple[NDArray[np.int64], str]:
+    """How often each lesion is drawn, shape (n_resamples, n), and what was resampled."""
+    random = np.random.default_rng(seed)
+    if cluster is not None:
+        names, codes = np.unique(np.asarray(cluster), return_inverse=True)
+        if codes.shape != truth.shape:
+            raise UsageError(f"{codes.size} cluster labels for {truth.size} lesions")
+        if names.size >= SMALL_NUMBER_OF_CLUSTERS:
+            shares = np.full(names.size, 1.0 / names.size)
+            return random.multinomial(names.size, shares, n_resamples)[:, codes], "clusters"
+    draws = np.zeros((n_resamples, truth.size), dtype=np.int64)
+    for group in (truth, ~truth):
+        size = int(group.sum())
+        draws[:, group] = random.multinomial(size, np.full(size, 1.0 / size), n_resamples)
+    return draws, "lesions"
+
+
+def _youden(
+    weights: NDArray[np.int64], truth: NDArray[np.bool_], last: NDArray[np.int64]
+) -> Floats:
+    """Youden's index per resample and threshold; lesions sorted by falling score."""
+    up = np.cumsum(weights * truth, axis=1)[:, last]
+    down = np.cumsum(weights * ~truth, axis=1)[:, last]
+    with np.errstate(invalid="ignore"):
+        return np.asarray(up / up[:, -1:] - down / down[:, -1:], dtype=np.float64)
+
+
+def best_cutoff(
+    scores: ArrayLike,
+    reference: ArrayLike,
+    *,
+    cluster: ArrayLike | None,
+    n_resamples: int = 1000,
+    seed: int = 0,
+) -> Cutoff:
+    """Cut-off with the largest Youden index, and the optimism of having chosen it.
+
+    Parameters
+    ----------
+    scores, reference
+        Feature and yes-no reference (0, 1) per lesion, shape (n,); a higher score speaks for
+        the class.
+    cluster
+        Cluster of each lesion, or None for independent lesions.
+    n_resamples, seed
+        Number of bootstrap samples and seed of the generator.
+
+    Raises
+    ------
+    UsageError
+        If the input cannot be used.
+    """
+    values, truth = checked_scores(scores, reference)
+    draws, resampled = _draws(truth, cluster, n_resamples, seed)
+    order = np.argsort(-values, kind="stable")
+    values, truth, draws = values[order], truth[order], draws[:, order]
+    last = np.flatnonzero(np.append(np.diff(values) != 0.0, True))
+    thresholds = values[last]
+    own = _youden(np.ones((1, values.size), dtype=np.int64), truth, last)[0]
+    best = int(np.argmax(own))
+    again = _youden(draws, truth, last)
+    again = again[~np.isnan(again).any(axis=1)]
+    chosen = np.argmax(again, axis=1)
+    optimism = float(np.mean(again[np.arange(chosen.size), chosen] - own[chosen]))
+    low, high = np.quantile(thresholds[chosen], [0.025, 0.975])
+    read = values >= thresholds[best]
+    return Cutoff(
+        threshold=float(thresholds[best]),
+        sensitivity=float(read[truth].mean()),
+        specificity=float((~read[~truth]).mean()),
+        youden=float(own[best]),
+        optimism=optimism,
+        corrected_youden=float(own[best]) - optimism,
+        threshold_low=float(low),
+        threshold_high=float(high),
+        resampled=resampled,
+        n_resamples=int(chosen.size),
+    )
