@@ -205,7 +205,7 @@ def _text_writer(name: str) -> Write:
         return lambda value: outcome_title(str(value))
     if name == "contrast":
         return lambda value: contrast_title(str(value))
-    if name in {"step", "method", "role"}:
+    if name in {"coefficient", "method", "role", "step"}:
         return _words
     if name in _LEVELS:
         return lambda value: title(str(value))
@@ -228,7 +228,7 @@ def _plain_cell(name: str, write: Write) -> Callable[[pd.Series], Cell]:
         if pd.isna(value):
             return Cell(text=numbers.MISSING, sort="")
         value = value.item() if hasattr(value, "item") else value
-        sort = float(value) if isinstance(value, int | float) else str(value)
+        sort = float(value) if isinstance(value, int | float) else write(value)
         return Cell(text=write(value), sort=sort)
 
     return cell

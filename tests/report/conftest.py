@@ -1,5 +1,6 @@
-import made
 import pytest
+
+from . import made
 
 
 @pytest.fixture(scope="session")

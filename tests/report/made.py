@@ -196,6 +196,24 @@ def write_histology(out):
     (out / "histology" / "methods.txt").write_text(answer.methods)
 
 
+def write_raters(out):
+    from qsmstats.accuracy.agreement import agreement
+
+    random = np.random.default_rng(5)
+    first = lesions(12).drop_duplicates(["participant_id", "lesion_id"])
+    parts = []
+    for rater in ("rater-1", "rater-2"):
+        slips = random.random(len(first)) < 0.15
+        kinds = np.where(slips, random.choice(TYPES, len(first)), first["lesion_type"])
+        parts.append(first.assign(rater_id=rater, lesion_type=kinds))
+    ratings = pd.concat(parts)
+    columns = ["participant_id", "session_id", "lesion_id", "rater_id", "lesion_type"]
+    table = agreement(ratings[columns], categories=TYPES, n_resamples=200)
+    write(table, out / "raters" / "agreement.tsv")
+    unlike = first[["participant_id", "session_id", "lesion_id", "lesion_type"]].head(14)
+    write(unlike, out / "raters" / "disagreements.tsv")
+
+
 def write_checks(out, patients):
     tidy = lesions(patients)
     random = np.random.default_rng(2)
@@ -277,6 +295,7 @@ def write_results(out, patients=30):
     write_baseline(out)
     write_trajectory(out)
     write_histology(out)
+    write_raters(out)
     write_checks(out, patients)
     columns = ["participant_id", "session_id", "file", "reason"]
     write(pd.DataFrame(columns=columns), out / "failures.tsv")

@@ -1,4 +1,3 @@
-import made
 import pandas as pd
 import pytest
 
@@ -10,6 +9,8 @@ from qsmstats.report.accuracy_frames import (
     reading_steps,
 )
 from qsmstats.settings import HistologySettings
+
+from . import made
 
 
 @pytest.fixture(scope="module")

@@ -87,7 +87,7 @@ def cluster_shares(frame: pd.DataFrame, axes: Axes) -> Axes:
     axes.set_yticks(range(len(labels) - 1, -1, -1), labels)
     axes.set_ylim(-0.6, len(labels) - 0.4)
     axes.set_xlim(-0.04, 1.04)
-    axes.set_xticks([0, 0.25, 0.5, 0.75, 1], ["0 %", "25 %", "50 %", "75 %", "100 %"])
+    axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x", color="#EAEAEA", linewidth=0.6)
     axes.set_axisbelow(True)

@@ -1,29 +1,128 @@
-"""Raters: how far they agree on the type of a lesion."""
+"""Raters: how far they agree on the type of a lesion, and where they do not."""
 
 from __future__ import annotations
 
-from qsmstats.report.blocks import Block, Notice, Section
+import pandas as pd
+from matplotlib.figure import Figure
+
+from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Section
+from qsmstats.report.figures.forests import forest
+from qsmstats.report.names import lesion_types, title
+from qsmstats.report.numbers import fixed, interval
 from qsmstats.report.sections.context import Context, notes
+from qsmstats.report.style import INK, colour, marker
 
-__all__ = ["section"]
+__all__ = ["agreement_rows", "section"]
 
-CAPTIONS = {
-    "agreement": "Agreement between raters on the type of a lesion",
-    "disagreements": "Lesions on which raters disagree",
+REFUSED = "refused"
+ROLES = ("recommended", "lesions assumed independent")
+# Coefficients whose values per type are drawn; the others stand in the table.
+PER_TYPE = "fleiss_kappa"
+NAMES = {
+    "brennan_prediger": "Brennan and Prediger's kappa",
+    "cohen_kappa": "Cohen's kappa",
+    "fleiss_kappa": "Fleiss' kappa",
+    "gwet_ac1": "Gwet's AC1",
+    "krippendorff_alpha_nominal": "Krippendorff's alpha",
+    "percent_agreement": "share of agreeing pairs",
 }
-# Said elsewhere on the page, or part of the notes.
-SKIPPED = {"raters/notes"}
+FOLDED = {
+    "disagreements": "Lesions on which raters differ",
+    "unlike_consensus": "Lesions whose type in the lesions table is not the raters' consensus",
+}
 
 
 def section(context: Context) -> Section:
     """Return the section on agreement between raters."""
-    blocks: list[Block] = [*notes(context, "raters")]
-    for name in context.results.names("raters"):
-        short = name.removeprefix("raters/")
-        caption = CAPTIONS.get(short, short.replace("_", " ").capitalize())
-        table = None if name in SKIPPED else context.display(name, caption)
-        blocks += [table] if table else []
+    blocks: list[Block] = [*notes(context, "raters"), *_figure(context)]
+    rows = context.results.rows("raters/agreement")
+    if not rows.empty:
+        blocks += _table(context)
+        for name, caption in FOLDED.items():
+            table = context.display(f"raters/{name}", caption)
+            blocks += [Details(summary=caption, blocks=(table,))] if table else []
     if not blocks:
         text = "This study holds no ratings by several raters."
         blocks.append(Notice(text=text, warning=False))
     return Section(anchor="raters", title="Agreement between raters", blocks=tuple(blocks))
+
+
+def agreement_rows(agreement: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of the forest: coefficients over all types, then one kappa per type.
+
+    Parameters
+    ----------
+    agreement
+        Frame of `qsmstats.agreement`.
+
+    Returns
+    -------
+    DataFrame
+        Rows of `agreement`, each coefficient once with its recommended interval (where there is
+        none, with the one that assumes independent lesions), and their label, colour and marker.
+    """
+    usable = agreement[agreement["role"] != REFUSED].copy()
+    order = {role: place for place, role in enumerate(ROLES)}
+    usable["place"] = usable["role"].map(order).fillna(len(order))
+    usable = usable.sort_values("place", kind="stable").sort_index(kind="stable")
+    best = usable.loc[
+        usable.groupby(["coefficient", "category", "raters"], sort=False)["place"].idxmin()
+    ]
+    typed = best["category"].isin(lesion_types())
+    chosen = pd.concat([best[~typed], best[typed & (best["coefficient"] == PER_TYPE)]])
+    levels = [str(level) for level in chosen["category"]]
+    return chosen.assign(
+        label=[_label(row) for _, row in chosen.iterrows()],
+        colour=[colour(level) if level in lesion_types() else INK for level in levels],
+        marker=[marker(level) for level in levels],
+        text=[
+            f"{fixed(row['estimate'], 2)} ({interval(row['conf_low'], row['conf_high'], 2)})"
+            for _, row in chosen.iterrows()
+        ],
+    )
+
+
+def _label(row: pd.Series) -> str:
+    name = NAMES.get(str(row["coefficient"]), str(row["coefficient"]).replace("_", " "))
+    if row["category"] in lesion_types():
+        return f"{title(str(row['category']))}: {name}"
+    pair = str(row["raters"])
+    return f"{name}, {pair}" if " - " in pair else name
+
+
+def _figure(context: Context) -> list[FigureBlock]:
+    agreement = context.results.rows("raters/agreement")
+    needed = {"coefficient", "category", "raters", "role", "estimate", "conf_low", "conf_high"}
+    if not needed <= set(agreement.columns):
+        return []
+    rows = agreement_rows(agreement).dropna(subset=["estimate"])
+    if rows.empty:
+        return []
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        forest(rows, axes, column_title=f"estimate ({context.ci})")
+        axes.set_xlim(min(0.0, float(rows["conf_low"].min())), 1.0)
+        axes.set_xlabel("agreement")
+
+    spoken = "; ".join(f"{row['label']} {row['text']}" for _, row in rows.iterrows())
+    block = context.plates.draw(
+        "raters/agreement",
+        paint,
+        height=0.9 + 0.28 * len(rows),
+        caption="Agreement between raters, over all types and for each type against the others.",
+        reading="1 is perfect agreement; for every coefficient but the share of agreeing pairs 0 is"
+        " what chance would give. Intervals resample participants where there are enough of them.",
+        alt=f"Forest of agreement coefficients: {spoken}.",
+    )
+    return [block]
+
+
+def _table(context: Context) -> list[Block]:
+    only = ("coefficient", "category", "raters", "estimate", "conf_low", "std_error", "n_units")
+    table = context.display(
+        "raters/agreement",
+        "Every coefficient of agreement",
+        only=(*only, "method", "role", "note"),
+    )
+    return [Details(summary=table.caption, blocks=(table,))] if table else []

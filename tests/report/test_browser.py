@@ -1,0 +1,113 @@
+"""The page in a real browser; left out where there is no Chromium."""
+
+import pytest
+
+from .browser import Browser, find_browser
+
+pytestmark = pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with Browser() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser, drawn):
+    browser.open(drawn / "report.html")
+    return browser
+
+
+def test_nothing_is_fetched_and_nothing_complains(page):
+    requested = [event["request"]["url"] for event in page.seen("Network.requestWillBeSent")]
+    assert [url for url in requested if not url.startswith(("file:", "data:"))] == []
+    assert sum(url.startswith("file:") for url in requested) == 1
+    assert page.seen("Runtime.exceptionThrown") == []
+    assert page.seen("Runtime.consoleAPICalled") == []
+    assert page.seen("Log.entryAdded") == []
+
+
+COLUMN = """
+[...document.querySelectorAll('#table-baseline-contrasts-mwf-percent tbody tr')]
+  .map(row => row.cells[1].textContent)
+"""
+CLICK = """
+document.querySelectorAll('#table-baseline-contrasts-mwf-percent thead button')[1].click()
+"""
+
+
+def test_a_click_on_a_header_sorts_by_number_and_a_second_one_turns_the_order(page):
+    def numbers():
+        return [float(text.replace("−", "-")) for text in page.run(COLUMN)]
+
+    before = numbers()
+    page.run(CLICK)
+    assert numbers() == sorted(before) != before
+    page.run(CLICK)
+    assert numbers() == sorted(before, reverse=True)
+    states = page.run(
+        "[...document.querySelectorAll('#table-baseline-contrasts-mwf-percent thead th')]"
+        ".map(th => th.getAttribute('aria-sort')).filter(Boolean)"
+    )
+    assert states == ["descending"]
+
+
+FILTER = """
+(() => {{
+  const holder = document.querySelector('#table-raters-agreement-all');
+  const input = holder.querySelector('input');
+  input.value = {words!r};
+  input.dispatchEvent(new Event('input'));
+  const rows = [...holder.querySelectorAll('tbody tr')];
+  return [rows.filter(row => !row.hidden).length, rows.length,
+          holder.querySelector('[role=status]').textContent];
+}})()
+"""
+
+
+def test_a_long_table_is_filtered_by_words(page):
+    shown, total, said = page.run(FILTER.format(words="fleiss PRL"))
+    assert 0 < shown < total
+    assert said == f" {shown} of {total} rows"
+    assert page.run(FILTER.format(words=""))[:2] == [total, total]
+
+
+def test_the_keyboard_reaches_the_report_past_the_contents(page):
+    page.press("Tab")
+    assert page.run("document.activeElement.className") == "skip"
+    page.press("Enter")
+    assert page.run("location.hash") == "#main"
+
+
+def test_the_keyboard_sorts_a_table(page):
+    page.run("document.querySelectorAll('#table-cohort-lesions-all thead button')[1].focus()")
+    page.press("Enter")
+    counts = page.run(
+        "[...document.querySelectorAll('#table-cohort-lesions-all tbody tr')]"
+        ".map(row => Number(row.cells[1].textContent))"
+    )
+    assert counts == sorted(counts)
+
+
+@pytest.mark.parametrize("width", [360, 390, 768, 1280])
+def test_nothing_wider_than_the_screen_but_what_scrolls_by_itself(browser, drawn, width):
+    browser.open(drawn / "report.html", width=width)
+    assert browser.run("document.documentElement.scrollWidth") <= width
+
+
+def test_print_opens_what_is_folded_and_folds_it_again(page):
+    opened = "document.querySelectorAll('details[open]').length"
+    page.run("dispatchEvent(new Event('beforeprint'))")
+    assert page.run(opened) == page.run("document.querySelectorAll('details').length") > 0
+    page.run("dispatchEvent(new Event('afterprint'))")
+    assert page.run(opened) == 0
+
+
+def test_without_the_script_the_tables_are_plain_tables(browser, drawn, tmp_path):
+    text = (drawn / "report.html").read_text(encoding="utf-8")
+    plain = tmp_path / "plain.html"
+    plain.write_text(text[: text.index("<script>")] + "</body></html>", encoding="utf-8")
+    browser.open(plain)
+    assert browser.run("document.querySelectorAll('thead button, input').length") == 0
+    assert browser.run("document.querySelector('thead th').textContent") == "stage"
