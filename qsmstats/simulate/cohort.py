@@ -9,7 +9,7 @@ The truth is written beside the folder, to ``<folder>_truth.json``; no analysis 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 
 from qsmstats.errors import UsageError
 from qsmstats.simulate.anatomy import load_anatomy
-from qsmstats.simulate.dataset import describe_dataset, write_dictionary, write_json, write_table
+from qsmstats.simulate.dataset import describe_dataset, write_described, write_json
 from qsmstats.simulate.histology import draw_histology
 from qsmstats.simulate.parameters import Parameters
 from qsmstats.simulate.records import Record, Row, Task, simulate_participant
@@ -29,20 +29,6 @@ __all__ = ["Progress", "simulate_study", "truth_path"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) sessions."""
-
-COLUMNS = {
-    "participants": ("participant_id", "group", "age", "sex", "disease_duration", "edss"),
-    "lesions": ("participant_id", "session_id", "lesion_id", "label", "lesion_type"),
-    "ratings": ("participant_id", "session_id", "lesion_id", "rater_id", "lesion_type"),
-    "histology": (
-        "brain_id",
-        "lesion_id",
-        "index_test",
-        "reference_standard",
-        "mwf_percent",
-        "rim_contrast_ppb",
-    ),
-}
 
 
 def truth_path(folder: str | Path) -> Path:
@@ -117,7 +103,9 @@ def simulate_study(
         _write_tables(study, records, draw_histology(rng, parameters.histology))
         describe_dataset(study, seed=seed, resolution=resolution, counts=counts)
         write_json(truth_path(folder), study_truth(parameters, records, seed=seed))
-        study.replace(folder)
+        if folder.exists():
+            folder.rmdir()
+        study.rename(folder)
     return folder
 
 
@@ -166,13 +154,12 @@ def _records(tasks: list[Task], jobs: int) -> Iterator[Record]:
         yield from pool.map(simulate_participant, tasks)
 
 
-def _write_tables(folder: Path, records: list[Record], histology: Iterable[Row]) -> None:
-    rows: dict[str, Iterable[Row]] = {
+def _write_tables(folder: Path, records: list[Record], histology: list[Row]) -> None:
+    rows = {
         "participants": [record.participant for record in records],
         "lesions": [row for record in records for row in record.lesions],
         "ratings": [row for record in records for row in record.ratings],
         "histology": histology,
     }
-    for name, columns in COLUMNS.items():
-        write_table(folder / f"{name}.tsv", columns, rows[name])
-        write_dictionary(folder / f"{name}.json", name, columns)
+    for name, table in rows.items():
+        write_described(folder / f"{name}.tsv", name, table)

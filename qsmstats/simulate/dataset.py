@@ -26,7 +26,7 @@ __all__ = [
     "WHITE_MATTER",
     "MapFile",
     "describe_dataset",
-    "write_dictionary",
+    "write_described",
     "write_json",
     "write_table",
 ]
@@ -111,9 +111,9 @@ def describe_dataset(
     }
     write_json(folder / "dataset_description.json", description)
     text = README.format(seed=seed, **counts)
-    (folder / "README").write_text(text, encoding="utf-8")
-    (folder / ".bidsignore").write_text("\n".join(IGNORED) + "\n", encoding="utf-8")
-    (folder / "study.toml").write_text(_study(seed, resolution), encoding="utf-8")
+    (folder / "README").write_text(text, encoding="utf-8", newline="\n")
+    (folder / ".bidsignore").write_text("\n".join(IGNORED) + "\n", encoding="utf-8", newline="\n")
+    (folder / "study.toml").write_text(_study(seed, resolution), encoding="utf-8", newline="\n")
 
 
 def _study(seed: int, resolution: float) -> str:
@@ -131,7 +131,9 @@ def _study(seed: int, resolution: float) -> str:
 
 def write_json(path: Path, content: Any) -> None:
     """Write JSON with an end of line."""
-    path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(
+        json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8", newline="\n"
+    )
 
 
 def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
@@ -141,11 +143,18 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
     writer.writerow(columns)
     for row in rows:
         writer.writerow(["n/a" if row[name] is None else row[name] for name in columns])
-    path.write_text(text.getvalue(), encoding="utf-8")
+    path.write_text(text.getvalue(), encoding="utf-8", newline="\n")
 
 
-def write_dictionary(path: Path, schema: str, columns: Sequence[str]) -> None:
-    """Write the data dictionary of a table, from its schema."""
+def write_described(path: Path, schema: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write a table and, beside it, its data dictionary.
+
+    Columns stand in the order of the schema called `schema`; those that the rows do not have are
+    left out.
+    """
+    columns = [column.name for column in load_schema(schema).fields if column.name in rows[0]]
+    write_table(path, columns, rows)
     dictionary = data_dictionary(schema)
     described = {name: dictionary[name] for name in columns}
-    write_json(path, {"Description": load_schema(schema).description, **described})
+    content = {"Description": load_schema(schema).description, **described}
+    write_json(path.with_suffix(".json"), content)

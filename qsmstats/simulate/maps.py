@@ -95,8 +95,8 @@ class MapParameters:
 
 def mwf() -> MapParameters:
     """Truth of the myelin water fraction, percent."""
-    # Lesion means of about 0.1 to 12 %: they lie 3.5 standard deviations or more above zero for
-    # every type, so that the floor of the images (see images.py) is met by about one PRL in 5,000.
+    # Lesion means of about 0.1 to 12 %: the floor of values.least_value is met by about one
+    # PRL in 10,000 and by fewer of the other types, so that it biases no mean noticeably.
     return MapParameters(
         means={
             CONTROL_TISSUE: 11.4,  # Laule

@@ -15,7 +15,7 @@ from qsmstats.simulate.dataset import (
     LABELS,
     MAP_FILES,
     WHITE_MATTER,
-    write_dictionary,
+    write_described,
     write_json,
     write_table,
 )
@@ -31,7 +31,6 @@ from qsmstats.simulate.participants import SimulatedParticipant
 
 __all__ = ["write_participant"]
 
-SESSION_COLUMNS = ("session_id", "years")
 TEMPLATE = "MNI152NLin2009aSym"
 
 
@@ -49,16 +48,14 @@ def write_participant(
     for session in range(len(person.years)):
         _write_maps(folder, rng, anatomy, parameters, participant, session, far)
         _write_masks(folder, anatomy, participant, session)
-    table = folder / person.participant_id / f"{person.participant_id}_sessions.tsv"
-    write_table(
-        table,
-        SESSION_COLUMNS,
-        (
+    write_described(
+        folder / person.participant_id / f"{person.participant_id}_sessions.tsv",
+        "sessions",
+        [
             {"session_id": session_id, "years": years}
             for session_id, years in zip(person.session_ids, person.years, strict=True)
-        ),
+        ],
     )
-    write_dictionary(table.with_suffix(".json"), "sessions", SESSION_COLUMNS)
 
 
 def _path(folder: Path, participant: SimulatedParticipant, session: int, pattern: str) -> Path:
