@@ -1,5 +1,7 @@
 """The page in a real browser; left out where there is no Chromium."""
 
+from pathlib import Path
+
 import pytest
 
 from .browser import Browser, find_browser
@@ -111,3 +113,18 @@ def test_without_the_script_the_tables_are_plain_tables(browser, drawn, tmp_path
     browser.open(plain)
     assert browser.run("document.querySelectorAll('thead button, input').length") == 0
     assert browser.run("document.querySelector('thead th').textContent") == "stage"
+
+
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+VIOLATIONS = """
+axe.run(document).then(found =>
+  found.violations.map(item => `${item.id} (${item.impact}): ${item.nodes[0].html}`))
+"""
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_no_barrier(browser, drawn, width):
+    """axe-core 4.14.1 (https://github.com/dequelabs/axe-core), unchanged, in vendor/."""
+    browser.open(drawn / "report.html", width=width)
+    browser.run(AXE.read_text(encoding="utf-8"))
+    assert browser.run(VIOLATIONS) == []
