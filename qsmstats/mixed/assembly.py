@@ -234,7 +234,7 @@ def _residuals(frame: ModelFrame, weights: Sequence[str]) -> Residuals:
     return Residuals(
         column=column,
         levels=levels,
-        codes=None if column is None else frame.data[column].cat.codes.to_numpy(dtype=np.int64),
+        codes=None if column is None else np.asarray(frame.data[column].cat.codes, dtype=np.int64),
         weight_column=numbers[0] if numbers else None,
         prior=prior,
     )

@@ -301,7 +301,7 @@ def _bin(levels: Sequence[LevelProducts]) -> Bins | None:
 def _outer(levels: Sequence[LevelProducts]) -> int:
     """Return number of columns of U."""
     last = levels[-1]
-    return last.blocks.shape[2] - last.columns
+    return int(last.blocks.shape[2] - last.columns)
 
 
 def _upper_columns(levels: Sequence[LevelProducts]) -> list[tuple[int, int]]:

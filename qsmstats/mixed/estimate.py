@@ -7,8 +7,9 @@ decomposition, which holds for singular T too.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,14 @@ from scipy.linalg import solve_triangular
 
 from qsmstats.mixed.assembly import Problem
 from qsmstats.mixed.covariance import Parametrisation
+from qsmstats.mixed.crossed import crossed_products, evaluate_crossed
 from qsmstats.mixed.crossproducts import attach, design_products
-from qsmstats.mixed.hierarchy import eliminate, merge_factors
+from qsmstats.mixed.hierarchy import Factor, eliminate, merge_factors, split_crossed
+from qsmstats.mixed.jets import Jet
 from qsmstats.mixed.likelihood import Objective, Point
 from qsmstats.mixed.moments import Moments
 from qsmstats.mixed.optimise import Record, minimise
+from qsmstats.mixed.start import start_crossed, start_nested
 from qsmstats.mixed.sweeps import evaluate
 
 __all__ = ["Engine", "Solution", "build_engine", "solve"]
@@ -30,6 +34,8 @@ Matrix = NDArray[np.float64]
 # An eigenvalue of a relative covariance below this share of the largest is a zero variance
 # (lme4 calls a fit singular at 1e-4 on the scale of standard deviations).
 _SINGULAR = 1e-8
+# Columns of the last level from which crossed factors are swept as one dense block.
+_MOST_COLUMNS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +46,8 @@ class Engine:
     ----------
     objective
         The criterion in free parameters.
+    start
+        Free parameters to start from, shape (m,).
     order
         Formula position of each term in the order of the parameters.
     whiteners
@@ -51,6 +59,7 @@ class Engine:
     """
 
     objective: Objective
+    start: Matrix
     order: tuple[int, ...]
     whiteners: tuple[Matrix, ...]
     offset: float
@@ -58,7 +67,7 @@ class Engine:
 
     def criterion(self, point: Point) -> float:
         """-2 log likelihood with all constants, as lme4's."""
-        return point.value + self.offset
+        return float(point.value) + self.offset
 
     def factors(self, theta: Matrix) -> tuple[Matrix, ...]:
         """Relative Cholesky factors in the user's units, in formula order."""
@@ -118,29 +127,11 @@ class Solution:
 
 def build_engine(problem: Problem, *, reml: bool) -> Engine:
     """Cross-products, elimination order and criterion of a problem."""
-    random, residuals = problem.random, problem.residuals
-    factors = merge_factors(
-        [frozenset(part.design.grouping.names) for part in random],
-        [part.codes for part in random],
-        [part.columns.shape[1] for part in random],
-    )
-    levels = eliminate(factors)
-    strata = None if residuals.codes is None else (residuals.codes, len(residuals.levels))
-    design = design_products(
-        levels,
-        [part.columns for part in random],
-        problem.basis,
-        row_scale=None if residuals.prior is None else np.sqrt(residuals.prior),
-        strata=strata,
-    )
-    products = attach(design, problem.reduced)
-    order = tuple(member.term for level in levels for member in level.members)
-    widths = tuple(random[term].columns.shape[1] for term in order)
-    parametrisation = Parametrisation(strata=0 if strata is None else strata[1] - 1, widths=widths)
+    made = _likelihood(problem)
     n, p = problem.basis.shape
     objective = Objective(
-        evaluate=lambda x: evaluate(products, x),
-        parametrisation=parametrisation,
+        evaluate=made.evaluate,
+        parametrisation=made.parametrisation,
         counts=_stratum_sizes(problem)[1:],
         n=n,
         rank=p,
@@ -148,17 +139,95 @@ def build_engine(problem: Problem, *, reml: bool) -> Engine:
     )
     return Engine(
         objective=objective,
-        order=order,
-        whiteners=tuple(part.whitener for part in random),
+        start=made.start,
+        order=made.order,
+        whiteners=tuple(part.whitener for part in problem.random),
         offset=_offset(problem, reml=reml),
         problem=problem,
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Likelihood:
+    """x -> (F, l) of a problem, its parameters, where to start, and the order of its terms."""
+
+    evaluate: Callable[[Matrix], tuple[Jet, Jet]]
+    parametrisation: Parametrisation
+    start: Matrix
+    order: tuple[int, ...]
+
+
+def _likelihood(problem: Problem) -> _Likelihood:
+    """Choose between nested sweeps and a dense crossed block."""
+    random = problem.random
+    factors = merge_factors(
+        [frozenset(part.design.grouping.names) for part in random],
+        [part.codes for part in random],
+        [part.columns.shape[1] for part in random],
+    )
+    split = split_crossed(factors, _MOST_COLUMNS)
+    return _nested(problem, factors) if split is None else _crossed(problem, *split)
+
+
+def _parametrisation(problem: Problem, order: Sequence[int]) -> Parametrisation:
+    return Parametrisation(
+        strata=max(len(problem.residuals.levels) - 1, 0),
+        widths=tuple(problem.random[term].columns.shape[1] for term in order),
+    )
+
+
+def _nested(problem: Problem, factors: Sequence[Factor]) -> _Likelihood:
+    levels = eliminate(factors)
+    columns = [part.columns for part in problem.random]
+    design = design_products(
+        levels, columns, problem.basis, row_scale=_row_scale(problem), strata=_strata(problem)
+    )
+    products = attach(design, problem.reduced)
+    order = tuple(member.term for level in levels for member in level.members)
+    parametrisation = _parametrisation(problem, order)
+    places = [level.column_places() for level in levels]
+    return _Likelihood(
+        evaluate=partial(evaluate, products),
+        parametrisation=parametrisation,
+        start=start_nested(products, parametrisation, places, len(problem.response)),
+        order=order,
+    )
+
+
+def _crossed(problem: Problem, swept: Factor, others: Sequence[Factor]) -> _Likelihood:
+    both = np.column_stack([problem.basis, problem.reduced])
+    products = crossed_products(
+        swept,
+        others,
+        [part.columns for part in problem.random],
+        both,
+        row_scale=_row_scale(problem),
+        strata=_strata(problem),
+    )
+    order = tuple(term for factor in (swept, *others) for term in factor.terms)
+    parametrisation = _parametrisation(problem, order)
+    return _Likelihood(
+        evaluate=partial(evaluate_crossed, products),
+        parametrisation=parametrisation,
+        start=start_crossed(products, parametrisation, len(problem.response)),
+        order=order,
+    )
+
+
+def _row_scale(problem: Problem) -> Matrix | None:
+    prior = problem.residuals.prior
+    return None if prior is None else np.sqrt(prior)
+
+
+def _strata(problem: Problem) -> tuple[NDArray[np.int64], int] | None:
+    residuals = problem.residuals
+    return None if residuals.codes is None else (residuals.codes, len(residuals.levels))
+
+
 def solve(engine: Engine) -> Solution:
     """Minimise the criterion and translate the optimum."""
     objective, problem = engine.objective, engine.problem
-    record = minimise(objective.at, objective.parametrisation.start())
+    record = minimise(objective.at, engine.start)
     point = objective.at(objective.parametrisation.orient(record.point.theta))
     made = point.profile
     sigma = float(np.sqrt(made.rss / made.degrees)) * problem.scale
@@ -205,5 +274,6 @@ def _offset(problem: Problem, *, reml: bool) -> float:
 
 def _lower(matrix: Matrix) -> Matrix:
     """Return the lower triangular factor with non-negative diagonal and the same L L'."""
-    lower = np.linalg.qr(matrix.T, mode="r").T
-    return lower * np.where(np.diag(lower) < 0.0, -1.0, 1.0)
+    upper = np.asarray(np.linalg.qr(matrix.T, mode="r"))
+    lower: Matrix = upper.T * np.where(np.diag(upper) < 0.0, -1.0, 1.0)
+    return lower

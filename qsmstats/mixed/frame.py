@@ -136,7 +136,9 @@ def model_frame(
         kept=kept,
         dropped=dropped,
         empty_levels={
-            name: gone for name in variables if (gone := _empty_levels(columns[name], frame[name]))
+            name: levels
+            for name in variables
+            if (levels := _empty_levels(columns[name], frame[name]))
         },
     )
 
@@ -144,7 +146,7 @@ def model_frame(
 def _require(data: pd.DataFrame, names: Collection[str]) -> None:
     for name in names:
         if name in data.columns:
-            if data.columns.get_indexer_for([name]).size > 1:
+            if np.sum(data.columns == name) > 1:
                 raise InvalidDataError(f"the data hold two columns named '{name}'; keep one")
             continue
         close = difflib.get_close_matches(name, map(str, data.columns), n=1)

@@ -98,8 +98,8 @@ def grouping(
             raise InvalidDataError(f"grouping {':'.join(names)} has too many combinations to code")
         mixed = mixed * len(values) + codes
     observed, dense = compress(mixed, size)
-    values = tuple(columns[name][1] for name in names)
-    return Grouping(names=tuple(names), values=values, observed=observed), dense
+    distinct = tuple(columns[name][1] for name in names)
+    return Grouping(names=tuple(names), values=distinct, observed=observed), dense
 
 
 def coded_column(column: pd.Series) -> tuple[Codes, pd.Index]:
@@ -108,7 +108,7 @@ def coded_column(column: pd.Series) -> tuple[Codes, pd.Index]:
     Values that cannot be sorted keep their order of appearance.
     """
     if isinstance(column.dtype, pd.CategoricalDtype):
-        return column.cat.codes.to_numpy(dtype=np.int64), column.cat.categories
+        return np.asarray(column.cat.codes, dtype=np.int64), column.cat.categories
     try:
         codes, values = pd.factorize(column, sort=True)
     except TypeError:

@@ -22,7 +22,7 @@ from scipy.sparse.csgraph import connected_components
 
 from qsmstats.mixed.grouping import compress
 
-__all__ = ["Factor", "Level", "Member", "eliminate"]
+__all__ = ["Factor", "Level", "Member", "eliminate", "merge_factors", "split_crossed"]
 
 Codes = NDArray[np.int64]
 
@@ -92,6 +92,14 @@ class Level:
     members: tuple[Member, ...]
     parents: tuple[Codes, ...]
 
+    def column_places(self) -> NDArray[np.float64]:
+        """Return ones where a column of Z is a copy of a term's column, shape (columns, q)."""
+        copies = [place for member in self.members for place in member.place.T]
+        made = np.zeros((len(copies), self.columns))
+        for row, place in enumerate(copies):
+            made[row, place] = 1.0
+        return made
+
 
 def eliminate(factors: Sequence[Factor]) -> tuple[Level, ...]:
     """Order grouping factors into a chain of levels, finest first."""
@@ -102,10 +110,23 @@ def eliminate(factors: Sequence[Factor]) -> tuple[Level, ...]:
     return _renumber(steps)
 
 
+def split_crossed(factors: Sequence[Factor], most: int) -> tuple[Factor, list[Factor]] | None:
+    """Return the factor to sweep and the others, if the last level would be wider than `most`."""
+    chain, crossed = _chain(factors)
+    if not crossed:
+        return None
+    parts, _ = _connected_parts([chain[-1], *crossed])
+    width = sum(_number_within(factor, parts)[1] * sum(factor.widths) for factor in crossed)
+    if width <= most:
+        return None
+    swept = max(factors, key=lambda factor: factor.size * sum(factor.widths))
+    return swept, [factor for factor in factors if factor is not swept]
+
+
 def _chain(factors: Sequence[Factor]) -> tuple[list[Factor], list[Factor]]:
-    order = sorted(factors, key=lambda f: (-f.size * sum(f.widths), f.terms))
-    order.sort(key=lambda f: -f.size)
-    chain, crossed = [order[0]], []
+    order = sorted(factors, key=lambda f: (-f.size, f.terms))
+    chain: list[Factor] = [order[0]]
+    crossed: list[Factor] = []
     for factor in order[1:]:
         (chain if _is_nested(chain[-1], factor) else crossed).append(factor)
     return chain, crossed
@@ -142,7 +163,7 @@ def _own_level(factor: Factor) -> _Step:
 
 def _crossed_level(finest: Factor, crossed: Sequence[Factor]) -> _Step:
     """Return the crossed factors as one level over the connected parts of the design."""
-    codes, size = connected_parts([finest, *crossed])
+    codes, size = _connected_parts([finest, *crossed])
     members, start = [], 0
     for factor in crossed:
         local, copies = _number_within(factor, codes)
@@ -153,7 +174,7 @@ def _crossed_level(finest: Factor, crossed: Sequence[Factor]) -> _Step:
     return _Step(codes, size, start, tuple(members))
 
 
-def connected_parts(factors: Sequence[Factor]) -> tuple[Codes, int]:
+def _connected_parts(factors: Sequence[Factor]) -> tuple[Codes, int]:
     """Part of each row when groups of all factors that share a row are joined."""
     first = factors[0]
     offset = np.cumsum([0, *(factor.size for factor in factors)])

@@ -1,7 +1,8 @@
 """Hypotheses about the fixed effects: terms of types I, II and III, and contrasts by name.
 
-Type I: with X = Q R, the rows of R that belong to the term: the term after those before it.
-Type II: the same with the columns ordered so that terms which contain the term come last.
+Type I: with X = Q R, R made unit triangular, the rows of R that belong to the term: the term after
+those before it. Type II: the same with the columns ordered so that terms which contain the term
+come last. (lmerTest also sets entries of R below 1e-6 to zero, whatever the units; here none are.)
 Type III, as SAS and lmerTest (Kuznetsova et al. 2017, J Stat Softw 82(13), section 4): let X_c have
 all indicator columns of every factor in every term, and X M = X_c, so that b = M b_c and row i of M
 is coefficient i as an estimable function of b_c. A term's rows, made orthogonal to those of the
@@ -48,15 +49,12 @@ def term_hypotheses(fit: MixedFit, kind: int) -> dict[str, Matrix]:
     terms = fit.fixed.terms
     columns = {term.label: _kept_columns(fit, term) for term in terms}
     tested = [term for term in terms if term.label != "Intercept"]
-    if kind == 3:
-        return _type_three(fit, tested, columns)
     root = fit.moments.basis
-    return {
-        term.label: _sequential(
-            root, terms if kind == 1 else _containing_last(terms, term), term, columns
-        )
-        for term in tested
-    }
+    if kind == 1 or len(tested) == 1:
+        return {term.label: _sequential(root, terms, term, columns) for term in tested}
+    if kind == 2:
+        return {term.label: _type_two(root, terms, term, columns) for term in tested}
+    return _type_three(fit, tested, columns)
 
 
 def _kept_columns(fit: MixedFit, term: DesignTerm) -> list[int]:
@@ -69,10 +67,21 @@ def _contains(larger: DesignTerm, term: DesignTerm) -> bool:
     return larger.numbers == term.numbers and larger.categories > term.categories
 
 
-def _containing_last(terms: Sequence[DesignTerm], term: DesignTerm) -> list[DesignTerm]:
+def _type_two(
+    root: Matrix,
+    terms: Sequence[DesignTerm],
+    term: DesignTerm,
+    columns: Mapping[str, list[int]],
+) -> Matrix:
+    """Rows of a term when the terms that contain it come last; its coefficients if there are none.
+
+    Both span the same hypothesis behind all other terms, but joint df depend on the basis.
+    """
     later = [other for other in terms if _contains(other, term)]
+    if not later:
+        return np.eye(len(root))[columns[term.label]]
     first = [other for other in terms if other not in later and other is not term]
-    return [*first, term, *later]
+    return _sequential(root, [*first, term, *later], term, columns)
 
 
 def _sequential(
@@ -80,11 +89,12 @@ def _sequential(
 ) -> Matrix:
     """Rows of the unit triangular factor that belong to the term when terms come in this order."""
     sequence = [column for other in order for column in columns[other.label]]
-    triangular = np.linalg.qr(root[:, sequence], mode="r")
+    triangular = np.asarray(np.linalg.qr(root[:, sequence], mode="r"))
     rows = np.empty_like(triangular)
     rows[:, sequence] = triangular / np.diag(triangular)[:, None]
-    start = sequence.index(columns[term.label][0]) if columns[term.label] else 0
-    return rows[start : start + len(columns[term.label])]
+    own = columns[term.label]
+    start = sequence.index(own[0]) if own else 0
+    return rows[start : start + len(own)]
 
 
 def _type_three(
@@ -117,7 +127,8 @@ def _complete_coding(fit: MixedFit) -> Matrix:
         made, _, rank, _ = np.linalg.lstsq(fitted / scale, target, rcond=1e-9)
         if rank == len(scale):
             break
-    return made / scale[:, None]
+    coding: Matrix = made / scale[:, None]
+    return coding
 
 
 def named_contrasts(
@@ -151,7 +162,7 @@ def _row(weights: Mapping[str, float], names: Sequence[str]) -> Matrix:
         if name not in row.index:
             raise UsageError(f"'{name}' is no coefficient; there are {', '.join(names)}")
         row[name] = float(weight)
-    return row.to_numpy()
+    return np.asarray(row, dtype=np.float64)
 
 
 def _label(weights: Mapping[str, float]) -> str:

@@ -127,7 +127,8 @@ def adjusted_covariance(fit: Fitted, df: Method = "satterthwaite") -> Matrix:
     moments = fit.moments
     inverse = solve_triangular(moments.basis, np.eye(len(moments.basis)))
     local = _approximation(moments, df).covariance
-    return inverse @ local @ inverse.T * moments.scale**2
+    made: Matrix = inverse @ local @ inverse.T * moments.scale**2
+    return made
 
 
 def tidy(inference: RowInference, level: float = 0.95) -> pd.DataFrame:
@@ -154,7 +155,8 @@ def _local(rows: Matrix, moments: Moments) -> Matrix:
     """Rows of L in the basis of the cross-products: L R^-1."""
     if not len(moments.basis):
         return rows
-    return solve_triangular(moments.basis, rows.T, trans=1).T
+    local: Matrix = solve_triangular(moments.basis, rows.T, trans=1).T
+    return local
 
 
 def _independent_rows(rows: Matrix, covariance: Matrix, moments: Moments) -> Matrix:
@@ -172,7 +174,8 @@ def _independent_rows(rows: Matrix, covariance: Matrix, moments: Moments) -> Mat
     if np.linalg.eigvalsh(whole / np.outer(size, size))[0] > 1e-10:
         return rows
     values, axes = np.linalg.eigh(whole)
-    return (axes.T @ rows)[values > 1e-8 * values[-1]]
+    turned: Matrix = axes[:, values > 1e-8 * values[-1]].T @ rows
+    return turned
 
 
 class _Approximation(Protocol):

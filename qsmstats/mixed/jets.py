@@ -63,7 +63,8 @@ def pair_index(m: int) -> NDArray[np.intp]:
     """Position of pair (i, j) among the second derivatives, shape (m, m)."""
     high = np.maximum.outer(np.arange(m), np.arange(m))
     low = np.minimum.outer(np.arange(m), np.arange(m))
-    return high * (high + 1) // 2 + low
+    index: NDArray[np.intp] = high * (high + 1) // 2 + low
+    return index
 
 
 def constant(value: Matrix) -> Jet:

@@ -101,7 +101,9 @@ def _pseudo_inverse(information: Matrix) -> Matrix:
     scale = np.sqrt(np.maximum(np.abs(np.diag(information)), 1e-300))
     size, axes = np.linalg.eigh(information / np.outer(scale, scale))
     used = np.abs(size) > 1e-11 * np.abs(size).max()
-    return (axes[:, used] / size[used]) @ axes[:, used].T / np.outer(scale, scale)
+    inverse: Matrix = (axes[:, used] / size[used]) @ axes[:, used].T
+    inverse /= np.outer(scale, scale)
+    return inverse
 
 
 def _linear_derivatives(moments: Moments) -> tuple[Matrix, Matrix, Matrix]:

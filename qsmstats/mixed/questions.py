@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import pandas as pd
 
 if TYPE_CHECKING:
-    from qsmstats.mixed.variance import RSquared
-
     from qsmstats.mixed.fit import MixedFit
     from qsmstats.mixed.inference import Method
     from qsmstats.mixed.influence import Influence
+    from qsmstats.mixed.variance import RSquared
 
 __all__ = ["Questions"]
 

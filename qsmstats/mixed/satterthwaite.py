@@ -79,4 +79,5 @@ def _uncertainty(hessian: Matrix) -> Matrix:
     """2 H^-1 over the directions in which the deviance is curved upwards."""
     size, axes = np.linalg.eigh(hessian)
     curved = size > 1e-9 * max(float(size[-1]), 1.0)
-    return 2.0 * (axes[:, curved] / size[curved]) @ axes[:, curved].T
+    made: Matrix = 2.0 * (axes[:, curved] / size[curved]) @ axes[:, curved].T
+    return made

@@ -27,7 +27,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,7 +87,7 @@ def _sweep_bins(bins: Bins, level: LevelProducts, t: Matrix) -> tuple[list[Jet],
     sides = m.map(lambda a: np.tensordot(a, bins.total, axes=([-2, -1], [0, 3])))
     spread = m.map(lambda a: a[..., bins.cell_shapes])
     parts = [
-        spread.map(lambda a, cells=cells, starts=starts: _sum_cells(a, cells, starts))
+        spread.map(partial(_sum_cells, cells=cells, starts=starts))
         for cells, starts in zip(bins.cells, bins.cell_starts, strict=True)
     ]
     return parts, sides, logdet
@@ -104,12 +104,16 @@ def _sweep_level(
 ) -> tuple[list[Jet], Jet, Jet]:
     """Sweep a level group by group, in blocks of groups that bound the memory."""
     pieces = [
-        _sweep_groups(level, block.map(lambda a, inside=inside: a[..., inside]), t, coarser, starts)
+        _sweep_groups(level, block.map(partial(_groups, inside=inside)), t, coarser, starts)
         for inside, starts in _blocks_of_groups(level, block, len(t))
     ]
     parts = [_join(column) for column in zip(*(piece[0] for piece in pieces), strict=True)]
     sides = reduce(Jet.plus, (piece[1] for piece in pieces))
     return parts, sides, reduce(Jet.plus, (piece[2] for piece in pieces))
+
+
+def _groups(a: Matrix, inside: slice) -> Matrix:
+    return a[..., inside]
 
 
 def _sweep_groups(
@@ -254,7 +258,8 @@ def _multiply_transposed(a: Matrix, b: Matrix) -> Matrix:
 
 def _sum_groups(a: Matrix, b: Matrix) -> Matrix:
     """Products a'b summed over the groups: (.., q, k, G), (.., q, k, G) -> (.., k, k)."""
-    return (a @ b.swapaxes(-1, -2)).sum(axis=-3)
+    total: Matrix = (a @ b.swapaxes(-1, -2)).sum(axis=-3)
+    return total
 
 
 def _transpose(a: Matrix) -> Matrix:
@@ -263,7 +268,8 @@ def _transpose(a: Matrix) -> Matrix:
 
 def _trace(a: Matrix, b: Matrix) -> Matrix:
     """tr(ab) of every group: (.., q, s, G), (.., s, q, G) -> (.., G)."""
-    return np.einsum("...ijg,...jig->...g", a, b)
+    trace: Matrix = np.einsum("...ijg,...jig->...g", a, b)
+    return trace
 
 
 def _plus_identity(a: Matrix) -> Matrix:
