@@ -1,4 +1,4 @@
-"""How the lesion types differ at the first session: python analyses/cross_sectional.py STUDY OUT."""
+"""How lesion types differ at the first session: python analyses/cross_sectional.py STUDY OUT."""
 
 import sys
 from pathlib import Path

@@ -22,10 +22,12 @@ _HOMES = {
     "diagnostic_accuracy": "qsmstats.accuracy.diagnostic",
     "extract_cohort": "qsmstats.voxels.cohort",
     "extract_features": "qsmstats.voxels.features",
+    "feasible_joint_tables": "qsmstats.accuracy.feasible",
     "feasible_tables": "qsmstats.accuracy.feasible",
     "histology_accuracy": "qsmstats.studies.histology",
     "match_lesions": "qsmstats.voxels.matching",
     "open_study": "qsmstats.study",
+    "proportion_interval": "qsmstats.accuracy.intervals",
     "read_tables": "qsmstats.tables.read",
     "run_study": "qsmstats.run",
     "simulate_study": "qsmstats.simulate.cohort",
@@ -41,7 +43,8 @@ __all__ = ["__version__", *_HOMES]
 if TYPE_CHECKING:
     from qsmstats.accuracy.agreement import agreement
     from qsmstats.accuracy.diagnostic import diagnostic_accuracy
-    from qsmstats.accuracy.feasible import feasible_tables
+    from qsmstats.accuracy.feasible import feasible_joint_tables, feasible_tables
+    from qsmstats.accuracy.intervals import proportion_interval
     from qsmstats.check import check_study
     from qsmstats.mixed.model import MixedModel
     from qsmstats.run import run_study
