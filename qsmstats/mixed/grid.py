@@ -162,7 +162,7 @@ class ReferenceGrid:
             `weights` is unknown.
         """
         self._check_names(keep)
-        points = self._points()
+        points = self._points(keep)
         return self._average(points, self.design_rows(points), keep, weights)
 
     def slopes(self, variable: str, keep: Sequence[str], weights: Weights = "equal") -> Rows:
@@ -179,14 +179,15 @@ class ReferenceGrid:
         if predictor.span is None:
             msg = f"slopes({variable!r}): '{variable}' is no number; use contrasts instead"
             raise UsageError(msg)
-        points = self._points()
+        points = self._points(keep)
         points[variable] = points[variable].astype(float)
         return self._average(points, self._derivative(points, predictor), keep, weights)
 
-    def _points(self) -> pd.DataFrame:
-        values = [predictor.values for predictor in self.predictors.values()]
-        combinations = list(product(*values))
-        columns = zip(self.predictors, zip(*combinations, strict=True), strict=True)
+    def _points(self, keep: Sequence[str]) -> pd.DataFrame:
+        """All combinations; those of `keep` in the order asked for, its last running fastest."""
+        names = [*keep, *(name for name in self.predictors if name not in keep)]
+        combinations = list(product(*(self.predictors[name].values for name in names)))
+        columns = zip(names, zip(*combinations, strict=True), strict=True)
         # An intercept-only model has one point and no predictor; it still needs its one row.
         return pd.DataFrame(
             {name: pd.Series(column) for name, column in columns}, index=range(len(combinations))

@@ -1,0 +1,47 @@
+"""Read the reference cases: formula, data with R's order of levels, and R's numbers."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from qsmstats.mixed.model import MixedFit, MixedModel
+
+CASES = Path(__file__).parents[1] / "reference" / "mixed"
+MORE = Path(__file__).parents[1] / "reference" / "mixed_more"
+
+
+def names() -> list[str]:
+    """Every case found in the folder."""
+    return sorted(path.stem for path in CASES.glob("*.json"))
+
+
+@cache
+def case(name: str) -> dict[str, Any]:
+    return json.loads((CASES / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@cache
+def more(name: str) -> dict[str, Any]:
+    return json.loads((MORE / f"{name}.json").read_text(encoding="utf-8"))["cases"]
+
+
+def data(name: str) -> pd.DataFrame:
+    levels = case(name)["factor_levels"] or {}
+    frame = pd.read_csv(
+        CASES / case(name)["csv"], dtype=dict.fromkeys(levels, str), keep_default_na=False
+    )
+    for column, known in levels.items():
+        known = known if isinstance(known, list) else [known]
+        frame[column] = pd.Categorical(frame[column], categories=list(map(str, known)))
+    return frame
+
+
+@cache
+def fitted(name: str, method: str = "reml") -> MixedFit:
+    """One fit of each case for all tests; results are frozen."""
+    return MixedModel(case(name)["formula"]).fit(data(name), method=method)
