@@ -1,0 +1,61 @@
+"""The scripts of a paper's reader: short, public names only, and they run."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import qsmstats
+
+SCRIPTS = sorted((Path(qsmstats.__file__).parents[1] / "analyses").glob("*.py"))
+WRITES = {
+    "cross_sectional": ["baseline/contrasts.tsv", "tissue/contrasts.tsv"],
+    "longitudinal": ["trajectory/slopes.tsv"],
+    "histology_validation": ["histology/accuracy.tsv"],
+}
+SAYS = {
+    "cross_sectional": "isointense - hypointense",
+    "longitudinal": "change per year",
+    "histology_validation": "the first total that allows it is 102",
+}
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_script_is_short_and_uses_public_names_only(script):
+    text = script.read_text()
+    assert len(text.splitlines()) <= 60
+    used = set()
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            assert all(n.name == "qsmstats" or "." not in n.name for n in node.names)
+        if isinstance(node, ast.ImportFrom):
+            assert not (node.module or "").startswith("qsmstats")
+        if isinstance(node, ast.Attribute) and getattr(node.value, "id", "") == "qs":
+            used.add(node.attr)
+    assert used
+    assert used <= set(qsmstats.__all__)
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_script_runs_on_a_study_folder(script, small_study, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", script, small_study, tmp_path],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert SAYS[script.stem] in done.stdout
+    for name in WRITES[script.stem]:
+        assert (tmp_path / name).stat().st_size > 0
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+def test_script_without_arguments_says_how_to_call_it(script):
+    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert f"python analyses/{script.name} STUDY OUT" in done.stderr
