@@ -15,13 +15,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from qsmstats.errors import UsageError
 from qsmstats.settings import FeatureSettings
 from qsmstats.voxels.columns import feature_types
 from qsmstats.voxels.flags import Flags
-from qsmstats.voxels.grids import BoolArray, Columns, FloatArray
+from qsmstats.voxels.grids import BoolArray, FloatArray
 from qsmstats.voxels.images import ImageSource, Volume, open_volume, require_same_grid
 from qsmstats.voxels.kernels import MAD_TO_SD, describe
 from qsmstats.voxels.profiles import measure_profiles, standardise
@@ -31,6 +32,8 @@ from qsmstats.voxels.stream import gather
 from qsmstats.voxels.units import MapUnit, map_unit
 
 __all__ = ["extract_features"]
+
+UNIT_SAMPLE = 20_000
 
 
 def extract_features(
@@ -86,20 +89,19 @@ def extract_features(
     """
     units, missing = units or {}, missing or {}
     _check_names(maps, units, missing)
+    declared = {name: map_unit(name, units) for name in maps}
     if basic:
         regions = read_regions(labels, None, (), None)
     else:
         regions = read_regions(labels, tissue, other_labels, settings or FeatureSettings())
     rows = region_rows(regions)
-    frames = []
+    measured = []
     for name, source in maps.items():
         volume = open_volume(source, name)
         require_same_grid(regions.reference, volume)
-        measured = _Map(
-            name=name, volume=volume, unit=map_unit(name, units), missing=missing.get(name)
-        )
-        frames.append(_measure(regions, rows, measured))
-    return _ordered(pd.concat(frames, ignore_index=True))
+        one = _Map(name=name, volume=volume, unit=declared[name], missing=missing.get(name))
+        measured.append(_measure(regions, rows, one))
+    return _table(rows, measured)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -110,53 +112,59 @@ class _Map:
     missing: float | None
 
 
-def _measure(regions: Regions, rows: RegionRows, measured: _Map) -> pd.DataFrame:
-    """Read one map and fill in the rows."""
-    values = gather(measured.volume, regions.kept)
-    absent = values == measured.missing
-    values *= measured.unit.factor
-    valid = np.isfinite(values) & ~absent
-    _check_unit(regions, values, valid, measured)
-    statistics = describe(values[rows.positions], rows.counts, absent[rows.positions])
-    columns = {**rows.columns, "map": measured.name, **statistics}
-    lesions = len(regions.groups.labels)
+def _measure(regions: Regions, rows: RegionRows, one: _Map) -> dict[str, npt.NDArray[Any]]:
+    """Read one map and return the columns that it fills, with one value per region."""
+    values = gather(one.volume, regions.kept)
+    absent = None if one.missing is None else values == one.missing
+    values *= one.unit.factor
+    valid = np.isfinite(values) if absent is None else np.isfinite(values) & ~absent
+    _check_unit(regions, values, valid, one)
+    columns: dict[str, npt.NDArray[Any]] = dict(
+        describe(
+            np.take(values, rows.positions),
+            rows.counts,
+            None if absent is None else np.take(absent, rows.positions),
+        )
+    )
     if regions.layers is not None:
         profiles = measure_profiles(regions, values, valid)
-        median, spread = _reference(statistics, rows)
-        means = {**profiles, "mean": statistics["mean"][:lesions]}
+        median, spread = _reference(columns, rows)
+        means = {**profiles, "mean": columns["mean"][: rows.lesions]}
         profiles |= standardise(means, median, spread)
         columns |= {name: padded(column, len(rows.counts)) for name, column in profiles.items()}
-    columns["flags"] = rows.flags.join(_flags(columns, measured, lesions))
-    return pd.DataFrame(columns)
+    columns["map"] = np.full(len(rows.counts), one.name, dtype=object)
+    columns["flags"] = np.array(rows.flags.join(_flags(columns, rows, one)), dtype=object)
+    return columns
 
 
-def _reference(statistics: Columns, rows: RegionRows) -> tuple[float, float]:
+def _reference(columns: Mapping[str, Any], rows: RegionRows) -> tuple[float, float]:
+    """Return median and 1.4826 MAD of the map in NAWM."""
     if rows.nawm_row is None:
         return np.nan, np.nan
-    median, mad = statistics["median"][rows.nawm_row], statistics["mad"][rows.nawm_row]
-    return float(median), MAD_TO_SD * float(mad)
+    return columns["median"][rows.nawm_row], MAD_TO_SD * columns["mad"][rows.nawm_row]
 
 
-def _flags(columns: dict[str, Any], measured: _Map, lesions: int) -> Flags:
-    flags = Flags(len(columns["region"]), measured.volume.flags)
+def _flags(columns: Mapping[str, Any], rows: RegionRows, one: _Map) -> Flags:
+    flags = Flags(len(rows.counts), one.volume.flags)
     flags.add("not_measured", columns["n_valid"] == 0)
     flags.add("partial_coverage", (columns["n_valid"] > 0) & (columns["coverage"] < 1))
     flags.add("nonfinite_values", columns["n_nonfinite"] > 0)
-    schema = measured.unit.schema
+    schema = one.unit.schema
     if schema is not None:
         flags.add("out_of_range", (columns["min"] < schema.low) | (columns["max"] > schema.high))
-    if "z" in columns and "white_matter" in columns["region"]:
-        measurable = columns["n_valid"][:lesions] > 0
-        flags.add("nawm_unusable", measurable & np.isnan(columns["z"][:lesions]))
+    if rows.with_mask:
+        measurable = columns["n_valid"][: rows.lesions] > 0
+        flags.add("nawm_unusable", measurable & np.isnan(columns["z"][: rows.lesions]))
     return flags
 
 
-def _ordered(frame: pd.DataFrame) -> pd.DataFrame:
-    """Order columns and give them types after the schema; keep the maps of a region together."""
-    types = {name: kind for name, kind in feature_types().items() if name in frame.columns}
-    place = frame.groupby(["region", "label"], dropna=False, sort=False).ngroup()
-    order = place.sort_values(kind="stable").index
-    return frame.astype(types).loc[order, list(types)].reset_index(drop=True)
+def _table(rows: RegionRows, measured: Sequence[Mapping[str, npt.NDArray[Any]]]) -> pd.DataFrame:
+    """Interleave the maps, so that those of a region stand together, in the schema's columns."""
+    columns = {name: column.repeat(len(measured)) for name, column in rows.columns.items()}
+    for name in measured[0]:
+        columns[name] = np.stack([one[name] for one in measured], axis=1).ravel()
+    types = {name: kind for name, kind in feature_types().items() if name in columns}
+    return pd.DataFrame({name: columns[name] for name in types}).astype(types)
 
 
 def _check_names(
@@ -172,10 +180,12 @@ def _check_names(
             raise UsageError(message)
 
 
-def _check_unit(regions: Regions, values: FloatArray, valid: BoolArray, measured: _Map) -> None:
+def _check_unit(regions: Regions, values: FloatArray, valid: BoolArray, one: _Map) -> None:
     mask = regions.white_matter
     part = regions.lesion if mask is None else mask
+    # Evenly spaced voxels tell units apart, which differ by factors of 100.
+    part = part[:: 1 + len(part) // UNIT_SAMPLE]
     used = values[part][valid[part]]
-    error = measured.unit.contradiction(measured.volume.name, used, tissue=mask is not None)
+    error = one.unit.contradiction(one.volume.name, used, tissue=mask is not None)
     if error is not None:
         raise error

@@ -36,8 +36,13 @@ MIN_SPHERICITY_VOXELS = 27
 
 def place(groups: Groups, grid: Grid) -> Columns:
     """Return volume_mm3 and centroid_x, centroid_y, centroid_z (world mm) of each group."""
-    axes = grid.axes(groups.index)
-    means = np.stack([group_sums(axis, groups.counts) / groups.counts for axis in axes], axis=1)
+    # Sums of rows and planes give those of coordinates: fewer passes over a million voxels.
+    per_row, per_column, _ = grid.shape
+    row = groups.index // per_row
+    plane = row // per_column
+    index, row, plane = (group_sums(x, groups.counts) for x in (groups.index, row, plane))
+    sums = np.stack([index - per_row * row, row - per_column * plane, plane], axis=1)
+    means = sums / groups.counts[:, None]
     world: FloatArray = means @ grid.matrix.T + grid.affine[:3, 3]
     volume = np.asarray(groups.counts * grid.voxel_volume, dtype=np.float64)
     columns: Columns = {"volume_mm3": volume}

@@ -89,14 +89,16 @@ class Grid:
         """Return the voxel coordinates, shape (n, 3), of flat indices in Fortran order."""
         return np.stack(self.axes(index), axis=1)
 
-    def flat_index(self, coordinates: IntArray) -> IntArray:
-        """Return the flat indices in Fortran order of voxel coordinates, shape (n, 3)."""
-        strides = np.array([1, self.shape[0], self.shape[0] * self.shape[1]])
-        return np.asarray(coordinates @ strides, dtype=np.int64)
+    def box_index(self, first: IntArray, last: IntArray) -> IntArray:
+        """Return the flat indices in Fortran order of a box of voxels, in the box's shape.
 
-    def inside(self, coordinates: IntArray) -> BoolArray:
-        """Return which voxel coordinates, shape (n, 3), lie in the volume."""
-        return np.asarray(((coordinates >= 0) & (coordinates < self.shape)).all(axis=1))
+        Parameters
+        ----------
+        first, last
+            Shape (3,); coordinates of its first voxel, and one beyond its last.
+        """
+        i, j, k = np.ix_(*map(np.arange, first, last))
+        return np.asarray(i + self.shape[0] * (j + self.shape[1] * k), dtype=np.int64)
 
     def corner_displacement(self, affine: FloatArray) -> float:
         """Return the largest distance in mm between the corners under this and another affine."""

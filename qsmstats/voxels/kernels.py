@@ -9,6 +9,7 @@ from the median, not scaled.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -33,12 +34,16 @@ MAD_TO_SD = 1.482602218505602
 """1 / Phi^-1(3/4): a normal distribution's standard deviation over its median deviation."""
 
 QUANTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
+_PROBABILITIES = np.array(list(QUANTILES.values()))
+_HALF = np.array([0.5])
 
 # From so many values on, counting into bins beats numpy's selection; the bins span most of a
 # sample of the values.
 _MANY = 50_000
 _SAMPLE = 1_000
 _BINS = 4096
+# Values at a time: the steps of one block then stay in the processor's cache.
+_BLOCK = 32_768
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -111,17 +116,14 @@ def describe(values: FloatArray, counts: IntArray, absent: BoolArray | None = No
     complete = bool(valid.all())
     kept = values if complete else values[valid]
     n_valid = counts if complete else group_sums(valid, counts)
-    mean, sd = _moments(kept, n_valid)
     result: Columns = {
         "n_total": counts,
         "n_valid": n_valid,
         "n_nonfinite": group_sums(~finite, counts),
         "n_zero": group_sums(values == 0, counts),
         "coverage": n_valid / counts,
-        "mean": mean,
-        "sd": sd,
     }
-    return result | _order_statistics(kept, n_valid)
+    return result | _statistics(kept, n_valid)
 
 
 def group_sums(values: npt.NDArray[_Number], counts: IntArray) -> npt.NDArray[Any]:
@@ -161,30 +163,32 @@ def group_means(values: FloatArray, group: IntArray, n_groups: int) -> tuple[Flo
         return np.bincount(group, weights=values, minlength=n_groups) / n, n
 
 
-def _moments(values: FloatArray, counts: IntArray) -> tuple[FloatArray, FloatArray]:
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        mean = group_sums(values, counts) / counts
-        deviations = values - np.repeat(mean, counts)
-        sd = np.sqrt(group_sums(deviations * deviations, counts) / (counts - 1))
-    return mean, np.where(counts > 1, sd, np.nan)
-
-
-def _order_statistics(values: FloatArray, counts: IntArray) -> Columns:
-    columns: dict[str, FloatArray] = {
-        name: np.full(len(counts), np.nan) for name in (*QUANTILES, "mad", "min", "max")
-    }
-    probabilities = np.array(list(QUANTILES.values()))
+def _statistics(values: FloatArray, counts: IntArray) -> Columns:
+    names = ("mean", "sd", "median", "mad", "p05", "p25", "p75", "p95", "min", "max")
+    columns = {name: np.full(len(counts), np.nan) for name in names}
     stop = 0
     for i, n in enumerate(counts):
         start, stop = stop, stop + n
-        if n == 0:
-            continue
-        x = values[start:stop]
-        for name, value in zip(QUANTILES, _quantiles(x, probabilities), strict=True):
-            columns[name][i] = value
-        columns["mad"][i] = _quantiles(np.abs(x - columns["median"][i]), np.array([0.5]))[0]
-        columns["min"][i], columns["max"][i] = x.min(), x.max()
+        if n > 0:
+            with np.errstate(over="ignore"):  # of squares of what is no measurement
+                described = _describe_one(values[start:stop])
+            for name, value in described.items():
+                columns[name][i] = value
     return dict(columns)
+
+
+def _describe_one(x: FloatArray) -> dict[str, float]:
+    mean = x.mean()
+    # In place here and below: for a million voxels new memory costs more than arithmetic.
+    deviations = x - mean
+    np.multiply(deviations, deviations, out=deviations)
+    result = {"mean": mean, "min": x.min(), "max": x.max()}
+    result["sd"] = math.sqrt(deviations.sum() / (len(x) - 1)) if len(x) > 1 else math.nan
+    result |= dict(zip(QUANTILES, _quantiles(x, _PROBABILITIES), strict=True))
+    np.subtract(x, result["median"], out=deviations)
+    np.abs(deviations, out=deviations)
+    result["mad"] = _quantiles(deviations, _HALF)[0]
+    return result
 
 
 def _quantiles(x: FloatArray, probabilities: FloatArray) -> FloatArray:
@@ -203,11 +207,25 @@ def _ranked(x: FloatArray, ranks: IntArray) -> FloatArray:
     low, high = np.quantile(x[:: len(x) // _SAMPLE], (0.001, 0.999))
     if not low < high:
         return np.asarray(np.partition(x, np.unique(ranks))[ranks])
-    with np.errstate(over="ignore"):  # an outlier of 1e308 falls into the last bin, too
-        bins = np.clip((x - low) * (_BINS / (high - low)), 0, _BINS - 1).astype(np.intp)
-    before = np.cumsum(np.bincount(bins, minlength=_BINS))
+    bins, counts = _binned(x, low, _BINS / (high - low))
+    before = np.cumsum(counts)
     wanted = np.zeros(_BINS, dtype=np.bool_)
     wanted[np.searchsorted(before, ranks, side="right")] = True
-    skipped = np.cumsum(np.where(wanted, 0, np.diff(before, prepend=0)))
+    skipped = np.cumsum(np.where(wanted, 0, counts))
     ordered = np.sort(x[wanted[bins]])
     return np.asarray(ordered[ranks - skipped[np.searchsorted(before, ranks, side="right")]])
+
+
+def _binned(x: FloatArray, low: float, scale: float) -> tuple[npt.NDArray[np.uint16], IntArray]:
+    """Return the bin of each value, the outermost open to the outside, and how many each holds."""
+    bins = np.empty(len(x), dtype=np.uint16)
+    counts = np.zeros(_BINS, dtype=np.int64)
+    with np.errstate(over="ignore"):  # an outlier of 1e308 falls into the last bin, too
+        for start in range(0, len(x), _BLOCK):
+            scaled = x[start : start + _BLOCK] - low
+            scaled *= scale
+            np.clip(scaled, 0, _BINS - 1, out=scaled)
+            block = scaled.astype(np.intp)
+            counts += np.bincount(block, minlength=_BINS)
+            bins[start : start + _BLOCK] = block
+    return bins, counts

@@ -11,7 +11,7 @@ import pandas as pd
 
 from qsmstats.voxels.flags import Flags
 from qsmstats.voxels.geometry import describe_shapes, place
-from qsmstats.voxels.grids import IntArray
+from qsmstats.voxels.grids import Columns, FloatArray, IntArray
 from qsmstats.voxels.kernels import Groups
 from qsmstats.voxels.regions import Layers, Regions
 
@@ -28,17 +28,23 @@ class RegionRows:
         Shape (n_values,); positions in `Regions.kept` of the voxels, row after row.
     counts
         Shape (n_rows,); voxels of each row.
+    lesions
+        Number of rows that are lesions.
     nawm_row
         Number of the row of NAWM, or None.
+    with_mask
+        Whether white matter was given, against which lesions can be placed.
     columns
-        Column -> one value per row.
+        Column -> one value per row, NaN where a region has none.
     flags
         What was unusual, whatever the map.
     """
 
     positions: IntArray
     counts: IntArray
+    lesions: int
     nawm_row: int | None
+    with_mask: bool
     columns: dict[str, Any]
     flags: Flags
 
@@ -47,27 +53,27 @@ def region_rows(regions: Regions) -> RegionRows:
     """Lay out the rows of one session's table."""
     groups = regions.groups
     names, parts = ["lesion"] * len(groups.labels), [regions.lesion]
-    counts, columns = [groups.counts], [place(groups, regions.grid)]
+    counts, places = [groups.counts], [place(groups, regions.grid)]
     for name, part in (("nawm", regions.nawm), ("white_matter", regions.white_matter)):
         if part is not None:
             names.append(name)
             parts.append(part)
             counts.append(np.array([len(part)]))
-            columns.append(place(_as_group(regions.kept[part]), regions.grid))
-    frame: dict[str, Any] = {
-        "region": names,
-        "label": padded(groups.labels, len(names)),
-        **{name: np.concatenate([part[name] for part in columns]) for name in columns[0]},
+            places.append(place(_as_group(regions.kept[part]), regions.grid))
+    columns: dict[str, Any] = {
+        "region": np.array(names, dtype=object),
+        "label": _labels(groups, len(names)),
+        **{name: np.concatenate([part[name] for part in places]) for name in places[0]},
     }
-    if regions.layers is not None:
-        shapes = describe_shapes(groups, regions.grid)
-        frame |= {name: padded(values, len(names)) for name, values in shapes.items()}
+    shapes = {} if regions.layers is None else describe_shapes(groups, regions.grid)
     return RegionRows(
         positions=np.concatenate(parts),
         counts=np.concatenate(counts),
+        lesions=len(groups.labels),
         nawm_row=names.index("nawm") if "nawm" in names else None,
-        columns=frame,
-        flags=_flags(regions, frame, len(names)),
+        with_mask=regions.white_matter is not None,
+        columns=columns | {name: padded(values, len(names)) for name, values in shapes.items()},
+        flags=_flags(regions, shapes, len(names)),
     )
 
 
@@ -76,23 +82,27 @@ def _as_group(index: IntArray) -> Groups:
     return Groups(labels=one, counts=np.array([len(index)]), starts=one, index=index)
 
 
-def padded(values: npt.NDArray[Any], rows: int) -> pd.Series[Any]:
-    """Return the values of lesions as a column that is missing for the regions after them."""
-    # Nullable types: a region without a label is missing, not the float NaN that would turn
-    # labels into fractions.
-    kind: Any = {"i": "Int64", "b": "boolean", "f": "float64"}[values.dtype.kind]
-    column: pd.Series[Any] = pd.Series(values, dtype=kind)
-    return column.reindex(range(rows))
+def _labels(groups: Groups, rows: int) -> pd.arrays.IntegerArray:
+    """Return the column of labels: whole numbers of 64 bits, which floats would round."""
+    beyond = rows - len(groups.labels)
+    values = np.append(groups.labels, np.zeros(beyond, dtype=np.int64))
+    return pd.arrays.IntegerArray(values, np.arange(rows) >= len(groups.labels))
 
 
-def _flags(regions: Regions, columns: dict[str, Any], rows: int) -> Flags:
+def padded(values: npt.NDArray[Any], rows: int) -> FloatArray:
+    """Return the values of lesions as a column that is NaN for the regions after them."""
+    column = np.full(rows, np.nan)
+    column[: len(values)] = values
+    return column
+
+
+def _flags(regions: Regions, shapes: Columns, rows: int) -> Flags:
     flags = Flags(rows, regions.flags)
     flags.add("one_voxel", regions.groups.counts == 1)
     if regions.layers is None:
         return flags
-    lesions = len(regions.groups.labels)
     for name in ("touches_border", "touches_lesion"):
-        flags.add(name, columns[name][:lesions].to_numpy(dtype=np.bool_))
+        flags.add(name, shapes[name] > 0)
     _flag_layers(flags, regions, regions.layers)
     return flags
 

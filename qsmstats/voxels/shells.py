@@ -81,13 +81,13 @@ def surroundings(groups: Groups, grid: Grid, reach: float) -> Surroundings:
     index, number, distance = [], [], []
     for i, _, coordinates in _each(groups, grid):
         mask, low = _box(coordinates, pad)
-        away = _distance(~mask, grid)
-        near = np.argwhere(away <= limit)
-        inside = grid.inside(near + low)
-        near = near[inside]
-        index.append(grid.flat_index(near + low))
-        number.append(np.full(len(near), i))
-        distance.append(away[tuple(near.T)])
+        first, last = np.maximum(low, 0), np.minimum(low + mask.shape, grid.shape)
+        inside = tuple(map(slice, first - low, last - low))
+        away = _distance(~mask, grid)[inside]
+        near = away <= limit
+        index.append(grid.box_index(first, last)[near])
+        distance.append(away[near])
+        number.append(np.full(len(distance[-1]), i))
     return Surroundings(
         index=np.concatenate([np.empty(0, dtype=np.int64), *index]),
         number=np.concatenate([np.empty(0, dtype=np.int64), *number]),
@@ -126,9 +126,22 @@ def _box(coordinates: IntArray, pad: IntArray) -> tuple[BoolArray, IntArray]:
 
 def _distance(mask: BoolArray, grid: Grid) -> FloatArray:
     """Return for each True voxel the distance in mm to the nearest False one; 0 elsewhere."""
-    if not grid.sheared:
-        return np.asarray(distance_transform_edt(mask, sampling=grid.spacing), dtype=np.float64)
     distance = np.zeros(mask.shape)
+    if not grid.sheared:
+        # scipy's own distances are these; without its temporary arrays, in half the time.
+        nearest = distance_transform_edt(
+            mask, sampling=grid.spacing, return_distances=False, return_indices=True
+        )
+        for axis, spacing in enumerate(grid.spacing):
+            offset = (nearest[axis] - _positions(mask.shape, axis)) * spacing
+            offset *= offset
+            distance += offset
+        return np.sqrt(distance, out=distance)
     tree = cKDTree(np.argwhere(~mask) @ grid.matrix.T)
     distance[mask] = tree.query(np.argwhere(mask) @ grid.matrix.T)[0]
     return distance
+
+
+def _positions(shape: tuple[int, ...], axis: int) -> IntArray:
+    """Return the positions along one axis, to be broadcast over the others."""
+    return np.arange(shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(shape))])

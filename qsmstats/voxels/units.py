@@ -22,8 +22,6 @@ __all__ = ["MapUnit", "map_unit"]
 
 # A median of fewer values says nothing about the unit.
 MIN_VALUES = 20
-# More than this, evenly spaced, adds nothing to it: units differ by factors of 100.
-MAX_VALUES = 10_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +56,7 @@ class MapUnit:
         """
         if self.schema is None or len(values) < MIN_VALUES:
             return None
-        sample = np.abs(values[:: 1 + len(values) // MAX_VALUES])
-        middle, upper = np.quantile(sample, (0.5, 0.95))
+        middle, upper = np.quantile(np.abs(values), (0.5, 0.95))
         lower = middle if tissue else upper
         if lower >= self.schema.median_abs_low and middle <= self.schema.median_abs_high:
             return None
