@@ -1,0 +1,330 @@
+"""Agreement: against statsmodels and by hand; clusters, consensus, intraclass correlation."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
+
+from qsmstats.accuracy.agreement import AGREEMENT_COLUMNS, ALL_CATEGORIES, agreement
+from qsmstats.accuracy.coefficients import (
+    agreement_coefficient,
+    fleiss_null_test,
+    krippendorff_alpha,
+    krippendorff_std_error,
+)
+from qsmstats.accuracy.consensus import consensus
+from qsmstats.accuracy.continuous import intraclass_correlation
+from qsmstats.accuracy.multiclass import agreement_weights
+from qsmstats.errors import InvalidDataError, UsageError
+
+LEVELS = ["low", "middle", "high"]
+
+
+def ratings(participants=12, seed=1, raters="ABC", noise=0.3):
+    random = np.random.default_rng(seed)
+    rows = []
+    for participant in range(participants):
+        for lesion in range(int(random.integers(2, 9))):
+            truth = random.choice(3, p=[0.6, 0.3, 0.1])
+            for rater in raters:
+                level = truth if random.random() > noise else random.integers(3)
+                rows.append((f"p{participant}", "1", lesion, rater, LEVELS[level]))
+    names = ["participant_id", "session_id", "lesion_id", "rater_id", "lesion_type"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def pick(frame, coefficient, category=ALL_CATEGORIES, method="linearised", raters="all"):
+    rows = frame[
+        (frame["coefficient"] == coefficient)
+        & (frame["category"] == category)
+        & (frame["method"] == method)
+        & (frame["raters"] == raters)
+    ]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+unit_counts = st.lists(
+    st.tuples(*[st.integers(0, 3)] * 3).filter(lambda row: sum(row) >= 2), min_size=3, max_size=12
+)
+
+
+@given(unit_counts)
+def test_observed_agreement_by_listing_all_pairs(counts):
+    shares = []
+    for row in counts:
+        labels = [k for k, number in enumerate(row) for _ in range(number)]
+        pairs = [(a, b) for i, a in enumerate(labels) for b in labels[i + 1 :]]
+        shares.append(np.mean([a == b for a, b in pairs]))
+    found = agreement_coefficient(counts, kind="percent")
+    assert found.estimate == pytest.approx(np.mean(shares))
+    assert found.std_error == pytest.approx(np.std(shares, ddof=1) / math.sqrt(len(shares)))
+
+
+@pytest.mark.parametrize("kind", ["fleiss", "gwet", "brennan_prediger"])
+@given(counts=unit_counts)
+def test_general_error_is_the_infinitesimal_jackknife(kind, counts):
+    table = np.array(counts, dtype=float)
+    n = len(table)
+    weights = agreement_weights(3, "quadratic")
+
+    def value(multiplicity):
+        # Units with multiplicities, straight from the definitions.
+        rated = table.sum(axis=1)
+        agreeing = (table * (table @ weights - 1)).sum(axis=1) / (rated * (rated - 1))
+        observed = multiplicity @ agreeing / multiplicity.sum()
+        share = multiplicity @ (table / rated[:, None]) / multiplicity.sum()
+        chance = {
+            "fleiss": share @ weights @ share,
+            "gwet": weights.sum() * (share @ (1 - share)) / 6,
+            "brennan_prediger": weights.sum() / 9,
+        }[kind]
+        return (observed - chance) / (1 - chance)
+
+    found = agreement_coefficient(table, kind=kind, weights=weights)
+    assume(np.count_nonzero(table.sum(axis=0)) > 1)
+    assert found.estimate == pytest.approx(value(np.ones(n)), abs=1e-10)
+    step = 1e-5 * np.eye(n)
+    gradient = [(value(1 + row) - value(1 - row)) / 2e-5 for row in step]
+    expected = math.sqrt(np.sum(np.square(gradient)) * n / (n - 1))
+    assert found.std_error == pytest.approx(expected, rel=1e-5, abs=1e-8)
+
+
+def test_fleiss_kappa_is_that_of_statsmodels():
+    random = np.random.default_rng(2)
+    table = random.multinomial(4, [0.5, 0.3, 0.2], size=25)
+    found = agreement_coefficient(table, kind="fleiss").estimate
+    assert found == pytest.approx(fleiss_kappa(table))
+    with pytest.raises(UsageError, match="equally many"):
+        fleiss_null_test(np.vstack([table, [1, 1, 0]]))
+
+
+def test_nominal_alpha_in_the_frame_is_that_of_balanced_ratings():
+    table = ratings()
+    frame = agreement(table, categories=LEVELS)
+    alpha = pick(frame, "krippendorff_alpha_nominal")["estimate"]
+    fleiss = pick(frame, "fleiss_kappa")
+    n = fleiss["n_units"] * 3
+    # With equally many ratings alpha = kappa + (1 - kappa)/n (Krippendorff 2011).
+    assert alpha == pytest.approx(fleiss["estimate"] + (1 - fleiss["estimate"]) / n)
+
+
+@pytest.mark.parametrize("kind", ["", "linear", "quadratic"])
+def test_cohens_kappa_per_pair(kind):
+    table = ratings(raters="AB")
+    frame = agreement(table, categories=LEVELS, ordered=True)
+    row = pick(frame, "cohen_kappa" + (f"_{kind}" if kind else ""), raters="A - B")
+    units = table.pivot_table(
+        index=["participant_id", "lesion_id"],
+        columns="rater_id",
+        values="lesion_type",
+        aggfunc="first",
+    )
+    crossed = pd.crosstab(units["A"], units["B"]).reindex(index=LEVELS, columns=LEVELS)
+    expected = cohens_kappa(crossed.fillna(0).to_numpy(), wt=kind or None)
+    assert row["estimate"] == pytest.approx(expected.kappa)
+    assert row["std_error"] == pytest.approx(expected.std_kappa)
+
+
+def test_specific_agreement_by_hand():
+    rows = [
+        ("p", "1", u, r, v)
+        for u, pair in enumerate(["aa", "ab", "bb", "aa"])
+        for r, v in zip("AB", pair, strict=True)
+    ]
+    table = pd.DataFrame(rows, columns=ratings().columns)
+    frame = agreement(table, cluster=None)
+    # Two raters: 2 n_aa / (2 n_aa + n_ab).
+    assert pick(frame, "specific_agreement", "a")["estimate"] == pytest.approx(4 / 5)
+    assert pick(frame, "specific_agreement", "b")["estimate"] == pytest.approx(2 / 3)
+
+
+def test_columns_and_roles_with_many_and_with_few_clusters():
+    many = agreement(ratings(), categories=LEVELS, ordered=True, n_resamples=200)
+    assert tuple(many.columns) == AGREEMENT_COLUMNS
+    bootstrap = many[many["method"] == "cluster_bootstrap_percentile"]
+    assert set(bootstrap["role"]) == {"recommended"}
+    assert (bootstrap["conf_low"] <= bootstrap["estimate"]).all()
+    assert (bootstrap["estimate"] <= bootstrap["conf_high"]).all()
+    few = agreement(ratings(participants=3), categories=LEVELS)
+    refused = few[few["method"] == "cluster_bootstrap_percentile"]
+    assert set(refused["role"]) == {"refused"}
+    assert refused["note"].str.contains("3 clusters, and below 10").all()
+    alone = agreement(ratings(), categories=LEVELS, cluster=None)
+    assert set(alone["role"]) == {"lesions assumed independent"}
+
+
+def test_bootstrap_of_sums_is_the_coefficient_of_repeated_units():
+    table = ratings(participants=11)
+    doubled = []
+    for name, rows in table.groupby("participant_id"):
+        doubled.append(rows)
+        if name != "p0":
+            doubled.append(rows.assign(participant_id=name + "again"))
+    expected = agreement(pd.concat(doubled), categories=LEVELS, cluster=None)
+    # One draw of multiplicities 1 (p0) and 2 (others), through the same path as the bootstrap.
+    from qsmstats.accuracy.agreement import _jobs
+    from qsmstats.accuracy.ratings import rated_units
+
+    data = rated_units(
+        table,
+        unit=["participant_id", "session_id", "lesion_id"],
+        rater="rater_id",
+        rating="lesion_type",
+        cluster="participant_id",
+        categories=LEVELS,
+    )
+    draws = np.array([[1] + [2] * 10])
+    for job in _jobs(data, ordered=False, measurement="nominal"):
+        row = pick(expected, job.name, job.category, raters=job.raters)
+        assert job.resampled(draws)[0] == pytest.approx(row["estimate"])
+
+
+def test_perfect_agreement_is_flagged_not_given_a_zero_width():
+    table = ratings(noise=0.0)
+    frame = agreement(table, categories=LEVELS, n_resamples=50)
+    assert frame["conf_low"].isna().all()
+    assert frame["note"].str.contains("no variation|no standard error").all()
+    assert (frame["estimate"] == 1.0).all()
+
+
+def test_one_category_only():
+    table = ratings().assign(lesion_type="low")
+    frame = agreement(table, categories=LEVELS, n_resamples=50)
+    kappa = pick(frame, "fleiss_kappa")
+    assert math.isnan(kappa["estimate"])
+    assert "one category only" in kappa["note"]
+    assert pick(frame, "percent_agreement")["estimate"] == 1.0
+
+
+def test_missing_ratings_are_left_out_of_pairs():
+    table = ratings(raters="AB")
+    table.loc[0, "lesion_type"] = None
+    frame = agreement(table, categories=LEVELS)
+    units = table.groupby(["participant_id", "lesion_id"]).ngroups
+    assert pick(frame, "cohen_kappa", raters="A - B")["n_units"] == units - 1
+    assert pick(frame, "percent_agreement")["n_units"] == units - 1
+
+
+def test_bad_ratings():
+    table = ratings()
+    with pytest.raises(InvalidDataError, match="more than one rating"):
+        agreement(pd.concat([table, table.head(1)]))
+    with pytest.raises(InvalidDataError, match="'high' is none of"):
+        agreement(table, categories=["low", "middle"])
+    with pytest.raises(UsageError, match="no column"):
+        agreement(table, rater="reader")
+    with pytest.raises(UsageError, match="1 rater"):
+        agreement(table[table["rater_id"] == "A"])
+    with pytest.raises(UsageError, match="measurement"):
+        agreement(table, measurement="cardinal")
+    with pytest.raises(InvalidDataError, match="one cluster"):
+        agreement(table.assign(site=range(len(table))), cluster="site")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda: agreement_coefficient([[1, 1]], kind="scott"),
+        lambda: agreement_coefficient([[1], [2]], kind="gwet"),
+        lambda: agreement_coefficient([[1, 0], [0, 1]], kind="gwet"),
+        lambda: krippendorff_alpha([[1, 1]], measurement="cardinal"),
+    ],
+)
+def test_bad_counts(call):
+    with pytest.raises(UsageError):
+        call()
+
+
+def test_degenerate_coefficients():
+    assert math.isnan(krippendorff_alpha([[2, 0], [2, 0]], measurement="nominal"))
+    assert math.isnan(krippendorff_std_error([[2, 0], [2, 0]]))
+    assert math.isnan(agreement_coefficient([[1, 1]], kind="percent").std_error)
+
+
+class TestConsensus:
+    def table(self):
+        votes = {1: "aab", 2: "abc", 3: "aaa", 4: "ab-", 5: "a--"}
+        rows = [
+            ("p", "1", u, r, v if v != "-" else None)
+            for u, three in votes.items()
+            for r, v in zip("ABC", three, strict=True)
+        ]
+        rows += [("p", "1", 1, "judge", "b"), ("p", "1", 2, "judge", "c")]
+        return pd.DataFrame(rows, columns=ratings().columns)
+
+    def test_majority_then_adjudicator(self):
+        found = consensus(self.table(), adjudicator="judge")
+        labels = found.labels.set_index("lesion_id")
+        assert labels["lesion_type"].fillna("none").to_dict() == {
+            1: "a",
+            2: "c",
+            3: "a",
+            4: "none",
+            5: "a",
+        }
+        assert labels["decided_by"].tolist() == [
+            "majority",
+            "adjudicator",
+            "unanimous",
+            "undecided",
+            "unanimous",
+        ]
+        assert labels["n_ratings"].tolist() == [4, 4, 3, 2, 1]
+
+    def test_every_disagreement_is_listed_with_all_ratings(self):
+        found = consensus(self.table(), adjudicator="judge").disagreements
+        assert found["lesion_id"].tolist() == [1, 2, 4]
+        assert found.loc[0, ["A", "B", "C", "judge"]].tolist() == ["a", "a", "b", "b"]
+
+    def test_without_an_adjudicator(self):
+        found = consensus(self.table()[lambda t: t["rater_id"] != "judge"]).labels
+        assert found["decided_by"].tolist() == [
+            "majority",
+            "undecided",
+            "unanimous",
+            "undecided",
+            "unanimous",
+        ]
+
+    def test_unknown_adjudicator(self):
+        with pytest.raises(UsageError, match="adjudicator"):
+            consensus(self.table(), adjudicator="D")
+
+
+class TestIntraclassCorrelation:
+    # Shrout & Fleiss 1979, table 2: six targets, four judges.
+    SCORES = ((9, 2, 5, 8), (6, 1, 3, 2), (8, 4, 6, 8), (7, 1, 2, 6), (10, 5, 6, 9), (6, 2, 4, 7))
+
+    def table(self):
+        rows = [(t, j, v) for t, row in enumerate(self.SCORES) for j, v in enumerate(row)]
+        return pd.DataFrame(rows, columns=["target", "judge", "score"])
+
+    def find(self, table):
+        return intraclass_correlation(table, target=["target"], rater="judge", value="score")
+
+    def test_shrout_fleiss_1979(self):
+        found = self.find(self.table()).set_index("coefficient")["estimate"]
+        printed = {"1,1": 0.17, "A,1": 0.29, "C,1": 0.71, "1,k": 0.44, "A,k": 0.62, "C,k": 0.91}
+        for name, value in printed.items():
+            assert found[f"ICC({name})"] == pytest.approx(value, abs=5e-3)
+
+    def test_limits_are_not_rounded_and_incomplete_targets_are_counted(self):
+        table = pd.concat([self.table(), pd.DataFrame({"target": [9], "judge": 0, "score": 3.0})])
+        found = self.find(table)
+        assert (found["n_targets"] == 6).all()
+        assert (found["n_dropped"] == 1).all()
+        # McGraw & Wong 1996 for ICC(1,1): F over and under its quantiles.
+        assert found.loc[0, "conf_low"] != round(found.loc[0, "conf_low"], 3)
+
+    def test_bad_input(self):
+        with pytest.raises(UsageError, match="no column"):
+            self.find(self.table().drop(columns="judge"))
+        with pytest.raises(InvalidDataError, match="measured twice"):
+            self.find(pd.concat([self.table()] * 2))
+        with pytest.raises(UsageError, match="complete target"):
+            self.find(self.table().head(8))
