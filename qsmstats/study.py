@@ -22,6 +22,7 @@ from qsmstats.settings import (
     DfMethod,
     FeatureSettings,
     HistologySettings,
+    LesionTypeRule,
     ModelSettings,
     RaterSettings,
 )
@@ -95,6 +96,7 @@ class Study:
     tables: Mapping[str, TableSpec]
     lesion_types: Mapping[str, str] = field(default_factory=dict)
     features: FeatureSettings = field(default_factory=FeatureSettings)
+    lesion_type_rule: LesionTypeRule = field(default_factory=LesionTypeRule)
     models: ModelSettings = field(default_factory=ModelSettings)
     histology: HistologySettings = field(default_factory=HistologySettings)
     raters: RaterSettings = field(default_factory=RaterSettings)
@@ -135,7 +137,9 @@ class _Reader:
                 self.report(path, f"is not a setting; allowed: {', '.join(choices)}{hint}")
 
 
-_Settings = TypeVar("_Settings", FeatureSettings, ModelSettings, HistologySettings, RaterSettings)
+_Settings = TypeVar(
+    "_Settings", FeatureSettings, LesionTypeRule, ModelSettings, HistologySettings, RaterSettings
+)
 
 
 def open_study(folder: str | Path) -> Study:
@@ -174,6 +178,7 @@ def open_study(folder: str | Path) -> Study:
         tables=_tables(reader, reader.section(raw, "tables")),
         lesion_types=reader.section(raw, "lesion_types"),
         features=_settings(reader, FeatureSettings, "features", raw),
+        lesion_type_rule=_settings(reader, LesionTypeRule, "lesion_type_rule", raw),
         models=_settings(reader, ModelSettings, "models", raw),
         histology=_settings(reader, HistologySettings, "histology", raw),
         raters=_settings(reader, RaterSettings, "raters", raw),
@@ -223,11 +228,13 @@ def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
         entry = reader.section(raw, name, "maps.")
         reader.known(f"maps.{name}", entry, ("pattern", "unit", "missing"))
         unit = entry.get("unit")
-        if name in known and unit not in known[name].units:
+        if name in known and unit not in list(known[name].units):
             units = ", ".join(known[name].units)
             reader.report(f"maps.{name}.unit", f"{unit!r} is no unit of this map; allowed: {units}")
         missing = entry.get("missing")
-        if missing is not None and not isinstance(missing, int | float):
+        if missing is not None and (
+            isinstance(missing, bool) or not isinstance(missing, int | float)
+        ):
             reader.report(f"maps.{name}.missing", f"expected a number, found {missing!r}")
         pattern = _pattern(reader, f"maps.{name}.pattern", entry.get("pattern"))
         specs.append(MapSpec(name=name, pattern=pattern, unit=str(unit), missing=missing))
@@ -245,14 +252,36 @@ def _tables(reader: _Reader, raw: Mapping[str, Any]) -> dict[str, TableSpec]:
             continue
         reader.known(f"tables.{name}", entry, allowed)
         entry = {key: entry[key] for key in allowed if key in entry}
-        wide = tuple(entry.pop("wide", ()))
-        if wide and not {"names_to", "values_to"} <= entry.keys():
-            reader.report(f"tables.{name}", "a wide table needs names_to and values_to")
-        specs[name] = TableSpec(wide=wide, **entry)
+        if _fits_table(reader, f"tables.{name}", entry):
+            wide = tuple(entry.pop("wide", ()))
+            specs[name] = TableSpec(wide=wide, **entry)
     for name in REQUIRED_TABLES:
         if name not in raw:
             reader.report(f"tables.{name}", f'is missing; add e.g. {name} = "{name}.tsv"')
     return specs
+
+
+def _fits_table(reader: _Reader, where: str, entry: Mapping[str, Any]) -> bool:
+    """Report entries of a table's section that are not of their kind."""
+    before = len(reader.problems)
+    wide, columns = entry.get("wide", []), entry.get("columns", {})
+    if not isinstance(wide, list) or not _all_text(wide):
+        reader.report(f"{where}.wide", f"expected a list of columns of the file, found {wide!r}")
+    elif wide and not {"names_to", "values_to"} <= entry.keys():
+        reader.report(where, "a wide table needs names_to and values_to")
+    elif not wide and {"names_to", "values_to"} & entry.keys():
+        reader.report(where, "names_to and values_to are for a wide table; name its columns: wide")
+    if not isinstance(columns, dict) or not _all_text(columns.values()):
+        text = 'expected { column = "name in the file" }'
+        reader.report(f"{where}.columns", f"{text}, found {columns!r}")
+    for key in ("names_to", "values_to"):
+        if not isinstance(entry.get(key, ""), str):
+            reader.report(f"{where}.{key}", f"expected a column's name, found {entry[key]!r}")
+    return len(reader.problems) == before
+
+
+def _all_text(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
 
 
 def _settings(
@@ -285,22 +314,32 @@ def _like(value: object, default: object) -> object:
         and not isinstance(value, bool)
     ):
         return float(value)
-    if isinstance(default, tuple) and isinstance(value, list):
-        return tuple(map(str, value))
+    if isinstance(default, tuple) and isinstance(value, list) and _all_text(value):
+        return tuple(value)
     if isinstance(default, dict) and isinstance(value, dict):
-        return {
-            key: (item,) if isinstance(item, str) else tuple(item) for key, item in value.items()
-        }
+        lists = {key: [item] if isinstance(item, str) else item for key, item in value.items()}
+        if all(isinstance(items, list) and _all_text(items) for items in lists.values()):
+            return {key: tuple(items) for key, items in lists.items()}
     return value if isinstance(default, str) and isinstance(value, str) else None
 
 
-def _check_settings(reader: _Reader, study: Study) -> None:
+def _check_distances(reader: _Reader, study: Study) -> None:
     for item in fields(FeatureSettings):
         value = getattr(study.features, item.name)
         if not 0 < value < 100:
             reader.report(f"features.{item.name}", f"{value} mm lies outside 0 to 100 mm")
+    for item in fields(LesionTypeRule):
+        value = getattr(study.lesion_type_rule, item.name)
+        if not 0 <= value < 100:
+            reader.report(f"lesion_type_rule.{item.name}", f"{value} lies outside 0 to 100")
+
+
+def _check_settings(reader: _Reader, study: Study) -> None:
+    _check_distances(reader, study)
     if not 0 < study.models.level < 1:
         reader.report("models.level", f"{study.models.level} lies outside 0 to 1")
+    for name in ("baseline", "tissue", "trajectory"):
+        _check_formula(reader, f"models.{name}", getattr(study.models, name))
     reader.known("models.outcomes", study.models.outcomes, (spec.name for spec in study.maps))
     for value, allowed, where in (
         (study.histology.unmapped, ("exclude", "negative"), "histology.unmapped"),
@@ -309,3 +348,13 @@ def _check_settings(reader: _Reader, study: Study) -> None:
     ):
         if value not in allowed:
             reader.report(where, f"'{value}' is none of {', '.join(allowed)}")
+
+
+def _check_formula(reader: _Reader, where: str, formula: str) -> None:
+    try:
+        named = formula.format(outcome="1") != formula.format(outcome="2")
+    except (KeyError, IndexError, ValueError):
+        named = False
+    if not named:
+        text = f"'{formula}' must hold {{outcome}}, and nothing else in braces"
+        reader.report(where, text)

@@ -10,10 +10,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 import pytest
-from study_folder import TOML, tables, write_image, write_images, write_tables
 
 from qsmstats.check import check_study, invalid_problems
 from qsmstats.study import open_study
+from tests.study_folder import TOML, tables, write_image, write_images, write_tables
 
 
 @pytest.fixture(scope="module")

@@ -51,12 +51,12 @@ def read_parts(
     ------
     InvalidDataError
         If there is nothing to return; without the participants table there is nothing to report
-        either.
+        either. The participants table itself must be one file.
     """
+    _check_pattern(name, pattern)
     if participants is None or ID not in participants.cells.columns:
         raise InvalidDataError([])
     known = [word for word in dict.fromkeys(participants.cells[ID]) if word]
-    _check_pattern(name, pattern)
     without = controls(typed_frame(participants)) if name != "sessions" else set()
     files = {word: pattern.format(participant=word) for word in known}
     missing = [word for word in known if not (folder / files[word]).is_file()]
@@ -65,24 +65,27 @@ def read_parts(
     if asked:
         problems.append(Problem(table=pattern, problem=f"no such file for {', '.join(asked)}"))
     parts: list[RawTable] = []
-    for word in known:
-        if word not in missing:
-            try:
-                parts.append(_read_part(folder, name, files[word], word))
-            except InvalidDataError as error:
-                problems += error.problems
+    for word in (word for word in known if word not in missing):
+        try:
+            parts.append(_read_part(folder, name, files[word], word))
+        except InvalidDataError as error:
+            problems += error.problems
     if not parts:
         raise InvalidDataError(problems)
     return stack_raw([_with_columns(part, parts[0]) for part in parts]), problems
 
 
 def _check_pattern(name: str, pattern: str) -> None:
+    text = ""
     try:
         pattern.format(participant="")
-    except (KeyError, IndexError, ValueError) as error:
-        text = f"'{pattern}' may hold {{participant}} in braces and nothing else"
+    except (KeyError, IndexError, ValueError):
+        text = f"'{pattern}' may hold {PARTICIPANT} in braces and nothing else"
+    if name == "participants":
+        text = f"'{pattern}' holds {PARTICIPANT}, but the table of all participants is one file"
+    if text:
         where = f"tables.{name}"
-        raise InvalidDataError([Problem(table="study.toml", column=where, problem=text)]) from error
+        raise InvalidDataError([Problem(table="study.toml", column=where, problem=text)])
 
 
 def _read_part(folder: Path, name: str, file: str, participant: str) -> RawTable:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from study_folder import TOML, tables, write_tables, write_text
 
 from qsmstats.study import open_study
 from qsmstats.tables.read import read_tables, table_problems
+from tests.study_folder import TOML, tables, write_tables, write_text
 
 
 def messages(folder: Path) -> list[str]:

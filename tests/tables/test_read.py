@@ -11,12 +11,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from study_folder import TOML, TYPES, Table, tables, write_tables, write_text
 
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import load_schema
 from qsmstats.study import open_study
 from qsmstats.tables.read import load_tables, read_tables, table_problems
+from tests.study_folder import TOML, TYPES, Table, tables, write_tables, write_text
 
 
 def messages(folder: Path) -> list[str]:

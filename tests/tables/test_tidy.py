@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-from study_folder import tables, write_tables
 
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import load_schema, map_schemas
@@ -16,6 +15,7 @@ from qsmstats.study import open_study
 from qsmstats.tables.measures import tidy_columns, widen_features
 from qsmstats.tables.read import read_tables
 from qsmstats.tables.tidy import lesions_without_features, tidy_lesions, tissue_table
+from tests.study_folder import tables, write_tables
 
 MAPS = ("mwf_percent", "ndi")
 KEY = ["participant_id", "session_id"]

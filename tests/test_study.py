@@ -1,0 +1,233 @@
+"""study.toml: what it says, and everything that is wrong with it at once."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+
+from qsmstats.errors import InvalidDataError
+from qsmstats.schemas import map_schemas
+from qsmstats.settings import FeatureSettings, ModelSettings
+from qsmstats.study import MapSpec, open_study
+from tests.study_folder import TOML
+
+
+def write(folder: Path, toml: str = TOML) -> Path:
+    (folder / "study.toml").write_text(toml, encoding="utf-8")
+    return folder
+
+
+def problems(folder: Path, toml: str) -> list[str]:
+    with pytest.raises(InvalidDataError) as caught:
+        open_study(write(folder, toml))
+    return [str(problem) for problem in caught.value.problems]
+
+
+def test_a_study_is_what_its_file_says(tmp_path):
+    study = open_study(write(tmp_path))
+    assert study.name == "made"
+    assert study.folder == tmp_path
+    assert study.maps == (
+        MapSpec(
+            name="mwf_percent",
+            pattern="{participant}/{session}/{participant}_{session}_MWFmap.nii.gz",
+            unit="percent",
+            missing=0,
+        ),
+    )
+    assert study.tables["lesions"].file == "lesions.tsv"
+    assert study.features == FeatureSettings()
+    assert study.models == ModelSettings()
+    assert study.outcomes == ("mwf_percent",)
+    path = study.image(study.labels, "sub-01", "ses-02")
+    assert path == tmp_path / "sub-01/ses-02/sub-01_ses-02_dseg.nii.gz"
+
+
+def test_a_study_opened_by_text_is_the_same_and_can_be_sent_to_workers(tmp_path):
+    study = open_study(str(write(tmp_path)))
+    assert study == open_study(tmp_path)
+    assert pickle.loads(pickle.dumps(study)) == study
+
+
+def test_the_name_is_the_folders_where_none_is_given(tmp_path):
+    folder = tmp_path / "cohort"
+    folder.mkdir()
+    assert open_study(write(folder, TOML.replace('name = "made"', ""))).name == "cohort"
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "factor"),
+    [
+        ("susceptibility_ppb", "ppm", 1000),
+        ("susceptibility_ppb", "ppb", 1),
+        ("mwf_percent", "fraction", 100),
+        ("ndi", "percent", 0.01),
+    ],
+)
+def test_units_have_factors_to_the_canonical_one(name, unit, factor):
+    assert MapSpec(name=name, pattern="", unit=unit).factor == factor
+    assert MapSpec(name=name, pattern="", unit=map_schemas()[name].unit).factor == 1
+
+
+def test_settings_go_before_defaults(tmp_path):
+    extra = """
+[lesion_types]
+"typ a" = "isointense"
+[features]
+shell_mm = 1
+[models]
+outcomes = ["mwf_percent"]
+df = "kenward-roger"
+level = 0.9
+[histology]
+unmapped = "exclude"
+mapping = { remyelinated = "isointense", chronic_active = ["paramagnetic_rim"] }
+"""
+    study = open_study(write(tmp_path, TOML + extra))
+    assert study.lesion_types == {"typ a": "isointense"}
+    assert study.features == FeatureSettings(shell_mm=1.0)
+    assert study.models.df == "kenward-roger"
+    assert study.models.baseline == ModelSettings().baseline
+    assert study.histology.mapping == {
+        "remyelinated": ("isointense",),
+        "chronic_active": ("paramagnetic_rim",),
+    }
+
+
+def test_a_folder_without_the_file_is_named(tmp_path):
+    with pytest.raises(InvalidDataError, match=r"study.toml: no such file"):
+        open_study(tmp_path)
+
+
+@pytest.mark.parametrize("data", [b"name = ", b'name = "\xff"'])
+def test_a_file_that_is_no_toml_is_named(tmp_path, data):
+    (tmp_path / "study.toml").write_bytes(data)
+    with pytest.raises(InvalidDataError, match="is not valid TOML"):
+        open_study(tmp_path)
+
+
+CHANGES = {
+    "unknown section": ("[labels]", "[label]\n[labels]", "'label': is not a setting", "'labels'"),
+    "unknown setting": ("missing = 0", "mising = 0", "maps.mwf_percent.mising", "mean 'missing'"),
+    "unknown map": (
+        "[maps.mwf_percent]",
+        "[maps.mwf_perc]",
+        "maps.mwf_perc'",
+        "mean 'mwf_percent'",
+    ),
+    "unknown unit": ('"percent"', '"%"', "maps.mwf_percent.unit", "allowed: percent, fraction"),
+    "unit that is no text": ('"percent"', '["percent"]', "maps.mwf_percent.unit", "is no unit"),
+    "missing value in words": ("missing = 0", 'missing = "0"', "missing'", "expected a number"),
+    "missing value true": ("missing = 0", "missing = true", "missing'", "expected a number"),
+    "pattern without participant": (
+        "{participant}/{session}/{participant}_{session}_dseg",
+        "dseg",
+        "labels.pattern",
+        "names no {participant}",
+    ),
+    "pattern with other braces": ("{session}_dseg", "{visit}_dseg", "labels.pattern", "in braces"),
+    "pattern that is no text": (
+        "[labels]\npattern = ",
+        "[labels]\npattern = 3 #",
+        "labels",
+        "found 3",
+    ),
+    "table missing": ('lesions = "lesions.tsv"', "", "tables.lesions", "is missing"),
+    "unknown table": ("ratings =", "rating =", "tables.rating'", "did you mean 'ratings'?"),
+    "table that is no file": ('"lesions.tsv"', "3", "tables.lesions", "expected a file name"),
+    "wide without names": (
+        '"ratings.tsv"',
+        '{ file = "r.csv", wide = ["a"] }',
+        "tables.ratings",
+        "a wide table needs names_to and values_to",
+    ),
+    "names without wide": (
+        '"ratings.tsv"',
+        '{ file = "r.csv", names_to = "rater_id", values_to = "lesion_type" }',
+        "tables.ratings",
+        "name its columns: wide",
+    ),
+    "wide as text": (
+        '"ratings.tsv"',
+        '{ file = "r.csv", wide = "ab", names_to = "rater_id", values_to = "lesion_type" }',
+        "tables.ratings.wide",
+        "expected a list of columns",
+    ),
+    "wide of numbers": (
+        '"ratings.tsv"',
+        '{ file = "r.csv", wide = [1], names_to = "rater_id", values_to = "lesion_type" }',
+        "tables.ratings.wide",
+        "expected a list of columns",
+    ),
+    "names_to as number": (
+        '"ratings.tsv"',
+        '{ file = "r.csv", wide = ["a"], names_to = 3, values_to = "lesion_type" }',
+        "tables.ratings.names_to",
+        "expected a column's name",
+    ),
+    "columns as text": (
+        '"lesions.tsv"',
+        '{ file = "l.csv", columns = "label" }',
+        "tables.lesions.columns",
+        "expected { column =",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CHANGES)
+def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
+    old, new, *words = CHANGES[case]
+    assert old in TOML
+    toml = TOML.replace(old, new, 1)
+    found = [line for line in problems(tmp_path, toml) if all(word in line for word in words)]
+    assert len(found) == 1
+    assert found[0].startswith("study.toml, column '")
+
+
+@pytest.mark.parametrize(
+    ("section", "words"),
+    [
+        ("[features]\nshell_mm = 0", "features.shell_mm': 0.0 mm lies outside 0 to 100 mm"),
+        (
+            '[features]\nshell_mm = "2"',
+            "features.shell_mm': expected something like 2.0, found '2'",
+        ),
+        ("[features]\nshell_mm = true", "features.shell_mm': expected something like 2.0"),
+        ("[features]\nshel_mm = 2", "features.shel_mm': is not a setting"),
+        ("[models]\nlevel = 95", "models.level': 95.0 lies outside 0 to 1"),
+        ('[models]\ndf = "kenward"', "models.df': 'kenward' is none of"),
+        ('[models]\nadjust = "fdr"', "models.adjust': 'fdr' is none of"),
+        ('[models]\noutcomes = ["mwf"]', "models.outcomes.mwf': is not a setting"),
+        ("[models]\noutcomes = [1]", "models.outcomes': expected something like ()"),
+        ('[models]\nbaseline = "mwf ~ age"', "models.baseline': 'mwf ~ age' must hold {outcome}"),
+        ('[models]\ntissue = "{y} ~ age"', "models.tissue': '{y} ~ age' must hold {outcome}"),
+        ('[models]\ntissue = "{outcome ~ a"', "must hold {outcome}, and nothing else in braces"),
+        ('[histology]\nunmapped = "drop"', "histology.unmapped': 'drop' is none of"),
+        ("[histology]\nmapping = { a = 3 }", "histology.mapping': expected something like"),
+        ("[histology]\nmapping = { a = [3] }", "histology.mapping': expected something like"),
+    ],
+)
+def test_settings_are_checked(tmp_path, section, words):
+    found = problems(tmp_path, f"{TOML}\n{section}\n")
+    assert len(found) == 1
+    assert words in found[0]
+
+
+def test_every_problem_is_reported_at_once(tmp_path):
+    toml = TOML.replace('"percent"', '"%"').replace("[labels]", "[labels]\nx = 1")
+    toml = toml.replace('lesions = "lesions.tsv"\n', "") + "\n[models]\nlevel = 2\n"
+    assert len(problems(tmp_path, toml)) == 4
+
+
+def test_a_file_without_maps_names_the_section_to_add(tmp_path):
+    start, end = TOML.index("[maps"), TOML.index("[tables]")
+    found = problems(tmp_path, TOML[:start] + TOML[end:])
+    assert len(found) == 1
+    assert "add a section such as [maps.susceptibility_ppb]" in found[0]
+
+
+def test_a_section_that_is_no_section_is_named(tmp_path):
+    found = problems(tmp_path, 'features = "x"\n' + TOML)
+    assert found == ["study.toml, column 'features': expected a section [features], found 'x'"]
