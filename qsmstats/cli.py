@@ -16,7 +16,7 @@ from qsmstats import __version__
 from qsmstats.errors import QsmstatsError
 from qsmstats.progress import progress_bar, say
 
-__all__ = ["main"]
+__all__ = ["main", "parse"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -27,9 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments
         What stands after ``qsmstats`` on the command line; by default `sys.argv`.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
-    options = _parser().parse_args(arguments)
-    options.command_line = shlex.join(["qsmstats", *arguments])
+    options = parse(sys.argv[1:] if arguments is None else arguments)
     try:
         code: int = options.call(options)
     except QsmstatsError as error:
@@ -39,6 +37,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("interrupted; start the same command again to go on")
         return 130
     return code
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the arguments of one command; `call` of the result runs it.
+
+    Wrong usage prints what is wrong and exits with 2, as argparse does.
+    """
+    options = _parser().parse_args(arguments)
+    options.command_line = shlex.join(["qsmstats", *arguments])
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:

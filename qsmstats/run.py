@@ -117,6 +117,9 @@ def _report_failures(extraction: Extraction) -> bool:
 def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
     measured = collect_cohort(study, out, tables=tables)
     write_table(measured.failures, out / "failures.tsv")
+    if measured.features.empty:
+        message = f"{out}: no session has been measured; see failures.tsv there for the reasons"
+        raise InvalidDataError(message)
     write_table(measured.features, out / "features.tsv")
     lesions = tidy_lesions(tables, measured.features)
     tissue = tissue_table(tables, measured.features)
