@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
@@ -53,6 +53,7 @@ unit_counts = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(unit_counts)
 def test_observed_agreement_by_listing_all_pairs(counts):
     shares = []
@@ -66,6 +67,7 @@ def test_observed_agreement_by_listing_all_pairs(counts):
 
 
 @pytest.mark.parametrize("kind", ["fleiss", "gwet", "brennan_prediger"])
+@settings(deadline=None)
 @given(counts=unit_counts)
 def test_general_error_is_the_infinitesimal_jackknife(kind, counts):
     table = np.array(counts, dtype=float)

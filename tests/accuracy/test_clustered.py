@@ -40,6 +40,7 @@ def clusters(draw, smallest=2, largest=6):
     return x, n
 
 
+@settings(deadline=None)
 @given(clusters())
 def test_ratio_variance_is_the_naive_sum(data):
     x, n = data
@@ -50,6 +51,7 @@ def test_ratio_variance_is_the_naive_sum(data):
     assert counts.std_error == pytest.approx(expected, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(clusters())
 def test_analysis_of_variance_from_single_trials(data):
     counts = clustered_counts(*data)
@@ -68,6 +70,7 @@ def test_analysis_of_variance_from_single_trials(data):
     assert found.estimate == pytest.approx(expected, abs=1e-9)
 
 
+@settings(deadline=None)
 @given(clusters())
 def test_rao_scott_wilson_t_is_never_inside_the_independent_interval(data):
     counts = clustered_counts(*data)
@@ -210,7 +213,7 @@ def test_posterior_against_adaptive_integration(prior, top):
     assert inside / total == pytest.approx(0.95, abs=2e-4)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(clusters())
 def test_posterior_holds_its_median_within_bounds(data):
     found = posterior(clustered_counts(*data))

@@ -5,7 +5,7 @@ from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsmstats.accuracy.feasible import feasible_joint_tables, feasible_tables
@@ -105,6 +105,7 @@ def confusion(draw):
     return table
 
 
+@settings(deadline=None)
 @given(table=confusion(), other=st.booleans())
 def test_a_matrix_drawn_at_random_is_found_jointly(table, other):
     classes = 2 if other else 3
@@ -127,6 +128,7 @@ def test_a_matrix_drawn_at_random_is_found_jointly(table, other):
     assert [list(cell) for cell in cells] in sets
 
 
+@settings(deadline=None)
 @given(
     cells=st.tuples(*[st.integers(0, 12)] * 4),
     decimals=st.integers(0, 4),

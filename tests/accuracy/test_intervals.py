@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
@@ -26,6 +26,7 @@ def counts(draw):
 
 
 @pytest.mark.parametrize("method", INTERVALS)
+@settings(deadline=None)
 @given(pair=counts())
 def test_limits_bracket_the_estimate_within_bounds(method, pair):
     x, n = pair
@@ -36,6 +37,7 @@ def test_limits_bracket_the_estimate_within_bounds(method, pair):
 
 
 @pytest.mark.parametrize("method", INTERVALS)
+@settings(deadline=None)
 @given(pair=counts())
 def test_failures_mirror_successes(method, pair):
     x, n = pair
@@ -45,6 +47,7 @@ def test_failures_mirror_successes(method, pair):
     assert mirrored == pytest.approx((1.0 - high, 1.0 - low), abs=1e-10)
 
 
+@settings(deadline=None)
 @given(pair=counts(), level=st.floats(0.5, 0.999))
 def test_wilson_is_that_of_statsmodels(pair, level):
     x, n = pair

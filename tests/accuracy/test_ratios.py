@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize
 from statsmodels.stats.proportion import confint_proportions_2indep
@@ -20,6 +20,7 @@ def two_groups(draw):
     return draw(st.integers(0, n1)), n1, draw(st.integers(0, n2)), n2
 
 
+@settings(deadline=None)
 @given(two_groups())
 def test_koopman_is_finite_wherever_the_data_bound_the_ratio(groups):
     x1, n1, x2, n2 = groups
@@ -79,6 +80,7 @@ def test_katz_is_undefined_at_zero():
     assert np.isnan(ratio_interval(0, 9, 3, 23, method="katz")).all()
 
 
+@settings(deadline=None)
 @given(two_groups())
 def test_mover_ratio_solves_its_equation(groups):
     x1, n1, x2, n2 = groups

@@ -1,0 +1,214 @@
+"""Two index tests, or two raters, on the same lesions: whose readings are more accurate.
+
+Per class, sensitivity is compared among the lesions with the class and specificity among
+those without: McNemar's mid-p with Tango's interval for independent lesions; for lesions in
+clusters the tests of Obuchowski and of Durkalski, and the difference (sum b_k - c_k)/N with its
+ratio variance K/(K-1) sum (b_k - c_k - n_k d)^2 / N^2 and t on K - 1 (formulas and sources in
+`paired` and `clustered`). P-values are adjusted over classes and measures by Holm 1979, per
+method.
+
+References
+----------
+Holm S (1979) Scand J Stat 6:65-70.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.accuracy.intervals import Limits, critical_value
+from qsmstats.accuracy.paired import (
+    PairedCounts,
+    clustered_pair_test,
+    mcnemar_test,
+    paired_difference_interval,
+)
+from qsmstats.accuracy.pairing import NEGATIVE, Pairs, pair_classes
+from qsmstats.accuracy.proportions import (
+    BOUND,
+    COMPARISON,
+    INDEPENDENT,
+    RECOMMENDED,
+    REFUSED,
+    SMALL_NUMBER_OF_CLUSTERS,
+)
+from qsmstats.errors import UsageError
+
+__all__ = ["COMPARISON_COLUMNS", "compare_readings"]
+
+COMPARISON_COLUMNS = (
+    "class_",
+    "measure",
+    "first",
+    "second",
+    "estimate",
+    "conf_low",
+    "conf_high",
+    "statistic",
+    "p_value",
+    "p_adjusted",
+    "n",
+    "n_clusters",
+    "method",
+    "role",
+    "note",
+)
+
+Flags = NDArray[np.bool_]
+
+
+def _counts(first: Flags, second: Flags) -> PairedCounts:
+    return PairedCounts(
+        both=int(np.sum(first & second)),
+        only_first=int(np.sum(first & ~second)),
+        only_second=int(np.sum(~first & second)),
+        neither=int(np.sum(~first & ~second)),
+    )
+
+
+def _difference_limits(
+    balance: NDArray[np.float64], trials: NDArray[np.float64], level: float
+) -> Limits:
+    """Limits of the summed balance over the trials from its ratio variance; NaN if that is 0."""
+    total, clusters = float(trials.sum()), trials.size
+    difference = float(balance.sum()) / total
+    spread = float(np.sum((balance - trials * difference) ** 2)) * clusters / (clusters - 1)
+    if spread <= 0.0:
+        return math.nan, math.nan
+    half = critical_value(level, clusters - 1) * math.sqrt(spread) / total
+    return max(-1.0, difference - half), min(1.0, difference + half)
+
+
+def _clustered_rows(
+    first: Flags, second: Flags, cluster: NDArray[np.int64], level: float
+) -> Iterator[dict[str, Any]]:
+    size = int(cluster.max()) + 1
+    trials = np.bincount(cluster, minlength=size)
+    used = trials > 0
+    ahead = np.bincount(cluster[first & ~second], minlength=size)[used]
+    behind = np.bincount(cluster[~first & second], minlength=size)[used]
+    n = trials[used]
+    few = n.size < SMALL_NUMBER_OF_CLUSTERS
+    for method in ("obuchowski", "durkalski"):
+        row: dict[str, Any] = {"method": method, "conf_low": math.nan, "conf_high": math.nan}
+        if n.size < 2:
+            yield row | {"role": REFUSED, "note": "one cluster only", "p_value": math.nan}
+            continue
+        statistic, p_value = clustered_pair_test(ahead, behind, n, method=method)
+        row |= {"statistic": statistic, "p_value": p_value, "role": COMPARISON, "note": ""}
+        if method == "obuchowski":
+            low, high = _difference_limits((ahead - behind).astype(float), n.astype(float), level)
+            row |= {"conf_low": low, "conf_high": high, "role": BOUND if few else RECOMMENDED}
+        if few:
+            row["note"] = f"{n.size} clusters: the chi-square law is a rough guide"
+        yield row
+
+
+def _rows(
+    first: Flags, second: Flags, cluster: NDArray[np.int64] | None, level: float
+) -> Iterator[dict[str, Any]]:
+    if first.size == 0:
+        yield {"method": "none", "role": REFUSED, "note": "no lesion of this reference group"}
+        return
+    counts = _counts(first, second)
+    statistic, p_value = mcnemar_test(counts)
+    low, high = paired_difference_interval(counts, level=level)
+    shares = {"first": counts.margins[0], "second": counts.margins[1]}
+    shares |= {"estimate": counts.margins[0] - counts.margins[1]}
+    independent = {"statistic": statistic, "p_value": p_value, "conf_low": low, "conf_high": high}
+    yield shares | independent | {"method": "mcnemar_mid_p_tango", "role": INDEPENDENT, "note": ""}
+    if cluster is not None:
+        for row in _clustered_rows(first, second, cluster, level):
+            yield shares | row
+
+
+def _compare(one: Pairs, two: Pairs, level: float) -> Iterator[dict[str, Any]]:
+    read = (one.index >= NEGATIVE) & (two.index >= NEGATIVE) & (one.reference >= NEGATIVE)
+    for k, name in enumerate(one.classes):
+        for measure, true in (("sensitivity", True), ("specificity", False)):
+            group = read & ((one.reference == k) == true)
+            first, second = ((pairs.index[group] == k) == true for pairs in (one, two))
+            cluster = one.cluster[group] if one.n_clusters else None
+            fixed = {"class_": name, "measure": measure, "n": int(group.sum())}
+            fixed["n_clusters"] = pd.NA if cluster is None else np.unique(cluster).size
+            for row in _rows(first, second, cluster, level):
+                yield fixed | row
+
+
+def compare_readings(
+    table: pd.DataFrame,
+    *,
+    first: str,
+    second: str,
+    reference_standard: str,
+    mapping: Mapping[str, Sequence[str]],
+    cluster: str | None,
+    unmapped: Mapping[str, str] | None = None,
+    indeterminate_levels: Sequence[str] = (),
+    key: Sequence[str] = (),
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Compare the sensitivity and specificity of two readings of the same lesions.
+
+    Lesions that either reading, or the reference standard, lacks are left out.
+
+    Parameters
+    ----------
+    table
+        One row per lesion.
+    first, second
+        Columns of the two index tests or raters.
+    reference_standard, mapping, cluster, unmapped, indeterminate_levels, key
+        As in `diagnostic_accuracy`; the mapping holds for both readings.
+    level
+        Confidence level.
+
+    Returns
+    -------
+    DataFrame
+        Columns `COMPARISON_COLUMNS`; `estimate` is first minus second. `statistic` is the
+        smaller discordant count for McNemar, a chi-square on 1 otherwise.
+
+    Raises
+    ------
+    UsageError, InvalidDataError
+        As `diagnostic_accuracy`.
+    """
+    if first == second:
+        raise UsageError(f"first and second are both {first!r}; give two readings")
+    critical_value(level)
+    one, two = (
+        pair_classes(
+            table,
+            index_test=column,
+            reference_standard=reference_standard,
+            mapping=mapping,
+            cluster=cluster,
+            unmapped=unmapped,
+            indeterminate_levels=indeterminate_levels,
+            key=key,
+        )
+        for column in (first, second)
+    )
+    frame = pd.DataFrame.from_records(list(_compare(one, two, level)))
+    frame = frame.reindex(columns=list(COMPARISON_COLUMNS))
+    for _, rows in frame.groupby("method"):
+        frame.loc[rows.index, "p_adjusted"] = _holm(rows["p_value"].to_numpy(dtype=np.float64))
+    return frame.astype({"n_clusters": "Int64"})
+
+
+def _holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Holm's adjusted p-values; a missing one stays missing and does not count."""
+    adjusted = np.full(p_values.shape, np.nan)
+    given = np.flatnonzero(~np.isnan(p_values))
+    if given.size:
+        from statsmodels.stats.multitest import multipletests
+
+        adjusted[given] = multipletests(p_values[given], method="holm")[1]
+    return adjusted
