@@ -70,7 +70,7 @@ def check_images(study: Study, jobs: Sequence[SessionJob], rows: LabelRows) -> l
         sessions.append(session)
         findings += found
     findings = [*_missing_files(study, sessions), *findings]
-    sidecars = Sidecars(study.folder)
+    sidecars = Sidecars(study)
     for spec in study.maps:
         images = [job.maps[spec.name] for job in jobs if spec.name in job.maps]
         declared = unit_problems(sidecars, spec, images)
@@ -133,7 +133,7 @@ def _relative(study: Study, problem: Problem) -> Problem:
     top = f"{study.folder}/"
     return replace(
         problem,
-        table=Path(problem.table.replace(top, "")).as_posix(),
+        table=study.name_of(Path(problem.table)),
         problem=problem.problem.replace(top, ""),
     )
 
@@ -147,7 +147,7 @@ def _label_findings(study: Study, session: _Session, rows: LabelRows) -> list[Fi
     except (ImageError, OSError) as error:
         return _unreadable(study, volume.path, error)
     visit = session.job.participant_id, session.job.session_id
-    file = volume.path.relative_to(study.folder).as_posix()
+    file = study.name_of(volume.path)
     return [Finding(problem=problem) for problem in rows.compare(visit, labels, file)]
 
 
@@ -161,7 +161,7 @@ def _missing_files(study: Study, sessions: Sequence[_Session]) -> Iterator[Findi
         for role, path in session.missing.items():
             missing.setdefault(role, []).append((session.job, path))
     for role, absent in missing.items():
-        names = [(job, path.relative_to(study.folder).as_posix()) for job, path in absent]
+        names = [(job, study.name_of(path)) for job, path in absent]
         if len(absent) == expected[role] > 1:
             text = f"none of {len(absent)} sessions has this file; the first would be {names[0][1]}"
             where = {LABELS: "labels.pattern", TISSUE: "tissue"}.get(role, f"maps.{role}.pattern")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from qsmstats.errors import Problem
 from qsmstats.schemas import load_schema, map_schemas
-from qsmstats.study import MapSpec
+from qsmstats.study import MapSpec, Study
 
 __all__ = ["Sidecars", "canonical_unit", "unit_problems"]
 
@@ -24,12 +24,13 @@ class Sidecars:
 
     Parameters
     ----------
-    top
-        The study folder: nothing above it holds for its images.
+    study
+        The study: nothing above its folder holds for its images.
     """
 
-    def __init__(self, top: Path) -> None:
-        self.top = top
+    def __init__(self, study: Study) -> None:
+        self.name_of = study.name_of
+        self._top = study.folder
         self._folders: dict[Path, list[Path]] = {}
         self._units: dict[Path, str | Problem | None] = {}
 
@@ -43,10 +44,6 @@ class Sidecars:
                 return path, found
         return None
 
-    def name(self, path: Path) -> str:
-        """Return what messages call a file."""
-        return path.relative_to(self.top).as_posix()
-
     def _of(self, image: Path) -> Iterator[Path]:
         """Yield the sidecars that hold for an image, nearest first."""
         *entities, suffix = image.name.split(".", 1)[0].split("_")
@@ -59,18 +56,20 @@ class Sidecars:
                 if other_suffix == suffix and set(others) <= set(entities):
                     fitting.append((len(others), path))
             yield from (path for _, path in sorted(fitting, reverse=True))
-            if folder == self.top:
+            if folder == self._top:
                 return
 
     def _read(self, path: Path) -> str | Problem | None:
         try:
             unit = json.loads(path.read_text(encoding="utf-8")).get("Units")
         except (ValueError, AttributeError, OSError) as error:
-            return Problem(table=self.name(path), problem=f"is no JSON object ({error}); repair it")
+            return Problem(
+                table=self.name_of(path), problem=f"is no JSON object ({error}); repair it"
+            )
         if unit is None or isinstance(unit, str):
             return unit
         text = f'its Units are {unit!r}; write a text such as "ppm"'
-        return Problem(table=self.name(path), problem=text)
+        return Problem(table=self.name_of(path), problem=text)
 
 
 def unit_problems(sidecars: Sidecars, spec: MapSpec, images: Sequence[Path]) -> list[Problem]:
@@ -96,7 +95,7 @@ def unit_problems(sidecars: Sidecars, spec: MapSpec, images: Sequence[Path]) -> 
         if isinstance(unit, Problem):
             broken[unit] = None
         elif canonical_unit(unit) != spec.unit:
-            other.setdefault(unit, {})[sidecars.name(path)] = None
+            other.setdefault(unit, {})[sidecars.name_of(path)] = None
     problems = list(broken)
     for unit, files in other.items():
         first, more = next(iter(files)), len(files) - 1

@@ -110,6 +110,13 @@ class Study:
         """Return the path of an image of one session, from its pattern."""
         return self.folder / pattern.format(participant=participant_id, session=session_id)
 
+    def name_of(self, path: Path) -> str:
+        """Return what messages call a file: its path below the folder, where it lies there."""
+        try:
+            return path.relative_to(self.folder).as_posix()
+        except ValueError:
+            return path.as_posix()
+
 
 class _Reader:
     """Reads the parts of study.toml and collects every problem on the way."""

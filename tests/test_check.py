@@ -271,3 +271,16 @@ def test_a_broken_sidecar_is_named(folder):
     messages = [message for _, message in found(folder)]
     assert messages[0].startswith("sub-02/ses-01/sub-02_ses-01_MWFmap.json: is no JSON object")
     assert messages[1].startswith("sub-03/ses-01/sub-03_ses-01_MWFmap.json: its Units are 3")
+
+
+def test_images_may_lie_outside_the_study_folder(sound, tmp_path):
+    text = (sound / "study.toml").read_text()
+    text = text.replace(
+        '"{participant}/{session}/', f'"{sound.as_posix()}/{{participant}}/{{session}}/'
+    )
+    folder = write_tables(tmp_path / "tables", toml=text)
+    assert found(folder) == []
+    set_toml(folder, 'unit = "percent"', 'unit = "fraction"')
+    assert len(found(folder)) == 1
+    set_toml(folder, "_MWFmap", "_MVFmap")
+    assert f"would be {sound.as_posix()}/sub-01" in found(folder)[0][1]

@@ -9,7 +9,7 @@ import pytest
 
 from qsmstats.errors import Problem
 from qsmstats.sidecars import Sidecars, canonical_unit, unit_problems
-from qsmstats.study import MapSpec
+from qsmstats.study import MapSpec, Study, TableSpec
 
 IMAGE = Path("sub-01/ses-01/anat/sub-01_ses-01_desc-x_Chimap.nii.gz")
 SPEC = MapSpec(name="susceptibility_ppb", pattern="", unit="ppm")
@@ -21,8 +21,14 @@ def write(top: Path, name: str, content: object) -> None:
     path.write_text(json.dumps(content))
 
 
+def sidecars(top: Path) -> Sidecars:
+    tables = {name: TableSpec(file=name) for name in ("participants", "sessions", "lesions")}
+    study = Study(folder=top, name="", labels="", maps=(SPEC,), tissue={}, tables=tables)
+    return Sidecars(study)
+
+
 def unit(top: Path) -> object:
-    found = Sidecars(top).unit(top / IMAGE)
+    found = sidecars(top).unit(top / IMAGE)
     return None if found is None else found[1]
 
 
@@ -67,10 +73,10 @@ def test_units_have_spellings(word, expected):
 def test_each_contradiction_is_said_once(tmp_path):
     write(tmp_path, "Chimap.json", {"Units": "PPM"})
     images = [tmp_path / f"sub-{at}" / f"sub-{at}_Chimap.nii.gz" for at in range(4)]
-    assert unit_problems(Sidecars(tmp_path), SPEC, images) == []
+    assert unit_problems(sidecars(tmp_path), SPEC, images) == []
     for at, word in enumerate(["Hz", "ppb", "Hz"]):
         write(tmp_path, f"sub-{at}/sub-{at}_Chimap.json", {"Units": word})
-    assert list(map(str, unit_problems(Sidecars(tmp_path), SPEC, images))) == [
+    assert list(map(str, unit_problems(sidecars(tmp_path), SPEC, images))) == [
         "study.toml, column 'maps.susceptibility_ppb.unit': 'ppm' here, but 'Hz' in "
         "sub-0/sub-0_Chimap.json and 1 more; correct one (allowed: ppb, ppm)",
         "study.toml, column 'maps.susceptibility_ppb.unit': 'ppm' here, but 'ppb' in "
@@ -81,7 +87,7 @@ def test_each_contradiction_is_said_once(tmp_path):
 def test_a_broken_sidecar_is_a_problem_once(tmp_path):
     (tmp_path / "Chimap.json").write_text("[1]")
     images = [tmp_path / f"sub-{at}" / f"sub-{at}_Chimap.nii.gz" for at in range(4)]
-    problems = unit_problems(Sidecars(tmp_path), SPEC, images)
+    problems = unit_problems(sidecars(tmp_path), SPEC, images)
     assert len(problems) == 1
     assert isinstance(problems[0], Problem)
     assert problems[0].table == "Chimap.json"

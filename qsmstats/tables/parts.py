@@ -114,13 +114,15 @@ def _with_columns(part: RawTable, first: RawTable) -> RawTable:
 
 def _strangers(folder: Path, pattern: str, known: Sequence[str]) -> list[Problem]:
     """Report the files whose participant is not in the participants table."""
-    first, *rest = (re.escape(part) for part in pattern.split(PARTICIPANT))
+    top = Path(folder, Path(pattern).anchor)
+    below = Path(pattern).relative_to(Path(pattern).anchor).as_posix()
+    first, *rest = (re.escape(part) for part in below.split(PARTICIPANT))
     regex = re.compile(first + "(?P<name>[^/]+)" + "(?P=name)".join(rest))
     problems = []
-    for path in sorted(folder.glob(pattern.format(participant="*"))):
-        file = path.relative_to(folder).as_posix()
-        match = regex.fullmatch(file)
+    for path in sorted(top.glob(below.format(participant="*"))):
+        match = regex.fullmatch(path.relative_to(top).as_posix())
         if match and match["name"] not in known:
             text = f"'{match['name']}' is not in the participants table; add it or remove the file"
+            file = pattern.format(participant=match["name"])
             problems.append(Problem(table=file, problem=text))
     return problems

@@ -69,6 +69,19 @@ def test_a_broken_file_leaves_the_others(tmp_path):
     ]
 
 
+def test_tables_may_lie_outside_the_study_folder(tmp_path):
+    write_tables(tmp_path / "study")
+    content = tables()
+    other = tmp_path / "elsewhere"
+    write_tables(other, content)
+    toml = TOML.replace('"{participant}/{p', f'"{other.as_posix()}/{{participant}}/{{p')
+    write_text(other / "sub-77" / "sub-77_sessions.tsv", [["session_id", "years"], ["ses-01", "0"]])
+    (tmp_path / "study" / "study.toml").write_text(toml)
+    found = messages(tmp_path / "study")
+    assert len(found) == 1
+    assert found[0].startswith(f"{other.as_posix()}/sub-77/sub-77_sessions.tsv: 'sub-77' is not in")
+
+
 def lesions_per_patient(folder: Path) -> Path:
     toml = TOML.replace('"lesions.tsv"', '"{participant}/{participant}_lesions.tsv"')
     content = tables()
