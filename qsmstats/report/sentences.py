@@ -74,15 +74,22 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
 
 
 def _told(contrasts: pd.DataFrame, alpha: float) -> pd.Series:
-    p = contrasts["p_adjusted"] if "p_adjusted" in contrasts else contrasts["p_value"]
-    return (p < alpha) & (contrasts["conf_low"] * contrasts["conf_high"] > 0)
+    told = (_adjusted(contrasts) < alpha) & (contrasts["conf_low"] * contrasts["conf_high"] > 0)
+    if {"conf_low_adjusted", "conf_high_adjusted"} <= set(contrasts.columns):
+        wide = contrasts["conf_low_adjusted"] * contrasts["conf_high_adjusted"]
+        # Not every adjustment has an interval of its own.
+        told &= wide.isna() | (wide > 0)
+    return told
+
+
+def _adjusted(table: pd.DataFrame) -> pd.Series:
+    return table["p_adjusted"] if "p_adjusted" in table else table["p_value"]
 
 
 def _turned(contrasts: pd.DataFrame) -> pd.DataFrame:
     """Turn contrasts so that the first level of each is the higher one."""
     levels = contrasts["contrast"].str.split(" - ", expand=True)
     positive = contrasts["estimate"] > 0
-    p = contrasts["p_adjusted"] if "p_adjusted" in contrasts else contrasts["p_value"]
     return pd.DataFrame(
         {
             "high": levels[0].where(positive, levels[1]),
@@ -91,7 +98,7 @@ def _turned(contrasts: pd.DataFrame) -> pd.DataFrame:
             "std_error": contrasts["std_error"],
             "conf_low": contrasts["conf_low"].where(positive, -contrasts["conf_high"]),
             "conf_high": contrasts["conf_high"].where(positive, -contrasts["conf_low"]),
-            "p": p,
+            "p": _adjusted(contrasts),
         }
     )
 
@@ -175,7 +182,7 @@ def accuracy_sentences(rows: pd.DataFrame, ci: str) -> list[str]:
         class, measure, numerator, denominator, share, recommended_low, recommended_high,
         independent_low, independent_high.
     ci
-        Name of the intervals.
+        Name of the intervals; the recommended one may be a credible interval.
     """
     if rows.empty:
         return []

@@ -22,7 +22,7 @@ __all__ = ["display"]
 MOST_ROWS = 400
 
 _TITLES = {
-    "adjustment": "p adjusted by",
+    "adjust": "adjusted by",
     "class_": "class",
     "conf": "CI",
     "den_df": "denominator df",
@@ -49,7 +49,7 @@ _LEVELS = {
 # Units that column names end with.
 _UNITS = {"mm3": "mm³", "mm": "mm", "ppb": "ppb", "percent": "%"}
 # Columns of one estimate, which share their decimals.
-_OF_ESTIMATE = ("estimate", "conf_low", "std_error")
+_OF_ESTIMATE = ("estimate", "conf_low", "conf_low_adjusted", "std_error")
 # Decimals of columns whose size says nothing of their precision.
 _DECIMALS = {"statistic": 2, "df": 1, "den_df": 1, "num_df": 0}
 
@@ -103,9 +103,9 @@ def display(
     names = _order(
         list(frame.columns) if only is None else [name for name in only if name in frame]
     )
-    names = [name for name in names if not frame[name].isna().all()] or names
+    names = [name for name in names if not _is_empty(frame[name])] or names
     constant = _constant(frame, names[1:])
-    said = [f"{_heading(name, given)}: {value}." for name, value in constant.items()]
+    said = [f"{_heading(name, given).capitalize()}: {value}." for name, value in constant.items()]
     columns = [_column(frame, name, given) for name in names if name not in constant]
     if len(frame) > MOST_ROWS:
         said.append(f"The first {MOST_ROWS} of {len(frame):,} rows; the file has all.")
@@ -122,12 +122,14 @@ def display(
     )
 
 
+def _is_empty(values: pd.Series) -> bool:
+    return bool((values.isna() | (values.astype("str") == "")).all())
+
+
 def _order(names: list[str]) -> list[str]:
     """Drop upper ends, which stand with their lower ends; put intervals after their estimates."""
     kept = [
-        name
-        for name in names
-        if not (name.endswith("_high") and f"{name.removesuffix('_high')}_low" in names)
+        name for name in names if "_high" not in name or name.replace("_high", "_low") not in names
     ]
     for end, estimate in (("conf_low", "estimate"), ("hedges_g_low", "hedges_g")):
         if end in kept and estimate in kept:
@@ -149,9 +151,13 @@ def _constant(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, str]:
 
 
 def _heading(name: str, titles: Mapping[str, str]) -> str:
+    ends = {
+        "hedges_g_low": f"{titles['conf']} of g",
+        "conf_low_adjusted": f"{titles['conf']}, adjusted",
+    }
+    if name in ends:
+        return ends[name]
     stem = name.removesuffix("_low")
-    if stem == "hedges_g" and stem != name:
-        return f"{titles['conf']} of g"
     known = titles.get(stem) or titles.get(name) or _TITLES.get(stem)
     if known:
         return known
@@ -164,8 +170,8 @@ def _heading(name: str, titles: Mapping[str, str]) -> str:
 
 def _column(frame: pd.DataFrame, name: str, titles: Mapping[str, str]) -> _Column:
     heading = _heading(name, titles)
-    high = f"{name.removesuffix('_low')}_high"
-    if name.endswith("_low") and high in frame:
+    high = name.replace("_low", "_high")
+    if high != name and high in frame:
         cell = _interval_cell(name, high, _decimals(frame, name))
         return _Column(title=heading, numeric=True, cell=cell)
     numeric = pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool
@@ -178,8 +184,9 @@ def _decimals(frame: pd.DataFrame, name: str) -> int:
         return _DECIMALS[name]
     if name in _OF_ESTIMATE and "std_error" in frame:
         return numbers.decimals_of_errors(frame["std_error"])
-    if name.endswith("_low"):
-        widths = frame[f"{name.removesuffix('_low')}_high"] - frame[name]
+    high = name.replace("_low", "_high")
+    if high != name and high in frame:
+        widths = frame[high] - frame[name]
         return numbers.decimals_of_errors(widths / 4)
     return numbers.decimals_of_values(frame[name])
 

@@ -83,7 +83,7 @@ def contrasts(values, error):
         "contrast",
     )
     table["p_adjusted"] = np.minimum(1, table["p_value"] * len(pairs))
-    table["adjustment"] = "holm"
+    table["adjust"] = "holm"
     table["hedges_g"] = table["estimate"] / (error * 10)
     return table
 
@@ -224,7 +224,7 @@ def write_checks(out, patients):
         fitted = middle + random.normal(0, SPREADS[outcome] / 3, len(rows))
         return pd.DataFrame(
             {
-                "lesion_type": rows["lesion_type"],
+                "level": rows["lesion_type"],
                 "fitted": fitted,
                 "residual": rows[outcome] - middle,
             }

@@ -52,10 +52,10 @@ def test_a_column_of_very_different_sizes_keeps_three_digits_in_each_cell():
 
 
 def test_a_text_that_never_changes_is_said_once():
-    frame = pd.DataFrame({"level": ["a", "b"], "adjustment": ["holm", "holm"], "x": [1.0, 2.0]})
+    frame = pd.DataFrame({"level": ["a", "b"], "adjust": ["holm", "holm"], "x": [1.0, 2.0]})
     block = display(frame, slug="t", caption="c")
     assert [title for title, _ in block.columns] == ["level", "x"]
-    assert block.note == "p adjusted by: holm."
+    assert block.note == "Adjusted by: holm."
 
 
 def test_sorting_uses_the_value_and_not_its_text():

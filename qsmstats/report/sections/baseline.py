@@ -10,9 +10,11 @@ from qsmstats.report.figures.forests import forest
 from qsmstats.report.figures.rainclouds import rainclouds
 from qsmstats.report.names import (
     contrast_title,
+    lesion_types,
     outcome_short,
     outcome_title,
     outcome_words,
+    tissues,
     unit_text,
     with_unit,
 )
@@ -95,7 +97,8 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         caption=f"{outcome_title(outcome)} of every lesion at the first session, by type.",
         reading="Each dot is one lesion; the cloud above is the density of the dots, the thick bar"
         " spans the quartiles with the median in white, and the black diamond is the model's mean"
-        f" with its {context.ci}. The dots are not independent: they are nested in participants.",
+        f" at average covariates with its {context.ci}. The dots are not independent:"
+        " they are nested in participants.",
         alt=f"Rainclouds of {short} by lesion type. Model means: {_spoken(means, outcome)}.",
     )
     return [block]
@@ -120,6 +123,8 @@ def _spoken(means: pd.DataFrame, outcome: str) -> str:
 
 def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
     contrasts = context.results.rows(f"{folder}/contrasts", outcome)
+    if folder == "tissue":
+        contrasts = with_white_matter(contrasts)
     if contrasts.empty:
         return []
     rows = forest_rows(contrasts, 1 - context.level)
@@ -141,6 +146,15 @@ def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         alt=f"Forest of pairwise differences: {spoken}.",
     )
     return [block]
+
+
+def with_white_matter(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """Return the contrasts that have white matter on a side; those of two types stand elsewhere."""
+    if contrasts.empty:
+        return contrasts
+    sides = contrasts["contrast"].str.split(" - ", expand=True)
+    white = [level for level in tissues() if level not in lesion_types()]
+    return contrasts[sides.isin(white).any(axis=1)].reset_index(drop=True)
 
 
 def forest_rows(contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
-from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
+from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section
 from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
-from qsmstats.report.names import outcome_title, outcome_words, present_levels, short_title
+from qsmstats.report.names import outcome_title, outcome_words, present_levels, short_title, tissues
 from qsmstats.report.sections.context import Context
 
 __all__ = ["section"]
 
-STUDIES = {"baseline": "baseline", "trajectory": "change over time"}
+STUDIES = {
+    "baseline": "lesion types at baseline",
+    "tissue": "lesion types and white matter",
+    "trajectory": "change over time",
+}
 COLUMNS = 3
 
 
@@ -19,12 +23,15 @@ def section(context: Context) -> Section:
     """Return the section with the checks of every mixed model."""
     blocks: list[Block] = []
     for folder, study in STUDIES.items():
+        inner: list[Block] = []
         for outcome in context.outcomes(folder):
             figures = [*_quantiles(context, folder, outcome), *_spread(context, folder, outcome)]
             if figures:
                 slug = f"checks-{folder}-{outcome}"
                 text = f"{outcome_title(outcome)}: {study}"
-                blocks += [Heading(slug=slug, text=text), *figures]
+                inner += [Heading(slug=slug, text=text), *figures]
+        if inner:
+            blocks.append(Details(summary=f"The models of {study}", blocks=tuple(inner)))
     if not blocks:
         text = "This run holds no residuals, so that the models' assumptions cannot be looked at."
         blocks.append(Notice(text=text, warning=False))
@@ -65,15 +72,15 @@ def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]
 
 def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
     residuals = context.results.rows(f"{folder}/residuals", outcome)
-    if not {"lesion_type", "fitted", "residual"} <= set(residuals.columns):
+    if not {"level", "fitted", "residual"} <= set(residuals.columns):
         return []
-    levels = present_levels(residuals["lesion_type"])
+    levels = present_levels(residuals["level"], tissues())
     lines = -(-len(levels) // COLUMNS)
 
     def paint(figure: Figure) -> None:
         panels = figure.subplots(lines, COLUMNS, squeeze=False, sharey=True, sharex=True)
         for axes, level in zip(panels.flat, levels, strict=False):
-            residuals_fitted(residuals[residuals["lesion_type"] == level], axes, level=level)
+            residuals_fitted(residuals[residuals["level"] == level], axes, level=level)
             axes.set_title(short_title(level), loc="left")
         for axes in panels.flat[len(levels) :]:
             axes.set_visible(False)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import pandas as pd
-
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, TableBlock
 from qsmstats.report.names import outcome_title, present_levels, unit_text
 from qsmstats.report.plates import Plates
@@ -17,6 +15,11 @@ from qsmstats.settings import FeatureSettings, HistologySettings, ModelSettings
 from qsmstats.study import Study
 
 __all__ = ["Context", "fit_warnings", "model_details", "notes"]
+
+SINGULAR = (
+    "the fit is singular: a variance or correlation of the random effects is at its limit, so that"
+    " the data cannot tell all of them apart."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,12 +83,19 @@ class Context:
         return []
 
     def display(
-        self, name: str, caption: str, *, outcome: str | None = None, only: tuple[str, ...] = ()
+        self,
+        name: str,
+        caption: str,
+        *,
+        outcome: str | None = None,
+        only: tuple[str, ...] = (),
+        without: tuple[str, ...] = (),
     ) -> TableBlock | None:
         """Return a table of results for the page; None where it has no rows."""
         rows = self.results.rows(name, outcome)
         if rows.empty:
             return None
+        rows = rows.drop(columns=list(without), errors="ignore")
         if outcome is not None:
             rows = rows.drop(columns="outcome", errors="ignore")
         slug = f"table-{name}-{outcome or 'all'}".replace("/", "-").replace("_", "-")
@@ -122,16 +132,14 @@ def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> l
     sentences = []
     for _, row in context.results.rows(f"{folder}/models", outcome).iterrows():
         name = outcome_title(str(row.get("outcome", folder)))
+        messages = row.get("messages")
+        said = messages if isinstance(messages, str) else ""
         if not _true(row.get("converged", True)):
             sentences.append(f"{name}: the fit did not converge; its numbers must not be used.")
-        if _true(row.get("singular", False)):
-            sentences.append(
-                f"{name}: the fit is singular: a variance or correlation of the random effects is"
-                " at its limit, so the data cannot tell all of them apart."
-            )
-        messages = row.get("messages")
-        if isinstance(messages, str) and messages:
-            sentences.append(f"{name}: {messages}")
+        if _true(row.get("singular", False)) and "singular" not in said:
+            sentences.append(f"{name}: {SINGULAR}")
+        if said:
+            sentences.append(f"{name}: {said}.")
     return sentences
 
 
@@ -149,8 +157,3 @@ def notes(context: Context, folder: str, outcome: str | None = None) -> list[Blo
     elif said:
         blocks.append(ListBlock(items=tuple(said)))
     return blocks
-
-
-def absent(rows: pd.DataFrame, sentence: str) -> list[Block]:
-    """Return `sentence` as a note where a table has no rows."""
-    return [Notice(text=sentence, warning=False)] if rows.empty else []

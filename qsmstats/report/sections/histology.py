@@ -124,8 +124,8 @@ def _main_table(context: Context) -> list[TableBlock]:
         caption="One class against the rest: counts, share and intervals",
         file="histology/accuracy.tsv",
         titles={
-            "recommended": f"{context.ci}, recommended",
-            "independent": f"{context.ci} if lesions were independent",
+            "recommended": f"{100 * context.level:g} % interval, recommended",
+            "independent": f"{100 * context.level:g} % interval if lesions were independent",
         },
         note="PPV and NPV hold at the share of each class in these brains, not elsewhere.",
     )
@@ -170,7 +170,7 @@ def _intervals(context: Context) -> list[FigureBlock]:
         "histology/intervals",
         paint,
         height=0.4 + len(classes) * (0.55 + 0.22 * methods),
-        caption=f"Sensitivity and specificity: {context.ci} by method.",
+        caption=f"Sensitivity and specificity: {100 * context.level:g} % intervals by method.",
         reading="Black: the method recommended for this number of brains. Orange: the interval that"
         " assumes independent lesions, too narrow where lesions of one brain are alike. Grey: other"
         " methods. A Bayesian marker is the posterior median, not the observed share.",

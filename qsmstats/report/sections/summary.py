@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import pandas as pd
-
 from qsmstats.report.accuracy_frames import main_rows
 from qsmstats.report.blocks import Block, Heading, ListBlock, Notice, Paragraph, Section
 from qsmstats.report.names import outcome_title
+from qsmstats.report.sections.baseline import with_white_matter
 from qsmstats.report.sections.context import Context
 from qsmstats.report.sentences import (
     accuracy_sentences,
@@ -45,11 +44,19 @@ def answers(context: Context) -> Section:
             difference_sentence(rows("baseline/contrasts", outcome), outcome, alpha, context.ci)
             for outcome in context.outcomes("baseline")
         ],
+        "Lesions against white matter": [
+            difference_sentence(
+                with_white_matter(rows("tissue/contrasts", outcome)), outcome, alpha, context.ci
+            )
+            for outcome in context.outcomes("tissue")
+        ],
         "Change over time": [
-            change_sentence(changes_per_year(context, outcome), outcome, alpha, context.ci)
+            change_sentence(rows("trajectory/slopes", outcome), outcome, alpha, context.ci)
             for outcome in context.outcomes("trajectory")
         ],
-        "Histology": accuracy_sentences(main_rows(rows("histology/accuracy")), context.ci),
+        "Histology": accuracy_sentences(
+            main_rows(rows("histology/accuracy")), f"{100 * context.level:g}\u00a0% interval"
+        ),
     }
     blocks: list[Block] = []
     for heading, sentences in parts.items():
@@ -59,22 +66,9 @@ def answers(context: Context) -> Section:
 
 def _part(heading: str, sentences: Iterable[str]) -> list[Block]:
     said = tuple(sentence for sentence in sentences if sentence)
-    slug = f"answer-{heading.split()[0].lower()}"
+    slug = f"answer-{heading.replace(' ', '-').lower()}"
     body: Block = ListBlock(items=said) if said else Notice(text=UNANSWERED, warning=False)
     return [Heading(slug=slug, text=heading), body]
 
 
 UNANSWERED = "This run does not answer this question: it holds no such comparison."
-
-
-def changes_per_year(context: Context, outcome: str) -> pd.DataFrame:
-    """Return the slopes of one map with the adjusted p of the same tests.
-
-    A type's change over two years is twice its change per year, so that both have the same test;
-    the table of changes carries its p adjusted over the types.
-    """
-    slopes = context.results.rows("trajectory/slopes", outcome)
-    changes = context.results.rows("trajectory/changes", outcome)
-    if "p_adjusted" in slopes or not {"lesion_type", "p_adjusted"} <= set(changes.columns):
-        return slopes
-    return slopes.merge(changes[["lesion_type", "p_adjusted"]], on="lesion_type", how="left")

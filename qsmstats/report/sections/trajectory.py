@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
+from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section, TableBlock
 from qsmstats.report.figures.forests import forest
 from qsmstats.report.figures.trajectories import trajectory
 from qsmstats.report.names import (
@@ -52,17 +55,20 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
     blocks += notes(context, "trajectory", outcome)
     blocks += _panels(context, outcome)
     blocks += _slopes(context, outcome)
-    captions = {
-        "slopes": f"Change per year by type: {measured} per year",
-        "slope_contrasts": f"Differences between the types' changes per year: {measured} per year",
-        "changes": f"Change over two years by type: {measured}",
-    }
+    between = "Differences between the types' changes per year"
     tables = (
-        context.display(f"trajectory/{table}", caption, outcome=outcome)
-        for table, caption in captions.items()
+        _table(context, "slopes", f"Change per year by type: {measured} per year", outcome),
+        _table(context, "slope_contrasts", f"{between}: {measured} per year", outcome),
+        _table(context, "changes", f"Change over two years by type: {measured}", outcome),
     )
     blocks += [table for table in tables if table is not None]
     return blocks + model_details(context, "trajectory", outcome)
+
+
+def _table(context: Context, name: str, caption: str, outcome: str) -> TableBlock | None:
+    # The caption says which years are compared.
+    without = ("contrast",) if name == "changes" else ()
+    return context.display(f"trajectory/{name}", caption, outcome=outcome, without=without)
 
 
 def followed(lesions: pd.DataFrame) -> pd.DataFrame:
@@ -83,19 +89,19 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
     if outcome not in lesions or means.empty or "years" not in means:
         return []
     levels = present_levels(means[column])
-    rows = -(-len(levels) // COLUMNS)
+    columns = 2 if len(levels) == 4 else COLUMNS
+    rows = -(-len(levels) // columns)
 
     def paint(figure: Figure) -> None:
-        panels = figure.subplots(rows, COLUMNS, sharex=True, sharey=True, squeeze=False)
+        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
         for axes, level in zip(panels.flat, levels, strict=False):
             mine = lesions[lesions["lesion_type"] == level]
             trajectory(mine, means[means[column] == level], axes, value=outcome, level=level)
         for axes in panels.flat[len(levels) :]:
             axes.set_visible(False)
-        _share_labels(panels, len(levels))
+        _share_labels(list(panels.flat)[: len(levels)], columns)
         figure.supylabel(with_unit(outcome_title(outcome), outcome), size="medium")
-        values = lesions[outcome].dropna()
-        panels.flat[0].set_ylim(*values.quantile([0.002, 0.998]))
+        panels.flat[0].set_ylim(*_limits(lesions[outcome], means))
 
     block = context.plates.draw(
         f"trajectory/{outcome}_trajectories",
@@ -103,18 +109,24 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
         height=0.5 + 2.0 * rows,
         caption=f"{outcome_title(outcome)} over time, by the type at the first session.",
         reading="Each faint line is one lesion seen at two sessions or more; the black line is the"
-        f" model's mean with its {context.ci} (shaded). Lines that leave the frame are the most"
-        " extreme 0.4 % of the values.",
+        f" model's mean with its {context.ci} (shaded). The frame"
+        " leaves out the most extreme 0.4 % of the values.",
         alt=f"Trajectories of {outcome_short(outcome)} in {len(levels)} panels, one per type.",
     )
     return [block]
 
 
-def _share_labels(panels: object, used: int) -> None:
-    flat = list(panels.flat)  # type: ignore[attr-defined]  # numpy array of Axes
-    for index, axes in enumerate(flat[:used]):
+def _limits(values: pd.Series, means: pd.DataFrame) -> tuple[float, float]:
+    low, high = values.quantile([0.002, 0.998])
+    low, high = min(low, means["conf_low"].min()), max(high, means["conf_high"].max())
+    margin = 0.04 * (high - low)
+    return low - margin, high + margin
+
+
+def _share_labels(panels: Sequence[Axes], columns: int) -> None:
+    for index, axes in enumerate(panels):
         # The last panel of each column carries the axis, also where a panel below is hidden.
-        last = index + COLUMNS >= used
+        last = index + columns >= len(panels)
         axes.tick_params(labelbottom=last)
         if last:
             axes.set_xlabel("years")
@@ -127,6 +139,7 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
         return []
     levels = [str(level) for level in slopes[column]]
     decimals = decimals_of_errors(slopes["std_error"])
+    p = slopes["p_adjusted"] if "p_adjusted" in slopes else slopes["p_value"]
     rows = pd.DataFrame(
         {
             "label": [title(level) for level in levels],
@@ -134,17 +147,17 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
             "marker": [marker(level) for level in levels],
             "text": [
                 f"{signed(row['estimate'], decimals)}"
-                f" ({interval(row['conf_low'], row['conf_high'], decimals)}),"
-                f" {p_value(row['p_value'])}"
-                for _, row in slopes.iterrows()
+                f" ({interval(row['conf_low'], row['conf_high'], decimals)}), {p_value(adjusted)}"
+                for (_, row), adjusted in zip(slopes.iterrows(), p, strict=True)
             ],
+            "filled": p < 1 - context.level,
             **{name: slopes[name] for name in ("estimate", "conf_low", "conf_high")},
         }
     )
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        forest(rows, axes, column_title=f"change per year ({context.ci}), p")
+        forest(rows, axes, column_title=f"change per year ({context.ci}), adjusted p")
         axes.set_xlabel(with_unit(f"change in {outcome_short(outcome)}", outcome, " per year"))
 
     spoken = "; ".join(f"{row['label']} {row['text']}" for _, row in rows.iterrows())
@@ -154,7 +167,8 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
         height=0.9 + 0.3 * len(rows),
         caption=f"Change of {outcome_words(outcome)} per year, by type.",
         reading="Right of the dashed line the map's value rises. An interval that crosses the line"
-        " is compatible with no change. p is unadjusted; the table of two-year changes adjusts.",
+        " is compatible with no change; a filled marker has an adjusted p below"
+        f" {1 - context.level:.2g}, a hollow one has not.",
         alt=f"Forest of changes per year: {spoken}.",
     )
     return [block]
