@@ -1,0 +1,137 @@
+"""A transparent rule that proposes a lesion's type from its core, shell and ring on QSM.
+
+It stands beside the raters and never overwrites them: `disputed_lesions` lists rated lesions whose
+images disagree. With all values in standard deviations of NAWM, as `extract_features` gives them,
+the first that holds of
+
+1. paramagnetic rim: shell - core >= rim and shell - ring >= edge,
+2. hypointense rim: core - shell >= rim and ring - shell >= edge,
+3. hyperintense: mean - ring >= level,
+4. hypointense: ring - mean >= level,
+5. isointense.
+
+The score of a condition is by how much it is met: for a rim the smaller of its two differences.
+The margin of a suggestion is the smallest change of any score that would alter it. A lesion
+without a core cannot show a rim, and is judged by its mean alone. The types are the levels of
+data_schemas/lesions.schema.json; the thresholds are `qsmstats.settings.LesionTypeRule`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from qsmstats.errors import UsageError
+from qsmstats.schemas import load_schema
+from qsmstats.settings import LesionTypeRule
+from qsmstats.voxels.grids import FloatArray
+
+__all__ = ["disputed_lesions", "suggest_lesion_types"]
+
+QSM = "susceptibility_ppb"
+# In the order in which they are asked for; the last one is what remains.
+_ORDER = ("paramagnetic_rim", "hypointense_rim", "hyperintense", "hypointense", "isointense")
+_EVIDENCE = ["shell_core_z", "shell_ring_z", "mean_ring_z"]
+_NEEDED = ["region", "map", "label", "z", "ring_z", "shell_core_z", "shell_ring_z"]
+
+
+def suggest_lesion_types(
+    features: pd.DataFrame, *, rule: LesionTypeRule | None = None
+) -> pd.DataFrame:
+    """Propose a type for every lesion that was measured on QSM.
+
+    Parameters
+    ----------
+    features
+        Rows of `extract_features` or `extract_cohort`.
+    rule
+        Thresholds in standard deviations of NAWM; by default `LesionTypeRule()`.
+
+    Returns
+    -------
+    DataFrame
+        One row per lesion: participant_id and session_id where `features` has them, label,
+        suggested_type (categorical in the schema's order; missing where NAWM or the ring is),
+        margin (standard deviations of NAWM), basis ("rim and mean", or "mean" for lesions without
+        a core) and the evidence shell_core_z, shell_ring_z and mean_ring_z.
+
+    Raises
+    ------
+    UsageError
+        If a column that the rule needs is not there.
+    """
+    rule = rule or LesionTypeRule()
+    missing = [name for name in _NEEDED if name not in features.columns]
+    if missing:
+        message = (
+            f"features has no column '{missing[0]}'; the rule needs the full table of "
+            "extract_features (basic=False)"
+        )
+        raise UsageError(message)
+    rows = features[(features["region"] == "lesion") & (features["map"] == QSM)]
+    keys = [name for name in ("participant_id", "session_id", "label") if name in rows.columns]
+    result = rows[[*keys, "shell_core_z", "shell_ring_z"]].reset_index(drop=True)
+    result["mean_ring_z"] = (rows["z"] - rows["ring_z"]).to_numpy()
+    chosen, margin = _decide(_scores(result[_EVIDENCE].to_numpy(dtype=np.float64), rule))
+    known = result["mean_ring_z"].notna()
+    types = load_schema("lesions").column("lesion_type").levels
+    names = [_ORDER[i] if there else None for i, there in zip(chosen, known, strict=True)]
+    result["suggested_type"] = pd.Categorical(names, categories=list(types))
+    result["margin"] = np.where(known, margin, np.nan)
+    result["basis"] = np.where(result["shell_core_z"].notna(), "rim and mean", "mean")
+    return result[[*keys, "suggested_type", "margin", "basis", *_EVIDENCE]]
+
+
+def disputed_lesions(
+    features: pd.DataFrame, lesions: pd.DataFrame, *, rule: LesionTypeRule | None = None
+) -> pd.DataFrame:
+    """List the rated lesions for which the rule proposes another type.
+
+    Parameters
+    ----------
+    features
+        Rows of `extract_cohort`.
+    lesions
+        Rated lesions: participant_id, session_id, label and lesion_type.
+    rule
+        As for `suggest_lesion_types`.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `suggest_lesion_types` and lesion_type; the clearest disagreement (the largest
+        margin) first.
+    """
+    keys = ["participant_id", "session_id", "label"]
+    suggested = suggest_lesion_types(features, rule=rule)
+    rated = lesions.loc[lesions["lesion_type"].notna(), [*keys, "lesion_type"]]
+    both = suggested.merge(rated, on=keys, how="inner", validate="one_to_one")
+    proposed = both["suggested_type"].astype("str")
+    differ = both["suggested_type"].notna() & (proposed != both["lesion_type"].astype("str"))
+    return both[differ].sort_values("margin", ascending=False, kind="stable", ignore_index=True)
+
+
+def _scores(evidence: FloatArray, rule: LesionTypeRule) -> FloatArray:
+    """Return how far each of the first four conditions is met, shape (n, 4)."""
+    contrast, edge, level = evidence.T
+    return np.column_stack(
+        [
+            np.minimum(contrast - rule.rim, edge - rule.edge),
+            np.minimum(-contrast - rule.rim, -edge - rule.edge),
+            level - rule.level,
+            -level - rule.level,
+        ]
+    )
+
+
+def _decide(scores: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray]:
+    """Return the number of the first condition that holds, and the margin."""
+    scores = np.where(np.isnan(scores), -np.inf, scores)
+    holds = np.column_stack([scores >= 0, np.ones(len(scores), dtype=np.bool_)])
+    chosen = holds.argmax(axis=1)
+    # What came before must stay unmet, and the chosen one met, for the suggestion to stand.
+    before = np.arange(scores.shape[1]) < chosen[:, None]
+    own = np.arange(scores.shape[1]) == chosen[:, None]
+    distances = np.where(before, -scores, np.where(own, scores, np.inf))
+    return chosen, distances.min(axis=1)

@@ -1,0 +1,210 @@
+"""Lesions of two visits on one grid: which is which, and what became of each.
+
+Two lesions are tied if the voxels they share are at least `min_overlap` of the smaller one (the
+overlap coefficient of Szymkiewicz and Simpson), so that neither growth nor shrinking parts them,
+and a few voxels in common, as a small misregistration leaves between neighbours, tie nothing.
+A lesion tied to one that is tied to it alone is the same; without a tie it is gone or new.
+
+Where several are tied to several, ties are thinned first: a tie is kept if it is the best (largest
+Dice coefficient) of at least one of its two lesions. Where the best of each is the best of both,
+this is the one-to-one assignment with the largest sum of Dice coefficients
+(scipy.optimize.linear_sum_assignment; Crouse, IEEE Trans Aerosp Electron Syst 2016;52:1679-1696),
+which also decides between equals. What remains is read off: several to one have merged, one has
+split into several, and a chain of both is called merged_and_split.
+
+Dice 2 |A and B| / (|A| + |B|); IoU |A and B| / |A or B|.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy.optimize import linear_sum_assignment
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from qsmstats.errors import UsageError
+from qsmstats.voxels.geometry import place
+from qsmstats.voxels.grids import BoolArray, FloatArray, Grid, IntArray
+from qsmstats.voxels.images import ImageSource, open_volume, require_same_grid
+from qsmstats.voxels.kernels import Groups, group_voxels
+from qsmstats.voxels.stream import read_labels
+
+__all__ = ["RELATIONS", "match_lesions"]
+
+RELATIONS = ("same", "split", "merged", "merged_and_split", "gone", "new")
+
+
+def match_lesions(
+    labels_a: ImageSource, labels_b: ImageSource, *, min_overlap: float = 0.25
+) -> pd.DataFrame:
+    """Match the lesions of two visits.
+
+    Parameters
+    ----------
+    labels_a, labels_b
+        Label images of the earlier and the later visit, registered and on one grid.
+    min_overlap
+        Share of the smaller lesion that two lesions must have in common to be tied, above 0 and
+        at most 1.
+
+    Returns
+    -------
+    DataFrame
+        One row per tie, and per lesion without one: label_a, label_b (one is missing for "gone"
+        and "new"), relation (same, split, merged, merged_and_split, gone, new), group (number of
+        the lesions that belong together), n_a, n_b, n_overlap (voxels), overlap, dice, iou,
+        centroid_distance_mm, volume_a_mm3, volume_b_mm3, and volume_change_mm3 and
+        volume_change_percent of the whole group, later minus earlier.
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be read as labels, or the grids differ.
+    UsageError
+        If `min_overlap` lies outside 0 to 1.
+    """
+    if not 0 < min_overlap <= 1:
+        message = f"min_overlap is {min_overlap}; a share above 0 and at most 1 is expected"
+        raise UsageError(message)
+    a, b, grid = _read_both(labels_a, labels_b)
+    shared = _shared_voxels(a, b)
+    ties = _thinned(_Overlaps.of(a, b, shared), min_overlap)
+    frame = _rows(a, b, ties, shared, grid)
+    return frame.sort_values(["label_a", "label_b"], ignore_index=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Overlaps:
+    """Shape (n_a, n_b) each: share of the smaller lesion, and Dice coefficient."""
+
+    coefficient: FloatArray
+    dice: FloatArray
+
+    @classmethod
+    def of(cls, a: Groups, b: Groups, shared: IntArray) -> _Overlaps:
+        smaller = np.minimum(a.counts[:, None], b.counts[None])
+        total = a.counts[:, None] + b.counts[None]
+        return cls(coefficient=shared / smaller, dice=2 * shared / total)
+
+
+def _read_both(labels_a: ImageSource, labels_b: ImageSource) -> tuple[Groups, Groups, Grid]:
+    first = open_volume(labels_a, "label image of the earlier visit")
+    second = open_volume(labels_b, "label image of the later visit")
+    require_same_grid(first, second)
+    voxels = [read_labels(volume) for volume in (first, second)]
+    a, b = (group_voxels(v.label, v.index) for v in voxels)
+    return a, b, first.grid
+
+
+def _shared_voxels(a: Groups, b: Groups) -> IntArray:
+    """Count the voxels that each pair of lesions has in common, shape (n_a, n_b)."""
+    _, in_a, in_b = np.intersect1d(a.index, b.index, assume_unique=True, return_indices=True)
+    pairs = (np.ones(len(in_a), dtype=np.int64), (a.number[in_a], b.number[in_b]))
+    shared: IntArray = coo_array(pairs, shape=(len(a.labels), len(b.labels))).toarray()
+    return shared
+
+
+def _thinned(overlaps: _Overlaps, min_overlap: float) -> BoolArray:
+    """Return which lesions are tied once several-to-several ties are thinned, (n_a, n_b)."""
+    tied: BoolArray = overlaps.coefficient >= min_overlap
+    dice = np.where(tied, overlaps.dice, 0.0)
+    rows, columns = linear_sum_assignment(dice, maximize=True)
+    # Far below any difference of two Dice coefficients: it decides between equals alone.
+    dice[rows, columns] *= 1 + 1e-12
+    kept = np.zeros_like(tied)
+    in_a, in_b = np.flatnonzero(tied.any(axis=1)), np.flatnonzero(tied.any(axis=0))
+    if len(in_a):
+        kept[in_a, dice[in_a].argmax(axis=1)] = True
+        kept[dice[:, in_b].argmax(axis=0), in_b] = True
+    return kept
+
+
+def _relation(ties_of_a: int, ties_of_b: int) -> str:
+    if ties_of_a == 1 and ties_of_b == 1:
+        return "same"
+    if ties_of_b == 1:
+        return "split"
+    return "merged" if ties_of_a == 1 else "merged_and_split"
+
+
+def _rows(a: Groups, b: Groups, ties: BoolArray, shared: IntArray, grid: Grid) -> pd.DataFrame:
+    number_a, number_b = np.nonzero(ties)
+    gone, new = np.flatnonzero(~ties.any(axis=1)), np.flatnonzero(~ties.any(axis=0))
+    none_a, none_b = np.full(len(new), -1), np.full(len(gone), -1)
+    i = np.concatenate([number_a, gone, none_a])
+    j = np.concatenate([number_b, none_b, new])
+    pairs = zip(ties.sum(axis=1)[number_a], ties.sum(axis=0)[number_b], strict=True)
+    relation = [_relation(*pair) for pair in pairs] + ["gone"] * len(gone) + ["new"] * len(new)
+    frame = pd.DataFrame(
+        {
+            "label_a": _pick(a.labels, i),
+            "label_b": _pick(b.labels, j),
+            "relation": pd.Categorical(relation, categories=list(RELATIONS)),
+            "group": _groups(ties, i, j),
+            "n_a": _pick(a.counts, i),
+            "n_b": _pick(b.counts, j),
+        }
+    )
+    return _with_volumes(_with_overlaps(frame, shared, i, j), a, b, grid, i, j)
+
+
+def _pick(values: IntArray, number: IntArray) -> pd.arrays.IntegerArray:
+    """Return ``values[number]``, missing where the number is -1."""
+    missing = number < 0
+    picked = np.append(values, 0)[number]
+    return pd.arrays.IntegerArray(picked, missing)
+
+
+def _groups(ties: BoolArray, i: IntArray, j: IntArray) -> IntArray:
+    """Return the number, from 1, of the lesions of both visits that hang together."""
+    n_a, n_b = ties.shape
+    rows, columns = np.nonzero(ties)
+    graph = coo_array((np.ones(len(rows)), (rows, columns + n_a)), shape=(n_a + n_b,) * 2)
+    member = connected_components(graph, directed=False)[1]
+    return np.asarray(member[np.where(i >= 0, i, j + n_a)] + 1, dtype=np.int64)
+
+
+def _with_overlaps(frame: pd.DataFrame, shared: IntArray, i: IntArray, j: IntArray) -> pd.DataFrame:
+    both = (i >= 0) & (j >= 0)
+    n = np.where(both, shared[i, j] if shared.size else 0, 0)
+    n_a, n_b = (frame[name].to_numpy(dtype=np.float64, na_value=0) for name in ("n_a", "n_b"))
+    smaller = np.where(both, np.minimum(n_a, n_b), 1)
+    return frame.assign(
+        n_overlap=n, overlap=n / smaller, dice=2 * n / (n_a + n_b), iou=n / (n_a + n_b - n)
+    )
+
+
+def _with_volumes(
+    frame: pd.DataFrame, a: Groups, b: Groups, grid: Grid, i: IntArray, j: IntArray
+) -> pd.DataFrame:
+    centres = []
+    for groups, number in ((a, i), (b, j)):
+        columns = place(groups, grid)
+        centre = np.column_stack([columns[f"centroid_{axis}"] for axis in "xyz"])
+        centres.append(np.vstack([centre, np.full(3, np.nan)])[number])
+    volume_a = frame["n_a"].to_numpy(dtype=np.float64, na_value=np.nan) * grid.voxel_volume
+    volume_b = frame["n_b"].to_numpy(dtype=np.float64, na_value=np.nan) * grid.voxel_volume
+    member = frame["group"].to_numpy()
+    total_a, total_b = _totals(a, member, i, grid), _totals(b, member, j, grid)
+    change = total_b - total_a
+    with np.errstate(divide="ignore", invalid="ignore"):
+        percent = np.where(total_a > 0, 100 * change / total_a, np.nan)
+    return frame.assign(
+        centroid_distance_mm=np.linalg.norm(centres[0] - centres[1], axis=1),
+        volume_a_mm3=volume_a,
+        volume_b_mm3=volume_b,
+        volume_change_mm3=change,
+        volume_change_percent=percent,
+    )
+
+
+def _totals(groups: Groups, member: IntArray, number: IntArray, grid: Grid) -> FloatArray:
+    """Return for each row the volume in mm³ of all lesions of one visit in its group."""
+    known = number >= 0
+    pairs = pd.DataFrame({"group": member[known], "number": number[known]}).drop_duplicates()
+    voxels = groups.counts[pairs["number"]]
+    sums = np.bincount(pairs["group"], weights=voxels, minlength=int(member.max(initial=0)) + 1)
+    return np.asarray(sums[member] * grid.voxel_volume, dtype=np.float64)

@@ -1,0 +1,140 @@
+"""The rule that proposes types, at and around its thresholds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from qsmstats.errors import UsageError
+from qsmstats.schemas import load_schema
+from qsmstats.settings import LesionTypeRule
+from qsmstats.voxels.features import extract_features
+from qsmstats.voxels.lesion_types import disputed_lesions, suggest_lesion_types
+
+from .phantoms import balls, image
+
+RULE = LesionTypeRule(rim=1.0, edge=0.25, level=0.75)
+
+
+def features(*lesions):
+    """Return rows of one session; each lesion is (shell - core, shell - ring, mean - ring)."""
+    rows = [
+        {
+            "participant_id": "sub-01",
+            "session_id": "ses-1",
+            "region": "lesion",
+            "label": label,
+            "map": "susceptibility_ppb",
+            "shell_core_z": contrast,
+            "shell_ring_z": edge,
+            "z": 0.5 + level,
+            "ring_z": 0.5,
+        }
+        for label, (contrast, edge, level) in enumerate(lesions, start=1)
+    ]
+    others = [dict(rows[0], map="mwf_percent"), dict(rows[0], region="nawm", label=pd.NA)]
+    return pd.DataFrame(rows + others).astype({"label": "Int64"})
+
+
+CASES = [
+    ((1.0, 0.25, 0.1), "paramagnetic_rim", 0.0),
+    ((1.5, 0.9, 5.0), "paramagnetic_rim", 0.5),
+    ((3.0, 0.35, 0.0), "paramagnetic_rim", 0.1),
+    ((-1.2, -0.5, 0.0), "hypointense_rim", 0.2),
+    # The rim is no darker than what is around it: bright throughout.
+    ((-1.2, 0.4, 1.0), "hyperintense", 0.25),
+    ((0.0, 0.0, 0.8), "hyperintense", 0.05),
+    ((0.9, 1.0, 0.8), "hyperintense", 0.05),
+    ((0.0, 0.0, -1.0), "hypointense", 0.25),
+    ((0.0, 0.0, 0.0), "isointense", 0.75),
+    ((0.0, 0.0, 0.7), "isointense", 0.05),
+    ((0.98, 0.5, 0.0), "isointense", 0.02),
+    ((np.nan, 2.0, 0.2), "isointense", 0.55),
+    ((np.nan, 2.0, -2.0), "hypointense", 1.25),
+]
+
+
+@pytest.mark.parametrize(("lesion", "expected", "margin"), CASES)
+def test_the_rule_and_its_margin(lesion, expected, margin):
+    suggested = suggest_lesion_types(features(lesion), rule=RULE).iloc[0]
+    assert suggested["suggested_type"] == expected
+    assert suggested["margin"] == pytest.approx(margin, abs=1e-12)
+    assert suggested["basis"] == ("mean" if np.isnan(lesion[0]) else "rim and mean")
+
+
+def test_the_margin_is_what_it_takes_to_change_the_suggestion():
+    rng = np.random.default_rng(0)
+    lesions = rng.normal(0, 1.2, (200, 3))
+    first = suggest_lesion_types(features(*lesions), rule=RULE)
+    for sign in np.array(np.meshgrid([-1, 0, 1], [-1, 0, 1], [-1, 0, 1])).T.reshape(-1, 3):
+        moved = lesions + sign * (first["margin"].to_numpy()[:, None] - 1e-9)
+        again = suggest_lesion_types(features(*moved), rule=RULE)
+        assert (again["suggested_type"] == first["suggested_type"]).all()
+
+
+def test_types_are_the_schemas():
+    suggested = suggest_lesion_types(features((0, 0, 0)))
+    levels = load_schema("lesions").column("lesion_type").levels
+    assert suggested["suggested_type"].cat.categories.tolist() == list(levels)
+    assert len(suggested) == 1
+
+
+def test_thresholds_move_the_suggestion():
+    lesion = features((1.2, 1.0, 0.0))
+    assert suggest_lesion_types(lesion).iloc[0]["suggested_type"] == "paramagnetic_rim"
+    strict = LesionTypeRule(rim=2.0)
+    assert suggest_lesion_types(lesion, rule=strict).iloc[0]["suggested_type"] == "isointense"
+
+
+def test_without_nawm_nothing_is_suggested():
+    suggested = suggest_lesion_types(features((np.nan, np.nan, np.nan)))
+    assert suggested["suggested_type"].isna().all()
+    assert suggested["margin"].isna().all()
+
+
+def test_the_basic_table_is_not_enough(labels, values):
+    basic = extract_features(image(labels), {"susceptibility_ppb": image(values)}, basic=True)
+    with pytest.raises(UsageError, match="features has no column 'z'; the rule needs the full"):
+        suggest_lesion_types(basic)
+
+
+def test_disputed_lesions_name_both_types_and_change_no_rating():
+    measured = features((1.5, 2.0, 0.0), (0, 0, 0), (0, 0, 2.0), (0, 0, 0))
+    lesions = pd.DataFrame(
+        {
+            "participant_id": "sub-01",
+            "session_id": "ses-1",
+            "label": pd.array([1, 2, 3, 4], dtype="Int64"),
+            "lesion_type": ["isointense", "isointense", "hypointense", None],
+        }
+    )
+    before = lesions.copy()
+    disputed = disputed_lesions(measured, lesions, rule=RULE)
+    assert disputed["label"].tolist() == [3, 1]
+    assert disputed["suggested_type"].tolist() == ["hyperintense", "paramagnetic_rim"]
+    assert disputed["lesion_type"].tolist() == ["hypointense", "isointense"]
+    pd.testing.assert_frame_equal(lesions, before)
+
+
+def test_drawn_rims_are_found_in_the_voxels():
+    shape, centre = (40, 40, 40), (20, 20, 20)
+    squared = ((np.indices(shape).T - centre) ** 2).T.sum(axis=0)
+    lesion = balls(shape, [centre], [6])
+    noise = np.random.default_rng(1).normal(0, 6, shape)
+    rim = (squared <= 36) & (squared > 16)
+    core = squared <= 16
+    drawn = {
+        "paramagnetic_rim": 12.0 * rim,
+        "hypointense_rim": -12.0 * rim,
+        "hyperintense": 12.0 * (rim | core),
+        "hypointense": -12.0 * (rim | core),
+        "isointense": 0.0 * rim,
+    }
+    for expected, signal in drawn.items():
+        rows = extract_features(
+            image(lesion, np.eye(4)),
+            {"susceptibility_ppb": image(noise - 20 + signal, np.eye(4))},
+            tissue=image(np.ones(shape, np.uint8), np.eye(4)),
+        )
+        assert suggest_lesion_types(rows).iloc[0]["suggested_type"] == expected
