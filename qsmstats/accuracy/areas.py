@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
@@ -12,9 +10,9 @@ from qsmstats.accuracy.proportions import (
     BOUND,
     INDEPENDENT,
     RECOMMENDED,
-    REFUSED,
     SMALL_NUMBER_OF_CLUSTERS,
     Estimate,
+    refused_estimate,
 )
 from qsmstats.accuracy.roc import Auc, area_under_curve
 from qsmstats.accuracy.rows import Row, empty_row
@@ -31,18 +29,6 @@ def _row(found: Auc, role: str) -> Row:
         method=found.method,
         role=role,
         note=found.note,
-    )
-    return Row(measure="auc", value=value)
-
-
-def _refused(area: float, reason: str) -> Row:
-    value = Estimate(
-        estimate=area,
-        conf_low=math.nan,
-        conf_high=math.nan,
-        method="obuchowski_logit",
-        role=REFUSED,
-        note=reason,
     )
     return Row(measure="auc", value=value)
 
@@ -76,7 +62,8 @@ def auc_rows(
         try:
             found = area_under_curve(values, truth, cluster=codes, level=level)
         except NotIdentifiedError as refusal:
-            return n, [*rows, _refused(independent.estimate, str(refusal))]
+            value = refused_estimate(independent.estimate, "obuchowski_logit", str(refusal))
+            return n, [*rows, Row(measure="auc", value=value)]
         few = found.n_clusters < SMALL_NUMBER_OF_CLUSTERS
         rows.append(_row(found, BOUND if few else RECOMMENDED))
     return n, rows

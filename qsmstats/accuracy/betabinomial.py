@@ -15,8 +15,8 @@ Bayes
     believes less in strong correlation. The posterior of p is integrated on a grid: cells of
     equal width in arcsin(sqrt(p)), Gauss-Legendre nodes in r. The credible interval is the
     shortest one (highest density). Equal tails would cut the posterior off below 1 although
-    it is densest there: with three clusters their coverage falls below 0.70 for proportions
-    near 0.98, that of the shortest interval stays above 0.94 (benchmarks/coverage.py).
+    it is densest there: with lesions (5, 5, 4) and a proportion of 0.98 they cover 0.75, the
+    shortest interval 0.98 (benchmarks/coverage.py has the coverage of what is offered).
 
 References
 ----------

@@ -99,7 +99,10 @@ def delta_interval(
     if not _degenerate(estimate, error, low):
         return estimate, _on_open_scale(estimate, error, z, low), ""
     smooth = counts + _TOTAL_SMOOTHING / counts.size
-    limits = _on_open_scale(statistic(smooth), delta_std_error(statistic, smooth), z, low)
+    centre, error = statistic(smooth), delta_std_error(statistic, smooth)
+    if math.isnan(centre) or _degenerate(centre, error, low):
+        return estimate, (math.nan, math.nan), "no interval: the table cannot vary"
+    limits = _on_open_scale(centre, error, z, low)
     return estimate, (min(limits[0], estimate), max(limits[1], estimate)), SMOOTHED
 
 

@@ -61,17 +61,12 @@ COLUMNS = (
 
 def _records(rows: Iterable[Row], **fixed: object) -> Iterator[dict[str, Any]]:
     for row in rows:
-        value = dataclasses.asdict(row.value)
-        yield (
-            {
-                "measure": row.measure,
-                "prevalence": row.prevalence,
-                "numerator": row.numerator,
-                "denominator": row.denominator,
-            }
-            | value
-            | fixed
-        )
+        own = {"measure": row.measure, "prevalence": row.prevalence}
+        counts = {"numerator": row.numerator, "denominator": row.denominator}
+        record = own | counts | dataclasses.asdict(row.value) | fixed
+        if row.n_clusters is not None:
+            record["n_clusters"] = row.n_clusters
+        yield record
 
 
 def _settings(interval: str, level: float, prevalences: Sequence[float], seed: int) -> Settings:
@@ -191,7 +186,8 @@ def diagnostic_accuracy(
         numerator, denominator
             Counts of a proportion, missing for other measures.
         n, n_clusters
-            Lesions used for this class, clusters in the table.
+            Lesions used for this class; clusters in the table, for proportions those with a
+            lesion in the denominator.
         level, missing, indeterminate
             As asked for.
 

@@ -75,7 +75,14 @@ def proportion_rows(
             clustered_counts(x, n), level=settings.level, seed=settings.seed
         )
     return [
-        Row(measure=measure, value=value, numerator=hits, denominator=trials) for value in values
+        Row(
+            measure=measure,
+            value=value,
+            numerator=hits,
+            denominator=trials,
+            n_clusters=int(np.count_nonzero(n)) if clustered else None,
+        )
+        for value in values
     ]
 
 

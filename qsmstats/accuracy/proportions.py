@@ -11,7 +11,8 @@ With G clusters:
 - GEE with the bias-reduced covariance and t, and the cluster bootstraps, from 10 clusters on:
   below, a sandwich or a resampling distribution of so few clusters says little of its own
   error (Cameron, Gelbach & Miller 2008; Li & Redden 2015), so they are refused with the
-  reason, and the rows are printed without limits.
+  reason, and the rows are printed without limits. At 10 clusters the bootstraps still cover
+  too little, so that they are never more than a comparison.
 
 `benchmarks/coverage.py` prints the coverage and width behind these roles.
 
@@ -57,6 +58,7 @@ __all__ = [
     "clustered_proportion",
     "independent_estimate",
     "refuse_few_clusters",
+    "refused_estimate",
 ]
 
 SMALL_NUMBER_OF_CLUSTERS = 10
@@ -82,6 +84,18 @@ class Estimate:
     method: str
     role: str
     note: str = ""
+
+
+def refused_estimate(estimate: float, method: str, reason: str) -> Estimate:
+    """Estimate without limits, and why it has none."""
+    return Estimate(
+        estimate=estimate,
+        conf_low=math.nan,
+        conf_high=math.nan,
+        method=method,
+        role=REFUSED,
+        note=reason,
+    )
 
 
 def refuse_few_clusters(n_clusters: int, method: str) -> None:
@@ -198,14 +212,7 @@ def _or_refused(
     try:
         value, (low, high) = limits()
     except NotIdentifiedError as refusal:
-        return Estimate(
-            estimate=estimate,
-            conf_low=math.nan,
-            conf_high=math.nan,
-            method=method,
-            role=REFUSED,
-            note=str(refusal),
-        )
+        return refused_estimate(estimate, method, str(refusal))
     return Estimate(estimate=value, conf_low=low, conf_high=high, method=method, role=role)
 
 

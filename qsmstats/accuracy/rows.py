@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qsmstats.accuracy.delta import Statistic, delta_interval, jackknife_interval
+from qsmstats.accuracy.intervals import Limits
 from qsmstats.accuracy.proportions import (
     INDEPENDENT,
     RECOMMENDED,
-    REFUSED,
     Estimate,
     refuse_few_clusters,
+    refused_estimate,
 )
 from qsmstats.errors import NotIdentifiedError
 
@@ -36,25 +37,23 @@ class Settings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One estimate of one measure, with the counts behind it."""
+    """One estimate of one measure, with the counts behind it.
+
+    `n_clusters` is the number of clusters with a lesion in the denominator, where that may
+    differ from the number in the table.
+    """
 
     measure: str
     value: Estimate
     numerator: int | None = None
     denominator: int | None = None
     prevalence: float = math.nan
+    n_clusters: int | None = None
 
 
 def empty_row(measure: str, note: str) -> Row:
     """Row of a measure that these lesions cannot answer, with the reason."""
-    value = Estimate(
-        estimate=math.nan,
-        conf_low=math.nan,
-        conf_high=math.nan,
-        method="none",
-        role=REFUSED,
-        note=note,
-    )
+    value = refused_estimate(math.nan, "none", note)
     return Row(measure=measure, value=value, numerator=0, denominator=0)
 
 
@@ -83,17 +82,27 @@ def bounded_rows(
     estimate, limits, note = delta_interval(
         statistic, per_cluster.sum(axis=0), low=low, level=level
     )
-    found = [(limits, "delta", INDEPENDENT, note)]
-    if clustered:
-        try:
-            refuse_few_clusters(per_cluster.shape[0], "cluster jackknife")
-            _, wide, why = jackknife_interval(statistic, per_cluster, low=low, level=level)
-            found.append((wide, "cluster_jackknife_t", RECOMMENDED, why))
-        except NotIdentifiedError as refusal:
-            nothing = (math.nan, math.nan)
-            found.append((nothing, "cluster_jackknife_t", REFUSED, str(refusal)))
-    for (a, b), method, role, why in found:
-        value = Estimate(
-            estimate=estimate, conf_low=a, conf_high=b, method=method, role=role, note=why
-        )
-        yield Row(measure=measure, value=value)
+    yield Row(measure=measure, value=_estimate(estimate, limits, "delta", INDEPENDENT, note))
+    if not clustered:
+        return
+    method = "cluster_jackknife_t"
+    try:
+        refuse_few_clusters(per_cluster.shape[0], "cluster jackknife")
+    except NotIdentifiedError as refusal:
+        yield Row(measure=measure, value=refused_estimate(estimate, method, str(refusal)))
+        return
+    _, limits, note = jackknife_interval(statistic, per_cluster, low=low, level=level)
+    yield Row(measure=measure, value=_estimate(estimate, limits, method, RECOMMENDED, note))
+
+
+def _estimate(estimate: float, limits: Limits, method: str, role: str, note: str) -> Estimate:
+    if math.isnan(limits[0]):
+        return refused_estimate(estimate, method, note)
+    return Estimate(
+        estimate=estimate,
+        conf_low=limits[0],
+        conf_high=limits[1],
+        method=method,
+        role=role,
+        note=note,
+    )

@@ -41,24 +41,20 @@ CELLS = (
 )
 
 
+ARGUMENTS = {
+    "index_test": "index",
+    "reference_standard": "reference",
+    "mapping": MAPPING,
+    "cluster": "brain",
+}
+
+
 def paired(table, **options):
-    arguments = {
-        "index_test": "index",
-        "reference_standard": "reference",
-        "mapping": MAPPING,
-        "cluster": "brain",
-    }
-    return pair_classes(table, **(arguments | options))
+    return pair_classes(table, **(ARGUMENTS | options))
 
 
 def accuracy(table, **options):
-    arguments = {
-        "index_test": "index",
-        "reference_standard": "reference",
-        "mapping": MAPPING,
-        "cluster": "brain",
-    }
-    return diagnostic_accuracy(table, **(arguments | options))
+    return diagnostic_accuracy(table, **(ARGUMENTS | options))
 
 
 def pick(frame, class_, measure, method=None):
@@ -239,6 +235,22 @@ def test_bad_input_is_named():
     homeless = table.assign(brain=table["brain"].mask(table["lesion"] == 3))
     with pytest.raises(InvalidDataError, match="1 lesions have no cluster"):
         accuracy(homeless)
+
+
+def test_clusters_that_hold_the_denominator_are_counted():
+    table = lesions(CELLS)
+    table = table[(table["brain"] != "brain-2") | (table["reference"] != "b")]
+    frame = accuracy(table)
+    assert pick(frame, "b", "sensitivity")["n_clusters"].eq(2).all()
+    assert pick(frame, "b", "specificity")["n_clusters"].eq(3).all()
+
+
+def test_one_class_against_nothing():
+    table = lesions([("a1", "a", 4)])
+    frame = accuracy(table, mapping={"a": ["a1"]})
+    assert pick(frame, "a", "sensitivity")["estimate"].notna().all()
+    assert pick(frame, "a", "specificity")["estimate"].isna().all()
+    assert pick(frame, ALL_CLASSES, "kappa")["note"].str.contains("undefined|refused").all()
 
 
 def test_no_lesion_left():
