@@ -120,7 +120,7 @@ def _groups(fit: MixedFit, by: str) -> tuple[Codes, list[object]]:
         msg = f"influence(by={by!r}): the model uses no column {unknown[0]!r}; it uses {known}"
         raise UsageError(msg)
     grouped = fit.frame.data.groupby(names, observed=True, sort=True)
-    codes = grouped.ngroup().to_numpy(np.int64)
+    codes: Codes = np.asarray(grouped.ngroup(), dtype=np.int64)
     first = fit.frame.data[names].iloc[np.unique(codes, return_index=True)[1]]
     if len(names) == 1:
         return codes, first[names[0]].tolist()

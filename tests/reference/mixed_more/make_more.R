@@ -60,6 +60,25 @@ for (nm in c("dyestuff_ri", "sleep_ri", "sleep_rs", "sleep_rs_uncorr", "pastes_n
 }
 put(list(software = versions, note = "standard deviations and correlations, ML", cases = profiles), "profile_intervals")
 
+# ---- Wald intervals on the log and Fisher-z scales, from lme4's own deviance ---------------------
+# nlme's intervals() means the same but differentiates with long steps; its third digit is off.
+sl <- read_case("sleep_rs"); m <- polish(sl$formula, sl$data, FALSE)
+dev <- lme4::lmer(sl$formula, sl$data, REML = FALSE, devFunOnly = TRUE)
+full <- function(p) {
+  s <- exp(p[1:2]); r <- tanh(p[3]); sigma <- exp(p[4]); n <- nrow(sl$data)
+  profiled <- dev(c(s[1], r * s[2], sqrt(1 - r^2) * s[2]) / sigma)
+  rss <- environment(dev)$resp$wrss() + environment(dev)$pp$sqrL(1)
+  profiled - n * (1 + log(2 * pi * rss / n)) + n * log(2 * pi * sigma^2) + rss / sigma^2
+}
+vc <- VarCorr(m)$Subject
+best <- c(log(attr(vc, "stddev")), atanh(attr(vc, "correlation")[1, 2]), log(sigma(m)))
+se <- sqrt(diag(2 * solve(numDeriv::hessian(full, best))))
+ends <- sapply(qnorm(c(0.025, 0.975)), function(z) best + z * se)
+wald <- data.frame(row = c("sd_(Intercept)", "sd_Days", "cor", "sigma"),
+  low = c(exp(ends[1:2, 1]), tanh(ends[3, 1]), exp(ends[4, 1])),
+  high = c(exp(ends[1:2, 2]), tanh(ends[3, 2]), exp(ends[4, 2])))
+put(list(software = versions, cases = list(sleep_rs = wald)), "wald_intervals")
+
 # ---- random effects with conditional standard deviations --------------------------------------
 effects <- list()
 for (nm in c("sleep_rs", "sleep_rs_unbal", "penicillin_crossed", "pastes_nested", "oats_splitplot", "machines_vector", "orthodont_rs", "pixel_singular_rs", "sleep_rs_uncorr")) {

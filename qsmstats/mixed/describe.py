@@ -1,0 +1,165 @@
+"""A fit in words: a table for the screen and a paragraph for a methods section.
+
+Neither adds to what the fit says of itself; both carry its messages (a singular fit, dropped rows
+and columns, an optimiser that did not converge) along.
+"""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from qsmstats.mixed.inference import Method
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.fit import MixedFit
+
+__all__ = ["methods_text", "summary"]
+
+_LIKELIHOOD = {"reml": "restricted maximum likelihood (REML)", "ml": "maximum likelihood (ML)"}
+_METHODS: dict[Method, str] = {
+    "satterthwaite": "Satterthwaite's approximation (Kuznetsova et al. 2017)",
+    "kenward-roger": "the method of Kenward and Roger (1997), with its adjusted standard errors",
+    "normal": "none (the normal distribution was used)",
+    "residual": "the residual degrees of freedom",
+}
+
+
+def summary(fit: MixedFit, *, df: Method = "satterthwaite", level: float = 0.95) -> str:
+    """Lay a fit out as a table of text, as statsmodels does.
+
+    Parameters
+    ----------
+    fit
+        A fitted mixed model.
+    df
+        Method for degrees of freedom.
+    level
+        Coverage of the intervals.
+    """
+    coefficients = _coefficient_lines(fit, df, level)
+    variances = _variance_lines(fit)
+    width = max(78, *(len(line) for line in coefficients + variances))
+    title = "Linear Mixed Model Results".center(width).rstrip()
+    double, single = "=" * width, "-" * width
+    notes = [f"Note: {message}" for message in fit.info.messages]
+    parts = [title, double, *_head(fit, df, width), single, *coefficients, single, *variances]
+    return "\n".join([*parts, double, *notes])
+
+
+def methods_text(fit: MixedFit, *, df: Method = "satterthwaite") -> str:
+    """Write the sentences that a methods section needs on this model.
+
+    Parameters
+    ----------
+    fit
+        A fitted mixed model.
+    df
+        The method for degrees of freedom that was used.
+    """
+    info = fit.info
+    groups = ", ".join(f"{count:,} levels of {name}" for name, count in info.n_groups.items())
+    sentences = [
+        f"A linear mixed model, {fit.model.formula}, was fitted to {info.n_obs:,} observations "
+        f"({groups}) by {_LIKELIHOOD[fit.method]}.",
+        f"Denominator degrees of freedom: {_METHODS[df]}.",
+    ]
+    if fit.residual.column is not None:
+        sentences.append(f"The residual variance was estimated for each {fit.residual.column}.")
+    if fit.residual.weight_column is not None:
+        sentences.append(f"Observations were weighted by {fit.residual.weight_column}.")
+    if not info.converged:
+        sentences.append("The optimiser did not converge; the estimates should not be used.")
+    sentences += [f"{message[0].upper()}{message[1:]}." for message in info.messages]
+    sentences.append(f"The model was fitted with qsmstats {_version()}.")
+    return " ".join(sentences)
+
+
+def _version() -> str:
+    try:
+        return version("qsmstats")
+    except PackageNotFoundError:
+        return "(version unknown: not installed)"
+
+
+def _head(fit: MixedFit, df: Method, width: int) -> list[str]:
+    info = fit.info
+    pairs = [
+        ("Method", fit.method.upper(), "No. Observations", f"{info.n_obs}"),
+        (
+            "Log-Likelihood",
+            f"{info.log_likelihood:.4f}",
+            "Criterion (-2 log L)",
+            f"{info.criterion:.4f}",
+        ),
+        (
+            "Converged",
+            "yes" if info.converged else "NO",
+            "Singular",
+            "YES" if info.singular else "no",
+        ),
+        ("Deg. of freedom", df, "Parameters", f"{info.n_parameters}"),
+    ]
+    half = width // 2 - 1
+    lines = [
+        f"{name + ':':<18}{value:<{half - 18}}  {other + ':':<22}{number}"
+        for name, value, other, number in pairs
+    ]
+    groups = "   ".join(f"{name}: {count}" for name, count in info.n_groups.items())
+    return [
+        f"{'Formula:':<18}{fit.model.formula}",
+        *lines,
+        f"{'Groups:':<18}{groups}",
+    ]
+
+
+def _coefficient_lines(fit: MixedFit, df: Method, level: float) -> list[str]:
+    table = fit.coefficients(df=df, level=level)
+    tail = (1 - level) / 2
+    heads = ["Coef.", "Std.Err.", "df", "t", "P>|t|", f"[{tail:.3g}", f"{1 - tail:.3g}]"]
+    columns = ["estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high"]
+    cells = {
+        head: [_number(value, column) for value in table[column]]
+        for head, column in zip(heads, columns, strict=True)
+    }
+    return _lines(table["term"].tolist(), cells)
+
+
+def _variance_lines(fit: MixedFit) -> list[str]:
+    table = fit.variances
+    labels = table[["group", "term", "other_term"]].astype(str)
+    names = [" ".join(filter(None, row)) for row in labels.itertuples(index=False, name=None)]
+    cells = {
+        head: [_number(value, column) for value in table[column]]
+        for head, column in (
+            ("Variance", "variance"),
+            ("Std.Dev.", "std_dev"),
+            ("Corr.", "correlation"),
+        )
+    }
+    return _lines(names, cells)
+
+
+def _lines(names: list[str], cells: dict[str, list[str]]) -> list[str]:
+    indent = max(map(len, names))
+    widths = [max(len(head), *map(len, column)) for head, column in cells.items()]
+    rows = [list(cells), *map(list, zip(*cells.values(), strict=True))]
+    return [
+        f"{name:<{indent}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(row, widths, strict=True))
+        for name, row in zip(["", *names], rows, strict=True)
+    ]
+
+
+def _number(value: float, column: str) -> str:
+    if pd.isna(value):
+        return ""
+    if column == "p_value":
+        return "<0.001" if value < 0.001 else f"{value:.3f}"
+    if column in {"statistic", "correlation"}:
+        return f"{value:.3f}"
+    if column == "df":
+        return "inf" if np.isinf(value) else f"{value:.1f}"
+    return f"{value:#.5g}"
