@@ -12,7 +12,7 @@ larger root of 2n q^2 + B q + C = 0, B = -(b + c) + (2n - b + c) t, C = -c t (1 
 "score_skewness" is the same score with the variance times n/(n - 1) and corrected for its
 skewness g: the score S is replaced by the s with S = s + (s^2 - 1) g/6 (Laud 2017).
 MOVER takes limits of both margins and the correlation of the pair (Newcombe 1998, method 8 with
-Wilson limits).
+Wilson limits; without a discordant pair the correlation of his method 10).
 
 Ratio p2/p1: log scale, variance (b + c)/((a + b)(a + c)) (Desu & Raghavarao 2004; Alonzo,
 Pepe & Moskowitz 2002).
@@ -183,7 +183,12 @@ def _score_limits(counts: PairedCounts, level: float, *, corrected: bool) -> Lim
 def _correlation(counts: PairedCounts) -> float:
     a, b, c, d = counts.both, counts.only_first, counts.only_second, counts.neither
     product = (a + b) * (c + d) * (a + c) * (b + d)
-    return 0.0 if product == 0 else (a * d - b * c) / math.sqrt(product)
+    if product == 0:
+        return 0.0
+    if b + c == 0:
+        # A correlation of 1 would leave no width; Newcombe's method 10 lowers it by n/2.
+        return max(a * d - counts.n / 2.0, 0.0) / math.sqrt(product)
+    return (a * d - b * c) / math.sqrt(product)
 
 
 def _mover(counts: PairedCounts, level: float, base: str) -> Limits:

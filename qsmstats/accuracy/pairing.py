@@ -217,7 +217,8 @@ def pair_classes(
     unmapped
         Level -> "exclude" or "negative", for levels of either column that no class claims.
     indeterminate_levels
-        Levels of the index test that were read without a result.
+        Levels of the index test that were read without a result; named here, a level's entry
+        in `unmapped` holds for the reference standard alone.
     key
         Columns that identify a lesion; given, duplicates are an error.
 

@@ -205,6 +205,12 @@ def test_policy_for_a_level_no_class_claims():
     assert whole["n"].eq(36).all()
 
 
+def test_a_level_may_be_indeterminate_in_one_column_and_excluded_in_the_other():
+    table = lesions((*CELLS, ("unclear", "a", 2), ("a1", "unclear", 3)))
+    pairs = paired(table, unmapped={"unclear": "exclude"}, indeterminate_levels=["unclear"])
+    assert one_vs_rest(pairs, "a", indeterminate="worst").totals == (8, 0, 3, 25)
+
+
 def test_bad_input_is_named():
     table = lesions(CELLS)
     with pytest.raises(UsageError, match=r"'b1' is sent to the classes a, b"):

@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from qsmstats.accuracy.betabinomial import fit_beta_binomial
@@ -26,6 +27,7 @@ from qsmstats.accuracy.coefficients import (
     krippendorff_std_error,
 )
 from qsmstats.accuracy.delta import delta_std_error
+from qsmstats.accuracy.diagnostic import diagnostic_accuracy
 from qsmstats.accuracy.feasible import feasible_joint_tables
 from qsmstats.accuracy.gee import fit_gee
 from qsmstats.accuracy.intervals import (
@@ -228,6 +230,8 @@ def test_zero_cell(cases):
         assert [x / n, *exact(x, n)] == pytest.approx(expected[name], abs=5e-7), name
     limits = ratio_interval(1, 9, 23, 23, method="katz")
     assert limits == pytest.approx(expected["lr.neg"][1:], abs=5e-7)
+    youden = [sum(ends) - 1 for ends in zip(exact(8, 9), exact(23, 23), strict=True)]
+    assert youden == pytest.approx(expected["youden"][1:], abs=5e-7)
     # Where epiR has not-a-number, the score interval is finite below and the DOR is corrected.
     low, high = ratio_interval(8, 9, 0, 23)
     assert math.isfinite(low)
@@ -300,6 +304,54 @@ def test_holmquist_one_vs_rest(cases):
         assert exact(tp, tp + fn) == close(expected["sens_cp"])
         assert exact(tn, tn + fp) == close(expected["spec_cp"])
         assert multiclass_correlation(np.array([[tp, fp], [fn, tn]])) == close(expected["mcc"])
+
+
+def test_holmquist_through_the_accuracy_frame(cases):
+    case = cases["holmquist_carcinoma_4x4"]
+    names = ["negative", "atypical", "in situ", "invasive"]
+    table = pd.DataFrame(
+        [
+            (names[i], names[j])
+            for i, row in enumerate(case["inputs"]["matrix"])
+            for j, number in enumerate(row)
+            for _ in range(number)
+        ],
+        columns=["index", "reference"],
+    )
+    frame = diagnostic_accuracy(
+        table,
+        index_test="index",
+        reference_standard="reference",
+        mapping={name: [name] for name in names},
+        cluster=None,
+        interval="clopper_pearson",
+    ).set_index(["class_", "measure"])
+    for name, expected in zip(names, case["expected"]["one_vs_rest"], strict=True):
+        for measure, key in (
+            ("sensitivity", "sens"),
+            ("specificity", "spec"),
+            ("ppv", "ppv"),
+            ("npv", "npv"),
+            ("mcc", "mcc"),
+            ("lr_positive", "lr_pos"),
+            ("lr_negative", "lr_neg"),
+        ):
+            assert frame.loc[(name, measure), "estimate"] == close(expected[key])
+        odds = frame.loc[(name, "dor")]
+        if expected["dor"] == "Inf":  # a zero cell: ours is Haldane's, and says so
+            assert "Haldane" in odds["note"]
+        else:
+            assert odds["estimate"] == close(expected["dor"])
+    whole = frame.loc["all classes"]
+    for measure, value in (
+        ("kappa", case["expected"]["kappa"][0]),
+        ("kappa_linear", case["expected"]["kappa_linear"][0]),
+        ("kappa_quadratic", case["expected"]["kappa_quadratic"][0]),
+        ("mcc", case["expected"]["mcc_RK"]),
+    ):
+        assert whole.loc[measure, "estimate"] == close(value)
+    limits = whole.loc["accuracy", ["estimate", "conf_low", "conf_high"]].tolist()
+    assert limits == close(case["expected"]["overall_accuracy"])
 
 
 def test_paired_binary(cases):
