@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from qsmstats.accuracy.pairing import NEGATIVE, Pairs
 from qsmstats.accuracy.proportions import (
-    BOUND,
+    COMPARISON,
     INDEPENDENT,
     RECOMMENDED,
     SMALL_NUMBER_OF_CLUSTERS,
@@ -65,5 +65,6 @@ def auc_rows(
             value = refused_estimate(independent.estimate, "obuchowski_logit", str(refusal))
             return n, [*rows, Row(measure="auc", value=value)]
         few = found.n_clusters < SMALL_NUMBER_OF_CLUSTERS
-        rows.append(_row(found, BOUND if few else RECOMMENDED))
+        # Nobody has shown this interval to be conservative with few clusters.
+        rows.append(_row(found, COMPARISON if few else RECOMMENDED))
     return n, rows

@@ -31,7 +31,6 @@ from qsmstats.accuracy.paired import (
 )
 from qsmstats.accuracy.pairing import NEGATIVE, Pairs, pair_classes
 from qsmstats.accuracy.proportions import (
-    BOUND,
     COMPARISON,
     INDEPENDENT,
     RECOMMENDED,
@@ -104,7 +103,8 @@ def _clustered_rows(
         row |= {"statistic": statistic, "p_value": p_value, "role": COMPARISON, "note": ""}
         if method == "obuchowski":
             low, high = _difference_limits((ahead - behind).astype(float), n.astype(float), level)
-            row |= {"conf_low": low, "conf_high": high, "role": BOUND if few else RECOMMENDED}
+            row |= {"conf_low": low, "conf_high": high}
+            row["role"] = COMPARISON if few else RECOMMENDED
         if few:
             row["note"] = f"{n.size} clusters: the chi-square law is a rough guide"
         yield row

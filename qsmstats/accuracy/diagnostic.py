@@ -232,9 +232,21 @@ def diagnostic_accuracy(
 
 
 def missing_scenarios(
-    pairs: Pairs, *, interval: str = "wilson", level: float = 0.95, seed: int = 0
+    pairs: Pairs,
+    *,
+    interval: str = "wilson",
+    level: float = 0.95,
+    prevalences: Sequence[float] = (),
+    seed: int = 0,
 ) -> pd.DataFrame:
     """Accuracy with missing and indeterminate readings excluded, at worst and at best.
+
+    Parameters
+    ----------
+    pairs
+        From `pair_classes`.
+    interval, level, prevalences, seed
+        As in `diagnostic_accuracy`.
 
     Returns
     -------
@@ -248,6 +260,7 @@ def missing_scenarios(
             level=level,
             missing=policy,
             indeterminate=policy,
+            prevalences=prevalences,
             seed=seed,
         )
         for policy in POLICIES

@@ -234,6 +234,8 @@ def pair_classes(
     absent = [name for name in wanted if name not in table.columns]
     if absent:
         raise UsageError(f"no column {absent} in the table; it has {list(table.columns)}")
+    if index_test == reference_standard:
+        raise UsageError(f"index test and reference standard are both {index_test!r}; give two")
     contradictions = _mapping_problems(mapping, unmapped, indeterminate_levels)
     if contradictions or not mapping:
         raise UsageError("\n".join(contradictions) or "the mapping names no class")

@@ -217,6 +217,8 @@ def test_bad_input_is_named():
         accuracy(table, mapping={"a": ["a1", "a2", "b1"], "b": ["b1"], "c": ["c1"]})
     with pytest.raises(UsageError, match="no column"):
         accuracy(table, cluster="brian")
+    with pytest.raises(UsageError, match="give two"):
+        accuracy(table, index_test="reference")
     with pytest.raises(UsageError, match="give a list of index levels"):
         accuracy(table, mapping={"a": "a1"})
     with pytest.raises(UsageError, match="names no class"):

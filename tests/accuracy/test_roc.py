@@ -194,7 +194,7 @@ def test_area_stands_in_the_accuracy_frame():
         table.loc[keep, "contrast"], table.loc[keep, "reference"] == "x", cluster=None
     )
     assert rows.loc["delong_logit", "estimate"] == pytest.approx(expected.estimate)
-    assert rows.loc["obuchowski_logit", "role"] == "conservative bound"
+    assert rows.loc["obuchowski_logit", "role"] == "comparison"
     assert (rows["n"] == 59).all()
     with pytest.raises(UsageError, match="scores"):
         diagnostic_accuracy(table, scores={"z": "contrast"}, **arguments)
