@@ -1,7 +1,9 @@
 """Coverage and width of every interval of a clustered proportion.
 
 Lesions come in clusters (brains, participants); the probability of a correct reading varies
-between clusters by a beta law with the stated mean and intracluster correlation.
+between clusters by a beta law with the stated mean and intracluster correlation, or, with
+``--law two_point``, takes two values only (perfect clusters and others), a law that none of the
+methods assumes.
 
 - 3 clusters: every possible data set is enumerated, so that coverage and width are exact.
   Two designs: the lesions of a sensitivity (5, 5, 4) and of a specificity (18, 15, 11).
@@ -13,7 +15,7 @@ and the share refused is printed. Below 10 clusters GEE and the bootstraps are r
 package; here GEE and the percentile bootstrap are computed all the same at 3 clusters, to
 show why.
 
-Run: python benchmarks/coverage.py [--replicates 300] [--seed 1]
+Run: python benchmarks/coverage.py [--replicates 300] [--seed 1] [--law beta] [--clusters 10 40]
 """
 
 from __future__ import annotations
@@ -110,12 +112,17 @@ def limits_or_none(method: Method, counts: ClusteredCounts) -> Limits:
         return math.nan, math.nan
 
 
-def law(p: float, correlation: float, size: int) -> stats.rv_discrete:
-    """Law of the correct readings in one cluster."""
+def cluster_pmf(name: str, p: float, correlation: float, size: int) -> np.ndarray:
+    """Probability of 0 .. size correct readings in one cluster."""
+    x = np.arange(size + 1)
     if correlation == 0.0:
-        return stats.binom(size, p)
-    scale = (1.0 - correlation) / correlation
-    return stats.betabinom(size, p * scale, (1.0 - p) * scale)
+        return stats.binom.pmf(x, size, p)
+    if name == "beta":
+        scale = (1.0 - correlation) / correlation
+        return stats.betabinom.pmf(x, size, p * scale, (1.0 - p) * scale)
+    # Two kinds of clusters with the same mean and correlation: perfect ones and others.
+    others = (1.0 - p) / (1.0 - p + correlation * p)
+    return others * stats.binom.pmf(x, size, p * (1.0 - correlation)) + (1.0 - others) * (x == size)
 
 
 @lru_cache(maxsize=200_000)
@@ -137,22 +144,25 @@ def judged(limits: np.ndarray, weights: np.ndarray, p: float) -> pd.DataFrame:
     )
 
 
-def exact(design: tuple[int, ...]) -> Iterator[pd.DataFrame]:
+def exact(design: tuple[int, ...], name: str) -> Iterator[pd.DataFrame]:
     data = list(itertools.product(*(range(n + 1) for n in design)))
     limits = np.array([_all_limits(x, design, large=False) for x in data])
     for p, correlation in itertools.product(PROPORTIONS, CORRELATIONS):
-        laws = [law(p, correlation, n).pmf(np.arange(n + 1)) for n in design]
+        laws = [cluster_pmf(name, p, correlation, n) for n in design]
         weights = np.array([math.prod(f[k] for f, k in zip(laws, x, strict=True)) for x in data])
         frame = judged(limits, weights, p).assign(method=list(SMALL), p=p, correlation=correlation)
         yield frame.assign(clusters=len(design))
 
 
-def simulated(clusters: int, replicates: int, seed: int) -> Iterator[pd.DataFrame]:
+def simulated(clusters: int, replicates: int, seed: int, name: str) -> Iterator[pd.DataFrame]:
     random = np.random.default_rng(seed)
     sizes = tuple(SIZES[k % len(SIZES)] for k in range(clusters))
     for p, correlation in itertools.product((0.8, 0.95), CORRELATIONS):
         draws = np.column_stack(
-            [law(p, correlation, n).rvs(replicates, random_state=random) for n in sizes]
+            [
+                random.choice(n + 1, size=replicates, p=cluster_pmf(name, p, correlation, n))
+                for n in sizes
+            ]
         )
         limits = np.array([_all_limits(tuple(map(int, x)), sizes, large=True) for x in draws])
         frame = judged(limits, np.full(replicates, 1.0 / replicates), p)
@@ -178,18 +188,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--replicates", type=int, default=300)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--law", choices=("beta", "two_point"), default="beta")
+    parser.add_argument("--clusters", type=int, nargs="*", default=(10, 40))
     arguments = parser.parse_args()
     pd.set_option("display.width", 220, "display.max_columns", 40, "display.max_rows", 200)
     start = time.perf_counter()
     for name, design in SMALL_DESIGNS.items():
-        frame = pd.concat(exact(design), ignore_index=True)
+        frame = pd.concat(exact(design, arguments.law), ignore_index=True)
         print(f"\n3 clusters, {name}, lesions {design}; exact; p in {PROPORTIONS}")
         print(summary(frame).to_string())
         lowest = frame.groupby("method", sort=False)["coverage"].min()
         print(f"\nlowest coverage over p and correlation (target {TARGET}):")
         print(lowest.round(4).to_string())
-    for clusters in (10, 40):
-        frames = simulated(clusters, arguments.replicates, arguments.seed)
+    for clusters in arguments.clusters:
+        frames = simulated(clusters, arguments.replicates, arguments.seed, arguments.law)
         frame = pd.concat(frames, ignore_index=True)
         error = math.sqrt(0.95 * 0.05 / arguments.replicates)
         print(f"\n{clusters} clusters of 2 to 12 lesions; p in (0.8, 0.95);", end=" ")

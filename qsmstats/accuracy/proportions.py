@@ -4,9 +4,9 @@ With G clusters:
 
 - an interval for independent trials, labelled as such; never what one should quote;
 - Bayes under the beta-binomial model with the correlation uniform on (0, 0.9): the
-  recommended interval below 10 clusters; with the correlation Beta(1, 4) beside it;
-- Rao-Scott Wilson with t on G - 1: the conservative bound below 10 clusters, recommended from
-  10 on;
+  recommended interval; with the correlation Beta(1, 4) beside it;
+- Rao-Scott Wilson with t on G - 1: the conservative bound below 10 clusters; from 10 on a
+  comparison, as it then covers a little too little where correlation is strong;
 - profile likelihood of the beta-binomial model, for comparison;
 - GEE with the bias-reduced covariance and t, and the cluster bootstraps, from 10 clusters on:
   below, a sandwich or a resampling distribution of so few clusters says little of its own
@@ -232,11 +232,11 @@ def clustered_estimates(
         return p, cluster_bootstrap(counts, kind=kind, seed=seed, level=level)
 
     return [
-        _bayes(counts, "uniform", RECOMMENDED if few else COMPARISON, level),
+        _bayes(counts, "uniform", RECOMMENDED, level),
         _bayes(counts, "beta_1_4", SECOND, level),
         _or_refused(
             "rao_scott_wilson_t",
-            BOUND if few else RECOMMENDED,
+            BOUND if few else COMPARISON,
             p,
             lambda: (p, rao_scott_interval(counts, level=level)),
         ),
