@@ -19,6 +19,7 @@ __all__ = [
     "Prose",
     "Section",
     "TableBlock",
+    "ViewerBlock",
 ]
 
 
@@ -69,6 +70,30 @@ class FigureBlock:
     caption: str
     reading: str
     files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ViewerBlock:
+    """The lesion viewer of one participant; hidden until the browser has shown that it can draw.
+
+    Attributes
+    ----------
+    caption
+        What is shown.
+    reading
+        How to use it.
+    data
+        JSON for the script.
+    lesions
+        One entry per lesion: the cells of its row, and its centre in mm.
+    """
+
+    kind: ClassVar[str] = "viewer"
+    caption: str
+    reading: str
+    data: Markup
+    columns: tuple[str, ...]
+    lesions: tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,7 +149,15 @@ class Details:
 
 
 Block: TypeAlias = (
-    TableBlock | FigureBlock | Heading | Paragraph | Prose | ListBlock | Notice | Details
+    TableBlock
+    | FigureBlock
+    | ViewerBlock
+    | Heading
+    | Paragraph
+    | Prose
+    | ListBlock
+    | Notice
+    | Details
 )
 
 

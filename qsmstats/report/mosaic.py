@@ -20,12 +20,12 @@ from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.images import Volume, open_volume
 from qsmstats.voxels.stream import gather, read_labels
 
-__all__ = ["Tile", "cut_tile", "exemplary_lesions"]
+__all__ = ["PLACE", "Tile", "cut_tile", "exemplary_lesions"]
 
 Plane = NDArray[np.float64]
 
 KEY = ["participant_id", "session_id", "label"]
-PLACE = ["centroid_x", "centroid_y", "centroid_z"]
+PLACE = ("centroid_x", "centroid_y", "centroid_z")
 REACH_MM = 18.0
 
 

@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from qsmstats.errors import InvalidDataError, Problem
-from qsmstats.report.blocks import Section
+from qsmstats.report.blocks import Section, ViewerBlock
 from qsmstats.report.plates import Plates
 from qsmstats.report.results import Results
 from qsmstats.report.sections import (
@@ -30,6 +30,7 @@ from qsmstats.report.sections import (
 )
 from qsmstats.report.sections.context import Context
 from qsmstats.report.style import figure_style
+from qsmstats.report.viewer import niivue_source
 from qsmstats.study import Study, open_study
 
 __all__ = ["write_report"]
@@ -118,8 +119,21 @@ def _render(context: Context, sections: list[Section]) -> str:
 
     template = environment.get_template("report.html.j2")
     return template.render(
-        name=context.name, sections=sections, css=asset("report.css"), script=asset("tables.js")
+        name=context.name,
+        sections=sections,
+        css=asset("report.css"),
+        script=asset("tables.js"),
+        niivue=_niivue(sections),
+        viewer=asset("viewer.js"),
     )
+
+
+def _niivue(sections: list[Section]) -> Markup:
+    """Return NiiVue's script where a section shows the viewer, else nothing."""
+    shown = any(isinstance(block, ViewerBlock) for part in sections for block in part.blocks)
+    source = niivue_source() if shown else ""
+    # The one sequence that would end the script element early.
+    return Markup(source.replace("</script", "<\\/script"))  # noqa: S704  (a library's source)
 
 
 def _write(path: Path, text: str) -> Path:

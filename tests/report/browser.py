@@ -33,12 +33,24 @@ def find_browser():
 
 
 class Browser:
-    """One headless browser with one page; use as a context manager."""
+    """One headless browser with one page; use as a context manager.
+
+    `webgl` says whether the page finds WebGL 2, drawn by the processor.
+    """
+
+    def __init__(self, *, webgl=False):
+        software = "--enable-unsafe-swiftshader", "--use-angle=swiftshader"
+        self.switches = [*SWITCHES, *(software if webgl else ("--disable-3d-apis",))]
 
     def __enter__(self):
         self.loop = asyncio.new_event_loop()
         self.profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
-        command = [find_browser(), *SWITCHES, f"--user-data-dir={self.profile.name}", "about:blank"]
+        command = [
+            find_browser(),
+            *self.switches,
+            f"--user-data-dir={self.profile.name}",
+            "about:blank",
+        ]
         self.process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )

@@ -2,9 +2,15 @@
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
+from qsmstats.report.page import write_report
+
+from . import made
 from .browser import Browser, find_browser
+from .test_mosaic import LESION, study_with
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
 
@@ -115,6 +121,59 @@ def test_without_the_script_the_tables_are_plain_tables(browser, drawn, tmp_path
     assert browser.run("document.querySelector('thead th').textContent") == "stage"
 
 
+@pytest.fixture(scope="module")
+def illustrated(tmp_path_factory):
+    """A report with the viewer: one session of a made-up study, and nothing else."""
+    folder = tmp_path_factory.mktemp("illustrated")
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -30
+    study_with(folder, affine)
+    lesions = pd.DataFrame([LESION, LESION]).assign(
+        lesion_id=["far", "near"],
+        lesion_type="isointense",
+        years=0.0,
+        volume_mm3=[10.0, 900.0],
+        susceptibility_ppb=1.0,
+        susceptibility_ppb_shell=1.0,
+        susceptibility_ppb_core=1.0,
+    )
+    out = folder / "out"
+    made.write(lesions, out / "tidy.tsv")
+    return write_report(folder, out)
+
+
+READY = """
+new Promise(done => {
+  const viewer = document.querySelector('#viewer');
+  const wait = () => viewer.dataset.ready ? done(true) : setTimeout(wait, 50);
+  setTimeout(() => done(false), 30000);
+  wait();
+})
+"""
+
+
+def test_a_click_on_a_lesions_row_moves_the_crosshair(illustrated):
+    with Browser(webgl=True) as browser:
+        browser.open(illustrated)
+        assert browser.run(READY)
+        browser.run("document.querySelector('#viewer-lesions tbody tr:last-child').click()")
+        said = browser.run("document.querySelector('#viewer [role=status]').textContent")
+        assert said == "Crosshair at lesion far, isointense."
+        assert browser.run("document.querySelectorAll('#viewer tr.chosen').length") == 1
+        assert browser.seen("Runtime.exceptionThrown") == []
+        fetched = [event["request"]["url"] for event in browser.seen("Network.requestWillBeSent")]
+        assert [url for url in fetched if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_without_webgl_the_mosaic_stands_alone_and_nothing_fails(browser, illustrated):
+    browser.open(illustrated)
+    browser.run("new Promise(done => setTimeout(done, 300))")
+    assert browser.run("document.querySelector('#viewer').hidden") is True
+    assert browser.run("Boolean(document.querySelector('#figure-cohort-mosaic svg'))") is True
+    for kind in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"):
+        assert browser.seen(kind) == []
+
+
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 VIOLATIONS = """
 axe.run(document).then(found =>
@@ -122,9 +181,8 @@ axe.run(document).then(found =>
 """
 
 
-@pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_no_barrier(browser, drawn, width):
+def test_axe_finds_no_barrier(browser, drawn):
     """axe-core 4.14.1 (https://github.com/dequelabs/axe-core), unchanged, in vendor/."""
-    browser.open(drawn / "report.html", width=width)
+    browser.open(drawn / "report.html", width=390)
     browser.run(AXE.read_text(encoding="utf-8"))
     assert browser.run(VIOLATIONS) == []

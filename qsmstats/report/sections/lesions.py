@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from qsmstats.errors import ImageError
-from qsmstats.report.blocks import Block, FigureBlock, Notice, Section
+from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, ViewerBlock
 from qsmstats.report.figures.layers import layer_profile
 from qsmstats.report.figures.tiles import draw_tile
 from qsmstats.report.layer_frames import layer_profiles
-from qsmstats.report.mosaic import Tile, cut_tile, exemplary_lesions
+from qsmstats.report.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
 from qsmstats.report.names import outcome_short, short_title, title, with_unit
+from qsmstats.report.numbers import count, decimals_of_values, fixed
 from qsmstats.report.sections.baseline import first_sessions
 from qsmstats.report.sections.context import Context
+from qsmstats.report.viewer import build_scene, exemplary_participant, niivue_source
 from qsmstats.study import Study
 
 __all__ = ["section"]
@@ -27,7 +30,7 @@ def section(context: Context) -> Section:
     table = context.display("cohort/lesions", "Lesions by type at the first session")
     sentence = "This run holds no census of lesions."
     blocks: list[Block] = [table or Notice(text=sentence, warning=False)]
-    blocks += [*_mosaic(context), *_profiles(context)]
+    blocks += [*_mosaic(context), *_viewer(context), *_profiles(context)]
     return Section(anchor="lesions", title="Lesions by type", blocks=tuple(blocks))
 
 
@@ -81,6 +84,49 @@ def _mosaic_plate(
         " colour of its type. Each lesion is the one nearest its type's median on the"
         " susceptibility map among the largest quarter.",
         alt=f"Mosaic of map cut-outs. {shown}.",
+    )
+
+
+def _viewer(context: Context) -> list[Block]:
+    study = context.study
+    lesions = exemplary_participant(first_sessions(context.results.rows("tidy")))
+    if study is None or lesions.empty or not niivue_source():
+        return []
+    spec = next((spec for spec in study.maps if spec.name == TOLD_BY), study.maps[0])
+    try:
+        scene = build_scene(study, lesions, spec)
+    except ImageError:
+        return []  # the mosaic, drawn from the same images, has said what is wrong
+    name = outcome_short(spec.name)
+    return [
+        ViewerBlock(
+            caption=f"{scene.participant_id} {scene.session_id}: {name} with the lesions in the"
+            " colour of their type.",
+            reading="Drag in a plane to move the crosshair, or choose a lesion in the list.",
+            # Inside a script element "<" alone could end it early.
+            data=Markup(scene.data.replace("<", "\\u003c")),  # noqa: S704  (JSON of our own)
+            columns=("lesion", "type", "volume (mm³)", with_unit(f"mean {name}", spec.name)),
+            lesions=_viewer_rows(scene.lesions, spec.name),
+        )
+    ]
+
+
+def _viewer_rows(
+    lesions: pd.DataFrame, outcome: str
+) -> tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...]:
+    ordered = lesions.sort_values("volume_mm3", ascending=False).dropna(subset=list(PLACE))
+    decimals = decimals_of_values(ordered[outcome])
+    return tuple(
+        (
+            (
+                str(row["lesion_id"]),
+                title(str(row["lesion_type"])),
+                count(float(row["volume_mm3"])),
+                fixed(float(row[outcome]), decimals),
+            ),
+            (float(row[PLACE[0]]), float(row[PLACE[1]]), float(row[PLACE[2]])),
+        )
+        for _, row in ordered.iterrows()
     )
 
 

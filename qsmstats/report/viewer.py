@@ -1,0 +1,187 @@
+"""The lesion viewer: one participant's map and lesions, for NiiVue in the page.
+
+NiiVue (https://github.com/niivue/niivue, BSD 2-Clause) travels inside nilearn, which this project
+needs anyway; the page carries a copy of it, so that it opens without a network. Images are written
+as NIfTI-1 of one byte per voxel, cropped to the head and thinned to at most `MOST_VOXELS`, so that
+they stay small. Where there is no WebGL the page keeps the lesion mosaic.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import json
+import struct
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.report.names import lesion_types, outcome_short, short_title
+from qsmstats.report.style import colour
+from qsmstats.study import MapSpec, Study
+from qsmstats.voxels.grids import Grid
+from qsmstats.voxels.images import open_volume
+from qsmstats.voxels.stream import gather, read_labels
+
+__all__ = ["Scene", "build_scene", "exemplary_participant", "nifti_bytes", "niivue_source"]
+
+# One byte each; about half a megabyte in the page.
+MOST_VOXELS = 1_200_000
+NIIVUE = "_assets/js/niivue.umd.js"
+HEADER_SIZE, DATA_OFFSET = 348, 352
+UINT8 = 2
+MILLIMETRES = 2
+SCANNER = 1
+
+Bytes = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scene:
+    """What the viewer shows.
+
+    Attributes
+    ----------
+    participant_id, session_id
+        Whose images.
+    lesions
+        Rows of the tidy table of that session.
+    data
+        JSON for the script: both images, their windows and colours.
+    """
+
+    participant_id: str
+    session_id: str
+    lesions: pd.DataFrame
+    data: str
+
+
+def niivue_source() -> str:
+    """Return NiiVue's script; empty where nilearn does not carry it."""
+    path = files("nilearn") / NIIVUE
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
+def exemplary_participant(lesions: pd.DataFrame) -> pd.DataFrame:
+    """Return the lesions of the session that shows the most types, and then is nearest the median.
+
+    Parameters
+    ----------
+    lesions
+        Tidy lesions of first sessions: participant_id, session_id, lesion_type.
+    """
+    counts = lesions.groupby(["participant_id", "session_id"])["lesion_type"].agg(
+        ["nunique", "size"]
+    )
+    if counts.empty:
+        return lesions
+    counts["away"] = (counts["size"] - counts["size"].median()).abs()
+    best = counts.sort_values(["nunique", "away"], ascending=[False, True]).head(1)
+    return lesions.merge(best.reset_index()[["participant_id", "session_id"]])
+
+
+def build_scene(study: Study, lesions: pd.DataFrame, spec: MapSpec) -> Scene:
+    """Read one session's images and pack them for the viewer.
+
+    Parameters
+    ----------
+    study
+        Where the images are.
+    lesions
+        Tidy lesions of one session, with label and lesion_type.
+    spec
+        The map to show.
+
+    Raises
+    ------
+    ImageError
+        If an image is missing or damaged.
+    """
+    first = lesions.iloc[0]
+    who = str(first["participant_id"]), str(first["session_id"])
+    image = open_volume(study.image(spec.pattern, *who), spec.name)
+    values = gather(image, np.arange(image.grid.size)) * spec.factor
+    low, high = np.nanpercentile(values[values != 0], [1, 99])
+    grey = np.clip((np.nan_to_num(values) - low) / (high - low), 0, 1) * 255
+    grey[values == 0] = 0  # maps hold zeros outside the head; they would else be a middle grey
+    labels = read_labels(open_volume(study.image(study.labels, *who), "labels"))
+    kinds = np.zeros(image.grid.size, dtype=np.uint8)
+    kinds[labels.index] = _kinds(labels.label, lesions)
+    scene = {
+        "map": _packed(np.rint(grey).astype(np.uint8), image.grid),
+        "mapName": outcome_short(spec.name),
+        "lesions": _packed(kinds, image.grid),
+        "colours": _colours(),
+    }
+    return Scene(participant_id=who[0], session_id=who[1], lesions=lesions, data=json.dumps(scene))
+
+
+def _kinds(labels: NDArray[np.int64], lesions: pd.DataFrame) -> Bytes:
+    """Return the number of the type of each voxel: 1 for the schema's first, 0 for no type."""
+    number = {level: place for place, level in enumerate(lesion_types(), start=1)}
+    of_label = {
+        int(label): number.get(str(kind), 0)
+        for label, kind in zip(lesions["label"], lesions["lesion_type"], strict=True)
+    }
+    return np.array([of_label.get(int(label), 0) for label in labels], dtype=np.uint8)
+
+
+def _colours() -> dict[str, Any]:
+    channels = [
+        [int(colour(level)[place : place + 2], 16) for level in lesion_types()]
+        for place in (1, 3, 5)
+    ]
+    red, green, blue = ([0, *channel] for channel in channels)
+    names = ["", *map(short_title, lesion_types())]
+    return {
+        "R": red,
+        "G": green,
+        "B": blue,
+        "A": [0] + [255] * len(lesion_types()),
+        "I": list(range(len(names))),
+        "labels": names,
+    }
+
+
+def _packed(values: Bytes, grid: Grid) -> str:
+    volume = values.reshape(grid.shape, order="F")
+    step = 1
+    while volume[::step, ::step, ::step].size > MOST_VOXELS:
+        step += 1
+    thin = volume[::step, ::step, ::step]
+    affine = grid.affine @ np.diag([step, step, step, 1.0])
+    # No file name and no time in the gzip header: the same images give the same page.
+    return base64.b64encode(gzip.compress(nifti_bytes(thin, affine), mtime=0)).decode("ascii")
+
+
+def nifti_bytes(volume: Bytes, affine: NDArray[np.float64]) -> bytes:
+    """Write a volume of bytes as a NIfTI-1 file.
+
+    Parameters
+    ----------
+    volume
+        Shape (i, j, k).
+    affine
+        Voxel index to mm; stored as sform.
+
+    Returns
+    -------
+    bytes
+        The file, not compressed. Source: nifti1.h (https://nifti.nimh.nih.gov).
+    """
+    header = bytearray(HEADER_SIZE)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    struct.pack_into("<i", header, 0, HEADER_SIZE)
+    struct.pack_into("<8h", header, 40, 3, *volume.shape, 1, 1, 1, 1)
+    struct.pack_into("<2h", header, 70, UINT8, 8)
+    struct.pack_into("<8f", header, 76, 1.0, *spacing, 1.0, 1.0, 1.0, 1.0)
+    struct.pack_into("<3f", header, 108, DATA_OFFSET, 1.0, 0.0)
+    struct.pack_into("<b", header, 123, MILLIMETRES)
+    struct.pack_into("<2h", header, 252, 0, SCANNER)
+    struct.pack_into("<12f", header, 280, *affine[:3].ravel())
+    struct.pack_into("<4s", header, 344, b"n+1\0")
+    return bytes(header) + b"\0" * (DATA_OFFSET - HEADER_SIZE) + volume.tobytes(order="F")

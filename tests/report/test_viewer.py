@@ -1,0 +1,83 @@
+import base64
+import gzip
+import io
+import json
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from qsmstats.report.names import lesion_types
+from qsmstats.report.style import colour
+from qsmstats.report.viewer import (
+    build_scene,
+    exemplary_participant,
+    nifti_bytes,
+    niivue_source,
+)
+
+from .test_mosaic import LESION, study_with
+
+AFFINE = np.array([[0, -2.0, 0, 20], [1.5, 0, 0, -30], [0, 0, 3.0, 5], [0, 0, 0, 1]])
+
+
+def read(packed):
+    return nib.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(packed)))
+
+
+def test_what_is_written_nibabel_reads():
+    volume = np.random.default_rng(1).integers(0, 255, (4, 5, 6), dtype=np.uint8)
+    image = nib.Nifti1Image.from_stream(io.BytesIO(nifti_bytes(volume, AFFINE)))
+    np.testing.assert_array_equal(np.asarray(image.dataobj), volume)
+    np.testing.assert_array_equal(image.affine, AFFINE)
+    np.testing.assert_array_equal(image.header.get_zooms(), [1.5, 2.0, 3.0])
+    assert image.header.get_xyzt_units()[0] == "mm"
+
+
+def test_the_session_with_the_most_types_is_shown():
+    lesions = pd.DataFrame(
+        {
+            "participant_id": ["a"] * 9 + ["b"] * 3 + ["c"] * 2,
+            "session_id": "ses-1",
+            "lesion_type": ["isointense"] * 9 + ["isointense", "hypointense"] * 2 + ["hypointense"],
+        }
+    )
+    assert set(exemplary_participant(lesions)["participant_id"]) == {"b"}
+    assert exemplary_participant(lesions.iloc[:0]).empty
+
+
+def test_a_scene_holds_the_lesion_where_it_is_in_the_colour_of_its_type(tmp_path):
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -30
+    study = study_with(tmp_path, affine)
+    kind = "paramagnetic_rim"
+    lesions = pd.DataFrame([LESION]).assign(lesion_type=kind)
+    scene = build_scene(study, lesions, study.maps[0])
+    assert scene.data == build_scene(study, lesions, study.maps[0]).data
+    data = json.loads(scene.data)
+    image = read(data["lesions"])
+    values = np.asarray(image.dataobj)
+    number = lesion_types().index(kind) + 1
+    assert set(np.unique(values)) == {0, number}
+    centre = image.affine[:3, :3] @ np.argwhere(values).mean(axis=0) + image.affine[:3, 3]
+    np.testing.assert_allclose(centre, [LESION[f"centroid_{axis}"] for axis in "xyz"])
+    colours = data["colours"]
+    shown = "#" + "".join(f"{colours[channel][number]:02X}" for channel in "RGB")
+    assert shown == colour(kind)
+    grey = np.asarray(read(data["map"]).dataobj)
+    assert grey.min() == 0
+    assert grey.max() == 255
+
+
+def test_large_images_are_thinned_and_stay_in_place(tmp_path, monkeypatch):
+    monkeypatch.setattr("qsmstats.report.viewer.MOST_VOXELS", 30**3 // 8)
+    affine = np.diag([2.0, 2, 2, 1])
+    study = study_with(tmp_path, affine)
+    lesions = pd.DataFrame([LESION]).assign(lesion_type="isointense")
+    image = read(json.loads(build_scene(study, lesions, study.maps[0]).data)["map"])
+    assert image.shape == (15, 15, 15)
+    np.testing.assert_array_equal(image.affine, np.diag([4.0, 4, 4, 1]))
+
+
+def test_niivue_is_where_nilearn_keeps_it():
+    assert "loadFromBase64" in niivue_source()
