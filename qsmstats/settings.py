@@ -48,24 +48,24 @@ class FeatureSettings:
 class LesionTypeRule:
     """Thresholds of `suggest_lesion_types`, in standard deviations of NAWM (1.4826 MAD) on QSM.
 
-    They are this project's, fitted to no data: half of what is published. With 5 to 7 ppb for one
-    standard deviation, a rim 10 ppb above NAWM (Zhang 2016) makes `level` about 0.75, and a rim
-    that must stand out against its own core as much as against its surroundings makes `rim` 1.
+    They are this project's, fitted to no data: with 5 ppb for one standard deviation of NAWM (an
+    assumption), 1 is midway between lesions that are as NAWM (0.5 ppb above it) and bright shells
+    (10.2 ppb above it; Zhang 2016).
 
     Attributes
     ----------
     rim
         Shell minus core, or core minus shell, of a lesion with a rim.
     edge
-        Shell minus ring of a paramagnetic rim, ring minus shell of a hypointense one: a rim shows
-        on both of its sides.
+        Shell minus ring of a paramagnetic rim, which stands out against both of its sides.
     level
-        Mean minus ring of a hyperintense lesion, ring minus mean of a hypointense one.
+        Mean minus ring of a hyperintense lesion, ring minus mean of a hypointense one; the shell
+        of a hypointense rim is less than this above the ring.
     """
 
     rim: float = 1.0
     edge: float = 0.25
-    level: float = 0.75
+    level: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ images disagree. With all values in standard deviations of NAWM, as `extract_fea
 the first that holds of
 
 1. paramagnetic rim: shell - core >= rim and shell - ring >= edge,
-2. hypointense rim: core - shell >= rim and ring - shell >= edge,
+2. hypointense rim: core - shell >= rim and shell - ring <= level (it is not bright itself),
 3. hyperintense: mean - ring >= level,
 4. hypointense: ring - mean >= level,
 5. isointense.
@@ -27,7 +27,7 @@ from qsmstats.schemas import load_schema
 from qsmstats.settings import LesionTypeRule
 from qsmstats.voxels.grids import FloatArray
 
-__all__ = ["disputed_lesions", "suggest_lesion_types"]
+__all__ = ["disputed_lesions", "suggest_lesion_types", "type_confusion"]
 
 QSM = "susceptibility_ppb"
 # In the order in which they are asked for; the last one is what remains.
@@ -103,13 +103,47 @@ def disputed_lesions(
         Columns of `suggest_lesion_types` and lesion_type; the clearest disagreement (the largest
         margin) first.
     """
+    both = _beside_ratings(features, lesions, rule)
+    differ = both["suggested_type"].astype("str") != both["lesion_type"].astype("str")
+    return both[differ].sort_values("margin", ascending=False, kind="stable", ignore_index=True)
+
+
+def type_confusion(
+    features: pd.DataFrame, lesions: pd.DataFrame, *, rule: LesionTypeRule | None = None
+) -> pd.DataFrame:
+    """Count how often the rule proposes each type for lesions that raters gave each type.
+
+    Parameters
+    ----------
+    features, lesions, rule
+        As for `disputed_lesions`.
+
+    Returns
+    -------
+    DataFrame
+        lesion_type, suggested_type, n, and share of the lesions of that lesion_type; one row per
+        pair of the schema's types, those that never occur among them.
+    """
+    types = load_schema("lesions").column("lesion_type").levels
+    both = _beside_ratings(features, lesions, rule)
+    counts = pd.crosstab(both["lesion_type"].astype("str"), both["suggested_type"].astype("str"))
+    counts = counts.reindex(index=types, columns=types, fill_value=0)
+    n = counts.to_numpy().ravel()
+    total = counts.sum(axis=1).to_numpy().repeat(len(types))
+    pairs = [(rated, proposed) for rated in types for proposed in types]
+    frame = pd.DataFrame(pairs, columns=["lesion_type", "suggested_type"])
+    return frame.assign(n=n, share=np.where(total > 0, n / np.maximum(total, 1), np.nan))
+
+
+def _beside_ratings(
+    features: pd.DataFrame, lesions: pd.DataFrame, rule: LesionTypeRule | None
+) -> pd.DataFrame:
+    """Return the suggestions, where there is one, for the lesions that raters have given a type."""
     keys = ["participant_id", "session_id", "label"]
     suggested = suggest_lesion_types(features, rule=rule)
     rated = lesions.loc[lesions["lesion_type"].notna(), [*keys, "lesion_type"]]
     both = suggested.merge(rated, on=keys, how="inner", validate="one_to_one")
-    proposed = both["suggested_type"].astype("str")
-    differ = both["suggested_type"].notna() & (proposed != both["lesion_type"].astype("str"))
-    return both[differ].sort_values("margin", ascending=False, kind="stable", ignore_index=True)
+    return both[both["suggested_type"].notna()]
 
 
 def _scores(evidence: FloatArray, rule: LesionTypeRule) -> FloatArray:
@@ -118,7 +152,7 @@ def _scores(evidence: FloatArray, rule: LesionTypeRule) -> FloatArray:
     return np.column_stack(
         [
             np.minimum(contrast - rule.rim, edge - rule.edge),
-            np.minimum(-contrast - rule.rim, -edge - rule.edge),
+            np.minimum(-contrast - rule.rim, rule.level - edge),
             level - rule.level,
             -level - rule.level,
         ]

@@ -10,7 +10,7 @@ from qsmstats.errors import UsageError
 from qsmstats.schemas import load_schema
 from qsmstats.settings import LesionTypeRule
 from qsmstats.voxels.features import extract_features
-from qsmstats.voxels.lesion_types import disputed_lesions, suggest_lesion_types
+from qsmstats.voxels.lesion_types import disputed_lesions, suggest_lesion_types, type_confusion
 
 from .phantoms import balls, image
 
@@ -42,8 +42,9 @@ CASES = [
     ((1.5, 0.9, 5.0), "paramagnetic_rim", 0.5),
     ((3.0, 0.35, 0.0), "paramagnetic_rim", 0.1),
     ((-1.2, -0.5, 0.0), "hypointense_rim", 0.2),
-    # The rim is no darker than what is around it: bright throughout.
-    ((-1.2, 0.4, 1.0), "hyperintense", 0.25),
+    ((-1.2, 0.7, 2.0), "hypointense_rim", 0.05),
+    # The shell is bright, if less so than the core: bright throughout.
+    ((-1.2, 0.9, 1.5), "hyperintense", 0.15),
     ((0.0, 0.0, 0.8), "hyperintense", 0.05),
     ((0.9, 1.0, 0.8), "hyperintense", 0.05),
     ((0.0, 0.0, -1.0), "hypointense", 0.25),
@@ -115,6 +116,25 @@ def test_disputed_lesions_name_both_types_and_change_no_rating():
     assert disputed["suggested_type"].tolist() == ["hyperintense", "paramagnetic_rim"]
     assert disputed["lesion_type"].tolist() == ["hypointense", "isointense"]
     pd.testing.assert_frame_equal(lesions, before)
+
+
+def test_confusion_counts_every_pair_of_types():
+    measured = features((1.5, 2.0, 0.0), (0, 0, 0), (0, 0, 2.0), (0, 0, 0))
+    lesions = pd.DataFrame(
+        {
+            "participant_id": "sub-01",
+            "session_id": "ses-1",
+            "label": pd.array([1, 2, 3, 4], dtype="Int64"),
+            "lesion_type": ["isointense", "isointense", "hyperintense", None],
+        }
+    )
+    confusion = type_confusion(measured, lesions).set_index(["lesion_type", "suggested_type"])
+    assert len(confusion) == 25
+    assert confusion["n"].sum() == 3
+    assert confusion.loc[("isointense", "paramagnetic_rim"), "share"] == 0.5
+    assert confusion.loc[("isointense", "isointense"), "n"] == 1
+    assert confusion.loc[("hyperintense", "hyperintense"), "share"] == 1
+    assert confusion.loc["paramagnetic_rim", "share"].isna().all()
 
 
 def test_drawn_rims_are_found_in_the_voxels():
