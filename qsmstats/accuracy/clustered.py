@@ -145,6 +145,18 @@ def _several(counts: ClusteredCounts) -> None:
         )
 
 
+def _unfloored(counts: ClusteredCounts) -> float:
+    """Design effect as estimated; 1 where all trials agree and it is 0/0."""
+    if counts.unanimous:
+        return 1.0
+    if counts.design_effect < 1e-12:
+        raise NotIdentifiedError(
+            "all clusters have the same proportion: the design effect is 0 and the effective"
+            " number infinite; floor the design effect at 1"
+        )
+    return counts.design_effect
+
+
 def rao_scott_interval(
     counts: ClusteredCounts,
     *,
@@ -173,7 +185,7 @@ def rao_scott_interval(
     Raises
     ------
     NotIdentifiedError
-        If there is one cluster only.
+        If there is one cluster only; without the floor, if the design effect is 0.
     UsageError
         If `method` or `critical` is unknown.
     """
@@ -185,8 +197,7 @@ def rao_scott_interval(
     _several(counts)
     df = counts.n_clusters - 1 if critical == "t" else math.inf
     multiplier = critical_value(level, df)
-    effect = counts.floored_design_effect if floor else counts.design_effect
-    effective = counts.total / effect
+    effective = counts.total / (counts.floored_design_effect if floor else _unfloored(counts))
     if method in ("korn_graubard", "survey_beta"):
         reference_df = math.inf if method == "korn_graubard" else counts.total - 1.0
         shrunk = effective * (critical_value(level, reference_df) / multiplier) ** 2
@@ -344,13 +355,13 @@ def rao_scott_test(groups: Sequence[ClusteredCounts]) -> tuple[float, int, float
     UsageError
         If fewer than two groups are given.
     NotIdentifiedError
-        If a group has one cluster only.
+        If a group has one cluster only, or its design effect is 0.
     """
     if len(groups) < 2:
         raise UsageError(f"{len(groups)} group; a test of equality needs at least two")
     for group in groups:
         _several(group)
-    effects = [g.design_effect if math.isfinite(g.design_effect) else 1.0 for g in groups]
+    effects = [_unfloored(group) for group in groups]
     x = np.array([g.successes.sum() / d for g, d in zip(groups, effects, strict=True)])
     n = np.array([g.total / d for g, d in zip(groups, effects, strict=True)])
     pooled = x.sum() / n.sum()

@@ -294,6 +294,19 @@ def test_what_one_cluster_cannot_tell():
         fit_gee(ones, working="exchangeable")
 
 
+def test_clusters_that_agree_exactly():
+    even = clustered_counts([2, 4], [4, 8])
+    assert even.design_effect == 0.0
+    assert math.isinf(even.effective_n)
+    low, high = rao_scott_interval(even)
+    assert low < 0.5 < high
+    for call in (lambda: rao_scott_interval(even, floor=False), lambda: rao_scott_test([even] * 2)):
+        with pytest.raises(NotIdentifiedError, match="same proportion"):
+            call()
+    unanimous = clustered_counts([2, 3], [2, 3])
+    assert rao_scott_interval(unanimous, floor=False) == rao_scott_interval(unanimous)
+
+
 def test_clusters_without_trials_are_left_out():
     counts = clustered_counts([1, 0, 2], [2, 0, 3])
     assert counts.n_clusters == 2
