@@ -105,7 +105,9 @@ def baseline_differences(
     """
     first = first_sessions(lesions)
     typed = observed_types(first)
-    notes = _dropped(len(first) - len(typed), "lesions without a type")
+    late = lesions["participant_id"].nunique() - first["participant_id"].nunique()
+    notes = _dropped(late, "participants without a lesion measured at the first session")
+    notes += _dropped(len(first) - len(typed), "lesions without a type")
     return _differences(typed, outcome, "lesion_type", settings.baseline, settings, notes)
 
 
@@ -135,10 +137,13 @@ def tissue_differences(
     return _differences(first, outcome, "tissue", settings.tissue, settings, ())
 
 
-def first_sessions(lesions: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of each participant's first session."""
-    start = lesions.groupby("participant_id", observed=True)["years"].transform("min")
-    return lesions[lesions["years"] == start]
+def first_sessions(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of first sessions, those with years 0.
+
+    A participant whose first session could not be measured is left out: a later session is not a
+    baseline. (The smallest `years` of the rows left would take it for one.)
+    """
+    return rows[rows["years"] == 0]
 
 
 def _dropped(count: int, what: str) -> tuple[str, ...]:

@@ -1,8 +1,8 @@
 """Who and what was studied: the flow of participants, their description, the census of lesions.
 
 The flow follows items 13 and 14 of STROBE (von Elm et al. 2007, Lancet 370:1453-1457): numbers at
-each stage and reasons for leaving. Standardised differences are (patients - controls) divided by the
-root mean square of the two SDs, and for a proportion p the same with variance p (1 - p)
+each stage and reasons for leaving. Standardised differences are (patients - controls) divided
+by the root mean square of the two SDs, and for a proportion p the same with variance p (1 - p)
 (Austin 2009, Stat Med 28:3083-3107, section 2).
 """
 
@@ -167,8 +167,7 @@ def _standardised(first: tuple[float, float], second: tuple[float, float]) -> fl
 
 
 def _census(lesions: pd.DataFrame) -> pd.DataFrame:
-    start = lesions.groupby("participant_id", observed=True)["years"].transform("min")
-    first = lesions[lesions["years"] == start]
+    first = lesions[lesions["years"] == 0]
     column = load_schema("lesions").column("lesion_type")
     rows = []
     for level in (*column.levels, None):

@@ -29,7 +29,9 @@ def test_contrasts_agree_with_statsmodels(lesions, answer):
             row = ours.loc[f"isointense - {level}"]
             # Both stop near the same optimum; statsmodels' tolerance is the coarser one.
             np.testing.assert_allclose(-row["estimate"], value, rtol=1e-4)
-            np.testing.assert_allclose(row["std_error"], peer.bse[name], rtol=1e-3)
+            # Its errors invert the Hessian of fixed effects and variances together, ours the block
+            # of the fixed effects, as lme4's; the difference vanishes with the sample only.
+            np.testing.assert_allclose(row["std_error"], peer.bse[name], rtol=1e-2)
 
 
 def test_only_the_first_session_is_used(lesions, answer):
@@ -61,6 +63,15 @@ def test_lesions_without_a_type_are_counted(lesions):
     holes = lesions.copy()
     holes.loc[holes.index[:1], "lesion_type"] = None
     assert baseline_differences(holes).notes == ("1 lesions without a type were left out.",)
+
+
+def test_a_later_session_is_no_baseline(lesions):
+    missed = lesions[~((lesions["participant_id"] == "sub-000") & (lesions["years"] == 0))]
+    answer = baseline_differences(missed)
+    assert answer.fit.info.n_groups == {"participant_id": 23}
+    assert answer.notes == (
+        "1 participants without a lesion measured at the first session were left out.",
+    )
 
 
 def test_settings_change_the_model(lesions):
