@@ -137,6 +137,8 @@ def assemble(
     NotIdentifiedError
         If the design cannot tell the parameters apart.
     """
+    if not isinstance(data, pd.DataFrame):
+        raise UsageError(f"data must be a pandas DataFrame, not {type(data).__name__}")
     columns = list(data.columns)
     response = read_terms(f"0 + {_as_term(parsed.response, columns)}", columns)
     fixed = read_terms(parsed.fixed, columns, contrasts)
@@ -145,13 +147,14 @@ def assemble(
     y = _response(response, frame, parsed.response)
     residuals = _residuals(frame, weights)
     design, basis, root = fixed_design(fixed, frame)
+    _check_rows(design, len(y))
     reduced, scale, projection = _reduce(y, basis, parsed.response)
     groups = _groupings(parsed, frame)
     effects = tuple(
         _random_columns(term.label, terms, *groups[term.group], frame)
         for term, terms in zip(parsed.random, random, strict=True)
     )
-    _check_identified(effects, design, len(y))
+    _check_groups(effects, len(y))
     return Problem(
         frame=frame,
         fixed=design,
@@ -195,8 +198,6 @@ def _as_term(response: str, columns: Sequence[object]) -> str:
 def _frame(
     data: pd.DataFrame, parts: Sequence[Terms], parsed: ParsedFormula, weights: Sequence[str]
 ) -> ModelFrame:
-    if not isinstance(data, pd.DataFrame):
-        raise UsageError(f"data must be a pandas DataFrame, not {type(data).__name__}")
     names = [name for part in parts for name in part.variables]
     plain = {name for part in parts for name in set(part.variables) - part.factors}
     factors = {name for part in parts for name in part.factors} - plain
@@ -276,7 +277,17 @@ def _random_columns(
     return RandomColumns(design=design, codes=codes, columns=basis.q, whitener=basis.r)
 
 
-def _check_identified(random: Sequence[RandomColumns], fixed: FixedDesign, n: int) -> None:
+def _check_rows(fixed: FixedDesign, n: int) -> None:
+    if len(fixed.names) < n:
+        return
+    most = max(fixed.factors, key=lambda name: len(fixed.factors[name]), default=None)
+    hint = "" if most is None else f" ('{most}' alone has {len(fixed.factors[most])} levels)"
+    raise NotIdentifiedError(
+        f"{n} rows cannot identify {len(fixed.names)} fixed effects and a residual variance{hint}"
+    )
+
+
+def _check_groups(random: Sequence[RandomColumns], n: int) -> None:
     for part in random:
         label, groups, width = part.design.label, part.design.grouping.size, part.columns.shape[1]
         if groups < 2:
@@ -288,7 +299,3 @@ def _check_identified(random: Sequence[RandomColumns], fixed: FixedDesign, n: in
                 f"{label}: {groups} groups with {width} random effects each against {n} rows; "
                 "its variance cannot be told from the residual variance"
             )
-    if len(fixed.names) >= n:
-        raise NotIdentifiedError(
-            f"{n} rows cannot identify {len(fixed.names)} fixed effects and a residual variance"
-        )

@@ -121,7 +121,7 @@ def model_frame(
         gone |= missing[name]
     kept = np.flatnonzero(~gone)
     if not kept.size:
-        counts = ", ".join(f"{name}: {count}" for name, count in dropped.items())
+        counts = ", ".join(f"{name}: {count}" for name, count in dropped.items()) or "nothing"
         raise InvalidDataError(f"no complete row is left of {len(data)} (missing: {counts})")
     frame = pd.DataFrame(
         {
@@ -161,14 +161,25 @@ def _column(column: pd.Series, name: str, is_factor: bool) -> pd.Series:  # noqa
         return column
     if pd.api.types.is_bool_dtype(dtype) or is_factor:
         return _sorted_categories(_plain_categories(column))
+    if pd.api.types.is_complex_dtype(dtype):
+        raise InvalidDataError(f"column '{name}' holds complex numbers; use a real part of them")
     if pd.api.types.is_numeric_dtype(dtype) or _holds_numbers(column):
         return _numeric(column, name)
-    if pd.api.types.is_datetime64_any_dtype(dtype) or pd.api.types.is_timedelta64_dtype(dtype):
+    if _is_time(column):
         raise InvalidDataError(
             f"column '{name}' holds dates or durations ({dtype}); turn it into a number with a "
             "unit first, for example years since the first visit"
         )
     return _sorted_categories(_plain_categories(column))
+
+
+def _is_time(column: pd.Series) -> bool:
+    kinds = pd.api.types
+    return (
+        kinds.is_datetime64_any_dtype(column)
+        or kinds.is_timedelta64_dtype(column)
+        or isinstance(column.dtype, pd.PeriodDtype)
+    )
 
 
 def _holds_numbers(column: pd.Series) -> bool:

@@ -32,6 +32,13 @@ __all__ = ["Objective", "Point", "Profile", "profile"]
 
 Matrix = NDArray[np.float64]
 
+REPRODUCED = (
+    "the random effects reproduce the outcome to within rounding: no residual variance is left"
+)
+
+# Residual variance, in units of the outcome's, below which differences of squares hold no digits.
+_NOTHING_LEFT = 1e-13
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
@@ -189,11 +196,12 @@ class Objective:
         """
         x = self.parametrisation.values(theta)
         total, logdet = self.evaluate(x)
-        made = profile(total, logdet, self.n, reml=self.reml, rank=self.rank)
-        if not made.rss > 0.0:
-            raise NotIdentifiedError(
-                "the random effects reproduce the outcome: no residual variance is left to estimate"
-            )
+        try:
+            made = profile(total, logdet, self.n, reml=self.reml, rank=self.rank)
+        except np.linalg.LinAlgError:
+            raise NotIdentifiedError(REPRODUCED) from None
+        if not made.rss > _NOTHING_LEFT * made.degrees:
+            raise NotIdentifiedError(REPRODUCED)
         first, second = self.parametrisation.derivatives(theta)
         # log det V holds -sum_s n_s log w_s, which is 2 lambda_s n_s: linear in theta.
         strata = len(self.counts)

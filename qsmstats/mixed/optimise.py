@@ -61,10 +61,7 @@ def minimise(criterion: Callable[[Matrix], Point], start: Matrix) -> Record:
             break
         trial = criterion(point.theta + step)
         length = float(np.linalg.norm(step))
-        fall = point.value - trial.value
-        # Differences below the rounding of the criterion say nothing about the model's quality.
-        noise = 1e-13 * max(1.0, abs(point.value))
-        ratio = 1.0 if abs(fall) <= noise and expected <= 1e3 * noise else fall / expected
+        ratio = _quality(point.value, trial.value, expected)
         if ratio < 0.25:
             radius = 0.25 * length
         elif ratio > 0.75:
@@ -80,6 +77,17 @@ def minimise(criterion: Callable[[Matrix], Point], start: Matrix) -> Record:
         evaluations=iteration if converged else iteration + 1,
         gradient_norm=float(np.linalg.norm(point.gradient)),
     )
+
+
+def _quality(before: float, after: float, expected: float) -> float:
+    """Fall of the criterion over the fall that the quadratic model promised."""
+    if not np.isfinite(after):
+        return -1.0
+    # Differences below the rounding of the criterion say nothing about the model's quality.
+    noise = 1e-13 * max(1.0, abs(before))
+    if abs(before - after) <= noise and expected <= 1e3 * noise:
+        return 1.0
+    return (before - after) / expected
 
 
 def _step(gradient: Matrix, hessian: Matrix, radius: float) -> tuple[Matrix, float]:

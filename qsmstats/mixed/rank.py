@@ -107,7 +107,10 @@ def _orthogonalise(matrix: Matrix, scale: Matrix) -> Basis:
     null = np.zeros((k, len(dropped)))
     null[dropped, np.arange(len(dropped))] = 1.0
     if len(dropped) and kept:
-        null[kept] = -solve_triangular(r, coefficients[: len(kept)][:, dropped])
+        made = -solve_triangular(r, coefficients[: len(kept)][:, dropped])
+        # What is zero but for rounding must be zero: estimability compares with the entries' size.
+        share = np.abs(made) * scale[kept][:, None] / scale[dropped]
+        null[kept] = np.where(share < 1e-10, 0.0, made)
     return Basis(
         kept=np.asarray(kept, dtype=np.intp),
         dropped=dropped,
