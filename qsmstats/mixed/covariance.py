@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Parametrisation", "lower_triangle"]
+__all__ = ["Parametrisation", "lower_factor", "lower_triangle"]
 
 Matrix = NDArray[np.float64]
 
@@ -115,3 +115,10 @@ def _product_derivatives(factor: Matrix) -> tuple[Matrix, Matrix]:
     pair = np.einsum("ka,kb->kab", eye[rows][:, rows], eye[columns][:, rows])
     second = (pair + pair.transpose(0, 2, 1)) * same
     return first, second
+
+
+def lower_factor(matrix: Matrix) -> Matrix:
+    """Return the lower triangular factor with non-negative diagonal and the same L L'."""
+    upper = np.asarray(np.linalg.qr(matrix.T, mode="r"))
+    lower: Matrix = upper.T * np.where(np.diag(upper) < 0.0, -1.0, 1.0)
+    return lower

@@ -8,23 +8,23 @@ decomposition, which holds for singular T too.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.assembly import Problem
-from qsmstats.mixed.covariance import Parametrisation
+from qsmstats.mixed.covariance import Parametrisation, lower_factor
 from qsmstats.mixed.crossed import crossed_products, evaluate_crossed
 from qsmstats.mixed.crossproducts import attach, design_products
 from qsmstats.mixed.hierarchy import Factor, eliminate, merge_factors, split_crossed
 from qsmstats.mixed.jets import Jet
-from qsmstats.mixed.likelihood import REPRODUCED, Objective, Point
+from qsmstats.mixed.likelihood import Objective, Point
 from qsmstats.mixed.moments import Moments
-from qsmstats.mixed.optimise import Record, minimise
+from qsmstats.mixed.optimise import Record
+from qsmstats.mixed.search import best_record, is_singular, refuse_perfect_fit
 from qsmstats.mixed.start import start_crossed, start_nested
 from qsmstats.mixed.sweeps import evaluate
 
@@ -32,15 +32,6 @@ __all__ = ["Engine", "Solution", "build_engine", "solve"]
 
 Matrix = NDArray[np.float64]
 
-# An eigenvalue of a relative covariance below this share of the largest is a zero variance
-# (lme4 calls a fit singular at 1e-4 on the scale of standard deviations).
-_SINGULAR = 1e-8
-# Criteria closer than this are the same minimum.
-_SAME = 1e-8
-# Random starts per column of the widest term when a fit is singular.
-_RANDOM_STARTS = 3
-# Residual share of the outcome's variance that calls for a second look.
-_SUSPICIOUS = 1e-6
 # Columns of the last level from which crossed factors are swept as one dense block.
 _MOST_COLUMNS = 24
 
@@ -82,21 +73,17 @@ class Engine:
         for term, factor in zip(
             self.order, self.objective.parametrisation.factors(theta), strict=True
         ):
-            made[term] = _lower(solve_triangular(self.whiteners[term], factor))
+            made[term] = lower_factor(solve_triangular(self.whiteners[term], factor))
         return tuple(made[term] for term in range(len(made)))
 
     def from_factors(self, factors: Sequence[Matrix], log_ratios: Matrix) -> Matrix:
         """Free parameters of given Cholesky factors (formula order) and log ratios."""
-        whitened = [_lower(self.whiteners[term] @ factors[term]) for term in self.order]
+        whitened = [lower_factor(self.whiteners[term] @ factors[term]) for term in self.order]
         return self.objective.parametrisation.join(log_ratios, whitened)
 
     def is_singular(self, theta: Matrix) -> bool:
         """Whether a relative covariance has a zero eigenvalue."""
-        for factor in self.objective.parametrisation.factors(theta):
-            values = np.linalg.svd(factor, compute_uv=False) ** 2
-            if values[-1] < _SINGULAR * max(1.0, float(values[0])):
-                return True
-        return False
+        return is_singular(self.objective.parametrisation, theta)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,9 +221,9 @@ def _strata(problem: Problem) -> tuple[NDArray[np.int64], int] | None:
 def solve(engine: Engine) -> Solution:
     """Minimise the criterion and translate the optimum."""
     objective, problem = engine.objective, engine.problem
-    record = _best_record(engine)
+    record = best_record(objective, engine.start)
     point = objective.at(objective.parametrisation.orient(record.point.theta))
-    _refuse_perfect_fit(objective, point)
+    refuse_perfect_fit(objective, point)
     made = point.profile
     sigma = float(np.sqrt(made.rss / made.degrees)) * problem.scale
     back = solve_triangular(problem.root, np.eye(len(problem.root)))
@@ -261,68 +248,6 @@ def solve(engine: Engine) -> Solution:
     )
 
 
-def _best_record(engine: Engine) -> Record:
-    """Minimise; where a covariance matrix comes out singular, from further starts as well.
-
-    The criterion of a correlated term can have several minima on the boundary of the cone of
-    covariance matrices (correlations of +1 and -1, say). A singular optimum of such a term is
-    therefore compared with those reached from the identity, from the optimum with its zero
-    directions opened, and from seeded random matrices.
-    """
-    objective, parametrisation = engine.objective, engine.objective.parametrisation
-    record = minimise(objective.at, engine.start)
-    if max(parametrisation.widths) == 1 or not engine.is_singular(record.point.theta):
-        return record
-    records = [record]
-    for start in _further_starts(parametrisation, record.point.theta):
-        try:
-            records.append(minimise(objective.at, start))
-        except NotIdentifiedError:
-            continue
-    best = min(records, key=lambda one: one.point.value)
-    # Of minima that agree to rounding the first one stays, so that a fit does not wander.
-    chosen = record if record.point.value - best.point.value < _SAME else best
-    return replace(
-        chosen,
-        iterations=sum(one.iterations for one in records),
-        evaluations=sum(one.evaluations for one in records),
-    )
-
-
-def _further_starts(parametrisation: Parametrisation, theta: Matrix) -> list[Matrix]:
-    opened: list[Matrix] = []
-    for factor in parametrisation.factors(theta):
-        relative = factor @ factor.T
-        size = max(float(np.trace(relative)) / len(factor), 0.1)
-        opened.append(np.linalg.cholesky(relative + 0.3 * size * np.eye(len(factor))))
-    log_ratios = theta[: parametrisation.strata]
-    rng = np.random.default_rng(0)
-    starts = [parametrisation.start(), parametrisation.join(log_ratios, opened)]
-    for number in range(_RANDOM_STARTS * max(parametrisation.widths)):
-        spread = (0.3, 1.0, 3.0)[number % 3]
-        factors = [spread * rng.normal(size=(width, width)) for width in parametrisation.widths]
-        starts.append(parametrisation.join(log_ratios, [_lower(factor) for factor in factors]))
-    return starts
-
-
-def _refuse_perfect_fit(objective: Objective, point: Point) -> None:
-    """Raise where the residual variance is small because it is zero.
-
-    Rounding stops the descent before the criterion reaches minus infinity. Far beyond that point
-    the random effects act as fixed ones: a residual variance that is there stays about the same,
-    one that is not falls further.
-    """
-    if point.profile.rss > _SUSPICIOUS * point.profile.degrees:
-        return
-    parametrisation = objective.parametrisation
-    # Beyond 1e5 rounding takes what is left of the fixed effects.
-    large = min(100.0 * float(np.abs(point.theta[parametrisation.strata :]).max()), 1e5)
-    factors = [large * np.eye(width) for width in parametrisation.widths]
-    beyond = objective.at(parametrisation.join(point.theta[: parametrisation.strata], factors))
-    if beyond.profile.rss < 0.1 * point.profile.rss:
-        raise NotIdentifiedError(REPRODUCED)
-
-
 def _stratum_sizes(problem: Problem) -> Matrix:
     codes = problem.residuals.codes
     if codes is None:
@@ -340,10 +265,3 @@ def _offset(problem: Problem, *, reml: bool) -> float:
     if problem.residuals.prior is not None:
         made -= np.log(problem.residuals.prior).sum()
     return float(made)
-
-
-def _lower(matrix: Matrix) -> Matrix:
-    """Return the lower triangular factor with non-negative diagonal and the same L L'."""
-    upper = np.asarray(np.linalg.qr(matrix.T, mode="r"))
-    lower: Matrix = upper.T * np.where(np.diag(upper) < 0.0, -1.0, 1.0)
-    return lower
