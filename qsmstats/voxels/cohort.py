@@ -90,10 +90,13 @@ def extract_cohort(
     Raises
     ------
     UsageError
-        If a participant is not in the study.
+        If a participant is not in the study, or `jobs` is less than 1.
     InvalidDataError
         If the tables are not valid. What is wrong with an image is a row of `failures`.
     """
+    if jobs < 1:
+        message = f"jobs is {jobs}; at least one process is needed"
+        raise UsageError(message)
     todo = _chosen(session_jobs(study, tables or read_tables(study)), participants)
     call: Callable[[SessionJob], SessionResult] = extract_session
     if out is not None:

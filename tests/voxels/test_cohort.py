@@ -107,6 +107,11 @@ def test_an_unknown_participant_is_told(study):
         extract_cohort(study, participants=["021"])
 
 
+def test_no_process_at_all_is_told(study):
+    with pytest.raises(UsageError, match="jobs is 0; at least one process"):
+        extract_cohort(study, jobs=0)
+
+
 def test_a_mask_of_another_name_is_told(tmp_path):
     folder = write_study(tmp_path / "study")
     text = (folder / "study.toml").read_text().replace("white_matter =", "wm =")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from functools import partial
@@ -75,6 +77,24 @@ def test_a_cluster_worker_that_dies_at_work_loses_and_doubles_nothing(cluster, t
     results = list(run_jobs(call, list(range(9)), executor=cluster.get_executor()))
     assert sorted(results) == [(number, number * number) for number in range(9)]
     assert len(list(tmp_path.iterdir())) == 1, "no worker died"
+
+
+def test_a_cohort_goes_on_when_a_worker_of_the_cluster_is_killed(cluster, tmp_path):
+    visits = {f"sub-{i:02d}": ("ses-1",) for i in range(1, 13)}
+    study = open_study(write_study(tmp_path / "study", visits, shape=(64, 60, 52)))
+    expected = extract_cohort(study, out=tmp_path / "here")
+    victim = next(iter(cluster.run(os.getpid).values()))
+
+    def kill_one(done, total):
+        if done == 2:
+            os.kill(victim, signal.SIGKILL)
+
+    found = extract_cohort(study, client=cluster, out=tmp_path / "cluster", progress=kill_one)
+    assert found.failures.empty
+    pd.testing.assert_frame_equal(found.features, expected.features, check_exact=True)
+    assert stored(tmp_path / "cluster") == stored(tmp_path / "here")
+    cluster.wait_for_workers(2, timeout=30)
+    assert victim not in cluster.run(os.getpid).values()
 
 
 def test_a_job_that_kills_every_worker_of_a_cluster_is_reported_alone(cluster, tmp_path):

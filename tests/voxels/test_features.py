@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -131,6 +132,37 @@ def test_every_voxel_belongs_to_one_region_at_most(labels, seed):
     assert rows["n_ring"].sum() == rings.sum()
     total = (rows["n_ring"] * rows["ring_mean"].fillna(0)).sum()
     assert total == pytest.approx(values[rings].sum(), rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "column"),
+    [("mean", "mean"), ("median", "median"), ("minimum", "min"), ("maximum", "max")],
+)
+def test_statistics_equal_nilearn(labels, values, strategy, column):
+    from nilearn.maskers import NiftiLabelsMasker
+
+    made = image(values.astype(np.float64))
+    masker = NiftiLabelsMasker(image(labels), strategy=strategy, standardize=None)
+    expected = np.ravel(masker.fit_transform(made))
+    found = extract_features(image(labels), {MAP: made})
+    np.testing.assert_allclose(found[column], expected, rtol=1e-12)
+
+
+def test_statistics_equal_simple_itk(labels, values):
+    measure = SimpleITK.LabelIntensityStatisticsImageFilter()
+    measure.Execute(
+        SimpleITK.GetImageFromArray(labels.T.astype(np.uint16)),
+        SimpleITK.GetImageFromArray(values.T.astype(np.float64)),
+    )
+    found = lesions(extract_features(image(labels), {MAP: image(values)}))
+    for label in measure.GetLabels():
+        assert found.loc[label, "mean"] == pytest.approx(measure.GetMean(label), rel=1e-12)
+        assert found.loc[label, "min"] == measure.GetMinimum(label)
+        assert found.loc[label, "max"] == measure.GetMaximum(label)
+        if label > 1:  # one voxel has no standard deviation; SimpleITK says 0
+            # Its variance is that of sums of squares, which cancel: 1e-12 of the mean's square.
+            sd = measure.GetStandardDeviation(label)
+            assert found.loc[label, "sd"] == pytest.approx(sd, rel=1e-10)
 
 
 def test_columns_and_types_are_those_of_the_schema(labels, values, white_matter):
