@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -27,25 +29,46 @@ def drop_tables(study, *names):
     (study / "study.toml").write_text("\n".join(kept) + "\n")
 
 
+@pytest.fixture(scope="module")
+def one_visit(small_study, tmp_path_factory):
+    """Return the small study as if nobody had come back, without histology and ratings."""
+    study = Path(shutil.copytree(small_study, tmp_path_factory.mktemp("one-visit") / "study"))
+    keep_first_sessions(study)
+    drop_tables(study, "histology", "ratings")
+    return study
+
+
+@pytest.fixture(scope="module")
+def results(one_visit, tmp_path_factory):
+    out = tmp_path_factory.mktemp("results")
+    assert run_study(one_visit, out, command="qsmstats run STUDY OUT") == 0
+    return out
+
+
 @pytest.fixture
-def one_visit(study_copy):
-    keep_first_sessions(study_copy)
-    drop_tables(study_copy, "histology", "ratings")
-    return study_copy
+def measured(results, tmp_path):
+    """Return an output folder that holds the measurements only."""
+    shutil.copytree(results / "features", tmp_path / "out" / "features")
+    return tmp_path / "out"
 
 
-def test_what_one_visit_cannot_answer_is_said_in_words(one_visit, tmp_path):
-    out = tmp_path / "out"
-    assert run_study(one_visit, out) == 0
-    notes = pd.read_csv(out / "trajectory" / "notes.tsv", sep="\t")
+@pytest.fixture
+def no_report(monkeypatch):
+    """Leave out the drawing of the report, which takes most of a run's time."""
+    monkeypatch.setattr("qsmstats.run.write_report", lambda study, out: out / "report.html")
+
+
+def test_what_one_visit_cannot_answer_is_said_in_words(results):
+    notes = pd.read_csv(results / "trajectory" / "notes.tsv", sep="\t")
     assert len(notes) == 3
     assert notes["note"].str.contains("one visit cannot tell a change").all()
-    assert not (out / "trajectory" / "slopes.tsv").exists()
-    assert not (out / "histology").exists()
-    assert "one visit cannot tell a change" in (out / "report.html").read_text()
+    assert not (results / "trajectory" / "slopes.tsv").exists()
+    assert not (results / "histology").exists()
+    assert "one visit cannot tell a change" in (results / "report.html").read_text()
 
 
-def test_a_model_that_does_not_converge_exits_with_4(one_visit, tmp_path, monkeypatch):
+@pytest.mark.usefixtures("no_report")
+def test_a_model_that_does_not_converge_exits_with_4(one_visit, measured, monkeypatch):
     from qsmstats.mixed import model
 
     fit = model.MixedModel.fit
@@ -56,15 +79,14 @@ def test_a_model_that_does_not_converge_exits_with_4(one_visit, tmp_path, monkey
         return dataclasses.replace(result, info=info)
 
     monkeypatch.setattr(model.MixedModel, "fit", unconverged)
-    assert run_study(one_visit, tmp_path / "out") == 4
-    models = pd.read_csv(tmp_path / "out" / "baseline" / "models.tsv", sep="\t")
+    assert run_study(one_visit, measured, level="group") == 4
+    models = pd.read_csv(measured / "baseline" / "models.tsv", sep="\t")
     assert not models["converged"].any()
-    assert "stopped early" in (tmp_path / "out" / "report.html").read_text()
+    assert models["messages"].tolist() == ["stopped early"] * 3
 
 
-def test_provenance_names_inputs_versions_and_formulas(one_visit, tmp_path):
-    run_study(one_visit, tmp_path / "out", command="qsmstats run STUDY OUT")
-    record = json.loads((tmp_path / "out" / "provenance.json").read_text())
+def test_provenance_names_inputs_versions_and_formulas(results):
+    record = json.loads((results / "provenance.json").read_text())
     assert record["command"] == "qsmstats run STUDY OUT"
     assert "(1 | participant_id)" in record["models"]["baseline"]
     assert {"study.toml", "participants.tsv", "lesions.tsv"} <= set(record["inputs"])
@@ -72,12 +94,12 @@ def test_provenance_names_inputs_versions_and_formulas(one_visit, tmp_path):
     assert all(len(value) == 64 for value in record["inputs"].values())
 
 
-def test_the_group_step_alone_says_what_has_not_been_measured(one_visit, tmp_path):
-    assert run_study(one_visit, tmp_path / "out", level="participant") == 0
-    for path in (tmp_path / "out" / "features").glob("sub-001_*"):
+@pytest.mark.usefixtures("no_report")
+def test_the_group_step_alone_says_what_has_not_been_measured(one_visit, measured):
+    for path in (measured / "features").glob("sub-001_*"):
         path.unlink()
-    assert run_study(one_visit, tmp_path / "out", level="group") == 1
-    failures = pd.read_csv(tmp_path / "out" / "failures.tsv", sep="\t")
+    assert run_study(one_visit, measured, level="group") == 1
+    failures = pd.read_csv(measured / "failures.tsv", sep="\t")
     assert failures["participant_id"].tolist() == ["sub-001"]
     assert "participant --participant-label 001" in failures.loc[0, "reason"]
 
