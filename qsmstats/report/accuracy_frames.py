@@ -7,14 +7,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED
 from qsmstats.report.names import present_levels
 from qsmstats.report.numbers import counted
 from qsmstats.schemas import load_schema
 
 __all__ = [
-    "INDEPENDENT",
     "RATES",
-    "RECOMMENDED",
     "class_counts",
     "confusion_table",
     "main_rows",
@@ -24,8 +23,6 @@ __all__ = [
 
 UNREAD = ("indeterminate", "missing")
 RATES = ("sensitivity", "specificity")
-INDEPENDENT = "lesions assumed independent"
-RECOMMENDED = "recommended"
 
 
 def confusion_table(counts: pd.DataFrame) -> pd.DataFrame:

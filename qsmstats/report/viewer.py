@@ -74,11 +74,11 @@ def exemplary_participant(lesions: pd.DataFrame) -> pd.DataFrame:
     lesions
         Tidy lesions of first sessions: participant_id, session_id, lesion_type.
     """
+    if lesions.empty:
+        return lesions
     counts = lesions.groupby(["participant_id", "session_id"])["lesion_type"].agg(
         ["nunique", "size"]
     )
-    if counts.empty:
-        return lesions
     counts["away"] = (counts["size"] - counts["size"].median()).abs()
     best = counts.sort_values(["nunique", "away"], ascending=[False, True]).head(1)
     return lesions.merge(best.reset_index()[["participant_id", "session_id"]])

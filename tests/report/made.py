@@ -191,6 +191,16 @@ def write_histology(out):
     answer = histology_accuracy(histology())
     for name, table in result_tables(answer).items():
         write(table, out / "histology" / f"{name}.tsv")
+    curve = pd.DataFrame(
+        {
+            "feature": "mwf_percent",
+            "class_": ["remyelinated"] * 3 + ["chronic_active"] * 3,
+            "threshold": [np.inf, 5.0, 2.0] * 2,
+            "sensitivity": [0, 0.9, 1, 0, 0.4, 1],
+            "specificity": [1, 0.8, 0, 1, 0.5, 0],
+        }
+    )
+    write(curve, out / "histology" / "roc.tsv")
     notes = pd.DataFrame({"outcome": "histology", "note": answer.notes})
     write(notes, out / "histology" / "notes.tsv")
     (out / "histology" / "methods.txt").write_text(answer.methods)
@@ -299,6 +309,11 @@ def write_results(out, patients=30):
     write_checks(out, patients)
     columns = ["participant_id", "session_id", "file", "reason"]
     write(pd.DataFrame(columns=columns), out / "failures.tsv")
-    provenance = {"command": "qsmstats run STUDY OUT", "versions": {"numpy": "2.4.6"}}
+    provenance = {
+        "study": "Made up",
+        "command": "qsmstats run STUDY OUT",
+        "versions": {"numpy": "2.4.6"},
+        "models": {"adjust": "holm", "level": 0.95},
+    }
     (out / "provenance.json").write_text(json.dumps(provenance))
     return out

@@ -24,6 +24,6 @@ def test_the_flow_says_who_left_after_each_step():
     assert list(steps["aside"]) == [
         "left out\n1 participant, 1 session",
         "controls\n4 participants",
-        "left out\n3 participants, 3 sessions",
+        "not followed\n3 participants, 3 sessions",
         "",
     ]

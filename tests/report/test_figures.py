@@ -4,7 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from qsmstats.report.figures.accuracy import cluster_shares, confusion_matrix, roc_curve
+from qsmstats.report.figures.accuracy import cluster_shares, confusion_matrix, roc_curves
 from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
 from qsmstats.report.figures.flow import flow_diagram
 from qsmstats.report.figures.forests import forest
@@ -134,10 +134,19 @@ def test_clusters_without_a_case_are_left_out(axes):
     assert [text.get_text() for text in axes.texts] == ["brain-1: 3/4"]
 
 
-def test_a_roc_curve_rises_from_left_to_right(axes):
-    frame = pd.DataFrame({"sensitivity": [1, 0.5, 0], "specificity": [0, 0.8, 1]})
-    roc_curve(frame, axes)
-    np.testing.assert_allclose(axes.lines[-1].get_xdata(), [0, 0.2, 1])
+def test_roc_curves_rise_from_left_to_right_with_a_dash_per_class(axes):
+    frame = pd.DataFrame(
+        {
+            "class_": ["a", "a", "a", "b"],
+            "sensitivity": [1, 0.5, 0, 0.3],
+            "specificity": [0, 0.8, 1, 0.9],
+        }
+    )
+    roc_curves(frame, axes)
+    first, second = axes.lines[1:]
+    np.testing.assert_allclose(first.get_xdata(), [0, 0.2, 1])
+    np.testing.assert_allclose(second.get_xdata(), [0.1])
+    assert first.get_linestyle() != second.get_linestyle()
 
 
 def test_normal_quantiles_agree_with_scipy(axes):

@@ -100,7 +100,7 @@ def test_every_header_has_a_scope(outline):
 
 def test_every_figure_has_words(page):
     labels = re.findall(r'<svg[^>]*role="img" aria-label="([^"]+)"', page)
-    assert len(labels) == page.count("<svg") == 24
+    assert len(labels) == page.count("<svg") == 25
     assert all(len(label) > 40 for label in labels)
 
 
@@ -128,6 +128,8 @@ def test_the_fits_warnings_are_shown(page):
 def test_methods_are_escaped_and_whole(page):
     assert "linear mixed model &lt;REML&gt;" in page
     assert "As was NDI." in page
+    assert "adjusted by Holm&#39;s method (Holm 1979) within each map and question" in page
+    assert "Software: numpy 2.4.6." in page
 
 
 def test_a_run_that_got_nowhere_is_told_in_words(bare):

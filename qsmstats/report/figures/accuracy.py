@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -10,7 +12,10 @@ from qsmstats.report.names import title
 from qsmstats.report.numbers import count
 from qsmstats.report.style import INK
 
-__all__ = ["cluster_shares", "confusion_matrix", "roc_curve"]
+__all__ = ["cluster_shares", "confusion_matrix", "roc_curves"]
+
+# One dash per class: classes of the reference standard have no colour of their own.
+DASHES = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 
 
 def confusion_matrix(table: pd.DataFrame, axes: Axes) -> Axes:
@@ -94,13 +99,13 @@ def cluster_shares(frame: pd.DataFrame, axes: Axes) -> Axes:
     return axes
 
 
-def roc_curve(frame: pd.DataFrame, axes: Axes) -> Axes:
-    """Draw sensitivity against 1 - specificity, a step per cut-off.
+def roc_curves(frame: pd.DataFrame, axes: Axes) -> Axes:
+    """Draw sensitivity against 1 - specificity, a step per cut-off and a line per class.
 
     Parameters
     ----------
     frame
-        Columns sensitivity and specificity, one row per cut-off.
+        Columns class_, sensitivity and specificity, one row per class and cut-off.
     axes
         Axes to draw on.
 
@@ -108,9 +113,21 @@ def roc_curve(frame: pd.DataFrame, axes: Axes) -> Axes:
     -------
     Axes
     """
-    curve = frame.assign(fall_out=1 - frame["specificity"]).sort_values(["fall_out", "sensitivity"])
-    axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.9, linestyle=(0, (4, 3)))
-    axes.step(curve["fall_out"], curve["sensitivity"], where="post", color=INK, linewidth=1.6)
+    axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.9, linestyle=(0, (1, 2)))
+    for (name, rows), dashes in zip(
+        frame.groupby("class_", sort=False), itertools.cycle(DASHES), strict=False
+    ):
+        curve = rows.assign(fall_out=1 - rows["specificity"])
+        curve = curve.sort_values(["fall_out", "sensitivity"])
+        axes.step(
+            curve["fall_out"],
+            curve["sensitivity"],
+            where="post",
+            color=INK,
+            linewidth=1.6,
+            linestyle=dashes,
+            label=title(str(name)),
+        )
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)
     axes.set_aspect("equal")

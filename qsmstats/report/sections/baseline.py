@@ -29,6 +29,12 @@ QUESTIONS = {
 }
 
 
+CAPTIONS = {
+    "baseline": "Pairwise differences between the lesion types' marginal means of",
+    "tissue": "Differences between lesion types and white matter in the marginal means of",
+}
+
+
 def section(context: Context) -> Section:
     """Return the section on differences at the first session."""
     blocks: list[Block] = []
@@ -139,7 +145,7 @@ def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         f"{folder}/{outcome}_contrasts",
         paint,
         height=0.9 + 0.26 * len(rows),
-        caption=f"Pairwise differences of the marginal means of {outcome_words(outcome)}.",
+        caption=f"{CAPTIONS[folder]} {outcome_words(outcome)}.",
         reading="A row right of the dashed line: the first of the pair is higher. The lines are"
         f" unadjusted {context.ci}; a filled marker has an adjusted p below"
         f" {1 - context.level:.2g}, a hollow one has not.",

@@ -69,12 +69,13 @@ def _aside(row: pd.Series, after: pd.Series | None, controls: pd.Series) -> str:
         return ""
     if after["stage"] == "patients" and len(controls):
         return f"controls\n{counted(int(controls.iloc[0]), 'participant')}"
+    reason = "not followed" if after["stage"] == "followed" else "left out"
     lost = {
         what: row[column] - after[column]
         for column, what in (("n_participants", "participant"), ("n_sessions", "session"))
         if row[column] > after[column]
     }
-    return "left out\n" + ", ".join(counted(n, what) for what, n in lost.items()) if lost else ""
+    return f"{reason}\n" + ", ".join(counted(n, what) for what, n in lost.items()) if lost else ""
 
 
 def _diagram(context: Context) -> list[FigureBlock]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED, REFUSED
 from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Section
 from qsmstats.report.figures.forests import forest
 from qsmstats.report.names import lesion_types, title
@@ -14,8 +15,7 @@ from qsmstats.report.style import INK, colour, marker
 
 __all__ = ["agreement_rows", "section"]
 
-REFUSED = "refused"
-ROLES = ("recommended", "lesions assumed independent")
+ROLES = (RECOMMENDED, INDEPENDENT)
 # Coefficients whose values per type are drawn; the others stand in the table.
 PER_TYPE = "fleiss_kappa"
 NAMES = {

@@ -14,6 +14,13 @@ from qsmstats.report.tables import display
 
 __all__ = ["failures", "limits", "methods", "provenance"]
 
+ADJUSTMENTS = {
+    "bonferroni": "adjusted by Bonferroni's method",
+    "fdr_bh": "adjusted to control the false discovery rate (Benjamini and Hochberg 1995)",
+    "holm": "adjusted by Holm's method (Holm 1979)",
+    "none": "not adjusted for multiple testing",
+    "tukey": "adjusted by Tukey's method where all pairs are compared",
+}
 STUDIES = ("baseline", "tissue", "trajectory", "histology", "raters")
 
 
@@ -47,11 +54,29 @@ def methods(context: Context) -> Section:
         if part.strip()
     ]
     blocks: list[Block] = [
-        Prose(slug="methods-text", paragraphs=tuple(dict.fromkeys(paragraphs)))
+        Prose(slug="methods-text", paragraphs=(*dict.fromkeys(paragraphs), *_closing(context)))
         if paragraphs
         else Notice(text="No model was fitted in this run.", warning=False)
     ]
     return Section(anchor="methods", title="Methods, ready for a paper", blocks=tuple(blocks))
+
+
+def _closing(context: Context) -> list[str]:
+    """Say how tests were adjusted and which software was used, from the run's provenance."""
+    content = context.results.provenance()
+    said = []
+    adjust = content.get("models", {}).get("adjust")
+    if adjust:
+        how = ADJUSTMENTS.get(adjust, f"adjusted by {adjust}")
+        said.append(
+            f"P-values of pairwise differences, and of the changes of the lesion types, were {how}"
+            f" within each map and question; intervals are at {100 * context.level:g} %."
+        )
+    versions = content.get("versions", {})
+    if versions:
+        software = ", ".join(f"{name} {version}" for name, version in versions.items())
+        said.append(f"Software: {software}.")
+    return said
 
 
 def provenance(context: Context) -> Section:
@@ -87,7 +112,7 @@ def _pairs(name: str, caption: str, pairs: Mapping[Any, Any]) -> Block:
         }
     )
     slug = f"provenance-{name.replace('_', '-')}"
-    return display(frame, slug=slug, caption=caption, file="")
+    return display(frame, slug=slug, caption=caption, file="provenance.json")
 
 
 def failures(context: Context) -> Section:
