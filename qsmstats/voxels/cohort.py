@@ -100,7 +100,7 @@ def extract_cohort(
     todo = _chosen(session_jobs(study, tables or read_tables(study)), participants)
     call: Callable[[SessionJob], SessionResult] = extract_session
     if out is not None:
-        store = FeatureStore(Path(out), study.folder)
+        store = FeatureStore(Path(out), study.name_of)
         if participants is None:  # otherwise others may be writing there at this moment
             store.sweep()
         call = partial(_extract_or_read, store)
@@ -121,7 +121,7 @@ def collect_cohort(study: Study, out: Path, *, tables: StudyTables | None = None
     A session without a result, or with the result of another version or configuration, is a row of
     `failures`. Input files are not read again to see whether they have changed.
     """
-    store = FeatureStore(Path(out), study.folder)
+    store = FeatureStore(Path(out), study.name_of)
     store.sweep()
     results = []
     for job in session_jobs(study, tables or read_tables(study)):
@@ -229,13 +229,15 @@ def _or_failure(job: SessionJob, result: SessionResult | Exception) -> SessionRe
 
 
 def _join(study: Study, results: Sequence[SessionResult]) -> Extraction:
-    store = FeatureStore(study.folder, study.folder)
     tables = [result.features for result in results if result.features is not None]
     types = feature_types()
     empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
     failures = [result.failure for result in results if result.failure is not None]
     columns = [field.name for field in fields(Failure)]
-    named = [replace(failure, file=store.name(failure.file)) for failure in failures]
+    named = [
+        replace(failure, file=study.name_of(Path(failure.file)) if failure.file else "")
+        for failure in failures
+    ]
     return Extraction(
         features=pd.concat(tables, ignore_index=True) if tables else empty,
         failures=pd.DataFrame([asdict(failure) for failure in named], columns=columns, dtype="str"),

@@ -13,6 +13,7 @@ import hashlib
 import json
 import os
 import uuid
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -33,13 +34,14 @@ class FeatureStore:
     ----------
     out
         Output folder; ``features`` is made in it when the first result is written.
-    root
-        Study folder; inputs are named relative to it, so that a moved study keeps its results.
+    name_of
+        Function that gives an input file its name in the manifest: relative to the study folder,
+        so that a moved study keeps its results.
     """
 
-    def __init__(self, out: Path, root: Path) -> None:
+    def __init__(self, out: Path, name_of: Callable[[Path], str]) -> None:
         self._folder = out / "features"
-        self._root = root
+        self._name_of = name_of
 
     def write(self, job: SessionJob, result: SessionResult, inputs: dict[str, str]) -> None:
         """Write the result of a job whose input files have the sha256 sums `inputs`."""
@@ -83,27 +85,20 @@ class FeatureStore:
 
     def input_sums(self, job: SessionJob) -> dict[str, str]:
         """Return the sha256 of every input of a job, by name; of an unreadable one, why."""
-        return {self.name(path): _sum_or_reason(path) for path in job.inputs}
+        return {self._name_of(path): _sum_or_reason(path) for path in job.inputs}
 
     def sweep(self) -> None:
         """Remove what killed runs left half written; only when no other run writes here."""
         for path in self._folder.glob(f".*{_PART}"):
             path.unlink(missing_ok=True)
 
-    def name(self, path: str | Path) -> str:
-        """Return the name of a file, relative to the study folder where it lies in it."""
-        try:
-            return Path(path).relative_to(self._root).as_posix()
-        except ValueError:
-            return str(path)
-
     def _terms(self, job: SessionJob) -> dict[str, Any]:
         configuration = asdict(job)
-        configuration["maps"] = {key: self.name(path) for key, path in job.maps.items()}
-        configuration["other_labels"] = [self.name(path) for path in job.other_labels]
+        configuration["maps"] = {key: self._name_of(path) for key, path in job.maps.items()}
+        configuration["other_labels"] = [self._name_of(path) for path in job.other_labels]
         for key in ("labels", "tissue"):
             path = configuration[key]
-            configuration[key] = None if path is None else self.name(path)
+            configuration[key] = None if path is None else self._name_of(path)
         # Through JSON and back, as the manifest has been.
         terms: dict[str, Any] = json.loads(
             json.dumps({"version": __version__, "configuration": configuration})
