@@ -16,24 +16,35 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "MixedModel": "qsmstats.mixed.model",
+    "accuracy_sample_size": "qsmstats.accuracy.samplesize",
     "agreement": "qsmstats.accuracy.agreement",
+    "area_under_curve": "qsmstats.accuracy.roc",
     "baseline_differences": "qsmstats.studies.baseline",
-    "check_study": "qsmstats.check",
+    "best_cutoff": "qsmstats.accuracy.cutoff",
+    "check_study": "qsmstats.checks.study",
+    "clustered_proportion": "qsmstats.accuracy.proportions",
+    "compare_readings": "qsmstats.accuracy.comparison",
+    "consensus": "qsmstats.accuracy.consensus",
     "diagnostic_accuracy": "qsmstats.accuracy.diagnostic",
     "extract_cohort": "qsmstats.voxels.cohort",
     "extract_features": "qsmstats.voxels.features",
     "feasible_joint_tables": "qsmstats.accuracy.feasible",
     "feasible_tables": "qsmstats.accuracy.feasible",
     "histology_accuracy": "qsmstats.studies.histology",
+    "intraclass_correlation": "qsmstats.accuracy.continuous",
+    "lesions_without_features": "qsmstats.tables.tidy",
     "match_lesions": "qsmstats.voxels.matching",
     "open_study": "qsmstats.study",
     "proportion_interval": "qsmstats.accuracy.intervals",
+    "rater_agreement": "qsmstats.studies.raters",
     "read_tables": "qsmstats.tables.read",
     "run_study": "qsmstats.run",
     "simulate_study": "qsmstats.simulate.cohort",
+    "suggest_lesion_types": "qsmstats.voxels.lesion_types",
     "tidy_lesions": "qsmstats.tables.tidy",
     "tissue_differences": "qsmstats.studies.baseline",
     "tissue_table": "qsmstats.tables.tidy",
+    "to_long": "qsmstats.tables.wide",
     "trajectories": "qsmstats.studies.trajectory",
     "write_answer": "qsmstats.studies.answers",
 }
@@ -42,22 +53,32 @@ __all__ = ["__version__", *_HOMES]
 
 if TYPE_CHECKING:
     from qsmstats.accuracy.agreement import agreement
+    from qsmstats.accuracy.comparison import compare_readings
+    from qsmstats.accuracy.consensus import consensus
+    from qsmstats.accuracy.continuous import intraclass_correlation
+    from qsmstats.accuracy.cutoff import best_cutoff
     from qsmstats.accuracy.diagnostic import diagnostic_accuracy
     from qsmstats.accuracy.feasible import feasible_joint_tables, feasible_tables
     from qsmstats.accuracy.intervals import proportion_interval
-    from qsmstats.check import check_study
+    from qsmstats.accuracy.proportions import clustered_proportion
+    from qsmstats.accuracy.roc import area_under_curve
+    from qsmstats.accuracy.samplesize import accuracy_sample_size
+    from qsmstats.checks.study import check_study
     from qsmstats.mixed.model import MixedModel
     from qsmstats.run import run_study
     from qsmstats.simulate.cohort import simulate_study
     from qsmstats.studies.answers import write_answer
     from qsmstats.studies.baseline import baseline_differences, tissue_differences
     from qsmstats.studies.histology import histology_accuracy
+    from qsmstats.studies.raters import rater_agreement
     from qsmstats.studies.trajectory import trajectories
     from qsmstats.study import open_study
     from qsmstats.tables.read import read_tables
-    from qsmstats.tables.tidy import tidy_lesions, tissue_table
+    from qsmstats.tables.tidy import lesions_without_features, tidy_lesions, tissue_table
+    from qsmstats.tables.wide import to_long
     from qsmstats.voxels.cohort import extract_cohort
     from qsmstats.voxels.features import extract_features
+    from qsmstats.voxels.lesion_types import suggest_lesion_types
     from qsmstats.voxels.matching import match_lesions
 
 

@@ -180,7 +180,7 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from qsmstats.check import check_study
+    from qsmstats.checks.study import check_study
     from qsmstats.errors import InvalidDataError
     from qsmstats.study import open_study
 

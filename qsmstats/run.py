@@ -14,7 +14,7 @@ from typing import Any
 
 import pandas as pd
 
-from qsmstats.check import invalid_problems
+from qsmstats.checks.study import invalid_problems
 from qsmstats.errors import ConvergenceError, InvalidDataError, ModelError, UsageError
 from qsmstats.progress import progress_bar, say
 from qsmstats.provenance import write_provenance

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from qsmstats.checks.sidecars import Sidecars, canonical_unit, unit_problems
 from qsmstats.errors import Problem
-from qsmstats.sidecars import Sidecars, canonical_unit, unit_problems
 from qsmstats.study import MapSpec, Study, TableSpec
 
 IMAGE = Path("sub-01/ses-01/anat/sub-01_ses-01_desc-x_Chimap.nii.gz")

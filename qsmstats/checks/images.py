@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
+from qsmstats.checks.labels import LabelRows
+from qsmstats.checks.sidecars import Sidecars, unit_problems
 from qsmstats.errors import ImageError, Problem
-from qsmstats.label_checks import LabelRows
-from qsmstats.sidecars import Sidecars, unit_problems
 from qsmstats.study import MapSpec, Study
 from qsmstats.voxels.images import Volume, open_volume, require_same_grid
 from qsmstats.voxels.sessions import SessionJob

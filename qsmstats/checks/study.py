@@ -1,8 +1,8 @@
 """Everything that is wrong with a study folder, before anything is computed from it.
 
-Joins what is wrong with the tables (`qsmstats.tables`), with the images (`qsmstats.image_checks`)
-and with the units that sidecars declare (`qsmstats.sidecars`). A problem is `invalid` where the
-study has to be corrected first, and `unreadable` where an image cannot be used: that costs its
+Joins what is wrong with the tables (`qsmstats.tables`), with the images (`qsmstats.checks.images`)
+and with the units that sidecars declare (`qsmstats.checks.sidecars`). A problem is `invalid` where
+the study has to be corrected first, and `unreadable` where an image cannot be used: that costs its
 session only. What follows from a problem already listed is left out.
 """
 
@@ -12,9 +12,9 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from qsmstats.checks.images import Finding, check_images
+from qsmstats.checks.labels import LabelRows
 from qsmstats.errors import InvalidDataError, Problem
-from qsmstats.image_checks import Finding, check_images
-from qsmstats.label_checks import LabelRows
 from qsmstats.study import Study
 from qsmstats.tables.problems import summarise
 from qsmstats.tables.read import LoadedTables, StudyTables, load_tables

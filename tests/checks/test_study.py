@@ -11,7 +11,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from qsmstats.check import check_study, invalid_problems
+from qsmstats.checks.study import check_study, invalid_problems
 from qsmstats.study import open_study
 from tests.study_folder import TOML, tables, write_image, write_images, write_tables
 

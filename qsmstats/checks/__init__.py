@@ -1,0 +1,1 @@
+"""What is wrong with a study folder, before anything is computed from it."""
