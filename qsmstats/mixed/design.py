@@ -60,10 +60,12 @@ class FixedDesign:
         The terms in order; their columns count kept and dropped columns together.
     variables
         Data columns that the fixed part needs.
-    factors
-        Categorical data column -> its levels in order (the first is the reference).
-    covariates
-        Numeric data column -> mean over the rows of the fit.
+    kept
+        Positions of the kept columns among all, shape (p,).
+    null_space
+        N, shape (all columns, dropped): the full matrix times N is zero.
+    spec
+        formulaic's record of the fixed part, with the state of its transforms.
     """
 
     names: tuple[str, ...]
@@ -140,6 +142,8 @@ class RandomDesign:
         Its columns, in order ("Intercept", "years").
     variables
         Data columns that its expression needs.
+    spec
+        formulaic's record of the expression, or None for an intercept alone.
     """
 
     label: str

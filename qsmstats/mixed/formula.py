@@ -166,7 +166,7 @@ def _split(text: str, marks: str) -> list[tuple[str, str]]:
 
 
 def _additive_parts(text: str) -> list[tuple[str, str]]:
-    """Signed summands; a sign straight after an operator belongs to the summand (``a:-1``)."""
+    """Summands with their signs."""
     parts: list[tuple[str, str]] = []
     for mark, piece in _split(text, "+-"):
         if piece.strip():

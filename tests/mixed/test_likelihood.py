@@ -54,7 +54,7 @@ def test_ml_criterion_is_the_density_of_a_normal_vector():
     assert made.criterion(point) == pytest.approx(-2 * density, abs=1e-8)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     formula=st.sampled_from(designs.FORMULAS),
