@@ -41,10 +41,9 @@ class Layers:
 
     Attributes
     ----------
-    depth
-        Shape (n_lesion_voxels,); mm from the lesion's edge, in the order of `Regions.lesion`.
     shell
-        Shape (n_lesion_voxels,); whether a voxel lies in the outer shell; the others are the core.
+        Shape (n_lesion_voxels,), in the order of `Regions.lesion`; whether a voxel lies in the
+        outer shell; the others are the core.
     number
         Shape (n_lesion_voxels,); number of each voxel's layer in the profile, from 0; -1 beyond
         the last.
@@ -58,7 +57,6 @@ class Layers:
         Whether the grid is too coarse for the width asked for, so that one voxel is used.
     """
 
-    depth: FloatArray
     shell: BoolArray
     number: IntArray
     ring: IntArray
@@ -85,7 +83,7 @@ class Regions:
     white_matter, nawm
         Positions of the mask's voxels, and of those far from every lesion; None without a mask.
         `nawm` is None also where no session shows a lesion, and where no voxel is far enough.
-    settings, layers
+    layers
         None where only the basic table is asked for.
     flags
         What was unusual about the images.
@@ -97,7 +95,6 @@ class Regions:
     lesion: IntArray
     white_matter: IntArray | None = None
     nawm: IntArray | None = None
-    settings: FeatureSettings | None = None
     layers: Layers | None = None
     flags: tuple[str, ...] = ()
 
@@ -142,8 +139,10 @@ def read_regions(
         )
     others, unaligned = _other_lesions(reference, other_labels)
     grid = reference.grid
-    near = surroundings(groups, grid, max(settings.ring_mm, settings.nawm_distance_mm))
-    ring = _ring(near, voxels.index, mask, grid, settings)
+    # A ring narrower than the voxels would hold none; it is then one voxel wide, and flagged.
+    ring_width = max(settings.ring_mm, float(grid.spacing.min()))
+    near = surroundings(groups, grid, max(ring_width, settings.nawm_distance_mm))
+    ring = _ring(near, voxels.index, mask, ring_width + slack(grid))
     kept = np.union1d(voxels.index, ring.index) if mask is None else _kept(mask, voxels.index)
     return Regions(
         reference=reference,
@@ -152,7 +151,6 @@ def read_regions(
         lesion=np.searchsorted(kept, groups.index),
         white_matter=None if mask is None else np.flatnonzero(mask[kept]),
         nawm=None if mask is None else _nawm(near, others, mask, kept, grid, settings),
-        settings=settings,
         layers=_layers(groups, ring, kept, mask, grid, settings),
         flags=(*flags, *unaligned),
     )
@@ -196,11 +194,8 @@ def _ring(
     near: Surroundings,
     lesions: IntArray,
     mask: BoolArray | None,
-    grid: Grid,
-    settings: FeatureSettings,
+    width: float,
 ) -> Surroundings:
-    # A ring narrower than the voxels would hold none; it is then one voxel wide, and flagged.
-    width = max(settings.ring_mm, grid.spacing.min()) + slack(grid)
     kept = (near.distance > 0) & (near.distance <= width)
     if mask is not None:
         kept &= mask[near.index]
@@ -248,7 +243,6 @@ def _layers(
         in_tissue = np.bincount(groups.number, mask[groups.index], len(groups.labels))
         in_tissue = in_tissue / groups.counts
     return Layers(
-        depth=depth,
         shell=depth <= thickness,
         number=np.where(number < N_LAYERS, number, -1),
         ring=np.searchsorted(kept, ring.index),

@@ -15,8 +15,9 @@ import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Any, BinaryIO, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -234,10 +235,10 @@ def _pieces_inflated(volume: Volume, path: Path) -> Iterator[_Piece]:
     _require_size(volume, done)
 
 
-def _fill(file: BinaryIO, view: memoryview) -> int:
+def _fill(file: BufferedIOBase, view: memoryview) -> int:
     """Fill `view` as far as the file goes; a single read may stop short."""
     got = 0
-    while got < len(view) and (more := file.readinto(view[got:])):  # type: ignore[attr-defined]
+    while got < len(view) and (more := file.readinto(view[got:])):
         got += more
     return got
 

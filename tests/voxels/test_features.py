@@ -316,6 +316,17 @@ def test_flags_say_what_was_unusual(labels, values, white_matter):
     assert rows.loc[1, "n_nonfinite"] == 1
 
 
+def test_a_ring_narrower_than_a_voxel_is_one_voxel_wide(labels, values, white_matter):
+    narrow = FeatureSettings(ring_mm=0.1, nawm_distance_mm=0.1)
+    rows = lesions(
+        extract_features(
+            image(labels), {MAP: image(values)}, tissue=image(white_matter), settings=narrow
+        )
+    )
+    # The only neighbours at 0.9 mm, the smallest spacing, are those along the first axis.
+    assert rows.loc[1, "n_ring"] == 2
+
+
 def test_without_a_mask_the_rings_are_flagged_and_nothing_stands_against_nawm(labels, values):
     rows = extract_features(image(labels), {MAP: image(values)})
     assert rows["flags"].str.contains("mask_missing").all()
