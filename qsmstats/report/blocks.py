@@ -23,6 +23,10 @@ __all__ = [
 ]
 
 
+# Rows of a folded table that print still shows.
+MOST_PRINTED = 40
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """One cell of a table: what is shown, and the number or text it is sorted by."""
@@ -141,11 +145,17 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """Blocks that are folded away on the screen and open in print."""
+    """Blocks that are folded away on the screen and open in print, unless a table is long."""
 
     kind: ClassVar[str] = "details"
     summary: str
     blocks: tuple[Block, ...]
+
+    @property
+    def printed(self) -> bool:
+        """Whether print shows the blocks; long lists are left to their files."""
+        tables = (block for block in self.blocks if isinstance(block, TableBlock))
+        return all(len(table.rows) <= MOST_PRINTED for table in tables)
 
 
 Block: TypeAlias = (

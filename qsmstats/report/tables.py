@@ -200,11 +200,15 @@ def _number_writer(frame: pd.DataFrame, name: str) -> Write:
     if pd.api.types.is_integer_dtype(frame[name]) or (name[:2] in {"n", "n_"}):
         return numbers.count
     sizes = values[values != 0].abs()
-    # One number of decimals suits a column only where its values are of one size.
-    if name not in {*_OF_ESTIMATE, *_DECIMALS} and len(sizes) and sizes.max() > 1e3 * sizes.min():
+    if name not in {*_OF_ESTIMATE, *_DECIMALS} and not _of_one_size(sizes):
         return numbers.number
     decimals = _decimals(frame, name)
     return lambda value: numbers.fixed(value, decimals)
+
+
+def _of_one_size(sizes: pd.Series) -> bool:
+    """Return whether one number of decimals suits all of some positive numbers."""
+    return sizes.empty or bool(sizes.max() <= 1e3 * sizes.min() and sizes.min() >= 1e-5)
 
 
 def _text_writer(name: str) -> Write:

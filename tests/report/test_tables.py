@@ -51,6 +51,11 @@ def test_a_column_of_very_different_sizes_keeps_three_digits_in_each_cell():
     assert texts(display(frame, slug="t", caption="c")) == [["a", "1,235"], ["b", "0.000123"]]
 
 
+def test_very_small_numbers_are_not_written_as_zero():
+    frame = pd.DataFrame({"term": ["a"], "gradient_norm": [2.0199e-10]})
+    assert texts(display(frame, slug="t", caption="c")) == [["a", "2.02e−10"]]
+
+
 def test_a_text_that_never_changes_is_said_once():
     frame = pd.DataFrame({"level": ["a", "b"], "adjust": ["holm", "holm"], "x": [1.0, 2.0]})
     block = display(frame, slug="t", caption="c")

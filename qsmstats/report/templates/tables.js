@@ -90,7 +90,7 @@
 
   let opened = [];
   addEventListener("beforeprint", () => {
-    opened = [...document.querySelectorAll("details:not([open])")];
+    opened = [...document.querySelectorAll("details:not([open], .screen)")];
     for (const part of opened) part.open = true;
   });
   addEventListener("afterprint", () => {
