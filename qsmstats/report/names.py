@@ -73,9 +73,12 @@ def contrast_title(contrast: str) -> str:
 
 
 def outcome_title(outcome: str) -> str:
-    """Return the title of a map, or the column's name in words."""
+    """Return the title of a map or of a column of histology, or the column's name in words."""
     schema = map_schemas().get(outcome)
-    return schema.title if schema else outcome.replace("_", " ")
+    if schema:
+        return schema.title
+    columns = {column.name: column.title for column in load_schema("histology").fields}
+    return columns.get(outcome, outcome.replace("_", " "))
 
 
 def outcome_words(outcome: str) -> str:

@@ -154,6 +154,7 @@ def _heading(name: str, titles: Mapping[str, str]) -> str:
     ends = {
         "hedges_g_low": f"{titles['conf']} of g",
         "conf_low_adjusted": f"{titles['conf']}, adjusted",
+        "threshold_range_low": "range of thresholds",
     }
     if name in ends:
         return ends[name]
@@ -212,7 +213,7 @@ def _of_one_size(sizes: pd.Series) -> bool:
 
 
 def _text_writer(name: str) -> Write:
-    if name == "outcome":
+    if name in {"outcome", "feature"}:
         return lambda value: outcome_title(str(value))
     if name == "contrast":
         return lambda value: contrast_title(str(value))

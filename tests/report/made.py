@@ -195,12 +195,16 @@ def write_histology(out):
         {
             "feature": "mwf_percent",
             "class_": ["remyelinated"] * 3 + ["chronic_active"] * 3,
+            "rule": ["at least"] * 3 + ["at most"] * 3,
             "threshold": [np.inf, 5.0, 2.0] * 2,
             "sensitivity": [0, 0.9, 1, 0, 0.4, 1],
             "specificity": [1, 0.8, 0, 1, 0.5, 0],
         }
     )
     write(curve, out / "histology" / "roc.tsv")
+    areas = curve.iloc[[0, 3]].assign(estimate=[0.87, 0.45], conf_low=[0.7, 0.2], conf_high=0.95)
+    write(areas, out / "histology" / "areas.tsv")
+    write(curve.iloc[[1, 4]].assign(youden=[0.7, -0.1]), out / "histology" / "cutoffs.tsv")
     notes = pd.DataFrame({"outcome": "histology", "note": answer.notes})
     write(notes, out / "histology" / "notes.tsv")
     (out / "histology" / "methods.txt").write_text(answer.methods)

@@ -142,6 +142,11 @@ def test_a_run_that_got_nowhere_is_told_in_words(bare):
     assert "<svg" not in page
 
 
+def test_continuous_features_are_shown_with_their_areas(page):
+    assert "Areas: Myelin water fraction (MWF), remyelinated 0.87, 0.70 to 0.95;" in page
+    assert 'id="table-histology-cutoffs-all"' in page
+
+
 def test_failures_are_listed(bare):
     table = pd.DataFrame(
         {

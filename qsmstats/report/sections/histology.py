@@ -15,13 +15,13 @@ from qsmstats.report.accuracy_frames import (
     unread_excluded,
 )
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section, TableBlock
-from qsmstats.report.figures.accuracy import cluster_shares, confusion_matrix, roc_curves
+from qsmstats.report.figures.accuracy import cluster_shares, confusion_matrix
 from qsmstats.report.figures.flow import flow_diagram
 from qsmstats.report.figures.forests import forest
-from qsmstats.report.names import outcome_title, short_title, title
+from qsmstats.report.names import short_title, title
 from qsmstats.report.numbers import count, percent
 from qsmstats.report.sections.context import Context, notes
-from qsmstats.report.sentences import listed
+from qsmstats.report.sections.roc import roc_blocks
 from qsmstats.report.style import INK
 from qsmstats.report.tables import display
 
@@ -49,7 +49,7 @@ def section(context: Context) -> Section:
     else:
         blocks += [*_flow(context), *_confusion(context), *_main_table(context)]
         blocks += _intervals(context)
-        blocks += [*_brains(context), *_roc(context), *_tables(context)]
+        blocks += [*_brains(context), *roc_blocks(context), *_tables(context)]
     return Section(anchor="histology", title="Accuracy against histology", blocks=tuple(blocks))
 
 
@@ -226,33 +226,6 @@ def _brains(context: Context) -> list[FigureBlock]:
         ),
     )
     return [block]
-
-
-def _roc(context: Context) -> list[Block]:
-    curves = context.results.rows("histology/roc")
-    if not {"feature", "class_", "sensitivity", "specificity"} <= set(curves.columns):
-        return []
-    features = list(dict.fromkeys(curves["feature"]))
-
-    def paint(figure: Figure) -> None:
-        panels = figure.subplots(1, len(features), squeeze=False)[0]
-        for axes, feature in zip(panels, features, strict=True):
-            roc_curves(curves[curves["feature"] == feature], axes)
-            axes.set_title(outcome_title(str(feature)), loc="left")
-        handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
-
-    block = context.plates.draw(
-        "histology/roc",
-        paint,
-        height=3.9,
-        caption="ROC curves of continuous features, each class against the rest.",
-        reading="Each step is one cut-off; the nearer a curve comes to the upper left corner, the"
-        " better the feature tells the class. The dotted diagonal is what chance gives.",
-        alt=f"ROC curves of {listed(outcome_title(str(feature)) for feature in features)}.",
-    )
-    areas = context.display("histology/areas", "Areas under the ROC curves and best cut-offs")
-    return [block, *([areas] if areas else [])]
 
 
 def _tables(context: Context) -> list[Block]:

@@ -1,0 +1,70 @@
+"""Continuous features against histology: ROC curves, their areas and the best cut-offs."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from qsmstats.report.blocks import Block
+from qsmstats.report.figures.accuracy import roc_curves
+from qsmstats.report.names import outcome_title, title
+from qsmstats.report.numbers import fixed, interval
+from qsmstats.report.sections.context import Context
+from qsmstats.report.sentences import listed
+
+__all__ = ["roc_blocks"]
+
+AREAS = ("feature", "class_", "estimate", "conf_low", "n", "n_positive", "method", "role", "note")
+CUTOFFS = (
+    *("feature", "class_", "rule", "threshold", "threshold_range_low", "sensitivity"),
+    *("specificity", "youden", "corrected_youden", "n", "n_positive"),
+)
+
+
+def roc_blocks(context: Context) -> list[Block]:
+    """Return the figure and the tables of continuous features; none where none was measured."""
+    curves = context.results.rows("histology/roc")
+    if curves.empty or not {"feature", "class_", "sensitivity", "specificity"} <= set(curves):
+        return []
+    features = list(dict.fromkeys(curves["feature"]))
+
+    def paint(figure: Figure) -> None:
+        panels = figure.subplots(1, len(features), squeeze=False)[0]
+        for axes, feature in zip(panels, features, strict=True):
+            roc_curves(curves[curves["feature"] == feature], axes)
+            axes.set_title(outcome_title(str(feature)), loc="left")
+        handles, labels = panels[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+
+    names = listed(outcome_title(str(feature)) for feature in features)
+    block = context.plates.draw(
+        "histology/roc",
+        paint,
+        height=3.9,
+        caption="ROC curves of continuous features, each class against the rest.",
+        reading="Each step is one cut-off; the nearer a curve comes to the upper left corner, the"
+        " better the feature tells the class. The dotted diagonal is what chance gives; a curve"
+        " below it speaks against the direction that was fixed beforehand.",
+        alt=f"ROC curves of {names}. {_spoken(context.results.rows('histology/areas'))}".strip(),
+    )
+    tables = (
+        context.display("histology/areas", "Areas under the ROC curves", only=AREAS),
+        context.display(
+            "histology/cutoffs",
+            "Cut-offs with the largest Youden index, in the unit of the feature",
+            only=CUTOFFS,
+        ),
+    )
+    return [block, *(table for table in tables if table is not None)]
+
+
+def _spoken(areas: pd.DataFrame) -> str:
+    if not {"feature", "class_", "estimate", "conf_low"} <= set(areas.columns):
+        return ""
+    first = areas.dropna(subset=["conf_low"]).drop_duplicates(["feature", "class_"])
+    said = "; ".join(
+        f"{outcome_title(str(row['feature']))}, {title(str(row['class_']))}"
+        f" {fixed(row['estimate'], 2)}, {interval(row['conf_low'], row['conf_high'], 2)}"
+        for _, row in first.iterrows()
+    )
+    return f"Areas: {said}." if said else ""
