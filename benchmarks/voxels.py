@@ -6,9 +6,10 @@ method runs in a process of its own, several times in turn; the least CPU time c
 load on the machine disturbs the least. The floor is bare isal decompression of the label image and
 the three maps; no method that reads these files can be faster.
 
-The peers compute the basic table as far as they can: nilearn is asked for means alone (it takes one
-statistic at a time and has no quartiles), and SimpleITK computes its median from a histogram. Peak
-memory is the growth of the resident set's high-water mark during the first call (Linux).
+The peers compute the basic table as far as they can: nilearn, which takes one statistic at a time,
+has no quartiles, volumes or centroids, and is shown with means alone, too; SimpleITK computes its
+median from a histogram. Peak memory is the growth of the resident set's high-water mark during the
+first call (Linux).
 
     python benchmarks/voxels.py [--rounds 5] [--folder FOLDER]
 """
@@ -162,7 +163,15 @@ def simple_itk(folder: Path) -> None:
             measure.GetMean(label), measure.GetMedian(label), measure.GetCentroid(label)
 
 
-def nilearn_masker(folder: Path) -> None:
+def nilearn_means(folder: Path) -> None:
+    nilearn_masker(folder, ("mean",))
+
+
+def nilearn_table(folder: Path) -> None:
+    nilearn_masker(folder, ("mean", "standard_deviation", "median"))
+
+
+def nilearn_masker(folder: Path, strategies: tuple[str, ...]) -> None:
     import warnings
 
     from nilearn.maskers import NiftiLabelsMasker
@@ -170,7 +179,8 @@ def nilearn_masker(folder: Path) -> None:
     warnings.simplefilter("ignore")
     label_path, maps = paths(folder)
     for path in maps.values():
-        NiftiLabelsMasker(label_path, strategy="mean").fit_transform(path)
+        for strategy in strategies:
+            NiftiLabelsMasker(label_path, strategy=strategy).fit_transform(path)
 
 
 METHODS: dict[str, tuple[str, Callable[[Path], None], str]] = {
@@ -181,9 +191,10 @@ METHODS: dict[str, tuple[str, Callable[[Path], None], str]] = {
     "masks": ("nibabel + numpy, masks", numpy_masks, "nibabel"),
     "ndimage": ("nibabel + scipy.ndimage", scipy_ndimage, "nibabel,scipy.ndimage"),
     "sitk": ("SimpleITK", simple_itk, "SimpleITK"),
-    "nilearn": ("nilearn, means alone", nilearn_masker, "nilearn.maskers"),
+    "nilearn1": ("nilearn, means alone", nilearn_means, "nilearn.maskers"),
+    "nilearn3": ("nilearn, mean, sd and median", nilearn_table, "nilearn.maskers"),
 }
-SLOW = ("masks", "ndimage", "sitk", "nilearn")
+SLOW = ("masks", "ndimage", "sitk", "nilearn1", "nilearn3")
 
 
 def measure(method: str, folder: Path) -> None:
@@ -228,6 +239,12 @@ def compare(folder: Path, methods: list[str], rounds: int) -> dict[str, dict[str
     }
 
 
+def lesion_voxels(folder: Path) -> int:
+    import nibabel as nib
+
+    return int(np.count_nonzero(np.asarray(nib.load(folder / "labels.nii.gz").dataobj)))
+
+
 def show(title: str, results: dict[str, dict[str, float]]) -> None:
     least = results["floor"]["seconds"]
     print(f"\n{title}\n{'':32}{'CPU s':>8}{'x floor':>9}{'peak MB':>9}")
@@ -242,14 +259,14 @@ def verdicts(results: dict[str, dict[str, float]]) -> None:
     targets = (
         ("basic / floor", second["basic"] / second["floor"], "<=", 1.4),
         ("full / floor", second["full"] / second["floor"], "<=", 2.6),
-        ("nilearn / basic", second["nilearn"] / second["basic"], ">=", 50),
+        ("nilearn, 3 statistics / basic", second["nilearn3"] / second["basic"], ">=", 50),
         ("one sort / basic", second["sorted"] / second["basic"], ">=", 2),
         ("basic, peak MB", results["basic"]["megabytes"], "<=", 60),
     )
     print()
     for name, value, sign, limit in targets:
         met = value <= limit if sign == "<=" else value >= limit
-        print(f"{name:20}{value:8.2f}  target {sign} {limit:g}  {'met' if met else 'NOT MET'}")
+        print(f"{name:32}{value:8.2f}  target {sign} {limit:g}  {'met' if met else 'NOT MET'}")
 
 
 def main() -> None:
@@ -267,10 +284,10 @@ def main() -> None:
             if not (folder / str(lesions)).exists():
                 make_subject(folder / str(lesions), lesions)
         few = compare(folder / "60", list(METHODS), options.rounds)
-        show("60 lesions", few)
+        show(f"60 lesions, {lesion_voxels(folder / '60')} voxels", few)
         verdicts(few)
         many = compare(folder / "600", ["floor", "basic", "full", "sorted"], options.rounds)
-        show("600 lesions", many)
+        show(f"600 lesions, {lesion_voxels(folder / '600')} voxels", many)
 
 
 if __name__ == "__main__":
