@@ -169,8 +169,8 @@ def _whole_numbers(volume: Volume, stored: npt.NDArray[Any]) -> tuple[IntArray, 
         share = (residual > allowed).mean()
         raise image_error(
             volume.name,
-            f"holds the label {worst:.4g}, and {share:.0%} of its labelled voxels are as far from "
-            "a whole number: the labels were interpolated or badly scaled; resample label images "
+            f"holds the label {worst:.4g}, and {share:.0%} of its labelled voxels are no whole "
+            "numbers: the labels were interpolated or badly scaled; resample label images "
             "with nearest-neighbour interpolation",
         )
     # Rounding within double precision (slope 1/255, say) is no news; more than that is flagged.

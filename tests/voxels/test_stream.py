@@ -192,7 +192,7 @@ def scaled(path, stored, slope, intercept=0.0):
 def test_labels_with_a_slope_that_rounding_cannot_mend(tmp_path):
     stored = np.array([0, 100, 130, 300], dtype=np.int16).reshape(4, 1, 1)
     message = labels_failure(scaled(tmp_path / "labels.nii", stored, 0.01))
-    assert "holds the label 1.3, and 33% of its labelled voxels are as far" in message
+    assert "holds the label 1.3, and 33% of its labelled voxels are no whole" in message
 
 
 def test_labels_with_an_intercept(tmp_path):
