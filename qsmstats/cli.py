@@ -127,6 +127,13 @@ def _add_report(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("report", help="draw the report anew from an output folder")
     parser.add_argument("study", metavar="STUDY", type=Path)
     parser.add_argument("out", metavar="OUT", type=Path)
+    parser.add_argument(
+        "--style",
+        choices=("screen", "single", "onehalf", "double"),
+        default="screen",
+        help="figure width: for the page, or one, one and a half or two columns of a journal",
+    )
+    parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too")
     parser.set_defaults(call=_report)
 
 
@@ -209,7 +216,8 @@ def _run(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from qsmstats.report.page import write_report
 
-    say(f"report: {write_report(options.study, options.out)}")
+    page = write_report(options.study, options.out, style=options.style, pdf=options.pdf)
+    say(f"report: {page}")
     return 0
 
 
