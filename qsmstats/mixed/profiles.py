@@ -16,6 +16,7 @@ over the fixed effects.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -33,8 +34,6 @@ __all__ = ["Deviance", "profile_interval"]
 
 Floats = NDArray[np.float64]
 
-# Ends are looked for within this distance of the optimum in theta and log sigma.
-_REACH = 30.0
 _FAILED = "the profile did not reach the limit of the interval"
 
 
@@ -58,6 +57,11 @@ class Deviance:
     best: Floats
     lowest: float
     unit: float
+
+    @property
+    def reach(self) -> Floats:
+        """How far from the minimum ends are looked for: theta 30, log sigma 2, shape (m + 1,)."""
+        return np.append(np.full(len(self.best) - 1, 30.0), 2.0)
 
     def curvature(self) -> Floats:
         """Hessian at the minimum, from differences of the gradient, shape (m + 1, m + 1)."""
@@ -112,42 +116,63 @@ def _end(
     def room(parameters: Floats) -> float:
         return allowed - (deviance.at(parameters)[0] - deviance.lowest)
 
-    # The variance instead of the deviation: it is smooth at zero.
-    start = _start(deviance, gradient(value, deviance.best), allowed, sign)
-    size = 1.0 if component.is_correlation else abs(value(start)) or deviance.unit**2
+    best = deviance.best
+    bend = np.array(
+        [value(best + h) + value(best - h) - 2.0 * value(best) for h in np.eye(len(best))]
+    )
+    start = _start(deviance, gradient(value, best), bend, -sign * np.sqrt(2.0 * allowed))
+    aim = _aim(component, value, sign, size=abs(value(start)))
     found = optimize.minimize(
-        lambda z: sign * value(z) / size,
+        aim,
         start,
-        jac=lambda z: sign * gradient(value, z) / size,
-        bounds=list(zip(deviance.best - _REACH, deviance.best + _REACH, strict=True)),
+        jac=lambda z: gradient(aim, z),
+        bounds=list(
+            zip(deviance.best - deviance.reach, deviance.best + deviance.reach, strict=True)
+        ),
         constraints=[{"type": "ineq", "fun": room, "jac": lambda z: -deviance.at(z)[1]}],
         method="SLSQP",
         options={"maxiter": 100, "ftol": 1e-9},
     )
     reached = value(found.x)
-    if _at_boundary(component, reached / size, sign):
+    if _at_boundary(component, reached, float(np.abs(bend).max()), sign):
         return (0.0 if power == 2 else -sign), ""
     if abs(room(found.x)) > 1e-4 * allowed:
         return np.nan, _FAILED
     return float(np.sqrt(reached)) if power == 2 else float(reached), ""
 
 
-def _start(deviance: Deviance, slope: Floats, allowed: float, sign: float) -> Floats:
+def _aim(
+    component: Component, value: Callable[[Floats], float], sign: float, size: float
+) -> Callable[[Floats], float]:
+    """Choose what to minimise: the variance, smooth at zero, downwards; its logarithm upwards."""
+    if component.is_correlation:
+        return lambda z: sign * value(z)
+    if sign > 0:
+        return lambda z: value(z) / size
+    return lambda z: -float(np.log(max(value(z), 1e-300)))
+
+
+def _start(deviance: Deviance, slope: Floats, bend: Floats, distance: float) -> Floats:
     """Where the end would be if the deviance were quadratic.
 
     At the optimum itself the constraint has no gradient to go by. Where the component has none
-    either (a variance of zero), all directions are tried at once.
+    either (a variance of zero, a correlation of one), it is quadratic there, and the parameter
+    that moves it most the right way is taken.
     """
-    values, vectors = np.linalg.eigh(deviance.curvature())
-    along = vectors.T @ slope / np.maximum(values, 1e-3 * values[-1])
-    length = float(along @ (vectors.T @ slope))
-    if length <= 1e-10 * float(slope @ slope + 1e-300) or not slope.any():
-        return deviance.best + 0.3
-    step: Floats = np.sqrt(2.0 * allowed / length) * (vectors @ along)
-    return deviance.best - sign * step
+    hessian = deviance.curvature()
+    values, vectors = np.linalg.eigh(hessian)
+    floor = 1e-3 * values[-1]
+    if np.abs(slope).max() < 1e-4 * np.abs(bend).max():
+        k = int(np.argmax(np.sign(distance) * bend))
+        move = np.zeros(len(bend))
+        move[k] = abs(distance) / np.sqrt(max(hessian[k, k], floor))
+        return deviance.best + move
+    along = vectors.T @ slope / np.maximum(values, floor)
+    step: Floats = (vectors @ along) / np.sqrt(float(along @ (vectors.T @ slope)))
+    return deviance.best + distance * step
 
 
-def _at_boundary(component: Component, share: float, sign: float) -> bool:
+def _at_boundary(component: Component, reached: float, size: float, sign: float) -> bool:
     if component.is_correlation:
-        return sign * share < -1.0 + 1e-6
-    return sign > 0 and share < 1e-8
+        return sign * reached < -1.0 + 1e-6
+    return sign > 0 and reached <= 1e-8 * size

@@ -45,6 +45,7 @@ Link = Callable[[float], float]
 # Is it a correlation? -> the scale of its interval, and the way back.
 _LINKS: dict[bool, tuple[Link, Link]] = {False: (np.log, np.exp), True: (np.arctanh, np.tanh)}
 
+_ANY_CORRELATION = "one of the two may be constant, so any correlation is possible"
 _NO_DELTA = "the fit is singular: no delta interval; use interval='profile'"
 
 
@@ -105,8 +106,7 @@ def variance_table(
     if interval == "delta":
         limits = _delta(fit, found, level)
     elif interval == "profile":
-        deviance = Deviance.of(fit)
-        limits = [profile_interval(deviance, component, level) for component in found]
+        limits = _profiles(fit, found, level)
     else:
         return table
     table["conf_low"], table["conf_high"], table["note"] = zip(*limits, strict=True)
@@ -158,6 +158,24 @@ def _row(fit: MixedFit, component: Component) -> dict[str, object]:
         covariance = fit.random[component.index].covariance[i, j]
         row |= {"variance": covariance, "std_dev": np.nan, "correlation": value}
     return row
+
+
+def _profiles(
+    fit: MixedFit, found: list[Component], level: float
+) -> list[tuple[float, float, str]]:
+    deviance = Deviance.of(fit)
+    limits = {component: profile_interval(deviance, component, level) for component in found}
+    for component in filter(lambda one: one.is_correlation, found):
+        ends = [
+            limits[one][0]
+            for one in found
+            if (one.group, one.index, one.is_correlation)
+            == (component.group, component.index, False)
+            and one.place[0] in component.place
+        ]
+        if 0.0 in ends:
+            limits[component] = (-1.0, 1.0, _ANY_CORRELATION)
+    return list(limits.values())
 
 
 def _delta(fit: MixedFit, found: list[Component], level: float) -> list[tuple[float, float, str]]:

@@ -114,9 +114,9 @@ def test_components_by_parameters_equal_those_of_the_fit() -> None:
 def test_a_zero_variance_has_an_upper_end_and_no_delta_interval() -> None:
     fit = fitted("dyestuff2_singular")
     table = fit.variance_table(interval="profile")
-    # Dyestuff2, Bates et al. 2015: the profile of the batch deviation ends at 1.96.
-    assert table["conf_low"].iloc[0] == 0.0
-    assert 0.5 < table["conf_high"].iloc[0] < 3.0
+    # R 4.2.2, lme4 1.1-31: confint(lmer(Yield ~ 1 + (1 | Batch), Dyestuff2, REML = FALSE)).
+    assert table["conf_low"].tolist() == [0.0, pytest.approx(2.892831, rel=1e-4)]
+    np.testing.assert_allclose(table["conf_high"], [2.084043, 4.815833], rtol=1e-4)
     delta = fit.variance_table(interval="delta")
     assert np.isnan(delta["conf_low"].iloc[0])
     assert "singular" in delta["note"].iloc[0]
