@@ -3,7 +3,9 @@
 One class of the reference standard against the rest, from the mapping of study.toml. Lesions are
 nested in brains: the table holds the interval that assumes independence, labelled so, beside those
 that do not (`qsmstats.accuracy`). Missing and indeterminate readings are excluded, then counted as
-the worst and as the best case.
+the worst and as the best case. Continuous features of the same lesions are held against each class
+(`qsmstats.studies.histology_features`), and the items of STARD 2015 that a program can fill are
+written (`qsmstats.studies.stard`).
 """
 
 from __future__ import annotations
@@ -13,11 +15,18 @@ from dataclasses import dataclass
 import pandas as pd
 
 from qsmstats.accuracy.diagnostic import missing_scenarios
-from qsmstats.accuracy.pairing import Pairs, pair_classes
+from qsmstats.accuracy.nesting import (
+    assumed_correlations,
+    clustering_summary,
+    counts_per_cluster,
+)
+from qsmstats.accuracy.pairing import Pairs, confusion_matrices, pair_classes, usable
 from qsmstats.accuracy.tabulation import cross_tabulation, flow_counts
 from qsmstats.errors import ModelError
 from qsmstats.schemas import load_schema
 from qsmstats.settings import HistologySettings
+from qsmstats.studies.histology_features import FeatureAccuracy, feature_accuracy
+from qsmstats.studies.stard import Evidence, stard_items
 
 __all__ = ["HistologyAccuracy", "histology_accuracy"]
 
@@ -41,6 +50,20 @@ class HistologyAccuracy:
         The same counts long and per brain: brain_id index_test reference_standard n.
     flow
         Lesions and brains at each step (STARD 2015, item 19).
+    class_counts
+        The lesions analysed, by class of the index test and of the reference standard:
+        index_class reference_class n n_clusters.
+    clusters
+        Sensitivity and specificity in each brain, and without it.
+    clustering
+        Design effect, intracluster correlation and leave-one-brain-out range.
+    assumed_correlations
+        Intervals of sensitivity and specificity under assumed correlations within brains.
+    areas, roc, cutoffs
+        Continuous features against each class: areas under the ROC curves, the curves, and the
+        best cut-offs with their optimism. Empty where the table has no continuous feature.
+    stard
+        Items of STARD 2015: item section topic status text.
     methods
         What was done, for a methods section.
     notes
@@ -51,6 +74,14 @@ class HistologyAccuracy:
     crosstab: pd.DataFrame
     confusion: pd.DataFrame
     flow: pd.DataFrame
+    class_counts: pd.DataFrame
+    clusters: pd.DataFrame
+    clustering: pd.DataFrame
+    assumed_correlations: pd.DataFrame
+    areas: pd.DataFrame
+    roc: pd.DataFrame
+    cutoffs: pd.DataFrame
+    stard: pd.DataFrame
     methods: str
     notes: tuple[str, ...]
 
@@ -75,21 +106,42 @@ def histology_accuracy(
     Raises
     ------
     ModelError
-        If no lesion has both readings.
+        If no lesion has both readings, a type and a class.
     InvalidDataError
         If a level has no place in the mapping.
     """
-    if not histology[["index_test", "reference_standard"]].notna().all(axis=1).any():
+    pairs = pair_lesions(histology, settings)
+    if not usable(pairs, missing="exclude", indeterminate="exclude").any():
         message = "no lesion has both an index test and a reference standard"
         raise ModelError(message)
-    pairs = pair_lesions(histology, settings)
-    return HistologyAccuracy(
+    features = feature_accuracy(histology, pairs, level=level)
+    evidence = Evidence(
+        histology=histology,
+        pairs=pairs,
+        settings=settings,
         accuracy=missing_scenarios(pairs, level=level),
+        flow=flow_counts(pairs),
+        clustering=clustering_summary(pairs),
+        features=features,
+        unclaimed=tuple(unclaimed_types(settings)),
+        methods=_methods(settings, pairs, features, level),
+        notes=_notes(settings, pairs, features),
+    )
+    return HistologyAccuracy(
+        accuracy=evidence.accuracy,
         crosstab=cross_tabulation(pairs).reset_index(),
         confusion=_confusion(histology),
-        flow=flow_counts(pairs),
-        methods=_methods(settings, pairs, level),
-        notes=_notes(settings, pairs),
+        flow=evidence.flow,
+        class_counts=_class_counts(pairs),
+        clusters=counts_per_cluster(pairs),
+        clustering=evidence.clustering,
+        assumed_correlations=assumed_correlations(pairs, level=level),
+        areas=features.areas,
+        roc=features.roc,
+        cutoffs=features.cutoffs,
+        stard=stard_items(evidence),
+        methods=evidence.methods,
+        notes=evidence.notes,
     )
 
 
@@ -124,13 +176,23 @@ def _confusion(histology: pd.DataFrame) -> pd.DataFrame:
     return counts.rename("n").reset_index().sort_values(columns, ignore_index=True)
 
 
-def _methods(settings: HistologySettings, pairs: Pairs, level: float) -> str:
+def _class_counts(pairs: Pairs) -> pd.DataFrame:
+    counts, extra = confusion_matrices(pairs)
+    names = [*pairs.classes, *(["none of the classes"] if extra else [])]
+    cells = pd.MultiIndex.from_product([names, names], names=["index_class", "reference_class"])
+    numbers = {"n": counts.sum(axis=0).ravel(), "n_clusters": (counts > 0).sum(axis=0).ravel()}
+    return pd.DataFrame(numbers, index=cells).reset_index()
+
+
+def _methods(
+    settings: HistologySettings, pairs: Pairs, features: FeatureAccuracy, level: float
+) -> str:
     mapping = "; ".join(
         f"{name} from {', '.join(kinds)}" for name, kinds in settings.mapping.items()
     )
     unclaimed = ", ".join(unclaimed_types(settings)) or "none"
     rule = {"negative": "count as negative for every class", "exclude": "are excluded"}
-    return (
+    text = (
         f"Each pathological class was tested one against the rest ({mapping}). QSM types that no"
         f" class claims ({unclaimed}) {rule[settings.unmapped]}. Lesions are nested in"
         f" {pairs.n_clusters} brains. Intervals at {level:.0%}: Wilson's score interval, which"
@@ -138,9 +200,18 @@ def _methods(settings: HistologySettings, pairs: Pairs, level: float) -> str:
         " the correlation within brains; and the Rao-Scott Wilson interval with Student's t on the"
         " number of brains minus one, as conservative bound."
     )
+    if features.cutoffs.empty:
+        return text
+    return text + (
+        " Areas under the ROC curves of continuous features are given with DeLong's interval, which"
+        " assumes independent lesions, and with Obuchowski's for lesions within brains. The side of"
+        " the cut-off on which a class lies was fixed beforehand. The best cut-off maximises"
+        " Youden's index; its optimism was estimated by bootstrap of"
+        f" {features.cutoffs['resampled'].iloc[0]}."
+    )
 
 
-def _notes(settings: HistologySettings, pairs: Pairs) -> tuple[str, ...]:
+def _notes(settings: HistologySettings, pairs: Pairs, features: FeatureAccuracy) -> tuple[str, ...]:
     notes = []
     if pairs.n_clusters < FEW_BRAINS:
         notes.append(
@@ -150,4 +221,21 @@ def _notes(settings: HistologySettings, pairs: Pairs) -> tuple[str, ...]:
     if settings.unmapped == "negative" and unclaimed_types(settings):
         names = ", ".join(unclaimed_types(settings))
         notes.append(f"Lesions whose type no class claims ({names}) count as negative readings.")
-    return tuple(notes)
+    return (*notes, *_feature_notes(features))
+
+
+def _feature_notes(features: FeatureAccuracy) -> list[str]:
+    notes = []
+    areas, cutoffs = features.areas, features.cutoffs
+    below = areas[areas["estimate"] < 0.5].drop_duplicates(["feature", "class_"])
+    if not below.empty:
+        names = "; ".join(f"{row.feature} for {row.class_}" for row in below.itertuples())
+        notes.append(
+            f"Here the feature lies on the other side than expected (area below 0.5): {names}."
+        )
+    if (cutoffs["resampled"] == "lesions").any():
+        notes.append(
+            "Brains are too few to be resampled: the optimism of the best cut-offs comes from"
+            " resampling lesions, and is too small where the lesions of one brain are alike."
+        )
+    return notes

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import pandas as pd
 import pytest
 from statsmodels.stats.proportion import proportion_confint
 
@@ -8,31 +7,12 @@ from qsmstats import histology_accuracy
 from qsmstats.errors import InvalidDataError, ModelError
 from qsmstats.settings import HistologySettings
 
-# index test, reference standard, lesions per brain
-CELLS = [
-    ("isointense", "remyelinated", (3, 2, 2)),
-    ("hypointense", "remyelinated", (1, 0, 0)),
-    ("hyperintense", "remyelinated", (0, 1, 0)),
-    ("hyperintense", "chronic_inactive", (2, 2, 1)),
-    ("paramagnetic_rim", "chronic_inactive", (1, 0, 1)),
-    ("paramagnetic_rim", "chronic_active", (5, 4, 4)),
-    ("hypointense_rim", "chronic_active", (0, 0, 1)),
-    (None, "chronic_active", (1, 0, 0)),
-    ("isointense", "indeterminate", (0, 1, 0)),
-]
+from .lesion_histology import make_histology
 
 
 @pytest.fixture(scope="module")
 def histology():
-    rows = [
-        (f"brain-{brain + 1}", index, reference)
-        for index, reference, counts in CELLS
-        for brain, count in enumerate(counts)
-        for _ in range(count)
-    ]
-    table = pd.DataFrame(rows, columns=["brain_id", "index_test", "reference_standard"])
-    table.insert(1, "lesion_id", [f"lesion-{k:02}" for k in range(len(table))])
-    return table
+    return make_histology()
 
 
 @pytest.fixture(scope="module")
@@ -87,6 +67,52 @@ def test_unclaimed_types_can_be_excluded(histology):
 def test_nothing_is_lost_between_the_tables(histology, answer):
     assert answer.confusion["n"].sum() == len(histology)
     assert answer.crosstab.set_index("index_test").loc["total", "total"] == len(histology)
+
+
+def test_class_counts_are_the_lesions_analysed(answer):
+    counts = answer.class_counts.set_index(["index_class", "reference_class"])
+    analysed = answer.flow.set_index("step").loc["analysed", "n"]
+    assert counts["n"].sum() == analysed
+    assert tuple(counts.loc[("chronic_active", "chronic_inactive")]) == (2, 2)
+    assert tuple(counts.loc[("none of the classes", "chronic_active")]) == (1, 1)
+
+
+def test_counts_per_brain_add_up_to_the_counts_of_the_class(answer):
+    sums = answer.clusters.groupby(["class_", "measure"])[["numerator", "denominator"]].sum()
+    for (class_, measure), counts in sums.iterrows():
+        row = cell(answer, class_, measure)
+        assert tuple(counts) == (row["numerator"], row["denominator"])
+
+
+def test_clustering_says_what_three_brains_cannot_tell(answer):
+    table = answer.clustering.set_index(["class_", "measure"])
+    # 8 of 9: without brain 1 it is 4 of 5, without brain 2 it is 6 of 6.
+    row = table.loc[("remyelinated", "sensitivity")]
+    assert (row["lowest_without"], row["highest_without"]) == (0.8, 1.0)
+    assert table.loc[("remyelinated", "specificity"), "note"].startswith("not identifiable")
+
+
+def test_assumed_correlation_zero_is_the_interval_of_independent_lesions(answer):
+    curve = answer.assumed_correlations.query("correlation == 0 and measure == 'sensitivity'")
+    for row in curve.itertuples():
+        plain = cell(answer, row.class_, "sensitivity")
+        assert (row.conf_low, row.conf_high) == pytest.approx(
+            (plain["conf_low"], plain["conf_high"])
+        )
+
+
+def test_without_continuous_features_their_tables_are_empty(answer):
+    assert answer.areas.empty
+    assert answer.roc.empty
+    assert answer.cutoffs.empty
+    assert {"feature", "class_", "sensitivity", "specificity"} <= set(answer.roc.columns)
+    assert "ROC" not in answer.methods
+
+
+def test_a_table_where_only_indeterminate_lesions_have_both_is_refused(histology):
+    unread = histology[histology["reference_standard"] == "indeterminate"]
+    with pytest.raises(ModelError, match="no lesion has both"):
+        histology_accuracy(unread)
 
 
 def test_no_complete_reading_is_said_in_words(histology):
