@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 
 from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED
-from qsmstats.report.names import present_levels
+from qsmstats.report.names import present_levels, short_title
 from qsmstats.report.numbers import counted
 from qsmstats.schemas import load_schema
 
 __all__ = [
     "RATES",
-    "class_counts",
     "confusion_table",
     "main_rows",
     "reading_steps",
+    "result_branches",
     "unread_excluded",
 ]
 
@@ -121,48 +119,35 @@ def reading_steps(flow: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def class_counts(
-    confusion: pd.DataFrame, mapping: Mapping[str, tuple[str, ...]], unmapped: str
-) -> pd.DataFrame:
-    """Count right and wrong readings per brain, one class against the rest.
+def result_branches(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return the lower boxes of the STARD diagram: a result on QSM, and histology below it.
 
     Parameters
     ----------
-    confusion
-        brain_id, index_test, reference_standard, n.
-    mapping
-        Reference class -> levels of the index test that mean it.
-    unmapped
-        "negative" or "exclude": what a level that no class claims counts as.
+    counts
+        Lesions analysed: index_class, reference_class, n.
 
     Returns
     -------
     DataFrame
-        class, measure (sensitivity or specificity), cluster, numerator, denominator; readings
-        that are missing or indeterminate left out.
+        Columns result and outcome (texts), one row per class of the index test; a class that
+        neither reading names is left out.
     """
-    claimed = {level for levels in mapping.values() for level in levels}
-    read = confusion[
-        ~confusion["index_test"].isin(UNREAD) & confusion["reference_standard"].isin(mapping)
-    ]
-    if unmapped == "exclude":
-        read = read[read["index_test"].isin(claimed)]
-    records = []
-    for name, levels in mapping.items():
-        positive, diseased = read["index_test"].isin(levels), read["reference_standard"] == name
-        for measure, among, right in (
-            ("sensitivity", diseased, positive),
-            ("specificity", ~diseased, ~positive),
-        ):
-            for brain in dict.fromkeys(read["brain_id"]):
-                mine = among & (read["brain_id"] == brain)
-                records.append(
-                    {
-                        "class": name,
-                        "measure": measure,
-                        "cluster": brain,
-                        "numerator": int(read.loc[mine & right, "n"].sum()),
-                        "denominator": int(read.loc[mine, "n"].sum()),
-                    }
-                )
-    return pd.DataFrame(records)
+    if counts.empty:
+        return pd.DataFrame(columns=["result", "outcome"])
+    wide = counts.pivot_table(
+        index="index_class", columns="reference_class", values="n", sort=False
+    ).astype(int)
+    named = [name for name in wide.index if wide.loc[name].any() or wide[name].any()]
+    seen = [name for name in named if wide[name].any()]
+    rows = []
+    for name in named:
+        found = [f"{short_title(other)} {wide.loc[name, other]}" for other in seen]
+        total = counted(int(wide.loc[name].sum()), "lesion")
+        rows.append(
+            {
+                "result": f"read as\n{short_title(name)}\n{total}",
+                "outcome": "\n".join(["histology", *found]),
+            }
+        )
+    return pd.DataFrame(rows)

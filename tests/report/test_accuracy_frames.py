@@ -1,14 +1,12 @@
 import pandas as pd
 import pytest
 
-from qsmstats.accuracy.diagnostic import diagnostic_accuracy
 from qsmstats.report.accuracy_frames import (
-    class_counts,
     confusion_table,
     main_rows,
     reading_steps,
+    result_branches,
 )
-from qsmstats.settings import HistologySettings
 
 from . import made
 
@@ -34,22 +32,26 @@ def test_the_confusion_table_keeps_every_lesion_and_the_order_of_the_schema(conf
     assert list(table.columns)[-1] == "missing"
 
 
-@pytest.mark.parametrize("unmapped", ["negative", "exclude"])
-def test_counts_per_brain_add_up_to_the_counts_of_the_accuracy_study(confusion, unmapped):
-    settings = HistologySettings()
-    counts = class_counts(confusion, settings.mapping, unmapped)
-    total = counts.groupby(["class", "measure"])[["numerator", "denominator"]].sum()
-    accuracy = diagnostic_accuracy(
-        made.histology(),
-        index_test="index_test",
-        reference_standard="reference_standard",
-        mapping=settings.mapping,
-        cluster="brain_id",
-        unmapped={"hypointense_rim": unmapped},
-        indeterminate_levels=("indeterminate",),
+def test_branches_count_every_lesion_analysed_and_leave_out_what_nobody_named():
+    counts = pd.DataFrame(
+        [("a", "a", 3), ("a", "b", 1), ("b", "a", 0), ("b", "b", 2)]
+        + [("c", "a", 0), ("c", "b", 1), ("a", "c", 0), ("b", "c", 0), ("c", "c", 0)]
+        + [(k, "d", 0) for k in "abcd"]
+        + [("d", k, 0) for k in "abc"],
+        columns=["index_class", "reference_class", "n"],
     )
-    rows = main_rows(accuracy).set_index(["class", "measure"]).loc[total.index]
-    assert (rows[["numerator", "denominator"]].astype(int) == total).all(axis=None)
+    branches = result_branches(counts)
+    assert [text.split("\n") for text in branches["result"]] == [
+        ["read as", "a", "4 lesions"],
+        ["read as", "b", "2 lesions"],
+        ["read as", "c", "1 lesion"],
+    ]
+    assert list(branches["outcome"]) == [
+        "histology\na 3\nb 1",
+        "histology\na 0\nb 2",
+        "histology\na 0\nb 1",
+    ]
+    assert result_branches(pd.DataFrame()).empty
 
 
 def test_main_rows_keep_the_observed_share_beside_both_intervals():

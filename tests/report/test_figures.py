@@ -10,6 +10,7 @@ from qsmstats.report.figures.flow import flow_diagram
 from qsmstats.report.figures.forests import forest
 from qsmstats.report.figures.layers import layer_profile
 from qsmstats.report.figures.rainclouds import rainclouds
+from qsmstats.report.figures.stard import stard_diagram
 from qsmstats.report.figures.trajectories import trajectory
 from qsmstats.report.names import lesion_types
 from qsmstats.report.style import STYLES, colour, drawing, inline_svg, marker, svg
@@ -206,3 +207,23 @@ def test_inline_svg_keeps_identifiers_to_itself_and_escapes_its_words():
     assert element.count('href="#') == element.count('href="#a-b-') > 0
     assert "url(#a-b-" in element
     assert "<style" not in element
+
+
+def test_the_stard_diagram_has_a_box_per_step_result_and_outcome(axes):
+    steps = pd.DataFrame({"text": ["eligible", "analysed"], "aside": ["1 missing", ""]})
+    branches = pd.DataFrame({"result": ["QSM: a", "QSM: b"], "outcome": ["a 3", "b 2"]})
+    stard_diagram(steps, branches, axes)
+    drawn = [text for text in axes.texts if text.get_text()]
+    assert [text.get_text() for text in drawn] == [
+        *("eligible", "1 missing", "analysed"),
+        *("QSM: a", "a 3", "QSM: b", "b 2"),
+    ]
+    heights = {text.get_text(): text.get_position()[1] for text in drawn}
+    assert heights["analysed"] > heights["QSM: a"] > heights["a 3"] > axes.get_ylim()[0]
+    assert heights["QSM: a"] == heights["QSM: b"]
+
+
+def test_the_stard_diagram_without_results_ends_with_the_steps(axes):
+    steps = pd.DataFrame({"text": ["eligible"], "aside": [""]})
+    stard_diagram(steps, pd.DataFrame(columns=["result", "outcome"]), axes)
+    assert [text.get_text() for text in axes.texts] == ["eligible"]

@@ -147,6 +147,15 @@ def test_continuous_features_are_shown_with_their_areas(page):
     assert 'id="table-histology-cutoffs-all"' in page
 
 
+def test_histology_shows_the_stard_diagram_its_items_and_the_clustering(page, drawn):
+    svg = (drawn / "histology" / "flow.svg").read_text(encoding="utf-8")
+    assert "read as chronic inactive 22 lesions: histology, remyelinated 2, chronic" in page
+    assert svg.count("histology") >= 3
+    for name in ("stard", "clustering", "assumed-correlations"):
+        assert f'id="table-histology-{name}-all"' in page
+    assert "for the author to confirm" in page
+
+
 def test_failures_are_listed(bare):
     table = pd.DataFrame(
         {

@@ -11,7 +11,7 @@ from qsmstats.report.plates import Plates
 from qsmstats.report.results import Results
 from qsmstats.report.tables import display
 from qsmstats.schemas import map_schemas
-from qsmstats.settings import FeatureSettings, HistologySettings, ModelSettings
+from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study
 
 __all__ = ["Context", "fit_warnings", "model_details", "notes"]
@@ -54,16 +54,6 @@ class Context:
     def layer_mm(self) -> float:
         """Depth of one layer of the layer profiles."""
         return float(self._setting("features", "layer_mm", FeatureSettings().layer_mm))
-
-    @property
-    def histology(self) -> HistologySettings:
-        """How the index test answered to the reference standard in this run."""
-        default = HistologySettings()
-        mapping = self._setting("histology", "mapping", default.mapping)
-        return HistologySettings(
-            mapping={str(name): tuple(levels) for name, levels in mapping.items()},
-            unmapped=str(self._setting("histology", "unmapped", default.unmapped)),
-        )
 
     def _setting(self, section: str, name: str, default: Any) -> Any:
         # What the run used stands in its provenance; study.toml may have changed since.

@@ -8,20 +8,18 @@ from matplotlib.figure import Figure
 from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED
 from qsmstats.report.accuracy_frames import (
     RATES,
-    class_counts,
     confusion_table,
     main_rows,
-    reading_steps,
     unread_excluded,
 )
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section, TableBlock
 from qsmstats.report.figures.accuracy import cluster_shares, confusion_matrix
-from qsmstats.report.figures.flow import flow_diagram
 from qsmstats.report.figures.forests import forest
 from qsmstats.report.names import short_title, title
 from qsmstats.report.numbers import count, percent
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.sections.roc import roc_blocks
+from qsmstats.report.sections.stard import clustering_blocks, flow_blocks, item_blocks
 from qsmstats.report.style import INK
 from qsmstats.report.tables import display
 
@@ -47,30 +45,11 @@ def section(context: Context) -> Section:
         text = "This study holds no histology, so that accuracy cannot be told."
         blocks.append(Notice(text=text, warning=False))
     else:
-        blocks += [*_flow(context), *_confusion(context), *_main_table(context)]
+        blocks += [*flow_blocks(context), *_confusion(context), *_main_table(context)]
         blocks += _intervals(context)
-        blocks += [*_brains(context), *roc_blocks(context), *_tables(context)]
+        blocks += [*_brains(context), *clustering_blocks(context), *roc_blocks(context)]
+        blocks += [*_tables(context), *item_blocks(context)]
     return Section(anchor="histology", title="Accuracy against histology", blocks=tuple(blocks))
-
-
-def _flow(context: Context) -> list[FigureBlock]:
-    steps = reading_steps(context.results.rows("histology/flow"))
-    if steps.empty:
-        return []
-
-    def paint(figure: Figure) -> None:
-        flow_diagram(steps, figure.add_subplot())
-
-    spoken = "; ".join(text.replace("\n", ": ") for text in steps["text"])
-    block = context.plates.draw(
-        "histology/flow",
-        paint,
-        height=0.85 * len(steps),
-        caption="Flow of post-mortem lesions (STARD 2015, item 19).",
-        reading="Each box is what is left of the one above; boxes at the side left there.",
-        alt=f"Flow diagram. {spoken}.",
-    )
-    return [block]
 
 
 def _confusion(context: Context) -> list[FigureBlock]:
@@ -197,12 +176,10 @@ def _spoken(rows: pd.DataFrame) -> str:
 
 
 def _brains(context: Context) -> list[FigureBlock]:
-    confusion = context.results.rows("histology/confusion")
-    if confusion.empty or "brain_id" not in confusion:
+    counts = context.results.rows("histology/clusters")
+    if counts.empty:
         return []
-    settings = context.histology
-    counts = class_counts(confusion, settings.mapping, settings.unmapped)
-    counts["label"] = [title(str(name)) for name in counts["class"]]
+    counts = counts.assign(label=[title(str(name)) for name in counts["class_"]])
 
     def paint(figure: Figure) -> None:
         for axes, measure in zip(figure.subplots(1, len(RATES)), RATES, strict=True):
@@ -210,7 +187,7 @@ def _brains(context: Context) -> list[FigureBlock]:
             axes.set_title(measure, loc="left")
             axes.tick_params(labelleft=measure == RATES[0])
 
-    classes, brains = counts["class"].nunique(), counts["cluster"].nunique()
+    classes, brains = counts["class_"].nunique(), counts["cluster"].nunique()
     block = context.plates.draw(
         "histology/brains",
         paint,

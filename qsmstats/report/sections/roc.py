@@ -61,10 +61,12 @@ def roc_blocks(context: Context) -> list[Block]:
 def _spoken(areas: pd.DataFrame) -> str:
     if not {"feature", "class_", "estimate", "conf_low"} <= set(areas.columns):
         return ""
-    first = areas.dropna(subset=["conf_low"]).drop_duplicates(["feature", "class_"])
+    # The interval that knows of the brains follows the one that assumes independent lesions.
+    known = areas.dropna(subset=["conf_low"])
+    known = known.drop_duplicates(["feature", "class_"], keep="last")
     said = "; ".join(
         f"{outcome_title(str(row['feature']))}, {title(str(row['class_']))}"
         f" {fixed(row['estimate'], 2)}, {interval(row['conf_low'], row['conf_high'], 2)}"
-        for _, row in first.iterrows()
+        for _, row in known.iterrows()
     )
     return f"Areas: {said}." if said else ""

@@ -1,0 +1,68 @@
+"""What STARD 2015 asks of an accuracy study: its diagram (item 19) and the items in words."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from qsmstats.report.accuracy_frames import reading_steps, result_branches
+from qsmstats.report.blocks import Block, Details, FigureBlock
+from qsmstats.report.figures.stard import STARD_ROWS, stard_diagram
+from qsmstats.report.sections.context import Context
+
+__all__ = ["clustering_blocks", "flow_blocks", "item_blocks"]
+
+STEP_INCHES = 0.85
+
+
+def flow_blocks(context: Context) -> list[FigureBlock]:
+    """Return the diagram of who was read and what was found; none where it was not counted."""
+    steps = reading_steps(context.results.rows("histology/flow"))
+    if steps.empty:
+        return []
+    branches = result_branches(context.results.rows("histology/class_counts"))
+
+    def paint(figure: Figure) -> None:
+        stard_diagram(steps, branches, figure.add_subplot())
+
+    rows = len(steps) + (0.0 if branches.empty else sum(STARD_ROWS))
+    block = context.plates.draw(
+        "histology/flow",
+        paint,
+        height=STEP_INCHES * rows,
+        caption="Flow of post-mortem lesions (STARD 2015, item 19).",
+        reading="Each box is what is left of the one above; boxes at the side left there. The"
+        " lowest boxes count what histology said of the lesions with one result on QSM.",
+        alt=f"Flow diagram. {_spoken(steps, branches)}.",
+    )
+    return [block]
+
+
+def _spoken(steps: pd.DataFrame, branches: pd.DataFrame) -> str:
+    said = [text.replace("\n", ", ") for text in steps["text"]]
+    for row in branches.itertuples():
+        result, found = str(row.result).replace("\n", " "), str(row.outcome).replace("\n", ", ")
+        said.append(f"{result}: {found}")
+    return "; ".join(said)
+
+
+def item_blocks(context: Context) -> list[Block]:
+    """Return the items that a program can fill, folded."""
+    table = context.display(
+        "histology/stard",
+        "Items of STARD 2015, computed or for the author to confirm",
+        only=("item", "topic", "status", "text"),
+    )
+    return [Details(summary="The items of STARD 2015 in words", blocks=(table,))] if table else []
+
+
+def clustering_blocks(context: Context) -> list[Block]:
+    """Return how alike the lesions of a brain are, and what follows from assumptions, folded."""
+    captions = {
+        "clustering": "Range when one brain is left out, design effect and correlation",
+        "assumed_correlations": "Intervals under assumed correlations within brains",
+    }
+    tables = (context.display(f"histology/{name}", text) for name, text in captions.items())
+    shown = tuple(table for table in tables if table is not None)
+    summary = "How alike the lesions of one brain are"
+    return [Details(summary=summary, blocks=shown)] if shown else []
