@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
 from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
 from qsmstats.mixed.design import FixedDesign, RandomDesign, fixed_design, random_design
@@ -155,6 +156,7 @@ def assemble(
         for term, terms in zip(parsed.random, random, strict=True)
     )
     _check_groups(effects, len(y))
+    _check_absorbed(effects, basis)
     return Problem(
         frame=frame,
         fixed=design,
@@ -298,4 +300,29 @@ def _check_groups(random: Sequence[RandomColumns], n: int) -> None:
             raise NotIdentifiedError(
                 f"{label}: {groups} groups with {width} random effects each against {n} rows; "
                 "its variance cannot be told from the residual variance"
+            )
+
+
+def _check_absorbed(random: Sequence[RandomColumns], basis: Matrix) -> None:
+    """Refuse random effects that are linear combinations of the fixed part.
+
+    The REML criterion does not depend on their variance at all, so any value would be reported.
+    """
+    n, p = basis.shape
+    for part in random:
+        groups, width = part.design.grouping.size, part.columns.shape[1]
+        # Independent effects of all groups cannot lie in fewer fixed columns than there are.
+        if groups * width > p:
+            continue
+        rows = np.arange(n)
+        inside = sum(
+            float(np.square(csr_array((column, (part.codes, rows)), (groups, n)) @ basis).sum())
+            for column in part.columns.T
+        )
+        # The basis is orthonormal to seven digits only where fixed columns are nearly collinear.
+        if inside / n > (1.0 - 1e-6) * float(np.square(part.columns).sum()):
+            raise NotIdentifiedError(
+                f"{part.design.label}: the fixed part already tells its groups apart, so its "
+                "variance cannot be estimated; leave the term out, or the fixed effects that "
+                "differ between groups only"
             )

@@ -124,7 +124,9 @@ def random_term_tests(fit: MixedFit, *, reduce: bool = True) -> pd.DataFrame:
         A fitted mixed model.
     reduce
         Whether a term of several summands, as ``(1 + x | g)``, is tested summand by summand (``x``
-        first gives way to ``(1 | g)``), as lmerTest's ranova does; otherwise as a whole.
+        first gives way to ``(1 | g)``), as lmerTest's ranova does; otherwise as a whole. A term of
+        one summand, as ``(0 + x | g)``, is always left out as a whole: ranova would put
+        ``(1 | g)`` in its place, which is no part of it.
 
     Returns
     -------

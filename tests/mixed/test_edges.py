@@ -76,6 +76,21 @@ REPLACED = {
 }
 
 
+@pytest.mark.parametrize(
+    "formula", ["y ~ x + h + (1 | f)", "y ~ f + (1 | f)", "y ~ f * x + (x | f)"]
+)
+def test_effects_that_the_fixed_part_already_holds_are_refused(data, formula):
+    """The REML criterion does not depend on their variance; lme4 reports where it started."""
+    nested = data.assign(h=data.f + data.g.str[-1])
+    with pytest.raises(NotIdentifiedError, match="already tells its groups apart"):
+        MixedModel(formula).fit(nested)
+
+
+def test_effects_that_the_fixed_part_nearly_holds_are_fitted(data):
+    some = data.assign(h=data.f.where(data.index > 5, data.f[::-1].to_numpy()))
+    assert MixedModel("y ~ f + (1 | h)").fit(some).info.converged
+
+
 @pytest.mark.parametrize(("columns", "error", "message"), REPLACED.values(), ids=REPLACED)
 def test_unusable_data_are_refused(data, columns, error, message):
     with pytest.raises(error, match=message):
