@@ -177,7 +177,7 @@ def diagnostic_accuracy(
     DataFrame
         One row per class, measure and method:
 
-        class_
+        ``class_``
             Class against the rest, or "all classes".
         measure, prevalence
             Measure; the prevalence that a PPV or NPV refers to.
