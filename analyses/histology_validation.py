@@ -1,5 +1,6 @@
 """How well the QSM type tells the pathology: python analyses/histology_validation.py STUDY OUT."""
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -10,6 +11,7 @@ PUBLISHED = {  # percentages of Rahmanzadeh et al. 2022, Ann Neurol 92:486-502, 
     "chronic_inactive": {"sensitivity": "71.43", "specificity": "92.00"},
     "chronic_active": {"sensitivity": "92.86", "specificity": "86.36"},
 }
+ROLES = ("recommended", "lesions assumed independent", "conservative bound")
 
 
 def main(study_folder: str, out: str) -> None:
@@ -20,14 +22,18 @@ def main(study_folder: str, out: str) -> None:
         sys.exit(f"{study_folder}: study.toml names no histology table")
     answer = qs.histology_accuracy(histology, settings=study.histology, level=study.models.level)
     qs.write_answer(answer, Path(out) / "histology")
+    # The STARD diagram, the ROC curves and the other figures, beside the tables they show.
+    command = [sys.executable, "-m", "qsmstats", "report", study_folder, out]
+    subprocess.run(command, check=True)  # noqa: S603  (this project's own command)
 
-    wanted = "measure in ('sensitivity', 'specificity') and missing == 'exclude'"
-    wanted += " and role in ('recommended', 'lesions assumed independent', 'conservative bound')"
+    rows = answer.accuracy.query("measure in ('sensitivity', 'specificity') and missing=='exclude'")
     columns = ["class_", "measure", "numerator", "denominator", "conf_low", "conf_high", "role"]
-    print(answer.accuracy.query(wanted)[columns].to_string(index=False))
+    print(rows[rows["role"].isin(ROLES)][columns].to_string(index=False))
+    columns = ["feature", "class_", "rule", "threshold", "youden", "optimism", "corrected_youden"]
+    print(f"\nBest cut-offs:\n{answer.cutoffs[columns].to_string(index=False)}\n")
     for note in answer.notes:
         print(f"Note: {note}")
-    print(f"\nTables: {out}\n\nSmallest counts behind the published percentages:")
+    print(f"\nTables and figures: {out}\n\nSmallest counts behind the published percentages:")
     for name, percentages in PUBLISHED.items():
         table = qs.feasible_tables(percentages, n=63)
         total = table.sum(axis=1)
@@ -36,15 +42,13 @@ def main(study_folder: str, out: str) -> None:
         for found in ("sensitivity", "specificity"):
             right, wrong = ("tp", "fn") if found == "sensitivity" else ("tn", "fp")
             n = smallest[right] + smallest[wrong]
-            low, high = qs.proportion_interval(smallest[right], n, method="wilson")
-            print(f"  {found} {smallest[right]}/{n}: Wilson {100 * low:.2f} to {100 * high:.2f} %")
+            low, high = (100 * x for x in qs.proportion_interval(smallest[right], n))
+            share = f"{smallest[right]}/{n} = {100 * smallest[right] / n:.2f} %"
+            print(f"  {found} {share}, Wilson {low:.2f} to {high:.2f} % (lesions independent)")
     joint = qs.feasible_joint_tables(PUBLISHED, n=63)
     verdict = "fit" if joint.possible else "cannot come from"
-    print(
-        f"Together they {verdict} one table of 63 lesions; the first total that allows it is",
-        end="",
-    )
-    print(f" {joint.nearest_joint_total}.")
+    first = f"the first total that allows it is {joint.nearest_joint_total}"
+    print(f"Together they {verdict} one table of 63 lesions; {first}.")
 
 
 if __name__ == "__main__":

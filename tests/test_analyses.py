@@ -15,7 +15,10 @@ SCRIPTS = sorted((Path(qsmstats.__file__).parents[1] / "analyses").glob("*.py"))
 WRITES = {
     "cross_sectional": ["baseline/contrasts.tsv", "tissue/contrasts.tsv"],
     "longitudinal": ["trajectory/slopes.tsv"],
-    "histology_validation": ["histology/accuracy.tsv"],
+    "histology_validation": [
+        *("histology/accuracy.tsv", "histology/crosstab.tsv", "histology/stard.tsv"),
+        *("histology/cutoffs.tsv", "histology/flow.svg", "histology/roc.svg", "report.html"),
+    ],
 }
 SAYS = {
     "cross_sectional": "isointense - hypointense",

@@ -156,6 +156,15 @@ def test_histology_shows_the_stard_diagram_its_items_and_the_clustering(page, dr
     assert "for the author to confirm" in page
 
 
+def test_without_provenance_the_level_is_that_of_the_study(study_copy, bare):
+    with (study_copy / "study.toml").open("a", encoding="utf-8") as file:
+        file.write("\n[models]\nlevel = 0.9\n")
+    made.write_histology(bare)
+    page = write_report(study_copy, bare).read_text(encoding="utf-8")
+    assert "90 % interval, recommended" in page
+    assert "95 % interval" not in page
+
+
 def test_failures_are_listed(bare):
     table = pd.DataFrame(
         {

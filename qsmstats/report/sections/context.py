@@ -48,7 +48,8 @@ class Context:
     @property
     def level(self) -> float:
         """Confidence level of the intervals."""
-        return float(self._setting("models", "level", ModelSettings().level))
+        models = self.study.models if self.study else ModelSettings()
+        return float(self._setting("models", "level", models.level))
 
     @property
     def layer_mm(self) -> float:
