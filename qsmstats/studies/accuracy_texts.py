@@ -23,6 +23,7 @@ __all__ = [
     "counts_text",
     "estimates_text",
     "listed_words",
+    "number_of",
     "severity_text",
     "variability_text",
     "words",
@@ -129,6 +130,11 @@ def words(name: str) -> str:
 def listed_words(names: Iterable[str]) -> str:
     """Return levels in words, listed."""
     return ", ".join(words(name) for name in names)
+
+
+def number_of(n: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is one."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _measured(feature: str) -> str:

@@ -25,6 +25,7 @@ from qsmstats.accuracy.tabulation import cross_tabulation, flow_counts
 from qsmstats.errors import ModelError
 from qsmstats.schemas import load_schema
 from qsmstats.settings import HistologySettings
+from qsmstats.studies.accuracy_texts import number_of
 from qsmstats.studies.histology_features import FeatureAccuracy, feature_accuracy
 from qsmstats.studies.stard import Evidence, stard_items
 
@@ -195,8 +196,8 @@ def _methods(
     text = (
         f"Each pathological class was tested one against the rest ({mapping}). QSM types that no"
         f" class claims ({unclaimed}) {rule[settings.unmapped]}. Lesions are nested in"
-        f" {pairs.n_clusters} brains. Intervals at {level:.0%}: Wilson's score interval, which"
-        " assumes that lesions are independent; a Bayesian beta-binomial model under two priors on"
+        f" {number_of(pairs.n_clusters, 'brain')}. Intervals at {level:.0%}: Wilson's score"
+        " interval, which assumes that lesions are independent; a Bayesian beta-binomial model under two priors on"
         " the correlation within brains; and the Rao-Scott Wilson interval with Student's t on the"
         " number of brains minus one, as conservative bound."
     )
@@ -215,8 +216,8 @@ def _notes(settings: HistologySettings, pairs: Pairs, features: FeatureAccuracy)
     notes = []
     if pairs.n_clusters < FEW_BRAINS:
         notes.append(
-            f"{pairs.n_clusters} brains cannot tell how much the lesions of one brain resemble one"
-            " another. The intervals that allow for it rest on stated assumptions."
+            f"{number_of(pairs.n_clusters, 'brain')} cannot tell how much the lesions of one brain"
+            " resemble one another. The intervals that allow for it rest on stated assumptions."
         )
     if settings.unmapped == "negative" and unclaimed_types(settings):
         names = ", ".join(unclaimed_types(settings))

@@ -27,6 +27,7 @@ from qsmstats.studies.accuracy_texts import (
     counts_text,
     estimates_text,
     listed_words,
+    number_of,
     severity_text,
     variability_text,
     words,
@@ -134,22 +135,16 @@ def _test_methods(evidence: Evidence) -> Iterator[_Entry]:
         text += f" A type that no class claims ({unclaimed}) {counted[settings.unmapped]}."
     text += " Confirm that this was laid down before the accuracy was known."
     if not evidence.features.cutoffs.empty:
-        text += (
-            " The cut-offs of continuous features were chosen in these data and are exploratory."
-        )
+        text += " Cut-offs of continuous features were chosen in these data and are exploratory."
     yield "12a", AUTHOR, text
-    text = (
-        f"Categories of the reference standard: {listed_words(classes)}; state their definitions."
-    )
-    yield "12b", AUTHOR, text
+    text = f"Categories of the reference standard: {listed_words(classes)}."
+    yield "12b", AUTHOR, f"{text} State their definitions."
     for item, reader, other in (
         ("13a", "the readers of QSM", "histology"),
         ("13b", "the pathologists", "QSM"),
     ):
-        text = (
-            f"The tables do not say whether {reader} knew the results of {other}, or any clinical"
-        )
-        yield item, AUTHOR, f"{text} information."
+        text = f"The tables do not say whether {reader} knew the results of {other}"
+        yield item, AUTHOR, f"{text}, or anything clinical of the donor."
 
 
 def _analysis(evidence: Evidence) -> Iterator[_Entry]:
@@ -158,24 +153,20 @@ def _analysis(evidence: Evidence) -> Iterator[_Entry]:
     handled += " reference standard disagree) and as best case (they agree)"
     text = f"Indeterminate readings on QSM were {handled}. Lesions with an indeterminate reference"
     yield "15", AUTHOR, f"{text} standard were excluded, as they can be counted for no class."
-    yield (
-        "16",
-        AUTHOR,
-        f"Missing readings were {handled}. Lesions without any reading were excluded.",
-    )
+    text = f"Missing readings were {handled}. Lesions with neither reading were excluded."
+    yield "16", AUTHOR, text
     yield "17", COMPUTED, variability_text(evidence.clustering, evidence.accuracy)
     yield "17", AUTHOR, "State which of these analyses were planned before the data were seen."
-    analysed, brains = evidence.steps("analysed")[""], evidence.pairs.n_clusters
-    text = (
-        f"No intended sample size is on file; {analysed} lesions of {brains} brains were analysed."
-    )
+    analysed = number_of(evidence.steps("analysed")[""], "lesion")
+    brains = number_of(evidence.pairs.n_clusters, "brain")
+    text = f"No intended sample size is on file; {analysed} of {brains} were analysed."
     yield "18", AUTHOR, f"{text} State how their number was determined."
 
 
 def _participants(evidence: Evidence) -> Iterator[_Entry]:
     steps = {name: evidence.steps(name)[""] for name in STEPS}
     text = (
-        f"Of {steps['eligible']} lesions in {evidence.pairs.n_clusters} brains,"
+        f"Of {steps['eligible']} lesions in {number_of(evidence.pairs.n_clusters, 'brain')},"
         f" {steps['index_read']} had a type on QSM ({steps['index_missing']} missing,"
         f" {steps['index_indeterminate']} indeterminate, {steps['index_excluded_by_policy']}"
         f" excluded by policy); of these, {steps['analysed']} had a class by histology"
@@ -186,19 +177,13 @@ def _participants(evidence: Evidence) -> Iterator[_Entry]:
     sizes = np.bincount(evidence.pairs.cluster, minlength=evidence.pairs.n_clusters)
     pairs = zip(evidence.pairs.clusters, sizes, strict=True)
     yield "20", COMPUTED, f"Lesions per brain: {', '.join(f'{name} {n}' for name, n in pairs)}."
-    yield (
-        "20",
-        AUTHOR,
-        "The histology table holds no age, sex, disease course or duration, and no"
-        " cause of death of the donors; add them.",
+    text = (
+        "The histology table holds no age, sex, disease course or duration, and no cause of death"
     )
+    yield "20", AUTHOR, f"{text} of the donors; add them."
     yield from _conditions(evidence)
-    yield (
-        "22",
-        AUTHOR,
-        "The histology table holds no dates: add the interval from death to imaging and from"
-        " imaging to histology, and how the tissue was fixed between.",
-    )
+    text = "The histology table holds no dates: add the interval from death to imaging and from"
+    yield "22", AUTHOR, f"{text} imaging to histology, and how the tissue was fixed between."
 
 
 def _conditions(evidence: Evidence) -> Iterator[_Entry]:
@@ -217,11 +202,8 @@ def _conditions(evidence: Evidence) -> Iterator[_Entry]:
 
 def _results(evidence: Evidence) -> Iterator[_Entry]:
     yield "23", COMPUTED, counts_text(evidence.accuracy)
-    yield (
-        "24",
-        COMPUTED,
-        f"{estimates_text(evidence.accuracy)}{areas_text(evidence.features.areas)}",
-    )
+    text = f"{estimates_text(evidence.accuracy)} {areas_text(evidence.features.areas)}"
+    yield "24", COMPUTED, text.strip()
 
 
 def _limitations(evidence: Evidence) -> Iterator[_Entry]:

@@ -52,6 +52,7 @@ def test_cross_tabulation_and_estimates_are_those_of_the_counts(items):
     assert "remyelinated sensitivity 8/9 = 88.9 %" in said
     assert "lesions assumed independent 56.5 % to 98.0 %" in said
     assert said.count("recommended") == 6
+    assert "). Areas under the ROC curves (lesions within brains): myelin" in said
     assert "myelin water fraction (percent), high in remyelinated" in said
 
 
@@ -84,6 +85,7 @@ def test_one_brain_is_told_as_such():
     items = histology_accuracy(table).stard
     assert "remyelinated sensitivity rests on one brain" in text(items, "17", COMPUTED)
     assert "one cluster only" in text(items, "26", AUTHOR)
+    assert text(items, "26", AUTHOR).startswith("1 brain cannot tell")
 
 
 def test_a_class_without_lesions_is_told_as_such():
