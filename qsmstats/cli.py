@@ -120,6 +120,11 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
         help="these participants only, without 'sub-'; level participant",
     )
     _add_jobs(parser)
+    parser.add_argument(
+        "--dask",
+        metavar="ADDRESS",
+        help="measure on the workers of this scheduler, tcp://host:port",
+    )
     parser.set_defaults(call=_run)
 
 
@@ -209,6 +214,7 @@ def _run(options: argparse.Namespace) -> int:
         level=options.level,
         participants=options.participant_label,
         jobs=options.jobs or _cores(),
+        dask=options.dask,
         command=options.command_line,
     )
 
@@ -229,5 +235,5 @@ def _demo(options: argparse.Namespace) -> int:
         options.study = study
         _simulate(options)
     options.study, options.out = study, options.out / "results"
-    options.level = options.participant_label = None
+    options.level = options.participant_label = options.dask = None
     return _run(options)

@@ -8,6 +8,7 @@ from the output folder, so one command and many give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from qsmstats.study import Study, open_study
 from qsmstats.tables.read import StudyTables, read_tables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table
 from qsmstats.voxels.cohort import Extraction, collect_cohort, extract_cohort
+from qsmstats.voxels.lesion_types import disputed_lesions, type_confusion
 
 __all__ = ["run_study"]
 
@@ -43,6 +45,7 @@ def run_study(
     level: str | None = None,
     participants: Sequence[str] | None = None,
     jobs: int = 1,
+    dask: str | None = None,
     command: str = "",
 ) -> int:
     """Run a study folder.
@@ -58,7 +61,10 @@ def run_study(
     participants
         Identifiers of participants to measure, with or without ``sub-``; level participant only.
     jobs
-        Processes to use.
+        Processes to use on this machine.
+    dask
+        Address of a dask scheduler (``tcp://host:port``) whose workers measure instead; they must
+        see the study folder under the same path.
     command
         The command as the user typed it, for the provenance.
 
@@ -82,10 +88,11 @@ def run_study(
     tables = read_tables(study)
     failed = False
     if level != "group":
-        with progress_bar("measuring sessions") as progress:
+        with progress_bar("measuring sessions") as progress, _workers(dask) as client:
             measured = extract_cohort(
                 study,
                 jobs=jobs,
+                client=client,
                 participants=participants,
                 out=out,
                 progress=progress,
@@ -108,6 +115,26 @@ def _check_arguments(level: str | None, participants: Sequence[str] | None) -> N
         raise UsageError(message)
 
 
+@contextmanager
+def _workers(address: str | None) -> Iterator[Any]:
+    """Connect to a dask scheduler; None where work stays on this machine."""
+    if address is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        message = "--dask needs the extra: pip install 'qsmstats[dask]'"
+        raise UsageError(message) from error
+    try:
+        client = Client(address, timeout="10s")  # type: ignore[no-untyped-call]  # unannotated
+    except (OSError, ValueError) as error:
+        message = f"no dask scheduler answers at '{address}': {error}"
+        raise UsageError(message) from error
+    with client:
+        yield client
+
+
 def _report_failures(extraction: Extraction) -> bool:
     for row in extraction.failures.itertuples():
         say(f"{row.participant_id} {row.session_id}: {row.file}: {row.reason}")
@@ -127,6 +154,7 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
     write_table(tissue, out / "tissue.tsv")
     for name, table in result_tables(describe_cohort(tables, lesions, measured.failures)).items():
         write_table(table, out / "cohort" / f"{name}.tsv")
+    _write_suggested_types(study, tables, measured.features, out)
     unconverged: list[str] = []
     for question in _questions(study, tables, lesions, tissue):
         say(f"answering: {question[0]}")
@@ -139,6 +167,17 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
     if unconverged:
         return ConvergenceError.exit_code
     return SOME_FAILED if not measured.failures.empty else 0
+
+
+def _write_suggested_types(
+    study: Study, tables: StudyTables, features: pd.DataFrame, out: Path
+) -> None:
+    """List lesions whose images disagree with their type; what raters said is never changed."""
+    if "susceptibility_ppb" not in study.outcomes:
+        return
+    for name, compare in (("disputed", disputed_lesions), ("confusion", type_confusion)):
+        table = compare(features, tables.lesions, rule=study.lesion_type_rule)
+        write_table(table, out / "types" / f"{name}.tsv")
 
 
 _Question = tuple[str, Sequence[str], Callable[[str], Any]]

@@ -48,9 +48,9 @@ class FeatureSettings:
 class LesionTypeRule:
     """Thresholds of `suggest_lesion_types`, in standard deviations of NAWM (1.4826 MAD) on QSM.
 
-    They are this project's, fitted to no data: with 5 ppb for one standard deviation of NAWM (an
-    assumption), 1 is midway between lesions that are as NAWM (0.5 ppb above it) and bright shells
-    (10.2 ppb above it; Zhang 2016).
+    They are this project's, changed once after a look at a simulated study: with 5 ppb for one
+    standard deviation of NAWM (an assumption), 1 is midway between lesions that are as NAWM
+    (0.5 ppb above it) and bright shells (10.2 ppb above it; Zhang 2016).
 
     Attributes
     ----------

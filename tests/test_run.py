@@ -112,3 +112,31 @@ def test_nothing_measured_at_all_is_an_error_in_words(one_visit, tmp_path):
 def test_some_participants_cannot_be_analysed_alone(small_study, tmp_path):
     with pytest.raises(UsageError, match="the analyses need every participant"):
         run_study(small_study, tmp_path, participants=["001"])
+
+
+def test_dask_workers_measure_the_same(one_visit, results, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
+    ) as cluster:
+        address = cluster.scheduler_address
+        assert run_study(one_visit, tmp_path, level="participant", dask=address) == 0
+    names = sorted(path.name for path in (results / "features").glob("*.tsv"))
+    assert sorted(path.name for path in (tmp_path / "features").glob("*.tsv")) == names
+    for name in names:
+        assert (tmp_path / "features" / name).read_bytes() == (
+            results / "features" / name
+        ).read_bytes()
+
+
+def test_no_scheduler_is_wrong_usage(one_visit, tmp_path):
+    with pytest.raises(UsageError, match="no dask scheduler answers at 'nowhere'"):
+        run_study(one_visit, tmp_path, level="participant", dask="nowhere")
+
+
+def test_lesions_whose_images_disagree_are_listed(results):
+    disputed = pd.read_csv(results / "types" / "disputed.tsv", sep="\t")
+    assert (disputed["suggested_type"] != disputed["lesion_type"]).all()
+    confusion = pd.read_csv(results / "types" / "confusion.tsv", sep="\t")
+    off = confusion[confusion["lesion_type"] != confusion["suggested_type"]]
+    assert off["n"].sum() == len(disputed)

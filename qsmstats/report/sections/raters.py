@@ -30,6 +30,10 @@ FOLDED = {
     "disagreements": "Lesions on which raters differ",
     "unlike_consensus": "Lesions whose type in the lesions table is not the raters' consensus",
 }
+IMAGES = {
+    "types/disputed": "Lesions whose images suggest another type than the lesions table",
+    "types/confusion": "Types in the lesions table against those that a rule reads off the images",
+}
 
 
 def section(context: Context) -> Section:
@@ -39,8 +43,9 @@ def section(context: Context) -> Section:
     if not rows.empty:
         blocks += _table(context)
         for name, caption in FOLDED.items():
-            table = context.display(f"raters/{name}", caption)
-            blocks += [Details(summary=caption, blocks=(table,))] if table else []
+            blocks += _folded(context, f"raters/{name}", caption)
+    for name, caption in IMAGES.items():
+        blocks += _folded(context, name, caption)
     if not blocks:
         text = "This study holds no ratings by several raters."
         blocks.append(Notice(text=text, warning=False))
@@ -116,6 +121,11 @@ def _figure(context: Context) -> list[FigureBlock]:
         alt=f"Forest of agreement coefficients: {spoken}.",
     )
     return [block]
+
+
+def _folded(context: Context, name: str, caption: str) -> list[Block]:
+    table = context.display(name, caption)
+    return [Details(summary=caption, blocks=(table,))] if table else []
 
 
 def _table(context: Context) -> list[Block]:
