@@ -198,8 +198,8 @@ def _methods(
         f" class claims ({unclaimed}) {rule[settings.unmapped]}. Lesions are nested in"
         f" {number_of(pairs.n_clusters, 'brain')}. Intervals at {level:.0%}: Wilson's score"
         " interval, which assumes that lesions are independent; a Bayesian beta-binomial"
-        " model under two priors on the correlation within brains; and the Rao-Scott Wilson interval with Student's t on the"
-        " number of brains minus one, as conservative bound."
+        " model under two priors on the correlation within brains; and the Rao-Scott Wilson"
+        " interval with Student's t on the number of brains minus one, as conservative bound."
     )
     if features.cutoffs.empty:
         return text
