@@ -47,6 +47,7 @@ _HOMES = {
     "to_long": "qsmstats.tables.wide",
     "trajectories": "qsmstats.studies.trajectory",
     "write_answer": "qsmstats.studies.answers",
+    "write_report": "qsmstats.report.page",
 }
 
 __all__ = ["__version__", *_HOMES]
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
     from qsmstats.accuracy.samplesize import accuracy_sample_size
     from qsmstats.checks.study import check_study
     from qsmstats.mixed.model import MixedModel
+    from qsmstats.report.page import write_report
     from qsmstats.run import run_study
     from qsmstats.simulate.cohort import simulate_study
     from qsmstats.studies.answers import write_answer

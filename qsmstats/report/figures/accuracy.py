@@ -84,7 +84,9 @@ def cluster_shares(frame: pd.DataFrame, axes: Axes) -> Axes:
         position = len(labels) - 1 - labels.index(row["label"])
         height = position + offsets[clusters.index(row["cluster"])]
         share = row["numerator"] / row["denominator"]
-        axes.scatter([share], [height], s=12 + 6 * row["denominator"], color=INK, alpha=0.55)
+        size = 12 + 6 * row["denominator"]
+        # A dot at 0 or 100 % is drawn whole, over the frame.
+        axes.scatter([share], [height], s=size, color=INK, alpha=0.55, clip_on=False)
         text = f"{row['cluster']}: {count(row['numerator'])}/{count(row['denominator'])}"
         axes.text(
             1.04, height, text, transform=axes.get_yaxis_transform(), va="center", size="small"
