@@ -113,8 +113,7 @@ def predict(
     fit
         A fitted mixed model.
     new
-        One row for each prediction, with the predictors and, for 'conditional', the grouping
-        columns; the rows of the fit if not given.
+        Predictors and, for 'conditional', grouping columns; the rows of the fit if not given.
     level
         'population' leaves the random effects out; 'conditional' adds those of the row's groups,
         zero for a group that the fit has not seen.
@@ -129,8 +128,7 @@ def predict(
     -------
     DataFrame
         Index of `new`; estimate, for 'conditional' also unseen_groups (their number), and with
-        `interval` std_error, df, conf_low, conf_high. A row outside what the data can tell
-        (a combination of levels that does not occur) is NaN.
+        `interval` std_error, df, conf_low, conf_high. A row that is not estimable is NaN.
 
     Raises
     ------
@@ -139,9 +137,7 @@ def predict(
     InvalidDataError
         If a column is missing, or holds an unseen category or a missing value.
     """
-    if level not in get_args(PredictionLevel):
-        msg = f"level={level!r} is unknown; use 'population' or 'conditional'"
-        raise UsageError(msg)
+    _check_choice("level", level, get_args(PredictionLevel))
     frame = fit.frame.data if new is None else new
     fixed, known = fit.fixed.reduce(fit.fixed.full_matrix(frame))
     fixed = np.where(known[:, None], fixed, np.nan)
@@ -150,10 +146,7 @@ def predict(
     else:
         table = _conditional(fit, frame, fixed, interval=interval)
     table.index = frame.index
-    if interval:
-        width = stats.t.isf((1 - confidence) / 2, table["df"]) * table["std_error"]
-        table["conf_low"], table["conf_high"] = table["estimate"] - width, table["estimate"] + width
-    return table
+    return _with_limits(table, confidence) if interval else table
 
 
 def residuals(fit: MixedFit, kind: Residuals = "conditional") -> pd.Series:
@@ -178,9 +171,7 @@ def residuals(fit: MixedFit, kind: Residuals = "conditional") -> pd.Series:
     UsageError
         If `kind` is unknown.
     """
-    if kind not in get_args(Residuals):
-        msg = f"kind={kind!r} is unknown; use one of {', '.join(get_args(Residuals))}"
-        raise UsageError(msg)
+    _check_choice("kind", kind, get_args(Residuals))
     values = fit.response - fit.fixed.matrix(fit.frame.data) @ fit.estimates
     if kind != "marginal":
         rows, system = _system(fit)
@@ -188,6 +179,17 @@ def residuals(fit: MixedFit, kind: Residuals = "conditional") -> pd.Series:
     if kind == "pearson":
         values = values / fit.sigma * (1.0 if fit.weights is None else np.sqrt(fit.weights))
     return pd.Series(values, index=pd.Index(fit.frame.kept, name="row"), name=f"{kind}_residual")
+
+
+def _with_limits(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    width = stats.t.isf((1 - confidence) / 2, table["df"]) * table["std_error"]
+    return table.assign(conf_low=table["estimate"] - width, conf_high=table["estimate"] + width)
+
+
+def _check_choice(option: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        msg = f"{option}={value!r} is unknown; use one of {', '.join(allowed)}"
+        raise UsageError(msg)
 
 
 def _system(fit: MixedFit) -> tuple[sparse.csr_array, ConditionalSystem]:
