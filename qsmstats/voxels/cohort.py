@@ -104,7 +104,10 @@ def extract_cohort(
         if participants is None:  # otherwise others may be writing there at this moment
             store.sweep()
         call = partial(_extract_or_read, store)
-    executor: Executor | None = client.get_executor() if hasattr(client, "get_executor") else client
+    # Not pure: a session whose worker died is run again, and must not be given its old failure.
+    executor: Executor | None = (
+        client.get_executor(pure=False) if hasattr(client, "get_executor") else client
+    )
     results: list[SessionResult | None] = [None] * len(todo)
     for done, (number, result) in enumerate(
         run_jobs(call, todo, workers=jobs, executor=executor), start=1

@@ -3,7 +3,8 @@
 A process that is killed (out of memory, most often) breaks a process pool, and every job that was
 waiting in it fails with it. Those jobs are run again, each in a process of its own: the one that
 kills its process again is to blame and is reported; the others are done. A dask cluster moves the
-jobs of a lost worker to another by itself.
+jobs of a lost worker to another by itself, and gives up on those that lost several; they too are
+run again alone.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 __all__ = ["process_pool", "run_jobs"]
@@ -54,25 +56,29 @@ def run_jobs(
     Yields
     ------
     tuple
-        A job's number and result; an exception where its worker died again, or where the executor
-        could not run it.
+        A job's number and result; an exception where it, or its worker, failed again when it was
+        run alone.
     """
-    if executor is not None:
-        yield from _run(executor, call, jobs, range(len(jobs)))
-        return
-    if workers == 1:
+    if executor is None and workers == 1:
         yield from ((number, call(job)) for number, job in enumerate(jobs))
         return
-    bereft = []
-    with process_pool(workers) as pool:
+    failed = []
+    with _executor(executor, workers) as pool:
         for number, result in _run(pool, call, jobs, range(len(jobs))):
-            if isinstance(result, BrokenExecutor):
-                bereft.append(number)
+            if isinstance(result, Exception):
+                failed.append(number)
             else:
                 yield number, result
-    for number in bereft:
-        with process_pool(1) as pool:
+    # Whatever waited in a broken pool, or ran on a worker that died several times, has failed with
+    # it; alone, only the job that kills its process fails again.
+    for number in failed:
+        with _executor(executor, 1) as pool:
             yield from _run(pool, call, jobs, [number])
+
+
+def _executor(given: Executor | None, workers: int) -> AbstractContextManager[Executor]:
+    """Return the caller's executor, which stays open, or a pool of our own, which does not."""
+    return process_pool(workers) if given is None else nullcontext(given)
 
 
 def _run(

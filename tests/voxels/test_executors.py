@@ -74,7 +74,7 @@ def test_a_cluster_gives_the_rows_of_one_process_and_stores_the_same_bytes(clust
 
 def test_a_cluster_worker_that_dies_at_work_loses_and_doubles_nothing(cluster, tmp_path):
     call = partial(workers.die_on, tmp_path, 4, 1)
-    results = list(run_jobs(call, list(range(9)), executor=cluster.get_executor()))
+    results = list(run_jobs(call, list(range(9)), executor=cluster.get_executor(pure=False)))
     assert sorted(results) == [(number, number * number) for number in range(9)]
     assert len(list(tmp_path.iterdir())) == 1, "no worker died"
 
@@ -99,6 +99,6 @@ def test_a_cohort_goes_on_when_a_worker_of_the_cluster_is_killed(cluster, tmp_pa
 
 def test_a_job_that_kills_every_worker_of_a_cluster_is_reported_alone(cluster, tmp_path):
     call = partial(workers.die_on, tmp_path, 4, 99)
-    results = dict(run_jobs(call, list(range(9)), executor=cluster.get_executor()))
+    results = dict(run_jobs(call, list(range(9)), executor=cluster.get_executor(pure=False)))
     assert "KilledWorker" in repr(results.pop(4))
     assert results == {number: number * number for number in range(9) if number != 4}
