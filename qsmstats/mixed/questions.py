@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit
     from qsmstats.mixed.inference import Method
     from qsmstats.mixed.influence import Influence
+    from qsmstats.mixed.resample import Bootstrap
     from qsmstats.mixed.variance import RSquared
 
 __all__ = ["Questions"]
@@ -210,3 +211,17 @@ class Questions:
         from qsmstats.mixed.describe import methods_text
 
         return methods_text(self._fit())
+
+    def simulate(self, n: int = 1, *, seed: int | None = None) -> pd.DataFrame:
+        """Draw outcomes from the model, with new random effects; see `resample.simulate`."""
+        from qsmstats.mixed.resample import simulate
+
+        return simulate(self._fit(), n, seed=seed)
+
+    def bootstrap(
+        self, n: int = 1000, *, seed: int | None = None, level: float = 0.95
+    ) -> Bootstrap:
+        """Refit the model to outcomes simulated from it; see `resample.bootstrap`."""
+        from qsmstats.mixed.resample import bootstrap
+
+        return bootstrap(self._fit(), n, seed=seed, level=level)
