@@ -10,7 +10,7 @@ and :math:`\mathrm{Var}(u \mid y) = \sigma^2 K^{-1}` for known :math:`\beta` and
 :math:`K` has one row for each random effect, never one for each observation. Its block of the
 grouping with most levels is block diagonal (:math:`A`, one small block a group) and is eliminated
 first; what is left, :math:`S = D - C'A^{-1}C`, falls apart into one block for each connected set
-of groups (each patient, when lesions are nested in patients; one block when factors are crossed).
+of groups (each school, when classes are nested in schools; one block when factors are crossed).
 It works at singular :math:`\Lambda`.
 """
 

@@ -1,6 +1,6 @@
 """Sweeping large crossed factors: one factor sparsely, all others in one dense block.
 
-Where the grouping factors cross (students and lecturers, patients and raters), eliminating one
+Where the grouping factors cross (students and lecturers, items and raters), eliminating one
 links the groups of the others. The factor with most effects is swept group by group as in
 `sweeps`; its cross-products with the others, C = Z1'W [Z2 | U], are sparse. What is left is one
 dense block of all other effects, bordered by U,

@@ -9,8 +9,8 @@ of weighted cross-products (W diagonal: prior weights), and the whole data keep 
 residual variances differ between strata, blocks and F0 are kept per stratum, because the
 likelihood is linear in the strata's precisions before the first sweep.
 
-Groups of the finest level that share the same Z'Z (lesions seen at two visits, patients with 31
-lesions) enter the likelihood only through the sum of their C'C, so they are summed into bins, one
+Groups of the finest level that share the same Z'Z (leaves measured on two days, trees with 31
+leaves) enter the likelihood only through the sum of their C'C, so they are summed into bins, one
 per parent and shape. With a random intercept alone an evaluation then costs as much as there are
 distinct group sizes, whatever the number of rows or groups.
 

@@ -33,7 +33,7 @@ class DesignTerm:
     Attributes
     ----------
     label
-        The term as written ("years:lesion_type"); "Intercept" for the constant.
+        The term as written ("years:treatment"); "Intercept" for the constant.
     columns
         Its columns among all columns, dropped ones included.
     categories, numbers

@@ -212,7 +212,7 @@ def _population(
     table = pd.DataFrame({"estimate": fixed @ fit.estimates})
     if interval:
         std_error, nu = np.full((2, len(fixed)), np.nan)
-        # Rows repeat (every lesion of a visit, say); inference is done once for each kind.
+        # Rows repeat (every leaf of a day, say); inference is done once for each kind.
         distinct, place = np.unique(fixed[known], axis=0, return_inverse=True)
         if len(distinct):
             inference = row_inference(fit, distinct, df)

@@ -1,6 +1,6 @@
 """Groups of rows: the observed combinations of one or more columns.
 
-Levels of an interaction need no unique names: ``(1 | patient:lesion)`` groups by the pair. Levels
+Levels of an interaction need no unique names: ``(1 | tree:leaf)`` groups by the pair. Levels
 are ordered by the first column, then the second, each in its own order.
 """
 

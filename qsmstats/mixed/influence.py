@@ -14,7 +14,7 @@ With :math:`U = [X \mid y]` and :math:`H = W^{-1} + ZTZ'` at the fitted relative
     = W_g^{-1} + B \left[\{(K^{-1})_{BB}\}^{-1} - B'W_gB\right]^{-1} B'
 
 so that nothing larger than the random effects of one group is inverted. Where a group shares no
-random effect with another (patients of a nested design) the bracket is the identity.
+random effect with another (schools of a nested design) the bracket is the identity.
 
 The variances are held at their estimates from all data: these are the exact generalised
 least-squares estimates without the group, not a refit. Cook's distance is
@@ -75,7 +75,7 @@ def influence(fit: MixedFit, by: str) -> Influence:
     fit
         A fitted mixed model.
     by
-        A column of the model, or several joined by colons ("participant_id:lesion_id").
+        A column of the model, or several joined by colons ("school:class").
 
     Raises
     ------

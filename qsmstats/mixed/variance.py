@@ -135,8 +135,8 @@ def icc(fit: MixedFit) -> pd.DataFrame:
     -------
     DataFrame
         group, variance (its mean over the rows where a slope varies), icc; the residual last. The
-        shares add up to one; two rows of the same lesion of a patient correlate by the sum of the
-        shares of lesion and patient.
+        shares add up to one; two rows of the same class of a school correlate by the sum of the
+        shares of class and school.
     """
     parts = {**_mean_variances(fit), "Residual": _mean_residual(fit)}
     table = pd.DataFrame({"group": list(parts), "variance": list(parts.values())})
