@@ -200,17 +200,17 @@ class Questions:
 
         return residual_variance_test(self._fit())
 
-    def summary(self) -> str:
+    def summary(self, *, df: Method = "satterthwaite", level: float = 0.95) -> str:
         """Return the fit as text; see `describe.summary`."""
         from qsmstats.mixed.describe import summary
 
-        return summary(self._fit())
+        return summary(self._fit(), df=df, level=level)
 
-    def methods_text(self) -> str:
+    def methods_text(self, *, df: Method = "satterthwaite") -> str:
         """Return what a methods section should say of this fit; see `describe.methods_text`."""
         from qsmstats.mixed.describe import methods_text
 
-        return methods_text(self._fit())
+        return methods_text(self._fit(), df=df)
 
     def simulate(self, n: int = 1, *, seed: int | None = None) -> pd.DataFrame:
         """Draw outcomes from the model, with new random effects; see `resample.simulate`."""

@@ -179,7 +179,7 @@ def _differences(
         models=fit_record(fit),
         residuals=model_residuals(fit, rows, factor),
         random_effects=fit.random_effects(),
-        methods=fit.methods_text(),
+        methods=fit.methods_text(df=df),
         notes=notes,
     )
 

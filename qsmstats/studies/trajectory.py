@@ -128,7 +128,7 @@ def trajectories(
         models=fit_record(fit),
         residuals=model_residuals(fit, followed, "lesion_type"),
         random_effects=fit.random_effects(),
-        methods=fit.methods_text(),
+        methods=fit.methods_text(df=df),
         notes=notes,
     )
 

@@ -83,6 +83,8 @@ def test_settings_change_the_model(lesions):
     answer = baseline_differences(lesions, settings=settings)
     assert set(answer.contrasts["adjust"]) == {"bonferroni"}
     assert "age" not in set(answer.coefficients["term"])
+    assert "Kenward" in answer.methods
+    assert "Satterthwaite" not in answer.methods
 
 
 def test_one_type_is_no_comparison(lesions):

@@ -5,6 +5,7 @@ import pytest
 
 from qsmstats import trajectories
 from qsmstats.errors import NotIdentifiedError
+from qsmstats.settings import ModelSettings
 
 from .conftest import SLOPES
 
@@ -55,6 +56,12 @@ def test_a_lesion_keeps_the_type_of_its_first_session(lesions):
     np.testing.assert_allclose(
         answer.slopes["estimate"], trajectories(lesions).slopes["estimate"], rtol=1e-12
     )
+
+
+def test_the_methods_text_names_the_degrees_of_freedom_that_were_used(lesions):
+    answer = trajectories(lesions, settings=ModelSettings(df="kenward-roger"))
+    assert "Kenward" in answer.methods
+    assert "Satterthwaite" not in answer.methods
 
 
 def test_one_visit_cannot_tell_a_change(lesions):
