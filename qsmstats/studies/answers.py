@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qsmstats.mixed.model import MixedFit
 
 __all__ = [
+    "ModelAnswer",
     "combine_answers",
     "fit_record",
     "fit_study_model",
@@ -37,6 +38,46 @@ __all__ = [
 ]
 
 DECIMALS = "%.10g"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ModelAnswer:
+    """What every answer of a mixed model holds; the studies add what they asked for.
+
+    Attributes
+    ----------
+    outcome
+        Column analysed.
+    fit
+        The mixed model.
+    counts
+        Rows, participants, and raw mean and SD per level.
+    means
+        Marginal means: level estimate std_error df conf_low conf_high.
+    anova
+        Type III tests of the model's terms.
+    coefficients, variances, models
+        Fixed effects, variance components, and the record of the fit.
+    residuals, random_effects
+        For model checks: level fitted residual; conditional modes with standard errors.
+    methods
+        What was done, for a methods section.
+    notes
+        What the reader must know, in words.
+    """
+
+    outcome: str
+    fit: MixedFit
+    counts: pd.DataFrame
+    means: pd.DataFrame
+    anova: pd.DataFrame
+    coefficients: pd.DataFrame
+    variances: pd.DataFrame
+    models: pd.DataFrame
+    residuals: pd.DataFrame
+    random_effects: pd.DataFrame
+    methods: str
+    notes: tuple[str, ...]
 
 
 def fit_study_model(formula: str, data: pd.DataFrame, outcome: str) -> MixedFit:

@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from qsmstats.errors import ModelError
-from qsmstats.mixed.model import MixedFit
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import (
+    ModelAnswer,
     fit_record,
     fit_study_model,
     hedges_g,
@@ -34,47 +34,19 @@ DEFAULTS = ModelSettings()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GroupDifferences:
+class GroupDifferences(ModelAnswer):
     """Differences of one map between the levels of one factor.
 
     Attributes
     ----------
-    outcome, factor
-        Column analysed and column whose levels are compared.
-    fit
-        The mixed model.
-    counts
-        Rows, participants, and raw mean and SD per level.
-    means
-        Marginal means: level estimate std_error df conf_low conf_high.
+    factor
+        Column whose levels are compared.
     contrasts
         Pairwise differences, unadjusted and adjusted p side by side, Hedges' g.
-    anova
-        Type III tests of the model's terms.
-    coefficients, variances, models
-        Fixed effects, variance components, and the record of the fit.
-    residuals, random_effects
-        For model checks: level fitted residual; conditional modes with standard errors.
-    methods
-        What was done, for a methods section.
-    notes
-        What the reader must know, in words.
     """
 
-    outcome: str
     factor: str
-    fit: MixedFit
-    counts: pd.DataFrame
-    means: pd.DataFrame
     contrasts: pd.DataFrame
-    anova: pd.DataFrame
-    coefficients: pd.DataFrame
-    variances: pd.DataFrame
-    models: pd.DataFrame
-    residuals: pd.DataFrame
-    random_effects: pd.DataFrame
-    methods: str
-    notes: tuple[str, ...]
 
 
 def baseline_differences(

@@ -21,6 +21,7 @@ from qsmstats.mixed.model import MixedFit
 from qsmstats.mixed.multiplicity import adjust_p_values
 from qsmstats.settings import Adjustment, DfMethod, ModelSettings
 from qsmstats.studies.answers import (
+    ModelAnswer,
     fit_record,
     fit_study_model,
     model_residuals,
@@ -35,49 +36,21 @@ HORIZON_YEARS = 2.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trajectories:
-    """Change of one map over time, per lesion type.
+class Trajectories(ModelAnswer):
+    """Change of one map over time, per lesion type; `means` are those at 0, 1 and 2 years.
 
     Attributes
     ----------
-    outcome
-        Column analysed.
-    fit
-        The mixed model.
-    counts
-        Rows, participants, raw mean and SD per type.
     slopes, slope_contrasts
         Change per year of each type, and its pairwise differences (adjusted).
     changes
         Change of each type from 0 to 2 years. Slopes and changes are tested once per type, and
         adjusted for the number of types.
-    means
-        Marginal means of each type at 0, 1 and 2 years.
-    anova, coefficients, variances, models
-        Type III tests, fixed effects, variance components, and the record of the fit.
-    residuals, random_effects
-        For model checks: level fitted residual; conditional modes with standard errors.
-    methods
-        What was done, for a methods section.
-    notes
-        What the reader must know, in words.
     """
 
-    outcome: str
-    fit: MixedFit
-    counts: pd.DataFrame
     slopes: pd.DataFrame
     slope_contrasts: pd.DataFrame
     changes: pd.DataFrame
-    means: pd.DataFrame
-    anova: pd.DataFrame
-    coefficients: pd.DataFrame
-    variances: pd.DataFrame
-    models: pd.DataFrame
-    residuals: pd.DataFrame
-    random_effects: pd.DataFrame
-    methods: str
-    notes: tuple[str, ...]
 
 
 def trajectories(
