@@ -13,6 +13,8 @@ import pytest
 from qsmstats import run_study
 from qsmstats.errors import InvalidDataError, UsageError
 
+from .clusters import loopback_cluster
+
 
 def keep_first_sessions(study):
     for path in study.rglob("sub-*_sessions.tsv"):
@@ -115,10 +117,7 @@ def test_some_participants_cannot_be_analysed_alone(small_study, tmp_path):
 
 
 def test_dask_workers_measure_the_same(one_visit, results, tmp_path):
-    distributed = pytest.importorskip("distributed")
-    with distributed.LocalCluster(
-        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address=None
-    ) as cluster:
+    with loopback_cluster(workers=1) as cluster:
         address = cluster.scheduler_address
         assert run_study(one_visit, tmp_path, level="participant", dask=address) == 0
     names = sorted(path.name for path in (results / "features").glob("*.tsv"))

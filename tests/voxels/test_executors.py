@@ -15,6 +15,7 @@ from qsmstats.study import open_study
 from qsmstats.voxels.cohort import extract_cohort
 from qsmstats.voxels.executors import run_jobs
 
+from ..clusters import loopback_cluster
 from . import workers
 from .phantoms import stored, write_study
 
@@ -51,16 +52,7 @@ def test_a_job_whose_process_was_killed_once_is_done_in_the_end(tmp_path):
 @pytest.fixture(scope="module")
 def cluster():
     distributed = pytest.importorskip("distributed")
-    with (
-        distributed.LocalCluster(
-            n_workers=2,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address=None,
-            processes=True,
-        ) as cluster,
-        distributed.Client(cluster) as client,
-    ):
+    with loopback_cluster(workers=2) as cluster, distributed.Client(cluster) as client:
         yield client
 
 
