@@ -12,13 +12,16 @@ from typing import Literal
 __all__ = [
     "FeatureSettings",
     "HistologySettings",
+    "LesionIds",
     "LesionTypeRule",
+    "MatchingSettings",
     "ModelSettings",
     "RaterSettings",
 ]
 
 DfMethod = Literal["satterthwaite", "kenward-roger", "normal", "residual"]
 Adjustment = Literal["tukey", "holm", "bonferroni", "fdr_bh", "none"]
+LesionIds = Literal["consistent", "independent"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +45,24 @@ class FeatureSettings:
     ring_mm: float = 2.0
     nawm_distance_mm: float = 4.0
     layer_mm: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchingSettings:
+    """Which lesion of one session is which lesion of the next.
+
+    Attributes
+    ----------
+    lesion_ids
+        "consistent": a lesion has the same `lesion_id` at every session of its participant.
+        "independent": each session was labelled on its own, so that equal identifiers mean
+        nothing; lesions are then matched by their voxels (`qsmstats.match_visits`).
+    min_overlap
+        Share of the smaller lesion that two lesions must have in common to be tied.
+    """
+
+    lesion_ids: LesionIds = "consistent"
+    min_overlap: float = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

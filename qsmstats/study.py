@@ -22,7 +22,9 @@ from qsmstats.settings import (
     DfMethod,
     FeatureSettings,
     HistologySettings,
+    LesionIds,
     LesionTypeRule,
+    MatchingSettings,
     ModelSettings,
     RaterSettings,
 )
@@ -96,6 +98,7 @@ class Study:
     tables: Mapping[str, TableSpec]
     lesion_types: Mapping[str, str] = field(default_factory=dict)
     features: FeatureSettings = field(default_factory=FeatureSettings)
+    matching: MatchingSettings = field(default_factory=MatchingSettings)
     lesion_type_rule: LesionTypeRule = field(default_factory=LesionTypeRule)
     models: ModelSettings = field(default_factory=ModelSettings)
     histology: HistologySettings = field(default_factory=HistologySettings)
@@ -145,7 +148,13 @@ class _Reader:
 
 
 _Settings = TypeVar(
-    "_Settings", FeatureSettings, LesionTypeRule, ModelSettings, HistologySettings, RaterSettings
+    "_Settings",
+    FeatureSettings,
+    MatchingSettings,
+    LesionTypeRule,
+    ModelSettings,
+    HistologySettings,
+    RaterSettings,
 )
 
 
@@ -185,6 +194,7 @@ def open_study(folder: str | Path) -> Study:
         tables=_tables(reader, reader.section(raw, "tables")),
         lesion_types=reader.section(raw, "lesion_types"),
         features=_settings(reader, FeatureSettings, "features", raw),
+        matching=_settings(reader, MatchingSettings, "matching", raw),
         lesion_type_rule=_settings(reader, LesionTypeRule, "lesion_type_rule", raw),
         models=_settings(reader, ModelSettings, "models", raw),
         histology=_settings(reader, HistologySettings, "histology", raw),
@@ -343,12 +353,16 @@ def _check_distances(reader: _Reader, study: Study) -> None:
 
 def _check_settings(reader: _Reader, study: Study) -> None:
     _check_distances(reader, study)
+    if not 0 < study.matching.min_overlap <= 1:
+        text = f"{study.matching.min_overlap} is no share above 0 and at most 1"
+        reader.report("matching.min_overlap", text)
     if not 0 < study.models.level < 1:
         reader.report("models.level", f"{study.models.level} lies outside 0 to 1")
     for name in ("baseline", "tissue", "trajectory"):
         _check_formula(reader, f"models.{name}", getattr(study.models, name))
     reader.known("models.outcomes", study.models.outcomes, (spec.name for spec in study.maps))
     for value, allowed, where in (
+        (study.matching.lesion_ids, get_args(LesionIds), "matching.lesion_ids"),
         (study.histology.unmapped, ("exclude", "negative"), "histology.unmapped"),
         (study.models.df, get_args(DfMethod), "models.df"),
         (study.models.adjust, get_args(Adjustment), "models.adjust"),
