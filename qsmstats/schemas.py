@@ -1,9 +1,11 @@
 """What data_schemas/ says: columns, types, units, levels and spellings of every table.
 
 The files follow the Table Schema of Frictionless Data Package 2.0
-(https://datapackage.org/standard/table-schema/) with four additions on a field: `unit`, `levels`
-(title and description per level of the enum), `spellings` (what else the field writes for a level)
-and `optional` (the column may be absent). They are the only place where these facts stand.
+(https://datapackage.org/standard/table-schema/) with five additions on a field: `unit`, `levels`
+(title and description per level of the enum), `spellings` (what else the field writes for a level),
+`names` (what else the column is called) and `optional` (the column may be absent). A table has
+`names` too, and a map `file_names`: what files are called that hold it. They are the only place
+where these facts stand.
 """
 
 from __future__ import annotations
@@ -41,6 +43,7 @@ class FieldSchema:
     level_titles: Mapping[str, str] = field(default_factory=dict)
     level_descriptions: Mapping[str, str] = field(default_factory=dict)
     spellings: Mapping[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +58,7 @@ class TableSchema:
     unique_keys: tuple[tuple[str, ...], ...]
     foreign_keys: tuple[tuple[tuple[str, ...], str], ...]
     missing_values: tuple[str, ...]
+    names: tuple[str, ...]
     descriptor: Mapping[str, Any]
 
     def column(self, name: str) -> FieldSchema:
@@ -80,6 +84,8 @@ class MapSchema:
     median_abs_low, median_abs_high
         The median absolute value in white matter lies between these where the unit is as declared;
         outside, the unit is contradicted.
+    file_names
+        Words in the names of files that hold the map.
     """
 
     name: str
@@ -91,6 +97,7 @@ class MapSchema:
     high: float
     median_abs_low: float
     median_abs_high: float
+    file_names: tuple[str, ...] = ()
 
 
 def _folder() -> Path:
@@ -122,6 +129,7 @@ def _field(raw: Mapping[str, Any]) -> FieldSchema:
         spellings={
             word: level for level, words in raw.get("spellings", {}).items() for word in words
         },
+        names=tuple(raw.get("names", ())),
     )
 
 
@@ -147,6 +155,7 @@ def load_schema(name: str) -> TableSchema:
             for key in raw.get("foreignKeys", ())
         ),
         missing_values=tuple(raw["missingValues"]),
+        names=tuple(raw.get("names", ())),
         descriptor=raw,
     )
 
@@ -164,6 +173,7 @@ def map_schemas() -> Mapping[str, MapSchema]:
             unit=item["unit"],
             units=item["units"],
             **item["plausible"],
+            file_names=tuple(item["file_names"]),
         )
         for name, item in raw.items()
     }

@@ -8,6 +8,7 @@ all rows of a missing participant share one problem.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
@@ -16,6 +17,7 @@ from frictionless import Check, Row, errors
 from qsmstats.errors import Problem
 from qsmstats.schemas import load_schema
 from qsmstats.tables.raw import RawTable, place_problem
+from qsmstats.tables.spelling import did_you_mean, word_key
 
 __all__ = ["CellProblems", "UniqueKeys", "key_problems", "position_of", "reference_problems"]
 
@@ -117,6 +119,7 @@ def reference_problems(
             continue
         size = targets[name].known_parts(words) + 1
         text = f"{tables[name].file} has no row with {_named(key[:size], words[:size])}"
+        text += did_you_mean(targets[name].alike(words[:size]))
         yield place_problem(raw, position_of(error), key[size - 1], text)
 
 
@@ -125,6 +128,7 @@ class _Target:
 
     def __init__(self, raw: RawTable, key: Sequence[str], cells: CellProblems) -> None:
         rows = list(raw.cells[list(key)].itertuples(index=False, name=None))
+        self.rows = set(rows)
         self.known = {row[:size] for row in rows for size in range(1, len(key))}
         broken = sorted({position for position, name in cells if name in key})
         self.broken = {
@@ -136,6 +140,15 @@ class _Target:
     def known_parts(self, words: tuple[str, ...]) -> int:
         """Return how many leading parts of a key the table has together."""
         return sum(words[:size] in self.known for size in range(1, len(words)))
+
+    def alike(self, words: tuple[str, ...]) -> list[str]:
+        """Return up to two last parts that differ only in case, prefix and leading zeros.
+
+        A spreadsheet makes 1 of 001, and a table often leaves out the sub- of the folders.
+        """
+        *before, last = words
+        others = sorted(row[len(before)] for row in self.rows if row[: len(before)] == (*before,))
+        return [word for word in dict.fromkeys(others) if _bare(word) == _bare(last)][:2]
 
     def may_mean(self, words: tuple[str, ...]) -> bool:
         """Tell whether a row with a broken key, reported for itself, may be the one sought.
@@ -151,6 +164,10 @@ class _Target:
             )
             for row in self.broken
         )
+
+
+def _bare(identifier: str) -> str:
+    return re.sub(r"^(sub|ses)?0*", "", word_key(identifier))
 
 
 def _whole_key(

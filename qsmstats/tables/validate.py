@@ -155,7 +155,7 @@ def _explain(
     field = next(field for field in schema.descriptor["fields"] if field["name"] == column.name)
     limit = field["constraints"][rule]
     if rule == "pattern":
-        return f"'{word}' does not follow {limit}{_pattern_hint(word, limit)}"
+        return _no_identifier(word, limit)
     side = "below the minimum" if rule == "minimum" else "above the maximum"
     unit = "" if column.unit in (None, "1") else f" (unit: {column.unit})"
     return f"{word} is {side}, {limit}{unit}"
@@ -173,9 +173,9 @@ def _number_hint(word: str, schema: TableSchema) -> str:
     return f"; a missing value is written {schema.missing_values[0]}"
 
 
-def _pattern_hint(word: str, pattern: str) -> str:
-    """Offer the word with the prefix that the pattern starts with (``sub-``), if that fits."""
-    prefix = pattern.split("[", 1)[0]
-    bare = re.sub(rf"^{re.escape(prefix.rstrip('-'))}[-_ ]*", "", word, flags=re.IGNORECASE)
-    fitting = f"{prefix}{re.sub(r'[-_ ]', '', bare)}"
-    return f"; did you mean '{fitting}'?" if re.fullmatch(pattern, fitting) else ""
+def _no_identifier(word: str, pattern: str) -> str:
+    """Say which signs an identifier may hold, and offer the word without the others."""
+    allowed = " ".join(sign for sign in "-._" if re.fullmatch(pattern, f"a{sign}a"))
+    fitting = re.sub(r"[^0-9A-Za-z.-]+", "-", word).strip(".-")
+    hint = f"; did you mean '{fitting}'?" if re.fullmatch(pattern, fitting) else ""
+    return f"'{word}' is no identifier: letters and digits, with {allowed} between{hint}"

@@ -127,12 +127,12 @@ def test_a_label_without_row_and_a_row_without_label(folder):
 def test_the_label_of_a_broken_row_is_not_called_one_without_a_row(folder):
     content = tables()
     content["lesions"][3][3] = "x"
-    content["lesions"][9][0] = "sub_1"
+    content["lesions"][9][0] = "sub 1"
     write_tables(folder, content)
     messages = [message for _, message in found(folder)]
     assert len(messages) == 2
     assert messages[0].startswith("lesions.tsv row 4, column 'label': 'x' is no whole number")
-    assert messages[1].startswith("lesions.tsv row 10, column 'participant_id': 'sub_1' does not")
+    assert messages[1].startswith("lesions.tsv row 10, column 'participant_id': 'sub 1' is no")
 
 
 def test_images_are_checked_although_tables_are_broken(folder):

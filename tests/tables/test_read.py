@@ -191,9 +191,14 @@ FAULTS = {
         "in row 3; every row needs its own key",
     ),
     "bad identifier": (
+        change("ratings", 3, "participant_id", "sub 01"),
+        "ratings.tsv row 3, column 'participant_id': 'sub 01' is no identifier: letters and "
+        "digits, with - . _ between; did you mean 'sub-01'?",
+    ),
+    "identifier without its prefix": (
         change("ratings", 3, "participant_id", "1"),
-        "ratings.tsv row 3, column 'participant_id': '1' does not follow sub-[0-9A-Za-z]+; did you "
-        "mean 'sub-1'?",
+        "ratings.tsv row 3, column 'participant_id': lesions.tsv has no row with participant_id "
+        "'1'; did you mean 'sub-01'?",
     ),
     "column that the features bring": (
         rename("participants", "center", "volume_mm3"),
@@ -430,8 +435,8 @@ def test_every_format_gives_the_same_tables(tmp_path, suffix):
 
 # Columns by what breaks a cell of theirs, in every table.
 BROKEN = {
-    "participant_id": ["x", "sub_1", "sub-é", ""],
-    "session_id": ["one", "ses-", "n/a"],
+    "participant_id": ["a b", "sub/1", "sub-é", ""],
+    "session_id": ["ses_1", "-1", "n/a"],
     "lesion_id": ["", "n/a"],
     "rater_id": [""],
     "brain_id": ["NA"],
