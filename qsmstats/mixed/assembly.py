@@ -10,105 +10,28 @@ a sensible one for any data.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
-from qsmstats.mixed.design import FixedDesign, RandomDesign, fixed_design, random_design
+from qsmstats.mixed.design import fixed_design, random_design
 from qsmstats.mixed.formula import ParsedFormula
 from qsmstats.mixed.frame import ModelFrame, model_frame
 from qsmstats.mixed.grouping import Grouping, coded_column, grouping
-from qsmstats.mixed.rank import independent_columns
+from qsmstats.mixed.identify import check_absorbed, check_groups, check_rows, whiten
+from qsmstats.mixed.layout import Layout, Problem, RandomColumns, Residuals
 from qsmstats.mixed.terms import Terms, evaluate, read_terms
 
-__all__ = ["Problem", "RandomColumns", "Residuals", "assemble"]
+__all__ = ["assemble", "attach_outcome", "lay_out"]
 
 Matrix = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 # Share of the outcome that the fixed part must leave for a variance to be estimable in doubles.
 _NOTHING_LEFT = 1e-12
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RandomColumns:
-    """A random term with its rows.
-
-    Attributes
-    ----------
-    design
-        The term.
-    codes
-        Group of each row, shape (n,).
-    columns
-        Whitened columns Z S^-1, shape (n, q).
-    whitener
-        S, upper triangular, shape (q, q).
-    """
-
-    design: RandomDesign
-    codes: Codes
-    columns: Matrix
-    whitener: Matrix
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Residuals:
-    """What is known beforehand of the residual variances.
-
-    Attributes
-    ----------
-    column, levels
-        Column whose levels have their own variance, and these levels; None and () where there is
-        one variance.
-    codes
-        Level of each row, shape (n,), or None.
-    weight_column
-        Column of prior weights, or None.
-    prior
-        Prior weights, shape (n,), or None.
-    """
-
-    column: str | None
-    levels: tuple[object, ...]
-    codes: Codes | None
-    weight_column: str | None
-    prior: Matrix | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Problem:
-    """A model brought onto its data.
-
-    Attributes
-    ----------
-    frame, fixed, random, residuals
-        Rows, fixed part, random terms and residual variances.
-    response
-        The outcome, shape (n,).
-    basis, root
-        Q, shape (n, p), and R, shape (p, p): X = Q R.
-    reduced, scale, projection
-        (y - Q projection) / scale, shape (n,); the scale; the projection, shape (p,).
-    notes
-        What a reader of the fit should know of the data and the design.
-    """
-
-    frame: ModelFrame
-    fixed: FixedDesign
-    random: tuple[RandomColumns, ...]
-    residuals: Residuals
-    response: Matrix
-    basis: Matrix
-    root: Matrix
-    reduced: Matrix
-    scale: float
-    projection: Matrix
-    notes: tuple[str, ...]
 
 
 def assemble(
@@ -138,36 +61,75 @@ def assemble(
     NotIdentifiedError
         If the design cannot tell the parameters apart.
     """
+    columns = _columns(data)
+    response = read_terms(f"0 + {_as_term(parsed.response, columns)}", columns)
+    layout = _lay_out(parsed, data, contrasts, weights, [response])
+    return attach_outcome(layout, _response(response, layout.frame, parsed.response), parsed)
+
+
+def lay_out(
+    parsed: ParsedFormula,
+    data: pd.DataFrame,
+    contrasts: Mapping[str, str],
+    weights: Sequence[str],
+) -> Layout:
+    """Bring all of a model but its outcome onto its rows; parameters and errors as `assemble`."""
+    return _lay_out(parsed, data, contrasts, weights, [])
+
+
+def attach_outcome(layout: Layout, outcome: Matrix, parsed: ParsedFormula) -> Problem:
+    """Join an outcome, shape (n,), to the rows of a layout.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the fixed part reproduces the outcome.
+    """
+    reduced, scale, projection = _reduce(outcome, layout.basis, parsed.response)
+    return Problem(
+        **{field.name: getattr(layout, field.name) for field in fields(Layout)},
+        response=outcome,
+        reduced=reduced,
+        scale=scale,
+        projection=projection,
+    )
+
+
+def _columns(data: pd.DataFrame) -> list[object]:
     if not isinstance(data, pd.DataFrame):
         raise UsageError(f"data must be a pandas DataFrame, not {type(data).__name__}")
-    columns = list(data.columns)
-    response = read_terms(f"0 + {_as_term(parsed.response, columns)}", columns)
+    return list(data.columns)
+
+
+def _lay_out(
+    parsed: ParsedFormula,
+    data: pd.DataFrame,
+    contrasts: Mapping[str, str],
+    weights: Sequence[str],
+    response: Sequence[Terms],
+) -> Layout:
+    columns = _columns(data)
     fixed = read_terms(parsed.fixed, columns, contrasts)
     random = [read_terms(term.expression, columns, contrasts) for term in parsed.random]
-    frame = _frame(data, [response, fixed, *random], parsed, weights)
-    y = _response(response, frame, parsed.response)
+    frame = _frame(data, [*response, fixed, *random], parsed, weights)
     residuals = _residuals(frame, weights)
     design, basis, root = fixed_design(fixed, frame)
-    _check_rows(design, len(y))
-    reduced, scale, projection = _reduce(y, basis, parsed.response)
+    n = len(frame.data)
+    check_rows(design, n)
     groups = _groupings(parsed, frame)
     effects = tuple(
         _random_columns(term.label, terms, *groups[term.group], frame)
         for term, terms in zip(parsed.random, random, strict=True)
     )
-    _check_groups(effects, len(y))
-    _check_absorbed(effects, basis)
-    return Problem(
+    check_groups(effects, n)
+    check_absorbed(effects, basis)
+    return Layout(
         frame=frame,
         fixed=design,
         random=effects,
         residuals=residuals,
-        response=y,
         basis=basis,
         root=root,
-        reduced=reduced,
-        scale=scale,
-        projection=projection,
         notes=tuple(_notes(frame, effects)),
     )
 
@@ -269,60 +231,5 @@ def _random_columns(
     label: str, terms: Terms, groups: Grouping, codes: Codes, frame: ModelFrame
 ) -> RandomColumns:
     design, values = random_design(label, terms, groups, frame)
-    basis = independent_columns(values)
-    if len(basis.dropped):
-        names = ", ".join(design.names[index] for index in basis.dropped)
-        raise NotIdentifiedError(
-            f"{label}: the columns {names} are linear combinations of the others in this term; "
-            "remove them"
-        )
+    basis = whiten(design, values)
     return RandomColumns(design=design, codes=codes, columns=basis.q, whitener=basis.r)
-
-
-def _check_rows(fixed: FixedDesign, n: int) -> None:
-    if len(fixed.names) < n:
-        return
-    most = max(fixed.factors, key=lambda name: len(fixed.factors[name]), default=None)
-    hint = "" if most is None else f" ('{most}' alone has {len(fixed.factors[most])} levels)"
-    raise NotIdentifiedError(
-        f"{n} rows cannot identify {len(fixed.names)} fixed effects and a residual variance{hint}"
-    )
-
-
-def _check_groups(random: Sequence[RandomColumns], n: int) -> None:
-    for part in random:
-        label, groups, width = part.design.label, part.design.grouping.size, part.columns.shape[1]
-        if groups < 2:
-            raise NotIdentifiedError(
-                f"{label}: there is one group only; a variance between groups needs at least two"
-            )
-        if groups * width >= n:
-            raise NotIdentifiedError(
-                f"{label}: {groups} groups with {width} random effects each against {n} rows; "
-                "its variance cannot be told from the residual variance"
-            )
-
-
-def _check_absorbed(random: Sequence[RandomColumns], basis: Matrix) -> None:
-    """Refuse random effects that are linear combinations of the fixed part.
-
-    The REML criterion does not depend on their variance at all, so any value would be reported.
-    """
-    n, p = basis.shape
-    for part in random:
-        groups, width = part.design.grouping.size, part.columns.shape[1]
-        # Independent effects of all groups cannot lie in fewer fixed columns than there are.
-        if groups * width > p:
-            continue
-        rows = np.arange(n)
-        inside = sum(
-            float(np.square(csr_array((column, (part.codes, rows)), (groups, n)) @ basis).sum())
-            for column in part.columns.T
-        )
-        # The basis is orthonormal to seven digits only where fixed columns are nearly collinear.
-        if inside / n > (1.0 - 1e-6) * float(np.square(part.columns).sum()):
-            raise NotIdentifiedError(
-                f"{part.design.label}: the fixed part already tells its groups apart, so its "
-                "variance cannot be estimated; leave the term out, or the fixed effects that "
-                "differ between groups only"
-            )

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
-from qsmstats.mixed.assembly import Problem
 from qsmstats.mixed.covariance import Parametrisation, lower_factor
 from qsmstats.mixed.crossed import crossed_products, evaluate_crossed
 from qsmstats.mixed.crossproducts import attach, design_products
 from qsmstats.mixed.hierarchy import Factor, eliminate, merge_factors, split_crossed
 from qsmstats.mixed.jets import Jet
+from qsmstats.mixed.layout import Problem
 from qsmstats.mixed.likelihood import Objective, Point
 from qsmstats.mixed.moments import Moments
 from qsmstats.mixed.optimise import Record

@@ -16,7 +16,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
-from qsmstats.mixed.assembly import Problem, assemble
+from qsmstats.mixed.assembly import assemble
 from qsmstats.mixed.covariance import lower_triangle
 from qsmstats.mixed.estimate import Engine, Solution, build_engine, solve
 from qsmstats.mixed.fit import (
@@ -28,6 +28,7 @@ from qsmstats.mixed.fit import (
     WaldTest,
 )
 from qsmstats.mixed.formula import parse_formula
+from qsmstats.mixed.layout import Problem
 from qsmstats.mixed.terms import CONTRASTS
 
 __all__ = ["FitInfo", "MixedFit", "MixedModel", "RandomEffects", "ResidualModel", "WaldTest"]

@@ -81,7 +81,8 @@ def _split(t: Matrix, levels: Sequence[LevelProducts]) -> list[Matrix]:
 
 def _sweep_bins(bins: Bins, level: LevelProducts, t: Matrix) -> tuple[list[Jet], Jet, Jet]:
     """Sweep the finest level by its bins; no parameter has moved it before."""
-    m, logdet = invert(constant(bins.shapes), t, level.basis, bins.counts)
+    m, each = invert(constant(bins.shapes), t[:, None], level.basis)
+    logdet = each.map(lambda a: a @ bins.counts)
     rows, columns = lower_triangle(level.columns)
     m = m.map(lambda a: a[..., rows, columns, :])
     sides = m.map(lambda a: np.tensordot(a, bins.total, axes=([-2, -1], [0, 3])))
@@ -121,7 +122,8 @@ def _sweep_groups(
 ) -> tuple[list[Jet], Jet, Jet]:
     own = block.map(lambda a: a[..., : level.columns, :])
     right = block.map(lambda a: a[..., level.columns :, :])
-    m, logdet = invert(own, t, level.basis, np.ones(own.value.shape[-1]))
+    m, each = invert(own, t[:, None], level.basis)
+    logdet = each.map(lambda a: a.sum(axis=-1))
     swept = product(m, right, _multiply)
     parts, offset = [], 0
     for upper, first in zip(coarser, starts, strict=True):
@@ -179,21 +181,20 @@ def _blocks_of_groups(level: LevelProducts, block: Jet, own: int) -> Iterator[tu
         start = stop
 
 
-def invert(a: Jet, t: Matrix, basis: Matrix, counts: Matrix) -> tuple[Jet, Jet]:
-    """M = T (I + A T)^-1 of every group, shape (q, q, G), and sum of counts * log det(I + A T).
+def invert(a: Jet, t: Matrix, basis: Matrix) -> tuple[Jet, Jet]:
+    """M = T (I + A T)^-1, shape (q, q, G), and log det(I + A T), shape (G,), of every group.
 
     Parameters
     ----------
     a
         A, shape (q, q, G), as a function of the parameters of finer levels.
     t, basis
-        T = sum_k t_k basis[k]; shapes (own,) and (own, q, q).
-    counts
-        How often each group counts in the log determinant, shape (G,).
+        T = sum_k t_k basis[k]; shapes (own, 1), or (own, G) where groups differ in T, and
+        (own, q, q).
     """
-    relative = np.tensordot(t, basis, axes=1)
-    h, logdet = _inverse(_plus_identity(_multiply(relative[..., None], a.value)))
-    m = _multiply(h, relative[..., None])
+    relative = np.tensordot(basis, t, axes=(0, 0))
+    h, logdet = _inverse(_plus_identity(_multiply(relative, a.value)))
+    m = _multiply(h, relative)
     n = _multiply(a.value, h)
     steps = basis[..., None]
     d = _Derivatives(a=a, m=m, h=h, n=n, steps=steps)
@@ -206,7 +207,7 @@ def invert(a: Jet, t: Matrix, basis: Matrix, counts: Matrix) -> tuple[Jet, Jet]:
     second_l = np.concatenate([np.empty((0, size[-1])), *(s[1] for s in second)])
     return (
         Jet(value=m, first=first_m, second=second_m),
-        Jet(value=logdet @ counts, first=first_l @ counts, second=second_l @ counts),
+        Jet(value=logdet, first=first_l, second=second_l),
     )
 
 
