@@ -10,8 +10,8 @@ def main(study_folder: str, out: str) -> None:
     """Compare the lesion types with one another and with white matter, for every map."""
     study = qs.open_study(study_folder)
     features = qs.extract_cohort(study, jobs=2)
-    lesions = qs.tidy_lesions(study, features)
-    tissue = qs.tissue_table(study, features)
+    lesions = qs.tidy_lesions(study, features, matches=qs.match_visits(study, features))
+    tissue = qs.tissue_table(study, features, lesions=lesions)
 
     types = [
         qs.baseline_differences(lesions, outcome, settings=study.models)

@@ -10,7 +10,7 @@ def main(study_folder: str, out: str) -> None:
     """Estimate the change per year and over two years of each lesion type, for every map."""
     study = qs.open_study(study_folder)
     features = qs.extract_cohort(study, jobs=2)
-    lesions = qs.tidy_lesions(study, features)
+    lesions = qs.tidy_lesions(study, features, matches=qs.match_visits(study, features))
 
     answers = [
         qs.trajectories(lesions, outcome, settings=study.models) for outcome in study.outcomes

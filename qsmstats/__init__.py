@@ -34,6 +34,7 @@ _HOMES = {
     "intraclass_correlation": "qsmstats.accuracy.continuous",
     "lesions_without_features": "qsmstats.tables.tidy",
     "match_lesions": "qsmstats.voxels.matching",
+    "match_visits": "qsmstats.voxels.visits",
     "open_study": "qsmstats.study",
     "proportion_interval": "qsmstats.accuracy.intervals",
     "rater_agreement": "qsmstats.studies.raters",
@@ -82,6 +83,7 @@ if TYPE_CHECKING:
     from qsmstats.voxels.features import extract_features
     from qsmstats.voxels.lesion_types import suggest_lesion_types
     from qsmstats.voxels.matching import match_lesions
+    from qsmstats.voxels.visits import match_visits
 
 
 def __getattr__(name: str) -> object:

@@ -15,7 +15,7 @@ from typing import Any
 
 import pandas as pd
 
-from qsmstats.checks.study import invalid_problems
+from qsmstats.checks.study import sound_tables
 from qsmstats.errors import ConvergenceError, InvalidDataError, ModelError, UsageError
 from qsmstats.progress import progress_bar, say
 from qsmstats.provenance import write_provenance
@@ -27,10 +27,12 @@ from qsmstats.studies.histology import histology_accuracy
 from qsmstats.studies.raters import rater_agreement
 from qsmstats.studies.trajectory import trajectories
 from qsmstats.study import Study, open_study
-from qsmstats.tables.read import StudyTables, read_tables
+from qsmstats.tables.identities import matching_table
+from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table
 from qsmstats.voxels.cohort import Extraction, collect_cohort, extract_cohort
 from qsmstats.voxels.lesion_types import disputed_lesions, type_confusion
+from qsmstats.voxels.visits import match_visits
 
 __all__ = ["run_study"]
 
@@ -82,10 +84,7 @@ def run_study(
     """
     _check_arguments(level, participants)
     study, out = open_study(folder), Path(out)
-    problems = invalid_problems(study, participants=participants)
-    if problems:
-        raise InvalidDataError(problems)
-    tables = read_tables(study)
+    tables = sound_tables(study, participants=participants)
     failed = False
     if level != "group":
         with progress_bar("measuring sessions") as progress, _workers(dask) as client:
@@ -148,9 +147,8 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
         message = f"{out}: no session has been measured; see failures.tsv there for the reasons"
         raise InvalidDataError(message)
     write_table(measured.features, out / "features.tsv")
-    lesions = tidy_lesions(tables, measured.features)
-    tissue = tissue_table(tables, measured.features)
-    write_table(lesions, out / "tidy.tsv")
+    lesions = _write_lesions(study, tables, measured, out)
+    tissue = tissue_table(tables, measured, lesions=lesions)
     write_table(tissue, out / "tissue.tsv")
     for name, table in result_tables(describe_cohort(tables, lesions, measured.failures)).items():
         write_table(table, out / "cohort" / f"{name}.tsv")
@@ -167,6 +165,20 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
     if unconverged:
         return ConvergenceError.exit_code
     return SOME_FAILED if not measured.failures.empty else 0
+
+
+def _write_lesions(
+    study: Study, tables: StudyTables, measured: Extraction, out: Path
+) -> pd.DataFrame:
+    """Write and return the tidy lesions; with how they were matched, where they had to be."""
+    matches = match_visits(study, measured, tables=tables)
+    lesions = tidy_lesions(tables, measured, matches=matches)
+    if matches is None:
+        (out / "matching.tsv").unlink(missing_ok=True)  # of a run with another setting
+    else:
+        write_table(matching_table(lesions, matches), out / "matching.tsv")
+    write_table(lesions, out / "tidy.tsv")
+    return lesions
 
 
 def _write_suggested_types(

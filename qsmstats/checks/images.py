@@ -69,7 +69,7 @@ def check_images(study: Study, jobs: Sequence[SessionJob], rows: LabelRows) -> l
         found += _label_findings(study, session, rows)
         sessions.append(session)
         findings += found
-    findings = [*_missing_files(study, sessions), *findings]
+    findings = [*_missing_files(study, sessions), *findings, *_grids_to_match(study, sessions)]
     sidecars = Sidecars(study)
     for spec in study.maps:
         images = [job.maps[spec.name] for job in jobs if spec.name in job.maps]
@@ -149,6 +149,23 @@ def _label_findings(study: Study, session: _Session, rows: LabelRows) -> list[Fi
     visit = session.job.participant_id, session.job.session_id
     file = study.name_of(volume.path)
     return [Finding(problem=problem) for problem in rows.compare(visit, labels, file)]
+
+
+def _grids_to_match(study: Study, sessions: Sequence[_Session]) -> Iterator[Finding]:
+    """Yield the label images that cannot be matched with those of their participant's first."""
+    if study.matching.lesion_ids == "consistent":
+        return
+    first: dict[str, Volume] = {}
+    for session in sessions:
+        volume = session.volumes.get(LABELS)
+        if volume is None:
+            continue
+        try:
+            require_same_grid(first.setdefault(session.job.participant_id, volume), volume)
+        except ImageError as error:
+            problem = _relative(study, error.problems[0])
+            why = "sessions that were labelled independently are matched voxel by voxel"
+            yield Finding(problem=replace(problem, problem=f"{problem.problem}; {why}"))
 
 
 def _missing_files(study: Study, sessions: Sequence[_Session]) -> Iterator[Finding]:

@@ -17,10 +17,10 @@ from qsmstats.checks.labels import LabelRows
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.study import Study
 from qsmstats.tables.problems import summarise
-from qsmstats.tables.read import LoadedTables, StudyTables, load_tables
+from qsmstats.tables.read import LoadedTables, StudyTables, load_tables, typed_tables
 from qsmstats.voxels.cohort import session_jobs
 
-__all__ = ["check_study", "invalid_problems"]
+__all__ = ["check_study", "sound_tables"]
 
 KEYS = {"sessions": ["participant_id", "session_id"], "lesions": LabelRows.columns}
 
@@ -40,11 +40,11 @@ def check_study(study: Study) -> pd.DataFrame:
         missing), `column`, `problem`, `kind` ("invalid" or "unreadable") and `message`, all of it
         in one line. Empty where nothing is wrong.
     """
-    return _frame(_findings(study, None))
+    return _frame(_findings(study, load_tables(study), None))
 
 
-def invalid_problems(study: Study, *, participants: Sequence[str] | None = None) -> list[Problem]:
-    """Return the problems that must be corrected before the study can be run.
+def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> StudyTables:
+    """Check a study that is to be run, and return its tables.
 
     Parameters
     ----------
@@ -53,16 +53,27 @@ def invalid_problems(study: Study, *, participants: Sequence[str] | None = None)
     participants
         Identifiers, with or without ``sub-``, of those whose images to check; by default all.
         Tables are checked whole.
+
+    Raises
+    ------
+    InvalidDataError
+        With every problem that must be corrected before the study can be run.
     """
-    return [item.problem for item in _findings(study, participants) if item.kind == "invalid"]
-
-
-def _findings(study: Study, participants: Sequence[str] | None) -> list[Finding]:
     loaded = load_tables(study)
+    found = _findings(study, loaded, participants)
+    problems = [item.problem for item in found if item.kind == "invalid"]
+    if problems:
+        raise InvalidDataError(problems)
+    return typed_tables(study, loaded)
+
+
+def _findings(
+    study: Study, loaded: LoadedTables, participants: Sequence[str] | None
+) -> list[Finding]:
     found = [Finding(problem=problem) for problem in summarise(loaded.problems)]
     found += _pattern_problems(study, loaded)
     try:
-        jobs = session_jobs(study, _sound_tables(loaded))
+        jobs = session_jobs(study, _known_tables(loaded))
     except InvalidDataError as error:
         found += [Finding(problem=problem) for problem in error.problems]
         return found
@@ -86,7 +97,7 @@ def _frame(found: Sequence[Finding]) -> pd.DataFrame:
     return pd.DataFrame(columns).astype(types)
 
 
-def _sound_tables(loaded: LoadedTables) -> StudyTables:
+def _known_tables(loaded: LoadedTables) -> StudyTables:
     """Return the rows whose session is known for certain; only their images are looked for."""
     sessions, lesions = (_sound_rows(loaded, name, key) for name, key in KEYS.items())
     return StudyTables(participants=pd.DataFrame(), sessions=sessions, lesions=lesions)

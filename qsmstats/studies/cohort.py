@@ -97,10 +97,16 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
             "followed",
             followed,
             lesions[lesions["participant_id"].isin(followed["participant_id"])],
-            "patients with two sessions or more",
+            _followed_note(lesions),
         ),
     ]
     return pd.DataFrame(rows)
+
+
+def _followed_note(lesions: pd.DataFrame) -> str:
+    note = "patients with two sessions or more"
+    matches = lesions.attrs.get("matches")
+    return f"{note}; lesions of their later sessions: {matches}" if matches else note
 
 
 def _participants(participants: pd.DataFrame) -> pd.DataFrame:

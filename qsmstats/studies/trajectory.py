@@ -153,6 +153,12 @@ def _notes(lesions: pd.DataFrame, followed: pd.DataFrame) -> tuple[str, ...]:
         f"{int((visits < 2).sum())} of {len(visits)} lesions were seen at one session only (new or"
         " gone); they inform the means and not the slopes.",
     ]
+    matches = lesions.attrs.get("matches")
+    if matches:
+        notes.append(
+            "Sessions were labelled independently; which lesion is which was told by their voxels"
+            f" (lesions of the later session: {matches}; matching.tsv lists them)."
+        )
     retyped = _retyped(lesions, followed)
     if retyped:
         notes.append(f"{retyped} lesions changed type; they keep that of their first session.")

@@ -7,15 +7,29 @@ data_schemas/features.schema.json says of a feature under what name it stands in
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Protocol
 
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
 
-__all__ = ["tidy_columns", "widen_features"]
+__all__ = ["Measured", "features_of", "tidy_columns", "widen_features"]
 
 MAP = "{map}"
+
+
+class Measured(Protocol):
+    """What `extract_cohort` returns, as far as it matters here."""
+
+    @property
+    def features(self) -> pd.DataFrame:
+        """One row per participant, session, region and map."""
+
+
+def features_of(features: pd.DataFrame | Measured) -> pd.DataFrame:
+    """Return the table of features of what `extract_cohort` returns, or the table itself."""
+    return features if isinstance(features, pd.DataFrame) else features.features
 
 
 def _templates() -> dict[str, str]:

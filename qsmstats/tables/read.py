@@ -15,8 +15,10 @@ import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
+from qsmstats.settings import LesionIds
 from qsmstats.study import Study
 from qsmstats.tables.files import read_file
+from qsmstats.tables.identities import IDENTITY_COLUMNS
 from qsmstats.tables.measures import tidy_columns
 from qsmstats.tables.parts import PARTICIPANT, read_parts
 from qsmstats.tables.prepare import prepare
@@ -26,7 +28,14 @@ from qsmstats.tables.rules import rule_problems
 from qsmstats.tables.spelling import lesion_levels, own_spelling_problems
 from qsmstats.tables.typed import typed_frame
 
-__all__ = ["LoadedTables", "StudyTables", "load_tables", "read_tables", "table_problems"]
+__all__ = [
+    "LoadedTables",
+    "StudyTables",
+    "load_tables",
+    "read_tables",
+    "table_problems",
+    "typed_tables",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -45,6 +54,9 @@ class StudyTables:
         None where study.toml names no such table.
     places
         Name of a table -> `file` and `row` of each of its rows.
+    lesion_ids
+        Whether a lesion has one `lesion_id` at all sessions ("consistent"), or equal identifiers
+        of two sessions mean nothing ("independent").
     """
 
     participants: pd.DataFrame
@@ -53,6 +65,7 @@ class StudyTables:
     ratings: pd.DataFrame | None = None
     histology: pd.DataFrame | None = None
     places: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    lesion_ids: LesionIds = "consistent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,11 +103,15 @@ def read_tables(study: Study) -> StudyTables:
     InvalidDataError
         With every problem of every table, each with its file, row and column.
     """
-    loaded = load_tables(study)
+    return typed_tables(study, load_tables(study))
+
+
+def typed_tables(study: Study, loaded: LoadedTables) -> StudyTables:
+    """Return tables that have been loaded, if nothing is wrong with them; see `read_tables`."""
     if loaded.problems:
         raise InvalidDataError(summarise(loaded.problems))
     places = {name: table.places for name, table in loaded.raw.items()}
-    return StudyTables(**loaded.frames, places=places)
+    return StudyTables(**loaded.frames, places=places, lesion_ids=study.matching.lesion_ids)
 
 
 def table_problems(study: Study) -> list[Problem]:
@@ -111,6 +128,8 @@ def load_tables(study: Study) -> LoadedTables:
     problems += validate_tables(raw, study.lesion_types)
     frames = {name: _sound_cells(table, problems) for name, table in raw.items()}
     reserved = tidy_columns(spec.name for spec in study.maps)
+    if study.matching.lesion_ids == "independent":
+        reserved += IDENTITY_COLUMNS
     problems += rule_problems(raw, frames, reserved)
     return LoadedTables(raw=raw, frames=frames, problems=tuple(problems))
 

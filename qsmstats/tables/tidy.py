@@ -4,20 +4,21 @@
 what the maps say of the lesion; `tissue_table` adds the normal-appearing white matter of patients
 and the white matter of controls. A lesion whose session gave no features (an unreadable image) has
 no row; `lesions_without_features` lists these, a warning of the log counts them, and the count
-stands in the table's `attrs["n_without_features"]`.
+stands in the table's `attrs["n_without_features"]`. Where each session was labelled on its own,
+lesions are given one identifier over sessions (`qsmstats.tables.identities`).
 """
 
 from __future__ import annotations
 
 import logging
-from typing import Protocol
 
 import pandas as pd
 
-from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.errors import InvalidDataError, Problem, UsageError
 from qsmstats.schemas import load_schema
 from qsmstats.study import Study
-from qsmstats.tables.measures import widen_features
+from qsmstats.tables.identities import describe_matches, identify_lesions
+from qsmstats.tables.measures import Measured, features_of, widen_features
 from qsmstats.tables.read import StudyTables, read_tables
 from qsmstats.tables.rules import control_group
 
@@ -29,15 +30,12 @@ LESION = [*SESSION, "label"]
 _log = logging.getLogger(__name__)
 
 
-class Measured(Protocol):
-    """What `extract_cohort` returns, as far as it matters here."""
-
-    @property
-    def features(self) -> pd.DataFrame:
-        """One row per participant, session, region and map."""
-
-
-def tidy_lesions(study: Study | StudyTables, features: pd.DataFrame | Measured) -> pd.DataFrame:
+def tidy_lesions(
+    study: Study | StudyTables,
+    features: pd.DataFrame | Measured,
+    *,
+    matches: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Join lesions, sessions, participants and features.
 
     Parameters
@@ -47,6 +45,9 @@ def tidy_lesions(study: Study | StudyTables, features: pd.DataFrame | Measured) 
     features
         What `extract_cohort` returns, or its table: one row per participant, session, region and
         map. Only the rows of lesions are used.
+    matches
+        What `qsmstats.match_visits` returns: a table where study.toml says that each session was
+        labelled on its own.
 
     Returns
     -------
@@ -55,22 +56,35 @@ def tidy_lesions(study: Study | StudyTables, features: pd.DataFrame | Measured) 
         identifiers, `label` and `lesion_type` (categorical, schema order), `years`, the
         participant's columns, the features of the lesion (`volume_mm3`, ...) and for each map its
         mean under the map's own name and the others behind it (`mwf_percent`,
-        `mwf_percent_shell`, `mwf_percent_z`, ...).
+        `mwf_percent_shell`, `mwf_percent_z`, ...). With `matches`, `lesion_id` is that of the
+        lesion's first session, and behind `label` stand `session_lesion_id`, the identifier in
+        the lesions table, and `match`, how the lesion relates to the session before.
 
     Raises
     ------
     InvalidDataError
         If the tables are not valid, the features lack a column or repeat a row, or have a lesion
-        that the lesions table does not.
+        that the lesions table does not; or if `matches` are not those of these features.
+    UsageError
+        If each session was labelled on its own and `matches` is missing.
     """
     tables = _tables(study)
-    measured = _measured(_features(features))
+    if matches is None and tables.lesion_ids == "independent":
+        message = (
+            "study.toml says that lesion_ids are independent from session to session "
+            "(matching.lesion_ids); give matches=qsmstats.match_visits(study, features)"
+        )
+        raise UsageError(message)
+    measured = _measured(features_of(features))
     _check_unknown(tables.lesions, measured)
     tidy = _with_context(tables.lesions, tables)
     tidy = tidy.merge(measured, on=LESION, how="inner", validate="one_to_one")
     lost = len(tables.lesions) - len(tidy)
     if lost:
         _log.warning("%d of %d lesions have no features", lost, len(tables.lesions))
+    if matches is not None:
+        tidy = identify_lesions(tidy, matches)
+        tidy.attrs["matches"] = describe_matches(matches)
     tidy.attrs["n_without_features"] = lost
     return tidy
 
@@ -86,17 +100,24 @@ def lesions_without_features(
         As for `tidy_lesions`.
     """
     lesions = _tables(study).lesions
-    there = pd.MultiIndex.from_frame(_measured(_features(features))[LESION])
+    there = pd.MultiIndex.from_frame(_measured(features_of(features))[LESION])
     return lesions[~pd.MultiIndex.from_frame(lesions[LESION]).isin(there)].reset_index(drop=True)
 
 
-def tissue_table(study: Study | StudyTables, features: pd.DataFrame | Measured) -> pd.DataFrame:
+def tissue_table(
+    study: Study | StudyTables,
+    features: pd.DataFrame | Measured,
+    *,
+    lesions: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """Put lesions beside the white matter they are compared with.
 
     Parameters
     ----------
     study, features
         As for `tidy_lesions`; the rows of white matter are used too.
+    lesions
+        What `tidy_lesions` has made of them; by default it is called here.
 
     Returns
     -------
@@ -111,9 +132,9 @@ def tissue_table(study: Study | StudyTables, features: pd.DataFrame | Measured) 
     InvalidDataError
         As `tidy_lesions`.
     """
-    tables, features = _tables(study), _features(features)
+    tables, features = _tables(study), features_of(features)
     levels = load_schema("tissue").column("tissue").levels
-    lesions = tidy_lesions(tables, features)
+    lesions = tidy_lesions(tables, features) if lesions is None else lesions
     is_control = tables.participants["group"] == control_group()
     parts = [
         _white_matter(tables, features, "white_matter", is_control).assign(tissue=levels[0]),
@@ -132,10 +153,6 @@ def tissue_table(study: Study | StudyTables, features: pd.DataFrame | Measured) 
 
 def _tables(study: Study | StudyTables) -> StudyTables:
     return study if isinstance(study, StudyTables) else read_tables(study)
-
-
-def _features(features: pd.DataFrame | Measured) -> pd.DataFrame:
-    return features if isinstance(features, pd.DataFrame) else features.features
 
 
 def _measured(features: pd.DataFrame) -> pd.DataFrame:

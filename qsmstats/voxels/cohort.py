@@ -33,7 +33,7 @@ from qsmstats.voxels.sessions import (
 )
 from qsmstats.voxels.store import FeatureStore
 
-__all__ = ["Extraction", "collect_cohort", "extract_cohort", "session_jobs"]
+__all__ = ["Extraction", "collect_cohort", "extract_cohort", "label_images", "session_jobs"]
 
 MASK = "white_matter"
 
@@ -151,7 +151,7 @@ def session_jobs(study: Study, tables: StudyTables) -> list[SessionJob]:
         If study.toml names masks and none of them is that of white matter.
     """
     _require_known_mask(study)
-    labels = _label_images(study, tables)
+    labels = label_images(study, tables)
     jobs = (_job(study, visit, labels) for visit in _visits(tables.sessions))
     return [job for job in jobs if job.labels is not None or job.tissue is not None]
 
@@ -163,7 +163,7 @@ def _visits(table: pd.DataFrame) -> list[_Visit]:
     return list(zip(table["participant_id"], table["session_id"], strict=True))
 
 
-def _label_images(study: Study, tables: StudyTables) -> dict[_Visit, Path]:
+def label_images(study: Study, tables: StudyTables) -> dict[_Visit, Path]:
     """Return the label image of each session that has one, or must have one for its lesions."""
     with_lesions = set(_visits(tables.lesions))
     paths = {visit: study.image(study.labels, *visit) for visit in _visits(tables.sessions)}

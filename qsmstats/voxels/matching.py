@@ -32,7 +32,7 @@ from qsmstats.voxels.images import ImageSource, open_volume, require_same_grid
 from qsmstats.voxels.kernels import Groups, group_voxels
 from qsmstats.voxels.stream import read_labels
 
-__all__ = ["RELATIONS", "match_lesions"]
+__all__ = ["RELATIONS", "match_groups", "match_lesions"]
 
 RELATIONS = ("same", "split", "merged", "merged_and_split", "gone", "new")
 
@@ -70,6 +70,11 @@ def match_lesions(
         message = f"min_overlap is {min_overlap}; a share above 0 and at most 1 is expected"
         raise UsageError(message)
     a, b, grid = _read_both(labels_a, labels_b)
+    return match_groups(a, b, grid, min_overlap)
+
+
+def match_groups(a: Groups, b: Groups, grid: Grid, min_overlap: float) -> pd.DataFrame:
+    """Match the lesions of two visits whose label images have been read; see `match_lesions`."""
     shared = _shared_voxels(a, b)
     ties = _thinned(_Overlaps.of(a, b, shared), min_overlap)
     frame = _rows(a, b, ties, shared, grid)

@@ -11,7 +11,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from qsmstats.checks.study import check_study, invalid_problems
+from qsmstats.checks.study import check_study, sound_tables
+from qsmstats.errors import InvalidDataError
 from qsmstats.study import open_study
 from tests.study_folder import TOML, tables, write_image, write_images, write_tables
 
@@ -54,7 +55,7 @@ def test_a_sound_study_has_no_problem(sound):
     assert problems.empty
     assert problems.columns.to_list() == ["table", "row", "column", "problem", "kind", "message"]
     assert problems.dtypes.astype(str).to_list() == ["str", "Int64", "str", "str", "str", "str"]
-    assert invalid_problems(open_study(sound)) == []
+    assert len(sound_tables(open_study(sound)).lesions) == 20
 
 
 def test_a_problem_of_a_table_has_its_place(folder):
@@ -186,7 +187,7 @@ def test_an_image_that_cannot_be_used_is_unreadable(folder, damage, name):
     assert set(problems["kind"]) == {"unreadable"}
     # On another grid than the labels, both mask and map are: the labels come first.
     assert len(problems) == (2 if damage is other_grid and name == "dseg" else 1)
-    assert invalid_problems(open_study(folder)) == []
+    sound_tables(open_study(folder))  # costs its session, not the run
     assert problems["table"].str.startswith("sub-02/ses-01/sub-02_ses-01_").all()
     assert not problems["message"].str.contains(str(folder), regex=False).any()
 
@@ -251,9 +252,11 @@ def test_a_mask_of_another_name_is_reported(folder):
 def test_only_the_images_of_the_participants_asked_for_are_checked(folder):
     image(folder, "MWFmap", "sub-03/ses-01").unlink()
     study = open_study(folder)
-    assert len(invalid_problems(study)) == 1
-    assert invalid_problems(study, participants=["01", "sub-02"]) == []
-    assert len(invalid_problems(study, participants=["03"])) == 1
+    sound_tables(study, participants=["01", "sub-02"])
+    for participants in (None, ["03"]):
+        with pytest.raises(InvalidDataError) as caught:
+            sound_tables(study, participants=participants)
+        assert len(caught.value.problems) == 1
 
 
 def test_a_study_without_maps_of_its_own_masks_needs_none(tmp_path):

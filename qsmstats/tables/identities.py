@@ -1,0 +1,180 @@
+"""One identifier per lesion over all sessions, where each session was labelled on its own.
+
+`qsmstats.match_visits` says in which lesion of the next session a lesion goes on. A lesion of the
+first session keeps its `lesion_id`, and so does its successor; a lesion that continues none gets
+an identifier that no lesion of the participant has, ``{session_id}_{lesion_id}``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import pandas as pd
+
+from qsmstats.errors import InvalidDataError, Problem
+
+__all__ = ["IDENTITY_COLUMNS", "describe_matches", "identify_lesions", "matching_table"]
+
+IDENTITY_COLUMNS = ("session_lesion_id", "match")
+"""Columns that `identify_lesions` adds."""
+
+_SESSION = ["participant_id", "session_id"]
+_LESION = [*_SESSION, "label"]
+_FIRST = "first"
+_CHAIN = "merged_and_split"
+_Key: TypeAlias = tuple[str, str, int]
+
+
+def identify_lesions(tidy: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
+    """Give every lesion one identifier over the sessions of its participant.
+
+    Parameters
+    ----------
+    tidy
+        One row per participant, session and lesion: participant_id, session_id, lesion_id, label
+        and years among its columns.
+    matches
+        What `qsmstats.match_visits` returns for the same sessions.
+
+    Returns
+    -------
+    DataFrame
+        `tidy` with `lesion_id` the identifier over sessions and, behind `label`,
+        `session_lesion_id` (the identifier in the lesions table) and `match`: "first" at the first
+        session, then how the lesion relates to the session before (same, split, merged,
+        merged_and_split, new).
+
+    Raises
+    ------
+    InvalidDataError
+        If `matches` lacks a session, or has a label that `tidy` does not.
+    """
+    _check(tidy, matches)
+    names = _identities(tidy, matches)
+    relations = {key: _one(rows) for key, rows in _relations(matches).items()}
+    keys = _keys(tidy, _LESION)
+    result = tidy.assign(
+        lesion_id=pd.Series([names[key] for key in keys], tidy.index, "str"),
+        session_lesion_id=tidy["lesion_id"],
+        match=pd.Series([relations.get(key, _FIRST) for key in keys], tidy.index, "str"),
+    )
+    return _behind(result, "label", IDENTITY_COLUMNS)
+
+
+def matching_table(tidy: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
+    """Return `matches` with the identifiers of the lesions.
+
+    Parameters
+    ----------
+    tidy
+        As `identify_lesions` returns it.
+    matches
+        What it was made with.
+
+    Returns
+    -------
+    DataFrame
+        The rows of `matches`; behind session_id_b lesion_id_a and lesion_id_b, the identifiers in
+        the lesions table, and lesion_id, that over sessions: of label_b, or of label_a where it is
+        gone.
+    """
+    own = dict(zip(_keys(tidy, _LESION), tidy["session_lesion_id"], strict=True))
+    over = dict(zip(_keys(tidy, _LESION), tidy["lesion_id"], strict=True))
+    before, after = _side(matches, "a"), _side(matches, "b")
+    both = [over.get(b, over.get(a)) for a, b in zip(before, after, strict=True)]
+    columns = {
+        "lesion_id_a": [own.get(key) for key in before],
+        "lesion_id_b": [own.get(key) for key in after],
+        "lesion_id": both,
+    }
+    series = {name: pd.Series(ids, matches.index, "str") for name, ids in columns.items()}
+    return _behind(matches.assign(**series), "session_id_b", list(columns))
+
+
+def _behind(frame: pd.DataFrame, column: str, moved: Sequence[str]) -> pd.DataFrame:
+    """Return the frame with the columns `moved` right behind another."""
+    others = [name for name in frame.columns if name not in moved]
+    place = others.index(column) + 1
+    return frame[[*others[:place], *moved, *others[place:]]]
+
+
+def describe_matches(matches: pd.DataFrame) -> str:
+    """Count the lesions, or groups of lesions, of each relation: ``80 same, 2 merged, 1 new``."""
+    groups = matches.groupby(["participant_id", "session_id_b", "group"], sort=False)["relation"]
+    found = groups.agg(lambda rows: _one(list(rows.astype("str"))))
+    order = [str(name) for name in matches["relation"].cat.categories]
+    counts = found.value_counts().reindex(order, fill_value=0)
+    return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in order if counts[name])
+
+
+def _keys(frame: pd.DataFrame, columns: list[str]) -> list[_Key]:
+    return list(frame[columns].itertuples(index=False, name=None))
+
+
+def _side(matches: pd.DataFrame, side: str) -> list[_Key]:
+    """Return the lesions of the earlier (a) or the later (b) session, row by row."""
+    return _keys(matches, ["participant_id", f"session_id_{side}", f"label_{side}"])
+
+
+def _identities(tidy: pd.DataFrame, matches: pd.DataFrame) -> Mapping[_Key, str]:
+    going_on = matches[matches["continues"]]
+    before = dict(zip(_side(going_on, "b"), _side(going_on, "a"), strict=True))
+    later = set(matches[["participant_id", "session_id_b"]].itertuples(index=False, name=None))
+    taken = {name: set(ids) for name, ids in tidy.groupby("participant_id")["lesion_id"]}
+    ordered = tidy.sort_values("years", kind="stable")
+    names: dict[_Key, str] = {}
+    for key, lesion_id in zip(_keys(ordered, _LESION), ordered["lesion_id"], strict=True):
+        if key in before:
+            names[key] = names[before[key]]
+        elif key[:2] in later:
+            names[key] = _unused(f"{key[1]}_{lesion_id}", taken[key[0]])
+            taken[key[0]].add(names[key])
+        else:
+            names[key] = lesion_id
+    return names
+
+
+def _unused(name: str, taken: set[str]) -> str:
+    while name in taken:
+        name += "+"
+    return name
+
+
+def _relations(matches: pd.DataFrame) -> dict[_Key, list[str]]:
+    """Return how each lesion of a later session relates to those before it."""
+    relations: dict[_Key, list[str]] = {}
+    rows = matches[matches["label_b"].notna()]
+    for key, relation in zip(_side(rows, "b"), rows["relation"], strict=True):
+        relations.setdefault(key, []).append(str(relation))
+    return relations
+
+
+def _one(relations: list[str]) -> str:
+    """Return one word for ties of one lesion, or one group: in a chain they may differ."""
+    return _CHAIN if _CHAIN in relations else relations[0]
+
+
+def _check(tidy: pd.DataFrame, matches: pd.DataFrame) -> None:
+    problems = [*_unknown_labels(tidy, matches), *_unmatched_sessions(tidy, matches)]
+    if problems:
+        raise InvalidDataError(problems)
+
+
+def _unknown_labels(tidy: pd.DataFrame, matches: pd.DataFrame) -> Iterator[Problem]:
+    known = set(_keys(tidy, _LESION))
+    found = dict.fromkeys(key for side in "ab" for key in _side(matches, side))
+    for participant, session, label in found:
+        if not pd.isna(label) and (participant, session, label) not in known:
+            text = f"label {label} of {participant} {session} has no row with features"
+            yield Problem(table="matches", problem=f"{text}; match the visits of these features")
+
+
+def _unmatched_sessions(tidy: pd.DataFrame, matches: pd.DataFrame) -> Iterator[Problem]:
+    later = set(matches[["participant_id", "session_id_b"]].itertuples(index=False, name=None))
+    visits = tidy.sort_values("years", kind="stable").drop_duplicates(_SESSION)[_SESSION]
+    first = visits.drop_duplicates("participant_id")
+    for visit in visits.drop(first.index).itertuples(index=False, name=None):
+        if visit not in later:
+            text = f"{' '.join(visit)} is matched with no session before it"
+            yield Problem(table="matches", problem=f"{text}; match the visits of these features")

@@ -1,0 +1,129 @@
+"""Which lesion of one session is which of the next, where each session was labelled on its own.
+
+The label images of a participant's sessions are matched pair by pair in the order of years
+(`qsmstats.voxels.matching`), the second with the first, the third with the second. A lesion that
+a session lacks is gone; should it be labelled again later, it is a new one.
+
+A lesion goes on (column `continues`) in the lesion of the next session that is the same. Where
+lesions have merged or split, it goes on in the one lesion, if there is such a one, with which it
+shares more than half of its own voxels and more than half of the other's: two lesions cannot both
+be that, so that no lesion goes on in two and no two go on in one. All others end, and their
+successors begin, at that session. A merged lesion with two equal parents thus continues neither,
+and one that lost a few voxels to a fragment stays what it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from qsmstats.study import Study
+from qsmstats.tables.measures import Measured, features_of
+from qsmstats.tables.read import StudyTables, read_tables
+from qsmstats.voxels.cohort import label_images
+from qsmstats.voxels.grids import Grid
+from qsmstats.voxels.images import Volume, open_volume, require_same_grid
+from qsmstats.voxels.kernels import Groups, group_voxels
+from qsmstats.voxels.matching import match_groups
+from qsmstats.voxels.stream import read_labels
+
+__all__ = ["continuing", "match_visits"]
+
+_LEADING = ["participant_id", "session_id_a", "session_id_b", "label_a", "label_b"]
+_LEADING += ["relation", "continues"]
+
+_NONE = np.empty(0, dtype=np.int64)
+_NO_LESION = group_voxels(_NONE, _NONE)
+_ANY_GRID = Grid(shape=(1, 1, 1), affine=np.eye(4))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Visit:
+    """A session's lesions; a session without lesions may have no label image (`volume`)."""
+
+    session_id: str
+    groups: Groups = _NO_LESION
+    volume: Volume | None = None
+
+
+def match_visits(
+    study: Study, features: pd.DataFrame | Measured, *, tables: StudyTables | None = None
+) -> pd.DataFrame | None:
+    """Match the lesions of each participant's sessions, for `tidy_lesions`.
+
+    Parameters
+    ----------
+    study
+        The study folder; ``[matching]`` of its study.toml says whether, and how, to match.
+    features
+        What `extract_cohort` returns, or its table. Sessions without features are passed over.
+    tables
+        The study's tables, where they have been read already.
+
+    Returns
+    -------
+    DataFrame or None
+        None where study.toml says that lesion identifiers are consistent. Otherwise the rows of
+        `match_lesions` for each pair of successive sessions, after participant_id, session_id_a
+        and session_id_b, with the truth value `continues` behind `relation`: whether label_b is
+        label_a still.
+
+    Raises
+    ------
+    ImageError
+        If a label image cannot be read, or two of a participant lie on different grids.
+    """
+    if study.matching.lesion_ids == "consistent":
+        return None
+    tables = tables or read_tables(study)
+    paths = label_images(study, tables)
+    measured = set(map(tuple, features_of(features)[["participant_id", "session_id"]].to_numpy()))
+    visits = tables.sessions.sort_values("years", kind="stable")
+    frames = [_match(_Visit(session_id=""), _Visit(session_id=""), 1.0).assign(participant_id="")]
+    for participant, rows in visits.groupby("participant_id", sort=False):
+        keys = [(str(participant), name) for name in rows["session_id"]]
+        images = {key[1]: paths.get(key) for key in keys if key in measured}
+        matched = _match_sessions(images, study.matching.min_overlap)
+        frames += [frame.assign(participant_id=participant) for frame in matched]
+    matches = pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
+    return matches[[*_LEADING, *matches.columns.drop(_LEADING)]]
+
+
+def _match_sessions(
+    images: Mapping[str, Path | None], min_overlap: float
+) -> Iterator[pd.DataFrame]:
+    """Match each session of a participant with the next; at most two label images are held."""
+    visits = (_read(name, path) for name, path in images.items())
+    for first, second in pairwise(visits):
+        yield _match(first, second, min_overlap)
+
+
+def _read(session_id: str, path: Path | None) -> _Visit:
+    if path is None:
+        return _Visit(session_id=session_id)
+    volume = open_volume(path, "label image")
+    voxels = read_labels(volume)
+    groups = group_voxels(voxels.label, voxels.index)
+    return _Visit(session_id=session_id, groups=groups, volume=volume)
+
+
+def _match(first: _Visit, second: _Visit, min_overlap: float) -> pd.DataFrame:
+    volumes = [visit.volume for visit in (first, second) if visit.volume is not None]
+    if len(volumes) == 2:
+        require_same_grid(*volumes)
+    grid = volumes[0].grid if volumes else _ANY_GRID
+    frame = match_groups(first.groups, second.groups, grid, min_overlap)
+    sessions = {"session_id_a": first.session_id, "session_id_b": second.session_id}
+    return frame.assign(continues=continuing(frame), **sessions)
+
+
+def continuing(matches: pd.DataFrame) -> pd.Series:
+    """Return for each row of `match_lesions` whether label_b is label_a still."""
+    shared = 2 * matches["n_overlap"]
+    majority = (shared > matches["n_a"]) & (shared > matches["n_b"])
+    return (matches["relation"] == "same") | majority.fillna(value=False).astype("bool")
