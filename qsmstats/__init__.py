@@ -31,6 +31,7 @@ _HOMES = {
     "feasible_joint_tables": "qsmstats.accuracy.feasible",
     "feasible_tables": "qsmstats.accuracy.feasible",
     "histology_accuracy": "qsmstats.studies.histology",
+    "init_study": "qsmstats.inventory.draft",
     "intraclass_correlation": "qsmstats.accuracy.continuous",
     "lesions_without_features": "qsmstats.tables.tidy",
     "match_lesions": "qsmstats.voxels.matching",
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from qsmstats.accuracy.roc import area_under_curve
     from qsmstats.accuracy.samplesize import accuracy_sample_size
     from qsmstats.checks.study import check_study
+    from qsmstats.inventory.draft import init_study
     from qsmstats.mixed.model import MixedModel
     from qsmstats.report.page import write_report
     from qsmstats.run import run_study

@@ -58,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"qsmstats {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_init(commands)
     _add_simulate(commands)
     _add_check(commands)
     _add_run(commands)
@@ -67,6 +68,19 @@ def _parser() -> argparse.ArgumentParser:
 
 
 _Commands = argparse._SubParsersAction  # argparse has no public name for it
+
+
+def _add_init(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "init", help="look at a folder of images and tables and write a study.toml for it"
+    )
+    parser.add_argument("folder", metavar="FOLDER", type=Path)
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="write although study.toml is there; the old one is kept",
+    )
+    parser.set_defaults(call=_init)
 
 
 def _add_simulate(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -171,6 +185,13 @@ def _cores() -> int:
     import os
 
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _init(options: argparse.Namespace) -> int:
+    from qsmstats.inventory.draft import init_study
+
+    print(init_study(options.folder, force=options.force))  # noqa: T201
+    return 0
 
 
 def _simulate(options: argparse.Namespace) -> int:

@@ -1,0 +1,1 @@
+"""What an existing dataset holds, written down as a study.toml to look through."""

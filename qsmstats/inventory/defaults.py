@@ -1,0 +1,62 @@
+"""Every other setting of study.toml as a comment: its default, and what it means.
+
+Names and defaults are those of `qsmstats.settings`; what they mean is read from the docstrings
+there, so that a new setting shows up here by itself.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from qsmstats.inventory.parts import Part, comment, quoted
+from qsmstats.study import Study
+
+__all__ = ["setting_parts"]
+
+
+def setting_parts(set_already: Mapping[str, Mapping[str, str]]) -> list[Part]:
+    """Write the sections of settings.
+
+    Parameters
+    ----------
+    set_already
+        Section -> setting -> its line, for those whose default does not fit this study.
+    """
+    parts = []
+    for item in fields(Study):
+        kind: Any = item.default_factory
+        if isinstance(kind, type) and is_dataclass(kind):
+            parts.append(Part(lines=("", *_section(item.name, kind, set_already))))
+    return parts
+
+
+def _section(name: str, kind: Any, set_already: Mapping[str, Mapping[str, str]]) -> list[str]:
+    own = set_already.get(name, {})
+    doc = inspect.getdoc(kind) or ""
+    explained, defaults = _explained(doc), kind()
+    head = f"[{name}]" if own else f"# [{name}]"
+    lines = [*comment(doc.split("\n\n")[0]), head]
+    for item in fields(kind):
+        value = getattr(defaults, item.name)
+        lines += comment(explained.get(item.name, ""), indent="  ")
+        if isinstance(value, dict):
+            inner = ", ".join(f"{key} = {quoted(list(words))}" for key, words in value.items())
+            lines.append(f"# {item.name} = {{ {inner} }}")
+        else:
+            plain = list(value) if isinstance(value, tuple) else value
+            lines.append(own.get(item.name, f"# {item.name} = {quoted(plain)}"))
+    return lines
+
+
+def _explained(doc: str) -> dict[str, str]:
+    """Return attribute -> its description, from a numpydoc section "Attributes"."""
+    body = doc.partition("Attributes\n----------\n")[2]
+    explained = {}
+    for names, text in re.findall(r"^(\S.*)\n((?:[ ]{4}.*(?:\n|\Z)|\n)+)", body, re.MULTILINE):
+        plain = re.sub(r"``?([^`]+)``?", r"\1", " ".join(text.split()))
+        explained |= dict.fromkeys(names.split(", "), plain)
+    return explained

@@ -1,0 +1,115 @@
+"""What study.toml says of tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qsmstats.inventory.parts import Part, comment, counted, listed, quoted
+from qsmstats.inventory.tables import FoundTable, TableFiles
+from qsmstats.schemas import load_schema
+from qsmstats.study import REQUIRED_TABLES, TABLES
+from qsmstats.tables.spelling import known_spellings, lesion_levels, suggestions
+
+__all__ = ["lesion_type_part", "table_parts"]
+
+
+def table_parts(tables: TableFiles) -> list[Part]:
+    """Write [tables]: one line per table, and sections of those whose columns need words."""
+    plain, sections = [], []
+    for name in TABLES:
+        part = _table(name, tables.tables.get(name, ()), tables.chosen(name))
+        (sections if any("[tables." in line for line in part.lines) else plain).append(part)
+    head = Part(
+        lines=("", "# Tables; what their columns hold is said in data_schemas/.", "[tables]")
+    )
+    return [head, *plain, *sections]
+
+
+def _table(name: str, found: Sequence[FoundTable], chosen: FoundTable | None) -> Part:
+    if chosen is None:
+        return _several(name, found) if found else _none(name)
+    entry = [f"file = {quoted(chosen.file)}"]
+    if chosen.renamed:
+        inner = ", ".join(f"{ours} = {quoted(theirs)}" for ours, theirs in chosen.renamed.items())
+        entry.append(f"columns = {{ {inner} }}")
+    if chosen.wide:
+        entry += [f"wide = {quoted(list(chosen.wide))}"]
+        entry += ['names_to = "rater_id"', 'values_to = "lesion_type"']
+    todo, guesses = _lacking(chosen), _guesses(chosen, found)
+    notes = [line for text in guesses for line in comment(f"GUESS: {text}")]
+    notes += [line for text in todo for line in comment(f"TO DO: {text}")]
+    if len(entry) == 1:
+        lines = (*notes, f"{name} = {quoted(chosen.file)}  # {_count(chosen)}")
+    else:
+        lines = ("", f"[tables.{name}]  # {_count(chosen)}", *notes, *entry)
+    return Part(
+        lines=lines,
+        found=(f"table of {name}", _count(chosen), chosen.file),
+        guesses=tuple(f"{chosen.file}: {text}" for text in guesses),
+        todo=tuple(f"{chosen.file}: {text}" for text in todo),
+    )
+
+
+def _count(table: FoundTable) -> str:
+    rows = counted(table.rows, "row")
+    return rows if table.files == 1 else f"{counted(table.files, 'file')}, one per participant"
+
+
+def _none(name: str) -> Part:
+    columns = ", ".join(item.name for item in load_schema(name).fields if not item.optional)
+    line = f'# {name} = "{name}.tsv"'
+    if name not in REQUIRED_TABLES:
+        return Part(lines=(f"{line}  # not found; optional. Columns: {columns}",))
+    text = f"no table of {name} was found; make one with the columns {columns}"
+    if name == "sessions":
+        text += " (0 at the first session of each participant)"
+    return Part(lines=(*comment(f"TO DO: {text}"), line), todo=(text,))
+
+
+def _several(name: str, found: Sequence[FoundTable]) -> Part:
+    text = f"several files may be the table of {name}; remove the # before one"
+    lines = [f"# {name} = {quoted(item.file)}  # {_count(item)}" for item in found]
+    return Part(lines=(*comment(f"TO DO: {text}"), *lines), todo=(f"{text} in study.toml",))
+
+
+def _lacking(table: FoundTable) -> list[str]:
+    if not table.lacking:
+        return []
+    schema = load_schema(table.name)
+    texts = [f"{name} ({schema.column(name).description[:-1]})" for name in table.lacking]
+    return [f"no column was recognised as {'; '.join(texts)}"]
+
+
+def _guesses(table: FoundTable, found: Sequence[FoundTable]) -> list[str]:
+    guesses = [f"column '{theirs}' is {ours}" for ours, theirs in table.renamed.items()]
+    if table.wide:
+        guesses.append(f"{listed(table.wide)} are raters, one column each")
+    if len(found) > 1:
+        guesses.append(f"chosen before {listed(item.file for item in found[1:])}")
+    return guesses
+
+
+def lesion_type_part(tables: TableFiles) -> Part:
+    """Write [lesion_types]: words that stand for no type yet."""
+    words: dict[str, int] = {}
+    for name in TABLES:
+        table = tables.chosen(name)
+        for word, rows in (table.unknown_types if table else {}).items():
+            words[word] = words.get(word, 0) + rows
+    head = [
+        "",
+        "# Your words for lesion types, where they are not the usual ones.",
+        "[lesion_types]",
+    ]
+    if not words:
+        return Part(lines=(*head, '# "rim positive" = "paramagnetic_rim"'))
+    known = known_spellings(load_schema("lesions").column("lesion_type"), {})
+    allowed = ", ".join(lesion_levels())
+    text = f"these words are no known lesion types; say which of {allowed} each stands for"
+    lines = [
+        f"# {quoted(word)} = {quoted((suggestions(word, known) or ['?'])[0])}"
+        f"  # {counted(rows, 'row')}"
+        for word, rows in words.items()
+    ]
+    todo = f"lesion types: say in study.toml what {listed(map(repr, words))} stands for"
+    return Part(lines=(*head, *comment(f"TO DO: {text}"), *lines), todo=(todo,))

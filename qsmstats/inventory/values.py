@@ -1,0 +1,191 @@
+"""What a look into a few images says: unit, missing value, size of a voxel, kind of labels.
+
+Nothing is decided here. A unit is `declared` where a sidecar states it; what values merely suggest
+is told to the user, who declares it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from qsmstats.checks.sidecars import Sidecars, canonical_unit
+from qsmstats.errors import ImageError
+from qsmstats.inventory.images import LABELS, WHITE_MATTER, Candidate
+from qsmstats.schemas import map_schemas
+from qsmstats.study import Study
+from qsmstats.voxels.grids import FloatArray, IntArray
+from qsmstats.voxels.images import Volume, on_same_grid, open_volume
+from qsmstats.voxels.stream import gather, read_labels, read_mask
+from qsmstats.voxels.units import map_unit
+
+__all__ = ["LabelFacts", "MapFacts", "label_facts", "map_facts"]
+
+IMAGES_READ = 2
+# Fewer exact zeros than this share of the voxels may be chance in stored whole numbers.
+SHARE_OF_ZEROS = 1e-3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MapFacts:
+    """What is known of a map's stored values.
+
+    Attributes
+    ----------
+    unit
+        Unit that the sidecars declare, or None.
+    sidecar
+        File that declares it.
+    suggested
+        Units that the values do not contradict; empty where none was looked at.
+    where, median
+        Voxels that were looked at ("white matter", "lesions"), and their median absolute value.
+    zeros
+        Share of these voxels whose value is exactly 0.
+    problem
+        Why the images could not be looked at, or empty.
+    """
+
+    unit: str | None = None
+    sidecar: str = ""
+    suggested: tuple[str, ...] = ()
+    where: str = ""
+    median: float = float("nan")
+    zeros: float = 0.0
+    problem: str = ""
+
+    @property
+    def zero_is_missing(self) -> bool:
+        """Whether 0 seems to stand for "not measured"."""
+        return self.zeros >= SHARE_OF_ZEROS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelFacts:
+    """What the label images hold.
+
+    Attributes
+    ----------
+    labels
+        Number of labels in each image that was read.
+    spacing
+        Smallest distance of neighbouring voxels in mm.
+    problem
+        Why the images could not be looked at, or empty.
+    """
+
+    labels: tuple[int, ...] = ()
+    spacing: float = float("nan")
+    problem: str = ""
+
+    @property
+    def binary(self) -> bool:
+        """Whether every image holds one label: a mask rather than a label per lesion."""
+        return bool(self.labels) and max(self.labels) == 1
+
+
+def map_facts(
+    folder: Path, candidate: Candidate, regions: Mapping[str, Candidate | None]
+) -> MapFacts:
+    """Look at a map.
+
+    Parameters
+    ----------
+    folder
+        The study folder.
+    candidate
+        The map.
+    regions
+        `WHITE_MATTER` and `LABELS` -> their images, where they were found.
+    """
+    unit, sidecar = _declared(folder, candidate)
+    for where, role in (("white matter", WHITE_MATTER), ("lesions", LABELS)):
+        region = regions.get(role)
+        pairs = _same_visits(candidate, region) if region else []
+        try:
+            values = [_values(folder / own, folder / other, role) for own, other in pairs]
+        except ImageError as error:
+            return MapFacts(unit=unit, sidecar=sidecar, problem=error.problems[0].problem)
+        stored = np.concatenate([np.empty(0), *values])
+        stored = stored[np.isfinite(stored)]
+        if stored.size:
+            measured = stored[stored != 0]
+            return MapFacts(
+                unit=unit,
+                sidecar=sidecar,
+                suggested=_units(candidate.role, measured, tissue=role == WHITE_MATTER),
+                where=where,
+                median=float(np.median(np.abs(measured))) if measured.size else 0.0,
+                zeros=float((stored == 0).mean()),
+            )
+    return MapFacts(unit=unit, sidecar=sidecar)
+
+
+def _declared(folder: Path, candidate: Candidate) -> tuple[str | None, str]:
+    """Return the unit of the first sidecar that holds for the map's images, and its file."""
+    study = Study(folder=folder, name="", labels="", maps=(), tissue={}, tables={})
+    sidecars = Sidecars(study)
+    for file in candidate.files:
+        found = sidecars.unit(folder / file.path)
+        if found and isinstance(found[1], str):
+            unit = canonical_unit(found[1])
+            if unit in map_schemas()[candidate.role].units:
+                return unit, study.name_of(found[0])
+    return None, ""
+
+
+def _same_visits(candidate: Candidate, region: Candidate) -> list[tuple[str, str]]:
+    others = {(file.participant, file.session): file.path for file in region.files}
+    pairs = [
+        (file.path, others[file.participant, file.session])
+        for file in candidate.files
+        if (file.participant, file.session) in others
+    ]
+    return pairs[:IMAGES_READ]
+
+
+def _values(image: Path, region: Path, role: str) -> FloatArray:
+    """Return the stored values of a map within a region; none where the grids differ."""
+    volume, other = open_volume(image, "map"), open_volume(region, role)
+    if not on_same_grid(other, volume):
+        return np.empty(0)
+    return gather(volume, _voxels(other, role))
+
+
+def _voxels(volume: Volume, role: str) -> IntArray:
+    if role == LABELS:
+        return read_labels(volume).index
+    return np.flatnonzero(read_mask(volume)).astype(np.int64)
+
+
+def _units(name: str, values: FloatArray, *, tissue: bool) -> tuple[str, ...]:
+    units = (map_unit(name, {name: unit}) for unit in map_schemas()[name].units)
+    return tuple(
+        unit.unit
+        for unit in units
+        if unit.contradiction("", values * unit.factor, tissue=tissue) is None
+    )
+
+
+def label_facts(folder: Path, files: Sequence[str]) -> LabelFacts:
+    """Look at label images.
+
+    Parameters
+    ----------
+    folder
+        The study folder.
+    files
+        Label images below it; the first ones are read.
+    """
+    labels, spacing = [], float("nan")
+    try:
+        for file in files[:IMAGES_READ]:
+            volume = open_volume(folder / file, LABELS)
+            labels.append(len(np.unique(read_labels(volume).label)))
+            spacing = float(volume.grid.spacing.min())
+    except ImageError as error:
+        return LabelFacts(problem=str(error.problems[0]))
+    return LabelFacts(labels=tuple(labels), spacing=spacing)
