@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pandas as pd
 
@@ -12,6 +12,7 @@ from qsmstats.errors import Problem
 from qsmstats.tables.raw import RawTable, place_problem
 from qsmstats.tables.read import LoadedTables
 from qsmstats.tables.rules import control_group, controls
+from qsmstats.tables.typed import parse_integer
 
 __all__ = ["LabelRows"]
 
@@ -32,7 +33,8 @@ class LabelRows:
     broken
         Keys (participant, session, label) of rows with a problem in them; None stands for the
         parts that have one. Such a row may mean any label that agrees in the other parts, so that
-        label is not called one without a row.
+        label is not called one without a row. A row that repeats the label of another is none of
+        them: which label it means is known.
     controls
         Participants who have no lesions.
     """
@@ -52,15 +54,21 @@ class LabelRows:
         if not set(cls.columns) <= set(lesions.columns):
             return cls(raw=None, rows={}, broken=frozenset(), controls=without)
         rows: dict[Visit, dict[int, int]] = {}
-        broken = set()
+        broken: dict[int, tuple[Any, ...]] = {}
         keys = lesions[cls.columns].itertuples(index=False, name=None)
         for position, key in enumerate(keys):
             if any(map(pd.isna, key)):
-                broken.add(tuple(None if pd.isna(part) else part for part in key))
+                broken[position] = tuple(None if pd.isna(part) else part for part in key)
             else:
                 rows.setdefault(key[:2], {})[key[2]] = position
         raw = loaded.raw["lesions"]
-        return cls(raw=raw, rows=rows, broken=frozenset(broken), controls=without)
+        words = raw.cells["label"]
+        unknown = frozenset(
+            key
+            for position, key in broken.items()
+            if parse_integer(str(words.iloc[position])) not in rows.get(key[:2], {})
+        )
+        return cls(raw=raw, rows=rows, broken=unknown, controls=without)
 
     def compare(self, visit: Visit, labels: set[int], file: str) -> Iterator[Problem]:
         """Yield the rows of a session without a label, and one problem for its other labels.

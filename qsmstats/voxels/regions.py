@@ -142,7 +142,7 @@ def read_regions(
     # A ring narrower than the voxels would hold none; it is then one voxel wide, and flagged.
     ring_width = max(settings.ring_mm, float(grid.spacing.min()))
     near = surroundings(groups, grid, max(ring_width, settings.nawm_distance_mm))
-    ring = _ring(near, voxels.index, mask, ring_width + slack(grid))
+    ring = _ring(near, groups, mask, ring_width + slack(grid))
     kept = np.union1d(voxels.index, ring.index) if mask is None else _kept(mask, voxels.index)
     return Regions(
         reference=reference,
@@ -192,15 +192,15 @@ def _other_lesions(
 
 def _ring(
     near: Surroundings,
-    lesions: IntArray,
+    groups: Groups,
     mask: BoolArray | None,
     width: float,
 ) -> Surroundings:
     kept = (near.distance > 0) & (near.distance <= width)
     if mask is not None:
         kept &= mask[near.index]
-    ring = nearest_only(near.where(kept))
-    return ring.where(~np.isin(ring.index, lesions))
+    ring = nearest_only(near.where(kept), groups)
+    return ring.where(~np.isin(ring.index, groups.index))
 
 
 def _kept(mask: BoolArray, lesions: IntArray) -> IntArray:

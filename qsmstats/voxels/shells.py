@@ -95,9 +95,14 @@ def surroundings(groups: Groups, grid: Grid, reach: float) -> Surroundings:
     )
 
 
-def nearest_only(voxels: Surroundings) -> Surroundings:
-    """Leave each voxel to the nearest lesion; to the first of those that are equally near."""
-    order = np.lexsort((voxels.number, voxels.distance, voxels.index))
+def nearest_only(voxels: Surroundings, groups: Groups) -> Surroundings:
+    """Leave each voxel to the nearest lesion.
+
+    Of those that are equally near it goes to the one whose first voxel comes first in the volume:
+    how lesions are numbered must not matter.
+    """
+    first_voxel = groups.index[groups.starts]
+    order = np.lexsort((first_voxel[voxels.number], voxels.distance, voxels.index))
     index = voxels.index[order]
     first = np.ones(len(index), dtype=np.bool_)
     first[1:] = index[1:] != index[:-1]

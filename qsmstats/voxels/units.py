@@ -60,14 +60,18 @@ class MapUnit:
         lower = middle if tissue else upper
         if lower >= self.schema.median_abs_low and middle <= self.schema.median_abs_high:
             return None
-        low, high = self.schema.median_abs_low, self.schema.median_abs_high
-        others = " or ".join(f"'{unit}'" for unit in self.schema.units if unit != self.unit)
+        low, high, unit = self.schema.median_abs_low, self.schema.median_abs_high, self.schema.unit
+        too_low = lower < low
+        statistic = "median" if tissue or not too_low else "95th percentile"
+        value = float(f"{lower if too_low else middle:.4g}")
+        others = " or ".join(f"'{other}'" for other in self.schema.units if other != self.unit)
         return image_error(
             name,
-            f"contradicts the unit '{self.unit}' declared for {self.schema.name}: the median "
-            f"absolute value in {'white matter' if tissue else 'lesions'} would be "
-            f"{middle:.4g} {self.schema.unit}, which lies between {low:g} and {high:g} in tissue; "
-            f"declare {others} if that is what the file holds",
+            f"contradicts the unit '{self.unit}' declared for {self.schema.name}: in that unit the "
+            f"{statistic} of the absolute values in {'white matter' if tissue else 'lesions'} is "
+            f"{value:g} {unit}, too {'small' if too_low else 'large'} for "
+            f"tissue, where {low:g} to {high:g} {unit} is plausible; declare {others} if that is "
+            "what the file holds",
         )
 
 

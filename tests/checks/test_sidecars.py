@@ -77,9 +77,9 @@ def test_each_contradiction_is_said_once(tmp_path):
     for at, word in enumerate(["Hz", "ppb", "Hz"]):
         write(tmp_path, f"sub-{at}/sub-{at}_Chimap.json", {"Units": word})
     assert list(map(str, unit_problems(sidecars(tmp_path), SPEC, images))) == [
-        "study.toml, column 'maps.susceptibility_ppb.unit': 'ppm' here, but 'Hz' in "
+        "study.toml, setting 'maps.susceptibility_ppb.unit': 'ppm' here, but 'Hz' in "
         "sub-0/sub-0_Chimap.json and 1 more; correct one (allowed: ppb, ppm)",
-        "study.toml, column 'maps.susceptibility_ppb.unit': 'ppm' here, but 'ppb' in "
+        "study.toml, setting 'maps.susceptibility_ppb.unit': 'ppm' here, but 'ppb' in "
         "sub-1/sub-1_Chimap.json; correct one (allowed: ppb, ppm)",
     ]
 

@@ -86,7 +86,7 @@ def test_a_pattern_that_no_file_follows_is_one_problem(folder):
     assert found(folder) == [
         (
             "invalid",
-            "study.toml, column 'maps.mwf_percent.pattern': none of 5 sessions has this file; the "
+            "study.toml, setting 'maps.mwf_percent.pattern': none of 5 sessions has this file; the "
             "first would be sub-01/ses-01/sub-01_ses-01_MVFmap.nii.gz",
         )
     ]
@@ -134,6 +134,17 @@ def test_the_label_of_a_broken_row_is_not_called_one_without_a_row(folder):
     assert len(messages) == 2
     assert messages[0].startswith("lesions.tsv row 4, column 'label': 'x' is no whole number")
     assert messages[1].startswith("lesions.tsv row 10, column 'participant_id': 'sub 1' is no")
+
+
+def test_a_repeated_key_excuses_no_label_without_a_row(folder):
+    content = tables()
+    content["lesions"][12][3] = "1"  # of sub-02, as its first lesion has
+    write_tables(folder, content)
+    messages = [message for _, message in found(folder)]
+    assert len(messages) == 2
+    assert messages[0].startswith("lesions.tsv row 13, column 'label': ")
+    assert "stands already in row 12" in messages[0]
+    assert "label 2 has no row for sub-02 ses-01 in lesions.tsv; add it" in messages[1]
 
 
 def test_images_are_checked_although_tables_are_broken(folder):
@@ -220,7 +231,7 @@ def test_a_sidecar_that_contradicts_study_toml_is_one_problem(folder):
     assert found(folder) == [
         (
             "invalid",
-            "study.toml, column 'maps.mwf_percent.unit': 'fraction' here, but 'percent' in "
+            "study.toml, setting 'maps.mwf_percent.unit': 'fraction' here, but 'percent' in "
             "sub-01/ses-01/sub-01_ses-01_MWFmap.json and 4 more; correct one (allowed: percent, "
             "fraction)",
         )
@@ -237,7 +248,7 @@ def test_a_pattern_without_session_is_reported_where_it_matters(folder):
     assert found(folder) == [
         (
             "invalid",
-            "study.toml, column 'maps.mwf_percent.pattern': names no {session}, but sub-01 has 2 "
+            "study.toml, setting 'maps.mwf_percent.pattern': names no {session}, but sub-01 has 2 "
             "sessions",
         )
     ]
@@ -246,7 +257,7 @@ def test_a_pattern_without_session_is_reported_where_it_matters(folder):
 def test_a_mask_of_another_name_is_reported(folder):
     set_toml(folder, "white_matter =", "whitematter =")
     assert len(found(folder)) == 1
-    assert "study.toml, column 'tissue'" in found(folder)[0][1]
+    assert "study.toml, setting 'tissue'" in found(folder)[0][1]
 
 
 def test_only_the_images_of_the_participants_asked_for_are_checked(folder):

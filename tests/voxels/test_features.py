@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 
 import nibabel as nib
 import numpy as np
@@ -263,9 +264,17 @@ def test_a_unit_that_the_values_contradict_is_an_error(
     tissue = image(white_matter) if with_mask else None
     with pytest.raises(ImageError, match="contradicts the unit") as caught:
         extract_features(image(labels), {name: image(values)}, tissue=tissue, units={name: unit})
-    assert f"'{unit}'" in str(caught.value)
+    schema = map_schemas()[name]
+    low, high = schema.median_abs_low, schema.median_abs_high
+    message = str(caught.value)
+    assert f"the unit '{unit}' declared for {name}: in that unit" in message
+    assert f"where {low:g} to {high:g} {schema.unit} is plausible" in message
+    # The value is that of the statistic named, in the canonical unit, and outside those bounds.
+    said = re.search(r"the (median|95th percentile) of .* is (\S+) \w+, too (small|large)", message)
+    assert (said[1] == "median") == (with_mask or said[3] == "large")
+    assert float(said[2]) < low if said[3] == "small" else float(said[2]) > high
     others = [other for other in map_schemas()[name].units if other != unit]
-    assert f"declare '{others[0]}'" in str(caught.value)
+    assert f"declare '{others[0]}' if that is what the file holds" in message
     right = extract_features(
         image(labels), {name: image(values)}, tissue=tissue, units={name: others[0]}
     )

@@ -76,13 +76,15 @@ def test_surroundings_are_all_voxels_within_reach(kind, volume, reach):
         np.testing.assert_allclose(actual, expected, rtol=1e-12, atol=1e-12)
 
 
-def test_a_voxel_between_two_lesions_goes_to_the_nearer_and_a_tie_to_the_first():
+@pytest.mark.parametrize("numbers", [(1, 2), (2, 1)])
+def test_a_voxel_between_two_lesions_goes_to_the_nearer_and_a_tie_to_the_first_in_space(numbers):
     volume = np.zeros((9, 1, 1), dtype=np.int16)
-    volume[0], volume[6] = 1, 2
+    volume[0], volume[6] = numbers
     groups, grid = make(volume, np.eye(3))
-    owned = nearest_only(surroundings(groups, grid, 4))
-    owner = dict(zip(owned.index.tolist(), owned.number.tolist(), strict=True))
-    assert owner == {0: 0, 1: 0, 2: 0, 3: 0, 4: 1, 5: 1, 6: 1, 7: 1, 8: 1}
+    owned = nearest_only(surroundings(groups, grid, 4), groups)
+    labels = groups.labels[owned.number].tolist()
+    owner = dict(zip(owned.index.tolist(), labels, strict=True))
+    assert owner == {place: numbers[place > 3] for place in range(9)}
 
 
 def test_no_lesion_has_no_surroundings():
