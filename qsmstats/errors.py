@@ -46,7 +46,7 @@ class Problem:
     row
         Row of the file as an editor counts it (the header is row 1), or None.
     column
-        Name of the column, or None.
+        Name of the column, or of the setting of study.toml; or None.
     problem
         What was found, what is allowed and the remedy.
     """
@@ -58,7 +58,8 @@ class Problem:
 
     def __str__(self) -> str:
         row = "" if self.row is None else f" row {self.row}"
-        column = "" if self.column is None else f", column '{self.column}'"
+        kind = "setting" if self.table.endswith(".toml") else "column"
+        column = "" if self.column is None else f", {kind} '{self.column}'"
         return f"{self.table}{row}{column}: {self.problem}"
 
 

@@ -222,9 +222,8 @@ def _read_toml(folder: Path) -> dict[str, Any]:
 
 def _pattern(reader: _Reader, where: str, value: object) -> str:
     if not isinstance(value, str):
-        reader.report(
-            where, f"expected a file pattern such as '{{participant}}/...', found {value!r}"
-        )
+        found = "is missing; it is" if value is None else f"found {value!r}, expected"
+        reader.report(where, f"{found} a file pattern such as '{{participant}}/...'")
         return ""
     try:
         first = value.format(participant="1", session="1")
@@ -247,7 +246,8 @@ def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
         unit = entry.get("unit")
         if name in known and unit not in list(known[name].units):
             units = ", ".join(known[name].units)
-            reader.report(f"maps.{name}.unit", f"{unit!r} is no unit of this map; allowed: {units}")
+            found = "no unit is declared for" if unit is None else f"{unit!r} is no unit of"
+            reader.report(f"maps.{name}.unit", f"{found} this map; allowed: {units}")
         missing = entry.get("missing")
         if missing is not None and (
             isinstance(missing, bool) or not isinstance(missing, int | float)

@@ -29,7 +29,7 @@ PROBLEMS = (
 def test_a_problem_reads_as_one_line_with_its_place():
     assert list(map(str, PROBLEMS)) == [
         "lesions.tsv row 17, column 'lesion_type': 'rim' is no level",
-        "study.toml, column 'maps': no map is named",
+        "study.toml, setting 'maps': no map is named",
         "a.nii.gz: no such file",
     ]
 

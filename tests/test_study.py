@@ -183,7 +183,7 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
     toml = TOML.replace(old, new, 1)
     found = [line for line in problems(tmp_path, toml) if all(word in line for word in words)]
     assert len(found) == 1
-    assert found[0].startswith("study.toml, column '")
+    assert found[0].startswith("study.toml, setting '")
 
 
 @pytest.mark.parametrize(
@@ -233,4 +233,4 @@ def test_a_file_without_maps_names_the_section_to_add(tmp_path):
 
 def test_a_section_that_is_no_section_is_named(tmp_path):
     found = problems(tmp_path, 'features = "x"\n' + TOML)
-    assert found == ["study.toml, column 'features': expected a section [features], found 'x'"]
+    assert found == ["study.toml, setting 'features': expected a section [features], found 'x'"]

@@ -55,7 +55,7 @@ def _section(name: str, kind: Any, set_already: Mapping[str, Mapping[str, str]])
 def _explained(doc: str) -> dict[str, str]:
     """Return attribute -> its description, from a numpydoc section "Attributes"."""
     body = doc.partition("Attributes\n----------\n")[2]
-    explained = {}
+    explained: dict[str, str] = {}
     for names, text in re.findall(r"^(\S.*)\n((?:[ ]{4}.*(?:\n|\Z)|\n)+)", body, re.MULTILINE):
         plain = re.sub(r"``?([^`]+)``?", r"\1", " ".join(text.split()))
         explained |= dict.fromkeys(names.split(", "), plain)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from shlex import quote
 
 from qsmstats.errors import InvalidDataError, UsageError
 from qsmstats.inventory.defaults import setting_parts
@@ -66,7 +67,7 @@ class StudyDraft:
             lines.append(f"the former study.toml is now {self.backup}")
         lines += [
             f"written: {self.path}",
-            f"next: look it through, then run  qsmstats check {self.path.parent}",
+            f"next: look it through, then run  qsmstats check {quote(str(self.path.parent))}",
         ]
         return "\n".join(lines)
 
@@ -166,7 +167,7 @@ def _parts(inventory: _Inventory) -> list[Part]:
     images = inventory.images
     name = inventory.folder.resolve().name
     maps = [map_part(key, images, inventory.maps.get(key)) for key in map_schemas()]
-    missing = ()
+    missing: tuple[str, ...] = ()
     if not inventory.maps:
         titles = [schema.title for schema in map_schemas().values()]
         missing = (f"name at least one map in study.toml: {', '.join(titles)}",)
@@ -220,12 +221,12 @@ def _left_alone(inventory: _Inventory) -> Iterable[str]:
     for pattern, number in sorted(images.other.items()):
         yield f"{counted(number, 'image')}  {pattern}"
     if images.nameless:
-        number = counted(len(images.nameless), "image")
-        yield f"{number} whose names tell no participant  {listed(images.nameless, most=2)}"
+        count = counted(len(images.nameless), "image")
+        yield f"{count} whose names tell no participant  {listed(images.nameless, most=2)}"
     for pattern in tables.unknown:
         yield f"table of something else  {pattern}"
     for pattern, reason in tables.unreadable.items():
         yield f"table that cannot be read  {pattern}: {reason}"
     for suffix, paths in inventory.files.unreadable.items():
-        number = counted(len(paths), f"{suffix} file")
-        yield f"{number}, no format that is read  {listed(paths, most=2)}"
+        count = counted(len(paths), f"{suffix} file")
+        yield f"{count}, no format that is read  {listed(paths, most=2)}"

@@ -40,7 +40,9 @@ def list_files(folder: Path) -> FolderFiles:
 
     Hidden files and folders, and folders with the results of a run, are passed over.
     """
-    images, tables, others = [], [], {}
+    images: list[str] = []
+    tables: list[str] = []
+    others: dict[str, list[str]] = {}
     for top, folders, names in os.walk(folder, followlinks=True):
         if RESULTS in names:
             folders.clear()

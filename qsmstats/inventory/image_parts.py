@@ -25,7 +25,7 @@ LABELS_ARE = "0 outside lesions, a whole number of its own for each lesion"
 
 def label_part(images: ImageFiles, facts: LabelFacts) -> Part:
     """Write [labels]."""
-    head = ["", f"# Lesion labels of each patient and session: {LABELS_ARE}.", "[labels]"]
+    head = ["", *comment(f"Lesion labels of each patient and session: {LABELS_ARE}."), "[labels]"]
     words = sorted({*LESION_WORDS, *LABEL_WORDS})
     part = _pattern(images, LABELS, "lesion labels", "pattern", f"{EXAMPLE}_dseg.nii.gz", words)
     guesses, todo = list(part.guesses), list(part.todo)
@@ -64,21 +64,16 @@ def map_part(name: str, images: ImageFiles, facts: MapFacts | None) -> Part:
     """Write the section of one map; all of it as comment where there is no such map."""
     schema = map_schemas()[name]
     head = f"[maps.{name}]"
-    top = ["", f"# {schema.title}: {schema.description}"]
+    top = ("", f"# {schema.title}")
     example = f"{EXAMPLE}_{schema.file_names[0]}.nii.gz"
     part = _pattern(images, name, schema.title, "pattern", example, schema.file_names)
     if facts is None:
         # A study needs one map at least, and none in particular: not finding one is no task.
         tie = bool(images.candidates.get(name))
-        lines = (
-            *top,
-            f"# {head}",
-            *part.lines,
-            f"# unit = {quoted(schema.unit)}  # {_units(schema)}",
-        )
-        return Part(lines=lines, todo=part.todo if tie else ())
-    unit, unit_todo = _unit_line(schema, facts)
-    lines = [*top, head, *part.lines, unit]
+        unit = f"# unit = {quoted(schema.unit)}  # {_units(schema)}"
+        return Part(lines=(*top, f"# {head}", *part.lines, unit), todo=part.todo if tie else ())
+    declared, unit_todo = _unit_lines(schema, facts)
+    lines = [*top, head, *part.lines, *declared]
     guesses = list(part.guesses)
     if facts.zero_is_missing:
         text = (
@@ -90,29 +85,28 @@ def map_part(name: str, images: ImageFiles, facts: MapFacts | None) -> Part:
     todo = [*part.todo, *unit_todo]
     if facts.problem:
         todo.append(f"{schema.title}: an image cannot be read: {facts.problem}")
-    declared = f"unit: {facts.unit or 'not declared'}"
     return Part(
         lines=tuple(lines),
-        found=(*part.found, declared),
+        found=(*part.found, f"unit: {facts.unit or 'not declared'}"),
         guesses=tuple(guesses),
         todo=tuple(todo),
     )
 
 
-def _unit_line(schema: MapSchema, facts: MapFacts) -> tuple[str, list[str]]:
+def _unit_lines(schema: MapSchema, facts: MapFacts) -> tuple[list[str], list[str]]:
     if facts.unit:
-        return f"unit = {quoted(facts.unit)}  # declared in {facts.sidecar}", []
-    values = ""
-    if facts.suggested and facts.where:
-        values = f"; the median absolute value in {facts.where} is {facts.median:.3g}"
+        return [f"unit = {quoted(facts.unit)}  # declared in {facts.sidecar}"], []
+    text = "no sidecar declares the unit"
+    if facts.where:
+        text += f"; the median absolute value in {facts.where} is {facts.median:.3g}"
     if len(facts.suggested) == 1:
-        suggested = facts.suggested[0]
-        text = f"no sidecar declares it{values}, as in {suggested}"
-        line = f"# unit = {quoted(suggested)}  # TO DO: {text}; if so, remove the first #"
-    else:
-        text = f"no sidecar declares it{values}"
-        line = f"# unit = {quoted(schema.unit)}  # TO DO: {text}; one of {_units(schema)}"
-    return line, [f"{schema.title}: declare the unit ({_units(schema)}); {text}"]
+        text += f", which speaks for {facts.suggested[0]}"
+    likely = facts.suggested[0] if len(facts.suggested) == 1 else schema.unit
+    lines = [
+        *comment(f"TO DO: {text}. Declare it ({_units(schema)}): remove the # if this is it"),
+        f"# unit = {quoted(likely)}",
+    ]
+    return lines, [f"{schema.title}: declare the unit ({_units(schema)}); {text}"]
 
 
 def _units(schema: MapSchema) -> str:

@@ -8,14 +8,15 @@ from qsmstats.inventory.parts import Part, comment, counted, listed, quoted
 from qsmstats.inventory.tables import FoundTable, TableFiles
 from qsmstats.schemas import load_schema
 from qsmstats.study import REQUIRED_TABLES, TABLES
-from qsmstats.tables.spelling import known_spellings, lesion_levels, suggestions
+from qsmstats.tables.spelling import known_spellings, lesion_levels, suggestions, word_key
 
 __all__ = ["lesion_type_part", "table_parts"]
 
 
 def table_parts(tables: TableFiles) -> list[Part]:
     """Write [tables]: one line per table, and sections of those whose columns need words."""
-    plain, sections = [], []
+    plain: list[Part] = []
+    sections: list[Part] = []
     for name in TABLES:
         part = _table(name, tables.tables.get(name, ()), tables.chosen(name))
         (sections if any("[tables." in line for line in part.lines) else plain).append(part)
@@ -45,8 +46,8 @@ def _table(name: str, found: Sequence[FoundTable], chosen: FoundTable | None) ->
     return Part(
         lines=lines,
         found=(f"table of {name}", _count(chosen), chosen.file),
-        guesses=tuple(f"{chosen.file}: {text}" for text in guesses),
-        todo=tuple(f"{chosen.file}: {text}" for text in todo),
+        guesses=tuple(f"{name} ({chosen.file}): {text}" for text in guesses),
+        todo=tuple(f"{name} ({chosen.file}): {text}" for text in todo),
     )
 
 
@@ -81,7 +82,12 @@ def _lacking(table: FoundTable) -> list[str]:
 
 
 def _guesses(table: FoundTable, found: Sequence[FoundTable]) -> list[str]:
-    guesses = [f"column '{theirs}' is {ours}" for ours, theirs in table.renamed.items()]
+    told = [
+        f"{theirs} = {ours}"
+        for ours, theirs in table.renamed.items()
+        if word_key(theirs) != word_key(ours)
+    ]
+    guesses = [f"columns read as: {', '.join(told)}"] if told else []
     if table.wide:
         guesses.append(f"{listed(table.wide)} are raters, one column each")
     if len(found) > 1:

@@ -7,6 +7,7 @@ ratings may be wide: columns of lesion types, one per rater.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -223,17 +224,24 @@ def _columns(schema: TableSchema, there: Iterable[str]) -> dict[str, str]:
     """Return column of the schema -> its name in the file; no column serves twice."""
     keys: dict[str, str] = {}
     for name in there:
-        keys.setdefault(word_key(name), name)
+        for key in _column_keys(name):
+            keys.setdefault(key, name)
     found: dict[str, str] = {}
     for spellings in (_own_name, _other_names):
         for column in schema.fields:
             if column.name in found:
                 continue
-            free = (keys.get(word_key(word)) for word in spellings(column))
+            free = (keys.get(key) for word in spellings(column) for key in _column_keys(word))
             theirs = next((name for name in free if name and name not in found.values()), None)
             if theirs is not None:
                 found[column.name] = theirs
     return {item.name: found[item.name] for item in schema.fields if item.name in found}
+
+
+def _column_keys(name: str) -> tuple[str, ...]:
+    """Return a column's name without signs, and without what stands in brackets, as a unit does."""
+    bare = re.sub(r"\(.*?\)|\[.*?\]", "", name)
+    return tuple(re.sub(r"[\W_]+", "", word_key(text)) for text in (name, bare))
 
 
 def _own_name(column: FieldSchema) -> tuple[str, ...]:

@@ -120,6 +120,6 @@ def test_participants_that_cannot_be_read_hide_no_other_table(tmp_path):
 def test_a_pattern_with_other_braces_is_reported(tmp_path, pattern):
     toml = TOML.replace("{participant}/{participant}_sessions.tsv", pattern)
     assert messages(write_tables(tmp_path, toml=toml)) == [
-        f"study.toml, column 'tables.sessions': '{pattern}' may hold {{participant}} in braces and "
+        f"study.toml, setting 'tables.sessions': '{pattern}' may hold {{participant}} in braces and "
         "nothing else"
     ]

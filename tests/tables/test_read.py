@@ -303,7 +303,7 @@ def test_a_misspelt_level_in_study_toml_is_reported(tmp_path):
     toml = TOML + '\n[lesion_types]\nx = "paramagnetic"\n'
     found = messages(write_tables(tmp_path, toml=toml))
     assert len(found) == 1
-    assert found[0].startswith("study.toml, column 'lesion_types.x': 'paramagnetic' is none of")
+    assert found[0].startswith("study.toml, setting 'lesion_types.x': 'paramagnetic' is none of")
 
 
 @pytest.mark.parametrize("word", ["n/a", "", "NA", "NaN"])
@@ -338,12 +338,12 @@ def test_columns_of_other_names_are_renamed_and_reported_as_written(tmp_path):
     [
         (
             '{ age = "Altr" }',
-            "study.toml, column 'tables.participants.columns.age': participants.tsv has no column "
+            "study.toml, setting 'tables.participants.columns.age': participants.tsv has no column "
             "'Altr'; did you mean 'Alter'?",
         ),
         (
             '{ sex = "Alter" }',
-            "study.toml, column 'tables.participants.columns.sex': participants.tsv has a column "
+            "study.toml, setting 'tables.participants.columns.sex': participants.tsv has a column "
             "'sex' beside 'Alter'; remove or rename one",
         ),
     ],

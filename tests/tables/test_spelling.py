@@ -91,11 +91,11 @@ def test_what_is_wrong_with_the_studys_spellings_is_said_per_line():
     }
     found = list(map(str, own_spelling_problems(own, lesion_levels())))
     assert found == [
-        "study.toml, column 'lesion_types.a': 'paramagnetic' is none of isointense, hypointense, "
+        "study.toml, setting 'lesion_types.a': 'paramagnetic' is none of isointense, hypointense, "
         "hyperintense, hypointense_rim, paramagnetic_rim; did you mean 'paramagnetic_rim'?",
-        "study.toml, column 'lesion_types.hyperintense': is a lesion type itself and cannot stand "
+        "study.toml, setting 'lesion_types.hyperintense': is a lesion type itself and cannot stand "
         "for 'isointense'; remove this line",
-        "study.toml, column 'lesion_types.B_C': stands for 'hypointense' here and for 'isointense' "
+        "study.toml, setting 'lesion_types.B_C': stands for 'hypointense' here and for 'isointense' "
         "above; keep one of the two",
     ]
     assert own_spelling_problems({"PRL": "paramagnetic_rim", "a": 3}, lesion_levels())[0].problem
