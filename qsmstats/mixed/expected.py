@@ -88,7 +88,7 @@ def expected_inference(
     approximation = KenwardRoger(moments)
     variance = float((local @ approximation.phi @ local.T)[0, 0])
     df = float(approximation.rows(local)[1][0])
-    return ExpectedInference(std_error=sigma * float(np.sqrt(variance)), df=df)
+    return ExpectedInference(std_error=float(sigma * np.sqrt(variance)), df=df)
 
 
 def _relative_factors(
