@@ -1,7 +1,8 @@
 """The command line: parses, calls, and exits with a true code.
 
-Exit codes: 0 all well, 1 some participants failed, 2 wrong usage, 3 invalid data, 4 a model did
-not converge. Everything heavy is imported after the arguments are read, so that help is instant.
+Exit codes: 0 all well, 1 some participants failed, 2 wrong usage or a folder that cannot be
+written, 3 invalid data, 4 a model did not converge, 130 interrupted. Everything heavy is imported
+after the arguments are read, so that help is instant.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from functools import partial
+from io import TextIOWrapper
 from pathlib import Path
 
 from qsmstats import __version__
-from qsmstats.errors import QsmstatsError
+from qsmstats.endings import ended
 from qsmstats.progress import progress_bar, say
 
 __all__ = ["main", "parse"]
@@ -28,15 +31,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         What stands after ``qsmstats`` on the command line; by default `sys.argv`.
     """
     options = parse(sys.argv[1:] if arguments is None else arguments)
-    try:
-        code: int = options.call(options)
-    except QsmstatsError as error:
-        say(f"{error}")
-        return error.exit_code
-    except KeyboardInterrupt:
-        say("interrupted; start the same command again to go on")
-        return 130
-    return code
+    _print_what_the_terminal_can()
+    places = (getattr(options, name, None) for name in ("out", "study", "folder"))
+    return ended(partial(options.call, options), next(place for place in places if place))
+
+
+def _print_what_the_terminal_can() -> None:
+    """Escape letters that the terminal's encoding lacks, where Python would give up printing."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:

@@ -9,20 +9,19 @@ stand for the whole identifiers (``sub-001``, ``ses-01``). What the tables hold 
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.limits import braces_problem, setting_problems
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import (
-    Adjustment,
-    DfMethod,
     FeatureSettings,
     HistologySettings,
-    LesionIds,
     LesionTypeRule,
     MatchingSettings,
     ModelSettings,
@@ -134,7 +133,8 @@ class _Reader:
         value = raw.get(name, {})
         if isinstance(value, dict):
             return value
-        self.report(where + name, f"expected a section [{where + name}], found {value!r}")
+        text = f"expected a section [{where + name}], found {value!r}"
+        self.report(where + name, f"{text}; write its settings below such a line")
         return {}
 
     def known(self, where: str, raw: Iterable[str], allowed: Iterable[str]) -> None:
@@ -184,7 +184,7 @@ def open_study(folder: str | Path) -> Study:
     reader.known("labels", labels, ("pattern",))
     study = Study(
         folder=folder,
-        name=str(raw.get("name", folder.resolve().name)),
+        name=_name(reader, raw, folder),
         labels=_pattern(reader, "labels.pattern", labels.get("pattern")),
         maps=_maps(reader, reader.section(raw, "maps")),
         tissue={
@@ -200,7 +200,8 @@ def open_study(folder: str | Path) -> Study:
         histology=_settings(reader, HistologySettings, "histology", raw),
         raters=_settings(reader, RaterSettings, "raters", raw),
     )
-    _check_settings(reader, study)
+    for where, problem in setting_problems(study):
+        reader.report(where, problem)
     if reader.problems:
         raise InvalidDataError(reader.problems)
     return study
@@ -208,16 +209,34 @@ def open_study(folder: str | Path) -> Study:
 
 def _read_toml(folder: Path) -> dict[str, Any]:
     path = folder / FILE
-    if not path.is_file():
-        raise InvalidDataError(
-            [Problem(table=str(path), problem="no such file; a study folder holds a study.toml")]
-        )
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidDataError(
-            [Problem(table=str(path), problem=f"is not valid TOML: {error}")]
-        ) from error
+        # Windows editors put a byte-order mark first; utf-8-sig takes it off.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        problem = Problem(table=str(path), problem=_unreadable(folder, error))
+        raise InvalidDataError([problem]) from error
+
+
+def _unreadable(folder: Path, error: OSError | ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        row = error.object.count(b"\n", 0, error.start) + 1
+        byte = error.object[error.start]
+        return f"is not valid TOML: byte 0x{byte:02x} in row {row} is not UTF-8; save it as UTF-8"
+    if isinstance(error, ValueError):  # of tomllib, or of int for a number of thousands of digits
+        return f"is not valid TOML: {error}; correct it there"
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        return f"cannot be read: {error.strerror}; put the study's own file there, readable"
+    if not folder.is_dir():
+        return "no such file, as there is no such folder; check the path of the study"
+    return "no such file; a study folder holds a study.toml (`qsmstats init` writes one)"
+
+
+def _name(reader: _Reader, raw: Mapping[str, Any], folder: Path) -> str:
+    name = raw.get("name", folder.resolve().name)
+    if isinstance(name, str) and (name.strip() or "name" not in raw):
+        return name
+    reader.report("name", f"expected the study's name as text, found {name!r}")
+    return ""
 
 
 def _pattern(reader: _Reader, where: str, value: object) -> str:
@@ -225,12 +244,9 @@ def _pattern(reader: _Reader, where: str, value: object) -> str:
         found = "is missing; it is" if value is None else f"found {value!r}, expected"
         reader.report(where, f"{found} a file pattern such as '{{participant}}/...'")
         return ""
-    try:
-        first = value.format(participant="1", session="1")
-        if first == value:
-            reader.report(where, f"'{value}' names no {{participant}}: every session would read it")
-    except (KeyError, IndexError, ValueError):
-        reader.report(where, f"'{value}' may hold {{participant}} and {{session}} in braces only")
+    problem = braces_problem(value, "participant", ("session",))
+    if problem:
+        reader.report(where, problem)
     return value
 
 
@@ -249,10 +265,9 @@ def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
             found = "no unit is declared for" if unit is None else f"{unit!r} is no unit of"
             reader.report(f"maps.{name}.unit", f"{found} this map; allowed: {units}")
         missing = entry.get("missing")
-        if missing is not None and (
-            isinstance(missing, bool) or not isinstance(missing, int | float)
-        ):
-            reader.report(f"maps.{name}.missing", f"expected a number, found {missing!r}")
+        if missing is not None and _number(missing) is None:
+            text = f"expected the finite number that means 'not measured', found {missing!r}"
+            reader.report(f"maps.{name}.missing", text)
         pattern = _pattern(reader, f"maps.{name}.pattern", entry.get("pattern"))
         specs.append(MapSpec(name=name, pattern=pattern, unit=str(unit), missing=missing))
     return tuple(specs)
@@ -265,7 +280,8 @@ def _tables(reader: _Reader, raw: Mapping[str, Any]) -> dict[str, TableSpec]:
         entry: dict[str, Any] = {"file": value} if isinstance(value, str) else value
         allowed = [item.name for item in fields(TableSpec)]
         if not isinstance(entry, dict) or not isinstance(entry.get("file"), str):
-            reader.report(f"tables.{name}", f"expected a file name, found {value!r}")
+            text = f'expected a file name, as {name} = "{name}.tsv", found {value!r}'
+            reader.report(f"tables.{name}", text)
             continue
         reader.known(f"tables.{name}", entry, allowed)
         entry = {key: entry[key] for key in allowed if key in entry}
@@ -285,7 +301,8 @@ def _fits_table(reader: _Reader, where: str, entry: Mapping[str, Any]) -> bool:
     if not isinstance(wide, list) or not _all_text(wide):
         reader.report(f"{where}.wide", f"expected a list of columns of the file, found {wide!r}")
     elif wide and not {"names_to", "values_to"} <= entry.keys():
-        reader.report(where, "a wide table needs names_to and values_to")
+        text = "a wide table needs names_to and values_to; name the columns that get the two"
+        reader.report(where, text)
     elif not wide and {"names_to", "values_to"} & entry.keys():
         reader.report(where, "names_to and values_to are for a wide table; name its columns: wide")
     if not isinstance(columns, dict) or not _all_text(columns.values()):
@@ -301,6 +318,14 @@ def _all_text(values: Iterable[object]) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
+_KINDS = {
+    float: "a number, as 2.0",
+    str: 'a text, as "name"',
+    tuple: 'a list of texts, as ["a", "b"]',
+    dict: 'lists of texts by name, as { name = ["a", "b"] }',
+}
+
+
 def _settings(
     reader: _Reader, kind: type[_Settings], name: str, raw: Mapping[str, Any]
 ) -> _Settings:
@@ -314,23 +339,28 @@ def _settings(
         default = getattr(defaults, item.name)
         value = _like(entry[item.name], default)
         if value is None:
-            found = entry[item.name]
-            reader.report(
-                f"{name}.{item.name}", f"expected something like {default!r}, found {found!r}"
-            )
+            text = f"found {entry[item.name]!r}; write {_KINDS[type(default)]}"
+            reader.report(f"{name}.{item.name}", text)
         else:
             values[item.name] = value
     return kind(**values)
 
 
+def _number(value: object) -> float | None:
+    """Return the finite number that a TOML value is, or None; its whole numbers have no end."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
 def _like(value: object, default: object) -> object:
     """Return `value` in the type of `default`, or None where it does not fit."""
-    if (
-        isinstance(default, float)
-        and isinstance(value, int | float)
-        and not isinstance(value, bool)
-    ):
-        return float(value)
+    if isinstance(default, float):
+        return _number(value)
     if isinstance(default, tuple) and isinstance(value, list) and _all_text(value):
         return tuple(value)
     if isinstance(default, dict) and isinstance(value, dict):
@@ -338,44 +368,3 @@ def _like(value: object, default: object) -> object:
         if all(isinstance(items, list) and _all_text(items) for items in lists.values()):
             return {key: tuple(items) for key, items in lists.items()}
     return value if isinstance(default, str) and isinstance(value, str) else None
-
-
-def _check_distances(reader: _Reader, study: Study) -> None:
-    for item in fields(FeatureSettings):
-        value = getattr(study.features, item.name)
-        if not 0 < value < 100:
-            reader.report(f"features.{item.name}", f"{value} mm lies outside 0 to 100 mm")
-    for item in fields(LesionTypeRule):
-        value = getattr(study.lesion_type_rule, item.name)
-        if not 0 <= value < 100:
-            reader.report(f"lesion_type_rule.{item.name}", f"{value} lies outside 0 to 100")
-
-
-def _check_settings(reader: _Reader, study: Study) -> None:
-    _check_distances(reader, study)
-    if not 0 < study.matching.min_overlap <= 1:
-        text = f"{study.matching.min_overlap} is no share above 0 and at most 1"
-        reader.report("matching.min_overlap", text)
-    if not 0 < study.models.level < 1:
-        reader.report("models.level", f"{study.models.level} lies outside 0 to 1")
-    for name in ("baseline", "tissue", "trajectory"):
-        _check_formula(reader, f"models.{name}", getattr(study.models, name))
-    reader.known("models.outcomes", study.models.outcomes, (spec.name for spec in study.maps))
-    for value, allowed, where in (
-        (study.matching.lesion_ids, get_args(LesionIds), "matching.lesion_ids"),
-        (study.histology.unmapped, ("exclude", "negative"), "histology.unmapped"),
-        (study.models.df, get_args(DfMethod), "models.df"),
-        (study.models.adjust, get_args(Adjustment), "models.adjust"),
-    ):
-        if value not in allowed:
-            reader.report(where, f"'{value}' is none of {', '.join(allowed)}")
-
-
-def _check_formula(reader: _Reader, where: str, formula: str) -> None:
-    try:
-        named = formula.format(outcome="1") != formula.format(outcome="2")
-    except (KeyError, IndexError, ValueError):
-        named = False
-    if not named:
-        text = f"'{formula}' must hold {{outcome}}, and nothing else in braces"
-        reader.report(where, text)

@@ -119,8 +119,31 @@ CHANGES = {
     ),
     "unknown unit": ('"percent"', '"%"', "maps.mwf_percent.unit", "allowed: percent, fraction"),
     "unit that is no text": ('"percent"', '["percent"]', "maps.mwf_percent.unit", "is no unit"),
-    "missing value in words": ("missing = 0", 'missing = "0"', "missing'", "expected a number"),
-    "missing value true": ("missing = 0", "missing = true", "missing'", "expected a number"),
+    "missing value in words": (
+        "missing = 0",
+        'missing = "0"',
+        "missing'",
+        "expected the finite",
+    ),
+    "missing value true": ("missing = 0", "missing = true", "missing'", "found True"),
+    "missing value that is none": ("missing = 0", "missing = nan", "missing'", "found nan"),
+    "missing value without end": ("missing = 0", "missing = 1" + "0" * 400, "missing'", "found 10"),
+    "name that is no text": ('"made"', '["made"]', "setting 'name'", "found ['made']"),
+    "name without letters": ('"made"', '" "', "setting 'name'", "found ' '"),
+    "pattern with more than a name": (
+        "{session}_dseg",
+        "{session.x}_dseg",
+        "labels.pattern",
+        "correct what stands in braces",
+    ),
+    "pattern with a format": ("{session}_dseg", "{session:>9}_dseg", "labels.pattern", "in braces"),
+    "pattern with an open brace": (
+        "{session}_dseg",
+        "{session_dseg",
+        "labels.pattern",
+        "in braces",
+    ),
+    "pattern with an unseen letter": ("_dseg.nii", "\u200b_dseg.nii", "labels.pattern", "u200b"),
     "pattern without participant": (
         "{participant}/{session}/{participant}_{session}_dseg",
         "dseg",
@@ -189,27 +212,68 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ("[features]\nshell_mm = 0", "features.shell_mm': 0.0 mm lies outside 0 to 100 mm"),
+        ("[features]\nshell_mm = 0", "features.shell_mm': 0.0 mm lies outside 0.01 to 100 mm"),
         (
             '[features]\nshell_mm = "2"',
-            "features.shell_mm': expected something like 2.0, found '2'",
+            "features.shell_mm': found '2'; write a number, as 2.0",
         ),
-        ("[features]\nshell_mm = true", "features.shell_mm': expected something like 2.0"),
+        ("[features]\nshell_mm = true", "features.shell_mm': found True; write a number"),
+        ("[features]\nshell_mm = 1" + "0" * 400, "; write a number, as 2.0"),
         ("[features]\nshel_mm = 2", "features.shel_mm': is not a setting"),
-        ("[models]\nlevel = 95", "models.level': 95.0 lies outside 0 to 1"),
+        ("[models]\nlevel = 95", "models.level': 95.0 lies outside 0 to 1; give a share, as 0.95"),
         ('[models]\ndf = "kenward"', "models.df': 'kenward' is none of"),
         ('[models]\nadjust = "fdr"', "models.adjust': 'fdr' is none of"),
-        ('[models]\noutcomes = ["mwf"]', "models.outcomes.mwf': is not a setting"),
-        ("[models]\noutcomes = [1]", "models.outcomes': expected something like ()"),
-        ('[models]\nbaseline = "mwf ~ age"', "models.baseline': 'mwf ~ age' must hold {outcome}"),
-        ('[models]\ntissue = "{y} ~ age"', "models.tissue': '{y} ~ age' must hold {outcome}"),
-        ('[models]\ntissue = "{outcome ~ a"', "must hold {outcome}, and nothing else in braces"),
+        (
+            '[models]\noutcomes = ["mwf"]',
+            "models.outcomes': 'mwf' is no map of the study; name",
+        ),
+        (
+            '[models]\noutcomes = ["mwf_percent", "mwf_percent"]',
+            "'mwf_percent' stands there 2 times",
+        ),
+        ("[models]\noutcomes = [1]", "models.outcomes': found [1]; write a list of texts"),
+        (
+            '[models]\nbaseline = "mwf ~ age"',
+            "models.baseline': 'mwf ~ age' names no {outcome}; ",
+        ),
+        (
+            '[models]\ntissue = "{y} ~ age"',
+            "models.tissue': '{y} ~ age' may hold {outcome}",
+        ),
+        ('[models]\ntissue = "{outcome.x} ~ a"', "may hold {outcome} in braces only; correct"),
+        ('[models]\ntissue = "{outcome ~ a"', "may hold {outcome} in braces only; correct"),
         ('[matching]\nlesion_ids = "no"', "lesion_ids': 'no' is none of consistent, independent"),
         ("[matching]\nmin_overlap = 0", "min_overlap': 0.0 is no share above 0 and at most 1"),
         ("[matching]\nmin_overlap = 1.5", "min_overlap': 1.5 is no share above 0 and at most 1"),
         ('[histology]\nunmapped = "drop"', "histology.unmapped': 'drop' is none of"),
-        ("[histology]\nmapping = { a = 3 }", "histology.mapping': expected something like"),
-        ("[histology]\nmapping = { a = [3] }", "histology.mapping': expected something like"),
+        (
+            "[histology]\nmapping = { a = 3 }",
+            "histology.mapping': found {'a': 3}; write lists",
+        ),
+        (
+            "[histology]\nmapping = {}",
+            "histology.mapping': names no class; map some of",
+        ),
+        (
+            '[histology]\nmapping = { active = "isointense" }',
+            "histology.mapping.active': is no reference class; write one of remyelinated",
+        ),
+        (
+            '[histology]\nmapping = { remyelinated = "iso" }',
+            "histology.mapping': 'iso' is no level of the index test; write some of isointense",
+        ),
+        (
+            "[histology]\nmapping = { remyelinated = [] }",
+            "histology.mapping.remyelinated': claims no level of the index test; name one",
+        ),
+        (
+            '[histology]\nmapping = { remyelinated = "isointense", chronic_active = "isointense" }',
+            "histology.mapping': 'isointense' is claimed by 2 classes; leave it with one",
+        ),
+        (
+            "[histology]\nmapping = { a = [3] }",
+            "histology.mapping': found {'a': [3]}; write",
+        ),
     ],
 )
 def test_settings_are_checked(tmp_path, section, words):
@@ -233,4 +297,7 @@ def test_a_file_without_maps_names_the_section_to_add(tmp_path):
 
 def test_a_section_that_is_no_section_is_named(tmp_path):
     found = problems(tmp_path, 'features = "x"\n' + TOML)
-    assert found == ["study.toml, setting 'features': expected a section [features], found 'x'"]
+    assert found == [
+        "study.toml, setting 'features': expected a section [features], found 'x'; "
+        "write its settings below such a line"
+    ]

@@ -1,0 +1,87 @@
+"""How a command ends: one sentence that says where, what and what to do, and a true exit code.
+
+Errors of qsmstats carry their own sentence and code. What the system reports (a full disk, a
+folder that may not be written, a pipe whose reader has gone, Ctrl-C) gets its sentence here.
+Whatever else arrives is a fault of qsmstats: its traceback is shown, with a code that no
+ordinary ending has.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Callable
+
+from qsmstats.errors import QsmstatsError, UsageError
+from qsmstats.progress import say
+
+__all__ = ["FAULT", "INTERRUPTED", "PIPE_CLOSED", "ended"]
+
+INTERRUPTED = 128 + 2
+"""Ctrl-C, as a shell reports the signal SIGINT."""
+PIPE_CLOSED = 128 + 13
+"""Standard output was closed by its reader, as a shell reports the signal SIGPIPE."""
+FAULT = 70
+"""A fault of qsmstats; EX_SOFTWARE of sysexits.h."""
+
+_REMEDIES = {
+    errno.ENOSPC: "free some space, then start the same command again: it goes on where it stopped",
+    errno.EDQUOT: "free some space, then start the same command again: it goes on where it stopped",
+    errno.EACCES: "choose another folder, or ask its owner for the right",
+    errno.EPERM: "choose another folder, or ask its owner for the right",
+    errno.EROFS: "choose a folder on a disk that can be written",
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "a file stands where a folder is needed; remove it or choose another folder",
+    errno.EEXIST: "a file stands where a folder is needed; remove it or choose another folder",
+    errno.EISDIR: "a folder stands where a file is needed; remove it or choose another folder",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.EMFILE: "use fewer processes (--jobs 1)",
+    errno.ENOMEM: "use fewer processes (--jobs 1)",
+}
+
+
+def ended(call: Callable[[], int], place: object) -> int:
+    """Run a command and return its exit code; say why it ended early, where it did.
+
+    Parameters
+    ----------
+    call
+        The command; returns its exit code.
+    place
+        Folder that the command writes to, or reads: the place of a system error without a file.
+    """
+    try:
+        code = call()
+        sys.stdout.flush()  # a closed pipe shows here, and not after the exit code is given
+    except QsmstatsError as error:
+        say(str(error))
+        return error.exit_code
+    except KeyboardInterrupt:
+        say("interrupted; start the same command again to go on where it stopped")
+        return INTERRUPTED
+    except BrokenPipeError:
+        _forget_output()
+        return PIPE_CLOSED
+    except (OSError, MemoryError) as error:
+        say(_system_error(error, place))
+        return UsageError.exit_code
+    except Exception:
+        traceback.print_exc()
+        say("this is a fault of qsmstats, not of your data; please report the lines above")
+        return FAULT
+    return code
+
+
+def _forget_output() -> None:
+    """Point standard output at nothing, so that Python does not flush into the closed pipe."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _system_error(error: OSError | MemoryError, place: object) -> str:
+    if isinstance(error, MemoryError):
+        return f"{place}: memory ran out; use fewer processes (--jobs 1)"
+    where = error.filename2 or error.filename or place
+    remedy = _REMEDIES.get(error.errno or 0, "check the disk and the path, then try again")
+    return f"{where}: {error.strerror or error}; {remedy}"

@@ -1,0 +1,137 @@
+"""What the values of study.toml may be: names in braces, ranges, levels.
+
+`qsmstats.study` reads the file and knows the kind of each entry; here stands what a value of the
+right kind may say. Everything is a generator of (place in study.toml, what is wrong with it).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import fields
+from string import Formatter
+from typing import TYPE_CHECKING, get_args
+
+from qsmstats.schemas import load_schema
+from qsmstats.settings import Adjustment, DfMethod, LesionIds
+
+if TYPE_CHECKING:
+    from qsmstats.study import Study
+
+__all__ = ["braces_problem", "setting_problems"]
+
+_Found = Iterator[tuple[str, str]]
+MAPPING = "histology.mapping"
+
+
+def braces_problem(text: str, needed: str, allowed: Collection[str] = ()) -> str | None:
+    """Return what is wrong with a text that stands for many by names in braces, or None.
+
+    Parameters
+    ----------
+    text
+        File pattern or formula, as the user wrote it.
+    needed, allowed
+        The name that must stand in braces, and others that may. Nothing else of Python's format
+        language may: ``{participant:>9}`` or ``{outcome.real}`` would be a slip of the pen.
+    """
+    names = [needed, *allowed]
+    choices = " and ".join(f"{{{name}}}" for name in names)
+    if not text.isprintable():
+        return f"{text!r} holds a character that cannot be printed; type the text anew"
+    try:
+        parts = [part for part in Formatter().parse(text) if part[1] is not None]
+    except ValueError:
+        parts = [("", "", "", None)]
+    if any(name not in names or spec or conversion for _, name, spec, conversion in parts):
+        return f"'{text}' may hold {choices} in braces only; correct what stands in braces"
+    if needed not in {name for _, name, _, _ in parts}:
+        return f"'{text}' names no {{{needed}}}; write it where the name belongs"
+    return None
+
+
+def setting_problems(study: Study) -> _Found:
+    """Yield each setting whose value cannot be meant, and what is wrong with it.
+
+    Parameters
+    ----------
+    study
+        The study as study.toml describes it; every value has the kind of its default.
+    """
+    yield from _ranges(study)
+    for name in ("baseline", "tissue", "trajectory"):
+        problem = braces_problem(getattr(study.models, name), "outcome")
+        if problem:
+            yield f"models.{name}", problem
+    yield from _choices(study)
+    yield from _outcomes(study)
+    yield from _classes(study.histology.mapping)
+    yield from _claims(study.histology.mapping)
+
+
+def _ranges(study: Study) -> _Found:
+    for item in fields(study.features):
+        value = getattr(study.features, item.name)
+        if not 0.01 <= value < 100:
+            yield f"features.{item.name}", f"{value} mm lies outside 0.01 to 100 mm; correct it"
+    for item in fields(study.lesion_type_rule):
+        value = getattr(study.lesion_type_rule, item.name)
+        if not 0 <= value < 100:
+            yield f"lesion_type_rule.{item.name}", f"{value} lies outside 0 to 100; correct it"
+    overlap = study.matching.min_overlap
+    if not 0 < overlap <= 1:
+        yield (
+            "matching.min_overlap",
+            f"{overlap} is no share above 0 and at most 1; give one, as 0.25",
+        )
+    level = study.models.level
+    if not 0 < level < 1:
+        hint = f", as {level / 100}" if 1 < level < 100 else ", as 0.95"
+        yield "models.level", f"{level} lies outside 0 to 1; give a share{hint}"
+
+
+def _choices(study: Study) -> _Found:
+    for value, allowed, where in (
+        (study.matching.lesion_ids, get_args(LesionIds), "matching.lesion_ids"),
+        (study.histology.unmapped, ("exclude", "negative"), "histology.unmapped"),
+        (study.models.df, get_args(DfMethod), "models.df"),
+        (study.models.adjust, get_args(Adjustment), "models.adjust"),
+    ):
+        if value not in allowed:
+            yield where, f"'{value}' is none of {', '.join(allowed)}; write one of them"
+
+
+def _outcomes(study: Study) -> _Found:
+    named = [spec.name for spec in study.maps]
+    for name, times in Counter(study.models.outcomes).items():
+        if name not in named:
+            yield "models.outcomes", f"'{name}' is no map of the study; name some of {named}"
+        elif times > 1:
+            yield "models.outcomes", f"'{name}' stands there {times} times; name it once"
+
+
+def _classes(mapping: Mapping[str, tuple[str, ...]]) -> _Found:
+    """Compare the mapping to pathology with the classes that the schema knows."""
+    known = load_schema("histology").column("reference_standard").levels
+    if not mapping:
+        yield MAPPING, f"names no class; map some of {', '.join(known)}"
+    for name, claimed in mapping.items():
+        if name not in known:
+            yield f"{MAPPING}.{name}", f"is no reference class; write one of {', '.join(known)}"
+        if not claimed:
+            yield (
+                f"{MAPPING}.{name}",
+                "claims no level of the index test; name one or remove it",
+            )
+
+
+def _claims(mapping: Mapping[str, tuple[str, ...]]) -> _Found:
+    """Look at the levels of the index test that the classes claim; each has one class at most."""
+    known = load_schema("histology").column("index_test").levels
+    claims = Counter(level for claimed in mapping.values() for level in set(claimed))
+    for level, times in claims.items():
+        if level not in known:
+            text = f"'{level}' is no level of the index test; write some of {', '.join(known)}"
+            yield MAPPING, text
+        elif times > 1:
+            yield MAPPING, f"'{level}' is claimed by {times} classes; leave it with one of them"
