@@ -105,7 +105,10 @@ def _outcomes(study: Study) -> _Found:
     named = [spec.name for spec in study.maps]
     for name, times in Counter(study.models.outcomes).items():
         if name not in named:
-            yield "models.outcomes", f"'{name}' is no map of the study; name some of {named}"
+            yield (
+                "models.outcomes",
+                f"'{name}' is no map of the study; name some of {', '.join(named)}",
+            )
         elif times > 1:
             yield "models.outcomes", f"'{name}' stands there {times} times; name it once"
 

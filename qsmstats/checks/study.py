@@ -1,7 +1,8 @@
 """Everything that is wrong with a study folder, before anything is computed from it.
 
-Joins what is wrong with the tables (`qsmstats.tables`), with the images (`qsmstats.checks.images`)
-and with the units that sidecars declare (`qsmstats.checks.sidecars`). A problem is `invalid` where
+Joins what is wrong with the tables (`qsmstats.tables`), with the images (`qsmstats.checks.images`),
+with the units that sidecars declare (`qsmstats.checks.sidecars`) and with the formulas of the
+models (`qsmstats.checks.formulas`). A problem is `invalid` where
 the study has to be corrected first, and `unreadable` where an image cannot be used: that costs its
 session only. What follows from a problem already listed is left out.
 """
@@ -12,6 +13,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from qsmstats.checks.formulas import formula_problems
 from qsmstats.checks.images import Finding, check_images
 from qsmstats.checks.labels import LabelRows
 from qsmstats.errors import InvalidDataError, Problem
@@ -72,6 +74,7 @@ def _findings(
 ) -> list[Finding]:
     found = [Finding(problem=problem) for problem in summarise(loaded.problems)]
     found += _pattern_problems(study, loaded)
+    found += [Finding(problem=problem) for problem in formula_problems(study, loaded)]
     try:
         jobs = session_jobs(study, _known_tables(loaded))
     except InvalidDataError as error:

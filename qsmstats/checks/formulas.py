@@ -1,0 +1,105 @@
+"""The formulas of study.toml against the columns that the tables will have.
+
+A formula is read, and evaluated once on made-up rows with the study's own columns and levels, so
+that a slip in it is found before anything is measured. Whether the data can answer it shows only
+when the model is fitted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+
+import numpy as np
+import pandas as pd
+
+from qsmstats.errors import FormulaError, InvalidDataError, Problem
+from qsmstats.mixed.formula import ParsedFormula, parse_formula
+from qsmstats.mixed.terms import evaluate, read_terms
+from qsmstats.schemas import load_schema
+from qsmstats.study import FILE, Study
+from qsmstats.tables.measures import tidy_columns
+from qsmstats.tables.read import LoadedTables
+from qsmstats.tables.spelling import did_you_mean
+
+__all__ = ["formula_problems"]
+
+COMPARED = {
+    "baseline": ("lesion_type",),
+    "tissue": ("tissue",),
+    "trajectory": ("lesion_type", "years"),
+}
+"""Model -> columns whose effects the study asks for."""
+JOINED = ("participants", "sessions", "lesions")
+ROWS = 60
+"""Made-up rows: enough for a spline, and a multiple of every small number of levels."""
+
+
+def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
+    """Yield what is wrong with the formula of each model; nothing where a table is missing.
+
+    Parameters
+    ----------
+    study
+        The study; its formulas hold ``{outcome}``.
+    loaded
+        Its tables, as far as they can be read.
+    """
+    if not set(JOINED) <= loaded.frames.keys():
+        return
+    rows = _made_up(study, loaded)
+    for name, compared in COMPARED.items():
+        text = getattr(study.models, name).format(outcome=study.outcomes[0])
+        own = rows if name == "tissue" else rows.drop(columns="tissue")
+        try:
+            problem = _problem(parse_formula(text), own, study.outcomes[0], compared)
+        except FormulaError as error:
+            problem = f"{error}; correct the formula"
+        except InvalidDataError:
+            problem = None  # a logarithm of a made-up value, say: the data will tell
+        if problem:
+            yield Problem(table=FILE, column=f"models.{name}", problem=problem)
+
+
+def _problem(
+    formula: ParsedFormula, rows: pd.DataFrame, outcome: str, compared: tuple[str, ...]
+) -> str | None:
+    response = read_terms(f"0 + {formula.response}", rows.columns)
+    fixed = read_terms(formula.fixed, rows.columns)
+    random = [read_terms(term.expression, rows.columns) for term in formula.random]
+    named = [name for part in (response, fixed, *random) for name in part.variables]
+    named += [name for term in formula.random for name in term.group]
+    for name in dict.fromkeys(named):
+        if name not in rows.columns:
+            hint = did_you_mean(get_close_matches(name, list(rows.columns), n=1))
+            return f"no table has a column '{name}'{hint}; correct the formula or add the column"
+    if outcome not in response.variables:
+        return f"'{formula.text}' does not explain {outcome}; write {{outcome}} to the left of '~'"
+    for name in compared:
+        if name not in fixed.variables:
+            return f"'{formula.text}' leaves out {name}, whose effect is asked for; add '+ {name}'"
+    for part in (response, fixed, *random):
+        evaluate(part.formula, rows)
+    return None
+
+
+def _made_up(study: Study, loaded: LoadedTables) -> pd.DataFrame:
+    """Return rows with every column of the tidy tables: levels in turn, numbers from 1 to 2."""
+    # A required column that a table lacks is a problem of the table already.
+    fields = [field for name in JOINED for field in load_schema(name).fields]
+    required = [field.name for field in fields if not field.optional]
+    columns = dict.fromkeys(required, pd.Series(np.linspace(1.0, 2.0, ROWS)))
+    for name in JOINED:
+        columns |= {str(key): _values(column) for key, column in loaded.frames[name].items()}
+    numbers = pd.Series(np.linspace(1.0, 2.0, ROWS))
+    columns |= dict.fromkeys(tidy_columns(spec.name for spec in study.maps), numbers)
+    levels = load_schema("tissue").column("tissue").levels
+    columns["tissue"] = _values(pd.Series(pd.Categorical(levels, categories=levels)))
+    return pd.DataFrame(columns)
+
+
+def _values(column: pd.Series) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return pd.Series(np.linspace(1.0, 2.0, ROWS))
+    levels = sorted(column.dropna().astype("str").unique()) or ["a", "b"]
+    return pd.Series(pd.Categorical(np.resize(levels, ROWS), categories=levels))

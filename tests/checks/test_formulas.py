@@ -1,0 +1,77 @@
+"""Formulas of study.toml: every slip is found before anything is measured."""
+
+from __future__ import annotations
+
+import pytest
+
+from qsmstats.checks.formulas import formula_problems
+from qsmstats.study import open_study
+from qsmstats.tables.read import load_tables
+from tests.study_folder import TOML, tables, write_tables
+
+
+def problems(folder, *models, content=None):
+    lines = "\n".join(f'{name} = "{formula}"' for name, formula in models)
+    study = open_study(write_tables(folder, content, f"{TOML}\n[models]\n{lines}\n"))
+    return list(map(str, formula_problems(study, load_tables(study))))
+
+
+@pytest.mark.parametrize(
+    ("name", "formula"),
+    [
+        ("baseline", "log({outcome}) ~ C(lesion_type) * center + (1 | participant_id)"),
+        ("baseline", "{outcome} ~ lesion_type + log(volume_mm3) + (1 | center/participant_id)"),
+        ("tissue", "{outcome} ~ tissue * sex + bs(age, df=4) + (1 | participant_id)"),
+        ("trajectory", "{outcome} ~ lesion_type + poly(years, 2) + (1 + years | participant_id)"),
+        # Undefined for the made-up ages, which are from 1 to 2: the data will tell.
+        ("baseline", "{outcome} ~ lesion_type + log(age - 18) + (1 | participant_id)"),
+    ],
+)
+def test_a_formula_that_can_be_read_is_no_problem(tmp_path, name, formula):
+    assert problems(tmp_path, (name, formula)) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "formula", "words"),
+    [
+        ("baseline", "{outcome} ~ lesion_type + (1 | participant_id", "is never closed; correct"),
+        ("baseline", "{outcome} ~ lesion_type + age", "names no random term: add one"),
+        ("baseline", "{outcome} ~ lesion_type + agee + (1 | sex)", "did you mean 'age'?; correct"),
+        ("baseline", "{outcome} ~ lesion_type + (1 | patient)", "no table has a column 'patient'"),
+        ("baseline", "{outcome} ~ lesion_type + tissue + (1 | sex)", "no column 'tissue'"),
+        ("baseline", "{outcome} ~ age + (1 | participant_id)", "leaves out lesion_type"),
+        ("tissue", "{outcome} ~ lesion_type + (1 | participant_id)", "leaves out tissue"),
+        ("trajectory", "{outcome} ~ lesion_type + (1 | participant_id)", "leaves out years"),
+        ("baseline", "age ~ {outcome} + lesion_type + (1 | sex)", "does not explain mwf_percent"),
+        ("baseline", "{outcome} ~ lesion_type + logg(age) + (1 | sex)", "name 'logg' is not"),
+        ("baseline", "{outcome} ~ lesion_type + log(sex) + (1 | participant_id)", "evaluated"),
+        ("baseline", "{outcome} ~ lesion_type + age ** + (1 | sex)", "cannot be read as a formula"),
+    ],
+)
+def test_what_is_wrong_is_said_with_its_setting(tmp_path, name, formula, words):
+    found = problems(tmp_path, (name, formula))
+    assert len(found) == 1
+    assert found[0].startswith(f"study.toml, setting 'models.{name}': ")
+    assert words.replace("no column", "no table has a column") in found[0]
+
+
+def test_each_formula_is_read_for_itself(tmp_path):
+    models = [(name, "{outcome} ~ agee + (1 | participant_id)") for name in ("tissue", "baseline")]
+    found = problems(tmp_path, *models)
+    assert [line.split("'")[1] for line in found] == ["models.baseline", "models.tissue"]
+
+
+def test_without_a_table_nothing_is_said_twice(tmp_path):
+    content = tables()
+    content["lesions"] = [["a"]]
+    study = open_study(write_tables(tmp_path, content))
+    (tmp_path / "lesions.tsv").unlink()
+    assert list(formula_problems(study, load_tables(study))) == []
+
+
+def test_a_required_column_that_is_missing_is_a_problem_of_its_table_alone(tmp_path):
+    content = tables()
+    content["participants"] = [row[:2] + row[3:] for row in content["participants"]]  # no age
+    assert problems(tmp_path, content=content) == []
+    optional = ("baseline", "{outcome} ~ lesion_type + age + edss + (1 | participant_id)")
+    assert "no table has a column 'edss'" in problems(tmp_path, optional, content=content)[0]
