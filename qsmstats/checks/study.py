@@ -2,9 +2,9 @@
 
 Joins what is wrong with the tables (`qsmstats.tables`), with the images (`qsmstats.checks.images`),
 with the units that sidecars declare (`qsmstats.checks.sidecars`) and with the formulas of the
-models (`qsmstats.checks.formulas`). A problem is `invalid` where
-the study has to be corrected first, and `unreadable` where an image cannot be used: that costs its
-session only. What follows from a problem already listed is left out.
+models (`qsmstats.checks.formulas`) and other settings (`qsmstats.checks.settings`). A problem is
+`invalid` where the study has to be corrected first, and `unreadable` where an image cannot be used:
+that costs its session only. What follows from a problem already listed is left out.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pandas as pd
 from qsmstats.checks.formulas import formula_problems
 from qsmstats.checks.images import Finding, check_images
 from qsmstats.checks.labels import LabelRows
+from qsmstats.checks.settings import named_in_settings
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.study import Study
 from qsmstats.tables.problems import summarise
@@ -75,6 +76,7 @@ def _findings(
     found = [Finding(problem=problem) for problem in summarise(loaded.problems)]
     found += _pattern_problems(study, loaded)
     found += [Finding(problem=problem) for problem in formula_problems(study, loaded)]
+    found += [Finding(problem=problem) for problem in named_in_settings(study, loaded)]
     try:
         jobs = session_jobs(study, _known_tables(loaded))
     except InvalidDataError as error:
