@@ -17,6 +17,7 @@ import pandas as pd
 
 from qsmstats.checks.study import sound_tables
 from qsmstats.errors import ConvergenceError, InvalidDataError, ModelError, UsageError
+from qsmstats.output import made_folder
 from qsmstats.progress import progress_bar, say
 from qsmstats.provenance import write_provenance
 from qsmstats.report.page import write_report
@@ -80,10 +81,11 @@ def run_study(
     InvalidDataError
         If the study is broken; every problem is listed.
     UsageError
-        If the level or a participant is unknown.
+        If the level or a participant is unknown, or the output folder cannot be written.
     """
     _check_arguments(level, participants)
-    study, out = open_study(folder), Path(out)
+    study = open_study(folder)
+    out = made_folder(out, study.folder)
     tables = sound_tables(study, participants=participants)
     failed = False
     if level != "group":
@@ -105,11 +107,12 @@ def run_study(
 
 def _check_arguments(level: str | None, participants: Sequence[str] | None) -> None:
     if level not in (None, *LEVELS):
-        message = f"level '{level}' is none of {', '.join(LEVELS)}"
+        message = f"level '{level}' is none of {', '.join(LEVELS)}; say one, or none for both"
         raise UsageError(message)
     if participants and level != "participant":
         message = (
-            "the analyses need every participant; say `participant` to measure some, then `group`"
+            f"--participant-label names {', '.join(participants)}, but the analyses need every "
+            "participant; say `participant` to measure some, then `group`"
         )
         raise UsageError(message)
 
@@ -128,7 +131,10 @@ def _workers(address: str | None) -> Iterator[Any]:
     try:
         client = Client(address, timeout="10s")  # type: ignore[no-untyped-call]  # unannotated
     except (OSError, ValueError) as error:
-        message = f"no dask scheduler answers at '{address}': {error}"
+        message = (
+            f"no dask scheduler answers at '{address}': {error}; start one, and give its address "
+            "as tcp://host:port"
+        )
         raise UsageError(message) from error
     with client:
         yield client
@@ -144,7 +150,10 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
     measured = collect_cohort(study, out, tables=tables)
     write_table(measured.failures, out / "failures.tsv")
     if measured.features.empty:
-        message = f"{out}: no session has been measured; see failures.tsv there for the reasons"
+        message = (
+            f"{out}: no session has been measured; see failures.tsv there for the reasons, mend "
+            "them and run level `participant` again"
+        )
         raise InvalidDataError(message)
     write_table(measured.features, out / "features.tsv")
     lesions = _write_lesions(study, tables, measured, out)
@@ -216,13 +225,19 @@ def _questions(
 def _answer(question: _Question, out: Path) -> list[str]:
     """Answer one study for all its outcomes; return the models that did not converge."""
     name, outcomes, ask = question
-    answers, refusals = [], []
+    answers, refusals, unconverged = [], [], []
     for outcome in outcomes:
+        asked = name if outcome == name else f"{name} {outcome}"
         try:
             answers.append(ask(outcome))
-        except ModelError as error:
-            # Not a fault of the run: the data cannot answer, and the report says so in words.
-            refusals.append((outcome, f"Could not be answered: {error}"))
+        except (ModelError, InvalidDataError, UsageError) as error:
+            # Settings and formulas were checked before anything was measured: what is left, the
+            # data cannot answer. That is no fault of the run; report and log say it in words.
+            reason = "; ".join(str(error).splitlines())
+            refusals.append((outcome, f"Could not be answered: {reason}"))
+            say(f"{asked}: could not be answered: {reason}")
+            unconverged += [asked] if isinstance(error, ConvergenceError) else []
     write_answer(answers, out / name, refusals=refusals)
     fitted = [answer for answer in answers if hasattr(answer, "fit")]
-    return [f"{name} {answer.outcome}" for answer in fitted if not answer.fit.info.converged]
+    failed = [f"{name} {answer.outcome}" for answer in fitted if not answer.fit.info.converged]
+    return unconverged + failed
