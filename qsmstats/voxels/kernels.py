@@ -1,15 +1,13 @@
 """Statistics of groups of values: counts, moments and quantiles, group by group.
 
 Values stand group after group; `starts` says where each group begins. With x the valid values of
-a group of size n, in ascending order: mean; sd with n - 1 in the denominator; quantile p is
-x[h] + (h - floor h)(x[h + 1] - x[h]) at h = (n - 1) p, the type 7 of Hyndman and Fan
-(Am Stat 1996;50:361-365), as numpy and R have it; mad is the median of the absolute deviations
-from the median, not scaled.
+a group of size n: mean; sd with n - 1 in the denominator; quantiles as in
+`qsmstats.voxels.quantiles`; mad is the median of the absolute deviations from the median, not
+scaled.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -17,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsmstats.voxels.grids import BoolArray, Columns, FloatArray, IntArray
+from qsmstats.voxels.quantiles import MANY, group_quantiles
 
 __all__ = [
     "MAD_TO_SD",
@@ -37,13 +36,7 @@ QUANTILES = {"p05": 0.05, "p25": 0.25, "median": 0.5, "p75": 0.75, "p95": 0.95}
 _PROBABILITIES = np.array(list(QUANTILES.values()))
 _HALF = np.array([0.5])
 
-# From so many values on, counting into bins beats numpy's selection; the bins span most of a
-# sample of the values.
-_MANY = 50_000
-_SAMPLE = 1_000
-_BINS = 4096
-# Values at a time: the steps of one block then stay in the processor's cache.
-_BLOCK = 32_768
+_STATISTICS = ("mean", "sd", "median", "mad", "p05", "p25", "p75", "p95", "min", "max")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -164,68 +157,44 @@ def group_means(values: FloatArray, group: IntArray, n_groups: int) -> tuple[Flo
 
 
 def _statistics(values: FloatArray, counts: IntArray) -> Columns:
-    names = ("mean", "sd", "median", "mad", "p05", "p25", "p75", "p95", "min", "max")
-    columns = {name: np.full(len(counts), np.nan) for name in names}
-    stop = 0
-    for i, n in enumerate(counts):
-        start, stop = stop, stop + n
-        if n > 0:
-            with np.errstate(over="ignore"):  # of squares of what is no measurement
-                described = _describe_one(values[start:stop])
-            for name, value in described.items():
-                columns[name][i] = value
-    return dict(columns)
+    """Describe small groups together and each large one alone."""
+    large = counts >= MANY
+    parts, stop = [], 0
+    for run in np.split(counts, np.flatnonzero(large[1:] | large[:-1]) + 1):
+        start, stop = stop, stop + run.sum()
+        with np.errstate(over="ignore"):  # of squares of what is no measurement
+            parts.append(_describe_run(values[start:stop], run))
+    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _describe_one(x: FloatArray) -> dict[str, float]:
-    mean = x.mean()
+def _describe_run(x: FloatArray, counts: IntArray) -> Columns:
+    columns: Columns = {name: np.full(len(counts), np.nan) for name in _STATISTICS}
+    filled = counts > 0
+    if filled.any():
+        for name, values in _describe_filled(x, counts[filled]).items():
+            columns[name][filled] = values
+    return columns
+
+
+def _describe_filled(x: FloatArray, n: IntArray) -> Columns:
+    starts = np.cumsum(n) - n
+    # numpy adds the values of a group pairwise here, too; see `group_sums`.
+    mean = np.add.reduceat(x, starts) / n
     # In place here and below: for a million voxels new memory costs more than arithmetic.
-    deviations = x - mean
+    deviations = x - _each(mean, n)
     np.multiply(deviations, deviations, out=deviations)
-    result = {"mean": mean, "min": x.min(), "max": x.max()}
-    result["sd"] = math.sqrt(deviations.sum() / (len(x) - 1)) if len(x) > 1 else math.nan
-    result |= dict(zip(QUANTILES, _quantiles(x, _PROBABILITIES), strict=True))
-    np.subtract(x, result["median"], out=deviations)
+    result: Columns = {"mean": mean}
+    with np.errstate(invalid="ignore"):  # one value has no standard deviation
+        result["sd"] = np.sqrt(np.add.reduceat(deviations, starts) / np.where(n > 1, n - 1, np.nan))
+    quantiles = group_quantiles(x, n, _PROBABILITIES)
+    result |= dict(zip(QUANTILES, quantiles.T, strict=True))
+    np.subtract(x, _each(result["median"], n), out=deviations)
     np.abs(deviations, out=deviations)
-    result["mad"] = _quantiles(deviations, _HALF)[0]
+    result["mad"] = group_quantiles(deviations, n, _HALF)[:, 0]
+    result["min"], result["max"] = np.minimum.reduceat(x, starts), np.maximum.reduceat(x, starts)
     return result
 
 
-def _quantiles(x: FloatArray, probabilities: FloatArray) -> FloatArray:
-    h = (len(x) - 1) * probabilities
-    low = np.floor(h).astype(np.int64)
-    high = np.minimum(low + 1, len(x) - 1)
-    smaller, larger = np.split(_ranked(x, np.append(low, high)), 2)
-    return smaller + (h - low) * (larger - smaller)
-
-
-def _ranked(x: FloatArray, ranks: IntArray) -> FloatArray:
-    """Return the values that would have these ranks if `x` were sorted."""
-    if len(x) < _MANY:
-        return np.asarray(np.partition(x, np.unique(ranks))[ranks])
-    # Counting the values into bins tells which few bins hold the ranks; only those are sorted.
-    low, high = np.quantile(x[:: len(x) // _SAMPLE], (0.001, 0.999))
-    if not low < high:
-        return np.asarray(np.partition(x, np.unique(ranks))[ranks])
-    bins, counts = _binned(x, low, _BINS / (high - low))
-    before = np.cumsum(counts)
-    wanted = np.zeros(_BINS, dtype=np.bool_)
-    wanted[np.searchsorted(before, ranks, side="right")] = True
-    skipped = np.cumsum(np.where(wanted, 0, counts))
-    ordered = np.sort(x[wanted[bins]])
-    return np.asarray(ordered[ranks - skipped[np.searchsorted(before, ranks, side="right")]])
-
-
-def _binned(x: FloatArray, low: float, scale: float) -> tuple[npt.NDArray[np.uint16], IntArray]:
-    """Return the bin of each value, the outermost open to the outside, and how many each holds."""
-    bins = np.empty(len(x), dtype=np.uint16)
-    counts = np.zeros(_BINS, dtype=np.int64)
-    with np.errstate(over="ignore"):  # an outlier of 1e308 falls into the last bin, too
-        for start in range(0, len(x), _BLOCK):
-            scaled = x[start : start + _BLOCK] - low
-            scaled *= scale
-            np.clip(scaled, 0, _BINS - 1, out=scaled)
-            block = scaled.astype(np.intp)
-            counts += np.bincount(block, minlength=_BINS)
-            bins[start : start + _BLOCK] = block
-    return bins, counts
+def _each(values: npt.NDArray[Any], counts: IntArray) -> npt.NDArray[Any]:
+    """Return the value of its group for each member; of one group, what numpy will spread."""
+    return values if len(values) == 1 else np.repeat(values, counts)

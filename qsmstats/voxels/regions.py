@@ -142,8 +142,13 @@ def read_regions(
     # A ring narrower than the voxels would hold none; it is then one voxel wide, and flagged.
     ring_width = max(settings.ring_mm, float(grid.spacing.min()))
     near = surroundings(groups, grid, max(ring_width, settings.nawm_distance_mm))
-    ring = _ring(near, groups, mask, ring_width + slack(grid))
-    kept = np.union1d(voxels.index, ring.index) if mask is None else _kept(mask, voxels.index)
+    everywhere = np.ones(grid.size, dtype=np.bool_) if mask is None else mask
+    allowed = _replaced(everywhere, voxels.index, to=False)
+    ring = _ring(near, groups, allowed, ring_width + slack(grid))
+    if mask is None:
+        kept = np.union1d(voxels.index, ring.index)
+    else:
+        kept = np.flatnonzero(_replaced(mask, voxels.index, to=True))
     return Regions(
         reference=reference,
         groups=groups,
@@ -190,23 +195,17 @@ def _other_lesions(
     return others, tuple(flags)
 
 
-def _ring(
-    near: Surroundings,
-    groups: Groups,
-    mask: BoolArray | None,
-    width: float,
-) -> Surroundings:
-    kept = (near.distance > 0) & (near.distance <= width)
-    if mask is not None:
-        kept &= mask[near.index]
-    ring = nearest_only(near.where(kept), groups)
-    return ring.where(~np.isin(ring.index, groups.index))
+def _ring(near: Surroundings, groups: Groups, allowed: BoolArray, width: float) -> Surroundings:
+    """Return the voxels around the lesions that are `allowed`, each with its nearest lesion."""
+    ring = near.where(np.flatnonzero((near.distance > 0) & (near.distance <= width)))
+    return nearest_only(ring.where(np.flatnonzero(allowed[ring.index])), groups)
 
 
-def _kept(mask: BoolArray, lesions: IntArray) -> IntArray:
-    kept = mask.copy()
-    kept[lesions] = True
-    return np.flatnonzero(kept)
+def _replaced(volume: BoolArray, index: IntArray, *, to: bool) -> BoolArray:
+    """Return a copy of a volume with another value for some voxels."""
+    copy = volume.copy()
+    copy[index] = to
+    return copy
 
 
 def _nawm(

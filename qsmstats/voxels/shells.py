@@ -14,10 +14,12 @@ coordinates finds the nearest centre.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
+import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
@@ -59,14 +61,16 @@ class Surroundings:
 def depths(groups: Groups, grid: Grid) -> FloatArray:
     """Return the depth in mm of each voxel of each group, shape (n_voxels,)."""
     result = np.empty(len(groups.index))
+    distance = _distances(grid)
+    planes = float(grid.plane_spacing.min()) if grid.sheared else np.inf
     for _, part, coordinates in _each(groups, grid):
         pad = 1
         while True:
             mask, low = _box(coordinates, np.full(3, pad))
-            depth = _distance(mask, grid)
+            depth = distance(mask)
             # In a box of orthogonal axes one voxel of padding holds the nearest centre. On a
             # sheared grid it may lie further off, but no further than the depth found so far.
-            needed = int(np.ceil(depth.max() / grid.plane_spacing.min())) if grid.sheared else 1
+            needed = int(np.ceil(depth.max() / planes))
             if pad >= needed:
                 break
             pad = needed
@@ -78,16 +82,17 @@ def surroundings(groups: Groups, grid: Grid, reach: float) -> Surroundings:
     """Find the voxels at most `reach` mm from each group, the group's own among them."""
     pad = np.ceil(reach / grid.plane_spacing + _SLACK).astype(np.int64)
     limit = reach + slack(grid)
+    away_from = _distances(grid)
     index, number, distance = [], [], []
     for i, _, coordinates in _each(groups, grid):
         mask, low = _box(coordinates, pad)
         first, last = np.maximum(low, 0), np.minimum(low + mask.shape, grid.shape)
         inside = tuple(map(slice, first - low, last - low))
-        away = _distance(~mask, grid)[inside]
-        near = away <= limit
-        index.append(grid.box_index(first, last)[near])
+        away = away_from(~mask)[inside].ravel()
+        near = np.flatnonzero(away <= limit)
+        index.append(grid.box_index(first, last).ravel()[near])
         distance.append(away[near])
-        number.append(np.full(len(distance[-1]), i))
+        number.append(np.full(len(near), i))
     return Surroundings(
         index=np.concatenate([np.empty(0, dtype=np.int64), *index]),
         number=np.concatenate([np.empty(0, dtype=np.int64), *number]),
@@ -101,12 +106,18 @@ def nearest_only(voxels: Surroundings, groups: Groups) -> Surroundings:
     Of those that are equally near it goes to the one whose first voxel comes first in the volume:
     how lesions are numbered must not matter.
     """
+    ordered = voxels.where(np.argsort(voxels.index))
+    again = ordered.index[1:] == ordered.index[:-1]
+    several = np.zeros(len(ordered.index), dtype=np.bool_)
+    several[1:] |= again
+    several[:-1] |= again
+    # Most voxels are near one lesion only; sorting the others alone is quicker.
+    claimed = ordered.where(several)
     first_voxel = groups.index[groups.starts]
-    order = np.lexsort((first_voxel[voxels.number], voxels.distance, voxels.index))
-    index = voxels.index[order]
-    first = np.ones(len(index), dtype=np.bool_)
-    first[1:] = index[1:] != index[:-1]
-    return voxels.where(order[first])
+    order = np.lexsort((first_voxel[claimed.number], claimed.distance, claimed.index))
+    nearest = np.diff(claimed.index[order], prepend=-1) > 0
+    kept = np.concatenate([np.flatnonzero(~several), np.flatnonzero(several)[order[nearest]]])
+    return ordered.where(kept)
 
 
 def slack(grid: Grid) -> float:
@@ -129,24 +140,32 @@ def _box(coordinates: IntArray, pad: IntArray) -> tuple[BoolArray, IntArray]:
     return box, low
 
 
-def _distance(mask: BoolArray, grid: Grid) -> FloatArray:
-    """Return for each True voxel the distance in mm to the nearest False one; 0 elsewhere."""
+def _distances(grid: Grid) -> Callable[[BoolArray], FloatArray]:
+    """Return a function: for each True voxel of a box, the distance in mm to a False one."""
+    return partial(_tree_distance, grid.matrix) if grid.sheared else partial(_edt, grid.spacing)
+
+
+def _edt(spacing: FloatArray, mask: BoolArray) -> FloatArray:
+    # scipy's own distances are these; without its temporary arrays, in half the time.
+    nearest = distance_transform_edt(
+        mask, sampling=spacing, return_distances=False, return_indices=True
+    )
     distance = np.zeros(mask.shape)
-    if not grid.sheared:
-        # scipy's own distances are these; without its temporary arrays, in half the time.
-        nearest = distance_transform_edt(
-            mask, sampling=grid.spacing, return_distances=False, return_indices=True
-        )
-        for axis, spacing in enumerate(grid.spacing):
-            offset = (nearest[axis] - _positions(mask.shape, axis)) * spacing
-            offset *= offset
-            distance += offset
-        return np.sqrt(distance, out=distance)
-    tree = cKDTree(np.argwhere(~mask) @ grid.matrix.T)
-    distance[mask] = tree.query(np.argwhere(mask) @ grid.matrix.T)[0]
+    for axis, step in enumerate(spacing):
+        offset = nearest[axis] - _positions(mask.shape, axis)
+        squared = (offset * step) ** 2
+        distance += squared
+    return np.sqrt(distance, out=distance)
+
+
+def _tree_distance(matrix: FloatArray, mask: BoolArray) -> FloatArray:
+    distance = np.zeros(mask.shape)
+    tree = cKDTree(np.argwhere(~mask) @ matrix.T)
+    distance[mask] = tree.query(np.argwhere(mask) @ matrix.T)[0]
     return distance
 
 
-def _positions(shape: tuple[int, ...], axis: int) -> IntArray:
+def _positions(shape: tuple[int, ...], axis: int) -> npt.NDArray[np.int32]:
     """Return the positions along one axis, to be broadcast over the others."""
-    return np.arange(shape[axis]).reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    places = np.arange(shape[axis], dtype=np.int32)
+    return places.reshape([-1 if i == axis else 1 for i in range(len(shape))])
