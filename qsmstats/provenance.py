@@ -53,6 +53,8 @@ def write_provenance(study: Study, tables: StudyTables, out: Path, command: str)
         },
         "models": asdict(study.models),
         "features": asdict(study.features),
+        "matching": asdict(study.matching),
+        "lesion_type_rule": asdict(study.lesion_type_rule),
         "histology": asdict(study.histology),
         "inputs": {
             **{file: sha256(study.folder / file) for file in (FILE, *files)},

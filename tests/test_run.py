@@ -7,6 +7,8 @@ import json
 import shutil
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -131,6 +133,85 @@ def test_dask_workers_measure_the_same(one_visit, results, tmp_path):
 def test_no_scheduler_is_wrong_usage(one_visit, tmp_path):
     with pytest.raises(UsageError, match="no dask scheduler answers at 'nowhere'"):
         run_study(one_visit, tmp_path, level="participant", dask="nowhere")
+
+
+def label_anew(study, session="ses-02"):
+    """Shuffle labels and lesion_ids of a session, as if it had been labelled on its own."""
+    rng = np.random.default_rng(3)
+    tables = {name: study / f"{name}.tsv" for name in ("lesions", "ratings")}
+    lesions, ratings = (
+        pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False) for path in tables.values()
+    )
+    for participant, rows in lesions[lesions["session_id"] == session].groupby("participant_id"):
+        drawn = rows.iloc[rng.permutation(len(rows))]
+        assert (drawn["lesion_id"].to_numpy() != rows["lesion_id"].to_numpy()).any()
+        path = next((study / participant / session).rglob("*_dseg.nii.gz"))
+        loaded = nib.load(path)
+        values = np.asanyarray(loaded.dataobj)
+        relabelled = np.zeros_like(values)
+        for old, new in zip(rows["label"], drawn["label"], strict=True):
+            relabelled[values == int(old)] = int(new)
+        nib.save(nib.Nifti1Image(relabelled, loaded.affine, loaded.header), path)
+        names = dict(zip(rows["lesion_id"], drawn["lesion_id"], strict=True))
+        for table in (lesions, ratings):
+            own = (table["participant_id"] == participant) & (table["session_id"] == session)
+            table.loc[own, "lesion_id"] = table.loc[own, "lesion_id"].map(names)
+        lesions.loc[rows.index, "label"] = drawn["label"].to_numpy()
+    for table, path in zip((lesions, ratings), tables.values(), strict=True):
+        table.to_csv(path, sep="\t", index=False, lineterminator="\n")
+    with (study / "study.toml").open("a") as file:
+        file.write('\n[matching]\nlesion_ids = "independent"\n')
+
+
+@pytest.mark.usefixtures("no_report")
+def test_a_follow_up_labelled_on_its_own_gives_the_bytes_of_a_consistent_study(
+    small_study, study_copy, tmp_path, monkeypatch
+):
+    from qsmstats.studies.raters import rater_agreement
+
+    def raters_alone(study, tables, *_):
+        # The models are asked elsewhere; the raters' table is joined session by session.
+        yield "raters", [""], lambda _: rater_agreement(tables.ratings, tables.lesions)
+
+    monkeypatch.setattr("qsmstats.run._questions", raters_alone)
+    label_anew(study_copy)
+    assert run_study(small_study, tmp_path / "consistent") == 0
+    assert run_study(study_copy, tmp_path / "independent") == 0
+    assert not (tmp_path / "consistent/matching.tsv").exists()
+
+    tidy, expected = (
+        pd.read_csv(tmp_path / kind / "tidy.tsv", sep="\t", dtype=str, keep_default_na=False)
+        for kind in ("independent", "consistent")
+    )
+    new = tidy["match"] == "new"
+    # A new lesion has no name to go back to; its own within the session tells it from others.
+    truth = dict(zip(tidy.loc[new, "lesion_id"], true_names(expected, tidy[new]), strict=True))
+    tidy["lesion_id"] = tidy["lesion_id"].replace(truth)
+    keys = ["participant_id", "session_id", "lesion_id"]
+    bytes_of = [
+        frame.drop(columns=["label", "session_lesion_id", "match"], errors="ignore")
+        .sort_values(keys)
+        .to_csv(index=False)
+        for frame in (tidy, expected)
+    ]
+    assert bytes_of[0] == bytes_of[1]
+
+    matching = pd.read_csv(tmp_path / "independent/matching.tsv", sep="\t")
+    counts = matching["relation"].value_counts()
+    later = expected[expected["session_id"] == "ses-02"]
+    assert counts["same"] + counts.get("new", 0) == len(later)
+    assert counts["same"] > 50
+    flow = pd.read_csv(tmp_path / "independent/cohort/flow.tsv", sep="\t").set_index("stage")
+    assert f"{counts['same']} same" in flow.loc["followed", "note"]
+    for name in ("raters/agreement.tsv", "types/confusion.tsv"):
+        found = [(tmp_path / kind / name).read_bytes() for kind in ("consistent", "independent")]
+        assert found[0] == found[1]
+
+
+def true_names(expected, new):
+    """Return the identifiers that new lesions have in the consistent study, told by their place."""
+    place = ["participant_id", "session_id", "centroid_x", "centroid_y", "centroid_z"]
+    return new[place].merge(expected, on=place, how="left", validate="one_to_one")["lesion_id"]
 
 
 def test_lesions_whose_images_disagree_are_listed(results):
