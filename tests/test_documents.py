@@ -1,45 +1,169 @@
-"""What README and docs tell a user to type is typed here."""
+"""What README and docs tell a user to type is typed here, and what they show is what comes out."""
 
 from __future__ import annotations
 
+import math
 import re
 import shlex
-import shutil
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 import qsmstats
 
 ROOT = Path(qsmstats.__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?:\n```text\n(.*?)^```)?", re.DOTALL | re.MULTILINE)
 
 
-def blocks(language: str) -> list:
-    found = []
-    for page in PAGES:
-        for number, text in enumerate(
-            re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE)
-        ):
-            found.append(pytest.param(text, id=f"{page.name}-{number}"))
-    return found
+def blocks(page: Path, language: str) -> list[tuple[str, str]]:
+    """Return each block in a language with the output that is shown below it, or nothing."""
+    return [
+        (code, shown) for name, code, shown in BLOCK.findall(page.read_text()) if name == language
+    ]
 
 
-@pytest.mark.parametrize("snippet", blocks("python"))
-def test_python_snippets_run(snippet, small_study, tmp_path):
+def pages_with(language: str) -> list:
+    return [pytest.param(page, id=page.name) for page in PAGES if blocks(page, language)]
+
+
+@pytest.fixture
+def desk(small_study, tmp_path, monkeypatch):
+    """The folder in which a reader works: the demo beside the checkout's docs."""
     (tmp_path / "demo").mkdir()
-    shutil.copytree(small_study, tmp_path / "demo" / "study")
-    done = subprocess.run(
-        [sys.executable, "-c", snippet], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    (tmp_path / "demo" / "study").symlink_to(small_study)
+    (tmp_path / "demo" / "study_truth.json").symlink_to(f"{small_study}_truth.json")
+    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    pd.reset_option("display.float_format")
+
+
+RUNS: dict[Path, tuple[dict, list[tuple[str, str]]]] = {}
+
+
+def run_page(page: Path, capsys) -> tuple[dict, list[tuple[str, str]]]:
+    """Run the Python of a page from top to bottom; return its names, and shown with real output.
+
+    Each page runs once in a test process.
+    """
+    if page in RUNS:
+        return RUNS[page]
+    names: dict = {}
+    outputs: list[tuple[str, str]] = []
+    for code, shown in blocks(page, "python"):
+        exec(compile(code, page.name, "exec"), names)
+        outputs.append((shown, capsys.readouterr().out))
+    RUNS[page] = names, outputs
+    return RUNS[page]
+
+
+@pytest.mark.parametrize("page", pages_with("python"))
+def test_python_runs_and_prints_what_the_page_shows(page, desk, capsys):
+    for shown, printed in run_page(page, capsys)[1]:
+        if shown:
+            assert_alike(shown, printed)
+
+
+def assert_alike(shown: str, printed: str) -> None:
+    """Compare words, and numbers up to the digits that are shown."""
+    assert len(shown.split()) == len(printed.split()), printed
+    for word, other in zip(shown.split(), printed.split(), strict=True):
+        number = as_number(word)
+        if number is None:
+            assert word == other
+        else:
+            assert float(other) == pytest.approx(number, rel=5e-5, abs=1e-12), (word, other)
+
+
+def as_number(word: str) -> float | None:
+    try:
+        return float(word)
+    except ValueError:
+        return None
+
+
+# What R printed, column by column: what we call it.
+R_TABLES = {
+    "coefficients": ("estimate", "std_error", "df", "statistic", "p_value"),
+    "variances": ("variance", "deviation"),
+    "anova": ("num_df", "den_df", "statistic", "p_value"),
+    "means": ("estimate", "std_error", "df", "conf_low", "conf_high"),
+    "contrasts": ("estimate", "std_error", "df", "statistic", "p_adjusted"),
+    "slopes": ("estimate", "std_error", "df", "conf_low", "conf_high"),
+}
+
+
+def test_r_and_qsmstats_give_the_same_numbers(desk, capsys):
+    page = ROOT / "docs" / "for-lmer-users.md"
+    fit = run_page(page, capsys)[0]["fit"]
+    variances = fit.variances
+    # A row of R's table is a standard deviation or a correlation; ours has a column for each.
+    variances["deviation"] = variances["std_dev"].fillna(variances["correlation"])
+    ours = {
+        "coefficients": fit.coefficients(),
+        "variances": variances.loc[[3, 0, 1, 2, 4]],
+        "anova": fit.anova(),
+        "means": fit.marginal_means("lesion_type"),
+        "contrasts": fit.contrasts("lesion_type", adjust="holm"),
+        "slopes": fit.slopes("years", by="lesion_type"),
+    }
+    shown = dict(zip(R_TABLES, (text for _, text in blocks(page, "r")), strict=True))
+    for name, columns in R_TABLES.items():
+        expected = ours[name][list(columns)].to_numpy(dtype=float)
+        rows = r_rows(shown[name], len(columns))
+        assert len(rows) == len(expected), name
+        for words, values in zip(rows, expected, strict=True):
+            for word, value in zip(words, values, strict=True):
+                assert agrees(word, value), (name, word, value)
+
+
+def r_rows(text: str, width: int) -> list[list[str]]:
+    """Return the last `width` words of each line of a table that R printed."""
+    number = re.compile(r"^<?-?[\d.]+(e[+-]\d+)?$")
+    lines = [line.split() for line in text.splitlines()]
+    return [
+        line[-width:]
+        for line in lines
+        if len(line) > width and all(number.match(word) for word in line[-width:])
+    ]
+
+
+def agrees(word: str, value: float) -> bool:
+    """Tell whether a value is the one that was printed, up to its last digit and one in 10^5."""
+    if word.startswith("<"):
+        return value < float(word[1:])
+    mantissa, _, exponent = word.partition("e")
+    unit = 10.0 ** (int(exponent or 0) - len(mantissa.partition(".")[2]))
+    return math.isclose(value, float(word), rel_tol=1e-5, abs_tol=0.6 * unit)
+
+
+def test_a_wrong_number_would_be_seen():
+    assert agrees("<.0001", 5e-5)
+    assert not agrees("<.0001", 2e-4)
+    assert agrees("1.245e-3", 0.00124540)
+    assert not agrees("1.245e-3", 0.001247)
+    with pytest.raises(AssertionError):
+        assert_alike("age 0.5", "age 0.5001")
+    assert len(r_rows("a 1 2\nb <.1 -3e-05\nResults: 2 levels", 2)) == 2
+
+
+def test_statsmodels_and_qsmstats_give_the_same_numbers(desk, capsys):
+    names = run_page(ROOT / "docs" / "for-statsmodels-users.md", capsys)[0]
+    both, peer = names["both"], names["peer"]
+    # statsmodels stops where its gradient is small, at 1e-3 of the standard error.
+    assert (abs(both["qsmstats"] - both["statsmodels"]) < 1e-3 * both["std_error"]).all()
+    # The fits share one optimum: a worse one would have a larger criterion.
+    assert names["fit"].info.criterion <= -2 * peer.llf + 1e-9
+    assert names["fit"].info.criterion == pytest.approx(-2 * peer.llf, abs=1e-5)
 
 
 def commands() -> list[str]:
-    lines = [line for block in blocks("bash") for line in block.values[0].splitlines()]
+    lines = [
+        line for page in PAGES for code, _ in blocks(page, "bash") for line in code.splitlines()
+    ]
     inline = [
         c for page in PAGES for c in re.findall(r"`((?:qsmstats|make) [^`]+)`", page.read_text())
     ]
@@ -55,11 +179,22 @@ def test_commands_are_ones_that_exist(command):
     if words[0] == "make":
         text = (ROOT / "Makefile").read_text()
         assert all(re.search(rf"^{word}:", text, re.MULTILINE) for word in words[1:])
+    elif len(words) == 2:  # a command spoken of by its name
+        with pytest.raises(SystemExit, match="0"):
+            parse([words[1], "--help"])
     else:
         parse(words[1:])
 
 
-@pytest.mark.parametrize("text", blocks("toml"))
+def toml_blocks() -> list:
+    return [
+        pytest.param(code, id=f"{page.name}-{number}")
+        for page in PAGES
+        for number, (code, _) in enumerate(blocks(page, "toml"))
+    ]
+
+
+@pytest.mark.parametrize("text", toml_blocks())
 def test_toml_snippets_are_settings(text, small_study, tmp_path):
     """Each example, put over the study.toml of a real study, opens."""
     raw = tomllib.loads(text)
@@ -93,3 +228,14 @@ def literal(item: object) -> str:
     if isinstance(item, list):
         return "[" + ", ".join(map(literal, item)) + "]"
     return f'"{item}"' if isinstance(item, str) else str(item)
+
+
+LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#[^)]*)?\)")
+
+
+@pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES])
+def test_links_within_the_project_lead_somewhere(page):
+    generated = "generated/"  # made by the build, which treats a missing one as an error
+    for target in LINK.findall(page.read_text()):
+        if target and "://" not in target and not target.startswith(generated):
+            assert (page.parent / target).exists(), target

@@ -1,0 +1,69 @@
+"""Turn ``<!-- schema: NAME -->`` in a page into a table of the columns that data_schemas/ names.
+
+The tables are made when the documentation is built, so that no fact of a schema stands twice.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from qsmstats.schemas import FieldSchema, load_schema, map_schemas
+
+MARK = re.compile(r"^<!-- schema: (\w+) -->$", re.MULTILINE)
+
+
+def insert_tables(app: Any, page: str, source: list[str]) -> None:  # noqa: ARG001
+    """Replace the marks of one page; Sphinx calls it with the page's text in a list."""
+    source[0] = MARK.sub(lambda match: table_of(match[1]), source[0])
+
+
+def table_of(name: str) -> str:
+    """Return one schema in Markdown: its columns, then the levels and spellings of each."""
+    if name == "maps":
+        return maps_table()
+    schema = load_schema(name)
+    lines = [f"{schema.description} {_keys(schema.primary_key)}".strip(), ""]
+    lines += ["| column | holds | unit | must be there |", "|---|---|---|---|"]
+    for column in schema.fields:
+        cells = (f"`{column.name}`", column.description, column.unit or "", _presence(column))
+        lines.append(f"| {' | '.join(cells)} |")
+    for column in schema.fields:
+        if column.levels:
+            lines += ["", *_levels(column)]
+    return "\n".join(lines)
+
+
+def _keys(names: tuple[str, ...]) -> str:
+    return f"No two rows share {', '.join(f'`{name}`' for name in names)}." if names else ""
+
+
+def _presence(column: FieldSchema) -> str:
+    if column.optional:
+        return "optional"
+    return "yes, no empty cell" if column.required else "yes"
+
+
+def _levels(column: FieldSchema) -> list[str]:
+    lines = [f"Levels of `{column.name}`; the first is the reference:", ""]
+    lines += ["| level | means | also written |", "|---|---|---|"]
+    for level in column.levels:
+        words = [word for word, other in column.spellings.items() if other == level]
+        cells = (f"`{level}`", column.level_descriptions[level], ", ".join(words))
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def maps_table() -> str:
+    """Return the maps: names, canonical units, accepted units, words in names of files."""
+    lines = ["| map | name | unit | accepted units | known by |", "|---|---|---|---|---|"]
+    for name, schema in map_schemas().items():
+        units, words = ", ".join(schema.units), ", ".join(schema.file_names)
+        lines.append(f"| {schema.title} | `{name}` | {schema.unit} | {units} | {words} |")
+    return "\n".join(lines)
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Register with Sphinx."""
+    app.connect("source-read", insert_tables)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
