@@ -59,7 +59,7 @@ def ended(call: Callable[[], int], place: object) -> int:
         say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        say("interrupted; start the same command again to go on where it stopped")
+        say("interrupted; start the same command again: nothing is left half written")
         return INTERRUPTED
     except BrokenPipeError:
         _forget_output()

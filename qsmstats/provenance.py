@@ -12,7 +12,8 @@ from typing import Any
 from qsmstats import __version__
 from qsmstats.study import FILE, Study
 from qsmstats.tables.read import StudyTables
-from qsmstats.voxels.store import sha256
+from qsmstats.voxels.store import read_manifest, sha256
+from qsmstats.writing import written_whole
 
 __all__ = ["write_provenance"]
 
@@ -62,7 +63,9 @@ def write_provenance(study: Study, tables: StudyTables, out: Path, command: str)
         },
     }
     path = out / "provenance.json"
-    path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    with written_whole(path) as unfinished:
+        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+        unfinished.write_text(text, encoding="utf-8")
     return path
 
 
@@ -70,5 +73,5 @@ def _images(out: Path) -> dict[str, str]:
     """Collect the sums that the manifests of measured sessions hold."""
     sums: dict[str, str] = {}
     for path in sorted(out.glob("features/*_manifest.json")):
-        sums |= json.loads(path.read_text(encoding="utf-8"))["inputs"]
+        sums |= read_manifest(path).get("inputs", {})
     return sums

@@ -7,7 +7,6 @@ page anew.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -32,6 +31,7 @@ from qsmstats.report.sections.context import Context
 from qsmstats.report.style import figure_style
 from qsmstats.report.viewer import niivue_source
 from qsmstats.study import Study, open_study
+from qsmstats.writing import written_whole
 
 __all__ = ["write_report"]
 
@@ -137,7 +137,6 @@ def _niivue(sections: list[Section]) -> Markup:
 
 
 def _write(path: Path, text: str) -> Path:
-    unfinished = path.with_name(path.name + ".part")
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)  # noqa: PTH105  (atomic on every system, unlike Path.rename)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")
     return path

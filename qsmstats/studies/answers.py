@@ -10,7 +10,6 @@ J Exp Psychol Gen 143:2020-2045, eq. 2); pingouin turns d into Hedges' g.
 from __future__ import annotations
 
 import dataclasses
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +19,7 @@ import pandas as pd
 
 from qsmstats.errors import ModelError
 from qsmstats.schemas import load_schema
+from qsmstats.writing import written_whole
 
 if TYPE_CHECKING:
     from qsmstats.mixed.model import MixedFit
@@ -212,12 +212,15 @@ def combine_answers(answers: Sequence[Any]) -> dict[str, pd.DataFrame]:
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
     """Write a TSV whole or not at all: tabs, UTF-8, n/a for missing, ten significant digits."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(path.name + ".part")
-    table.to_csv(
-        unfinished, sep="\t", index=False, na_rep="n/a", float_format=DECIMALS, lineterminator="\n"
-    )
-    os.replace(unfinished, path)  # noqa: PTH105  (atomic on every system, unlike Path.rename)
+    with written_whole(path) as unfinished:
+        table.to_csv(
+            unfinished,
+            sep="\t",
+            index=False,
+            na_rep="n/a",
+            float_format=DECIMALS,
+            lineterminator="\n",
+        )
 
 
 def write_answer(
@@ -253,5 +256,7 @@ def write_answer(
     for path, table in zip(written, tables.values(), strict=True):
         write_table(table, path)
     methods = folder / "methods.txt"
-    methods.write_text("\n\n".join(answer.methods for answer in several) + "\n", encoding="utf-8")
+    with written_whole(methods) as unfinished:
+        text = "\n\n".join(answer.methods for answer in several) + "\n"
+        unfinished.write_text(text, encoding="utf-8")
     return [*written, methods]

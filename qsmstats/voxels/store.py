@@ -22,7 +22,7 @@ from qsmstats import __version__
 from qsmstats.voxels.columns import MISSING, read_features
 from qsmstats.voxels.sessions import Failure, SessionJob, SessionResult
 
-__all__ = ["FeatureStore", "sha256"]
+__all__ = ["FeatureStore", "read_manifest", "sha256"]
 
 _PART = ".part"
 
@@ -67,19 +67,16 @@ class FeatureStore:
         inputs
             What `input_sums` says now; None to trust that the inputs have not changed.
         """
-        try:
-            manifest = json.loads(self._manifest(job).read_text(encoding="utf-8"))
-        except (FileNotFoundError, json.JSONDecodeError):
-            return None
+        manifest = read_manifest(self._manifest(job))
         found = {key: manifest.get(key) for key in ("version", "configuration")}
         if found != self._terms(job) or (inputs is not None and manifest.get("inputs") != inputs):
             return None
         if "failure" in manifest:
             return SessionResult(failure=Failure(**manifest["failure"]))
         try:
-            if sha256(self._table(job)) != manifest["table"]:
+            if sha256(self._table(job)) != manifest.get("table"):
                 return None
-        except FileNotFoundError:
+        except OSError:
             return None
         return SessionResult(features=read_features(self._table(job)))
 
@@ -110,6 +107,15 @@ class FeatureStore:
 
     def _manifest(self, job: SessionJob) -> Path:
         return self._folder / f"{job.participant_id}_{job.session_id}_manifest.json"
+
+
+def read_manifest(path: Path) -> dict[str, Any]:
+    """Return what a manifest says; nothing where it is missing or damaged, and does not count."""
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
 
 
 def sha256(path: Path) -> str:

@@ -219,7 +219,7 @@ def test_a_failed_session_is_tried_again(study, tmp_path, monkeypatch):
     assert measured == ["sub-02"]
 
 
-@pytest.mark.parametrize("damage", ["table", "manifest", "no table"])
+@pytest.mark.parametrize("damage", ["table", "no table", "manifest", b"", b"\xff", b"[]", b"{}"])
 def test_a_damaged_result_does_not_count(study, tmp_path, damage):
     expected = extract_cohort(study, out=tmp_path).features
     table = tmp_path / "features/sub-02_ses-1_features.tsv"
@@ -229,6 +229,8 @@ def test_a_damaged_result_does_not_count(study, tmp_path, damage):
         table.write_text(table.read_text().replace("lesion", "lesoin", 1))
     elif damage == "manifest":
         manifest.write_text(manifest.read_text()[:100])
+    elif isinstance(damage, bytes):
+        manifest.write_bytes(damage)
     else:
         table.unlink()
     assert "sub-02" in set(collect_cohort(study, tmp_path).failures["participant_id"])
