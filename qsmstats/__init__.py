@@ -15,7 +15,10 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Dropout": "qsmstats.studies.planning.design",
     "MixedModel": "qsmstats.mixed.model",
+    "TrialAssumptions": "qsmstats.studies.planning.assumptions",
+    "TrialDesign": "qsmstats.studies.planning.design",
     "accuracy_sample_size": "qsmstats.accuracy.samplesize",
     "agreement": "qsmstats.accuracy.agreement",
     "area_under_curve": "qsmstats.accuracy.roc",
@@ -40,14 +43,17 @@ _HOMES = {
     "proportion_interval": "qsmstats.accuracy.intervals",
     "rater_agreement": "qsmstats.studies.raters",
     "read_tables": "qsmstats.tables.read",
+    "required_patients": "qsmstats.studies.planning.sizes",
     "run_study": "qsmstats.run",
     "simulate_study": "qsmstats.simulate.cohort",
+    "simulate_trial": "qsmstats.studies.planning.outcomes",
     "suggest_lesion_types": "qsmstats.voxels.lesion_types",
     "tidy_lesions": "qsmstats.tables.tidy",
     "tissue_differences": "qsmstats.studies.baseline",
     "tissue_table": "qsmstats.tables.tidy",
     "to_long": "qsmstats.tables.wide",
     "trajectories": "qsmstats.studies.trajectory",
+    "trial_power": "qsmstats.studies.planning.power",
     "write_answer": "qsmstats.studies.answers",
     "write_report": "qsmstats.report.page",
 }
@@ -75,6 +81,11 @@ if TYPE_CHECKING:
     from qsmstats.studies.answers import write_answer
     from qsmstats.studies.baseline import baseline_differences, tissue_differences
     from qsmstats.studies.histology import histology_accuracy
+    from qsmstats.studies.planning.assumptions import TrialAssumptions
+    from qsmstats.studies.planning.design import Dropout, TrialDesign
+    from qsmstats.studies.planning.outcomes import simulate_trial
+    from qsmstats.studies.planning.power import trial_power
+    from qsmstats.studies.planning.sizes import required_patients
     from qsmstats.studies.raters import rater_agreement
     from qsmstats.studies.trajectory import trajectories
     from qsmstats.study import open_study

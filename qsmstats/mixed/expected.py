@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from qsmstats.mixed.estimate import Engine
     from qsmstats.mixed.model import MixedModel
 
-__all__ = ["ExpectedInference", "expected_inference"]
+__all__ = ["ExpectedDesign", "ExpectedInference", "expected_design", "expected_inference"]
 
 Matrix = NDArray[np.float64]
 
@@ -46,6 +46,42 @@ class ExpectedInference:
 
     std_error: float
     df: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedDesign:
+    """A design ready to be asked about several sets of parameters.
+
+    Attributes
+    ----------
+    engine
+        The criterion of the model on the design.
+    row
+        The linear function in the kept fixed-effect columns, shape (p,).
+    """
+
+    engine: Engine
+    row: Matrix
+
+    def inference(self, covariances: Sequence[Matrix], sigma: float) -> ExpectedInference:
+        """Return the precision at given parameters; see `expected_inference`."""
+        moments = _moments(self.engine, _relative_factors(self.engine, covariances, sigma))
+        local = solve_triangular(moments.basis, self.row[:, None], trans=1).T
+        approximation = KenwardRoger(moments)
+        variance = float((local @ approximation.phi @ local.T)[0, 0])
+        df = float(approximation.rows(local)[1][0])
+        return ExpectedInference(std_error=float(sigma * np.sqrt(variance)), df=df)
+
+
+def expected_design(
+    model: MixedModel, data: pd.DataFrame, contrast: Mapping[str, float]
+) -> ExpectedDesign:
+    """Prepare a design; arguments and errors as in `expected_inference`."""
+    random = np.random.default_rng(0)
+    formula = f"{OUTCOME} ~ {model.formula.split('~', 1)[1]}"
+    filled = data.assign(**{OUTCOME: random.standard_normal(len(data))})
+    engine = replace(model, formula=formula).engine(filled)
+    return ExpectedDesign(engine=engine, row=_row(engine, contrast))
 
 
 def expected_inference(
@@ -78,17 +114,7 @@ def expected_inference(
     UsageError
         If a covariance has another shape than its term.
     """
-    random = np.random.default_rng(0)
-    formula = f"{OUTCOME} ~ {model.formula.split('~', 1)[1]}"
-    filled = data.assign(**{OUTCOME: random.standard_normal(len(data))})
-    engine = replace(model, formula=formula).engine(filled)
-    moments = _moments(engine, _relative_factors(engine, covariances, sigma))
-    row = _row(engine, contrast)
-    local = solve_triangular(moments.basis, row[:, None], trans=1).T
-    approximation = KenwardRoger(moments)
-    variance = float((local @ approximation.phi @ local.T)[0, 0])
-    df = float(approximation.rows(local)[1][0])
-    return ExpectedInference(std_error=float(sigma * np.sqrt(variance)), df=df)
+    return expected_design(model, data, contrast).inference(covariances, sigma)
 
 
 def _relative_factors(

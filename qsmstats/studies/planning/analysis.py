@@ -1,0 +1,207 @@
+r"""The analysis of simulated trials, and what can be said of it without simulating.
+
+A simulated trial is analysed as the real one would be: REML, and the t test of the contrast with
+Satterthwaite's or Kenward and Roger's degrees of freedom. Adding :math:`X\beta` to an outcome adds
+:math:`\beta` to the estimates of REML and moves no variance, standard error or degrees of freedom
+(the criterion sees residuals only), so that one fit answers for every effect size, zero included,
+as long as who is missing does not depend on the effect.
+
+Without simulation: under the alternative the t statistic is close to Student's t with the expected
+degrees of freedom and the noncentrality :math:`\Delta / \mathrm{SE}`, both from
+`qsmstats.mixed.expected`; power is the probability that it lies beyond the critical values. This
+takes the variances' estimates as independent of the effect's and ignores that a variance estimated
+as zero cannot go lower. In balanced designs with more than one measurement to spare it is exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from qsmstats.errors import ModelError
+from qsmstats.mixed.expected import ExpectedDesign, ExpectedInference, expected_design
+from qsmstats.studies.planning.assumptions import TrialAssumptions
+from qsmstats.studies.planning.patients import OUTCOME, Trial
+
+__all__ = [
+    "PlannedTest",
+    "Refits",
+    "analyse",
+    "average_power",
+    "plan_test",
+    "power_of_t",
+    "rejections",
+]
+
+Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refits:
+    """The contrast in every simulation, shape (simulations,) each; NaN where it was not estimable.
+
+    Attributes
+    ----------
+    estimate, std_error, df
+        The contrast and its test.
+    converged, singular
+        How the fits ended.
+    n_rows, completed
+        Rows seen, and the share of patients seen at the last visit.
+    """
+
+    estimate: Floats
+    std_error: Floats
+    df: Floats
+    converged: Flags
+    singular: Flags
+    n_rows: Floats
+    completed: Floats
+
+
+def analyse(trial: Trial, values: Floats) -> Refits:
+    """Fit the model of the analysis to outcomes of one trial.
+
+    Parameters
+    ----------
+    trial
+        The patients.
+    values
+        Outcomes, shape (rows, simulations); NaN where not seen.
+    """
+    frame = trial.frame()
+    rows = [_analyse_one(trial, frame, column) for column in values.T]
+    estimate, std_error, df, converged, singular = map(np.array, zip(*rows, strict=True))
+    return Refits(
+        estimate=estimate,
+        std_error=std_error,
+        df=df,
+        converged=converged.astype(bool),
+        singular=singular.astype(bool),
+        n_rows=np.isfinite(values).sum(axis=0).astype(np.float64),
+        completed=_completed(trial, values),
+    )
+
+
+def _completed(trial: Trial, values: Floats) -> Floats:
+    first = np.flatnonzero(np.r_[True, np.diff(trial.patient) > 0])
+    last = values.reshape(len(trial.patient), len(trial.times), -1)[first, -1]
+    share: Floats = np.isfinite(last).mean(axis=0)
+    return share
+
+
+def _analyse_one(
+    trial: Trial, frame: pd.DataFrame, values: Floats
+) -> tuple[float, float, float, bool, bool]:
+    try:
+        fit = trial.model.fit(frame.assign(**{OUTCOME: values}))
+    except ModelError:
+        return (np.nan, np.nan, np.nan, False, False)
+    if not set(trial.contrast) <= set(fit.fixed.names):
+        return (np.nan, np.nan, np.nan, fit.info.converged, fit.info.singular)
+    row = fit.wald(trial.contrast, df=trial.design.df).estimates.iloc[0]
+    return (row["estimate"], row["std_error"], row["df"], fit.info.converged, fit.info.singular)
+
+
+def rejections(refits: Refits, significance: float, shift: float = 0.0) -> Flags:
+    """Return which simulations reject, shape (simulations,); one without a test does not.
+
+    Parameters
+    ----------
+    refits
+        The fits.
+    significance
+        Two-sided level.
+    shift
+        Effect to add to the estimates, where the outcomes were simulated without it.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        statistic = np.abs(refits.estimate + shift) / refits.std_error
+        found: Flags = 2.0 * stats.t.sf(statistic, refits.df) < significance
+    return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedTest:
+    """The test of one trial before any outcome, to be asked under several truths."""
+
+    trial: Trial
+    design: ExpectedDesign
+
+    def under(self, truth: TrialAssumptions) -> ExpectedInference:
+        """Return the precision of the contrast under a truth."""
+        return self.design.inference(self.trial.covariances(truth), truth.residual_sd)
+
+
+def plan_test(trial: Trial, seen: Flags | None = None) -> PlannedTest:
+    """Prepare the test of a trial.
+
+    Parameters
+    ----------
+    trial
+        The patients.
+    seen
+        Which rows are seen, shape (rows,); None for all.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If these rows cannot tell the contrast.
+    """
+    frame = trial.frame()
+    rows = frame if seen is None else frame[seen]
+    return PlannedTest(trial=trial, design=expected_design(trial.model, rows, trial.contrast))
+
+
+def power_of_t(effect: ArrayLike, std_error: float, df: float, significance: float) -> Floats:
+    """Return the power of a two-sided t test; the noncentral t distribution.
+
+    Parameters
+    ----------
+    effect
+        True value(s) of what is tested.
+    std_error, df
+        Its standard error and degrees of freedom.
+    significance
+        Two-sided level.
+    """
+    critical = stats.t.isf(significance / 2.0, df)
+    centre = np.abs(np.asarray(effect, dtype=np.float64)) / std_error
+    # Where a tail is one or zero to rounding, scipy's noncentral t may give NaN.
+    upper = np.nan_to_num(stats.nct.sf(critical, df, centre), nan=1.0)
+    lower = np.nan_to_num(stats.nct.cdf(-critical, df, centre), nan=0.0)
+    made: Floats = np.clip(upper + lower, 0.0, 1.0)
+    return made
+
+
+def average_power(
+    tests: Sequence[ExpectedInference | None],
+    effect: float,
+    significance: float,
+    growth: float = 1.0,
+) -> float:
+    """Return the mean power over draws of patients; a draw that cannot be tested has none.
+
+    Parameters
+    ----------
+    tests
+        Precision in each draw; None where there is no test.
+    effect, significance
+        As in `power_of_t`.
+    growth
+        How many times as many patients there are: variances fall and degrees of freedom rise in
+        proportion, up to the fixed effects' share of them.
+    """
+    found = [
+        float(power_of_t(effect, test.std_error / growth**0.5, test.df * growth, significance))
+        if test is not None
+        else 0.0
+        for test in tests
+    ]
+    return float(np.mean(found))

@@ -1,0 +1,187 @@
+"""One cell of a grid: a design and a number of patients, in blocks of simulations.
+
+Simulations of one block share their patients (with their numbers of lesions) and differ in
+everything else, so that the design is prepared once per block. Power differs between draws of
+patients, hence rejections of one block resemble one another; the Monte-Carlo interval is Wilson's
+with the effective number of simulations (Korn & Graubard 1998, Survey Methodology 24:193-201),
+
+  n / D,    D = max(1, B s2 / (p (1 - p))),    s2 the variance of p between blocks of B.
+
+Each block has a generator of its own, seeded by the seed, the number of patients and the number of
+the block: numbers do not depend on jobs, nor on which other cells are asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qsmstats.accuracy.intervals import critical_value, wilson_limits
+from qsmstats.errors import NotIdentifiedError
+from qsmstats.mixed.expected import ExpectedInference
+from qsmstats.studies.planning.analysis import PlannedTest, Refits, analyse, plan_test
+from qsmstats.studies.planning.assumptions import TrialAssumptions
+from qsmstats.studies.planning.design import TrialDesign
+from qsmstats.studies.planning.outcomes import draw_noise, outcomes, unrelated_losses
+from qsmstats.studies.planning.patients import draw_trial
+
+__all__ = [
+    "EXPECTED_DRAWS",
+    "Block",
+    "Cell",
+    "Share",
+    "blocks",
+    "expected_tests",
+    "planned_tests",
+    "run_block",
+    "share_of",
+]
+
+BLOCK_DRAWN = 25
+BLOCK_ALIKE = 100
+EXPECTED_DRAWS = 4
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """A design with a number of patients in the control arm."""
+
+    assumptions: TrialAssumptions
+    design: TrialDesign
+    patients: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """Simulations of one cell that share their patients.
+
+    Attributes
+    ----------
+    cell, number
+        The cell, and the number of the block in it.
+    effects
+        Effects to simulate; several only where losses depend on them.
+    simulations
+        How many.
+    seed
+        The seed of the whole grid.
+    """
+
+    cell: Cell
+    number: int
+    effects: tuple[float, ...]
+    simulations: int
+    seed: int
+
+
+def blocks(cell: Cell, effects: Sequence[float], simulations: int, seed: int) -> Iterator[Block]:
+    """Split the simulations of a cell.
+
+    Where losses do not depend on the outcome, effect zero alone is simulated: see `analysis`.
+    """
+    alike = len(cell.assumptions.counts_for(cell.design)) == 1
+    size = BLOCK_ALIKE if alike else BLOCK_DRAWN
+    simulated = tuple(effects) if cell.design.dropout.depends_on_outcome else (0.0,)
+    for number, start in enumerate(range(0, simulations, size)):
+        yield Block(
+            cell=cell,
+            number=number,
+            effects=simulated,
+            simulations=min(size, simulations - start),
+            seed=seed,
+        )
+
+
+def run_block(block: Block) -> tuple[Refits, ...]:
+    """Simulate and analyse one block; one result per effect, with the same chance in all."""
+    cell = block.cell
+    random = _generator(block.seed, cell.patients, block.number)
+    trial = draw_trial(cell.assumptions, cell.design, cell.patients, random)
+    noise = draw_noise(trial, block.simulations, random)
+    return tuple(analyse(trial, outcomes(trial, noise, effect)) for effect in block.effects)
+
+
+def planned_tests(
+    cell: Cell, seed: int, draws: int = EXPECTED_DRAWS
+) -> list[PlannedTest | NotIdentifiedError]:
+    """Return the test of some draws of patients (one where all are alike), or why there is none.
+
+    Losses are drawn as if they had nothing to do with the outcome.
+    """
+    alike = len(cell.assumptions.counts_for(cell.design)) == 1
+    losses = cell.design.dropout.annual_rate > 0.0
+    number = 1 if alike and not losses else draws
+    return [_planned(cell, _generator(seed, draw)) for draw in range(number)]
+
+
+def _planned(cell: Cell, random: np.random.Generator) -> PlannedTest | NotIdentifiedError:
+    trial = draw_trial(cell.assumptions, cell.design, cell.patients, random)
+    try:
+        return plan_test(trial, unrelated_losses(trial, random))
+    except NotIdentifiedError as error:
+        return error
+
+
+def expected_tests(
+    planned: Sequence[PlannedTest | NotIdentifiedError], truth: TrialAssumptions
+) -> list[ExpectedInference | None]:
+    """Return the precision of each draw under a truth; None where there is no test.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If no draw can be tested.
+    """
+    made = [one.under(truth) if isinstance(one, PlannedTest) else None for one in planned]
+    first = planned[0]
+    if not any(made) and isinstance(first, NotIdentifiedError):
+        raise first
+    return made
+
+
+def _generator(seed: int, *key: int) -> np.random.Generator:
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Share:
+    """A share of simulations with its Monte-Carlo interval and effective number."""
+
+    value: float
+    low: float
+    high: float
+    effective: float
+
+
+def share_of(hits: Sequence[NDArray[np.bool_]], level: float) -> Share:
+    """Return the share of hits over all blocks; NaN without any.
+
+    Parameters
+    ----------
+    hits
+        One array per block.
+    level
+        Confidence level.
+    """
+    if not hits:
+        return Share(value=np.nan, low=np.nan, high=np.nan, effective=0.0)
+    whole = np.concatenate(hits)
+    share = float(whole.mean())
+    effective = len(whole) / _design_effect(hits, share)
+    low, high = wilson_limits(share, effective, critical_value(level))
+    return Share(value=share, low=float(low), high=float(high), effective=effective)
+
+
+def _design_effect(hits: Sequence[NDArray[np.bool_]], share: float) -> float:
+    """Return the variance of the share over that of independent simulations, at least one."""
+    size = len(hits[0])
+    full = [block.mean() for block in hits if len(block) == size]
+    spread = share * (1.0 - share)
+    if len(full) < 2 or spread == 0.0:
+        return 1.0
+    return max(1.0, size * float(np.var(full, ddof=1)) / spread)

@@ -1,0 +1,309 @@
+"""Power of trials over a grid of designs, numbers of patients and effects.
+
+Every cell reports its power by simulation with a Monte-Carlo interval, the power expected without
+simulation as a check, and the type I error: the share of rejections with the effect zero and
+everything else the same.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.errors import UsageError
+from qsmstats.studies.planning.analysis import Refits, average_power, rejections
+from qsmstats.studies.planning.assumptions import TrialAssumptions
+from qsmstats.studies.planning.cells import (
+    Block,
+    Cell,
+    Share,
+    blocks,
+    expected_tests,
+    planned_tests,
+    run_block,
+    share_of,
+)
+from qsmstats.studies.planning.design import TrialDesign
+from qsmstats.studies.planning.patients import check_trial
+from qsmstats.voxels.executors import run_jobs
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.fit import MixedFit
+    from qsmstats.progress import Progress
+
+__all__ = ["TrialPower", "trial_power"]
+
+DEFAULT = TrialDesign()
+EffectScale = Literal["absolute", "relative"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialPower:
+    """Power over a grid.
+
+    Attributes
+    ----------
+    table
+        One row per design, number of patients and effect: what was planned (design, visits,
+        lesions, dropout, patients, n_control, n_treated, effect, fraction_of_slope); power with
+        conf_low and conf_high, and the number of independent simulations that would tell as much
+        (effective_simulations); power_expected (without simulation); type_i_error with type_i_low
+        and type_i_high; and the record of the simulations: their number, the fits without a test
+        (n_failed), not converged and singular, the share of patients seen to the end (completed),
+        and means over simulations of rows, estimate, standard error and degrees of freedom beside
+        the standard deviation of the estimates.
+    assumptions
+        Every number the plan rests on, with limits, unit and source.
+    seed
+        The seed, for the same numbers again.
+    level
+        Confidence level of the Monte-Carlo intervals.
+    """
+
+    table: pd.DataFrame
+    assumptions: pd.DataFrame
+    seed: int
+    level: float
+
+
+def trial_power(
+    source: MixedFit | TrialAssumptions,
+    designs: TrialDesign | Sequence[TrialDesign] = DEFAULT,
+    *,
+    patients: int | Sequence[int],
+    effects: float | Sequence[float],
+    effect_scale: EffectScale = "absolute",
+    simulations: int = 1000,
+    seed: int | None = None,
+    level: float = 0.95,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> TrialPower:
+    """Return the power of trials to see a treatment change the slope of lesion types.
+
+    Parameters
+    ----------
+    source
+        A fitted trajectory model, or stated assumptions.
+    designs
+        One design, or several to compare (visits, lesions, dropout, allocation, test).
+    patients
+        Patients in the control arm; the other has `allocation` times as many.
+    effects
+        True values of the contrast: units of the outcome per year, or fractions of the target
+        types' slope without treatment where `effect_scale` is "relative".
+    effect_scale
+        "absolute" or "relative".
+    simulations
+        Simulated trials per cell; 0 for the expected power alone, in a second.
+    seed
+        Seed of the generator. The same seed gives the same numbers for a cell, whatever the number
+        of jobs and the other cells.
+    level
+        Confidence level of the Monte-Carlo intervals.
+    jobs
+        Processes.
+    progress
+        Called with (done, total) simulations.
+
+    Returns
+    -------
+    TrialPower
+
+    Raises
+    ------
+    UsageError
+        If an argument cannot be used.
+    NotIdentifiedError
+        If a design cannot tell the contrast.
+    ModelError
+        If the fit lacks a part that a plan needs.
+    """
+    if simulations < 0 or simulations != int(simulations):
+        raise UsageError(f"simulations={simulations}; give a whole number, 0 for none")
+    assumptions = as_assumptions(source)
+    seed = checked_seed(seed)
+    sizes = _sequence(patients, "patients")
+    grid = [
+        (number, Cell(assumptions=assumptions, design=design, patients=size))
+        for number, design in enumerate(_designs(designs), start=1)
+        for size in sizes
+    ]
+    targets = [effects_of(cell, effects, effect_scale) for _, cell in grid]
+    for _, cell in grid:
+        check_trial(cell.assumptions, cell.design, cell.patients)
+    waiting = [
+        list(blocks(cell, (0.0, *absolute), simulations, seed))
+        for (_, cell), (absolute, _) in zip(grid, targets, strict=True)
+    ]
+    results = _run(waiting, jobs, progress)
+    rows = [
+        row
+        for (number, cell), (absolute, relative), found in zip(grid, targets, results, strict=True)
+        for row in _rows(number, cell, absolute, relative, found, seed, level)
+    ]
+    return TrialPower(
+        table=pd.DataFrame(rows), assumptions=assumptions.table(), seed=seed, level=level
+    )
+
+
+def as_assumptions(source: MixedFit | TrialAssumptions) -> TrialAssumptions:
+    """Return assumptions as they are, and those of a fit without the limits of its variances."""
+    if isinstance(source, TrialAssumptions):
+        return source
+    return TrialAssumptions.from_fit(source, interval=None)
+
+
+def checked_seed(seed: int | None) -> int:
+    if seed is None:
+        return int(np.random.SeedSequence().generate_state(1)[0])
+    if seed < 0:
+        raise UsageError(f"seed={seed}; give a whole number >= 0")
+    return int(seed)
+
+
+def _designs(designs: TrialDesign | Sequence[TrialDesign]) -> list[TrialDesign]:
+    made = [designs] if isinstance(designs, TrialDesign) else list(designs)
+    if not made:
+        raise UsageError("designs is empty; give at least one TrialDesign")
+    return made
+
+
+def _sequence(values: float | Sequence[float], name: str) -> list[Any]:
+    made = list(np.atleast_1d(np.asarray(values)).tolist())
+    if not made:
+        raise UsageError(f"{name} is empty; give at least one")
+    return made
+
+
+def effects_of(
+    cell: Cell, effects: float | Sequence[float], scale: EffectScale
+) -> tuple[list[float], list[float]]:
+    """Return the effects in units per year, and as fractions of the slope (NaN where it is 0)."""
+    given = [float(effect) for effect in _sequence(effects, "effects")]
+    if not np.all(np.isfinite(given)):
+        raise UsageError(f"effects={given}; give finite numbers")
+    slope = cell.assumptions.target_slope(cell.design)
+    if scale == "absolute":
+        return given, [effect / slope if slope else np.nan for effect in given]
+    if scale != "relative":
+        raise UsageError(f"effect_scale='{scale}' is none of absolute, relative")
+    if not slope:
+        raise UsageError(
+            "effect_scale='relative' needs a slope of the target types that is not zero; state "
+            "`slopes`, or effects in units of the outcome per year"
+        )
+    return [fraction * slope for fraction in given], given
+
+
+def _run(
+    waiting: Sequence[Sequence[Block]], jobs: int, progress: Progress | None
+) -> list[list[tuple[Refits, ...]]]:
+    """Run all blocks and return their results by cell, in order."""
+    if jobs < 1:
+        raise UsageError(f"jobs={jobs}; give the number of processes, at least 1")
+    places = [(cell, block.number) for cell, group in enumerate(waiting) for block in group]
+    flat = [block for group in waiting for block in group]
+    found: dict[tuple[int, int], tuple[Refits, ...]] = {}
+    done, total = 0, sum(block.simulations for block in flat)
+    for number, result in run_jobs(run_block, flat, workers=min(jobs, max(len(flat), 1))):
+        if isinstance(result, Exception):
+            raise result
+        found[places[number]] = result
+        done += flat[number].simulations
+        if progress is not None:
+            progress(done, total)
+    return [[found[cell, block.number] for block in group] for cell, group in enumerate(waiting)]
+
+
+def _rows(
+    number: int,
+    cell: Cell,
+    absolute: Sequence[float],
+    relative: Sequence[float],
+    found: Sequence[tuple[Refits, ...]],
+    seed: int,
+    level: float,
+) -> Iterator[dict[str, object]]:
+    tests = expected_tests(planned_tests(cell, seed), cell.assumptions)
+    alpha = cell.design.significance
+    null = _power([parts[0] for parts in found], alpha, 0.0, level)
+    for position, (effect, fraction) in enumerate(zip(absolute, relative, strict=True), start=1):
+        simulated = cell.design.dropout.depends_on_outcome
+        refits = [parts[position if simulated else 0] for parts in found]
+        shift = 0.0 if simulated else effect
+        power = _power(refits, alpha, shift, level)
+        yield {
+            **_plan(number, cell),
+            "effect": effect,
+            "fraction_of_slope": fraction,
+            "power": power.value,
+            "conf_low": power.low,
+            "conf_high": power.high,
+            "effective_simulations": power.effective,
+            "power_expected": average_power(tests, effect, alpha),
+            "type_i_error": null.value,
+            "type_i_low": null.low,
+            "type_i_high": null.high,
+            **_record(refits, shift),
+        }
+
+
+def _power(refits: Sequence[Refits], alpha: float, shift: float, level: float) -> Share:
+    return share_of([rejections(part, alpha, shift) for part in refits], level)
+
+
+def _plan(number: int, cell: Cell) -> dict[str, object]:
+    design = cell.design
+    control, treated = design.arms(cell.patients)
+    return {
+        "design": number,
+        "visits": ", ".join(f"{time:g}" for time in design.visits),
+        "lesions": _words(design.lesions) if design.lesions else "as in the source",
+        "target": _words(design.weights)
+        if isinstance(design.target, Mapping)
+        else " + ".join(design.target),
+        "baseline": design.baseline,
+        "dropout": str(design.dropout),
+        "df_method": design.df,
+        "significance": design.significance,
+        "patients": cell.patients,
+        "n_control": control,
+        "n_treated": treated,
+    }
+
+
+def _words(numbers: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {number:g}" for name, number in numbers.items())
+
+
+def _record(refits: Sequence[Refits], shift: float) -> dict[str, float]:
+    """Return how the fits of a cell went; NaN where none was made."""
+    names = [item.name for item in dataclasses.fields(Refits)]
+    whole = {
+        name: np.concatenate([getattr(part, name) for part in refits] or [[]]) for name in names
+    }
+    tested = np.isfinite(whole["estimate"])
+    used = {name: whole[name][tested] for name in ("estimate", "std_error", "df")}
+    return {
+        "simulations": len(tested),
+        "n_failed": int((~tested).sum()),
+        "n_unconverged": int((tested & ~whole["converged"].astype(bool)).sum()),
+        "n_singular": int(whole["singular"].sum()),
+        "mean_rows": _mean(whole["n_rows"]),
+        "completed": _mean(whole["completed"]),
+        "mean_estimate": _mean(used["estimate"]) + shift,
+        "sd_estimate": float(np.std(used["estimate"], ddof=1)) if tested.sum() > 1 else np.nan,
+        "mean_std_error": _mean(used["std_error"]),
+        "mean_df": _mean(used["df"]),
+    }
+
+
+def _mean(values: NDArray[np.float64]) -> float:
+    return float(values.mean()) if len(values) else np.nan

@@ -1,0 +1,142 @@
+"""What a plan says in sentences: its notes, and a paragraph for a methods section."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from qsmstats.studies.planning.assumptions import TrialAssumptions
+from qsmstats.studies.planning.design import TrialDesign
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.fit import MixedFit
+
+__all__ = ["plan_methods", "plan_notes"]
+
+TESTS = {"satterthwaite": "Satterthwaite's", "kenward-roger": "Kenward and Roger's"}
+SESSIONS = (
+    "What a session adds to all lesions of a patient alike (position, calibration) cannot be told "
+    "from a change of that patient with two sessions; it is part of the variance of slopes here, "
+    "so that more visits within the same years would help more than the curves say."
+)
+
+
+def plan_notes(
+    truth: TrialAssumptions,
+    design: TrialDesign,
+    fit: MixedFit,
+    sizes: pd.DataFrame,
+    sensitivity: pd.DataFrame,
+    power: pd.DataFrame,
+) -> tuple[str, ...]:
+    """Return what a reader of a plan must know, most important first."""
+    return (
+        *_uncertainty(truth, sensitivity),
+        *_slope(truth, design, sizes),
+        *_fit(fit),
+        *_simulations(power),
+        SESSIONS,
+    )
+
+
+def _uncertainty(truth: TrialAssumptions, sensitivity: pd.DataFrame) -> Iterator[str]:
+    rows = sensitivity[(sensitivity["quantity"] == "slope_sd") & (sensitivity["limit"] == "high")]
+    low, high = truth.intervals.get("slope_sd", (float("nan"), float("nan")))
+    for _, row in rows.iterrows():
+        needed = row["patients_expected"]
+        size = "more than were considered" if pd.isna(needed) else f"{int(needed)}"
+        yield (
+            f"The standard deviation of patients' slopes is {truth.slope_sd:.3g} ({low:.3g} to "
+            f"{high:.3g}, {truth.source}). At its upper limit a trial with {row['patients']} "
+            f"patients in the control arm has a power of {row['power_expected']:.0%} for an effect "
+            f"of {row['effect']:.3g}, and {size} would be needed."
+        )
+        return
+
+
+def _slope(truth: TrialAssumptions, design: TrialDesign, sizes: pd.DataFrame) -> Iterator[str]:
+    if sizes["fraction_of_slope"].isna().all():
+        return
+    slope = truth.target_slope(design)
+    names = list(design.target)
+    ends = [
+        truth.intervals[f"slope {name}"] for name in names if f"slope {name}" in truth.intervals
+    ]
+    unsure = any(low <= 0.0 <= high for low, high in ends)
+    yield (
+        f"The target types' slope without treatment, {slope:.3g} per year, comes from the same "
+        "patients; an effect given as a fraction of it is as uncertain as the slope"
+        + (", whose interval holds zero for a target type." if unsure else ".")
+        + " No study has told what a treatment does: effects are assumptions."
+    )
+
+
+def _fit(fit: MixedFit) -> Iterator[str]:
+    if fit.info.singular:
+        yield (
+            "The fit behind the assumptions is singular: a variance is estimated as zero or a "
+            "correlation as one. Sizes at the upper limits are then the ones to plan with."
+        )
+    if not fit.info.converged:
+        yield "The fit behind the assumptions did not converge; its numbers must not be used."
+
+
+def _simulations(power: pd.DataFrame) -> Iterator[str]:
+    total = int(power["simulations"].sum())
+    if not total:
+        yield "Nothing was simulated: power is the expected one, and the type I error is not known."
+        return
+    counts = {
+        "without a test (a type nobody drawn has in one arm)": int(power["n_failed"].sum()),
+        "not converged": int(power["n_unconverged"].sum()),
+    }
+    faults = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
+    low, high = power["type_i_error"].min(), power["type_i_error"].max()
+    singular = power["n_singular"].sum() / total
+    yield (
+        f"Type I error with no effect, over the sizes of the curves: {low:.1%} to {high:.1%}. "
+        f"{singular:.1%} of the fits were singular, which is an outcome of the model and kept; "
+        + (f"{faults}, counted as trials that show nothing." if faults else "all gave a test.")
+    )
+
+
+def plan_methods(
+    fit: MixedFit, design: TrialDesign, simulations: int, seed: int, power: float
+) -> str:
+    """Return what was done, for a methods section."""
+    target = _target(design)
+    baseline = (
+        "one mean per lesion type before treatment in both arms (constrained longitudinal data "
+        "analysis)"
+        if design.baseline == "constrained"
+        else "a mean per lesion type and arm before treatment"
+    )
+    times = ", ".join(f"{time:g}" for time in design.visits)
+    drawn = (
+        "Whole patients were drawn with their numbers of lesions of all types."
+        if design.lesions is None
+        else "Every patient was given the stated numbers of lesions."
+    )
+    return (
+        f"Sample size was determined by simulation ({simulations} trials per size, seed {seed}). "
+        f"Variances, slopes and numbers of lesions came from the model '{fit.model.formula}' "
+        f"fitted by REML to {fit.info.n_obs} rows. Trials had two arms with {design.allocation:g} "
+        f"patients under treatment per control, imaged at {times} years; dropout: "
+        f"{design.dropout}. {drawn} Each trial was analysed by a linear mixed model with a mean "
+        f"and a slope per lesion type, {baseline}, treatment-by-time effects by type, a random "
+        "intercept and slope per patient and a random intercept per lesion, fitted by REML. The "
+        f"treatment-by-time effect {target} was tested two-sided at "
+        f"{design.significance:g} with {TESTS[design.df]} degrees of freedom. The size for a power "
+        f"of {power:.0%} is where the probit curve through the simulated sizes reaches it; losses "
+        "were missing at random. Power expected without simulation uses the noncentral t "
+        "distribution with the expected information."
+    )
+
+
+def _target(design: TrialDesign) -> str:
+    if isinstance(design.target, Mapping):
+        weights = ", ".join(f"{weight:g} {name}" for name, weight in design.target.items())
+        return f"(weighted sum: {weights})"
+    return f"common to {' and '.join(design.target)} lesions"
