@@ -25,13 +25,13 @@ from qsmstats.mixed.identify import check_absorbed, check_groups, check_rows, wh
 from qsmstats.mixed.layout import Layout, Problem, RandomColumns, Residuals
 from qsmstats.mixed.terms import Terms, evaluate, read_terms
 
-__all__ = ["assemble", "attach_outcome", "lay_out"]
+__all__ = ["NOTHING_LEFT", "assemble", "attach_outcome", "lay_out"]
 
 Matrix = NDArray[np.float64]
 Codes = NDArray[np.int64]
 
 # Share of the outcome that the fixed part must leave for a variance to be estimable in doubles.
-_NOTHING_LEFT = 1e-12
+NOTHING_LEFT = 1e-12
 
 
 def assemble(
@@ -213,7 +213,7 @@ def _reduce(y: Matrix, basis: Matrix, text: str) -> tuple[Matrix, float, Matrix]
     again = basis.T @ rest / len(y)
     rest -= basis @ again
     scale = float(np.sqrt(np.mean(rest**2)))
-    if scale <= _NOTHING_LEFT * size or size == 0.0:
+    if scale <= NOTHING_LEFT * size or size == 0.0:
         what = "constant" if np.ptp(y) == 0.0 else "reproduced exactly by the fixed part"
         raise NotIdentifiedError(f"the outcome '{text}' is {what}: there is no variance to divide")
     return rest / scale, scale, projection + again

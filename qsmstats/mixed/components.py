@@ -8,18 +8,20 @@ evaluation of the likelihood.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from qsmstats.mixed.design import RandomDesign
+
 if TYPE_CHECKING:
     from qsmstats.mixed.estimate import Engine
     from qsmstats.mixed.fit import MixedFit
 
-__all__ = ["Component", "components", "gradient"]
+__all__ = ["Component", "component_values", "components", "components_of", "gradient"]
 
 Floats = NDArray[np.float64]
 
@@ -45,6 +47,15 @@ class Component:
     other_term: str
     index: int
     place: tuple[int, int]
+
+    @property
+    def label(self) -> str:
+        """Name in one line: "sd(years | patient)", "cor(Intercept, years | patient)"."""
+        if self.group == "Residual":
+            return f"sd(Residual {self.term})" if self.term else "sd(Residual)"
+        if self.is_correlation:
+            return f"cor({self.term}, {self.other_term} | {self.group})"
+        return f"sd({self.term} | {self.group})"
 
     @property
     def is_correlation(self) -> bool:
@@ -79,9 +90,14 @@ class Component:
 
 def components(fit: MixedFit) -> list[Component]:
     """All components in the order of the formula; each term's deviations before correlations."""
+    return components_of([term.design for term in fit.random], fit.residual.levels)
+
+
+def components_of(designs: Sequence[RandomDesign], levels: Sequence[object]) -> list[Component]:
+    """Components of random terms and of residual strata with these levels, as `components`."""
     found = []
-    for index, term in enumerate(fit.random):
-        names, label = term.design.names, term.design.grouping.label
+    for index, design in enumerate(designs):
+        names, label = design.names, design.grouping.label
         places = [(i, i) for i in range(len(names))]
         places += [(i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
         found += [
@@ -94,11 +110,37 @@ def components(fit: MixedFit) -> list[Component]:
             )
             for i, j in places
         ]
-    strata = [str(level) for level in fit.residual.levels] or [""]
+    strata = [str(level) for level in levels] or [""]
     return found + [
         Component(group="Residual", term=level, other_term="", index=index, place=(0, 0))
         for index, level in enumerate(strata)
     ]
+
+
+def component_values(
+    component: Component, covariances: Sequence[Floats], sigma: Floats, ratios: Floats
+) -> Floats:
+    """Return a component of m fits at once, shape (m,).
+
+    Parameters
+    ----------
+    component
+        Which one.
+    covariances
+        Covariance of each random term, shapes (m, q, q).
+    sigma, ratios
+        Residual standard deviation, shape (m,), and those of the strata over it, (m, strata).
+    """
+    if component.group == "Residual":
+        return sigma * ratios[:, component.index]
+    covariance = covariances[component.index]
+    i, j = component.place
+    if not component.is_correlation:
+        return np.asarray(np.sqrt(covariance[:, i, i]))
+    size = np.sqrt(covariance[:, i, i] * covariance[:, j, j])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(size > 0, covariance[:, i, j] / size, np.nan)
+    return np.clip(ratio, -1.0, 1.0)
 
 
 def gradient(function: Callable[[Floats], float], at: Floats) -> Floats:

@@ -118,7 +118,11 @@ def _product_derivatives(factor: Matrix) -> tuple[Matrix, Matrix]:
 
 
 def lower_factor(matrix: Matrix) -> Matrix:
-    """Return the lower triangular factor with non-negative diagonal and the same L L'."""
-    upper = np.asarray(np.linalg.qr(matrix.T, mode="r"))
-    lower: Matrix = upper.T * np.where(np.diag(upper) < 0.0, -1.0, 1.0)
+    """Return the lower triangular factor with non-negative diagonal and the same L L'.
+
+    Of one matrix, shape (q, q), or of each of a stack, shape (.., q, q).
+    """
+    upper = np.asarray(np.linalg.qr(matrix.swapaxes(-1, -2), mode="r"))
+    signs = np.where(np.einsum("...ii->...i", upper) < 0.0, -1.0, 1.0)
+    lower: Matrix = upper.swapaxes(-1, -2) * signs[..., None, :]
     return lower

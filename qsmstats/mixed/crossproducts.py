@@ -40,6 +40,8 @@ __all__ = [
     "LevelProducts",
     "attach",
     "design_products",
+    "level_basis",
+    "level_columns",
 ]
 
 Matrix = NDArray[np.float64]
@@ -171,7 +173,7 @@ def design_products(
     strata
         Residual stratum of each row, and the number of strata.
     """
-    columns = [_level_columns(level, terms, row_scale) for level in levels]
+    columns = [level_columns(level, terms, row_scale) for level in levels]
     fixed = fixed if row_scale is None else fixed * row_scale[:, None]
     incidence = tuple(
         tuple(_incidence(level, z[:, j], strata) for j in range(level.columns))
@@ -185,7 +187,7 @@ def design_products(
             LevelProducts(
                 columns=level.columns,
                 size=level.size,
-                basis=_basis(level),
+                basis=level_basis(level),
                 starts=tuple(_starts(parent) for parent in level.parents),
                 blocks=_sums(incidence[index], right, count),
             )
@@ -217,7 +219,7 @@ def attach(design: DesignProducts, outcome: Matrix) -> CrossProducts:
     )
 
 
-def _level_columns(level: Level, terms: Sequence[Matrix], row_scale: Matrix | None) -> Matrix:
+def level_columns(level: Level, terms: Sequence[Matrix], row_scale: Matrix | None) -> Matrix:
     """Return the level's Z, shape (n, q): each term's columns in the place of the row's copy."""
     z = np.zeros((len(level.codes), level.columns))
     rows = np.arange(len(z))
@@ -252,7 +254,8 @@ def _totals(both: Matrix, strata: tuple[Codes, int] | None) -> Matrix:
     return np.stack([part.T @ part for part in parts])
 
 
-def _basis(level: Level) -> Matrix:
+def level_basis(level: Level) -> Matrix:
+    """Return the basis of a level's T in its own parameters, shape (own, q, q)."""
     made = []
     for member in level.members:
         for r, c in zip(*lower_triangle(member.place.shape[1]), strict=True):

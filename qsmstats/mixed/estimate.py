@@ -17,10 +17,10 @@ from scipy.linalg import solve_triangular
 
 from qsmstats.mixed.covariance import Parametrisation, lower_factor
 from qsmstats.mixed.crossed import crossed_products, evaluate_crossed
-from qsmstats.mixed.crossproducts import attach, design_products
-from qsmstats.mixed.hierarchy import Factor, eliminate, merge_factors, split_crossed
+from qsmstats.mixed.crossproducts import DesignProducts, attach, design_products
+from qsmstats.mixed.hierarchy import Factor, Level, eliminate, merge_factors, split_crossed
 from qsmstats.mixed.jets import Jet
-from qsmstats.mixed.layout import Problem
+from qsmstats.mixed.layout import Layout, Problem
 from qsmstats.mixed.likelihood import Objective, Point
 from qsmstats.mixed.moments import Moments
 from qsmstats.mixed.optimise import Record
@@ -28,7 +28,15 @@ from qsmstats.mixed.search import best_record, is_singular, refuse_perfect_fit
 from qsmstats.mixed.start import start_crossed, start_nested
 from qsmstats.mixed.sweeps import evaluate
 
-__all__ = ["Engine", "Solution", "build_engine", "solve"]
+__all__ = [
+    "Engine",
+    "Solution",
+    "Structure",
+    "build_engine",
+    "solution_at",
+    "solve",
+    "structure_of",
+]
 
 Matrix = NDArray[np.float64]
 
@@ -119,12 +127,23 @@ class Solution:
     moments: Moments
 
 
-def build_engine(problem: Problem, *, reml: bool) -> Engine:
-    """Cross-products, elimination order and criterion of a problem."""
-    made = _likelihood(problem)
+def build_engine(problem: Problem, *, reml: bool, structure: Structure | None = None) -> Engine:
+    """Cross-products, elimination order and criterion of a problem.
+
+    Parameters
+    ----------
+    problem
+        The assembled problem.
+    reml
+        REML or ML.
+    structure
+        That of the problem's rows, where it has been found before.
+    """
+    made = structure_of(problem) if structure is None else structure
+    evaluate_at, start = _attach(made, problem)
     n, p = problem.basis.shape
     objective = Objective(
-        evaluate=made.evaluate,
+        evaluate=evaluate_at,
         parametrisation=made.parametrisation,
         counts=_stratum_sizes(problem)[1:],
         n=n,
@@ -133,7 +152,7 @@ def build_engine(problem: Problem, *, reml: bool) -> Engine:
     )
     return Engine(
         objective=objective,
-        start=made.start,
+        start=start,
         order=made.order,
         whiteners=tuple(part.whitener for part in problem.random),
         offset=_offset(problem, reml=reml),
@@ -142,86 +161,103 @@ def build_engine(problem: Problem, *, reml: bool) -> Engine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Likelihood:
-    """x -> (F, l) of a problem, its parameters, where to start, and the order of its terms."""
+class Structure:
+    """What the criteria of all outcomes of the same rows share.
 
-    evaluate: Callable[[Matrix], tuple[Jet, Jet]]
+    Attributes
+    ----------
+    parametrisation, order
+        The parameters, and the formula position of each term in their order.
+    levels
+        The elimination of a nested design; empty for a crossed one.
+    parts
+        Cross-products of a nested design; the factor to sweep and the others of a crossed one.
+    """
+
     parametrisation: Parametrisation
-    start: Matrix
     order: tuple[int, ...]
+    levels: tuple[Level, ...]
+    parts: DesignProducts | tuple[Factor, tuple[Factor, ...]]
 
 
-def _likelihood(problem: Problem) -> _Likelihood:
-    """Choose between nested sweeps and a dense crossed block."""
-    random = problem.random
+def structure_of(layout: Layout) -> Structure:
+    """Choose between nested sweeps and a dense crossed block, and do what needs no outcome."""
+    random = layout.random
     factors = merge_factors(
         [frozenset(part.design.grouping.names) for part in random],
         [part.codes for part in random],
         [part.columns.shape[1] for part in random],
     )
     split = split_crossed(factors, _MOST_COLUMNS)
-    return _nested(problem, factors) if split is None else _crossed(problem, *split)
-
-
-def _parametrisation(problem: Problem, order: Sequence[int]) -> Parametrisation:
-    return Parametrisation(
-        strata=max(len(problem.residuals.levels) - 1, 0),
-        widths=tuple(problem.random[term].columns.shape[1] for term in order),
-    )
-
-
-def _nested(problem: Problem, factors: Sequence[Factor]) -> _Likelihood:
+    if split is not None:
+        swept, others = split
+        order = tuple(term for factor in (swept, *others) for term in factor.terms)
+        return Structure(
+            parametrisation=_parametrisation(layout, order),
+            order=order,
+            levels=(),
+            parts=(swept, tuple(others)),
+        )
     levels = eliminate(factors)
-    columns = [part.columns for part in problem.random]
-    design = design_products(
-        levels, columns, problem.basis, row_scale=_row_scale(problem), strata=_strata(problem)
-    )
-    products = attach(design, problem.reduced)
     order = tuple(member.term for level in levels for member in level.members)
-    parametrisation = _parametrisation(problem, order)
-    places = [level.column_places() for level in levels]
-    return _Likelihood(
-        evaluate=partial(evaluate, products),
-        parametrisation=parametrisation,
-        start=start_nested(products, parametrisation, places, len(problem.response)),
+    return Structure(
+        parametrisation=_parametrisation(layout, order),
         order=order,
+        levels=levels,
+        parts=design_products(
+            levels,
+            [part.columns for part in random],
+            layout.basis,
+            row_scale=_row_scale(layout),
+            strata=_strata(layout),
+        ),
     )
 
 
-def _crossed(problem: Problem, swept: Factor, others: Sequence[Factor]) -> _Likelihood:
-    both = np.column_stack([problem.basis, problem.reduced])
-    products = crossed_products(
-        swept,
-        others,
+def _parametrisation(layout: Layout, order: Sequence[int]) -> Parametrisation:
+    return Parametrisation(
+        strata=max(len(layout.residuals.levels) - 1, 0),
+        widths=tuple(layout.random[term].columns.shape[1] for term in order),
+    )
+
+
+def _attach(
+    structure: Structure, problem: Problem
+) -> tuple[Callable[[Matrix], tuple[Jet, Jet]], Matrix]:
+    """Return x -> (F, l) for the problem's outcome, and where to start."""
+    rows, parametrisation = len(problem.response), structure.parametrisation
+    if isinstance(structure.parts, DesignProducts):
+        products = attach(structure.parts, problem.reduced)
+        places = [level.column_places() for level in structure.levels]
+        return partial(evaluate, products), start_nested(products, parametrisation, places, rows)
+    crossed = crossed_products(
+        *structure.parts,
         [part.columns for part in problem.random],
-        both,
+        np.column_stack([problem.basis, problem.reduced]),
         row_scale=_row_scale(problem),
         strata=_strata(problem),
     )
-    order = tuple(term for factor in (swept, *others) for term in factor.terms)
-    parametrisation = _parametrisation(problem, order)
-    return _Likelihood(
-        evaluate=partial(evaluate_crossed, products),
-        parametrisation=parametrisation,
-        start=start_crossed(products, parametrisation, len(problem.response)),
-        order=order,
-    )
+    return partial(evaluate_crossed, crossed), start_crossed(crossed, parametrisation, rows)
 
 
-def _row_scale(problem: Problem) -> Matrix | None:
+def _row_scale(problem: Layout) -> Matrix | None:
     prior = problem.residuals.prior
     return None if prior is None else np.sqrt(prior)
 
 
-def _strata(problem: Problem) -> tuple[NDArray[np.int64], int] | None:
+def _strata(problem: Layout) -> tuple[NDArray[np.int64], int] | None:
     residuals = problem.residuals
     return None if residuals.codes is None else (residuals.codes, len(residuals.levels))
 
 
 def solve(engine: Engine) -> Solution:
     """Minimise the criterion and translate the optimum."""
+    return solution_at(engine, best_record(engine.objective, engine.start))
+
+
+def solution_at(engine: Engine, record: Record) -> Solution:
+    """Translate an optimum into the user's units."""
     objective, problem = engine.objective, engine.problem
-    record = best_record(objective, engine.start)
     point = objective.at(objective.parametrisation.orient(record.point.theta))
     refuse_perfect_fit(objective, point)
     made = point.profile

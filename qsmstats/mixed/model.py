@@ -10,13 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
-from qsmstats.mixed.assembly import assemble
+from qsmstats.mixed.assembly import assemble, lay_out
 from qsmstats.mixed.covariance import lower_triangle
 from qsmstats.mixed.estimate import Engine, Solution, build_engine, solve
 from qsmstats.mixed.fit import (
@@ -30,6 +31,9 @@ from qsmstats.mixed.fit import (
 from qsmstats.mixed.formula import parse_formula
 from qsmstats.mixed.layout import Problem
 from qsmstats.mixed.terms import CONTRASTS
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.batch import OutcomeDesign
 
 __all__ = ["FitInfo", "MixedFit", "MixedModel", "RandomEffects", "ResidualModel", "WaldTest"]
 
@@ -102,7 +106,7 @@ class MixedModel:
             If the design cannot tell the parameters apart.
         """
         engine = self.engine(data, method=method, weights=weights)
-        return _join(self, method, engine, solve(engine))
+        return join(self, method, engine, solve(engine))
 
     def engine(
         self,
@@ -112,14 +116,52 @@ class MixedModel:
         weights: str | Sequence[str] | None = None,
     ) -> Engine:
         """Return the criterion of the model for data, for profiles and resampling; see `fit`."""
-        if method not in ("reml", "ml"):
-            raise UsageError(f"method={method!r} is none of reml, ml")
+        _check_method(method)
         names = [weights] if isinstance(weights, str) else list(weights or ())
         problem = assemble(parse_formula(self.formula), data, self.contrasts, names)
         return build_engine(problem, reml=method == "reml")
 
+    def design(
+        self,
+        data: pd.DataFrame,
+        *,
+        method: Likelihood = "reml",
+        weights: str | Sequence[str] | None = None,
+    ) -> OutcomeDesign:
+        """Prepare the model's rows for many outcomes; the outcome itself is not looked at.
 
-def _join(model: MixedModel, method: Likelihood, engine: Engine, solution: Solution) -> MixedFit:
+        Parameters
+        ----------
+        data
+            One row per observation; the columns of the formula's left side need not be there.
+        method, weights
+            As in `fit`.
+
+        Returns
+        -------
+        OutcomeDesign
+            Its `fit_outcomes` fits any number of outcomes at once.
+
+        Raises
+        ------
+        UsageError, FormulaError, InvalidDataError, NotIdentifiedError
+            As `fit`.
+        """
+        from qsmstats.mixed.batch import design_of
+
+        _check_method(method)
+        names = [weights] if isinstance(weights, str) else list(weights or ())
+        layout = lay_out(parse_formula(self.formula), data, self.contrasts, names)
+        return design_of(self, method, layout)
+
+
+def _check_method(method: str) -> None:
+    if method not in ("reml", "ml"):
+        raise UsageError(f"method={method!r} is none of reml, ml")
+
+
+def join(model: MixedModel, method: Likelihood, engine: Engine, solution: Solution) -> MixedFit:
+    """Put the result of a fit together from its solution."""
     problem = engine.problem
     residuals = problem.residuals
     relative = [factor @ factor.T for factor in solution.factors]
@@ -161,7 +203,7 @@ def _info(problem: Problem, solution: Solution) -> FitInfo:
     record = solution.record
     parameters = len(solution.estimates) + solution.moments.parametrisation.size + 1
     return FitInfo(
-        criterion=solution.criterion,
+        criterion=float(solution.criterion),
         log_likelihood=-0.5 * solution.criterion,
         converged=record.converged,
         singular=solution.singular,

@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 
 from qsmstats.mixed.likelihood import Point
 
-__all__ = ["Record", "minimise"]
+__all__ = ["MOST_ITERATIONS", "TOLERANCE", "Record", "minimise"]
 
 Matrix = NDArray[np.float64]
 
-_MOST_ITERATIONS = 200
+MOST_ITERATIONS = 200
 # Expected fall of the criterion (in units of -2 log likelihood) at which an optimum is accepted.
-_TOLERANCE = 1e-11
+TOLERANCE = 1e-11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +53,10 @@ def minimise(criterion: Callable[[Matrix], Point], start: Matrix) -> Record:
     """Minimise a criterion from a start, shape (m,)."""
     point, radius, converged = criterion(start), 1.0, False
     iteration = 0
-    while iteration < _MOST_ITERATIONS:
+    while iteration < MOST_ITERATIONS:
         iteration += 1
         step, expected = _step(point.gradient, point.hessian, radius)
-        if expected <= _TOLERANCE:
+        if expected <= TOLERANCE:
             converged = True
             break
         trial = criterion(point.theta + step)

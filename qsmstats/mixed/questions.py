@@ -8,11 +8,14 @@ fit alone loads none of them.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast, overload
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
+    from qsmstats.mixed.batchfit import BatchFit
     from qsmstats.mixed.fit import MixedFit
     from qsmstats.mixed.inference import Method
     from qsmstats.mixed.influence import Influence
@@ -211,6 +214,27 @@ class Questions:
         from qsmstats.mixed.describe import methods_text
 
         return methods_text(self._fit(), df=df)
+
+    @overload
+    def refit(self, outcomes: pd.Series, **options: Any) -> MixedFit: ...
+
+    @overload
+    def refit(self, outcomes: pd.DataFrame, **options: Any) -> BatchFit: ...
+
+    @overload
+    def refit(
+        self, outcomes: Sequence[float] | NDArray[np.float64], **options: Any
+    ) -> MixedFit | BatchFit: ...
+
+    def refit(
+        self,
+        outcomes: pd.DataFrame | pd.Series | Sequence[float] | NDArray[np.float64],
+        **options: Any,
+    ) -> MixedFit | BatchFit:
+        """Fit the model to another outcome, or to many at once; see `refit.refit`."""
+        from qsmstats.mixed.refit import refit
+
+        return refit(self._fit(), outcomes, **options)
 
     def simulate(self, n: int = 1, *, seed: int | None = None) -> pd.DataFrame:
         """Draw outcomes from the model, with new random effects; see `resample.simulate`."""

@@ -17,7 +17,7 @@ from qsmstats.mixed.covariance import Parametrisation, lower_factor
 from qsmstats.mixed.likelihood import REPRODUCED, Objective, Point
 from qsmstats.mixed.optimise import Record, minimise
 
-__all__ = ["best_record", "is_singular", "refuse_perfect_fit"]
+__all__ = ["SAME", "best_record", "further_starts", "is_singular", "refuse_perfect_fit"]
 
 Matrix = NDArray[np.float64]
 
@@ -25,11 +25,11 @@ Matrix = NDArray[np.float64]
 # (lme4 calls a fit singular at 1e-4 on the scale of standard deviations).
 _SINGULAR = 1e-8
 # Criteria closer than this are the same minimum.
-_SAME = 1e-8
+SAME = 1e-8
 # Random starts per column of the widest term when a fit is singular.
 _RANDOM_STARTS = 3
 # Residual share of the outcome's variance that calls for a second look.
-_SUSPICIOUS = 1e-6
+SUSPICIOUS = 1e-6
 
 
 def is_singular(parametrisation: Parametrisation, theta: Matrix) -> bool:
@@ -54,14 +54,14 @@ def best_record(objective: Objective, start: Matrix) -> Record:
     if max(parametrisation.widths) == 1 or not is_singular(parametrisation, record.point.theta):
         return record
     records = [record]
-    for other in _further_starts(parametrisation, record.point.theta):
+    for other in further_starts(parametrisation, record.point.theta):
         try:
             records.append(minimise(objective.at, other))
         except NotIdentifiedError:
             continue
     best = min(records, key=lambda one: one.point.value)
     # Of minima that agree to rounding the first one stays, so that a fit does not wander.
-    chosen = record if record.point.value - best.point.value < _SAME else best
+    chosen = record if record.point.value - best.point.value < SAME else best
     return replace(
         chosen,
         iterations=sum(one.iterations for one in records),
@@ -69,7 +69,8 @@ def best_record(objective: Objective, start: Matrix) -> Record:
     )
 
 
-def _further_starts(parametrisation: Parametrisation, theta: Matrix) -> list[Matrix]:
+def further_starts(parametrisation: Parametrisation, theta: Matrix) -> list[Matrix]:
+    """Return where else to start when the optimum theta is singular, in the order of trying."""
     opened: list[Matrix] = []
     for factor in parametrisation.factors(theta):
         relative = factor @ factor.T
@@ -95,7 +96,7 @@ def refuse_perfect_fit(objective: Objective, point: Point) -> None:
     the random effects act as fixed ones: a residual variance that is there stays about the same,
     one that is not falls further.
     """
-    if point.profile.rss > _SUSPICIOUS * point.profile.degrees:
+    if point.profile.rss > SUSPICIOUS * point.profile.degrees:
         return
     parametrisation = objective.parametrisation
     # Beyond 1e5 rounding takes what is left of the fixed effects.

@@ -14,32 +14,20 @@ solution, kept away from zero and infinity, saves Newton's method about half of 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qsmstats.mixed.covariance import Parametrisation
 from qsmstats.mixed.crossed import CrossedProducts
-from qsmstats.mixed.crossproducts import CrossProducts
+from qsmstats.mixed.crossproducts import CrossProducts, LevelProducts
 
-__all__ = ["start_crossed", "start_nested"]
+__all__ = ["design_moments", "moment_roots", "start_crossed", "start_nested"]
 
 Matrix = NDArray[np.float64]
 
 # Range of relative variances to start from: a start at zero would be a stationary point.
 _LEAST, _MOST = 1e-2, 1e4
-
-
-@dataclass(frozen=True, slots=True)
-class _Moments:
-    """Sums of squares: of cross-products between columns, with the outcome, and traces."""
-
-    between: Matrix
-    outcome: Matrix
-    trace: Matrix
-    total: float
-    rows: int
 
 
 def start_nested(
@@ -59,7 +47,29 @@ def start_nested(
     rows
         Number of rows.
     """
-    blocks = [level.blocks.sum(axis=0) for level in products.levels]
+    between, trace = design_moments(products.levels, places)
+    sums = [level.blocks.sum(axis=0)[:, -1] for level in products.levels]
+    outcome = np.concatenate(
+        [place @ np.einsum("qg,qg->q", s, s) for place, s in zip(places, sums, strict=True)]
+    )
+    total = float(products.total.sum(axis=0)[-1, -1])
+    roots = moment_roots(between, trace, outcome[None], np.array([total]), np.array([float(rows)]))
+    return _on_diagonals(roots[0], parametrisation)
+
+
+def design_moments(
+    levels: Sequence[LevelProducts], places: Sequence[Matrix]
+) -> tuple[Matrix, Matrix]:
+    """Return |Z_a'W Z_b|^2, shape (columns, columns), and tr(Z_a'W Z_a), shape (columns,).
+
+    Parameters
+    ----------
+    levels
+        Cross-products of the levels; their outcome, if any, is not looked at.
+    places
+        As in `start_nested`.
+    """
+    blocks = [level.blocks.sum(axis=0) for level in levels]
     squares = [np.einsum("qrg,qrg->qr", block, block) for block in blocks]
     sizes = [len(place) for place in places]
     first = np.cumsum([0, *sizes])
@@ -72,15 +82,13 @@ def start_nested(
             between[first[i] : first[i + 1], first[j] : first[j + 1]] = part
             between[first[j] : first[j + 1], first[i] : first[i + 1]] = part.T
             column += width
-    outcome = np.concatenate([p @ s[:, -1] for p, s in zip(places, squares, strict=True)])
     trace = np.concatenate(
         [
             place @ np.einsum("qqg->q", block[:, : block.shape[0]])
             for place, block in zip(places, blocks, strict=True)
         ]
     )
-    total = float(products.total.sum(axis=0)[-1, -1])
-    return _solve(_Moments(between, outcome, trace, total, rows), parametrisation)
+    return between, trace
 
 
 def start_crossed(products: CrossedProducts, parametrisation: Parametrisation, rows: int) -> Matrix:
@@ -94,14 +102,14 @@ def start_crossed(products: CrossedProducts, parametrisation: Parametrisation, r
     top = np.einsum("abg,abg->ab", own, own)
     corner = columns @ border[:dense, :dense] ** 2 @ columns.T
     cross = first[:, :dense] @ columns.T
-    moments = _Moments(
-        between=np.block([[top, cross], [cross.T, corner]]),
-        outcome=np.concatenate([first[:, -1], columns @ border[:dense, -1] ** 2]),
-        trace=np.concatenate([np.einsum("aag->a", own), columns @ np.diag(border)[:dense]]),
-        total=float(border[-1, -1]),
-        rows=rows,
+    roots = moment_roots(
+        np.block([[top, cross], [cross.T, corner]]),
+        np.concatenate([np.einsum("aag->a", own), columns @ np.diag(border)[:dense]]),
+        np.concatenate([first[:, -1], columns @ border[:dense, -1] ** 2])[None],
+        border[-1:, -1],
+        np.array([float(rows)]),
     )
-    return _solve(moments, parametrisation)
+    return _on_diagonals(roots[0], parametrisation)
 
 
 def _dense_columns(products: CrossedProducts, dense: int) -> Matrix:
@@ -110,19 +118,40 @@ def _dense_columns(products: CrossedProducts, dense: int) -> Matrix:
     return np.array([diagonal for diagonal in diagonals if diagonal.any()]).reshape(-1, dense)
 
 
-def _solve(moments: _Moments, parametrisation: Parametrisation) -> Matrix:
-    """Solve the moment equations and put the variances on the diagonals of the factors."""
-    matrix = np.block(
-        [
-            [np.array([[float(moments.rows)]]), moments.trace[None]],
-            [moments.trace[:, None], moments.between],
-        ]
-    )
-    scale = np.sqrt(np.diag(matrix))
-    right = np.concatenate([[moments.total], moments.outcome]) / scale
-    solution = np.linalg.lstsq(matrix / np.outer(scale, scale), right, rcond=1e-10)[0] / scale
-    residual = max(float(solution[0]), 0.05 * moments.total / moments.rows)
-    roots = np.sqrt(np.clip(solution[1:] / residual, _LEAST, _MOST))
+def moment_roots(
+    between: Matrix, trace: Matrix, outcome: Matrix, total: Matrix, rows: Matrix
+) -> Matrix:
+    """Solve the moment equations of m outcomes for relative standard deviations.
+
+    Parameters
+    ----------
+    between, trace
+        As from `design_moments`.
+    outcome
+        |Z_a'W y|^2, shape (m, columns).
+    total, rows
+        y'W y and the number of rows, shapes (m,).
+
+    Returns
+    -------
+    ndarray of shape (m, columns)
+    """
+    m, k = outcome.shape
+    matrix = np.empty((m, k + 1, k + 1))
+    matrix[:, 0, 0] = rows
+    matrix[:, 0, 1:] = matrix[:, 1:, 0] = trace
+    matrix[:, 1:, 1:] = between
+    scale = np.sqrt(np.einsum("maa->ma", matrix))
+    right = np.concatenate([total[:, None], outcome], axis=1) / scale
+    inverse = np.linalg.pinv(matrix / (scale[:, :, None] * scale[:, None]), rcond=1e-10)
+    solution = np.einsum("mab,mb->ma", inverse, right) / scale
+    residual = np.maximum(solution[:, 0], 0.05 * total / rows)
+    residual = np.maximum(residual, np.finfo(np.float64).tiny)
+    made: Matrix = np.sqrt(np.clip(solution[:, 1:] / residual[:, None], _LEAST, _MOST))
+    return made
+
+
+def _on_diagonals(roots: Matrix, parametrisation: Parametrisation) -> Matrix:
     ends = np.cumsum(parametrisation.widths)[:-1]
     return parametrisation.join(
         np.zeros(parametrisation.strata), [np.diag(part) for part in np.split(roots, ends)]
