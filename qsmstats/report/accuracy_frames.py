@@ -21,6 +21,12 @@ __all__ = [
 
 UNREAD = ("indeterminate", "missing")
 RATES = ("sensitivity", "specificity")
+# Why a reading is not analysed, in words.
+LEFT = {
+    "missing": "missing",
+    "indeterminate": "indeterminate",
+    "excluded_by_policy": "excluded beforehand",
+}
 
 
 def confusion_table(counts: pd.DataFrame) -> pd.DataFrame:
@@ -110,10 +116,10 @@ def reading_steps(flow: pd.DataFrame) -> pd.DataFrame:
     for step, (words, prefix) in chain.items():
         left = {
             reason: number[f"{prefix}{reason}"]
-            for reason in ("missing", "indeterminate", "excluded_by_policy")
+            for reason in LEFT
             if prefix and f"{prefix}{reason}" in number
         }
-        aside = "\n".join(f"{n} {reason.replace('_', ' ')}" for reason, n in left.items() if n)
+        aside = "\n".join(f"{n} {LEFT[reason]}" for reason, n in left.items() if n)
         lesions, brains = counted(number[step], "lesion"), counted(clusters[step], "brain")
         rows.append({"text": f"{words}\n{lesions}, {brains}", "aside": aside})
     return pd.DataFrame(rows)

@@ -10,6 +10,7 @@ from markupsafe import Markup
 __all__ = [
     "Block",
     "Cell",
+    "Column",
     "Details",
     "FigureBlock",
     "Heading",
@@ -29,10 +30,43 @@ MOST_PRINTED = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
-    """One cell of a table: what is shown, and the number or text it is sorted by."""
+    """One cell of a table.
+
+    Attributes
+    ----------
+    text
+        What is shown.
+    sort
+        Number or text it is sorted by.
+    aside
+        What stands after the text, and below it where there is no room: an interval.
+    """
 
     text: str
     sort: float | str
+    aside: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """Head of a column.
+
+    Attributes
+    ----------
+    title
+        Short title, with the unit.
+    numeric
+        Whether the column holds numbers.
+    full
+        What a short title stands for; empty where it says it all.
+    minor
+        Whether phones leave the column to the file.
+    """
+
+    title: str
+    numeric: bool
+    full: str = ""
+    minor: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +80,7 @@ class TableBlock:
     caption
         What the table shows, with the unit.
     columns
-        Title of each column, and whether it holds numbers.
+        Heads of the columns.
     rows
         The cells.
     file
@@ -58,10 +92,15 @@ class TableBlock:
     kind: ClassVar[str] = "table"
     slug: str
     caption: str
-    columns: tuple[tuple[str, bool], ...]
+    columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     file: str = ""
     note: str = ""
+
+    @property
+    def minor(self) -> str:
+        """Titles of the columns that phones leave to the file."""
+        return ", ".join(column.title for column in self.columns if column.minor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +117,7 @@ class FigureBlock:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ViewerBlock:
-    """The lesion viewer of one participant; hidden until the browser has shown that it can draw.
+    """The lesion viewer of one participant; a still image until the browser has shown it can draw.
 
     Attributes
     ----------
@@ -86,8 +125,14 @@ class ViewerBlock:
         What is shown.
     reading
         How to use it.
+    still, still_alt, still_reading
+        The image in its place as data URI, its words, and how to read it.
+    key
+        Title and colour of each lesion type that occurs.
     data
         JSON for the script.
+    script
+        The viewer's library, gzip in base64.
     lesions
         One entry per lesion: the cells of its row, and its centre in mm.
     """
@@ -95,7 +140,12 @@ class ViewerBlock:
     kind: ClassVar[str] = "viewer"
     caption: str
     reading: str
+    still: str
+    still_alt: str
+    still_reading: str
+    key: tuple[tuple[str, str], ...]
     data: Markup
+    script: str
     columns: tuple[str, ...]
     lesions: tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...]
 

@@ -9,8 +9,12 @@ from functools import cache
 from qsmstats.schemas import load_schema, map_schemas
 
 __all__ = [
+    "comma_unit",
     "contrast_title",
+    "in_words",
     "lesion_types",
+    "method_title",
+    "outcome_plain",
     "outcome_short",
     "outcome_title",
     "outcome_words",
@@ -22,8 +26,30 @@ __all__ = [
     "with_unit",
 ]
 
+_MACHINE_NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
+_LONG_COUNT = re.compile(r"(?<![\w.,-])\d{4,}(?= (?:lesion|participant|session|row|value|voxel))")
 # How a unit of the schemas is written after a number.
 _UNITS = {"percent": "%", "fraction": "", "year": "years", "1": ""}
+
+
+_METHODS = {
+    "bayes_beta_1_4": "Bayes, Beta(1, 4) prior",
+    "bayes_uniform": "Bayes, uniform prior",
+    "beta_binomial_profile": "beta-binomial, profile",
+    "cluster_bootstrap_percentile": "cluster bootstrap, percentile",
+    "cluster_bootstrap_wild": "cluster bootstrap, wild",
+    "delong_logit": "DeLong, logit",
+    "gee_mancl_derouen_t": "GEE, Mancl and DeRouen, t",
+    "haldane_woolf": "Woolf, Haldane's correction",
+    "koopman": "Koopman",
+    "ml": "ML",
+    "mover_rao_scott_wilson_t": "MOVER of Rao-Scott Wilson t",
+    "mover_wilson": "MOVER of Wilson",
+    "obuchowski_logit": "Obuchowski, logit",
+    "rao_scott_wilson_t": "Rao-Scott Wilson t",
+    "reml": "REML",
+    "wilson": "Wilson",
+}
 
 
 @cache
@@ -72,6 +98,11 @@ def contrast_title(contrast: str) -> str:
     return " − ".join(short_title(level) for level in contrast.split(" - "))
 
 
+def method_title(method: str) -> str:
+    """Return the name of a method of estimation; its identifier in words where none is known."""
+    return _METHODS.get(method, method.replace("_", " "))
+
+
 def outcome_title(outcome: str) -> str:
     """Return the title of a map or of a column of histology, or the column's name in words."""
     schema = map_schemas().get(outcome)
@@ -79,6 +110,32 @@ def outcome_title(outcome: str) -> str:
         return schema.title
     columns = {column.name: column.title for column in load_schema("histology").fields}
     return columns.get(outcome, outcome.replace("_", " "))
+
+
+def outcome_plain(outcome: str) -> str:
+    """Return the title of a map without its abbreviation, for axes, whose unit follows."""
+    return re.sub(r" \([A-Z][A-Za-z ]*\)$", "", outcome_title(outcome))
+
+
+def in_words(text: str) -> str:
+    """Return a sentence of a study with levels and columns by their titles, thousands in groups.
+
+    Examples
+    --------
+    >>> in_words("3 of 4719 lesions: hypointense_rim")
+    '3 of 4,719 lesions: hypointense rim'
+    """
+    text = _LONG_COUNT.sub(lambda count: f"{int(count[0]):,}", text)
+    return _MACHINE_NAME.sub(lambda name: _known(name[0]), text)
+
+
+def _known(name: str) -> str:
+    if name in _titles():
+        return short_title(name)
+    if name in map_schemas():
+        return outcome_short(name)
+    found = outcome_title(name)
+    return found.lower() if found != name.replace("_", " ") else name
 
 
 def outcome_words(outcome: str) -> str:
@@ -102,6 +159,12 @@ def with_unit(label: str, outcome: str, per: str = "") -> str:
     """Return an axis label such as "MWF (% per year)"."""
     unit = f"{unit_text(outcome)}{per}".strip()
     return f"{label} ({unit})" if unit else label
+
+
+def comma_unit(label: str, outcome: str, per: str = "") -> str:
+    """Return a column's title such as "change, % per year", after which an interval may follow."""
+    unit = f"{unit_text(outcome)}{per}".strip()
+    return f"{label}, {unit}" if unit else label
 
 
 def present_levels(levels: Iterable[str], order: Iterable[str] | None = None) -> list[str]:

@@ -18,11 +18,15 @@ __all__ = [
     "counted",
     "decimals_of_errors",
     "decimals_of_values",
+    "degrees",
     "fixed",
     "interval",
     "number",
+    "p_equation",
     "p_value",
     "percent",
+    "share_interval",
+    "share_text",
     "signed",
 ]
 
@@ -100,22 +104,39 @@ def signed(value: object, decimals: int) -> str:
 
 
 def p_value(value: object) -> str:
-    """Write a p-value: "<0.0001", four decimals below 0.001, three below 0.1, else two.
+    """Write a p-value as medical journals do: "<0.001", three decimals below 0.1, else two.
 
     Examples
     --------
     >>> p_value(3e-9), p_value(0.00042), p_value(0.0321), p_value(0.5), p_value(0.9999)
-    ('<0.0001', '0.0004', '0.032', '0.50', '>0.99')
+    ('<0.001', '<0.001', '0.032', '0.50', '>0.99')
     """
     if not _is_number(value):
         return MISSING
-    if value < 0.0001:
-        return "<0.0001"
+    if value < 0.001:
+        return "<0.001"
     if value > 0.99:
         return ">0.99"
     # 0.0995 would be rounded up to 0.100 with three decimals.
-    decimals = 4 if value < 0.001 else 3 if value < 0.0995 else 2
-    return f"{value:.{decimals}f}"
+    return f"{value:.{3 if value < 0.0995 else 2}f}"
+
+
+def p_equation(value: object) -> str:
+    """Write "p < 0.001" or "p = 0.012", without line breaks."""
+    text = p_value(value)
+    sign, digits = (text[0], text[1:]) if text[0] in "<>" else ("=", text)
+    return "\N{NO-BREAK SPACE}".join(["p", sign, digits])
+
+
+def degrees(value: object) -> str:
+    """Write degrees of freedom: one decimal below 100, none above, where it tells nothing.
+
+    Examples
+    --------
+    >>> degrees(37.06), degrees(3540.35)
+    ('37.1', '3,540')
+    """
+    return fixed(value, 1 if _is_number(value) and abs(value) < 99.95 else 0)
 
 
 def interval(low: object, high: object, decimals: int) -> str:
@@ -140,13 +161,39 @@ def counted(value: float, what: str) -> str:
 
 
 def percent(share: object, decimals: int = 1) -> str:
-    """Write a share of 1 as percent.
+    r"""Write a share of 1 as percent.
 
     Examples
     --------
     >>> percent(0.8889)
-    '88.9 %'
+    '88.9\xa0%'
     """
     if not _is_number(share):
         return MISSING
-    return f"{fixed(100 * share, decimals)} %"
+    # No line breaks before the sign.
+    return f"{fixed(100 * share, decimals)}\N{NO-BREAK SPACE}%"
+
+
+def share_text(numerator: float, denominator: float) -> str:
+    r"""Write a proportion as percent, without decimals below 100 cases, where one is over 1 %.
+
+    Examples
+    --------
+    >>> share_text(36, 42), share_text(889, 1000), share_text(0, 0)
+    ('86\xa0%', '88.9\xa0%', '–')
+    """
+    if not denominator:
+        return MISSING
+    return percent(numerator / denominator, _share_decimals(denominator))
+
+
+def share_interval(low: object, high: object, denominator: float) -> str:
+    """Write an interval of a proportion of `denominator` cases, such as "48 to 97 %"."""
+    decimals = _share_decimals(denominator)
+    if not (_is_number(low) and _is_number(high)):
+        return MISSING
+    return f"{fixed(100 * low, decimals)} to {percent(high, decimals)}"
+
+
+def _share_decimals(denominator: float) -> int:
+    return 0 if denominator < 100 else 1

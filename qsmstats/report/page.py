@@ -29,7 +29,6 @@ from qsmstats.report.sections import (
 )
 from qsmstats.report.sections.context import Context
 from qsmstats.report.style import figure_style
-from qsmstats.report.viewer import niivue_source
 from qsmstats.study import Study, open_study
 from qsmstats.writing import written_whole
 
@@ -122,18 +121,23 @@ def _render(context: Context, sections: list[Section]) -> str:
         name=context.name,
         sections=sections,
         css=asset("report.css"),
+        running_title=_css_text(context.name),
         script=asset("tables.js"),
-        niivue=_niivue(sections),
-        viewer=asset("viewer.js"),
+        viewer=asset("viewer.js") if _has_viewer(sections) else "",
     )
 
 
-def _niivue(sections: list[Section]) -> Markup:
-    """Return NiiVue's script where a section shows the viewer, else nothing."""
-    shown = any(isinstance(block, ViewerBlock) for part in sections for block in part.blocks)
-    source = niivue_source() if shown else ""
-    # The one sequence that would end the script element early.
-    return Markup(source.replace("</script", "<\\/script"))  # noqa: S704  (a library's source)
+def _css_text(text: str) -> Markup:
+    """Write a text within the quotes of a CSS string, where HTML's escapes mean nothing."""
+    safe = "".join(
+        letter if letter.isalnum() or letter in " .,:()-" else f"\\{ord(letter):06x}"
+        for letter in text
+    )
+    return Markup(safe)  # noqa: S704  (letters, digits and escapes only)
+
+
+def _has_viewer(sections: list[Section]) -> bool:
+    return any(isinstance(block, ViewerBlock) for part in sections for block in part.blocks)
 
 
 def _write(path: Path, text: str) -> Path:

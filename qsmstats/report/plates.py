@@ -1,4 +1,8 @@
-"""Draws a figure, keeps it beside the table it shows, and hands it to the page."""
+"""Draws a figure, keeps it beside the table it shows, and hands it to the page.
+
+The page holds two drawings of each figure: one for wide screens and print, one for phones, whose
+panels stand below one another so that its letters stay readable. The style sheet shows one of them.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,19 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import FigureBlock
-from qsmstats.report.style import STYLES, Style, drawing, inline_svg, svg
+from qsmstats.report.style import (
+    PHONE,
+    STYLES,
+    Style,
+    drawing,
+    inline_svg,
+    is_narrow,
+    svg,
+)
 
 __all__ = ["Plates"]
+
+Paint = Callable[[Figure], object]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,9 +50,10 @@ class Plates:
     def draw(
         self,
         name: str,
-        paint: Callable[[Figure], object],
+        paint: Paint,
         *,
         height: float,
+        narrow_height: float | None = None,
         caption: str,
         reading: str,
         alt: str,
@@ -50,32 +65,53 @@ class Plates:
         name
             Path below the folder without suffix, such as ``baseline/ndi_contrasts``.
         paint
-            Adds axes to the figure and draws on them.
+            Adds axes to the figure and draws on them; asks `is_narrow` where that matters.
         height
             Height in inches at the letter size of the screen style.
+        narrow_height
+            The same where the figure is narrow; `height` where it does not matter.
         caption, reading, alt
             What the figure shows, how to read it, and what it shows in words for those who do not
             see it.
         """
         slug = name.replace("/", "-").replace("_", "-")
-        scale = self.style.font_size / STYLES["screen"].font_size
+        heights = (height, height if narrow_height is None else narrow_height)
+        files = [f"{name}.svg"]
         with drawing(self.style):
-            figure = Figure(figsize=(self.style.width, height * scale), layout="constrained")
-            paint(figure)
+            figure, narrow = _painted(paint, self.style, heights)
             document = svg(figure)
-            target = self.folder / f"{name}.svg"
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(document, encoding="utf-8")
-            files = [f"{name}.svg"]
+            self._keep(files[0], document)
             if self.pdf:
-                figure.savefig(
-                    target.with_suffix(".pdf"), metadata={"CreationDate": None, "Creator": None}
-                )
                 files.append(f"{name}.pdf")
+                metadata = {"CreationDate": None, "Creator": None}
+                figure.savefig(self.folder / files[1], metadata=metadata)
+        element = inline_svg(document, slug, alt)
+        if not narrow:
+            with drawing(PHONE):
+                small = svg(_painted(paint, PHONE, heights)[0])
+            element = _either(element, inline_svg(small, f"{slug}-phone", alt))
         return FigureBlock(
             slug=f"figure-{slug}",
-            markup=Markup(inline_svg(document, slug, alt)),  # noqa: S704  (our own drawing)
+            markup=Markup(element),  # noqa: S704  (our own drawing)
             caption=caption,
             reading=reading,
             files=tuple(files),
         )
+
+    def _keep(self, name: str, document: str) -> None:
+        target = self.folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(document, encoding="utf-8")
+
+
+def _painted(paint: Paint, style: Style, heights: tuple[float, float]) -> tuple[Figure, bool]:
+    """Return the painted figure, and whether it is narrow; call within `drawing`."""
+    figure = Figure(figsize=(style.width, 1.0), layout="constrained")
+    narrow = is_narrow(figure)
+    figure.set_figheight(heights[narrow] * style.font_size / STYLES["screen"].font_size)
+    paint(figure)
+    return figure, narrow
+
+
+def _either(wide: str, phone: str) -> str:
+    return f'<div class="wide">{wide}</div><div class="phone">{phone}</div>'

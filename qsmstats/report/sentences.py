@@ -11,14 +11,23 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from qsmstats.report.names import contrast_title, outcome_short, short_title, title, unit_text
+from qsmstats.report.names import (
+    contrast_title,
+    lesion_types,
+    outcome_short,
+    short_title,
+    title,
+    unit_text,
+)
 from qsmstats.report.numbers import (
     count,
+    counted,
     decimals_of_errors,
     fixed,
     interval,
-    p_value,
-    percent,
+    p_equation,
+    share_interval,
+    share_text,
     signed,
 )
 
@@ -32,6 +41,13 @@ def listed(words: Iterable[str]) -> str:
     """Return "a", "a and b" or "a, b and c"."""
     items = list(words)
     return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def _lesions(levels: Iterable[str]) -> str:
+    """Return "NAWM and isointense lesions": types that are adjectives end with their noun."""
+    names = list(levels)
+    adjective = names[-1] in lesion_types() and short_title(names[-1]) == title(names[-1])
+    return listed(map(short_title, names)) + (" lesions" if adjective else "")
 
 
 def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci: str) -> str:
@@ -59,7 +75,8 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
     name = outcome_short(outcome)
     told = _told(contrasts, alpha)
     if not told.any():
-        return f"{name}: none of the {len(contrasts)} differences can be told from zero."
+        pairs_tested = counted(len(contrasts), "difference")
+        return f"{name}: no difference was shown ({pairs_tested} tested)."
     pairs = _turned(contrasts[told])
     clauses = [f"higher in {high} than in {low}" for high, low in _clauses(pairs)]
     clauses.append(_largest(pairs, outcome, ci))
@@ -69,7 +86,7 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
             f"{len(open_pairs)} of {len(contrasts)} differences cannot be told from zero"
         )
     elif open_pairs:
-        clauses.append(f"not told from zero: {listed(open_pairs)}")
+        clauses.append(f"no difference was shown for {listed(open_pairs)}")
     return f"{name} is {'; '.join(clauses)}."
 
 
@@ -110,21 +127,18 @@ def _clauses(pairs: pd.DataFrame) -> list[tuple[str, str]]:
     for high, lows in below.items():
         together.setdefault(lows, []).append(str(high))
     order = sorted(together.items(), key=lambda item: -len(item[0]))
-    return [
-        (listed(map(short_title, highs)), listed(map(short_title, lows))) for lows, highs in order
-    ]
+    return [(_lesions(highs), _lesions(lows)) for lows, highs in order]
 
 
 def _largest(pairs: pd.DataFrame, outcome: str, ci: str) -> str:
     top = pairs.nlargest(1, "estimate").iloc[0]
     decimals = decimals_of_errors([top["std_error"]])
-    p = p_value(top["p"])
     value = f"{fixed(top['estimate'], decimals)}\u00a0{unit_text(outcome)}".strip()
     pair = contrast_title(f"{top['high']} - {top['low']}")
     return (
         f"the largest difference, {pair}, is {value}"
         f" ({ci} {interval(top['conf_low'], top['conf_high'], decimals)},"
-        f" adjusted p {p if p[0] in '<>' else f'= {p}'})"
+        f" adjusted {p_equation(top['p'])})"
     )
 
 
@@ -161,7 +175,7 @@ def change_sentence(slopes: pd.DataFrame, outcome: str, alpha: float, ci: str) -
         if changes:
             clauses.append(f"{verb} {listed(changes)}")
     if not told.all():
-        rest = listed(short_title(str(level)) for level in slopes.loc[~told, "lesion_type"])
+        rest = _lesions(str(level) for level in slopes.loc[~told, "lesion_type"])
         clauses.append(f"no change was shown in {rest}")
     unit = f"{unit_text(outcome)} per year".strip()
     return f"{outcome_short(outcome)} ({unit}): {'; '.join(clauses)}."
@@ -196,10 +210,12 @@ def accuracy_sentences(rows: pd.DataFrame, ci: str) -> list[str]:
 
 
 def _rate(row: pd.Series, ci: str) -> str:
-    counts = f"{count(row['numerator'])} of {count(row['denominator'])}"
-    text = f"{row['measure']} {percent(row['share'])} ({counts}"
-    if pd.notna(row["recommended_low"]):
-        limits = f"{percent(row['recommended_low'])} to {percent(row['recommended_high'])}"
-        return f"{text}; {ci} {limits}, lesions nested in brains)"
-    limits = f"{percent(row['independent_low'])} to {percent(row['independent_high'])}"
-    return f"{text}; {ci} {limits}, lesions assumed independent)"
+    cases = row["denominator"]
+    counts = f"{count(row['numerator'])} of {count(cases)}"
+    known = pd.notna(row["recommended_low"])
+    role = "recommended" if known else "independent"
+    limits = share_interval(row[f"{role}_low"], row[f"{role}_high"], cases)
+    aside = "" if known else ", lesions assumed independent"
+    return (
+        f"{row['measure']} {share_text(row['numerator'], cases)} ({counts}; {ci} {limits}{aside})"
+    )

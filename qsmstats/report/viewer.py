@@ -1,9 +1,10 @@
 """The lesion viewer: one participant's map and lesions, for NiiVue in the page.
 
 NiiVue (https://github.com/niivue/niivue, BSD 2-Clause) travels inside nilearn, which this project
-needs anyway; the page carries a copy of it, so that it opens without a network. Images are written
-as NIfTI-1 of one byte per voxel, cropped to the head and thinned to at most `MOST_VOXELS`, so that
-they stay small. Where there is no WebGL the page keeps the lesion mosaic.
+needs anyway; the page carries a compressed copy of it, so that it opens without a network. Images
+are written as NIfTI-1 of one byte per voxel, cropped to the head and thinned to at most
+`MOST_VOXELS`, so that they stay small. Where there is no WebGL, and on paper, the same participant
+is shown as a mosaic of axial planes with the lesions' contours.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import base64
 import gzip
 import json
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -21,13 +23,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.report.names import lesion_types, outcome_short, short_title
+from qsmstats.report.stills import still_png
 from qsmstats.report.style import colour
 from qsmstats.study import MapSpec, Study
 from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.images import open_volume
 from qsmstats.voxels.stream import gather, read_labels
 
-__all__ = ["Scene", "build_scene", "exemplary_participant", "nifti_bytes", "niivue_source"]
+__all__ = ["Scene", "build_scene", "exemplary_participant", "nifti_bytes", "packed_niivue"]
 
 # One byte each; about half a megabyte in the page.
 MOST_VOXELS = 1_200_000
@@ -52,18 +55,32 @@ class Scene:
         Rows of the tidy table of that session.
     data
         JSON for the script: both images, their windows and colours.
+    still
+        PNG of the mosaic that stands where the script cannot draw.
+    step
+        1 where every voxel is shown, 2 where blocks of 2 x 2 x 2 are shown as one, and so on.
+    spacing_mm
+        Sides of a shown voxel.
     """
 
     participant_id: str
     session_id: str
     lesions: pd.DataFrame
     data: str
+    still: bytes
+    step: int
+    spacing_mm: tuple[float, float, float]
 
 
-def niivue_source() -> str:
-    """Return NiiVue's script; empty where nilearn does not carry it."""
+def packed_niivue() -> str:
+    """Return NiiVue's script as gzip in base64; empty where nilearn does not carry it."""
     path = files("nilearn") / NIIVUE
-    return path.read_text(encoding="utf-8") if path.is_file() else ""
+    return _packed(path.read_bytes()) if path.is_file() else ""
+
+
+def _packed(content: bytes) -> str:
+    # No file name and no time in the gzip header: the same content gives the same page.
+    return base64.b64encode(gzip.compress(content, mtime=0)).decode("ascii")
 
 
 def exemplary_participant(lesions: pd.DataFrame) -> pd.DataFrame:
@@ -106,18 +123,69 @@ def build_scene(study: Study, lesions: pd.DataFrame, spec: MapSpec) -> Scene:
     image = open_volume(study.image(spec.pattern, *who), spec.name)
     values = gather(image, np.arange(image.grid.size)) * spec.factor
     low, high = np.nanpercentile(values[values != 0], [1, 99])
-    grey = np.clip((np.nan_to_num(values) - low) / (high - low), 0, 1) * 255
+    grey = 1 + np.clip((np.nan_to_num(values) - low) / (high - low), 0, 1) * 254
     grey[values == 0] = 0  # maps hold zeros outside the head; they would else be a middle grey
     labels = read_labels(open_volume(study.image(study.labels, *who), "labels"))
     kinds = np.zeros(image.grid.size, dtype=np.uint8)
     kinds[labels.index] = _kinds(labels.label, lesions)
+    shape = image.grid.shape
+    head, affine = _cropped(
+        np.stack([np.rint(grey).astype(np.uint8), kinds]).reshape(2, *shape, order="F"), image.grid
+    )
+    step = _step(head[0].size)
+    thin = affine @ _blocks_affine(step)
     scene = {
-        "map": _packed(np.rint(grey).astype(np.uint8), image.grid),
+        "map": _packed(nifti_bytes(_pooled(head[0], step, np.mean), thin)),
         "mapName": outcome_short(spec.name),
-        "lesions": _packed(kinds, image.grid),
+        # The largest number of a block: no lesion is lost between the voxels shown.
+        "lesions": _packed(nifti_bytes(_pooled(head[1], step, np.max), thin)),
         "colours": _colours(),
     }
-    return Scene(participant_id=who[0], session_id=who[1], lesions=lesions, data=json.dumps(scene))
+    sides = np.linalg.norm(thin[:3, :3], axis=0)
+    return Scene(
+        participant_id=who[0],
+        session_id=who[1],
+        lesions=lesions,
+        data=json.dumps(scene),
+        still=still_png(head[0], head[1], affine),
+        step=step,
+        spacing_mm=(float(sides[0]), float(sides[1]), float(sides[2])),
+    )
+
+
+def _cropped(volumes: Bytes, grid: Grid) -> tuple[Bytes, NDArray[np.float64]]:
+    """Cut volumes on one grid, shape (n, i, j, k), to what is not empty; and return the affine."""
+    filled = np.argwhere(volumes.any(axis=0))
+    if not len(filled):
+        return volumes, grid.affine
+    low, high = filled.min(axis=0), filled.max(axis=0) + 1
+    cut = volumes[:, low[0] : high[0], low[1] : high[1], low[2] : high[2]]
+    affine = grid.affine.copy()
+    affine[:3, 3] += grid.affine[:3, :3] @ low
+    return cut, affine
+
+
+def _step(voxels: int) -> int:
+    step = 1
+    while voxels / step**3 > MOST_VOXELS:
+        step += 1
+    return step
+
+
+def _blocks_affine(step: int) -> NDArray[np.float64]:
+    """Return block index to voxel index: a block's centre lies between its voxels."""
+    affine = np.diag([step, step, step, 1.0])
+    affine[:3, 3] = (step - 1) / 2
+    return affine
+
+
+def _pooled(volume: Bytes, step: int, pool: Callable[..., Any]) -> Bytes:
+    """Take blocks of `step` voxels along each axis as one; a block cut by the edge repeats it."""
+    wide = np.pad(volume, [(0, -size % step) for size in volume.shape], mode="edge")
+    i, j, k = (size // step for size in wide.shape)
+    blocks = wide.reshape(i, step, j, step, k, step)
+    pooled: Bytes = np.rint(pool(blocks, axis=(1, 3, 5))).astype(np.uint8)
+    return pooled
 
 
 def _kinds(labels: NDArray[np.int64], lesions: pd.DataFrame) -> Bytes:
@@ -145,17 +213,6 @@ def _colours() -> dict[str, Any]:
         "I": list(range(len(names))),
         "labels": names,
     }
-
-
-def _packed(values: Bytes, grid: Grid) -> str:
-    volume = values.reshape(grid.shape, order="F")
-    step = 1
-    while volume[::step, ::step, ::step].size > MOST_VOXELS:
-        step += 1
-    thin = volume[::step, ::step, ::step]
-    affine = grid.affine @ np.diag([step, step, step, 1.0])
-    # No file name and no time in the gzip header: the same images give the same page.
-    return base64.b64encode(gzip.compress(nifti_bytes(thin, affine), mtime=0)).decode("ascii")
 
 
 def nifti_bytes(volume: Bytes, affine: NDArray[np.float64]) -> bytes:

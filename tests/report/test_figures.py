@@ -112,7 +112,7 @@ def test_a_trajectory_draws_lesions_seen_twice_and_leaves_single_ones_out(axes):
     assert len(segments) == 1
     np.testing.assert_array_equal(segments[0], [[0, 4], [2, 5]])
     np.testing.assert_array_equal(axes.lines[-1].get_xdata(), [0, 2])
-    assert axes.get_title(loc="left") == "isointense\n1 lesions"
+    assert axes.get_title(loc="left") == "isointense\n1 lesion"
 
 
 def test_a_confusion_matrix_writes_counts_and_row_percent(axes):

@@ -39,10 +39,9 @@ def test_a_number_reads_back_within_half_a_unit_of_its_third_digit(size, sign):
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.0, "<0.0001"),
-        (0.00009999, "<0.0001"),
-        (0.0001, "0.0001"),
-        (0.00099, "0.0010"),
+        (0.0, "<0.001"),
+        (0.00099999, "<0.001"),
+        (0.001, "0.001"),
         (0.05, "0.050"),
         (0.0996, "0.10"),
         (0.5, "0.50"),
@@ -78,5 +77,26 @@ def test_decimals_follow_the_second_digit_of_the_error():
 def test_signed_interval_and_percent():
     assert numbers.signed(0.25, 2) == "+0.25"
     assert numbers.interval(-1, 2.345, 1) == "−1.0 to 2.3"
-    assert numbers.percent(8 / 9) == "88.9 %"
+    assert numbers.percent(8 / 9) == "88.9\N{NO-BREAK SPACE}%"
     assert numbers.percent(None) == "–"
+
+
+def test_p_equations_do_not_break():
+    assert numbers.p_equation(1e-9).split("\N{NO-BREAK SPACE}") == ["p", "<", "0.001"]
+    assert numbers.p_equation(0.0123).split("\N{NO-BREAK SPACE}") == ["p", "=", "0.012"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(3.04, "3.0"), (99.94, "99.9"), (99.96, "100"), (3540.35, "3,540")]
+)
+def test_degrees_of_freedom_lose_decimals_that_tell_nothing(value, text):
+    assert numbers.degrees(value) == text
+
+
+def test_shares_of_few_cases_have_no_decimals():
+    percent = "\N{NO-BREAK SPACE}%"
+    assert numbers.share_text(36, 42) == f"86{percent}"
+    assert numbers.share_text(889, 1000) == f"88.9{percent}"
+    assert numbers.share_text(0, 0) == "–"
+    assert numbers.share_interval(0.477, 0.969, 42) == f"48 to 97{percent}"
+    assert numbers.share_interval(None, 0.5, 42) == "–"

@@ -26,18 +26,18 @@ def test_levels_above_the_same_levels_are_taken_together():
         ("paramagnetic_rim - hypointense", -2.2, 0.15, -2.5, -1.9, 1e-9),
     )
     assert difference_sentence(table, "mwf_percent", 0.05, "95 % CI") == (
-        "MWF is higher in isointense and hypointense than in PRL; the largest difference,"
-        " isointense − PRL, is 2.30\u00a0% (95 % CI 2.00 to 2.60, adjusted p <0.0001);"
-        " not told from zero: isointense − hypointense."
+        "MWF is higher in isointense and hypointense lesions than in PRL; the largest difference,"
+        " isointense − PRL, is 2.30\u00a0% (95 % CI 2.00 to 2.60, adjusted p\u00a0<\u00a00.001);"
+        " no difference was shown for isointense − hypointense."
     )
 
 
 def test_the_direction_of_a_negative_contrast_is_turned_with_its_interval():
     table = contrasts(("isointense - hyperintense", -14.0, 0.5, -15.0, -13.0, 0.0123))
     assert difference_sentence(table, "susceptibility_ppb", 0.05, "95 % CI") == (
-        "QSM is higher in hyperintense than in isointense; the largest difference,"
+        "QSM is higher in hyperintense lesions than in isointense lesions; the largest difference,"
         " hyperintense − isointense, is 14.00\u00a0ppb (95 % CI 13.00 to 15.00,"
-        " adjusted p = 0.012)."
+        " adjusted p\u00a0=\u00a00.012)."
     )
 
 
@@ -49,7 +49,7 @@ def test_the_direction_of_a_negative_contrast_is_turned_with_its_interval():
 def test_no_difference_is_claimed_that_interval_and_adjusted_p_do_not_both_support(low, high, p):
     table = contrasts(("isointense - hyperintense", 1.0, 0.5, low, high, p))
     sentence = difference_sentence(table, "ndi", 0.05, "95 % CI")
-    assert sentence == "NDI: none of the 1 differences can be told from zero."
+    assert sentence == "NDI: no difference was shown (1 difference tested)."
 
 
 def test_a_change_is_claimed_only_where_it_is_shown():
@@ -62,7 +62,7 @@ def test_a_change_is_claimed_only_where_it_is_shown():
     assert change_sentence(table, "mwf_percent", 0.05, "95 % CI") == (
         "MWF (% per year): rises in isointense (+0.250, 95 % CI 0.170 to 0.330);"
         " falls in PRL (−0.200, 95 % CI −0.280 to −0.120);"
-        " no change was shown in hyperintense and hypointense rim."
+        " no change was shown in hyperintense and hypointense rim lesions."
     )
 
 

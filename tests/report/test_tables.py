@@ -3,6 +3,10 @@ import pandas as pd
 from qsmstats.report.tables import MOST_ROWS, display
 
 
+def titles(block):
+    return [column.title for column in block.columns]
+
+
 def texts(block):
     return [[cell.text for cell in row] for row in block.rows]
 
@@ -20,25 +24,13 @@ def test_an_estimate_has_its_interval_beside_it_at_the_precision_of_its_error():
         }
     )
     block = display(frame, slug="t", caption="c", ci="95 % CI")
-    assert [title for title, _ in block.columns] == [
-        "contrast",
-        "estimate",
-        "95 % CI",
-        "SE",
-        "df",
-        "p",
-    ]
+    assert titles(block) == ["contrast", "estimate (95 % CI)", "SE", "df", "p"]
     assert texts(block) == [
-        ["isointense − PRL", "1.235", "1.170 to 1.290", "0.031", "80.1", "<0.0001"],
-        [
-            "hypointense − hyperintense",
-            "−10.000",
-            "−10.060 to −9.940",
-            "0.030",
-            "1,234.5",
-            "0.20",
-        ],
+        ["isointense − PRL", "1.235", "0.031", "80.1", "<0.001"],
+        ["hypointense − hyperintense", "−10.000", "0.030", "1,234", "0.20"],
     ]
+    assert [row[1].aside for row in block.rows] == ["(1.170 to 1.290)", "(−10.060 to −9.940)"]
+    assert block.minor == "SE, df"
 
 
 def test_counts_stay_whole_where_missing_values_made_them_floats():
@@ -59,8 +51,8 @@ def test_very_small_numbers_are_not_written_as_zero():
 def test_a_text_that_never_changes_is_said_once():
     frame = pd.DataFrame({"level": ["a", "b"], "adjust": ["holm", "holm"], "x": [1.0, 2.0]})
     block = display(frame, slug="t", caption="c")
-    assert [title for title, _ in block.columns] == ["level", "x"]
-    assert block.note == "Adjusted by: holm."
+    assert titles(block) == ["type", "x"]
+    assert block.note == "Adjusted by Holm's method."
 
 
 def test_sorting_uses_the_value_and_not_its_text():
@@ -81,3 +73,35 @@ def test_infinite_values_and_booleans_are_written():
         {"level": ["a", "b"], "df": [float("inf"), 3.0], "singular": [True, False]}
     )
     assert texts(display(frame, slug="t", caption="c")) == [["a", "∞", "yes"], ["b", "3.0", "no"]]
+
+
+def test_short_heads_say_what_they_stand_for_and_the_adjusted_p_comes_first():
+    frame = pd.DataFrame(
+        {"term": ["a", "b"], "p_value": [0.01, 0.2], "p_adjusted": [0.02, 0.2], "hedges_g": 0.1}
+    )
+    block = display(frame, slug="t", caption="c")
+    assert titles(block) == ["term", "adj. p", "p", "g"]
+    assert [column.full for column in block.columns] == [
+        "",
+        "p adjusted for the number of comparisons",
+        "p, not adjusted",
+        "Hedges' g: difference in units of the model's total standard deviation",
+    ]
+
+
+def test_a_statistic_has_the_name_of_its_law():
+    f = pd.DataFrame({"term": ["a"], "num_df": [4], "den_df": [80.2], "statistic": [3.0]})
+    t = pd.DataFrame({"term": ["a"], "df": [80.2], "statistic": [3.0]})
+    assert titles(display(f, slug="t", caption="c")) == ["term", "num. df", "den. df", "F"]
+    assert titles(display(t, slug="t", caption="c")) == ["term", "df", "t"]
+
+
+def test_coefficients_are_named_in_words():
+    frame = pd.DataFrame(
+        {"term": ["Intercept", "sex[T.M]", "sex[T.M]:years"], "estimate": [1.0, 2.0, 3.0]}
+    )
+    assert [row[0].text for row in display(frame, slug="t", caption="c").rows] == [
+        "intercept",
+        "sex: male − female",
+        "(sex: male − female) × time (years)",
+    ]

@@ -13,7 +13,7 @@ from qsmstats.report.viewer import (
     build_scene,
     exemplary_participant,
     nifti_bytes,
-    niivue_source,
+    packed_niivue,
 )
 
 from .test_mosaic import LESION, study_with
@@ -74,10 +74,36 @@ def test_large_images_are_thinned_and_stay_in_place(tmp_path, monkeypatch):
     affine = np.diag([2.0, 2, 2, 1])
     study = study_with(tmp_path, affine)
     lesions = pd.DataFrame([LESION]).assign(lesion_type="isointense")
-    image = read(json.loads(build_scene(study, lesions, study.maps[0]).data)["map"])
-    assert image.shape == (15, 15, 15)
-    np.testing.assert_array_equal(image.affine, np.diag([4.0, 4, 4, 1]))
+    scene = build_scene(study, lesions, study.maps[0])
+    assert (scene.step, scene.spacing_mm) == (2, (4.0, 4.0, 4.0))
+    data = json.loads(scene.data)
+    image, kinds = read(data["map"]), read(data["lesions"])
+    assert image.shape == kinds.shape == (15, 15, 15)
+    np.testing.assert_array_equal(np.diag(image.affine), [4, 4, 4, 1])
+    # A block's centre lies between its voxels, at 0 and 2 mm.
+    np.testing.assert_array_equal(image.affine[:3, 3], [1, 1, 1])
+    # Blocks that hold any voxel of the lesion are shown as lesion.
+    assert np.asarray(kinds.dataobj).any()
+
+
+def test_a_lesion_smaller_than_a_block_is_still_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr("qsmstats.report.viewer.MOST_VOXELS", 30**3 // 27)
+    affine = np.diag([2.0, 2, 2, 1])
+    study = study_with(tmp_path, affine)
+    single = np.zeros((30, 30, 30), dtype=np.int16)
+    single[10, 20, 5] = 7
+    nib.save(nib.Nifti1Image(single, affine), tmp_path / "sub-1_ses-1_dseg.nii.gz")
+    lesions = pd.DataFrame([LESION]).assign(lesion_type="hypointense")
+    scene = build_scene(study, lesions, study.maps[0])
+    kinds = read(json.loads(scene.data)["lesions"])
+    # The ramp's first plane is zero, as outside the head, and cut off.
+    np.testing.assert_array_equal(kinds.affine[:3, 3], [4, 2, 2])
+    values = np.asarray(kinds.dataobj)
+    assert np.count_nonzero(values) == 1
+    centre = kinds.affine @ [*np.argwhere(values)[0], 1]
+    # Within the block of 6 mm that is centred there.
+    assert np.abs(centre[:3] - [20, 40, 10]).max() <= 3
 
 
 def test_niivue_is_where_nilearn_keeps_it():
-    assert "loadFromBase64" in niivue_source()
+    assert b"loadFromBase64" in gzip.decompress(base64.b64decode(packed_niivue()))

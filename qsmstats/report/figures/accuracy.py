@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from qsmstats.report.names import title
+from qsmstats.report.names import short_title, title
 from qsmstats.report.numbers import count
-from qsmstats.report.style import INK
+from qsmstats.report.style import INK, is_narrow
 
 __all__ = ["cluster_shares", "confusion_matrix", "roc_curves"]
 
@@ -46,9 +46,16 @@ def confusion_matrix(table: pd.DataFrame, axes: Axes) -> Axes:
         axes.axhline(edge - 0.5, color="white", linewidth=2)
     for edge in range(1, table.shape[1]):
         axes.axvline(edge - 0.5, color="white", linewidth=2)
-    axes.set_xticks(range(table.shape[1]), [_wrapped(level) for level in table.columns])
+    figure = axes.get_figure(root=True)
+    narrow = figure is not None and is_narrow(figure)
+    name = short_title if narrow else title
+    heads = [short_title(level) if narrow else _wrapped(level) for level in table.columns]
+    axes.set_xticks(range(table.shape[1]), heads, rotation=45 if narrow else 0)
+    if narrow:
+        for head in axes.get_xticklabels():
+            head.set(ha="left", va="bottom", rotation_mode="anchor")
     labels = [
-        f"{title(level)}\nn = {count(total)}"
+        f"{name(level)}\nn = {count(total)}"
         for level, total in zip(table.index, totals[:, 0], strict=True)
     ]
     axes.set_yticks(range(table.shape[0]), labels)

@@ -1,13 +1,25 @@
-"""Forests: estimates with their intervals, one row each, and their numbers written beside them."""
+"""Forests: estimates with their intervals, one row each, and their numbers written beside them.
+
+Where the figure is narrow, labels and numbers stand above their intervals instead of beside them.
+"""
 
 from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
 
-from qsmstats.report.style import INK
+from qsmstats.report.style import INK, is_narrow
 
-__all__ = ["forest"]
+__all__ = ["forest", "forest_height"]
+
+# Where the words of a row stand above its interval in narrow figures, in rows.
+ABOVE = 0.36
+ROW_INCHES, NARROW_ROW_INCHES = 0.27, 0.42
+
+
+def forest_height(rows: int) -> tuple[float, float]:
+    """Return the height in inches of a figure with one forest: wide, and narrow."""
+    return 0.9 + ROW_INCHES * rows, 0.7 + NARROW_ROW_INCHES * rows
 
 
 def forest(
@@ -19,13 +31,14 @@ def forest(
     ----------
     frame
         Columns label, estimate, conf_low, conf_high; optional: text (written at the right),
-        colour, marker, and filled (False: the marker is drawn hollow).
+        brief (a shorter text for narrow figures), colour, marker, and filled (False: the marker is
+        drawn hollow).
     axes
         Axes to draw on.
     reference
         Where the line of no effect stands; None for no line.
     column_title
-        Heading of the texts at the right.
+        Heading of the texts at the right; narrow figures go without.
 
     Returns
     -------
@@ -36,15 +49,20 @@ def forest(
         axes.axvline(reference, color="#777777", linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
     for position, (_, row) in zip(range(rows - 1, -1, -1), frame.iterrows(), strict=True):
         _row(row, axes, position)
-    axes.set_yticks(range(rows - 1, -1, -1), list(frame["label"]))
-    axes.set_ylim(-0.6, rows - 0.4)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color="#EAEAEA", linewidth=0.6)
     axes.set_axisbelow(True)
-    if column_title:
-        _beside(column_title, axes, rows - 0.35, va="bottom")
+    if "text" in frame and _narrow(axes):
+        _write_above(frame, axes)
+    else:
+        _write_beside(frame, axes, column_title)
     return axes
+
+
+def _narrow(axes: Axes) -> bool:
+    figure = axes.get_figure(root=True)
+    return figure is not None and is_narrow(figure)
 
 
 def _row(row: pd.Series, axes: Axes, position: float) -> None:
@@ -62,11 +80,37 @@ def _row(row: pd.Series, axes: Axes, position: float) -> None:
         markeredgewidth=1.3,
         linestyle="none",
     )
-    if isinstance(row.get("text"), str):
-        _beside(row["text"], axes, position)
 
 
-def _beside(text: str, axes: Axes, position: float, va: str = "center") -> None:
+def _write_beside(frame: pd.DataFrame, axes: Axes, column_title: str) -> None:
+    heights = range(len(frame) - 1, -1, -1)
+    axes.set_yticks(list(heights), list(frame["label"]))
+    axes.set_ylim(-0.6, len(frame) - 0.4)
+    texts = frame["text"] if "text" in frame else [None] * len(frame)
+    for position, text in zip(heights, texts, strict=True):
+        if isinstance(text, str):
+            _text(text, axes, (1.02, position), va="center", ha="left")
+    if column_title:
+        _text(column_title, axes, (1.02, len(frame) - 0.35), va="bottom", ha="left")
+
+
+def _write_above(frame: pd.DataFrame, axes: Axes) -> None:
+    axes.set_yticks([])
+    axes.locator_params(axis="x", nbins=4)
+    axes.set_ylim(-0.5, len(frame) - 0.2)
+    for position, (_, row) in zip(range(len(frame) - 1, -1, -1), frame.iterrows(), strict=True):
+        _text(row["label"], axes, (0.0, position + ABOVE), va="center", ha="left", halo=True)
+        text = row.get("brief", row["text"])
+        if isinstance(text, str):
+            _text(text, axes, (1.0, position + ABOVE), va="center", ha="right", halo=True)
+        axes.axhline(position - 0.5 + 0.12, color="#EAEAEA", linewidth=0.6, zorder=0)
+
+
+def _text(
+    text: str, axes: Axes, place: tuple[float, float], *, va: str, ha: str, halo: bool = False
+) -> None:
+    """Write at a share of the width and a height in rows."""
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5} if halo else None
     axes.text(
-        1.02, position, text, transform=axes.get_yaxis_transform(), va=va, ha="left", size="small"
+        *place, text, transform=axes.get_yaxis_transform(), va=va, ha=ha, size="small", bbox=box
     )

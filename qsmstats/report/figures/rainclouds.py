@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
-from qsmstats.report.names import present_levels, title
-from qsmstats.report.style import INK, colour
+from qsmstats.report.names import present_levels, short_title, title
+from qsmstats.report.style import INK, colour, is_narrow
 
 __all__ = ["rainclouds"]
 
@@ -49,12 +49,14 @@ def rainclouds(
     """
     rows = frame[[by, value]].dropna()
     levels = present_levels(rows[by])
+    figure = axes.get_figure(root=True)
+    name = short_title if figure is not None and is_narrow(figure) else title
     labels = []
     for position, level in enumerate(reversed(levels)):
         values = rows.loc[rows[by] == level, value].to_numpy(dtype=np.float64)
         _cloud(values, axes, position, colour(level))
         _rain(values, axes, position, colour(level))
-        labels.append(f"{title(level)}\nn = {len(values):,}")
+        labels.append(f"{name(level)}\nn = {len(values):,}")
         if means is not None:
             _model_mean(means[means["level"] == level], axes, position)
     axes.set_yticks(range(len(levels)), labels)

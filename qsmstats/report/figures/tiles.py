@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
+from numpy.typing import NDArray
 
 from qsmstats.report.mosaic import Tile
 from qsmstats.report.style import colour
 
-__all__ = ["draw_tile"]
+__all__ = ["draw_tile", "outline"]
 
 FINE = 12
 
@@ -44,18 +45,49 @@ def draw_tile(
         extent=tile.extent,
         interpolation="nearest",
     )
-    if tile.lesion.any():
-        contour = axes.contour(
-            # Voxels drawn as blocks, so that the contour follows their edges and cuts no corner.
-            np.kron(tile.lesion[::-1], np.ones((FINE, FINE))),
-            levels=[0.5],
-            colors=[colour(level)],
-            linewidths=1.3,
-            extent=tile.extent,
-        )
-        # A thin dark edge keeps light colours visible on bright tissue.
-        contour.set_path_effects([patheffects.withStroke(linewidth=2.2, foreground="#00000099")])
+    outline(tile.lesion[::-1], axes, hue=colour(level), extent=tile.extent)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     return axes
+
+
+def outline(
+    mask: NDArray[np.bool_],
+    axes: Axes,
+    *,
+    hue: str,
+    extent: tuple[float, float, float, float],
+    width: float = 1.3,
+) -> None:
+    """Draw the edges of the voxels of a mask against those outside.
+
+    Parameters
+    ----------
+    mask
+        Shape (rows, columns), rows from the lower end of `extent` upwards; empty masks draw
+        nothing.
+    axes
+        Axes to draw on.
+    hue
+        Colour.
+    extent
+        Left, right, lower and upper end.
+    width
+        Of the line, in points.
+    """
+    if not mask.any():
+        return
+    contour = axes.contour(
+        # Voxels drawn as blocks, so that the contour follows their edges and cuts no corner.
+        np.kron(mask, np.ones((FINE, FINE))),
+        levels=[0.5],
+        colors=[hue],
+        linewidths=width,
+        extent=extent,
+    )
+    # A thin dark edge keeps light colours visible on bright tissue.
+    edge = patheffects.withStroke(linewidth=1.7 * width, foreground="#00000099")
+    contour.set_path_effects([edge])
+    # As paths, the corners of the blocks would outweigh the images.
+    contour.set_rasterized(True)

@@ -7,10 +7,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from qsmstats.report.names import title
-from qsmstats.report.style import INK, colour
+from qsmstats.report.names import present_levels, short_title, title
+from qsmstats.report.style import INK, colour, is_narrow, marker
 
-__all__ = ["trajectory"]
+__all__ = ["mean_lines", "trajectory"]
 
 
 def trajectory(
@@ -60,7 +60,59 @@ def trajectory(
         )
         axes.plot(order["years"], order["estimate"], color="white", linewidth=3.2)
         axes.plot(order["years"], order["estimate"], color=INK, linewidth=1.8)
-    axes.set_title(f"{title(level)}\n{len(lines):,} lesions", loc="left")
+        _ends(order, axes, level)
+    counted = f"{len(lines):,} lesion{'' if len(lines) == 1 else 's'}"
+    figure = axes.get_figure(root=True)
+    name = short_title if figure is not None and is_narrow(figure) else title
+    axes.set_title(f"{name(level)}\n{counted}", loc="left")
     axes.grid(axis="y", color="#EAEAEA", linewidth=0.6)
     axes.set_axisbelow(True)
     return axes
+
+
+def mean_lines(means: pd.DataFrame, axes: Axes, *, by: str) -> Axes:
+    """Draw the model's means of all types over time, with their intervals, and name the lines.
+
+    Parameters
+    ----------
+    means
+        Marginal means: `by`, years, estimate, conf_low, conf_high.
+    axes
+        Axes to draw on.
+    by
+        Column that holds the type.
+
+    Returns
+    -------
+    Axes
+    """
+    for level in present_levels(means[by]):
+        rows = means[means[by] == level].sort_values("years")
+        hue = colour(level)
+        axes.fill_between(
+            rows["years"], rows["conf_low"], rows["conf_high"], color=hue, alpha=0.18, linewidth=0
+        )
+        axes.plot(rows["years"], rows["estimate"], color=hue, linewidth=1.6)
+        _ends(rows, axes, level, label=short_title(level))
+    axes.set_title("all types\nmeans of the model", loc="left")
+    axes.grid(axis="y", color="#EAEAEA", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return axes
+
+
+def _ends(rows: pd.DataFrame, axes: Axes, level: str, label: str = "") -> None:
+    """Mark the ends of a mean with the marker of its type."""
+    ends = rows.iloc[[0, -1]]
+    axes.plot(
+        ends["years"],
+        ends["estimate"],
+        marker=marker(level),
+        markersize=6,
+        color=colour(level),
+        markeredgecolor="white",
+        markeredgewidth=0.8,
+        linestyle="none",
+        label=label or None,
+        clip_on=False,
+        zorder=3,
+    )

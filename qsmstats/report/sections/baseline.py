@@ -3,23 +3,29 @@
 from __future__ import annotations
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
-from qsmstats.report.figures.forests import forest
+from qsmstats.report.figures.forests import forest, forest_height
+from qsmstats.report.figures.pairs import pair_triangle
 from qsmstats.report.figures.rainclouds import rainclouds
 from qsmstats.report.names import (
+    comma_unit,
     contrast_title,
     lesion_types,
+    outcome_plain,
     outcome_short,
     outcome_title,
     outcome_words,
+    present_levels,
     tissues,
     unit_text,
     with_unit,
 )
 from qsmstats.report.numbers import decimals_of_errors, fixed, interval, p_value
 from qsmstats.report.sections.context import Context, model_details, notes
+from qsmstats.report.style import is_narrow
 
 __all__ = ["section"]
 
@@ -30,8 +36,8 @@ QUESTIONS = {
 
 
 CAPTIONS = {
-    "baseline": "Pairwise differences between the lesion types' marginal means of",
-    "tissue": "Differences between lesion types and white matter in the marginal means of",
+    "baseline": "Differences between the lesion types' marginal means of",
+    "tissue": "Differences between white matter and lesion types in the marginal means of",
 }
 
 
@@ -62,21 +68,35 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
     if folder == "baseline":
         blocks += _clouds(context, outcome)
     blocks += _forest(context, folder, outcome)
-    unit = unit_text(outcome)
-    measured = f"{name}, {unit}" if unit else name
+    level = "tissue" if folder == "tissue" else "type"
     tables = (
         context.display(
-            f"{folder}/counts", f"Raw counts, means and SDs: {measured}", outcome=outcome
+            f"{folder}/counts",
+            f"Raw counts, means and SDs of {outcome_words(outcome)}",
+            outcome=outcome,
+            titles={
+                "level": level,
+                "n": "regions" if folder == "tissue" else "lesions",
+                "mean": with_unit("mean", outcome),
+                "sd": with_unit("SD", outcome),
+            },
         ),
         context.display(
             f"{folder}/means",
-            f"Marginal means: {measured}",
+            f"Marginal means of {outcome_words(outcome)}",
             outcome=outcome,
             # Whether a mean is zero is no question of this study: no test of it is shown.
-            only=("level", "estimate", "conf_low", "std_error", "df"),
+            only=("level", "estimate", "std_error", "df"),
+            titles={"level": level, "estimate": comma_unit("mean", outcome)},
         ),
         context.display(
-            f"{folder}/contrasts", f"Pairwise differences: {measured}", outcome=outcome
+            f"{folder}/contrasts",
+            f"{CAPTIONS[folder]} {outcome_words(outcome)}",
+            outcome=outcome,
+            titles={"contrast": "pair", "estimate": comma_unit("difference", outcome)},
+            # The ratio of two columns that are shown.
+            without=("statistic",),
+            keep=with_white_matter if folder == "tissue" else None,
         ),
     )
     blocks += [table for table in tables if table is not None]
@@ -86,28 +106,49 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
 def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
     lesions = first_sessions(context.results.rows("tidy"))
     means = context.results.rows("baseline/means", outcome)
+    contrasts = context.results.rows("baseline/contrasts", outcome)
     if outcome not in lesions or means.empty:
         return []
-    types = lesions["lesion_type"].nunique()
+    levels = present_levels(lesions.loc[lesions[outcome].notna(), "lesion_type"])
 
     def paint(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        rainclouds(lesions, axes, value=outcome, by="lesion_type", means=means)
-        axes.set_xlabel(with_unit(outcome_title(outcome), outcome))
+        clouds, pairs = _cloud_panels(figure, with_pairs=not contrasts.empty)
+        rainclouds(lesions, clouds, value=outcome, by="lesion_type", means=means)
+        clouds.set_xlabel(with_unit(outcome_plain(outcome), outcome))
+        if pairs is not None:
+            alone = is_narrow(figure)
+            alpha = 1 - context.level
+            pair_triangle(contrasts, pairs, levels=levels, alpha=alpha, name_rows=alone)
+            pairs.set_xlabel(with_unit("row − column", outcome) + "\nadjusted p")
 
-    short = outcome_short(outcome)
     block = context.plates.draw(
         f"baseline/{outcome}_rainclouds",
         paint,
-        height=0.75 + 0.72 * types,
-        caption=f"{outcome_title(outcome)} of every lesion at the first session, by type.",
+        height=1.0 + 0.72 * len(levels),
+        narrow_height=1.6 + 1.25 * len(levels),
+        caption=f"{outcome_title(outcome)} of every lesion at the first session, by type, with the"
+        " adjusted differences of all pairs.",
         reading="Each dot is one lesion; the cloud above is the density of the dots, the thick bar"
         " spans the quartiles with the median in white, and the black diamond is the model's mean"
         f" at average covariates with its {context.ci}. The dots are not independent:"
-        " they are nested in participants.",
-        alt=f"Rainclouds of {short} by lesion type. Model means: {_spoken(means, outcome)}.",
+        " they are nested in participants. A cell is the model's difference, the type of its row"
+        " minus the type of its column, above its adjusted p; tinted cells have an adjusted p"
+        f" below {1 - context.level:.2g}.",
+        alt=f"Rainclouds of {outcome_short(outcome)} by lesion type. Model means:"
+        f" {_spoken(means, outcome)}.",
     )
     return [block]
+
+
+def _cloud_panels(figure: Figure, *, with_pairs: bool) -> tuple[Axes, Axes | None]:
+    """Return the axes of the clouds, and those of the pairs: beside them, or below."""
+    if not with_pairs:
+        return figure.add_subplot(), None
+    if is_narrow(figure):
+        upper, lower = figure.subplots(2, 1, height_ratios=[1.25, 1])
+        return upper, lower
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.15, 1])
+    return left, right
 
 
 def first_sessions(lesions: pd.DataFrame) -> pd.DataFrame:
@@ -134,6 +175,7 @@ def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
     if contrasts.empty:
         return []
     rows = forest_rows(contrasts, 1 - context.level)
+    wide, narrow = forest_height(len(rows))
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -144,7 +186,8 @@ def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
     block = context.plates.draw(
         f"{folder}/{outcome}_contrasts",
         paint,
-        height=0.9 + 0.26 * len(rows),
+        height=wide,
+        narrow_height=narrow,
         caption=f"{CAPTIONS[folder]} {outcome_words(outcome)}.",
         reading="A row right of the dashed line: the first of the pair is higher. The lines are"
         f" unadjusted {context.ci}; a filled marker has an adjusted p below"
@@ -167,6 +210,12 @@ def forest_rows(contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:
     """Return the rows of a forest from a table of contrasts."""
     adjusted = contrasts["p_adjusted"] if "p_adjusted" in contrasts else contrasts["p_value"]
     decimals = decimals_of_errors(contrasts["std_error"])
+    numbers = [
+        f"{fixed(estimate, decimals)} ({interval(low, high, decimals)})"
+        for estimate, low, high in zip(
+            contrasts["estimate"], contrasts["conf_low"], contrasts["conf_high"], strict=True
+        )
+    ]
     return pd.DataFrame(
         {
             "label": [contrast_title(str(name)) for name in contrasts["contrast"]],
@@ -174,15 +223,7 @@ def forest_rows(contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:
             "conf_low": contrasts["conf_low"],
             "conf_high": contrasts["conf_high"],
             "filled": (adjusted < alpha).to_numpy(),
-            "text": [
-                f"{fixed(estimate, decimals)} ({interval(low, high, decimals)}), {p_value(p)}"
-                for estimate, low, high, p in zip(
-                    contrasts["estimate"],
-                    contrasts["conf_low"],
-                    contrasts["conf_high"],
-                    adjusted,
-                    strict=True,
-                )
-            ],
+            "text": [f"{text}, {p_value(p)}" for text, p in zip(numbers, adjusted, strict=True)],
+            "brief": numbers,
         }
     )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
+
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section
 from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
 from qsmstats.report.names import outcome_title, outcome_words, present_levels, short_title, tissues
 from qsmstats.report.sections.context import Context
+from qsmstats.report.style import is_narrow
+from qsmstats.report.terms import group_title, term_titler
 
 __all__ = ["section"]
 
@@ -16,7 +20,7 @@ STUDIES = {
     "tissue": "lesion types and white matter",
     "trajectory": "change over time",
 }
-COLUMNS = 3
+COLUMNS, NARROW_COLUMNS = 3, 2
 
 
 def section(context: Context) -> Section:
@@ -38,6 +42,14 @@ def section(context: Context) -> Section:
     return Section(anchor="checks", title="Model checks", blocks=tuple(blocks))
 
 
+def _columns(figure: Figure) -> int:
+    return NARROW_COLUMNS if is_narrow(figure) else COLUMNS
+
+
+def _lines(panels: Sized, columns: int) -> int:
+    return -(-len(panels) // columns)
+
+
 def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
     residuals = context.results.rows(f"{folder}/residuals", outcome)
     if "residual" not in residuals:
@@ -46,11 +58,12 @@ def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]
     effects = context.results.rows(f"{folder}/random_effects", outcome)
     if {"group", "term", "estimate"} <= set(effects.columns):
         for (group, term), rows in effects.groupby(["group", "term"], sort=False):
-            panels[f"{term} by\n{group}"] = rows["estimate"]
-    lines = -(-len(panels) // COLUMNS)
+            name = f"{term_titler([str(term)])(term)},\n{group_title(str(group))}"
+            panels[name] = rows["estimate"]
 
     def paint(figure: Figure) -> None:
-        flat = list(figure.subplots(lines, COLUMNS, squeeze=False).flat)
+        columns = _columns(figure)
+        flat = list(figure.subplots(_lines(panels, columns), columns, squeeze=False).flat)
         for axes, (name, values) in zip(flat, panels.items(), strict=False):
             normal_quantiles(values, axes)
             axes.set_title(f"{name}\nn = {len(values):,}", loc="left")
@@ -60,7 +73,8 @@ def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]
     block = context.plates.draw(
         f"{folder}/{outcome}_quantiles",
         paint,
-        height=2.6 * lines,
+        height=2.6 * _lines(panels, COLUMNS),
+        narrow_height=2.3 * _lines(panels, NARROW_COLUMNS),
         caption=f"Normal quantile plots, {outcome_words(outcome)}.",
         reading="Dots on the grey line: as a normal law would have it. Ends that bend away mean"
         " tails heavier or lighter than that; with many lesions the means tolerate it, single"
@@ -75,10 +89,11 @@ def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
     if not {"level", "fitted", "residual"} <= set(residuals.columns):
         return []
     levels = present_levels(residuals["level"], tissues())
-    lines = -(-len(levels) // COLUMNS)
 
     def paint(figure: Figure) -> None:
-        panels = figure.subplots(lines, COLUMNS, squeeze=False, sharey=True, sharex=True)
+        columns = _columns(figure)
+        shape = (_lines(levels, columns), columns)
+        panels = figure.subplots(*shape, squeeze=False, sharey=True, sharex=True)
         for axes, level in zip(panels.flat, levels, strict=False):
             residuals_fitted(residuals[residuals["level"] == level], axes, level=level)
             axes.set_title(short_title(level), loc="left")
@@ -90,7 +105,8 @@ def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
     block = context.plates.draw(
         f"{folder}/{outcome}_residuals",
         paint,
-        height=0.4 + 1.7 * lines,
+        height=0.4 + 1.7 * _lines(levels, COLUMNS),
+        narrow_height=0.4 + 1.5 * _lines(levels, NARROW_COLUMNS),
         caption=f"Residuals against fitted values, {outcome_words(outcome)}, by type.",
         reading="A level black line means no trend left over; a cloud as high at the left as at the"
         " right, and in every panel, means an even spread.",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import pandas as pd
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, TableBlock
-from qsmstats.report.figures.flow import flow_diagram
+from qsmstats.report.figures.flow import flow_diagram, flow_height
 from qsmstats.report.names import title
 from qsmstats.report.numbers import counted
 from qsmstats.report.sections.context import Context
@@ -16,6 +18,8 @@ __all__ = ["flow", "participants"]
 
 # The step that stands beside the patients, not before them.
 BESIDE = "controls"
+# A lesion counts once in each session that shows it; the census by type counts lesions.
+OBSERVATIONS = "lesion observations"
 
 
 def flow(context: Context) -> Section:
@@ -24,6 +28,7 @@ def flow(context: Context) -> Section:
     table = context.display(
         "cohort/flow",
         "Participants, sessions and lesions at each stage, and why some were left out",
+        titles={"n_lesions": OBSERVATIONS},
     )
     if table is None:
         blocks.append(
@@ -57,7 +62,7 @@ def _box(row: pd.Series) -> str:
         for column, what in (
             ("n_participants", "participant"),
             ("n_sessions", "session"),
-            ("n_lesions", "lesion"),
+            ("n_lesions", OBSERVATIONS.removesuffix("s")),
         )
         if row[column]
     ]
@@ -83,6 +88,7 @@ def _diagram(context: Context) -> list[FigureBlock]:
     if not {"stage", "n_participants", "n_sessions", "n_lesions"} <= set(stages.columns):
         return []
     steps = flow_steps(stages)
+    wide, narrow = flow_height(len(steps))
 
     def paint(figure: Figure) -> None:
         flow_diagram(steps, figure.add_subplot())
@@ -91,9 +97,11 @@ def _diagram(context: Context) -> list[FigureBlock]:
     block = context.plates.draw(
         "cohort/flow",
         paint,
-        height=0.85 * len(steps),
+        height=wide,
+        narrow_height=narrow,
         caption="Flow of participants, sessions and lesions.",
-        reading="Each box is what is left of the one above; boxes at the side left there.",
+        reading="Each box is what is left of the one above; boxes at the side left there. A lesion"
+        " seen in two sessions is two observations.",
         alt=f"Flow diagram. {spoken}.",
     )
     return [block]
@@ -104,22 +112,55 @@ def participants(context: Context) -> Section:
     rows = context.results.rows("cohort/participants")
     table: TableBlock | None = None
     if not rows.empty:
+        shown = table_one(rows)
+        titles = {name: _group_title(name) for name in shown.columns if _group_title(name)}
         table = display(
-            rows,
+            shown,
             slug="table-cohort-participants",
             caption="Table 1. Participants by group",
             file="cohort/participants.tsv",
-            titles={name: _group_title(name) for name in rows.columns if _group_title(name)},
+            titles={**titles, "standardised_difference": "std. difference"},
             note="Standardised difference: difference of the groups' means in units of the root"
-            " mean square of their SDs; it does not depend on the number of participants.",
+            " mean square of their SDs; it does not depend on the number of participants."
+            " A dash: not recorded in that group.",
         )
     block = table or Notice(text="This run holds no table of participants.", warning=False)
     return Section(anchor="participants", title="Participants", blocks=(block,))
 
 
+def table_one(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return Table 1 with one text per row: variable, level and statistic.
+
+    Parameters
+    ----------
+    rows
+        Columns variable, level, statistic, one per group, missing_<group> and
+        standardised_difference.
+    """
+    names = [str(name) for name in rows.columns]
+    groups = [name.removeprefix("missing_") for name in names if name.startswith("missing_")]
+    shown = pd.DataFrame({"variable": [_row_title(row) for _, row in rows.iterrows()]})
+    for group in groups:
+        shown[group] = rows[group].str.replace(r"(\d)%", "\\1\N{NO-BREAK SPACE}%", regex=True)
+    shown["standardised_difference"] = rows["standardised_difference"]
+    for group in groups:
+        # What a group has not at all is not recorded there, rather than missing.
+        missing = rows[f"missing_{group}"].astype("Int64")
+        shown[f"missing_{group}"] = missing.where(rows[group].notna())
+    return shown
+
+
+def _row_title(row: pd.Series) -> str:
+    variable = re.sub(r", year$", " (years)", str(row["variable"]))
+    parts = [variable, row["level"], row["statistic"]]
+    said = [str(part) for part in parts if isinstance(part, str) and part not in {"", "count"}]
+    return ", ".join(said)
+
+
 def _group_title(column: str) -> str:
-    prefix, _, group = column.rpartition("_") if column.startswith("missing_") else ("", "", column)
+    missing = column.startswith("missing_")
+    group = column.removeprefix("missing_")
     name = title(group)
     if name == group.replace("_", " "):
         return ""
-    return f"missing: {name}" if prefix else name
+    return f"missing, {name}" if missing else name

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import pandas as pd
+
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, TableBlock
-from qsmstats.report.names import outcome_title, present_levels, unit_text
+from qsmstats.report.names import in_words, outcome_title, outcome_words, present_levels
 from qsmstats.report.plates import Plates
 from qsmstats.report.results import Results
 from qsmstats.report.tables import display
@@ -20,6 +23,8 @@ SINGULAR = (
     "the fit is singular: a variance or correlation of the random effects is at its limit, so that"
     " the data cannot tell all of them apart."
 )
+# Titles of columns that say what a fit was and how it ended.
+RECORD_TITLES = {"n_obs": "observations", "n_groups": "groups", "gradient_norm": "gradient"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,29 +86,37 @@ class Context:
         outcome: str | None = None,
         only: tuple[str, ...] = (),
         without: tuple[str, ...] = (),
+        titles: Mapping[str, str] | None = None,
+        keep: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
     ) -> TableBlock | None:
-        """Return a table of results for the page; None where it has no rows."""
+        """Return a table of results for the page; None where it has no rows.
+
+        `keep` chooses among its rows; the other arguments are those of `tables.display`.
+        """
         rows = self.results.rows(name, outcome)
-        if rows.empty:
+        shown = rows if keep is None or rows.empty else keep(rows)
+        if shown.empty:
             return None
-        rows = rows.drop(columns=list(without), errors="ignore")
+        left = len(rows) - len(shown)
+        shown = shown.drop(columns=list(without), errors="ignore")
         if outcome is not None:
-            rows = rows.drop(columns="outcome", errors="ignore")
+            shown = shown.drop(columns="outcome", errors="ignore")
         slug = f"table-{name}-{outcome or 'all'}".replace("/", "-").replace("_", "-")
         return display(
-            rows,
+            shown,
             slug=slug,
             caption=caption,
             file=f"{name}.tsv",
             only=only or None,
+            titles=titles,
             ci=self.ci,
+            note=f"{left} further rows stand in the file." if left else "",
         )
 
 
 def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     """Return the whole model of one map, folded: tests, coefficients, variances, record."""
-    unit = unit_text(outcome)
-    what = outcome_title(outcome) + (f", {unit}" if unit else "")
+    what = outcome_title(outcome)
     captions = {
         "anova": f"Type III tests of the terms: {what}",
         "coefficients": f"Fixed effects: {what}",
@@ -111,11 +124,12 @@ def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
         "models": f"What was fitted, and how the fit ended: {what}",
     }
     tables = (
-        context.display(f"{folder}/{name}", caption, outcome=outcome)
+        context.display(f"{folder}/{name}", caption, outcome=outcome, titles=RECORD_TITLES)
         for name, caption in captions.items()
     )
     blocks = tuple(table for table in tables if table is not None)
-    return [Details(summary=f"The model of {what} in full", blocks=blocks)] if blocks else []
+    summary = f"The model of {outcome_words(outcome)} in full: tests, coefficients, variances, fit"
+    return [Details(summary=summary, blocks=blocks)] if blocks else []
 
 
 def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> list[str]:
@@ -130,7 +144,7 @@ def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> l
         if _true(row.get("singular", False)) and "singular" not in said:
             sentences.append(f"{name}: {SINGULAR}")
         if said:
-            sentences.append(f"{name}: {said}.")
+            sentences.append(f"{name}: {in_words(said)}.")
     return sentences
 
 
@@ -141,7 +155,8 @@ def _true(value: object) -> bool:
 def notes(context: Context, folder: str, outcome: str | None = None) -> list[Block]:
     """Return the notes of a study, and its warnings before them."""
     rows = context.results.rows(f"{folder}/notes", outcome)
-    said = list(dict.fromkeys(rows["note"].dropna())) if "note" in rows else []
+    found = rows["note"].dropna().tolist() if "note" in rows else []
+    said = list(dict.fromkeys(in_words(str(note)) for note in found))
     blocks: list[Block] = [Notice(text=text) for text in fit_warnings(context, folder, outcome)]
     if len(said) == 1:
         blocks.append(Paragraph(text=said[0]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pandas as pd
 from matplotlib.figure import Figure
 
@@ -15,12 +17,12 @@ from qsmstats.report.accuracy_frames import (
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section, TableBlock
 from qsmstats.report.figures.accuracy import cluster_shares, confusion_matrix
 from qsmstats.report.figures.forests import forest
-from qsmstats.report.names import short_title, title
-from qsmstats.report.numbers import count, percent
+from qsmstats.report.names import method_title, short_title, title
+from qsmstats.report.numbers import count, share_interval, share_text
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.sections.roc import roc_blocks
 from qsmstats.report.sections.stard import clustering_blocks, flow_blocks, item_blocks
-from qsmstats.report.style import INK
+from qsmstats.report.style import INK, is_narrow
 from qsmstats.report.tables import display
 
 __all__ = ["section"]
@@ -28,12 +30,17 @@ __all__ = ["section"]
 # One grey level per role: what to lean on is darkest.
 SHADES = {RECOMMENDED: INK, INDEPENDENT: "#D55E00"}
 OTHER_SHADE = "#8C8C8C"
-METHODS = {
-    "bayes_uniform": "Bayes, uniform prior",
-    "bayes_beta_1_4": "Bayes, Beta(1, 4) prior",
-    "wilson": "Wilson",
-    "rao_scott_wilson_t": "Rao-Scott Wilson t",
-    "beta_binomial_profile": "beta-binomial, profile",
+# Steps of the flow of readings.
+STEPS = {
+    "index_excluded_by_policy": "type on QSM excluded beforehand",
+    "index_missing": "type on QSM missing",
+    "index_indeterminate": "type on QSM indeterminate",
+    "index_read": "type on QSM read",
+    "index_positive": "read as this class on QSM",
+    "reference_excluded_by_policy": "histology excluded beforehand",
+    "reference_missing": "histology missing",
+    "reference_indeterminate": "histology indeterminate",
+    "reference_positive": "this class in histology",
 }
 
 
@@ -72,12 +79,17 @@ def _confusion(context: Context) -> list[FigureBlock]:
         "histology/confusion",
         paint,
         height=1.2 + 0.55 * len(wide),
+        narrow_height=1.9 + 0.55 * len(wide),
         caption="Type on QSM against histology, all lesions.",
         reading="Each cell holds the number of lesions and their share of the row; the darker, the"
         " larger the share. Lesions that could not be read have rows and columns of their own.",
         alt=f"Confusion matrix. {spoken}.",
     )
     return [block]
+
+
+def _wrapped(level: str) -> str:
+    return title(level).replace(" (", "\n(")
 
 
 def _main_table(context: Context) -> list[TableBlock]:
@@ -88,23 +100,24 @@ def _main_table(context: Context) -> list[TableBlock]:
         {
             "class": rows["class"],
             "measure": [_measure(str(name)) for name in rows["measure"]],
-            "counts": [
-                f"{count(k)} of {count(n)}"
+            "share": [
+                f"{share_text(k, n)} ({count(k)} of {count(n)})"
                 for k, n in zip(rows["numerator"], rows["denominator"], strict=True)
             ],
-            "share": [percent(share) for share in rows["share"]],
             "recommended": _limits(rows, "recommended"),
             "independent": _limits(rows, "independent"),
         }
     )
+    level = f"{100 * context.level:g} %"
     block = display(
         shown,
         slug="table-histology-main",
-        caption="One class against the rest: counts, share and intervals",
+        caption=f"One class against the rest: share, counts and {level} intervals",
         file="histology/accuracy.tsv",
         titles={
-            "recommended": f"{100 * context.level:g} % interval, recommended",
-            "independent": f"{100 * context.level:g} % interval if lesions were independent",
+            "share": "share (counts)",
+            "recommended": "recommended interval",
+            "independent": "interval if lesions were independent",
         },
         note="PPV and NPV hold at the share of each class in these brains, not elsewhere.",
     )
@@ -113,8 +126,8 @@ def _main_table(context: Context) -> list[TableBlock]:
 
 def _limits(rows: pd.DataFrame, prefix: str) -> list[str]:
     return [
-        f"{percent(low)} to {percent(high)}" if pd.notna(low) else "–"
-        for low, high in zip(rows[f"{prefix}_low"], rows[f"{prefix}_high"], strict=True)
+        share_interval(row[f"{prefix}_low"], row[f"{prefix}_high"], row["denominator"])
+        for _, row in rows.iterrows()
     ]
 
 
@@ -132,23 +145,26 @@ def _intervals(context: Context) -> list[FigureBlock]:
     classes = list(dict.fromkeys(rows["class_"]))
 
     def paint(figure: Figure) -> None:
+        narrow = is_narrow(figure)
         # Room for the ends of the axes' labels, which would meet between the columns.
-        figure.set_layout_engine("constrained", wspace=0.06)
-        panels = figure.subplots(len(classes), len(RATES), squeeze=False, sharex=True)
-        for line, name in zip(panels, classes, strict=True):
-            for axes, measure in zip(line, RATES, strict=True):
-                mine = rows[(rows["class_"] == name) & (rows["measure"] == measure)]
-                forest(_method_rows(mine), axes, reference=None)
-                axes.set_title(f"{title(str(name))}: {measure}", loc="left")
-                axes.set_xlim(-0.02, 1.02)
-                axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-                axes.tick_params(labelleft=measure == RATES[0])
+        figure.set_layout_engine("constrained", wspace=0.06, hspace=0.06)
+        shape = (len(classes) * len(RATES), 1) if narrow else (len(classes), len(RATES))
+        panels = figure.subplots(*shape, squeeze=False, sharex=True).flat
+        for axes, (name, measure) in zip(panels, itertools.product(classes, RATES), strict=True):
+            mine = rows[(rows["class_"] == name) & (rows["measure"] == measure)]
+            forest(_method_rows(mine), axes, reference=None)
+            named = short_title(str(name)) if narrow else title(str(name))
+            axes.set_title(f"{named}: {measure}", loc="left")
+            axes.set_xlim(-0.02, 1.02)
+            axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
+            axes.tick_params(labelleft=narrow or measure == RATES[0])
 
     methods = rows["method"].nunique()
     block = context.plates.draw(
         "histology/intervals",
         paint,
-        height=0.4 + len(classes) * (0.55 + 0.22 * methods),
+        height=0.4 + len(classes) * (0.6 + 0.22 * methods),
+        narrow_height=0.4 + len(classes) * len(RATES) * (0.5 + 0.22 * methods),
         caption=f"Sensitivity and specificity: {100 * context.level:g} % intervals by method.",
         reading="Black: the method recommended for this number of brains. Orange: the interval that"
         " assumes independent lesions, too narrow where lesions of one brain are alike. Grey: other"
@@ -161,7 +177,7 @@ def _intervals(context: Context) -> list[FigureBlock]:
 
 def _method_rows(rows: pd.DataFrame) -> pd.DataFrame:
     return rows.assign(
-        label=[METHODS.get(str(name), str(name).replace("_", " ")) for name in rows["method"]],
+        label=[method_title(str(name)) for name in rows["method"]],
         colour=[SHADES.get(str(role), OTHER_SHADE) for role in rows["role"]],
     )
 
@@ -169,8 +185,9 @@ def _method_rows(rows: pd.DataFrame) -> pd.DataFrame:
 def _spoken(rows: pd.DataFrame) -> str:
     rates = rows[rows["measure"].isin(RATES)]
     return "; ".join(
-        f"{short_title(str(row['class']))} {row['measure']} {percent(row['share'])},"
-        f" {percent(row['recommended_low'])} to {percent(row['recommended_high'])}"
+        f"{short_title(str(row['class']))} {row['measure']}"
+        f" {share_text(row['numerator'], row['denominator'])},"
+        f" {share_interval(row['recommended_low'], row['recommended_high'], row['denominator'])}"
         for _, row in rates.iterrows()
     )
 
@@ -179,25 +196,29 @@ def _brains(context: Context) -> list[FigureBlock]:
     counts = context.results.rows("histology/clusters")
     if counts.empty:
         return []
-    counts = counts.assign(label=[title(str(name)) for name in counts["class_"]])
+    counts = counts.assign(label=[_wrapped(str(name)) for name in counts["class_"]])
 
     def paint(figure: Figure) -> None:
-        for axes, measure in zip(figure.subplots(1, len(RATES)), RATES, strict=True):
+        narrow = is_narrow(figure)
+        shape = (len(RATES), 1) if narrow else (1, len(RATES))
+        for axes, measure in zip(figure.subplots(*shape), RATES, strict=True):
             cluster_shares(counts[counts["measure"] == measure], axes)
             axes.set_title(measure, loc="left")
-            axes.tick_params(labelleft=measure == RATES[0])
+            axes.tick_params(labelleft=narrow or measure == RATES[0])
 
     classes, brains = counts["class_"].nunique(), counts["cluster"].nunique()
+    height = classes * max(0.5, 0.22 * brains)
     block = context.plates.draw(
         "histology/brains",
         paint,
-        height=0.6 + classes * max(0.5, 0.22 * brains),
+        height=0.6 + height,
+        narrow_height=0.6 + len(RATES) * (0.4 + height),
         caption="Sensitivity and specificity in each brain.",
         reading="One dot per brain; its area grows with the number of lesions, and the counts stand"
         " beside it. Dots far apart mean that lesions of one brain are alike.",
         alt="Counts per brain: "
         + "; ".join(
-            f"{row['label']} {row['measure']} {row['cluster']} {row['numerator']} of"
+            f"{title(str(row['class_']))} {row['measure']} {row['cluster']} {row['numerator']} of"
             f" {row['denominator']}"
             for _, row in counts.iterrows()
         ),
@@ -207,7 +228,12 @@ def _brains(context: Context) -> list[FigureBlock]:
 
 def _tables(context: Context) -> list[Block]:
     blocks: list[Block] = [Heading(slug="histology-tables", text="Counts")]
-    table = context.display("histology/flow", "Lesions and brains at each step")
+    table = context.display(
+        "histology/flow",
+        "Lesions and brains at each step",
+        titles={"n": "lesions"},
+        keep=lambda rows: rows.assign(step=rows["step"].replace(STEPS)),
+    )
     blocks += [table] if table else []
     accuracy = context.results.rows("histology/accuracy")
     for policy, heading in (
@@ -222,7 +248,7 @@ def _tables(context: Context) -> list[Block]:
 
 
 def _whole_table(context: Context, rows: pd.DataFrame, policy: str, heading: str) -> Details:
-    keep = ["class_", "measure", "estimate", "conf_low", "numerator", "denominator", "method"]
+    keep = ["class_", "measure", "estimate", "numerator", "denominator", "method"]
     table = display(
         rows.assign(
             class_=[title(str(name)) for name in rows["class_"]],

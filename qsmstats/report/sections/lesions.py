@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsmstats.errors import ImageError
@@ -13,11 +16,13 @@ from qsmstats.report.figures.layers import layer_profile
 from qsmstats.report.figures.tiles import draw_tile
 from qsmstats.report.layer_frames import layer_profiles
 from qsmstats.report.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
-from qsmstats.report.names import outcome_short, short_title, title, with_unit
+from qsmstats.report.names import outcome_short, present_levels, short_title, title, with_unit
 from qsmstats.report.numbers import count, decimals_of_values, fixed
 from qsmstats.report.sections.baseline import first_sessions
 from qsmstats.report.sections.context import Context
-from qsmstats.report.viewer import build_scene, exemplary_participant, niivue_source
+from qsmstats.report.sentences import listed
+from qsmstats.report.style import colour, is_narrow
+from qsmstats.report.viewer import Scene, build_scene, exemplary_participant, packed_niivue
 from qsmstats.study import Study
 
 __all__ = ["section"]
@@ -56,20 +61,23 @@ def _mosaic_plate(
     context: Context, study: Study, chosen: pd.DataFrame, tiles: list[Tile]
 ) -> FigureBlock:
     levels = [str(level) for level in chosen["lesion_type"]]
+    people = [str(name) for name in chosen["participant_id"]]
+    limits = [_window(tiles, spec.name) for spec in study.maps]
 
     def paint(figure: Figure) -> None:
-        grid = figure.subplots(len(study.maps), len(tiles), squeeze=False)
-        for line, spec in zip(grid, study.maps, strict=True):
-            values = np.concatenate([tile.maps[spec.name].ravel() for tile in tiles])
-            low, high = np.nanpercentile(values, [1, 99])
+        narrow = is_narrow(figure)
+        shape = (len(study.maps), len(tiles))
+        grid = figure.subplots(*(shape[::-1] if narrow else shape), squeeze=False)
+        # One line of axes per map, whichever way the figure lies.
+        for line, spec, window in zip(grid.T if narrow else grid, study.maps, limits, strict=True):
             for axes, tile, level in zip(line, tiles, levels, strict=True):
-                draw_tile(tile, axes, name=spec.name, level=level, limits=(low, high))
-            image = line[-1].images[0]
-            bar = figure.colorbar(image, ax=list(line), fraction=0.03, pad=0.01)
-            bar.set_label(with_unit(outcome_short(spec.name), spec.name))
-            bar.outline.set_visible(False)
-        for axes, level, (_, row) in zip(grid[0], levels, chosen.iterrows(), strict=True):
-            axes.set_title(f"{short_title(level)}\n{row['participant_id']}", size="small")
+                draw_tile(tile, axes, name=spec.name, level=level, limits=window)
+            _colour_bar(figure, list(line), spec.name, below=narrow)
+        for axes, level, person in zip(
+            grid[:, 0] if narrow else grid[0], levels, people, strict=True
+        ):
+            name = f"{short_title(level)}\n{person}"
+            (axes.set_ylabel if narrow else axes.set_title)(name, size="small")
 
     shown = "; ".join(
         f"{title(level)}: {row['participant_id']} {row['session_id']} lesion {row['lesion_id']}"
@@ -79,6 +87,7 @@ def _mosaic_plate(
         "cohort/mosaic",
         paint,
         height=0.5 + 1.22 * len(study.maps),
+        narrow_height=0.7 + 1.1 * len(tiles),
         caption="An exemplary lesion of each type, on every map.",
         reading="Axial planes of 36 mm, left is left; the contour is the lesion's label in the"
         " colour of its type. Each lesion is the one nearest its type's median on the"
@@ -87,10 +96,24 @@ def _mosaic_plate(
     )
 
 
+def _window(tiles: list[Tile], name: str) -> tuple[float, float]:
+    values = np.concatenate([tile.maps[name].ravel() for tile in tiles])
+    low, high = np.nanpercentile(values, [1, 99])
+    return float(low), float(high)
+
+
+def _colour_bar(figure: Figure, line: list[Axes], name: str, *, below: bool) -> None:
+    location = "bottom" if below else "right"
+    bar = figure.colorbar(line[-1].images[0], ax=line, location=location, fraction=0.03, pad=0.01)
+    bar.set_label(with_unit(outcome_short(name), name))
+    bar.outline.set_visible(False)
+
+
 def _viewer(context: Context) -> list[Block]:
     study = context.study
     lesions = exemplary_participant(first_sessions(context.results.rows("tidy")))
-    if study is None or lesions.empty or not niivue_source():
+    library = packed_niivue()
+    if study is None or lesions.empty or not library:
         return []
     spec = next((spec for spec in study.maps if spec.name == TOLD_BY), study.maps[0])
     try:
@@ -98,17 +121,35 @@ def _viewer(context: Context) -> list[Block]:
     except ImageError:
         return []  # the mosaic, drawn from the same images, has said what is wrong
     name = outcome_short(spec.name)
+    types = present_levels(lesions["lesion_type"])
+    shown = f"{scene.participant_id} {scene.session_id}: {name} with the lesions"
     return [
         ViewerBlock(
-            caption=f"{scene.participant_id} {scene.session_id}: {name} with the lesions in the"
-            " colour of their type.",
-            reading="Drag in a plane to move the crosshair, or choose a lesion in the list.",
+            caption=f"{shown} in the colour of their type.",
+            reading="Drag in a plane to move the crosshair, or choose a lesion in the list."
+            + _thinned(scene),
+            still="data:image/png;base64," + base64.b64encode(scene.still).decode("ascii"),
+            still_alt=f"Axial planes of {shown} outlined: {listed(map(title, types))}.",
+            still_reading="Axial planes, left is left; each contour is the edge of a lesion.",
+            key=tuple((title(level), colour(level)) for level in types),
             # Inside a script element "<" alone could end it early.
             data=Markup(scene.data.replace("<", "\\u003c")),  # noqa: S704  (JSON of our own)
+            script=library,
             columns=("lesion", "type", "volume (mm³)", with_unit(f"mean {name}", spec.name)),
             lesions=_viewer_rows(scene.lesions, spec.name),
         )
     ]
+
+
+def _thinned(scene: Scene) -> str:
+    """Say that the viewer shows fewer voxels than were analysed; nothing where it shows all."""
+    if scene.step == 1:
+        return ""
+    sides = " × ".join(f"{side:.3g}" for side in scene.spacing_mm)
+    return (
+        f" To keep this page small, blocks of {scene.step} × {scene.step} × {scene.step} voxels are"
+        f" shown as one of {sides} mm; every number comes from the whole images."
+    )
 
 
 def _viewer_rows(
@@ -148,18 +189,23 @@ def _profiles(context: Context) -> list[Block]:
 
 def _profile_plate(context: Context, profiles: dict[str, pd.DataFrame]) -> FigureBlock:
     def paint(figure: Figure) -> None:
-        panels = figure.subplots(1, len(profiles), squeeze=False)[0]
+        narrow = is_narrow(figure)
+        shape = (len(profiles), 1) if narrow else (1, len(profiles))
+        panels = list(figure.subplots(*shape, squeeze=False, sharex=narrow).flat)
         for axes, (name, profile) in zip(panels, profiles.items(), strict=True):
             layer_profile(profile, axes)
             axes.set_title(with_unit(f"{outcome_short(name)} − NAWM", name), loc="left")
-            axes.set_xlabel("depth (mm)")
+            if not narrow or axes is panels[-1]:
+                axes.set_xlabel("depth (mm)")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+        columns = 2 if narrow else 3
+        figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
 
     return context.plates.draw(
         "cohort/layers",
         paint,
         height=3.4,
+        narrow_height=0.9 + 1.9 * len(profiles),
         caption="Maps by depth below the lesion's edge, by type.",
         reading="0 is the ring around the lesion; further right is deeper inside. Each point is the"
         f" mean over participants of their lesions with a core, minus the NAWM, with its"

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED, REFUSED
 from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Section
-from qsmstats.report.figures.forests import forest
+from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.names import lesion_types, title
 from qsmstats.report.numbers import fixed, interval
 from qsmstats.report.sections.context import Context, notes
@@ -92,7 +92,7 @@ def _label(row: pd.Series) -> str:
     if row["category"] in lesion_types():
         return f"{title(str(row['category']))}: {name}"
     pair = str(row["raters"])
-    return f"{name}, {pair}" if " - " in pair else name
+    return f"{name}, {pair.replace(' - ', ' and ')}" if " - " in pair else name
 
 
 def _figure(context: Context) -> list[FigureBlock]:
@@ -103,6 +103,7 @@ def _figure(context: Context) -> list[FigureBlock]:
     rows = agreement_rows(agreement).dropna(subset=["estimate"])
     if rows.empty:
         return []
+    wide, narrow = forest_height(len(rows))
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -114,7 +115,8 @@ def _figure(context: Context) -> list[FigureBlock]:
     block = context.plates.draw(
         "raters/agreement",
         paint,
-        height=0.9 + 0.28 * len(rows),
+        height=wide,
+        narrow_height=narrow,
         caption="Agreement between raters, over all types and for each type against the others.",
         reading="1 is perfect agreement; for every coefficient but the share of agreeing pairs 0 is"
         " what chance would give. Intervals resample participants where there are enough of them.",
@@ -129,7 +131,7 @@ def _folded(context: Context, name: str, caption: str) -> list[Block]:
 
 
 def _table(context: Context) -> list[Block]:
-    only = ("coefficient", "category", "raters", "estimate", "conf_low", "std_error", "n_units")
+    only = ("coefficient", "category", "raters", "estimate", "std_error", "n_units")
     table = context.display(
         "raters/agreement",
         "Every coefficient of agreement",

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, Prose, Section
+from qsmstats.report.names import in_words, outcome_words
+from qsmstats.report.numbers import counted
 from qsmstats.report.sections.context import Context, fit_warnings
 from qsmstats.report.tables import display
+from qsmstats.schemas import map_schemas
 
 __all__ = ["failures", "limits", "methods", "provenance"]
 
@@ -48,10 +50,9 @@ def limits(context: Context) -> Section:
 def methods(context: Context) -> Section:
     """Return the methods text of every study, ready for a paper."""
     paragraphs = [
-        part.strip()
+        part
         for study in STUDIES
-        for part in context.results.text(f"{study}/methods.txt").split("\n\n")
-        if part.strip()
+        for part in once_per_model(context.results.text(f"{study}/methods.txt").split("\n\n"))
     ]
     blocks: list[Block] = [
         Prose(slug="methods-text", paragraphs=(*dict.fromkeys(paragraphs), *_closing(context)))
@@ -59,6 +60,25 @@ def methods(context: Context) -> Section:
         else Notice(text="No model was fitted in this run.", warning=False)
     ]
     return Section(anchor="methods", title="Methods, ready for a paper", blocks=tuple(blocks))
+
+
+def once_per_model(paragraphs: Iterable[str]) -> list[str]:
+    """Say once what holds for several maps, and put names of levels and maps in words.
+
+    Parameters
+    ----------
+    paragraphs
+        Texts of one study; the formula of a model begins with its map, as in "ndi ~ age".
+    """
+    maps: dict[str, list[str]] = {}
+    for paragraph in filter(None, (part.strip() for part in paragraphs)):
+        outcome = next((name for name in map_schemas() if f" {name} ~ " in paragraph), "")
+        said = paragraph.replace(f" {outcome} ~ ", " Y ~ ") if outcome else in_words(paragraph)
+        maps.setdefault(said, []).append(outcome)
+    return [
+        f"{said} Y is {' or '.join(map(outcome_words, names))}." if names[0] else said
+        for said, names in maps.items()
+    ]
 
 
 def _closing(context: Context) -> list[str]:
@@ -105,14 +125,22 @@ def _pairs(name: str, caption: str, pairs: Mapping[Any, Any]) -> Block:
     frame = pd.DataFrame(
         {
             "what": [str(key) for key in pairs],
-            "value": [
-                value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-                for value in pairs.values()
-            ],
+            "value": [_plain(value) for value in pairs.values()],
         }
     )
     slug = f"provenance-{name.replace('_', '-')}"
     return display(frame, slug=slug, caption=caption, file="provenance.json")
+
+
+def _plain(value: object) -> str:
+    """Write a value of JSON for people: lists with commas, what maps to what with colons."""
+    if isinstance(value, dict):
+        return "; ".join(f"{_plain(key)}: {_plain(part)}" for key, part in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(_plain, value)) or "none named"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: "–"}[value]
+    return str(value)
 
 
 def failures(context: Context) -> Section:
@@ -125,7 +153,7 @@ def failures(context: Context) -> Section:
         blocks.append(Paragraph(text="Every participant's images and tables were read."))
     else:
         blocks.append(
-            Notice(text=f"{len(table)} input(s) failed; their participants are missing above.")
+            Notice(text=f"{counted(len(table), 'input')} failed; their sessions are missing above.")
         )
         shown = context.display("failures", "What failed, and why")
         blocks += [shown] if shown else []
@@ -133,5 +161,5 @@ def failures(context: Context) -> Section:
     if warnings:
         blocks.append(ListBlock(items=tuple(dict.fromkeys(warnings))))
     else:
-        blocks.append(Paragraph(text="No fit warns of anything."))
+        blocks.append(Paragraph(text="No fit gave a warning."))
     return Section(anchor="failures", title="Failures and warnings", blocks=tuple(blocks))

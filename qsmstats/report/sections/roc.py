@@ -11,12 +11,13 @@ from qsmstats.report.names import outcome_title, title
 from qsmstats.report.numbers import fixed, interval
 from qsmstats.report.sections.context import Context
 from qsmstats.report.sentences import listed
+from qsmstats.report.style import is_narrow
 
 __all__ = ["roc_blocks"]
 
-AREAS = ("feature", "class_", "estimate", "conf_low", "n", "n_positive", "method", "role", "note")
+AREAS = ("feature", "class_", "estimate", "n", "n_positive", "method", "role", "note")
 CUTOFFS = (
-    *("feature", "class_", "rule", "threshold", "threshold_range_low", "sensitivity"),
+    *("feature", "class_", "rule", "threshold", "sensitivity"),
     *("specificity", "youden", "corrected_youden", "n", "n_positive"),
 )
 
@@ -29,18 +30,23 @@ def roc_blocks(context: Context) -> list[Block]:
     features = list(dict.fromkeys(curves["feature"]))
 
     def paint(figure: Figure) -> None:
-        panels = figure.subplots(1, len(features), squeeze=False)[0]
+        narrow = is_narrow(figure)
+        shape = (len(features), 1) if narrow else (1, len(features))
+        panels = figure.subplots(*shape, squeeze=False).ravel()
         for axes, feature in zip(panels, features, strict=True):
             roc_curves(curves[curves["feature"] == feature], axes)
             axes.set_title(outcome_title(str(feature)), loc="left")
         handles, labels = panels[0].get_legend_handles_labels()
-        figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+        figure.legend(
+            handles, labels, loc="outside lower center", ncols=1 if narrow else 3, frameon=False
+        )
 
     names = listed(outcome_title(str(feature)) for feature in features)
     block = context.plates.draw(
         "histology/roc",
         paint,
         height=3.9,
+        narrow_height=0.9 + 3.3 * len(features),
         caption="ROC curves of continuous features, each class against the rest.",
         reading="Each step is one cut-off; the nearer a curve comes to the upper left corner, the"
         " better the feature tells the class. The dotted diagonal is what chance gives; a curve"
@@ -48,7 +54,12 @@ def roc_blocks(context: Context) -> list[Block]:
         alt=f"ROC curves of {names}. {_spoken(context.results.rows('histology/areas'))}".strip(),
     )
     tables = (
-        context.display("histology/areas", "Areas under the ROC curves", only=AREAS),
+        context.display(
+            "histology/areas",
+            "Areas under the ROC curves",
+            only=AREAS,
+            titles={"estimate": "area"},
+        ),
         context.display(
             "histology/cutoffs",
             "Cut-offs with the largest Youden index, in the unit of the feature",

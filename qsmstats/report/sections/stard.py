@@ -7,12 +7,11 @@ from matplotlib.figure import Figure
 
 from qsmstats.report.accuracy_frames import reading_steps, result_branches
 from qsmstats.report.blocks import Block, Details, FigureBlock
-from qsmstats.report.figures.stard import STARD_ROWS, stard_diagram
+from qsmstats.report.figures.flow import flow_height
+from qsmstats.report.figures.stard import stard_diagram, stard_rows
 from qsmstats.report.sections.context import Context
 
 __all__ = ["clustering_blocks", "flow_blocks", "item_blocks"]
-
-STEP_INCHES = 0.85
 
 
 def flow_blocks(context: Context) -> list[FigureBlock]:
@@ -25,11 +24,12 @@ def flow_blocks(context: Context) -> list[FigureBlock]:
     def paint(figure: Figure) -> None:
         stard_diagram(steps, branches, figure.add_subplot())
 
-    rows = len(steps) + (0.0 if branches.empty else sum(STARD_ROWS))
+    wide, narrow = stard_rows(len(branches))
     block = context.plates.draw(
         "histology/flow",
         paint,
-        height=STEP_INCHES * rows,
+        height=flow_height(len(steps) + wide)[0],
+        narrow_height=flow_height(len(steps) + narrow)[1],
         caption="Flow of post-mortem lesions (STARD 2015, item 19).",
         reading="Each box is what is left of the one above; boxes at the side left there. The"
         " lowest boxes count what histology said of the lesions with one result on QSM.",

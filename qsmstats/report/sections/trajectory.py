@@ -9,24 +9,25 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section, TableBlock
-from qsmstats.report.figures.forests import forest
-from qsmstats.report.figures.trajectories import trajectory
+from qsmstats.report.figures.forests import forest, forest_height
+from qsmstats.report.figures.trajectories import mean_lines, trajectory
 from qsmstats.report.names import (
+    comma_unit,
+    outcome_plain,
     outcome_short,
     outcome_title,
     outcome_words,
     present_levels,
     title,
-    unit_text,
     with_unit,
 )
 from qsmstats.report.numbers import decimals_of_errors, interval, p_value, signed
 from qsmstats.report.sections.context import Context, model_details, notes
-from qsmstats.report.style import colour, marker
+from qsmstats.report.style import colour, is_narrow, marker
 
 __all__ = ["section"]
 
-COLUMNS = 3
+COLUMNS, NARROW_COLUMNS = 3, 2
 
 
 def section(context: Context) -> Section:
@@ -49,26 +50,42 @@ def section(context: Context) -> Section:
 
 def _outcome(context: Context, outcome: str) -> list[Block]:
     name = outcome_title(outcome)
-    unit = unit_text(outcome)
-    measured = f"{name}, {unit}" if unit else name
+    words = outcome_words(outcome)
     blocks: list[Block] = [Heading(slug=f"trajectory-{outcome}", text=f"{name}: change over time")]
     blocks += notes(context, "trajectory", outcome)
     blocks += _panels(context, outcome)
     blocks += _slopes(context, outcome)
-    between = "Differences between the types' changes per year"
+    yearly = {"estimate": comma_unit("change", outcome, " per year")}
+    between = {"contrast": "pair", "estimate": comma_unit("difference", outcome, " per year")}
     tables = (
-        _table(context, "slopes", f"Change per year by type: {measured} per year", outcome),
-        _table(context, "slope_contrasts", f"{between}: {measured} per year", outcome),
-        _table(context, "changes", f"Change over two years by type: {measured}", outcome),
+        _table(context, "slopes", f"Change per year of {words}, by type", outcome, yearly),
+        _table(
+            context,
+            "slope_contrasts",
+            f"Differences between the types' changes per year of {words}",
+            outcome,
+            between,
+        ),
+        _table(
+            context,
+            "changes",
+            f"Change over two years of {words}, by type",
+            outcome,
+            {"estimate": comma_unit("change", outcome)},
+        ),
     )
     blocks += [table for table in tables if table is not None]
     return blocks + model_details(context, "trajectory", outcome)
 
 
-def _table(context: Context, name: str, caption: str, outcome: str) -> TableBlock | None:
-    # The caption says which years are compared.
-    without = ("contrast",) if name == "changes" else ()
-    return context.display(f"trajectory/{name}", caption, outcome=outcome, without=without)
+def _table(
+    context: Context, name: str, caption: str, outcome: str, titles: dict[str, str]
+) -> TableBlock | None:
+    # The caption says which years are compared; the statistic is the ratio of two columns.
+    without = ("contrast", "statistic") if name == "changes" else ("statistic",)
+    return context.display(
+        f"trajectory/{name}", caption, outcome=outcome, without=without, titles=titles
+    )
 
 
 def followed(lesions: pd.DataFrame) -> pd.DataFrame:
@@ -89,31 +106,44 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
     if outcome not in lesions or means.empty or "years" not in means:
         return []
     levels = present_levels(means[column])
-    columns = 2 if len(levels) == 4 else COLUMNS
-    rows = -(-len(levels) // columns)
+    # One more panel for the means of all types, where it fills a hole and leaves none.
+    together = len(levels) > 1 and (len(levels) + 1) % _columns(len(levels), COLUMNS) == 0
+    cells = len(levels) + together
 
     def paint(figure: Figure) -> None:
-        panels = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-        for axes, level in zip(panels.flat, levels, strict=False):
+        columns = _columns(len(levels), NARROW_COLUMNS if is_narrow(figure) else COLUMNS)
+        grid = figure.subplots(
+            -(-cells // columns), columns, sharex=True, sharey=True, squeeze=False
+        )
+        panels = list(grid.flat)
+        for axes, level in zip(panels, levels, strict=False):
             mine = lesions[lesions["lesion_type"] == level]
             trajectory(mine, means[means[column] == level], axes, value=outcome, level=level)
-        for axes in panels.flat[len(levels) :]:
+        if together:
+            mean_lines(means, panels[cells - 1], by=column)
+        for axes in panels[cells:]:
             axes.set_visible(False)
-        _share_labels(list(panels.flat)[: len(levels)], columns)
-        figure.supylabel(with_unit(outcome_title(outcome), outcome), size="medium")
-        panels.flat[0].set_ylim(*_limits(lesions[outcome], means))
+        _share_labels(panels[:cells], columns)
+        figure.supylabel(with_unit(outcome_plain(outcome), outcome), size="medium")
+        panels[0].set_ylim(*_limits(lesions[outcome], means))
 
     block = context.plates.draw(
         f"trajectory/{outcome}_trajectories",
         paint,
-        height=0.5 + 2.0 * rows,
+        height=0.5 + 2.0 * -(-cells // _columns(len(levels), COLUMNS)),
+        narrow_height=0.5 + 1.9 * -(-cells // _columns(len(levels), NARROW_COLUMNS)),
         caption=f"{outcome_title(outcome)} over time, by the type at the first session.",
         reading="Each faint line is one lesion seen at two sessions or more; the black line is the"
-        f" model's mean with its {context.ci} (shaded). The frame"
-        " leaves out the most extreme 0.4 % of the values.",
+        f" model's mean with its {context.ci} (shaded), its ends marked as the type is everywhere"
+        f" on this page.{' The last panel holds the means of all types.' if together else ''} The"
+        " frame leaves out the most extreme 0.4 % of the values.",
         alt=f"Trajectories of {outcome_short(outcome)} in {len(levels)} panels, one per type.",
     )
     return [block]
+
+
+def _columns(levels: int, most: int) -> int:
+    return 2 if levels == 4 else min(most, levels)
 
 
 def _limits(values: pd.Series, means: pd.DataFrame) -> tuple[float, float]:
@@ -140,20 +170,24 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
     levels = [str(level) for level in slopes[column]]
     decimals = decimals_of_errors(slopes["std_error"])
     p = slopes["p_adjusted"] if "p_adjusted" in slopes else slopes["p_value"]
+    numbers = [
+        f"{signed(row['estimate'], decimals)}"
+        f" ({interval(row['conf_low'], row['conf_high'], decimals)})"
+        for _, row in slopes.iterrows()
+    ]
     rows = pd.DataFrame(
         {
             "label": [title(level) for level in levels],
             "colour": [colour(level) for level in levels],
             "marker": [marker(level) for level in levels],
-            "text": [
-                f"{signed(row['estimate'], decimals)}"
-                f" ({interval(row['conf_low'], row['conf_high'], decimals)}), {p_value(adjusted)}"
-                for (_, row), adjusted in zip(slopes.iterrows(), p, strict=True)
-            ],
+            "text": [f"{text}, {p_value(q)}" for text, q in zip(numbers, p, strict=True)],
+            "brief": numbers,
             "filled": p < 1 - context.level,
             **{name: slopes[name] for name in ("estimate", "conf_low", "conf_high")},
         }
     )
+
+    wide, narrow = forest_height(len(rows))
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
@@ -164,7 +198,8 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
     block = context.plates.draw(
         f"trajectory/{outcome}_slopes",
         paint,
-        height=0.9 + 0.3 * len(rows),
+        height=wide,
+        narrow_height=narrow,
         caption=f"Change of {outcome_words(outcome)} per year, by type.",
         reading="Right of the dashed line the map's value rises. An interval that crosses the line"
         " is compatible with no change; a filled marker has an adjusted p below"

@@ -33,9 +33,9 @@
     [...table.tHead.rows[0].cells].forEach((header, column) => {
       const button = document.createElement("button");
       button.type = "button";
-      button.textContent = header.textContent;
+      button.append(...header.childNodes);
       button.addEventListener("click", () => sortBy(table, header, column));
-      header.replaceChildren(button);
+      header.append(button);
     });
   };
 

@@ -1,5 +1,6 @@
 "use strict";
-// The lesion viewer. Without WebGL 2 its place stays hidden and the lesion mosaic is what there is.
+// The lesion viewer. Where the browser has no WebGL 2, or cannot unpack the library, the still image
+// stays in its place.
 (async () => {
   const holder = document.querySelector("#viewer");
   if (!holder) return;
@@ -10,13 +11,25 @@
       return false;
     }
   };
-  if (!hasWebGL() || typeof niivue === "undefined") return;
+  if (!hasWebGL() || typeof DecompressionStream === "undefined") return;
+
+  const unpack = async (base64) => {
+    const bytes = Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
+    const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
+    return new Response(stream).text();
+  };
+  const loadLibrary = async () => {
+    const script = document.createElement("script");
+    script.textContent = await unpack(document.querySelector("#viewer-library").textContent);
+    document.head.append(script);
+  };
 
   const scene = JSON.parse(document.querySelector("#viewer-data").textContent);
   const canvas = holder.querySelector("canvas");
   const status = holder.querySelector("[role=status]");
   const start = async () => {
-    holder.hidden = false;
+    await loadLibrary();
+    holder.classList.add("drawn");
     const view = new niivue.Niivue({
       backColor: [0, 0, 0, 1],
       crosshairColor: [1, 1, 1, 0.6],
@@ -42,7 +55,7 @@
   try {
     view = await start();
   } catch {
-    holder.hidden = true;
+    holder.classList.remove("drawn");
     return;
   }
   holder.dataset.ready = "true";

@@ -1,0 +1,101 @@
+"""The adjusted differences of all pairs as a triangle, row by row beside rainclouds.
+
+Ten brackets over five clouds cross one another; a triangle holds the same numbers in a fixed place:
+the cell in the row of one level and the column of another is their difference, row minus column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import Rectangle
+
+from qsmstats.report.names import short_title
+from qsmstats.report.numbers import decimals_of_errors, fixed, p_value
+from qsmstats.report.style import colour, marker
+
+__all__ = ["pair_triangle"]
+
+TOLD, OPEN = "#D9E4EE", "#FFFFFF"
+EDGE = "#B8BEC4"
+# Half the size of a cell, in columns and rows.
+HALF_WIDTH, HALF_HEIGHT = 0.46, 0.4
+
+
+def pair_triangle(
+    contrasts: pd.DataFrame,
+    axes: Axes,
+    *,
+    levels: Sequence[str],
+    alpha: float,
+    name_rows: bool = False,
+) -> Axes:
+    """Write each pair's difference and adjusted p into its cell; those that are told are tinted.
+
+    Parameters
+    ----------
+    contrasts
+        Columns contrast ("a - b", a before b in `levels`), estimate, std_error, and p_adjusted
+        (or p_value where nothing was adjusted).
+    axes
+        Axes to draw on. The first level's row is on top at height ``len(levels) - 1``, as
+        `rainclouds` has it.
+    levels
+        The levels in order.
+    alpha
+        Adjusted p below which a cell is tinted.
+    name_rows
+        Whether the rows are named, where no clouds stand beside them.
+
+    Returns
+    -------
+    Axes
+    """
+    place = {level: number for number, level in enumerate(levels)}
+    adjusted = contrasts["p_adjusted"] if "p_adjusted" in contrasts else contrasts["p_value"]
+    decimals = decimals_of_errors(contrasts["std_error"])
+    for name, estimate, p in zip(
+        contrasts["contrast"], contrasts["estimate"], adjusted, strict=True
+    ):
+        row, column = str(name).split(" - ")
+        if row in place and column in place:
+            centre = place[column], len(levels) - 1 - place[row]
+            _cell(axes, centre, fixed(estimate, decimals), p_value(p), told=bool(p < alpha))
+    _heads(axes, levels)
+    if name_rows:
+        heights = range(len(levels) - 1, 0, -1)
+        axes.set_yticks(list(heights), [short_title(level) for level in levels[:-1]])
+    axes.set_xlim(0.5, len(levels) - 0.5)
+    axes.set_ylim(0.5 if name_rows else -0.5, len(levels) - 0.3)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return axes
+
+
+def _cell(axes: Axes, centre: tuple[float, float], value: str, p: str, *, told: bool) -> None:
+    x, y = centre
+    corner = x - HALF_WIDTH, y - HALF_HEIGHT
+    face = TOLD if told else OPEN
+    box = Rectangle(corner, 2 * HALF_WIDTH, 2 * HALF_HEIGHT, facecolor=face, edgecolor=EDGE)
+    box.set_linewidth(0.6)
+    axes.add_patch(box)
+    axes.text(x, y + 0.03, value, ha="center", va="bottom")
+    axes.text(x, y - 0.03, p, ha="center", va="top", size="small", color="#444444")
+
+
+def _heads(axes: Axes, levels: Sequence[str]) -> None:
+    """Name the columns above the uppermost cells, with the marker of each type."""
+    columns = range(1, len(levels))
+    # Long words would meet those of the next column.
+    names = [
+        short_title(level).replace("intense", "-\nintense").replace(" ", "\n")
+        for level in levels[1:]
+    ]
+    axes.xaxis.tick_top()
+    axes.set_xticks(list(columns), names, size="small")
+    for column in columns:
+        level = levels[column]
+        height = len(levels) - 1 + HALF_HEIGHT + 0.14
+        axes.plot([column], [height], marker=marker(level), color=colour(level), markersize=5)
