@@ -49,7 +49,7 @@ lock: ## resolve exact versions anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  pyproject.toml --group build -o requirements/runtime.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  pyproject.toml --group build --group test --group docs --group bench -c requirements/runtime.txt -o requirements/dev.txt
+	  pyproject.toml --group build --group test --group docs --group hooks --group bench -c requirements/runtime.txt -o requirements/dev.txt
 
 clean: ## remove the environment and what the demo wrote
 	rm -rf $(VENV) demo

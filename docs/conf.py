@@ -16,21 +16,24 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
-    "sphinx.ext.mathjax",
     "numpydoc",
+    "mathml",
     "schema_tables",
 ]
+exclude_patterns = ["_build"]
+templates_path = ["templates"]
+
 myst_enable_extensions = ["dollarmath", "colon_fence"]
 myst_heading_anchors = 3
 autosummary_generate = True
-numpydoc_show_class_members = False
 autodoc_typehints = "none"
+numpydoc_show_class_members = False
+
+html_title = f"qsmstats {__version__}"
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["static"]
+html_css_files = ["style.css"]
+html_math_renderer = "mathml"
 html_show_sourcelink = False
-html_theme_options = {
-    "show_toc_level": 2,
-    "navigation_with_keys": False,
-    "secondary_sidebar_items": ["page-toc"],
-}
-html_static_path = []
-exclude_patterns = ["_build"]
+html_sidebars = {"**": ["globaltoc.html"]}
+html_theme_options = {"navbar_center": [], "show_toc_level": 2, "collapse_navigation": True}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import re
 import shlex
@@ -12,6 +13,7 @@ import pandas as pd
 import pytest
 
 import qsmstats
+from qsmstats.schemas import load_schema, map_schemas
 
 ROOT = Path(qsmstats.__file__).parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -239,3 +241,34 @@ def test_links_within_the_project_lead_somewhere(page):
     for target in LINK.findall(page.read_text()):
         if target and "://" not in target and not target.startswith(generated):
             assert (page.parent / target).exists(), target
+
+
+def test_the_schemas_stand_in_the_documentation_whole():
+    spec = importlib.util.spec_from_file_location(
+        "schema_tables", ROOT / "docs" / "extensions" / "schema_tables.py"
+    )
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    source = [(ROOT / "docs" / "tables.md").read_text()]
+    module.insert_tables(None, "tables", source)
+    for path in (ROOT / "data_schemas").glob("*.schema.json"):
+        for column in load_schema(path.name.removesuffix(".schema.json")).fields:
+            assert f"| `{column.name}` | {column.description} |" in source[0]
+            for level in column.levels:
+                assert f"| `{level}` | {column.level_descriptions[level]} |" in source[0]
+    assert all(f"| `{name}` |" in source[0] for name in map_schemas())
+    assert "<!--" not in source[0]
+
+
+def test_every_public_name_stands_in_the_reference():
+    text = (ROOT / "docs" / "reference.md").read_text()
+    names = [name for name in qsmstats.__all__ if name != "__version__"]
+    assert [name for name in names if not re.search(rf"^   {name}$", text, re.MULTILINE)] == []
+
+
+def test_every_page_is_in_the_table_of_contents():
+    index = (ROOT / "docs" / "index.md").read_text()
+    listed = set(re.findall(r"^([\w-]+)$", index, re.MULTILINE))
+    assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} <= listed
