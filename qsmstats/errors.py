@@ -60,7 +60,9 @@ class Problem:
         row = "" if self.row is None else f" row {self.row}"
         kind = "setting" if self.table.endswith(".toml") else "column"
         column = "" if self.column is None else f", {kind} '{self.column}'"
-        return f"{self.table}{row}{column}: {self.problem}"
+        message = f"{self.table}{row}{column}: {self.problem}"
+        # One line, in which what cannot be seen (a zero-width space, a line break) can be read.
+        return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in message)
 
 
 class InvalidDataError(QsmstatsError, ValueError):

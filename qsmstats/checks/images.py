@@ -123,7 +123,11 @@ def _unreadable(study: Study, path: Path, error: ImageError | OSError) -> list[F
     problems: Sequence[Problem] = (
         error.problems
         if isinstance(error, ImageError)
-        else [Problem(table=str(path), problem=f"cannot be read: {error.strerror or error}")]
+        else [
+            Problem(
+                table=str(path), problem=f"cannot be read: {error.strerror or error}; copy it again"
+            )
+        ]
     )
     return [Finding(problem=_relative(study, problem), kind="unreadable") for problem in problems]
 
@@ -180,12 +184,19 @@ def _missing_files(study: Study, sessions: Sequence[_Session]) -> Iterator[Findi
     for role, absent in missing.items():
         names = [(job, study.name_of(path)) for job, path in absent]
         if len(absent) == expected[role] > 1:
-            text = f"none of {len(absent)} sessions has this file; the first would be {names[0][1]}"
+            text = (
+                f"none of {len(absent)} sessions has this file; correct the pattern, by which the "
+                f"first would be {names[0][1]}"
+            )
             where = {LABELS: "labels.pattern", TISSUE: "tissue"}.get(role, f"maps.{role}.pattern")
             yield Finding(problem=Problem(table="study.toml", column=where, problem=text))
             continue
         for job, name in names:
-            text = f"no such file; study.toml expects it for {job.participant_id} {job.session_id}"
+            found = "is no file" if (study.folder / name).exists() else "no such file"
+            text = (
+                f"{found}; study.toml expects it for {job.participant_id} {job.session_id}: copy "
+                "it there, or correct the pattern"
+            )
             yield Finding(problem=Problem(table=name, problem=text))
 
 

@@ -94,7 +94,10 @@ class LabelRows:
             return
         named = f"label{'s' if len(extra) > 1 else ''} {', '.join(map(str, extra))}"
         if visit[0] in self.controls:
-            text = f"has {named}, but {visit[0]} is a control (group {control_group()}): no lesions"
+            text = (
+                f"has {named}, but {visit[0]} is a control (group {control_group()}): no lesions; "
+                "correct the group, or remove the labels"
+            )
         else:
             verb = "have" if len(extra) > 1 else "has"
             text = f"{named} {verb} no row for {' '.join(visit)} in {self.raw.file}; add it"

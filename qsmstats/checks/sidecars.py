@@ -61,11 +61,15 @@ class Sidecars:
 
     def _read(self, path: Path) -> str | Problem | None:
         try:
-            unit = json.loads(path.read_text(encoding="utf-8")).get("Units")
-        except (ValueError, AttributeError, OSError) as error:
-            return Problem(
-                table=self.name_of(path), problem=f"is no JSON object ({error}); repair it"
-            )
+            content = json.loads(path.read_text(encoding="utf-8-sig"))
+        except (ValueError, RecursionError, OSError) as error:
+            reason = error.strerror if isinstance(error, OSError) else error
+            text = f"is no JSON object ({reason}); repair it"
+            return Problem(table=self.name_of(path), problem=text)
+        if not isinstance(content, dict):
+            text = f"holds {str(content)[:20]!r} and no JSON object; write {{...}} around keys"
+            return Problem(table=self.name_of(path), problem=text)
+        unit = content.get("Units")
         if unit is None or isinstance(unit, str):
             return unit
         text = f'its Units are {unit!r}; write a text such as "ppm"'

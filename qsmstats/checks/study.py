@@ -125,7 +125,8 @@ def _pattern_problems(study: Study, loaded: LoadedTables) -> list[Finding]:
     patterns = {"labels.pattern": study.labels}
     patterns |= {f"maps.{spec.name}.pattern": spec.pattern for spec in study.maps}
     patterns |= {f"tissue.{name}": pattern for name, pattern in study.tissue.items()}
-    text = f"names no {{session}}, but {several[0]} has {visits.iloc[visits.argmax()]} sessions"
+    most = visits.iloc[visits.argmax()]
+    text = f"names no {{session}}, but {several[0]} has {most} sessions; add it"
     return [
         Finding(problem=Problem(table="study.toml", column=column, problem=text))
         for column, pattern in patterns.items()

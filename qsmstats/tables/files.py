@@ -15,6 +15,7 @@ import csv
 import datetime
 import io
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,13 +70,15 @@ def read_file(path: Path, *, name: str, file: str) -> RawTable:
     reader = _READERS.get(path.suffix.lower())
     if reader is None:
         allowed = ", ".join(_READERS)
-        raise source.error(f"'{path.suffix}' is no format of a table; allowed: {allowed}")
+        raise source.error(f"'{path.suffix}' is no format of a table; save it as one of {allowed}")
     if not path.is_file():
-        raise source.error("no such file; study.toml names it under [tables]")
+        found = "is no file" if path.exists() else "no such file"
+        raise source.error(f"{found}; put it there, or correct [tables] in study.toml")
     try:
         header, rows = reader(source)
     except OSError as error:
-        raise source.error(f"cannot be read: {error.strerror or error}") from error
+        reason = error.strerror or " ".join(str(error).split())
+        raise source.error(f"cannot be read: {reason}; write it again, readable") from error
     header, rows = _without_blank(header, rows)
     _check_header(header, file)
     width = len(header)
@@ -129,7 +132,7 @@ def _read_text(source: _Source) -> tuple[list[str], Rows]:
     records = _records(source, text, delimiter)
     first = next(records, None)
     if first is None:
-        raise source.error("is empty; a table starts with a row of column names")
+        raise source.error("is empty; write a row of column names and the rows below it")
     _check_delimiter(source, first[1], delimiter)
     return first[1], list(records)
 
@@ -182,7 +185,7 @@ def _read_workbook(source: _Source) -> tuple[list[str], Rows]:
     width = max((len(row) for _, row in rows), default=0)
     rows = [(number, row + [""] * (width - len(row))) for number, row in rows]
     if not rows or not any(rows[0][1]):
-        raise source.error("holds no column names; a table starts with them", row=1)
+        raise source.error("holds no column names; write them into the first row", row=1)
     header = rows[0][1]
     # A formula that no spreadsheet program has computed reads as an empty cell.
     problems = [
@@ -203,21 +206,19 @@ def _read_workbook(source: _Source) -> tuple[list[str], Rows]:
 
 def _sheet_cells(source: _Source, *, results: bool) -> list[tuple[object, ...]]:
     """Return the cells of the table's sheet: results of formulas, or the formulas themselves."""
-    from zipfile import BadZipFile
-
     from openpyxl import load_workbook  # type: ignore[import-untyped]  # has no stubs
 
     try:
         book = load_workbook(source.path, read_only=True, data_only=results)
-    except (BadZipFile, KeyError, ValueError) as error:
+        with closing(book):
+            sheet = book[_sheet_name(source, book.sheetnames)]
+            # Some programs write a wrong size of the sheet, and openpyxl would believe it.
+            sheet.reset_dimensions()
+            return list(sheet.iter_rows(values_only=True))
+    except (InvalidDataError, OSError):
+        raise
+    except Exception as error:  # a damaged workbook breaks openpyxl in many places and ways
         raise source.error(f"is no .xlsx workbook ({error}); save it anew as .xlsx") from error
-    try:
-        sheet = book[_sheet_name(source, book.sheetnames)]
-        # Some programs write a wrong size of the sheet, and openpyxl would believe it.
-        sheet.reset_dimensions()
-        return list(sheet.iter_rows(values_only=True))
-    finally:
-        book.close()
 
 
 def _sheet_name(source: _Source, sheets: Sequence[str]) -> str:
@@ -237,7 +238,7 @@ def _read_parquet(source: _Source) -> tuple[list[str], Rows]:
     try:
         table = parquet.ParquetFile(source.path).read()
     except pyarrow.ArrowException as error:
-        raise source.error(f"is no .parquet file: {error}") from error
+        raise source.error(f"is no .parquet file: {error}; write it again") from error
     columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]
     rows = [(number, list(row)) for number, row in enumerate(zip(*columns, strict=True), start=2)]
     return [title.strip() for title in table.column_names], rows

@@ -88,7 +88,7 @@ def key_problems(
         here = raw.places["file"].iloc[position_of(error)]
         where = f"row {place['row']}" + ("" if place["file"] == here else f" of {place['file']}")
         named = _named(map(raw.file_column, key), words)
-        text = f"{named} stands already in {where}; every row needs its own key"
+        text = f"{named} stands already in {where}; correct or remove one of the two"
         yield place_problem(raw, position_of(error), key[-1], text)
 
 
@@ -119,7 +119,8 @@ def reference_problems(
             continue
         size = targets[name].known_parts(words) + 1
         text = f"{tables[name].file} has no row with {_named(key[:size], words[:size])}"
-        text += did_you_mean(targets[name].alike(words[:size]))
+        alike = did_you_mean(targets[name].alike(words[:size]))
+        text += alike or "; add the row there, or correct this one"
         yield place_problem(raw, position_of(error), key[size - 1], text)
 
 

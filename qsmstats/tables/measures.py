@@ -89,7 +89,7 @@ def widen_features(features: pd.DataFrame, region: str, keys: Sequence[str]) -> 
 
 def _check(features: pd.DataFrame, needed: Iterable[str]) -> None:
     problems = [
-        Problem(table="features", column=name, problem="the column is missing")
+        Problem(table="features", column=name, problem="the column is missing; add it")
         for name in needed
         if name not in features.columns
     ]

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.limits import braces_problem
 from qsmstats.tables.files import read_file
 from qsmstats.tables.raw import RawTable, stack_raw
 from qsmstats.tables.rules import controls
@@ -63,7 +64,8 @@ def read_parts(
     problems = _strangers(folder, pattern, known)
     asked = [word for word in missing if word not in without]
     if asked:
-        problems.append(Problem(table=pattern, problem=f"no such file for {', '.join(asked)}"))
+        text = f"no such file for {', '.join(asked)}; write it or correct tables.{name}"
+        problems.append(Problem(table=pattern, problem=text))
     parts: list[RawTable] = []
     for word in (word for word in known if word not in missing):
         try:
@@ -76,13 +78,9 @@ def read_parts(
 
 
 def _check_pattern(name: str, pattern: str) -> None:
-    text = ""
-    try:
-        pattern.format(participant="")
-    except (KeyError, IndexError, ValueError):
-        text = f"'{pattern}' may hold {PARTICIPANT} in braces and nothing else"
+    text = braces_problem(pattern, "participant")
     if name == "participants":
-        text = f"'{pattern}' holds {PARTICIPANT}, but the table of all participants is one file"
+        text = f"'{pattern}' holds {PARTICIPANT}, but all participants are in one file; name it"
     if text:
         where = f"tables.{name}"
         raise InvalidDataError([Problem(table="study.toml", column=where, problem=text)])
@@ -108,7 +106,7 @@ def _with_columns(part: RawTable, first: RawTable) -> RawTable:
     if not lacking:
         return part
     columns = ", ".join(f"'{column}'" for column in lacking)
-    text = f"the file has no column {columns}, which {first.file} has"
+    text = f"the file has no column {columns}, which {first.file} has; add it"
     return replace(part, broken=dict.fromkeys(range(len(part.cells)), text))
 
 

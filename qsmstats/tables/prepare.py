@@ -56,7 +56,8 @@ def _toml(raw: RawTable, key: str, problem: str) -> Problem:
 
 def _not_there(raw: RawTable, column: str) -> str:
     known = {word_key(name): name for name in raw.cells.columns}
-    return f"{raw.file} has no column '{column}'{did_you_mean(suggestions(column, known))}"
+    hint = did_you_mean(suggestions(column, known))
+    return f"{raw.file} has no column '{column}'{hint or '; correct the name'}"
 
 
 def _rename(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
@@ -106,6 +107,8 @@ def _missing_columns(raw: RawTable) -> list[Problem]:
         text = f"the column is missing{did_you_mean(near)}"
         if near:
             text += f'; rename it, or set columns.{column.name} = "{near[0]}" in study.toml'
+        else:
+            text += f"; add it, or name it in study.toml: tables.{raw.name}.columns.{column.name}"
         problems.append(Problem(table=raw.file, row=1, column=column.name, problem=text))
     return problems
 

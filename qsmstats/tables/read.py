@@ -167,7 +167,9 @@ def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
             continue
         problems += broken_rows(table)
         if table.cells.empty:
-            problems.append(Problem(table=table.file, problem="holds no row below its header"))
+            problems.append(
+                Problem(table=table.file, problem="holds no row below its header; fill it in")
+            )
         raw[name], found = prepare(table, spec, study.lesion_types)
         problems += found
     return {name: raw[name] for name in study.tables if name in raw}, problems

@@ -78,7 +78,10 @@ def _lesions_of_controls(raw: RawTable, frames: Mapping[str, pd.DataFrame]) -> I
     of_controls = lesions["participant_id"].isin(controls(frames["participants"]))
     for position in of_controls.to_numpy().nonzero()[0]:
         name = lesions["participant_id"].iloc[position]
-        text = f"'{name}' is a control (group {control_group()}), and controls have no lesions"
+        text = (
+            f"'{name}' is a control (group {control_group()}), and controls have no lesions; "
+            "correct the group or remove the row"
+        )
         yield place_problem(raw, int(position), "participant_id", text)
 
 
@@ -92,7 +95,7 @@ def _years(raw: RawTable, sessions: pd.DataFrame) -> Iterator[Problem]:
         first = rows.iloc[0]
         if first["years"] != 0:
             text = (
-                f"{first['years']:g} is the smallest of {first['participant_id']}; years count"
+                f"{first['years']:g} is the smallest of {first['participant_id']}; count years"
                 " from the first session, which has 0"
             )
             yield place_problem(raw, int(rows.index[0]), "years", text)

@@ -158,12 +158,12 @@ def _explain(
         return _no_identifier(word, limit)
     side = "below the minimum" if rule == "minimum" else "above the maximum"
     unit = "" if column.unit in (None, "1") else f" (unit: {column.unit})"
-    return f"{word} is {side}, {limit}{unit}"
+    return f"{word} is {side}, {limit}{unit}; correct it"
 
 
 def _required(word: str) -> str:
     found = f"'{word}' stands for a missing value" if word else "the cell is empty"
-    return f"{found}; every row needs one here"
+    return f"{found}; fill it in, every row needs one here"
 
 
 def _number_hint(word: str, schema: TableSchema) -> str:
@@ -177,5 +177,6 @@ def _no_identifier(word: str, pattern: str) -> str:
     """Say which signs an identifier may hold, and offer the word without the others."""
     allowed = " ".join(sign for sign in "-._" if re.fullmatch(pattern, f"a{sign}a"))
     fitting = re.sub(r"[^0-9A-Za-z.-]+", "-", word).strip(".-")
-    hint = f"; did you mean '{fitting}'?" if re.fullmatch(pattern, fitting) else ""
+    known = re.fullmatch(pattern, fitting)
+    hint = f"; did you mean '{fitting}'?" if known else "; use these alone"
     return f"'{word}' is no identifier: letters and digits, with {allowed} between{hint}"

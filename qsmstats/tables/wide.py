@@ -106,7 +106,7 @@ def _column_problems(
     frame: pd.DataFrame, wide: Sequence[str], new: tuple[str, str]
 ) -> list[Problem]:
     problems = [
-        Problem(table="table", column=column, problem="is no column of the table")
+        Problem(table="table", column=column, problem="is no column of the table; correct the name")
         for column in wide
         if column not in frame.columns
     ]
@@ -117,7 +117,7 @@ def _column_problems(
         if column in kept
     ]
     if new[0] == new[1]:
-        text = "cannot hold both the names and the values"
+        text = "cannot hold both the names and the values; name two columns"
         problems.append(Problem(table="table", column=new[0], problem=text))
     return problems
 

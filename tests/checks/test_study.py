@@ -76,7 +76,7 @@ def test_a_missing_image_is_invalid(folder, name):
         (
             "invalid",
             f"sub-01/ses-01/sub-01_ses-01_{name}.nii.gz: no such file; study.toml expects it for "
-            "sub-01 ses-01",
+            "sub-01 ses-01: copy it there, or correct the pattern",
         )
     ]
 
@@ -86,8 +86,9 @@ def test_a_pattern_that_no_file_follows_is_one_problem(folder):
     assert found(folder) == [
         (
             "invalid",
-            "study.toml, setting 'maps.mwf_percent.pattern': none of 5 sessions has this file; the "
-            "first would be sub-01/ses-01/sub-01_ses-01_MVFmap.nii.gz",
+            "study.toml, setting 'maps.mwf_percent.pattern': none of 5 sessions has this file; "
+            "correct the pattern, by which the first would be "
+            "sub-01/ses-01/sub-01_ses-01_MVFmap.nii.gz",
         )
     ]
 
@@ -104,7 +105,7 @@ def test_labels_of_a_control_are_a_problem(folder):
         (
             "invalid",
             "sub-04/ses-01/sub-04_ses-01_dseg.nii.gz: has labels 1, 2, 3, 4, 5, but sub-04 is a "
-            "control (group HC): no lesions",
+            "control (group HC): no lesions; correct the group, or remove the labels",
         )
     ]
 
@@ -249,7 +250,7 @@ def test_a_pattern_without_session_is_reported_where_it_matters(folder):
         (
             "invalid",
             "study.toml, setting 'maps.mwf_percent.pattern': names no {session}, but sub-01 has 2 "
-            "sessions",
+            "sessions; add it",
         )
     ]
 

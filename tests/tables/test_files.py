@@ -87,7 +87,7 @@ def test_columns_without_name_or_text_are_left_out(tmp_path):
         ("t.csv", b'a,b\n1,x\n2,"y\n', "t.csv row 3: cannot be split into cells"),
         ("t.csv", b",a\n1,x\n", "t.csv row 1: column 1 has no name"),
         ("t.csv", b"a,b,a\n1,x,2\n", "t.csv row 1, column 'a': columns 1 and 3 have this name"),
-        ("t.txt", b"a\tb\n", "'.txt' is no format of a table; allowed: .tsv, .csv, .xlsx"),
+        ("t.txt", b"a\tb\n", "'.txt' is no format of a table; save it as one of .tsv, .csv, .xlsx"),
         ("t.xlsx", b"a\tb\n", "t.xlsx: is no .xlsx workbook"),
         ("t.parquet", b"a\tb\n", "t.parquet: is no .parquet file"),
     ],
@@ -100,11 +100,11 @@ def test_what_cannot_be_read_is_one_clear_problem(tmp_path, name, data, words):
 
 def test_a_missing_file_is_named(tmp_path):
     assert problems(tmp_path / "t.tsv") == [
-        "t.tsv: no such file; study.toml names it under [tables]"
+        "t.tsv: no such file; put it there, or correct [tables] in study.toml"
     ]
     (tmp_path / "u.tsv").mkdir()
     assert problems(tmp_path / "u.tsv") == [
-        "u.tsv: no such file; study.toml names it under [tables]"
+        "u.tsv: is no file; put it there, or correct [tables] in study.toml"
     ]
 
 
@@ -115,7 +115,7 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
-    assert problems(path) == ["t.tsv: cannot be read: Permission denied"]
+    assert problems(path) == ["t.tsv: cannot be read: Permission denied; write it again, readable"]
 
 
 def workbook(path: Path, sheets: dict[str, list[list[object]]]) -> Path:

@@ -19,7 +19,9 @@ def test_a_participant_without_a_file_is_named(tmp_path):
     write_tables(tmp_path)
     (tmp_path / "sub-03" / "sub-03_sessions.tsv").unlink()
     found = messages(tmp_path)
-    assert found[0] == "{participant}/{participant}_sessions.tsv: no such file for sub-03"
+    pattern = "{participant}/{participant}_sessions.tsv"
+    remedy = "write it or correct tables.sessions"
+    assert found[0] == f"{pattern}: no such file for sub-03; {remedy}"
     # Its lesions have no session then; that much must be said too, once.
     assert len(found) == 2
     assert found[1].startswith("lesions.tsv row 17, column 'participant_id': sessions has no row")
@@ -57,7 +59,7 @@ def test_a_file_that_lacks_a_column_is_named(tmp_path):
     write_text(tmp_path / "sub-02" / "sub-02_sessions.tsv", [["session_id"], ["ses-01"]])
     assert messages(tmp_path) == [
         "sub-02/sub-02_sessions.tsv row 2: the file has no column 'years', which "
-        "sub-01/sub-01_sessions.tsv has"
+        "sub-01/sub-01_sessions.tsv has; add it"
     ]
 
 
@@ -65,7 +67,7 @@ def test_a_broken_file_leaves_the_others(tmp_path):
     write_tables(tmp_path)
     (tmp_path / "sub-04" / "sub-04_sessions.tsv").write_bytes(b"")
     assert messages(tmp_path) == [
-        "sub-04/sub-04_sessions.tsv: is empty; a table starts with a row of column names"
+        "sub-04/sub-04_sessions.tsv: is empty; write a row of column names and the rows below it"
     ]
 
 
@@ -104,7 +106,9 @@ def test_a_key_that_stands_in_another_file_is_named_with_it(tmp_path):
     lesions_per_patient(tmp_path)
     path = tmp_path / "sub-03" / "sub-03_lesions.tsv"
     path.write_text(path.read_text() + "ses-01\tL1\t9\tiso\n")
-    assert messages(tmp_path)[0].endswith("stands already in row 2; every row needs its own key")
+    assert messages(tmp_path)[0].endswith(
+        "stands already in row 2; correct or remove one of the two"
+    )
 
 
 def test_participants_that_cannot_be_read_hide_no_other_table(tmp_path):
@@ -120,6 +124,6 @@ def test_participants_that_cannot_be_read_hide_no_other_table(tmp_path):
 def test_a_pattern_with_other_braces_is_reported(tmp_path, pattern):
     toml = TOML.replace("{participant}/{participant}_sessions.tsv", pattern)
     assert messages(write_tables(tmp_path, toml=toml)) == [
-        f"study.toml, setting 'tables.sessions': '{pattern}' may hold {{participant}} in braces and "
-        "nothing else"
+        f"study.toml, setting 'tables.sessions': '{pattern}' may hold {{participant}} in braces "
+        "only; correct what stands in braces"
     ]

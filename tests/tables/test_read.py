@@ -80,7 +80,8 @@ def test_every_problem_is_raised_at_once(tmp_path):
     with pytest.raises(InvalidDataError) as caught:
         read_tables(open_study(tmp_path))
     assert sorted(str(caught.value).splitlines()) == [
-        "histology.tsv row 2, column 'brain_id': the cell is empty; every row needs one here",
+        "histology.tsv row 2, column 'brain_id': the cell is empty; fill it in, every row "
+        "needs one here",
         "lesions.tsv row 17, column 'lesion_type': 'rim' is none of isointense, hypointense, "
         "hyperintense, hypointense_rim, paramagnetic_rim; did you mean 'hypointense_rim' or "
         "'paramagnetic_rim'?",
@@ -126,11 +127,13 @@ FAULTS = {
     ),
     "age out of range": (
         change("participants", 3, "age", "315"),
-        "participants.tsv row 3, column 'age': 315 is above the maximum, 120 (unit: year)",
+        "participants.tsv row 3, column 'age': 315 is above the maximum, 120 (unit: "
+        "year); correct it",
     ),
     "age below range": (
         change("participants", 3, "age", "-0.5"),
-        "participants.tsv row 3, column 'age': -0.5 is below the minimum, 0 (unit: year)",
+        "participants.tsv row 3, column 'age': -0.5 is below the minimum, 0 (unit: "
+        "year); correct it",
     ),
     "not a number of Python's": (
         change("participants", 3, "age", "inf"),
@@ -138,7 +141,7 @@ FAULTS = {
     ),
     "label zero": (
         change("lesions", 4, "label", "0"),
-        "lesions.tsv row 4, column 'label': 0 is below the minimum, 1",
+        "lesions.tsv row 4, column 'label': 0 is below the minimum, 1; correct it",
     ),
     "label with a fraction": (
         change("lesions", 4, "label", "1.5"),
@@ -148,37 +151,37 @@ FAULTS = {
     "lesion twice": (
         repeat("lesions", 4, label="77", lesion_type="isointense"),
         "lesions.tsv row 22, column 'lesion_id': participant_id 'sub-01', session_id 'ses-01', "
-        "lesion_id 'L3' stands already in row 4; every row needs its own key",
+        "lesion_id 'L3' stands already in row 4; correct or remove one of the two",
     ),
     "label twice": (
         repeat("lesions", 4, lesion_id="new"),
         "lesions.tsv row 22, column 'label': participant_id 'sub-01', session_id 'ses-01', "
-        "label '3' stands already in row 4; every row needs its own key",
+        "label '3' stands already in row 4; correct or remove one of the two",
     ),
     "no such session": (
         repeat("lesions", 4, session_id="ses-09"),
         "lesions.tsv row 22, column 'session_id': sessions has no row with participant_id "
-        "'sub-01', session_id 'ses-09'",
+        "'sub-01', session_id 'ses-09'; add the row there, or correct this one",
     ),
     "no such lesion": (
         change("ratings", 4, "lesion_id", "L99"),
         "ratings.tsv row 4, column 'lesion_id': lesions.tsv has no row with participant_id "
-        "'sub-01', session_id 'ses-01', lesion_id 'L99'",
+        "'sub-01', session_id 'ses-01', lesion_id 'L99'; add the row there, or correct this one",
     ),
     "control with a lesion": (
         repeat("lesions", 2, participant_id="sub-04"),
         "lesions.tsv row 22, column 'participant_id': 'sub-04' is a control (group HC), and "
-        "controls have no lesions",
+        "controls have no lesions; correct the group or remove the row",
     ),
     "session without years": (
         change("sessions", 3, "years", "n/a"),
-        "sub-01/sub-01_sessions.tsv row 3, column 'years': 'n/a' stands for a missing value; every "
-        "row needs one here",
+        "sub-01/sub-01_sessions.tsv row 3, column 'years': 'n/a' stands for a missing value; fill "
+        "it in, every row needs one here",
     ),
     "first session not at 0": (
         change("sessions", 4, "years", "0.5"),
-        "sub-02/sub-02_sessions.tsv row 2, column 'years': 0.5 is the smallest of sub-02; years "
-        "count from the first session, which has 0",
+        "sub-02/sub-02_sessions.tsv row 2, column 'years': 0.5 is the smallest of sub-02; count "
+        "years from the first session, which has 0",
     ),
     "two sessions at once": (
         change("sessions", 3, "years", "0"),
@@ -188,7 +191,7 @@ FAULTS = {
     "participant twice": (
         repeat("participants", 3),
         "participants.tsv row 6, column 'participant_id': participant_id 'sub-02' stands already "
-        "in row 3; every row needs its own key",
+        "in row 3; correct or remove one of the two",
     ),
     "bad identifier": (
         change("ratings", 3, "participant_id", "sub 01"),
@@ -243,7 +246,7 @@ def test_a_missing_participant_is_said_once_for_all_its_lesions(tmp_path):
         row[0] = row[0].replace("sub-02", "sub-99")
     assert messages(write_tables(tmp_path, content)) == [
         "lesions.tsv row 12, column 'participant_id': sessions has no row with participant_id "
-        "'sub-99' (and 4 more rows: 13-16)"
+        "'sub-99'; add the row there, or correct this one (and 4 more rows: 13-16)"
     ]
 
 
@@ -251,7 +254,8 @@ def test_a_broken_key_is_not_reported_again_by_the_rows_that_point_at_it(tmp_pat
     content = tables()
     change("lesions", 4, "lesion_id", "")(content)
     assert messages(write_tables(tmp_path, content)) == [
-        "lesions.tsv row 4, column 'lesion_id': the cell is empty; every row needs one here"
+        "lesions.tsv row 4, column 'lesion_id': the cell is empty; fill it in, every row "
+        "needs one here"
     ]
 
 
@@ -266,11 +270,13 @@ def test_a_broken_row_is_one_problem(tmp_path):
 def test_a_missing_table_is_one_problem(tmp_path):
     write_tables(tmp_path)
     (tmp_path / "lesions.tsv").unlink()
-    assert messages(tmp_path) == ["lesions.tsv: no such file; study.toml names it under [tables]"]
+    assert messages(tmp_path) == [
+        "lesions.tsv: no such file; put it there, or correct [tables] in study.toml"
+    ]
     write_tables(tmp_path)
     (tmp_path / "participants.tsv").unlink()
     assert messages(tmp_path) == [
-        "participants.tsv: no such file; study.toml names it under [tables]"
+        "participants.tsv: no such file; put it there, or correct [tables] in study.toml"
     ]
 
 
@@ -278,7 +284,7 @@ def test_a_table_without_rows_is_a_problem(tmp_path):
     content = tables()
     del content["histology"][1:]
     assert messages(write_tables(tmp_path, content)) == [
-        "histology.tsv: holds no row below its header"
+        "histology.tsv: holds no row below its header; fill it in"
     ]
 
 

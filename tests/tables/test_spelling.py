@@ -95,8 +95,8 @@ def test_what_is_wrong_with_the_studys_spellings_is_said_per_line():
         "hyperintense, hypointense_rim, paramagnetic_rim; did you mean 'paramagnetic_rim'?",
         "study.toml, setting 'lesion_types.hyperintense': is a lesion type itself and cannot stand "
         "for 'isointense'; remove this line",
-        "study.toml, setting 'lesion_types.B_C': stands for 'hypointense' here and for 'isointense' "
-        "above; keep one of the two",
+        "study.toml, setting 'lesion_types.B_C': stands for 'hypointense' here and for "
+        "'isointense' above; keep one of the two",
     ]
     assert own_spelling_problems({"PRL": "paramagnetic_rim", "a": 3}, lesion_levels())[0].problem
     assert not own_spelling_problems({"isointense": "isointense"}, lesion_levels())
@@ -135,4 +135,6 @@ def test_messages_offer_a_remedy():
     )
     assert 'add "zebra" to [lesion_types] in study.toml' in unknown_level("zebra", TYPE, known)
     sex = load_schema("participants").column("sex")
-    assert unknown_level("Q", sex, known_spellings(sex, {})) == "'Q' is none of F, M"
+    assert unknown_level("Q", sex, known_spellings(sex, {})) == (
+        "'Q' is none of F, M; write one of these"
+    )
