@@ -17,7 +17,7 @@ best <- function(expression) {
 say <- function(step, seconds, criterion = NA, df = NA) cat(sprintf(
   '{"step": "%s", "seconds": %.6g, "criterion": %s, "df": %s, "peak": %.6g}\n', step, seconds,
   if (is.na(criterion)) "null" else sprintf("%.14g", criterion),
-  if (is.na(df)) "null" else sprintf("%.8g", df), memory("VmHWM") - start)); 
+  if (is.na(df)) "null" else sprintf("%.8g", df), memory("VmHWM") - start));
 invisible(gc()); start <- memory("VmRSS")
 quiet <- function(x) suppressMessages(suppressWarnings(x))
 slope <- function(table) table[if ("years" %in% rownames(table)) "years" else "age", "df"]
