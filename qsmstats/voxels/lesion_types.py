@@ -14,6 +14,14 @@ The score of a condition is by how much it is met: for a rim the smaller of its 
 The margin of a suggestion is the smallest change of any score that would alter it. A lesion
 without a core cannot show a rim, and is judged by its mean alone. The types are the levels of
 data_schemas/lesions.schema.json; the thresholds are `qsmstats.settings.LesionTypeRule`.
+
+Noise. A voxel's value varies by about one standard deviation of NAWM, so that the difference of
+the means of a and b voxels has the standard error sqrt(1 / a + 1 / b). A rim must therefore also
+stand out by `rim_noise` standard errors: beside a core of one or two voxels every shell looks like
+one. A suggestion is decided where every difference that it rests on is `decided` standard errors
+or more away from its threshold; what is not decided is a guess, and disputes no rater.
+Neighbouring voxels of QSM are not independent, which makes the true standard errors larger than
+these; partial volume draws shell and ring towards each other.
 """
 
 from __future__ import annotations
@@ -25,7 +33,7 @@ import pandas as pd
 from qsmstats.errors import UsageError
 from qsmstats.schemas import load_schema
 from qsmstats.settings import LesionTypeRule
-from qsmstats.voxels.grids import FloatArray
+from qsmstats.voxels.grids import FloatArray, IntArray
 
 __all__ = ["disputed_lesions", "suggest_lesion_types", "type_confusion"]
 
@@ -33,7 +41,8 @@ QSM = "susceptibility_ppb"
 # In the order in which they are asked for; the last one is what remains.
 _ORDER = ("paramagnetic_rim", "hypointense_rim", "hyperintense", "hypointense", "isointense")
 _EVIDENCE = ["shell_core_z", "shell_ring_z", "mean_ring_z"]
-_NEEDED = ["region", "map", "label", "z", "ring_z", "shell_core_z", "shell_ring_z"]
+_COUNTS = ["n_valid", "n_shell", "n_core", "n_ring"]
+_NEEDED = ["region", "map", "label", "z", "ring_z", "shell_core_z", "shell_ring_z", *_COUNTS]
 
 
 def suggest_lesion_types(
@@ -53,8 +62,9 @@ def suggest_lesion_types(
     DataFrame
         One row per lesion: participant_id and session_id where `features` has them, label,
         suggested_type (categorical in the schema's order; missing where NAWM or the ring is),
-        margin (standard deviations of NAWM), basis ("rim and mean", or "mean" for lesions without
-        a core) and the evidence shell_core_z, shell_ring_z and mean_ring_z.
+        margin (standard deviations of NAWM), margin_se (the smallest in standard errors), decided
+        (whether that is at least `rule.decided`), basis ("rim and mean", or "mean" for lesions
+        without a core) and the evidence shell_core_z, shell_ring_z and mean_ring_z.
 
     Raises
     ------
@@ -73,20 +83,24 @@ def suggest_lesion_types(
     keys = [name for name in ("participant_id", "session_id", "label") if name in rows.columns]
     result = rows[[*keys, "shell_core_z", "shell_ring_z"]].reset_index(drop=True)
     result["mean_ring_z"] = (rows["z"] - rows["ring_z"]).to_numpy()
-    chosen, margin = _decide(_scores(result[_EVIDENCE].to_numpy(dtype=np.float64), rule))
+    errors = _standard_errors(rows[_COUNTS].to_numpy(dtype=np.float64))
+    scores, noise = _scores(result[_EVIDENCE].to_numpy(dtype=np.float64), errors, rule)
+    chosen, margin, margin_se = _decide(scores, noise)
     known = result["mean_ring_z"].notna()
     types = load_schema("lesions").column("lesion_type").levels
     names = [_ORDER[i] if there else None for i, there in zip(chosen, known, strict=True)]
     result["suggested_type"] = pd.Categorical(names, categories=list(types))
     result["margin"] = np.where(known, margin, np.nan)
+    result["margin_se"] = np.where(known, margin_se, np.nan)
+    result["decided"] = result["margin_se"] >= rule.decided
     result["basis"] = np.where(result["shell_core_z"].notna(), "rim and mean", "mean")
-    return result[[*keys, "suggested_type", "margin", "basis", *_EVIDENCE]]
+    return result[[*keys, "suggested_type", "margin", "margin_se", "decided", "basis", *_EVIDENCE]]
 
 
 def disputed_lesions(
     features: pd.DataFrame, lesions: pd.DataFrame, *, rule: LesionTypeRule | None = None
 ) -> pd.DataFrame:
-    """List the rated lesions for which the rule proposes another type.
+    """List the rated lesions for which the rule is decided on another type.
 
     Parameters
     ----------
@@ -101,11 +115,12 @@ def disputed_lesions(
     -------
     DataFrame
         Columns of `suggest_lesion_types` and lesion_type; the clearest disagreement (the largest
-        margin) first.
+        margin in standard errors) first.
     """
     both = _beside_ratings(features, lesions, rule)
     differ = both["suggested_type"].astype("str") != both["lesion_type"].astype("str")
-    return both[differ].sort_values("margin", ascending=False, kind="stable", ignore_index=True)
+    disputed = both[differ & both["decided"]]
+    return disputed.sort_values("margin_se", ascending=False, kind="stable", ignore_index=True)
 
 
 def type_confusion(
@@ -121,18 +136,25 @@ def type_confusion(
     Returns
     -------
     DataFrame
-        lesion_type, suggested_type, n, and share of the lesions of that lesion_type; one row per
-        pair of the schema's types, those that never occur among them.
+        lesion_type, suggested_type, n, share of the lesions of that lesion_type, and n_decided;
+        one row per pair of the schema's types, those that never occur among them.
     """
     types = load_schema("lesions").column("lesion_type").levels
     both = _beside_ratings(features, lesions, rule)
-    counts = pd.crosstab(both["lesion_type"].astype("str"), both["suggested_type"].astype("str"))
-    counts = counts.reindex(index=types, columns=types, fill_value=0)
-    n = counts.to_numpy().ravel()
-    total = counts.sum(axis=1).to_numpy().repeat(len(types))
+    counts, decided = (_crossed(rows, types) for rows in (both, both[both["decided"]]))
+    n = counts.ravel()
+    total = counts.sum(axis=1).repeat(len(types))
     pairs = [(rated, proposed) for rated in types for proposed in types]
     frame = pd.DataFrame(pairs, columns=["lesion_type", "suggested_type"])
-    return frame.assign(n=n, share=np.where(total > 0, n / np.maximum(total, 1), np.nan))
+    share = np.where(total > 0, n / np.maximum(total, 1), np.nan)
+    return frame.assign(n=n, share=share, n_decided=decided.ravel())
+
+
+def _crossed(both: pd.DataFrame, types: tuple[str, ...]) -> IntArray:
+    """Count rated against suggested types, shape (n_types, n_types)."""
+    counts = pd.crosstab(both["lesion_type"].astype("str"), both["suggested_type"].astype("str"))
+    counts = counts.reindex(index=types, columns=types, fill_value=0)
+    return np.asarray(counts, dtype=np.int64)
 
 
 def _beside_ratings(
@@ -146,26 +168,43 @@ def _beside_ratings(
     return both[both["suggested_type"].notna()]
 
 
-def _scores(evidence: FloatArray, rule: LesionTypeRule) -> FloatArray:
-    """Return how far each of the first four conditions is met, shape (n, 4)."""
+def _standard_errors(counts: FloatArray) -> FloatArray:
+    """Return the standard errors of the evidence from voxel counts, shape (n, 3)."""
+    with np.errstate(divide="ignore"):
+        whole, shell, core, ring = 1 / counts.T
+    squared: FloatArray = np.column_stack([shell + core, shell + ring, whole + ring])
+    return np.sqrt(squared, out=squared)
+
+
+def _scores(
+    evidence: FloatArray, errors: FloatArray, rule: LesionTypeRule
+) -> tuple[FloatArray, FloatArray]:
+    """Return how far each of the first four conditions is met, and the standard error of that.
+
+    Shape (n, 4) each.
+    """
     contrast, edge, level = evidence.T
-    return np.column_stack(
-        [
-            np.minimum(contrast - rule.rim, edge - rule.edge),
-            np.minimum(-contrast - rule.rim, rule.level - edge),
-            level - rule.level,
-            -level - rule.level,
-        ]
-    )
+    of_contrast, of_edge, of_level = errors.T
+    with np.errstate(invalid="ignore"):  # without a core
+        rim = np.maximum(rule.rim, rule.rim_noise * of_contrast)
+        bright = np.stack([contrast - rim, edge - rule.edge])
+        dark = np.stack([-contrast - rim, rule.level - edge])
+    scores = [bright.min(axis=0), dark.min(axis=0), level - rule.level, -level - rule.level]
+    noise = [np.where(pair[0] < pair[1], of_contrast, of_edge) for pair in (bright, dark)]
+    return np.column_stack(scores), np.column_stack([*noise, of_level, of_level])
 
 
-def _decide(scores: FloatArray) -> tuple[npt.NDArray[np.intp], FloatArray]:
-    """Return the number of the first condition that holds, and the margin."""
-    scores = np.where(np.isnan(scores), -np.inf, scores)
+def _decide(
+    scores: FloatArray, noise: FloatArray
+) -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray]:
+    """Return the number of the first condition that holds, its margin, and that in noise."""
+    unknown = np.isnan(scores)
+    scores = np.where(unknown, -np.inf, scores)
     holds = np.column_stack([scores >= 0, np.ones(len(scores), dtype=np.bool_)])
     chosen = holds.argmax(axis=1)
     # What came before must stay unmet, and the chosen one met, for the suggestion to stand.
     before = np.arange(scores.shape[1]) < chosen[:, None]
     own = np.arange(scores.shape[1]) == chosen[:, None]
     distances = np.where(before, -scores, np.where(own, scores, np.inf))
-    return chosen, distances.min(axis=1)
+    in_noise = distances / np.where(unknown, 1.0, noise)
+    return chosen, distances.min(axis=1), in_noise.min(axis=1)

@@ -17,8 +17,14 @@ from .phantoms import balls, image
 RULE = LesionTypeRule(rim=1.0, edge=0.25, level=0.75)
 
 
-def features(*lesions):
-    """Return rows of one session; each lesion is (shell - core, shell - ring, mean - ring)."""
+MANY = {"n_shell": 10**8, "n_core": 10**8, "n_ring": 10**8, "n_valid": 2 * 10**8}
+
+
+def features(*lesions, **counts):
+    """Return rows of one session; each lesion is (shell - core, shell - ring, mean - ring).
+
+    By default of so many voxels that noise plays no part.
+    """
     rows = [
         {
             "participant_id": "sub-01",
@@ -30,6 +36,7 @@ def features(*lesions):
             "shell_ring_z": edge,
             "z": 0.5 + level,
             "ring_z": 0.5,
+            **(MANY | counts),
         }
         for label, (contrast, edge, level) in enumerate(lesions, start=1)
     ]
@@ -61,6 +68,7 @@ def test_the_rule_and_its_margin(lesion, expected, margin):
     suggested = suggest_lesion_types(features(lesion), rule=RULE).iloc[0]
     assert suggested["suggested_type"] == expected
     assert suggested["margin"] == pytest.approx(margin, abs=1e-12)
+    assert suggested["decided"] == (margin > 0)
     assert suggested["basis"] == ("mean" if np.isnan(lesion[0]) else "rim and mean")
 
 
@@ -72,6 +80,76 @@ def test_the_margin_is_what_it_takes_to_change_the_suggestion():
         moved = lesions + sign * (first["margin"].to_numpy()[:, None] - 1e-9)
         again = suggest_lesion_types(features(*moved), rule=RULE)
         assert (again["suggested_type"] == first["suggested_type"]).all()
+
+
+def test_a_core_of_few_voxels_shows_no_rim_by_chance():
+    # With 20 voxels of shell and one of core the standard error is 1.02.
+    few = {"n_shell": 20, "n_core": 1, "n_ring": 40, "n_valid": 21}
+    lesions = [(3.0, 0.5, 0.0), (-3.0, 0.0, 0.0), (3.1, 0.5, 0.0), (-3.1, 0.0, 0.0)]
+    suggested = suggest_lesion_types(features(*lesions, **few))
+    expected = ["isointense", "isointense", "paramagnetic_rim", "hypointense_rim"]
+    assert suggested["suggested_type"].tolist() == expected
+    large = suggest_lesion_types(features(*lesions, **few | {"n_core": 20}))
+    assert large["suggested_type"].tolist() == expected[2:] * 2
+    careless = suggest_lesion_types(features(*lesions, **few), rule=LesionTypeRule(rim_noise=0))
+    assert careless["suggested_type"].tolist() == expected[2:] * 2
+    bold = suggest_lesion_types(features(*lesions, **few), rule=LesionTypeRule(decided=0))
+    assert bold["decided"].all()
+
+
+@pytest.mark.parametrize(
+    ("lesion", "margin", "margin_se"),
+    [
+        # Mean minus ring: sqrt(1 / 25 + 1 / 100); with the core, shell minus core is further off.
+        ((np.nan, 0.3, 1.5), 0.5, 0.5 / np.sqrt(0.05)),
+        ((np.nan, 0.3, 0.5), 0.5, 0.5 / np.sqrt(0.05)),
+        ((np.nan, 0.3, -1.1), 0.1, 0.1 / np.sqrt(0.05)),
+        # Shell minus core: sqrt(1 / 16 + 1 / 9) = 5 / 12; three of them are 1.25.
+        ((2.25, 1.5, 0.9), 1.0, 1.0 * 12 / 5),
+        # The edge decides: sqrt(1 / 16 + 1 / 100).
+        ((3.0, 0.5, 0.0), 0.25, 0.25 / np.sqrt(0.0725)),
+    ],
+)
+def test_margins_are_told_in_standard_errors(lesion, margin, margin_se):
+    counts = {"n_shell": 16, "n_core": 9, "n_ring": 100, "n_valid": 25}
+    suggested = suggest_lesion_types(features(lesion, **counts)).iloc[0]
+    assert suggested["margin"] == pytest.approx(margin)
+    assert suggested["margin_se"] == pytest.approx(margin_se)
+    assert suggested["decided"] == (margin_se >= 2)
+
+
+def test_noise_alone_makes_few_rims_and_decides_for_fewer():
+    """Lesions that are NAWM: shell, core and ring are means of unit normal voxels."""
+    rng = np.random.default_rng(8)
+    n = 4000
+    for core in (1, 5, 40):
+        counts = {"n_shell": 20, "n_core": core, "n_ring": 40, "n_valid": 20 + core}
+        shell, inner, ring = (rng.normal(0, 1 / np.sqrt(k), n) for k in (20, core, 40))
+        mean = (20 * shell + core * inner) / (20 + core)
+        lesions = np.column_stack([shell - inner, shell - ring, mean - ring])
+        suggested = suggest_lesion_types(features(*lesions, **counts))
+        rims = suggested["suggested_type"].astype(str).str.endswith("rim")
+        # Three standard errors on either side are exceeded by 0.27 % of normal values, 11 of 4000;
+        # three times the root of that allows for chance.
+        assert rims.sum() <= 21
+        wrong = suggested["decided"] & (suggested["suggested_type"] != "isointense")
+        assert wrong.mean() < 0.001
+
+
+def test_undecided_suggestions_dispute_no_rater():
+    counts = {"n_shell": 16, "n_core": 9, "n_ring": 100, "n_valid": 25}
+    measured = features((0.0, 0.0, 1.3), (0.0, 0.0, 1.5), **counts)
+    lesions = pd.DataFrame(
+        {
+            "participant_id": "sub-01",
+            "session_id": "ses-1",
+            "label": pd.array([1, 2], dtype="Int64"),
+            "lesion_type": "isointense",
+        }
+    )
+    assert disputed_lesions(measured, lesions)["label"].tolist() == [2]
+    confusion = type_confusion(measured, lesions).set_index(["lesion_type", "suggested_type"])
+    assert confusion.loc[("isointense", "hyperintense"), ["n", "n_decided"]].tolist() == [2, 1]
 
 
 def test_types_are_the_schemas():
@@ -91,7 +169,8 @@ def test_thresholds_move_the_suggestion():
 def test_without_nawm_nothing_is_suggested():
     suggested = suggest_lesion_types(features((np.nan, np.nan, np.nan)))
     assert suggested["suggested_type"].isna().all()
-    assert suggested["margin"].isna().all()
+    assert suggested[["margin", "margin_se"]].isna().all(axis=None)
+    assert not suggested["decided"].any()
 
 
 def test_the_basic_table_is_not_enough(labels, values):
