@@ -19,14 +19,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from qsmstats.errors import ModelError
+from qsmstats.mixed.covariance import lower_triangle
 from qsmstats.mixed.expected import ExpectedDesign, ExpectedInference, expected_design
 from qsmstats.studies.planning.assumptions import TrialAssumptions
-from qsmstats.studies.planning.patients import OUTCOME, Trial
+from qsmstats.studies.planning.patients import Trial
 
 __all__ = [
     "PlannedTest",
@@ -37,6 +36,9 @@ __all__ = [
     "power_of_t",
     "rejections",
 ]
+
+# Least eigenvalue over trace of a covariance that an optimiser can start from.
+SINGULAR = 1e-6
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -50,8 +52,8 @@ class Refits:
     ----------
     estimate, std_error, df
         The contrast and its test.
-    converged, singular
-        How the fits ended.
+    converged, singular, refitted_singly
+        How the fits ended, and which the batch left to the ordinary search.
     n_rows, completed
         Rows seen, and the share of patients seen at the last visit.
     """
@@ -61,6 +63,7 @@ class Refits:
     df: Floats
     converged: Flags
     singular: Flags
+    refitted_singly: Flags
     n_rows: Floats
     completed: Floats
 
@@ -75,18 +78,31 @@ def analyse(trial: Trial, values: Floats) -> Refits:
     values
         Outcomes, shape (rows, simulations); NaN where not seen.
     """
-    frame = trial.frame()
-    rows = [_analyse_one(trial, frame, column) for column in values.T]
-    estimate, std_error, df, converged, singular = map(np.array, zip(*rows, strict=True))
+    fits = trial.model.design(trial.frame()).fit_outcomes(values, start=_start(trial))
+    missing = np.full(values.shape[1], np.nan)
+    tests = None
+    if set(trial.contrast) <= set(fits.terms):
+        tests = fits.wald(trial.contrast, df=trial.design.df)
     return Refits(
-        estimate=estimate,
-        std_error=std_error,
-        df=df,
-        converged=converged.astype(bool),
-        singular=singular.astype(bool),
-        n_rows=np.isfinite(values).sum(axis=0).astype(np.float64),
+        estimate=missing if tests is None else tests.estimate[:, 0],
+        std_error=missing if tests is None else tests.std_error[:, 0],
+        df=missing if tests is None else tests.df[:, 0],
+        converged=fits.converged,
+        singular=fits.singular,
+        refitted_singly=fits.refitted_singly,
+        n_rows=fits.n_obs.astype(np.float64),
         completed=_completed(trial, values),
     )
+
+
+def _start(trial: Trial) -> Floats | None:
+    """Return the assumed variances as theta; None where one is zero, a stationary point."""
+    truth = trial.assumptions
+    covariances = trial.covariances(truth)
+    if min(np.linalg.eigvalsh(one)[0] / np.trace(one) for one in covariances) < SINGULAR:
+        return None
+    factors = [np.linalg.cholesky(one) / truth.residual_sd for one in covariances]
+    return np.concatenate([factor[lower_triangle(len(factor))] for factor in factors])
 
 
 def _completed(trial: Trial, values: Floats) -> Floats:
@@ -94,19 +110,6 @@ def _completed(trial: Trial, values: Floats) -> Floats:
     last = values.reshape(len(trial.patient), len(trial.times), -1)[first, -1]
     share: Floats = np.isfinite(last).mean(axis=0)
     return share
-
-
-def _analyse_one(
-    trial: Trial, frame: pd.DataFrame, values: Floats
-) -> tuple[float, float, float, bool, bool]:
-    try:
-        fit = trial.model.fit(frame.assign(**{OUTCOME: values}))
-    except ModelError:
-        return (np.nan, np.nan, np.nan, False, False)
-    if not set(trial.contrast) <= set(fit.fixed.names):
-        return (np.nan, np.nan, np.nan, fit.info.converged, fit.info.singular)
-    row = fit.wald(trial.contrast, df=trial.design.df).estimates.iloc[0]
-    return (row["estimate"], row["std_error"], row["df"], fit.info.converged, fit.info.singular)
 
 
 def rejections(refits: Refits, significance: float, shift: float = 0.0) -> Flags:

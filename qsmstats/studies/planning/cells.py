@@ -97,7 +97,7 @@ def blocks(cell: Cell, effects: Sequence[float], simulations: int, seed: int) ->
         )
 
 
-def run_block(block: Block) -> tuple[Refits, ...]:
+def run_block(_shared: None, block: Block) -> tuple[Refits, ...]:
     """Simulate and analyse one block; one result per effect, with the same chance in all."""
     cell = block.cell
     random = _generator(block.seed, cell.patients, block.number)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -17,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
+from qsmstats.mixed.jobs import run_tasks
 from qsmstats.studies.planning.analysis import Refits, average_power, rejections
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.cells import (
@@ -31,7 +33,6 @@ from qsmstats.studies.planning.cells import (
 )
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.patients import check_trial
-from qsmstats.voxels.executors import run_jobs
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit
@@ -55,9 +56,9 @@ class TrialPower:
         conf_low and conf_high, and the number of independent simulations that would tell as much
         (effective_simulations); power_expected (without simulation); type_i_error with type_i_low
         and type_i_high; and the record of the simulations: their number, the fits without a test
-        (n_failed), not converged and singular, the share of patients seen to the end (completed),
-        and means over simulations of rows, estimate, standard error and degrees of freedom beside
-        the standard deviation of the estimates.
+        (n_failed), not converged, singular and refitted singly, the share of patients seen to the
+        end (completed), and means over simulations of rows, estimate, standard error and degrees
+        of freedom beside the standard deviation of the estimates.
     assumptions
         Every number the plan rests on, with limits, unit and source.
     seed
@@ -110,7 +111,7 @@ def trial_power(
     jobs
         Processes.
     progress
-        Called with (done, total) simulations.
+        Called with (done, total); one is a block of up to 100 simulations.
 
     Returns
     -------
@@ -206,20 +207,9 @@ def _run(
     waiting: Sequence[Sequence[Block]], jobs: int, progress: Progress | None
 ) -> list[list[tuple[Refits, ...]]]:
     """Run all blocks and return their results by cell, in order."""
-    if jobs < 1:
-        raise UsageError(f"jobs={jobs}; give the number of processes, at least 1")
-    places = [(cell, block.number) for cell, group in enumerate(waiting) for block in group]
     flat = [block for group in waiting for block in group]
-    found: dict[tuple[int, int], tuple[Refits, ...]] = {}
-    done, total = 0, sum(block.simulations for block in flat)
-    for number, result in run_jobs(run_block, flat, workers=min(jobs, max(len(flat), 1))):
-        if isinstance(result, Exception):
-            raise result
-        found[places[number]] = result
-        done += flat[number].simulations
-        if progress is not None:
-            progress(done, total)
-    return [[found[cell, block.number] for block in group] for cell, group in enumerate(waiting)]
+    results = run_tasks(run_block, None, flat, jobs=min(jobs, len(flat) or 1), progress=progress)
+    return [list(islice(results, len(group))) for group in waiting]
 
 
 def _rows(
@@ -296,6 +286,7 @@ def _record(refits: Sequence[Refits], shift: float) -> dict[str, float]:
         "n_failed": int((~tested).sum()),
         "n_unconverged": int((tested & ~whole["converged"].astype(bool)).sum()),
         "n_singular": int(whole["singular"].sum()),
+        "n_refitted_singly": int(whole["refitted_singly"].sum()),
         "mean_rows": _mean(whole["n_rows"]),
         "completed": _mean(whole["completed"]),
         "mean_estimate": _mean(used["estimate"]) + shift,
