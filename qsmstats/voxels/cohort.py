@@ -95,7 +95,7 @@ def extract_cohort(
         If the tables are not valid. What is wrong with an image is a row of `failures`.
     """
     if jobs < 1:
-        message = f"jobs is {jobs}; at least one process is needed"
+        message = f"jobs is {jobs}; at least one process is needed, as jobs=1"
         raise UsageError(message)
     todo = _chosen(session_jobs(study, tables or read_tables(study)), participants)
     call: Callable[[SessionJob], SessionResult] = extract_session
@@ -203,7 +203,8 @@ def _chosen(jobs: list[SessionJob], participants: Sequence[str] | None) -> list[
     if unknown:
         close = difflib.get_close_matches(unknown[0], known, n=1)
         hint = f"; did you mean '{close[0]}'?" if close else ""
-        message = f"'{unknown[0]}' is no participant with images to measure{hint}"
+        also = f"; name some of {', '.join(sorted(known))}"
+        message = f"'{unknown[0]}' is no participant with images to measure{hint or also}"
         raise UsageError(message)
     return [job for job in jobs if job.participant_id in wanted]
 

@@ -176,7 +176,10 @@ def _check_names(
     for argument, names in (("units", units), ("missing", missing)):
         unknown = [name for name in names if name not in maps]
         if unknown:
-            message = f"{argument} names '{unknown[0]}', which is none of maps: {', '.join(maps)}"
+            message = (
+                f"{argument} names '{unknown[0]}', which is none of maps; correct it to one of "
+                f"{', '.join(maps)}"
+            )
             raise UsageError(message)
 
 

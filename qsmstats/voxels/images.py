@@ -119,7 +119,8 @@ def open_volume(source: ImageSource, role: str) -> Volume:
     dtype = np.dtype(proxy.dtype)
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise image_error(
-            name, f"stores voxels of type {dtype}; real numbers of at most 64 bits are read"
+            name,
+            f"stores voxels of type {dtype}; convert it: real numbers of at most 64 bits are read",
         )
     if not _in_file(image):
         data = np.asanyarray(proxy)
@@ -127,7 +128,7 @@ def open_volume(source: ImageSource, role: str) -> Volume:
             name=name, grid=grid, dtype=data.dtype, data=data.reshape(grid.shape), flags=flags
         )
     path = Path(proxy.file_like)
-    _require_enough_bytes(path, name, grid, dtype)
+    _require_enough_bytes(path, name, grid, dtype, int(proxy.offset))
     return Volume(
         name=name,
         grid=grid,
@@ -173,7 +174,9 @@ def require_same_grid(reference: Volume, other: Volume) -> None:
         )
 
 
-def _require_enough_bytes(path: Path, name: str, grid: Grid, dtype: np.dtype[Any]) -> None:
+def _require_enough_bytes(
+    path: Path, name: str, grid: Grid, dtype: np.dtype[Any], offset: int
+) -> None:
     """Raise where a file cannot hold its volume, however well compressed.
 
     Damaged dimensions must be found out before memory is asked for in their size.
@@ -181,6 +184,12 @@ def _require_enough_bytes(path: Path, name: str, grid: Grid, dtype: np.dtype[Any
     if not path.exists():
         raise image_error(name, f"lacks its voxels: {path} does not exist; copy it again")
     expected, size = grid.size * dtype.itemsize, path.stat().st_size
+    if offset > size * _DEFLATE_LIMIT:
+        raise image_error(
+            name,
+            f"is damaged: by its header the voxels begin at byte {offset:.3g}, and a file of "
+            f"{size} bytes cannot hold it; copy or write it again",
+        )
     if expected > size * _DEFLATE_LIMIT:
         raise image_error(
             name,
@@ -204,7 +213,7 @@ def _load(path: Path) -> Any:
         image: Any = nib.load(path)
     except Exception as error:  # a damaged header breaks nibabel in many places and ways
         raise image_error(
-            str(path), f"cannot be read as an image ({error}); it is damaged or not NIfTI"
+            str(path), f"cannot be read as an image ({error}); copy or write it again as NIfTI"
         ) from error
     if not _in_file(image):
         kind = type(image).__name__
@@ -223,10 +232,10 @@ def _grid(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
     shape = tuple(map(int, image.shape))
     if len(shape) < 3 or any(n != 1 for n in shape[3:]):
         raise image_error(
-            name, f"has shape {_times(shape)}; one volume of three dimensions is expected"
+            name, f"has shape {_times(shape)}; cut it: one volume of three dimensions is expected"
         )
-    if 0 in shape:
-        raise image_error(name, f"has shape {_times(shape)}: it holds no voxel")
+    if min(shape) < 1:
+        raise image_error(name, f"has shape {_times(shape)}: it holds no voxel; write it again")
     affine, flags = _affine(image, name)
     grid = Grid(shape=(shape[0], shape[1], shape[2]), affine=affine)
     return grid, (*flags, "sheared_grid") if grid.sheared else flags
@@ -235,7 +244,7 @@ def _grid(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
 def _affine(image: Any, name: str) -> tuple[FloatArray, tuple[str, ...]]:
     affine = image.affine
     if affine is None:
-        raise image_error(name, "has no affine; its voxels have no place in space")
+        raise image_error(name, "has no affine; write one, or its voxels have no place")
     affine = np.array(affine, dtype=np.float64)
     if not np.isfinite(affine).all() or not abs(np.linalg.det(affine[:3, :3])) > 1e-12:
         raise image_error(name, f"has an affine without extent: {affine[:3].tolist()}; repair it")

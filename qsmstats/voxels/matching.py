@@ -67,7 +67,7 @@ def match_lesions(
         If `min_overlap` lies outside 0 to 1.
     """
     if not 0 < min_overlap <= 1:
-        message = f"min_overlap is {min_overlap}; a share above 0 and at most 1 is expected"
+        message = f"min_overlap is {min_overlap}; give a share above 0 and at most 1"
         raise UsageError(message)
     a, b, grid = _read_both(labels_a, labels_b)
     return match_groups(a, b, grid, min_overlap)

@@ -168,7 +168,7 @@ def _read(
     mask_volume = None if tissue is None else open_volume(tissue, "tissue mask")
     reference = volume or mask_volume
     if reference is None:
-        message = "neither a label image nor a tissue mask is given; there is no region to measure"
+        message = "neither a label image nor a tissue mask is given; give one to measure in"
         raise UsageError(message)
     voxels = LabelVoxels(index=_NONE, label=_NONE) if volume is None else read_labels(volume)
     if mask_volume is None:
@@ -176,7 +176,9 @@ def _read(
     require_same_grid(reference, mask_volume)
     mask = read_mask(mask_volume)
     if not mask.any():
-        raise image_error(mask_volume.name, "is an empty mask; it must hold the white matter")
+        raise image_error(
+            mask_volume.name, "is an empty mask; it must hold the white matter: mend it"
+        )
     return reference, voxels, mask
 
 

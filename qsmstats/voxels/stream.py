@@ -116,7 +116,7 @@ def read_labels(volume: Volume) -> LabelVoxels:
         raise image_error(
             volume.name,
             f"holds the negative label {label.min()} (voxel {place}); "
-            "labels are whole numbers from 1, and 0 outside lesions",
+            "labels are whole numbers from 1, and 0 outside lesions: write them so",
         )
     kept = label != 0
     return LabelVoxels(index=index[kept].astype(np.int64), label=label[kept], flags=flags)
@@ -147,7 +147,7 @@ def read_mask(volume: Volume) -> BoolArray:
         raise image_error(
             volume.name,
             f"is no mask: its values run from {low:g} to {high:g}; a mask holds 0 and one other "
-            "value, or probabilities from 0 to 1",
+            "value, or probabilities from 0 to 1: write one of these",
         )
     return mask
 
@@ -160,7 +160,9 @@ def _whole_numbers(volume: Volume, stored: npt.NDArray[Any]) -> tuple[IntArray, 
     values = volume.values(stored)
     if not np.isfinite(values).all() or np.abs(values).max(initial=0) >= 2**63:
         bad = values[~np.isfinite(values) | (np.abs(values) >= 2**63)][0]
-        raise image_error(volume.name, f"holds the label {bad}; labels are whole numbers from 1")
+        raise image_error(
+            volume.name, f"holds the label {bad}; labels are whole numbers from 1: correct it"
+        )
     rounded = np.rint(values)
     residual = np.abs(values - rounded)
     allowed = SCALED_RESIDUAL if volume.scaled else UNSCALED_RESIDUAL

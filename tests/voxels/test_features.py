@@ -378,7 +378,7 @@ def test_lesions_of_a_session_on_another_grid_are_left_out_with_a_flag(
     ("arguments", "message"),
     [
         ({"maps": {}}, "maps is empty"),
-        ({"units": {"ndi": "percent"}}, "units names 'ndi', which is none of maps: mwf_percent"),
+        ({"units": {"ndi": "percent"}}, "units names 'ndi', which is none of maps; correct it"),
         ({"missing": {"ndi": 0}}, "missing names 'ndi'"),
         ({"units": {MAP: "ppm"}}, "'ppm' is no unit of map 'mwf_percent'; allowed: percent"),
         ({"labels": None}, "neither a label image nor a tissue mask"),

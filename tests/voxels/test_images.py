@@ -77,7 +77,7 @@ def test_a_single_volume_of_four_dimensions_is_a_volume(save, values):
 @pytest.mark.parametrize("shape", [(4, 5, 6, 2), (4, 5), (4, 5, 6, 1, 3)])
 def test_more_or_less_than_one_volume(save, shape):
     message = failure(save(np.zeros(shape, np.float32)))
-    assert f"has shape {' x '.join(map(str, shape))}; one volume of three dimensions" in message
+    assert f"has shape {' x '.join(map(str, shape))}; cut it: one volume of three" in message
 
 
 @pytest.mark.parametrize("kind", [np.complex64, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])])
@@ -105,6 +105,22 @@ def test_an_unknown_code_of_units(save, values):
 
     path = edited(save(values, "units.nii"), spoil)
     assert "xyzt_units holds 5, no code of NIfTI" in failure(path)
+
+
+def test_a_header_that_puts_the_voxels_beyond_the_file(save, values):
+    def spoil(header):
+        header["vox_offset"] = 1e30
+
+    words = failure(edited(save(values, "offset.nii"), spoil))
+    assert "the voxels begin at byte 1e+30, and a file of" in words
+
+
+def test_a_negative_extent_holds_no_voxel(save, values):
+    def spoil(header):
+        header["dim"][1] = -3
+
+    words = failure(edited(save(values, "negative.nii"), spoil))
+    assert ": it holds no voxel; write it again" in words
 
 
 @pytest.mark.parametrize(("unit", "factor"), [("micron", 1e3), ("meter", 1e-3)])
