@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import math
 import re
 import shlex
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import pandas as pd
 import pytest
 
 import qsmstats
+from qsmstats import schemas
 from qsmstats.schemas import load_schema, map_schemas
 
 ROOT = Path(qsmstats.__file__).parents[1]
@@ -272,3 +275,29 @@ def test_every_page_is_in_the_table_of_contents():
     index = (ROOT / "docs" / "index.md").read_text()
     listed = set(re.findall(r"^([\w-]+)$", index, re.MULTILINE))
     assert {page.stem for page in (ROOT / "docs").glob("*.md")} - {"index"} <= listed
+
+
+def test_a_map_is_added_by_the_schema_alone(study_copy, tmp_path, monkeypatch):
+    """What CONTRIBUTING.md shows is all that a new map takes."""
+    [(code, _)] = blocks(ROOT / "CONTRIBUTING.md", "json")
+    [(name, added)] = json.loads(code).items()
+    shutil.copytree(ROOT / "data_schemas", tmp_path / "data_schemas")
+    path = tmp_path / "data_schemas" / "features.schema.json"
+    schema = json.loads(path.read_text())
+    next(field for field in schema["fields"] if "maps" in field)["maps"][name] = added
+    path.write_text(json.dumps(schema))
+    for image in study_copy.rglob("*_MWFmap.nii.gz"):
+        image.rename(image.with_name(image.name.replace("MWFmap", "R2starmap")))
+    monkeypatch.setattr(schemas, "_folder", lambda: tmp_path / "data_schemas")
+    load_schema.cache_clear()
+    map_schemas.cache_clear()
+    try:
+        qsmstats.init_study(study_copy, force=True)
+        text = (study_copy / "study.toml").read_text()
+        (study_copy / "study.toml").write_text(text.replace('# unit = "hz"', 'unit = "hz"'))
+        study = qsmstats.open_study(study_copy)
+        features = qsmstats.extract_cohort(study, participants=["sub-001"]).features
+    finally:
+        load_schema.cache_clear()
+        map_schemas.cache_clear()
+    assert set(features["map"]) == {"susceptibility_ppb", name, "ndi"}
