@@ -54,7 +54,7 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
         try:
             problem = _problem(parse_formula(text), own, study.outcomes[0], compared)
         except FormulaError as error:
-            problem = f"{error}; correct the formula"
+            problem = str(error)
         except InvalidDataError:
             problem = None  # a logarithm of a made-up value, say: the data will tell
         if problem:

@@ -173,11 +173,12 @@ def _response(terms: Terms, frame: ModelFrame, text: str) -> Matrix:
     for name in terms.variables:
         if frame.variables[name].levels is not None:
             raise InvalidDataError(
-                f"the outcome '{text}' needs numbers, but column '{name}' holds categories"
+                f"the outcome '{text}' needs numbers, but column '{name}' holds categories; "
+                "name a column of numbers"
             )
     values = evaluate(terms.formula, frame.data)[0]
     if values.shape[1] != 1:
-        raise InvalidDataError(f"the outcome '{text}' makes {values.shape[1]} columns; one is used")
+        raise InvalidDataError(f"the outcome '{text}' makes {values.shape[1]} columns; name one")
     return values[:, 0].copy()
 
 
@@ -186,7 +187,7 @@ def _residuals(frame: ModelFrame, weights: Sequence[str]) -> Residuals:
     categories = [name for name in weights if name not in numbers]
     if len(numbers) > 1 or len(categories) > 1:
         raise UsageError(
-            f"weights={list(weights)}: at most one column of prior weights and one of categories"
+            f"weights={list(weights)}; give at most one column of numbers and one of categories"
         )
     prior = frame.data[numbers[0]].to_numpy() if numbers else None
     if prior is not None and not np.all(prior > 0):
@@ -215,7 +216,9 @@ def _reduce(y: Matrix, basis: Matrix, text: str) -> tuple[Matrix, float, Matrix]
     scale = float(np.sqrt(np.mean(rest**2)))
     if scale <= NOTHING_LEFT * size or size == 0.0:
         what = "constant" if np.ptp(y) == 0.0 else "reproduced exactly by the fixed part"
-        raise NotIdentifiedError(f"the outcome '{text}' is {what}: there is no variance to divide")
+        raise NotIdentifiedError(
+            f"the outcome '{text}' is {what}: there is no variance to divide; choose another"
+        )
     return rest / scale, scale, projection + again
 
 

@@ -194,7 +194,7 @@ def random_design(
         values, spec, raw = evaluate(terms.formula, frame.data)
         names = tuple(_rename(name, terms.renames) for name in raw)
     if not names:
-        raise FormulaError(f"{label}: the random term has no column")
+        raise FormulaError(f"{label}: the random term has no column; write 1 before '|'")
     design = RandomDesign(
         label=label,
         grouping=grouping,
@@ -214,12 +214,13 @@ def _rename(name: str, renames: Mapping[str, str]) -> str:
 def _new_frame(frame: pd.DataFrame, variables: Mapping[str, Variable]) -> pd.DataFrame:
     missing = [name for name in variables if name not in frame.columns]
     if missing:
-        raise InvalidDataError(f"the new data lack the columns {', '.join(missing)}")
+        raise InvalidDataError(f"the new data lack the columns {', '.join(missing)}; add them")
     columns = {name: variable.coerce(frame[name]) for name, variable in variables.items()}
     made = pd.DataFrame(columns, index=frame.index)
     holes = [name for name in made.columns if made[name].isna().any()]
     if holes:
-        raise InvalidDataError(f"the new data have missing values in {', '.join(holes)}")
+        text = f"the new data have missing values in {', '.join(holes)}; fill them in"
+        raise InvalidDataError(text)
     return made
 
 

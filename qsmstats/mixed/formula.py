@@ -112,7 +112,9 @@ def parse_formula(text: str) -> ParsedFormula:
         if bar is None:
             fixed.append(f"{sign} {part}")
         elif sign == "-":
-            raise FormulaError(f"'- {part}' in '{text}': a random term cannot be subtracted")
+            raise FormulaError(
+                f"'- {part}' in '{text}': a random term cannot be subtracted; leave it out"
+            )
         else:
             random.extend(_expand(*bar, part))
     if not random:
@@ -147,11 +149,11 @@ def _characters(text: str) -> Iterator[tuple[int, str, int]]:
             continue
         depth -= char in _CLOSE
         if depth < 0:
-            raise FormulaError(f"'{text}': a bracket is closed that was never opened")
+            raise FormulaError(f"'{text}': a bracket is closed that was never opened; remove it")
         yield index, char, depth
         depth += char in _OPEN
     if depth or quote:
-        raise FormulaError(f"'{text}': a bracket or quote is never closed")
+        raise FormulaError(f"'{text}': a bracket or quote is never closed; close it")
 
 
 def _split(text: str, marks: str) -> list[tuple[str, str]]:
@@ -172,7 +174,7 @@ def _additive_parts(text: str) -> list[tuple[str, str]]:
         if piece.strip():
             parts.append((mark or "+", piece.strip()))
         elif mark:
-            raise FormulaError(f"'{text}': nothing stands after '{mark}'")
+            raise FormulaError(f"'{text}': nothing stands after '{mark}'; complete or remove it")
     return parts
 
 

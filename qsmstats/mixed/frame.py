@@ -56,7 +56,7 @@ class Variable:
             known = ", ".join(map(str, self.levels))
             raise InvalidDataError(
                 f"column '{self.name}' holds '{unknown[0]}', which the fit has not seen; "
-                f"its levels are {known}"
+                f"use one of its levels {known}"
             )
         categories = pd.Index(self.levels)
         return pd.Series(pd.Categorical(values, categories=categories), index=column.index)
@@ -122,7 +122,10 @@ def model_frame(
     kept = np.flatnonzero(~gone)
     if not kept.size:
         counts = ", ".join(f"{name}: {count}" for name, count in dropped.items()) or "nothing"
-        raise InvalidDataError(f"no complete row is left of {len(data)} (missing: {counts})")
+        raise InvalidDataError(
+            f"no complete row is left of {len(data)} (missing: {counts}); fill these in, or leave "
+            "what is missing out of the formula"
+        )
     frame = pd.DataFrame(
         {
             name: _complete(column.reset_index(drop=True), kept if dropped else None)
@@ -150,8 +153,8 @@ def _require(data: pd.DataFrame, names: Collection[str]) -> None:
                 raise InvalidDataError(f"the data hold two columns named '{name}'; keep one")
             continue
         close = difflib.get_close_matches(name, map(str, data.columns), n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
-        raise FormulaError(f"the data have no column '{name}'{hint}")
+        hint = f"did you mean '{close[0]}'?" if close else "correct the name"
+        raise FormulaError(f"the data have no column '{name}'; {hint}")
 
 
 def _column(column: pd.Series, name: str, is_factor: bool) -> pd.Series:  # noqa: FBT001
@@ -192,7 +195,7 @@ def _numeric(column: pd.Series, name: str) -> pd.Series:
     try:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     except (TypeError, ValueError) as error:
-        raise InvalidDataError(f"column '{name}' must hold numbers: {error}") from None
+        raise InvalidDataError(f"column '{name}' must hold numbers: {error}; correct it") from None
     if infinite := np.flatnonzero(np.isinf(values)).tolist():
         raise InvalidDataError(
             f"column '{name}' is infinite in {len(infinite)} rows (first: row position "

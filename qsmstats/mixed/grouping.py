@@ -62,7 +62,7 @@ class Grouping:
         """Group of each row of new data, shape (m,); -1 for a group the fit has not seen."""
         missing = [name for name in self.names if name not in frame.columns]
         if missing:
-            raise InvalidDataError(f"the new data lack the columns {', '.join(missing)}")
+            raise InvalidDataError(f"the new data lack the columns {', '.join(missing)}; add them")
         mixed = np.zeros(len(frame), dtype=np.int64)
         known = np.ones(len(frame), dtype=bool)
         for name, values in zip(self.names, self.values, strict=True):
@@ -95,7 +95,8 @@ def grouping(
         codes, values = columns[name]
         size *= len(values)
         if size > 2**62:
-            raise InvalidDataError(f"grouping {':'.join(names)} has too many combinations to code")
+            text = f"grouping {':'.join(names)} has too many combinations; join them to one column"
+            raise InvalidDataError(text)
         mixed = mixed * len(values) + codes
     observed, dense = compress(mixed, size)
     distinct = tuple(columns[name][1] for name in names)

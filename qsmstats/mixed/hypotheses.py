@@ -45,7 +45,7 @@ def term_hypotheses(fit: MixedFit, kind: int) -> dict[str, Matrix]:
         If `kind` is none of 1, 2, 3.
     """
     if kind not in (1, 2, 3):
-        raise UsageError(f"type={kind!r} is none of 1, 2, 3")
+        raise UsageError(f"type={kind!r} is none of 1, 2, 3; use one of them")
     terms = fit.fixed.terms
     columns = {term.label: _kept_columns(fit, term) for term in terms}
     tested = [term for term in terms if term.label != "Intercept"]
@@ -146,11 +146,11 @@ def named_contrasts(
         if rows.ndim != 2 or rows.shape[1] != len(names):
             raise UsageError(
                 f"a contrast matrix needs one column per coefficient ({len(names)}), "
-                f"not shape {rows.shape}"
+                f"not shape {rows.shape}; give one weight for each"
             )
         return [_label(dict(zip(names, row, strict=True))) for row in rows.tolist()], rows
     if not contrasts:
-        raise UsageError("no contrast is given")
+        raise UsageError("contrasts is empty; name a coefficient with its weight, as {'age': 1}")
     if all(isinstance(value, Mapping) for value in contrasts.values()):
         return list(contrasts), np.array([_row(value, names) for value in contrasts.values()])
     return [_label(contrasts)], _row(contrasts, names)[None]
@@ -160,7 +160,7 @@ def _row(weights: Mapping[str, float], names: Sequence[str]) -> Matrix:
     row = pd.Series(0.0, index=list(names))
     for name, weight in weights.items():
         if name not in row.index:
-            raise UsageError(f"'{name}' is no coefficient; there are {', '.join(names)}")
+            raise UsageError(f"'{name}' is no coefficient; use some of {', '.join(names)}")
         row[name] = float(weight)
     return np.asarray(row, dtype=np.float64)
 

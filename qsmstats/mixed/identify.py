@@ -43,7 +43,8 @@ def check_rows(fixed: FixedDesign, n: int) -> None:
     most = max(fixed.factors, key=lambda name: len(fixed.factors[name]), default=None)
     hint = "" if most is None else f" ('{most}' alone has {len(fixed.factors[most])} levels)"
     raise NotIdentifiedError(
-        f"{n} rows cannot identify {len(fixed.names)} fixed effects and a residual variance{hint}"
+        f"{n} rows cannot identify {len(fixed.names)} fixed effects and a residual variance{hint}; "
+        "use fewer"
     )
 
 
@@ -54,12 +55,13 @@ def check_groups(random: Sequence[RandomColumns], n: int) -> None:
         groups = int(np.count_nonzero(np.bincount(part.codes)))
         if groups < 2:
             raise NotIdentifiedError(
-                f"{label}: there is one group only; a variance between groups needs at least two"
+                f"{label}: there is one group only; a variance between groups needs at least two: "
+                "remove the term"
             )
         if groups * width >= n:
             raise NotIdentifiedError(
                 f"{label}: {groups} groups with {width} random effects each against {n} rows; "
-                "its variance cannot be told from the residual variance"
+                "its variance cannot be told from the residual variance: remove the term"
             )
 
 

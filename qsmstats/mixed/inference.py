@@ -134,7 +134,7 @@ def adjusted_covariance(fit: Fitted, df: Method = "satterthwaite") -> Matrix:
 def tidy(inference: RowInference, level: float = 0.95) -> pd.DataFrame:
     """Estimates with t tests and confidence limits, one row each."""
     if not 0.0 < level < 1.0:
-        raise UsageError(f"level={level!r}: a confidence level lies between 0 and 1")
+        raise UsageError(f"level={level!r}: a confidence level lies between 0 and 1; give 0.95")
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = inference.estimate / inference.std_error
     half = stats.t.ppf(0.5 + level / 2.0, inference.df) * inference.std_error
@@ -202,7 +202,7 @@ def _approximation(moments: Moments, df: str) -> _Approximation:
     if df == "residual":
         total = float(moments.stratum_sizes.sum())
         return _Fixed(moments, total - len(moments.basis))
-    raise UsageError(f"df={df!r} is none of {', '.join(METHODS)}")
+    raise UsageError(f"df={df!r} is none of {', '.join(METHODS)}; use one of them")
 
 
 class _Fixed:

@@ -117,7 +117,7 @@ def _groups(fit: MixedFit, by: str) -> tuple[Codes, list[object]]:
     unknown = [name for name in names if name not in fit.frame.data]
     if unknown:
         known = ", ".join(map(str, fit.frame.data.columns))
-        msg = f"influence(by={by!r}): the model uses no column {unknown[0]!r}; it uses {known}"
+        msg = f"influence(by={by!r}): the model uses no column {unknown[0]!r}; name one of {known}"
         raise UsageError(msg)
     grouped = fit.frame.data.groupby(names, observed=True, sort=True)
     codes: Codes = np.asarray(grouped.ngroup(), dtype=np.int64)

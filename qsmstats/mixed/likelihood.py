@@ -33,7 +33,8 @@ __all__ = ["Objective", "Point", "Profile", "profile"]
 Matrix = NDArray[np.float64]
 
 REPRODUCED = (
-    "the random effects reproduce the outcome to within rounding: no residual variance is left"
+    "the random effects reproduce the outcome to within rounding: no residual variance is left; "
+    "remove a random term"
 )
 
 # Residual variance, in units of the outcome's, below which differences of squares hold no digits.

@@ -72,7 +72,8 @@ class MixedModel:
         for column, kind in self.contrasts.items():
             if kind not in CONTRASTS:
                 raise UsageError(
-                    f"contrasts of '{column}' are '{kind}', which is none of {', '.join(CONTRASTS)}"
+                    f"contrasts of '{column}' are '{kind}', which is none of "
+                    f"{', '.join(CONTRASTS)}; use one of them"
                 )
 
     def fit(
@@ -157,7 +158,7 @@ class MixedModel:
 
 def _check_method(method: str) -> None:
     if method not in ("reml", "ml"):
-        raise UsageError(f"method={method!r} is none of reml, ml")
+        raise UsageError(f"method={method!r} is none of reml, ml; use one of them")
 
 
 def join(model: MixedModel, method: Likelihood, engine: Engine, solution: Solution) -> MixedFit:

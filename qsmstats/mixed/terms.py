@@ -80,7 +80,7 @@ def read_terms(
         formula = Formula(_r_spelling(text, names))
     except (FormulaicError, SyntaxError) as error:
         first = str(error).splitlines()[0]
-        raise FormulaError(f"'{text}' cannot be read as a formula: {first}") from None
+        raise FormulaError(f"'{text}' cannot be read as a formula: {first}; correct it") from None
     uses = [use for factor in _factors(formula) for use in _uses(factor, names)]
     numeric = {name for name, as_factor in uses if not as_factor}
     variables = tuple(dict.fromkeys(name for name, _ in uses))
@@ -113,7 +113,7 @@ def evaluate(
         with np.errstate(all="ignore"):
             made = spec.get_model_matrix(data, context=_CONTEXT, output="numpy", na_action="ignore")
     except FormulaicError as error:
-        raise FormulaError(f"the formula cannot be evaluated: {error}") from None
+        raise FormulaError(f"the formula cannot be evaluated: {error}; correct it") from None
     matrix = np.asarray(made, dtype=np.float64)
     names = tuple(made.model_spec.column_names)
     if not np.isfinite(matrix.sum()):

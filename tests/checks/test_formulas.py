@@ -34,7 +34,7 @@ def test_a_formula_that_can_be_read_is_no_problem(tmp_path, name, formula):
 @pytest.mark.parametrize(
     ("name", "formula", "words"),
     [
-        ("baseline", "{outcome} ~ lesion_type + (1 | participant_id", "is never closed; correct"),
+        ("baseline", "{outcome} ~ lesion_type + (1 | participant_id", "is never closed; close it"),
         ("baseline", "{outcome} ~ lesion_type + age", "names no random term: add one"),
         ("baseline", "{outcome} ~ lesion_type + agee + (1 | sex)", "did you mean 'age'?; correct"),
         ("baseline", "{outcome} ~ lesion_type + (1 | patient)", "no table has a column 'patient'"),
