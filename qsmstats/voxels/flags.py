@@ -18,6 +18,7 @@ FLAGS = {
     "cut_by_mask": "some voxels of the lesion lie outside the white-matter mask",
     "deeper_than_profile": "some voxels lie deeper than the last layer of the profile",
     "grid_not_in_mm": "the header declares micron or metre; converted to mm",
+    "labels_empty": "the label image holds no label",
     "labels_rounded": "stored labels were not whole numbers and were rounded",
     "mask_missing": "no white-matter mask: the ring may hold other tissue, and there is no NAWM",
     "nawm_unusable": "no voxel is far from all lesions, or NAWM has no spread (MAD 0): no z",

@@ -59,7 +59,8 @@ class LabelVoxels:
     label
         Shape (n,); label of each, at least 1.
     flags
-        `labels_rounded` where stored values were not whole numbers.
+        `labels_rounded` where stored values were not whole numbers, `labels_empty` where there are
+        none.
     """
 
     index: IntArray
@@ -119,6 +120,8 @@ def read_labels(volume: Volume) -> LabelVoxels:
             "labels are whole numbers from 1, and 0 outside lesions: write them so",
         )
     kept = label != 0
+    if not kept.any():
+        flags = (*flags, "labels_empty")
     return LabelVoxels(index=index[kept].astype(np.int64), label=label[kept], flags=flags)
 
 

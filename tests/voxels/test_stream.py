@@ -267,6 +267,7 @@ def test_nan_and_infinite_voxels_are_counted_and_left_out(save, labels, values):
 def test_an_empty_label_image_has_no_voxels(save):
     voxels = read_labels(open_volume(save(np.zeros((4, 4, 4), np.int16)), "labels"))
     assert len(voxels.index) == len(voxels.label) == 0
+    assert voxels.flags == ("labels_empty",)
 
 
 MASKS = {
