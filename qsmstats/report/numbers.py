@@ -53,8 +53,15 @@ def number(value: object, digits: int = 3) -> str:
         return fixed(value, 0)
     exponent = _exponent(value, digits)
     if not -5 < exponent < 9:
-        return f"{value:.{digits - 1}e}".replace("-", "−")
+        return _by_powers(value, digits)
     return fixed(value, max(0, digits - 1 - exponent))
+
+
+def _by_powers(value: float, digits: int) -> str:
+    """Write "6.58 × 10⁻¹⁰"."""
+    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
+    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+    return f"{mantissa.replace('-', '−')}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{power}"
 
 
 def _exponent(value: float, digits: int) -> int:
@@ -188,11 +195,12 @@ def share_text(numerator: float, denominator: float) -> str:
 
 
 def share_interval(low: object, high: object, denominator: float) -> str:
-    """Write an interval of a proportion of `denominator` cases, such as "48 to 97 %"."""
+    """Write an interval of a proportion of `denominator` cases, such as "48 to 97 %", unbroken."""
     decimals = _share_decimals(denominator)
     if not (_is_number(low) and _is_number(high)):
         return MISSING
-    return f"{fixed(100 * low, decimals)} to {percent(high, decimals)}"
+    said = f"{fixed(100 * low, decimals)} to {percent(high, decimals)}"
+    return said.replace(" ", "\N{NO-BREAK SPACE}")
 
 
 def _share_decimals(denominator: float) -> int:

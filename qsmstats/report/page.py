@@ -22,6 +22,7 @@ from qsmstats.report.sections import (
     cohort,
     histology,
     lesions,
+    planning,
     raters,
     record,
     summary,
@@ -94,13 +95,15 @@ def _sections(context: Context) -> list[Section]:
         trajectory.section,
         histology.section,
         raters.section,
+        planning.section,
         checks.section,
         record.limits,
         record.methods,
         record.provenance,
         record.failures,
     )
-    return [part(context) for part in parts]
+    made = (part(context) for part in parts)
+    return [section for section in made if section is not None]
 
 
 def _render(context: Context, sections: list[Section]) -> str:

@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,11 +11,22 @@ from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
 from qsmstats.report.figures.flow import flow_diagram
 from qsmstats.report.figures.forests import forest
 from qsmstats.report.figures.layers import layer_profile
+from qsmstats.report.figures.pairs import pair_triangle
+from qsmstats.report.figures.panels import label_lowest
 from qsmstats.report.figures.rainclouds import rainclouds
 from qsmstats.report.figures.stard import stard_diagram
-from qsmstats.report.figures.trajectories import trajectory
+from qsmstats.report.figures.trajectories import mean_lines, trajectory
 from qsmstats.report.names import lesion_types
-from qsmstats.report.style import STYLES, colour, drawing, inline_svg, marker, svg
+from qsmstats.report.style import (
+    PHONE,
+    STYLES,
+    colour,
+    drawing,
+    inline_svg,
+    is_narrow,
+    marker,
+    svg,
+)
 
 
 @pytest.fixture
@@ -227,3 +240,118 @@ def test_the_stard_diagram_without_results_ends_with_the_steps(axes):
     steps = pd.DataFrame({"text": ["eligible"], "aside": [""]})
     stard_diagram(steps, pd.DataFrame(columns=["result", "outcome"]), axes)
     assert [text.get_text() for text in axes.texts] == ["eligible"]
+
+
+def phone(inches=3.65):
+    return Figure(figsize=(inches, 4))
+
+
+def test_what_is_narrow_is_told_by_the_letters():
+    for style, narrow in [(PHONE, True), (STYLES["single"], True), (STYLES["double"], False)]:
+        with drawing(style):
+            assert is_narrow(Figure(figsize=(style.width, 3))) is narrow
+
+
+def test_in_a_narrow_forest_labels_and_short_numbers_stand_above_their_intervals():
+    axes = phone().add_subplot()
+    frame = pd.DataFrame(
+        {
+            "label": ["first", "second"],
+            "estimate": [1.0, 2.0],
+            "conf_low": [0.5, 1.0],
+            "conf_high": [1.5, 3.0],
+            "text": ["1.0 (0.5 to 1.5), 0.04", None],
+            "brief": ["1.0 (0.5 to 1.5)", None],
+        }
+    )
+    forest(frame, axes, column_title="estimate")
+    heights = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert set(heights) == {"first", "1.0 (0.5 to 1.5)", "second"}
+    assert heights["first"] == heights["1.0 (0.5 to 1.5)"] > 1 > heights["second"] > 0
+    assert list(axes.get_yticks()) == []
+
+
+def test_a_pair_has_its_cell_in_the_row_of_its_first_and_the_column_of_its_second(axes):
+    contrasts = pd.DataFrame(
+        {
+            "contrast": [
+                "isointense - hypointense",
+                "isointense - hyperintense",
+                "hypointense - hyperintense",
+            ],
+            "estimate": [10.884, -8.43, -19.31],
+            "std_error": [0.35, 0.15, 0.37],
+            "p_value": [1e-9, 1e-9, 0.2],
+            "p_adjusted": [1e-9, 0.01, 0.6],
+        }
+    )
+    levels = ["isointense", "hypointense", "hyperintense"]
+    pair_triangle(contrasts, axes, levels=levels, alpha=0.05, name_rows=True)
+    cells = {text.get_text(): text.get_position()[0] for text in axes.texts}
+    rows = {text.get_text(): round(text.get_position()[1]) for text in axes.texts}
+    assert cells == {"10.88": 1, "<0.001": 1, "−8.43": 2, "0.010": 2, "−19.31": 2, "0.60": 2}
+    # The first level is on top, as its cloud is.
+    assert (rows["10.88"], rows["−8.43"], rows["−19.31"]) == (2, 2, 1)
+    faces = [box.get_facecolor() for box in axes.patches]
+    assert faces[0] == faces[1] != faces[2] == (1, 1, 1, 1)
+    assert labels(axes) == ["isointense", "hypointense"]
+
+
+def test_the_means_of_all_types_have_a_line_and_a_marker_each(axes):
+    means = pd.DataFrame(
+        {
+            "lesion_type": ["paramagnetic_rim"] * 2 + ["isointense"] * 2,
+            "years": [2.0, 0.0, 0.0, 2.0],
+            "estimate": [3.0, 4.0, 5.0, 6.0],
+            "conf_low": [2.0, 3.0, 4.0, 5.0],
+            "conf_high": [4.0, 5.0, 6.0, 7.0],
+        }
+    )
+    mean_lines(means, axes, by="lesion_type")
+    ends = {line.get_label(): line for line in axes.lines if line.get_linestyle() == "None"}
+    assert set(ends) == {"isointense", "PRL"}
+    np.testing.assert_array_equal(ends["PRL"].get_ydata(), [4, 3])
+    assert ends["PRL"].get_marker() == marker("paramagnetic_rim")
+
+
+def test_the_lowest_panel_of_each_column_carries_the_axis():
+    panels = list(Figure().subplots(2, 3, sharex=True).flat)[:5]
+    label_lowest(panels, 3, "years")
+    assert [panel.get_xlabel() for panel in panels] == ["", "", "years", "years", "years"]
+
+
+def test_narrow_flow_diagrams_break_their_lines():
+    axes = phone().add_subplot()
+    steps = pd.DataFrame(
+        {"text": ["imaged\n12 participants, 14 sessions", "read"], "aside": ["lost\n2, 3", ""]}
+    )
+    flow_diagram(steps, axes)
+    assert [text.get_text() for text in axes.texts if text.get_text()] == [
+        "imaged\n12 participants\n14 sessions",
+        "lost\n2\n3",
+        "read",
+    ]
+
+
+def test_the_narrow_stard_diagram_has_its_branches_below_one_another():
+    axes = phone().add_subplot()
+    steps = pd.DataFrame({"text": ["eligible", "analysed"], "aside": ["", ""]})
+    branches = pd.DataFrame({"result": ["QSM: a", "QSM: b"], "outcome": ["a 3", "b 2"]})
+    stard_diagram(steps, branches, axes)
+    heights = {text.get_text(): text.get_position()[1] for text in axes.texts if text.get_text()}
+    assert heights["analysed"] > heights["QSM: a"] == heights["a 3"] > heights["QSM: b"]
+    assert axes.get_ylim()[0] < heights["b 2"]
+
+
+def test_a_lean_drawing_keeps_its_texts_and_what_is_referred_to():
+    with drawing(STYLES["screen"]):
+        figure = Figure(figsize=(2, 2))
+        axes = figure.add_subplot()
+        axes.plot([1, 2], "o")
+        axes.text(1, 1, "estimate 0.123456")
+        document = svg(figure)
+    assert "estimate 0.123456" in document
+    assert not re.search(r'\bd="[^"]*\d\.\d{3}', document)
+    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', document))
+    assert used == set(re.findall(r' id="([^"]+)"', document))
+    assert document.count("font-family") == 1

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from qsmstats.report.tables import MOST_ROWS, display
+from qsmstats.report.tables import MOST_ROWS, display, turned
 
 
 def titles(block):
@@ -45,7 +45,9 @@ def test_a_column_of_very_different_sizes_keeps_three_digits_in_each_cell():
 
 def test_very_small_numbers_are_not_written_as_zero():
     frame = pd.DataFrame({"term": ["a"], "gradient_norm": [2.0199e-10]})
-    assert texts(display(frame, slug="t", caption="c")) == [["a", "2.02e−10"]]
+    assert texts(display(frame, slug="t", caption="c")) == [
+        ["a", "2.02 × 10⁻¹⁰".replace(" ", "\N{NO-BREAK SPACE}")]
+    ]
 
 
 def test_a_text_that_never_changes_is_said_once():
@@ -104,4 +106,32 @@ def test_coefficients_are_named_in_words():
         "intercept",
         "sex: male − female",
         "(sex: male − female) × time (years)",
+    ]
+
+
+def test_coefficients_of_unlike_size_are_each_written_to_their_own_error():
+    frame = pd.DataFrame(
+        {
+            "term": ["Intercept", "age"],
+            "estimate": [-24.47220, 0.0096],
+            "std_error": [0.7526, 0.01352],
+            "conf_low": [-25.956, -0.0172],
+            "conf_high": [-22.988, 0.0364],
+        }
+    )
+    rows = display(frame, slug="t", caption="c").rows
+    assert [(row[1].text, row[1].aside, row[2].text) for row in rows] == [
+        ("−24.47", "(−25.96 to −22.99)", "0.75"),
+        ("0.010", "(−0.017 to 0.036)", "0.014"),
+    ]
+
+
+def test_a_table_of_one_row_becomes_a_list():
+    frame = pd.DataFrame({"formula": ["y ~ x"], "n_obs": [1200], "df": [3.0]})
+    block = turned(display(frame, slug="t", caption="c", titles={"n_obs": "observations"}))
+    assert titles(block) == ["what", "value"]
+    assert texts(block) == [
+        ["formula", "y ~ x"],
+        ["observations", "1,200"],
+        ["degrees of freedom", "3.0"],
     ]

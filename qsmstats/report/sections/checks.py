@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sized
 
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section
 from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
+from qsmstats.report.figures.panels import columns_without_hole, label_lowest
 from qsmstats.report.names import outcome_title, outcome_words, present_levels, short_title, tissues
 from qsmstats.report.sections.context import Context
 from qsmstats.report.style import is_narrow
@@ -21,6 +23,8 @@ STUDIES = {
     "trajectory": "change over time",
 }
 COLUMNS, NARROW_COLUMNS = 3, 2
+# Of a panel's title, in letters.
+LONGEST_LINE = 20
 
 
 def section(context: Context) -> Section:
@@ -42,8 +46,8 @@ def section(context: Context) -> Section:
     return Section(anchor="checks", title="Model checks", blocks=tuple(blocks))
 
 
-def _columns(figure: Figure) -> int:
-    return NARROW_COLUMNS if is_narrow(figure) else COLUMNS
+def _columns(figure: Figure, panels: Sized) -> int:
+    return columns_without_hole(len(panels), NARROW_COLUMNS if is_narrow(figure) else COLUMNS)
 
 
 def _lines(panels: Sized, columns: int) -> int:
@@ -58,11 +62,12 @@ def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]
     effects = context.results.rows(f"{folder}/random_effects", outcome)
     if {"group", "term", "estimate"} <= set(effects.columns):
         for (group, term), rows in effects.groupby(["group", "term"], sort=False):
-            name = f"{term_titler([str(term)])(term)},\n{group_title(str(group))}"
+            whose = textwrap.fill(group_title(str(group)), LONGEST_LINE)
+            name = f"{term_titler([str(term)])(term)},\n{whose}"
             panels[name] = rows["estimate"]
 
     def paint(figure: Figure) -> None:
-        columns = _columns(figure)
+        columns = _columns(figure, panels)
         flat = list(figure.subplots(_lines(panels, columns), columns, squeeze=False).flat)
         for axes, (name, values) in zip(flat, panels.items(), strict=False):
             normal_quantiles(values, axes)
@@ -73,7 +78,7 @@ def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]
     block = context.plates.draw(
         f"{folder}/{outcome}_quantiles",
         paint,
-        height=2.6 * _lines(panels, COLUMNS),
+        height=2.6 * _lines(panels, columns_without_hole(len(panels), COLUMNS)),
         narrow_height=2.3 * _lines(panels, NARROW_COLUMNS),
         caption=f"Normal quantile plots, {outcome_words(outcome)}.",
         reading="Dots on the grey line: as a normal law would have it. Ends that bend away mean"
@@ -91,21 +96,22 @@ def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
     levels = present_levels(residuals["level"], tissues())
 
     def paint(figure: Figure) -> None:
-        columns = _columns(figure)
+        columns = _columns(figure, levels)
         shape = (_lines(levels, columns), columns)
-        panels = figure.subplots(*shape, squeeze=False, sharey=True, sharex=True)
-        for axes, level in zip(panels.flat, levels, strict=False):
+        panels = list(figure.subplots(*shape, squeeze=False, sharey=True, sharex=True).flat)
+        for axes, level in zip(panels, levels, strict=False):
             residuals_fitted(residuals[residuals["level"] == level], axes, level=level)
             axes.set_title(short_title(level), loc="left")
-        for axes in panels.flat[len(levels) :]:
+        for axes in panels[len(levels) :]:
             axes.set_visible(False)
+        label_lowest(panels[: len(levels)], columns)
         figure.supxlabel("fitted value", size="medium")
         figure.supylabel("residual", size="medium")
 
     block = context.plates.draw(
         f"{folder}/{outcome}_residuals",
         paint,
-        height=0.4 + 1.7 * _lines(levels, COLUMNS),
+        height=0.4 + 1.7 * _lines(levels, columns_without_hole(len(levels), COLUMNS)),
         narrow_height=0.4 + 1.5 * _lines(levels, NARROW_COLUMNS),
         caption=f"Residuals against fitted values, {outcome_words(outcome)}, by type.",
         reading="A level black line means no trend left over; a cloud as high at the left as at the"

@@ -10,9 +10,10 @@ import pandas as pd
 
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, TableBlock
 from qsmstats.report.names import in_words, outcome_title, outcome_words, present_levels
+from qsmstats.report.numbers import counted
 from qsmstats.report.plates import Plates
 from qsmstats.report.results import Results
-from qsmstats.report.tables import display
+from qsmstats.report.tables import display, turned
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study
@@ -88,16 +89,19 @@ class Context:
         without: tuple[str, ...] = (),
         titles: Mapping[str, str] | None = None,
         keep: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+        notes_below: bool = False,
     ) -> TableBlock | None:
         """Return a table of results for the page; None where it has no rows.
 
-        `keep` chooses among its rows; the other arguments are those of `tables.display`.
+        `keep` chooses among its rows, and `notes_below` writes their notes below the table; the
+        other arguments are those of `tables.display`.
         """
         rows = self.results.rows(name, outcome)
         shown = rows if keep is None or rows.empty else keep(rows)
         if shown.empty:
             return None
-        left = len(rows) - len(shown)
+        gone = len(rows) - len(shown)
+        left = [f"{counted(gone, 'further row')} in the file."] if gone else []
         shown = shown.drop(columns=list(without), errors="ignore")
         if outcome is not None:
             shown = shown.drop(columns="outcome", errors="ignore")
@@ -110,7 +114,7 @@ class Context:
             only=only or None,
             titles=titles,
             ci=self.ci,
-            note=f"{left} further rows stand in the file." if left else "",
+            note=" ".join([*left, *(_notes_of(shown) if notes_below else ())]),
         )
 
 
@@ -123,13 +127,20 @@ def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
         "variances": f"Variance components: {what}",
         "models": f"What was fitted, and how the fit ended: {what}",
     }
-    tables = (
+    tables = [
         context.display(f"{folder}/{name}", caption, outcome=outcome, titles=RECORD_TITLES)
         for name, caption in captions.items()
+    ]
+    blocks = tuple(
+        turned(table) if len(table.rows) == 1 else table for table in tables if table is not None
     )
-    blocks = tuple(table for table in tables if table is not None)
     summary = f"The model of {outcome_words(outcome)} in full: tests, coefficients, variances, fit"
     return [Details(summary=summary, blocks=blocks)] if blocks else []
+
+
+def _notes_of(rows: pd.DataFrame) -> list[str]:
+    found = rows["note"].dropna().unique().tolist() if "note" in rows else []
+    return [f"{in_words(str(text)).capitalize()}." for text in found if text]
 
 
 def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> list[str]:

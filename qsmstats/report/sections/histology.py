@@ -101,7 +101,9 @@ def _main_table(context: Context) -> list[TableBlock]:
             "class": rows["class"],
             "measure": [_measure(str(name)) for name in rows["measure"]],
             "share": [
-                f"{share_text(k, n)} ({count(k)} of {count(n)})"
+                # Without a line break among the counts.
+                f"{share_text(k, n)} "
+                + f"({count(k)} of {count(n)})".replace(" ", "\N{NO-BREAK SPACE}")
                 for k, n in zip(rows["numerator"], rows["denominator"], strict=True)
             ],
             "recommended": _limits(rows, "recommended"),

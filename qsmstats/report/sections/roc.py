@@ -15,7 +15,7 @@ from qsmstats.report.style import is_narrow
 
 __all__ = ["roc_blocks"]
 
-AREAS = ("feature", "class_", "estimate", "n", "n_positive", "method", "role", "note")
+AREAS = ("feature", "class_", "estimate", "n", "n_positive", "method")
 CUTOFFS = (
     *("feature", "class_", "rule", "threshold", "sensitivity"),
     *("specificity", "youden", "corrected_youden", "n", "n_positive"),
@@ -59,6 +59,7 @@ def roc_blocks(context: Context) -> list[Block]:
             "Areas under the ROC curves",
             only=AREAS,
             titles={"estimate": "area"},
+            notes_below=True,
         ),
         context.display(
             "histology/cutoffs",

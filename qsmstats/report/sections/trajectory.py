@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section, TableBlock
 from qsmstats.report.figures.forests import forest, forest_height
+from qsmstats.report.figures.panels import columns_without_hole, label_lowest
 from qsmstats.report.figures.trajectories import mean_lines, trajectory
 from qsmstats.report.names import (
     comma_unit,
@@ -107,11 +105,13 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
         return []
     levels = present_levels(means[column])
     # One more panel for the means of all types, where it fills a hole and leaves none.
-    together = len(levels) > 1 and (len(levels) + 1) % _columns(len(levels), COLUMNS) == 0
+    wide = columns_without_hole(len(levels), COLUMNS)
+    slim = columns_without_hole(len(levels), NARROW_COLUMNS)
+    together = len(levels) > 1 and (len(levels) + 1) % wide == 0
     cells = len(levels) + together
 
     def paint(figure: Figure) -> None:
-        columns = _columns(len(levels), NARROW_COLUMNS if is_narrow(figure) else COLUMNS)
+        columns = slim if is_narrow(figure) else wide
         grid = figure.subplots(
             -(-cells // columns), columns, sharex=True, sharey=True, squeeze=False
         )
@@ -123,15 +123,15 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
             mean_lines(means, panels[cells - 1], by=column)
         for axes in panels[cells:]:
             axes.set_visible(False)
-        _share_labels(panels[:cells], columns)
+        label_lowest(panels[:cells], columns, "years")
         figure.supylabel(with_unit(outcome_plain(outcome), outcome), size="medium")
         panels[0].set_ylim(*_limits(lesions[outcome], means))
 
     block = context.plates.draw(
         f"trajectory/{outcome}_trajectories",
         paint,
-        height=0.5 + 2.0 * -(-cells // _columns(len(levels), COLUMNS)),
-        narrow_height=0.5 + 1.9 * -(-cells // _columns(len(levels), NARROW_COLUMNS)),
+        height=0.5 + 2.0 * -(-cells // wide),
+        narrow_height=0.5 + 1.9 * -(-cells // slim),
         caption=f"{outcome_title(outcome)} over time, by the type at the first session.",
         reading="Each faint line is one lesion seen at two sessions or more; the black line is the"
         f" model's mean with its {context.ci} (shaded), its ends marked as the type is everywhere"
@@ -142,24 +142,11 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
     return [block]
 
 
-def _columns(levels: int, most: int) -> int:
-    return 2 if levels == 4 else min(most, levels)
-
-
 def _limits(values: pd.Series, means: pd.DataFrame) -> tuple[float, float]:
     low, high = values.quantile([0.002, 0.998])
     low, high = min(low, means["conf_low"].min()), max(high, means["conf_high"].max())
     margin = 0.04 * (high - low)
     return low - margin, high + margin
-
-
-def _share_labels(panels: Sequence[Axes], columns: int) -> None:
-    for index, axes in enumerate(panels):
-        # The last panel of each column carries the axis, also where a panel below is hidden.
-        last = index + columns >= len(panels)
-        axes.tick_params(labelbottom=last)
-        if last:
-            axes.set_xlabel("years")
 
 
 def _slopes(context: Context, outcome: str) -> list[FigureBlock]:

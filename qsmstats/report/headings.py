@@ -1,0 +1,101 @@
+"""Titles of the columns of tables: short, with what they stand for, and which of them phones show.
+
+Columns are recognised by the names that every estimate of this project carries.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from qsmstats.report.blocks import Column
+
+__all__ = ["adjustment", "column_head", "heading"]
+
+_TITLES = {
+    "adjust": "adjusted by",
+    "class_": "class",
+    "conf": "CI",
+    "corrected_youden": "J, corrected",
+    "den_df": "den. df",
+    "file": "file",
+    "hedges_g": "g",
+    "lesion_type": "type",
+    "level": "type",
+    "mean_ring_z": "mean − ring (z)",
+    "n_clusters": "brains",
+    "num_df": "num. df",
+    "other_term": "with",
+    "p_adjusted": "adj. p",
+    "p_value": "p",
+    "sd": "SD",
+    "shell_core_z": "shell − core (z)",
+    "shell_ring_z": "shell − ring (z)",
+    "std_dev": "SD",
+    "std_error": "SE",
+    "threshold": "cut-off",
+    "youden": "J",
+}
+# What a short title stands for.
+_FULL = {
+    "conf_low_adjusted": "confidence interval adjusted for the number of comparisons",
+    "corrected_youden": "Youden index less the optimism of a cut-off chosen in the same data",
+    "den_df": "denominator degrees of freedom",
+    "df": "degrees of freedom",
+    "hedges_g": "Hedges' g: difference in units of the model's total standard deviation",
+    "num_df": "numerator degrees of freedom",
+    "p_adjusted": "p adjusted for the number of comparisons",
+    "p_value": "p, not adjusted",
+    "sd": "standard deviation",
+    "std_dev": "standard deviation",
+    "std_error": "standard error",
+    "youden": "Youden index: sensitivity + specificity − 1",
+}
+_METHODS = {
+    "bonferroni": "Bonferroni's method",
+    "fdr_bh": "Benjamini and Hochberg's method",
+    "holm": "Holm's method",
+    "sidak": "Šidák's method",
+    "tukey": "Tukey's method",
+}
+_MINOR = {"den_df", "df", "num_df", "statistic", "std_error"}
+# Units that column names end with.
+_UNITS = {"mm3": "mm³", "mm": "mm", "ppb": "ppb", "percent": "%"}
+
+
+def heading(name: str, titles: Mapping[str, str]) -> str:
+    """Return the title of a column.
+
+    Parameters
+    ----------
+    name
+        Name in the frame; an interval by the name of its lower end.
+    titles
+        Column -> title, before the usual ones; "conf" is the title of the interval.
+    """
+    if name == "conf_low_adjusted":
+        return f"adj. {titles['conf']}"
+    stem = name.removesuffix("_low")
+    known = titles.get(stem) or titles.get(name) or _TITLES.get(stem)
+    if known:
+        return known
+    words = stem.removeprefix("n_").replace("_", " ")
+    for suffix, unit in _UNITS.items():
+        if words.endswith(f" {suffix}"):
+            return f"{words.removesuffix(suffix)}({unit})"
+    return words
+
+
+def column_head(frame: pd.DataFrame, name: str, titles: Mapping[str, str]) -> Column:
+    """Return the head of a column of a frame; arguments as `heading` takes them."""
+    said = heading(name, titles)
+    if name == "statistic":
+        said = "F" if "num_df" in frame else "t" if "df" in frame else said
+    numeric = pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool
+    return Column(title=said, numeric=numeric, full=_FULL.get(name, ""), minor=name in _MINOR)
+
+
+def adjustment(method: str) -> str:
+    """Return the sentence that names how p-values were adjusted."""
+    return "Not adjusted." if method == "none" else f"Adjusted by {_METHODS.get(method, method)}."

@@ -1,0 +1,139 @@
+"""Planning a trial: power curves, sizes, and the numbers they rest on; where a plan was made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Paragraph, Section
+from qsmstats.report.figures.power import power_curves
+from qsmstats.report.names import outcome_short, outcome_words, unit_text
+from qsmstats.report.numbers import percent, signed
+from qsmstats.report.plates import Plates
+from qsmstats.report.results import Results
+from qsmstats.report.sections.context import Context, notes
+from qsmstats.report.style import figure_style
+from qsmstats.report.tables import display
+
+__all__ = ["draw_power_curves", "section"]
+
+FIGURE = "planning/power_curves"
+SIZES = {
+    "fraction_of_slope": "of the slope",
+    "patients": "patients per control arm",
+    "conf": "Monte-Carlo interval",
+    "patients_expected": "expected, not simulated",
+    "type_i_error": "type I error",
+}
+
+
+def section(context: Context) -> Section | None:
+    """Return the section on planning; None where no plan was made."""
+    sizes = context.results.rows("planning/sizes")
+    if sizes.empty:
+        return None
+    blocks: list[Block] = [Paragraph(text=str(text)) for text in sizes["answer"]]
+    blocks.append(
+        Notice(
+            text="A plan is no better than its assumptions. What the data told, with its limits,"
+            " and what was assumed stand in the table of assumptions below.",
+            warning=False,
+        )
+    )
+    blocks += [*notes(context, "planning"), *_figure(context), *_tables(context, sizes)]
+    return Section(anchor="planning", title="Planning a trial", blocks=tuple(blocks))
+
+
+def draw_power_curves(out: Path, *, style: str = "screen") -> None:
+    """Draw the power curves of an output folder's plan beside its tables."""
+    plates = Plates(folder=out, style=figure_style(style))
+    _figure(Context(results=Results(folder=out), plates=plates, study=None))
+
+
+def _figure(context: Context) -> list[FigureBlock]:
+    power = context.results.rows("planning/power")
+    sizes = context.results.rows("planning/sizes")
+    if power.empty or sizes.empty:
+        return []
+    asked = float(sizes["power_asked"].iloc[0])
+    outcome = str(power["outcome"].iloc[0])
+    labels = _labels(power, outcome)
+
+    def paint(figure: Figure) -> None:
+        power_curves(
+            power,
+            figure.add_subplot(),
+            asked=asked,
+            sizes=sizes,
+            labels=labels,
+            level_tested=float(power["significance"].iloc[0]),
+        )
+
+    simulations = int(power["simulations"].max())
+    dots = (
+        f"Points: share of {simulations:,} simulated trials that show the effect, with the 95 %"
+        " Monte-Carlo interval; lines: the power expected without simulation."
+        " Grey: the share that shows an effect where there is none, which should be on the grey"
+        " line."
+        if simulations
+        else "Lines: the power expected without simulation."
+    )
+    spoken = "; ".join(str(text) for text in sizes["answer"])
+    visits = str(power["visits"].iloc[0])
+    return [
+        context.plates.draw(
+            FIGURE,
+            paint,
+            height=4.2,
+            narrow_height=4.6,
+            caption=f"Power to see a treatment change the slope of {outcome_words(outcome)} in"
+            f" {str(power['target'].iloc[0]).replace('_', ' ')} lesions; visits at {visits} years,"
+            f" dropout {power['dropout'].iloc[0]}.",
+            reading=f"{dots} Numbers in colour: patients in the control arm for a power of"
+            f" {percent(asked, 0)}. The curves take the assumptions as true.",
+            alt=f"Power curves of {len(labels)} effects. {spoken}",
+        )
+    ]
+
+
+def _labels(power: pd.DataFrame, outcome: str) -> list[str]:
+    """Name the effects in units per year and, where there is a slope, as its share."""
+    rows = power.drop_duplicates("effect")
+    rows = rows.iloc[np.argsort(rows["effect"].abs().to_numpy(), kind="stable")]
+    unit = unit_text(outcome)
+    smallest = float(rows["effect"].abs().min()) or 1.0
+    decimals = max(0, 1 - int(np.floor(np.log10(smallest))))
+    return [
+        f"{signed(row['effect'], decimals)} {unit} per year".replace("  ", " ")
+        + (
+            f" ({percent(row['fraction_of_slope'], 0)} of the slope)"
+            if pd.notna(row["fraction_of_slope"])
+            else ""
+        )
+        for _, row in rows.iterrows()
+    ]
+
+
+def _tables(context: Context, sizes: pd.DataFrame) -> list[Block]:
+    short = outcome_short(str(sizes["outcome"].iloc[0]))
+    asked = percent(float(sizes["power_asked"].iloc[0]), 0)
+    shown = display(
+        sizes.drop(columns=["answer", "outcome", "power_asked", "maximum"]),
+        slug="table-planning-sizes",
+        caption=f"Patients in the control arm for a power of {asked}, by change of the slope of"
+        f" {short} per year",
+        file="planning/sizes.tsv",
+        titles=SIZES,
+    )
+    captions = {
+        "assumptions": "What the plan rests on: estimated with its limits, or assumed",
+        "sensitivity": "Expected power and size with one number at a confidence limit",
+        "power": "Power and type I error of every size and effect, with the record of the fits",
+        "models": "The trajectory model behind the assumptions, and how the fit ended",
+    }
+    folded = (context.display(f"planning/{name}", words) for name, words in captions.items())
+    blocks = tuple(block for block in folded if block is not None)
+    return [shown, Details(summary="Assumptions, sensitivity and every size", blocks=blocks)]
