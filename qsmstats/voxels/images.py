@@ -213,7 +213,9 @@ def _load(path: Path) -> Any:
         image: Any = nib.load(path)
     except Exception as error:  # a damaged header breaks nibabel in many places and ways
         raise image_error(
-            str(path), f"cannot be read as an image ({error}); copy or write it again as NIfTI"
+            str(path),
+            f"cannot be read as an image ({error}): it is damaged or not NIfTI; copy or write it "
+            "again as NIfTI",
         ) from error
     if not _in_file(image):
         kind = type(image).__name__
