@@ -118,10 +118,10 @@ def clustered_counts(successes: ArrayLike, trials: ArrayLike) -> ClusteredCounts
     if x.shape != n.shape or x.ndim != 1:
         raise UsageError(f"successes {x.shape} and trials {n.shape}; give two equal vectors")
     if not (np.all(np.isfinite(x) & np.isfinite(n)) and np.all((x >= 0) & (x <= n))):
-        raise UsageError("each cluster needs finite counts with 0 <= successes <= trials")
+        raise UsageError("successes or trials are out of range; give 0 <= successes <= trials")
     x, n = x[n > 0], n[n > 0]
     if not n.size:
-        raise UsageError("no cluster holds a trial; a proportion needs at least one")
+        raise UsageError("trials are 0 in every cluster; give at least one")
     total = float(n.sum())
     p = float(x.sum()) / total
     clusters = n.size
@@ -358,7 +358,7 @@ def rao_scott_test(groups: Sequence[ClusteredCounts]) -> tuple[float, int, float
         If a group has one cluster only, or its design effect is 0.
     """
     if len(groups) < 2:
-        raise UsageError(f"{len(groups)} group; a test of equality needs at least two")
+        raise UsageError(f"{len(groups)} group; give at least two to compare")
     for group in groups:
         _several(group)
     effects = [_unfloored(group) for group in groups]

@@ -108,7 +108,7 @@ def _checked(counts: ArrayLike) -> Floats:
         )
     table = np.asarray(table[table.sum(axis=1) > 0], dtype=np.float64)
     if not np.any(table.sum(axis=1) >= 2):
-        raise UsageError("no unit has two ratings; agreement needs units rated at least twice")
+        raise UsageError("no unit has two ratings; give units rated at least twice")
     return table
 
 
@@ -207,7 +207,7 @@ def fleiss_null_test(counts: ArrayLike) -> tuple[float, float]:
     table = _checked(counts)
     raters = table.sum(axis=1)
     if np.unique(raters).size != 1:
-        raise UsageError("the null error of Fleiss' kappa needs equally many ratings per unit")
+        raise UsageError("ratings per unit differ; give equally many for Fleiss' null error")
     m, n = float(raters[0]), table.shape[0]
     p = table.sum(axis=0) / (n * m)
     spread = float(np.sum(p * (1.0 - p)))

@@ -76,7 +76,7 @@ def consensus(
         ratings, unit=unit, rater=rater, rating=rating, cluster=None, categories=categories
     )
     if adjudicator is not None and adjudicator not in data.raters:
-        raise UsageError(f"adjudicator is {adjudicator!r}; the raters are {data.raters}")
+        raise UsageError(f"adjudicator is {adjudicator!r}; name one of {data.raters}")
     names = np.array([*data.categories, None], dtype=object)
     given: NDArray[np.object_] = names[data.codes]
     voting = [k for k, name in enumerate(data.raters) if name != adjudicator]

@@ -68,7 +68,7 @@ def intraclass_correlation(
     """
     absent = [name for name in [*target, rater, value] if name not in measurements.columns]
     if absent:
-        raise UsageError(f"no column {absent}; the table has {list(measurements.columns)}")
+        raise UsageError(f"no column {absent}; name some of {list(measurements.columns)}")
     if measurements.duplicated([*target, rater]).any():
         raise InvalidDataError(
             f"column '{value}': a target was measured twice by one rater; keep one value"

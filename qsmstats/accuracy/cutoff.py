@@ -109,7 +109,7 @@ def _draws(
     if cluster is not None:
         names, codes = np.unique(np.asarray(cluster), return_inverse=True)
         if codes.shape != truth.shape:
-            raise UsageError(f"{codes.size} cluster labels for {truth.size} lesions")
+            raise UsageError(f"{codes.size} cluster labels for {truth.size} lesions; give one each")
         if names.size >= SMALL_NUMBER_OF_CLUSTERS:
             shares = np.full(names.size, 1.0 / names.size)
             return random.multinomial(names.size, shares, n_resamples)[:, codes], "clusters"

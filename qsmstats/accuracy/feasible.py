@@ -285,7 +285,7 @@ def feasible_joint_tables(
     limit = 3 * n if search_to is None else search_to
     _check_total(limit, "search_to")
     if len(published) < 2:
-        raise UsageError(f"{len(published)} class; for one class use feasible_tables")
+        raise UsageError(f"{len(published)} class; use feasible_tables for one")
     classes, top = tuple(published), max(n, limit)
     targets = [_percentages(published[name], top) for name in classes]
     small = [_tables(wanted, n) for wanted in targets]

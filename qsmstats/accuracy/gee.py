@@ -150,9 +150,9 @@ def fit_gee(
             f" 'independence' or 'exchangeable', and one of {GEE_COVARIANCES}"
         )
     if counts.n_clusters < 2:
-        raise NotIdentifiedError("one cluster only: a robust standard error needs at least two")
+        raise NotIdentifiedError("one cluster only: a robust standard error needs two; add some")
     if counts.unanimous:
-        raise NotIdentifiedError("GEE refused: all trials agree, so that the logit is infinite")
+        raise NotIdentifiedError("GEE refused: all trials agree, the logit is infinite; use wilson")
     correlation = 0.0 if working == "independence" else _exchangeable(counts)
     p = _weighted_proportion(counts, correlation)
     weights = 1.0 / (1.0 + (counts.trials - 1.0) * correlation)

@@ -66,7 +66,7 @@ def critical_value(level: float, df: float = math.inf) -> float:
     if not 0.0 < level < 1.0:
         raise UsageError(f"level is {level!r}; give a confidence level between 0 and 1, as 0.95")
     if not df > 0.0:
-        raise UsageError(f"df is {df!r}; an interval needs at least one degree of freedom")
+        raise UsageError(f"df is {df!r}; give at least one degree of freedom")
     return float(stats.t.isf((1.0 - level) / 2.0, df))
 
 

@@ -55,7 +55,7 @@ def _collected(
         frame.insert(0, "class_", name)
         frames.append(frame)
     if not frames:
-        raise UsageError("no lesion has both readings; there is nothing to count per cluster")
+        raise UsageError("no lesion has both readings; give both, as there is nothing to count")
     return pd.concat(frames, ignore_index=True)
 
 

@@ -354,10 +354,10 @@ def clustered_pair_test(
     if not (b.shape == c.shape == n.shape and b.ndim == 1):
         raise UsageError(f"shapes {b.shape}, {c.shape}, {n.shape}; give three equal vectors")
     if np.any((b < 0) | (c < 0) | (b + c > n) | (n <= 0)):
-        raise UsageError("each cluster needs trials, and no more discordant pairs than trials")
+        raise UsageError("a cluster has no trial, or more discordant pairs than trials; correct it")
     clusters = b.size
     if clusters < 2:
-        raise NotIdentifiedError("one cluster only: a clustered test needs at least two")
+        raise NotIdentifiedError("one cluster only: a clustered test needs two; use mcnemar")
     differences = b - c if method == "obuchowski" else (b - c) / n
     scale = (clusters - 1) / clusters if method == "obuchowski" else 1.0
     spread = float(differences @ differences)

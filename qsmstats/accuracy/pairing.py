@@ -233,12 +233,12 @@ def pair_classes(
     wanted = [index_test, reference_standard, *([] if cluster is None else [cluster]), *key]
     absent = [name for name in wanted if name not in table.columns]
     if absent:
-        raise UsageError(f"no column {absent} in the table; it has {list(table.columns)}")
+        raise UsageError(f"no column {absent} in the table; name some of {list(table.columns)}")
     if index_test == reference_standard:
         raise UsageError(f"index test and reference standard are both {index_test!r}; give two")
     contradictions = _mapping_problems(mapping, unmapped, indeterminate_levels)
     if contradictions or not mapping:
-        raise UsageError("\n".join(contradictions) or "the mapping names no class")
+        raise UsageError("\n".join(contradictions) or "mapping is empty; name the classes")
     classes = tuple(mapping)
     levels = {level: k for k, name in enumerate(classes) for level in mapping[name]}
     index, problems = _codes(table[index_test], levels, unmapped, indeterminate_levels)

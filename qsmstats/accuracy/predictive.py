@@ -188,7 +188,7 @@ def compare_predictive_values(
         ("npv", _results(without, with_condition, 1)),
     ):
         if min(results.first.sum(), results.second.sum()) == 0:
-            raise UsageError(f"{measure}: one of the tests has no result of that sign")
+            raise UsageError(f"{measure}: a test has no result of that sign; leave it out")
         for method, statistic in (
             ("generalised_score", _generalised_score(results)),
             ("weighted_generalised_score", _weighted_score(results)),
@@ -237,7 +237,7 @@ def compare_likelihood_ratios(
     for measure, k in (("lr_positive", 0), ("lr_negative", 1)):
         hits, alarms = (_share_ratio(table, k) for table in tables)
         if min(hits[0], hits[1], alarms[0], alarms[1]) == 0.0:
-            raise UsageError(f"{measure}: a share is zero, so that the ratio has no logarithm")
+            raise UsageError(f"{measure}: a share is zero, and its logarithm none; leave it out")
         first, second = hits[0] / alarms[0], hits[1] / alarms[1]
         error = math.sqrt(hits[2] + alarms[2])
         rows.append(_ratio_row(measure, (first, second), first / second, error, level, "gu_pepe"))

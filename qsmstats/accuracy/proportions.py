@@ -154,7 +154,9 @@ def cluster_bootstrap(
         low, high = np.quantile(draws @ counts.successes / (draws @ counts.trials), tails)
         return float(low), float(high)
     if counts.std_error == 0.0:
-        raise NotIdentifiedError("wild bootstrap refused: no cluster departs from the mean")
+        raise NotIdentifiedError(
+            "wild bootstrap refused: no cluster departs from the mean; use another"
+        )
     low, high = np.quantile(_wild_statistics(counts, n_resamples, random), tails)
     p, error = counts.proportion, counts.std_error
     return max(0.0, float(p - high * error)), min(1.0, float(p - low * error))

@@ -96,7 +96,7 @@ def rated_units(
     wanted = [*unit, rater, rating, *([] if cluster is None else [cluster])]
     absent = [name for name in wanted if name not in ratings.columns]
     if absent:
-        raise UsageError(f"no column {absent} in the ratings; they have {list(ratings.columns)}")
+        raise UsageError(f"no column {absent} in the ratings; name some of {list(ratings.columns)}")
     given = ratings[rating].dropna().astype(str)
     categories = sorted(set(given)) if categories is None else list(categories)
     problems = _problems(ratings, unit, rater, rating, categories)

@@ -126,12 +126,12 @@ def checked_scores(scores: ArrayLike, reference: ArrayLike) -> tuple[Floats, NDA
     if values.ndim != 1 or values.shape != truth.shape:
         raise UsageError(f"scores {values.shape} and reference {truth.shape}; give equal vectors")
     if not np.isin(truth, (0, 1)).all():
-        raise UsageError("the reference holds values other than 0 and 1 (or False and True)")
+        raise UsageError("reference holds values other than 0 and 1; code it with these")
     if not np.isfinite(values).all():
         raise UsageError(f"{int((~np.isfinite(values)).sum())} scores are not finite; leave out")
     truth = np.asarray(truth, dtype=np.bool_)
     if truth.all() or not truth.any():
-        raise UsageError("all lesions have the same reference; a curve needs both groups")
+        raise UsageError("reference is the same for all lesions; give lesions of both groups")
     return values, truth
 
 

@@ -221,7 +221,7 @@ def test_bad_input_is_named():
         accuracy(table, index_test="reference")
     with pytest.raises(UsageError, match="give a list of index levels"):
         accuracy(table, mapping={"a": "a1"})
-    with pytest.raises(UsageError, match="names no class"):
+    with pytest.raises(UsageError, match="mapping is empty; name"):
         accuracy(table, mapping={})
     with pytest.raises(UsageError, match="both mapped to a class and unmapped"):
         accuracy(table, unmapped={"a1": "exclude"})

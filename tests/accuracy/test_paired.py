@@ -183,7 +183,7 @@ class TestPredictiveValues:
             compare_predictive_values([1, 2], self.HEALTHY)
         with pytest.raises(UsageError, match="no result of that sign"):
             compare_predictive_values([[0, 0], [3, 4]], [[0, 0], [3, 4]])
-        with pytest.raises(UsageError, match="no logarithm"):
+        with pytest.raises(UsageError, match="its logarithm none"):
             compare_likelihood_ratios([[3, 1], [1, 4]], [[0, 0], [0, 4]])
 
 
