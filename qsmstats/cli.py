@@ -66,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_check(commands)
     _add_run(commands)
     _add_report(commands)
+    _add_plan(commands)
     _add_demo(commands)
     return parser
 
@@ -159,6 +160,68 @@ def _add_report(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser.set_defaults(call=_report)
 
 
+def _add_plan(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "plan", help="how many patients a trial needs, by what a run found; writes OUT/planning"
+    )
+    parser.add_argument("study", metavar="STUDY", type=Path)
+    parser.add_argument("out", metavar="OUT", type=Path, help="output folder of a run")
+    parser.add_argument("--outcome", default="mwf_percent", help="default: mwf_percent")
+    effect = parser.add_mutually_exclusive_group()
+    effect.add_argument(
+        "--effect",
+        nargs="+",
+        type=float,
+        metavar="CHANGE",
+        help="changes of the slope by treatment, in units of the outcome per year",
+    )
+    effect.add_argument(
+        "--fraction",
+        nargs="+",
+        type=float,
+        metavar="SHARE",
+        help="the same as shares of the slope without treatment; default: 0.25 0.5 0.75",
+    )
+    _add_trial(parser)
+    _add_jobs(parser)
+    parser.set_defaults(call=_plan)
+
+
+def _add_trial(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--patients", nargs="+", type=_count, metavar="N", help="sizes of the control arm to show"
+    )
+    parser.add_argument(
+        "--visits",
+        nargs="+",
+        type=float,
+        default=[0.0, 1.0, 2.0],
+        metavar="YEARS",
+        help="times of imaging, the first at 0; default: 0 1 2",
+    )
+    parser.add_argument(
+        "--dropout", type=float, default=0.1, metavar="RATE", help="lost per year; default: 0.1"
+    )
+    parser.add_argument("--power", type=float, default=0.8, help="default: 0.8")
+    parser.add_argument(
+        "--df",
+        choices=("satterthwaite", "kenward-roger"),
+        default="satterthwaite",
+        help="degrees of freedom of the test; default: satterthwaite",
+    )
+    parser.add_argument(
+        "--maximum", type=_jobs, default=400, metavar="N", help="largest control arm; default: 400"
+    )
+    parser.add_argument(
+        "--simulations",
+        type=_count,
+        default=1000,
+        metavar="N",
+        help="simulated trials per size, 0 for a first answer without any; default: 1000",
+    )
+    parser.add_argument("--seed", type=_count, default=1, help="default: 1")
+
+
 def _add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("demo", help="simulate a study and run it")
     parser.add_argument(
@@ -249,6 +312,36 @@ def _report(options: argparse.Namespace) -> int:
     page = write_report(options.study, options.out, style=options.style, pdf=options.pdf)
     say(f"report: {page}")
     return 0
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from qsmstats.errors import ConvergenceError
+    from qsmstats.plan import FOLDER, plan_study
+    from qsmstats.studies.planning.design import Dropout, TrialDesign
+    from qsmstats.studies.planning.study import FRACTIONS, PATIENTS
+
+    design = TrialDesign(
+        visits=tuple(options.visits),
+        dropout=Dropout(annual_rate=options.dropout),
+        df=options.df,
+    )
+    plan = plan_study(
+        options.study,
+        options.out,
+        outcome=options.outcome,
+        design=design,
+        patients=options.patients or PATIENTS,
+        effects=options.effect,
+        fractions=options.fraction or FRACTIONS,
+        power=options.power,
+        maximum=options.maximum,
+        simulations=options.simulations,
+        seed=options.seed,
+        jobs=options.jobs or _cores(),
+    )
+    print("\n".join([*plan.answers, *(f"Note: {note}" for note in plan.notes)]))  # noqa: T201
+    say(f"tables and figure: {options.out / FOLDER}; `qsmstats report` shows them in the report")
+    return 0 if plan.fit.info.converged else ConvergenceError.exit_code
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -8,7 +8,15 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Paragraph, Section
+from qsmstats.report.blocks import (
+    Block,
+    Details,
+    FigureBlock,
+    Notice,
+    Paragraph,
+    Section,
+    TableBlock,
+)
 from qsmstats.report.figures.power import power_curves
 from qsmstats.report.names import outcome_short, outcome_words, unit_text
 from qsmstats.report.numbers import percent, signed
@@ -134,6 +142,20 @@ def _tables(context: Context, sizes: pd.DataFrame) -> list[Block]:
         "power": "Power and type I error of every size and effect, with the record of the fits",
         "models": "The trajectory model behind the assumptions, and how the fit ended",
     }
-    folded = (context.display(f"planning/{name}", words) for name, words in captions.items())
-    blocks = tuple(block for block in folded if block is not None)
+    blocks = tuple(_table(context, name, caption) for name, caption in captions.items())
     return [shown, Details(summary="Assumptions, sensitivity and every size", blocks=blocks)]
+
+
+def _table(context: Context, name: str, caption: str) -> TableBlock:
+    rows = context.results.rows(f"planning/{name}").drop(columns="outcome")
+    texts = {
+        column: rows[column].str.replace("_", " ") for column in ("quantity",) if column in rows
+    }
+    return display(
+        rows.assign(**texts),
+        slug=f"table-planning-{name}",
+        caption=caption,
+        file=f"planning/{name}.tsv",
+        titles={"fraction_of_slope": "of the slope"},
+        ci=context.ci,
+    )

@@ -17,15 +17,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
+from qsmstats.errors import ModelError
 from qsmstats.mixed.covariance import lower_triangle
 from qsmstats.mixed.expected import ExpectedDesign, ExpectedInference, expected_design
 from qsmstats.studies.planning.assumptions import TrialAssumptions
-from qsmstats.studies.planning.patients import Trial
+from qsmstats.studies.planning.patients import OUTCOME, Trial
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.fit import MixedFit
 
 __all__ = [
     "PlannedTest",
@@ -78,28 +84,55 @@ def analyse(trial: Trial, values: Floats) -> Refits:
     values
         Outcomes, shape (rows, simulations); NaN where not seen.
     """
-    fits = trial.model.design(trial.frame()).fit_outcomes(values, start=_start(trial))
-    missing = np.full(values.shape[1], np.nan)
-    tests = None
+    frame = trial.frame()
+    fits = trial.model.design(frame).fit_outcomes(values, start=_start(trial))
+    test = np.full((values.shape[1], 3), np.nan)
     if set(trial.contrast) <= set(fits.terms):
-        tests = fits.wald(trial.contrast, df=trial.design.df)
+        found = fits.wald(trial.contrast, df=trial.design.df)
+        test = np.column_stack([found.estimate, found.std_error, found.df])
+    converged, singular = fits.converged.copy(), fits.singular.copy()
+    for number in np.flatnonzero(fits.failed):
+        fit = _fit_rows_left(trial, frame, values[:, number])
+        if fit is not None:
+            test[number] = _test_of(trial, fit)
+            converged[number], singular[number] = fit.info.converged, fit.info.singular
     return Refits(
-        estimate=missing if tests is None else tests.estimate[:, 0],
-        std_error=missing if tests is None else tests.std_error[:, 0],
-        df=missing if tests is None else tests.df[:, 0],
-        converged=fits.converged,
-        singular=fits.singular,
+        estimate=test[:, 0],
+        std_error=test[:, 1],
+        df=test[:, 2],
+        converged=converged,
+        singular=singular,
         refitted_singly=fits.refitted_singly,
         n_rows=fits.n_obs.astype(np.float64),
         completed=_completed(trial, values),
     )
 
 
+def _fit_rows_left(trial: Trial, frame: pd.DataFrame, values: Floats) -> MixedFit | None:
+    """Fit one outcome by itself; losses can leave a rare type in one arm, or nowhere.
+
+    The batch keeps all columns of the design. The ordinary fit drops those that the rows left
+    cannot tell, as an analyst would, and the contrast may not need them.
+    """
+    try:
+        return trial.model.fit(frame.assign(**{OUTCOME: values}))
+    except ModelError:
+        return None
+
+
+def _test_of(trial: Trial, fit: MixedFit) -> tuple[float, float, float]:
+    """Return estimate, standard error and df of the contrast; NaN where it is not estimable."""
+    if not set(trial.contrast) <= set(fit.fixed.names):
+        return (np.nan, np.nan, np.nan)
+    row = fit.wald(trial.contrast, df=trial.design.df).estimates.iloc[0]
+    return (float(row["estimate"]), float(row["std_error"]), float(row["df"]))
+
+
 def _start(trial: Trial) -> Floats | None:
     """Return the assumed variances as theta; None where one is zero, a stationary point."""
     truth = trial.assumptions
     covariances = trial.covariances(truth)
-    if min(np.linalg.eigvalsh(one)[0] / np.trace(one) for one in covariances) < SINGULAR:
+    if any(np.linalg.eigvalsh(one)[0] <= SINGULAR * np.trace(one) for one in covariances):
         return None
     factors = [np.linalg.cholesky(one) / truth.residual_sd for one in covariances]
     return np.concatenate([factor[lower_triangle(len(factor))] for factor in factors])

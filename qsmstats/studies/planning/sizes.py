@@ -368,7 +368,8 @@ def _sentence(
     level: float,
 ) -> str:
     unit = "%" if assumptions.unit == "percent" else assumptions.unit
-    effect = f"a change of the slope by {row['effect']:.3g} {unit} per year"
+    target = str(row["target"]).replace("_", " ").replace(" + ", " and ")
+    effect = f"the slope of {target} lesions change by {row['effect']:.3g} {unit} per year"
     found = f"{row['power_expected']:.1%} expected without simulation"
     if row["simulations"]:
         found = f"{row['power']:.1%} in {row['simulations']} simulated trials"
