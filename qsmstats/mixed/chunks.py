@@ -1,40 +1,26 @@
-"""One chunk of outcomes: from rows to cross-products, to optima, to the user's units.
+"""One chunk of outcomes: which rows each has, what the batch fits and what is left to single fits.
 
-Outcomes are reduced by their regression on the fixed part first, so that differences of squares
-keep their digits. What the batch cannot vouch for is left to single fits: outcomes whose missing
-rows may cost the design its rank or a term its groups, that did not converge, or for which hardly
-any residual variance is left.
+Left to single fits are outcomes whose missing rows may cost the design its rank or a term its
+groups, and those whose optimum the batch cannot vouch for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from qsmstats.mixed.assembly import NOTHING_LEFT
 from qsmstats.mixed.batch import Grouped, OutcomeDesign
 from qsmstats.mixed.batchfit import BatchFit, joined
-from qsmstats.mixed.bundle import (
-    Bundle,
-    OutcomeParts,
-    Stack,
-    bundle,
-    outcome_parts,
-    stack_blocks,
-)
-from qsmstats.mixed.covariance import lower_factor
-from qsmstats.mixed.descent import minimise_together
+from qsmstats.mixed.bundle import stack_blocks
 from qsmstats.mixed.patterns import Block, block_of
-from qsmstats.mixed.search import SUSPICIOUS
+from qsmstats.mixed.prepared import Lists, prepare, solve_prepared
 from qsmstats.mixed.single import blank, fit_singly, put
-from qsmstats.mixed.start import moment_roots
-from qsmstats.mixed.together import Values, evaluate_together
 
-__all__ = ["Lists", "Prepared", "fit_chunk", "fit_task", "free_parameters", "solve_prepared"]
+__all__ = ["fit_chunk", "fit_task", "sound"]
 
 Matrix = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -42,46 +28,6 @@ Places = NDArray[np.intp]
 # Smallest eigenvalue of a matrix of cross-products in correlation form, below which a single fit
 # has to judge its rank.
 _DOUBTFUL = 1e-9
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lists:
-    """The blocks that outcomes are made of.
-
-    Attributes
-    ----------
-    blocks, stack
-        The blocks, one by one and as arrays.
-    index
-        Block of each outcome and group, shape (m, G).
-    """
-
-    blocks: tuple[Block, ...]
-    stack: Stack
-    index: Places
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
-    """Outcomes ready for the optimiser.
-
-    Attributes
-    ----------
-    products
-        Their cross-products.
-    start
-        Free parameters to start from, shape (m, k).
-    scale, projection
-        Unit of each outcome, shape (m,), and its regression on the basis, shape (m, p).
-    log_weight
-        Sum of the logarithms of the prior weights of its rows, shape (m,).
-    """
-
-    products: Bundle
-    start: Matrix
-    scale: Matrix
-    projection: Matrix
-    log_weight: Matrix
 
 
 def fit_task(
@@ -107,14 +53,15 @@ def fit_chunk(design: OutcomeDesign, values: Matrix, start: Matrix | None = None
     left = np.arange(len(values))
     if (grouped := design.grouped) is not None:
         lists = _lists(grouped, seen)
-        sound = _sound(design, lists) if missing else np.ones(len(values), dtype=bool)
-        left = np.flatnonzero(sound)
-        if len(left):
-            prepared = _prepare(design, grouped, lists, values, left, start)
-            found, good = solve_prepared(design, grouped, prepared)
-            made = put(made, left[good], found, good)
-            sound[left[~good]] = False
-        left = np.flatnonzero(~sound)
+        good = sound(design, lists) if missing else np.ones(len(values), dtype=bool)
+        places = np.flatnonzero(good)
+        if len(places):
+            used = replace(lists, index=lists.index[places])
+            prepared, _ = prepare(design, grouped, used, values[places], start)
+            found, solved = solve_prepared(design, grouped, prepared)
+            made = put(made, places[solved], found, solved)
+            good[places[~solved]] = False
+        left = np.flatnonzero(~good)
     for one in left:
         rows = None if seen[one].all() else np.flatnonzero(seen[one])
         made = put(made, np.array([one]), fit_singly(design, values[one], rows))
@@ -148,8 +95,8 @@ def _lists(grouped: Grouped, seen: NDArray[np.bool_]) -> Lists:
     )
 
 
-def _sound(design: OutcomeDesign, lists: Lists) -> NDArray[np.bool_]:
-    """Whether the rows left surely identify the model, shape (m,)."""
+def sound(design: OutcomeDesign, lists: Lists) -> NDArray[np.bool_]:
+    """Return whether the rows left surely identify the model, shape (m,)."""
     stack, index = lists.stack, lists.index
     rows = stack.rows[index].sum(axis=1)
     whole = stack.whole[index].sum(axis=1)
@@ -184,159 +131,4 @@ def _well_conditioned(matrix: Matrix) -> NDArray[np.bool_]:
     safe = np.where(scale > 0, scale, 1.0)
     least = np.linalg.eigvalsh(matrix / (safe[:, :, None] * safe[:, None]))[:, 0]
     made: NDArray[np.bool_] = held & (least > _DOUBTFUL)
-    return made
-
-
-def _prepare(
-    design: OutcomeDesign,
-    grouped: Grouped,
-    lists: Lists,
-    values: Matrix,
-    which: Places,
-    start: Matrix | None,
-) -> Prepared:
-    rows, stack, index = grouped.rows, lists.stack, lists.index[which]
-    y = values[which][:, rows.order]
-    if rows.row_scale is not None:
-        y = y * rows.row_scale
-    absent = np.isnan(y)
-    y = np.where(absent, 0.0, y)
-    q2 = rows.width
-    size = np.sqrt(np.square(y).mean(axis=1))
-    fixed = rows.outer[:, q2:]
-    gram = stack.whole[:, q2:, q2:][index].sum(axis=1)
-    projection = np.zeros((len(y), fixed.shape[1]))
-    # The second round takes what rounding left of a large mean.
-    for _ in range(2):
-        step = np.linalg.solve(gram, (y @ fixed)[:, :, None])[:, :, 0]
-        projection += step
-        y = np.where(absent, 0.0, y - step @ fixed.T)
-    count = stack.rows[index].sum(axis=1)
-    scale = np.sqrt(np.square(y).sum(axis=1) / count)
-    # An outcome that the fixed part reproduces is zero here; its criterion falls without end.
-    held = scale > NOTHING_LEFT * size
-    scale = np.where(held, scale, 1.0)
-    y = y * (held / scale)[:, None]
-    parts = outcome_parts(lists.blocks, index, y, stack.cells.shape[1])
-    return Prepared(
-        products=bundle(stack, index, parts),
-        start=_start(design, grouped, parts, count, start),
-        scale=scale,
-        projection=projection,
-        log_weight=stack.log_weight[index].sum(axis=1),
-    )
-
-
-def free_parameters(design: OutcomeDesign, theta: Matrix) -> Matrix:
-    """Free parameters of the engine for theta in the user's units, shape (k,)."""
-    parametrisation, layout = design.structure.parametrisation, design.layout
-    factors, at = {}, 0
-    for term, part in enumerate(layout.random):
-        width = part.columns.shape[1]
-        size = width * (width + 1) // 2
-        factor = np.zeros((width, width))
-        columns, rows = np.triu_indices(width)
-        factor[rows, columns] = theta[at : at + size]
-        factors[term] = lower_factor(part.whitener @ factor)
-        at += size
-    ordered = [factors[term] for term in design.structure.order]
-    return parametrisation.join(np.zeros(parametrisation.strata), ordered)
-
-
-def _start(
-    design: OutcomeDesign,
-    grouped: Grouped,
-    parts: OutcomeParts,
-    rows: Matrix,
-    start: Matrix | None,
-) -> Matrix:
-    m = len(rows)
-    if start is not None:
-        return np.tile(free_parameters(design, start), (m, 1))
-    q1, q2 = grouped.rows.inner.shape[1], grouped.rows.width
-    squares = np.square(parts.outer[..., :q2]).sum(axis=1)
-    if q1:
-        columns, lower = np.triu_indices(q1)
-        own = parts.cell_squares.sum(axis=(1, 2))[:, columns == lower]
-        squares = np.concatenate([own, squares], axis=1)
-    total = parts.square.sum(axis=1)
-    roots = moment_roots(grouped.between, grouped.trace, squares, total, rows)
-    parametrisation = design.structure.parametrisation
-    unit = parametrisation.join(np.zeros(0), [np.eye(width) for width in parametrisation.widths])
-    made = np.zeros((m, len(unit)))
-    made[:, unit > 0] = roots
-    return made
-
-
-def solve_prepared(
-    design: OutcomeDesign, grouped: Grouped, prepared: Prepared
-) -> tuple[BatchFit, NDArray[np.bool_]]:
-    """Minimise, and translate into the user's units; which outcomes can be vouched for."""
-    products = prepared.products
-    found = minimise_together(products, prepared.start, grouped.form)
-    values = evaluate_together(products, found.theta, grouped.form)
-    good = np.isfinite(values.value) & found.converged
-    good &= values.rss > SUSPICIOUS * values.degrees
-    scale, m = prepared.scale, len(prepared.scale)
-    variance = values.rss / values.degrees
-    units = (variance * scale**2)[:, None, None]
-    inverse = values.inverse
-    moved = -(inverse[:, None] @ values.slopes @ inverse[:, None])
-    root = design.layout.root
-    local = prepared.projection + scale[:, None] * values.estimates
-    made = BatchFit(
-        design=design,
-        estimates=np.asarray(np.linalg.solve(root, local[:, :, None])[:, :, 0], dtype=np.float64),
-        theta=_user_theta(design, found.theta),
-        log_ratios=np.zeros((m, 0)),
-        sigma2=variance * scale**2,
-        criterion=values.value + _offsets(design, prepared, values),
-        converged=found.converged,
-        singular=found.singular,
-        n_obs=products.rows.astype(np.int64),
-        iterations=found.iterations,
-        refitted_singly=np.zeros(m, dtype=bool),
-        problems=("",) * m,
-        covariance=inverse * units,
-        slopes=moved * units[:, None],
-        uncertainty=_uncertainty(values, variance),
-        seen=None,
-    )
-    return made, good
-
-
-def _offsets(design: OutcomeDesign, prepared: Prepared, values: Values) -> Matrix:
-    """Return what units and prior weights add to -2 log likelihood, shape (m,)."""
-    made = 2.0 * values.degrees * np.log(prepared.scale) - prepared.log_weight
-    if design.method == "reml":
-        made = made + 2.0 * np.log(np.abs(np.diag(design.layout.root))).sum()
-    return np.asarray(made)
-
-
-def _user_theta(design: OutcomeDesign, theta: Matrix) -> Matrix:
-    """Relative Cholesky elements in the user's units, terms in the order of the formula."""
-    structure, at = design.structure, design.structure.parametrisation.strata
-    parts: dict[int, Matrix] = {}
-    for term, width in zip(structure.order, structure.parametrisation.widths, strict=True):
-        columns, rows = np.triu_indices(width)
-        factor = np.zeros((len(theta), width, width))
-        factor[:, rows, columns] = theta[:, at : at + len(rows)]
-        at += len(rows)
-        whitener = design.layout.random[term].whitener
-        made = np.asarray(np.linalg.solve(whitener, factor), dtype=np.float64)
-        parts[term] = lower_factor(made)[:, rows, columns]
-    return np.concatenate([parts[term] for term in range(len(parts))], axis=1)
-
-
-def _uncertainty(values: Values, variance: Matrix) -> Matrix:
-    """2 H^-1 over the directions in which the deviance in (theta, log sigma) curves upwards."""
-    m, k = values.gradient.shape
-    whole = np.empty((m, k + 1, k + 1))
-    whole[:, :k, :k] = values.curve_hessian
-    whole[:, :k, k] = whole[:, k, :k] = values.rss_slope * (-2.0 / variance)[:, None]
-    whole[:, k, k] = 4.0 * values.rss / variance
-    size, axes = np.linalg.eigh(np.where(np.isfinite(whole), whole, 0.0))
-    curved = size > 1e-9 * np.maximum(size[:, -1:], 1.0)
-    shares = np.where(curved, 2.0 / np.where(curved, size, 1.0), 0.0)
-    made: Matrix = (axes * shares[:, None]) @ axes.swapaxes(1, 2)
     return made

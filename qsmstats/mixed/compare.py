@@ -29,12 +29,19 @@ from scipy import stats
 
 from qsmstats.errors import UsageError
 from qsmstats.mixed.formula import ParsedFormula, RandomTerm, parse_formula
+from qsmstats.mixed.likelihood import Point
+from qsmstats.mixed.optimise import minimise
 from qsmstats.mixed.terms import read_terms
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import Likelihood, MixedFit
 
-__all__ = ["likelihood_ratio", "random_term_tests", "residual_variance_test"]
+__all__ = [
+    "likelihood_ratio",
+    "nested_pair",
+    "random_term_tests",
+    "residual_variance_test",
+]
 
 Floats = NDArray[np.float64]
 
@@ -94,6 +101,26 @@ def likelihood_ratio(fit: MixedFit, other: MixedFit) -> pd.DataFrame:
     UsageError
         If the fits are not of the same rows and outcome, or neither model is part of the other.
     """
+    small, large = nested_pair(fit, other)
+    null = _Null.of(
+        large.info.n_parameters - small.info.n_parameters, _random_columns(large, small)
+    )
+    return pd.DataFrame(
+        [
+            _side(small, ""),
+            _side(large, "") | _test(small.info.log_likelihood, large.info.log_likelihood, null),
+        ]
+    )
+
+
+def nested_pair(fit: MixedFit, other: MixedFit) -> tuple[MixedFit, MixedFit]:
+    """Return the smaller and the larger of two nested fits, both by the likelihood to compare.
+
+    Raises
+    ------
+    UsageError
+        As `likelihood_ratio`.
+    """
     if len(fit.response) != len(other.response) or not np.array_equal(fit.response, other.response):
         msg = (
             f"the fits use different rows or outcomes ({fit.info.n_obs} and {other.info.n_obs} "
@@ -104,15 +131,7 @@ def likelihood_ratio(fit: MixedFit, other: MixedFit) -> pd.DataFrame:
     method = _common_method(small, large)
     small, large = _by(small, method), _by(large, method)
     _check_nested(small, large)
-    null = _Null.of(
-        large.info.n_parameters - small.info.n_parameters, _random_columns(large, small)
-    )
-    return pd.DataFrame(
-        [
-            _side(small, ""),
-            _side(large, "") | _test(small.info.log_likelihood, large.info.log_likelihood, null),
-        ]
-    )
+    return small, large
 
 
 def random_term_tests(fit: MixedFit, *, reduce: bool = True) -> pd.DataFrame:
@@ -295,20 +314,24 @@ def _quoted(name: str) -> str:
 
 
 def _without_random(fit: MixedFit) -> tuple[float, int]:
-    """Log-likelihood and number of parameters of the linear model without random terms."""
-    X, y = fit.fixed.matrix(fit.frame.data), fit.response
-    n, p = X.shape
-    strata = len(fit.residual.ratios) - 1
-    if strata > 0:
-        # Unequal variances without random terms are no mixed model; nothing here fits them.
-        return np.nan, p + 1 + strata
-    w = np.ones(n) if fit.weights is None else fit.weights
-    root = np.sqrt(w)[:, None]
-    q, r = np.linalg.qr(X * root)
-    response = y * root[:, 0]
-    rss = float(np.square(response - q @ (q.T @ response)).sum())
-    nu = n - p if fit.method == "reml" else n
-    criterion = nu * (1.0 + np.log(2.0 * np.pi * rss / nu)) - float(np.log(w).sum())
-    if fit.method == "reml":
-        criterion += 2.0 * float(np.log(np.abs(np.diag(r))).sum())
-    return -0.5 * criterion, p + 1
+    """Log-likelihood and number of parameters of the linear model without random terms.
+
+    It is the mixed model with all covariances at zero; variances of residual strata stay free.
+    """
+    engine = fit.engine()
+    objective = engine.objective
+    strata, parameters = objective.parametrisation.strata, objective.parametrisation.size
+    nothing = np.zeros(parameters - strata)
+
+    def at(log_ratios: Floats) -> Point:
+        point = objective.at(np.concatenate([log_ratios, nothing]))
+        return replace(
+            point,
+            theta=log_ratios,
+            gradient=point.gradient[:strata],
+            hessian=point.hessian[:strata, :strata],
+        )
+
+    start = np.zeros(strata)
+    point = minimise(at, start).point if strata else at(start)
+    return -0.5 * engine.criterion(point), len(fit.estimates) + 1 + strata

@@ -55,22 +55,30 @@ def minimise_together(bundle: Bundle, start: Matrix, form: Form) -> Minima:
     if max(parametrisation.widths) == 1 or not found.singular.any():
         return found
     again = np.flatnonzero(found.singular & np.isfinite(found.value))
-    part, best = bundle.take(again), _pick(found, again)
-    first = best.value
-    starts = [further_starts(parametrisation, theta) for theta in best.theta]
-    for number in range(len(starts[0]) if starts else 0):
-        other = _descend(part, np.array([one[number] for one in starts]), form)
-        # Of minima that agree to rounding the first one stays, so that a fit does not wander.
-        better = (other.value < best.value) & (first - other.value >= SAME)
-        best = replace(
-            best,
-            theta=np.where(better[:, None], other.theta, best.theta),
-            value=np.where(better, other.value, best.value),
-            converged=np.where(better, other.converged, best.converged),
-            singular=np.where(better, other.singular, best.singular),
-            iterations=best.iterations + other.iterations,
-        )
-    return _put(found, again, best)
+    made = found
+    # All starts of an outcome go side by side; as many outcomes at a time as the chunk holds.
+    count = len(further_starts(parametrisation, found.theta[0]))
+    size = max(1, len(start) // count)
+    for at in range(0, len(again), size):
+        part = again[at : at + size]
+        made = _put(made, part, _from_further_starts(bundle, _pick(made, part), part, form))
+    return made
+
+
+def _from_further_starts(
+    bundle: Bundle, first: Minima, places: NDArray[np.intp], form: Form
+) -> Minima:
+    """Return the best of the minima found and those reached from the further starts."""
+    starts = np.array([further_starts(form.parametrisation, theta) for theta in first.theta])
+    m, count, k = starts.shape
+    found = _descend(bundle.take(np.repeat(places, count)), starts.reshape(m * count, k), form)
+    value = found.value.reshape(m, count)
+    best = np.arange(m) * count + value.argmin(axis=1)
+    # Of minima that agree to rounding the first one stays, so that a fit does not wander.
+    better = first.value - value.min(axis=1) >= SAME
+    made = _put(first, np.flatnonzero(better), _pick(found, best[better]))
+    tried = first.iterations + found.iterations.reshape(m, count).sum(axis=1)
+    return replace(made, iterations=tried)
 
 
 def _pick(found: Minima, which: NDArray[np.intp]) -> Minima:

@@ -14,16 +14,24 @@ within the family and stand beside the unadjusted ones.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 from scipy import stats
 
 from qsmstats.errors import UsageError
-from qsmstats.mixed.grid import ReferenceGrid, Rows, Weights
+from qsmstats.mixed.comparisons import (
+    Comparison,
+    Family,
+    Names,
+    compared_means,
+    compared_slopes,
+    mean_rows,
+    slope_rows,
+)
+from qsmstats.mixed.grid import Weights
 from qsmstats.mixed.inference import Method, row_inference
 from qsmstats.mixed.multiplicity import (
     Adjustment,
@@ -38,8 +46,6 @@ if TYPE_CHECKING:
 __all__ = ["contrasts", "marginal_means", "slope_contrasts", "slopes"]
 
 Floats = NDArray[np.float64]
-Names = str | Sequence[str] | None
-Comparison = str | Mapping[str, Any] | ArrayLike
 
 NOT_ESTIMABLE = "not estimable: the data hold no information on this combination"
 
@@ -86,11 +92,8 @@ def marginal_means(
     UsageError
         If a name is no predictor of the fixed part, or an option is unknown.
     """
-    groups, names = _names(by), _names(factors)
-    rows = _grid(fit, at).means([*groups, *names], weights)
-    keys = rows.keys[groups + (names if len(names) > 1 else [])]
-    keys = keys.assign(level=_labels(rows.keys[names]))
-    table = _estimates(fit, rows.matrix, df, level)
+    keys, matrix = mean_rows(fit, factors, by=by, at=at, weights=weights)
+    table = _estimates(fit, matrix, df, level)
     columns = ["estimate", "std_error", "df", "conf_low", "conf_high", "note"]
     return pd.concat([keys, table[columns]], axis=1)
 
@@ -135,9 +138,8 @@ def contrasts(
         If a name, level or option is unknown, or 'tukey' is asked for contrasts that are not all
         pairwise differences.
     """
-    groups, names = _names(by), _names(factors)
-    rows = _grid(fit, at).means([*groups, *names], weights)
-    return _contrast_table(fit, rows, groups, names, method, adjust, df, level)
+    families = compared_means(fit, factors, method=method, by=by, at=at, weights=weights)
+    return _contrast_table(fit, families, method, adjust, df, level)
 
 
 def slopes(
@@ -174,9 +176,8 @@ def slopes(
     UsageError
         If `variable` is no number or another name or option is unknown.
     """
-    groups = _names(by)
-    rows = _grid(fit, at).slopes(variable, groups, weights)
-    return pd.concat([rows.keys, _estimates(fit, rows.matrix, df, level)], axis=1)
+    keys, matrix = slope_rows(fit, variable, by=by, at=at, weights=weights)
+    return pd.concat([keys, _estimates(fit, matrix, df, level)], axis=1)
 
 
 def slope_contrasts(
@@ -213,37 +214,27 @@ def slope_contrasts(
     UsageError
         As `slopes` and `contrasts`.
     """
-    groups, names = _names(within), _names(by)
-    rows = _grid(fit, at).slopes(variable, [*groups, *names], weights)
-    return _contrast_table(fit, rows, groups, names, method, adjust, df, level)
-
-
-def _grid(fit: MixedFit, at: Mapping[str, Any] | None) -> ReferenceGrid:
-    return ReferenceGrid.of(fit.fixed, fit.frame.data).at(at)
+    families = compared_slopes(
+        fit, variable, by, method=method, within=within, at=at, weights=weights
+    )
+    return _contrast_table(fit, families, method, adjust, df, level)
 
 
 def _contrast_table(
     fit: MixedFit,
-    rows: Rows,
-    groups: list[str],
-    names: list[str],
+    families: Sequence[Family],
     method: Comparison,
     adjust: str | None,
     df: Method,
     level: float,
 ) -> pd.DataFrame:
     chosen = _adjustment(adjust, method)
-    families = []
-    for members in _families(rows.keys, groups):
-        labels = _labels(rows.keys.loc[members, names])
-        contrast, weights = _weights(method, labels)
-        table = _estimates(fit, weights @ rows.matrix[members], df, level)
-        table = _with_adjustment(table, chosen, level, n_means=len(labels))
-        table.insert(0, "contrast", contrast)
-        for position, name in enumerate(groups):
-            table.insert(position, name, rows.keys.loc[members[0], name])
-        families.append(table)
-    return pd.concat(families, ignore_index=True)
+    tables = []
+    for family in families:
+        table = _estimates(fit, family.matrix, df, level)
+        table = _with_adjustment(table, chosen, level, n_means=family.n_means)
+        tables.append(pd.concat([family.keys, table], axis=1))
+    return pd.concat(tables, ignore_index=True)
 
 
 def _estimates(fit: MixedFit, matrix: Floats, df: Method, level: float) -> pd.DataFrame:
@@ -293,68 +284,3 @@ def _adjustment(adjust: str | None, method: Comparison) -> Adjustment:
         msg = "adjust='tukey' holds for all pairwise differences only; use 'holm' or 'bonferroni'"
         raise UsageError(msg)
     return check_adjustment(adjust)
-
-
-def _weights(method: Comparison, labels: list[str]) -> tuple[list[str], Floats]:
-    """Labels of the contrasts and their weights on the means, shape (contrasts, means)."""
-    if isinstance(method, str):
-        pairs = _pairs(method, len(labels))
-        if not pairs:
-            msg = f"method={method!r} compares levels, but there is only {labels[0]!r}"
-            raise UsageError(msg)
-        plus, minus = np.array(pairs).T
-        unit = np.eye(len(labels))
-        return [f"{labels[a]} - {labels[b]}" for a, b in pairs], unit[plus] - unit[minus]
-    if isinstance(method, Mapping):
-        return [str(name) for name in method], np.array(
-            [_row(row, labels) for row in method.values()]
-        )
-    matrix = np.array([_row(row, labels) for row in np.atleast_2d(np.asarray(method, float))])
-    return [f"contrast {number}" for number in range(1, len(matrix) + 1)], matrix
-
-
-def _pairs(method: str, k: int) -> list[tuple[int, int]]:
-    if method == "pairwise":
-        return list(combinations(range(k), 2))
-    if method == "reference":
-        return [(level, 0) for level in range(1, k)]
-    if method == "consecutive":
-        return [(level, level - 1) for level in range(1, k)]
-    msg = (
-        f"method={method!r} is unknown; use 'pairwise', 'reference', 'consecutive', a matrix "
-        "or a mapping from label to weights"
-    )
-    raise UsageError(msg)
-
-
-def _row(row: Any, labels: list[str]) -> Floats:
-    if isinstance(row, Mapping):
-        unknown = [str(name) for name in row if str(name) not in labels]
-        if unknown:
-            msg = f"contrast names {unknown}; the levels compared are {labels}"
-            raise UsageError(msg)
-        given = {str(name): float(weight) for name, weight in row.items()}
-        return np.array([given.get(label, 0.0) for label in labels])
-    weights = np.asarray(row, float)
-    if weights.shape != (len(labels),):
-        msg = f"a contrast has {weights.size} weights, but {len(labels)} means stand: {labels}"
-        raise UsageError(msg)
-    return weights
-
-
-def _names(names: Names) -> list[str]:
-    if names is None:
-        return []
-    return [names] if isinstance(names, str) else list(names)
-
-
-def _labels(keys: pd.DataFrame) -> list[str]:
-    return [", ".join(map(str, row)) for row in keys.itertuples(index=False, name=None)]
-
-
-def _families(keys: pd.DataFrame, groups: list[str]) -> list[NDArray[np.intp]]:
-    """Positions of the means that are compared among each other."""
-    if not groups:
-        return [np.arange(len(keys))]
-    code = keys.groupby(groups, sort=False, observed=True).ngroup().to_numpy()
-    return [np.flatnonzero(code == family) for family in range(code.max() + 1)]

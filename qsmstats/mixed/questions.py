@@ -16,10 +16,14 @@ from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from qsmstats.mixed.batchfit import BatchFit
+    from qsmstats.mixed.booted import Bootstrap
+    from qsmstats.mixed.bootstrap import BootstrapKind
+    from qsmstats.mixed.bootstrap_test import BootstrapTest
     from qsmstats.mixed.fit import MixedFit
     from qsmstats.mixed.inference import Method
     from qsmstats.mixed.influence import Influence
-    from qsmstats.mixed.resample import Bootstrap
+    from qsmstats.mixed.intervals import IntervalKind
+    from qsmstats.mixed.statistic import Statistic
     from qsmstats.mixed.variance import RSquared
 
 __all__ = ["Questions"]
@@ -243,9 +247,36 @@ class Questions:
         return simulate(self._fit(), n, seed=seed)
 
     def bootstrap(
-        self, n: int = 1000, *, seed: int | None = None, level: float = 0.95
+        self,
+        n: int = 1000,
+        *,
+        kind: BootstrapKind = "parametric",
+        seed: int | None = None,
+        level: float = 0.95,
+        interval: IntervalKind = "percentile",
+        statistic: Statistic | None = None,
+        strata: str | None = None,
+        **options: Any,
     ) -> Bootstrap:
-        """Refit the model to outcomes simulated from it; see `resample.bootstrap`."""
-        from qsmstats.mixed.resample import bootstrap
+        """Refit the model to simulated outcomes or resampled groups; see `bootstrap.bootstrap`."""
+        from qsmstats.mixed.bootstrap import bootstrap
 
-        return bootstrap(self._fit(), n, seed=seed, level=level)
+        return bootstrap(
+            self._fit(),
+            n,
+            kind=kind,
+            seed=seed,
+            level=level,
+            interval=interval,
+            statistic=statistic,
+            strata=strata,
+            **options,
+        )
+
+    def bootstrap_test(
+        self, other: MixedFit, n: int = 1000, *, seed: int | None = None, **options: Any
+    ) -> BootstrapTest:
+        """Likelihood-ratio test by simulated outcomes; see `bootstrap_test.bootstrap_test`."""
+        from qsmstats.mixed.bootstrap_test import bootstrap_test
+
+        return bootstrap_test(self._fit(), other, n, seed=seed, **options)

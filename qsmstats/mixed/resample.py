@@ -1,14 +1,21 @@
-r"""New outcomes from a fitted model, and what refitting them says of its estimates.
+r"""New outcomes from a fitted model: drawn from it, or made of its own parts.
 
-A simulated outcome is
+A simulated outcome (kind "parametric") is
 
 .. math:: y^* = X\hat\beta + \sum_k Z_k u_k^* + e^*, \quad u_k^* \sim N(0, \hat\sigma^2 \hat T_k),
    \quad e_i^* \sim N(0, \hat\sigma^2 / w_i),
 
 with new random effects for every level, on the scale of the left side of the formula (a model of
-``log(y)`` simulates ``log(y)``). The parametric bootstrap refits the model to each; its intervals
-are the percentiles of the refitted estimates (Davison & Hinkley 1997, Bootstrap Methods and their
-Application, sections 2.3 and 5.3).
+``log(y)`` simulates ``log(y)``).
+
+Of kind "residual", :math:`u^*` and :math:`e^*` are drawn with replacement from the predicted random
+effects and the residuals of the fit. Both are shrunken, so that they would vary too little; they
+are therefore centred and transformed to have the covariance that was estimated,
+:math:`\tilde u = \hat\Sigma^{1/2} S^{-1/2} (\hat u - \bar u)` with :math:`S` their own (Carpenter,
+Goldstein & Rasbash 2003, Appl Stat 52:431-443). Directions in which :math:`S` is zero stay zero.
+
+Every outcome has a random stream of its own, derived from the seed and its number, so that neither
+batches nor processes nor the number of outcomes alter it.
 """
 
 from __future__ import annotations
@@ -20,38 +27,122 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from qsmstats.errors import ModelError, UsageError
+from qsmstats.errors import UsageError
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit
-    from qsmstats.mixed.model import MixedModel
 
-__all__ = ["Bootstrap", "bootstrap", "simulate"]
+__all__ = ["Drawn", "check_number", "drawn", "reused", "seed_of", "simulate", "stream"]
 
-OUTCOME = "simulated_outcome"
+Matrix = NDArray[np.float64]
+Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bootstrap:
-    """A parametric bootstrap of the fixed effects.
+class _Term:
+    """A random term to draw.
 
     Attributes
     ----------
-    intervals
-        term, estimate, std_error (standard deviation of the refitted estimates), conf_low,
-        conf_high, method.
-    estimates
-        Refitted fixed effects, one row per refit that converged.
-    n_failed, n_unconverged, n_singular
-        Refits that raised, that did not converge (both are left out of the intervals), and that
-        were singular (they are kept: a variance of zero is an outcome of the model).
+    columns, codes
+        Of each row, shapes (n, q) and (n,).
+    size
+        Number of groups.
+    root
+        Maps standard normal effects to those of the term, shape (q, q).
+    pool
+        Effects to draw from in place of normal ones, shape (groups, q), or None.
     """
 
-    intervals: pd.DataFrame
-    estimates: pd.DataFrame
-    n_failed: int
-    n_unconverged: int
-    n_singular: int
+    columns: Matrix
+    codes: Codes
+    size: int
+    root: Matrix
+    pool: Matrix | None
+
+    def effects(self, random: np.random.Generator) -> Matrix:
+        """Draw the effects of all groups, shape (groups, q)."""
+        if self.pool is None:
+            return random.standard_normal((self.size, len(self.root))) @ self.root.T
+        return self.pool[random.integers(self.size, size=self.size)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """Where outcomes are drawn from.
+
+    Attributes
+    ----------
+    mean
+        Fixed part of each row, shape (n,).
+    terms
+        The random terms.
+    spread
+        Residual standard deviation of each row, shape (n,).
+    pool
+        Residuals to draw from, in units of their standard deviation, or None for normal ones.
+    seed
+        Seed of all streams.
+    """
+
+    mean: Matrix
+    terms: tuple[_Term, ...]
+    spread: Matrix
+    pool: Matrix | None
+    seed: int
+
+    def __call__(self, task: tuple[int, int]) -> Matrix:
+        """Draw the outcomes numbered from task[0] up to task[1], shape (m, n)."""
+        return np.array([self._one(number) for number in range(*task)])
+
+    def _one(self, number: int) -> Matrix:
+        random = stream(self.seed, number)
+        made = self.mean.copy()
+        for term in self.terms:
+            effects = term.effects(random)[term.codes]
+            made += (term.columns * effects).sum(axis=1)
+        n = len(made)
+        noise = (
+            random.standard_normal(n)
+            if self.pool is None
+            else self.pool[random.integers(len(self.pool), size=n)]
+        )
+        made += self.spread * noise
+        return made
+
+
+def stream(seed: int, number: int) -> np.random.Generator:
+    """Return the random numbers of one outcome."""
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(number,)))
+
+
+def seed_of(seed: int | None) -> int:
+    """Return the seed itself, or a fresh one that can be written down.
+
+    Raises
+    ------
+    UsageError
+        If it is negative.
+    """
+    if seed is None:
+        return int(np.random.default_rng().integers(2**63))
+    if seed < 0:
+        msg = f"seed={seed} is negative; give a whole number from 0 on"
+        raise UsageError(msg)
+    return int(seed)
+
+
+def check_number(n: int, what: str) -> None:
+    """Refuse to do nothing.
+
+    Raises
+    ------
+    UsageError
+        If `n` is less than 1.
+    """
+    if n < 1:
+        msg = f"n={n} {what}; ask for at least one"
+        raise UsageError(msg)
 
 
 def simulate(fit: MixedFit, n: int = 1, *, seed: int | None = None) -> pd.DataFrame:
@@ -64,7 +155,7 @@ def simulate(fit: MixedFit, n: int = 1, *, seed: int | None = None) -> pd.DataFr
     n
         Number of outcomes.
     seed
-        Seed of the generator; the same seed gives the same outcomes.
+        Seed of the generators; outcome k of a seed is the same however many are drawn.
 
     Returns
     -------
@@ -75,101 +166,64 @@ def simulate(fit: MixedFit, n: int = 1, *, seed: int | None = None) -> pd.DataFr
     Raises
     ------
     UsageError
-        If `n` is less than 1.
+        If `n` is less than 1 or the seed negative.
     """
-    if n < 1:
-        msg = f"n={n} outcomes; ask for at least one"
-        raise UsageError(msg)
-    random = np.random.default_rng(seed)
+    check_number(n, "outcomes")
+    values = drawn(fit, seed_of(seed))((0, n)).T
+    return pd.DataFrame(np.ascontiguousarray(values), index=pd.Index(fit.frame.kept, name="row"))
+
+
+def drawn(fit: MixedFit, seed: int) -> Drawn:
+    """Return the source of normal outcomes of a fit."""
     frame = fit.frame.data
-    rows = len(frame)
-    values = np.repeat((fit.fixed.matrix(frame) @ fit.estimates)[:, None], n, axis=1)
-    for term in fit.random:
-        codes = term.design.grouping.codes(frame)
-        values += _term(term.design.matrix(frame), term.covariance, codes, n, random)
-    spread = fit.sigma / np.sqrt(np.ones(rows) if fit.weights is None else fit.weights)
-    values += spread[:, None] * random.standard_normal((rows, n))
-    return pd.DataFrame(values, index=pd.Index(fit.frame.kept, name="row"))
-
-
-def bootstrap(
-    fit: MixedFit, n: int = 1000, *, seed: int | None = None, level: float = 0.95
-) -> Bootstrap:
-    """Refit a model to outcomes simulated from it.
-
-    Parameters
-    ----------
-    fit
-        A fitted mixed model.
-    n
-        Number of refits.
-    seed
-        Seed of the generator.
-    level
-        Confidence level of the percentile intervals.
-
-    Returns
-    -------
-    Bootstrap
-
-    Raises
-    ------
-    UsageError
-        If `n` is less than 1 or the level lies outside 0 to 1.
-    """
-    if not 0 < level < 1:
-        msg = f"level={level} lies outside 0 to 1"
-        raise UsageError(msg)
-    outcomes = simulate(fit, n, seed=seed).to_numpy()
-    model = replace(fit.model, formula=f"{OUTCOME} ~ {fit.model.formula.split('~', 1)[1]}")
-    refits = [_refit(fit, model, outcomes[:, draw]) for draw in range(n)]
-    found = [refit for refit in refits if refit is not None]
-    usable = [refit.estimates for refit in found if refit.info.converged]
-    estimates = pd.DataFrame(np.reshape(usable, (-1, len(fit.estimates))), columns=fit.fixed.names)
-    return Bootstrap(
-        intervals=_intervals(fit, estimates, level),
-        estimates=estimates,
-        n_failed=n - len(found),
-        n_unconverged=len(found) - len(usable),
-        n_singular=sum(refit.info.singular for refit in found),
+    terms = tuple(
+        _Term(
+            columns=term.design.matrix(frame),
+            codes=term.design.grouping.codes(frame),
+            size=term.design.grouping.size,
+            root=_root(term.covariance),
+            pool=None,
+        )
+        for term in fit.random
+    )
+    weights = np.ones(len(frame)) if fit.weights is None else fit.weights
+    return Drawn(
+        mean=fit.fixed.matrix(frame) @ fit.estimates,
+        terms=terms,
+        spread=fit.sigma / np.sqrt(weights),
+        pool=None,
+        seed=seed,
     )
 
 
-def _term(
-    columns: NDArray[np.float64],
-    covariance: NDArray[np.float64],
-    codes: NDArray[np.int64],
-    n: int,
-    random: np.random.Generator,
-) -> NDArray[np.float64]:
-    """Draw one random term for every row and outcome, shape (rows, n)."""
-    # The symmetric root exists for a singular covariance too.
+def reused(fit: MixedFit, seed: int) -> Drawn:
+    """Return the source of outcomes made of the fit's own effects and residuals."""
+    normal = drawn(fit, seed)
+    modes = fit.random_effects()["estimate"].to_numpy()
+    terms, at = [], 0
+    for term, one in zip(fit.random, normal.terms, strict=True):
+        size = one.size * len(one.root)
+        effects = modes[at : at + size].reshape(one.size, -1)
+        terms.append(replace(one, pool=_reflated(effects, term.covariance)))
+        at += size
+    residuals = fit.residuals().to_numpy() / normal.spread
+    centred = residuals - residuals.mean()
+    return replace(normal, terms=tuple(terms), pool=centred / np.sqrt(np.square(centred).mean()))
+
+
+def _root(covariance: Matrix) -> Matrix:
+    """Return a square root; it exists for a singular covariance too."""
     values, vectors = np.linalg.eigh(covariance)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    effects = random.standard_normal((codes.max() + 1, n, len(covariance))) @ root.T
-    drawn: NDArray[np.float64] = np.einsum("rq,rnq->rn", columns, effects[codes])
-    return drawn
+    root: Matrix = vectors * np.sqrt(np.maximum(values, 0.0))
+    return root
 
 
-def _refit(fit: MixedFit, model: MixedModel, outcome: NDArray[np.float64]) -> MixedFit | None:
-    data = fit.frame.data.assign(**{OUTCOME: outcome})
-    try:
-        return model.fit(data, method=fit.method, weights=fit.residual.columns)
-    except ModelError:
-        return None
-
-
-def _intervals(fit: MixedFit, estimates: pd.DataFrame, level: float) -> pd.DataFrame:
-    tails = [(1 - level) / 2, (1 + level) / 2]
-    missing = np.full((2, len(fit.estimates)), np.nan)
-    low, high = np.quantile(estimates, tails, axis=0) if len(estimates) else missing
-    return pd.DataFrame(
-        {
-            "term": fit.fixed.names,
-            "estimate": fit.estimates,
-            "std_error": estimates.std(ddof=1).to_numpy(),
-            "conf_low": low,
-            "conf_high": high,
-            "method": "parametric bootstrap, percentile",
-        }
-    )
+def _reflated(effects: Matrix, covariance: Matrix) -> Matrix:
+    """Centre effects and give them the covariance, as far as they vary at all."""
+    centred = effects - effects.mean(axis=0)
+    values, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
+    held = values > 1e-12 * max(float(values[-1]), np.finfo(np.float64).tiny)
+    white = centred @ (vectors[:, held] / np.sqrt(values[held])) @ vectors[:, held].T
+    size, axes = np.linalg.eigh(covariance)
+    made: Matrix = white @ (axes * np.sqrt(np.maximum(size, 0.0))) @ axes.T
+    return made

@@ -1,0 +1,253 @@
+"""The bootstrap of a fitted model: refits of new outcomes, or of resampled groups.
+
+``parametric``
+    Outcomes drawn from the fitted model (`resample`). Trusts the model.
+``residual``
+    Outcomes made of the fit's own effects and residuals, reflated (`resample`). Trusts the model's
+    structure but not the normal distribution.
+``cluster``
+    The groups of the factor in which all others are nested, drawn with replacement with all their
+    rows (`clusters`). Trusts only that these groups are independent and alike; needs enough of
+    them. A resample may lack what a coefficient needs (the only groups with a rare category); it
+    is counted as failed, with the reason.
+
+All refits go through the batch (`batch`). Refits that failed or did not converge are left out of
+the intervals and counted; singular refits stay, because a variance of zero is an outcome of the
+model. Intervals are those of `intervals`; the jackknife of BCa refits the model without each group.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.batch import OutcomeDesign
+from qsmstats.mixed.batchfit import BatchFit, joined
+from qsmstats.mixed.booted import Bootstrap, parameter_table
+from qsmstats.mixed.chunks import fit_task
+from qsmstats.mixed.clusters import Clusters, Resampled, clusters_of, fit_lists, left_out
+from qsmstats.mixed.components import components
+from qsmstats.mixed.intervals import IntervalKind, check_interval
+from qsmstats.mixed.jobs import Progress, run_tasks
+from qsmstats.mixed.refit import design_of_fit, start_of
+from qsmstats.mixed.resample import Drawn, check_number, drawn, reused, seed_of
+from qsmstats.mixed.statistic import Statistic, as_numbers, of_clusters, of_outcomes
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.fit import MixedFit
+
+__all__ = ["BootstrapKind", "bootstrap"]
+
+Matrix = NDArray[np.float64]
+Numbers = list[dict[str, float]]
+BootstrapKind = Literal["parametric", "cluster", "residual"]
+
+# Groups below which resampling them says nothing useful (few distinct resamples, and the spread
+# between groups comes out too small by about 1 / G).
+_LEAST_CLUSTERS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What a process needs: the design, where its refits come from, and what to work out."""
+
+    design: OutcomeDesign
+    start: Matrix | None
+    source: Drawn | Resampled
+    fit: MixedFit
+    statistic: Statistic | None
+
+    def __call__(self, task: tuple[int, int]) -> tuple[BatchFit, Numbers]:
+        """Refit the outcomes or resamples numbered from task[0] up to task[1]."""
+        if isinstance(self.source, Resampled):
+            return self.lists(self.source(task))
+        made = self.source(task)
+        fits = fit_task((self.design, None, self.start), made)
+        return fits, [] if self.statistic is None else of_outcomes(self.statistic, fits, made)
+
+    def lists(self, index: NDArray[np.intp]) -> tuple[BatchFit, Numbers]:
+        """Refit lists of groups, shape (m, G)."""
+        clusters = clusters_of(self.design)
+        fits = fit_lists((self.design, self.fit.response, self.start, clusters), index)
+        if self.statistic is None:
+            return fits, []
+        return fits, of_clusters(self.statistic, self.fit, clusters, index)
+
+
+def _refit(work: _Work, task: tuple[int, int]) -> tuple[BatchFit, Numbers]:
+    return work(task)
+
+
+def _leave_out(work: _Work, index: NDArray[np.intp]) -> tuple[BatchFit, Numbers]:
+    return work.lists(index)
+
+
+def bootstrap(
+    fit: MixedFit,
+    n: int = 1000,
+    *,
+    kind: BootstrapKind = "parametric",
+    seed: int | None = None,
+    level: float = 0.95,
+    interval: IntervalKind = "percentile",
+    statistic: Statistic | None = None,
+    strata: str | None = None,
+    batch: int = 256,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Bootstrap:
+    """Refit a model to outcomes simulated from it, or to resampled groups.
+
+    Parameters
+    ----------
+    fit
+        A fitted mixed model.
+    n
+        Number of refits.
+    kind
+        "parametric", "cluster" or "residual"; see the module.
+    seed
+        Seed of the generators; the same seed gives the same numbers whatever `batch` and `jobs`.
+    level, interval
+        Coverage and kind ("percentile", "basic", "bca") of ``result.intervals``; other intervals
+        of the same refits can be had from the result.
+    statistic
+        A function of a `MixedFit` that returns a number, several numbers, or a mapping from names
+        to numbers; or a mapping from names to such functions. Costs some milliseconds for each
+        refit (tens of milliseconds for kind "cluster"); coefficients, variances, marginal means,
+        slopes and contrasts do not need it. With `jobs` it must be importable by other processes.
+    strata
+        For kind "cluster": a column that is constant within groups (the arm of a trial, say);
+        groups are drawn within its levels.
+    batch, jobs
+        Refits per task, and processes.
+    progress
+        Called with (refits done, refits in all).
+
+    Returns
+    -------
+    Bootstrap
+
+    Raises
+    ------
+    UsageError
+        If an option is unknown or out of range, there are too few refits for BCa limits, fewer
+        than 10 groups for kind "cluster", or no independent groups where they are needed.
+    """
+    check_number(n, "refits")
+    check_interval(interval, level, n)
+    if kind not in get_args(BootstrapKind):
+        msg = f"kind={kind!r} is unknown; use one of {', '.join(get_args(BootstrapKind))}"
+        raise UsageError(msg)
+    if strata is not None and kind != "cluster":
+        msg = f"strata={strata!r} are for kind='cluster'; kind='{kind}' keeps all groups"
+        raise UsageError(msg)
+    point = {} if statistic is None else as_numbers(statistic, fit)
+    work = _work(fit, kind, seed_of(seed), statistic, strata)
+    fits, extra = _all(work, n, batch, jobs, progress)
+    jackknife = _jackknife(work, jobs) if interval == "bca" else None
+    return _result(work, kind, level, interval, point, (fits, extra), jackknife)
+
+
+def _work(
+    fit: MixedFit, kind: str, seed: int, statistic: Statistic | None, strata: str | None
+) -> _Work:
+    design = design_of_fit(fit)
+    source: Drawn | Resampled
+    if kind == "cluster":
+        source = Resampled(strata=_strata(fit, clusters_of(design), strata), seed=seed)
+    else:
+        source = drawn(fit, seed) if kind == "parametric" else reused(fit, seed)
+    return _Work(design=design, start=start_of(fit), source=source, fit=fit, statistic=statistic)
+
+
+def _strata(fit: MixedFit, clusters: Clusters, column: str | None) -> tuple[NDArray[np.intp], ...]:
+    if clusters.size < _LEAST_CLUSTERS:
+        msg = (
+            f"{clusters.size} groups of '{clusters.label}' are too few to resample: intervals "
+            f"would be far too short; from {_LEAST_CLUSTERS} groups on it is allowed, and "
+            "kind='parametric' works with few"
+        )
+        raise UsageError(msg)
+    if column is None:
+        return (np.arange(clusters.size),)
+    if column not in fit.frame.data:
+        msg = f"strata='{column}': the model uses no such column"
+        raise UsageError(msg)
+    level = pd.factorize(fit.frame.data[column])[0]
+    first = level[np.unique(clusters.codes, return_index=True)[1]]
+    if not np.array_equal(first[clusters.codes], level):
+        msg = f"strata='{column}' differs within a group of '{clusters.label}'; it must not"
+        raise UsageError(msg)
+    return tuple(np.flatnonzero(first == one) for one in range(first.max() + 1))
+
+
+def _all(
+    work: _Work, n: int, batch: int, jobs: int, progress: Progress | None
+) -> tuple[BatchFit, Numbers]:
+    step = work.design.batch_size(batch)
+    tasks = [(at, min(at + step, n)) for at in range(0, n, step)]
+    told = None if progress is None else _by_refits(progress, step, n)
+    pieces = list(run_tasks(_refit, work, tasks, jobs=jobs, progress=told))
+    return joined([fits for fits, _ in pieces]), [row for _, rows in pieces for row in rows]
+
+
+def _by_refits(progress: Progress, step: int, n: int) -> Progress:
+    def told(done: int, total: int) -> None:
+        progress(n if done == total else done * step, n)
+
+    return told
+
+
+def _jackknife(work: _Work, jobs: int) -> tuple[BatchFit, Numbers]:
+    clusters = clusters_of(work.design)
+    index = left_out(clusters.size)
+    step = work.design.batch_size(1)
+    tasks = [index[at : at + step] for at in range(0, len(index), step)]
+    pieces = list(run_tasks(_leave_out, work, tasks, jobs=jobs))
+    return joined([fits for fits, _ in pieces]), [row for _, rows in pieces for row in rows]
+
+
+def _result(
+    work: _Work,
+    kind: str,
+    level: float,
+    interval: IntervalKind,
+    point: dict[str, float],
+    refits: tuple[BatchFit, Numbers],
+    jackknife: tuple[BatchFit, Numbers] | None,
+) -> Bootstrap:
+    fit, (fits, extra) = work.fit, refits
+    used = ~fits.failed & fits.converged
+    counts: dict[str, Any] = fits.counts
+    return Bootstrap(
+        fit=fit,
+        kind=kind,
+        seed=work.source.seed,
+        level=level,
+        interval=interval,
+        parameters=parameter_table(fit, point),
+        refits=_frame(work, fits, extra, point).loc[used].reset_index(drop=True),
+        jackknife=None if jackknife is None else _frame(work, *jackknife, point),
+        n=counts["n_outcomes"],
+        n_failed=counts["n_failed"],
+        n_unconverged=counts["n_unconverged"],
+        n_singular=counts["n_singular"],
+        n_refitted_singly=counts["n_refitted_singly"],
+        problems=dict(Counter(problem for problem in fits.problems if problem)),
+    )
+
+
+def _frame(work: _Work, fits: BatchFit, extra: Numbers, point: dict[str, float]) -> pd.DataFrame:
+    """One row for each refit, one column for each parameter; names as in `parameter_table`."""
+    columns = [fits.estimates, fits.variances.to_numpy()]
+    if point:
+        columns.append(np.array([[row.get(name, np.nan) for name in point] for row in extra]))
+    names = [*fits.terms, *(one.label for one in components(work.fit)), *point]
+    return pd.DataFrame(np.hstack(columns), columns=names)
