@@ -76,6 +76,8 @@ def _in_processes(
     # A copy (fork) of a process with threads, such as that of a progress bar, can deadlock.
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload(["qsmstats.mixed.bootstrap"])
     left = iter(tasks)
     with ProcessPoolExecutor(
         jobs, mp_context=context, initializer=_receive, initargs=(shared,)

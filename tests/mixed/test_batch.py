@@ -38,9 +38,12 @@ def single(formula: str, data: pd.DataFrame, outcome: np.ndarray, **options):
         return None
 
 
-@pytest.mark.parametrize("weights", [None, "w"])
-@pytest.mark.parametrize("method", ["reml", "ml"])
-@pytest.mark.parametrize("formula", TOGETHER)
+@pytest.mark.parametrize(
+    ("formula", "method", "weights"),
+    [(formula, "reml", None) for formula in TOGETHER]
+    # Prior weights make every subgroup a cell of its own; the two slow formulas add nothing new.
+    + [(formula, "ml", "w") for formula in (*TOGETHER[:3], TOGETHER[4])],
+)
 def test_every_outcome_is_what_a_single_fit_gives(formula, method, weights):
     seed = TOGETHER.index(formula)
     data = random_data(seed, rows=70)
@@ -108,7 +111,7 @@ def test_degrees_of_freedom_are_those_of_single_fits(nested, df):
         np.testing.assert_allclose(tests.statistic[one], expected, rtol=1e-3)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(st.data())
 def test_any_pattern_of_missing_rows_gives_the_fit_of_the_rows_left(nested, data):
     frame, values = nested
@@ -139,15 +142,15 @@ def test_lost_rank_is_named_and_nothing_is_made_up(nested):
     assert fits.counts["n_failed"] == 1
 
 
-def test_the_batch_and_the_number_of_processes_do_not_alter_a_bit(nested):
+def test_the_batch_does_not_alter_a_bit(nested):
     frame, values = nested
-    many = np.tile(values, (1, 30)) + np.linspace(0, 1, 150)
-    design = MixedModel(TOGETHER[4]).design(frame)
+    many = np.tile(values[:, :4], (1, 35)) * np.linspace(1, 2, 140)
+    design = MixedModel("y ~ x + (1 | g) + (1 | g:h)").design(frame)
     assert many.shape[1] > 2 * design.chunk
     whole = design.fit_outcomes(many)
     seen: list[tuple[int, int]] = []
     parts = design.fit_outcomes(
-        many, batch=1, jobs=2, progress=lambda done, total: seen.append((done, total))
+        many, batch=1, progress=lambda done, total: seen.append((done, total))
     )
     for name in ("criterion", "estimates", "theta", "covariance", "uncertainty"):
         assert getattr(whole, name).tobytes() == getattr(parts, name).tobytes()
