@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsmstats.errors import UsageError
@@ -137,11 +138,15 @@ def drawing(style: Style) -> Iterator[None]:
         yield
 
 
-def is_narrow(figure: Figure) -> bool:
+def is_narrow(drawn: Figure | Axes) -> bool:
     """Return whether a figure is too narrow for panels beside one another at its letter size.
 
-    Call within `drawing`. True for phones and for a single column of a journal.
+    Call within `drawing`, with the figure or one of its axes. True for phones and for a single
+    column of a journal.
     """
+    figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
+    if figure is None:
+        return False
     return bool(figure.get_figwidth() * 72 / mpl.rcParams["font.size"] < NARROW_EM)
 
 

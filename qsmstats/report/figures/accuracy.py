@@ -46,8 +46,7 @@ def confusion_matrix(table: pd.DataFrame, axes: Axes) -> Axes:
         axes.axhline(edge - 0.5, color="white", linewidth=2)
     for edge in range(1, table.shape[1]):
         axes.axvline(edge - 0.5, color="white", linewidth=2)
-    figure = axes.get_figure(root=True)
-    narrow = figure is not None and is_narrow(figure)
+    narrow = is_narrow(axes)
     name = short_title if narrow else title
     heads = [short_title(level) if narrow else _wrapped(level) for level in table.columns]
     axes.set_xticks(range(table.shape[1]), heads, rotation=45 if narrow else 0)

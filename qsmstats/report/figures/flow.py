@@ -45,8 +45,7 @@ def flow_diagram(frame: pd.DataFrame, axes: Axes) -> Axes:
     axes.set_axis_off()
     axes.set_xlim(0, 1)
     axes.set_ylim(-len(frame) + 0.5, 0.5)
-    figure = axes.get_figure(root=True)
-    narrow = figure is not None and is_narrow(figure)
+    narrow = is_narrow(axes)
     for step, (_, row) in enumerate(frame.iterrows()):
         if step + 1 < len(frame):
             axes.annotate(

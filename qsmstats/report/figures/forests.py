@@ -53,16 +53,11 @@ def forest(
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color="#EAEAEA", linewidth=0.6)
     axes.set_axisbelow(True)
-    if "text" in frame and _narrow(axes):
+    if "text" in frame and is_narrow(axes):
         _write_above(frame, axes)
     else:
         _write_beside(frame, axes, column_title)
     return axes
-
-
-def _narrow(axes: Axes) -> bool:
-    figure = axes.get_figure(root=True)
-    return figure is not None and is_narrow(figure)
 
 
 def _row(row: pd.Series, axes: Axes, position: float) -> None:

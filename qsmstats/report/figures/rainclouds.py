@@ -49,8 +49,7 @@ def rainclouds(
     """
     rows = frame[[by, value]].dropna()
     levels = present_levels(rows[by])
-    figure = axes.get_figure(root=True)
-    name = short_title if figure is not None and is_narrow(figure) else title
+    name = short_title if is_narrow(axes) else title
     labels = []
     for position, level in enumerate(reversed(levels)):
         values = rows.loc[rows[by] == level, value].to_numpy(dtype=np.float64)

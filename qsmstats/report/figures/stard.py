@@ -36,8 +36,7 @@ def stard_diagram(steps: pd.DataFrame, branches: pd.DataFrame, axes: Axes) -> Ax
     flow_diagram(steps, axes)
     if branches.empty:
         return axes
-    figure = axes.get_figure(root=True)
-    below = _listed if figure is not None and is_narrow(figure) else _spread
+    below = _listed if is_narrow(axes) else _spread
     below(branches, axes, last=-(len(steps) - 1))
     return axes
 

@@ -62,8 +62,7 @@ def trajectory(
         axes.plot(order["years"], order["estimate"], color=INK, linewidth=1.8)
         _ends(order, axes, level)
     counted = f"{len(lines):,} lesion{'' if len(lines) == 1 else 's'}"
-    figure = axes.get_figure(root=True)
-    name = short_title if figure is not None and is_narrow(figure) else title
+    name = short_title if is_narrow(axes) else title
     axes.set_title(f"{name(level)}\n{counted}", loc="left")
     axes.grid(axis="y", color="#EAEAEA", linewidth=0.6)
     axes.set_axisbelow(True)
