@@ -194,7 +194,7 @@ def _holds_numbers(column: pd.Series) -> bool:
 def _numeric(column: pd.Series, name: str) -> pd.Series:
     try:
         values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidDataError(f"column '{name}' must hold numbers: {error}; correct it") from None
     if infinite := np.flatnonzero(np.isinf(values)).tolist():
         raise InvalidDataError(
