@@ -136,7 +136,7 @@ def _weights(method: Comparison, labels: list[str]) -> tuple[list[str], Floats]:
     if isinstance(method, str):
         pairs = _pairs(method, len(labels))
         if not pairs:
-            msg = f"method={method!r} compares levels, but there is only {labels[0]!r}"
+            msg = f"method={method!r} compares levels, but there is only {labels[0]!r}; name more"
             raise UsageError(msg)
         plus, minus = np.array(pairs).T
         unit = np.eye(len(labels))
@@ -167,13 +167,13 @@ def _row(row: Any, labels: list[str]) -> Floats:
     if isinstance(row, Mapping):
         unknown = [str(name) for name in row if str(name) not in labels]
         if unknown:
-            msg = f"contrast names {unknown}; the levels compared are {labels}"
+            msg = f"contrast names {unknown}; name some of the levels compared: {labels}"
             raise UsageError(msg)
         given = {str(name): float(weight) for name, weight in row.items()}
         return np.array([given.get(label, 0.0) for label in labels])
     weights = np.asarray(row, float)
     if weights.shape != (len(labels),):
-        msg = f"a contrast has {weights.size} weights, but {len(labels)} means stand: {labels}"
+        msg = f"a contrast has {weights.size} weights, but {len(labels)} means stand; give one for each of {labels}"
         raise UsageError(msg)
     return weights
 
