@@ -223,8 +223,9 @@ def _left_alone(inventory: _Inventory) -> Iterable[str]:
     if images.nameless:
         count = counted(len(images.nameless), "image")
         yield f"{count} whose names tell no participant  {listed(images.nameless, most=2)}"
-    for pattern in tables.unknown:
-        yield f"table of something else  {pattern}"
+    for pattern, columns in tables.unknown.items():
+        told = f" (columns {listed(columns)})" if columns else ""
+        yield f"table of something else  {pattern}{told}"
     for pattern, reason in tables.unreadable.items():
         yield f"table that cannot be read  {pattern}: {reason}"
     for suffix, paths in inventory.files.unreadable.items():

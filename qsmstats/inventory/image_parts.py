@@ -3,76 +3,60 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
-from qsmstats.inventory.images import (
-    LABEL_WORDS,
-    LABELS,
-    LESION_WORDS,
-    WHITE_MATTER,
-    WHITE_MATTER_WORDS,
-    Candidate,
-    ImageFiles,
-)
-from qsmstats.inventory.parts import Part, comment, counted, quoted
+from qsmstats.inventory.images import LABELS, WHITE_MATTER, Candidate, ImageFiles
+from qsmstats.inventory.parts import Part, comment, counted, listed, quoted
 from qsmstats.inventory.values import LabelFacts, MapFacts
 from qsmstats.schemas import MapSchema, map_schemas
 
 __all__ = ["label_part", "map_part", "white_matter_part"]
 
 EXAMPLE = "{participant}/{session}/{participant}_{session}"
+LABEL_EXAMPLES = ("lesions", "dseg", "labels")
 LABELS_ARE = "0 outside lesions, a whole number of its own for each lesion"
 
 
 def label_part(images: ImageFiles, facts: LabelFacts) -> Part:
     """Write [labels]."""
-    head = ["", *comment(f"Lesion labels of each patient and session: {LABELS_ARE}."), "[labels]"]
-    words = sorted({*LESION_WORDS, *LABEL_WORDS})
-    part = _pattern(images, LABELS, "lesion labels", "pattern", f"{EXAMPLE}_dseg.nii.gz", words)
-    guesses, todo = list(part.guesses), list(part.todo)
+    part = _pattern(images, LABELS, "lesion labels", "pattern")
+    if part is None:
+        part = _absent("lesion labels", "pattern", f"{EXAMPLE}_dseg.nii.gz", LABEL_EXAMPLES)
+    own = []
     if part.found and facts.binary:
-        text = (
-            f"the lesion labels that were looked at hold one value only: they seem to be masks, "
+        own.append(
+            "the lesion labels that were looked at hold one value only: they seem to be masks, "
             f"and a label image has {LABELS_ARE} (connected components of the mask may do)"
         )
-        todo.append(text)
     if facts.problem:
-        todo.append(f"lesion labels cannot be read: {facts.problem}")
-    own = [text for text in todo if text not in part.todo]
+        own.append(f"lesion labels cannot be read: {facts.problem}")
+    head = ["", *comment(f"Lesion labels of each patient and session: {LABELS_ARE}."), "[labels]"]
     notes = [line for text in own for line in comment(f"TO DO: {text}")]
-    return Part(
-        lines=(*head, *notes, *part.lines),
-        found=part.found,
-        guesses=tuple(guesses),
-        todo=tuple(todo),
-    )
+    return replace(part, lines=(*head, *notes, *part.lines), todo=(*part.todo, *own))
 
 
 def white_matter_part(images: ImageFiles) -> Part:
     """Write [tissue]."""
-    head = [
-        "",
-        "# White matter: lesions are compared with it, and controls have nothing else.",
-        "[tissue]",
-    ]
-    words = sorted(WHITE_MATTER_WORDS)
-    example = f"{EXAMPLE}_label-WM_mask.nii.gz"
-    part = _pattern(images, WHITE_MATTER, "white-matter masks", "white_matter", example, words)
-    return Part(lines=(*head, *part.lines), found=part.found, guesses=part.guesses, todo=part.todo)
+    part = _pattern(images, WHITE_MATTER, "white-matter masks", "white_matter")
+    if part is None:
+        example = f"{EXAMPLE}_label-WM_mask.nii.gz"
+        words = ("WM", "whitematter")
+        part = _absent("white-matter masks", "white_matter", example, words)
+    why = "# White matter: lesions are compared with it, and controls have nothing else."
+    return replace(part, lines=("", why, "[tissue]", *part.lines))
 
 
 def map_part(name: str, images: ImageFiles, facts: MapFacts | None) -> Part:
     """Write the section of one map; all of it as comment where there is no such map."""
     schema = map_schemas()[name]
-    head = f"[maps.{name}]"
-    top = ("", f"# {schema.title}")
-    example = f"{EXAMPLE}_{schema.file_names[0]}.nii.gz"
-    part = _pattern(images, name, schema.title, "pattern", example, schema.file_names)
-    if facts is None:
-        # A study needs one map at least, and none in particular: not finding one is no task.
-        tie = bool(images.candidates.get(name))
+    top, head = ("", f"# {schema.title}"), f"[maps.{name}]"
+    part = _pattern(images, name, schema.title, "pattern")
+    if part is None or facts is None:
         unit = f"# unit = {quoted(schema.unit)}  # {_units(schema)}"
-        return Part(lines=(*top, f"# {head}", *part.lines, unit), todo=part.todo if tie else ())
-    declared, unit_todo = _unit_lines(schema, facts)
+        # A study needs one map at least, and none in particular: not finding one is no task.
+        absent = _not_found(schema) if part is None else part.lines
+        return Part(lines=(*top, f"# {head}", *absent, unit), todo=part.todo if part else ())
+    declared, todo = _unit_lines(schema, facts)
     lines = [*top, head, *part.lines, *declared]
     guesses = list(part.guesses)
     if facts.zero_is_missing:
@@ -82,15 +66,16 @@ def map_part(name: str, images: ImageFiles, facts: MapFacts | None) -> Part:
         )
         lines += [*comment(f"GUESS: {text}"), "missing = 0"]
         guesses.append(f"{schema.title}: {text}")
-    todo = [*part.todo, *unit_todo]
     if facts.problem:
         todo.append(f"{schema.title}: an image cannot be read: {facts.problem}")
-    return Part(
-        lines=tuple(lines),
-        found=(*part.found, f"unit: {facts.unit or 'not declared'}"),
-        guesses=tuple(guesses),
-        todo=tuple(todo),
-    )
+    found = (*part.found, f"unit: {facts.unit or 'not declared'}")
+    return Part(lines=tuple(lines), found=found, guesses=tuple(guesses), todo=tuple(todo))
+
+
+def _not_found(schema: MapSchema) -> list[str]:
+    pattern = f"{EXAMPLE}_{schema.file_names[0]}.nii.gz"
+    words = listed(schema.file_names)
+    return [f"# not found in a name: {words}", f"# pattern = {quoted(pattern)}"]
 
 
 def _unit_lines(schema: MapSchema, facts: MapFacts) -> tuple[list[str], list[str]]:
@@ -113,31 +98,28 @@ def _units(schema: MapSchema) -> str:
     return " or ".join(quoted(unit) for unit in schema.units)
 
 
-def _pattern(
-    images: ImageFiles, role: str, title: str, key: str, example: str, words: Sequence[str]
-) -> Part:
-    """Write the pattern of an image, or those to choose from, or an example."""
+def _absent(title: str, key: str, example: str, words: Sequence[str]) -> Part:
+    text = f"{title}: no image was found whose name says so ({listed(words)}, ...)"
+    lines = (*comment(f"TO DO: {text}"), f"# {key} = {quoted(example)}")
+    return Part(lines=lines, todo=(text,))
+
+
+def _pattern(images: ImageFiles, role: str, title: str, key: str) -> Part | None:
+    """Write the pattern of an image, or those to choose from; None where there is none."""
     found = images.candidates.get(role, ())
-    chosen = images.chosen(role)
     if not found:
-        text = f"no image was found whose name says {' or '.join(words)}"
-        return Part(
-            lines=(*comment(f"TO DO: {text}"), f"# {key} = {quoted(example)}"),
-            todo=(f"{title}: {text}",),
-        )
+        return None
+    chosen = images.chosen(role)
     if chosen is None:
         text = "several kinds of images fit equally well; remove the # before one"
-        lines = [f"# {key} = {quoted(item.pattern)}  # {_count(item)}" for item in found]
-        return Part(
-            lines=(*comment(f"TO DO: {text}"), *lines),
-            todo=(f"{title}: {text} of {len(found)} patterns in study.toml",),
-        )
+        choices = [f"# {key} = {quoted(item.pattern)}  # {_count(item)}" for item in found]
+        todo = f"{title}: {text} of {len(found)} patterns in study.toml"
+        return Part(lines=(*comment(f"TO DO: {text}"), *choices), todo=(todo,))
     guesses = _guesses(chosen, found)
-    others = [f"# also found: {item.pattern} ({_count(item)})" for item in found[1:]]
     return Part(
         lines=(
             *(line for text in guesses for line in comment(f"GUESS: {text}")),
-            *others,
+            *(f"# also found: {item.pattern} ({_count(item)})" for item in found[1:]),
             f"# {_count(chosen)}",
             f"{key} = {quoted(chosen.pattern)}",
         ),
@@ -150,9 +132,9 @@ def _guesses(chosen: Candidate, found: Sequence[Candidate]) -> list[str]:
     guesses = []
     if chosen.guessed:
         one = chosen.files[0]
-        text = f"participant '{one.participant}'"
-        text += f" and session '{one.session}'" if one.session else ""
-        guesses.append(f"{text} were read from {one.path}, for want of a table that lists them")
+        who = f"'{one.participant}' was taken for the participant"
+        who += f" and '{one.session}' for the session" if one.session else ""
+        guesses.append(f"{who} of {one.path}, for want of a table that lists them")
     if len(found) > 1:
         guesses.append(f"chosen of {len(found)} kinds of images that fit; the others stand below")
     return guesses

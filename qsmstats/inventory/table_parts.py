@@ -63,7 +63,7 @@ def _none(name: str) -> Part:
         return Part(lines=(f"{line}  # not found; optional. Columns: {columns}",))
     text = f"no table of {name} was found; make one with the columns {columns}"
     if name == "sessions":
-        text += " (0 at the first session of each participant)"
+        text += " (0 at the first session; one row each where everybody was scanned once)"
     return Part(lines=(*comment(f"TO DO: {text}"), line), todo=(text,))
 
 

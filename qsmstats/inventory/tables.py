@@ -7,19 +7,23 @@ ratings may be wide: columns of lesion types, one per rater.
 
 from __future__ import annotations
 
-import re
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from qsmstats.errors import InvalidDataError
+from qsmstats.inventory.columns import (
+    name_columns,
+    rater_columns,
+    type_columns,
+    unknown_types,
+)
 from qsmstats.inventory.patterns import Identifiers
-from qsmstats.schemas import FieldSchema, TableSchema, load_schema
+from qsmstats.schemas import TableSchema, load_schema
 from qsmstats.study import TABLES
 from qsmstats.tables.files import read_file
 from qsmstats.tables.raw import RawTable
-from qsmstats.tables.spelling import known_spellings, lesion_levels, word_key
+from qsmstats.tables.spelling import word_key
 
 __all__ = ["FoundTable", "TableFiles", "find_tables"]
 
@@ -31,7 +35,6 @@ TELLING = {
     "ratings": "rater_id",
     "histology": "reference_standard",
 }
-SHARE_OF_TYPES = 0.8
 FILES_READ = 3
 
 
@@ -87,13 +90,13 @@ class TableFiles:
     tables
         Name of a schema -> files that seem to hold it, best first.
     unknown
-        Files that hold a table of something else.
+        Files that hold a table of something else -> their columns.
     unreadable
         File -> why it cannot be read.
     """
 
     tables: Mapping[str, Sequence[FoundTable]]
-    unknown: tuple[str, ...] = ()
+    unknown: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unreadable: Mapping[str, str] = field(default_factory=dict)
 
     def chosen(self, name: str) -> FoundTable | None:
@@ -133,10 +136,11 @@ def _find(folder: Path, paths: Iterable[str], identifiers: Identifiers) -> Table
     for path in paths:
         patterns.setdefault(identifiers.name(path).pattern, []).append(path)
     tables: dict[str, list[FoundTable]] = {}
-    unknown, unreadable = [], {}
+    unknown: dict[str, tuple[str, ...]] = {}
+    unreadable = {}
     for pattern, files in patterns.items():
         if "{session}" in pattern:
-            unknown.append(pattern)  # a table has one file, or one per participant
+            unknown[pattern] = ()  # a table has one file, or one per participant
             continue
         try:
             found = list(_recognise(folder, pattern, files))
@@ -146,9 +150,9 @@ def _find(folder: Path, paths: Iterable[str], identifiers: Identifiers) -> Table
         for table in found:
             tables.setdefault(table.name, []).append(table)
         if not found:
-            unknown.append(pattern)
+            unknown[pattern] = _header(folder / files[0])
     ordered = {name: sorted(tables[name], key=_best_first) for name in TABLES if name in tables}
-    return TableFiles(tables=ordered, unknown=tuple(unknown), unreadable=unreadable)
+    return TableFiles(tables=ordered, unknown=unknown, unreadable=unreadable)
 
 
 def _best_first(table: FoundTable) -> tuple[tuple[float, ...], int]:
@@ -172,6 +176,13 @@ def _recognise(folder: Path, pattern: str, files: Sequence[str]) -> Iterator[Fou
         yield min(sure, key=_best_first)
 
 
+def _header(path: Path) -> tuple[str, ...]:
+    try:
+        return tuple(read_file(path, name="", file=path.name).cells.columns)
+    except InvalidDataError:
+        return ()  # a workbook whose sheets have the names of no table
+
+
 def _sheets(path: Path) -> list[str]:
     if path.suffix.lower() != ".xlsx":
         return []
@@ -191,16 +202,18 @@ def _sheets(path: Path) -> list[str]:
 def _judge(pattern: str, files: int, raws: Sequence[RawTable], *, named: bool) -> FoundTable | None:
     """Return a file as the table that it was read for, or None where it is not that table."""
     raw, schema = raws[0], load_schema(raws[0].name)
-    columns = _columns(schema, raw.cells.columns)
+    columns = name_columns(schema, raw.cells.columns)
     named = named or _has_name(pattern, schema)
     implied = {"participant_id"} if "{participant}" in pattern else set()
-    wide = _wide(raw, columns) if raw.name == "ratings" and "rater_id" not in columns else ()
+    wide = (
+        rater_columns(raw, columns) if raw.name == "ratings" and "rater_id" not in columns else ()
+    )
     if wide:
         columns = {ours: theirs for ours, theirs in columns.items() if theirs not in wide}
         implied |= {"rater_id", "lesion_type"}
     telling = TELLING[raw.name] in columns or bool(wide)
-    key = schema.primary_key[0]
-    if not ((telling or named) and (key in columns or key in implied)):
+    keyed = schema.primary_key[0] in {*columns, *implied}
+    if telling + named + keyed < 2:
         return None
     needed = [item.name for item in schema.fields if not item.optional]
     return FoundTable(
@@ -211,7 +224,7 @@ def _judge(pattern: str, files: int, raws: Sequence[RawTable], *, named: bool) -
         columns=columns,
         lacking=tuple(name for name in needed if name not in columns and name not in implied),
         wide=wide,
-        unknown_types=_unknown_types(raw, wide or _type_columns(schema, columns)),
+        unknown_types=unknown_types(raw, wide or type_columns(schema, columns)),
         identifiers=_identifiers(raws, columns),
         score=(
             float(telling) + float(named),
@@ -220,76 +233,10 @@ def _judge(pattern: str, files: int, raws: Sequence[RawTable], *, named: bool) -
     )
 
 
-def _columns(schema: TableSchema, there: Iterable[str]) -> dict[str, str]:
-    """Return column of the schema -> its name in the file; no column serves twice."""
-    keys: dict[str, str] = {}
-    for name in there:
-        for key in _column_keys(name):
-            keys.setdefault(key, name)
-    found: dict[str, str] = {}
-    for spellings in (_own_name, _other_names):
-        for column in schema.fields:
-            if column.name in found:
-                continue
-            free = (keys.get(key) for word in spellings(column) for key in _column_keys(word))
-            theirs = next((name for name in free if name and name not in found.values()), None)
-            if theirs is not None:
-                found[column.name] = theirs
-    return {item.name: found[item.name] for item in schema.fields if item.name in found}
-
-
-def _column_keys(name: str) -> tuple[str, ...]:
-    """Return a column's name without signs, and without what stands in brackets, as a unit does."""
-    bare = re.sub(r"\(.*?\)|\[.*?\]", "", name)
-    return tuple(re.sub(r"[\W_]+", "", word_key(text)) for text in (name, bare))
-
-
-def _own_name(column: FieldSchema) -> tuple[str, ...]:
-    return (column.name, column.title)
-
-
-def _other_names(column: FieldSchema) -> tuple[str, ...]:
-    return column.names
-
-
 def _has_name(pattern: str, schema: TableSchema) -> bool:
     words = {word_key(schema.name), *map(word_key, schema.names)}
     stem = Path(pattern).name.split(".", 1)[0].replace("-", "_")
     return any(word_key(word) in words for word in (stem, *stem.split("_")))
-
-
-def _wide(raw: RawTable, columns: Mapping[str, str]) -> tuple[str, ...]:
-    """Return the columns in which most words are lesion types, where there are two or more."""
-    known = known_spellings(load_schema("lesions").column("lesion_type"), {})
-    keys = {columns.get(name) for name in ("participant_id", "session_id", "lesion_id")}
-    wide = []
-    for name in raw.cells.columns:
-        words = [word for word in raw.cells[name] if word not in ("", "n/a")]
-        types = sum(word_key(word) in known for word in words)
-        if name not in keys and words and types >= SHARE_OF_TYPES * len(words):
-            wide.append(name)
-    return tuple(wide) if len(wide) > 1 else ()
-
-
-def _type_columns(schema: TableSchema, columns: Mapping[str, str]) -> list[str]:
-    return [
-        columns[item.name]
-        for item in schema.fields
-        if item.name in columns and set(lesion_levels()) <= set(item.levels)
-    ]
-
-
-def _unknown_types(raw: RawTable, names: Iterable[str]) -> dict[str, int]:
-    schema = load_schema(raw.name)
-    levels = [item for item in schema.fields if set(lesion_levels()) <= set(item.levels)]
-    known = known_spellings(levels[0], {}) if levels else {}
-    words = Counter(word for name in names for word in raw.cells[name])
-    missing = {*schema.missing_values, ""}
-    return {
-        word: count
-        for word, count in words.items()
-        if word not in missing and word_key(word) not in known
-    }
 
 
 def _identifiers(raws: Sequence[RawTable], columns: Mapping[str, str]) -> dict[str, frozenset[str]]:

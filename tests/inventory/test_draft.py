@@ -112,6 +112,27 @@ def test_a_strangers_folder_needs_only_what_its_owner_must_say(tmp_path):
     assert check_study(open_study(folder)).empty
 
 
+def test_a_flat_folder_of_one_scan_each(tmp_path):
+    rng = np.random.default_rng(3)
+    for name in ("Smith", "Jones"):
+        labels = np.zeros((4, 4, 4), dtype=np.int16)
+        labels[1:3, 1:3, :] = [1, 1, 2, 2]
+        write_image(tmp_path / "lesions" / f"{name}.nii.gz", labels)
+        write_image(tmp_path / "QSM" / f"{name}.nii.gz", rng.normal(0, 0.02, labels.shape))
+    write_text(tmp_path / "notes.csv", [["drug", "dose"], ["x", "1"]], ",")
+    init_study(tmp_path)
+    first = tomllib.loads((tmp_path / "study.toml").read_text())
+    assert first["labels"] == {"pattern": "lesions/{participant}.nii.gz"}
+    assert first["maps"] == {"susceptibility_ppb": {"pattern": "QSM/{participant}.nii.gz"}}
+
+    write_text(tmp_path / "patients.csv", [["name", "dx"], ["Smith", "MS"], ["Jones", "MS"]], ",")
+    draft = init_study(tmp_path, force=True)
+    said = "\n".join(draft.todo)
+    assert "patients.csv): no column was recognised as age (Age at the first session); sex" in said
+    assert "one row each where everybody was scanned once" in said
+    assert draft.left_alone == ("table of something else  notes.csv (columns drug, dose)",)
+
+
 def test_what_a_map_suggests_is_never_set(dataset):
     for path in dataset.rglob("*_MWFmap.json"):
         path.unlink()
