@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,6 +15,7 @@ from qsmstats import MixedModel
 from qsmstats.errors import InvalidDataError, ModelError, UsageError
 from tests.mixed.designs import FORMULAS, random_data
 
+REFERENCE = Path(__file__).parents[1] / "reference"
 # Formulas whose groups are independent, which go through the batch.
 TOGETHER = FORMULAS[:6]
 # One of each kind that is fitted one by one: nested twice, and crossed.
@@ -185,3 +189,32 @@ def test_outcomes_of_a_wrong_form_are_refused(nested):
         design.fit_outcomes(infinite)
     with pytest.raises(UsageError, match="120 rows"):
         MixedModel(TOGETHER[1]).fit(frame).refit(values[:5, 0])
+
+
+def reference_refits() -> list[dict]:
+    return json.loads((REFERENCE / "mixed_refit" / "refit.json").read_text())["cases"]
+
+
+@pytest.mark.parametrize("case", reference_refits(), ids=lambda case: case["data"])
+@pytest.mark.parametrize("method", ["reml", "ml"])
+def test_outcomes_agree_with_lmer_refitted_to_each(case, method):
+    """tests/reference/mixed_refit/README.md says how they were computed."""
+    data = pd.read_csv(REFERENCE / "mixed" / "data" / case["data"], keep_default_na=False)
+    which = slice(0, None, 2) if method == "reml" else slice(1, None, 2)
+    values = np.array(case["outcomes"], dtype=float).T[:, which]
+    fits = MixedModel(case["formula"]).design(data, method=method).fit_outcomes(values)
+    tests = fits.wald()
+    for one, expected in enumerate(case["fits"][which]):
+        # bobyqa stops at 1e-11 in theta, where the criterion is flat to about 1e-8.
+        assert fits.criterion[one] == pytest.approx(expected["criterion"], abs=1e-5)
+        assert fits.singular[one] == expected["singular"]
+        assert fits.n_obs[one] == expected["n"]
+        scale = np.atleast_1d(expected["se"])
+        np.testing.assert_allclose(
+            fits.estimates[one], np.atleast_1d(expected["fixef"]), atol=1e-4 * scale.min()
+        )
+        np.testing.assert_allclose(tests.std_error[one], scale, rtol=1e-4)
+        assert fits.sigma2[one] == pytest.approx(expected["sigma"] ** 2, rel=1e-4)
+        if not expected["singular"]:
+            # lmerTest differentiates numerically.
+            np.testing.assert_allclose(tests.df[one], np.atleast_1d(expected["df"]), rtol=1e-3)
