@@ -19,11 +19,13 @@ WRITES = {
         *("histology/accuracy.tsv", "histology/crosstab.tsv", "histology/stard.tsv"),
         *("histology/cutoffs.tsv", "histology/flow.svg", "histology/roc.svg", "report.html"),
     ],
+    "trial_planning": ["planning/designs.tsv", "planning/assumptions.tsv"],
 }
 SAYS = {
     "cross_sectional": "isointense - hypointense",
     "longitudinal": "change per year",
     "histology_validation": "the first total that allows it is 102",
+    "trial_planning": "Visits twice a year: A power of 80%",
 }
 
 

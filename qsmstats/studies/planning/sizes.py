@@ -44,12 +44,18 @@ if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit
     from qsmstats.progress import Progress
 
-__all__ = ["RequiredPatients", "required_patients", "scaled_size", "smallest_trial"]
+__all__ = [
+    "RequiredPatients",
+    "check_question",
+    "required_patients",
+    "scaled_size",
+    "smallest_trial",
+]
 
 # The first bracket, and the width at which bisection stops, as shares of the size.
 BRACKET, WIDTH = 0.25, 0.06
-# Where the search by expected power starts, how often it may move, and what it calls too many.
-FIRST_SIZE, SIZES_TRIED, LARGEST_NAMED = 30, 6, 1_000_000
+# Where the search by expected power starts, how often it may turn back, and move; too many.
+FIRST_SIZE, FREE_TRIES, SIZES_TRIED, LARGEST_NAMED = 30, 3, 20, 1_000_000
 # Fisher scoring from the line through the probits is at its fixed point long before.
 SCORING_STEPS = 25
 
@@ -136,11 +142,13 @@ def required_patients(
         As in `trial_power`; also for an effect of zero, a power outside its range, or a maximum
         below the smallest trial that can be analysed.
     """
+    check_question(power, design)
     assumptions, seed = as_assumptions(source), checked_seed(seed)
     smallest = smallest_trial(assumptions, design, maximum)
     cell = Cell(assumptions=assumptions, design=design, patients=smallest)
     (absolute,), _ = effects_of(cell, [effect], effect_scale)
-    _check(absolute, power, design)
+    if absolute == 0.0:
+        raise UsageError("effect=0: no number of patients shows it; state an effect that is there")
     trials = _Trials(
         lambda size: (
             trial_power(
@@ -212,9 +220,14 @@ def smallest_trial(assumptions: TrialAssumptions, design: TrialDesign, maximum: 
     raise UsageError(f"maximum={maximum}: no trial up to this size can be analysed ({refused})")
 
 
-def _check(effect: float, power: float, design: TrialDesign) -> None:
-    if effect == 0.0:
-        raise UsageError("effect=0: no number of patients shows an effect that is not there")
+def check_question(power: float, design: TrialDesign) -> None:
+    """Raise where a power cannot be asked for.
+
+    Raises
+    ------
+    UsageError
+        If it does not lie between the significance level and one.
+    """
     if not design.significance < power < 1.0:
         raise UsageError(
             f"power={power}; give a power between the significance level "
@@ -236,14 +249,19 @@ def expected_size(cell: Cell, effect: float, power: float, maximum: int, seed: i
         As in `required_patients`.
     """
     size = min(max(FIRST_SIZE, cell.patients), maximum)
-    for _ in range(SIZES_TRIED):
+    for attempt in range(SIZES_TRIED):
         planned = planned_tests(replace(cell, patients=size), seed)
         tests = expected_tests(planned, cell.assumptions)
         named = scaled_size(tests, size, effect, power, cell)
-        if named == size or (size == maximum and named > maximum):
-            break
-        size = min(named, maximum)
-    return named if named <= maximum else None
+        # Each size draws its own patients, so that two sizes can name one another: after the first
+        # tries a size that reaches the power will do, and only larger ones are looked at.
+        late = attempt >= FREE_TRIES
+        if named == size or (late and named < size):
+            return size
+        if size == maximum and named > maximum:
+            return None
+        size = min(max(named, size + 1) if late else named, maximum)
+    return size
 
 
 def scaled_size(

@@ -25,6 +25,7 @@ from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.power import EffectScale, TrialPower, checked_seed, trial_power
 from qsmstats.studies.planning.sizes import (
     RequiredPatients,
+    check_question,
     required_patients,
     scaled_size,
     smallest_trial,
@@ -34,6 +35,7 @@ from qsmstats.studies.trajectory import followed_lesions
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit
+    from qsmstats.mixed.variance import Interval
     from qsmstats.progress import Progress
 
 __all__ = ["TrialPlan", "plan_trial"]
@@ -128,10 +130,10 @@ def plan_trial(
     UsageError, NotIdentifiedError
         As in `trial_power` and `required_patients`.
     """
+    check_question(power, design)
     fit = fit_study_model(settings.trajectory, followed_lesions(lesions), outcome)
-    unit = map_schemas()[outcome].unit if outcome in map_schemas() else "1"
-    truth = TrialAssumptions.from_fit(fit, level=settings.level, unit=unit)
     seed = checked_seed(seed)
+    truth = _truth(fit, outcome, settings.level, interval=None)
     common: dict[str, Any] = {"simulations": simulations, "seed": seed, "level": settings.level}
     common |= {"jobs": jobs, "progress": progress}
     scale: EffectScale = "relative" if effects is None else "absolute"
@@ -143,8 +145,10 @@ def plan_trial(
         required_patients(truth, design, effect=effect, power=power, maximum=maximum, **common)
         for effect in dict.fromkeys(curves.table["effect"])
     ]
+    # Limits of variances take seconds, and no simulation needs them.
+    known = _truth(fit, outcome, settings.level, interval="profile")
     sensitivity = pd.DataFrame(
-        [row for one in found for row in _sensitivity(truth, design, one, relative=effects is None)]
+        [row for one in found for row in _sensitivity(known, design, one, relative=effects is None)]
     )
     sizes = _sizes(found, curves)
     return TrialPlan(
@@ -152,13 +156,20 @@ def plan_trial(
         fit=fit,
         power=curves.table,
         sizes=sizes,
-        assumptions=_assumptions(truth, design, curves.table),
+        assumptions=_assumptions(known, design, curves.table),
         sensitivity=sensitivity,
         models=fit_record(fit),
         answers=tuple(one.answer for one in found),
-        notes=plan_notes(truth, design, fit, sizes, sensitivity, curves.table),
+        notes=plan_notes(known, design, fit, sizes, sensitivity, curves.table),
         methods=plan_methods(fit, design, simulations, seed, power),
     )
+
+
+def _truth(
+    fit: MixedFit, outcome: str, level: float, *, interval: Interval | None
+) -> TrialAssumptions:
+    unit = map_schemas()[outcome].unit if outcome in map_schemas() else "1"
+    return TrialAssumptions.from_fit(fit, interval=interval, level=level, unit=unit)
 
 
 def _sizes(found: Sequence[RequiredPatients], curves: TrialPower) -> pd.DataFrame:

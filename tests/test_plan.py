@@ -1,0 +1,148 @@
+"""`qsmstats plan`: from an output folder to sizes, with what they rest on."""
+
+from __future__ import annotations
+
+import re
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from qsmstats.cli import main
+from qsmstats.report.figures.power import power_curves
+from qsmstats.report.page import write_report
+from tests.studies.conftest import SLOPES, make_lesions
+
+WRITTEN = {
+    *("assumptions.tsv", "methods.txt", "models.tsv", "notes.tsv", "power.tsv"),
+    *("power_curves.svg", "sensitivity.tsv", "sizes.tsv"),
+}
+OPTIONS = "--patients 12 30 --fraction 0.2 0.4 --simulations 25 --maximum 200 --dropout 0.05"
+
+
+@pytest.fixture(scope="module")
+def out(small_study, tmp_path_factory):
+    """Return an output folder with a table of lesions and a plan made from it."""
+    folder = tmp_path_factory.mktemp("plan")
+    make_lesions(patients=12, followed=12).to_csv(folder / "tidy.tsv", sep="\t", index=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def planned(small_study, out):
+    code = main(["plan", str(small_study), str(out), *OPTIONS.split(), "--jobs", "1"])
+    assert code == 0
+    return {path.stem: pd.read_csv(path, sep="\t") for path in (out / "planning").glob("*.tsv")}
+
+
+def test_everything_is_written(planned, out):
+    assert {path.name for path in (out / "planning").iterdir()} == WRITTEN
+    assert all((out / "planning" / name).stat().st_size for name in WRITTEN)
+
+
+def test_every_assumption_says_where_it_comes_from(planned):
+    table = planned["assumptions"].set_index("quantity")
+    estimated = table[table["source"].str.startswith("estimated from 12 patients")]
+    assert {"slope_sd", "residual_sd", "slope isointense", "mean hyperintense"} <= {
+        *estimated.index
+    }
+    within = estimated.dropna(subset=["conf_low"])
+    assert (within["conf_low"] <= within["estimate"]).all()
+    assert (within["estimate"] <= within["conf_high"]).all()
+    # Standard deviation of slopes as simulated by the fixture: 0.1.
+    assert table.loc["slope_sd", "conf_low"] < 0.1 < table.loc["slope_sd", "conf_high"]
+    assumed = table[table["source"] == "assumed"]["estimate"]
+    assert assumed["annual dropout"] == 0.05
+    assert assumed["visit 3"] == 2
+    assert table["unit"].notna().all()
+
+
+def test_fractions_are_of_the_slope_that_was_estimated(planned):
+    power, table = planned["power"], planned["assumptions"].set_index("quantity")["estimate"]
+    counts = {name: table[f"lesions per patient {name}"] for name in ("isointense", "hypointense")}
+    slope = sum(counts[name] * table[f"slope {name}"] for name in counts) / sum(counts.values())
+    np.testing.assert_allclose(power["effect"], np.tile([0.2, 0.4], 2) * slope, rtol=1e-9)
+    assert abs(slope - SLOPES["isointense"]) < 0.1
+    assert (power["simulations"] == 25).all()
+
+
+def test_the_answer_is_a_sentence_with_numbers(planned, small_study, out, capsys):
+    sizes = planned["sizes"]
+    assert len(sizes) == 2
+    for row in sizes.itertuples():
+        assert re.search(r"A power of 80% .* by [-\d.]+ % per year takes \d+ patients", row.answer)
+        assert f"takes {row.patients} patients" in row.answer
+    assert sizes["patients"].is_monotonic_decreasing
+
+
+def test_sensitivity_moves_the_size_the_way_it_must(planned):
+    table = planned["sensitivity"]
+    first = table[table["effect"] == table["effect"].iloc[0]].set_index(["quantity", "limit"])
+    size = first["patients_expected"]
+    middle = first.loc["as estimated", "patients_expected"].iloc[0]
+    assert size["slope_sd", "low"] < middle < size["slope_sd", "high"]
+    assert size["residual_sd", "low"] <= middle <= size["residual_sd", "high"]
+    assert size["effect", "high"] < middle < size["effect", "low"]
+
+
+def test_notes_carry_the_uncertainty_in_words(planned):
+    notes = " ".join(planned["notes"]["note"])
+    for said in ("At its upper limit a trial with", "effects are assumptions", "Type I error"):
+        assert said in notes
+
+
+def test_the_figure_says_in_text_what_it_shows(planned, out):
+    drawn = (out / "planning" / "power_curves.svg").read_text()
+    for text in (
+        "patients in the control arm",
+        "no effect (type I error)",
+        "(20\u00a0% of the slope)",
+    ):
+        assert text in drawn
+
+
+def test_the_report_has_the_section_where_a_plan_was_made(planned, small_study, out, tmp_path):
+    page = write_report(small_study, out).read_text()
+    assert "Planning a trial" in page
+    assert planned["sizes"]["answer"].iloc[0] in page
+    shutil.copy(out / "tidy.tsv", tmp_path)
+    assert "Planning a trial" not in write_report(small_study, tmp_path).read_text()
+
+
+def test_curves_pass_through_the_expected_power():
+    from matplotlib.figure import Figure
+
+    sizes = [10, 20, 80]
+    expected = [0.2, 0.45, 0.97]
+    frame = pd.DataFrame({"patients": sizes, "effect": 0.1, "power_expected": expected})
+    for name in ("power", "conf_low", "conf_high", "type_i_error", "type_i_low", "type_i_high"):
+        frame[name] = np.nan
+    axes = power_curves(frame, Figure().add_subplot(), asked=0.8)
+    x, y = axes.lines[0].get_data()
+    np.testing.assert_allclose(np.interp(sizes, x, y), expected, atol=2e-3)
+    assert [text.get_text() for text in axes.get_figure().legends[0].texts] == ["0.1"]
+
+
+def test_a_study_that_was_not_run_is_measured_first(small_study, tmp_path, capsys):
+    assert main(["plan", str(small_study), str(tmp_path), "--patients", "4", "--jobs", "1"]) == 2
+    said = capsys.readouterr().err
+    assert "holds no tidy.tsv of a run; measuring the study first" in said
+    assert "8 patients in both arms cannot carry" in said
+    assert any((tmp_path / "features").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--dropout", "1"], "annual_rate=1.0"),
+        (["--visits", "0"], "needs at least two visits"),
+        (["--patients", "2"], "cannot carry"),
+        (["--outcome", "weather"], "no column 'weather'"),
+        (["--power", "1.5"], "power=1.5"),
+    ],
+)
+def test_wrong_options_are_named(small_study, out, capsys, options, said):
+    code = main(["plan", str(small_study), str(out), "--simulations", "0", *options])
+    assert code in {2, 3}
+    assert said in capsys.readouterr().err
