@@ -8,6 +8,7 @@ ratings may be wide: columns of lesion types, one per rater.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -36,6 +37,7 @@ TELLING = {
     "histology": "reference_standard",
 }
 FILES_READ = 3
+LARGEST = 50_000_000  # bytes: features of voxels and the like are not read in vain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,6 +144,10 @@ def _find(folder: Path, paths: Iterable[str], identifiers: Identifiers) -> Table
         if "{session}" in pattern:
             unknown[pattern] = ()  # a table has one file, or one per participant
             continue
+        size = (folder / files[0]).stat().st_size
+        if size > LARGEST:
+            unreadable[pattern] = f"{size / 1e6:.0f} MB; no table of a study is as large"
+            continue
         try:
             found = list(_recognise(folder, pattern, files))
         except InvalidDataError as error:
@@ -186,16 +192,13 @@ def _header(path: Path) -> tuple[str, ...]:
 def _sheets(path: Path) -> list[str]:
     if path.suffix.lower() != ".xlsx":
         return []
-    from zipfile import BadZipFile
-
     from openpyxl import load_workbook  # type: ignore[import-untyped]  # has no stubs
 
     try:
-        book = load_workbook(path, read_only=True)
-    except (BadZipFile, KeyError, ValueError):
-        return []  # read_file says what is wrong with it
-    names: list[str] = book.sheetnames
-    book.close()
+        with closing(load_workbook(path, read_only=True)) as book:
+            names: list[str] = book.sheetnames
+    except Exception:  # a damaged workbook breaks openpyxl in many ways; read_file says how
+        return []
     return names
 
 

@@ -108,7 +108,7 @@ def map_facts(
         try:
             values = [_values(folder / own, folder / other, role) for own, other in pairs]
         except ImageError as error:
-            return MapFacts(unit=unit, sidecar=sidecar, problem=error.problems[0].problem)
+            return MapFacts(unit=unit, sidecar=sidecar, problem=str(error.problems[0]))
         stored = np.concatenate([np.empty(0), *values])
         stored = stored[np.isfinite(stored)]
         if stored.size:

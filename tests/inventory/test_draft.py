@@ -251,10 +251,20 @@ def test_exit_codes_and_the_next_step(dataset, tmp_path, capsys):
     assert main(["init", str(dataset)]) == 2
 
 
-def test_an_unreadable_image_does_not_stop_it(dataset):
+def test_what_cannot_be_read_does_not_stop_it(dataset):
     for path in dataset.rglob("*_MWFmap.nii.gz"):
         path.write_bytes(b"no image")
-    assert ["cannot be read" in text for text in init_study(dataset).todo] == [True]
+    for name, content in (
+        ("clinical.xlsx", b"PK\x03\x04"),
+        ("visits.tsv", b"\xff\xfe\x00x"),
+        ("patients.csv", b""),
+        ("raters.parquet", b"no"),
+    ):
+        (dataset / name).write_bytes(content)
+    draft = init_study(dataset)
+    assert ["_MWFmap.nii.gz: cannot be read" in text for text in draft.todo] == [True]
+    said = [text for text in draft.left_alone if text.startswith("table that cannot be read")]
+    assert len(said) == 4
 
 
 def test_every_setting_stands_there_with_its_default(dataset):
