@@ -39,7 +39,7 @@ from qsmstats.mixed.model import MixedModel
 
 FORMULA = "mwf ~ lesion_type * years + age + sex + (1 + years | patient) + (1 | patient:lesion)"
 SMALL = "mwf ~ years * lesion_type + (1 + years | patient) + (1 | patient:lesion)"
-KINDS = ("parametric", "cluster", "residual")
+KINDS = ("parametric", "cluster")
 INTERVALS = ("percentile", "basic", "bca")
 
 
@@ -226,7 +226,7 @@ def main() -> None:
     parser.add_argument("--refits", type=int, default=1000)
     parser.add_argument("--peers", type=int, default=5, help="refits of the slow peers")
     parser.add_argument("--coverage", type=int, default=0, metavar="STUDIES")
-    parser.add_argument("--draws", type=int, default=300, help="refits of each of these studies")
+    parser.add_argument("--draws", type=int, default=200, help="refits of each of these studies")
     parser.add_argument("--jobs", type=int, default=1)
     given = parser.parse_args()
     if given.refits:

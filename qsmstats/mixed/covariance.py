@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +25,12 @@ __all__ = ["Parametrisation", "lower_factor", "lower_triangle"]
 Matrix = NDArray[np.float64]
 
 
+@cache
 def lower_triangle(width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Rows and columns of a lower triangle, column by column."""
+    """Rows and columns of a lower triangle, column by column; read only."""
     columns, rows = np.triu_indices(width)
+    for made in (rows, columns):
+        made.setflags(write=False)
     return rows, columns
 
 
