@@ -1,0 +1,360 @@
+"""Ways to ask a mixed model for what it cannot give."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from qsmstats.errors import (
+    FormulaError,
+    InvalidDataError,
+    ModelError,
+    NotIdentifiedError,
+    UsageError,
+)
+from qsmstats.mixed.crossed import _check_memory
+from qsmstats.mixed.model import MixedFit, MixedModel
+from qsmstats.mixed.multiplicity import adjust_p_values
+from tests.errors.walk import Case
+from tests.mixed.designs import random_data
+
+FORMULA = "y ~ f * x + (1 | g)"
+
+
+@cache
+def fit(formula: str = FORMULA, **options: Any) -> MixedFit:
+    return MixedModel(formula).fit(random_data(3), **options)
+
+
+def fits(formula: str, data: pd.DataFrame | None = None, **options: Any):
+    """Return an act that fits a formula."""
+
+    def act(_):
+        return MixedModel(formula).fit(random_data(3) if data is None else data, **options)
+
+    return act
+
+
+def asks(question: str, *arguments: Any, of: str = FORMULA, **named: Any):
+    """Return an act that asks a question of a fit."""
+    return lambda _: getattr(fit(of), question)(*arguments, **named)
+
+
+def data(**columns: Any) -> pd.DataFrame:
+    return random_data(3).assign(**columns)
+
+
+NEW = random_data(4)
+
+
+def new_data(**columns: Any):
+    """Return an act that predicts for new data."""
+    return lambda _: fit().predict(NEW.assign(**columns))
+
+
+def many_groups(_):
+    distinct = pd.DataFrame({f"g{at}": np.arange(90) for at in range(10)})
+    table = pd.concat([random_data(3), distinct], axis=1)
+    return MixedModel(f"y ~ x + (1 | {':'.join(distinct)})").fit(table)
+
+
+FORMULAS = [
+    ("no formula", "y", "'y'", "is no mixed-model formula", "write it as"),
+    ("open random term", "y ~ x + 1 | g", "'1 | g' in", "1 | g", "in its own parentheses"),
+    ("random term to subtract", "y ~ x - (1 | g)", "- (1 | g)", "subtracted", "leave it out"),
+    ("no random term", "y ~ x", "'y ~ x'", "names no random term", "add one"),
+    ("bracket too many", "y ~ x) + (1 | g)", "'y ~ x) + (1 | g)'", "closed", "remove it"),
+    ("bracket too few", "y ~ (x + (1 | g)", "'y ~ (x + (1 | g)'", "never closed", "close it"),
+    ("nothing to add", "y ~ x + ", "' x +'", "'+'", "complete or remove it"),
+    ("half a random term", "y ~ x + (1 | )", "(1 | )", "needs columns and a group", "as '(1 + x"),
+    ("group that is none", "y ~ x + (1 | g + h)", "'(1 | g + h)'", "'g + h'", "use column names"),
+]
+READ = [
+    ("random term without column", "y ~ x + (0 | g)", "(0 | g)", "has no column", "write 1"),
+    ("column that is not there", "y ~ speed + (1 | g)", "'speed'", "no column", "correct the name"),
+    ("term that cannot be read", "y ~ x ** + (1 | g)", "'x **'", "`**`", "correct it"),
+    ("function that is not there", "y ~ foo(x) + (1 | g)", "`foo(x)`", "'foo'", "correct it"),
+    ("offset", "y ~ x + offset(z) + (1 | g)", "'offset(z)'", "offsets", "subtract it"),
+]
+INVALID = [
+    (
+        "column twice",
+        fits("y ~ x + (1 | g)", pd.concat([NEW, NEW[["x"]]], axis=1)),
+        "'x'",
+        "two",
+        "keep one",
+    ),
+    ("complex numbers", fits("y ~ x + (1 | g)", data(x=1j)), "'x'", "complex", "use a real part"),
+    (
+        "dates",
+        fits("y ~ x + (1 | g)", data(x=pd.Timestamp("2020-01-01"))),
+        "'x'",
+        "dates",
+        "turn it into a number",
+    ),
+    (
+        "infinite values",
+        fits("y ~ x + (1 | g)", data(x=np.inf)),
+        "'x'",
+        "90 rows",
+        "correct these values",
+    ),
+    (
+        "mixed types",
+        fits("y ~ f + (1 | g)", data(f=pd.Series([1, (2,)] * 45, dtype=object))),
+        "'f'",
+        "mixes types",
+        "make it text",
+    ),
+    (
+        "numbers that are none",
+        fits("y ~ x + (1 | g)", data(x=pd.Series([1.5, 10**400] * 45, dtype=object))),
+        "'x'",
+        "too large",
+        "correct it",
+    ),
+    ("no row", fits("y ~ x + (1 | g)", data(x=np.nan)), "x: 90", "of 90", "fill these in"),
+    (
+        "logarithm of less than nothing",
+        fits("y ~ log(x - 99) + (1 | g)"),
+        "'log(x - 99)'",
+        "90 rows",
+        "change the transform",
+    ),
+    ("outcome in words", fits("f ~ x + (1 | g)"), "'f'", "holds categories", "name a column"),
+    (
+        "outcome of two columns",
+        fits("poly(x, 2) ~ z + (1 | g)"),
+        "'poly(x, 2)'",
+        "2 columns",
+        "name one",
+    ),
+    (
+        "weights of nothing",
+        fits("y ~ x + (1 | g)", data(w=0.0), weights="w"),
+        "'w'",
+        "90 rows",
+        "drop rows",
+    ),
+    ("groups without number", many_groups, "g0:g1", "too many", "join them"),
+    ("new level", new_data(f="z"), "'f'", "'z'", "use one of its levels"),
+    (
+        "new data without a column",
+        lambda _: fit().predict(NEW.drop(columns="x")),
+        "x",
+        "new data lack",
+        "add them",
+    ),
+    (
+        "new data without a group",
+        lambda _: fit().predict(NEW.drop(columns="g"), level="conditional"),
+        "g",
+        "new data lack",
+        "add them",
+    ),
+    ("new data with holes", new_data(x=np.nan), "x", "missing values", "fill them in"),
+]
+NOT_IDENTIFIED = [
+    (
+        "constant outcome",
+        fits("y ~ x + (1 | g)", data(y=1.0)),
+        "'y'",
+        "is constant",
+        "choose another",
+    ),
+    (
+        "columns that repeat",
+        fits("y ~ x + (x + two | g)", data(two=2 * random_data(3)["x"])),
+        "two",
+        "linear combinations",
+        "remove them",
+    ),
+    (
+        "more effects than rows",
+        fits("y ~ C(n) + (1 | g)", data(n=range(90))),
+        "'n'",
+        "90 rows",
+        "use fewer",
+    ),
+    (
+        "one group",
+        fits("y ~ x + (1 | one)", data(one=1)),
+        "(1 | one)",
+        "one group only",
+        "remove the term",
+    ),
+    (
+        "as many groups as rows",
+        fits("y ~ x + (1 | n)", data(n=range(90))),
+        "(1 | n)",
+        "90 groups",
+        "remove the term",
+    ),
+    (
+        "groups that are fixed effects",
+        fits("y ~ C(g) + (1 | g)"),
+        "(1 | g)",
+        "already tells",
+        "leave the term out",
+    ),
+    (
+        "outcome without residual",
+        fits("y ~ 1 + (1 | g)", data(y=random_data(3)["g"] % 4 * 1.5)),
+        "outcome",
+        "no residual variance is left",
+        "remove a random term",
+    ),
+]
+WRONG_USE = [
+    (
+        "kind of contrasts",
+        lambda _: MixedModel("y ~ f + (1 | g)", {"f": "x"}),
+        "'f'",
+        "'x'",
+        "use one of",
+    ),
+    ("method", fits(FORMULA, method="mle"), "method", "'mle'", "use one of"),
+    (
+        "data that are no frame",
+        lambda _: MixedModel(FORMULA).fit([1]),
+        "data",
+        "list",
+        "must be a pandas DataFrame",
+    ),
+    (
+        "two columns of weights",
+        fits(FORMULA, weights=["w", "z"]),
+        "weights",
+        "'w', 'z'",
+        "give at most one",
+    ),
+    ("level", asks("coefficients", level=95), "level", "95", "give 0.95"),
+    ("degrees of freedom", asks("coefficients", df="kr"), "df", "'kr'", "use one of"),
+    ("type of anova", asks("anova", type=4), "type", "4", "use one of"),
+    (
+        "contrast of other length",
+        asks("wald", [[1.0, 2.0]]),
+        "contrast matrix",
+        "(1, 2)",
+        "give one weight",
+    ),
+    ("no contrast", asks("wald", {}), "contrasts", "is empty", "name a coefficient"),
+    (
+        "coefficient that is none",
+        asks("wald", {"xx": 1.0}),
+        "'xx'",
+        "is no coefficient",
+        "use some of",
+    ),
+    ("interval of variances", asks("variance_table", interval="x"), "interval", "'x'", "use"),
+    ("kind of residual", asks("residuals", "x"), "kind", "'x'", "use one of"),
+    (
+        "predictor that is none",
+        asks("marginal_means", "g"),
+        "'g'",
+        "is no predictor",
+        "its predictors are",
+    ),
+    ("predictor twice", asks("marginal_means", ["f", "f"]), "['f', 'f']", "twice", "name each"),
+    ("slope of words", asks("slopes", "f"), "'f'", "is no number", "use contrasts"),
+    ("weights of means", asks("marginal_means", "f", weights="x"), "weights", "'x'", "use"),
+    ("level that is none", asks("marginal_means", "f", at={"f": ["z"]}), "'f'", "'z'", "use"),
+    ("influence of nothing", asks("influence", "q"), "by='q'", "no column 'q'", "name one of"),
+    ("seed", asks("simulate", 1, seed=-1), "seed", "-1", "give a whole number"),
+    ("simulate nothing", asks("simulate", 0), "n=", "0", "ask for at least one"),
+    ("adjustment", asks("contrasts", "f", adjust="x"), "adjust", "'x'", "use one of"),
+    (
+        "tukey of a reference",
+        asks("contrasts", "f", method="reference", adjust="tukey"),
+        "adjust",
+        "'tukey'",
+        "use 'holm'",
+    ),
+    (
+        "tukey of p values",
+        lambda _: adjust_p_values([1.0, 2.0], [9.0, 9.0], method="tukey"),
+        "adjust",
+        "'tukey'",
+        "use 'holm'",
+    ),
+    (
+        "contrasts of one level",
+        asks("contrasts", "x", at={"x": [1.0]}),
+        "method",
+        "only",
+        "name more",
+    ),
+    ("method of contrasts", asks("contrasts", "f", method="x"), "method", "'x'", "use 'pairwise'"),
+    (
+        "contrast of a level that is none",
+        asks("contrasts", "f", method={"c": {"z": 1}}),
+        "contrast",
+        "['z']",
+        "name some of",
+    ),
+    (
+        "contrast of two weights",
+        asks("contrasts", "f", method={"c": [1, 2]}),
+        "contrast",
+        "2 weights",
+        "give one for each",
+    ),
+    (
+        "models of other rows",
+        lambda _: fit().likelihood_ratio(MixedModel(FORMULA).fit(random_data(5))),
+        "rows",
+        "90 and 90",
+        "fit both to the rows",
+    ),
+    (
+        "model with itself",
+        lambda _: fit().likelihood_ratio(fit()),
+        "'y ~ f * x + (1 | g)'",
+        "is not nested",
+        "Compare such models by",
+    ),
+    (
+        "one residual variance",
+        asks("residual_variance_test"),
+        "residual variance",
+        "one",
+        "fit it with weights",
+    ),
+]
+CASES = [
+    *(
+        Case(
+            name=name,
+            act=lambda _, text=text: MixedModel(text),
+            kind=FormulaError,
+            place=p,
+            value=v,
+            remedy=r,
+        )
+        for name, text, p, v, r in FORMULAS
+    ),
+    *(
+        Case(name=name, act=fits(text), kind=FormulaError, place=p, value=v, remedy=r)
+        for name, text, p, v, r in READ
+    ),
+    *(
+        Case(name=name, act=act, kind=kind, place=p, value=v, remedy=r)
+        for kind, group in (
+            (InvalidDataError, INVALID),
+            (NotIdentifiedError, NOT_IDENTIFIED),
+            (UsageError, WRONG_USE),
+        )
+        for name, act, p, v, r in group
+    ),
+    Case(
+        name="effects that need a machine of another size",
+        act=lambda _: _check_memory(10**6, 4),
+        kind=ModelError,
+        place="crossed grouping factors",
+        value="1000000 effects",
+        remedy="drop a random term",
+    ),
+]

@@ -1,0 +1,795 @@
+"""Ways to write a study folder that cannot be meant: study.toml, tables, sidecars, the whole."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from unittest.mock import patch
+
+import numpy as np
+import pandas as pd
+from openpyxl import Workbook
+
+from qsmstats import extract_cohort
+from qsmstats.checks.study import check_study, sound_tables
+from qsmstats.errors import InvalidDataError, UsageError
+from qsmstats.inventory.draft import init_study
+from qsmstats.study import Study, open_study
+from qsmstats.tables.files import read_file
+from qsmstats.tables.identities import identify_lesions
+from qsmstats.tables.read import read_tables
+from qsmstats.tables.tidy import tidy_lesions
+from qsmstats.tables.wide import to_long
+from tests.errors.walk import Case
+from tests.study_folder import TOML, tables, write_image, write_images, write_tables, write_text
+
+Act = Callable[[Path], Any]
+
+
+def raw_toml(data: bytes | None) -> Act:
+    """Return an act that opens a study whose study.toml holds these bytes."""
+
+    def act(folder: Path) -> Study:
+        if data is not None:
+            (folder / "study.toml").write_bytes(data)
+        return open_study(folder)
+
+    return act
+
+
+def toml(old: str, new: str) -> Act:
+    assert old in TOML
+    return raw_toml(TOML.replace(old, new, 1).encode())
+
+
+def setting(text: str) -> Act:
+    return raw_toml(f"{TOML}\n{text}\n".encode())
+
+
+def file(name: str, data: bytes | None) -> Act:
+    """Return an act that reads a file of a table."""
+
+    def act(folder: Path) -> Any:
+        if data is not None:
+            (folder / name).write_bytes(data)
+        return read_file(folder / name, name="lesions", file=name)
+
+    return act
+
+
+def sheets(content: dict[str, list[list[object]]]) -> Act:
+    def act(folder: Path) -> Any:
+        book = Workbook()
+        book.remove(book.active)
+        for title, rows in content.items():
+            sheet = book.create_sheet(title)
+            for row in rows:
+                sheet.append(row)
+        book.save(folder / "t.xlsx")
+        return read_file(folder / "t.xlsx", name="lesions", file="t.xlsx")
+
+    return act
+
+
+def unreadable(folder: Path) -> Any:
+    (folder / "t.tsv").write_text("a\n1\n")
+    # Whoever runs the tests may be allowed to read everything.
+    with patch.object(Path, "read_bytes", side_effect=PermissionError(13, "Permission denied")):
+        return read_file(folder / "t.tsv", name="lesions", file="t.tsv")
+
+
+def cell(table: str, row: int, column: str, word: str) -> Act:
+    """Return an act that reads a study with one cell changed; rows as an editor counts them."""
+
+    def act(folder: Path) -> Any:
+        content = tables()
+        header = content[table][0]
+        content[table][row - 1][header.index(column)] = word
+        return read_tables(open_study(write_tables(folder, content)))
+
+    return act
+
+
+def table(name: str, change: Callable[[list[list[str]]], object], text: str = TOML) -> Act:
+    """Return an act that reads a study with one table changed."""
+
+    def act(folder: Path) -> Any:
+        content = tables()
+        change(content[name])
+        return read_tables(open_study(write_tables(folder, content, text)))
+
+    return act
+
+
+def without_sessions(folder: Path) -> Any:
+    write_tables(folder)
+    (folder / "sub-02" / "sub-02_sessions.tsv").unlink()
+    return read_tables(open_study(folder))
+
+
+def with_a_stranger(folder: Path) -> Any:
+    write_tables(folder)
+    write_text(folder / "sub-77" / "sub-77_sessions.tsv", [["session_id", "years"], ["s", "0"]])
+    return read_tables(open_study(folder))
+
+
+def checked(change: Callable[[Path], object], text: str = TOML) -> Act:
+    """Return an act that checks a study with images after a change; returns its messages."""
+
+    def act(folder: Path) -> list[str]:
+        write_images(write_tables(folder, None, text))
+        change(folder)
+        return list(check_study(open_study(folder))["message"])
+
+    return act
+
+
+def image(folder: Path, name: str, visit: str = "sub-01/ses-01") -> Path:
+    return folder / visit / f"{visit.replace('/', '_')}_{name}.nii.gz"
+
+
+def sidecar(content: object) -> Callable[[Path], object]:
+    return lambda folder: (
+        (folder / "MWFmap.json").write_text(
+            content if isinstance(content, str) else json.dumps(content)
+        )
+        and image(folder, "MWFmap").with_suffix("").with_suffix(".json").unlink()
+    )
+
+
+def features(folder: Path, *, twice: bool = False, label: int = 1) -> pd.DataFrame:
+    rows = pd.DataFrame(
+        {
+            "participant_id": "sub-01",
+            "session_id": "ses-01",
+            "region": "lesion",
+            "label": [label],
+            "map": "mwf_percent",
+            "volume_mm3": 8.0,
+            "mean": 9.0,
+        }
+    )
+    return pd.concat([rows, rows]) if twice else rows
+
+
+def tidied(make: Callable[[Path], pd.DataFrame], text: str = TOML) -> Act:
+    return lambda folder: tidy_lesions(open_study(write_tables(folder, None, text)), make(folder))
+
+
+def identified(matches: dict[str, object], visits: int = 1) -> Act:
+    tidy = pd.DataFrame(
+        {
+            "participant_id": "sub-01",
+            "session_id": ["ses-01", "ses-02"][:visits],
+            "lesion_id": "L1",
+            "label": 1,
+            "years": [0.0, 2.0][:visits],
+        }
+    )
+    columns = ["participant_id", "session_id_a", "label_a", "session_id_b", "label_b", "relation"]
+    rows = pd.DataFrame([matches] if matches else [], columns=columns)
+    return lambda _: identify_lesions(tidy, rows)
+
+
+def initialised(change: Callable[[Path], object]) -> Act:
+    def act(folder: Path) -> Any:
+        return init_study(change(folder) or folder)
+
+    return act
+
+
+def long(**options: Any) -> Act:
+    frame = pd.DataFrame({"id": [1], "r1": ["iso"], "r2": ["odd"]})
+    return lambda _: to_long(frame, **options)
+
+
+INDEPENDENT = TOML + '\n[matching]\nlesion_ids = "independent"\n'
+MATCH = {
+    "participant_id": "sub-01",
+    "session_id_a": "ses-01",
+    "label_a": 9,
+    "session_id_b": "ses-02",
+    "label_b": 1,
+    "relation": "same",
+}
+
+INVALID: list[tuple[str, Act, str, str, str]] = [
+    # study.toml
+    ("no study.toml", raw_toml(None), "study.toml", "no such file", "`qsmstats init` writes one"),
+    (
+        "no study folder",
+        lambda folder: open_study(folder / "x"),
+        "x/study.toml",
+        "no such folder",
+        "check the path",
+    ),
+    ("study.toml in Latin-1", raw_toml(b'name = "\xe4"'), "row 1", "0xe4", "save it as UTF-8"),
+    ("study.toml without syntax", raw_toml(b"name = "), "line 1", "Invalid value", "correct it"),
+    (
+        "study.toml that is a folder",
+        lambda folder: (folder / "study.toml").mkdir() or open_study(folder),
+        "study.toml",
+        "Is a directory",
+        "put the study's own file there",
+    ),
+    ("unknown setting", toml("[labels]", "[label]"), "'label'", "is not a setting", "did you mean"),
+    (
+        "section that is none",
+        raw_toml(b"features = 3\n" + TOML.encode()),
+        "'features'",
+        "found 3",
+        "write its settings below",
+    ),
+    ("name that is none", toml('"made"', "3"), "'name'", "found 3", "as text"),
+    (
+        "pattern that is none",
+        toml('pattern = "', 'pattern = 3 # "'),
+        "'labels.pattern'",
+        "found 3",
+        "expected a file pattern",
+    ),
+    (
+        "pattern without participant",
+        toml("{participant}/{session}/{participant}_{session}_dseg", "dseg"),
+        "'labels.pattern'",
+        "'dseg.nii.gz'",
+        "write it where",
+    ),
+    (
+        "pattern with other braces",
+        toml("{session}_dseg", "{session!r}_dseg"),
+        "'labels.pattern'",
+        "{session!r}",
+        "correct what stands in braces",
+    ),
+    (
+        "pattern with an unseen letter",
+        toml("_dseg", "_\\u200bdseg"),
+        "'labels.pattern'",
+        "u200b",
+        "type the text anew",
+    ),
+    ("unit of a map", toml('"percent"', '"%"'), "'maps.mwf_percent.unit'", "'%'", "allowed"),
+    (
+        "missing value of a map",
+        toml("missing = 0", "missing = nan"),
+        "'maps.mwf_percent.missing'",
+        "found nan",
+        "expected the finite number",
+    ),
+    (
+        "table that is no file",
+        toml('"lesions.tsv"', "3"),
+        "'tables.lesions'",
+        "found 3",
+        "expected a file name",
+    ),
+    (
+        "table that is missing",
+        toml('lesions = "lesions.tsv"', ""),
+        "'tables.lesions'",
+        "is missing",
+        "add e.g.",
+    ),
+    (
+        "setting of another kind",
+        setting('[features]\nshell_mm = "2"'),
+        "'features.shell_mm'",
+        "'2'",
+        "write a number",
+    ),
+    (
+        "distance without bounds",
+        setting("[features]\nshell_mm = 900"),
+        "'features.shell_mm'",
+        "900.0 mm",
+        "correct it",
+    ),
+    (
+        "threshold without bounds",
+        setting("[lesion_type_rule]\nrim = -1"),
+        "'lesion_type_rule.rim'",
+        "-1.0",
+        "correct it",
+    ),
+    (
+        "overlap that is no share",
+        setting("[matching]\nmin_overlap = 2"),
+        "'matching.min_overlap'",
+        "2.0",
+        "give one",
+    ),
+    (
+        "level in percent",
+        setting("[models]\nlevel = 95"),
+        "'models.level'",
+        "95.0",
+        "give a share, as 0.95",
+    ),
+    (
+        "choice that is none",
+        setting('[models]\ndf = "kr"'),
+        "'models.df'",
+        "'kr'",
+        "write one of them",
+    ),
+    (
+        "outcome that is no map",
+        setting('[models]\noutcomes = ["fa"]'),
+        "'models.outcomes'",
+        "'fa'",
+        "name some of",
+    ),
+    (
+        "outcome twice",
+        setting('[models]\noutcomes = ["mwf_percent", "mwf_percent"]'),
+        "'models.outcomes'",
+        "2 times",
+        "name it once",
+    ),
+    (
+        "formula without outcome",
+        setting('[models]\nbaseline = "y ~ age"'),
+        "'models.baseline'",
+        "'y ~ age'",
+        "write it where",
+    ),
+    (
+        "class that is none",
+        setting('[histology]\nmapping = { x = "isointense" }'),
+        "'histology.mapping.x'",
+        "is no reference class",
+        "write one of",
+    ),
+    (
+        "class without levels",
+        setting("[histology]\nmapping = { remyelinated = [] }"),
+        "'histology.mapping.remyelinated'",
+        "claims no level",
+        "name one",
+    ),
+    (
+        "mapping without class",
+        setting("[histology]\nmapping = {}"),
+        "'histology.mapping'",
+        "names no class",
+        "map some of",
+    ),
+    (
+        "level that is none",
+        setting('[histology]\nmapping = { remyelinated = "x" }'),
+        "'histology.mapping'",
+        "'x'",
+        "write some of",
+    ),
+    # files of tables
+    ("format of a table", file("t.txt", b"a\n"), "t.txt", "'.txt'", "save it as one of"),
+    ("no table", file("t.tsv", None), "t.tsv", "no such file", "put it there"),
+    ("table that may not be read", unreadable, "t.tsv", "Permission denied", "readable"),
+    ("column without a name", file("t.csv", b",a\n1,x\n"), "t.csv row 1", "column 1", "name it"),
+    (
+        "column twice",
+        file("t.csv", b"a,a\n1,x\n"),
+        "t.csv row 1, column 'a'",
+        "columns 1 and 2",
+        "remove or rename",
+    ),
+    ("empty table", file("t.tsv", b""), "t.tsv", "is empty", "write a row of column names"),
+    ("table in Latin-1", file("t.tsv", b"a\n\xfc\n"), "t.tsv row 2", "0xfc", "save it as UTF-8"),
+    ("zero byte", file("t.tsv", b"a\n\0\n"), "t.tsv row 2", "zero byte", "save it as UTF-8"),
+    (
+        "open quotation mark",
+        file("t.csv", b'a,b\n1,"x\n'),
+        "t.csv row 2",
+        "end of data",
+        "close or double the quotation mark",
+    ),
+    ("other delimiter", file("t.tsv", b"a,b\n1,2\n"), "t.tsv row 1", "commas", "with tabs"),
+    (
+        "workbook without names",
+        sheets({"lesions": [[None], ["x"]]}),
+        "t.xlsx row 1",
+        "no column names",
+        "write them into the first row",
+    ),
+    (
+        "formula without result",
+        sheets({"lesions": [["a"], ["=1+1"]]}),
+        "row 2, column 'a'",
+        "=1+1",
+        "save its value",
+    ),
+    (
+        "workbook that is none",
+        file("t.xlsx", b"PK"),
+        "t.xlsx",
+        "is no .xlsx workbook",
+        "save it anew",
+    ),
+    (
+        "sheets of other names",
+        sheets({"A": [["a"]], "B": [["a"]]}),
+        "t.xlsx",
+        "A, B",
+        "name the one of this table",
+    ),
+    (
+        "parquet that is none",
+        file("t.parquet", b"PAR1"),
+        "t.parquet",
+        "is no .parquet file",
+        "write it again",
+    ),
+    # rows and cells
+    (
+        "row too short",
+        table("lesions", lambda rows: rows[2].pop()),
+        "lesions.tsv row 3",
+        "has 4 cells",
+        "write n/a for a missing value",
+    ),
+    (
+        "table without rows",
+        table("histology", lambda rows: rows.__delitem__(slice(1, None))),
+        "histology.tsv",
+        "no row",
+        "fill it in",
+    ),
+    (
+        "column that is missing",
+        table("participants", lambda rows: [row.pop(2) for row in rows]),
+        "participants.tsv row 1, column 'age'",
+        "is missing",
+        "add it",
+    ),
+    (
+        "cell that is empty",
+        cell("lesions", 4, "lesion_id", ""),
+        "lesions.tsv row 4",
+        "the cell is empty",
+        "fill it in",
+    ),
+    (
+        "number that is none",
+        cell("participants", 2, "age", "41,5"),
+        "participants.tsv row 2",
+        "'41,5'",
+        "decimals take a point: 41.5",
+    ),
+    (
+        "number out of bounds",
+        cell("participants", 2, "age", "300"),
+        "column 'age'",
+        "300",
+        "correct it",
+    ),
+    (
+        "level of a cell",
+        cell("participants", 2, "sex", "x"),
+        "column 'sex'",
+        "'x'",
+        "write one of these",
+    ),
+    (
+        "type of a lesion",
+        cell("lesions", 2, "lesion_type", "rim"),
+        "lesions.tsv row 2",
+        "'rim'",
+        "did you mean 'hypointense_rim'",
+    ),
+    ("identifier", cell("ratings", 3, "lesion_id", "L 1"), "ratings.tsv row 3", "'L 1'", ";"),
+    (
+        "key twice",
+        table("lesions", lambda rows: rows.append(rows[1])),
+        "lesions.tsv row 22",
+        "stands already in row 2",
+        "correct or remove one of the two",
+    ),
+    (
+        "row of nobody",
+        cell("lesions", 2, "session_id", "ses-99"),
+        "lesions.tsv row 2",
+        "'ses-99'",
+        "add the row there",
+    ),
+    (
+        "lesion of a control",
+        table("lesions", lambda rows: rows.append(["sub-04", *rows[1][1:]])),
+        "lesions.tsv row 22",
+        "'sub-04' is a control",
+        "correct the group",
+    ),
+    (
+        "first session not at 0",
+        cell("sessions", 4, "years", "0.5"),
+        "row 2, column 'years'",
+        "0.5",
+        "count years from the first session",
+    ),
+    (
+        "two sessions at once",
+        cell("sessions", 3, "years", "0"),
+        "row 3, column 'years'",
+        "also that of ses-01",
+        "give each session its own time",
+    ),
+    (
+        "column of two tables",
+        table("participants", lambda rows: rows[0].__setitem__(4, "label")),
+        "lesions.tsv row 1, column 'label'",
+        "participants.tsv",
+        "rename one of the two",
+    ),
+    (
+        "participant without a file",
+        without_sessions,
+        "{participant}/{participant}_sessions.tsv",
+        "sub-02",
+        "write it or correct tables.sessions",
+    ),
+    (
+        "file without a participant",
+        with_a_stranger,
+        "sub-77/sub-77_sessions.tsv",
+        "'sub-77'",
+        "add it or remove the file",
+    ),
+    (
+        "participants in many files",
+        table("lesions", lambda _: None, TOML.replace('"participants.tsv"', '"{participant}.tsv"')),
+        "'tables.participants'",
+        "'{participant}.tsv'",
+        "name it",
+    ),
+    (
+        "column of study.toml",
+        table(
+            "lesions",
+            lambda _: None,
+            TOML.replace('"lesions.tsv"', '{ file = "lesions.tsv", columns = { label = "nr" } }'),
+        ),
+        "'tables.lesions.columns.label'",
+        "'nr'",
+        "correct the name",
+    ),
+    (
+        "spelling of study.toml",
+        table("lesions", lambda _: None, TOML + '\n[lesion_types]\nrim = "zebra"\n'),
+        "'lesion_types.rim'",
+        "'zebra'",
+        "write one of these",
+    ),
+    # before a run, and from code
+    (
+        "study with a problem",
+        lambda folder: sound_tables(open_study(write_tables(folder))),
+        "study.toml",
+        "none of",
+        "correct the pattern",
+    ),
+    (
+        "mask of another name",
+        lambda folder: extract_cohort(
+            open_study(write_tables(folder, None, TOML.replace("white_matter", "wm")))
+        ),
+        "'tissue'",
+        "names wm",
+        "the mask that is used is called 'white_matter'",
+    ),
+    (
+        "features twice",
+        tidied(lambda folder: features(folder, twice=True)),
+        "features",
+        "label 1",
+        "keep one",
+    ),
+    (
+        "features without a column",
+        tidied(lambda folder: features(folder).drop(columns="region")),
+        "features, column 'region'",
+        "is missing",
+        "add it",
+    ),
+    (
+        "features of no lesion",
+        tidied(lambda folder: features(folder, label=77)),
+        "features",
+        "label 77 of sub-01 ses-01",
+        "add the row or remove the label",
+    ),
+    (
+        "matches of no lesion",
+        identified(MATCH),
+        "matches",
+        "label 9 of sub-01 ses-01",
+        "match the visits",
+    ),
+    (
+        "session without matches",
+        identified({}, visits=2),
+        "matches",
+        "sub-01 ses-02",
+        "match the visits",
+    ),
+    (
+        "wide column that is none",
+        long(wide=["r3"], names_to="a", values_to="b"),
+        "table, column 'r3'",
+        "is no column",
+        "correct the name",
+    ),
+    (
+        "wide column there already",
+        long(wide=["r1"], names_to="id", values_to="b"),
+        "table, column 'id'",
+        "is there already",
+        "choose another name",
+    ),
+    (
+        "one column for two",
+        long(wide=["r1"], names_to="b", values_to="b"),
+        "column 'b'",
+        "both the names and the values",
+        "name two columns",
+    ),
+    (
+        "wide type that is none",
+        long(wide=["iso"], names_to="lesion_type", values_to="n"),
+        "table, column 'iso'",
+        "is no column",
+        "correct the name",
+    ),
+    (
+        "wide rating that is none",
+        long(wide=["r1", "r2"], names_to="r", values_to="lesion_type"),
+        "table, column 'lesion_type'",
+        "'odd'",
+        ";",
+    ),
+    ("folder without anything", initialised(lambda _: None), "", "no image", "name the folder"),
+]
+CHECKED: list[tuple[str, Act, str, str, str]] = [
+    (
+        "image that is missing",
+        checked(lambda folder: image(folder, "MWFmap").unlink()),
+        "sub-01/ses-01/sub-01_ses-01_MWFmap.nii.gz",
+        "no such file",
+        "copy it there",
+    ),
+    (
+        "image that cannot be read",
+        checked(lambda folder: image(folder, "MWFmap").write_bytes(b"")),
+        "sub-01/ses-01/sub-01_ses-01_MWFmap.nii.gz",
+        "0 bytes",
+        "copy or write it again",
+    ),
+    (
+        "image that may not be read",
+        checked(
+            lambda folder: (
+                image(folder, "MWFmap").unlink()
+                or image(folder, "MWFmap").symlink_to("/proc/self/mem")
+            )
+        ),
+        "sub-01/ses-01/sub-01_ses-01_MWFmap.nii.gz",
+        "",
+        ";",
+    ),
+    (
+        "images of another name",
+        checked(lambda _: None, TOML.replace("MWFmap", "MVFmap")),
+        "'maps.mwf_percent.pattern'",
+        "none of 5 sessions",
+        "correct the pattern",
+    ),
+    (
+        "label without a row",
+        checked(
+            lambda folder: write_image(
+                image(folder, "dseg"), np.arange(12**3, dtype=np.int16).reshape(12, 12, 12) % 7
+            )
+        ),
+        "sub-01_ses-01_dseg.nii.gz",
+        "label 6",
+        "add it",
+    ),
+    (
+        "labels of a control",
+        checked(
+            lambda folder: write_image(
+                image(folder, "dseg", "sub-04/ses-01"), np.ones((12, 12, 12), dtype=np.int16)
+            )
+        ),
+        "sub-04_ses-01_dseg.nii.gz",
+        "sub-04 is a control",
+        "remove the labels",
+    ),
+    (
+        "sidecar of another unit",
+        checked(sidecar({"Units": "fraction"})),
+        "'maps.mwf_percent.unit'",
+        "'fraction' in MWFmap.json",
+        "correct one",
+    ),
+    (
+        "sidecar that is no JSON",
+        checked(sidecar("{")),
+        "MWFmap.json",
+        "is no JSON object",
+        "repair it",
+    ),
+    ("sidecar that is a list", checked(sidecar([1])), "MWFmap.json", "'[1]'", "write {...}"),
+    (
+        "sidecar of a number",
+        checked(sidecar({"Units": 3})),
+        "MWFmap.json",
+        "its Units are 3",
+        "write a text",
+    ),
+    (
+        "pattern without session",
+        checked(
+            lambda _: None,
+            TOML.replace("{session}_dseg", "dseg").replace(
+                "{session}/{participant}_dseg", "{participant}_dseg"
+            ),
+        ),
+        "'labels.pattern'",
+        "sub-01 has 2 sessions",
+        "add it",
+    ),
+    (
+        "formula that cannot be meant",
+        checked(lambda _: None, TOML + '\n[models]\nbaseline = "{outcome} ~ agee + (1 | sex)"\n'),
+        "'models.baseline'",
+        "'agee'",
+        "correct the formula",
+    ),
+    (
+        "class that nothing means",
+        checked(
+            lambda _: None, TOML + '\n[histology]\nmapping = { remyelinated = "isointense" }\n'
+        ),
+        "'histology.mapping'",
+        "1 lesions of histology.tsv are 'chronic_active'",
+        "add chronic_active",
+    ),
+    (
+        "adjudicator who is no rater",
+        checked(lambda _: None, TOML + '\n[raters]\nadjudicator = "x"\n'),
+        "'raters.adjudicator'",
+        "'x'",
+        "name one of",
+    ),
+]
+WRONG_USE: list[tuple[str, Act, str, str, str]] = [
+    (
+        "lesions not matched",
+        tidied(features, INDEPENDENT),
+        "matching.lesion_ids",
+        "independent",
+        "give matches=",
+    ),
+    (
+        "no folder to look at",
+        initialised(lambda folder: folder / "x"),
+        "x",
+        "no such folder",
+        "name the one",
+    ),
+    (
+        "study.toml that is there",
+        initialised(lambda folder: (folder / "study.toml").write_text("") and None),
+        "study.toml",
+        "is there already",
+        "--force writes a new one",
+    ),
+]
+
+CASES = [
+    Case(name=name, act=act, kind=kind, place=p, value=v, remedy=r)
+    for kind, group in ((InvalidDataError, INVALID), (None, CHECKED), (UsageError, WRONG_USE))
+    for name, act, p, v, r in group
+]
