@@ -68,8 +68,9 @@ def write_report(
         If there is no such style.
     """
     folder = Path(out_folder)
-    if not folder.is_dir():
-        problem = "is no folder; run `qsmstats run STUDY OUT` first"
+    if not any(folder.rglob("*.tsv")):
+        found = "holds no results" if folder.is_dir() else "is no folder"
+        problem = f"{found}; run `qsmstats run STUDY OUT` first"
         raise InvalidDataError([Problem(table=str(folder), problem=problem)])
     study = _study(Path(study_folder))
     context = Context(

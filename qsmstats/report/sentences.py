@@ -80,7 +80,7 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
     pairs = _turned(contrasts[told])
     clauses = [f"higher in {high} than in {low}" for high, low in _clauses(pairs)]
     clauses.append(_largest(pairs, outcome, ci))
-    open_pairs = [contrast_title(str(pair)) for pair in contrasts.loc[~told, "contrast"]]
+    open_pairs = [_pair(str(pair)) for pair in contrasts.loc[~told, "contrast"]]
     if len(open_pairs) > MOST_PAIRS:
         clauses.append(
             f"{len(open_pairs)} of {len(contrasts)} differences cannot be told from zero"
@@ -88,6 +88,11 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
     elif open_pairs:
         clauses.append(f"no difference was shown for {listed(open_pairs)}")
     return f"{name} is {'; '.join(clauses)}."
+
+
+def _pair(contrast: str) -> str:
+    # No line begins with the sign.
+    return contrast_title(contrast).replace(" −", "\N{NO-BREAK SPACE}−")
 
 
 def _told(contrasts: pd.DataFrame, alpha: float) -> pd.Series:
@@ -134,7 +139,7 @@ def _largest(pairs: pd.DataFrame, outcome: str, ci: str) -> str:
     top = pairs.nlargest(1, "estimate").iloc[0]
     decimals = decimals_of_errors([top["std_error"]])
     value = f"{fixed(top['estimate'], decimals)}\u00a0{unit_text(outcome)}".strip()
-    pair = contrast_title(f"{top['high']} - {top['low']}")
+    pair = _pair(f"{top['high']} - {top['low']}")
     return (
         f"the largest difference, {pair}, is {value}"
         f" ({ci} {interval(top['conf_low'], top['conf_high'], decimals)},"

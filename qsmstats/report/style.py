@@ -87,7 +87,7 @@ def figure_style(name: str) -> Style:
         If there is no such style.
     """
     if name not in STYLES:
-        raise UsageError(f"style '{name}' is none of {', '.join(STYLES)}")
+        raise UsageError(f"style '{name}' is none of {', '.join(STYLES)}; use one of them")
     return STYLES[name]
 
 

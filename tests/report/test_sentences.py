@@ -27,8 +27,8 @@ def test_levels_above_the_same_levels_are_taken_together():
     )
     assert difference_sentence(table, "mwf_percent", 0.05, "95 % CI") == (
         "MWF is higher in isointense and hypointense lesions than in PRL; the largest difference,"
-        " isointense − PRL, is 2.30\u00a0% (95 % CI 2.00 to 2.60, adjusted p\u00a0<\u00a00.001);"
-        " no difference was shown for isointense − hypointense."
+        " isointense\u00a0− PRL, is 2.30\u00a0% (95 % CI 2.00 to 2.60, adjusted"
+        " p\u00a0<\u00a00.001); no difference was shown for isointense\u00a0− hypointense."
     )
 
 
@@ -36,7 +36,7 @@ def test_the_direction_of_a_negative_contrast_is_turned_with_its_interval():
     table = contrasts(("isointense - hyperintense", -14.0, 0.5, -15.0, -13.0, 0.0123))
     assert difference_sentence(table, "susceptibility_ppb", 0.05, "95 % CI") == (
         "QSM is higher in hyperintense lesions than in isointense lesions; the largest difference,"
-        " hyperintense − isointense, is 14.00\u00a0ppb (95 % CI 13.00 to 15.00,"
+        " hyperintense\u00a0− isointense, is 14.00\u00a0ppb (95 % CI 13.00 to 15.00,"
         " adjusted p\u00a0=\u00a00.012)."
     )
 

@@ -47,7 +47,9 @@ def section(context: Context) -> Section:
 
 
 def _columns(figure: Figure, panels: Sized) -> int:
-    return columns_without_hole(len(panels), NARROW_COLUMNS if is_narrow(figure) else COLUMNS)
+    most = NARROW_COLUMNS if is_narrow(figure) else COLUMNS
+    # Few panels keep the size that they have among many.
+    return columns_without_hole(max(len(panels), most), most)
 
 
 def _lines(panels: Sized, columns: int) -> int:
