@@ -8,7 +8,6 @@ from the output folder, so one command and many give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +30,7 @@ from qsmstats.study import Study, open_study
 from qsmstats.tables.identities import matching_table
 from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table
+from qsmstats.voxels.clusters import connected
 from qsmstats.voxels.cohort import Extraction, collect_cohort, extract_cohort
 from qsmstats.voxels.lesion_types import disputed_lesions, type_confusion
 from qsmstats.voxels.visits import match_visits
@@ -89,7 +89,7 @@ def run_study(
     tables = sound_tables(study, participants=participants)
     failed = False
     if level != "group":
-        with progress_bar("measuring sessions") as progress, _workers(dask) as client:
+        with progress_bar("measuring sessions") as progress, connected(dask) as client:
             measured = extract_cohort(
                 study,
                 jobs=jobs,
@@ -115,29 +115,6 @@ def _check_arguments(level: str | None, participants: Sequence[str] | None) -> N
             "participant; say `participant` to measure some, then `group`"
         )
         raise UsageError(message)
-
-
-@contextmanager
-def _workers(address: str | None) -> Iterator[Any]:
-    """Connect to a dask scheduler; None where work stays on this machine."""
-    if address is None:
-        yield None
-        return
-    try:
-        from distributed import Client
-    except ImportError as error:
-        message = "--dask needs the extra: pip install 'qsmstats[dask]'"
-        raise UsageError(message) from error
-    try:
-        client = Client(address, timeout="10s")  # type: ignore[no-untyped-call]  # unannotated
-    except (OSError, ValueError) as error:
-        message = (
-            f"no dask scheduler answers at '{address}': {error}; start one, and give its address "
-            "as tcp://host:port"
-        )
-        raise UsageError(message) from error
-    with client:
-        yield client
 
 
 def _report_failures(extraction: Extraction) -> bool:

@@ -130,11 +130,6 @@ def test_dask_workers_measure_the_same(one_visit, results, tmp_path):
         ).read_bytes()
 
 
-def test_no_scheduler_is_wrong_usage(one_visit, tmp_path):
-    with pytest.raises(UsageError, match="no dask scheduler answers at 'nowhere'"):
-        run_study(one_visit, tmp_path, level="participant", dask="nowhere")
-
-
 def label_anew(study, session="ses-02"):
     """Shuffle labels and lesion_ids of a session, as if it had been labelled on its own."""
     rng = np.random.default_rng(3)
