@@ -309,6 +309,8 @@ def _run(options: argparse.Namespace) -> int:
 def _report(options: argparse.Namespace) -> int:
     from qsmstats.report.page import write_report
 
+    if not (options.study / "study.toml").is_file():
+        say(f"{options.study} holds no study.toml: the images of lesions are left out")
     page = write_report(options.study, options.out, style=options.style, pdf=options.pdf)
     say(f"report: {page}")
     return 0

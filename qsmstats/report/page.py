@@ -68,10 +68,7 @@ def write_report(
         If there is no such style.
     """
     folder = Path(out_folder)
-    if not any(folder.rglob("*.tsv")):
-        found = "holds no results" if folder.is_dir() else "is no folder"
-        problem = f"{found}; run `qsmstats run STUDY OUT` first"
-        raise InvalidDataError([Problem(table=str(folder), problem=problem)])
+    _require_results(folder)
     study = _study(Path(study_folder))
     context = Context(
         results=Results(folder=folder),
@@ -79,6 +76,20 @@ def write_report(
         study=study,
     )
     return _write(folder / REPORT, _render(context, _sections(context)))
+
+
+def _require_results(folder: Path) -> None:
+    """Raise where a run has left nothing; a page of nothing would be written to a wrong path."""
+    if not folder.is_dir():
+        found = "is no folder"
+    elif (folder / "study.toml").is_file():
+        found = "is a study folder, not the output folder of a run"
+    elif not (folder / "features").is_dir() and not any(folder.rglob("*.tsv")):
+        found = "holds no results"
+    else:
+        return
+    problem = f"{found}; run `qsmstats run STUDY OUT` first, and name its OUT"
+    raise InvalidDataError([Problem(table=str(folder), problem=problem)])
 
 
 def _study(folder: Path) -> Study | None:

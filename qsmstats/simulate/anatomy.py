@@ -93,7 +93,7 @@ def load_anatomy(resolution: float = 2.0) -> Anatomy:
     """
     low, high = RESOLUTIONS
     if not low <= resolution <= high:
-        message = f"resolution {resolution:g} mm lies outside {low:g} to {high:g} mm"
+        message = f"resolution {resolution:g} mm lies outside {low:g} to {high:g} mm; choose within"
         raise UsageError(message)
     (t1, white, grey), affine = _template(resolution)
     brain = ndimage.binary_fill_holes(t1 > 0.2 * t1.max())

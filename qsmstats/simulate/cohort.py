@@ -123,12 +123,12 @@ def _check(folder: Path, counts: Mapping[str, int], *, seed: int, jobs: int) -> 
     least = {"patients": 1, "controls": 0, "followed": 0, "seed": 0, "jobs": 1}
     for name, value in {**counts, "seed": seed, "jobs": jobs}.items():
         if value < least[name]:
-            message = f"{name}: {value} is less than {least[name]}"
+            message = f"{name}: {value} is less than {least[name]}; give at least that"
             raise UsageError(message)
     if counts["followed"] > counts["patients"]:
         message = (
             f"followed: {counts['followed']} patients cannot have a second session where there "
-            f"are {counts['patients']}"
+            f"are {counts['patients']}; give at most that many"
         )
         raise UsageError(message)
 

@@ -17,5 +17,5 @@ def drawn(tmp_path_factory):
 def bare(tmp_path):
     """An output folder of a run that got nowhere."""
     folder = tmp_path / "bare"
-    folder.mkdir()
+    (folder / "features").mkdir(parents=True)
     return folder

@@ -182,9 +182,20 @@ def test_failures_are_listed(bare):
     assert "truncated &amp; empty" in page
 
 
-def test_no_folder_no_report(tmp_path):
-    with pytest.raises(InvalidDataError, match="run `qsmstats run STUDY OUT` first"):
-        write_report(tmp_path, tmp_path / "missing")
+def test_no_results_no_report(tmp_path):
+    empty, study = tmp_path / "empty", tmp_path / "study"
+    for folder in (empty, study):
+        folder.mkdir()
+    (study / "study.toml").touch()
+    (study / "lesions.tsv").touch()
+    for folder, found in (
+        (tmp_path / "missing", "is no folder"),
+        (empty, "holds no results"),
+        (study, "is a study folder"),
+    ):
+        with pytest.raises(InvalidDataError, match=f"{found}.*; run `qsmstats run STUDY OUT`"):
+            write_report(study, folder)
+        assert not (folder / "report.html").exists()
 
 
 def test_styles_have_the_width_of_a_column_and_pdf_comes_on_request(small):
