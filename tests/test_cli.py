@@ -17,7 +17,7 @@ def test_version(qsmstats):
     assert (done.returncode, done.stdout) == (0, f"qsmstats {__version__}\n")
 
 
-@pytest.mark.parametrize("command", [(), ("run",), ("simulate",), ("check",), ("demo",)])
+@pytest.mark.parametrize("command", [(), ("init",), ("run",), ("simulate",), ("check",), ("demo",)])
 def test_help_loads_nothing_heavy(command):
     code = (
         "import sys; from qsmstats.cli import main\n"
