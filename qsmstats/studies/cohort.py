@@ -87,10 +87,10 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
             "n_participants": len(tables.participants),
             "n_sessions": len(sessions),
             "n_lesions": len(tables.lesions),
-            "note": "participants.tsv",
+            "note": "listed in the table of participants",
         },
         _stage("imaged", sessions, tables.lesions, "at least one session"),
-        _stage("images read", read, lesions, f"{len(failed.unique())} sessions failed"),
+        _stage("images read", read, lesions, _failed_note(len(failed.unique()))),
         _stage("controls", read[read["group"] == "HC"]),
         _stage("patients", patients, lesions),
         _stage(
@@ -101,6 +101,12 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
         ),
     ]
     return pd.DataFrame(rows)
+
+
+def _failed_note(sessions: int) -> str:
+    if not sessions:
+        return "no session failed"
+    return f"{sessions} session{'' if sessions == 1 else 's'} failed; why, says failures.tsv"
 
 
 def _followed_note(lesions: pd.DataFrame) -> str:
