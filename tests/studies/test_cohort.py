@@ -49,7 +49,7 @@ def test_flow_counts_every_stage(description):
     assert flow.loc["enrolled", columns].tolist() == [4, 5, 4]
     assert flow.loc["images read", columns].tolist() == [3, 4, 3]
     assert flow.loc["followed", columns].tolist() == [1, 2, 3]
-    assert flow.loc["images read", "note"] == "1 sessions failed"
+    assert flow.loc["images read", "note"] == "1 session failed; why, says failures.tsv"
 
 
 def test_standardised_difference_by_hand(description):
