@@ -234,7 +234,7 @@ def _add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
 def _count(text: str) -> int:
     value = int(text)
     if value < 0:
-        message = f"{value} is negative"
+        message = f"{value} is negative; give 0 or more"
         raise argparse.ArgumentTypeError(message)
     return value
 
@@ -242,7 +242,7 @@ def _count(text: str) -> int:
 def _jobs(text: str) -> int:
     value = int(text)
     if value < 1:
-        message = f"{value} is less than 1"
+        message = f"{value} is less than 1; give 1 or more"
         raise argparse.ArgumentTypeError(message)
     return value
 

@@ -218,8 +218,8 @@ def _fitting(per_class: list[Integers], total: int, *, other: bool) -> Integers:
     for tables in per_class:
         if sets.shape[0] * tables.shape[0] > _MOST_TABLES:
             raise UsageError(
-                f"more than {_MOST_TABLES} sets of tables at a total of {total}; the percentages"
-                " have too few decimals to enumerate their joint tables"
+                f"more than {_MOST_TABLES} sets of tables at a total of {total}; give"
+                " percentages with more decimals, which fewer tables have"
             )
         grown = np.repeat(sets, tables.shape[0], axis=0)
         added = np.tile(tables, (sets.shape[0], 1))[:, None, :]

@@ -70,7 +70,7 @@ def _units(
         return units, np.zeros(first.size, dtype=np.int64), 0
     codes, names = pd.factorize(ratings[cluster], sort=True)
     if (codes < 0).any() or np.any(codes != codes[first][units]):
-        text = "each unit needs one cluster, the same in all its ratings"
+        text = "a unit has none or several; give each unit one, the same in all its ratings"
         raise InvalidDataError([Problem(table="ratings", column=cluster, problem=text)])
     return units, np.asarray(codes[first], dtype=np.int64), len(names)
 

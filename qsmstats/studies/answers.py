@@ -100,7 +100,7 @@ def fit_study_model(formula: str, data: pd.DataFrame, outcome: str) -> MixedFit:
     from qsmstats.mixed.model import MixedModel
 
     if outcome not in data.columns:
-        message = f"the table has no column '{outcome}'; its maps are in {list(data.columns)}"
+        message = f"the table has no column '{outcome}'; name one of {', '.join(data.columns)}"
         raise ModelError(message)
     return MixedModel(formula.format(outcome=outcome)).fit(data)
 

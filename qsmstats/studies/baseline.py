@@ -132,7 +132,10 @@ def _differences(
 ) -> GroupDifferences:
     if rows[factor].nunique() < 2:
         found = ", ".join(map(str, rows[factor].unique())) or "none"
-        message = f"{outcome}: a comparison needs two levels of {factor}; found: {found}"
+        message = (
+            f"{outcome}: a comparison needs two levels of {factor}; found: {found}; add lesions of "
+            "another"
+        )
         raise ModelError(message)
     fit = fit_study_model(formula, rows, outcome)
     df, level = settings.df, settings.level

@@ -113,7 +113,9 @@ def histology_accuracy(
     """
     pairs = pair_lesions(histology, settings)
     if not usable(pairs, missing="exclude", indeterminate="exclude").any():
-        message = "no lesion has both an index test and a reference standard"
+        message = (
+            "no lesion has both an index test and a reference standard; fill in what is missing"
+        )
         raise ModelError(message)
     features = feature_accuracy(histology, pairs, level=level)
     evidence = Evidence(

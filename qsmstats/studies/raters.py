@@ -79,7 +79,10 @@ def rater_agreement(
     names = sorted(raters["rater_id"].unique())
     if len(names) < 2:
         found = ", ".join(names) or "none"
-        message = f"agreement needs two raters besides the adjudicator; found: {found}"
+        message = (
+            f"agreement needs two raters besides the adjudicator; found: {found}; add the ratings "
+            "of another"
+        )
         raise ModelError(message)
     adjudicated = bool((ratings["rater_id"] == settings.adjudicator).any())
     types = load_schema("ratings").column("lesion_type").levels

@@ -136,7 +136,10 @@ def followed_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
     sessions = lesions.groupby("participant_id", observed=True)["years"].transform("nunique")
     followed = lesions[sessions >= 2].sort_values(["participant_id", "lesion_id", "years"])
     if followed.empty:
-        message = "no participant has lesions at two sessions: one visit cannot tell a change"
+        message = (
+            "no participant has lesions at two sessions: one visit cannot tell a change; add "
+            "follow-up"
+        )
         raise NotIdentifiedError(message)
     keys = ["participant_id", "lesion_id"]
     first_type = followed.groupby(keys, observed=True)["lesion_type"].transform("first")

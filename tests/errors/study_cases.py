@@ -214,7 +214,13 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "check the path",
     ),
     ("study.toml in Latin-1", raw_toml(b'name = "\xe4"'), "row 1", "0xe4", "save it as UTF-8"),
-    ("study.toml without syntax", raw_toml(b"name = "), "study.toml", "Invalid value", "correct it"),
+    (
+        "study.toml without syntax",
+        raw_toml(b"name = "),
+        "study.toml",
+        "Invalid value",
+        "correct it",
+    ),
     (
         "study.toml that is a folder",
         lambda folder: (folder / "study.toml").mkdir() or open_study(folder),

@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import pytest
 
-from tests.errors import accuracy_cases, image_cases, model_cases, study_cases
+from tests.errors import accuracy_cases, image_cases, model_cases, run_cases, study_cases
 from tests.errors.walk import message
 
-MODULES = (accuracy_cases, image_cases, model_cases, study_cases)
+MODULES = (accuracy_cases, image_cases, model_cases, run_cases, study_cases)
 CASES = [case for module in MODULES for case in module.CASES]
 
 
