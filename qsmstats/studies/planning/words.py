@@ -37,6 +37,7 @@ def plan_notes(
         *_slope(truth, design, sizes),
         *_fit(fit),
         *_simulations(power),
+        *_errors(power, design),
         SESSIONS,
     )
 
@@ -99,6 +100,25 @@ def _simulations(power: pd.DataFrame) -> Iterator[str]:
         f"Type I error with no effect, over the sizes of the curves: {low:.1%} to {high:.1%}. "
         f"{singular:.1%} of the fits were singular, which is an outcome of the model and kept; "
         + (f"{faults}, counted as trials that show nothing." if faults else "all gave a test.")
+    )
+
+
+def _errors(power: pd.DataFrame, design: TrialDesign) -> Iterator[str]:
+    """Name the sizes at which the test errs more often than its level allows."""
+    rows = power.drop_duplicates("patients")
+    sizes = rows.loc[rows["type_i_low"] > design.significance, "patients"]
+    if sizes.empty:
+        return
+    found = ", ".join(str(size) for size in sizes)
+    other = (
+        "Kenward and Roger's test holds its level better in small trials (--df kenward-roger)."
+        if design.df == "satterthwaite"
+        else "Larger trials hold it."
+    )
+    yield (
+        f"With {found} patients in the control arm {TESTS[design.df]} test errs more often than "
+        f"in {design.significance:.0%} (the Monte-Carlo interval lies above), so that power is "
+        f"overstated there. {other}"
     )
 
 
