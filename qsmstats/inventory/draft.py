@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +22,7 @@ from qsmstats.inventory.values import LabelFacts, MapFacts, label_facts, map_fac
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings
 from qsmstats.study import FILE
+from qsmstats.writing import written_whole
 
 __all__ = ["StudyDraft", "init_study"]
 
@@ -124,9 +127,10 @@ def init_study(folder: str | Path, *, force: bool = False) -> StudyDraft:
         raise UsageError(message)
     inventory = _look(folder)
     parts = _parts(inventory)
-    backup = _set_aside(path) if path.exists() else None
+    backup = _kept(path) if path.exists() else None
     text = "\n".join(line for part in parts for line in part.lines) + "\n"
-    path.write_text(text, encoding="utf-8", newline="\n")
+    with written_whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", newline="\n")
     return StudyDraft(
         path=path,
         backup=backup,
@@ -179,6 +183,7 @@ def _parts(inventory: _Inventory) -> list[Part]:
         *table_parts(inventory.tables),
         lesion_type_part(inventory.tables),
         *setting_parts(_fitting_settings(inventory.labels)),
+        Part(lines=(), guesses=_fitting_guesses(inventory.labels)),
     ]
 
 
@@ -190,12 +195,18 @@ def _fitting_settings(labels: LabelFacts) -> dict[str, dict[str, str]]:
     return {"features": {"shell_mm": f"shell_mm = {width}  # GUESS: one voxel"}}
 
 
-def _set_aside(path: Path) -> Path:
-    numbers = iter(range(1, 10_000))
-    backup = path.with_name(f"{path.name}.bak")
-    while backup.exists():
-        backup = path.with_name(f"{path.name}.bak{next(numbers)}")
-    return path.rename(backup)
+def _fitting_guesses(labels: LabelFacts) -> tuple[str, ...]:
+    if not _fitting_settings(labels):
+        return ()
+    default = FeatureSettings().shell_mm
+    return (f"outer shell of lesions: one voxel ({labels.spacing:g} mm) instead of {default:g} mm",)
+
+
+def _kept(path: Path) -> Path:
+    """Copy a file under the first free name; return it."""
+    names = (f"{path.name}.bak{number or ''}" for number in itertools.count())
+    backup = next(place for place in map(path.with_name, names) if not place.exists())
+    return Path(shutil.copy2(path, backup))
 
 
 def _strangers(inventory: _Inventory) -> Iterable[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from qsmstats.inventory.images import LABELS, WHITE_MATTER, Candidate, ImageFiles
+from qsmstats.inventory.images import GUESS, LABELS, WHITE_MATTER, Candidate, ImageFiles
 from qsmstats.inventory.parts import Part, comment, counted, listed, quoted
 from qsmstats.inventory.values import LabelFacts, MapFacts
 from qsmstats.schemas import MapSchema, map_schemas
@@ -135,6 +135,8 @@ def _guesses(chosen: Candidate, found: Sequence[Candidate]) -> list[str]:
         who = f"'{one.participant}' was taken for the participant"
         who += f" and '{one.session}' for the session" if one.session else ""
         guesses.append(f"{who} of {one.path}, for want of a table that lists them")
+    if chosen.strength == GUESS:
+        guesses.append(f"recognised by the name of a folder alone: {chosen.files[0].path}")
     if len(found) > 1:
         guesses.append(f"chosen of {len(found)} kinds of images that fit; the others stand below")
     return guesses

@@ -15,14 +15,19 @@ from pathlib import PurePosixPath
 from qsmstats.inventory.patterns import Identifiers, NamedFile, guess_identifiers
 from qsmstats.schemas import map_schemas
 
-__all__ = ["LABELS", "WHITE_MATTER", "Candidate", "ImageFiles", "find_images"]
+__all__ = ["GUESS", "LABELS", "WHITE_MATTER", "Candidate", "ImageFiles", "find_images"]
 
 LABELS, WHITE_MATTER = "labels", "white_matter"
 LESION_WORDS = frozenset({"lesion", "lesions", "les", "wml", "wmls", "plaques"})
 LABEL_WORDS = frozenset({"dseg", "label", "labels", "labeled", "labelled", "seg"})
 WHITE_MATTER_WORDS = frozenset({"wm", "whitematter"})
 # Such words make of a name something else than the map itself.
-OTHER_WORDS = frozenset({"mask", "magnitude", "mag", "phase", "echo", "std", "error", "residual"})
+OTHER_WORDS = frozenset(
+    {
+        *("mask", "magnitude", "mag", "phase", "echo", "std", "error", "residual"),
+        *("t1", "t1w", "mprage", "mp2rage", "uni", "t2", "t2w", "flair", "pd", "swi", "bold"),
+    }
+)
 # Entities of BIDS that name what an image was made from or lies on, not what it is.
 ABOUT_OTHERS = re.compile(r"(?:^|(?<=_))(?:space|from|to|ses|sub|run|task)-[0-9A-Za-z]+")
 SURE, LIKELY, GUESS = 3, 2, 1

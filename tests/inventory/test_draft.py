@@ -120,7 +120,9 @@ def test_a_flat_folder_of_one_scan_each(tmp_path):
         write_image(tmp_path / "lesions" / f"{name}.nii.gz", labels)
         write_image(tmp_path / "QSM" / f"{name}.nii.gz", rng.normal(0, 0.02, labels.shape))
     write_text(tmp_path / "notes.csv", [["drug", "dose"], ["x", "1"]], ",")
-    init_study(tmp_path)
+    write_image(tmp_path / "QSM" / "Smith_T1w.nii.gz", np.zeros((4, 4, 4)))
+    draft = init_study(tmp_path)
+    assert sum("by the name of a folder alone" in text for text in draft.guesses) == 2
     first = tomllib.loads((tmp_path / "study.toml").read_text())
     assert first["labels"] == {"pattern": "lesions/{participant}.nii.gz"}
     assert first["maps"] == {"susceptibility_ppb": {"pattern": "QSM/{participant}.nii.gz"}}
@@ -130,7 +132,10 @@ def test_a_flat_folder_of_one_scan_each(tmp_path):
     said = "\n".join(draft.todo)
     assert "patients.csv): no column was recognised as age (Age at the first session); sex" in said
     assert "one row each where everybody was scanned once" in said
-    assert draft.left_alone == ("table of something else  notes.csv (columns drug, dose)",)
+    assert draft.left_alone == (
+        "1 image  QSM/{participant}_T1w.nii.gz",
+        "table of something else  notes.csv (columns drug, dose)",
+    )
 
 
 def test_what_a_map_suggests_is_never_set(dataset):
