@@ -21,6 +21,10 @@ from qsmstats.mixed.together import Form, Values, evaluate_together
 
 __all__ = ["Minima", "minimise_together"]
 
+# How close (share of T, units of -2 log likelihood) a descent from a further start comes to the
+# known minimum before it is taken to end there.
+_NEAR = 1e-2
+
 Matrix = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
@@ -71,7 +75,13 @@ def _from_further_starts(
     """Return the best of the minima found and those reached from the further starts."""
     starts = np.array([further_starts(form.parametrisation, theta) for theta in first.theta])
     m, count, k = starts.shape
-    found = _descend(bundle.take(np.repeat(places, count)), starts.reshape(m * count, k), form)
+    known = _Known(
+        value=np.repeat(first.value, count),
+        elements=np.repeat(_elements(first.theta, form), count, axis=0),
+    )
+    found = _descend(
+        bundle.take(np.repeat(places, count)), starts.reshape(m * count, k), form, known
+    )
     value = found.value.reshape(m, count)
     best = np.arange(m) * count + value.argmin(axis=1)
     # Of minima that agree to rounding the first one stays, so that a fit does not wander.
@@ -92,6 +102,27 @@ def _put(found: Minima, which: NDArray[np.intp], best: Minima) -> Minima:
     return Minima(**placed)
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Minima that are known already: criteria, shape (m,), and elements of T, shape (m, k)."""
+
+    value: Matrix
+    elements: Matrix
+
+    def reached(self, which: NDArray[np.intp], value: Matrix, elements: Matrix) -> Flags:
+        """Whether descents of some outcomes are about to end where the known minimum is."""
+        distance = _norm(elements - self.elements[which])
+        close = distance < _NEAR * (1.0 + _norm(self.elements[which]))
+        above = value - self.value[which]
+        return np.asarray(close & (above > -SAME) & (above < _NEAR))
+
+
+def _elements(theta: Matrix, form: Form) -> Matrix:
+    """Elements of T, shape (m, k)."""
+    made: Matrix = 0.5 * np.einsum("tab,na,nb->nt", form.curvature, theta, theta, optimize=True)
+    return made
+
+
 @dataclass(slots=True)
 class _State:
     """The descents under way: what changes from step to step."""
@@ -106,7 +137,7 @@ class _State:
     running: Flags
 
 
-def _descend(bundle: Bundle, start: Matrix, form: Form) -> Minima:
+def _descend(bundle: Bundle, start: Matrix, form: Form, known: _Known | None = None) -> Minima:
     state = _begin(evaluate_together(bundle, start, form), start)
     part, inside = bundle, np.arange(len(start))
     for _ in range(MOST_ITERATIONS):
@@ -124,9 +155,11 @@ def _descend(bundle: Bundle, start: Matrix, form: Form) -> Minima:
         if len(active) < len(inside):
             part = part.take(np.searchsorted(inside, active))
             inside = active
-        _advance(
-            state, active, step, expected, evaluate_together(part, state.theta[active] + step, form)
-        )
+        trial = evaluate_together(part, state.theta[active] + step, form)
+        _advance(state, active, step, expected, trial)
+        if known is not None:
+            elements = _elements(state.theta[active], form)
+            state.running[active[known.reached(active, state.value[active], elements)]] = False
     theta = np.array([form.parametrisation.orient(one) for one in state.theta]).reshape(start.shape)
     return Minima(
         theta=theta,

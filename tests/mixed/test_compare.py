@@ -117,3 +117,13 @@ def test_what_cannot_be_compared_is_refused() -> None:
     )
     with pytest.raises(UsageError, match="random terms are not part"):
         crossed.likelihood_ratio(slope)
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("reml", -241.6628658537), ("ml", -238.9718956119)])
+def test_the_last_random_term_gives_way_to_nlmes_gls(kind: str, expected: float) -> None:
+    """Log-likelihood of gls(distance ~ age * Sex, weights = varIdent(~ 1 | Sex)), nlme 3.1-162."""
+    model = MixedModel("distance ~ age * Sex + (1 | Subject)")
+    row = model.fit(data("orthodont_ri"), method=kind, weights="Sex").random_term_tests().iloc[0]
+    # nlme prints what its optimiser found at a tolerance of 1e-12.
+    assert row["log_likelihood"] == pytest.approx(expected, abs=1e-7)
+    assert (row["n_parameters"], row["df"]) == (6, 1)
