@@ -112,7 +112,7 @@ def _failed_note(sessions: int) -> str:
 def _followed_note(lesions: pd.DataFrame) -> str:
     note = "patients with two sessions or more"
     matches = lesions.attrs.get("matches")
-    return f"{note}; lesions of their later sessions: {matches}" if matches else note
+    return f"{note}; their lesions from session to session: {matches}" if matches else note
 
 
 def _participants(participants: pd.DataFrame) -> pd.DataFrame:

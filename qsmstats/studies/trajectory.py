@@ -160,7 +160,7 @@ def _notes(lesions: pd.DataFrame, followed: pd.DataFrame) -> tuple[str, ...]:
     if matches:
         notes.append(
             "Sessions were labelled independently; which lesion is which was told by their voxels"
-            f" (lesions of the later session: {matches}; matching.tsv lists them)."
+            f" (from session to session: {matches}; matching.tsv lists them)."
         )
     retyped = _retyped(lesions, followed)
     if retyped:

@@ -43,6 +43,7 @@ def test_patients_seen_once_are_left_out_and_counted(lesions, answer):
     assert set(answer.fit.info.n_groups) == {"participant_id", "participant_id:lesion_id"}
     assert answer.fit.info.n_groups["participant_id"] == 14
     assert answer.notes[0].startswith("14 of 24 participants")
+    assert "matching.tsv" not in "".join(answer.notes)
 
 
 def test_a_lesion_keeps_the_type_of_its_first_session(lesions):
@@ -51,8 +52,10 @@ def test_a_lesion_keeps_the_type_of_its_first_session(lesions):
     kinds = list(changed["lesion_type"].cat.categories)
     old = changed.loc[second, "lesion_type"]
     changed.loc[second, "lesion_type"] = kinds[(kinds.index(old) + 1) % 5]
+    changed.attrs["matches"] = "80 same, 2 merged"  # as `tidy_lesions` leaves it
     answer = trajectories(changed)
     assert "1 lesions changed type; they keep that of their first session." in answer.notes
+    assert "from session to session: 80 same, 2 merged; matching.tsv" in "".join(answer.notes)
     np.testing.assert_allclose(
         answer.slopes["estimate"], trajectories(lesions).slopes["estimate"], rtol=1e-12
     )
