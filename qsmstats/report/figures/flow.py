@@ -12,8 +12,8 @@ from qsmstats.report.style import INK, is_narrow
 __all__ = ["ARROW", "BOX", "CHAIN", "SIDE", "flow_diagram", "flow_height"]
 
 # Inches from one step to the next; narrow figures break the lines of the boxes.
-STEP_INCHES, NARROW_STEP_INCHES = 0.85, 1.2
-LONGEST_LINE = 24
+STEP_INCHES, NARROW_STEP_INCHES = 0.85, 1.25
+LONGEST_LINE = 26
 # Where the chain of boxes and those beside it stand, in shares of the width.
 CHAIN, BESIDE = 0.3, 0.6
 
@@ -48,9 +48,9 @@ def flow_diagram(frame: pd.DataFrame, axes: Axes) -> Axes:
     narrow = is_narrow(axes)
     for step, (_, row) in enumerate(frame.iterrows()):
         if step + 1 < len(frame):
-            axes.annotate(
-                "", xy=(CHAIN, -step - 0.7), xytext=(CHAIN, -step - 0.25), arrowprops=ARROW
-            )
+            # The boxes of narrow figures have more lines.
+            head = (CHAIN, -step - (0.63 if narrow else 0.7))
+            axes.annotate("", xy=head, xytext=(CHAIN, -step - 0.25), arrowprops=ARROW)
         text, aside = row["text"], row["aside"]
         if narrow:
             text, aside = _broken(text), _broken(aside)
