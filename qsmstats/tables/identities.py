@@ -23,7 +23,8 @@ _SESSION = ["participant_id", "session_id"]
 _LESION = [*_SESSION, "label"]
 _FIRST = "first"
 _CHAIN = "merged_and_split"
-_Key: TypeAlias = tuple[str, str, int]
+_Key: TypeAlias = tuple[str, str, int | None]
+"""Participant, session and label; None where the session lacks the lesion."""
 
 
 def identify_lesions(tidy: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
@@ -109,7 +110,8 @@ def describe_matches(matches: pd.DataFrame) -> str:
 
 
 def _keys(frame: pd.DataFrame, columns: list[str]) -> list[_Key]:
-    return list(frame[columns].itertuples(index=False, name=None))
+    rows = frame[columns].itertuples(index=False, name=None)
+    return [(name, visit, None if pd.isna(label) else int(label)) for name, visit, label in rows]
 
 
 def _side(matches: pd.DataFrame, side: str) -> list[_Key]:
@@ -165,7 +167,7 @@ def _unknown_labels(tidy: pd.DataFrame, matches: pd.DataFrame) -> Iterator[Probl
     known = set(_keys(tidy, _LESION))
     found = dict.fromkeys(key for side in "ab" for key in _side(matches, side))
     for participant, session, label in found:
-        if not pd.isna(label) and (participant, session, label) not in known:
+        if label is not None and (participant, session, label) not in known:
             text = f"label {label} of {participant} {session} has no row with features"
             yield Problem(table="matches", problem=f"{text}; match the visits of these features")
 

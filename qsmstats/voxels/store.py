@@ -134,8 +134,11 @@ def _sum_or_reason(path: Path) -> str:
 def _write_whole(path: Path, text: str) -> None:
     """Write a file under a temporary name on the same file system, then give it its name."""
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_PART}")
-    with temporary.open("w", encoding="utf-8", newline="") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

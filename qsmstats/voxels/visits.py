@@ -84,6 +84,7 @@ def match_visits(
     paths = label_images(study, tables)
     measured = set(map(tuple, features_of(features)[["participant_id", "session_id"]].to_numpy()))
     visits = tables.sessions.sort_values("years", kind="stable")
+    # The first frame has no row, and the columns and types of all: nobody may have come back.
     frames = [_match(_Visit(session_id=""), _Visit(session_id=""), 1.0).assign(participant_id="")]
     for participant, rows in visits.groupby("participant_id", sort=False):
         keys = [(str(participant), name) for name in rows["session_id"]]
