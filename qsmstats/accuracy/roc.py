@@ -162,7 +162,7 @@ def _covariance(
         if groups < 2:
             raise NotIdentifiedError(
                 "lesions of one reference group come from a single cluster: the variance of the"
-                " area between clusters cannot be estimated"
+                " area between clusters cannot be estimated; add some, or say cluster=None"
             )
         return groups / (groups - 1) * float(a @ b)
 

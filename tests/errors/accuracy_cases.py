@@ -43,7 +43,7 @@ from qsmstats.accuracy.proportions import cluster_bootstrap
 from qsmstats.accuracy.ratios import ratio_interval
 from qsmstats.accuracy.roc import area_under_curve
 from qsmstats.accuracy.samplesize import accuracy_sample_size
-from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
+from qsmstats.errors import ConvergenceError, InvalidDataError, NotIdentifiedError, UsageError
 from tests.errors.walk import Case
 
 COUNTS = clustered_counts([1, 2, 3], [4, 4, 4])
@@ -92,6 +92,12 @@ def many_sets_of_tables():
     published = {name: {"sensitivity": "50", "specificity": "50"} for name in "xy"}
     with patch("qsmstats.accuracy.feasible._MOST_TABLES", 20):
         return feasible_joint_tables(published, 12, search_to=12)
+
+
+def correlation_that_moves_on():
+    # No counts are known whose correlation does not settle within the real limit.
+    with patch("qsmstats.accuracy.gee._MAX_ITERATIONS", 0):
+        return fit_gee(COUNTS, working="exchangeable")
 
 
 def counts_of_pairs(both: int, first: int, second: int, neither: int) -> PairedCounts:
@@ -511,6 +517,13 @@ WRONG_USE = [
     ("too few targets", icc(), "target", "2 complete target(s)", "needs at least 2 and 5"),
 ]
 NOT_IDENTIFIED = [
+    (
+        "lesions of one group from one cluster",
+        partial(area_under_curve, [1.0, 2.0, 3.0, 4.0], [0, 0, 1, 1], cluster=["a", "a", "b", "c"]),
+        "reference group",
+        "a single cluster",
+        "cluster=None",
+    ),
     ("one cluster", partial(rao_scott_interval, ONE), "cluster", "one cluster only", "give data"),
     (
         "clusters that agree",
@@ -602,12 +615,23 @@ INVALID = [
     ),
 ]
 
+NOT_CONVERGED = [
+    (
+        "correlation that moves on",
+        correlation_that_moves_on,
+        "exchangeable correlation",
+        "after 0 iterations",
+        "use the independence working correlation",
+    ),
+]
+
 CASES = [
     Case(name=name, act=lambda _, call=call: call(), kind=kind, place=p, value=v, remedy=r)
     for kind, group in (
         (UsageError, WRONG_USE),
         (NotIdentifiedError, NOT_IDENTIFIED),
         (InvalidDataError, INVALID),
+        (ConvergenceError, NOT_CONVERGED),
     )
     for name, call, p, v, r in group
 ]

@@ -65,6 +65,7 @@ FORMULAS = [
     ("no formula", "y", "'y'", "is no mixed-model formula", "write it as"),
     ("open random term", "y ~ x + 1 | g", "'1 | g' in", "1 | g", "in its own parentheses"),
     ("random term to subtract", "y ~ x - (1 | g)", "- (1 | g)", "subtracted", "leave it out"),
+    ("random term as a factor", "y ~ x * (1 | g)", "x * (1 | g)", "(1 | g)", "own summand"),
     ("no random term", "y ~ x", "'y ~ x'", "names no random term", "add one"),
     ("bracket too many", "y ~ x) + (1 | g)", "'y ~ x) + (1 | g)'", "closed", "remove it"),
     ("bracket too few", "y ~ (x + (1 | g)", "'y ~ (x + (1 | g)'", "never closed", "close it"),
@@ -81,7 +82,7 @@ READ = [
 ]
 INVALID = [
     (
-        "column twice",
+        "column of data twice",
         fits("y ~ x + (1 | g)", pd.concat([NEW, NEW[["x"]]], axis=1)),
         "'x'",
         "two",
@@ -232,7 +233,7 @@ WRONG_USE = [
         "give at most one",
     ),
     ("level", asks("coefficients", level=95), "level", "95", "give 0.95"),
-    ("degrees of freedom", asks("coefficients", df="kr"), "df", "'kr'", "use one of"),
+    ("method of degrees of freedom", asks("coefficients", df="kr"), "df", "'kr'", "use one of"),
     ("type of anova", asks("anova", type=4), "type", "4", "use one of"),
     (
         "contrast of other length",
@@ -261,7 +262,7 @@ WRONG_USE = [
     ("predictor twice", asks("marginal_means", ["f", "f"]), "['f', 'f']", "twice", "name each"),
     ("slope of words", asks("slopes", "f"), "'f'", "is no number", "use contrasts"),
     ("weights of means", asks("marginal_means", "f", weights="x"), "weights", "'x'", "use"),
-    ("level that is none", asks("marginal_means", "f", at={"f": ["z"]}), "'f'", "'z'", "use"),
+    ("level of a predictor", asks("marginal_means", "f", at={"f": ["z"]}), "'f'", "'z'", "use"),
     ("influence of nothing", asks("influence", "q"), "by='q'", "no column 'q'", "name one of"),
     ("seed", asks("simulate", 1, seed=-1), "seed", "-1", "give a whole number"),
     ("simulate nothing", asks("simulate", 0), "n=", "0", "ask for at least one"),

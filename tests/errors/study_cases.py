@@ -109,6 +109,19 @@ def without_sessions(folder: Path) -> Any:
     return read_tables(open_study(folder))
 
 
+def without_any_sessions(folder: Path) -> Any:
+    write_tables(folder)
+    for path in folder.glob("sub-*/*_sessions.tsv"):
+        path.unlink()
+    return read_tables(open_study(folder))
+
+
+def without_participants(folder: Path) -> Any:
+    write_tables(folder)
+    (folder / "participants.tsv").unlink()
+    return read_tables(open_study(folder))
+
+
 def with_a_stranger(folder: Path) -> Any:
     write_tables(folder)
     write_text(folder / "sub-77" / "sub-77_sessions.tsv", [["session_id", "years"], ["s", "0"]])
@@ -544,6 +557,20 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "write it or correct tables.sessions",
     ),
     (
+        "no sessions",
+        without_any_sessions,
+        "{participant}/{participant}_sessions.tsv",
+        "sub-01, sub-02",
+        "write it or correct tables.sessions",
+    ),
+    (
+        "no participants",
+        without_participants,
+        "participants.tsv",
+        "no such file",
+        "put it there",
+    ),
+    (
         "file without a participant",
         with_a_stranger,
         "sub-77/sub-77_sessions.tsv",
@@ -662,7 +689,13 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "'odd'",
         ";",
     ),
-    ("folder without anything", initialised(lambda _: None), "", "no image", "name the folder"),
+    (
+        "folder without anything",
+        initialised(lambda folder: (folder / "bare").mkdir() or folder / "bare"),
+        "bare:",
+        "no image",
+        "name the folder",
+    ),
 ]
 CHECKED: list[tuple[str, Act, str, str, str]] = [
     (

@@ -16,8 +16,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import pytest
-
 import qsmstats
 from qsmstats.errors import Problem, QsmstatsError
 
@@ -57,13 +55,25 @@ class Case:
     remedy: str
 
 
-def message(case: Case, folder: Path) -> str:
-    """Return what a user reads."""
-    if case.kind is None:
-        return "\n".join(map(str, case.act(folder)))
-    with pytest.raises(case.kind) as caught:
-        case.act(folder)
-    return str(caught.value)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a case: the message, the error that carried it, and the places it passed."""
+
+    message: str
+    kind: type[Exception] | None
+    reached: frozenset[Place]
+
+
+def outcome(case: Case, folder: Path) -> Outcome:
+    """Go wrong as a case says, in a folder of its own."""
+    kind: type[Exception] | None = None
+    with recorded() as reached:
+        try:
+            said = "\n".join(map(str, case.act(folder) or ()))
+        except Exception as error:
+            said, kind = str(error), type(error)
+            note_traceback(error, reached)
+    return Outcome(message=said, kind=kind, reached=frozenset(reached))
 
 
 @cache

@@ -1,0 +1,260 @@
+"""Ways to ask the command line, a run, a report or a study for what it cannot do."""
+
+from __future__ import annotations
+
+import io
+import sys
+from collections.abc import Callable
+from contextlib import redirect_stderr
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import pandas as pd
+
+from qsmstats import (
+    baseline_differences,
+    histology_accuracy,
+    rater_agreement,
+    run_study,
+    simulate_study,
+    trajectories,
+    write_report,
+)
+from qsmstats.cli import main
+from qsmstats.errors import InvalidDataError, ModelError, NotIdentifiedError, UsageError
+from qsmstats.output import made_folder
+from qsmstats.report.results import Results
+from qsmstats.voxels.clusters import connected
+from tests.errors.walk import Case
+from tests.study_folder import write_images, write_tables
+
+Act = Callable[[Path], Any]
+LESIONS = pd.DataFrame(
+    {
+        "participant_id": ["a", "a", "b", "b"],
+        "lesion_id": ["1", "2", "1", "2"],
+        "lesion_type": pd.Categorical(["isointense"] * 4),
+        "years": 0.0,
+        "age": 40.0,
+        "ndi": [0.5, 0.6, 0.7, 0.8],
+    }
+)
+TYPED = LESIONS.assign(lesion_type=["isointense", "hypointense"] * 2)
+READINGS = pd.DataFrame(
+    {
+        "brain_id": ["B1"],
+        "lesion_id": ["1"],
+        "index_test": [None],
+        "reference_standard": ["remyelinated"],
+    }
+)
+RATINGS = pd.DataFrame(
+    {
+        "participant_id": ["a"],
+        "session_id": ["s"],
+        "lesion_id": ["1"],
+        "rater_id": ["Anna"],
+        "lesion_type": ["isointense"],
+    }
+)
+
+
+def typed(*arguments: str) -> Act:
+    """Return an act that types a command and reads what argparse prints."""
+
+    def act(_: Path) -> list[str]:
+        said = io.StringIO()
+        try:
+            with redirect_stderr(said):
+                main(arguments)
+        except SystemExit as end:
+            return [said.getvalue(), f"exit {end.code}"]
+        return [said.getvalue()]
+
+    return act
+
+
+def study(folder: Path) -> Path:
+    return write_images(write_tables(folder / "study"))
+
+
+def scheduler(module: object) -> Act:
+    """Return an act that asks a scheduler which does not answer, with or without distributed."""
+
+    def act(_: Path) -> Any:
+        silent = patch("qsmstats.voxels.clusters._knock", side_effect=OSError("timed out"))
+        installed = patch.dict(sys.modules, {"distributed": module})
+        with installed, silent, connected("tcp://x:1"):
+            return None
+
+    return act
+
+
+def in_a_file(folder: Path) -> Any:
+    (folder / "file").touch()
+    return made_folder(folder / "file" / "out", folder)
+
+
+def result(name: str, content: bytes) -> Act:
+    def act(folder: Path) -> Any:
+        (folder / name).write_bytes(content)
+        results = Results(folder=folder)
+        return results.provenance() if name.endswith("json") else results.table(Path(name).stem)
+
+    return act
+
+
+def taken(folder: Path) -> Any:
+    (folder / "sim").touch()
+    return simulate_study(folder / "sim")
+
+
+WRONG_USE: list[tuple[str, Act, str, str, str]] = [
+    ("level of a run", lambda _: run_study("s", "o", level="x"), "level", "'x'", "say one"),
+    (
+        "some participants analysed",
+        lambda _: run_study("s", "o", participants=["7"]),
+        "--participant-label",
+        "7",
+        "say `participant`",
+    ),
+    ("dask that is not installed", scheduler(None), "--dask", "the extra", "pip install"),
+    (
+        "scheduler that does not answer",
+        scheduler(SimpleNamespace(Client=None)),
+        "'tcp://x:1'",
+        "timed out",
+        "start one",
+    ),
+    ("output in a file", in_a_file, "file/out", "Not a directory", "name an output folder"),
+    (
+        "output in the study",
+        lambda folder: made_folder(folder, folder),
+        "/",
+        "is the study folder",
+        "name another one",
+    ),
+    (
+        "style of a report",
+        lambda folder: (folder / "features").mkdir() or write_report(folder, folder, style="x"),
+        "style",
+        "'x'",
+        "use one of them",
+    ),
+    (
+        "voxels too large",
+        lambda folder: simulate_study(folder / "s", resolution=9.0),
+        "resolution",
+        "9 mm",
+        "choose within",
+    ),
+    ("folder without a name", lambda _: simulate_study("/"), "'/'", "no name", "name a new folder"),
+    ("name that is taken", taken, "sim", "is there already", "name a new folder"),
+    (
+        "patients",
+        lambda folder: simulate_study(folder / "s", patients=0),
+        "patients",
+        "0",
+        "give at least that",
+    ),
+    (
+        "followed patients",
+        lambda folder: simulate_study(folder / "s", patients=1, followed=2),
+        "followed",
+        "2 patients",
+        "give at most that many",
+    ),
+]
+INVALID: list[tuple[str, Act, str, str, str]] = [
+    (
+        "nothing measured",
+        lambda folder: run_study(study(folder), folder / "out", level="group"),
+        "out",
+        "no session has been measured",
+        "run level `participant` again",
+    ),
+    (
+        "report of nothing",
+        lambda folder: write_report(folder, folder),
+        "/",
+        "holds no results",
+        "run `qsmstats run STUDY OUT` first",
+    ),
+    (
+        "record that is none",
+        result("provenance.json", b"{"),
+        "provenance.json",
+        "line 1 column 2",
+        "run `qsmstats run` again",
+    ),
+    (
+        "results that are none",
+        result("a.tsv", b"\xff\n"),
+        "a.tsv",
+        "0xff",
+        "run `qsmstats run` again",
+    ),
+]
+NO_ANSWER: list[tuple[str, Act, str, str, str]] = [
+    (
+        "outcome that is no column",
+        lambda _: baseline_differences(TYPED, "fa"),
+        "'fa'",
+        "no column",
+        "name one of",
+    ),
+    (
+        "one type of lesion",
+        lambda _: baseline_differences(LESIONS, "ndi"),
+        "lesion_type",
+        "isointense",
+        "add lesions of another",
+    ),
+    (
+        "histology without a reading",
+        lambda _: histology_accuracy(READINGS),
+        "index test",
+        "no lesion has both",
+        "fill in",
+    ),
+    (
+        "one rater",
+        lambda _: rater_agreement(RATINGS, LESIONS),
+        "raters",
+        "Anna",
+        "add the ratings of another",
+    ),
+]
+TYPED_WRONGLY: list[tuple[str, Act, str, str, str]] = [
+    (
+        "negative count",
+        typed("simulate", "s", "--patients", "-3"),
+        "--patients",
+        "-3",
+        "give 0 or more",
+    ),
+    ("no process of a run", typed("run", "s", "o", "--jobs", "0"), "--jobs", "0", "give 1 or more"),
+    ("command that is none", typed("dance"), "COMMAND", "'dance'", "choose from"),
+]
+CASES = [
+    *(
+        Case(name=name, act=act, kind=kind, place=p, value=v, remedy=r)
+        for kind, group in (
+            (UsageError, WRONG_USE),
+            (InvalidDataError, INVALID),
+            (ModelError, NO_ANSWER),
+            (None, TYPED_WRONGLY),
+        )
+        for name, act, p, v, r in group
+    ),
+    Case(
+        name="one visit",
+        act=lambda _: trajectories(TYPED, "ndi"),
+        kind=NotIdentifiedError,
+        place="sessions",
+        value="no participant has lesions at two",
+        remedy="add follow-up",
+    ),
+]

@@ -1,0 +1,139 @@
+"""How a command ends: what the user reads, the exit code, and what is left behind."""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qsmstats.cli import main
+from qsmstats.endings import FAULT, INTERRUPTED, PIPE_CLOSED, ended
+from qsmstats.errors import ConvergenceError, InvalidDataError, UsageError
+from tests.study_folder import write_images, write_tables
+
+
+def raises(error):
+    def call():
+        raise error
+
+    return call
+
+
+@pytest.fixture
+def study(tmp_path):
+    return write_images(write_tables(tmp_path / "a study of Zürich"))
+
+
+def contents(folder: Path) -> dict[str, tuple[bytes, int]]:
+    return {
+        str(path.relative_to(folder)): (path.read_bytes(), path.stat().st_mtime_ns)
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_a_command_that_ends_well_keeps_its_code(capsys):
+    assert [ended(lambda code=code: code, "out") for code in (0, 1, 4)] == [0, 1, 4]
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("error", [UsageError("a"), InvalidDataError("a"), ConvergenceError("a")])
+def test_errors_of_ours_bring_their_sentence_and_code(capsys, error):
+    assert ended(raises(error), "out") == error.exit_code
+    assert capsys.readouterr().err == "a\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "out: No space left .*; free some"),
+        (PermissionError(errno.EACCES, "Permission denied", "a.tsv"), "a.tsv: Permission .*; cho"),
+        (OSError(errno.EROFS, "Read-only file system", "a"), "a: Read-only .*; choose a folder"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory", "a"), "a: Not a .*; a file stands"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "a", None, "b"), "b: Is .*; a folder"),
+        (OSError(errno.ENAMETOOLONG, "File name too long", "a"), "a: File name .*; choose a short"),
+        (OSError(errno.EIO, "Input/output error", "a"), "a: Input/output error; check the disk"),
+        (OSError("odd"), "out: odd; check the disk"),
+        (MemoryError(), "out: memory ran out; use fewer processes"),
+    ],
+)
+def test_errors_of_the_system_bring_place_and_remedy(capsys, error, words):
+    assert ended(raises(error), "out") == UsageError.exit_code
+    said = capsys.readouterr().err
+    assert len(said.splitlines()) == 1
+    assert re.match(words, said)
+
+
+def test_a_fault_of_ours_shows_its_traceback_and_a_code_of_its_own(capsys):
+    assert ended(raises(ZeroDivisionError("a / b")), "out") == FAULT
+    said = capsys.readouterr().err
+    assert "ZeroDivisionError: a / b" in said
+    assert said.splitlines()[-1].startswith("this is a fault of qsmstats, not of your data")
+
+
+def test_ctrl_c_keeps_what_is_finished(study, tmp_path, monkeypatch, capsys):
+    def interrupt_after_two(_):
+        return lambda done, _: done == 2 and signal.raise_signal(signal.SIGINT)
+
+    out = tmp_path / "out"
+    command = ["run", str(study), str(out), "participant", "--jobs", "1"]
+    with monkeypatch.context() as patch:
+        patch.setattr("qsmstats.progress._lines", interrupt_after_two)
+        assert main(command) == INTERRUPTED
+    assert "interrupted; start the same command again" in capsys.readouterr().err
+    first = contents(out)
+    assert len(first) == 4  # table and manifest of two sessions
+    assert main(command) == 0
+    assert contents(out).items() >= first.items()
+
+
+def test_a_full_disk_is_said_with_the_folder_and_leaves_nothing_half(
+    study, tmp_path, monkeypatch, capsys
+):
+    def full(_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("qsmstats.voxels.store.os.fsync", full)
+    out = tmp_path / "out"
+    assert main(["run", str(study), str(out), "participant", "--jobs", "1"]) == 2
+    said = capsys.readouterr().err
+    assert f"{out}: No space left on device; free some space, then start the same" in said
+    assert contents(out) == {}
+
+
+def test_nothing_is_written_into_the_study(study, tmp_path):
+    before = contents(study)
+    assert main(["check", str(study)]) == 0
+    assert main(["run", str(study), str(tmp_path / "out"), "participant", "--jobs", "1"]) == 0
+    assert main(["run", str(study), str(study)]) == 2
+    assert contents(study) == before
+
+
+def test_a_reader_who_goes_early_is_no_error(study):
+    (study / "lesions.tsv").unlink()
+    command = [sys.executable, "-W", "error", "-m", "qsmstats", "check", str(study)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        process.stdout.close()
+        said = process.stderr.read()
+        assert process.wait() == PIPE_CLOSED
+    assert said == b""
+
+
+def test_a_poor_terminal_and_a_bare_environment_are_enough(study):
+    (study / "lesions.tsv").unlink()
+    people = study / "participants.tsv"
+    people.write_text(people.read_text().replace("\tF\t", "\tgroß\t", 1), encoding="utf-8")
+    environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "NO_COLOR": "1"}
+    environment |= {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "ascii"}
+    command = [sys.executable, "-W", "error", "-m", "qsmstats", "check", str(study)]
+    done = subprocess.run(command, capture_output=True, env=environment, check=False)
+    assert done.returncode == InvalidDataError.exit_code
+    assert b"lesions.tsv: no such file" in done.stdout
+    assert done.stderr == b""
+    assert b"'gro\\xdf' is none of F, M" in done.stdout
