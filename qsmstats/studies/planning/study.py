@@ -22,14 +22,9 @@ from qsmstats.studies.planning.analysis import average_power
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.cells import Cell, expected_tests, planned_tests
 from qsmstats.studies.planning.design import TrialDesign
+from qsmstats.studies.planning.expected_sizes import scaled_size, smallest_trial
 from qsmstats.studies.planning.power import EffectScale, TrialPower, checked_seed, trial_power
-from qsmstats.studies.planning.sizes import (
-    RequiredPatients,
-    check_question,
-    required_patients,
-    scaled_size,
-    smallest_trial,
-)
+from qsmstats.studies.planning.sizes import RequiredPatients, check_question, required_patients
 from qsmstats.studies.planning.words import plan_methods, plan_notes
 from qsmstats.studies.trajectory import followed_lesions
 

@@ -9,8 +9,10 @@ from scipy import stats
 
 from qsmstats import required_patients
 from qsmstats.errors import UsageError
+from qsmstats.studies.planning.curve import size_on_curve
 from qsmstats.studies.planning.design import TrialDesign
-from qsmstats.studies.planning.sizes import _search, _Trials, size_on_curve
+from qsmstats.studies.planning.power import TrialPower
+from qsmstats.studies.planning.sizes import _search, _Trials
 
 DESIGN = TrialDesign(target=("isointense",))
 
@@ -19,14 +21,15 @@ def known(rise: float, simulations: int, seed: int) -> _Trials:
     """Simulate from power = Phi(rise * sqrt(n) - 1.96)."""
     random = np.random.default_rng(seed)
 
-    def simulate(size: int) -> pd.DataFrame:
-        truth = stats.norm.cdf(rise * np.sqrt(size) - 1.96)
+    def run(patients: int) -> TrialPower:
+        truth = stats.norm.cdf(rise * np.sqrt(patients) - 1.96)
         power = random.binomial(simulations, truth) / simulations
-        return pd.DataFrame(
-            {"patients": [size], "power": [power], "effective_simulations": [simulations]}
+        row = {"patients": patients, "power": power, "effective_simulations": simulations}
+        return TrialPower(
+            table=pd.DataFrame([row]), assumptions=pd.DataFrame(), seed=seed, level=0.95
         )
 
-    return _Trials(simulate)
+    return _Trials(run)
 
 
 # Phi(0.4 sqrt(n) - 1.96) = 0.8 at n = (2.8016 / 0.4)^2 = 49.06.
