@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from qsmstats.mixed.fit import Likelihood
     from qsmstats.mixed.model import MixedModel
 
-__all__ = ["Grouped", "OutcomeDesign", "design_of"]
+__all__ = ["Grouped", "OutcomeDesign", "as_numbers", "design_of"]
 
 Matrix = NDArray[np.float64]
 
@@ -179,7 +179,7 @@ class OutcomeDesign:
         return joined([replace(piece, design=self) for piece in call])
 
     def _checked(self, outcomes: Matrix | pd.DataFrame) -> Matrix:
-        values = np.asarray(outcomes, dtype=np.float64)
+        values = as_numbers(outcomes)
         if values.ndim != 2 or len(values) != self.n_obs or not values.shape[1]:
             msg = (
                 f"outcomes have shape {values.shape}; the model uses {self.n_obs} rows, so give "
@@ -191,6 +191,21 @@ class OutcomeDesign:
             msg = f"outcome {column} is infinite in row {row}; use NaN where a value is missing"
             raise InvalidDataError(msg)
         return values
+
+
+def as_numbers(outcomes: Any) -> Matrix:
+    """Return outcomes as an array of numbers.
+
+    Raises
+    ------
+    InvalidDataError
+        If they are something else.
+    """
+    try:
+        return np.asarray(outcomes, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        msg = f"outcomes must be numbers (NaN where one is missing): {error}"
+        raise InvalidDataError(msg) from None
 
 
 def design_of(model: MixedModel, method: Likelihood, layout: Layout) -> OutcomeDesign:

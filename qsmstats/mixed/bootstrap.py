@@ -19,8 +19,9 @@ model. Intervals are those of `intervals`; the jackknife of BCa refits the model
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -28,11 +29,10 @@ from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
 from qsmstats.mixed.batch import OutcomeDesign
-from qsmstats.mixed.batchfit import BatchFit, joined
+from qsmstats.mixed.batchfit import BatchFit
 from qsmstats.mixed.booted import Bootstrap, parameter_table
 from qsmstats.mixed.chunks import fit_task
 from qsmstats.mixed.clusters import Clusters, Resampled, clusters_of, fit_lists, left_out
-from qsmstats.mixed.components import components
 from qsmstats.mixed.intervals import IntervalKind, check_interval
 from qsmstats.mixed.jobs import Progress, run_tasks
 from qsmstats.mixed.refit import design_of_fit, start_of
@@ -46,6 +46,7 @@ __all__ = ["BootstrapKind", "bootstrap"]
 
 Matrix = NDArray[np.float64]
 Numbers = list[dict[str, float]]
+Names = tuple[str, ...]
 BootstrapKind = Literal["parametric", "cluster", "residual"]
 
 # Groups below which resampling them says nothing useful (few distinct resamples, and the spread
@@ -62,29 +63,70 @@ class _Work:
     source: Drawn | Resampled
     fit: MixedFit
     statistic: Statistic | None
+    names: Names
 
-    def __call__(self, task: tuple[int, int]) -> tuple[BatchFit, Numbers]:
+    def __call__(self, task: tuple[int, int]) -> _Piece:
         """Refit the outcomes or resamples numbered from task[0] up to task[1]."""
         if isinstance(self.source, Resampled):
             return self.lists(self.source(task))
         made = self.source(task)
         fits = fit_task((self.design, None, self.start), made)
-        return fits, [] if self.statistic is None else of_outcomes(self.statistic, fits, made)
+        if self.statistic is None:
+            return _piece(fits)
+        return _piece(fits, of_outcomes(self.statistic, fits, made), self.names)
 
-    def lists(self, index: NDArray[np.intp]) -> tuple[BatchFit, Numbers]:
+    def lists(self, index: NDArray[np.intp]) -> _Piece:
         """Refit lists of groups, shape (m, G)."""
         clusters = clusters_of(self.design)
         fits = fit_lists((self.design, self.fit.response, self.start, clusters), index)
         if self.statistic is None:
-            return fits, []
-        return fits, of_clusters(self.statistic, self.fit, clusters, index)
+            return _piece(fits)
+        return _piece(fits, of_clusters(self.statistic, self.fit, clusters, index), self.names)
 
 
-def _refit(work: _Work, task: tuple[int, int]) -> tuple[BatchFit, Numbers]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """What is kept of some refits: their parameters, one row each, and how they ended."""
+
+    parameters: pd.DataFrame
+    failed: NDArray[np.bool_]
+    converged: NDArray[np.bool_]
+    singular: NDArray[np.bool_]
+    singly: NDArray[np.bool_]
+    problems: tuple[str, ...]
+
+    @classmethod
+    def of(cls, pieces: Sequence[_Piece]) -> _Piece:
+        """Put pieces behind one another."""
+        flags = {
+            name: np.concatenate([getattr(piece, name) for piece in pieces])
+            for name in ("failed", "converged", "singular", "singly")
+        }
+        parameters = pd.concat([piece.parameters for piece in pieces], ignore_index=True)
+        problems = tuple(problem for piece in pieces for problem in piece.problems)
+        return cls(parameters=parameters, problems=problems, **flags)
+
+
+def _piece(fits: BatchFit, statistics: Numbers | None = None, names: Names = ()) -> _Piece:
+    parts = [fits.coefficients, fits.variances]
+    if statistics is not None:
+        parts.append(pd.DataFrame(statistics, columns=list(names), dtype=np.float64))
+    parameters = pd.concat(parts, axis=1)
+    return _Piece(
+        parameters=parameters,
+        failed=fits.failed,
+        converged=fits.converged,
+        singular=fits.singular,
+        singly=fits.refitted_singly,
+        problems=fits.problems,
+    )
+
+
+def _refit(work: _Work, task: tuple[int, int]) -> _Piece:
     return work(task)
 
 
-def _leave_out(work: _Work, index: NDArray[np.intp]) -> tuple[BatchFit, Numbers]:
+def _leave_out(work: _Work, index: NDArray[np.intp]) -> _Piece:
     return work.lists(index)
 
 
@@ -142,29 +184,55 @@ def bootstrap(
     """
     check_number(n, "refits")
     check_interval(interval, level, n)
+    _check_kind(kind, strata)
+    point = {} if statistic is None else as_numbers(statistic, fit)
+    design = design_of_fit(fit)
+    source = _source(fit, design, kind, seed_of(seed), strata)
+    work = _Work(
+        design=design,
+        start=start_of(fit),
+        source=source,
+        fit=fit,
+        statistic=statistic,
+        names=tuple(point),
+    )
+    refits = _all(work, n, batch, jobs, progress)
+    jackknife = _jackknife(work, jobs) if interval == "bca" else None
+    parameters = parameter_table(fit, point)
+    used = ~refits.failed & refits.converged
+    return Bootstrap(
+        fit=fit,
+        kind=kind,
+        seed=work.source.seed,
+        level=level,
+        interval=interval,
+        parameters=parameters,
+        refits=refits.parameters.loc[used].reset_index(drop=True),
+        jackknife=None if jackknife is None else jackknife.parameters,
+        n=n,
+        n_failed=int(refits.failed.sum()),
+        n_unconverged=int((~refits.failed & ~refits.converged).sum()),
+        n_singular=int((used & refits.singular).sum()),
+        n_refitted_singly=int(refits.singly.sum()),
+        problems=dict(Counter(problem for problem in refits.problems if problem)),
+    )
+
+
+def _check_kind(kind: str, strata: str | None) -> None:
     if kind not in get_args(BootstrapKind):
         msg = f"kind={kind!r} is unknown; use one of {', '.join(get_args(BootstrapKind))}"
         raise UsageError(msg)
     if strata is not None and kind != "cluster":
         msg = f"strata={strata!r} are for kind='cluster'; kind='{kind}' keeps all groups"
         raise UsageError(msg)
-    point = {} if statistic is None else as_numbers(statistic, fit)
-    work = _work(fit, kind, seed_of(seed), statistic, strata)
-    fits, extra = _all(work, n, batch, jobs, progress)
-    jackknife = _jackknife(work, jobs) if interval == "bca" else None
-    return _result(work, kind, level, interval, point, (fits, extra), jackknife)
 
 
-def _work(
-    fit: MixedFit, kind: str, seed: int, statistic: Statistic | None, strata: str | None
-) -> _Work:
-    design = design_of_fit(fit)
-    source: Drawn | Resampled
+def _source(
+    fit: MixedFit, design: OutcomeDesign, kind: str, seed: int, strata: str | None
+) -> Drawn | Resampled:
     if kind == "cluster":
-        source = Resampled(strata=_strata(fit, clusters_of(design), strata), seed=seed)
-    else:
-        source = drawn(fit, seed) if kind == "parametric" else reused(fit, seed)
-    return _Work(design=design, start=start_of(fit), source=source, fit=fit, statistic=statistic)
+        return Resampled(strata=_strata(fit, clusters_of(design), strata), seed=seed)
+    return drawn(fit, seed) if kind == "parametric" else reused(fit, seed)
 
 
 def _strata(fit: MixedFit, clusters: Clusters, column: str | None) -> tuple[NDArray[np.intp], ...]:
@@ -188,14 +256,11 @@ def _strata(fit: MixedFit, clusters: Clusters, column: str | None) -> tuple[NDAr
     return tuple(np.flatnonzero(first == one) for one in range(first.max() + 1))
 
 
-def _all(
-    work: _Work, n: int, batch: int, jobs: int, progress: Progress | None
-) -> tuple[BatchFit, Numbers]:
+def _all(work: _Work, n: int, batch: int, jobs: int, progress: Progress | None) -> _Piece:
     step = work.design.batch_size(batch)
     tasks = [(at, min(at + step, n)) for at in range(0, n, step)]
     told = None if progress is None else _by_refits(progress, step, n)
-    pieces = list(run_tasks(_refit, work, tasks, jobs=jobs, progress=told))
-    return joined([fits for fits, _ in pieces]), [row for _, rows in pieces for row in rows]
+    return _Piece.of(list(run_tasks(_refit, work, tasks, jobs=jobs, progress=told)))
 
 
 def _by_refits(progress: Progress, step: int, n: int) -> Progress:
@@ -205,49 +270,8 @@ def _by_refits(progress: Progress, step: int, n: int) -> Progress:
     return told
 
 
-def _jackknife(work: _Work, jobs: int) -> tuple[BatchFit, Numbers]:
-    clusters = clusters_of(work.design)
-    index = left_out(clusters.size)
+def _jackknife(work: _Work, jobs: int) -> _Piece:
+    index = left_out(clusters_of(work.design).size)
     step = work.design.batch_size(1)
     tasks = [index[at : at + step] for at in range(0, len(index), step)]
-    pieces = list(run_tasks(_leave_out, work, tasks, jobs=jobs))
-    return joined([fits for fits, _ in pieces]), [row for _, rows in pieces for row in rows]
-
-
-def _result(
-    work: _Work,
-    kind: str,
-    level: float,
-    interval: IntervalKind,
-    point: dict[str, float],
-    refits: tuple[BatchFit, Numbers],
-    jackknife: tuple[BatchFit, Numbers] | None,
-) -> Bootstrap:
-    fit, (fits, extra) = work.fit, refits
-    used = ~fits.failed & fits.converged
-    counts: dict[str, Any] = fits.counts
-    return Bootstrap(
-        fit=fit,
-        kind=kind,
-        seed=work.source.seed,
-        level=level,
-        interval=interval,
-        parameters=parameter_table(fit, point),
-        refits=_frame(work, fits, extra, point).loc[used].reset_index(drop=True),
-        jackknife=None if jackknife is None else _frame(work, *jackknife, point),
-        n=counts["n_outcomes"],
-        n_failed=counts["n_failed"],
-        n_unconverged=counts["n_unconverged"],
-        n_singular=counts["n_singular"],
-        n_refitted_singly=counts["n_refitted_singly"],
-        problems=dict(Counter(problem for problem in fits.problems if problem)),
-    )
-
-
-def _frame(work: _Work, fits: BatchFit, extra: Numbers, point: dict[str, float]) -> pd.DataFrame:
-    """One row for each refit, one column for each parameter; names as in `parameter_table`."""
-    columns = [fits.estimates, fits.variances.to_numpy()]
-    if point:
-        columns.append(np.array([[row.get(name, np.nan) for name in point] for row in extra]))
-    names = [*fits.terms, *(one.label for one in components(work.fit)), *point]
-    return pd.DataFrame(np.hstack(columns), columns=names)
+    return _Piece.of(list(run_tasks(_leave_out, work, tasks, jobs=jobs)))

@@ -173,7 +173,10 @@ def _row(row: Any, labels: list[str]) -> Floats:
         return np.array([given.get(label, 0.0) for label in labels])
     weights = np.asarray(row, float)
     if weights.shape != (len(labels),):
-        msg = f"a contrast has {weights.size} weights, but {len(labels)} means stand; give one for each of {labels}"
+        msg = (
+            f"a contrast has {weights.size} weights, but {len(labels)} means stand; give one for "
+            f"each of {labels}"
+        )
         raise UsageError(msg)
     return weights
 

@@ -96,9 +96,12 @@ def limits(
         found = refits[:, one][np.isfinite(refits[:, one])]
         left = None if jackknife is None else jackknife[:, one][np.isfinite(jackknife[:, one])]
         made[one], note = _limits(float(value), found, kind, level, left)
+        remarks = [note] if note else []
+        if left is not None and jackknife is not None and (gone := len(jackknife) - len(left)):
+            remarks.insert(0, f"undefined without {gone} of {len(jackknife)} groups")
         if gone := len(refits) - len(found):
-            note = f"undefined in {gone} of {len(refits)} refits" + (f"; {note}" if note else "")
-        notes.append(note)
+            remarks.insert(0, f"undefined in {gone} of {len(refits)} refits")
+        notes.append("; ".join(remarks))
     if ranges is not None:
         made = np.clip(made, ranges[:, :1], ranges[:, 1:])
     return made, notes

@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
-from qsmstats.mixed.batch import OutcomeDesign
+from qsmstats.mixed.batch import OutcomeDesign, as_numbers
 from qsmstats.mixed.batchfit import BatchFit
 from qsmstats.mixed.jobs import Progress
 
@@ -62,7 +62,7 @@ def refit(
     InvalidDataError
         If a value is infinite.
     """
-    values = np.asarray(outcomes, dtype=np.float64)
+    values = as_numbers(outcomes)
     if values.ndim == 2:
         return design_of_fit(fit).fit_outcomes(
             values, start=start_of(fit), batch=batch, jobs=jobs, progress=progress

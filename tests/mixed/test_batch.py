@@ -183,6 +183,8 @@ def test_outcomes_of_a_wrong_form_are_refused(nested):
         design.fit_outcomes(values, batch=0)
     with pytest.raises(UsageError, match="jobs=0"):
         design.fit_outcomes(values, jobs=0)
+    with pytest.raises(InvalidDataError, match="must be numbers"):
+        design.fit_outcomes([["low"]] * 120)
     infinite = values.copy()
     infinite[3, 1] = np.inf
     with pytest.raises(InvalidDataError, match="outcome 1 is infinite in row 3"):
