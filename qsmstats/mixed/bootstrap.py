@@ -165,7 +165,7 @@ def bootstrap(
         refit (tens of milliseconds for kind "cluster"); coefficients, variances, marginal means,
         slopes and contrasts do not need it. With `jobs` it must be importable by other processes.
     strata
-        For kind "cluster": a column that is constant within groups (the arm of a trial, say);
+        For kind "cluster": a column that is constant within groups (the treatment of a tree, say);
         groups are drawn within its levels.
     batch, jobs
         Refits per task, and processes.

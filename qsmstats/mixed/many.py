@@ -1,8 +1,8 @@
-"""The same model for many columns: every map, every layer of a profile.
+"""The same model for many columns: every feature, every layer of a profile.
 
 Columns go through the batch (`batch`) together; where a column has missing values only its own
 rows are left out. p-values are adjusted over the outcomes: the family is one term (or contrast)
-over all outcomes, because the question asked of many maps is in which of them this effect is there.
+over all outcomes, because the question asked of many is in which of them this effect is there.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def fit_many(
     Parameters
     ----------
     formula
-        ``"~ lesion_type * years + (1 | patient)"``, or with a left side in which ``outcome``
+        ``"~ treatment * years + (1 | tree)"``, or with a left side in which ``outcome``
         stands for the column in turn: ``"log(outcome) ~ ..."``.
     data
         One row per observation. Rows with a missing predictor, group or weight are left out for
@@ -135,16 +135,16 @@ def _check(df: str, adjust: str, level: float, outcomes: Sequence[str]) -> None:
         msg = f"outcomes={outcomes!r}; give a list of one or more columns"
         raise UsageError(msg)
     if len(set(outcomes)) < len(outcomes):
-        msg = "an outcome is named twice; every p-value would count twice in the adjustment"
+        msg = "an outcome is named twice; name each once, or its p-value counts twice"
         raise UsageError(msg)
     if df not in METHODS:
-        msg = f"df={df!r} is none of {', '.join(METHODS)}"
+        msg = f"df={df!r} is none of {', '.join(METHODS)}; use one of them"
         raise UsageError(msg)
     if check_adjustment(adjust) == "tukey":
         msg = "adjust='tukey' is for pairs of means; use 'fdr_bh', 'holm' or 'bonferroni'"
         raise UsageError(msg)
     if not 0.0 < level < 1.0:
-        msg = f"level={level!r} lies outside 0 to 1"
+        msg = f"level={level!r} lies outside 0 to 1; give a share, as 0.95"
         raise UsageError(msg)
 
 
@@ -166,15 +166,18 @@ def _sides(formula: str) -> tuple[str, str]:
 
 def _outcome(left: str, data: pd.DataFrame, name: str) -> Matrix:
     if name not in data.columns:
-        msg = f"the data have no column '{name}' to use as an outcome"
+        msg = f"the data have no column '{name}' to use as an outcome; correct the name"
         raise FormulaError(msg)
     column = data[name]
     if not pd.api.types.is_numeric_dtype(column.dtype) or column.dtype == bool:
-        msg = f"the outcome '{name}' needs numbers, but the column holds {column.dtype}"
+        msg = (
+            f"the outcome '{name}' needs numbers, but its column holds {column.dtype}; name another"
+        )
         raise InvalidDataError(msg)
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isinf(values).any():
-        msg = f"the outcome '{name}' is infinite in row {int(np.flatnonzero(np.isinf(values))[0])}"
+        row = int(np.flatnonzero(np.isinf(values))[0])
+        msg = f"the outcome '{name}' is infinite in row {row}; correct it or mark it as missing"
         raise InvalidDataError(msg)
     known = ~np.isnan(values)
     frame = pd.DataFrame({PLACEHOLDER: values[known]})

@@ -68,7 +68,7 @@ def _take_residuals(residuals: Residuals, rows: Codes) -> Residuals:
     if codes is not None and len(np.unique(codes[rows])) < len(residuals.levels):
         raise NotIdentifiedError(
             f"a level of '{residuals.column}' has no row left, so its residual variance cannot be "
-            "estimated"
+            "estimated; leave weights out, or give each level more rows"
         )
     return replace(
         residuals,

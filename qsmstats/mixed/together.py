@@ -1,7 +1,7 @@
 """The criteria of many outcomes at parameters of their own, with gradients and Hessians.
 
 The likelihood is that of `sweeps` and `likelihood`; only the order of the work differs. With one
-factor nested in another (patients g, cells c of their lesions with common Z'Z = A_c),
+factor nested in another (trees g, cells c of their leaves with common Z'Z = A_c),
 
   m_c = M(T_1, A_c),   [D_g E_g] = [D_g E_g]_0 - sum_c m_c [..]_gc,   M_g = M(T_2, D_g),
   F = F_0 - sum_c m_c F_c - sum_g E_g' M_g E_g,

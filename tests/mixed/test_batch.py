@@ -144,6 +144,9 @@ def test_lost_rank_is_named_and_nothing_is_made_up(nested):
     assert np.isnan(fits.estimates[1]).all()
     assert np.isnan(fits.wald().p_value[1]).all()
     assert fits.counts["n_failed"] == 1
+    table = fits.wald({"x": 1.0}).table()
+    assert table["outcome"].tolist() == [0, 1]
+    assert table["p_value"].isna().tolist() == [False, True]
 
 
 def test_the_batch_does_not_alter_a_bit(nested):
