@@ -24,7 +24,8 @@ SWITCHES = (
     "--disable-sync",
     "--remote-debugging-port=0",
 )
-PATIENCE = 60.0
+# Seconds; a loaded machine of continuous integration is slow.
+PATIENCE = 180.0
 
 
 def find_browser():

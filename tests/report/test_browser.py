@@ -187,7 +187,7 @@ READY = """
 new Promise(done => {
   const viewer = document.querySelector('#viewer');
   const wait = () => viewer.dataset.ready ? done(true) : setTimeout(wait, 50);
-  setTimeout(() => done(false), 50000);
+  setTimeout(() => done(false), 150000);
   wait();
 })
 """

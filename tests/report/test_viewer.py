@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.report.names import lesion_types
+from qsmstats.report.sections.lesions import thinned
 from qsmstats.report.style import colour
 from qsmstats.report.viewer import (
     build_scene,
@@ -54,6 +55,8 @@ def test_a_scene_holds_the_lesion_where_it_is_in_the_colour_of_its_type(tmp_path
     lesions = pd.DataFrame([LESION]).assign(lesion_type=kind)
     scene = build_scene(study, lesions, study.maps[0])
     assert scene.data == build_scene(study, lesions, study.maps[0]).data
+    assert scene.step == 1
+    assert thinned(scene) == ""
     data = json.loads(scene.data)
     image = read(data["lesions"])
     values = np.asarray(image.dataobj)
@@ -76,6 +79,7 @@ def test_large_images_are_thinned_and_stay_in_place(tmp_path, monkeypatch):
     lesions = pd.DataFrame([LESION]).assign(lesion_type="isointense")
     scene = build_scene(study, lesions, study.maps[0])
     assert (scene.step, scene.spacing_mm) == (2, (4.0, 4.0, 4.0))
+    assert "blocks of 2 × 2 × 2 voxels are shown as one of 4 × 4 × 4 mm" in thinned(scene)
     data = json.loads(scene.data)
     image, kinds = read(data["map"]), read(data["lesions"])
     assert image.shape == kinds.shape == (15, 15, 15)

@@ -25,7 +25,7 @@ from qsmstats.report.style import colour, is_narrow
 from qsmstats.report.viewer import Scene, build_scene, exemplary_participant, packed_niivue
 from qsmstats.study import Study
 
-__all__ = ["section"]
+__all__ = ["section", "thinned"]
 
 TOLD_BY = "susceptibility_ppb"
 
@@ -127,7 +127,7 @@ def _viewer(context: Context) -> list[Block]:
         ViewerBlock(
             caption=f"{shown} in the colour of their type.",
             reading="Drag in a plane to move the crosshair, or choose a lesion in the list."
-            + _thinned(scene),
+            + thinned(scene),
             still="data:image/png;base64," + base64.b64encode(scene.still).decode("ascii"),
             still_alt=f"Axial planes of {shown} outlined: {listed(map(title, types))}.",
             still_reading="Axial planes, left is left; each contour is the edge of a lesion.",
@@ -141,7 +141,7 @@ def _viewer(context: Context) -> list[Block]:
     ]
 
 
-def _thinned(scene: Scene) -> str:
+def thinned(scene: Scene) -> str:
     """Say that the viewer shows fewer voxels than were analysed; nothing where it shows all."""
     if scene.step == 1:
         return ""

@@ -1,0 +1,22 @@
+from qsmstats.report.sections.record import once_per_model
+
+
+def test_what_holds_for_several_maps_is_said_once():
+    told = "A model, {} ~ age, was fitted to {} lesions."
+    paragraphs = [
+        told.format("mwf_percent", 9),
+        told.format("ndi", 9),
+        told.format("susceptibility_ppb", 8),
+    ]
+    assert once_per_model(paragraphs) == [
+        "A model, Y ~ age, was fitted to 9 lesions. Y is myelin water fraction (MWF) or neurite"
+        " density index (NDI).",
+        "A model, Y ~ age, was fitted to 8 lesions. Y is magnetic susceptibility (QSM).",
+    ]
+
+
+def test_paragraphs_without_a_model_stay_and_speak_in_words():
+    assert once_per_model(["", " chronic_inactive from hyperintense. ", "As before."]) == [
+        "chronic inactive from hyperintense.",
+        "As before.",
+    ]
