@@ -140,6 +140,8 @@ class OutcomeDesign:
             If an outcome holds an infinite value.
         """
         values = self._checked(outcomes)
+        if start is not None:
+            start = self._checked_start(start)
         step = self.batch_size(batch)
         tasks = [values[:, at : at + step].T for at in range(0, values.shape[1], step)]
         return self.fit_tasks(tasks, start=start, jobs=jobs, progress=progress)
@@ -177,6 +179,17 @@ class OutcomeDesign:
         call = run_tasks(fit_task, (self, make, start), tasks, jobs=jobs, progress=progress)
         # A piece from another process holds a copy of the design; one is enough.
         return joined([replace(piece, design=self) for piece in call])
+
+    def _checked_start(self, start: Matrix) -> Matrix:
+        size = self.structure.parametrisation.size - self.structure.parametrisation.strata
+        made = as_numbers(start)
+        if made.shape != (size,) or not np.isfinite(made).all():
+            msg = (
+                f"start={start!r} is no theta of this model, which has {size} elements; give "
+                "the theta of a fit of the same formula"
+            )
+            raise UsageError(msg)
+        return made
 
     def _checked(self, outcomes: Matrix | pd.DataFrame) -> Matrix:
         values = as_numbers(outcomes)
