@@ -112,7 +112,7 @@ def evaluate(
     try:
         with np.errstate(all="ignore"):
             made = spec.get_model_matrix(data, context=_CONTEXT, output="numpy", na_action="ignore")
-    except FormulaicError as error:
+    except Exception as error:  # the text of a factor is Python, and may raise anything
         raise FormulaError(f"the formula cannot be evaluated: {error}; correct it") from None
     matrix = np.asarray(made, dtype=np.float64)
     names = tuple(made.model_spec.column_names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 from collections.abc import Callable
 from pathlib import Path
@@ -171,6 +172,13 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
     ),
     ("image of another format", of_another_format, "a.mgz", "is a MGHImage", "convert it to NIfTI"),
     ("file cut short", bytes_of(lambda raw: raw[:-6]), NAME, "is damaged", "copy it again"),
+    (
+        "compressed otherwise",
+        bytes_of(lambda raw: bz2.compress(gzip.decompress(raw)), "a.nii.bz2"),
+        "a.nii.bz2",
+        "begins with 425a",
+        "write it as .nii or .nii.gz",
+    ),
     (
         "voxels cut short",
         bytes_of(lambda raw: gzip.compress(gzip.decompress(raw)[:-9])),

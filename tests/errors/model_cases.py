@@ -16,6 +16,7 @@ from qsmstats.errors import (
     UsageError,
 )
 from qsmstats.mixed.crossed import _check_memory
+from qsmstats.mixed.many import fit_many
 from qsmstats.mixed.model import MixedFit, MixedModel
 from qsmstats.mixed.multiplicity import adjust_p_values
 from tests.errors.walk import Case
@@ -78,6 +79,7 @@ READ = [
     ("column that is not there", "y ~ speed + (1 | g)", "'speed'", "no column", "correct the name"),
     ("term that cannot be read", "y ~ x ** + (1 | g)", "'x **'", "`**`", "correct it"),
     ("function that is not there", "y ~ foo(x) + (1 | g)", "`foo(x)`", "'foo'", "correct it"),
+    ("factor of one value", "y ~ x[0] + (1 | g)", "formula", "cannot be evaluated", "correct it"),
     ("offset", "y ~ x + offset(z) + (1 | g)", "'offset(z)'", "offsets", "subtract it"),
 ]
 INVALID = [
@@ -325,7 +327,52 @@ WRONG_USE = [
         "fit it with weights",
     ),
 ]
+MANY = [
+    (UsageError, "no outcome", {"outcomes": []}, "outcomes", "[]", "give a list"),
+    (
+        UsageError,
+        "outcome of many twice",
+        {"outcomes": ["y", "y"]},
+        "outcome",
+        "twice",
+        "name each",
+    ),
+    (UsageError, "df of many", {"df": "kr"}, "df", "'kr'", "use one of them"),
+    (UsageError, "tukey of many", {"adjust": "tukey"}, "adjust", "'tukey'", "use 'fdr_bh'"),
+    (UsageError, "level of many", {"level": 95}, "level", "95", "give a share"),
+    (FormulaError, "no tilde", {"formula": "x + (1 | g)"}, "'x + (1 | g)'", "no '~'", "write '~"),
+    (FormulaError, "one outcome", {"formula": "z ~ x + (1 | g)"}, "'z'", "one column", "write '~"),
+    (
+        FormulaError,
+        "outcome not there",
+        {"outcomes": ["q"]},
+        "'q'",
+        "no column",
+        "correct the name",
+    ),
+    (InvalidDataError, "outcomes in words", {"outcomes": ["f"]}, "'f'", "str", "name another"),
+    (InvalidDataError, "endless outcome", {"data": data(y=np.inf)}, "'y'", "row 0", "correct it"),
+    (
+        InvalidDataError,
+        "outcome without a logarithm",
+        {"formula": "log(outcome - 99) ~ x + (1 | g)"},
+        "'y'",
+        "90 rows",
+        "change the transform",
+    ),
+]
+
+
+def many(**options: Any):
+    named = {"formula": "~ x + (1 | g)", "data": random_data(3), "outcomes": ["y", "z"], **options}
+    return lambda _: fit_many(named.pop("formula"), named.pop("data"), **named)
+
+
 CASES = [
+    *(
+        Case(name=name, act=many(**options), kind=kind, place=p, value=v, remedy=r)
+        for kind, name, options, p, v, r in MANY
+    ),
     *(
         Case(
             name=name,
