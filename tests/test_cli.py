@@ -17,7 +17,7 @@ def test_version(qsmstats):
     assert (done.returncode, done.stdout) == (0, f"qsmstats {__version__}\n")
 
 
-@pytest.mark.parametrize("command", [(), ("init",), ("run",), ("simulate",), ("check",), ("demo",)])
+@pytest.mark.parametrize("command", ["", "init", "run", "simulate", "check", "plan", "demo"])
 def test_help_loads_nothing_heavy(command):
     code = (
         "import sys; from qsmstats.cli import main\n"
@@ -26,7 +26,7 @@ def test_help_loads_nothing_heavy(command):
         "print(','.join(sorted(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, *command], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, *command.split()], capture_output=True, text=True, check=True
     )
     assert "usage: qsmstats" in done.stdout
     assert HEAVY.isdisjoint(done.stderr.strip().split(","))

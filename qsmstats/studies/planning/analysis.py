@@ -146,7 +146,9 @@ def _completed(trial: Trial, values: Floats) -> Floats:
 
 
 def rejections(refits: Refits, significance: float, shift: float = 0.0) -> Flags:
-    """Return which simulations reject, shape (simulations,); one without a test does not.
+    """Return which simulations reject, shape (simulations,).
+
+    A fit without a test, or one that did not converge, shows nothing.
 
     Parameters
     ----------
@@ -160,7 +162,7 @@ def rejections(refits: Refits, significance: float, shift: float = 0.0) -> Flags
     with np.errstate(invalid="ignore", divide="ignore"):
         statistic = np.abs(refits.estimate + shift) / refits.std_error
         found: Flags = 2.0 * stats.t.sf(statistic, refits.df) < significance
-    return found
+    return found & refits.converged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

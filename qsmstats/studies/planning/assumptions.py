@@ -103,7 +103,6 @@ class TrialAssumptions:
         *,
         interval: Interval | None = "profile",
         level: float = 0.95,
-        unit: str = "percent",
     ) -> TrialAssumptions:
         """Take the assumptions from a trajectory model.
 
@@ -116,8 +115,6 @@ class TrialAssumptions:
             How the limits of variances are found ("profile", "delta"), or None for none.
         level
             Confidence level of all limits.
-        unit
-            Unit of the outcome.
 
         Raises
         ------
@@ -126,7 +123,7 @@ class TrialAssumptions:
         """
         from qsmstats.studies.planning.fitted import fitted_assumptions
 
-        return cls(**fitted_assumptions(fit, interval=interval, level=level), unit=unit)
+        return cls(**fitted_assumptions(fit, interval=interval, level=level))
 
     @property
     def counts(self) -> pd.DataFrame:

@@ -40,8 +40,10 @@ __all__ = [
     "share_of",
 ]
 
-BLOCK_DRAWN = 25
-BLOCK_ALIKE = 100
+# Simulations that share their patients. To prepare a large trial costs as much as 25 fits of it,
+# and large draws differ little; where all patients are alike, so are all draws.
+BLOCK_SMALL, BLOCK_LARGE, BLOCK_ALIKE = 25, 50, 100
+LARGE_TRIAL = 60
 EXPECTED_DRAWS = 4
 
 Floats = NDArray[np.float64]
@@ -54,6 +56,11 @@ class Cell:
     assumptions: TrialAssumptions
     design: TrialDesign
     patients: int
+
+    @property
+    def draws_are_alike(self) -> bool:
+        """Whether all patients to draw from have the same lesions."""
+        return len(self.assumptions.counts_for(self.design)) == 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +91,9 @@ def blocks(cell: Cell, effects: Sequence[float], simulations: int, seed: int) ->
 
     Where losses do not depend on the outcome, effect zero alone is simulated: see `analysis`.
     """
-    alike = len(cell.assumptions.counts_for(cell.design)) == 1
-    size = BLOCK_ALIKE if alike else BLOCK_DRAWN
+    size = BLOCK_LARGE if cell.patients >= LARGE_TRIAL else BLOCK_SMALL
+    if cell.draws_are_alike:
+        size = BLOCK_ALIKE
     simulated = tuple(effects) if cell.design.dropout.depends_on_outcome else (0.0,)
     for number, start in enumerate(range(0, simulations, size)):
         yield Block(
@@ -113,9 +121,8 @@ def planned_tests(
 
     Losses are drawn as if they had nothing to do with the outcome.
     """
-    alike = len(cell.assumptions.counts_for(cell.design)) == 1
     losses = cell.design.dropout.annual_rate > 0.0
-    number = 1 if alike and not losses else draws
+    number = 1 if cell.draws_are_alike and not losses else draws
     return [_planned(cell, _generator(seed, draw)) for draw in range(number)]
 
 

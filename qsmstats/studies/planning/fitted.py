@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.errors import ModelError
+from qsmstats.schemas import map_schemas
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit, RandomEffects
@@ -38,6 +39,7 @@ def fitted_assumptions(fit: MixedFit, *, interval: Interval | None, level: float
     slopes = _by_type(fit.slopes(TIME, by=TYPE, level=level))
     means = _by_type(fit.marginal_means([TYPE, TIME], at={TIME: [0.0]}, level=level))
     spread = float(np.sqrt(intercept * slope))
+    outcome, maps = fit.model.formula.split("~")[0].strip(), map_schemas()
     groups = fit.info.n_groups[patient.design.grouping.label]
     return {
         "patient_sd": float(np.sqrt(intercept)),
@@ -48,7 +50,8 @@ def fitted_assumptions(fit: MixedFit, *, interval: Interval | None, level: float
         "lesions": _counts(fit),
         "slopes": slopes["estimate"].to_dict(),
         "means": means["estimate"].to_dict(),
-        "outcome": fit.model.formula.split("~")[0].strip(),
+        "outcome": outcome,
+        "unit": maps[outcome].unit if outcome in maps else "units of the outcome",
         "intervals": _limits(slopes, "slope")
         | _limits(means, "mean")
         | _variance_limits(fit, patient, lesion, interval, level),

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from qsmstats.schemas import map_schemas
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import fit_record, fit_study_model
 from qsmstats.studies.planning.analysis import average_power
@@ -30,7 +29,6 @@ from qsmstats.studies.trajectory import followed_lesions
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit
-    from qsmstats.mixed.variance import Interval
     from qsmstats.progress import Progress
 
 __all__ = ["TrialPlan", "plan_trial"]
@@ -128,7 +126,7 @@ def plan_trial(
     check_question(power, design)
     fit = fit_study_model(settings.trajectory, followed_lesions(lesions), outcome)
     seed = checked_seed(seed)
-    truth = _truth(fit, outcome, settings.level, interval=None)
+    truth = TrialAssumptions.from_fit(fit, interval=None, level=settings.level)
     common: dict[str, Any] = {"simulations": simulations, "seed": seed, "level": settings.level}
     common |= {"jobs": jobs, "progress": progress}
     scale: EffectScale = "relative" if effects is None else "absolute"
@@ -141,7 +139,7 @@ def plan_trial(
         for effect in dict.fromkeys(curves.table["effect"])
     ]
     # Limits of variances take seconds, and no simulation needs them.
-    known = _truth(fit, outcome, settings.level, interval="profile")
+    known = TrialAssumptions.from_fit(fit, interval="profile", level=settings.level)
     sensitivity = pd.DataFrame(
         [row for one in found for row in _sensitivity(known, design, one, relative=effects is None)]
     )
@@ -158,13 +156,6 @@ def plan_trial(
         notes=plan_notes(known, design, fit, sizes, sensitivity, curves.table),
         methods=plan_methods(fit, design, simulations, seed, power),
     )
-
-
-def _truth(
-    fit: MixedFit, outcome: str, level: float, *, interval: Interval | None
-) -> TrialAssumptions:
-    unit = map_schemas()[outcome].unit if outcome in map_schemas() else "1"
-    return TrialAssumptions.from_fit(fit, interval=interval, level=level, unit=unit)
 
 
 def _sizes(found: Sequence[RequiredPatients], curves: TrialPower) -> pd.DataFrame:

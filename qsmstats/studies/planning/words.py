@@ -139,8 +139,13 @@ def plan_methods(
         if design.lesions is None
         else "Every patient was given the stated numbers of lesions."
     )
+    how = (
+        f"by simulation ({simulations} trials per size, seed {seed})"
+        if simulations
+        else "by the power expected without simulation"
+    )
     return (
-        f"Sample size was determined by simulation ({simulations} trials per size, seed {seed}). "
+        f"Sample size was determined {how}. "
         f"Variances, slopes and numbers of lesions came from the model '{fit.model.formula}' "
         f"fitted by REML to {fit.info.n_obs} rows. Trials had two arms with {design.allocation:g} "
         f"patients under treatment per control, imaged at {times} years; dropout: "

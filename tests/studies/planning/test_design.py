@@ -127,6 +127,7 @@ def test_assumptions_come_from_a_fit_with_their_limits(fit, lesions):
     slopes = fit.slopes("years", by="lesion_type").set_index("lesion_type")
     assert table.loc["slope isointense", "conf_low"] == slopes.loc["isointense", "conf_low"]
     assert table.loc["slope isointense", "unit"] == "percent per year"
+    assert found.outcome == "mwf_percent"
     assert set(table["source"]) == {"estimated from 14 patients, 95 % limits"}
     first = lesions[(lesions["participant_id"] < "sub-014") & (lesions["years"] == 0)]
     assert found.counts.to_numpy().sum() == len(first)

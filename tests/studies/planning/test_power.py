@@ -97,25 +97,36 @@ def test_one_fit_answers_for_every_effect(mixed):
     )
 
 
-def test_a_batch_gives_what_single_fits_give(mixed):
+@pytest.mark.parametrize("df", ["satterthwaite", "kenward-roger"])
+def test_a_batch_gives_what_single_fits_give(mixed, df):
     """Also where losses take the only lesions of a type that is no target."""
     counts = pd.DataFrame({"isointense": [3] * 4, "hyperintense": [1, 0, 0, 0]})
     rare = dataclasses.replace(mixed, lesions=counts, slopes={})
     random = np.random.default_rng(6)
     dropout = Dropout(annual_rate=0.5)
-    trial = draw_trial(rare, TrialDesign(target=ISOINTENSE, dropout=dropout), 8, random)
+    design = TrialDesign(target=ISOINTENSE, dropout=dropout, df=df)
+    trial = draw_trial(rare, design, 8, random)
     assert 1 <= (trial.lesion_type == 1).sum() <= 4
     values = outcomes(trial, draw_noise(trial, 12, random), 0.2)
     found = analyse(trial, values)
     assert 0 < found.refitted_singly.sum() < 12
     for number in range(12):
         fit = trial.model.fit(trial.frame().assign(outcome=values[:, number]))
-        row = fit.wald(trial.contrast).estimates.iloc[0]
+        row = fit.wald(trial.contrast, df=df).estimates.iloc[0]
         # Both stop where the criterion can fall by less than 1e-11.
         assert found.estimate[number] == pytest.approx(row["estimate"], abs=1e-5)
         assert found.std_error[number] == pytest.approx(row["std_error"], rel=1e-4)
         assert found.df[number] == pytest.approx(row["df"], rel=1e-3)
         assert found.n_rows[number] == fit.info.n_obs
+
+
+def test_what_did_not_converge_shows_nothing(alike):
+    random = np.random.default_rng(3)
+    trial = draw_trial(alike, TrialDesign(target=ISOINTENSE), 6, random)
+    found = analyse(trial, outcomes(trial, draw_noise(trial, 3, random), 2.0))
+    assert rejections(found, 0.05).tolist() == [True] * 3
+    lost = dataclasses.replace(found, converged=np.array([True, False, True]))
+    assert rejections(lost, 0.05).tolist() == [True, False, True]
 
 
 def test_simulated_trials_have_the_assumed_moments(mixed):
