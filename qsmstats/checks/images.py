@@ -3,7 +3,8 @@
 Every image that study.toml promises for a session must be there; every header is read, and its
 grid compared with that of the session. Label images are read whole. Of a compressed map only the
 size that its last bytes declare is compared (RFC 1952, section 2.3.1: ISIZE), which shows files
-that were cut short without inflating them; one image per map is read whole, against its unit.
+that were cut short without inflating them, and their sums with one another, which shows copies
+(`qsmstats.checks.copies`); one image per map is read whole, against its unit.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qsmstats.checks.copies import copied_maps
 from qsmstats.checks.labels import LabelRows
 from qsmstats.checks.sidecars import Sidecars, unit_problems
 from qsmstats.errors import ImageError, Problem
@@ -70,6 +72,9 @@ def check_images(study: Study, jobs: Sequence[SessionJob], rows: LabelRows) -> l
         sessions.append(session)
         findings += found
     findings = [*_missing_files(study, sessions), *findings, *_grids_to_match(study, sessions)]
+    maps = ((spec.name, one.volumes.get(spec.name)) for one in sessions for spec in study.maps)
+    there = [(name, volume) for name, volume in maps if volume is not None]
+    findings += [Finding(problem=problem) for problem in copied_maps(study, there)]
     sidecars = Sidecars(study)
     for spec in study.maps:
         images = [job.maps[spec.name] for job in jobs if spec.name in job.maps]

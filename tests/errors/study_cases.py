@@ -699,6 +699,17 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
 ]
 CHECKED: list[tuple[str, Act, str, str, str]] = [
     (
+        "image copied from another session",
+        checked(
+            lambda folder: image(folder, "MWFmap", "sub-03/ses-01").write_bytes(
+                image(folder, "MWFmap", "sub-02/ses-01").read_bytes()
+            )
+        ),
+        "sub-03/ses-01/sub-03_ses-01_MWFmap.nii.gz",
+        "the same as sub-02/ses-01/sub-02_ses-01_MWFmap.nii.gz",
+        "put the image there that was measured",
+    ),
+    (
         "image that is missing",
         checked(lambda folder: image(folder, "MWFmap").unlink()),
         "sub-01/ses-01/sub-01_ses-01_MWFmap.nii.gz",
