@@ -85,7 +85,7 @@ def plan_study(
             progress=progress,
         )
     write_answer(plan, out / FOLDER)
-    draw_power_curves(out)
+    draw_power_curves(out, study)
     return plan
 
 

@@ -110,6 +110,20 @@ def test_the_report_has_the_section_where_a_plan_was_made(planned, small_study, 
     assert "Planning a trial" not in write_report(small_study, tmp_path).read_text()
 
 
+def test_a_size_that_is_not_reached_is_no_number_on_the_page(small_study, out, tmp_path, capsys):
+    shutil.copy(out / "tidy.tsv", tmp_path)
+    options = "--patients 10 20 --effect 0.02 0.3 --simulations 0 --maximum 25"
+    assert main(["plan", str(small_study), str(tmp_path), *options.split()]) == 0
+    said = capsys.readouterr().out
+    assert "is not reached with up to 25 patients" in said
+    assert "Nothing was simulated" in said
+    sizes = pd.read_csv(tmp_path / "planning" / "sizes.tsv", sep="\t")
+    assert np.isnan(sizes["patients"].iloc[0])
+    assert sizes["patients"].iloc[1] <= 25
+    page = write_report(small_study, tmp_path).read_text()
+    assert "is not reached with up to 25 patients" in page
+
+
 def test_curves_pass_through_the_expected_power():
     from matplotlib.figure import Figure
 

@@ -25,6 +25,7 @@ from qsmstats.report.results import Results
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.style import figure_style
 from qsmstats.report.tables import display
+from qsmstats.study import Study
 
 __all__ = ["draw_power_curves", "section"]
 
@@ -55,10 +56,10 @@ def section(context: Context) -> Section | None:
     return Section(anchor="planning", title="Planning a trial", blocks=tuple(blocks))
 
 
-def draw_power_curves(out: Path, *, style: str = "screen") -> None:
+def draw_power_curves(out: Path, study: Study | None = None) -> None:
     """Draw the power curves of an output folder's plan beside its tables."""
-    plates = Plates(folder=out, style=figure_style(style))
-    _figure(Context(results=Results(folder=out), plates=plates, study=None))
+    plates = Plates(folder=out, style=figure_style("screen"))
+    _figure(Context(results=Results(folder=out), plates=plates, study=study))
 
 
 def _figure(context: Context) -> list[FigureBlock]:
@@ -82,9 +83,9 @@ def _figure(context: Context) -> list[FigureBlock]:
 
     simulations = int(power["simulations"].max())
     dots = (
-        f"Points: share of {simulations:,} simulated trials that show the effect, with the 95 %"
-        " Monte-Carlo interval; lines: the power expected without simulation."
-        " Grey: the share that shows an effect where there is none, which should be on the grey"
+        f"Points: share of {simulations:,} simulated trials that show the effect, with the"
+        f" {100 * context.level:g}\u00a0% Monte-Carlo interval; lines: the power expected"
+        " without simulation. Grey: the share that shows an effect where there is none, which should be on the grey"
         " line."
         if simulations
         else "Lines: the power expected without simulation."
@@ -128,8 +129,9 @@ def _labels(power: pd.DataFrame, outcome: str) -> list[str]:
 def _tables(context: Context, sizes: pd.DataFrame) -> list[Block]:
     short = outcome_short(str(sizes["outcome"].iloc[0]))
     asked = percent(float(sizes["power_asked"].iloc[0]), 0)
+    whole = dict.fromkeys(("patients", "patients_expected"), "Int64")
     shown = display(
-        sizes.drop(columns=["answer", "outcome", "power_asked", "maximum"]),
+        sizes.drop(columns=["answer", "outcome", "power_asked", "maximum"]).astype(whole),
         slug="table-planning-sizes",
         caption=f"Patients in the control arm for a power of {asked}, by change of the slope of"
         f" {short} per year",
