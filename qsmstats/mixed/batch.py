@@ -28,7 +28,7 @@ from qsmstats.mixed.jobs import Progress, run_tasks
 from qsmstats.mixed.layout import Layout
 from qsmstats.mixed.patterns import Block, GroupedRows, block_of, grouped_rows
 from qsmstats.mixed.start import design_moments
-from qsmstats.mixed.together import Form
+from qsmstats.mixed.sweeps_together import Form
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import Likelihood

@@ -25,14 +25,13 @@ from qsmstats.mixed.comparisons import (
     mean_rows,
     slope_rows,
 )
-from qsmstats.mixed.components import components
 from qsmstats.mixed.intervals import IntervalKind, check_interval, limits, refits_needed
 from qsmstats.mixed.marginal import NOT_ESTIMABLE
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit
 
-__all__ = ["Bootstrap", "parameter_table"]
+__all__ = ["Bootstrap"]
 
 Matrix = NDArray[np.float64]
 
@@ -302,16 +301,3 @@ class Bootstrap:
                 "note": notes,
             }
         )
-
-
-def parameter_table(fit: MixedFit, statistics: Mapping[str, float]) -> pd.DataFrame:
-    """Return what a bootstrap is about: parameter, term, estimate, lowest, highest."""
-    rows: list[tuple[str, str, float, float, float]] = [
-        ("coefficient", name, float(value), -np.inf, np.inf)
-        for name, value in zip(fit.fixed.names, fit.estimates, strict=True)
-    ]
-    for one in components(fit):
-        lowest, highest = (-1.0, 1.0) if one.is_correlation else (0.0, np.inf)
-        rows.append(("variance", one.label, one.value(fit), lowest, highest))
-    rows += [("statistic", name, value, -np.inf, np.inf) for name, value in statistics.items()]
-    return pd.DataFrame(rows, columns=["parameter", "term", "estimate", "lowest", "highest"])

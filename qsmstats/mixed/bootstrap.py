@@ -19,7 +19,7 @@ model. Intervals are those of `intervals`; the jackknife of BCa refits the model
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -30,9 +30,10 @@ from numpy.typing import NDArray
 from qsmstats.errors import UsageError
 from qsmstats.mixed.batch import OutcomeDesign
 from qsmstats.mixed.batchfit import BatchFit
-from qsmstats.mixed.booted import Bootstrap, parameter_table
+from qsmstats.mixed.booted import Bootstrap
 from qsmstats.mixed.chunks import fit_task
 from qsmstats.mixed.clusters import Clusters, Resampled, clusters_of, fit_lists, left_out
+from qsmstats.mixed.components import components
 from qsmstats.mixed.intervals import IntervalKind, check_interval
 from qsmstats.mixed.jobs import Progress, run_tasks
 from qsmstats.mixed.refit import design_of_fit, start_of
@@ -198,7 +199,7 @@ def bootstrap(
     )
     refits = _all(work, n, batch, jobs, progress)
     jackknife = _jackknife(work, jobs) if interval == "bca" else None
-    parameters = parameter_table(fit, point)
+    parameters = _parameters(fit, point)
     used = ~refits.failed & refits.converged
     return Bootstrap(
         fit=fit,
@@ -275,3 +276,16 @@ def _jackknife(work: _Work, jobs: int) -> _Piece:
     step = work.design.batch_size(1)
     tasks = [index[at : at + step] for at in range(0, len(index), step)]
     return _Piece.of(list(run_tasks(_leave_out, work, tasks, jobs=jobs)))
+
+
+def _parameters(fit: MixedFit, statistics: Mapping[str, float]) -> pd.DataFrame:
+    """Return what a bootstrap is about: parameter, term, estimate, lowest, highest."""
+    rows: list[tuple[str, str, float, float, float]] = [
+        ("coefficient", name, float(value), -np.inf, np.inf)
+        for name, value in zip(fit.fixed.names, fit.estimates, strict=True)
+    ]
+    for one in components(fit):
+        lowest, highest = (-1.0, 1.0) if one.is_correlation else (0.0, np.inf)
+        rows.append(("variance", one.label, one.value(fit), lowest, highest))
+    rows += [("statistic", name, value, -np.inf, np.inf) for name, value in statistics.items()]
+    return pd.DataFrame(rows, columns=["parameter", "term", "estimate", "lowest", "highest"])

@@ -17,7 +17,8 @@ from qsmstats.mixed.bundle import Bundle
 from qsmstats.mixed.covariance import Parametrisation
 from qsmstats.mixed.optimise import MOST_ITERATIONS, TOLERANCE
 from qsmstats.mixed.search import SAME, further_starts, is_singular
-from qsmstats.mixed.together import Form, Values, evaluate_together
+from qsmstats.mixed.sweeps_together import Form
+from qsmstats.mixed.together import Values, evaluate_together
 
 __all__ = ["Minima", "minimise_together"]
 
