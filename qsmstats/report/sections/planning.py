@@ -85,8 +85,8 @@ def _figure(context: Context) -> list[FigureBlock]:
     dots = (
         f"Points: share of {simulations:,} simulated trials that show the effect, with the"
         f" {100 * context.level:g}\u00a0% Monte-Carlo interval; lines: the power expected"
-        " without simulation. Grey: the share that shows an effect where there is none, which should be on the grey"
-        " line."
+        " without simulation. Grey: the share that shows an effect where there is none, which"
+        " should be on the grey line."
         if simulations
         else "Lines: the power expected without simulation."
     )

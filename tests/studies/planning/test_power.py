@@ -97,6 +97,23 @@ def test_one_fit_answers_for_every_effect(mixed):
     )
 
 
+def test_a_balanced_trial_is_analysed_as_the_t_test_of_slopes_that_it_is(alike):
+    """Kenward and Roger's test is exact there; scipy's t test of patients' slopes is the same."""
+    design = TrialDesign(target=ISOINTENSE, baseline="free", df="kenward-roger")
+    random = np.random.default_rng(7)
+    trial = draw_trial(alike, design, 12, random)
+    values = outcomes(trial, draw_noise(trial, 25, random), 0.1)
+    found = analyse(trial, values)
+    slopes = (values.reshape(24, 4, 3, 25)[:, :, 2] - values.reshape(24, 4, 3, 25)[:, :, 0]) / 2
+    treated = trial.treated
+    theirs = stats.ttest_ind(slopes.mean(axis=1)[treated], slopes.mean(axis=1)[~treated])
+    inside = ~found.singular  # a variance that came out as zero is no longer that of the slopes
+    assert inside.sum() >= 20
+    statistic = found.estimate / found.std_error
+    np.testing.assert_allclose(statistic[inside], theirs.statistic[inside], rtol=1e-4)
+    np.testing.assert_allclose(found.df[inside], 22, rtol=1e-6)
+
+
 @pytest.mark.parametrize("df", ["satterthwaite", "kenward-roger"])
 def test_a_batch_gives_what_single_fits_give(mixed, df):
     """Also where losses take the only lesions of a type that is no target."""
