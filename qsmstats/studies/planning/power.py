@@ -162,6 +162,7 @@ def as_assumptions(source: MixedFit | TrialAssumptions) -> TrialAssumptions:
 
 
 def checked_seed(seed: int | None) -> int:
+    """Return a seed as it is, or a new one to be kept with the result."""
     if seed is None:
         return int(np.random.SeedSequence().generate_state(1)[0])
     if seed < 0:
