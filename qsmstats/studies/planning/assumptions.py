@@ -162,16 +162,16 @@ class TrialAssumptions:
     def target_slope(self, design: TrialDesign) -> float:
         """Return the slope without treatment that the contrast speaks of.
 
-        The mean over the target types, each weighted by its lesions; with stated weights, their
-        weighted sum.
+        The mean over the target types that have one, each weighted by its lesions; with stated
+        weights, their weighted sum. Zero where no slope is known.
         """
         slopes = {str(name): self.slopes.get(str(name), 0.0) for name in self.counts}
         if isinstance(design.target, Mapping):
             return sum(weight * slopes.get(name, 0.0) for name, weight in design.weights.items())
         totals = {str(name): int(total) for name, total in self.counts_for(design).sum().items()}
-        lesions = {name: totals.get(name, 0) for name in design.target}
-        shared = sum(count * slopes.get(name, 0.0) for name, count in lesions.items())
-        return float(shared / sum(lesions.values()))
+        lesions = {name: totals.get(name, 0) for name in design.target if name in self.slopes}
+        shared = sum(count * slopes[name] for name, count in lesions.items())
+        return float(shared / max(sum(lesions.values()), 1))
 
     def table(self) -> pd.DataFrame:
         """Return every number with its limits, unit and source.

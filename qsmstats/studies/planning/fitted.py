@@ -79,7 +79,9 @@ def _random_term(fit: MixedFit, group: Sequence[str], columns: Sequence[str]) ->
 
 
 def _by_type(table: pd.DataFrame) -> pd.DataFrame:
-    return table.assign(**{TYPE: table[TYPE].astype(str)}).set_index(TYPE)
+    """Return the rows by type; a type whose lesions were all seen once has no slope to tell."""
+    told = table[table["estimate"].notna()]
+    return told.assign(**{TYPE: told[TYPE].astype(str)}).set_index(TYPE)
 
 
 def _limits(table: pd.DataFrame, what: str) -> dict[str, tuple[float, float]]:

@@ -135,6 +135,16 @@ def test_assumptions_come_from_a_fit_with_their_limits(fit, lesions):
     assert np.isfinite(table["conf_low"]).sum() == 15  # five variances, five slopes, five means
 
 
+def test_a_type_seen_once_only_has_no_slope_and_stops_nothing(lesions):
+    followed = lesions[lesions["participant_id"] < "sub-014"]
+    once = (followed["lesion_type"] == "hypointense") & (followed["years"] > 0)
+    found = TrialAssumptions.from_fit(MixedModel(MODEL).fit(followed[~once]), interval=None)
+    assert "hypointense" not in found.slopes
+    assert found.counts["hypointense"].sum() > 0
+    assert found.target_slope(TrialDesign()) == found.slopes["isointense"]
+    assert found.table()["estimate"].notna().all()
+
+
 def test_a_model_without_what_a_plan_needs_is_refused(lesions):
     followed = lesions[lesions["participant_id"] < "sub-014"]
     for formula, said in (
