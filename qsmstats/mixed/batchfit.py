@@ -203,7 +203,7 @@ class BatchFit:
         from qsmstats.mixed.hypotheses import named_contrasts
 
         if df not in METHODS:
-            msg = f"df={df!r} is none of {', '.join(METHODS)}"
+            msg = f"df={df!r} is none of {', '.join(METHODS)}; use one of them"
             raise UsageError(msg)
         labels, rows = (
             (list(self.terms), np.eye(len(self.terms)))

@@ -327,6 +327,30 @@ WRONG_USE = [
         "fit it with weights",
     ),
 ]
+
+
+def resampled(_):
+    table = random_data(3).assign(q=np.arange(90) // 6)
+    model = MixedModel("y ~ x + q + (1 | q)").fit(table)
+    return model.bootstrap(2, kind="cluster", seed=1, statistic=lambda _: 1.0)
+
+
+REFITTED = [
+    (
+        "groups drawn twice that are predictors",
+        resampled,
+        "column 'q'",
+        "both groups rows and is a predictor",
+        "use kind='parametric'",
+    ),
+    (
+        "df of outcomes together",
+        lambda _: fit().refit(random_data(3)[["y", "z"]]).wald(df="kr"),
+        "df",
+        "'kr'",
+        "use one of them",
+    ),
+]
 MANY = [
     (UsageError, "no outcome", {"outcomes": []}, "outcomes", "[]", "give a list"),
     (
@@ -394,6 +418,7 @@ CASES = [
             (InvalidDataError, INVALID),
             (NotIdentifiedError, NOT_IDENTIFIED),
             (UsageError, WRONG_USE),
+            (UsageError, REFITTED),
         )
         for name, act, p, v, r in group
     ),
