@@ -57,7 +57,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="qsmstats",
         description="Statistics for cohort studies of multiple-sclerosis lesions.",
         epilog="Exit codes: 0 ok, 1 some participants failed, 2 usage, 3 invalid data, "
-        "4 a model did not converge.",
+        "4 a model did not converge, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"qsmstats {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

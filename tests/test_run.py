@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from qsmstats import run_study
-from qsmstats.errors import InvalidDataError, UsageError
+from qsmstats.errors import ConvergenceError, InvalidDataError, NotIdentifiedError, UsageError
+from qsmstats.run import _answer
 
 from .clusters import loopback_cluster
 
@@ -106,6 +107,27 @@ def test_the_group_step_alone_says_what_has_not_been_measured(one_visit, measure
     failures = pd.read_csv(measured / "failures.tsv", sep="\t")
     assert failures["participant_id"].tolist() == ["sub-001"]
     assert "participant --participant-label 001" in failures.loc[0, "reason"]
+
+
+@pytest.mark.parametrize(
+    ("error", "unconverged"),
+    [
+        (UsageError("too few\nraters"), []),
+        (InvalidDataError("too few\nraters"), []),
+        (NotIdentifiedError("too few\nraters"), []),
+        (ConvergenceError("too few\nraters"), ["raters"]),
+    ],
+)
+def test_what_one_study_cannot_answer_is_said_and_leaves_the_others(
+    tmp_path, capsys, error, unconverged
+):
+    def ask(_):
+        raise error
+
+    assert _answer(("raters", ["raters"], ask), tmp_path) == unconverged
+    assert capsys.readouterr().err == "raters: could not be answered: too few; raters\n"
+    notes = pd.read_csv(tmp_path / "raters" / "notes.tsv", sep="\t")
+    assert notes["note"].tolist() == ["Could not be answered: too few; raters"]
 
 
 def test_nothing_measured_at_all_is_an_error_in_words(one_visit, tmp_path):
