@@ -207,6 +207,8 @@ def _load(path: Path) -> Any:
         raise image_error(str(path), "is a folder; name the image file in it")
     if not path.exists():
         raise image_error(str(path), "no such file; check the pattern in study.toml or the path")
+    if not os.access(path, os.R_OK):
+        raise image_error(str(path), "may not be read: permission denied; ask its owner for it")
     if path.stat().st_size == 0:
         raise image_error(str(path), "is empty (0 bytes); copy or write it again")
     try:

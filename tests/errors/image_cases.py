@@ -7,6 +7,7 @@ import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import nibabel as nib
 import numpy as np
@@ -74,6 +75,13 @@ def bytes_of(change: Callable[[bytes], bytes], name: str = "a.nii.gz") -> Act:
         return gather(open_volume(folder / name, "map"), np.arange(3))
 
     return act
+
+
+def not_allowed(folder: Path) -> Any:
+    path = write_image(folder / "a.nii", MAP)
+    # Whoever runs the tests may be allowed to read everything.
+    with patch("qsmstats.voxels.images.os.access", return_value=False):
+        return open_volume(path, "map")
 
 
 def without_voxels(folder: Path) -> Any:
@@ -162,6 +170,7 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         "name the image file",
     ),
     ("no image", data(None), NAME, "no such file", "check the pattern"),
+    ("image of somebody else", not_allowed, NAME, "permission denied", "ask its owner"),
     ("empty image", data(b""), NAME, "0 bytes", "copy or write it again"),
     (
         "image that is none",
