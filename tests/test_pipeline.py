@@ -50,9 +50,9 @@ def test_step_by_step_gives_the_same_bytes_as_one_command(
     small_study, results, tmp_path, qsmstats, monkeypatch
 ):
     participants = pd.read_csv(small_study / "participants.tsv", sep="\t")["participant_id"]
-    # The first two in processes of their own, as an array of jobs would; the rest in one, for time.
+    # The first in a process of its own, as an array of jobs would; the rest in one, for time.
     labels = [name.removeprefix("sub-") for name in participants]
-    for group in ([labels[0]], [labels[1]], labels[2:]):
+    for group in (labels[:1], labels[1:]):
         done = qsmstats("run", small_study, tmp_path, "participant", "--participant-label", *group)
         assert done.returncode == 0, done.stderr
     # The page is drawn from the tables; drawing it again would test nothing here.
@@ -61,7 +61,17 @@ def test_step_by_step_gives_the_same_bytes_as_one_command(
     assert tsvs(tmp_path) == tsvs(results)
 
 
+def keep_one_map(study: Path, kept: str) -> None:
+    """Drop the other maps; a report of one map is drawn in a third of the time."""
+    head, *sections = (study / "study.toml").read_text().split("\n[")
+    unwanted = [part for part in sections if part.startswith("maps.") and kept not in part]
+    assert unwanted
+    text = "\n[".join([head, *(part for part in sections if part not in unwanted)])
+    (study / "study.toml").write_text(text)
+
+
 def test_an_unreadable_image_fails_its_participant_alone(study_copy, tmp_path, qsmstats):
+    keep_one_map(study_copy, "mwf_percent")
     image = sorted(study_copy.rglob("sub-*_MWFmap.nii.gz"))[0]
     image.write_bytes(image.read_bytes()[:2000])
     out = tmp_path / "out"
@@ -145,26 +155,24 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_broken_study_stops_with_one_line_per_problem(
-    study_copy, tmp_path, qsmstats, fault, capsys
-):
+def test_a_broken_study_stops_with_one_line_per_problem(study_copy, tmp_path, fault, capsys):
     breaks, words = BROKEN[fault]
     breaks(study_copy)
-    done = qsmstats("run", study_copy, tmp_path / "out", "--jobs", 1)
-    assert done.returncode == 3, done.stderr
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+    assert main(["run", str(study_copy), str(tmp_path / "out"), "--jobs", "1"]) == 3
+    said = capsys.readouterr().err
+    assert words in said
     assert main(["check", str(study_copy)]) == 3
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if words in line]
-    assert lines == done.stderr.splitlines()
+    assert lines == said.splitlines()
 
 
-def test_several_faults_are_reported_together(study_copy, capsys):
+def test_several_faults_are_reported_together(study_copy, tmp_path, qsmstats):
     for fault in ("missing file", "misspelt type", "session without date"):
         BROKEN[fault][0](study_copy)
-    assert main(["check", str(study_copy)]) == 3
-    found = capsys.readouterr().out
+    done = qsmstats("run", study_copy, tmp_path / "out")
+    assert done.returncode == 3
+    found = done.stderr
     for fault in ("missing file", "misspelt type", "session without date"):
         assert BROKEN[fault][1] in found
     assert len(found.splitlines()) == 3

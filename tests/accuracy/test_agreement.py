@@ -224,7 +224,7 @@ def test_bad_ratings():
         agreement(table[table["rater_id"] == "A"])
     with pytest.raises(UsageError, match="measurement"):
         agreement(table, measurement="cardinal")
-    with pytest.raises(InvalidDataError, match="one cluster"):
+    with pytest.raises(InvalidDataError, match="give each unit one"):
         agreement(table.assign(site=range(len(table))), cluster="site")
 
 
