@@ -70,7 +70,7 @@ def curve(simulations: int, jobs: int) -> None:
         begin = time.perf_counter()
         made = trial_power(
             assumed,
-            TrialDesign(dropout=dropout),
+            TrialDesign(dropout=dropout, df="satterthwaite"),
             patients=SIZES,
             effects=EFFECTS,
             simulations=simulations,
@@ -115,7 +115,7 @@ def level(simulations: int, jobs: int) -> None:
 def ratio(simulations: int) -> None:
     """Print the time of a loop of single fits over that of the batch, for one trial."""
     random = np.random.default_rng(4)
-    trial = draw_trial(truth(observed_counts()), TrialDesign(), 40, random)
+    trial = draw_trial(truth(observed_counts()), TrialDesign(df="satterthwaite"), 40, random)
     values = outcomes(trial, draw_noise(trial, simulations, random), 0.08)
     analyse(trial, values[:, :2])
     begin = time.perf_counter()

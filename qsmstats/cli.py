@@ -206,8 +206,8 @@ def _add_trial(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--df",
         choices=("satterthwaite", "kenward-roger"),
-        default="satterthwaite",
-        help="degrees of freedom of the test; default: satterthwaite",
+        default="kenward-roger",
+        help="degrees of freedom of the test; default: kenward-roger",
     )
     parser.add_argument(
         "--maximum", type=_jobs, default=400, metavar="N", help="largest control arm; default: 400"

@@ -124,7 +124,8 @@ class TrialDesign:
     dropout
         Loss of patients.
     df
-        "satterthwaite" or "kenward-roger".
+        "kenward-roger", which holds its level in small arms too, or "satterthwaite", in half the
+        time.
     significance
         Two-sided significance level of the test.
 
@@ -140,7 +141,7 @@ class TrialDesign:
     target: tuple[str, ...] | Mapping[str, float] = TARGETS
     baseline: Literal["constrained", "free"] = "constrained"
     dropout: Dropout = field(default_factory=Dropout)
-    df: Literal["satterthwaite", "kenward-roger"] = "satterthwaite"
+    df: Literal["satterthwaite", "kenward-roger"] = "kenward-roger"
     significance: float = 0.05
 
     def __post_init__(self) -> None:

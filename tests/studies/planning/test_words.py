@@ -11,7 +11,7 @@ from qsmstats.mixed.model import MixedModel
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.words import plan_methods, plan_notes
 
-DESIGN = TrialDesign()
+DESIGN = TrialDesign(df="satterthwaite")
 POWER = pd.DataFrame(
     {
         "patients": [10, 40],
