@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-
 # Fixtures that take seconds, and how far each is shared.
 EXPENSIVE = {
     "results": "file",
