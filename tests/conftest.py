@@ -10,26 +10,6 @@ from pathlib import Path
 
 import pytest
 
-# Fixtures that take seconds, and how far each is shared.
-EXPENSIVE = {
-    "results": "file",
-    "planned": "file",
-    "walked": "file",
-    "cluster": "file",
-    "boot": "file",
-    "power": "file",
-    "drawn": "folder",
-}
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Send tests that share an expensive fixture to one process, so that it is made once."""
-    for item in items:
-        for name in set(EXPENSIVE) & set(getattr(item, "fixturenames", ())):
-            place = item.path.parent if EXPENSIVE[name] == "folder" else item.path
-            item.add_marker(pytest.mark.xdist_group(f"{place}:{name}"))
-
 
 @pytest.fixture(scope="session")
 def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
