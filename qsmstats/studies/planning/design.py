@@ -124,8 +124,8 @@ class TrialDesign:
     dropout
         Loss of patients.
     df
-        "kenward-roger", which holds its level in small arms too, or "satterthwaite", in half the
-        time.
+        "kenward-roger", which holds its level in small arms too, or "satterthwaite", which is
+        faster.
     significance
         Two-sided significance level of the test.
 
