@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.mixed.model import MixedModel
-from qsmstats.mixed.optimise import minimise
+from qsmstats.mixed.optimum.trust_region import minimise
 
 FORMULA = "mwf ~ years * lesion_type + (1 + years | patient) + (1 | patient:lesion)"
 # Percent of myelin water: intercept, per year, difference of types, difference of slopes.

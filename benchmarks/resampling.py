@@ -33,9 +33,9 @@ import pandas as pd
 from mixed import simulate as simulate_case
 from mixed_coverage import LESION, PATIENT, RESIDUAL, TRUTH
 
-from qsmstats.mixed.booted import Bootstrap
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.model import MixedModel
+from qsmstats.mixed.resampling.bootstrap_result import Bootstrap
 
 FORMULA = "mwf ~ lesion_type * years + age + sex + (1 + years | patient) + (1 | patient:lesion)"
 SMALL = "mwf ~ years * lesion_type + (1 + years | patient) + (1 | patient:lesion)"

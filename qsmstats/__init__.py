@@ -33,7 +33,7 @@ _HOMES = {
     "extract_features": "qsmstats.voxels.features",
     "feasible_joint_tables": "qsmstats.accuracy.feasible",
     "feasible_tables": "qsmstats.accuracy.feasible",
-    "fit_many": "qsmstats.mixed.many",
+    "fit_many": "qsmstats.mixed.fit_many",
     "histology_accuracy": "qsmstats.studies.histology",
     "init_study": "qsmstats.inventory.draft",
     "intraclass_correlation": "qsmstats.accuracy.continuous",
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from qsmstats.accuracy.samplesize import accuracy_sample_size
     from qsmstats.checks.study import check_study
     from qsmstats.inventory.draft import init_study
-    from qsmstats.mixed.many import fit_many
+    from qsmstats.mixed.fit_many import fit_many
     from qsmstats.mixed.model import MixedModel
     from qsmstats.report.page import write_report
     from qsmstats.run import run_study

@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.errors import FormulaError, InvalidDataError, Problem
-from qsmstats.mixed.formula import ParsedFormula, parse_formula
-from qsmstats.mixed.terms import evaluate, read_terms
+from qsmstats.mixed.formula.language import ParsedFormula, parse_formula
+from qsmstats.mixed.formula.terms import evaluate, read_terms
 from qsmstats.schemas import load_schema
 from qsmstats.study import FILE, Study
 from qsmstats.tables.measures import tidy_columns

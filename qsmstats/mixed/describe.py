@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from qsmstats.mixed.inference import Method
+from qsmstats.mixed.inference.wald import Method
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit

@@ -10,21 +10,21 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from qsmstats.mixed.design import FixedDesign, RandomDesign
-from qsmstats.mixed.frame import ModelFrame
-from qsmstats.mixed.inference import (
+from qsmstats.mixed.criterion.moments import Moments
+from qsmstats.mixed.design.frame import ModelFrame
+from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
+from qsmstats.mixed.inference.wald import (
     JointTest,
     Method,
     joint_test,
     row_inference,
     tidy,
 )
-from qsmstats.mixed.moments import Moments
 from qsmstats.mixed.questions import Questions
 
 if TYPE_CHECKING:
-    from qsmstats.mixed.estimate import Engine
     from qsmstats.mixed.model import MixedModel
+    from qsmstats.mixed.optimum.estimate import Engine
 
 __all__ = ["FitInfo", "Likelihood", "MixedFit", "RandomEffects", "ResidualModel", "WaldTest"]
 
@@ -215,7 +215,7 @@ class MixedFit(Questions):
         DataFrame
             term, num_df, den_df, statistic, p_value.
         """
-        from qsmstats.mixed.hypotheses import term_hypotheses
+        from qsmstats.mixed.inference.hypotheses import term_hypotheses
 
         found = term_hypotheses(self, type)
         tests = [joint_test(self, rows, df) for rows in found.values()]
@@ -250,7 +250,7 @@ class MixedFit(Questions):
         UsageError
             If a name is no coefficient or the shape does not fit.
         """
-        from qsmstats.mixed.hypotheses import named_contrasts
+        from qsmstats.mixed.inference.hypotheses import named_contrasts
 
         labels, rows = named_contrasts(contrasts, self.fixed.names)
         table = tidy(row_inference(self, rows, df), level)

@@ -17,9 +17,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
-from qsmstats.mixed.assembly import assemble, lay_out
-from qsmstats.mixed.covariance import lower_triangle
-from qsmstats.mixed.estimate import Engine, Solution, build_engine, solve
+from qsmstats.mixed.criterion.covariance import lower_triangle
+from qsmstats.mixed.design.assembly import assemble, lay_out
+from qsmstats.mixed.design.layout import Problem
 from qsmstats.mixed.fit import (
     FitInfo,
     Likelihood,
@@ -28,12 +28,12 @@ from qsmstats.mixed.fit import (
     ResidualModel,
     WaldTest,
 )
-from qsmstats.mixed.formula import parse_formula
-from qsmstats.mixed.layout import Problem
-from qsmstats.mixed.terms import CONTRASTS
+from qsmstats.mixed.formula.language import parse_formula
+from qsmstats.mixed.formula.terms import CONTRASTS
+from qsmstats.mixed.optimum.estimate import Engine, Solution, build_engine, solve
 
 if TYPE_CHECKING:
-    from qsmstats.mixed.batch import OutcomeDesign
+    from qsmstats.mixed.batch.design import OutcomeDesign
 
 __all__ = ["FitInfo", "MixedFit", "MixedModel", "RandomEffects", "ResidualModel", "WaldTest"]
 
@@ -148,7 +148,7 @@ class MixedModel:
         UsageError, FormulaError, InvalidDataError, NotIdentifiedError
             As `fit`.
         """
-        from qsmstats.mixed.batch import design_of
+        from qsmstats.mixed.batch.design import design_of
 
         _check_method(method)
         names = [weights] if isinstance(weights, str) else list(weights or ())

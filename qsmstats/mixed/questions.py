@@ -15,16 +15,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from qsmstats.mixed.batchfit import BatchFit
-    from qsmstats.mixed.booted import Bootstrap
-    from qsmstats.mixed.bootstrap import BootstrapKind
-    from qsmstats.mixed.bootstrap_test import BootstrapTest
+    from qsmstats.mixed.batch.result import BatchFit
     from qsmstats.mixed.fit import MixedFit
-    from qsmstats.mixed.inference import Method
-    from qsmstats.mixed.influence import Influence
-    from qsmstats.mixed.intervals import IntervalKind
-    from qsmstats.mixed.statistic import Statistic
-    from qsmstats.mixed.variance import RSquared
+    from qsmstats.mixed.inference.variance_components import RSquared
+    from qsmstats.mixed.inference.wald import Method
+    from qsmstats.mixed.prediction.influence import Influence
+    from qsmstats.mixed.resampling.bootstrap import BootstrapKind
+    from qsmstats.mixed.resampling.bootstrap_intervals import IntervalKind
+    from qsmstats.mixed.resampling.bootstrap_result import Bootstrap
+    from qsmstats.mixed.resampling.parametric_test import BootstrapTest
+    from qsmstats.mixed.resampling.statistic import Statistic
 
 __all__ = ["Questions"]
 
@@ -51,7 +51,7 @@ class Questions:
         level: float = 0.95,
     ) -> pd.DataFrame:
         """Mean outcome of each level over a reference grid; see `marginal.marginal_means`."""
-        from qsmstats.mixed.marginal import marginal_means
+        from qsmstats.mixed.inference.marginal import marginal_means
 
         return marginal_means(
             self._fit(), factors, by=by, at=at, weights=weights, df=df, level=level
@@ -70,7 +70,7 @@ class Questions:
         level: float = 0.95,
     ) -> pd.DataFrame:
         """Differences between marginal means, adjusted; see `marginal.contrasts`."""
-        from qsmstats.mixed.marginal import contrasts
+        from qsmstats.mixed.inference.marginal import contrasts
 
         return contrasts(
             self._fit(),
@@ -95,7 +95,7 @@ class Questions:
         level: float = 0.95,
     ) -> pd.DataFrame:
         """Change of the outcome per unit of a number; see `marginal.slopes`."""
-        from qsmstats.mixed.marginal import slopes
+        from qsmstats.mixed.inference.marginal import slopes
 
         return slopes(self._fit(), variable, by=by, at=at, weights=weights, df=df, level=level)
 
@@ -113,7 +113,7 @@ class Questions:
         level: float = 0.95,
     ) -> pd.DataFrame:
         """Differences between slopes, adjusted; see `marginal.slope_contrasts`."""
-        from qsmstats.mixed.marginal import slope_contrasts
+        from qsmstats.mixed.inference.marginal import slope_contrasts
 
         return slope_contrasts(
             self._fit(),
@@ -137,25 +137,25 @@ class Questions:
         self, *, interval: Literal["delta", "profile"] | None = None, level: float = 0.95
     ) -> pd.DataFrame:
         """`variances` with confidence limits; see `variance.variance_table`."""
-        from qsmstats.mixed.variance import variance_table
+        from qsmstats.mixed.inference.variance_components import variance_table
 
         return variance_table(self._fit(), interval=interval, level=level)
 
     def icc(self) -> pd.DataFrame:
         """Share of the variance between groups; see `variance.icc`."""
-        from qsmstats.mixed.variance import icc
+        from qsmstats.mixed.inference.variance_components import icc
 
         return icc(self._fit())
 
     def r_squared(self) -> RSquared:
         """Marginal and conditional R squared; see `variance.r_squared`."""
-        from qsmstats.mixed.variance import r_squared
+        from qsmstats.mixed.inference.variance_components import r_squared
 
         return r_squared(self._fit())
 
     def random_effects(self, *, level: float = 0.95) -> pd.DataFrame:
         """Conditional modes of the random effects; see `effects.random_effects`."""
-        from qsmstats.mixed.effects import random_effects
+        from qsmstats.mixed.prediction.predict import random_effects
 
         return random_effects(self._fit(), level=level)
 
@@ -169,7 +169,7 @@ class Questions:
         df: Method = "satterthwaite",
     ) -> pd.DataFrame:
         """Mean outcome of new rows; see `effects.predict`."""
-        from qsmstats.mixed.effects import predict
+        from qsmstats.mixed.prediction.predict import predict
 
         return predict(
             self._fit(), new, level=level, interval=interval, confidence=confidence, df=df
@@ -179,31 +179,31 @@ class Questions:
         self, kind: Literal["conditional", "marginal", "pearson"] = "conditional"
     ) -> pd.Series:
         """Residuals of the rows used; see `effects.residuals`."""
-        from qsmstats.mixed.effects import residuals
+        from qsmstats.mixed.prediction.predict import residuals
 
         return residuals(self._fit(), kind=kind)
 
     def influence(self, by: str) -> Influence:
         """Return what leaving each group out does to the estimates; see `influence.influence`."""
-        from qsmstats.mixed.influence import influence
+        from qsmstats.mixed.prediction.influence import influence
 
         return influence(self._fit(), by)
 
     def likelihood_ratio(self, other: MixedFit) -> pd.DataFrame:
         """Test of nested models; see `compare.likelihood_ratio`."""
-        from qsmstats.mixed.compare import likelihood_ratio
+        from qsmstats.mixed.inference.likelihood_ratio import likelihood_ratio
 
         return likelihood_ratio(self._fit(), other)
 
     def random_term_tests(self, *, reduce: bool = True) -> pd.DataFrame:
         """Likelihood-ratio test of each random term; see `compare.random_term_tests`."""
-        from qsmstats.mixed.compare import random_term_tests
+        from qsmstats.mixed.inference.likelihood_ratio import random_term_tests
 
         return random_term_tests(self._fit(), reduce=reduce)
 
     def residual_variance_test(self) -> pd.DataFrame:
         """Test of equal residual variances; see `compare.residual_variance_test`."""
-        from qsmstats.mixed.compare import residual_variance_test
+        from qsmstats.mixed.inference.likelihood_ratio import residual_variance_test
 
         return residual_variance_test(self._fit())
 
@@ -236,13 +236,13 @@ class Questions:
         **options: Any,
     ) -> MixedFit | BatchFit:
         """Fit the model to another outcome, or to many at once; see `refit.refit`."""
-        from qsmstats.mixed.refit import refit
+        from qsmstats.mixed.resampling.refit import refit
 
         return refit(self._fit(), outcomes, **options)
 
     def simulate(self, n: int = 1, *, seed: int | None = None) -> pd.DataFrame:
         """Draw outcomes from the model, with new random effects; see `resample.simulate`."""
-        from qsmstats.mixed.resample import simulate
+        from qsmstats.mixed.resampling.simulate import simulate
 
         return simulate(self._fit(), n, seed=seed)
 
@@ -259,7 +259,7 @@ class Questions:
         **options: Any,
     ) -> Bootstrap:
         """Refit the model to simulated outcomes or resampled groups; see `bootstrap.bootstrap`."""
-        from qsmstats.mixed.bootstrap import bootstrap
+        from qsmstats.mixed.resampling.bootstrap import bootstrap
 
         return bootstrap(
             self._fit(),
@@ -277,6 +277,6 @@ class Questions:
         self, other: MixedFit, n: int = 1000, *, seed: int | None = None, **options: Any
     ) -> BootstrapTest:
         """Likelihood-ratio test by simulated outcomes; see `bootstrap_test.bootstrap_test`."""
-        from qsmstats.mixed.bootstrap_test import bootstrap_test
+        from qsmstats.mixed.resampling.parametric_test import bootstrap_test
 
         return bootstrap_test(self._fit(), other, n, seed=seed, **options)

@@ -15,10 +15,10 @@ from qsmstats.errors import (
     NotIdentifiedError,
     UsageError,
 )
-from qsmstats.mixed.crossed import _check_memory
-from qsmstats.mixed.many import fit_many
+from qsmstats.mixed.criterion.crossed import _check_memory
+from qsmstats.mixed.fit_many import fit_many
+from qsmstats.mixed.inference.multiplicity import adjust_p_values
 from qsmstats.mixed.model import MixedFit, MixedModel
-from qsmstats.mixed.multiplicity import adjust_p_values
 from tests.errors.walk import Case
 from tests.mixed.designs import random_data
 

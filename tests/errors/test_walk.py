@@ -26,34 +26,34 @@ CASES = [case for module in MODULES for case in module.CASES]
 
 ELSEWHERE = {
     "test_cli.py::test_wrong_usage_exits_with_2": ["cli.py: _count, _jobs"],
-    "mixed/test_batch.py::test_outcomes_of_a_wrong_form_are_refused": [
-        "mixed/batch.py: OutcomeDesign._checked, OutcomeDesign._checked_start",
-        "mixed/batch.py: OutcomeDesign.batch_size, as_numbers",
-        "mixed/jobs.py: run_tasks",
-        "mixed/refit.py: refit",
+    "mixed/batch/test_design.py::test_outcomes_of_a_wrong_form_are_refused": [
+        "mixed/batch/design.py: OutcomeDesign._checked, OutcomeDesign._checked_start",
+        "mixed/batch/design.py: OutcomeDesign.batch_size, as_numbers",
+        "parallel.py: run_tasks",
+        "mixed/resampling/refit.py: refit",
     ],
-    "mixed/test_batch.py::test_lost_rank_is_named_and_nothing_is_made_up": [
-        "mixed/subset.py: take_rows"
+    "mixed/batch/test_design.py::test_lost_rank_is_named_and_nothing_is_made_up": [
+        "mixed/design/row_subset.py: take_rows"
     ],
-    "mixed/test_bootstrap.py::test_a_bootstrap_that_cannot_be_made_is_refused_with_the_reason": [
-        "mixed/booted.py: Bootstrap._table",
-        "mixed/bootstrap.py: _check_kind",
-        "mixed/clusters.py: clusters_of",
+    "mixed/resampling/test_bootstrap.py::test_a_bootstrap_that_cannot_be_made_is_refused": [
+        "mixed/resampling/bootstrap_result.py: Bootstrap._table",
+        "mixed/resampling/bootstrap.py: _check_kind",
+        "mixed/resampling/cluster_resamples.py: clusters_of",
     ],
-    "mixed/test_bootstrap.py::test_strata_keep_the_size_of_the_arms": [
-        "mixed/bootstrap.py: _strata"
+    "mixed/resampling/test_bootstrap.py::test_strata_keep_the_size_of_the_arms": [
+        "mixed/resampling/bootstrap.py: _strata"
     ],
-    "mixed/test_bootstrap.py::test_a_function_of_the_fit_is_refitted_with_it": [
-        "mixed/statistic.py: _number"
+    "mixed/resampling/test_bootstrap.py::test_a_function_of_the_fit_is_refitted_with_it": [
+        "mixed/resampling/statistic.py: _number"
     ],
-    "mixed/test_expected.py::test_what_the_design_cannot_tell_is_refused": [
-        "mixed/expected.py: _relative_factors, _row"
+    "mixed/inference/test_expected_precision.py::test_what_the_design_cannot_tell_is_refused": [
+        "mixed/inference/expected_precision.py: _relative_factors, _row"
     ],
-    "mixed/test_intervals.py::test_intervals_that_cannot_be_made_are_refused": [
-        "mixed/intervals.py: check_interval"
+    "mixed/resampling/test_bootstrap_intervals.py::test_impossible_intervals_are_refused": [
+        "mixed/resampling/bootstrap_intervals.py: check_interval"
     ],
-    "mixed/test_likelihood.py::test_an_outcome_that_the_random_effects_reproduce_is_refused": [
-        "mixed/likelihood.py: Objective.at"
+    "mixed/criterion/test_profiled.py::test_an_outcome_without_residual_variance_is_refused": [
+        "mixed/criterion/profiled.py: Objective.at"
     ],
     "studies/planning/test_design.py::test_impossible_assumptions": [
         "studies/planning/assumptions.py: TrialAssumptions.__post_init__, _check_lesions"
@@ -85,8 +85,8 @@ ELSEWHERE = {
 
 NO_USERS = {
     "voxels/executors.py: _exception": "passes Ctrl-C of a worker on",
-    "mixed/search.py: refuse_perfect_fit": "Objective.at's, where rounding hides it from that",
-    "mixed/subset.py: _take_residuals": "counted among the resamples without a fit",
+    "mixed/optimum/search.py: refuse_perfect_fit": "as Objective.at, where rounding hides it",
+    "mixed/design/row_subset.py: _take_residuals": "counted among the resamples without a fit",
     "studies/planning/cells.py: expected_tests": "raises again what a draw has raised",
 }
 """Errors that no user meets, or none as such -> what they are for."""

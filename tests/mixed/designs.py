@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from qsmstats.mixed.estimate import Engine
 from qsmstats.mixed.model import MixedModel
+from qsmstats.mixed.optimum.estimate import Engine
 from tests.mixed import naive
 
 # Intercepts, slopes, uncorrelated slopes; nested twice; crossed within and across groups.

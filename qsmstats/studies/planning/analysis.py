@@ -8,9 +8,10 @@ as long as who is missing does not depend on the effect.
 
 Without simulation: under the alternative the t statistic is close to Student's t with the expected
 degrees of freedom and the noncentrality :math:`\Delta / \mathrm{SE}`, both from
-`qsmstats.mixed.expected`; power is the probability that it lies beyond the critical values. This
-takes the variances' estimates as independent of the effect's and ignores that a variance estimated
-as zero cannot go lower. In balanced designs with more than one measurement to spare it is exact.
+`mixed.inference.expected_precision`; power is the probability that it lies beyond the critical
+values. This takes the variances' estimates as independent of the effect's and ignores that a
+variance estimated as zero cannot go lower. In balanced designs with more than one measurement to
+spare it is exact.
 """
 
 from __future__ import annotations
@@ -25,8 +26,12 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from qsmstats.errors import ModelError
-from qsmstats.mixed.covariance import lower_triangle
-from qsmstats.mixed.expected import ExpectedDesign, ExpectedInference, expected_design
+from qsmstats.mixed.criterion.covariance import lower_triangle
+from qsmstats.mixed.inference.expected_precision import (
+    ExpectedDesign,
+    ExpectedInference,
+    expected_design,
+)
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.patients import OUTCOME, Trial
 

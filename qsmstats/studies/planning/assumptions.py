@@ -21,7 +21,7 @@ from qsmstats.studies.planning.design import TrialDesign, check_counts
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit
-    from qsmstats.mixed.variance import Interval
+    from qsmstats.mixed.inference.variance_components import Interval
 
 __all__ = ["TrialAssumptions"]
 

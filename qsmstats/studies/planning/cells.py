@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from qsmstats.accuracy.intervals import critical_value, wilson_limits
 from qsmstats.errors import NotIdentifiedError
-from qsmstats.mixed.expected import ExpectedInference
+from qsmstats.mixed.inference.expected_precision import ExpectedInference
 from qsmstats.studies.planning.analysis import PlannedTest, Refits, analyse, plan_test
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from qsmstats.errors import QsmstatsError, UsageError
-from qsmstats.mixed.expected import ExpectedInference
+from qsmstats.mixed.inference.expected_precision import ExpectedInference
 from qsmstats.studies.planning.analysis import average_power
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.cells import Cell, expected_tests, planned_tests

@@ -13,7 +13,7 @@ from qsmstats.schemas import map_schemas
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit, RandomEffects
-    from qsmstats.mixed.variance import Interval
+    from qsmstats.mixed.inference.variance_components import Interval
 
 __all__ = ["fitted_assumptions"]
 

@@ -18,7 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
-from qsmstats.mixed.jobs import run_tasks
+from qsmstats.parallel import run_tasks
 from qsmstats.studies.planning.analysis import Refits, average_power, rejections
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.cells import (

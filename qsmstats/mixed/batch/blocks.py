@@ -1,0 +1,275 @@
+"""Cross-products of every group of the coarsest factor, under every pattern of missing rows.
+
+Where all grouping factors are nested in one (visits in leaves in trees), rows of different groups
+of that factor are independent, and everything that the likelihood needs is a sum over its groups.
+An outcome in which rows are missing uses, for every group, the cross-products of the rows that it
+has. These depend on the design alone and are computed once for each group and pattern of missing
+rows, however many outcomes share it; an outcome is then a list of one pattern for each group. A
+cluster bootstrap is the same with a list in which groups come several times, and the jackknife one
+in which a group is left out.
+
+Within a group, subgroups of the finer factor with the same Z'Z enter only through sums of products
+(see `crossproducts`); they are added up into cells.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qsmstats.mixed.criterion.covariance import lower_triangle
+from qsmstats.mixed.criterion.crossproducts import level_basis, level_columns
+from qsmstats.mixed.criterion.elimination_order import (
+    Level,
+    eliminate,
+    merge_factors,
+    split_crossed,
+)
+from qsmstats.mixed.design.layout import Layout
+
+__all__ = ["Block", "GroupedRows", "block_of", "grouped_rows"]
+
+Matrix = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+# Widest levels for which small dense blocks pay; wider ones are rare and are fitted singly.
+_MOST_OUTER, _MOST_INNER = 6, 3
+# Digits to which Z'Z of subgroups in one cell agree (sums of equal numbers differ in the last).
+_DIGITS = 1e11
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GroupedRows:
+    """The rows of a design, sorted by the groups of the coarsest factor and then of the finer.
+
+    Columns and outcomes are multiplied by the root of the rows' prior weights.
+
+    Attributes
+    ----------
+    order
+        Position of each sorted row in the layout, shape (n,).
+    starts
+        First sorted row of each group of the coarsest factor, and n, shape (G + 1,).
+    subgroups
+        Subgroup of each sorted row, ascending, shape (n,); None without a finer factor.
+    inner
+        Columns of the finer factor, shape (n, q1); q1 is 0 without one.
+    outer
+        Columns of the coarsest factor, then the fixed ones, shape (n, q2 + p).
+    width
+        q2.
+    bases
+        T of the finer and of the coarsest factor in their parameters, shapes (k1, q1, q1) and
+        (k2, q2, q2).
+    row_scale
+        Root of the prior weight of each sorted row, shape (n,), or None.
+    unit
+        Largest element of any subgroup's Z'Z, the unit of the rounding that makes cells.
+    """
+
+    order: Places
+    starts: Places
+    subgroups: NDArray[np.int64] | None
+    inner: Matrix
+    outer: Matrix
+    width: int
+    bases: tuple[Matrix, Matrix]
+    row_scale: Matrix | None
+    unit: float
+
+    @property
+    def size(self) -> int:
+        """Groups of the coarsest factor."""
+        return len(self.starts) - 1
+
+    @property
+    def rank(self) -> int:
+        """Fixed columns."""
+        return int(self.outer.shape[1] - self.width)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """One group of the coarsest factor with some of its rows.
+
+    Attributes
+    ----------
+    rows
+        Its sorted rows, by cell and subgroup, shape (n_b,).
+    outer, inner
+        Columns of these rows, shapes (n_b, q2 + p) and (n_b, q1).
+    whole
+        Products of the outer columns with themselves, shape (q2 + p, q2 + p).
+    subgroup_starts, cell_starts
+        First row of each subgroup (shape (J,)) and first subgroup of each cell (shape (K,)).
+    sides
+        Inner columns times outer ones, summed over each subgroup, shape (J, q1, q2 + p).
+    keys, shapes
+        Z'Z of each cell as integers and as it is, shapes (K, q1 * q1).
+    counts
+        Subgroups of each cell, shape (K,).
+    cells
+        Sum of products of the sides in each cell, shape (K, h, q2 + p, q2 + p); h runs over the
+        lower triangle of the inner columns, off-diagonal pairs counted twice.
+    log_weight
+        Sum of the logarithms of the rows' prior weights.
+    """
+
+    rows: Places
+    outer: Matrix
+    inner: Matrix
+    whole: Matrix
+    subgroup_starts: Places
+    cell_starts: Places
+    sides: Matrix
+    keys: NDArray[np.int64]
+    shapes: Matrix
+    counts: Matrix
+    cells: Matrix
+    log_weight: float
+
+    @property
+    def subgroups(self) -> int:
+        """Subgroups that have rows."""
+        return len(self.subgroup_starts)
+
+
+def grouped_rows(layout: Layout) -> GroupedRows | str:
+    """Sort the rows of a layout into groups, or say in words why that cannot be done."""
+    if layout.residuals.codes is not None:
+        return "residual variances differ between strata"
+    columns = [part.columns for part in layout.random]
+    factors = merge_factors(
+        [frozenset(part.design.grouping.names) for part in layout.random],
+        [part.codes for part in layout.random],
+        [matrix.shape[1] for matrix in columns],
+    )
+    if split_crossed(factors, 0) is not None:
+        return "grouping factors are crossed"
+    levels = eliminate(factors)
+    if len(levels) > 2:
+        return "grouping factors are nested more than twice"
+    if levels[-1].columns > _MOST_OUTER or (len(levels) > 1 and levels[0].columns > _MOST_INNER):
+        return "a grouping factor has many random columns"
+    return _sort(layout, levels, columns)
+
+
+def _sort(layout: Layout, levels: Sequence[Level], columns: Sequence[Matrix]) -> GroupedRows:
+    prior = layout.residuals.prior
+    scale = None if prior is None else np.sqrt(prior)
+    fixed = layout.basis if scale is None else layout.basis * scale[:, None]
+    nested = len(levels) > 1
+    order = np.lexsort((levels[0].codes, levels[-1].codes))
+    codes = levels[-1].codes[order]
+    inner = (
+        level_columns(levels[0], columns, scale)[order]
+        if nested
+        else np.empty((len(order), 0), dtype=np.float64)
+    )
+    made = GroupedRows(
+        order=order,
+        starts=np.flatnonzero(np.r_[True, codes[1:] != codes[:-1], True]),
+        subgroups=levels[0].codes[order] if nested else None,
+        inner=inner,
+        outer=np.hstack([level_columns(levels[-1], columns, scale), fixed])[order],
+        width=levels[-1].columns,
+        bases=(level_basis(levels[0]) if nested else np.empty((0, 0, 0)), level_basis(levels[-1])),
+        row_scale=None if scale is None else scale[order],
+        unit=1.0,
+    )
+    return made if not nested else _with_unit(made, levels[0].codes[order])
+
+
+def _with_unit(rows: GroupedRows, subgroups: NDArray[np.int64]) -> GroupedRows:
+    squares = np.add.reduceat(np.square(rows.inner).sum(axis=1), _starts(subgroups))
+    return replace(rows, unit=float(squares.max()) or 1.0)
+
+
+def _starts(sorted_codes: NDArray[np.int64]) -> Places:
+    if not len(sorted_codes):
+        return np.empty(0, dtype=np.intp)
+    return np.flatnonzero(np.r_[True, sorted_codes[1:] != sorted_codes[:-1]])
+
+
+def block_of(design: GroupedRows, group: int, seen: NDArray[np.bool_] | None = None) -> Block:
+    """Cross-products of a group.
+
+    Parameters
+    ----------
+    design
+        The rows.
+    group
+        Position of the group.
+    seen
+        Which of the group's rows to use; all, if not given.
+    """
+    rows = np.arange(design.starts[group], design.starts[group + 1])
+    if seen is not None:
+        rows = rows[seen]
+    if design.subgroups is None or not len(rows):
+        return _block(design, rows, np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp))
+    codes = design.subgroups[rows]
+    starts = _starts(codes)
+    keys = _keys(design, _shapes(design.inner[rows], starts))
+    order = np.lexsort(keys.T[::-1])
+    rank = np.empty(len(starts), dtype=np.intp)
+    rank[order] = np.arange(len(starts))
+    subgroup = np.repeat(rank, np.diff(np.r_[starts, len(rows)]))
+    by_cell = np.argsort(subgroup, kind="stable")
+    changed = np.any(keys[order][1:] != keys[order][:-1], axis=1)
+    cells = np.flatnonzero(np.r_[True, changed])
+    return _block(design, rows[by_cell], _starts(subgroup[by_cell]), cells)
+
+
+def _shapes(inner: Matrix, starts: Places) -> Matrix:
+    """Z'Z of each subgroup, shape (J, q1 * q1)."""
+    n, q = inner.shape
+    return np.add.reduceat((inner[:, :, None] * inner[:, None]).reshape(n, q * q), starts)
+
+
+def _keys(design: GroupedRows, shapes: Matrix) -> NDArray[np.int64]:
+    return np.round(shapes / design.unit * _DIGITS).astype(np.int64)
+
+
+def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> Block:
+    inner, outer = design.inner[rows], design.outer[rows]
+    q, r = inner.shape[1], outer.shape[1]
+    pairs = q * (q + 1) // 2
+    if len(starts):
+        shapes = _shapes(inner, starts)[cells]
+        products = (inner[:, :, None] * outer[:, None]).reshape(len(rows), q * r)
+        sides = np.add.reduceat(products, starts).reshape(-1, q, r)
+        summed = np.stack([_cell(part, r) for part in np.split(sides, cells[1:])])
+    else:
+        shapes, sides = np.empty((0, q * q)), np.empty((0, q, r))
+        summed = np.empty((0, pairs, r, r))
+    return Block(
+        rows=rows,
+        outer=outer,
+        inner=inner,
+        whole=outer.T @ outer,
+        subgroup_starts=starts,
+        cell_starts=cells,
+        sides=sides,
+        keys=_keys(design, shapes),
+        shapes=shapes,
+        counts=np.diff(np.r_[cells, len(starts)]).astype(np.float64),
+        cells=summed,
+        log_weight=0.0
+        if design.row_scale is None
+        else 2.0 * float(np.log(design.row_scale[rows]).sum()),
+    )
+
+
+def _cell(sides: Matrix, r: int) -> Matrix:
+    """Sum of C_a'C_b over the subgroups of a cell, shape (h, r, r)."""
+    q = sides.shape[1]
+    rows, columns = lower_triangle(q)
+    made = np.empty((len(rows), r, r))
+    for h, (a, b) in enumerate(zip(rows, columns, strict=True)):
+        product = sides[:, a].T @ sides[:, b]
+        made[h] = product if a == b else product + product.T
+    return made

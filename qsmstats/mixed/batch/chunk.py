@@ -1,0 +1,134 @@
+"""One chunk of outcomes: which rows each has, what the batch fits and what is left to single fits.
+
+Left to single fits are outcomes whose missing rows may cost the design its rank or a term its
+groups, and those whose optimum the batch cannot vouch for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qsmstats.mixed.batch.blocks import Block, block_of
+from qsmstats.mixed.batch.design import Grouped, OutcomeDesign
+from qsmstats.mixed.batch.prepare import Lists, prepare, solve_prepared
+from qsmstats.mixed.batch.products import stack_blocks
+from qsmstats.mixed.batch.result import BatchFit, joined
+from qsmstats.mixed.batch.single import blank, fit_singly, put
+
+__all__ = ["fit_chunk", "fit_task", "sound"]
+
+Matrix = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+# Smallest eigenvalue of a matrix of cross-products in correlation form, below which a single fit
+# has to judge its rank.
+_DOUBTFUL = 1e-9
+
+
+def fit_task(
+    shared: tuple[OutcomeDesign, Callable[[Any], Matrix] | None, Matrix | None], task: Any
+) -> BatchFit:
+    """Fit the outcomes of one task, chunk by chunk; for `jobs.run_tasks`."""
+    design, make, start = shared
+    values = task if make is None else make(task)
+    step = design.chunk
+    return joined(
+        [
+            fit_chunk(design, np.ascontiguousarray(values[at : at + step]), start)
+            for at in range(0, len(values), step)
+        ]
+    )
+
+
+def fit_chunk(design: OutcomeDesign, values: Matrix, start: Matrix | None = None) -> BatchFit:
+    """Fit one chunk of outcomes, shape (m, n_obs)."""
+    seen = ~np.isnan(values)
+    missing = not seen.all()
+    made = blank(design, len(values))
+    left = np.arange(len(values))
+    if (grouped := design.grouped) is not None:
+        lists = _lists(grouped, seen)
+        good = sound(design, lists) if missing else np.ones(len(values), dtype=bool)
+        places = np.flatnonzero(good)
+        if len(places):
+            used = replace(lists, index=lists.index[places])
+            prepared, _ = prepare(design, grouped, used, values[places], start)
+            found, solved = solve_prepared(design, grouped, prepared)
+            made = put(made, places[solved], found, solved)
+            good[places[~solved]] = False
+        left = np.flatnonzero(~good)
+    for one in left:
+        rows = None if seen[one].all() else np.flatnonzero(seen[one])
+        made = put(made, np.array([one]), fit_singly(design, values[one], rows))
+    return _with_rows(made, seen) if missing else made
+
+
+def _with_rows(made: BatchFit, seen: NDArray[np.bool_]) -> BatchFit:
+    return replace(made, n_obs=seen.sum(axis=1).astype(np.int64), seen=np.packbits(seen, axis=1))
+
+
+def _lists(grouped: Grouped, seen: NDArray[np.bool_]) -> Lists:
+    """Find the pattern of missing rows of each group in each outcome, and their blocks."""
+    rows = grouped.rows
+    index = np.tile(np.arange(rows.size), (len(seen), 1))
+    if seen.all():
+        return Lists(blocks=grouped.blocks, stack=grouped.stack, index=index)
+    blocks: list[Block] = list(grouped.blocks)
+    ordered = seen[:, rows.order]
+    for group in range(rows.size):
+        own = ordered[:, rows.starts[group] : rows.starts[group + 1]]
+        holes = np.flatnonzero(~own.all(axis=1))
+        if not len(holes):
+            continue
+        patterns, number = np.unique(own[holes], axis=0, return_inverse=True)
+        index[holes, group] = len(blocks) + number.ravel()
+        blocks.extend(block_of(rows, group, pattern) for pattern in patterns)
+    used, index = np.unique(index, return_inverse=True)
+    chosen = tuple(blocks[number] for number in used)
+    return Lists(
+        blocks=chosen, stack=stack_blocks(rows, chosen), index=index.reshape(len(seen), rows.size)
+    )
+
+
+def sound(design: OutcomeDesign, lists: Lists) -> NDArray[np.bool_]:
+    """Return whether the rows left surely identify the model, shape (m,)."""
+    stack, index = lists.stack, lists.index
+    rows = stack.rows[index].sum(axis=1)
+    whole = stack.whole[index].sum(axis=1)
+    q2 = stack.width
+    good: NDArray[np.bool_] = (rows > whole.shape[1] - q2) & _well_conditioned(whole[:, q2:, q2:])
+    good &= _well_conditioned(whole[:, :q2, :q2])
+    groups = {0: stack.subgroups[index].sum(axis=1), -1: (stack.rows[index] > 0).sum(axis=1)}
+    levels = design.structure.levels
+    for place in {0, -1} if len(levels) > 1 else {-1}:
+        for member in levels[place].members:
+            width = design.layout.random[member.term].columns.shape[1]
+            count = groups[place]
+            good &= (count >= 2) & (count * width < rows)
+            # Few effects may lie within the fixed part; that takes the rows to find out.
+            good &= count * width > whole.shape[1] - q2
+    if len(levels) > 1:
+        good &= _well_conditioned(_inner_products(lists))
+    return good
+
+
+def _inner_products(lists: Lists) -> Matrix:
+    """Z'Z of the finer factor over all rows of each outcome, shape (m, q1, q1)."""
+    stack = lists.stack
+    each = np.einsum("bk,bkij->bij", stack.cell_count, stack.shapes[stack.cell_shape])
+    made: Matrix = each[lists.index].sum(axis=1)
+    return made
+
+
+def _well_conditioned(matrix: Matrix) -> NDArray[np.bool_]:
+    scale = np.sqrt(np.einsum("nii->ni", matrix))
+    held = (scale > 0).all(axis=1)
+    safe = np.where(scale > 0, scale, 1.0)
+    least = np.linalg.eigvalsh(matrix / (safe[:, :, None] * safe[:, None]))[:, 0]
+    made: NDArray[np.bool_] = held & (least > _DOUBTFUL)
+    return made

@@ -1,0 +1,234 @@
+"""The criteria of many outcomes at parameters of their own, with gradients and Hessians.
+
+The likelihood is that of `sweeps` and `likelihood`; only the order of the work differs. With one
+factor nested in another (trees g, cells c of their leaves with common Z'Z = A_c),
+
+  m_c = M(T_1, A_c),   [D_g E_g] = [D_g E_g]_0 - sum_c m_c [..]_gc,   M_g = M(T_2, D_g),
+  F = F_0 - sum_c m_c F_c - sum_g E_g' M_g E_g,
+
+M(T, A) = T (I + A T)^-1. The Hessian needs the second derivatives of F only through their inner
+product with one matrix,
+
+  W = nu / r2 v v' + [REML] F_XX^-1,      v = (-b, 1),
+
+so that no second derivative of F is ever formed: with G_ab = E_a W E_b' (a, b: derivatives of E in
+parameters of the finer factor; <A, B> = tr A'B)
+
+  <d2_ij E'ME, W> = <M_ij, G_00> + 2 <M_i, G_j0> + 2 <M_j, G_i0> + 2 <M, G_ij> + 2 <M, G_(ij)0>.
+
+Arrays have the outcome first. An outcome whose F_XX is not positive, or for which no residual
+variance is left, gets an infinite criterion; no other outcome is touched by that.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qsmstats.mixed.batch.products import Bundle
+from qsmstats.mixed.batch.sweeps import Form, Swept, sweep_together
+from qsmstats.mixed.criterion.derivatives import pair_index
+
+__all__ = ["Values", "evaluate_together"]
+
+Matrix = NDArray[np.float64]
+
+# Residual variance, in units of the outcome's, below which differences of squares hold no digits.
+_NOTHING_LEFT = 1e-13
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Values:
+    """Criteria of m outcomes at theta, shape (m, k).
+
+    Attributes
+    ----------
+    value, gradient, hessian
+        Criterion and derivatives in theta, shapes (m,), (m, k), (m, k, k).
+    rss, degrees
+        r2 and nu, shapes (m,).
+    rss_slope
+        Gradient of r2 in theta, shape (m, k).
+    curve_hessian
+        Hessian of l + log det F_XX + nu r2 / rss with the factor nu / rss held, shape (m, k, k):
+        that of the deviance at fixed residual variance.
+    estimates, inverse
+        b, shape (m, p), and F_XX^-1, shape (m, p, p).
+    slopes
+        Derivatives of F_XX in theta, shape (m, k, p, p).
+    """
+
+    value: Matrix
+    gradient: Matrix
+    hessian: Matrix
+    rss: Matrix
+    degrees: Matrix
+    rss_slope: Matrix
+    curve_hessian: Matrix
+    estimates: Matrix
+    inverse: Matrix
+    slopes: Matrix
+
+
+def evaluate_together(bundle: Bundle, theta: Matrix, form: Form) -> Values:
+    """Evaluate the criteria of all outcomes.
+
+    Parameters
+    ----------
+    bundle
+        Cross-products of m outcomes.
+    theta
+        Their free parameters, shape (m, k).
+    form
+        What they share.
+    """
+    curvature = form.curvature
+    chain = np.einsum("tab,nb->nta", curvature, theta)
+    t = 0.5 * np.einsum("nta,na->nt", chain, theta)
+    swept = sweep_together(bundle, t, form.bases)
+    total, first = _totals(bundle, swept)
+    return _profile(bundle, swept, total, first, chain, curvature, reml=form.reml)
+
+
+def _apply(matrix: Matrix, edges: Matrix) -> Matrix:
+    """M E group by group: (q2, q2, m, G), (m, G, q2, k) -> (m, G, q2, k)."""
+    q2 = len(matrix)
+    made = matrix[:, 0, :, :, None] * edges[:, :, 0]
+    for s in range(1, q2):
+        made += matrix[:, s, :, :, None] * edges[:, :, s]
+    return np.moveaxis(made, 0, 2)
+
+
+def _flat(edges: Matrix) -> Matrix:
+    """Put groups and columns in one axis: (m, G, q2, k) -> (m, G * q2, k)."""
+    m, size, q2, k = edges.shape
+    return edges.reshape(m, size * q2, k)
+
+
+def _totals(bundle: Bundle, swept: Swept) -> tuple[Matrix, Matrix]:
+    """F, shape (m, k, k), and its derivatives in t, shape (params, m, k, k)."""
+    edges, outer, inner = swept.edges, swept.outer, swept.inner
+    own = len(inner.first)
+    left = _flat(edges[0]).swapaxes(1, 2)
+    pushed = _flat(_apply(outer.value, edges[0]))
+    total = bundle.total - left @ pushed
+    first = np.stack([-(left @ _flat(_apply(moved, edges[0]))) for moved in outer.first])
+    for i in range(own):
+        half = _flat(edges[1 + i]).swapaxes(1, 2) @ pushed
+        first[i] -= half + half.swapaxes(1, 2)
+    if own:
+        m, cells, k = bundle.shape_totals.shape[:3]
+        flat = bundle.shape_totals.reshape(m, cells, k * k)
+        jets = np.stack([inner.value, *inner.first], axis=1)
+        summed = (jets @ flat).reshape(m, own + 1, k, k)
+        total = total - summed[:, 0]
+        first[:own] -= np.moveaxis(summed[:, 1:], 1, 0)
+    return total, first
+
+
+def _factor(matrix: Matrix) -> tuple[Matrix, Matrix, NDArray[np.bool_]]:
+    """Inverse and log determinant of positive matrices, shape (m, p, p), and which they are."""
+    p = matrix.shape[1]
+    good: NDArray[np.bool_] = np.asarray(np.isfinite(matrix).all(axis=(1, 2)))
+    factor = np.broadcast_to(np.eye(p), matrix.shape).copy()
+    try:
+        factor[good] = np.linalg.cholesky(matrix[good])
+    except np.linalg.LinAlgError:
+        for one in np.flatnonzero(good):
+            try:
+                factor[one] = np.linalg.cholesky(matrix[one])
+            except np.linalg.LinAlgError:
+                good[one] = False
+    inverse = np.linalg.inv(factor)
+    logdet = 2.0 * np.log(np.einsum("npp->np", factor)).sum(axis=1)
+    return inverse.swapaxes(1, 2) @ inverse, logdet, good
+
+
+def _profile(
+    bundle: Bundle,
+    swept: Swept,
+    total: Matrix,
+    first: Matrix,
+    chain: Matrix,
+    curvature: Matrix,
+    *,
+    reml: bool,
+) -> Values:
+    p = total.shape[1] - 1
+    inverse, logdet, good = _factor(total[:, :p, :p])
+    estimates = np.einsum("nij,nj->ni", inverse, total[:, :p, p])
+    v = np.concatenate([-estimates, np.ones((len(total), 1))], axis=1)
+    rss = np.einsum("ni,nij,nj->n", v, total, v)
+    degrees = bundle.rows - p if reml else bundle.rows
+    good &= rss > _NOTHING_LEFT * degrees
+    rss = np.where(good, rss, 1.0)
+    weight = (degrees / rss)[:, None, None] * v[:, :, None] * v[:, None]
+    if reml:
+        weight[:, :p, :p] += inverse
+    moved = np.einsum("anij,nj->nai", first, v)
+    rss_first = np.einsum("nai,ni->na", moved, v)
+    gradient = swept.logdet.first.T + np.einsum("anij,nij->na", first, weight)
+    curve = _second(bundle, swept, weight)
+    curve -= (
+        2.0
+        * (degrees / rss)[:, None, None]
+        * (moved[:, :, :p] @ inverse @ moved[:, :, :p].swapaxes(1, 2))
+    )
+    if reml:
+        pushed = (inverse @ first[:, :, :p, :p]).reshape(len(first), len(v), p * p)
+        turned = np.swapaxes(pushed.reshape(len(first), len(v), p, p), 2, 3)
+        curve -= np.moveaxis(pushed, 0, 1) @ np.moveaxis(
+            turned.reshape(len(first), len(v), p * p), 0, 2
+        )
+    value = swept.logdet.value + degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees))
+    bend = np.einsum("nt,tab->nab", gradient, curvature)
+    turn = chain.swapaxes(1, 2)
+    curve_hessian = turn @ curve @ chain + bend
+    rss_slope = np.einsum("nta,nt->na", chain, rss_first)
+    return Values(
+        value=np.where(good, value + logdet if reml else value, np.inf),
+        gradient=np.einsum("nta,nt->na", chain, gradient),
+        hessian=curve_hessian
+        - (degrees / rss**2)[:, None, None] * rss_slope[:, :, None] * rss_slope[:, None],
+        rss=rss,
+        degrees=degrees,
+        rss_slope=rss_slope,
+        curve_hessian=curve_hessian,
+        estimates=estimates,
+        inverse=inverse,
+        slopes=np.einsum("nta,tnij->naij", chain, first[:, :, :p, :p]),
+    )
+
+
+def _second(bundle: Bundle, swept: Swept, weight: Matrix) -> Matrix:
+    """Second derivatives of l + <F, W> in t with W held, shape (m, params, params)."""
+    edges, outer, inner = swept.edges, swept.outer, swept.inner
+    own, params = len(inner.first), len(outer.first)
+    spread = edges[: own + 1] @ weight[:, None]
+    pairs = swept.logdet.second - np.einsum(
+        "pqsng,qsng->pn", outer.second, _gram(spread[0], edges[0])
+    )
+    index = pair_index(params)
+    for i in range(own):
+        cross = 2.0 * np.einsum("jqsng,qsng->jn", outer.first, _gram(spread[0], edges[1 + i]))
+        for j in range(params):
+            # The pair (i, i) holds both of its halves.
+            pairs[index[i, j]] -= cross[j] * (2.0 if i == j else 1.0)
+        for j in range(i, own):
+            bent = _gram(spread[1 + i], edges[1 + j]) + _gram(
+                spread[0], edges[1 + own + pair_index(own)[i, j]]
+            )
+            pairs[index[i, j]] -= 2.0 * np.einsum("qsng,qsng->n", outer.value, bent)
+    if own:
+        m, cells, k = bundle.shape_totals.shape[:3]
+        sides = bundle.shape_totals.reshape(m, cells, k * k) @ weight.reshape(m, k * k, 1)
+        pairs[: len(inner.second)] -= np.einsum("pnc,nc->pn", inner.second, sides[:, :, 0])
+    return np.moveaxis(pairs[index], -1, 0)
+
+
+def _gram(left: Matrix, right: Matrix) -> Matrix:
+    """Products over the columns, group by group: twice (m, G, q2, k) -> (q2, q2, m, G)."""
+    made: Matrix = np.einsum("ngqk,ngsk->qsng", left, right)
+    return made

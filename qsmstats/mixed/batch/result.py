@@ -1,0 +1,271 @@
+"""The result of fitting one model to many outcomes: arrays with the outcome first.
+
+Tests are those of `satterthwaite`, `kenward_roger` and `inference`, done for all outcomes at once
+where the formulas allow. Kenward and Roger's need second derivatives of each outcome's own
+likelihood and are worked out one by one (some milliseconds each).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.linalg import solve_triangular
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.criterion.covariance import lower_triangle
+from qsmstats.mixed.inference.components import component_values, components_of
+from qsmstats.mixed.inference.wald import METHODS, Method
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.batch.design import OutcomeDesign
+
+__all__ = ["BatchFit", "BatchWald", "joined"]
+
+Matrix = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchWald:
+    """Tests of linear functions of the fixed effects, for m outcomes and k functions.
+
+    Attributes
+    ----------
+    labels
+        Names of the functions.
+    estimate, std_error, df, statistic, p_value
+        Shapes (m, k); NaN where the outcome could not be fitted.
+    """
+
+    labels: tuple[str, ...]
+    estimate: Matrix
+    std_error: Matrix
+    df: Matrix
+    statistic: Matrix
+    p_value: Matrix
+
+    def table(self) -> pd.DataFrame:
+        """Return one row for each outcome and function: outcome (its number), contrast, ..."""
+        m, k = self.estimate.shape
+        columns = ("estimate", "std_error", "df", "statistic", "p_value")
+        values = {name: getattr(self, name).ravel() for name in columns}
+        return pd.DataFrame(
+            {"outcome": np.repeat(np.arange(m), k), "contrast": list(self.labels) * m, **values}
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchFit:
+    """One model fitted to m outcomes of the same rows.
+
+    Attributes
+    ----------
+    design
+        The model on its rows.
+    estimates
+        Fixed effects, shape (m, p); NaN where an outcome could not be fitted.
+    theta
+        Relative Cholesky elements as `MixedFit.theta`, shape (m, k).
+    log_ratios
+        Logarithms of the residual deviations of all strata but the first over its own,
+        shape (m, strata - 1).
+    sigma2
+        Residual variance (of the first stratum, at weight one), shape (m,).
+    criterion
+        -2 log likelihood with all constants, shape (m,).
+    converged, singular
+        As in `FitInfo`, shapes (m,).
+    n_obs
+        Rows that an outcome has, shape (m,).
+    iterations
+        Steps of the optimiser, shape (m,).
+    refitted_singly
+        Outcomes that were fitted one by one, shape (m,).
+    problems
+        Why an outcome could not be fitted; "" for those that were.
+    covariance
+        Covariance of the fixed effects in the basis of the design, shape (m, p, p).
+    slopes, uncertainty
+        Its derivatives in theta, shape (m, k, p, p), and the covariance of (theta, log sigma),
+        shape (m, k + 1, k + 1), in the design's own parameters: what Satterthwaite's method needs.
+    seen
+        Bits of the rows that each outcome has, shape (m, n / 8), or None where all have all.
+    """
+
+    design: OutcomeDesign
+    estimates: Matrix
+    theta: Matrix
+    log_ratios: Matrix
+    sigma2: Matrix
+    criterion: Matrix
+    converged: Flags
+    singular: Flags
+    n_obs: NDArray[np.int64]
+    iterations: NDArray[np.int64]
+    refitted_singly: Flags
+    problems: tuple[str, ...]
+    covariance: Matrix
+    slopes: Matrix
+    uncertainty: Matrix
+    seen: NDArray[np.uint8] | None
+
+    def __len__(self) -> int:
+        return len(self.criterion)
+
+    @property
+    def terms(self) -> tuple[str, ...]:
+        """Names of the fixed effects."""
+        return self.design.layout.fixed.names
+
+    @property
+    def coefficients(self) -> pd.DataFrame:
+        """Fixed effects: one row for each outcome, one column for each term."""
+        return pd.DataFrame(self.estimates, columns=list(self.terms))
+
+    @property
+    def failed(self) -> Flags:
+        """Outcomes that could not be fitted, shape (m,); `problems` says why."""
+        return np.array([bool(problem) for problem in self.problems], dtype=bool)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many outcomes there are, and how many failed, did not converge, are singular, ..."""
+        fitted = ~self.failed
+        return {
+            "n_outcomes": len(self),
+            "n_failed": int(self.failed.sum()),
+            "n_unconverged": int((fitted & ~self.converged).sum()),
+            "n_singular": int((fitted & self.singular).sum()),
+            "n_refitted_singly": self.n_refitted_singly,
+        }
+
+    @property
+    def n_refitted_singly(self) -> int:
+        """Outcomes that were fitted one by one."""
+        return int(self.refitted_singly.sum())
+
+    @property
+    def variances(self) -> pd.DataFrame:
+        """Standard deviations and correlations: one row an outcome, one column a component."""
+        layout = self.design.layout
+        found = components_of([part.design for part in layout.random], layout.residuals.levels)
+        sigma = np.sqrt(self.sigma2)
+        ratios = np.exp(np.concatenate([np.zeros((len(self), 1)), self.log_ratios], axis=1))
+        covariances = [self._covariance(term) for term in range(len(layout.random))]
+        return pd.DataFrame(
+            {one.label: component_values(one, covariances, sigma, ratios) for one in found}
+        )
+
+    def factors(self) -> list[Matrix]:
+        """Relative Cholesky factors of each random term, shapes (m, q, q)."""
+        made, start = [], 0
+        for part in self.design.layout.random:
+            rows, columns = lower_triangle(part.columns.shape[1])
+            factor = np.zeros((len(self), part.columns.shape[1], part.columns.shape[1]))
+            factor[:, rows, columns] = self.theta[:, start : start + len(rows)]
+            made.append(factor)
+            start += len(rows)
+        return made
+
+    def _covariance(self, term: int) -> Matrix:
+        factor = self.factors()[term]
+        return self.sigma2[:, None, None] * (factor @ factor.swapaxes(1, 2))
+
+    def wald(
+        self,
+        contrasts: Matrix | Mapping[str, float] | Mapping[str, Mapping[str, float]] | None = None,
+        *,
+        df: Method = "satterthwaite",
+        null: float | Sequence[float] = 0.0,
+    ) -> BatchWald:
+        """Test linear functions of the fixed effects in every outcome.
+
+        Parameters
+        ----------
+        contrasts
+            As in `MixedFit.wald`; every coefficient by itself if not given.
+        df
+            "satterthwaite", "kenward-roger", "normal" or "residual".
+        null
+            Value of each function under the null hypothesis.
+
+        Raises
+        ------
+        UsageError
+            If a name is no coefficient, the shape does not fit, or `df` is unknown.
+        """
+        from qsmstats.mixed.inference.hypotheses import named_contrasts
+
+        if df not in METHODS:
+            msg = f"df={df!r} is none of {', '.join(METHODS)}; use one of them"
+            raise UsageError(msg)
+        labels, rows = (
+            (list(self.terms), np.eye(len(self.terms)))
+            if contrasts is None
+            else named_contrasts(contrasts, self.terms)
+        )
+        local = solve_triangular(self.design.layout.root, rows.T, trans=1).T
+        variance, nu = self._spread(local, df)
+        estimate, std_error = self.estimates @ rows.T, np.sqrt(np.maximum(variance, 0.0))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            statistic = (estimate - np.asarray(null)) / std_error
+        return BatchWald(
+            labels=tuple(labels),
+            estimate=estimate,
+            std_error=std_error,
+            df=nu,
+            statistic=statistic,
+            p_value=2.0 * stats.t.sf(np.abs(statistic), nu),
+        )
+
+    def _spread(self, rows: Matrix, df: Method) -> tuple[Matrix, Matrix]:
+        """Variance and degrees of freedom of each function, shapes (m, k)."""
+        if df == "kenward-roger":
+            from qsmstats.mixed.batch.kenward_roger import kenward_roger_rows
+
+            return kenward_roger_rows(self, rows)
+        variance = np.einsum("ki,nij,kj->nk", rows, self.covariance, rows, optimize=True)
+        if df == "normal":
+            return variance, np.where(np.isnan(variance), np.nan, np.inf)
+        if df == "residual":
+            left = (self.n_obs - len(self.terms)).astype(np.float64)
+            return variance, np.where(np.isnan(variance), np.nan, left[:, None])
+        slope = np.einsum("ki,naij,kj->nka", rows, self.slopes, rows, optimize=True)
+        slope = np.concatenate([slope, 2.0 * variance[:, :, None]], axis=2)
+        spread = np.einsum("nka,nab,nkb->nk", slope, self.uncertainty, slope, optimize=True)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return variance, 2.0 * variance**2 / spread
+
+    def rows_of(self, outcome: int) -> NDArray[np.intp] | None:
+        """Rows that an outcome has, or None where it has all."""
+        if self.seen is None:
+            return None
+        n = len(self.design.layout.basis)
+        rows = np.flatnonzero(np.unpackbits(self.seen[outcome], count=n))
+        return None if len(rows) == n else rows
+
+
+def joined(pieces: Sequence[BatchFit]) -> BatchFit:
+    """Put the outcomes of several fits of one design behind one another."""
+    if len(pieces) == 1:
+        return pieces[0]
+    arrays = {
+        field.name: np.concatenate([getattr(piece, field.name) for piece in pieces])
+        for field in fields(BatchFit)
+        if field.name not in ("design", "problems", "seen")
+    }
+    n = len(pieces[0].design.layout.basis)
+    full = np.packbits(np.ones(n, dtype=bool))
+    seen = None
+    if any(piece.seen is not None for piece in pieces):
+        seen = np.concatenate(
+            [np.tile(full, (len(one), 1)) if one.seen is None else one.seen for one in pieces]
+        )
+    problems = tuple(problem for piece in pieces for problem in piece.problems)
+    return BatchFit(design=pieces[0].design, problems=problems, seen=seen, **arrays)

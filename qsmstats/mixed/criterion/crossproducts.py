@@ -1,0 +1,366 @@
+"""One pass over the rows; nothing after it grows with their number.
+
+For level l of the elimination, with columns Z_l within its groups, and U = [X | y], every group
+keeps the block
+
+  B_l = Z_l' W [Z_l | Z_l+1 | .. | U]
+
+of weighted cross-products (W diagonal: prior weights), and the whole data keep F0 = U'W U. Where
+residual variances differ between strata, blocks and F0 are kept per stratum, because the
+likelihood is linear in the strata's precisions before the first sweep.
+
+Groups of the finest level that share the same Z'Z (leaves measured on two days, trees with 31
+leaves) enter the likelihood only through the sum of their C'C, so they are summed into bins, one
+per parent and shape. With a random intercept alone an evaluation then costs as much as there are
+distinct group sizes, whatever the number of rows or groups.
+
+What depends on the design alone (`DesignProducts`) is kept apart from what depends on the outcome
+(`attach`), so that many outcomes can share one design.
+
+Arrays over groups keep the group as their last axis: arithmetic on small matrices then runs along
+contiguous memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import csr_array
+
+from qsmstats.mixed.criterion.covariance import lower_triangle
+from qsmstats.mixed.criterion.elimination_order import Level
+
+__all__ = [
+    "Bins",
+    "CrossProducts",
+    "DesignProducts",
+    "LevelProducts",
+    "attach",
+    "design_products",
+    "level_basis",
+    "level_columns",
+]
+
+Matrix = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+# Groups per distinct shape from which binning pays.
+_GROUPS_PER_SHAPE = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LevelProducts:
+    """Cross-products of one level.
+
+    Attributes
+    ----------
+    columns, size
+        Columns of Z within a group (q), and number of groups (G).
+    basis
+        T = sum_k t_k basis[k] over the level's own parameters, shape (own, q, q).
+    starts
+        Per coarser level: first group of each parent, for sums over the groups of a parent.
+    blocks
+        Z' W [Z | coarser Z | U], shape (strata, q, r, G).
+    """
+
+    columns: int
+    size: int
+    basis: Matrix
+    starts: tuple[NDArray[np.intp], ...]
+    blocks: Matrix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bins:
+    """The finest level, summed over groups with the same Z'Z.
+
+    Products run over the lower triangle of Z's columns (h pairs), off-diagonal pairs counted twice.
+
+    Attributes
+    ----------
+    shapes
+        Distinct Z'Z, shape (q, q, shapes).
+    counts
+        Groups of each shape, shape (shapes,).
+    total
+        Sum of products of U with itself, shape (h, k, k, shapes).
+    cell_shapes
+        Shape of each cell (a cell is one shape within one parent), shape (cells,).
+    cell_starts
+        Per coarser level: first cell of each parent.
+    cells
+        Per coarser level: sum of products of its Z with [its Z | coarser Z | U],
+        shape (h, q_up, r_up, cells).
+    """
+
+    shapes: Matrix
+    counts: Matrix
+    total: Matrix
+    cell_shapes: NDArray[np.intp]
+    cell_starts: tuple[NDArray[np.intp], ...]
+    cells: tuple[Matrix, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossProducts:
+    """All that the likelihood needs of the data.
+
+    Attributes
+    ----------
+    levels
+        The levels, finest first.
+    bins
+        The finest level in bins, or None where binning does not pay.
+    total
+        U'W U, shape (strata, k, k).
+    """
+
+    levels: tuple[LevelProducts, ...]
+    bins: Bins | None
+    total: Matrix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesignProducts:
+    """The part that depends on the design alone.
+
+    Attributes
+    ----------
+    levels
+        The levels with U = X.
+    incidence
+        Per level and column of Z: the sparse matrix that sums rows into (stratum, group),
+        shape (strata * G, n).
+    columns
+        X with rows multiplied by the root of their prior weight, shape (n, p).
+    row_scale
+        That root, shape (n,), or None.
+    strata
+        Residual stratum of each row and number of strata, or None.
+    """
+
+    levels: tuple[LevelProducts, ...]
+    incidence: tuple[tuple[csr_array, ...], ...]
+    columns: Matrix
+    row_scale: Matrix | None
+    strata: tuple[Codes, int] | None
+
+
+def design_products(
+    levels: Sequence[Level],
+    terms: Sequence[Matrix],
+    fixed: Matrix,
+    *,
+    row_scale: Matrix | None = None,
+    strata: tuple[Codes, int] | None = None,
+) -> DesignProducts:
+    """Cross-products of random and fixed columns.
+
+    Parameters
+    ----------
+    levels
+        The elimination, finest first.
+    terms
+        Columns of each random term, shape (n, q) each.
+    fixed
+        X, shape (n, p).
+    row_scale
+        Root of the prior weights, shape (n,).
+    strata
+        Residual stratum of each row, and the number of strata.
+    """
+    columns = [level_columns(level, terms, row_scale) for level in levels]
+    fixed = fixed if row_scale is None else fixed * row_scale[:, None]
+    incidence = tuple(
+        tuple(_incidence(level, z[:, j], strata) for j in range(level.columns))
+        for level, z in zip(levels, columns, strict=True)
+    )
+    count = 1 if strata is None else strata[1]
+    made = []
+    for index, level in enumerate(levels):
+        right = np.concatenate([*columns[index:], fixed], axis=1)
+        made.append(
+            LevelProducts(
+                columns=level.columns,
+                size=level.size,
+                basis=level_basis(level),
+                starts=tuple(_starts(parent) for parent in level.parents),
+                blocks=_sums(incidence[index], right, count),
+            )
+        )
+    return DesignProducts(
+        levels=tuple(made), incidence=incidence, columns=fixed, row_scale=row_scale, strata=strata
+    )
+
+
+def attach(design: DesignProducts, outcome: Matrix) -> CrossProducts:
+    """Join an outcome, shape (n,), to the design."""
+    y = outcome[:, None] if design.row_scale is None else (outcome * design.row_scale)[:, None]
+    count = 1 if design.strata is None else design.strata[1]
+    levels = tuple(
+        LevelProducts(
+            columns=level.columns,
+            size=level.size,
+            basis=level.basis,
+            starts=level.starts,
+            blocks=np.concatenate([level.blocks, _sums(incidence, y, count)], axis=2),
+        )
+        for level, incidence in zip(design.levels, design.incidence, strict=True)
+    )
+    both = np.concatenate([design.columns, y], axis=1)
+    return CrossProducts(
+        levels=levels,
+        bins=_bin(levels) if count == 1 else None,
+        total=_totals(both, design.strata),
+    )
+
+
+def level_columns(level: Level, terms: Sequence[Matrix], row_scale: Matrix | None) -> Matrix:
+    """Return the level's Z, shape (n, q): each term's columns in the place of the row's copy."""
+    z = np.zeros((len(level.codes), level.columns))
+    rows = np.arange(len(z))
+    for member in level.members:
+        values = terms[member.term]
+        for j in range(values.shape[1]):
+            place = member.place[:, j]
+            z[rows, place[0] if member.local is None else place[member.local]] = values[:, j]
+    return z if row_scale is None else z * row_scale[:, None]
+
+
+def _incidence(level: Level, column: Matrix, strata: tuple[Codes, int] | None) -> csr_array:
+    codes, count = level.codes, 1
+    if strata is not None:
+        codes, count = strata[0] * level.size + codes, strata[1]
+    n = len(codes)
+    shape = (n, count * level.size)
+    return csr_array((column, codes, np.arange(n + 1)), shape=shape)
+
+
+def _sums(incidence: Sequence[csr_array], right: Matrix, strata: int) -> Matrix:
+    """Weighted sums of rows by stratum and group, shape (strata, q, r, G)."""
+    made = [matrix.T @ right for matrix in incidence]
+    width = right.shape[1]
+    return np.stack([sums.reshape(strata, -1, width).transpose(0, 2, 1) for sums in made], axis=1)
+
+
+def _totals(both: Matrix, strata: tuple[Codes, int] | None) -> Matrix:
+    if strata is None:
+        return (both.T @ both)[None]
+    parts = [both[strata[0] == stratum] for stratum in range(strata[1])]
+    return np.stack([part.T @ part for part in parts])
+
+
+def level_basis(level: Level) -> Matrix:
+    """Return the basis of a level's T in its own parameters, shape (own, q, q)."""
+    made = []
+    for member in level.members:
+        for r, c in zip(*lower_triangle(member.place.shape[1]), strict=True):
+            unit = np.zeros((level.columns, level.columns))
+            unit[member.place[:, r], member.place[:, c]] = 1.0
+            unit[member.place[:, c], member.place[:, r]] = 1.0
+            made.append(unit)
+    return np.array(made)
+
+
+def _starts(sorted_codes: Codes) -> NDArray[np.intp]:
+    """First position of each run of equal codes."""
+    return np.flatnonzero(np.r_[True, sorted_codes[1:] != sorted_codes[:-1]])
+
+
+def _bin(levels: Sequence[LevelProducts]) -> Bins | None:
+    """Sum the finest level over groups of one shape, where that makes it smaller."""
+    finest = levels[0]
+    q, blocks = finest.columns, finest.blocks[0]
+    shape, shapes = _shapes(blocks[:, :q])
+    if finest.size < _GROUPS_PER_SHAPE * len(shapes):
+        return None
+    parent = (
+        np.repeat(np.arange(len(finest.starts[0])), np.diff(np.r_[finest.starts[0], finest.size]))
+        if finest.starts
+        else np.zeros(finest.size, dtype=np.int64)
+    )
+    order = np.lexsort((shape, parent))
+    cell = _starts(parent[order] * len(shapes) + shape[order])
+    if finest.starts and finest.size < 2 * len(cell):
+        return None
+    sides = blocks[:, q:, order]
+    return Bins(
+        shapes=blocks[:, :q, shapes],
+        counts=np.bincount(shape, minlength=len(shapes)).astype(np.float64),
+        total=_products_by_shape(blocks[:, -_outer(levels) :], shape, len(shapes)),
+        cell_shapes=shape[order][cell],
+        cell_starts=tuple(np.searchsorted(cell, starts) for starts in finest.starts),
+        cells=tuple(
+            _products_by_cell(sides[:, start:], width, cell)
+            for start, width in _upper_columns(levels)
+        ),
+    )
+
+
+def _outer(levels: Sequence[LevelProducts]) -> int:
+    """Return number of columns of U."""
+    last = levels[-1]
+    return int(last.blocks.shape[2] - last.columns)
+
+
+def _upper_columns(levels: Sequence[LevelProducts]) -> list[tuple[int, int]]:
+    """Where each coarser level's columns start behind the finest level's own, and how many."""
+    widths = [level.columns for level in levels[1:]]
+    starts = np.cumsum([0, *widths])[:-1]
+    return list(zip(starts.tolist(), widths, strict=True))
+
+
+def _shapes(own: Matrix) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Shape number of each group, and a representative group of each shape.
+
+    Sums of equal numbers in another order differ in the last digits; shapes are the same where
+    eleven digits agree.
+    """
+    q, _, size = own.shape
+    flat = own.reshape(q * q, size)
+    top = np.abs(flat).max() or 1.0
+    keys = np.round(flat / top * 1e11).astype(np.int64)
+    if len(keys) == 1:
+        _, first, inverse = np.unique(keys[0], return_index=True, return_inverse=True)
+        return inverse.ravel(), first
+    order = np.lexsort(keys)
+    new = np.r_[True, np.any(np.diff(keys[:, order], axis=1) != 0, axis=0)]
+    number = np.empty(size, dtype=np.intp)
+    number[order] = np.cumsum(new) - 1
+    return number, order[new]
+
+
+def _pairs(q: int) -> list[tuple[int, int]]:
+    rows, columns = lower_triangle(q)
+    return list(zip(rows.tolist(), columns.tolist(), strict=True))
+
+
+def _products_by_shape(sides: Matrix, shape: NDArray[np.intp], count: int) -> Matrix:
+    """Sum of C_a'C_b over the groups of each shape, shape (h, k, k, shapes)."""
+    q, k, _ = sides.shape
+    order = np.argsort(shape, kind="stable")
+    ends = np.r_[_starts(shape[order]), len(order)]
+    made = np.empty((q * (q + 1) // 2, k, k, count))
+    for number in range(count):
+        part = sides[:, :, order[ends[number] : ends[number + 1]]]
+        for h, (a, b) in enumerate(_pairs(q)):
+            product = part[a] @ part[b].T
+            made[h, :, :, number] = product if a == b else product + product.T
+    return made
+
+
+def _products_by_cell(sides: Matrix, width: int, cell: NDArray[np.intp]) -> Matrix:
+    """Sum of C_a[rows]'C_b over the groups of each cell, shape (h, width, r, cells)."""
+    q, r, _ = sides.shape
+    made = np.empty((q * (q + 1) // 2, width, r, len(cell)))
+    for h, (a, b) in enumerate(_pairs(q)):
+        for row in range(width):
+            product = sides[a, row] * sides[b]
+            if a != b:
+                product = product + sides[b, row] * sides[a]
+            made[h, row] = np.add.reduceat(product, cell, axis=1)
+    return made

@@ -1,0 +1,246 @@
+"""The order in which random effects are eliminated: a chain of nested levels.
+
+Every grouping factor splits the rows. Effects of a factor can be swept out of the cross-products
+group by group as long as no earlier elimination has linked its groups, that is, as long as every
+level swept before is nested in it. So the factors are taken from the finest to the coarsest; each
+one in which the current level is nested becomes the next level of the chain. What is left is
+crossed with the chain; it becomes one last level whose groups are the connected parts of the
+design, and whose columns are the levels of the crossed factors within a part, numbered from 0.
+
+(Bates et al. 2015, section 3, order the same elimination by a sparse Cholesky factor.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from qsmstats.mixed.design.grouping import compress
+
+__all__ = ["Factor", "Level", "Member", "eliminate", "merge_factors", "split_crossed"]
+
+Codes = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Factor:
+    """A grouping factor with all terms on it.
+
+    Attributes
+    ----------
+    codes
+        Group of each row, shape (n,).
+    size
+        Number of groups.
+    terms
+        Positions of its terms in the formula.
+    widths
+        Number of columns of each of these terms.
+    """
+
+    codes: Codes
+    size: int
+    terms: tuple[int, ...]
+    widths: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Member:
+    """A random term as part of a level.
+
+    Attributes
+    ----------
+    term
+        Position in the formula.
+    place
+        Where copy c of column j of the term stands among the level's columns, shape (copies, q).
+    local
+        Which copy each row belongs to, shape (n,), or None where there is one copy.
+    """
+
+    term: int
+    place: NDArray[np.intp]
+    local: Codes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """One step of the elimination.
+
+    Attributes
+    ----------
+    codes
+        Group of each row, shape (n,); groups of one parent are numbered consecutively.
+    size
+        Number of groups.
+    columns
+        Number of columns of Z within a group.
+    members
+        The terms of this level.
+    parents
+        Per coarser level, from the next one up: parent of each group, shape (size,), ascending.
+    """
+
+    codes: Codes
+    size: int
+    columns: int
+    members: tuple[Member, ...]
+    parents: tuple[Codes, ...]
+
+    def column_places(self) -> NDArray[np.float64]:
+        """Return ones where a column of Z is a copy of a term's column, shape (columns, q)."""
+        copies = [place for member in self.members for place in member.place.T]
+        made = np.zeros((len(copies), self.columns))
+        for row, place in enumerate(copies):
+            made[row, place] = 1.0
+        return made
+
+
+def eliminate(factors: Sequence[Factor]) -> tuple[Level, ...]:
+    """Order grouping factors into a chain of levels, finest first."""
+    chain, crossed = _chain(factors)
+    steps = [_own_level(factor) for factor in chain]
+    if crossed:
+        steps.append(_crossed_level(chain[-1], crossed))
+    return _renumber(steps)
+
+
+def split_crossed(factors: Sequence[Factor], most: int) -> tuple[Factor, list[Factor]] | None:
+    """Return the factor to sweep and the others, if the last level would be wider than `most`."""
+    chain, crossed = _chain(factors)
+    if not crossed:
+        return None
+    parts, _ = _connected_parts([chain[-1], *crossed])
+    width = sum(_number_within(factor, parts)[1] * sum(factor.widths) for factor in crossed)
+    if width <= most:
+        return None
+    swept = max(factors, key=lambda factor: factor.size * sum(factor.widths))
+    return swept, [factor for factor in factors if factor is not swept]
+
+
+def _chain(factors: Sequence[Factor]) -> tuple[list[Factor], list[Factor]]:
+    order = sorted(factors, key=lambda f: (-f.size, f.terms))
+    chain: list[Factor] = [order[0]]
+    crossed: list[Factor] = []
+    for factor in order[1:]:
+        (chain if _is_nested(chain[-1], factor) else crossed).append(factor)
+    return chain, crossed
+
+
+def _first_rows(codes: Codes, size: int) -> Codes:
+    """One row of each group."""
+    rows = np.empty(size, dtype=np.int64)
+    rows[codes] = np.arange(len(codes))
+    return rows
+
+
+def _is_nested(fine: Factor, coarse: Factor) -> bool:
+    parent = coarse.codes[_first_rows(fine.codes, fine.size)]
+    return bool(np.array_equal(parent[fine.codes], coarse.codes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Step:
+    codes: Codes
+    size: int
+    columns: int
+    members: tuple[Member, ...]
+
+
+def _own_level(factor: Factor) -> _Step:
+    members, start = [], 0
+    for term, width in zip(factor.terms, factor.widths, strict=True):
+        place = np.arange(start, start + width, dtype=np.intp)[None]
+        members.append(Member(term=term, place=place, local=None))
+        start += width
+    return _Step(factor.codes, factor.size, start, tuple(members))
+
+
+def _crossed_level(finest: Factor, crossed: Sequence[Factor]) -> _Step:
+    """Return the crossed factors as one level over the connected parts of the design."""
+    codes, size = _connected_parts([finest, *crossed])
+    members, start = [], 0
+    for factor in crossed:
+        local, copies = _number_within(factor, codes)
+        for term, width in zip(factor.terms, factor.widths, strict=True):
+            place = start + np.arange(copies * width, dtype=np.intp).reshape(copies, width)
+            members.append(Member(term=term, place=place, local=local))
+            start += copies * width
+    return _Step(codes, size, start, tuple(members))
+
+
+def _connected_parts(factors: Sequence[Factor]) -> tuple[Codes, int]:
+    """Part of each row when groups of all factors that share a row are joined."""
+    first = factors[0]
+    offset = np.cumsum([0, *(factor.size for factor in factors)])
+    nodes = int(offset[-1])
+    rows = np.concatenate([first.codes] * (len(factors) - 1))
+    columns = np.concatenate(
+        [factor.codes + start for factor, start in zip(factors[1:], offset[1:], strict=False)]
+    )
+    graph = coo_array((np.ones(len(rows), dtype=np.int8), (rows, columns)), shape=(nodes, nodes))
+    count, part = connected_components(graph, directed=False)
+    return part[first.codes].astype(np.int64), int(count)
+
+
+def _number_within(factor: Factor, codes: Codes) -> tuple[Codes, int]:
+    """Return number the groups of a factor from 0 within each part."""
+    part = codes[_first_rows(factor.codes, factor.size)]
+    order = np.argsort(part, kind="stable")
+    starts = np.flatnonzero(np.r_[True, np.diff(part[order]) != 0])
+    run = np.diff(np.r_[starts, len(order)])
+    number = np.empty(factor.size, dtype=np.int64)
+    number[order] = np.arange(factor.size) - np.repeat(starts, run)
+    return number[factor.codes], int(run.max())
+
+
+def _renumber(steps: Sequence[_Step]) -> tuple[Level, ...]:
+    """Return number the groups so that those of one parent follow one another."""
+    levels: list[Level] = []
+    for step in reversed(steps):
+        rows = _first_rows(step.codes, step.size)
+        above = [level.codes[rows] for level in levels]
+        if above:
+            order = np.argsort(above[0], kind="stable")
+            rank = np.empty(step.size, dtype=np.int64)
+            rank[order] = np.arange(step.size)
+            codes, parents = rank[step.codes], tuple(parent[order] for parent in above)
+        else:
+            codes, parents = step.codes, ()
+        levels.insert(
+            0,
+            Level(
+                codes=codes,
+                size=step.size,
+                columns=step.columns,
+                members=step.members,
+                parents=parents,
+            ),
+        )
+    return tuple(levels)
+
+
+def merge_factors(
+    names: Sequence[frozenset[str]], codes: Sequence[Codes], widths: Sequence[int]
+) -> list[Factor]:
+    """Terms on the same grouping columns, in any order of the names, as one factor each."""
+    found: dict[frozenset[str], list[int]] = {}
+    for position, name in enumerate(names):
+        found.setdefault(name, []).append(position)
+    factors = []
+    for positions in found.values():
+        observed, dense = compress(codes[positions[0]], int(codes[positions[0]].max()) + 1)
+        factors.append(
+            Factor(
+                codes=dense,
+                size=len(observed),
+                terms=tuple(positions),
+                widths=tuple(widths[position] for position in positions),
+            )
+        )
+    return factors

@@ -1,0 +1,290 @@
+"""Sweeping the levels of a nested design: F, log det and their exact derivatives.
+
+With V = s2 (W^-1 + Z T Z'), all that the likelihood needs are two functions of the model
+parameters x (the strata's precisions w and the elements t of the relative covariances T)
+
+  F(x) = U' (W^-1 + Z T Z')^-1 U,    l(x) = log det(I + W^1/2 Z T Z' W^1/2).
+
+One level with blocks A = Z'WZ and C = Z'W [coarser Z | U] per group is swept out by
+
+  M = T (I + A T)^-1,   H = (I + T A)^-1,   N = A H,
+  [coarser blocks; F] -= C' M C summed over groups,     l += log det(I + A T),
+
+which never inverts T and so holds for singular T as well. T is linear in x, A and C are functions
+of the parameters of finer levels, and
+
+  dM = H dT H' - M dA M,     dH = -H dT N - M dA H,     dN = H' dA H - N dT N,
+  d2M_ij = X_ij + X_ij' - M d2A_ij M,     X_ij = dH_j dT_i H' - dM_j dA_i M,
+  dl = tr(N dT) + tr(M dA),     d2l_ij = tr(dN_j dT_i) + tr(dM_j dA_i) + tr(M d2A_ij).
+
+(The criterion is that of Lindstrom & Bates 1988, J Am Stat Assoc 83, 1014-1022, and Bates et al.
+2015; the derivatives follow by differentiating M.) Parameters are ordered from the finest level
+up, so a level sees a prefix of them: first those of finer levels (A and C move), then its own (T
+moves).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial, reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qsmstats.mixed.criterion.covariance import lower_triangle
+from qsmstats.mixed.criterion.crossproducts import Bins, CrossProducts, LevelProducts
+from qsmstats.mixed.criterion.derivatives import Jet, constant, product, weighted
+
+__all__ = ["evaluate", "invert"]
+
+Matrix = NDArray[np.float64]
+Starts = Sequence[NDArray[np.intp]]
+
+# Bytes of one work array of a sweep; larger levels are swept in blocks of groups.
+_BLOCK_BYTES = 1 << 24
+# Inner dimension up to which products of small matrices are written out.
+_SMALL = 4
+
+
+def evaluate(products: CrossProducts, x: Matrix) -> tuple[Jet, Jet]:
+    """F, shape (k, k), and l, shape (), at the model parameters x = (w, t).
+
+    Parameters
+    ----------
+    products
+        Cross-products of the data.
+    x
+        Precisions of all strata but the first, then the elements of T level by level.
+    """
+    strata = len(products.total) - 1
+    ratios, own = x[:strata], _split(x[strata:], products.levels)
+    total = weighted(products.total, ratios)
+    logdet = weighted(np.zeros(strata + 1), ratios)
+    blocks = [weighted(level.blocks, ratios) for level in products.levels]
+    for index, level in enumerate(products.levels):
+        coarser = products.levels[index + 1 :]
+        if index == 0 and products.bins is not None:
+            parts, sides, added = _sweep_bins(products.bins, level, own[0])
+        else:
+            parts, sides, added = _sweep_level(level, blocks[index], own[index], coarser)
+        blocks[index + 1 :] = [
+            block.minus(part) for block, part in zip(blocks[index + 1 :], parts, strict=True)
+        ]
+        total, logdet = total.minus(sides), logdet.plus(added)
+    return total, logdet
+
+
+def _split(t: Matrix, levels: Sequence[LevelProducts]) -> list[Matrix]:
+    return np.split(t, np.cumsum([len(level.basis) for level in levels])[:-1])
+
+
+def _sweep_bins(bins: Bins, level: LevelProducts, t: Matrix) -> tuple[list[Jet], Jet, Jet]:
+    """Sweep the finest level by its bins; no parameter has moved it before."""
+    m, each = invert(constant(bins.shapes), t[:, None], level.basis)
+    logdet = each.map(lambda a: a @ bins.counts)
+    rows, columns = lower_triangle(level.columns)
+    m = m.map(lambda a: a[..., rows, columns, :])
+    sides = m.map(lambda a: np.tensordot(a, bins.total, axes=([-2, -1], [0, 3])))
+    spread = m.map(lambda a: a[..., bins.cell_shapes])
+    parts = [
+        spread.map(partial(_sum_cells, cells=cells, starts=starts))
+        for cells, starts in zip(bins.cells, bins.cell_starts, strict=True)
+    ]
+    return parts, sides, logdet
+
+
+def _sum_cells(m: Matrix, cells: Matrix, starts: NDArray[np.intp]) -> Matrix:
+    """Sum of M times products over the cells of each parent, shape (..., q_up, r_up, parents)."""
+    weighted_cells = sum(m[..., h, None, None, :] * cells[h] for h in range(len(cells)))
+    return np.add.reduceat(weighted_cells, starts, axis=-1)
+
+
+def _sweep_level(
+    level: LevelProducts, block: Jet, t: Matrix, coarser: Sequence[LevelProducts]
+) -> tuple[list[Jet], Jet, Jet]:
+    """Sweep a level group by group, in blocks of groups that bound the memory."""
+    pieces = [
+        _sweep_groups(level, block.map(partial(_groups, inside=inside)), t, coarser, starts)
+        for inside, starts in _blocks_of_groups(level, block, len(t))
+    ]
+    parts = [_join(column) for column in zip(*(piece[0] for piece in pieces), strict=True)]
+    sides = reduce(Jet.plus, (piece[1] for piece in pieces))
+    return parts, sides, reduce(Jet.plus, (piece[2] for piece in pieces))
+
+
+def _groups(a: Matrix, inside: slice) -> Matrix:
+    return a[..., inside]
+
+
+def _sweep_groups(
+    level: LevelProducts, block: Jet, t: Matrix, coarser: Sequence[LevelProducts], starts: Starts
+) -> tuple[list[Jet], Jet, Jet]:
+    own = block.map(lambda a: a[..., : level.columns, :])
+    right = block.map(lambda a: a[..., level.columns :, :])
+    m, each = invert(own, t[:, None], level.basis)
+    logdet = each.map(lambda a: a.sum(axis=-1))
+    swept = product(m, right, _multiply)
+    parts, offset = [], 0
+    for upper, first in zip(coarser, starts, strict=True):
+        parts.append(_to_parents(right, swept, offset, upper.columns, first))
+        offset += upper.columns
+    sides = product(_from(right, offset), _from(swept, offset), _sum_groups)
+    return parts, sides, logdet
+
+
+def _from(jet: Jet, column: int) -> Jet:
+    return jet.map(lambda a: a[..., column:, :])
+
+
+def _to_parents(right: Jet, swept: Jet, offset: int, width: int, starts: NDArray[np.intp]) -> Jet:
+    """C'MC for the columns of one coarser level, summed over the groups of each parent."""
+    rows = right.map(lambda a: a[..., offset : offset + width, :])
+    each = product(rows, _from(swept, offset), _multiply_transposed)
+    return each.map(lambda a: np.add.reduceat(a, starts, axis=-1))
+
+
+def _join(pieces: Sequence[Jet]) -> Jet:
+    if len(pieces) == 1:
+        return pieces[0]
+    return Jet(
+        value=np.concatenate([piece.value for piece in pieces], axis=-1),
+        first=np.concatenate([piece.first for piece in pieces], axis=-1),
+        second=np.concatenate([piece.second for piece in pieces], axis=-1),
+    )
+
+
+def _blocks_of_groups(level: LevelProducts, block: Jet, own: int) -> Iterator[tuple[slice, Starts]]:
+    """Slices of groups that break only between parents of every coarser level.
+
+    The coarsest level's parents contain those of all others, so a break between them is one
+    between all.
+    """
+    m = len(block.first) + own
+    per_group = 8 * block.value.shape[0] * block.value.shape[1] * (m * (m + 1) // 2 + 1)
+    most = max(int(_BLOCK_BYTES / per_group), 1)
+    if level.size <= most:
+        yield slice(None), level.starts
+        return
+    breaks = level.starts[-1] if level.starts else np.arange(level.size)
+    start = 0
+    while start < level.size:
+        later = breaks[(breaks > start) & (breaks <= start + most)]
+        following = breaks[breaks > start]
+        stop = int(later[-1] if len(later) else following[0] if len(following) else level.size)
+        if start + most >= level.size:
+            stop = level.size
+        yield (
+            slice(start, stop),
+            [s[(s >= start) & (s < stop)] - start for s in level.starts],
+        )
+        start = stop
+
+
+def invert(a: Jet, t: Matrix, basis: Matrix) -> tuple[Jet, Jet]:
+    """M = T (I + A T)^-1, shape (q, q, G), and log det(I + A T), shape (G,), of every group.
+
+    Parameters
+    ----------
+    a
+        A, shape (q, q, G), as a function of the parameters of finer levels.
+    t, basis
+        T = sum_k t_k basis[k]; shapes (own, 1), or (own, G) where groups differ in T, and
+        (own, q, q).
+    """
+    relative = np.tensordot(basis, t, axes=(0, 0))
+    h, logdet = _inverse(_plus_identity(_multiply(relative, a.value)))
+    m = _multiply(h, relative)
+    n = _multiply(a.value, h)
+    steps = basis[..., None]
+    d = _Derivatives(a=a, m=m, h=h, n=n, steps=steps)
+    own_first = _multiply(_multiply(h, steps), _transpose(h))
+    first_m = np.concatenate([-_multiply(_multiply(m, a.first), m), own_first])
+    first_l = np.concatenate([_trace(m, a.first), _trace(n, steps)])
+    second = [d.second(first_m, j) for j in range(len(first_m))]
+    size = m.shape
+    second_m = np.concatenate([np.empty((0, *size)), *(s[0] for s in second)])
+    second_l = np.concatenate([np.empty((0, size[-1])), *(s[1] for s in second)])
+    return (
+        Jet(value=m, first=first_m, second=second_m),
+        Jet(value=logdet, first=first_l, second=second_l),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Derivatives:
+    """What the second derivatives of one level are made of."""
+
+    a: Jet
+    m: Matrix
+    h: Matrix
+    n: Matrix
+    steps: Matrix
+
+    def second(self, first_m: Matrix, j: int) -> tuple[Matrix, Matrix]:
+        """Second derivatives of M and of log det for the pairs (i, j), i <= j."""
+        lower = len(self.a.first)
+        below = self.a.first[: min(j + 1, lower)]
+        x = -_multiply(_multiply(first_m[j], below), self.m)
+        logdet = _trace(first_m[j], below)
+        if j < lower:
+            start = j * (j + 1) // 2
+            curved = self.a.second[start : start + j + 1]
+            made = x + _transpose(x) - _multiply(_multiply(self.m, curved), self.m)
+            return made, logdet + _trace(self.m, curved)
+        step = self.steps[j - lower]
+        own = self.steps[: j - lower + 1]
+        moved = -_multiply(_multiply(self.h, step), self.n)
+        x = np.concatenate([x, _multiply(_multiply(moved, own), _transpose(self.h))])
+        bent = -_multiply(_multiply(self.n, step), self.n)
+        return x + _transpose(x), np.concatenate([logdet, _trace(bent, own)])
+
+
+def _multiply(a: Matrix, b: Matrix) -> Matrix:
+    """Products of small matrices, group by group: (.., q, s, G) x (.., s, r, G)."""
+    inner = a.shape[-2]
+    if inner <= _SMALL:
+        made = a[..., :, 0, None, :] * b[..., None, 0, :, :]
+        for s in range(1, inner):
+            made += a[..., :, s, None, :] * b[..., None, s, :, :]
+        return made
+    made = np.moveaxis(a, -1, -3) @ np.moveaxis(b, -1, -3)
+    return np.ascontiguousarray(np.moveaxis(made, -3, -1))
+
+
+def _multiply_transposed(a: Matrix, b: Matrix) -> Matrix:
+    """Products a'b group by group: (.., s, q, G), (.., s, r, G) -> (.., q, r, G)."""
+    return _multiply(_transpose(a), b)
+
+
+def _sum_groups(a: Matrix, b: Matrix) -> Matrix:
+    """Products a'b summed over the groups: (.., q, k, G), (.., q, k, G) -> (.., k, k)."""
+    total: Matrix = (a @ b.swapaxes(-1, -2)).sum(axis=-3)
+    return total
+
+
+def _transpose(a: Matrix) -> Matrix:
+    return a.swapaxes(-3, -2)
+
+
+def _trace(a: Matrix, b: Matrix) -> Matrix:
+    """tr(ab) of every group: (.., q, s, G), (.., s, q, G) -> (.., G)."""
+    trace: Matrix = np.einsum("...ijg,...jig->...g", a, b)
+    return trace
+
+
+def _plus_identity(a: Matrix) -> Matrix:
+    return a + np.eye(len(a))[..., None]
+
+
+def _inverse(b: Matrix) -> tuple[Matrix, Matrix]:
+    """Inverse, shape (q, q, G), and log determinant, shape (G,), of I + T A."""
+    if len(b) == 1:
+        return 1.0 / b, np.log(b[0, 0])
+    if len(b) == 2:
+        determinant = b[0, 0] * b[1, 1] - b[0, 1] * b[1, 0]
+        adjugate = np.array([[b[1, 1], -b[0, 1]], [-b[1, 0], b[0, 0]]])
+        return adjugate / determinant, np.log(determinant)
+    stacked = np.moveaxis(b, -1, 0)
+    inverse = np.ascontiguousarray(np.moveaxis(np.linalg.inv(stacked), 0, -1))
+    return inverse, np.linalg.slogdet(stacked)[1]

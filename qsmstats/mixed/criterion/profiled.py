@@ -1,0 +1,216 @@
+"""The profiled REML and ML criterion with exact gradient and Hessian.
+
+With F(x) = U'(V/s2)^-1 U and l(x) = log det of the relative covariance (see `sweeps`), U = [X | y],
+
+  nu = n - p (REML) or n (ML),    r2 = F_yy - F_yX F_XX^-1 F_Xy,
+  b  = F_XX^-1 F_Xy,              s2 = r2 / nu,
+  f  = l + [REML: log det F_XX] + nu (1 + log(2 pi r2 / nu))
+
+is -2 log likelihood, profiled over b and s2 (Bates et al. 2015, equations 39 and 42). With
+v = (-b, 1), so that r2 = v'F v,
+
+  dr2 = v' dF v,     d2r2_ij = v' d2F_ij v - 2 (dF_i v)_X' F_XX^-1 (dF_j v)_X.
+
+The parameters x are functions of the free parameters theta (see `covariance`); the chain rule
+carries gradient and Hessian over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import cho_factor, cho_solve
+
+from qsmstats.errors import NotIdentifiedError
+from qsmstats.mixed.criterion.covariance import Parametrisation
+from qsmstats.mixed.criterion.derivatives import Jet
+
+__all__ = ["Objective", "Point", "Profile", "profile"]
+
+Matrix = NDArray[np.float64]
+
+REPRODUCED = (
+    "the random effects reproduce the outcome to within rounding: no residual variance is left; "
+    "remove a random term"
+)
+
+# Residual variance, in units of the outcome's, below which differences of squares hold no digits.
+_NOTHING_LEFT = 1e-13
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """The criterion at given model parameters x, with what inference needs of it.
+
+    Attributes
+    ----------
+    value
+        f, on the scale of the cross-products.
+    gradient, hessian
+        df/dx and d2f/dx2, shapes (m,) and (m, m).
+    estimates
+        b, shape (p,).
+    inverse
+        F_XX^-1, shape (p, p).
+    rss
+        r2, the penalised residual sum of squares.
+    degrees
+        nu.
+    total, logdet
+        F and l with their derivatives.
+    rss_first, rss_second
+        Derivatives of r2, shapes (m,) and (m, m).
+    curve_first, curve_second
+        Derivatives of l [+ log det F_XX], shapes (m,) and (m, m).
+    """
+
+    value: float
+    gradient: Matrix
+    hessian: Matrix
+    estimates: Matrix
+    inverse: Matrix
+    rss: float
+    degrees: int
+    total: Jet
+    logdet: Jet
+    rss_first: Matrix
+    rss_second: Matrix
+    curve_first: Matrix
+    curve_second: Matrix
+
+
+def profile(total: Jet, logdet: Jet, n: int, *, reml: bool, rank: int) -> Profile:
+    """Profile the criterion over the fixed effects and the residual variance.
+
+    Parameters
+    ----------
+    total, logdet
+        F, shape (p + 1, p + 1), and l.
+    n
+        Number of rows.
+    reml
+        REML or ML.
+    rank
+        Number of fixed effects p.
+    """
+    p = rank
+    first, second = total.first, total.second_matrix()
+    factor = cho_factor(total.value[:p, :p], lower=True, check_finite=False)
+    inverse = cho_solve(factor, np.eye(p), check_finite=False)
+    estimates = inverse @ total.value[:p, p]
+    v = np.r_[-estimates, 1.0]
+    moved = first @ v
+    rss = float(v @ total.value @ v)
+    rss_first = moved @ v
+    rss_second = second @ v @ v - 2.0 * moved[:, :p] @ inverse @ moved[:, :p].T
+    curve, curve_first, curve_second = (
+        float(logdet.value),
+        logdet.first,
+        logdet.second_matrix(),
+    )
+    if reml:
+        curve += 2.0 * float(np.log(np.diag(factor[0])).sum())
+        pushed = inverse @ first[:, :p, :p]
+        curve_first = curve_first + np.einsum("aii->a", pushed)
+        curve_second = (
+            curve_second
+            + np.einsum("ij,abji->ab", inverse, second[:, :, :p, :p])
+            - np.einsum("aij,bji->ab", pushed, pushed)
+        )
+    degrees = n - p if reml else n
+    return Profile(
+        value=curve + degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees)),
+        gradient=curve_first + degrees * rss_first / rss,
+        hessian=curve_second
+        + degrees * (rss_second / rss - np.outer(rss_first, rss_first) / rss**2),
+        estimates=estimates,
+        inverse=inverse,
+        rss=rss,
+        degrees=degrees,
+        total=total,
+        logdet=logdet,
+        rss_first=rss_first,
+        rss_second=rss_second,
+        curve_first=curve_first,
+        curve_second=curve_second,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """The criterion at free parameters.
+
+    Attributes
+    ----------
+    theta
+        Free parameters (log ratios, Cholesky elements), shape (m,).
+    value
+        The criterion.
+    gradient, hessian
+        In theta, shapes (m,) and (m, m).
+    profile
+        The profile at x(theta).
+    """
+
+    theta: Matrix
+    value: float
+    gradient: Matrix
+    hessian: Matrix
+    profile: Profile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """The criterion as a function of the free parameters.
+
+    Attributes
+    ----------
+    evaluate
+        x -> F, l with derivatives.
+    parametrisation
+        theta -> x.
+    counts
+        Rows of each residual stratum but the first, shape (strata - 1,).
+    n, rank
+        Rows and fixed effects.
+    reml
+        REML or ML.
+    """
+
+    evaluate: Callable[[Matrix], tuple[Jet, Jet]]
+    parametrisation: Parametrisation
+    counts: Matrix
+    n: int
+    rank: int
+    reml: bool
+
+    def at(self, theta: Matrix) -> Point:
+        """Evaluate the criterion with gradient and Hessian.
+
+        Raises
+        ------
+        NotIdentifiedError
+            If no residual variance is left.
+        """
+        x = self.parametrisation.values(theta)
+        total, logdet = self.evaluate(x)
+        try:
+            made = profile(total, logdet, self.n, reml=self.reml, rank=self.rank)
+        except np.linalg.LinAlgError:
+            raise NotIdentifiedError(REPRODUCED) from None
+        if not made.rss > _NOTHING_LEFT * made.degrees:
+            raise NotIdentifiedError(REPRODUCED)
+        first, second = self.parametrisation.derivatives(theta)
+        # log det V holds -sum_s n_s log w_s, which is 2 lambda_s n_s: linear in theta.
+        strata = len(self.counts)
+        constant = 2.0 * np.pad(self.counts, (0, len(theta) - strata))
+        return Point(
+            theta=theta,
+            value=made.value + float(constant @ theta),
+            gradient=first.T @ made.gradient + constant,
+            hessian=first.T @ made.hessian @ first + np.tensordot(made.gradient, second, axes=1),
+            profile=made,
+        )

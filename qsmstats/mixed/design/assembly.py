@@ -1,0 +1,238 @@
+"""From a formula and a data frame to the numbers that the optimiser needs.
+
+The fixed columns are replaced by an orthogonal basis Q (X = Q R), the outcome by its residual
+after regression on Q in units of its own size, and the columns of each random term by Z S^-1,
+S from their pooled cross-product. None of this changes the model; it makes the criterion
+independent of units and origins of the variables, and the optimiser's start (identity matrices)
+a sensible one for any data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
+from qsmstats.mixed.design.frame import ModelFrame, model_frame
+from qsmstats.mixed.design.grouping import Grouping, coded_column, grouping
+from qsmstats.mixed.design.identifiability import check_absorbed, check_groups, check_rows, whiten
+from qsmstats.mixed.design.layout import Layout, Problem, RandomColumns, Residuals
+from qsmstats.mixed.design.matrices import fixed_design, random_design
+from qsmstats.mixed.formula.language import ParsedFormula
+from qsmstats.mixed.formula.terms import Terms, evaluate, read_terms
+
+__all__ = ["NOTHING_LEFT", "assemble", "attach_outcome", "lay_out"]
+
+Matrix = NDArray[np.float64]
+Codes = NDArray[np.int64]
+
+# Share of the outcome that the fixed part must leave for a variance to be estimable in doubles.
+NOTHING_LEFT = 1e-12
+
+
+def assemble(
+    parsed: ParsedFormula,
+    data: pd.DataFrame,
+    contrasts: Mapping[str, str],
+    weights: Sequence[str],
+) -> Problem:
+    """Bring a model onto its data.
+
+    Parameters
+    ----------
+    parsed
+        The formula.
+    data
+        One row per observation.
+    contrasts
+        Column -> name of its contrasts.
+    weights
+        Columns of residual weights: numbers are prior weights, categories have a residual
+        variance per level.
+
+    Raises
+    ------
+    FormulaError, InvalidDataError
+        If the formula or the data cannot be used.
+    NotIdentifiedError
+        If the design cannot tell the parameters apart.
+    """
+    columns = _columns(data)
+    response = read_terms(f"0 + {_as_term(parsed.response, columns)}", columns)
+    layout = _lay_out(parsed, data, contrasts, weights, [response])
+    return attach_outcome(layout, _response(response, layout.frame, parsed.response), parsed)
+
+
+def lay_out(
+    parsed: ParsedFormula,
+    data: pd.DataFrame,
+    contrasts: Mapping[str, str],
+    weights: Sequence[str],
+) -> Layout:
+    """Bring all of a model but its outcome onto its rows; parameters and errors as `assemble`."""
+    return _lay_out(parsed, data, contrasts, weights, [])
+
+
+def attach_outcome(layout: Layout, outcome: Matrix, parsed: ParsedFormula) -> Problem:
+    """Join an outcome, shape (n,), to the rows of a layout.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the fixed part reproduces the outcome.
+    """
+    reduced, scale, projection = _reduce(outcome, layout.basis, parsed.response)
+    return Problem(
+        **{field.name: getattr(layout, field.name) for field in fields(Layout)},
+        response=outcome,
+        reduced=reduced,
+        scale=scale,
+        projection=projection,
+    )
+
+
+def _columns(data: pd.DataFrame) -> list[object]:
+    if not isinstance(data, pd.DataFrame):
+        raise UsageError(f"data must be a pandas DataFrame, not {type(data).__name__}")
+    return list(data.columns)
+
+
+def _lay_out(
+    parsed: ParsedFormula,
+    data: pd.DataFrame,
+    contrasts: Mapping[str, str],
+    weights: Sequence[str],
+    response: Sequence[Terms],
+) -> Layout:
+    columns = _columns(data)
+    fixed = read_terms(parsed.fixed, columns, contrasts)
+    random = [read_terms(term.expression, columns, contrasts) for term in parsed.random]
+    frame = _frame(data, [*response, fixed, *random], parsed, weights)
+    residuals = _residuals(frame, weights)
+    design, basis, root = fixed_design(fixed, frame)
+    n = len(frame.data)
+    check_rows(design, n)
+    groups = _groupings(parsed, frame)
+    effects = tuple(
+        _random_columns(term.label, terms, *groups[term.group], frame)
+        for term, terms in zip(parsed.random, random, strict=True)
+    )
+    check_groups(effects, n)
+    check_absorbed(effects, basis)
+    return Layout(
+        frame=frame,
+        fixed=design,
+        random=effects,
+        residuals=residuals,
+        basis=basis,
+        root=root,
+        notes=tuple(_notes(frame, effects)),
+    )
+
+
+def _notes(frame: ModelFrame, random: Sequence[RandomColumns]) -> list[str]:
+    made = [
+        f"column '{name}': levels without rows were dropped ({', '.join(map(str, levels))})"
+        for name, levels in frame.empty_levels.items()
+    ]
+    seen: dict[tuple[frozenset[str], str], str] = {}
+    for part in random:
+        for name in part.design.names:
+            key = (frozenset(part.design.grouping.names), name)
+            if key in seen:
+                made.append(
+                    f"{part.design.label} repeats '{name}' of {seen[key]}: only the sum of their "
+                    "variances is identified"
+                )
+            seen.setdefault(key, part.design.label)
+    return made
+
+
+def _as_term(response: str, columns: Sequence[object]) -> str:
+    """Return a response that is a column's name as it stands, however it is spelled."""
+    if response in columns and not response.isidentifier():
+        return f"`{response}`"
+    return response
+
+
+def _frame(
+    data: pd.DataFrame, parts: Sequence[Terms], parsed: ParsedFormula, weights: Sequence[str]
+) -> ModelFrame:
+    names = [name for part in parts for name in part.variables]
+    plain = {name for part in parts for name in set(part.variables) - part.factors}
+    factors = {name for part in parts for name in part.factors} - plain
+    groups = dict.fromkeys(name for term in parsed.random for name in term.group)
+    return model_frame(data, [*names, *weights], list(groups), factors)
+
+
+def _response(terms: Terms, frame: ModelFrame, text: str) -> Matrix:
+    for name in terms.variables:
+        if frame.variables[name].levels is not None:
+            raise InvalidDataError(
+                f"the outcome '{text}' needs numbers, but column '{name}' holds categories; "
+                "name a column of numbers"
+            )
+    values = evaluate(terms.formula, frame.data)[0]
+    if values.shape[1] != 1:
+        raise InvalidDataError(f"the outcome '{text}' makes {values.shape[1]} columns; name one")
+    return values[:, 0].copy()
+
+
+def _residuals(frame: ModelFrame, weights: Sequence[str]) -> Residuals:
+    numbers = [name for name in weights if frame.variables[name].levels is None]
+    categories = [name for name in weights if name not in numbers]
+    if len(numbers) > 1 or len(categories) > 1:
+        raise UsageError(
+            f"weights={list(weights)}; give at most one column of numbers and one of categories"
+        )
+    prior = frame.data[numbers[0]].to_numpy() if numbers else None
+    if prior is not None and not np.all(prior > 0):
+        raise InvalidDataError(
+            f"column '{numbers[0]}' holds weights at or below zero in {int((prior <= 0).sum())} "
+            "rows; a weight is a positive precision (drop rows that should not count)"
+        )
+    column = categories[0] if categories else None
+    levels = () if column is None else frame.variables[column].levels or ()
+    return Residuals(
+        column=column,
+        levels=levels,
+        codes=None if column is None else np.asarray(frame.data[column].cat.codes, dtype=np.int64),
+        weight_column=numbers[0] if numbers else None,
+        prior=prior,
+    )
+
+
+def _reduce(y: Matrix, basis: Matrix, text: str) -> tuple[Matrix, float, Matrix]:
+    """Return the outcome less its regression on the fixed part, in units of its size."""
+    size = float(np.sqrt(np.mean(y**2)))
+    projection = basis.T @ y / len(y)
+    rest = y - basis @ projection
+    again = basis.T @ rest / len(y)
+    rest -= basis @ again
+    scale = float(np.sqrt(np.mean(rest**2)))
+    if scale <= NOTHING_LEFT * size or size == 0.0:
+        what = "constant" if np.ptp(y) == 0.0 else "reproduced exactly by the fixed part"
+        raise NotIdentifiedError(
+            f"the outcome '{text}' is {what}: there is no variance to divide; choose another"
+        )
+    return rest / scale, scale, projection + again
+
+
+def _groupings(
+    parsed: ParsedFormula, frame: ModelFrame
+) -> dict[tuple[str, ...], tuple[Grouping, Codes]]:
+    names = dict.fromkeys(name for term in parsed.random for name in term.group)
+    columns = {name: coded_column(frame.data[name]) for name in names}
+    return {group: grouping(group, columns) for group in {term.group for term in parsed.random}}
+
+
+def _random_columns(
+    label: str, terms: Terms, groups: Grouping, codes: Codes, frame: ModelFrame
+) -> RandomColumns:
+    design, values = random_design(label, terms, groups, frame)
+    basis = whiten(design, values)
+    return RandomColumns(design=design, codes=codes, columns=basis.q, whitener=basis.r)

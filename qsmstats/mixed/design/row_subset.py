@@ -1,0 +1,77 @@
+"""Some of the rows of a model, with their groups once or in several copies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qsmstats.errors import NotIdentifiedError
+from qsmstats.mixed.design.identifiability import check_absorbed, check_groups, check_rows, whiten
+from qsmstats.mixed.design.independent_columns import independent_columns
+from qsmstats.mixed.design.layout import Layout, RandomColumns, Residuals
+
+__all__ = ["take_rows"]
+
+Codes = NDArray[np.int64]
+
+
+def take_rows(layout: Layout, rows: Codes, copies: Codes | None = None) -> Layout:
+    """Return the layout of some of the rows, as if the model had been given these alone.
+
+    Parameters
+    ----------
+    layout
+        A layout of n rows.
+    rows
+        Positions of the rows, shape (m,); a row may come several times.
+    copies
+        Which copy of its groups each of these rows belongs to, shape (m,): groups of different
+        copies are different groups.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If these rows cannot tell the parameters apart.
+    """
+    fixed = independent_columns(layout.basis[rows])
+    if len(fixed.dropped):
+        names = ", ".join(layout.fixed.names[index] for index in fixed.dropped)
+        raise NotIdentifiedError(
+            f"the {len(rows)} rows left cannot estimate {names}: fit this outcome by itself, or "
+            "take what they cannot tell apart out of the model"
+        )
+    made = replace(
+        layout,
+        random=tuple(_take_random(part, rows, copies) for part in layout.random),
+        residuals=_take_residuals(layout.residuals, rows),
+        basis=fixed.q,
+        root=fixed.r @ layout.root,
+    )
+    check_rows(made.fixed, len(rows))
+    check_groups(made.random, len(rows))
+    check_absorbed(made.random, made.basis)
+    return made
+
+
+def _take_random(part: RandomColumns, rows: Codes, copies: Codes | None) -> RandomColumns:
+    codes = part.codes[rows]
+    if copies is not None:
+        codes = np.unique(copies * (part.codes.max() + 1) + codes, return_inverse=True)[1]
+    basis = whiten(part.design, part.columns[rows])
+    return replace(part, codes=codes, columns=basis.q, whitener=basis.r @ part.whitener)
+
+
+def _take_residuals(residuals: Residuals, rows: Codes) -> Residuals:
+    codes, prior = residuals.codes, residuals.prior
+    if codes is not None and len(np.unique(codes[rows])) < len(residuals.levels):
+        raise NotIdentifiedError(
+            f"a level of '{residuals.column}' has no row left, so its residual variance cannot be "
+            "estimated; leave weights out, or give each level more rows"
+        )
+    return replace(
+        residuals,
+        codes=None if codes is None else codes[rows],
+        prior=None if prior is None else prior[rows],
+    )

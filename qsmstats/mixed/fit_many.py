@@ -1,0 +1,240 @@
+"""The same model for many columns: every feature, every layer of a profile.
+
+Columns go through the batch (`batch`) together; where a column has missing values only its own
+rows are left out. p-values are adjusted over the outcomes: the family is one term (or contrast)
+over all outcomes, because the question asked of many is in which of them this effect is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from qsmstats.errors import FormulaError, InvalidDataError, UsageError
+from qsmstats.mixed.batch.result import BatchFit, BatchWald
+from qsmstats.mixed.fit import Likelihood
+from qsmstats.mixed.formula.language import parse_formula
+from qsmstats.mixed.formula.terms import evaluate, read_terms
+from qsmstats.mixed.inference.multiplicity import Adjustment, adjust_p_values, check_adjustment
+from qsmstats.mixed.inference.wald import METHODS, Method
+from qsmstats.mixed.model import MixedModel
+from qsmstats.parallel import Progress
+
+__all__ = ["PLACEHOLDER", "ManyFits", "fit_many"]
+
+Matrix = NDArray[np.float64]
+
+PLACEHOLDER = "outcome"
+"""Stands for the column in turn on the left side of a formula."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ManyFits:
+    """One model fitted to many columns.
+
+    Attributes
+    ----------
+    coefficients
+        One row for each outcome and term: outcome, term, estimate, std_error, df, statistic,
+        p_value, p_adjusted, conf_low, conf_high, adjust, df_method, n_obs, converged, singular,
+        note (why an outcome could not be fitted).
+    outcomes
+        One row for each outcome: outcome, n_obs, criterion, sigma, converged, singular,
+        refitted_singly, note.
+    variances
+        Standard deviations and correlations: outcome and one column each.
+    fits
+        The fits themselves.
+    """
+
+    coefficients: pd.DataFrame
+    outcomes: pd.DataFrame
+    variances: pd.DataFrame
+    fits: BatchFit
+
+
+def fit_many(
+    formula: str,
+    data: pd.DataFrame,
+    outcomes: Sequence[str],
+    *,
+    method: Likelihood = "reml",
+    weights: str | Sequence[str] | None = None,
+    contrasts: Mapping[str, str] | None = None,
+    df: Method = "satterthwaite",
+    adjust: Adjustment = "fdr_bh",
+    level: float = 0.95,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> ManyFits:
+    """Fit one model to many columns of a data frame.
+
+    Parameters
+    ----------
+    formula
+        ``"~ treatment * years + (1 | tree)"``, or with a left side in which ``outcome``
+        stands for the column in turn: ``"log(outcome) ~ ..."``.
+    data
+        One row per observation. Rows with a missing predictor, group or weight are left out for
+        all outcomes; a row in which an outcome is missing is left out for that outcome.
+    outcomes
+        Names of the columns.
+    method, weights, contrasts
+        As in `MixedModel`.
+    df
+        How degrees of freedom are found; Kenward and Roger's take some milliseconds an outcome.
+    adjust
+        "fdr_bh" (Benjamini-Hochberg), "holm", "bonferroni" or "none". The family is one term over
+        all outcomes; different terms are different questions and are not adjusted for each other.
+    level
+        Confidence level of the (unadjusted) limits.
+    jobs, progress
+        Processes; called with (tasks done, tasks in all).
+
+    Returns
+    -------
+    ManyFits
+
+    Raises
+    ------
+    UsageError
+        If an option is unknown or no outcome is named.
+    FormulaError
+        If a column does not exist or the left side does not hold ``outcome``.
+    InvalidDataError
+        If an outcome holds something else than numbers, or infinite values.
+    NotIdentifiedError
+        If the design cannot tell the parameters apart for any outcome.
+    """
+    _check(df, adjust, level, outcomes)
+    left, right = _sides(formula)
+    model = MixedModel(f"{left} ~ {right}", contrasts or {})
+    design = model.design(data, method=method, weights=weights)
+    values = np.column_stack(
+        [_outcome(left, data, name)[design.layout.frame.kept] for name in outcomes]
+    )
+    fits = design.fit_outcomes(values, jobs=jobs, progress=progress)
+    names = list(map(str, outcomes))
+    variances = fits.variances
+    variances.insert(0, "outcome", names)
+    return ManyFits(
+        coefficients=_coefficients(fits, names, df, adjust, level),
+        outcomes=_records(fits, names),
+        variances=variances,
+        fits=fits,
+    )
+
+
+def _check(df: str, adjust: str, level: float, outcomes: Sequence[str]) -> None:
+    if isinstance(outcomes, str) or not len(outcomes):
+        msg = f"outcomes={outcomes!r}; give a list of one or more columns"
+        raise UsageError(msg)
+    if len(set(outcomes)) < len(outcomes):
+        msg = "an outcome is named twice; name each once, or its p-value counts twice"
+        raise UsageError(msg)
+    if df not in METHODS:
+        msg = f"df={df!r} is none of {', '.join(METHODS)}; use one of them"
+        raise UsageError(msg)
+    if check_adjustment(adjust) == "tukey":
+        msg = "adjust='tukey' is for pairs of means; use 'fdr_bh', 'holm' or 'bonferroni'"
+        raise UsageError(msg)
+    if not 0.0 < level < 1.0:
+        msg = f"level={level!r} lies outside 0 to 1; give a share, as 0.95"
+        raise UsageError(msg)
+
+
+def _sides(formula: str) -> tuple[str, str]:
+    left, tilde, right = formula.partition("~")
+    if not tilde:
+        msg = f"'{formula}' has no '~'; write '~ predictors + (1 | group)'"
+        raise FormulaError(msg)
+    left = left.strip() or PLACEHOLDER
+    parsed = parse_formula(f"{left} ~ {right}")
+    if PLACEHOLDER not in read_terms(f"0 + {parsed.response}", [PLACEHOLDER]).variables:
+        msg = (
+            f"the left side '{left}' names one column; write '~ {right.strip()}', or use "
+            f"'{PLACEHOLDER}' in its place, as in 'log({PLACEHOLDER}) ~ ...'"
+        )
+        raise FormulaError(msg)
+    return left, right
+
+
+def _outcome(left: str, data: pd.DataFrame, name: str) -> Matrix:
+    if name not in data.columns:
+        msg = f"the data have no column '{name}' to use as an outcome; correct the name"
+        raise FormulaError(msg)
+    column = data[name]
+    if not pd.api.types.is_numeric_dtype(column.dtype) or column.dtype == bool:
+        msg = (
+            f"the outcome '{name}' needs numbers, but its column holds {column.dtype}; name another"
+        )
+        raise InvalidDataError(msg)
+    values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+    if np.isinf(values).any():
+        row = int(np.flatnonzero(np.isinf(values))[0])
+        msg = f"the outcome '{name}' is infinite in row {row}; correct it or mark it as missing"
+        raise InvalidDataError(msg)
+    known = ~np.isnan(values)
+    frame = pd.DataFrame({PLACEHOLDER: values[known]})
+    terms = read_terms(f"0 + {left}", [PLACEHOLDER])
+    try:
+        made = evaluate(terms.formula, frame)[0][:, 0] if known.any() else values[known]
+    except InvalidDataError as error:
+        msg = f"the outcome '{name}' as {PLACEHOLDER}: {error}"
+        raise InvalidDataError(msg) from None
+    whole = np.full(len(values), np.nan)
+    whole[known] = made
+    return whole
+
+
+def _coefficients(
+    fits: BatchFit, names: list[str], df: Method, adjust: Adjustment, level: float
+) -> pd.DataFrame:
+    tests = fits.wald(df=df)
+    half = stats.t.ppf(0.5 + level / 2.0, tests.df) * tests.std_error
+    p = len(fits.terms)
+    adjusted = np.column_stack([_adjusted(tests, term, adjust) for term in range(p)])
+    return pd.DataFrame(
+        {
+            "outcome": np.repeat(np.asarray(names, dtype=object), p),
+            "term": list(fits.terms) * len(names),
+            "estimate": tests.estimate.ravel(),
+            "std_error": tests.std_error.ravel(),
+            "df": tests.df.ravel(),
+            "statistic": tests.statistic.ravel(),
+            "p_value": tests.p_value.ravel(),
+            "p_adjusted": adjusted.ravel(),
+            "conf_low": (tests.estimate - half).ravel(),
+            "conf_high": (tests.estimate + half).ravel(),
+            "adjust": adjust,
+            "df_method": df,
+            "n_obs": np.repeat(fits.n_obs, p),
+            "converged": np.repeat(fits.converged, p),
+            "singular": np.repeat(fits.singular, p),
+            "note": np.repeat(np.asarray(fits.problems, dtype=object), p),
+        }
+    )
+
+
+def _adjusted(tests: BatchWald, term: int, adjust: Adjustment) -> Matrix:
+    return adjust_p_values(tests.statistic[:, term], tests.df[:, term], method=adjust)
+
+
+def _records(fits: BatchFit, names: list[str]) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "outcome": names,
+            "n_obs": fits.n_obs,
+            "criterion": fits.criterion,
+            "sigma": np.sqrt(fits.sigma2),
+            "converged": fits.converged,
+            "singular": fits.singular,
+            "refitted_singly": fits.refitted_singly,
+            "note": fits.problems,
+        }
+    )

@@ -1,0 +1,161 @@
+r"""What a design will tell, before there is an outcome: precision at stated parameters.
+
+With covariances :math:`\Sigma_k` and residual variance :math:`\sigma^2` given, so that
+:math:`V = \sigma^2 I + \sum_k Z_k \Sigma_k Z_k'`, the estimate of :math:`L\beta` has
+
+.. math:: v = L (X'V^{-1}X)^{-1} L', \qquad \nu = 2 v^2 / (g' W g),
+
+where :math:`g` is the gradient of :math:`v` in the variance parameters and :math:`W` the inverse of
+their expected REML information: Satterthwaite's degrees of freedom with the expected information
+in place of the observed one, which are Kenward and Roger's for one row (1997, Biometrics 53,
+983-997). In a balanced design they are exact: the comparison of the mean slopes of two groups of m
+gets 2 (m - 1). No data enter; an outcome is made up only because the criterion asks for one, and
+nothing here depends on it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from qsmstats.errors import NotIdentifiedError, UsageError
+from qsmstats.mixed.criterion.covariance import lower_factor
+from qsmstats.mixed.criterion.moments import Moments
+from qsmstats.mixed.inference.kenward_roger import KenwardRoger
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.model import MixedModel
+    from qsmstats.mixed.optimum.estimate import Engine
+
+__all__ = ["ExpectedDesign", "ExpectedInference", "expected_design", "expected_inference"]
+
+Matrix = NDArray[np.float64]
+
+OUTCOME = "outcome_to_come"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedInference:
+    """Standard error, in units of the outcome, and degrees of freedom of one linear function."""
+
+    std_error: float
+    df: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedDesign:
+    """A design ready to be asked about several sets of parameters.
+
+    Attributes
+    ----------
+    engine
+        The criterion of the model on the design.
+    row
+        The linear function in the kept fixed-effect columns, shape (p,).
+    """
+
+    engine: Engine
+    row: Matrix
+
+    def inference(self, covariances: Sequence[Matrix], sigma: float) -> ExpectedInference:
+        """Return the precision at given parameters; see `expected_inference`."""
+        moments = _moments(self.engine, _relative_factors(self.engine, covariances, sigma))
+        local = solve_triangular(moments.basis, self.row[:, None], trans=1).T
+        approximation = KenwardRoger(moments)
+        variance = float((local @ approximation.phi @ local.T)[0, 0])
+        df = float(approximation.rows(local)[1][0])
+        return ExpectedInference(std_error=float(sigma * np.sqrt(variance)), df=df)
+
+
+def expected_design(
+    model: MixedModel, data: pd.DataFrame, contrast: Mapping[str, float]
+) -> ExpectedDesign:
+    """Prepare a design; arguments and errors as in `expected_inference`."""
+    random = np.random.default_rng(0)
+    formula = f"{OUTCOME} ~ {model.formula.split('~', 1)[1]}"
+    filled = data.assign(**{OUTCOME: random.standard_normal(len(data))})
+    engine = replace(model, formula=formula).engine(filled)
+    return ExpectedDesign(engine=engine, row=_row(engine, contrast))
+
+
+def expected_inference(
+    model: MixedModel,
+    data: pd.DataFrame,
+    contrast: Mapping[str, float],
+    *,
+    covariances: Sequence[Matrix],
+    sigma: float,
+) -> ExpectedInference:
+    """Return the precision that a model will have for one linear function of its fixed effects.
+
+    Parameters
+    ----------
+    model
+        The model to be fitted; the outcome of its formula is not needed.
+    data
+        One row per planned observation.
+    contrast
+        Fixed-effect column -> weight.
+    covariances
+        Of the random terms, in the order of the formula, shape (q, q) each; may be singular.
+    sigma
+        Residual standard deviation, positive.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the design cannot tell the function, or the parameters of the model.
+    UsageError
+        If a covariance has another shape than its term.
+    """
+    return expected_design(model, data, contrast).inference(covariances, sigma)
+
+
+def _relative_factors(
+    engine: Engine, covariances: Sequence[Matrix], sigma: float
+) -> list[NDArray[np.float64]]:
+    widths = [part.columns.shape[1] for part in engine.problem.random]
+    shapes = [np.shape(covariance) for covariance in covariances]
+    if shapes != [(width, width) for width in widths]:
+        raise UsageError(
+            f"covariances have the shapes {shapes}; the random terms of the formula have "
+            f"{widths} columns, in this order"
+        )
+    return [lower_factor(_root(covariance) / sigma) for covariance in covariances]
+
+
+def _root(covariance: Matrix) -> Matrix:
+    """Return a square root, which exists for a singular covariance too."""
+    values, vectors = np.linalg.eigh(covariance)
+    root: Matrix = vectors * np.sqrt(np.maximum(values, 0.0))
+    return root
+
+
+def _moments(engine: Engine, factors: Sequence[Matrix]) -> Moments:
+    theta = engine.from_factors(factors, np.empty(0))
+    point = engine.objective.at(theta)
+    return Moments(
+        profile=point.profile,
+        parametrisation=engine.objective.parametrisation,
+        theta=theta,
+        basis=engine.problem.root,
+        scale=engine.problem.scale,
+        stratum_sizes=np.array([float(len(engine.problem.response))]),
+    )
+
+
+def _row(engine: Engine, contrast: Mapping[str, float]) -> Matrix:
+    names = engine.problem.fixed.names
+    unknown = [name for name in contrast if name not in names]
+    if unknown:
+        raise NotIdentifiedError(
+            f"the design cannot tell {', '.join(unknown)}: the column is absent, or depends on "
+            "others; it needs rows in which the column varies"
+        )
+    return np.array([float(contrast.get(name, 0.0)) for name in names])

@@ -1,0 +1,176 @@
+"""Hypotheses about the fixed effects: terms of types I, II and III, and contrasts by name.
+
+Type I: with X = Q R, R made unit triangular, the rows of R that belong to the term: the term after
+those before it. Type II: the same with the columns ordered so that terms which contain the term
+come last. (lmerTest also sets entries of R below 1e-6 to zero, whatever the units; here none are.)
+Type III, as SAS and lmerTest (Kuznetsova et al. 2017, J Stat Softw 82(13), section 4): let X_c have
+all indicator columns of every factor in every term, and X M = X_c, so that b = M b_c and row i of M
+is coefficient i as an estimable function of b_c. A term's rows, made orthogonal to those of the
+terms that contain it, are its hypothesis. In a design without empty cells these are the hypotheses
+of sum-to-zero coding.
+
+A term contains another if both involve the same numbers and its categories include the other's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.design.matrices import DesignTerm
+from qsmstats.mixed.formula.terms import evaluate
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.model import MixedFit
+
+__all__ = ["named_contrasts", "term_hypotheses"]
+
+Matrix = NDArray[np.float64]
+
+# Rows that usually suffice to express one coding of the fixed part by another.
+_SOME_ROWS = 2000
+
+
+def term_hypotheses(fit: MixedFit, kind: int) -> dict[str, Matrix]:
+    """L of each term of the fixed part but the intercept, shapes (k, p).
+
+    Raises
+    ------
+    UsageError
+        If `kind` is none of 1, 2, 3.
+    """
+    if kind not in (1, 2, 3):
+        raise UsageError(f"type={kind!r} is none of 1, 2, 3; use one of them")
+    terms = fit.fixed.terms
+    columns = {term.label: _kept_columns(fit, term) for term in terms}
+    tested = [term for term in terms if term.label != "Intercept"]
+    root = fit.moments.basis
+    if kind == 1 or len(tested) == 1:
+        return {term.label: _sequential(root, terms, term, columns) for term in tested}
+    if kind == 2:
+        return {term.label: _type_two(root, terms, term, columns) for term in tested}
+    return _type_three(fit, tested, columns)
+
+
+def _kept_columns(fit: MixedFit, term: DesignTerm) -> list[int]:
+    """Columns of a term among the kept ones."""
+    place = {int(full): index for index, full in enumerate(fit.fixed.kept)}
+    return [place[full] for full in term.columns if full in place]
+
+
+def _contains(larger: DesignTerm, term: DesignTerm) -> bool:
+    return larger.numbers == term.numbers and larger.categories > term.categories
+
+
+def _type_two(
+    root: Matrix,
+    terms: Sequence[DesignTerm],
+    term: DesignTerm,
+    columns: Mapping[str, list[int]],
+) -> Matrix:
+    """Rows of a term when the terms that contain it come last; its coefficients if there are none.
+
+    Both span the same hypothesis behind all other terms, but joint df depend on the basis.
+    """
+    later = [other for other in terms if _contains(other, term)]
+    if not later:
+        return np.eye(len(root))[columns[term.label]]
+    first = [other for other in terms if other not in later and other is not term]
+    return _sequential(root, [*first, term, *later], term, columns)
+
+
+def _sequential(
+    root: Matrix, order: Sequence[DesignTerm], term: DesignTerm, columns: Mapping[str, list[int]]
+) -> Matrix:
+    """Rows of the unit triangular factor that belong to the term when terms come in this order."""
+    sequence = [column for other in order for column in columns[other.label]]
+    triangular = np.asarray(np.linalg.qr(root[:, sequence], mode="r"))
+    rows = np.empty_like(triangular)
+    rows[:, sequence] = triangular / np.diag(triangular)[:, None]
+    own = columns[term.label]
+    start = sequence.index(own[0]) if own else 0
+    return rows[start : start + len(own)]
+
+
+def _type_three(
+    fit: MixedFit, terms: Sequence[DesignTerm], columns: Mapping[str, list[int]]
+) -> dict[str, Matrix]:
+    functions = _complete_coding(fit).T
+    back = np.linalg.pinv(functions)
+    for term in sorted(terms, key=lambda term: -len(term.categories | term.numbers)):
+        own = columns[term.label]
+        above = [c for other in terms if _contains(other, term) for c in columns[other.label]]
+        if above:
+            solution = np.linalg.lstsq(functions[:, above], functions[:, own], rcond=None)[0]
+            functions[:, own] -= functions[:, above] @ solution
+    return {term.label: (back @ functions[:, columns[term.label]]).T for term in terms}
+
+
+def _complete_coding(fit: MixedFit) -> Matrix:
+    """M with X M = X_c, shape (p, columns of X_c).
+
+    The relation holds row by row, so any rows that span the columns of X determine it.
+    """
+    complete = fit.fixed.spec.update(ensure_full_rank=False, structure=None)
+    data = fit.frame.data
+    for rows in (np.linspace(0, len(data) - 1, min(_SOME_ROWS, len(data))).astype(int), None):
+        some = data if rows is None else data.iloc[rows]
+        fitted, target = fit.fixed.matrix(some), evaluate(complete, some)[0]
+        scale = np.abs(fitted).max(axis=0)
+        if not np.all(scale > 0.0):
+            continue
+        made, _, rank, _ = np.linalg.lstsq(fitted / scale, target, rcond=1e-9)
+        if rank == len(scale):
+            break
+    coding: Matrix = made / scale[:, None]
+    return coding
+
+
+def named_contrasts(
+    contrasts: Matrix | Mapping[str, Any], names: Sequence[str]
+) -> tuple[list[str], Matrix]:
+    """Labels and rows of linear functions, shape (k, p), from a matrix or from names.
+
+    Raises
+    ------
+    UsageError
+        If a name is no coefficient, or a matrix has another number of columns.
+    """
+    if not isinstance(contrasts, Mapping):
+        rows = np.atleast_2d(np.asarray(contrasts, dtype=np.float64))
+        if rows.ndim != 2 or rows.shape[1] != len(names):
+            raise UsageError(
+                f"a contrast matrix needs one column per coefficient ({len(names)}), "
+                f"not shape {rows.shape}; give one weight for each"
+            )
+        return [_label(dict(zip(names, row, strict=True))) for row in rows.tolist()], rows
+    if not contrasts:
+        raise UsageError("contrasts is empty; name a coefficient with its weight, as {'age': 1}")
+    if all(isinstance(value, Mapping) for value in contrasts.values()):
+        return list(contrasts), np.array([_row(value, names) for value in contrasts.values()])
+    return [_label(contrasts)], _row(contrasts, names)[None]
+
+
+def _row(weights: Mapping[str, float], names: Sequence[str]) -> Matrix:
+    row = pd.Series(0.0, index=list(names))
+    for name, weight in weights.items():
+        if name not in row.index:
+            raise UsageError(f"'{name}' is no coefficient; use some of {', '.join(names)}")
+        row[name] = float(weight)
+    return np.asarray(row, dtype=np.float64)
+
+
+def _label(weights: Mapping[str, float]) -> str:
+    """Return a linear function in words: ``a - b``, ``0.5 a + 0.5 b``."""
+    made = ""
+    for name, weight in weights.items():
+        if weight:
+            size = "" if abs(weight) == 1 else f"{abs(weight):g} "
+            sign = " - " if weight < 0 else " + "
+            made += f"{sign}{size}{name}"
+    return f"-{made[3:]}" if made.startswith(" - ") else made[3:]

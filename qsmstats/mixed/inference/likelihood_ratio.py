@@ -1,0 +1,337 @@
+r"""Likelihood-ratio tests between fits of the same rows.
+
+Where the fixed parts differ both fits are compared by ML, because REML likelihoods of different
+fixed parts are not of the same data (Pinheiro & Bates 2000, section 2.4.1); where they are the
+same, by the likelihood they were fitted with.
+
+A variance of zero lies on the edge of the parameter space, so the null distribution is a mixture
+(Self & Liang 1987, J Am Stat Assoc 82:605-610; Stram & Lee 1994, Biometrics 50:1171-1177). One new
+random column that brings :math:`k` covariances with columns already there gives
+
+.. math:: \tfrac12 \chi^2_{k} + \tfrac12 \chi^2_{k+1}
+
+(:math:`\chi^2_0` being zero), plus as many degrees of freedom as there are other parameters. For
+several new random columns the weights depend on the information matrix; the plain chi-squared
+distribution is used, which is conservative, and the table says so. R's anova and ranova always use
+the plain one; it stands beside ours as `p_value_chi2`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.criterion.profiled import Point
+from qsmstats.mixed.formula.language import ParsedFormula, RandomTerm, parse_formula
+from qsmstats.mixed.formula.terms import read_terms
+from qsmstats.mixed.optimum.trust_region import minimise
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.fit import Likelihood, MixedFit
+
+__all__ = [
+    "likelihood_ratio",
+    "nested_pair",
+    "random_term_tests",
+    "residual_variance_test",
+]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Null:
+    """Distribution of the statistic when the smaller model holds.
+
+    Attributes
+    ----------
+    df
+        Difference in the number of parameters.
+    lower
+        Degrees of freedom of the other half of the mixture, or None for a plain chi-squared.
+    name
+        In words, for the table.
+    """
+
+    df: int
+    lower: int | None
+    name: str
+
+    @classmethod
+    def of(cls, df: int, new_columns: int) -> _Null:
+        if new_columns == 0:
+            return cls(df=df, lower=None, name=f"chi2({df})")
+        if new_columns == 1:
+            return cls(df=df, lower=df - 1, name=f"0.5 chi2({df - 1}) + 0.5 chi2({df})")
+        return cls(df=df, lower=None, name=f"chi2({df}), conservative")
+
+    def p_value(self, statistic: float) -> float:
+        upper = float(stats.chi2.sf(statistic, self.df))
+        if self.lower is None:
+            return upper
+        point = float(statistic <= 0)
+        below = float(stats.chi2.sf(statistic, self.lower)) if self.lower else point
+        return 0.5 * below + 0.5 * upper
+
+
+def likelihood_ratio(fit: MixedFit, other: MixedFit) -> pd.DataFrame:
+    """Test two nested fits against each other, in either order.
+
+    Parameters
+    ----------
+    fit, other
+        Fits of the same rows and outcome.
+
+    Returns
+    -------
+    DataFrame
+        Two rows, the smaller model first: formula, method (the likelihood compared),
+        n_parameters, log_likelihood, and in the second row statistic, df, p_value, p_value_chi2,
+        null_distribution.
+
+    Raises
+    ------
+    UsageError
+        If the fits are not of the same rows and outcome, or neither model is part of the other.
+    """
+    small, large = nested_pair(fit, other)
+    null = _Null.of(
+        large.info.n_parameters - small.info.n_parameters, _random_columns(large, small)
+    )
+    return pd.DataFrame(
+        [
+            _side(small, ""),
+            _side(large, "") | _test(small.info.log_likelihood, large.info.log_likelihood, null),
+        ]
+    )
+
+
+def nested_pair(fit: MixedFit, other: MixedFit) -> tuple[MixedFit, MixedFit]:
+    """Return the smaller and the larger of two nested fits, both by the likelihood to compare.
+
+    Raises
+    ------
+    UsageError
+        As `likelihood_ratio`.
+    """
+    if len(fit.response) != len(other.response) or not np.array_equal(fit.response, other.response):
+        msg = (
+            f"the fits use different rows or outcomes ({fit.info.n_obs} and {other.info.n_obs} "
+            "rows); fit both to the rows that are complete for both"
+        )
+        raise UsageError(msg)
+    small, large = sorted((fit, other), key=lambda one: one.info.n_parameters)
+    method = _common_method(small, large)
+    small, large = _by(small, method), _by(large, method)
+    _check_nested(small, large)
+    return small, large
+
+
+def random_term_tests(fit: MixedFit, *, reduce: bool = True) -> pd.DataFrame:
+    """Test each random term by leaving it out, at the likelihood of the fit.
+
+    Parameters
+    ----------
+    fit
+        A fitted mixed model.
+    reduce
+        Whether a term of several summands, as ``(1 + x | g)``, is tested summand by summand (``x``
+        first gives way to ``(1 | g)``), as lmerTest's ranova does; otherwise as a whole. A term of
+        one summand, as ``(0 + x | g)``, is always left out as a whole: ranova would put
+        ``(1 | g)`` in its place, which is no part of it.
+
+    Returns
+    -------
+    DataFrame
+        One row for each test: term (what is left out), formula (of what stays), n_parameters,
+        log_likelihood, statistic, df, p_value, p_value_chi2, null_distribution.
+    """
+    parsed = parse_formula(fit.model.formula)
+    rows = []
+    for label, random in _reductions(parsed, list(map(str, fit.frame.data)), reduce=reduce):
+        formula = _text(replace(parsed, random=random))
+        if random:
+            smaller = fit.refitted(formula=formula)
+            log_likelihood, parameters = smaller.info.log_likelihood, smaller.info.n_parameters
+            columns = _random_columns(fit, smaller)
+        else:
+            log_likelihood, parameters = _without_random(fit)
+            columns = sum(len(term.design.names) for term in fit.random)
+        null = _Null.of(fit.info.n_parameters - parameters, columns)
+        rows.append(
+            {
+                "term": label,
+                "formula": formula,
+                "n_parameters": parameters,
+                "log_likelihood": log_likelihood,
+            }
+            | _test(log_likelihood, fit.info.log_likelihood, null)
+        )
+    return pd.DataFrame(rows)
+
+
+def residual_variance_test(fit: MixedFit) -> pd.DataFrame:
+    """Test whether the residual variance is the same in all strata.
+
+    Parameters
+    ----------
+    fit
+        A model fitted with a residual variance for each level of a column (``weights``).
+
+    Returns
+    -------
+    DataFrame
+        As `likelihood_ratio`; the model of equal variances first.
+
+    Raises
+    ------
+    UsageError
+        If the fit has one residual variance only.
+    """
+    if fit.residual.column is None:
+        msg = "the fit has one residual variance; fit it with weights='<column>' to compare"
+        raise UsageError(msg)
+    equal = fit.refitted(weights=fit.residual.weight_column)
+    null = _Null.of(fit.info.n_parameters - equal.info.n_parameters, 0)
+    names = ("one residual variance", f"residual variance by {fit.residual.column}")
+    return pd.DataFrame(
+        [
+            _side(equal, names[0]),
+            _side(fit, names[1]) | _test(equal.info.log_likelihood, fit.info.log_likelihood, null),
+        ]
+    )
+
+
+def _side(fit: MixedFit, what: str) -> dict[str, object]:
+    formula = f"{fit.model.formula} ({what})" if what else fit.model.formula
+    return {
+        "formula": formula,
+        "method": fit.method,
+        "n_parameters": fit.info.n_parameters,
+        "log_likelihood": fit.info.log_likelihood,
+    }
+
+
+def _test(small: float, large: float, null: _Null) -> dict[str, object]:
+    statistic = max(0.0, 2.0 * (large - small))
+    return {
+        "statistic": statistic,
+        "df": null.df,
+        "p_value": null.p_value(statistic),
+        "p_value_chi2": float(stats.chi2.sf(statistic, null.df)),
+        "null_distribution": null.name,
+    }
+
+
+def _by(fit: MixedFit, method: Likelihood) -> MixedFit:
+    return fit if fit.method == method else fit.refitted(method=method)
+
+
+def _common_method(small: MixedFit, large: MixedFit) -> Likelihood:
+    same_fixed = _rank(_joined(small, large)) == len(small.estimates) == len(large.estimates)
+    return "reml" if same_fixed and small.method == large.method == "reml" else "ml"
+
+
+def _joined(small: MixedFit, large: MixedFit) -> Floats:
+    return np.hstack([one.fixed.matrix(one.frame.data) for one in (small, large)])
+
+
+def _rank(matrix: Floats) -> int:
+    scale = np.sqrt(np.square(matrix).mean(axis=0))
+    return int(np.linalg.matrix_rank(matrix / np.where(scale > 0, scale, 1.0), tol=None))
+
+
+def _check_nested(small: MixedFit, large: MixedFit) -> None:
+    reasons = []
+    if _rank(_joined(small, large)) > len(large.estimates):
+        reasons.append("its fixed part is not part of the other's")
+    held = _columns_by_group(large)
+    if any(
+        not names <= held.get(group, set()) for group, names in _columns_by_group(small).items()
+    ):
+        reasons.append("its random terms are not part of the other's")
+    if not set(small.residual.columns) <= set(large.residual.columns):
+        reasons.append("its residual weights are not part of the other's")
+    if small.info.n_parameters == large.info.n_parameters:
+        reasons.append("both have the same number of parameters")
+    if reasons:
+        msg = (
+            f"'{small.model.formula}' is not nested in '{large.model.formula}': "
+            f"{'; '.join(reasons)}. Compare such models by an information criterion"
+        )
+        raise UsageError(msg)
+
+
+def _columns_by_group(fit: MixedFit) -> dict[frozenset[str], set[str]]:
+    found: dict[frozenset[str], set[str]] = {}
+    for term in fit.random:
+        group = frozenset(term.design.grouping.names)
+        found.setdefault(group, set()).update(term.design.names)
+    return found
+
+
+def _random_columns(large: MixedFit, small: MixedFit) -> int:
+    """How many random columns the larger model has beyond the smaller one."""
+    return sum(len(term.design.names) for term in large.random) - sum(
+        len(term.design.names) for term in small.random
+    )
+
+
+def _reductions(
+    parsed: ParsedFormula, columns: Sequence[str], *, reduce: bool
+) -> Iterator[tuple[str, tuple[RandomTerm, ...]]]:
+    """Yield what is left out, and the random terms that stay."""
+    for place, term in enumerate(parsed.random):
+        others = parsed.random[:place], parsed.random[place + 1 :]
+        summands = [str(one) for one in read_terms(term.expression, columns).formula]
+        removable = [one for one in summands if one != "1"] if reduce else []
+        if len(summands) < 2 or not removable:
+            yield term.label, (*others[0], *others[1])
+            continue
+        for gone in removable:
+            left = [one for one in summands if one != gone]
+            expression = " + ".join(left if "1" in left else ["0", *left])
+            kept = replace(term, expression=expression)
+            yield f"{gone} in {term.label}", (*others[0], kept, *others[1])
+
+
+def _text(parsed: ParsedFormula) -> str:
+    random = [
+        f"({term.expression} | {':'.join(map(_quoted, term.group))})" for term in parsed.random
+    ]
+    return f"{parsed.response} ~ {' + '.join([parsed.fixed, *random])}"
+
+
+def _quoted(name: str) -> str:
+    return name if name.isidentifier() else f"`{name}`"
+
+
+def _without_random(fit: MixedFit) -> tuple[float, int]:
+    """Log-likelihood and number of parameters of the linear model without random terms.
+
+    It is the mixed model with all covariances at zero; variances of residual strata stay free.
+    """
+    engine = fit.engine()
+    objective = engine.objective
+    strata, parameters = objective.parametrisation.strata, objective.parametrisation.size
+    nothing = np.zeros(parameters - strata)
+
+    def at(log_ratios: Floats) -> Point:
+        point = objective.at(np.concatenate([log_ratios, nothing]))
+        return replace(
+            point,
+            theta=log_ratios,
+            gradient=point.gradient[:strata],
+            hessian=point.hessian[:strata, :strata],
+        )
+
+    start = np.zeros(strata)
+    point = minimise(at, start).point if strata else at(start)
+    return -0.5 * engine.criterion(point), len(fit.estimates) + 1 + strata

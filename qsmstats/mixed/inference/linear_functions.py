@@ -1,0 +1,199 @@
+"""The linear functions behind marginal means, slopes and their contrasts, with their labels.
+
+Whatever answers in these terms (tests in `marginal`, bootstrap intervals in `booted`) takes the
+functions from here, so that a mean is the same mean everywhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.inference.reference_grid import ReferenceGrid, Rows, Weights
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.fit import MixedFit
+
+__all__ = [
+    "Comparison",
+    "Family",
+    "Names",
+    "compared_means",
+    "compared_slopes",
+    "mean_rows",
+    "slope_rows",
+]
+
+Floats = NDArray[np.float64]
+Names = str | Sequence[str] | None
+Comparison = str | Mapping[str, Any] | ArrayLike
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Family:
+    """Comparisons that are made together.
+
+    Attributes
+    ----------
+    keys
+        Where they are made (columns of `by`), and contrast.
+    matrix
+        Their weights on all columns of the fixed part, shape (m, kept + dropped).
+    n_means
+        How many means are compared.
+    """
+
+    keys: pd.DataFrame
+    matrix: Floats
+    n_means: int
+
+
+def mean_rows(
+    fit: MixedFit,
+    factors: str | Sequence[str],
+    *,
+    by: Names,
+    at: Mapping[str, Any] | None,
+    weights: Weights,
+) -> tuple[pd.DataFrame, Floats]:
+    """Return labels and linear functions of means; parameters as `marginal.marginal_means`."""
+    groups, names = _names(by), _names(factors)
+    rows = _grid(fit, at).means([*groups, *names], weights)
+    keys = rows.keys[groups + (names if len(names) > 1 else [])]
+    return keys.assign(level=_labels(rows.keys[names])), rows.matrix
+
+
+def slope_rows(
+    fit: MixedFit,
+    variable: str,
+    *,
+    by: Names,
+    at: Mapping[str, Any] | None,
+    weights: Weights,
+) -> tuple[pd.DataFrame, Floats]:
+    """Return labels and linear functions of slopes; parameters as `marginal.slopes`."""
+    rows = _grid(fit, at).slopes(variable, _names(by), weights)
+    return rows.keys, rows.matrix
+
+
+def compared_means(
+    fit: MixedFit,
+    factors: str | Sequence[str],
+    *,
+    method: Comparison,
+    by: Names,
+    at: Mapping[str, Any] | None,
+    weights: Weights,
+) -> list[Family]:
+    """Return families of differences between means; parameters as `marginal.contrasts`."""
+    groups, names = _names(by), _names(factors)
+    rows = _grid(fit, at).means([*groups, *names], weights)
+    return _compared(rows, groups, names, method)
+
+
+def compared_slopes(
+    fit: MixedFit,
+    variable: str,
+    by: str | Sequence[str],
+    *,
+    method: Comparison,
+    within: Names,
+    at: Mapping[str, Any] | None,
+    weights: Weights,
+) -> list[Family]:
+    """Return families of differences between slopes; parameters as `marginal.slope_contrasts`."""
+    groups, names = _names(within), _names(by)
+    rows = _grid(fit, at).slopes(variable, [*groups, *names], weights)
+    return _compared(rows, groups, names, method)
+
+
+def _compared(rows: Rows, groups: list[str], names: list[str], method: Comparison) -> list[Family]:
+    made = []
+    for members in _families(rows.keys, groups):
+        labels = _labels(rows.keys.loc[members, names])
+        contrast, weights = _weights(method, labels)
+        keys = pd.DataFrame({"contrast": contrast})
+        for position, name in enumerate(groups):
+            keys.insert(position, name, rows.keys.loc[members[0], name])
+        matrix = weights @ rows.matrix[members]
+        made.append(Family(keys=keys, matrix=matrix, n_means=len(labels)))
+    return made
+
+
+def _grid(fit: MixedFit, at: Mapping[str, Any] | None) -> ReferenceGrid:
+    return ReferenceGrid.of(fit.fixed, fit.frame.data).at(at)
+
+
+def _weights(method: Comparison, labels: list[str]) -> tuple[list[str], Floats]:
+    """Labels of the contrasts and their weights on the means, shape (contrasts, means)."""
+    if isinstance(method, str):
+        pairs = _pairs(method, len(labels))
+        if not pairs:
+            msg = f"method={method!r} compares levels, but there is only {labels[0]!r}; name more"
+            raise UsageError(msg)
+        plus, minus = np.array(pairs).T
+        unit = np.eye(len(labels))
+        return [f"{labels[a]} - {labels[b]}" for a, b in pairs], unit[plus] - unit[minus]
+    if isinstance(method, Mapping):
+        return [str(name) for name in method], np.array(
+            [_row(row, labels) for row in method.values()]
+        )
+    matrix = np.array([_row(row, labels) for row in np.atleast_2d(np.asarray(method, float))])
+    return [f"contrast {number}" for number in range(1, len(matrix) + 1)], matrix
+
+
+def _pairs(method: str, k: int) -> list[tuple[int, int]]:
+    if method == "pairwise":
+        return list(combinations(range(k), 2))
+    if method == "reference":
+        return [(level, 0) for level in range(1, k)]
+    if method == "consecutive":
+        return [(level, level - 1) for level in range(1, k)]
+    msg = (
+        f"method={method!r} is unknown; use 'pairwise', 'reference', 'consecutive', a matrix "
+        "or a mapping from label to weights"
+    )
+    raise UsageError(msg)
+
+
+def _row(row: Any, labels: list[str]) -> Floats:
+    if isinstance(row, Mapping):
+        unknown = [str(name) for name in row if str(name) not in labels]
+        if unknown:
+            msg = f"contrast names {unknown}; name some of the levels compared: {labels}"
+            raise UsageError(msg)
+        given = {str(name): float(weight) for name, weight in row.items()}
+        return np.array([given.get(label, 0.0) for label in labels])
+    weights = np.asarray(row, float)
+    if weights.shape != (len(labels),):
+        msg = (
+            f"a contrast has {weights.size} weights, but {len(labels)} means stand; give one for "
+            f"each of {labels}"
+        )
+        raise UsageError(msg)
+    return weights
+
+
+def _names(names: Names) -> list[str]:
+    if names is None:
+        return []
+    return [names] if isinstance(names, str) else list(names)
+
+
+def _labels(keys: pd.DataFrame) -> list[str]:
+    return [", ".join(map(str, row)) for row in keys.itertuples(index=False, name=None)]
+
+
+def _families(keys: pd.DataFrame, groups: list[str]) -> list[NDArray[np.intp]]:
+    """Positions of the means that are compared among each other."""
+    if not groups:
+        return [np.arange(len(keys))]
+    code = keys.groupby(groups, sort=False, observed=True).ngroup().to_numpy()
+    return [np.flatnonzero(code == family) for family in range(code.max() + 1)]

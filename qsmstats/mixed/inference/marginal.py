@@ -1,0 +1,286 @@
+r"""Marginal means, contrasts between them, slopes, and contrasts between slopes.
+
+All are linear functions :math:`L\beta` of the fixed effects with :math:`L` from the reference grid
+(`reference_grid`), never from the names of coefficients; so they do not depend on how the
+factors are coded. Variance and degrees of freedom of :math:`L\hat\beta` are those of the fit's own
+inference (Satterthwaite, Kenward-Roger, ...), row by row, as in emmeans (Lenth 2016, J Stat Softw
+69(1)). A combination that the data cannot tell (an empty cell, say) is NaN and the column `note`
+says so.
+
+Contrasts form one family within each combination of `by`; p-values and intervals are adjusted
+within the family and stand beside the unadjusted ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.inference.linear_functions import (
+    Comparison,
+    Family,
+    Names,
+    compared_means,
+    compared_slopes,
+    mean_rows,
+    slope_rows,
+)
+from qsmstats.mixed.inference.multiplicity import (
+    Adjustment,
+    adjust_p_values,
+    check_adjustment,
+    critical_values,
+)
+from qsmstats.mixed.inference.reference_grid import Weights
+from qsmstats.mixed.inference.wald import Method, row_inference
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.model import MixedFit
+
+__all__ = ["contrasts", "marginal_means", "slope_contrasts", "slopes"]
+
+Floats = NDArray[np.float64]
+
+NOT_ESTIMABLE = "not estimable: the data hold no information on this combination"
+
+
+def marginal_means(
+    fit: MixedFit,
+    factors: str | Sequence[str],
+    *,
+    by: Names = None,
+    at: Mapping[str, Any] | None = None,
+    weights: Weights = "equal",
+    df: Method = "satterthwaite",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Estimate the mean outcome of each level, averaged over the other predictors.
+
+    Parameters
+    ----------
+    fit
+        A fitted mixed model.
+    factors
+        The predictor or predictors whose combinations get a mean each.
+    by
+        Further predictors; their columns come first and `contrasts` takes each of their
+        combinations as a family of its own.
+    at
+        Values for single predictors in place of their own: ``{"age": 40, "sex": "F"}``.
+    weights
+        'equal' gives each level averaged over the same weight; 'proportional' its frequency in
+        the data.
+    df
+        Method for degrees of freedom, as in `MixedFit.coefficients`.
+    level
+        Coverage of the interval.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `by` (and of `factors`, if more than one), then level, estimate, std_error, df,
+        conf_low, conf_high, note. Units are those of the outcome.
+
+    Raises
+    ------
+    UsageError
+        If a name is no predictor of the fixed part, or an option is unknown.
+    """
+    keys, matrix = mean_rows(fit, factors, by=by, at=at, weights=weights)
+    table = _estimates(fit, matrix, df, level)
+    columns = ["estimate", "std_error", "df", "conf_low", "conf_high", "note"]
+    return pd.concat([keys, table[columns]], axis=1)
+
+
+def contrasts(
+    fit: MixedFit,
+    factors: str | Sequence[str],
+    *,
+    method: Comparison = "pairwise",
+    by: Names = None,
+    at: Mapping[str, Any] | None = None,
+    weights: Weights = "equal",
+    adjust: str | None = None,
+    df: Method = "satterthwaite",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Compare marginal means.
+
+    Parameters
+    ----------
+    fit, factors, by, at, weights, df, level
+        As in `marginal_means`.
+    method
+        'pairwise' (each level minus each later one), 'reference' (each level minus the first),
+        'consecutive' (each level minus the one before), a matrix with one contrast in each row and
+        one column for each mean, or a mapping from a label to such a row; a row may itself be a
+        mapping from level to weight.
+    adjust
+        'tukey', 'holm', 'bonferroni', 'fdr_bh' or 'none'; if not given, 'tukey' for pairwise
+        differences and 'holm' for all others.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `by`, then contrast, estimate, std_error, df, statistic, p_value, p_adjusted,
+        conf_low, conf_high, conf_low_adjusted, conf_high_adjusted, adjust, note. `p_value`,
+        `conf_low` and `conf_high` are unadjusted.
+
+    Raises
+    ------
+    UsageError
+        If a name, level or option is unknown, or 'tukey' is asked for contrasts that are not all
+        pairwise differences.
+    """
+    families = compared_means(fit, factors, method=method, by=by, at=at, weights=weights)
+    return _contrast_table(fit, families, method, adjust, df, level)
+
+
+def slopes(
+    fit: MixedFit,
+    variable: str,
+    *,
+    by: Names = None,
+    at: Mapping[str, Any] | None = None,
+    weights: Weights = "equal",
+    df: Method = "satterthwaite",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Estimate the slope of the mean outcome in a number, at each level of `by`.
+
+    Parameters
+    ----------
+    fit, at, weights, df, level
+        As in `marginal_means`. Where the mean is not straight in `variable` (a polynomial, spline
+        or logarithm) the slope is taken at the mean of `variable`, or at ``at={variable: value}``.
+    variable
+        Name of a numeric predictor.
+    by
+        Predictors whose combinations get a slope each.
+
+    Returns
+    -------
+    DataFrame
+        Columns of `by`, then estimate, std_error, df, statistic, p_value, conf_low, conf_high,
+        note. Units are those of the outcome per unit of `variable`; the p-value is that of a
+        slope of zero, unadjusted.
+
+    Raises
+    ------
+    UsageError
+        If `variable` is no number or another name or option is unknown.
+    """
+    keys, matrix = slope_rows(fit, variable, by=by, at=at, weights=weights)
+    return pd.concat([keys, _estimates(fit, matrix, df, level)], axis=1)
+
+
+def slope_contrasts(
+    fit: MixedFit,
+    variable: str,
+    by: str | Sequence[str],
+    *,
+    method: Comparison = "pairwise",
+    within: Names = None,
+    at: Mapping[str, Any] | None = None,
+    weights: Weights = "equal",
+    adjust: str | None = None,
+    df: Method = "satterthwaite",
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Compare slopes between the levels of `by`.
+
+    Parameters
+    ----------
+    fit, variable, by, at, weights, df, level
+        As in `slopes`.
+    method, adjust
+        As in `contrasts`.
+    within
+        Further predictors; each of their combinations is a family of comparisons of its own.
+
+    Returns
+    -------
+    DataFrame
+        As `contrasts`, in units of the outcome per unit of `variable`.
+
+    Raises
+    ------
+    UsageError
+        As `slopes` and `contrasts`.
+    """
+    families = compared_slopes(
+        fit, variable, by, method=method, within=within, at=at, weights=weights
+    )
+    return _contrast_table(fit, families, method, adjust, df, level)
+
+
+def _contrast_table(
+    fit: MixedFit,
+    families: Sequence[Family],
+    method: Comparison,
+    adjust: str | None,
+    df: Method,
+    level: float,
+) -> pd.DataFrame:
+    chosen = _adjustment(adjust, method)
+    tables = []
+    for family in families:
+        table = _estimates(fit, family.matrix, df, level)
+        table = _with_adjustment(table, chosen, level, n_means=family.n_means)
+        tables.append(pd.concat([family.keys, table], axis=1))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _estimates(fit: MixedFit, matrix: Floats, df: Method, level: float) -> pd.DataFrame:
+    """Estimate linear functions of the whole design's columns; NaN where that cannot be done."""
+    reduced, known = fit.fixed.reduce(matrix)
+    estimate, std_error, nu = np.full((3, len(matrix)), np.nan)
+    if known.any():
+        rows = row_inference(fit, reduced[known], df)
+        estimate[known], std_error[known], nu[known] = rows.estimate, rows.std_error, rows.df
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = estimate / std_error
+    width = stats.t.isf((1 - level) / 2, nu) * std_error
+    return pd.DataFrame(
+        {
+            "estimate": estimate,
+            "std_error": std_error,
+            "df": nu,
+            "statistic": statistic,
+            "p_value": 2 * stats.t.sf(np.abs(statistic), nu),
+            "conf_low": estimate - width,
+            "conf_high": estimate + width,
+            "note": np.where(known, "", NOT_ESTIMABLE),
+        }
+    )
+
+
+def _with_adjustment(
+    table: pd.DataFrame, adjust: Adjustment, level: float, n_means: int
+) -> pd.DataFrame:
+    adjusted = adjust_p_values(table["statistic"], table["df"], method=adjust, n_means=n_means)
+    width = table["std_error"] * critical_values(
+        table["df"], level=level, method=adjust, n_means=n_means
+    )
+    table.insert(list(table).index("p_value") + 1, "p_adjusted", adjusted)
+    position = list(table).index("note")
+    table.insert(position, "conf_low_adjusted", table["estimate"] - width)
+    table.insert(position + 1, "conf_high_adjusted", table["estimate"] + width)
+    table.insert(position + 2, "adjust", adjust)
+    return table
+
+
+def _adjustment(adjust: str | None, method: Comparison) -> Adjustment:
+    pairwise = isinstance(method, str) and method == "pairwise"
+    if adjust is None:
+        return "tukey" if pairwise else "holm"
+    if adjust == "tukey" and not pairwise:
+        msg = "adjust='tukey' holds for all pairwise differences only; use 'holm' or 'bonferroni'"
+        raise UsageError(msg)
+    return check_adjustment(adjust)

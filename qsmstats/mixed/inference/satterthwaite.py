@@ -1,0 +1,83 @@
+"""Satterthwaite's degrees of freedom from the curvature of the deviance.
+
+As lmerTest (Kuznetsova, Brockhoff & Christensen 2017, J Stat Softw 82(13)): with free parameters
+(theta, log sigma), deviance d = l + log det F_XX + nu log(2 pi sigma2) + r2/sigma2 and
+A = 2 Hess(d)^-1 over its positive eigenvalues, a function L b with variance v = L C L' has
+
+  df = 2 v^2 / (g'A g),    g = gradient of v in the parameters;
+
+several rows are rotated to independent ones, whose df are combined as the denominator of a sum of
+squared t statistics. Log ratios of residual variances are parameters like the others.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qsmstats.mixed.criterion.moments import Moments
+from qsmstats.mixed.criterion.profiled import Profile
+
+__all__ = ["Satterthwaite"]
+
+Matrix = NDArray[np.float64]
+
+
+class Satterthwaite:
+    """Satterthwaite's approximation from the curvature of the deviance."""
+
+    def __init__(self, moments: Moments) -> None:
+        made, inverse = moments.profile, moments.profile.inverse
+        variance = moments.variance
+        p = len(inverse)
+        first, second = moments.parametrisation.derivatives(moments.theta)
+        self.covariance = inverse * variance
+        self.uncertainty = _uncertainty(_deviance_hessian(made, first, second, variance))
+        moved = -variance * inverse @ made.total.first[:, :p, :p] @ inverse
+        self.slopes = np.concatenate(
+            [np.tensordot(first.T, moved, axes=1), 2.0 * self.covariance[None]]
+        )
+
+    def rows(self, rows: Matrix) -> tuple[Matrix, Matrix]:
+        """Variance and df of each row."""
+        variance = np.einsum("ki,ij,kj->k", rows, self.covariance, rows)
+        slope = np.einsum("ki,aij,kj->ka", rows, self.slopes, rows)
+        spread = np.einsum("ka,ab,kb->k", slope, self.uncertainty, slope)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return variance, 2.0 * variance**2 / spread
+
+    def joint(self, rows: Matrix, effects: Matrix) -> tuple[float, float]:
+        """F statistic and denominator df, combined over the principal components."""
+        size, axes = np.linalg.eigh(rows @ self.covariance @ rows.T)
+        statistic = float(((axes.T @ effects) ** 2 / size).mean())
+        return statistic, _combine(self.rows(axes.T @ rows)[1])
+
+
+def _combine(df: Matrix) -> float:
+    """Denominator df of a mean of squared independent t statistics."""
+    if np.ptp(df) <= 1e-8 * df.max():
+        return float(df.mean())
+    if np.any(df <= 2.0):
+        return 2.0
+    expected = float((df / (df - 2.0)).sum())
+    return 2.0 * expected / (expected - len(df))
+
+
+def _deviance_hessian(made: Profile, first: Matrix, second: Matrix, variance: float) -> Matrix:
+    """Hessian of the deviance in (theta, log sigma) at the optimum."""
+    gradient = made.curve_first + made.rss_first / variance
+    hessian = made.curve_second + made.rss_second / variance
+    m = len(gradient)
+    whole = np.empty((m + 1, m + 1))
+    whole[:m, :m] = first.T @ hessian @ first + np.tensordot(gradient, second, axes=1)
+    whole[:m, m] = whole[m, :m] = first.T @ made.rss_first * (-2.0 / variance)
+    whole[m, m] = 4.0 * made.rss / variance
+    return whole
+
+
+def _uncertainty(hessian: Matrix) -> Matrix:
+    """2 H^-1 over the directions in which the deviance is curved upwards."""
+    size, axes = np.linalg.eigh(hessian)
+    curved = size > 1e-9 * max(float(size[-1]), 1.0)
+    made: Matrix = 2.0 * (axes[:, curved] / size[curved]) @ axes[:, curved].T
+    return made

@@ -1,0 +1,222 @@
+"""Degrees of freedom, standard errors and F tests for linear functions of the fixed effects.
+
+One interface for four ways to find the degrees of freedom: Satterthwaite's (`satterthwaite`),
+Kenward and Roger's with its adjusted covariance (`kenward_roger`), the residual ones n - p, and
+none (normal theory).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import stats
+from scipy.linalg import solve_triangular
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.criterion.moments import Moments, wald_statistic
+from qsmstats.mixed.inference.kenward_roger import KenwardRoger
+from qsmstats.mixed.inference.satterthwaite import Satterthwaite
+
+__all__ = [
+    "METHODS",
+    "JointTest",
+    "Method",
+    "RowInference",
+    "adjusted_covariance",
+    "joint_test",
+    "row_inference",
+    "tidy",
+]
+
+Matrix = NDArray[np.float64]
+Method = Literal["satterthwaite", "kenward-roger", "normal", "residual"]
+METHODS: tuple[Method, ...] = ("satterthwaite", "kenward-roger", "normal", "residual")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RowInference:
+    """Estimate, standard error and degrees of freedom of each row of L, shapes (k,)."""
+
+    estimate: Matrix
+    std_error: Matrix
+    df: Matrix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JointTest:
+    """F test of L b = 0 over the rows of L together."""
+
+    num_df: float
+    den_df: float
+    statistic: float
+    p_value: float
+
+
+class Fitted(Protocol):
+    """What inference needs of a fit."""
+
+    @property
+    def moments(self) -> Moments:
+        """The optimum with its derivatives."""
+
+    @property
+    def estimates(self) -> Matrix:
+        """Fixed effects, shape (p,)."""
+
+
+def row_inference(fit: Fitted, rows: Matrix, df: Method = "satterthwaite") -> RowInference:
+    """Inference for each linear function of the fixed effects.
+
+    Parameters
+    ----------
+    fit
+        A fitted model.
+    rows
+        L, shape (k, p), in the kept columns of the fixed part.
+    df
+        How the degrees of freedom are found.
+    """
+    rows = np.atleast_2d(np.asarray(rows, dtype=np.float64))
+    method = _approximation(fit.moments, df)
+    local = _local(rows, fit.moments)
+    variance, degrees = method.rows(local)
+    return RowInference(
+        estimate=rows @ fit.estimates,
+        std_error=np.sqrt(np.maximum(variance, 0.0)) * fit.moments.scale,
+        df=degrees,
+    )
+
+
+def joint_test(fit: Fitted, rows: Matrix, df: Method = "satterthwaite") -> JointTest:
+    """F test that all linear functions are zero; dependent rows count once.
+
+    Parameters
+    ----------
+    fit
+        A fitted model.
+    rows
+        L, shape (k, p).
+    df
+        How the denominator degrees of freedom are found. "normal" tests by chi-squared over its
+        degrees of freedom.
+    """
+    rows = np.atleast_2d(np.asarray(rows, dtype=np.float64))
+    approximation = _approximation(fit.moments, df)
+    rows = _independent_rows(rows, approximation.covariance, fit.moments)
+    if not len(rows):
+        return JointTest(num_df=0.0, den_df=np.nan, statistic=np.nan, p_value=np.nan)
+    effects = rows @ fit.estimates / fit.moments.scale
+    statistic, den_df = approximation.joint(_local(rows, fit.moments), effects)
+    num_df = len(rows)
+    p_value = (
+        stats.chi2.sf(statistic * num_df, num_df)
+        if np.isinf(den_df)
+        else stats.f.sf(statistic, num_df, den_df)
+    )
+    return JointTest(
+        num_df=float(num_df), den_df=den_df, statistic=statistic, p_value=float(p_value)
+    )
+
+
+def adjusted_covariance(fit: Fitted, df: Method = "satterthwaite") -> Matrix:
+    """Covariance of the fixed effects, shape (p, p): Kenward-Roger's, or the usual one."""
+    moments = fit.moments
+    inverse = solve_triangular(moments.basis, np.eye(len(moments.basis)))
+    local = _approximation(moments, df).covariance
+    made: Matrix = inverse @ local @ inverse.T * moments.scale**2
+    return made
+
+
+def tidy(inference: RowInference, level: float = 0.95) -> pd.DataFrame:
+    """Estimates with t tests and confidence limits, one row each."""
+    if not 0.0 < level < 1.0:
+        raise UsageError(f"level={level!r}: a confidence level lies between 0 and 1; give 0.95")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        statistic = inference.estimate / inference.std_error
+    half = stats.t.ppf(0.5 + level / 2.0, inference.df) * inference.std_error
+    return pd.DataFrame(
+        {
+            "estimate": inference.estimate,
+            "std_error": inference.std_error,
+            "df": inference.df,
+            "statistic": statistic,
+            "p_value": 2.0 * stats.t.sf(np.abs(statistic), inference.df),
+            "conf_low": inference.estimate - half,
+            "conf_high": inference.estimate + half,
+        }
+    )
+
+
+def _local(rows: Matrix, moments: Moments) -> Matrix:
+    """Rows of L in the basis of the cross-products: L R^-1."""
+    if not len(moments.basis):
+        return rows
+    local: Matrix = solve_triangular(moments.basis, rows.T, trans=1).T
+    return local
+
+
+def _independent_rows(rows: Matrix, covariance: Matrix, moments: Moments) -> Matrix:
+    """Return the rows as they are if they are independent, else their leading principal components.
+
+    Satterthwaite's joint df depend on the basis of the rows, so it is left alone where possible.
+    Independence is judged on correlations, which units do not touch.
+    """
+    local = _local(rows, moments)
+    whole = local @ covariance @ local.T
+    size = np.sqrt(np.diag(whole))
+    rows, whole, size = rows[size > 0], whole[size > 0][:, size > 0], size[size > 0]
+    if not len(rows):
+        return rows
+    if np.linalg.eigvalsh(whole / np.outer(size, size))[0] > 1e-10:
+        return rows
+    values, axes = np.linalg.eigh(whole)
+    turned: Matrix = axes[:, values > 1e-8 * values[-1]].T @ rows
+    return turned
+
+
+class _Approximation(Protocol):
+    """One way to find degrees of freedom, in the local basis and with sigma on the local scale."""
+
+    @property
+    def covariance(self) -> Matrix:
+        """Covariance of the local estimates."""
+
+    def rows(self, rows: Matrix) -> tuple[Matrix, Matrix]:
+        """Variance and df of each row."""
+
+    def joint(self, rows: Matrix, effects: Matrix) -> tuple[float, float]:
+        """F statistic and denominator df of independent rows with the given estimates."""
+
+
+def _approximation(moments: Moments, df: str) -> _Approximation:
+    if df == "satterthwaite":
+        return Satterthwaite(moments)
+    if df == "kenward-roger":
+        return KenwardRoger(moments)
+    if df == "normal":
+        return _Fixed(moments, np.inf)
+    if df == "residual":
+        total = float(moments.stratum_sizes.sum())
+        return _Fixed(moments, total - len(moments.basis))
+    raise UsageError(f"df={df!r} is none of {', '.join(METHODS)}; use one of them")
+
+
+class _Fixed:
+    """The same degrees of freedom for everything."""
+
+    def __init__(self, moments: Moments, df: float) -> None:
+        self.covariance = moments.profile.inverse * moments.variance
+        self.df = df
+
+    def rows(self, rows: Matrix) -> tuple[Matrix, Matrix]:
+        """Variance and df of each row."""
+        variance = np.einsum("ki,ij,kj->k", rows, self.covariance, rows)
+        return variance, np.full(len(rows), self.df)
+
+    def joint(self, rows: Matrix, effects: Matrix) -> tuple[float, float]:
+        """F statistic and denominator df."""
+        return wald_statistic(rows, effects, self.covariance), float(self.df)

@@ -1,0 +1,309 @@
+"""From an assembled problem to its optimum, and back to the user's units.
+
+The engine works with whitened random columns, so that T_w = S T S' for a term with whitener S;
+its Cholesky factor and lme4's are related by L = S^-1 L_w, made lower triangular by an LQ
+decomposition, which holds for singular T too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
+
+from qsmstats.mixed.criterion.covariance import Parametrisation, lower_factor
+from qsmstats.mixed.criterion.crossed import crossed_products, evaluate_crossed
+from qsmstats.mixed.criterion.crossproducts import DesignProducts, attach, design_products
+from qsmstats.mixed.criterion.derivatives import Jet
+from qsmstats.mixed.criterion.elimination_order import (
+    Factor,
+    Level,
+    eliminate,
+    merge_factors,
+    split_crossed,
+)
+from qsmstats.mixed.criterion.moments import Moments
+from qsmstats.mixed.criterion.nested import evaluate
+from qsmstats.mixed.criterion.profiled import Objective, Point
+from qsmstats.mixed.design.layout import Layout, Problem
+from qsmstats.mixed.optimum.search import best_record, is_singular, refuse_perfect_fit
+from qsmstats.mixed.optimum.starting_values import start_crossed, start_nested
+from qsmstats.mixed.optimum.trust_region import Record
+
+__all__ = [
+    "Engine",
+    "Solution",
+    "Structure",
+    "build_engine",
+    "solution_at",
+    "solve",
+    "structure_of",
+]
+
+Matrix = NDArray[np.float64]
+
+# Columns of the last level from which crossed factors are swept as one dense block.
+_MOST_COLUMNS = 24
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """The criterion of one problem, and its relation to the user's units.
+
+    Attributes
+    ----------
+    objective
+        The criterion in free parameters.
+    start
+        Free parameters to start from, shape (m,).
+    order
+        Formula position of each term in the order of the parameters.
+    whiteners
+        S of each term, in formula order.
+    offset
+        What to add to the criterion for the user's units.
+    problem
+        The assembled problem.
+    """
+
+    objective: Objective
+    start: Matrix
+    order: tuple[int, ...]
+    whiteners: tuple[Matrix, ...]
+    offset: float
+    problem: Problem
+
+    def criterion(self, point: Point) -> float:
+        """-2 log likelihood with all constants, as lme4's."""
+        return float(point.value) + self.offset
+
+    def factors(self, theta: Matrix) -> tuple[Matrix, ...]:
+        """Relative Cholesky factors in the user's units, in formula order."""
+        made: dict[int, Matrix] = {}
+        for term, factor in zip(
+            self.order, self.objective.parametrisation.factors(theta), strict=True
+        ):
+            made[term] = lower_factor(solve_triangular(self.whiteners[term], factor))
+        return tuple(made[term] for term in range(len(made)))
+
+    def from_factors(self, factors: Sequence[Matrix], log_ratios: Matrix) -> Matrix:
+        """Free parameters of given Cholesky factors (formula order) and log ratios."""
+        whitened = [lower_factor(self.whiteners[term] @ factors[term]) for term in self.order]
+        return self.objective.parametrisation.join(log_ratios, whitened)
+
+    def is_singular(self, theta: Matrix) -> bool:
+        """Whether a relative covariance has a zero eigenvalue."""
+        return is_singular(self.objective.parametrisation, theta)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solution:
+    """The optimum in the user's units.
+
+    Attributes
+    ----------
+    estimates, covariance
+        Fixed effects, shape (p,), and their covariance, shape (p, p).
+    sigma
+        Residual standard deviation (of the first stratum, at weight one).
+    factors
+        Relative Cholesky factors in formula order.
+    ratios
+        Residual standard deviation of each stratum over that of the first, shape (strata,).
+    criterion
+        -2 log likelihood.
+    singular
+        Whether a relative covariance is singular.
+    record, moments
+        The optimiser's record; the optimum with derivatives.
+    """
+
+    estimates: Matrix
+    covariance: Matrix
+    sigma: float
+    factors: tuple[Matrix, ...]
+    ratios: Matrix
+    criterion: float
+    singular: bool
+    record: Record
+    moments: Moments
+
+
+def build_engine(problem: Problem, *, reml: bool, structure: Structure | None = None) -> Engine:
+    """Cross-products, elimination order and criterion of a problem.
+
+    Parameters
+    ----------
+    problem
+        The assembled problem.
+    reml
+        REML or ML.
+    structure
+        That of the problem's rows, where it has been found before.
+    """
+    made = structure_of(problem) if structure is None else structure
+    evaluate_at, start = _attach(made, problem)
+    n, p = problem.basis.shape
+    objective = Objective(
+        evaluate=evaluate_at,
+        parametrisation=made.parametrisation,
+        counts=_stratum_sizes(problem)[1:],
+        n=n,
+        rank=p,
+        reml=reml,
+    )
+    return Engine(
+        objective=objective,
+        start=start,
+        order=made.order,
+        whiteners=tuple(part.whitener for part in problem.random),
+        offset=_offset(problem, reml=reml),
+        problem=problem,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Structure:
+    """What the criteria of all outcomes of the same rows share.
+
+    Attributes
+    ----------
+    parametrisation, order
+        The parameters, and the formula position of each term in their order.
+    levels
+        The elimination of a nested design; empty for a crossed one.
+    parts
+        Cross-products of a nested design; the factor to sweep and the others of a crossed one.
+    """
+
+    parametrisation: Parametrisation
+    order: tuple[int, ...]
+    levels: tuple[Level, ...]
+    parts: DesignProducts | tuple[Factor, tuple[Factor, ...]]
+
+
+def structure_of(layout: Layout) -> Structure:
+    """Choose between nested sweeps and a dense crossed block, and do what needs no outcome."""
+    random = layout.random
+    factors = merge_factors(
+        [frozenset(part.design.grouping.names) for part in random],
+        [part.codes for part in random],
+        [part.columns.shape[1] for part in random],
+    )
+    split = split_crossed(factors, _MOST_COLUMNS)
+    if split is not None:
+        swept, others = split
+        order = tuple(term for factor in (swept, *others) for term in factor.terms)
+        return Structure(
+            parametrisation=_parametrisation(layout, order),
+            order=order,
+            levels=(),
+            parts=(swept, tuple(others)),
+        )
+    levels = eliminate(factors)
+    order = tuple(member.term for level in levels for member in level.members)
+    return Structure(
+        parametrisation=_parametrisation(layout, order),
+        order=order,
+        levels=levels,
+        parts=design_products(
+            levels,
+            [part.columns for part in random],
+            layout.basis,
+            row_scale=_row_scale(layout),
+            strata=_strata(layout),
+        ),
+    )
+
+
+def _parametrisation(layout: Layout, order: Sequence[int]) -> Parametrisation:
+    return Parametrisation(
+        strata=max(len(layout.residuals.levels) - 1, 0),
+        widths=tuple(layout.random[term].columns.shape[1] for term in order),
+    )
+
+
+def _attach(
+    structure: Structure, problem: Problem
+) -> tuple[Callable[[Matrix], tuple[Jet, Jet]], Matrix]:
+    """Return x -> (F, l) for the problem's outcome, and where to start."""
+    rows, parametrisation = len(problem.response), structure.parametrisation
+    if isinstance(structure.parts, DesignProducts):
+        products = attach(structure.parts, problem.reduced)
+        places = [level.column_places() for level in structure.levels]
+        return partial(evaluate, products), start_nested(products, parametrisation, places, rows)
+    crossed = crossed_products(
+        *structure.parts,
+        [part.columns for part in problem.random],
+        np.column_stack([problem.basis, problem.reduced]),
+        row_scale=_row_scale(problem),
+        strata=_strata(problem),
+    )
+    return partial(evaluate_crossed, crossed), start_crossed(crossed, parametrisation, rows)
+
+
+def _row_scale(problem: Layout) -> Matrix | None:
+    prior = problem.residuals.prior
+    return None if prior is None else np.sqrt(prior)
+
+
+def _strata(problem: Layout) -> tuple[NDArray[np.int64], int] | None:
+    residuals = problem.residuals
+    return None if residuals.codes is None else (residuals.codes, len(residuals.levels))
+
+
+def solve(engine: Engine) -> Solution:
+    """Minimise the criterion and translate the optimum."""
+    return solution_at(engine, best_record(engine.objective, engine.start))
+
+
+def solution_at(engine: Engine, record: Record) -> Solution:
+    """Translate an optimum into the user's units."""
+    objective, problem = engine.objective, engine.problem
+    point = objective.at(objective.parametrisation.orient(record.point.theta))
+    refuse_perfect_fit(objective, point)
+    made = point.profile
+    sigma = float(np.sqrt(made.rss / made.degrees)) * problem.scale
+    back = solve_triangular(problem.root, np.eye(len(problem.root)))
+    strata = objective.parametrisation.strata
+    return Solution(
+        estimates=back @ (problem.projection + problem.scale * made.estimates),
+        covariance=back @ made.inverse @ back.T * sigma**2,
+        sigma=sigma,
+        factors=engine.factors(point.theta),
+        ratios=np.exp(np.r_[0.0, point.theta[:strata]]),
+        criterion=engine.criterion(point),
+        singular=engine.is_singular(point.theta),
+        record=record,
+        moments=Moments(
+            profile=made,
+            parametrisation=objective.parametrisation,
+            theta=point.theta,
+            basis=problem.root,
+            scale=problem.scale,
+            stratum_sizes=_stratum_sizes(problem),
+        ),
+    )
+
+
+def _stratum_sizes(problem: Problem) -> Matrix:
+    codes = problem.residuals.codes
+    if codes is None:
+        return np.array([float(len(problem.response))])
+    return np.bincount(codes).astype(np.float64)
+
+
+def _offset(problem: Problem, *, reml: bool) -> float:
+    """Return what units and prior weights add to -2 log likelihood."""
+    n, p = problem.basis.shape
+    degrees = n - p if reml else n
+    made = 2.0 * degrees * np.log(problem.scale)
+    if reml:
+        made += 2.0 * np.log(np.abs(np.diag(problem.root))).sum()
+    if problem.residuals.prior is not None:
+        made -= np.log(problem.residuals.prior).sum()
+    return float(made)

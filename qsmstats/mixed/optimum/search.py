@@ -1,0 +1,107 @@
+"""The search around the optimiser: other minima, and optima that are none.
+
+Newton's method finds a local minimum. Two things can be wrong with it. On the boundary of the
+covariance matrices there can be several minima, of which it finds one; and where the random effects
+reproduce the outcome the criterion falls without end, while rounding stops the descent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qsmstats.errors import NotIdentifiedError
+from qsmstats.mixed.criterion.covariance import Parametrisation, lower_factor
+from qsmstats.mixed.criterion.profiled import REPRODUCED, Objective, Point
+from qsmstats.mixed.optimum.trust_region import Record, minimise
+
+__all__ = ["SAME", "best_record", "further_starts", "is_singular", "refuse_perfect_fit"]
+
+Matrix = NDArray[np.float64]
+
+# An eigenvalue of a relative covariance below this share of the largest is a zero variance
+# (lme4 calls a fit singular at 1e-4 on the scale of standard deviations).
+_SINGULAR = 1e-8
+# Criteria closer than this are the same minimum.
+SAME = 1e-8
+# Random starts per column of the widest term when a fit is singular.
+_RANDOM_STARTS = 3
+# Residual share of the outcome's variance that calls for a second look.
+SUSPICIOUS = 1e-6
+
+
+def is_singular(parametrisation: Parametrisation, theta: Matrix) -> bool:
+    """Whether a relative covariance has a zero eigenvalue."""
+    for factor in parametrisation.factors(theta):
+        values = np.linalg.svd(factor, compute_uv=False) ** 2
+        if values[-1] < _SINGULAR * max(1.0, float(values[0])):
+            return True
+    return False
+
+
+def best_record(objective: Objective, start: Matrix) -> Record:
+    """Minimise; where a covariance matrix comes out singular, from further starts as well.
+
+    The criterion of a correlated term can have several minima on the boundary of the cone of
+    covariance matrices (correlations of +1 and -1, say). A singular optimum of such a term is
+    therefore compared with those reached from the identity, from the optimum with its zero
+    directions opened, and from seeded random matrices.
+    """
+    parametrisation = objective.parametrisation
+    record = minimise(objective.at, start)
+    if max(parametrisation.widths) == 1 or not is_singular(parametrisation, record.point.theta):
+        return record
+    records = [record]
+    for other in further_starts(parametrisation, record.point.theta):
+        try:
+            records.append(minimise(objective.at, other))
+        except NotIdentifiedError:
+            continue
+    best = min(records, key=lambda one: one.point.value)
+    # Of minima that agree to rounding the first one stays, so that a fit does not wander.
+    chosen = record if record.point.value - best.point.value < SAME else best
+    return replace(
+        chosen,
+        iterations=sum(one.iterations for one in records),
+        evaluations=sum(one.evaluations for one in records),
+    )
+
+
+def further_starts(parametrisation: Parametrisation, theta: Matrix) -> list[Matrix]:
+    """Return where else to start when the optimum theta is singular, in the order of trying."""
+    opened: list[Matrix] = []
+    for factor in parametrisation.factors(theta):
+        relative = factor @ factor.T
+        size = max(float(np.trace(relative)) / len(factor), 0.1)
+        wider = relative + 0.3 * size * np.eye(len(factor))
+        opened.append(np.asarray(np.linalg.cholesky(wider), dtype=np.float64))
+    log_ratios = theta[: parametrisation.strata]
+    rng = np.random.default_rng(0)
+    starts = [parametrisation.start(), parametrisation.join(log_ratios, opened)]
+    for number in range(_RANDOM_STARTS * max(parametrisation.widths)):
+        spread = (0.3, 1.0, 3.0)[number % 3]
+        factors = [spread * rng.normal(size=(width, width)) for width in parametrisation.widths]
+        starts.append(
+            parametrisation.join(log_ratios, [lower_factor(factor) for factor in factors])
+        )
+    return starts
+
+
+def refuse_perfect_fit(objective: Objective, point: Point) -> None:
+    """Raise where the residual variance is small because it is zero.
+
+    Rounding stops the descent before the criterion reaches minus infinity. Far beyond that point
+    the random effects act as fixed ones: a residual variance that is there stays about the same,
+    one that is not falls further.
+    """
+    if point.profile.rss > SUSPICIOUS * point.profile.degrees:
+        return
+    parametrisation = objective.parametrisation
+    # Beyond 1e5 rounding takes what is left of the fixed effects.
+    large = min(100.0 * float(np.abs(point.theta[parametrisation.strata :]).max()), 1e5)
+    factors = [large * np.eye(width) for width in parametrisation.widths]
+    beyond = objective.at(parametrisation.join(point.theta[: parametrisation.strata], factors))
+    if beyond.profile.rss < 0.1 * point.profile.rss:
+        raise NotIdentifiedError(REPRODUCED)

@@ -1,0 +1,239 @@
+r"""Random effects, predictions and residuals of a fit.
+
+The random effects are their conditional modes given the data (best linear unbiased predictions);
+their standard error is the conditional standard deviation at the estimated variances and fixed
+effects, :math:`\sigma (\Lambda K^{-1} \Lambda')^{1/2}`, as lme4's ``ranef(condVar = TRUE)`` gives.
+
+A prediction for a row :math:`(x, z)` is :math:`x\hat\beta` (population) or :math:`x\hat\beta +
+z\hat b` (conditional). With :math:`G = K^{-1} (Z\Lambda)' W X` and :math:`v = \Lambda' z` the error
+of the latter has variance (Henderson 1975, Biometrics 31:423-447; the mixed-model equations'
+inverse in parts)
+
+.. math:: (x - G'v)' \mathrm{Var}(\hat\beta) (x - G'v) + \sigma^2 v'K^{-1}v + \sigma^2 z'Tz
+
+where the last term stands for groups that the fit has not seen; their own effect is predicted as
+zero. Intervals are for the mean outcome of such a row, without residual error. They use t with the
+method's degrees of freedom for the population and the normal distribution for the conditional
+prediction, for which no accepted degrees of freedom exist; the uncertainty of the variances is not
+in them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import sparse, stats
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.inference.wald import Method, row_inference
+from qsmstats.mixed.prediction.conditional_modes import (
+    ConditionalSystem,
+    conditional_system,
+    relative_factors,
+    spherical_rows,
+)
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.model import MixedFit
+
+__all__ = ["PredictionLevel", "Residuals", "predict", "random_effects", "residuals"]
+
+Floats = NDArray[np.float64]
+PredictionLevel = Literal["population", "conditional"]
+Residuals = Literal["conditional", "marginal", "pearson"]
+
+
+def random_effects(fit: MixedFit, *, level: float = 0.95) -> pd.DataFrame:
+    """Conditional modes of the random effects.
+
+    Parameters
+    ----------
+    fit
+        A fitted mixed model.
+    level
+        Coverage of the normal interval.
+
+    Returns
+    -------
+    DataFrame
+        One row for each random term, group and column: group (the grouping factor), level (the
+        group), term (the column), estimate, std_error (conditional standard deviation, at known
+        fixed effects and variances), conf_low, conf_high. Units are those of the coefficient.
+    """
+    rows, system = _system(fit)
+    modes = _spherical_modes(fit, rows, system)
+    factors = relative_factors(fit)
+    sizes = [term.design.grouping.size for term in fit.random]
+    transform = sparse.block_diag(
+        [
+            sparse.kron(sparse.eye_array(size), factor)
+            for size, factor in zip(sizes, factors, strict=True)
+        ],
+        format="csr",
+    )
+    estimate = transform @ modes
+    std_error = fit.sigma * np.sqrt(system.inverse_form(sparse.csr_array(transform)))
+    width = stats.norm.isf((1 - level) / 2) * std_error
+    labels = [
+        pd.DataFrame(
+            {
+                "group": term.design.grouping.label,
+                "level": np.repeat(
+                    np.asarray(term.design.grouping.levels, object), len(term.design.names)
+                ),
+                "term": np.tile(np.asarray(term.design.names, object), size),
+            }
+        )
+        for term, size in zip(fit.random, sizes, strict=True)
+    ]
+    return pd.concat(labels, ignore_index=True).assign(
+        estimate=estimate,
+        std_error=std_error,
+        conf_low=estimate - width,
+        conf_high=estimate + width,
+    )
+
+
+def predict(
+    fit: MixedFit,
+    new: pd.DataFrame | None = None,
+    *,
+    level: PredictionLevel = "population",
+    interval: bool = False,
+    confidence: float = 0.95,
+    df: Method = "satterthwaite",
+) -> pd.DataFrame:
+    """Predict the mean outcome of new rows.
+
+    Parameters
+    ----------
+    fit
+        A fitted mixed model.
+    new
+        Predictors and, for 'conditional', grouping columns; the rows of the fit if not given.
+    level
+        'population' leaves the random effects out; 'conditional' adds those of the row's groups,
+        zero for a group that the fit has not seen.
+    interval
+        Whether to give standard error and interval of the mean.
+    confidence
+        Coverage of the interval.
+    df
+        Method for degrees of freedom of the population interval.
+
+    Returns
+    -------
+    DataFrame
+        Index of `new`; estimate, for 'conditional' also unseen_groups (their number), and with
+        `interval` std_error, df, conf_low, conf_high. A row that is not estimable is NaN.
+
+    Raises
+    ------
+    UsageError
+        If `level` is unknown.
+    InvalidDataError
+        If a column is missing, or holds an unseen category or a missing value.
+    """
+    _check_choice("level", level, get_args(PredictionLevel))
+    frame = fit.frame.data if new is None else new
+    fixed, known = fit.fixed.reduce(fit.fixed.full_matrix(frame))
+    fixed = np.where(known[:, None], fixed, np.nan)
+    if level == "population":
+        table = _population(fit, fixed, known, df, interval=interval)
+    else:
+        table = _conditional(fit, frame, fixed, interval=interval)
+    table.index = frame.index
+    return _with_limits(table, confidence) if interval else table
+
+
+def residuals(fit: MixedFit, kind: Residuals = "conditional") -> pd.Series:
+    r"""Differences between outcome and prediction on the rows of the fit.
+
+    Parameters
+    ----------
+    fit
+        A fitted mixed model.
+    kind
+        'conditional' (:math:`y - X\hat\beta - Z\hat b`), 'marginal' (:math:`y - X\hat\beta`), or
+        'pearson', the conditional residual divided by its residual standard deviation
+        :math:`\sigma / \sqrt{w}` (prior weights and the variance of its stratum).
+
+    Returns
+    -------
+    Series
+        Indexed by the position of the row in the data given to the fit.
+
+    Raises
+    ------
+    UsageError
+        If `kind` is unknown.
+    """
+    _check_choice("kind", kind, get_args(Residuals))
+    values = fit.response - fit.fixed.matrix(fit.frame.data) @ fit.estimates
+    if kind != "marginal":
+        rows, system = _system(fit)
+        values = values - rows @ _spherical_modes(fit, rows, system)
+    if kind == "pearson":
+        values = values / fit.sigma * (1.0 if fit.weights is None else np.sqrt(fit.weights))
+    return pd.Series(values, index=pd.Index(fit.frame.kept, name="row"), name=f"{kind}_residual")
+
+
+def _with_limits(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
+    width = stats.t.isf((1 - confidence) / 2, table["df"]) * table["std_error"]
+    return table.assign(conf_low=table["estimate"] - width, conf_high=table["estimate"] + width)
+
+
+def _check_choice(option: str, value: object, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        msg = f"{option}={value!r} is unknown; use one of {', '.join(allowed)}"
+        raise UsageError(msg)
+
+
+def _system(fit: MixedFit) -> tuple[sparse.csr_array, ConditionalSystem]:
+    rows, _, _ = spherical_rows(fit, fit.frame.data)
+    return rows, conditional_system(fit, rows, fit.weights)
+
+
+def _spherical_modes(fit: MixedFit, rows: sparse.csr_array, system: ConditionalSystem) -> Floats:
+    marginal = fit.response - fit.fixed.matrix(fit.frame.data) @ fit.estimates
+    return system.solve(rows.T @ _weighted(fit, marginal[:, None]))[:, 0]
+
+
+def _weighted(fit: MixedFit, values: Floats) -> Floats:
+    return values if fit.weights is None else values * fit.weights[:, None]
+
+
+def _population(
+    fit: MixedFit, fixed: Floats, known: NDArray[np.bool_], df: Method, *, interval: bool
+) -> pd.DataFrame:
+    table = pd.DataFrame({"estimate": fixed @ fit.estimates})
+    if interval:
+        std_error, nu = np.full((2, len(fixed)), np.nan)
+        # Rows repeat (every leaf of a day, say); inference is done once for each kind.
+        distinct, place = np.unique(fixed[known], axis=0, return_inverse=True)
+        if len(distinct):
+            inference = row_inference(fit, distinct, df)
+            std_error[known] = inference.std_error[place.ravel()]
+            nu[known] = inference.df[place.ravel()]
+        table["std_error"], table["df"] = std_error, nu
+    return table
+
+
+def _conditional(
+    fit: MixedFit, frame: pd.DataFrame, fixed: Floats, *, interval: bool
+) -> pd.DataFrame:
+    rows, system = _system(fit)
+    new_rows, unseen_variance, seen = spherical_rows(fit, frame)
+    estimate = fixed @ fit.estimates + new_rows @ _spherical_modes(fit, rows, system)
+    table = pd.DataFrame({"estimate": estimate, "unseen_groups": (~seen).sum(axis=1)})
+    if interval:
+        design = fit.fixed.matrix(fit.frame.data)
+        shared = fixed - new_rows @ system.solve(rows.T @ _weighted(fit, design))
+        variance = np.einsum("ij,jk,ik->i", shared, fit.covariance, shared)
+        variance += fit.sigma**2 * (system.inverse_form(new_rows) + unseen_variance)
+        table["std_error"] = np.sqrt(variance)
+        table["df"] = np.where(np.isfinite(estimate), np.inf, np.nan)
+    return table

@@ -1,0 +1,297 @@
+"""The bootstrap of a fitted model: refits of new outcomes, or of resampled groups.
+
+``parametric``
+    Outcomes drawn from the fitted model (`resample`). Trusts the model.
+``residual``
+    Outcomes made of the fit's own effects and residuals, reflated (`resample`). Trusts the model's
+    structure but not the normal distribution.
+``cluster``
+    The groups of the factor in which all others are nested, drawn with replacement with all their
+    rows (`clusters`). Trusts only that these groups are independent and alike; needs enough of
+    them. A resample may lack what a coefficient needs (the only groups with a rare category); it
+    is counted as failed, with the reason.
+
+All refits go through the batch (`batch`). Refits that failed or did not converge are left out of
+the intervals and counted; singular refits stay, because a variance of zero is an outcome of the
+model. Intervals are those of `intervals`; the jackknife of BCa refits the model without each group.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, get_args
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.batch.chunk import fit_task
+from qsmstats.mixed.batch.design import OutcomeDesign
+from qsmstats.mixed.batch.result import BatchFit
+from qsmstats.mixed.inference.components import components
+from qsmstats.mixed.resampling.bootstrap_intervals import IntervalKind, check_interval
+from qsmstats.mixed.resampling.bootstrap_result import Bootstrap
+from qsmstats.mixed.resampling.cluster_resamples import (
+    Clusters,
+    Resampled,
+    clusters_of,
+    fit_lists,
+    left_out,
+)
+from qsmstats.mixed.resampling.refit import design_of_fit, start_of
+from qsmstats.mixed.resampling.simulate import Drawn, check_number, drawn, reused, seed_of
+from qsmstats.mixed.resampling.statistic import Statistic, as_numbers, of_clusters, of_outcomes
+from qsmstats.parallel import Progress, run_tasks
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.fit import MixedFit
+
+__all__ = ["BootstrapKind", "bootstrap"]
+
+Matrix = NDArray[np.float64]
+Numbers = list[dict[str, float]]
+Names = tuple[str, ...]
+BootstrapKind = Literal["parametric", "cluster", "residual"]
+
+# Groups below which resampling them says nothing useful (few distinct resamples, and the spread
+# between groups comes out too small by about 1 / G).
+_LEAST_CLUSTERS = 10
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What a process needs: the design, where its refits come from, and what to work out."""
+
+    design: OutcomeDesign
+    start: Matrix | None
+    source: Drawn | Resampled
+    fit: MixedFit
+    statistic: Statistic | None
+    names: Names
+
+    def __call__(self, task: tuple[int, int]) -> _Piece:
+        """Refit the outcomes or resamples numbered from task[0] up to task[1]."""
+        if isinstance(self.source, Resampled):
+            return self.lists(self.source(task))
+        made = self.source(task)
+        fits = fit_task((self.design, None, self.start), made)
+        if self.statistic is None:
+            return _piece(fits)
+        return _piece(fits, of_outcomes(self.statistic, fits, made), self.names)
+
+    def lists(self, index: NDArray[np.intp]) -> _Piece:
+        """Refit lists of groups, shape (m, G)."""
+        clusters = clusters_of(self.design)
+        fits = fit_lists((self.design, self.fit.response, self.start, clusters), index)
+        if self.statistic is None:
+            return _piece(fits)
+        return _piece(fits, of_clusters(self.statistic, self.fit, clusters, index), self.names)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Piece:
+    """What is kept of some refits: their parameters, one row each, and how they ended."""
+
+    parameters: pd.DataFrame
+    failed: NDArray[np.bool_]
+    converged: NDArray[np.bool_]
+    singular: NDArray[np.bool_]
+    singly: NDArray[np.bool_]
+    problems: tuple[str, ...]
+
+    @classmethod
+    def of(cls, pieces: Sequence[_Piece]) -> _Piece:
+        """Put pieces behind one another."""
+        flags = {
+            name: np.concatenate([getattr(piece, name) for piece in pieces])
+            for name in ("failed", "converged", "singular", "singly")
+        }
+        parameters = pd.concat([piece.parameters for piece in pieces], ignore_index=True)
+        problems = tuple(problem for piece in pieces for problem in piece.problems)
+        return cls(parameters=parameters, problems=problems, **flags)
+
+
+def _piece(fits: BatchFit, statistics: Numbers | None = None, names: Names = ()) -> _Piece:
+    parts = [fits.coefficients, fits.variances]
+    if statistics is not None:
+        parts.append(pd.DataFrame(statistics, columns=list(names), dtype=np.float64))
+    parameters = pd.concat(parts, axis=1)
+    return _Piece(
+        parameters=parameters,
+        failed=fits.failed,
+        converged=fits.converged,
+        singular=fits.singular,
+        singly=fits.refitted_singly,
+        problems=fits.problems,
+    )
+
+
+def _refit(work: _Work, task: tuple[int, int]) -> _Piece:
+    return work(task)
+
+
+def _leave_out(work: _Work, index: NDArray[np.intp]) -> _Piece:
+    return work.lists(index)
+
+
+def bootstrap(
+    fit: MixedFit,
+    n: int = 1000,
+    *,
+    kind: BootstrapKind = "parametric",
+    seed: int | None = None,
+    level: float = 0.95,
+    interval: IntervalKind = "percentile",
+    statistic: Statistic | None = None,
+    strata: str | None = None,
+    batch: int = 256,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Bootstrap:
+    """Refit a model to outcomes simulated from it, or to resampled groups.
+
+    Parameters
+    ----------
+    fit
+        A fitted mixed model.
+    n
+        Number of refits.
+    kind
+        "parametric", "cluster" or "residual"; see the module.
+    seed
+        Seed of the generators; the same seed gives the same numbers whatever `batch` and `jobs`.
+    level, interval
+        Coverage and kind ("percentile", "basic", "bca") of ``result.intervals``; other intervals
+        of the same refits can be had from the result.
+    statistic
+        A function of a `MixedFit` that returns a number, several numbers, or a mapping from names
+        to numbers; or a mapping from names to such functions. Costs some milliseconds for each
+        refit (tens of milliseconds for kind "cluster"); coefficients, variances, marginal means,
+        slopes and contrasts do not need it. With `jobs` it must be importable by other processes.
+    strata
+        For kind "cluster": a column that is constant within groups (the treatment of a tree, say);
+        groups are drawn within its levels.
+    batch, jobs
+        Refits per task, and processes.
+    progress
+        Called with (refits done, refits in all).
+
+    Returns
+    -------
+    Bootstrap
+
+    Raises
+    ------
+    UsageError
+        If an option is unknown or out of range, there are too few refits for BCa limits, fewer
+        than 10 groups for kind "cluster", or no independent groups where they are needed.
+    """
+    check_number(n, "refits")
+    check_interval(interval, level, n)
+    _check_kind(kind, strata)
+    point = {} if statistic is None else as_numbers(statistic, fit)
+    design = design_of_fit(fit)
+    source = _source(fit, design, kind, seed_of(seed), strata)
+    work = _Work(
+        design=design,
+        start=start_of(fit),
+        source=source,
+        fit=fit,
+        statistic=statistic,
+        names=tuple(point),
+    )
+    refits = _all(work, n, batch, jobs, progress)
+    jackknife = _jackknife(work, jobs) if interval == "bca" else None
+    parameters = _parameters(fit, point)
+    used = ~refits.failed & refits.converged
+    return Bootstrap(
+        fit=fit,
+        kind=kind,
+        seed=work.source.seed,
+        level=level,
+        interval=interval,
+        parameters=parameters,
+        refits=refits.parameters.loc[used].reset_index(drop=True),
+        jackknife=None if jackknife is None else jackknife.parameters,
+        n=n,
+        n_failed=int(refits.failed.sum()),
+        n_unconverged=int((~refits.failed & ~refits.converged).sum()),
+        n_singular=int((used & refits.singular).sum()),
+        n_refitted_singly=int(refits.singly.sum()),
+        problems=dict(Counter(problem for problem in refits.problems if problem)),
+    )
+
+
+def _check_kind(kind: str, strata: str | None) -> None:
+    if kind not in get_args(BootstrapKind):
+        msg = f"kind={kind!r} is unknown; use one of {', '.join(get_args(BootstrapKind))}"
+        raise UsageError(msg)
+    if strata is not None and kind != "cluster":
+        msg = f"strata={strata!r} are for kind='cluster'; kind='{kind}' keeps all groups"
+        raise UsageError(msg)
+
+
+def _source(
+    fit: MixedFit, design: OutcomeDesign, kind: str, seed: int, strata: str | None
+) -> Drawn | Resampled:
+    if kind == "cluster":
+        return Resampled(strata=_strata(fit, clusters_of(design), strata), seed=seed)
+    return drawn(fit, seed) if kind == "parametric" else reused(fit, seed)
+
+
+def _strata(fit: MixedFit, clusters: Clusters, column: str | None) -> tuple[NDArray[np.intp], ...]:
+    if clusters.size < _LEAST_CLUSTERS:
+        msg = (
+            f"{clusters.size} groups of '{clusters.label}' are too few to resample: intervals "
+            f"would be far too short; from {_LEAST_CLUSTERS} groups on it is allowed, and "
+            "kind='parametric' works with few"
+        )
+        raise UsageError(msg)
+    if column is None:
+        return (np.arange(clusters.size),)
+    if column not in fit.frame.data:
+        msg = f"strata='{column}': the model uses no such column"
+        raise UsageError(msg)
+    level = pd.factorize(fit.frame.data[column])[0]
+    first = level[np.unique(clusters.codes, return_index=True)[1]]
+    if not np.array_equal(first[clusters.codes], level):
+        msg = f"strata='{column}' differs within a group of '{clusters.label}'; it must not"
+        raise UsageError(msg)
+    return tuple(np.flatnonzero(first == one) for one in range(first.max() + 1))
+
+
+def _all(work: _Work, n: int, batch: int, jobs: int, progress: Progress | None) -> _Piece:
+    step = work.design.batch_size(batch)
+    tasks = [(at, min(at + step, n)) for at in range(0, n, step)]
+    told = None if progress is None else _by_refits(progress, step, n)
+    return _Piece.of(list(run_tasks(_refit, work, tasks, jobs=jobs, progress=told)))
+
+
+def _by_refits(progress: Progress, step: int, n: int) -> Progress:
+    def told(done: int, total: int) -> None:
+        progress(n if done == total else done * step, n)
+
+    return told
+
+
+def _jackknife(work: _Work, jobs: int) -> _Piece:
+    index = left_out(clusters_of(work.design).size)
+    step = work.design.batch_size(1)
+    tasks = [index[at : at + step] for at in range(0, len(index), step)]
+    return _Piece.of(list(run_tasks(_leave_out, work, tasks, jobs=jobs)))
+
+
+def _parameters(fit: MixedFit, statistics: Mapping[str, float]) -> pd.DataFrame:
+    """Return what a bootstrap is about: parameter, term, estimate, lowest, highest."""
+    rows: list[tuple[str, str, float, float, float]] = [
+        ("coefficient", name, float(value), -np.inf, np.inf)
+        for name, value in zip(fit.fixed.names, fit.estimates, strict=True)
+    ]
+    for one in components(fit):
+        lowest, highest = (-1.0, 1.0) if one.is_correlation else (0.0, np.inf)
+        rows.append(("variance", one.label, one.value(fit), lowest, highest))
+    rows += [("statistic", name, value, -np.inf, np.inf) for name, value in statistics.items()]
+    return pd.DataFrame(rows, columns=["parameter", "term", "estimate", "lowest", "highest"])

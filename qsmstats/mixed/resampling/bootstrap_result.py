@@ -1,0 +1,308 @@
+"""The result of a bootstrap, and the intervals that can be made of its refits.
+
+Marginal means, slopes and their contrasts are linear in the coefficients, so their refitted values
+are those of the coefficients times a matrix: asking for them costs no further refit. Contrasts are
+also given limits that hold for the family together (Bonferroni: level 1 - error / m).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.inference.linear_functions import (
+    Comparison,
+    Family,
+    Names,
+    compared_means,
+    compared_slopes,
+    mean_rows,
+    slope_rows,
+)
+from qsmstats.mixed.inference.marginal import NOT_ESTIMABLE
+from qsmstats.mixed.resampling.bootstrap_intervals import (
+    IntervalKind,
+    check_interval,
+    limits,
+    refits_needed,
+)
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.fit import MixedFit
+
+__all__ = ["Bootstrap"]
+
+Matrix = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bootstrap:
+    """A bootstrap of a fitted model.
+
+    Attributes
+    ----------
+    fit
+        The fit.
+    kind, seed
+        How outcomes were made, and the seed of their streams.
+    level, interval
+        Defaults of the tables below.
+    parameters
+        parameter ("coefficient", "variance", "statistic"), term, estimate, lowest, highest (the
+        range of the parameter).
+    refits
+        One row for each refit that is used, one column for each parameter.
+    jackknife
+        The same without each group; None unless BCa intervals were asked for.
+    n
+        Refits asked for.
+    n_failed, n_unconverged
+        Refits that could not be made, and that did not converge: both are left out.
+    n_singular
+        Refits with a variance of zero or a correlation of one; they are used.
+    n_refitted_singly
+        Refits that did not go through the batch.
+    problems
+        Why refits failed -> how many.
+    """
+
+    fit: MixedFit
+    kind: str
+    seed: int
+    level: float
+    interval: IntervalKind
+    parameters: pd.DataFrame
+    refits: pd.DataFrame
+    jackknife: pd.DataFrame | None
+    n: int
+    n_failed: int
+    n_unconverged: int
+    n_singular: int
+    n_refitted_singly: int
+    problems: Mapping[str, int]
+
+    @property
+    def intervals(self) -> pd.DataFrame:
+        """`table` with the interval and level that were asked for."""
+        return self.table()
+
+    @property
+    def estimates(self) -> pd.DataFrame:
+        """Refitted coefficients: one row for each refit that is used, one column for each term."""
+        return self.refits.iloc[:, : len(self.fit.estimates)]
+
+    def table(
+        self, *, interval: IntervalKind | None = None, level: float | None = None
+    ) -> pd.DataFrame:
+        """Intervals of all parameters.
+
+        Parameters
+        ----------
+        interval, level
+            Those of the bootstrap if not given.
+
+        Returns
+        -------
+        DataFrame
+            parameter, term, estimate, std_error (standard deviation of the refits), bias (their
+            mean less the estimate), conf_low, conf_high, n_refits (with a value), method, note.
+
+        Raises
+        ------
+        UsageError
+            If BCa intervals are asked of a bootstrap without a jackknife.
+        """
+        left = None if self.jackknife is None else self.jackknife.to_numpy()
+        ranges = self.parameters[["lowest", "highest"]].to_numpy()
+        made = self._table(
+            self.parameters["estimate"].to_numpy(),
+            self.refits.to_numpy(),
+            left,
+            interval=interval,
+            level=level,
+            ranges=ranges,
+        )
+        return pd.concat([self.parameters[["parameter", "term"]], made], axis=1)
+
+    def linear(
+        self,
+        contrasts: Matrix | Mapping[str, float] | Mapping[str, Mapping[str, float]],
+        *,
+        interval: IntervalKind | None = None,
+        level: float | None = None,
+    ) -> pd.DataFrame:
+        """Intervals of linear functions of the coefficients; `contrasts` as in `MixedFit.wald`."""
+        from qsmstats.mixed.inference.hypotheses import named_contrasts
+
+        labels, rows = named_contrasts(contrasts, self.fit.fixed.names)
+        table = self._linear(rows, np.ones(len(rows), dtype=bool), interval, level)
+        table.insert(0, "contrast", labels)
+        return table
+
+    def marginal_means(
+        self,
+        factors: str | Sequence[str],
+        *,
+        by: Names = None,
+        at: Mapping[str, Any] | None = None,
+        weights: Any = "equal",
+        interval: IntervalKind | None = None,
+        level: float | None = None,
+    ) -> pd.DataFrame:
+        """Marginal means as `marginal.marginal_means`, with bootstrap intervals."""
+        keys, matrix = mean_rows(self.fit, factors, by=by, at=at, weights=weights)
+        return self._of_grid(keys, matrix, interval, level)
+
+    def slopes(
+        self,
+        variable: str,
+        *,
+        by: Names = None,
+        at: Mapping[str, Any] | None = None,
+        weights: Any = "equal",
+        interval: IntervalKind | None = None,
+        level: float | None = None,
+    ) -> pd.DataFrame:
+        """Slopes as `marginal.slopes`, with bootstrap intervals."""
+        keys, matrix = slope_rows(self.fit, variable, by=by, at=at, weights=weights)
+        return self._of_grid(keys, matrix, interval, level)
+
+    def contrasts(
+        self,
+        factors: str | Sequence[str],
+        *,
+        method: Comparison = "pairwise",
+        by: Names = None,
+        at: Mapping[str, Any] | None = None,
+        weights: Any = "equal",
+        interval: IntervalKind | None = None,
+        level: float | None = None,
+    ) -> pd.DataFrame:
+        """Differences of marginal means as `marginal.contrasts`, with bootstrap intervals.
+
+        conf_low_adjusted and conf_high_adjusted hold for all contrasts of a family together
+        (Bonferroni).
+        """
+        found = compared_means(self.fit, factors, method=method, by=by, at=at, weights=weights)
+        return self._families(found, interval, level)
+
+    def slope_contrasts(
+        self,
+        variable: str,
+        by: str | Sequence[str],
+        *,
+        method: Comparison = "pairwise",
+        within: Names = None,
+        at: Mapping[str, Any] | None = None,
+        weights: Any = "equal",
+        interval: IntervalKind | None = None,
+        level: float | None = None,
+    ) -> pd.DataFrame:
+        """Differences of slopes as `marginal.slope_contrasts`, with intervals as `contrasts`."""
+        found = compared_slopes(
+            self.fit, variable, by, method=method, within=within, at=at, weights=weights
+        )
+        return self._families(found, interval, level)
+
+    def _families(
+        self,
+        families: list[Family],
+        interval: IntervalKind | None,
+        level: float | None,
+    ) -> pd.DataFrame:
+        chosen = self.level if level is None else level
+        tables = []
+        for family in families:
+            table = self._of_grid(family.keys, family.matrix, interval, chosen)
+            together = 1.0 - (1.0 - chosen) / max(len(family.matrix), 1)
+            wide = self._wide(family, interval, together)
+            place = list(table).index("n_refits")
+            table.insert(place, "conf_low_adjusted", wide["conf_low"])
+            table.insert(place + 1, "conf_high_adjusted", wide["conf_high"])
+            table.insert(place + 2, "adjust", "bonferroni")
+            # The wider limits lie further out, so what limits them limits both.
+            tables.append(table.assign(note=wide["note"]))
+        return pd.concat(tables, ignore_index=True)
+
+    def _wide(self, family: Family, interval: IntervalKind | None, level: float) -> pd.DataFrame:
+        """Limits that hold together, or NaN and the reason where the refits are too few."""
+        kind = self.interval if interval is None else interval
+        if self.n >= (least := refits_needed(kind, level)):
+            return self._of_grid(family.keys, family.matrix, interval, level)
+        note = f"adjusted limits need {least} refits"
+        return family.keys.assign(conf_low=np.nan, conf_high=np.nan, note=note)
+
+    def _of_grid(
+        self,
+        keys: pd.DataFrame,
+        matrix: Matrix,
+        interval: IntervalKind | None,
+        level: float | None,
+    ) -> pd.DataFrame:
+        reduced, known = self.fit.fixed.reduce(matrix)
+        table = self._linear(reduced, known, interval, level)
+        return pd.concat([keys.reset_index(drop=True), table], axis=1)
+
+    def _linear(
+        self,
+        rows: Matrix,
+        known: NDArray[np.bool_],
+        interval: IntervalKind | None,
+        level: float | None,
+    ) -> pd.DataFrame:
+        p = len(self.fit.estimates)
+        hidden = np.where(known, 1.0, np.nan)
+        left = None if self.jackknife is None else self.jackknife.to_numpy()[:, :p] @ rows.T
+        table = self._table(
+            (rows @ self.fit.estimates) * hidden,
+            (self.estimates.to_numpy() @ rows.T) * hidden,
+            left,
+            interval=interval,
+            level=level,
+        )
+        return table.assign(note=np.where(known, table["note"], NOT_ESTIMABLE))
+
+    def _table(
+        self,
+        estimate: Matrix,
+        refits: Matrix,
+        jackknife: Matrix | None,
+        *,
+        interval: IntervalKind | None,
+        level: float | None,
+        ranges: Matrix | None = None,
+    ) -> pd.DataFrame:
+        kind = self.interval if interval is None else interval
+        chosen = self.level if level is None else level
+        check_interval(kind, chosen, self.n)
+        if kind == "bca" and self.jackknife is None:
+            msg = "these refits have no jackknife; ask for bootstrap(..., interval='bca')"
+            raise UsageError(msg)
+        bounds, notes = limits(
+            estimate, refits, kind, level=chosen, jackknife=jackknife, ranges=ranges
+        )
+        count = np.isfinite(refits).sum(axis=0)
+        enough = count > 1
+        filled = np.where(np.isfinite(refits), refits, np.nan)
+        std_error, bias = np.full((2, len(estimate)), np.nan)
+        if enough.any():
+            std_error[enough] = np.nanstd(filled[:, enough], axis=0, ddof=1)
+            bias[enough] = np.nanmean(filled[:, enough], axis=0) - estimate[enough]
+        return pd.DataFrame(
+            {
+                "estimate": estimate,
+                "std_error": std_error,
+                "bias": bias,
+                "conf_low": bounds[:, 0],
+                "conf_high": bounds[:, 1],
+                "n_refits": count,
+                "method": f"{self.kind} bootstrap, {kind}",
+                "note": notes,
+            }
+        )

@@ -1,0 +1,174 @@
+"""Groups of the coarsest factor drawn with replacement, or left out one at a time.
+
+A group drawn twice counts as two groups (Field & Welsh 2007, J R Soc B 69:369-390). Where the
+groups of a design are independent blocks (`patterns`), a resample is a list of blocks with their
+own products; no row is looked at again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.batch.chunk import sound
+from qsmstats.mixed.batch.design import Grouped, OutcomeDesign
+from qsmstats.mixed.batch.prepare import Lists, Prepared, prepare, solve_prepared
+from qsmstats.mixed.batch.products import OutcomeParts, bundle
+from qsmstats.mixed.batch.result import BatchFit, joined
+from qsmstats.mixed.batch.single import blank, fit_singly, put
+from qsmstats.mixed.criterion.crossproducts import DesignProducts
+from qsmstats.mixed.resampling.simulate import stream
+
+__all__ = ["Clusters", "Resampled", "clusters_of", "fit_lists", "left_out"]
+
+Matrix = NDArray[np.float64]
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clusters:
+    """The groups of the factor in which all others are nested.
+
+    Attributes
+    ----------
+    label
+        Name of the factor.
+    codes
+        Group of each row, shape (n,).
+    size
+        Number of groups.
+    """
+
+    label: str
+    codes: NDArray[np.int64]
+    size: int
+
+    def rows(self, groups: Places) -> tuple[Places, Places]:
+        """Return the rows of a list of groups, and for each row which of the list it belongs to."""
+        order = np.argsort(self.codes, kind="stable")
+        starts = np.searchsorted(self.codes[order], np.arange(self.size + 1))
+        found = [order[starts[group] : starts[group + 1]] for group in groups]
+        sizes = [len(rows) for rows in found]
+        return np.concatenate(found), np.repeat(np.arange(len(groups)), sizes)
+
+
+def clusters_of(design: OutcomeDesign) -> Clusters:
+    """Find the factor in which all others are nested.
+
+    Raises
+    ------
+    UsageError
+        If there is none.
+    """
+    structure = design.structure
+    crossed = not isinstance(structure.parts, DesignProducts)
+    top = None if crossed else structure.levels[-1]
+    if top is None or any(member.local is not None for member in top.members):
+        msg = (
+            "the grouping factors are crossed: there are no independent groups to resample or to "
+            "leave out; use kind='parametric' with interval='percentile'"
+        )
+        raise UsageError(msg)
+    label = design.layout.random[top.members[0].term].design.grouping.label
+    return Clusters(label=label, codes=top.codes, size=top.size)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resampled:
+    """Draws groups with replacement, within strata.
+
+    Attributes
+    ----------
+    strata
+        Groups of each stratum.
+    seed
+        Seed of all streams.
+    """
+
+    strata: tuple[Places, ...]
+    seed: int
+
+    def __call__(self, task: tuple[int, int]) -> Places:
+        """Draw the lists numbered from task[0] up to task[1], shape (m, G)."""
+        return np.array([self._one(number) for number in range(*task)])
+
+    def _one(self, number: int) -> Places:
+        random = stream(self.seed, number)
+        return np.concatenate(
+            [groups[random.integers(len(groups), size=len(groups))] for groups in self.strata]
+        )
+
+
+def left_out(size: int) -> Places:
+    """Return the lists that leave out each group in turn, shape (G, G - 1)."""
+    everyone = np.arange(size)
+    return np.array([np.delete(everyone, group) for group in everyone])
+
+
+def fit_lists(
+    shared: tuple[OutcomeDesign, Matrix, Matrix | None, Clusters], index: Places
+) -> BatchFit:
+    """Fit one outcome to lists of groups, shape (m, G); for `jobs.run_tasks`.
+
+    Parameters
+    ----------
+    shared
+        The design, the outcome (n_obs,), theta to start from or None, and the groups.
+    index
+        Groups of each list.
+    """
+    design, outcome, start, clusters = shared
+    if (grouped := design.grouped) is None:
+        every = np.zeros(len(index), dtype=bool)
+        return _by_rows(design, outcome, clusters, index, blank(design, len(index)), every)
+    step = design.chunk
+    whole = Lists(blocks=grouped.blocks, stack=grouped.stack, index=np.arange(clusters.size)[None])
+    base, parts = prepare(design, grouped, whole, outcome[None], start)
+    pieces = []
+    for at in range(0, len(index), step):
+        lists = replace(whole, index=index[at : at + step])
+        pieces.append(_chunk(design, grouped, lists, (base, parts), (outcome, clusters)))
+    return joined(pieces)
+
+
+def _chunk(
+    design: OutcomeDesign,
+    grouped: Grouped,
+    lists: Lists,
+    whole: tuple[Prepared, OutcomeParts],
+    data: tuple[Matrix, Clusters],
+) -> BatchFit:
+    base, parts = whole
+    good = sound(design, lists)
+    made = blank(design, len(good))
+    if good.any():
+        index, m = lists.index[good], int(good.sum())
+        prepared = Prepared(
+            products=bundle(lists.stack, index, parts.take(index)),
+            start=np.tile(base.start, (m, 1)),
+            scale=np.tile(base.scale, m),
+            projection=np.tile(base.projection, (m, 1)),
+            log_weight=lists.stack.log_weight[index].sum(axis=1),
+        )
+        found, solved = solve_prepared(design, grouped, prepared)
+        places = np.flatnonzero(good)
+        made = put(made, places[solved], found, solved)
+        good[places[~solved]] = False
+    return _by_rows(design, *data, lists.index, made, good)
+
+
+def _by_rows(
+    design: OutcomeDesign,
+    outcome: Matrix,
+    clusters: Clusters,
+    index: Places,
+    made: BatchFit,
+    done: NDArray[np.bool_],
+) -> BatchFit:
+    for one in np.flatnonzero(~done):
+        rows, copies = clusters.rows(index[one])
+        made = put(made, np.array([one]), fit_singly(design, outcome, rows, copies))
+    return made

@@ -1,0 +1,102 @@
+"""Other outcomes for a fitted model: one, as a fit of its own, or many together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.batch.design import OutcomeDesign, as_numbers
+from qsmstats.mixed.batch.result import BatchFit
+from qsmstats.parallel import Progress
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.fit import Likelihood, MixedFit
+    from qsmstats.mixed.model import MixedModel
+
+__all__ = ["design_of_fit", "refit", "start_of", "with_outcome"]
+
+Matrix = NDArray[np.float64]
+
+OUTCOME = "refitted_outcome"
+
+
+def refit(
+    fit: MixedFit,
+    outcomes: pd.DataFrame | pd.Series | Sequence[float] | Matrix,
+    *,
+    batch: int = 512,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> MixedFit | BatchFit:
+    """Fit a model to another outcome of the same rows, or to many.
+
+    Parameters
+    ----------
+    fit
+        A fitted mixed model.
+    outcomes
+        On the scale of the formula's left side, in the order of the rows of the fit: shape
+        (n_obs,), or (n_obs, m) for m outcomes. NaN: the row is missing for that outcome.
+        Columns made by transforms with a state (`scale`, splines) stay those of the fit's rows
+        where many outcomes are given.
+    batch, jobs, progress
+        For many outcomes; as in `OutcomeDesign.fit_outcomes`.
+
+    Returns
+    -------
+    MixedFit
+        For one outcome.
+    BatchFit
+        For many.
+
+    Raises
+    ------
+    UsageError
+        If the shape does not fit.
+    InvalidDataError
+        If a value is infinite.
+    """
+    values = as_numbers(outcomes)
+    if values.ndim == 2:
+        return design_of_fit(fit).fit_outcomes(
+            values, start=start_of(fit), batch=batch, jobs=jobs, progress=progress
+        )
+    if values.shape != (fit.info.n_obs,):
+        msg = (
+            f"the outcome has shape {values.shape}; the fit uses {fit.info.n_obs} rows, so give "
+            f"({fit.info.n_obs},) numbers, or ({fit.info.n_obs}, m) for m outcomes"
+        )
+        raise UsageError(msg)
+    model, data = with_outcome(fit.model, fit.frame.data, values)
+    return model.fit(data, method=fit.method, weights=fit.residual.columns)
+
+
+def design_of_fit(fit: MixedFit, method: Likelihood | None = None) -> OutcomeDesign:
+    """Prepare the rows of a fit for many outcomes."""
+    return fit.model.design(
+        fit.frame.data, method=method or fit.method, weights=fit.residual.columns
+    )
+
+
+def start_of(fit: MixedFit) -> Matrix | None:
+    """Return theta to start refits from: the fit's own, unless it lies on the boundary."""
+    return None if fit.info.singular else fit.theta
+
+
+def with_outcome(
+    model: MixedModel, data: pd.DataFrame, outcome: Matrix
+) -> tuple[MixedModel, pd.DataFrame]:
+    """Put an outcome on the left side of a model and into its data."""
+    left, right = model.formula.split("~", 1)
+    name = left.strip().strip("`")
+    # A transform of a column, as log(y), is on the scale of the outcome already.
+    if name in data.columns:
+        return model, data.assign(**{name: outcome})
+    formula = f"{OUTCOME} ~ {right}"
+    return replace(model, formula=formula), data.assign(**{OUTCOME: outcome})

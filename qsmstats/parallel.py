@@ -1,0 +1,99 @@
+"""The same work for many tasks, here or in other processes, with results in the order of the tasks.
+
+What all tasks share is sent to each process once; of the tasks themselves only a few are under way
+at a time, so that memory does not grow with their number.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from itertools import islice
+from typing import Any, TypeVar
+
+from qsmstats.errors import UsageError
+
+__all__ = ["Progress", "run_tasks"]
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+Progress = Callable[[int, int], None]
+"""Called with (done, total) as work goes on."""
+
+# Tasks under way for each process: one at work and one waiting.
+_AHEAD = 2
+
+_shared: Any = None
+
+
+def run_tasks(
+    call: Callable[[Any, Task], Result],
+    shared: Any,
+    tasks: Sequence[Task],
+    *,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> Iterator[Result]:
+    """Yield ``call(shared, task)`` for every task, in order.
+
+    Parameters
+    ----------
+    call
+        Function that another process can import.
+    shared
+        What all tasks use; sent to every process once.
+    tasks
+        One argument each.
+    jobs
+        Processes; with 1 everything runs here. A script that asks for more needs a main guard.
+    progress
+        Called with (tasks done, tasks in all).
+
+    Raises
+    ------
+    UsageError
+        If `jobs` is less than 1.
+    """
+    if jobs < 1:
+        msg = f"jobs={jobs}; ask for at least one process"
+        raise UsageError(msg)
+    results = (
+        (call(shared, task) for task in tasks)
+        if min(jobs, len(tasks)) <= 1
+        else _in_processes(call, shared, tasks, min(jobs, len(tasks)))
+    )
+    for done, result in enumerate(results, start=1):
+        if progress is not None:
+            progress(done, len(tasks))
+        yield result
+
+
+def _in_processes(
+    call: Callable[[Any, Task], Result], shared: Any, tasks: Sequence[Task], jobs: int
+) -> Iterator[Result]:
+    # A copy (fork) of a process with threads, such as that of a progress bar, can deadlock.
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload(["qsmstats.mixed.resampling.bootstrap"])
+    left = iter(tasks)
+    with ProcessPoolExecutor(
+        jobs, mp_context=context, initializer=_receive, initargs=(shared,)
+    ) as pool:
+        waiting: deque[Future[Result]] = deque(
+            pool.submit(_call, call, task) for task in islice(left, jobs * _AHEAD)
+        )
+        while waiting:
+            yield waiting.popleft().result()
+            waiting.extend(pool.submit(_call, call, task) for task in islice(left, 1))
+
+
+def _receive(shared: Any) -> None:
+    global _shared
+    _shared = shared
+
+
+def _call(call: Callable[[Any, Task], Result], task: Task) -> Result:
+    return call(_shared, task)

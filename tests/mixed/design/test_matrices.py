@@ -1,0 +1,98 @@
+"""Design matrices: stateful transforms, contrasts, estimability, and columns by type."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from formulaic import Formula
+
+from qsmstats.errors import FormulaError, InvalidDataError
+from qsmstats.mixed.formula.terms import read_terms
+from qsmstats.mixed.model import MixedModel
+from tests.mixed import designs
+
+
+@pytest.mark.parametrize(
+    "fixed",
+    ["bs(x, df=5)", "poly(x, 3) * f", "scale(x) + center(z)", "cr(x, df=4)", "0 + f + f:x"],
+)
+def test_new_rows_are_coded_as_the_rows_of_the_fit(fixed):
+    data = designs.random_data(1)
+    fit = MixedModel(f"y ~ {fixed} + (1 | g)").fit(data)
+    whole = fit.fixed.matrix(data)
+    some = data.iloc[[40, 3, 17]]
+    np.testing.assert_allclose(fit.fixed.matrix(some), whole[[40, 3, 17]], atol=1e-12)
+    direct = np.asarray(Formula(fixed).get_model_matrix(data))[:, fit.fixed.kept]
+    np.testing.assert_allclose(whole, direct, atol=1e-12)
+
+
+def test_random_columns_of_new_rows_are_coded_as_in_the_fit():
+    data = designs.random_data(2)
+    fit = MixedModel("y ~ x + (1 + center(x) + f | g)").fit(data)
+    design = fit.random[0].design
+    assert design.names == ("Intercept", "center(x)", "f[T.b]", "f[T.c]")
+    np.testing.assert_allclose(design.matrix(data.iloc[5:7]), design.matrix(data)[5:7], atol=1e-12)
+    assert design.label == "(1 + center(x) + f | g)"
+
+
+def test_contrasts_by_column_keep_the_columns_name():
+    data = designs.random_data(3)
+    model = MixedModel("y ~ f * x + (0 + f | g)", {"f": "sum"})
+    names = model.fit(data).fixed.names
+    assert names == ("Intercept", "f[S.a]", "f[S.b]", "x", "f[S.a]:x", "f[S.b]:x")
+
+
+def test_variables_are_described_for_a_reference_grid():
+    data = designs.random_data(4).assign(k=lambda d: d.k + 2010)
+    fit = MixedModel("y ~ f * x + C(k) + I(z**2) + (1 | g)").fit(data)
+    assert fit.fixed.factors == {"f": ("a", "b", "c"), "k": (2010, 2011, 2012, 2013, 2014)}
+    assert fit.fixed.covariates == pytest.approx({"x": data.x.mean(), "z": data.z.mean()})
+    labels = [term.label for term in fit.fixed.terms]
+    assert labels == ["Intercept", "f", "x", "C(k)", "I(z ** 2)", "f:x"]
+    interaction = fit.fixed.terms[-1]
+    assert (interaction.categories, interaction.numbers) == ({"f"}, {"x"})
+
+
+def test_new_data_that_do_not_fit_are_refused():
+    data = designs.random_data(5)
+    fit = MixedModel("y ~ f + x + (1 | g)").fit(data)
+    with pytest.raises(InvalidDataError, match="lack the columns x"):
+        fit.fixed.matrix(data[["f"]])
+    with pytest.raises(InvalidDataError, match="holds 'q', which the fit has not seen"):
+        fit.fixed.matrix(data.assign(f="q"))
+    with pytest.raises(InvalidDataError, match="missing values in x"):
+        fit.fixed.matrix(data.assign(x=np.nan))
+    with pytest.raises(InvalidDataError, match="must hold numbers"):
+        fit.fixed.matrix(data.assign(x="two"))
+
+
+def test_what_depends_on_dropped_columns_alone_is_not_estimable():
+    data = designs.random_data(6)
+    data = data[~((data.f == "c") & (data.k == 4))]
+    fit = MixedModel("y ~ f * C(k) + (1 | g)").fit(data)
+    grid = pd.DataFrame([(f, k) for f in "abc" for k in range(5)], columns=["f", "k"])
+    _, estimable = fit.fixed.reduce(fit.fixed.full_matrix(grid))
+    seen = set(zip(data.f, data.k, strict=True))
+    assert estimable.tolist() == [cell in seen for cell in grid.itertuples(index=False, name=None)]
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "factors"),
+    [
+        ("a * b", ("a", "b"), set()),
+        ("C(a) + poly(b, 2)", ("a", "b"), {"a"}),
+        ("C(a) + a", ("a",), set()),
+        ("factor(a):b.c", ("a", "b.c"), {"a"}),
+        ("np.log(b.c) + log(`d e`)", ("b.c", "d e"), set()),
+        ("I(a**2) + {b + 1}", ("a", "b"), set()),
+        ("C(a, contr.sum)", ("a",), {"a"}),
+    ],
+)
+def test_columns_of_a_formula_are_found(text, variables, factors):
+    terms = read_terms(text, ["a", "b", "b.c", "d e"])
+    assert set(terms.variables) == set(variables)
+    assert terms.factors == factors
+
+
+def test_an_unreadable_term_is_quoted():
+    with pytest.raises(FormulaError, match="'a \\+\\* b' cannot be read"):
+        read_terms("a +* b", ["a", "b"])

@@ -1,0 +1,281 @@
+"""Marginal means, contrasts and slopes against emmeans 1.8.4 in every reference case."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.model import MixedFit, MixedModel
+from tests.mixed.reference_cases import case, data, fitted, more, names
+
+WITH_MEANS = [(name, key) for name in names() for key in (case(name)["emmeans"] or {})]
+WITH_TRENDS = [name for name in names() if case(name)["emtrends"]]
+BOTH = ["satterthwaite", "kenward-roger"]
+
+# lme4's optimum, polished to 1e-13 in the criterion, is good to about 1e-7 in theta; estimates
+# follow to 1e-6 standard errors, degrees of freedom to 1e-5 relative.
+SHIFT = 1e-6
+RELATIVE = 1e-5
+# R's ptukey has absolute errors of 4e-8 at many degrees of freedom (where the unadjusted p-value is
+# 1e-77 and Bonferroni's bound 1e-76) and of 3e-7 at five; scipy agrees with us to 1e-9.
+PTUKEY = 5e-7
+
+
+def same_estimates(
+    ours: pd.DataFrame, r: dict[str, Any], estimate: str, df_tolerance: float = RELATIVE
+) -> None:
+    r = {key: np.asarray(value, object) for key, value in r.items()}
+    se = r["SE"].astype(float)
+    known = np.isfinite(se)
+    np.testing.assert_array_equal(np.isfinite(ours["std_error"]), known)
+    np.testing.assert_array_equal(ours["note"] == "", known)
+    shift = (ours["estimate"] - r[estimate].astype(float))[known] / se[known]
+    np.testing.assert_allclose(shift, 0, atol=SHIFT)
+    np.testing.assert_allclose(ours["std_error"], se, rtol=RELATIVE)
+    np.testing.assert_allclose(ours["df"], r["df"].astype(float), rtol=df_tolerance)
+
+
+def same_interval(
+    ours: pd.DataFrame, r: dict[str, Any], low: str = "conf_low", high: str = "conf_high"
+) -> None:
+    for column, theirs in ((low, "lower.CL"), (high, "upper.CL")):
+        apart = (ours[column] - np.asarray(r[theirs], float)) / np.asarray(r["SE"], float)
+        np.testing.assert_allclose(apart[np.isfinite(apart)], 0, atol=1e-5)
+
+
+def columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return pd.DataFrame(rows).to_dict("list")
+
+
+@pytest.mark.parametrize(("name", "key"), WITH_MEANS)
+def test_means_and_pairs_equal_emmeans(name: str, key: str) -> None:
+    factor, df = key.split("|")
+    fit, r = fitted(name), case(name)["emmeans"][key]
+    means = fit.marginal_means(factor, df=df)
+    reference = columns(r["means"])
+    assert list(map(str, means["level"])) == [_plain(level) for level in reference[factor]]
+    same_estimates(means, reference, "emmean")
+    same_interval(means, reference)
+    pairs = fit.contrasts(factor, df=df)
+    tukey, none = columns(r["pairs_tukey"]), columns(r["pairs_none"])
+    same_estimates(pairs, tukey, "estimate")
+    np.testing.assert_allclose(pairs["statistic"], tukey["t.ratio"], rtol=1e-5, atol=1e-6)
+    np.testing.assert_allclose(pairs["p_value"], none["p.value"], rtol=1e-4, atol=1e-12)
+    np.testing.assert_allclose(pairs["p_adjusted"], tukey["p.value"], rtol=1e-4, atol=PTUKEY)
+
+
+def _plain(level: object) -> str:
+    """emmeans turns factor levels that look like numbers into numbers."""
+    return f"{level:g}" if isinstance(level, float) else str(level)
+
+
+@pytest.mark.parametrize("name", WITH_TRENDS)
+def test_slopes_and_their_differences_equal_emtrends(name: str) -> None:
+    r = case(name)["emtrends"]
+    trends = columns(r["trends"])
+    column = next(key for key in trends if key.endswith(".trend"))
+    variable, by = column.removesuffix(".trend"), next(iter(trends))
+    fit = fitted(name)
+    slopes = fit.slopes(variable, by=by)
+    assert slopes[by].tolist() == trends[by]
+    same_estimates(slopes, trends, column)
+    same_interval(slopes, trends)
+    pairs, reference = fit.slope_contrasts(variable, by), columns(r["pairs_tukey"])
+    same_estimates(pairs, reference, "estimate")
+    np.testing.assert_allclose(pairs["p_adjusted"], reference["p.value"], rtol=1e-4, atol=PTUKEY)
+
+
+def _refit(name: str, formula: str | None = None, drop: list[int] | None = None) -> MixedFit:
+    frame = data(name)
+    if drop:
+        frame = frame.drop(index=[row - 1 for row in drop])
+    return MixedModel(formula or case(name)["formula"]).fit(frame)
+
+
+@pytest.mark.parametrize("df", BOTH)
+def test_families_by_a_second_factor_equal_emmeans(df: str) -> None:
+    r, fit = more("marginal")["oats_by"]["results"][df], fitted("oats_splitplot")
+    means = fit.marginal_means("nitro", by="Variety", df=df)
+    assert list(means)[:2] == ["Variety", "level"]
+    same_estimates(means, r["means"], "emmean")
+    tukey = fit.contrasts("nitro", by="Variety", df=df)
+    same_estimates(tukey, r["tukey"], "estimate")
+    same_interval(tukey, r["tukey"], "conf_low_adjusted", "conf_high_adjusted")
+    np.testing.assert_allclose(tukey["p_adjusted"], r["tukey"]["p.value"], rtol=1e-4, atol=PTUKEY)
+    holm = fit.contrasts("nitro", by="Variety", df=df, adjust="holm")
+    np.testing.assert_allclose(holm["p_adjusted"], r["holm"]["p.value"], rtol=1e-4)
+    step = fit.contrasts("nitro", by="Variety", df=df, method="consecutive", adjust="none")
+    same_estimates(step, r["consecutive"], "estimate")
+    np.testing.assert_allclose(step["p_adjusted"], r["consecutive"]["p.value"], rtol=1e-4)
+    first = fit.contrasts("nitro", by="Variety", df=df, method="reference", adjust="bonferroni")
+    same_estimates(first, r["reference"], "estimate")
+    np.testing.assert_allclose(first["p_adjusted"], r["reference"]["p.value"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("df", BOTH)
+def test_unbalanced_intervals_equal_emmeans(df: str) -> None:
+    reference = more("marginal")["machines_unbal"]
+    r = reference["results"][df]
+    fit = _refit("machines_ri_nested", drop=reference["drop"])
+    same_estimates(fit.marginal_means("Machine", df=df), r["means"], "emmean")
+    for adjust in ("tukey", "bonferroni"):
+        pairs = fit.contrasts("Machine", df=df, adjust=adjust)
+        same_estimates(pairs, r[adjust], "estimate")
+        same_interval(pairs, r[adjust], "conf_low_adjusted", "conf_high_adjusted")
+        np.testing.assert_allclose(pairs["p_adjusted"], r[adjust]["p.value"], rtol=1e-4)
+
+
+@pytest.mark.parametrize("df", BOTH)
+def test_weights_values_and_levels_equal_emmeans(df: str) -> None:
+    r, fit = more("marginal")["lesion_a_proportional"]["results"][df], fitted("lesion_a")
+    tables = {
+        "equal": fit.marginal_means("type", df=df),
+        "proportional": fit.marginal_means("type", weights="proportional", df=df),
+        "at": fit.marginal_means("type", at={"age": 30, "sex": "F"}, df=df),
+        "two": fit.marginal_means(["sex", "type"], df=df),
+        "level90": fit.marginal_means("sex", level=0.9, df=df),
+    }
+    for name, table in tables.items():
+        same_estimates(table, r[name], "emmean")
+        same_interval(table, r[name])
+    assert tables["two"]["level"].iloc[0] == "F, t2"
+
+
+@pytest.mark.parametrize("df", BOTH)
+def test_nonlinear_covariates_are_differentiated_as_by_emtrends(df: str) -> None:
+    reference = more("marginal")["orthodont_poly"]
+    r, fit = reference["results"][df], _refit("orthodont_rs", reference["formula"])
+    at = fit.marginal_means("Sex", by="age", at={"age": [8, 13]}, df=df)
+    same_estimates(at, r["means_at"], "emmean")
+    # emtrends takes a forward difference of 6e-5 years: its error is 1e-4 of a curved slope.
+    for table, theirs in (
+        (fit.slopes("age", by="Sex", df=df), r["slopes"]),
+        (fit.slopes("age", by=["age", "Sex"], at={"age": [9, 12]}, df=df), r["slopes_at"]),
+    ):
+        se = np.asarray(theirs["SE"])
+        apart = (table["estimate"] - np.asarray(theirs["age.trend"])) / se
+        np.testing.assert_allclose(apart, 0, atol=2e-4)
+        np.testing.assert_allclose(table["std_error"], se, rtol=1e-4)
+        np.testing.assert_allclose(table["df"], theirs["df"], rtol=1e-4)
+    pairs = fit.slope_contrasts("age", "Sex", df=df)
+    np.testing.assert_allclose(pairs["estimate"], r["pairs"]["estimate"], rtol=2e-4)
+    np.testing.assert_allclose(pairs["p_adjusted"], r["pairs"]["p.value"], rtol=2e-3)
+
+
+@pytest.mark.parametrize("df", BOTH)
+def test_powers_and_logarithms_are_differentiated_exactly(df: str) -> None:
+    reference = more("marginal")["orthodont_square"]
+    fit = _refit("orthodont_rs", reference["formula"])
+    r = reference["results"][df]
+    # lmerTest differentiates numerically; age, its square and its logarithm are nearly collinear.
+    same_estimates(fit.marginal_means("Sex", df=df), r["means"], "emmean", df_tolerance=1e-4)
+    slope = fit.slopes("age", df=df)
+    np.testing.assert_allclose(slope["estimate"], r["slopes"]["age.trend"], rtol=1e-3)
+    b = fit.coefficients().set_index("term")["estimate"]
+    age = data("orthodont_rs")["age"].mean()
+    exact = b["age"] + 2 * age * b["I(age ** 2)"] + b["log(age)"] / age
+    # The logarithm's fifth derivative times the step to the fourth: below 1e-10.
+    assert slope["estimate"].iloc[0] == pytest.approx(exact, rel=1e-9)
+
+
+@pytest.mark.parametrize("df", BOTH)
+def test_an_empty_cell_is_named_and_never_given_a_number(df: str) -> None:
+    r = more("marginal")["oats_empty_cell"]["results"][df]
+    frame = data("oats_splitplot")
+    empty = (frame["Variety"] == "Victory") & (frame["nitro"] == "0.6")
+    fit = MixedModel(case("oats_splitplot")["formula"]).fit(frame[~empty])
+    assert fit.info.dropped_columns == ("Variety[T.Victory]:nitro[T.0.6]",)
+    same_estimates(fit.marginal_means(["Variety", "nitro"], df=df), r["cells"], "emmean")
+    means = fit.marginal_means("Variety", df=df)
+    same_estimates(means, r["means"], "emmean")
+    assert means["note"].iloc[2].startswith("not estimable")
+    same_estimates(fit.contrasts("nitro", by="Variety", df=df), r["pairs"], "estimate")
+
+
+def test_contrasts_do_not_depend_on_coding() -> None:
+    frame = data("oats_splitplot")
+    formula = case("oats_splitplot")["formula"]
+    treatment = MixedModel(formula).fit(frame)
+    for coding in ("sum", "helmert"):
+        other = MixedModel(formula, {"Variety": coding, "nitro": coding}).fit(frame)
+        for df in BOTH:
+            pd.testing.assert_frame_equal(
+                other.contrasts("nitro", by="Variety", df=df),
+                treatment.contrasts("nitro", by="Variety", df=df),
+                rtol=1e-7,
+            )
+
+
+def test_own_contrasts_by_matrix_mapping_and_level_weights_agree() -> None:
+    fit = fitted("machines_vector")
+    rows = [[-1, 0.5, 0.5], [0, -1, 1]]
+    by_matrix = fit.contrasts("Machine", method=rows)
+    by_mapping = fit.contrasts(
+        "Machine", method={"others - A": rows[0], "C - B": {"B": -1, "C": 1}}
+    )
+    assert by_mapping["contrast"].tolist() == ["others - A", "C - B"]
+    pd.testing.assert_frame_equal(
+        by_matrix.drop(columns="contrast"), by_mapping.drop(columns="contrast")
+    )
+    assert set(by_matrix["adjust"]) == {"holm"}
+    means = fit.marginal_means("Machine")["estimate"].to_numpy()
+    np.testing.assert_allclose(by_matrix["estimate"], np.array(rows) @ means)
+
+
+def test_table_says_how_it_was_adjusted() -> None:
+    table = fitted("lesion_a").contrasts("type", adjust="fdr_bh")
+    assert list(table) == [
+        *("contrast", "estimate", "std_error", "df", "statistic", "p_value", "p_adjusted"),
+        *("conf_low", "conf_high", "conf_low_adjusted", "conf_high_adjusted", "adjust", "note"),
+    ]
+    assert set(table["adjust"]) == {"fdr_bh"}
+    assert table["conf_low_adjusted"].isna().all()
+
+
+def test_slopes_at_two_valued_time_and_with_far_from_zero() -> None:
+    frame = data("sleep_ri")
+    plain = MixedModel("Reaction ~ Days + (1 | Subject)").fit(frame).slopes("Days")
+    far = frame.assign(Days=frame["Days"] + 1e6)
+    shifted = MixedModel("Reaction ~ Days + (1 | Subject)").fit(far).slopes("Days")
+    pd.testing.assert_frame_equal(plain, shifted, rtol=1e-6)
+    ends = frame[frame["Days"].isin([0, 9])]
+    fit = MixedModel("Reaction ~ Days + (1 | Subject)").fit(ends)
+    slope = fit.slopes("Days")
+    assert slope["estimate"].iloc[0] == pytest.approx(
+        fit.coefficients()["estimate"].iloc[1], rel=1e-12
+    )
+
+
+def test_splines_have_a_slope_everywhere_up_to_their_ends() -> None:
+    fit = MixedModel("distance ~ Sex + bs(age, df=4) + (1 | Subject)").fit(data("orthodont_ri"))
+    table = fit.slopes("age", by="age", at={"age": [8, 10, 14]})
+    ages = np.array([8.0, 8.001, 13.999, 14.0])
+    means = fit.marginal_means("age", at={"age": ages})["estimate"].to_numpy()
+    expected = [(means[1] - means[0]) / 0.001, (means[3] - means[2]) / 0.001]
+    np.testing.assert_allclose(table["estimate"].iloc[[0, 2]], expected, rtol=1e-2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda fit: fit.marginal_means("Sxe"), "'Sxe' is no predictor.*'age', 'Sex'"),
+        (lambda fit: fit.marginal_means("Sex", by="Sex"), "named twice"),
+        (lambda fit: fit.marginal_means("Sex", weights="cells"), "'equal' or 'proportional'"),
+        (lambda fit: fit.marginal_means("Sex", at={"Sex": "male"}), r"\['Female', 'Male'\]"),
+        (lambda fit: fit.marginal_means("Sex", at={"age": "old"}), "numbers"),
+        (lambda fit: fit.contrasts("Sex", method="all"), "'all' is unknown"),
+        (lambda fit: fit.contrasts("age"), "only '11.0'"),
+        (lambda fit: fit.contrasts("Sex", method=[[1, 0, 0]]), "3 weights, but 2 means"),
+        (lambda fit: fit.contrasts("Sex", method={"a": {"male": 1}}), r"names \['male'\]"),
+        (lambda fit: fit.contrasts("Sex", method="reference", adjust="tukey"), "pairwise"),
+        (lambda fit: fit.slopes("Sex"), "'Sex' is no number"),
+        (lambda fit: fit.slopes("age", df="wald"), "wald"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_with_the_remedy(call: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        call(fitted("orthodont_ri"))

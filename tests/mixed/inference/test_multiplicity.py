@@ -1,0 +1,143 @@
+"""Adjusted p-values and simultaneous intervals against tables and R's p.adjust and ptukey."""
+
+from __future__ import annotations
+
+from itertools import combinations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.inference.multiplicity import adjust_p_values, check_adjustment, critical_values
+
+METHODS = ("tukey", "holm", "bonferroni", "fdr_bh", "none")
+
+
+@pytest.mark.parametrize(
+    ("level", "k", "df", "published"),
+    [
+        (0.95, 3, 10, 3.877),
+        (0.95, 4, 20, 3.958),
+        (0.95, 5, 60, 3.977),
+        (0.99, 3, 10, 5.270),
+        (0.99, 6, 30, 5.242),
+        (0.95, 3, np.inf, 3.314),
+    ],
+)
+def test_tukey_interval_reproduces_the_printed_studentized_range_table(
+    level: float, k: int, df: float, published: float
+) -> None:
+    """Table of Harter (1960), Ann Math Stat 31:1122-1147, printed to three decimals."""
+    half_width = critical_values(
+        np.full(k * (k - 1) // 2, df), level=level, method="tukey", n_means=k
+    )
+    assert half_width * np.sqrt(2) == pytest.approx(published, abs=6e-4)
+
+
+def test_tukey_p_values_equal_rs_ptukey_with_one_df_per_row() -> None:
+    """R 4.2.2: ptukey(sqrt(2) * t, k, df, lower.tail = FALSE); R's integral is good to 1e-8."""
+    t = np.full(4, 3.7)
+    df = np.array([10.3, 52.2, 1743.3, np.inf])
+    in_r = {
+        3: [0.00996896695494, 0.00148490200683, 0.00065047031717, 0.00063130346700],
+        5: [0.02547664391635, 0.00453787755741, 0.00207065977857, 0.00201195664798],
+    }
+    for k, expected in in_r.items():
+        got = adjust_p_values(t, df, method="tukey", n_means=k)
+        np.testing.assert_allclose(got, expected, rtol=1e-6)
+
+
+def test_step_methods_equal_rs_p_adjust() -> None:
+    """R 4.2.2: p <- c(.01, .02, .03, .04, .05); p.adjust(p, "holm"), "BH", "bonferroni"."""
+    p = np.array([0.01, 0.02, 0.03, 0.04, 0.05])
+    z = stats.norm.isf(p / 2)
+    expected = {
+        "holm": [0.05, 0.08, 0.09, 0.09, 0.09],
+        "fdr_bh": [0.05] * 5,
+        "bonferroni": [0.05, 0.10, 0.15, 0.20, 0.25],
+        "none": p,
+    }
+    for method, values in expected.items():
+        got = adjust_p_values(z, np.inf, method=check_adjustment(method))
+        np.testing.assert_allclose(got, values, rtol=1e-12)
+
+
+@given(p=st.lists(st.floats(1e-12, 1), min_size=1, max_size=15))
+@settings(max_examples=15, deadline=None)
+def test_step_methods_equal_statsmodels(p: list[float]) -> None:
+    z = stats.norm.isf(np.array(p) / 2)
+    for method in ("holm", "fdr_bh", "bonferroni"):
+        expected = multipletests(2 * stats.norm.sf(np.abs(z)), method=method)[1]
+        got = adjust_p_values(z, np.inf, method=check_adjustment(method))
+        np.testing.assert_allclose(got, expected, rtol=1e-10)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    t=st.lists(st.floats(-50, 50), min_size=2, max_size=6),
+    df=st.floats(1.5, 1e4),
+    method=st.sampled_from(METHODS),
+)
+def test_adjusting_never_helps_and_never_exceeds_bonferroni(
+    t: list[float], df: float, method: str
+) -> None:
+    p = adjust_p_values(t, df, method="none")
+    family = {"n_means": len(t)} if method == "tukey" else {}
+    adjusted = adjust_p_values(t, df, method=check_adjustment(method), **family)
+    assert np.all(adjusted >= p * (1 - 1e-12))
+    limit = max(1, len(t) * (len(t) - 1) / 2) if method == "tukey" else len(t)
+    assert np.all(adjusted <= np.minimum(1.0, limit * p) * (1 + 1e-9))
+
+
+@pytest.mark.parametrize("method", ["tukey", "bonferroni", "none"])
+def test_interval_and_p_value_tell_the_same_story(method: str) -> None:
+    """A statistic that stands on the interval's edge has adjusted p = 1 - level."""
+    df = np.array([3.2, 11.0, 80.0])
+    edge = critical_values(df, level=0.9, method=check_adjustment(method), n_means=3)
+    p = adjust_p_values(edge, df, method=check_adjustment(method), n_means=3)
+    np.testing.assert_allclose(p, 0.1, rtol=1e-7)
+
+
+def test_tukey_holds_its_level_for_independent_means() -> None:
+    """Under no difference, one family in twenty has any adjusted p below .05."""
+    rng = np.random.default_rng(5)
+    means = rng.standard_normal((400, 4))
+    pairs = np.array(list(combinations(range(4), 2)))
+    t = (means[:, pairs[:, 0]] - means[:, pairs[:, 1]]) / np.sqrt(2)
+    cut = critical_values(np.full(6, np.inf), level=0.95, method="tukey", n_means=4)
+    # 400 families: the share of errors has a standard error of 1.1 %.
+    assert np.mean((np.abs(t) > cut).any(axis=1)) == pytest.approx(0.05, abs=0.033)
+
+
+def test_a_comparison_that_cannot_be_estimated_stays_nan_and_does_not_count() -> None:
+    t = np.array([2.5, np.nan, -1.5])
+    with_gap = adjust_p_values(t, 20.0, method="bonferroni")
+    without = adjust_p_values(t[[0, 2]], 20.0, method="bonferroni")
+    assert np.isnan(with_gap[1])
+    np.testing.assert_array_equal(with_gap[[0, 2]], without)
+    assert np.isnan(adjust_p_values([np.nan], [5.0], method="holm")).all()
+    widths = critical_values(np.array([20.0, np.nan, 20.0]), level=0.95, method="holm")
+    np.testing.assert_allclose(widths, [stats.t.isf(0.0125, 20), np.nan, stats.t.isf(0.0125, 20)])
+
+
+def test_a_single_comparison_is_not_adjusted() -> None:
+    for method in METHODS:
+        known = check_adjustment(method)
+        assert adjust_p_values([2.0], 9.0, method=known) == pytest.approx(2 * stats.t.sf(2.0, 9.0))
+        width = critical_values(np.array([9.0]), level=0.95, method=known)
+        assert width == pytest.approx(stats.t.isf(0.025, 9.0))
+
+
+def test_false_discovery_rate_gives_no_simultaneous_interval() -> None:
+    assert np.isnan(critical_values(np.array([9.0, 9.0]), level=0.95, method="fdr_bh")).all()
+
+
+def test_unknown_and_unfit_adjustments_are_refused() -> None:
+    with pytest.raises(UsageError, match="adjust='sidak' is unknown; use one of tukey, holm"):
+        check_adjustment("sidak")
+    with pytest.raises(UsageError, match="pairwise"):
+        adjust_p_values([1.0, 2.0], 5.0, method="tukey")
