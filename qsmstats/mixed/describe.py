@@ -7,15 +7,13 @@ and columns, an optimiser that did not converge) along.
 from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from qsmstats.mixed.inference.wald import Method
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.fitted import Fitted
+from qsmstats.mixed.inference.variance_components import variance_table
+from qsmstats.mixed.inference.wald import Method, coefficients
 
 __all__ = ["methods_text", "summary"]
 
@@ -28,7 +26,7 @@ _METHODS: dict[Method, str] = {
 }
 
 
-def summary(fit: MixedFit, *, df: Method = "satterthwaite", level: float = 0.95) -> str:
+def summary(fit: Fitted, *, df: Method = "satterthwaite", level: float = 0.95) -> str:
     """Lay a fit out as a table of text, as statsmodels does.
 
     Parameters
@@ -50,7 +48,7 @@ def summary(fit: MixedFit, *, df: Method = "satterthwaite", level: float = 0.95)
     return "\n".join([*parts, double, *notes])
 
 
-def methods_text(fit: MixedFit, *, df: Method = "satterthwaite") -> str:
+def methods_text(fit: Fitted, *, df: Method = "satterthwaite") -> str:
     """Write the sentences that a methods section needs on this model.
 
     Parameters
@@ -85,7 +83,7 @@ def _version() -> str:
         return "(version unknown: not installed)"
 
 
-def _head(fit: MixedFit, df: Method, width: int) -> list[str]:
+def _head(fit: Fitted, df: Method, width: int) -> list[str]:
     info = fit.info
     pairs = [
         ("Method", fit.method.upper(), "No. Observations", f"{info.n_obs}"),
@@ -116,8 +114,8 @@ def _head(fit: MixedFit, df: Method, width: int) -> list[str]:
     ]
 
 
-def _coefficient_lines(fit: MixedFit, df: Method, level: float) -> list[str]:
-    table = fit.coefficients(df=df, level=level)
+def _coefficient_lines(fit: Fitted, df: Method, level: float) -> list[str]:
+    table = coefficients(fit, df=df, level=level)
     tail = (1 - level) / 2
     heads = ["Coef.", "Std.Err.", "df", "t", "P>|t|", f"[{tail:.3g}", f"{1 - tail:.3g}]"]
     columns = ["estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high"]
@@ -128,8 +126,8 @@ def _coefficient_lines(fit: MixedFit, df: Method, level: float) -> list[str]:
     return _lines(table["term"].tolist(), cells)
 
 
-def _variance_lines(fit: MixedFit) -> list[str]:
-    table = fit.variances
+def _variance_lines(fit: Fitted) -> list[str]:
+    table = variance_table(fit)
     labels = table[["group", "term", "other_term"]].astype(str)
     names = [" ".join(filter(None, row)) for row in labels.itertuples(index=False, name=None)]
     cells = {

@@ -17,7 +17,7 @@ from scipy import stats
 
 from qsmstats.errors import FormulaError, InvalidDataError, UsageError
 from qsmstats.mixed.batch.result import BatchFit, BatchWald
-from qsmstats.mixed.fit import Likelihood
+from qsmstats.mixed.fitted import Likelihood
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.terms import evaluate, read_terms
 from qsmstats.mixed.inference.multiplicity import Adjustment, adjust_p_values, check_adjustment

@@ -22,7 +22,7 @@ from qsmstats.schemas import load_schema
 from qsmstats.writing import written_whole
 
 if TYPE_CHECKING:
-    from qsmstats.mixed.model import MixedFit
+    from qsmstats.mixed.fit import MixedFit
 
 __all__ = [
     "ModelAnswer",

@@ -17,8 +17,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from qsmstats.errors import NotIdentifiedError
+from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.multiplicity import adjust_p_values
-from qsmstats.mixed.model import MixedFit
 from qsmstats.settings import Adjustment, DfMethod, ModelSettings
 from qsmstats.studies.answers import (
     ModelAnswer,

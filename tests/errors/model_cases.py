@@ -16,9 +16,10 @@ from qsmstats.errors import (
     UsageError,
 )
 from qsmstats.mixed.criterion.crossed import _check_memory
+from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.fit_many import fit_many
 from qsmstats.mixed.inference.multiplicity import adjust_p_values
-from qsmstats.mixed.model import MixedFit, MixedModel
+from qsmstats.mixed.model import MixedModel
 from tests.errors.walk import Case
 from tests.mixed.designs import random_data
 

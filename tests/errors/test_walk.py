@@ -26,13 +26,13 @@ CASES = [case for module in MODULES for case in module.CASES]
 
 ELSEWHERE = {
     "test_cli.py::test_wrong_usage_exits_with_2": ["cli.py: _count, _jobs"],
-    "mixed/batch/test_design.py::test_outcomes_of_a_wrong_form_are_refused": [
-        "mixed/batch/design.py: OutcomeDesign._checked, OutcomeDesign._checked_start",
-        "mixed/batch/design.py: OutcomeDesign.batch_size, as_numbers",
+    "mixed/batch/test_outcomes.py::test_outcomes_of_a_wrong_form_are_refused": [
+        "mixed/batch/outcomes.py: OutcomeDesign._checked, OutcomeDesign._checked_start",
+        "mixed/batch/outcomes.py: OutcomeDesign.batch_size, as_numbers",
         "parallel.py: run_tasks",
         "mixed/resampling/refit.py: refit",
     ],
-    "mixed/batch/test_design.py::test_lost_rank_is_named_and_nothing_is_made_up": [
+    "mixed/batch/test_outcomes.py::test_lost_rank_is_named_and_nothing_is_made_up": [
         "mixed/design/row_subset.py: take_rows"
     ],
     "mixed/resampling/test_bootstrap.py::test_a_bootstrap_that_cannot_be_made_is_refused": [

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from qsmstats.mixed.model import MixedFit, MixedModel
+from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.model import MixedModel
 
 CASES = Path(__file__).parents[1] / "reference" / "mixed"
 MORE = Path(__file__).parents[1] / "reference" / "mixed_more"

@@ -12,15 +12,19 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import solve_triangular
 
+from qsmstats.errors import ModelError
 from qsmstats.mixed.batch.blocks import Block, block_of
-from qsmstats.mixed.batch.design import Grouped, OutcomeDesign
+from qsmstats.mixed.batch.design import BatchDesign, Grouped, outcome_engine
 from qsmstats.mixed.batch.prepare import Lists, prepare, solve_prepared
 from qsmstats.mixed.batch.products import stack_blocks
-from qsmstats.mixed.batch.result import BatchFit, joined
-from qsmstats.mixed.batch.single import blank, fit_singly, put
+from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
+from qsmstats.mixed.criterion.covariance import lower_triangle
+from qsmstats.mixed.inference.satterthwaite import Satterthwaite
+from qsmstats.mixed.optimum.estimate import Solution, solve
 
-__all__ = ["fit_chunk", "fit_task", "sound"]
+__all__ = ["fit_chunk", "fit_singly", "fit_task", "sound"]
 
 Matrix = NDArray[np.float64]
 Places = NDArray[np.intp]
@@ -31,7 +35,7 @@ _DOUBTFUL = 1e-9
 
 
 def fit_task(
-    shared: tuple[OutcomeDesign, Callable[[Any], Matrix] | None, Matrix | None], task: Any
+    shared: tuple[BatchDesign, Callable[[Any], Matrix] | None, Matrix | None], task: Any
 ) -> BatchFit:
     """Fit the outcomes of one task, chunk by chunk; for `jobs.run_tasks`."""
     design, make, start = shared
@@ -45,7 +49,7 @@ def fit_task(
     )
 
 
-def fit_chunk(design: OutcomeDesign, values: Matrix, start: Matrix | None = None) -> BatchFit:
+def fit_chunk(design: BatchDesign, values: Matrix, start: Matrix | None = None) -> BatchFit:
     """Fit one chunk of outcomes, shape (m, n_obs)."""
     seen = ~np.isnan(values)
     missing = not seen.all()
@@ -95,7 +99,7 @@ def _lists(grouped: Grouped, seen: NDArray[np.bool_]) -> Lists:
     )
 
 
-def sound(design: OutcomeDesign, lists: Lists) -> NDArray[np.bool_]:
+def sound(design: BatchDesign, lists: Lists) -> NDArray[np.bool_]:
     """Return whether the rows left surely identify the model, shape (m,)."""
     stack, index = lists.stack, lists.index
     rows = stack.rows[index].sum(axis=1)
@@ -132,3 +136,44 @@ def _well_conditioned(matrix: Matrix) -> NDArray[np.bool_]:
     least = np.linalg.eigvalsh(matrix / (safe[:, :, None] * safe[:, None]))[:, 0]
     made: NDArray[np.bool_] = held & (least > _DOUBTFUL)
     return made
+
+
+def fit_singly(
+    design: BatchDesign, outcome: Matrix, rows: Places | None, copies: Places | None = None
+) -> BatchFit:
+    """Fit one outcome by the ordinary search; what keeps it from being fitted is in `problems`."""
+    made = blank(design, 1)
+    made.refitted_singly[:] = True
+    made.n_obs[:] = design.n_obs if rows is None else len(rows)
+    try:
+        engine = outcome_engine(design, outcome, rows, copies)
+        solution = solve(engine)
+    except ModelError as error:
+        return put(made, np.array([0]), _failed(made, str(error)))
+    return _translated(made, solution, design.layout.root)
+
+
+def _failed(made: BatchFit, message: str) -> BatchFit:
+    return replace(made, problems=(message,))
+
+
+def _translated(made: BatchFit, solution: Solution, root: Matrix) -> BatchFit:
+    moments = solution.moments
+    inference = Satterthwaite(moments)
+    # From the basis of the rows used to that of the whole design.
+    turn = root @ solve_triangular(moments.basis, np.eye(len(root)))
+    turned = turn * moments.scale
+    return replace(
+        made,
+        estimates=solution.estimates[None],
+        theta=np.concatenate([f[lower_triangle(len(f))] for f in solution.factors])[None],
+        log_ratios=np.log(solution.ratios[1:])[None],
+        sigma2=np.array([solution.sigma**2]),
+        criterion=np.array([solution.criterion]),
+        converged=np.array([solution.record.converged]),
+        singular=np.array([solution.singular]),
+        iterations=np.array([solution.record.iterations]),
+        covariance=(turned @ inference.covariance @ turned.T)[None],
+        slopes=(turned @ inference.slopes[:-1] @ turned.T)[None],
+        uncertainty=inference.uncertainty[None],
+    )

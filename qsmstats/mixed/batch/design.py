@@ -1,42 +1,33 @@
-"""Many outcomes of the same rows, fitted together.
+"""A model on its rows, before there is an outcome.
 
-The design is brought onto its rows once. Outcomes then go through in chunks whose size depends on
-the design alone: what a fit comes out as depends on the outcome, on its place in its chunk and on
-the other members of it, never on the batch, on the number of processes or on how many outcomes
-follow. Designs that `patterns` cannot group, and single outcomes that the batch could not bring to
-an optimum, are fitted one by one by the ordinary search and counted.
-
-Rows in which an outcome is NaN are missing for that outcome alone.
+The rows are brought into independent groups once, where they have them. How many outcomes go
+through together depends on the design alone, so that neither batches nor processes alter a number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
-from qsmstats.errors import InvalidDataError, UsageError
 from qsmstats.mixed.batch.blocks import Block, GroupedRows, block_of, grouped_rows
 from qsmstats.mixed.batch.products import Stack, stack_blocks
-from qsmstats.mixed.batch.result import BatchFit, joined
 from qsmstats.mixed.batch.sweeps import Form
 from qsmstats.mixed.criterion.crossproducts import DesignProducts
+from qsmstats.mixed.design.assembly import attach_outcome
 from qsmstats.mixed.design.layout import Layout
-from qsmstats.mixed.optimum.estimate import Structure, structure_of
+from qsmstats.mixed.design.row_subset import take_rows
+from qsmstats.mixed.fitted import Likelihood
+from qsmstats.mixed.formula.language import parse_formula
+from qsmstats.mixed.formula.specification import Specification
+from qsmstats.mixed.optimum.estimate import Engine, Structure, build_engine
 from qsmstats.mixed.optimum.starting_values import design_moments
-from qsmstats.parallel import Progress, run_tasks
 
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import Likelihood
-    from qsmstats.mixed.model import MixedModel
-
-__all__ = ["Grouped", "OutcomeDesign", "as_numbers", "design_of"]
+__all__ = ["BatchDesign", "Grouped", "grouped_design", "outcome_engine"]
 
 Matrix = NDArray[np.float64]
+Places = NDArray[np.intp]
 
 # Bytes of the arrays of one chunk, and the outcomes between which it may lie.
 _CHUNK_BYTES = 1 << 24
@@ -68,7 +59,7 @@ class Grouped:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeDesign:
+class BatchDesign:
     """A model on its rows, ready for any number of outcomes.
 
     Attributes
@@ -83,7 +74,7 @@ class OutcomeDesign:
         Why they must; "" where they need not.
     """
 
-    model: MixedModel
+    model: Specification
     method: Likelihood
     layout: Layout
     structure: Structure
@@ -107,147 +98,31 @@ class OutcomeDesign:
         each += len(stack.shapes) * stack.cells.shape[2] * k * k
         return int(np.clip(_CHUNK_BYTES // (8 * each), *_CHUNK))
 
-    def fit_outcomes(
-        self,
-        outcomes: Matrix | pd.DataFrame,
-        *,
-        start: Matrix | None = None,
-        batch: int = 512,
-        jobs: int = 1,
-        progress: Progress | None = None,
-    ) -> BatchFit:
-        """Fit the model to each column.
 
-        Parameters
-        ----------
-        outcomes
-            Shape (n_obs, m), on the scale of the formula's left side, in the order of the rows
-            used (``layout.frame.kept``). NaN: this row is missing for this outcome.
-        start
-            theta to start from, as `MixedFit.theta`, shape (k,); found from moments if not given.
-        batch
-            Outcomes per task, and so held in memory by one process beyond the outcomes as given.
-        jobs
-            Processes.
-        progress
-            Called with (tasks done, tasks).
-
-        Raises
-        ------
-        UsageError
-            If the shape does not fit or an option makes no sense.
-        InvalidDataError
-            If an outcome holds an infinite value.
-        """
-        values = self._checked(outcomes)
-        if start is not None:
-            start = self._checked_start(start)
-        step = self.batch_size(batch)
-        tasks = [values[:, at : at + step].T for at in range(0, values.shape[1], step)]
-        return self.fit_tasks(tasks, start=start, jobs=jobs, progress=progress)
-
-    def batch_size(self, batch: int) -> int:
-        """Return the next number of outcomes that is made of whole chunks."""
-        if batch < 1:
-            msg = f"batch={batch}; at least one outcome is fitted at a time"
-            raise UsageError(msg)
-        return -(-batch // self.chunk) * self.chunk
-
-    def fit_tasks(
-        self,
-        tasks: Sequence[Any],
-        *,
-        make: Callable[[Any], Any] | None = None,
-        start: Matrix | None = None,
-        jobs: int = 1,
-        progress: Progress | None = None,
-    ) -> BatchFit:
-        """Fit outcomes that are made when their turn comes.
-
-        Parameters
-        ----------
-        tasks
-            One argument of `make` for each batch, or the batches themselves, shape (m, n_obs).
-        make
-            Makes the outcomes of a task, shape (m, n_obs), a whole number of chunks but for the
-            last task; must be importable by other processes.
-        start, jobs, progress
-            As in `fit_outcomes`.
-        """
-        from qsmstats.mixed.batch.chunk import fit_task
-
-        call = run_tasks(fit_task, (self, make, start), tasks, jobs=jobs, progress=progress)
-        # A piece from another process holds a copy of the design; one is enough.
-        return joined([replace(piece, design=self) for piece in call])
-
-    def _checked_start(self, start: Matrix) -> Matrix:
-        size = self.structure.parametrisation.size - self.structure.parametrisation.strata
-        made = as_numbers(start)
-        if made.shape != (size,) or not np.isfinite(made).all():
-            msg = (
-                f"start={start!r} is no theta of this model, which has {size} elements; give "
-                "the theta of a fit of the same formula"
-            )
-            raise UsageError(msg)
-        return made
-
-    def _checked(self, outcomes: Matrix | pd.DataFrame) -> Matrix:
-        values = as_numbers(outcomes)
-        if values.ndim != 2 or len(values) != self.n_obs or not values.shape[1]:
-            msg = (
-                f"outcomes have shape {values.shape}; the model uses {self.n_obs} rows, so give "
-                f"an array of shape ({self.n_obs}, m) with one column for each outcome"
-            )
-            raise UsageError(msg)
-        if np.isinf(values).any():
-            row, column = np.argwhere(np.isinf(values))[0]
-            msg = f"outcome {column} is infinite in row {row}; use NaN where a value is missing"
-            raise InvalidDataError(msg)
-        return values
-
-
-def as_numbers(outcomes: Any) -> Matrix:
-    """Return outcomes as an array of numbers.
+def outcome_engine(
+    design: BatchDesign, outcome: Matrix, rows: Places | None, copies: Places | None = None
+) -> Engine:
+    """Criterion of one outcome, shape (n_obs,), on some of the rows (or all).
 
     Raises
     ------
-    InvalidDataError
-        If they are something else.
+    NotIdentifiedError
+        If the rows cannot tell the parameters apart.
     """
-    try:
-        return np.asarray(outcomes, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        msg = f"outcomes must be numbers (NaN where one is missing): {error}"
-        raise InvalidDataError(msg) from None
+    layout: Layout = design.layout
+    if rows is not None:
+        layout = take_rows(layout, rows, copies)
+        outcome = outcome[rows]
+    problem = attach_outcome(layout, outcome, parse_formula(design.model.formula))
+    structure = design.structure if rows is None else None
+    return build_engine(problem, reml=design.method == "reml", structure=structure)
 
 
-def design_of(model: MixedModel, method: Likelihood, layout: Layout) -> OutcomeDesign:
-    """Prepare a layout for many outcomes."""
-    structure = structure_of(layout)
-    found = grouped_rows(layout)
-    parts = structure.parts
-    if isinstance(found, str) or not isinstance(parts, DesignProducts):
-        return OutcomeDesign(
-            model=model,
-            method=method,
-            layout=layout,
-            structure=structure,
-            grouped=None,
-            reason=str(found),
-        )
-    return OutcomeDesign(
-        model=model,
-        method=method,
-        layout=layout,
-        structure=structure,
-        grouped=_grouped(found, structure, parts, reml=method == "reml"),
-        reason="",
-    )
-
-
-def _grouped(
-    rows: GroupedRows, structure: Structure, products: DesignProducts, *, reml: bool
-) -> Grouped:
+def grouped_design(layout: Layout, structure: Structure, *, reml: bool) -> Grouped | str:
+    """Return the independent groups of a design, or why it has none."""
+    rows, products = grouped_rows(layout), structure.parts
+    if isinstance(rows, str) or not isinstance(products, DesignProducts):
+        return str(rows)
     blocks = tuple(block_of(rows, group) for group in range(rows.size))
     places = [level.column_places() for level in structure.levels]
     between, trace = design_moments(products.levels, places)

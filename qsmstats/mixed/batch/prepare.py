@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from qsmstats.mixed.batch.blocks import Block
 from qsmstats.mixed.batch.criterion import Values, evaluate_together
-from qsmstats.mixed.batch.design import Grouped, OutcomeDesign
+from qsmstats.mixed.batch.design import BatchDesign, Grouped
 from qsmstats.mixed.batch.products import Bundle, OutcomeParts, Stack, bundle, outcome_parts
 from qsmstats.mixed.batch.result import BatchFit
 from qsmstats.mixed.batch.trust_region import minimise_together
@@ -70,7 +70,7 @@ class Prepared:
 
 
 def prepare(
-    design: OutcomeDesign, grouped: Grouped, lists: Lists, values: Matrix, start: Matrix | None
+    design: BatchDesign, grouped: Grouped, lists: Lists, values: Matrix, start: Matrix | None
 ) -> tuple[Prepared, OutcomeParts]:
     """Reduce outcomes, shape (m, n_obs), and multiply them with their design.
 
@@ -133,7 +133,7 @@ def _reduced(grouped: Grouped, lists: Lists, values: Matrix) -> tuple[Matrix, Ma
     return y * (held / scale)[:, None], projection, scale
 
 
-def _free_parameters(design: OutcomeDesign, theta: Matrix) -> Matrix:
+def _free_parameters(design: BatchDesign, theta: Matrix) -> Matrix:
     """Free parameters of the engine for theta in the user's units, shape (k,)."""
     parametrisation, layout = design.structure.parametrisation, design.layout
     factors, at = {}, 0
@@ -150,7 +150,7 @@ def _free_parameters(design: OutcomeDesign, theta: Matrix) -> Matrix:
 
 
 def _start(
-    design: OutcomeDesign,
+    design: BatchDesign,
     grouped: Grouped,
     parts: OutcomeParts,
     rows: Matrix,
@@ -175,7 +175,7 @@ def _start(
 
 
 def solve_prepared(
-    design: OutcomeDesign, grouped: Grouped, prepared: Prepared
+    design: BatchDesign, grouped: Grouped, prepared: Prepared
 ) -> tuple[BatchFit, NDArray[np.bool_]]:
     """Minimise, and translate into the user's units; which outcomes can be vouched for."""
     products = prepared.products
@@ -211,7 +211,7 @@ def solve_prepared(
     return made, good
 
 
-def _offsets(design: OutcomeDesign, prepared: Prepared, values: Values) -> Matrix:
+def _offsets(design: BatchDesign, prepared: Prepared, values: Values) -> Matrix:
     """Return what units and prior weights add to -2 log likelihood, shape (m,)."""
     made = 2.0 * values.degrees * np.log(prepared.scale) - prepared.log_weight
     if design.method == "reml":
@@ -219,7 +219,7 @@ def _offsets(design: OutcomeDesign, prepared: Prepared, values: Values) -> Matri
     return np.asarray(made)
 
 
-def _user_theta(design: OutcomeDesign, theta: Matrix) -> Matrix:
+def _user_theta(design: BatchDesign, theta: Matrix) -> Matrix:
     """Relative Cholesky elements in the user's units, terms in the order of the formula."""
     structure, at = design.structure, design.structure.parametrisation.strata
     parts: dict[int, Matrix] = {}

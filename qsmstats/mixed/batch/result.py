@@ -1,15 +1,16 @@
 """The result of fitting one model to many outcomes: arrays with the outcome first.
 
-Tests are those of `satterthwaite`, `kenward_roger` and `inference`, done for all outcomes at once
-where the formulas allow. Kenward and Roger's need second derivatives of each outcome's own
-likelihood and are worked out one by one (some milliseconds each).
+Tests are those of `inference`, done for all outcomes at once where the formulas allow. Kenward and
+Roger's need second derivatives of each outcome's own likelihood and are worked out one by one (some
+milliseconds each). Everything in them but the residual variance depends on the design and on theta
+alone, so that the outcome itself is not needed: the derivatives of X'V^-1 X and of log det V at the
+outcome's theta come from one evaluation of the criterion with any outcome in its place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pandas as pd
@@ -18,17 +19,20 @@ from scipy import stats
 from scipy.linalg import solve_triangular
 
 from qsmstats.errors import UsageError
+from qsmstats.mixed.batch.design import BatchDesign, outcome_engine
 from qsmstats.mixed.criterion.covariance import lower_triangle
+from qsmstats.mixed.criterion.moments import Moments
 from qsmstats.mixed.inference.components import component_values, components_of
+from qsmstats.mixed.inference.hypotheses import named_contrasts
+from qsmstats.mixed.inference.kenward_roger import KenwardRoger
 from qsmstats.mixed.inference.wald import METHODS, Method
+from qsmstats.mixed.optimum.estimate import Engine
 
-if TYPE_CHECKING:
-    from qsmstats.mixed.batch.design import OutcomeDesign
-
-__all__ = ["BatchFit", "BatchWald", "joined"]
+__all__ = ["BatchFit", "BatchWald", "blank", "joined", "put"]
 
 Matrix = NDArray[np.float64]
 Flags = NDArray[np.bool_]
+Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +102,7 @@ class BatchFit:
         Bits of the rows that each outcome has, shape (m, n / 8), or None where all have all.
     """
 
-    design: OutcomeDesign
+    design: BatchDesign
     estimates: Matrix
     theta: Matrix
     log_ratios: Matrix
@@ -200,8 +204,6 @@ class BatchFit:
         UsageError
             If a name is no coefficient, the shape does not fit, or `df` is unknown.
         """
-        from qsmstats.mixed.inference.hypotheses import named_contrasts
-
         if df not in METHODS:
             msg = f"df={df!r} is none of {', '.join(METHODS)}; use one of them"
             raise UsageError(msg)
@@ -227,9 +229,7 @@ class BatchFit:
     def _spread(self, rows: Matrix, df: Method) -> tuple[Matrix, Matrix]:
         """Variance and degrees of freedom of each function, shapes (m, k)."""
         if df == "kenward-roger":
-            from qsmstats.mixed.batch.kenward_roger import kenward_roger_rows
-
-            return kenward_roger_rows(self, rows)
+            return _kenward_roger(self, rows)
         variance = np.einsum("ki,nij,kj->nk", rows, self.covariance, rows, optimize=True)
         if df == "normal":
             return variance, np.where(np.isnan(variance), np.nan, np.inf)
@@ -269,3 +269,86 @@ def joined(pieces: Sequence[BatchFit]) -> BatchFit:
         )
     problems = tuple(problem for piece in pieces for problem in piece.problems)
     return BatchFit(design=pieces[0].design, problems=problems, seen=seen, **arrays)
+
+
+def blank(design: BatchDesign, m: int) -> BatchFit:
+    """Return the result of m outcomes of which nothing is known yet."""
+    k, p = design.structure.parametrisation.size, len(design.layout.fixed.names)
+    strata = design.structure.parametrisation.strata
+    return BatchFit(
+        design=design,
+        estimates=np.full((m, p), np.nan),
+        theta=np.full((m, k - strata), np.nan),
+        log_ratios=np.full((m, strata), np.nan),
+        sigma2=np.full(m, np.nan),
+        criterion=np.full(m, np.nan),
+        converged=np.zeros(m, dtype=bool),
+        singular=np.zeros(m, dtype=bool),
+        n_obs=np.full(m, design.n_obs, dtype=np.int64),
+        iterations=np.zeros(m, dtype=np.int64),
+        refitted_singly=np.zeros(m, dtype=bool),
+        problems=("",) * m,
+        covariance=np.full((m, p, p), np.nan),
+        slopes=np.full((m, k, p, p), np.nan),
+        uncertainty=np.full((m, k + 1, k + 1), np.nan),
+        seen=None,
+    )
+
+
+def put(
+    whole: BatchFit, places: Places, part: BatchFit, which: NDArray[np.bool_] | None = None
+) -> BatchFit:
+    """Put outcomes of one result (all, or those of `which`) at places of another."""
+    chosen = np.arange(len(part)) if which is None else np.flatnonzero(which)
+    arrays = {}
+    for field in fields(BatchFit):
+        if field.name not in ("design", "problems", "seen"):
+            arrays[field.name] = getattr(whole, field.name).copy()
+            arrays[field.name][places] = getattr(part, field.name)[chosen]
+    problems = list(whole.problems)
+    for place, one in zip(places, chosen, strict=True):
+        problems[place] = part.problems[one]
+    return BatchFit(design=whole.design, problems=tuple(problems), seen=whole.seen, **arrays)
+
+
+def _kenward_roger(fit: BatchFit, rows: Matrix) -> tuple[Matrix, Matrix]:
+    """Return adjusted variances and degrees of freedom, shapes (m, k).
+
+    Parameters
+    ----------
+    fit
+        Fits of m outcomes.
+    rows
+        L in the basis of the design, shape (k, p).
+    """
+    design = fit.design
+    variance, df = np.full((2, len(fit), len(rows)), np.nan)
+    anything = np.random.default_rng(0).standard_normal(design.n_obs)
+    complete: Engine | None = None
+    factors = fit.factors()
+    for outcome in np.flatnonzero(~fit.failed):
+        own = fit.rows_of(int(outcome))
+        if own is None:
+            complete = complete or outcome_engine(design, anything, None)
+        engine = complete if own is None and complete else outcome_engine(design, anything, own)
+        moments = _moments(engine, [one[outcome] for one in factors], fit, int(outcome))
+        local = solve_triangular(moments.basis, (rows @ design.layout.root).T, trans=1).T
+        found, df[outcome] = KenwardRoger(moments).rows(local)
+        variance[outcome] = found * moments.scale**2
+    return variance, df
+
+
+def _moments(engine: Engine, factors: list[Matrix], fit: BatchFit, outcome: int) -> Moments:
+    objective, problem = engine.objective, engine.problem
+    theta = engine.from_factors(factors, fit.log_ratios[outcome])
+    made = objective.at(theta).profile
+    # The residual variance is the outcome's own.
+    rss = float(fit.sigma2[outcome]) / problem.scale**2 * made.degrees
+    return Moments(
+        profile=replace(made, rss=rss),
+        parametrisation=objective.parametrisation,
+        theta=theta,
+        basis=problem.root,
+        scale=problem.scale,
+        stratum_sizes=np.r_[objective.n - objective.counts.sum(), objective.counts],
+    )

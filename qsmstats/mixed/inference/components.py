@@ -10,16 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from qsmstats.mixed.design.matrices import RandomDesign
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
-    from qsmstats.mixed.optimum.estimate import Engine
+from qsmstats.mixed.fitted import Fitted
+from qsmstats.mixed.optimum.estimate import Engine
 
 __all__ = ["Component", "component_values", "components", "components_of", "gradient"]
 
@@ -62,7 +59,7 @@ class Component:
         """Whether it is a correlation."""
         return bool(self.other_term)
 
-    def value(self, fit: MixedFit) -> float:
+    def value(self, fit: Fitted) -> float:
         """Return the estimate: standard deviation in units of the coefficient, or correlation."""
         if self.group == "Residual":
             return float(fit.sigma * fit.residual.ratios[self.index])
@@ -88,7 +85,7 @@ class Component:
         return float(factor[i] @ factor[j]) / max(size * other, 1e-300)
 
 
-def components(fit: MixedFit) -> list[Component]:
+def components(fit: Fitted) -> list[Component]:
     """All components in the order of the formula; each term's deviations before correlations."""
     return components_of([term.design for term in fit.random], fit.residual.levels)
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -27,11 +26,10 @@ from scipy.linalg import solve_triangular
 from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.mixed.criterion.covariance import lower_factor
 from qsmstats.mixed.criterion.moments import Moments
+from qsmstats.mixed.fitted import engine_of
+from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.inference.kenward_roger import KenwardRoger
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.model import MixedModel
-    from qsmstats.mixed.optimum.estimate import Engine
+from qsmstats.mixed.optimum.estimate import Engine
 
 __all__ = ["ExpectedDesign", "ExpectedInference", "expected_design", "expected_inference"]
 
@@ -74,18 +72,18 @@ class ExpectedDesign:
 
 
 def expected_design(
-    model: MixedModel, data: pd.DataFrame, contrast: Mapping[str, float]
+    model: Specification, data: pd.DataFrame, contrast: Mapping[str, float]
 ) -> ExpectedDesign:
     """Prepare a design; arguments and errors as in `expected_inference`."""
     random = np.random.default_rng(0)
     formula = f"{OUTCOME} ~ {model.formula.split('~', 1)[1]}"
     filled = data.assign(**{OUTCOME: random.standard_normal(len(data))})
-    engine = replace(model, formula=formula).engine(filled)
+    engine = engine_of(replace(model, formula=formula), filled)
     return ExpectedDesign(engine=engine, row=_row(engine, contrast))
 
 
 def expected_inference(
-    model: MixedModel,
+    model: Specification,
     data: pd.DataFrame,
     contrast: Mapping[str, float],
     *,

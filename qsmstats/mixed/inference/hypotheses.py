@@ -15,7 +15,8 @@ A term contains another if both involve the same numbers and its categories incl
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -23,12 +24,11 @@ from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
 from qsmstats.mixed.design.matrices import DesignTerm
+from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.formula.terms import evaluate
+from qsmstats.mixed.inference.wald import JointTest, Method, joint_test, row_inference, tidy
 
-if TYPE_CHECKING:
-    from qsmstats.mixed.model import MixedFit
-
-__all__ = ["named_contrasts", "term_hypotheses"]
+__all__ = ["WaldTest", "anova", "named_contrasts", "term_hypotheses", "wald"]
 
 Matrix = NDArray[np.float64]
 
@@ -36,7 +36,88 @@ Matrix = NDArray[np.float64]
 _SOME_ROWS = 2000
 
 
-def term_hypotheses(fit: MixedFit, kind: int) -> dict[str, Matrix]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaldTest:
+    """Linear functions of the fixed effects, each by itself and together.
+
+    Attributes
+    ----------
+    estimates
+        One row per function: contrast, estimate, std_error, df, statistic, p_value, conf_low,
+        conf_high.
+    joint
+        The F test that all are zero.
+    """
+
+    estimates: pd.DataFrame
+    joint: JointTest
+
+
+def anova(
+    fit: Fitted,
+    *,
+    type: Literal[1, 2, 3] = 3,  # noqa: A002
+    df: Method = "satterthwaite",
+) -> pd.DataFrame:
+    """F tests of the terms of the fixed part.
+
+    Parameters
+    ----------
+    fit
+        A fitted mixed model.
+    type
+        1 sequential, 2 after all terms that do not contain the term, 3 after all terms.
+    df
+        How the denominator degrees of freedom are found.
+
+    Returns
+    -------
+    DataFrame
+        term, num_df, den_df, statistic, p_value.
+    """
+    found = term_hypotheses(fit, type)
+    tests = [joint_test(fit, rows, df) for rows in found.values()]
+    return pd.DataFrame(
+        {
+            "term": list(found),
+            "num_df": [test.num_df for test in tests],
+            "den_df": [test.den_df for test in tests],
+            "statistic": [test.statistic for test in tests],
+            "p_value": [test.p_value for test in tests],
+        }
+    )
+
+
+def wald(
+    fit: Fitted,
+    contrasts: Matrix | Mapping[str, float] | Mapping[str, Mapping[str, float]],
+    *,
+    df: Method = "satterthwaite",
+    level: float = 0.95,
+) -> WaldTest:
+    """Test linear functions of the fixed effects.
+
+    Parameters
+    ----------
+    fit
+        A fitted mixed model.
+    contrasts
+        L, shape (k, p); or coefficient name -> weight; or label -> such a mapping.
+    df, level
+        As in `MixedFit.coefficients`.
+
+    Raises
+    ------
+    UsageError
+        If a name is no coefficient or the shape does not fit.
+    """
+    labels, rows = named_contrasts(contrasts, fit.fixed.names)
+    table = tidy(row_inference(fit, rows, df), level)
+    table.insert(0, "contrast", labels)
+    return WaldTest(estimates=table, joint=joint_test(fit, rows, df))
+
+
+def term_hypotheses(fit: Fitted, kind: int) -> dict[str, Matrix]:
     """L of each term of the fixed part but the intercept, shapes (k, p).
 
     Raises
@@ -57,7 +138,7 @@ def term_hypotheses(fit: MixedFit, kind: int) -> dict[str, Matrix]:
     return _type_three(fit, tested, columns)
 
 
-def _kept_columns(fit: MixedFit, term: DesignTerm) -> list[int]:
+def _kept_columns(fit: Fitted, term: DesignTerm) -> list[int]:
     """Columns of a term among the kept ones."""
     place = {int(full): index for index, full in enumerate(fit.fixed.kept)}
     return [place[full] for full in term.columns if full in place]
@@ -98,7 +179,7 @@ def _sequential(
 
 
 def _type_three(
-    fit: MixedFit, terms: Sequence[DesignTerm], columns: Mapping[str, list[int]]
+    fit: Fitted, terms: Sequence[DesignTerm], columns: Mapping[str, list[int]]
 ) -> dict[str, Matrix]:
     functions = _complete_coding(fit).T
     back = np.linalg.pinv(functions)
@@ -111,7 +192,7 @@ def _type_three(
     return {term.label: (back @ functions[:, columns[term.label]]).T for term in terms}
 
 
-def _complete_coding(fit: MixedFit) -> Matrix:
+def _complete_coding(fit: Fitted) -> Matrix:
     """M with X M = X_c, shape (p, columns of X_c).
 
     The relation holds row by row, so any rows that span the columns of X determine it.

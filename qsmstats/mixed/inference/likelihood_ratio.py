@@ -20,7 +20,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -29,12 +28,10 @@ from scipy import stats
 
 from qsmstats.errors import UsageError
 from qsmstats.mixed.criterion.profiled import Point
+from qsmstats.mixed.fitted import Fitted, Likelihood, engine_of_fit, refitted
 from qsmstats.mixed.formula.language import ParsedFormula, RandomTerm, parse_formula
 from qsmstats.mixed.formula.terms import read_terms
 from qsmstats.mixed.optimum.trust_region import minimise
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import Likelihood, MixedFit
 
 __all__ = [
     "likelihood_ratio",
@@ -81,7 +78,7 @@ class _Null:
         return 0.5 * below + 0.5 * upper
 
 
-def likelihood_ratio(fit: MixedFit, other: MixedFit) -> pd.DataFrame:
+def likelihood_ratio(fit: Fitted, other: Fitted) -> pd.DataFrame:
     """Test two nested fits against each other, in either order.
 
     Parameters
@@ -113,7 +110,7 @@ def likelihood_ratio(fit: MixedFit, other: MixedFit) -> pd.DataFrame:
     )
 
 
-def nested_pair(fit: MixedFit, other: MixedFit) -> tuple[MixedFit, MixedFit]:
+def nested_pair(fit: Fitted, other: Fitted) -> tuple[Fitted, Fitted]:
     """Return the smaller and the larger of two nested fits, both by the likelihood to compare.
 
     Raises
@@ -134,7 +131,7 @@ def nested_pair(fit: MixedFit, other: MixedFit) -> tuple[MixedFit, MixedFit]:
     return small, large
 
 
-def random_term_tests(fit: MixedFit, *, reduce: bool = True) -> pd.DataFrame:
+def random_term_tests(fit: Fitted, *, reduce: bool = True) -> pd.DataFrame:
     """Test each random term by leaving it out, at the likelihood of the fit.
 
     Parameters
@@ -158,7 +155,7 @@ def random_term_tests(fit: MixedFit, *, reduce: bool = True) -> pd.DataFrame:
     for label, random in _reductions(parsed, list(map(str, fit.frame.data)), reduce=reduce):
         formula = _text(replace(parsed, random=random))
         if random:
-            smaller = fit.refitted(formula=formula)
+            smaller = refitted(fit, formula=formula)
             log_likelihood, parameters = smaller.info.log_likelihood, smaller.info.n_parameters
             columns = _random_columns(fit, smaller)
         else:
@@ -177,7 +174,7 @@ def random_term_tests(fit: MixedFit, *, reduce: bool = True) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def residual_variance_test(fit: MixedFit) -> pd.DataFrame:
+def residual_variance_test(fit: Fitted) -> pd.DataFrame:
     """Test whether the residual variance is the same in all strata.
 
     Parameters
@@ -198,7 +195,7 @@ def residual_variance_test(fit: MixedFit) -> pd.DataFrame:
     if fit.residual.column is None:
         msg = "the fit has one residual variance; fit it with weights='<column>' to compare"
         raise UsageError(msg)
-    equal = fit.refitted(weights=fit.residual.weight_column)
+    equal = refitted(fit, weights=fit.residual.weight_column)
     null = _Null.of(fit.info.n_parameters - equal.info.n_parameters, 0)
     names = ("one residual variance", f"residual variance by {fit.residual.column}")
     return pd.DataFrame(
@@ -209,7 +206,7 @@ def residual_variance_test(fit: MixedFit) -> pd.DataFrame:
     )
 
 
-def _side(fit: MixedFit, what: str) -> dict[str, object]:
+def _side(fit: Fitted, what: str) -> dict[str, object]:
     formula = f"{fit.model.formula} ({what})" if what else fit.model.formula
     return {
         "formula": formula,
@@ -230,16 +227,16 @@ def _test(small: float, large: float, null: _Null) -> dict[str, object]:
     }
 
 
-def _by(fit: MixedFit, method: Likelihood) -> MixedFit:
-    return fit if fit.method == method else fit.refitted(method=method)
+def _by(fit: Fitted, method: Likelihood) -> Fitted:
+    return fit if fit.method == method else refitted(fit, method=method)
 
 
-def _common_method(small: MixedFit, large: MixedFit) -> Likelihood:
+def _common_method(small: Fitted, large: Fitted) -> Likelihood:
     same_fixed = _rank(_joined(small, large)) == len(small.estimates) == len(large.estimates)
     return "reml" if same_fixed and small.method == large.method == "reml" else "ml"
 
 
-def _joined(small: MixedFit, large: MixedFit) -> Floats:
+def _joined(small: Fitted, large: Fitted) -> Floats:
     return np.hstack([one.fixed.matrix(one.frame.data) for one in (small, large)])
 
 
@@ -248,7 +245,7 @@ def _rank(matrix: Floats) -> int:
     return int(np.linalg.matrix_rank(matrix / np.where(scale > 0, scale, 1.0), tol=None))
 
 
-def _check_nested(small: MixedFit, large: MixedFit) -> None:
+def _check_nested(small: Fitted, large: Fitted) -> None:
     reasons = []
     if _rank(_joined(small, large)) > len(large.estimates):
         reasons.append("its fixed part is not part of the other's")
@@ -269,7 +266,7 @@ def _check_nested(small: MixedFit, large: MixedFit) -> None:
         raise UsageError(msg)
 
 
-def _columns_by_group(fit: MixedFit) -> dict[frozenset[str], set[str]]:
+def _columns_by_group(fit: Fitted) -> dict[frozenset[str], set[str]]:
     found: dict[frozenset[str], set[str]] = {}
     for term in fit.random:
         group = frozenset(term.design.grouping.names)
@@ -277,7 +274,7 @@ def _columns_by_group(fit: MixedFit) -> dict[frozenset[str], set[str]]:
     return found
 
 
-def _random_columns(large: MixedFit, small: MixedFit) -> int:
+def _random_columns(large: Fitted, small: Fitted) -> int:
     """How many random columns the larger model has beyond the smaller one."""
     return sum(len(term.design.names) for term in large.random) - sum(
         len(term.design.names) for term in small.random
@@ -313,12 +310,12 @@ def _quoted(name: str) -> str:
     return name if name.isidentifier() else f"`{name}`"
 
 
-def _without_random(fit: MixedFit) -> tuple[float, int]:
+def _without_random(fit: Fitted) -> tuple[float, int]:
     """Log-likelihood and number of parameters of the linear model without random terms.
 
     It is the mixed model with all covariances at zero; variances of residual strata stay free.
     """
-    engine = fit.engine()
+    engine = engine_of_fit(fit)
     objective = engine.objective
     strata, parameters = objective.parametrisation.strata, objective.parametrisation.size
     nothing = np.zeros(parameters - strata)

@@ -9,17 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from qsmstats.errors import UsageError
+from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.reference_grid import ReferenceGrid, Rows, Weights
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
 
 __all__ = [
     "Comparison",
@@ -56,7 +54,7 @@ class Family:
 
 
 def mean_rows(
-    fit: MixedFit,
+    fit: Fitted,
     factors: str | Sequence[str],
     *,
     by: Names,
@@ -71,7 +69,7 @@ def mean_rows(
 
 
 def slope_rows(
-    fit: MixedFit,
+    fit: Fitted,
     variable: str,
     *,
     by: Names,
@@ -84,7 +82,7 @@ def slope_rows(
 
 
 def compared_means(
-    fit: MixedFit,
+    fit: Fitted,
     factors: str | Sequence[str],
     *,
     method: Comparison,
@@ -99,7 +97,7 @@ def compared_means(
 
 
 def compared_slopes(
-    fit: MixedFit,
+    fit: Fitted,
     variable: str,
     by: str | Sequence[str],
     *,
@@ -127,7 +125,7 @@ def _compared(rows: Rows, groups: list[str], names: list[str], method: Compariso
     return made
 
 
-def _grid(fit: MixedFit, at: Mapping[str, Any] | None) -> ReferenceGrid:
+def _grid(fit: Fitted, at: Mapping[str, Any] | None) -> ReferenceGrid:
     return ReferenceGrid.of(fit.fixed, fit.frame.data).at(at)
 
 

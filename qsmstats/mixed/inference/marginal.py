@@ -14,7 +14,7 @@ within the family and stand beside the unadjusted ones.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from qsmstats.errors import UsageError
+from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.linear_functions import (
     Comparison,
     Family,
@@ -40,9 +41,6 @@ from qsmstats.mixed.inference.multiplicity import (
 from qsmstats.mixed.inference.reference_grid import Weights
 from qsmstats.mixed.inference.wald import Method, row_inference
 
-if TYPE_CHECKING:
-    from qsmstats.mixed.model import MixedFit
-
 __all__ = ["contrasts", "marginal_means", "slope_contrasts", "slopes"]
 
 Floats = NDArray[np.float64]
@@ -51,7 +49,7 @@ NOT_ESTIMABLE = "not estimable: the data hold no information on this combination
 
 
 def marginal_means(
-    fit: MixedFit,
+    fit: Fitted,
     factors: str | Sequence[str],
     *,
     by: Names = None,
@@ -99,7 +97,7 @@ def marginal_means(
 
 
 def contrasts(
-    fit: MixedFit,
+    fit: Fitted,
     factors: str | Sequence[str],
     *,
     method: Comparison = "pairwise",
@@ -143,7 +141,7 @@ def contrasts(
 
 
 def slopes(
-    fit: MixedFit,
+    fit: Fitted,
     variable: str,
     *,
     by: Names = None,
@@ -181,7 +179,7 @@ def slopes(
 
 
 def slope_contrasts(
-    fit: MixedFit,
+    fit: Fitted,
     variable: str,
     by: str | Sequence[str],
     *,
@@ -221,7 +219,7 @@ def slope_contrasts(
 
 
 def _contrast_table(
-    fit: MixedFit,
+    fit: Fitted,
     families: Sequence[Family],
     method: Comparison,
     adjust: str | None,
@@ -237,7 +235,7 @@ def _contrast_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def _estimates(fit: MixedFit, matrix: Floats, df: Method, level: float) -> pd.DataFrame:
+def _estimates(fit: Fitted, matrix: Floats, df: Method, level: float) -> pd.DataFrame:
     """Estimate linear functions of the whole design's columns; NaN where that cannot be done."""
     reduced, known = fit.fixed.reduce(matrix)
     estimate, std_error, nu = np.full((3, len(matrix)), np.nan)

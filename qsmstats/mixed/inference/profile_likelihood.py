@@ -18,17 +18,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from qsmstats.mixed.fitted import Fitted, engine_of_fit, refitted
 from qsmstats.mixed.inference.components import Component, gradient
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
-    from qsmstats.mixed.optimum.estimate import Engine
+from qsmstats.mixed.optimum.estimate import Engine
 
 __all__ = ["Deviance", "profile_interval"]
 
@@ -73,10 +70,10 @@ class Deviance:
         return np.asarray(0.5 * (hessian + hessian.T), float)
 
     @classmethod
-    def of(cls, fit: MixedFit) -> Deviance:
+    def of(cls, fit: Fitted) -> Deviance:
         """Build the deviance of a fit and find its minimum."""
-        ml = fit if fit.method == "ml" else fit.refitted(method="ml")
-        engine = ml.engine()
+        ml = fit if fit.method == "ml" else refitted(fit, method="ml")
+        engine = engine_of_fit(ml)
         best = np.append(ml.moments.theta, 0.5 * np.log(ml.moments.variance))
         made = cls(engine=engine, best=best, lowest=0.0, unit=ml.moments.scale)
         return cls(engine=engine, best=best, lowest=made.at(best)[0], unit=ml.moments.scale)

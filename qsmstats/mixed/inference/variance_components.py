@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -29,12 +29,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from qsmstats.errors import UsageError
+from qsmstats.mixed.fitted import Fitted, engine_of_fit
 from qsmstats.mixed.inference.components import Component, components, gradient
 from qsmstats.mixed.inference.profile_likelihood import Deviance, profile_interval
 from qsmstats.mixed.inference.satterthwaite import Satterthwaite
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
 
 __all__ = ["Interval", "RSquared", "icc", "r_squared", "variance_table"]
 
@@ -71,7 +69,7 @@ class RSquared:
 
 
 def variance_table(
-    fit: MixedFit, *, interval: Interval | None = None, level: float = 0.95
+    fit: Fitted, *, interval: Interval | None = None, level: float = 0.95
 ) -> pd.DataFrame:
     """Variances, standard deviations and correlations of all random terms and the residual.
 
@@ -113,7 +111,7 @@ def variance_table(
     return table
 
 
-def r_squared(fit: MixedFit) -> RSquared:
+def r_squared(fit: Fitted) -> RSquared:
     """Marginal and conditional R squared of Nakagawa, Johnson & Schielzeth (2017)."""
     fixed = float(np.var(fit.fixed.matrix(fit.frame.data) @ fit.estimates, ddof=1))
     random = float(sum(_mean_variances(fit).values()))
@@ -128,7 +126,7 @@ def r_squared(fit: MixedFit) -> RSquared:
     )
 
 
-def icc(fit: MixedFit) -> pd.DataFrame:
+def icc(fit: Fitted) -> pd.DataFrame:
     """Share of the variance around the fixed part that lies between the groups of each factor.
 
     Returns
@@ -143,7 +141,7 @@ def icc(fit: MixedFit) -> pd.DataFrame:
     return table.assign(icc=table["variance"] / table["variance"].sum())
 
 
-def _row(fit: MixedFit, component: Component) -> dict[str, object]:
+def _row(fit: Fitted, component: Component) -> dict[str, object]:
     value = component.value(fit)
     row: dict[str, object] = {
         "group": component.group,
@@ -160,9 +158,7 @@ def _row(fit: MixedFit, component: Component) -> dict[str, object]:
     return row
 
 
-def _profiles(
-    fit: MixedFit, found: list[Component], level: float
-) -> list[tuple[float, float, str]]:
+def _profiles(fit: Fitted, found: list[Component], level: float) -> list[tuple[float, float, str]]:
     deviance = Deviance.of(fit)
     limits = {component: profile_interval(deviance, component, level) for component in found}
     for component in filter(lambda one: one.is_correlation, found):
@@ -178,8 +174,8 @@ def _profiles(
     return list(limits.values())
 
 
-def _delta(fit: MixedFit, found: list[Component], level: float) -> list[tuple[float, float, str]]:
-    engine, moments = fit.engine(), fit.moments
+def _delta(fit: Fitted, found: list[Component], level: float) -> list[tuple[float, float, str]]:
+    engine, moments = engine_of_fit(fit), fit.moments
     best = np.append(moments.theta, 0.5 * np.log(moments.variance))
     uncertainty = Satterthwaite(moments).uncertainty
     quantile = float(stats.norm.isf((1 - level) / 2))
@@ -201,7 +197,7 @@ def _delta(fit: MixedFit, found: list[Component], level: float) -> list[tuple[fl
     return limits
 
 
-def _mean_variances(fit: MixedFit) -> dict[str, float]:
+def _mean_variances(fit: Fitted) -> dict[str, float]:
     """Mean over the rows of z'Sigma z, summed over the terms of each grouping."""
     found: dict[str, float] = {}
     for term in fit.random:
@@ -212,5 +208,5 @@ def _mean_variances(fit: MixedFit) -> dict[str, float]:
     return found
 
 
-def _mean_residual(fit: MixedFit) -> float:
+def _mean_residual(fit: Fitted) -> float:
     return fit.sigma**2 * (1.0 if fit.weights is None else float(np.mean(1.0 / fit.weights)))

@@ -18,6 +18,7 @@ from scipy.linalg import solve_triangular
 
 from qsmstats.errors import UsageError
 from qsmstats.mixed.criterion.moments import Moments, wald_statistic
+from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.kenward_roger import KenwardRoger
 from qsmstats.mixed.inference.satterthwaite import Satterthwaite
 
@@ -27,6 +28,7 @@ __all__ = [
     "Method",
     "RowInference",
     "adjusted_covariance",
+    "coefficients",
     "joint_test",
     "row_inference",
     "tidy",
@@ -56,16 +58,26 @@ class JointTest:
     p_value: float
 
 
-class Fitted(Protocol):
-    """What inference needs of a fit."""
+def coefficients(fit: Fitted, df: Method = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
+    """Return fixed effects with tests and confidence limits.
 
-    @property
-    def moments(self) -> Moments:
-        """The optimum with its derivatives."""
+    Parameters
+    ----------
+    fit
+        A fitted mixed model.
+    df
+        "satterthwaite", "kenward-roger", "normal" or "residual".
+    level
+        Confidence level.
 
-    @property
-    def estimates(self) -> Matrix:
-        """Fixed effects, shape (p,)."""
+    Returns
+    -------
+    DataFrame
+        term, estimate, std_error, df, statistic, p_value, conf_low, conf_high.
+    """
+    table = tidy(row_inference(fit, np.eye(len(fit.estimates)), df), level)
+    table.insert(0, "term", list(fit.fixed.names))
+    return table
 
 
 def row_inference(fit: Fitted, rows: Matrix, df: Method = "satterthwaite") -> RowInference:

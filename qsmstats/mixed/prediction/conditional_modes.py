@@ -17,7 +17,6 @@ It works at singular :math:`\Lambda`.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -25,8 +24,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
-if TYPE_CHECKING:
-    from qsmstats.mixed.model import MixedFit
+from qsmstats.mixed.fitted import Fitted
 
 __all__ = ["ConditionalSystem", "conditional_system", "relative_factors", "spherical_rows"]
 
@@ -89,7 +87,7 @@ class ConditionalSystem:
         return own, rows[:, self.outer] - own @ self.coupling
 
 
-def relative_factors(fit: MixedFit) -> list[Floats]:
+def relative_factors(fit: Fitted) -> list[Floats]:
     """Lower-triangular relative factor of each random term, shapes (q, q), from theta."""
     factors, start = [], 0
     for term in fit.random:
@@ -103,7 +101,7 @@ def relative_factors(fit: MixedFit) -> list[Floats]:
 
 
 def spherical_rows(
-    fit: MixedFit, frame: pd.DataFrame
+    fit: Fitted, frame: pd.DataFrame
 ) -> tuple[sparse.csr_array, Floats, NDArray[np.bool_]]:
     r"""Rows of Z Lambda for any frame of predictors and groups.
 
@@ -135,7 +133,7 @@ def spherical_rows(
 
 
 def conditional_system(
-    fit: MixedFit, rows: sparse.csr_array, weights: Floats | None
+    fit: Fitted, rows: sparse.csr_array, weights: Floats | None
 ) -> ConditionalSystem:
     """Build and eliminate K for the rows of a fit.
 
@@ -166,7 +164,7 @@ def conditional_system(
     )
 
 
-def _inner_columns(fit: MixedFit) -> tuple[Codes, int]:
+def _inner_columns(fit: Fitted) -> tuple[Codes, int]:
     """Columns of all terms on the grouping with most levels, group by group; columns a group."""
     found: dict[tuple[str, ...], list[Codes]] = {}
     start = 0

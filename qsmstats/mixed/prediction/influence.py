@@ -27,7 +27,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -35,14 +34,12 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from qsmstats.errors import UsageError
+from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.prediction.conditional_modes import (
     ConditionalSystem,
     conditional_system,
     spherical_rows,
 )
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.model import MixedFit
 
 __all__ = ["Influence", "influence"]
 
@@ -71,7 +68,7 @@ class Influence:
     estimates: pd.DataFrame
 
 
-def influence(fit: MixedFit, by: str) -> Influence:
+def influence(fit: Fitted, by: str) -> Influence:
     """Leave out each group in turn.
 
     Parameters
@@ -116,7 +113,7 @@ def influence(fit: MixedFit, by: str) -> Influence:
     return Influence(by=by, distances=distances, estimates=estimates)
 
 
-def _groups(fit: MixedFit, by: str) -> tuple[Codes, list[object]]:
+def _groups(fit: Fitted, by: str) -> tuple[Codes, list[object]]:
     names = [by] if by in fit.frame.data else by.split(":")
     unknown = [name for name in names if name not in fit.frame.data]
     if unknown:
@@ -131,7 +128,7 @@ def _groups(fit: MixedFit, by: str) -> tuple[Codes, list[object]]:
     return codes, [":".join(map(str, row)) for row in first.itertuples(index=False, name=None)]
 
 
-def _estimates_without(fit: MixedFit, codes: Codes, scale: Floats) -> Iterator[Floats]:
+def _estimates_without(fit: Fitted, codes: Codes, scale: Floats) -> Iterator[Floats]:
     """Estimates without each group, in the order of the codes."""
     p = len(scale)
     products = _Products.of(fit, scale)
@@ -156,7 +153,7 @@ class _Products:
     touched: Codes
 
     @classmethod
-    def of(cls, fit: MixedFit, scale: Floats) -> _Products:
+    def of(cls, fit: Fitted, scale: Floats) -> _Products:
         rows, _, _ = spherical_rows(fit, fit.frame.data)
         system = conditional_system(fit, rows, fit.weights)
         weights = np.ones(len(fit.response)) if fit.weights is None else fit.weights

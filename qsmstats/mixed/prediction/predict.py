@@ -20,7 +20,7 @@ in them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 from scipy import sparse, stats
 
 from qsmstats.errors import UsageError
+from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.wald import Method, row_inference
 from qsmstats.mixed.prediction.conditional_modes import (
     ConditionalSystem,
@@ -36,9 +37,6 @@ from qsmstats.mixed.prediction.conditional_modes import (
     spherical_rows,
 )
 
-if TYPE_CHECKING:
-    from qsmstats.mixed.model import MixedFit
-
 __all__ = ["PredictionLevel", "Residuals", "predict", "random_effects", "residuals"]
 
 Floats = NDArray[np.float64]
@@ -46,7 +44,7 @@ PredictionLevel = Literal["population", "conditional"]
 Residuals = Literal["conditional", "marginal", "pearson"]
 
 
-def random_effects(fit: MixedFit, *, level: float = 0.95) -> pd.DataFrame:
+def random_effects(fit: Fitted, *, level: float = 0.95) -> pd.DataFrame:
     """Conditional modes of the random effects.
 
     Parameters
@@ -98,7 +96,7 @@ def random_effects(fit: MixedFit, *, level: float = 0.95) -> pd.DataFrame:
 
 
 def predict(
-    fit: MixedFit,
+    fit: Fitted,
     new: pd.DataFrame | None = None,
     *,
     level: PredictionLevel = "population",
@@ -149,7 +147,7 @@ def predict(
     return _with_limits(table, confidence) if interval else table
 
 
-def residuals(fit: MixedFit, kind: Residuals = "conditional") -> pd.Series:
+def residuals(fit: Fitted, kind: Residuals = "conditional") -> pd.Series:
     r"""Differences between outcome and prediction on the rows of the fit.
 
     Parameters
@@ -192,22 +190,22 @@ def _check_choice(option: str, value: object, allowed: tuple[str, ...]) -> None:
         raise UsageError(msg)
 
 
-def _system(fit: MixedFit) -> tuple[sparse.csr_array, ConditionalSystem]:
+def _system(fit: Fitted) -> tuple[sparse.csr_array, ConditionalSystem]:
     rows, _, _ = spherical_rows(fit, fit.frame.data)
     return rows, conditional_system(fit, rows, fit.weights)
 
 
-def _spherical_modes(fit: MixedFit, rows: sparse.csr_array, system: ConditionalSystem) -> Floats:
+def _spherical_modes(fit: Fitted, rows: sparse.csr_array, system: ConditionalSystem) -> Floats:
     marginal = fit.response - fit.fixed.matrix(fit.frame.data) @ fit.estimates
     return system.solve(rows.T @ _weighted(fit, marginal[:, None]))[:, 0]
 
 
-def _weighted(fit: MixedFit, values: Floats) -> Floats:
+def _weighted(fit: Fitted, values: Floats) -> Floats:
     return values if fit.weights is None else values * fit.weights[:, None]
 
 
 def _population(
-    fit: MixedFit, fixed: Floats, known: NDArray[np.bool_], df: Method, *, interval: bool
+    fit: Fitted, fixed: Floats, known: NDArray[np.bool_], df: Method, *, interval: bool
 ) -> pd.DataFrame:
     table = pd.DataFrame({"estimate": fixed @ fit.estimates})
     if interval:
@@ -223,7 +221,7 @@ def _population(
 
 
 def _conditional(
-    fit: MixedFit, frame: pd.DataFrame, fixed: Floats, *, interval: bool
+    fit: Fitted, frame: pd.DataFrame, fixed: Floats, *, interval: bool
 ) -> pd.DataFrame:
     rows, system = _system(fit)
     new_rows, unseen_variance, seen = spherical_rows(fit, frame)

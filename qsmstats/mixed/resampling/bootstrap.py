@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -29,8 +29,9 @@ from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
 from qsmstats.mixed.batch.chunk import fit_task
-from qsmstats.mixed.batch.design import OutcomeDesign
+from qsmstats.mixed.batch.outcomes import OutcomeDesign
 from qsmstats.mixed.batch.result import BatchFit
+from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.components import components
 from qsmstats.mixed.resampling.bootstrap_intervals import IntervalKind, check_interval
 from qsmstats.mixed.resampling.bootstrap_result import Bootstrap
@@ -45,9 +46,6 @@ from qsmstats.mixed.resampling.refit import design_of_fit, start_of
 from qsmstats.mixed.resampling.simulate import Drawn, check_number, drawn, reused, seed_of
 from qsmstats.mixed.resampling.statistic import Statistic, as_numbers, of_clusters, of_outcomes
 from qsmstats.parallel import Progress, run_tasks
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
 
 __all__ = ["BootstrapKind", "bootstrap"]
 
@@ -68,7 +66,7 @@ class _Work:
     design: OutcomeDesign
     start: Matrix | None
     source: Drawn | Resampled
-    fit: MixedFit
+    fit: Fitted
     statistic: Statistic | None
     names: Names
 
@@ -80,7 +78,7 @@ class _Work:
         fits = fit_task((self.design, None, self.start), made)
         if self.statistic is None:
             return _piece(fits)
-        return _piece(fits, of_outcomes(self.statistic, fits, made), self.names)
+        return _piece(fits, of_outcomes(self.statistic, self.fit, fits, made), self.names)
 
     def lists(self, index: NDArray[np.intp]) -> _Piece:
         """Refit lists of groups, shape (m, G)."""
@@ -138,7 +136,7 @@ def _leave_out(work: _Work, index: NDArray[np.intp]) -> _Piece:
 
 
 def bootstrap(
-    fit: MixedFit,
+    fit: Fitted,
     n: int = 1000,
     *,
     kind: BootstrapKind = "parametric",
@@ -235,14 +233,14 @@ def _check_kind(kind: str, strata: str | None) -> None:
 
 
 def _source(
-    fit: MixedFit, design: OutcomeDesign, kind: str, seed: int, strata: str | None
+    fit: Fitted, design: OutcomeDesign, kind: str, seed: int, strata: str | None
 ) -> Drawn | Resampled:
     if kind == "cluster":
         return Resampled(strata=_strata(fit, clusters_of(design), strata), seed=seed)
     return drawn(fit, seed) if kind == "parametric" else reused(fit, seed)
 
 
-def _strata(fit: MixedFit, clusters: Clusters, column: str | None) -> tuple[NDArray[np.intp], ...]:
+def _strata(fit: Fitted, clusters: Clusters, column: str | None) -> tuple[NDArray[np.intp], ...]:
     if clusters.size < _LEAST_CLUSTERS:
         msg = (
             f"{clusters.size} groups of '{clusters.label}' are too few to resample: intervals "
@@ -284,7 +282,7 @@ def _jackknife(work: _Work, jobs: int) -> _Piece:
     return _Piece.of(list(run_tasks(_leave_out, work, tasks, jobs=jobs)))
 
 
-def _parameters(fit: MixedFit, statistics: Mapping[str, float]) -> pd.DataFrame:
+def _parameters(fit: Fitted, statistics: Mapping[str, float]) -> pd.DataFrame:
     """Return what a bootstrap is about: parameter, term, estimate, lowest, highest."""
     rows: list[tuple[str, str, float, float, float]] = [
         ("coefficient", name, float(value), -np.inf, np.inf)

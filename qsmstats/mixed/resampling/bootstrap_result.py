@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
+from qsmstats.mixed.fitted import Fitted
+from qsmstats.mixed.inference.hypotheses import named_contrasts
 from qsmstats.mixed.inference.linear_functions import (
     Comparison,
     Family,
@@ -32,9 +34,6 @@ from qsmstats.mixed.resampling.bootstrap_intervals import (
     limits,
     refits_needed,
 )
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
 
 __all__ = ["Bootstrap"]
 
@@ -72,7 +71,7 @@ class Bootstrap:
         Why refits failed -> how many.
     """
 
-    fit: MixedFit
+    fit: Fitted
     kind: str
     seed: int
     level: float
@@ -137,9 +136,7 @@ class Bootstrap:
         interval: IntervalKind | None = None,
         level: float | None = None,
     ) -> pd.DataFrame:
-        """Intervals of linear functions of the coefficients; `contrasts` as in `MixedFit.wald`."""
-        from qsmstats.mixed.inference.hypotheses import named_contrasts
-
+        """Intervals of linear functions of the coefficients; `contrasts` as in `Fitted.wald`."""
         labels, rows = named_contrasts(contrasts, self.fit.fixed.names)
         table = self._linear(rows, np.ones(len(rows), dtype=bool), interval, level)
         table.insert(0, "contrast", labels)

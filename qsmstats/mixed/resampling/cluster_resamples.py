@@ -13,12 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
-from qsmstats.mixed.batch.chunk import sound
-from qsmstats.mixed.batch.design import Grouped, OutcomeDesign
+from qsmstats.mixed.batch.chunk import fit_singly, sound
+from qsmstats.mixed.batch.design import BatchDesign, Grouped
 from qsmstats.mixed.batch.prepare import Lists, Prepared, prepare, solve_prepared
 from qsmstats.mixed.batch.products import OutcomeParts, bundle
-from qsmstats.mixed.batch.result import BatchFit, joined
-from qsmstats.mixed.batch.single import blank, fit_singly, put
+from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
 from qsmstats.mixed.criterion.crossproducts import DesignProducts
 from qsmstats.mixed.resampling.simulate import stream
 
@@ -55,7 +54,7 @@ class Clusters:
         return np.concatenate(found), np.repeat(np.arange(len(groups)), sizes)
 
 
-def clusters_of(design: OutcomeDesign) -> Clusters:
+def clusters_of(design: BatchDesign) -> Clusters:
     """Find the factor in which all others are nested.
 
     Raises
@@ -109,7 +108,7 @@ def left_out(size: int) -> Places:
 
 
 def fit_lists(
-    shared: tuple[OutcomeDesign, Matrix, Matrix | None, Clusters], index: Places
+    shared: tuple[BatchDesign, Matrix, Matrix | None, Clusters], index: Places
 ) -> BatchFit:
     """Fit one outcome to lists of groups, shape (m, G); for `jobs.run_tasks`.
 
@@ -135,7 +134,7 @@ def fit_lists(
 
 
 def _chunk(
-    design: OutcomeDesign,
+    design: BatchDesign,
     grouped: Grouped,
     lists: Lists,
     whole: tuple[Prepared, OutcomeParts],
@@ -161,7 +160,7 @@ def _chunk(
 
 
 def _by_rows(
-    design: OutcomeDesign,
+    design: BatchDesign,
     outcome: Matrix,
     clusters: Clusters,
     index: Places,

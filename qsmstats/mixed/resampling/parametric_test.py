@@ -16,7 +16,6 @@ import math
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -24,14 +23,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from qsmstats.mixed.batch.chunk import fit_task
-from qsmstats.mixed.batch.design import OutcomeDesign
+from qsmstats.mixed.batch.outcomes import OutcomeDesign
+from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.likelihood_ratio import likelihood_ratio, nested_pair
 from qsmstats.mixed.resampling.refit import design_of_fit, start_of
 from qsmstats.mixed.resampling.simulate import Drawn, check_number, drawn, seed_of
 from qsmstats.parallel import Progress, run_tasks
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
 
 __all__ = ["BootstrapTest", "bootstrap_test"]
 
@@ -115,8 +112,8 @@ def _refit_both(pair: _Pair, task: tuple[int, int]) -> _Refits:
 
 
 def bootstrap_test(
-    fit: MixedFit,
-    other: MixedFit,
+    fit: Fitted,
+    other: Fitted,
     n: int = 1000,
     *,
     seed: int | None = None,

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import overload
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
-from qsmstats.mixed.batch.design import OutcomeDesign, as_numbers
+from qsmstats.mixed.batch.outcomes import OutcomeDesign, as_numbers, outcome_design
 from qsmstats.mixed.batch.result import BatchFit
+from qsmstats.mixed.fitted import AnyFit, Fitted, fit_rows
+from qsmstats.mixed.formula.specification import Specification
 from qsmstats.parallel import Progress
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import Likelihood, MixedFit
-    from qsmstats.mixed.model import MixedModel
 
 __all__ = ["design_of_fit", "refit", "start_of", "with_outcome"]
 
@@ -26,14 +24,47 @@ Matrix = NDArray[np.float64]
 OUTCOME = "refitted_outcome"
 
 
+@overload
 def refit(
-    fit: MixedFit,
+    fit: AnyFit,
+    outcomes: pd.Series,
+    *,
+    batch: int = ...,
+    jobs: int = ...,
+    progress: Progress | None = ...,
+) -> AnyFit: ...
+
+
+@overload
+def refit(
+    fit: Fitted,
+    outcomes: pd.DataFrame,
+    *,
+    batch: int = ...,
+    jobs: int = ...,
+    progress: Progress | None = ...,
+) -> BatchFit: ...
+
+
+@overload
+def refit(
+    fit: AnyFit,
+    outcomes: Sequence[float] | Matrix,
+    *,
+    batch: int = ...,
+    jobs: int = ...,
+    progress: Progress | None = ...,
+) -> AnyFit | BatchFit: ...
+
+
+def refit(
+    fit: AnyFit,
     outcomes: pd.DataFrame | pd.Series | Sequence[float] | Matrix,
     *,
     batch: int = 512,
     jobs: int = 1,
     progress: Progress | None = None,
-) -> MixedFit | BatchFit:
+) -> AnyFit | BatchFit:
     """Fit a model to another outcome of the same rows, or to many.
 
     Parameters
@@ -74,24 +105,24 @@ def refit(
         )
         raise UsageError(msg)
     model, data = with_outcome(fit.model, fit.frame.data, values)
-    return model.fit(data, method=fit.method, weights=fit.residual.columns)
+    return fit_rows(type(fit), model, data, method=fit.method, weights=fit.residual.columns)
 
 
-def design_of_fit(fit: MixedFit, method: Likelihood | None = None) -> OutcomeDesign:
+def design_of_fit(fit: Fitted) -> OutcomeDesign:
     """Prepare the rows of a fit for many outcomes."""
-    return fit.model.design(
-        fit.frame.data, method=method or fit.method, weights=fit.residual.columns
+    return outcome_design(
+        fit.model, fit.frame.data, method=fit.method, weights=fit.residual.columns
     )
 
 
-def start_of(fit: MixedFit) -> Matrix | None:
+def start_of(fit: Fitted) -> Matrix | None:
     """Return theta to start refits from: the fit's own, unless it lies on the boundary."""
     return None if fit.info.singular else fit.theta
 
 
 def with_outcome(
-    model: MixedModel, data: pd.DataFrame, outcome: Matrix
-) -> tuple[MixedModel, pd.DataFrame]:
+    model: Specification, data: pd.DataFrame, outcome: Matrix
+) -> tuple[Specification, pd.DataFrame]:
     """Put an outcome on the left side of a model and into its data."""
     left, right = model.formula.split("~", 1)
     name = left.strip().strip("`")

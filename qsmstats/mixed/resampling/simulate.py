@@ -21,16 +21,14 @@ batches nor processes nor the number of outcomes alter it.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.fitted import Fitted
+from qsmstats.mixed.prediction.predict import random_effects, residuals
 
 __all__ = ["Drawn", "check_number", "drawn", "reused", "seed_of", "simulate", "stream"]
 
@@ -145,7 +143,7 @@ def check_number(n: int, what: str) -> None:
         raise UsageError(msg)
 
 
-def simulate(fit: MixedFit, n: int = 1, *, seed: int | None = None) -> pd.DataFrame:
+def simulate(fit: Fitted, n: int = 1, *, seed: int | None = None) -> pd.DataFrame:
     """Draw outcomes from a fitted model, with new random effects.
 
     Parameters
@@ -173,7 +171,7 @@ def simulate(fit: MixedFit, n: int = 1, *, seed: int | None = None) -> pd.DataFr
     return pd.DataFrame(np.ascontiguousarray(values), index=pd.Index(fit.frame.kept, name="row"))
 
 
-def drawn(fit: MixedFit, seed: int) -> Drawn:
+def drawn(fit: Fitted, seed: int) -> Drawn:
     """Return the source of normal outcomes of a fit."""
     frame = fit.frame.data
     terms = tuple(
@@ -196,18 +194,18 @@ def drawn(fit: MixedFit, seed: int) -> Drawn:
     )
 
 
-def reused(fit: MixedFit, seed: int) -> Drawn:
+def reused(fit: Fitted, seed: int) -> Drawn:
     """Return the source of outcomes made of the fit's own effects and residuals."""
     normal = drawn(fit, seed)
-    modes = fit.random_effects()["estimate"].to_numpy()
+    modes = random_effects(fit)["estimate"].to_numpy()
     terms, at = [], 0
     for term, one in zip(fit.random, normal.terms, strict=True):
         size = one.size * len(one.root)
         effects = modes[at : at + size].reshape(one.size, -1)
         terms.append(replace(one, pool=_reflated(effects, term.covariance)))
         at += size
-    residuals = fit.residuals().to_numpy() / normal.spread
-    centred = residuals - residuals.mean()
+    noise = residuals(fit).to_numpy() / normal.spread
+    centred = noise - noise.mean()
     return replace(normal, terms=tuple(terms), pool=centred / np.sqrt(np.square(centred).mean()))
 
 

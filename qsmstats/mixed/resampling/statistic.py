@@ -16,10 +16,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.errors import ModelError, UsageError
+from qsmstats.mixed.batch.design import outcome_engine
 from qsmstats.mixed.batch.result import BatchFit
-from qsmstats.mixed.batch.single import engine_of
-from qsmstats.mixed.fit import MixedFit
-from qsmstats.mixed.model import join
+from qsmstats.mixed.fitted import AnyFit, Fitted, fit_rows, join
 from qsmstats.mixed.optimum.estimate import solution_at
 from qsmstats.mixed.optimum.trust_region import Record
 from qsmstats.mixed.resampling.cluster_resamples import Clusters
@@ -30,12 +29,12 @@ __all__ = ["Statistic", "as_numbers", "of_clusters", "of_outcomes", "regrouped"]
 Matrix = NDArray[np.float64]
 Places = NDArray[np.intp]
 Statistic = (
-    Callable[[MixedFit], float | Sequence[float] | Mapping[str, float] | pd.Series]
-    | Mapping[str, Callable[[MixedFit], float]]
+    Callable[[Any], float | Sequence[float] | Mapping[str, float] | pd.Series]
+    | Mapping[str, Callable[[Any], float]]
 )
 
 
-def as_numbers(statistic: Statistic, fit: MixedFit) -> dict[str, float]:
+def as_numbers(statistic: Statistic, fit: Fitted) -> dict[str, float]:
     """Return the named numbers that a statistic gives for a fit.
 
     Raises
@@ -67,17 +66,19 @@ def _number(value: Any, name: str) -> float:
         raise UsageError(msg) from None
 
 
-def of_outcomes(statistic: Statistic, fits: BatchFit, outcomes: Matrix) -> list[dict[str, float]]:
+def of_outcomes(
+    statistic: Statistic, fit: Fitted, fits: BatchFit, outcomes: Matrix
+) -> list[dict[str, float]]:
     """Work a statistic out for each outcome, shape (m, n_obs), of a batch; {} where it failed."""
     return [
-        {} if fits.problems[one] else as_numbers(statistic, _light(fits, one, outcomes[one]))
+        {} if fits.problems[one] else as_numbers(statistic, _light(fit, fits, one, outcomes[one]))
         for one in range(len(fits))
     ]
 
 
-def _light(fits: BatchFit, one: int, outcome: Matrix) -> MixedFit:
+def _light(fit: AnyFit, fits: BatchFit, one: int, outcome: Matrix) -> AnyFit:
     design = fits.design
-    engine = engine_of(design, outcome, None)
+    engine = outcome_engine(design, outcome, None)
     model, data = with_outcome(design.model, design.layout.frame.data, outcome)
     problem = engine.problem
     engine = replace(engine, problem=replace(problem, frame=replace(problem.frame, data=data)))
@@ -90,11 +91,11 @@ def _light(fits: BatchFit, one: int, outcome: Matrix) -> MixedFit:
         evaluations=int(fits.iterations[one]) + 1,
         gradient_norm=float(np.linalg.norm(point.gradient)),
     )
-    return join(model, design.method, engine, solution_at(engine, record))
+    return join(type(fit), model, design.method, engine, solution_at(engine, record))
 
 
 def of_clusters(
-    statistic: Statistic, fit: MixedFit, clusters: Clusters, index: Places
+    statistic: Statistic, fit: Fitted, clusters: Clusters, index: Places
 ) -> list[dict[str, float]]:
     """Work a statistic out for lists of groups, shape (m, G); {} where the model cannot be fitted.
 
@@ -107,7 +108,9 @@ def of_clusters(
     for groups in index:
         data = regrouped(fit, clusters, groups)
         try:
-            refitted = fit.model.fit(data, method=fit.method, weights=fit.residual.columns)
+            refitted = fit_rows(
+                type(fit), fit.model, data, method=fit.method, weights=fit.residual.columns
+            )
         except ModelError:
             made.append({})
         else:
@@ -115,7 +118,7 @@ def of_clusters(
     return made
 
 
-def regrouped(fit: MixedFit, clusters: Clusters, groups: Places) -> pd.DataFrame:
+def regrouped(fit: Fitted, clusters: Clusters, groups: Places) -> pd.DataFrame:
     """Return the rows of a list of groups, copies of a group as different groups."""
     names = dict.fromkeys(name for term in fit.random for name in term.design.grouping.names)
     used = set(fit.fixed.variables) | {n for term in fit.random for n in term.design.variables}

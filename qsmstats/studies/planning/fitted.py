@@ -12,7 +12,8 @@ from qsmstats.errors import ModelError
 from qsmstats.schemas import map_schemas
 
 if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit, RandomEffects
+    from qsmstats.mixed.fit import MixedFit
+    from qsmstats.mixed.fitted import RandomEffects
     from qsmstats.mixed.inference.variance_components import Interval
 
 __all__ = ["fitted_assumptions"]

@@ -9,7 +9,8 @@ import pandas as pd
 import pytest
 
 from qsmstats.errors import UsageError
-from qsmstats.mixed.model import MixedFit, MixedModel
+from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.model import MixedModel
 from tests.mixed.reference_cases import case, data, fitted, more, names
 
 WITH_MEANS = [(name, key) for name in names() for key in (case(name)["emmeans"] or {})]

@@ -1,0 +1,328 @@
+"""What a fit is: a frozen record of numbers and of how they came about.
+
+The record knows nothing of what can be asked of it; `fit.MixedFit` binds the questions to it.
+Functions that fit again (another formula, likelihood or outcome) return a record of the class that
+they were given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.errors import UsageError
+from qsmstats.mixed.criterion.covariance import lower_triangle
+from qsmstats.mixed.criterion.moments import Moments
+from qsmstats.mixed.design.assembly import assemble
+from qsmstats.mixed.design.frame import ModelFrame
+from qsmstats.mixed.design.layout import Problem
+from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
+from qsmstats.mixed.formula.language import parse_formula
+from qsmstats.mixed.formula.specification import Specification
+from qsmstats.mixed.optimum.estimate import Engine, Solution, build_engine, solve
+
+__all__ = [
+    "FitInfo",
+    "Fitted",
+    "Likelihood",
+    "RandomEffects",
+    "ResidualModel",
+    "check_method",
+    "engine_of",
+    "engine_of_fit",
+    "fit_rows",
+    "join",
+    "refitted",
+    "weight_columns",
+]
+
+Matrix = NDArray[np.float64]
+Likelihood = Literal["reml", "ml"]
+Weights = str | Sequence[str] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FitInfo:
+    """The record of a fit.
+
+    Attributes
+    ----------
+    criterion
+        -2 times the REML or ML log-likelihood with all constants, as lme4's.
+    log_likelihood
+        The log-likelihood itself.
+    converged
+        Whether the optimiser's own test was met.
+    singular
+        Whether a random covariance has a zero eigenvalue (a variance of zero, a correlation of
+        one, or a linear combination of effects that does not vary).
+    n_obs
+        Rows used.
+    n_groups
+        Grouping -> number of groups.
+    n_parameters
+        Fixed effects, covariance parameters and residual variances together.
+    iterations, evaluations, gradient_norm
+        Of the optimiser.
+    dropped_rows
+        Column -> rows in which it is missing; such rows are left out.
+    dropped_columns
+        Fixed-effect columns that depend on earlier ones.
+    messages
+        What a reader of the fit should know, in words.
+    """
+
+    criterion: float
+    log_likelihood: float
+    converged: bool
+    singular: bool
+    n_obs: int
+    n_groups: Mapping[str, int]
+    n_parameters: int
+    iterations: int
+    evaluations: int
+    gradient_norm: float
+    dropped_rows: Mapping[str, int]
+    dropped_columns: tuple[str, ...]
+    messages: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomEffects:
+    """A random term of a fit.
+
+    Attributes
+    ----------
+    design
+        Its columns and groups.
+    relative
+        T, shape (q, q): covariance in units of the residual variance.
+    covariance
+        sigma2 T, shape (q, q).
+    """
+
+    design: RandomDesign
+    relative: Matrix
+    covariance: Matrix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResidualModel:
+    """The residual variances of a fit: Var(e_i) = (sigma ratio_i)^2 / prior_i.
+
+    Attributes
+    ----------
+    column, levels
+        Column whose levels have variances of their own, and these levels; None and () where the
+        variance is the same everywhere.
+    ratios
+        Standard deviation of each level over that of the first, shape (levels,); ones otherwise.
+    weight_column
+        Column of prior weights, or None.
+    """
+
+    column: str | None
+    levels: tuple[object, ...]
+    ratios: Matrix
+    weight_column: str | None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns to give as `weights` for the same model."""
+        return tuple(name for name in (self.column, self.weight_column) if name is not None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fitted:
+    """A fitted linear mixed model.
+
+    Attributes
+    ----------
+    model, method
+        What was fitted, and by which likelihood.
+    info
+        The record of the fit.
+    estimates, covariance
+        Fixed effects, shape (p,), and their covariance, shape (p, p).
+    theta
+        Relative Cholesky elements, column by column, terms in the order of the formula.
+    sigma
+        Residual standard deviation (of the first stratum, at weight one).
+    fixed, random, residual
+        The parts of the model, as fitted.
+    frame, response, weights
+        The rows used; the outcome, shape (n,); w with Var(e_i) = sigma2 / w_i, shape (n,), or
+        None.
+    moments
+        The optimum with its derivatives, for inference.
+    """
+
+    model: Specification
+    method: Likelihood
+    info: FitInfo
+    estimates: Matrix
+    covariance: Matrix
+    theta: Matrix
+    sigma: float
+    fixed: FixedDesign
+    random: tuple[RandomEffects, ...]
+    residual: ResidualModel
+    frame: ModelFrame
+    response: Matrix
+    weights: Matrix | None
+    moments: Moments
+
+
+AnyFit = TypeVar("AnyFit", bound=Fitted)
+"""A record, or a class that binds questions to it."""
+
+
+def check_method(method: str) -> None:
+    """Refuse a likelihood that is neither "reml" nor "ml" with a `UsageError`."""
+    if method not in ("reml", "ml"):
+        raise UsageError(f"method={method!r} is none of reml, ml; use one of them")
+
+
+def weight_columns(weights: Weights) -> list[str]:
+    """Return the columns that `weights` names."""
+    return [weights] if isinstance(weights, str) else list(weights or ())
+
+
+def engine_of(
+    model: Specification,
+    data: pd.DataFrame,
+    *,
+    method: Likelihood = "reml",
+    weights: Weights = None,
+) -> Engine:
+    """Return the criterion of a model for data; arguments and errors as in `MixedModel.fit`."""
+    check_method(method)
+    problem = assemble(parse_formula(model.formula), data, model.contrasts, weight_columns(weights))
+    return build_engine(problem, reml=method == "reml")
+
+
+def fit_rows(
+    kind: type[AnyFit],
+    model: Specification,
+    data: pd.DataFrame,
+    *,
+    method: Likelihood = "reml",
+    weights: Weights = None,
+) -> AnyFit:
+    """Fit a model to data into a record of the class `kind`; see `MixedModel.fit`."""
+    engine = engine_of(model, data, method=method, weights=weights)
+    return join(kind, model, method, engine, solve(engine))
+
+
+def refitted(
+    fit: AnyFit,
+    *,
+    formula: str | None = None,
+    method: Likelihood | None = None,
+    weights: str | Sequence[str] | Literal["same"] | None = "same",
+) -> AnyFit:
+    """Fit another formula, likelihood or residual model to the same rows."""
+    return fit_rows(
+        type(fit),
+        fit.model if formula is None else replace(fit.model, formula=formula),
+        fit.frame.data,
+        method=method or fit.method,
+        weights=fit.residual.columns if weights == "same" else weights,
+    )
+
+
+def engine_of_fit(fit: Fitted, method: Likelihood | None = None) -> Engine:
+    """Return the criterion of a fit's model and rows, for profiles."""
+    return engine_of(
+        fit.model, fit.frame.data, method=method or fit.method, weights=fit.residual.columns
+    )
+
+
+def join(
+    kind: type[AnyFit],
+    model: Specification,
+    method: Likelihood,
+    engine: Engine,
+    solution: Solution,
+) -> AnyFit:
+    """Put the result of a fit together from its solution."""
+    problem = engine.problem
+    residuals = problem.residuals
+    relative = [factor @ factor.T for factor in solution.factors]
+    return kind(
+        model=model,
+        method=method,
+        info=_info(problem, solution),
+        estimates=solution.estimates,
+        covariance=solution.covariance,
+        theta=np.concatenate([f[lower_triangle(len(f))] for f in solution.factors]),
+        sigma=solution.sigma,
+        fixed=problem.fixed,
+        random=tuple(
+            RandomEffects(design=part.design, relative=t, covariance=t * solution.sigma**2)
+            for part, t in zip(problem.random, relative, strict=True)
+        ),
+        residual=ResidualModel(
+            column=residuals.column,
+            levels=residuals.levels,
+            ratios=solution.ratios,
+            weight_column=residuals.weight_column,
+        ),
+        frame=problem.frame,
+        response=problem.response,
+        weights=_row_weights(problem, solution.ratios),
+        moments=solution.moments,
+    )
+
+
+def _row_weights(problem: Problem, ratios: Matrix) -> Matrix | None:
+    residuals = problem.residuals
+    if residuals.codes is None:
+        return residuals.prior
+    strata: Matrix = ratios[residuals.codes] ** -2.0
+    return strata if residuals.prior is None else strata * residuals.prior
+
+
+def _info(problem: Problem, solution: Solution) -> FitInfo:
+    record = solution.record
+    parameters = len(solution.estimates) + solution.moments.parametrisation.size + 1
+    return FitInfo(
+        criterion=float(solution.criterion),
+        log_likelihood=-0.5 * solution.criterion,
+        converged=record.converged,
+        singular=solution.singular,
+        n_obs=len(problem.response),
+        n_groups={part.design.grouping.label: part.design.grouping.size for part in problem.random},
+        n_parameters=parameters,
+        iterations=record.iterations,
+        evaluations=record.evaluations,
+        gradient_norm=record.gradient_norm,
+        dropped_rows=problem.frame.dropped,
+        dropped_columns=problem.fixed.dropped,
+        messages=tuple(_messages(problem, solution)),
+    )
+
+
+def _messages(problem: Problem, solution: Solution) -> list[str]:
+    made = list(problem.notes)
+    if dropped := problem.frame.dropped:
+        left = len(problem.response)
+        counts = ", ".join(f"{name} {count}" for name, count in dropped.items())
+        made.append(f"rows with missing values were left out ({counts}); {left} rows are used")
+    if columns := problem.fixed.dropped:
+        made.append(f"columns that depend on earlier ones were dropped: {', '.join(columns)}")
+    if solution.singular:
+        made.append(
+            "the fit is singular: a random variance is estimated as zero, or a correlation as one"
+        )
+    if not solution.record.converged:
+        made.append(
+            f"the optimiser did not converge in {solution.record.iterations} iterations "
+            f"(gradient norm {solution.record.gradient_norm:.3g})"
+        )
+    return made
