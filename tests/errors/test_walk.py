@@ -85,7 +85,7 @@ ELSEWHERE = {
 
 NO_USERS = {
     "voxels/executors.py: _exception": "passes Ctrl-C of a worker on",
-    "mixed/optimum/search.py: refuse_perfect_fit": "as Objective.at, where rounding hides it",
+    "mixed/optimum/boundary.py: refuse_perfect_fit": "as Objective.at, where rounding hides it",
     "mixed/design/row_subset.py: _take_residuals": "counted among the resamples without a fit",
     "studies/planning/cells.py: expected_tests": "raises again what a draw has raised",
 }

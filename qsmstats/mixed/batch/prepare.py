@@ -15,12 +15,12 @@ from numpy.typing import NDArray
 from qsmstats.mixed.batch.blocks import Block
 from qsmstats.mixed.batch.criterion import Values, evaluate_together
 from qsmstats.mixed.batch.design import BatchDesign, Grouped
+from qsmstats.mixed.batch.minima import minimise_together
 from qsmstats.mixed.batch.products import Bundle, OutcomeParts, Stack, bundle, outcome_parts
 from qsmstats.mixed.batch.result import BatchFit
-from qsmstats.mixed.batch.trust_region import minimise_together
 from qsmstats.mixed.criterion.covariance import lower_factor
 from qsmstats.mixed.design.assembly import NOTHING_LEFT
-from qsmstats.mixed.optimum.search import SUSPICIOUS
+from qsmstats.mixed.optimum.boundary import SUSPICIOUS
 from qsmstats.mixed.optimum.starting_values import moment_roots
 
 __all__ = ["Lists", "Prepared", "prepare", "solve_prepared"]

@@ -30,7 +30,7 @@ from qsmstats.mixed.criterion.moments import Moments
 from qsmstats.mixed.criterion.nested import evaluate
 from qsmstats.mixed.criterion.profiled import Objective, Point
 from qsmstats.mixed.design.layout import Layout, Problem
-from qsmstats.mixed.optimum.search import best_record, is_singular, refuse_perfect_fit
+from qsmstats.mixed.optimum.boundary import best_record, is_singular, refuse_perfect_fit
 from qsmstats.mixed.optimum.starting_values import start_crossed, start_nested
 from qsmstats.mixed.optimum.trust_region import Record
 

@@ -1,10 +1,13 @@
-"""Newton's method in a trust region, with exact Hessians.
+"""Newton's method in a trust region, with exact Hessians, for one criterion or many at once.
 
-Each step minimises the quadratic model of the criterion within a ball; where the Hessian has
+Each step minimises the quadratic model of a criterion within a ball; where the Hessian has
 negative eigenvalues it is shifted until it is positive (More & Sorensen 1983, SIAM J Sci Stat
 Comput 4, 553-572). A zero gradient alone is not convergence: theta = 0 is a stationary point by
 symmetry, and where the curvature there is negative the iteration leaves it along the eigenvector
 of most negative curvature.
+
+Arrays have the criterion first. Every criterion has a trust region of its own, leaves when it has
+converged, and is not touched by the others.
 """
 
 from __future__ import annotations
@@ -17,13 +20,44 @@ from numpy.typing import NDArray
 
 from qsmstats.mixed.criterion.profiled import Point
 
-__all__ = ["MOST_ITERATIONS", "TOLERANCE", "Record", "minimise"]
+__all__ = ["Descents", "Record", "descend", "minimise"]
 
 Matrix = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Places = NDArray[np.intp]
+Evaluate = Callable[[Places, Matrix], tuple[Matrix, Matrix, Matrix]]
 
-MOST_ITERATIONS = 200
+_MOST_ITERATIONS = 200
 # Expected fall of the criterion (in units of -2 log likelihood) at which an optimum is accepted.
-TOLERANCE = 1e-11
+_TOLERANCE = 1e-11
+
+
+@dataclass(slots=True)
+class Descents:
+    """Where m descents stand.
+
+    Attributes
+    ----------
+    theta, value, gradient, hessian
+        Best points and the criteria there, shapes (m, k), (m,), (m, k), (m, k, k).
+    radius
+        Of the trust regions, shape (m,).
+    iterations
+        Steps tried, shape (m,).
+    converged
+        Whether no step promises a fall of the criterion above the tolerance, shape (m,).
+    running
+        Whether the descent goes on, shape (m,).
+    """
+
+    theta: Matrix
+    value: Matrix
+    gradient: Matrix
+    hessian: Matrix
+    radius: Matrix
+    iterations: NDArray[np.int64]
+    converged: Flags
+    running: Flags
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,74 +84,146 @@ class Record:
 
 
 def minimise(criterion: Callable[[Matrix], Point], start: Matrix) -> Record:
-    """Minimise a criterion from a start, shape (m,)."""
-    point, radius, converged = criterion(start), 1.0, False
-    iteration = 0
-    while iteration < MOST_ITERATIONS:
-        iteration += 1
-        step, expected = _step(point.gradient, point.hessian, radius)
-        if expected <= TOLERANCE:
-            converged = True
-            break
-        trial = criterion(point.theta + step)
-        length = float(np.linalg.norm(step))
-        ratio = _quality(point.value, trial.value, expected)
-        if ratio < 0.25:
-            radius = 0.25 * length
-        elif ratio > 0.75:
-            radius = max(radius, 2.0 * length)
-        if ratio > 1e-4:
-            point = trial
-        elif radius < 1e-14 * (1.0 + float(np.linalg.norm(point.theta))):
-            break
+    """Minimise a criterion from a start, shape (k,)."""
+    points: dict[bytes, Point] = {}
+
+    def evaluate(_: Places, theta: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+        point = points[theta.tobytes()] = criterion(theta[0])
+        return np.array([point.value]), point.gradient[None], point.hessian[None]
+
+    found = descend(evaluate, np.asarray(start, dtype=np.float64)[None])
     return Record(
-        point=point,
-        converged=converged,
-        iterations=iteration,
-        evaluations=iteration if converged else iteration + 1,
-        gradient_norm=float(np.linalg.norm(point.gradient)),
+        point=points[found.theta.tobytes()],
+        converged=bool(found.converged[0]),
+        iterations=int(found.iterations[0]),
+        evaluations=len(points),
+        gradient_norm=float(np.linalg.norm(found.gradient[0])),
     )
 
 
-def _quality(before: float, after: float, expected: float) -> float:
-    """Fall of the criterion over the fall that the quadratic model promised."""
-    if not np.isfinite(after):
-        return -1.0
+def descend(
+    evaluate: Evaluate, start: Matrix, arrived: Callable[[Places, Descents], Flags] | None = None
+) -> Descents:
+    """Minimise m criteria from starts of their own, shape (m, k).
+
+    Parameters
+    ----------
+    evaluate
+        (which criteria, theta) -> values, gradients and Hessians; a value that is not finite is
+        stepped back from.
+    start
+        Where to start.
+    arrived
+        (which criteria, state) -> whether to stop before convergence.
+    """
+    m = len(start)
+    value, gradient, hessian = evaluate(np.arange(m), start)
+    state = Descents(
+        theta=start.copy(),
+        value=value,
+        gradient=gradient,
+        hessian=hessian,
+        radius=np.ones(m),
+        iterations=np.zeros(m, dtype=np.int64),
+        converged=np.zeros(m, dtype=bool),
+        running=np.isfinite(value),
+    )
+    for _ in range(_MOST_ITERATIONS):
+        active = np.flatnonzero(state.running)
+        if not len(active):
+            break
+        state.iterations[active] += 1
+        step, expected = _steps(state.gradient[active], state.hessian[active], state.radius[active])
+        done = expected <= _TOLERANCE
+        if done.any():
+            state.converged[active[done]] = True
+            state.running[active[done]] = False
+            active, step, expected = active[~done], step[~done], expected[~done]
+            if not len(active):
+                break
+        theta = state.theta[active] + step
+        _advance(state, active, step, expected, theta, evaluate(active, theta))
+        if arrived is not None:
+            state.running[active[arrived(active, state)]] = False
+    return state
+
+
+def _advance(
+    state: Descents,
+    active: Places,
+    step: Matrix,
+    expected: Matrix,
+    theta: Matrix,
+    trial: tuple[Matrix, Matrix, Matrix],
+) -> None:
+    """Judge a step of every running descent: take it or not, and set the radius of the next."""
+    length = _norm(step)
+    ratio = _quality(state.value[active], trial[0], expected)
+    radius = state.radius[active]
+    radius = np.where(ratio < 0.25, 0.25 * length, radius)
+    radius = np.where(ratio > 0.75, np.maximum(radius, 2.0 * length), radius)
+    state.radius[active] = radius
+    taken = ratio > 1e-4
+    stuck = ~taken & (radius < 1e-14 * (1.0 + _norm(state.theta[active])))
+    state.running[active[stuck]] = False
+    moved = active[taken]
+    state.theta[moved] = theta[taken]
+    state.value[moved], state.gradient[moved], state.hessian[moved] = (
+        values[taken] for values in trial
+    )
+
+
+def _quality(before: Matrix, after: Matrix, expected: Matrix) -> Matrix:
+    """Fall of the criteria over the fall that the quadratic models promised."""
     # Differences below the rounding of the criterion say nothing about the model's quality.
-    noise = 1e-13 * max(1.0, abs(before))
-    if abs(before - after) <= noise and expected <= 1e3 * noise:
-        return 1.0
-    return (before - after) / expected
+    noise = 1e-13 * np.maximum(1.0, np.abs(before))
+    finite = np.isfinite(after)
+    fall = before - np.where(finite, after, 0.0)
+    rounding = (np.abs(fall) <= noise) & (expected <= 1e3 * noise)
+    made: Matrix = np.where(finite, np.where(rounding, 1.0, fall / expected), -1.0)
+    return made
 
 
-def _step(gradient: Matrix, hessian: Matrix, radius: float) -> tuple[Matrix, float]:
-    """Step within the radius that minimises the quadratic model, and the fall it promises."""
+def _steps(gradient: Matrix, hessian: Matrix, radius: Matrix) -> tuple[Matrix, Matrix]:
+    """Find the best steps of the quadratic models within the radii, and the falls they promise."""
     values, vectors = np.linalg.eigh(hessian)
-    slope = vectors.T @ gradient
-    floor = 1e-10 * max(1.0, float(np.abs(values).max()))
-    if values[0] < -floor:
-        # Leave a saddle: a direction of negative curvature is used even without a slope.
-        slope[0] = slope[0] if abs(slope[0]) > floor * radius else floor * radius
-    shift = max(0.0, floor - float(values[0]))
-    step = -slope / (values + shift)
-    if np.linalg.norm(step) > radius:
-        step = -slope / (values + _shift_to_radius(values, slope, shift, radius))
-    expected = -(slope @ step + 0.5 * step @ (values * step))
-    return vectors @ step, float(expected)
+    slope = (gradient[:, None] @ vectors)[:, 0]
+    floor = 1e-10 * np.maximum(1.0, np.abs(values).max(axis=1))
+    least = floor * radius
+    # Leave a saddle: a direction of negative curvature is used even without a slope.
+    flat = (values[:, 0] < -floor) & (np.abs(slope[:, 0]) <= least)
+    slope[:, 0] = np.where(flat, least, slope[:, 0])
+    shift = np.maximum(0.0, floor - values[:, 0])
+    step = -slope / (values + shift[:, None])
+    far = np.flatnonzero(_norm(step) > radius)
+    if len(far):
+        shift = _shifts_to_radius(values[far], slope[far], shift[far], radius[far])
+        step[far] = -slope[far] / (values[far] + shift[:, None])
+    expected = -((slope * step).sum(axis=1) + 0.5 * (step * values * step).sum(axis=1))
+    return (vectors @ step[:, :, None])[:, :, 0], expected
 
 
-def _shift_to_radius(values: Matrix, slope: Matrix, low: float, radius: float) -> float:
-    """Return the shift at which the step is as long as the radius, by bisection."""
-    high = max(low, 1e-10) + float(np.linalg.norm(slope)) / radius
-    low = max(low, high * 1e-16)
-    while np.linalg.norm(slope / (values + high)) > radius:
-        high *= 4.0
+def _norm(rows: Matrix) -> Matrix:
+    made: Matrix = np.sqrt(np.square(rows).sum(axis=1))
+    return made
+
+
+def _shifts_to_radius(values: Matrix, slope: Matrix, low: Matrix, radius: Matrix) -> Matrix:
+    """Return the shifts at which the steps are as long as the radii, by bisection."""
+
+    def long(shift: Matrix) -> Flags:
+        return np.asarray(_norm(slope / (values + shift[:, None])) > radius)
+
+    high = np.maximum(low, 1e-10) + _norm(slope) / radius
+    low = np.maximum(low, high * 1e-16)
+    while (above := long(high)).any():
+        high = np.where(above, 4.0 * high, high)
     for _ in range(60):
         middle = np.sqrt(low * high)
-        if np.linalg.norm(slope / (values + middle)) > radius:
-            low = middle
-        else:
-            high = middle
-        if high < 1.01 * low:
+        wide = ~(high < 1.01 * low)
+        if not wide.any():
             break
+        above = long(middle)
+        low = np.where(wide & above, middle, low)
+        high = np.where(wide & ~above, middle, high)
     return high

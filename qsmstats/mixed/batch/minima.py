@@ -1,0 +1,149 @@
+"""The minima of many criteria, found together.
+
+Every outcome descends by itself; where a covariance matrix comes out singular, the further starts
+of `optimum.boundary` are tried as well, all of them side by side.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from qsmstats.mixed.batch.criterion import evaluate_together
+from qsmstats.mixed.batch.products import Bundle
+from qsmstats.mixed.batch.sweeps import Form
+from qsmstats.mixed.criterion.covariance import Parametrisation
+from qsmstats.mixed.optimum.boundary import SAME, further_starts, is_singular
+from qsmstats.mixed.optimum.trust_region import Descents, descend
+
+__all__ = ["Minima", "minimise_together"]
+
+# How close (share of T, units of -2 log likelihood) a descent from a further start comes to the
+# known minimum before it is taken to end there.
+_NEAR = 1e-2
+
+Matrix = NDArray[np.float64]
+Flags = NDArray[np.bool_]
+Places = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Minima:
+    """Where the descents of m outcomes ended.
+
+    Attributes
+    ----------
+    theta
+        Best points, shape (m, k).
+    value
+        Criteria there, shape (m,); infinite where the criterion fell without end.
+    converged, singular
+        Shapes (m,).
+    iterations
+        Steps tried, shape (m,).
+    """
+
+    theta: Matrix
+    value: Matrix
+    converged: Flags
+    singular: Flags
+    iterations: NDArray[np.int64]
+
+
+def minimise_together(bundle: Bundle, start: Matrix, form: Form) -> Minima:
+    """Minimise the criteria of m outcomes from starts of their own, shape (m, k)."""
+    parametrisation = form.parametrisation
+    found = _descend(bundle, start, form)
+    if max(parametrisation.widths) == 1 or not found.singular.any():
+        return found
+    again = np.flatnonzero(found.singular & np.isfinite(found.value))
+    made = found
+    # All starts of an outcome go side by side; as many outcomes at a time as the chunk holds.
+    count = len(further_starts(parametrisation, found.theta[0]))
+    size = max(1, len(start) // count)
+    for at in range(0, len(again), size):
+        part = again[at : at + size]
+        made = _put(made, part, _from_further_starts(bundle, _pick(made, part), part, form))
+    return made
+
+
+def _from_further_starts(bundle: Bundle, first: Minima, places: Places, form: Form) -> Minima:
+    """Return the best of the minima found and those reached from the further starts."""
+    starts = np.array([further_starts(form.parametrisation, theta) for theta in first.theta])
+    m, count, k = starts.shape
+    known = _Known(
+        value=np.repeat(first.value, count),
+        elements=np.repeat(_elements(first.theta, form), count, axis=0),
+    )
+    found = _descend(
+        bundle.take(np.repeat(places, count)), starts.reshape(m * count, k), form, known
+    )
+    value = found.value.reshape(m, count)
+    best = np.arange(m) * count + value.argmin(axis=1)
+    # Of minima that agree to rounding the first one stays, so that a fit does not wander.
+    better = first.value - value.min(axis=1) >= SAME
+    made = _put(first, np.flatnonzero(better), _pick(found, best[better]))
+    tried = first.iterations + found.iterations.reshape(m, count).sum(axis=1)
+    return replace(made, iterations=tried)
+
+
+def _pick(found: Minima, which: Places) -> Minima:
+    return Minima(**{field.name: getattr(found, field.name)[which] for field in fields(Minima)})
+
+
+def _put(found: Minima, which: Places, best: Minima) -> Minima:
+    placed = {field.name: getattr(found, field.name).copy() for field in fields(Minima)}
+    for name, values in placed.items():
+        values[which] = getattr(best, name)
+    return Minima(**placed)
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """Minima that are known already: criteria, shape (m,), and elements of T, shape (m, k)."""
+
+    value: Matrix
+    elements: Matrix
+
+
+def _arrived(known: _Known, form: Form, which: Places, state: Descents) -> Flags:
+    """Whether descents of some outcomes are about to end where the known minimum is."""
+    elements = known.elements[which]
+    distance = np.linalg.norm(_elements(state.theta[which], form) - elements, axis=1)
+    close = distance < _NEAR * (1.0 + np.linalg.norm(elements, axis=1))
+    above = state.value[which] - known.value[which]
+    return np.asarray(close & (above > -SAME) & (above < _NEAR))
+
+
+def _elements(theta: Matrix, form: Form) -> Matrix:
+    """Elements of T, shape (m, k)."""
+    made: Matrix = 0.5 * np.einsum("tab,na,nb->nt", form.curvature, theta, theta, optimize=True)
+    return made
+
+
+def _descend(bundle: Bundle, start: Matrix, form: Form, known: _Known | None = None) -> Minima:
+    part, inside = bundle, np.arange(len(start))
+
+    def evaluate(which: Places, theta: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+        nonlocal part, inside
+        if len(which) < len(inside):
+            part, inside = part.take(np.searchsorted(inside, which)), which
+        values = evaluate_together(part, theta, form)
+        return values.value, values.gradient, values.hessian
+
+    found = descend(evaluate, start, None if known is None else partial(_arrived, known, form))
+    theta = np.array([form.parametrisation.orient(one) for one in found.theta]).reshape(start.shape)
+    return Minima(
+        theta=theta,
+        value=found.value,
+        converged=found.converged,
+        singular=_singular(form.parametrisation, theta),
+        iterations=found.iterations,
+    )
+
+
+def _singular(parametrisation: Parametrisation, theta: Matrix) -> Flags:
+    return np.array([is_singular(parametrisation, one) for one in theta], dtype=bool)
