@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from qsmstats.errors import UsageError
 
-__all__ = ["Progress", "run_tasks"]
+__all__ = ["Progress", "process_pool", "run_tasks"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -26,6 +26,27 @@ Progress = Callable[[int, int], None]
 _AHEAD = 2
 
 _shared: Any = None
+
+
+def process_pool(jobs: int, module: str, **options: Any) -> ProcessPoolExecutor:
+    """Return a pool of processes that are not copies of this one.
+
+    A copy (fork) of a process with threads, such as that of a progress bar, can deadlock.
+
+    Parameters
+    ----------
+    jobs
+        Number of processes.
+    module
+        What all processes need; imported once where the system allows it.
+    options
+        Of `ProcessPoolExecutor`.
+    """
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if context.get_start_method() == "forkserver":
+        context.set_forkserver_preload([module])
+    return ProcessPoolExecutor(jobs, mp_context=context, **options)
 
 
 def run_tasks(
@@ -73,15 +94,8 @@ def run_tasks(
 def _in_processes(
     call: Callable[[Any, Task], Result], shared: Any, tasks: Sequence[Task], jobs: int
 ) -> Iterator[Result]:
-    # A copy (fork) of a process with threads, such as that of a progress bar, can deadlock.
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload(["qsmstats.mixed.resampling.bootstrap"])
     left = iter(tasks)
-    with ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_receive, initargs=(shared,)
-    ) as pool:
+    with process_pool(jobs, call.__module__, initializer=_receive, initargs=(shared,)) as pool:
         waiting: deque[Future[Result]] = deque(
             pool.submit(_call, call, task) for task in islice(left, jobs * _AHEAD)
         )

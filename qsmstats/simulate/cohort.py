@@ -10,14 +10,13 @@ The truth is written beside the folder, to ``<folder>_truth.json``; no analysis 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from qsmstats.errors import UsageError
+from qsmstats.parallel import process_pool
 from qsmstats.simulate.anatomy import load_anatomy
 from qsmstats.simulate.dataset import describe_dataset, write_described, write_json
 from qsmstats.simulate.histology import draw_histology
@@ -149,8 +148,7 @@ def _records(tasks: list[Task], jobs: int) -> Iterator[Record]:
     if jobs == 1:
         yield from map(simulate_participant, tasks)
         return
-    # Forking a process that has threads (a progress bar) can hang; spawning cannot.
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    with process_pool(jobs, simulate_participant.__module__) as pool:
         yield from pool.map(simulate_participant, tasks)
 
 

@@ -9,28 +9,20 @@ run again alone.
 
 from __future__ import annotations
 
-import multiprocessing
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
-__all__ = ["process_pool", "run_jobs"]
+from qsmstats.parallel import process_pool
+
+__all__ = ["run_jobs"]
+
+MODULE = "qsmstats.voxels.sessions"
+"""Loaded once for all processes of a pool."""
 
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
-
-
-def process_pool(jobs: int) -> ProcessPoolExecutor:
-    """Return a pool of processes that are not copies of this one.
-
-    A copy (fork) of a process with threads, such as that of a progress bar, can deadlock.
-    """
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if context.get_start_method() == "forkserver":
-        context.set_forkserver_preload(["qsmstats.voxels.sessions"])
-    return ProcessPoolExecutor(jobs, mp_context=context)
 
 
 def run_jobs(
@@ -78,7 +70,7 @@ def run_jobs(
 
 def _executor(given: Executor | None, workers: int) -> AbstractContextManager[Executor]:
     """Return the caller's executor, which stays open, or a pool of our own, which does not."""
-    return process_pool(workers) if given is None else nullcontext(given)
+    return process_pool(workers, MODULE) if given is None else nullcontext(given)
 
 
 def _run(
