@@ -15,9 +15,9 @@ from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
-from qsmstats import __version__
 from qsmstats.endings import ended
 from qsmstats.progress import progress_bar, say
+from qsmstats.version import __version__
 
 __all__ = ["main", "parse"]
 

@@ -9,9 +9,9 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from qsmstats import __version__
 from qsmstats.study import FILE, Study
 from qsmstats.tables.read import StudyTables
+from qsmstats.version import __version__
 from qsmstats.voxels.store import read_manifest, sha256
 from qsmstats.writing import written_whole
 

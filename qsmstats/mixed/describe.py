@@ -6,14 +6,13 @@ and columns, an optimiser that did not converge) along.
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 import numpy as np
 import pandas as pd
 
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.variance_components import variance_table
 from qsmstats.mixed.inference.wald import Method, coefficients
+from qsmstats.version import __version__
 
 __all__ = ["methods_text", "summary"]
 
@@ -72,15 +71,8 @@ def methods_text(fit: Fitted, *, df: Method = "satterthwaite") -> str:
     if not info.converged:
         sentences.append("The optimiser did not converge; the estimates should not be used.")
     sentences += [f"{message[0].upper()}{message[1:]}." for message in info.messages]
-    sentences.append(f"The model was fitted with qsmstats {_version()}.")
+    sentences.append(f"The model was fitted with qsmstats {__version__}.")
     return " ".join(sentences)
-
-
-def _version() -> str:
-    try:
-        return version("qsmstats")
-    except PackageNotFoundError:
-        return "(version unknown: not installed)"
 
 
 def _head(fit: Fitted, df: Method, width: int) -> list[str]:

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qsmstats import __version__
 from qsmstats.schemas import data_dictionary, load_schema
 from qsmstats.settings import FeatureSettings
 from qsmstats.simulate.lesions import shell_depth
+from qsmstats.version import __version__
 
 __all__ = [
     "LABELS",

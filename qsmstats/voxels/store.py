@@ -18,7 +18,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from qsmstats import __version__
+from qsmstats.version import __version__
 from qsmstats.voxels.columns import MISSING, read_features
 from qsmstats.voxels.sessions import Failure, SessionJob, SessionResult
 
