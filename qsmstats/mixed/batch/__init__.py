@@ -1,1 +1,1 @@
-"""TODO."""
+"""One model fitted to many outcomes of the same rows at once."""

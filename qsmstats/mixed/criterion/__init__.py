@@ -1,1 +1,1 @@
-"""TODO."""
+"""The profiled (restricted) likelihood with its derivatives."""

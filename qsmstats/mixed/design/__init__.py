@@ -1,1 +1,1 @@
-"""TODO."""
+"""The rows a model uses, its groups and matrices, and what they can identify."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""The text of a formula, taken apart."""

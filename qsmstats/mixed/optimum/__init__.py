@@ -1,1 +1,1 @@
-"""TODO."""
+"""Where the criterion is least."""

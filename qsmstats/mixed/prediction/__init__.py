@@ -1,1 +1,1 @@
-"""TODO."""
+"""Random effects, predictions, residuals, and the influence of groups."""

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Outcomes simulated from a fit, refits and the bootstrap."""
