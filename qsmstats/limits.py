@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
-from string import Formatter
 from typing import TYPE_CHECKING, get_args
 
 from qsmstats.schemas import load_schema
@@ -32,20 +31,19 @@ def braces_problem(text: str, needed: str, allowed: Collection[str] = ()) -> str
     text
         File pattern or formula, as the user wrote it.
     needed, allowed
-        The name that must stand in braces, and others that may. Nothing else of Python's format
-        language may: ``{participant:>9}`` or ``{outcome.real}`` would be a slip of the pen.
+        The name that must stand in braces, and others that may. Nothing else may stand in braces:
+        Python's format language would reach into objects, as with ``{outcome.__class__}``.
     """
     names = [needed, *allowed]
     choices = " and ".join(f"{{{name}}}" for name in names)
     if not text.isprintable():
         return f"{text!r} holds a character that cannot be printed; type the text anew"
-    try:
-        parts = [part for part in Formatter().parse(text) if part[1] is not None]
-    except ValueError:
-        parts = [("", "", "", None)]
-    if any(name not in names or spec or conversion for _, name, spec, conversion in parts):
+    rest = text
+    for name in names:
+        rest = rest.replace(f"{{{name}}}", "")
+    if set(rest) & set("{}"):
         return f"'{text}' may hold {choices} in braces only; correct what stands in braces"
-    if needed not in {name for _, name, _, _ in parts}:
+    if f"{{{needed}}}" not in text:
         return f"'{text}' names no {{{needed}}}; write it where the name belongs"
     return None
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["ParsedFormula", "RandomTerm", "parse_formula"]
 
 _OPEN, _CLOSE = "([{", ")]}"
+_LONGEST, _DEEPEST = 20_000, 50
 _NAME = re.compile(r"`[^`]+`|[^\W\d][\w.]*")
 _GROUP_WRAPPERS = re.compile(r"^(?:as\.factor|factor|C)\((.*)\)$", re.DOTALL)
 
@@ -96,6 +97,11 @@ def parse_formula(text: str) -> ParsedFormula:
         If the text is no formula with at least one random term.
     """
     text = " ".join(str(text).split())
+    if len(text) > _LONGEST:
+        raise FormulaError(
+            f"'{text[:80]}...' has {len(text)} characters; a formula has {_LONGEST} at most: "
+            "shorten it"
+        )
     sides = _split(_powers(text), "~")
     if len(sides) != 2 or not sides[0][1].strip() or not sides[1][1].strip():
         raise FormulaError(
@@ -152,6 +158,10 @@ def _characters(text: str) -> Iterator[tuple[int, str, int]]:
             raise FormulaError(f"'{text}': a bracket is closed that was never opened; remove it")
         yield index, char, depth
         depth += char in _OPEN
+        if depth > _DEEPEST:
+            raise FormulaError(
+                f"'{text[:80]}...': brackets are nested more than {_DEEPEST} deep; simplify it"
+            )
     if depth or quote:
         raise FormulaError(f"'{text}': a bracket or quote is never closed; close it")
 
@@ -212,9 +222,10 @@ def _expand(expression: str, group: str, uncorrelated: bool, part: str) -> list[
 
 def _uncorrelated(expression: str) -> list[str]:
     """Return the pieces of an uncorrelated term: the intercept, then each term without one."""
-    from formulaic import Formula
+    from qsmstats.mixed.allowed import parse_terms
 
-    terms = [":".join(map(_factor_text, term.factors)) for term in Formula(expression)]
+    formula, _ = parse_terms(expression)
+    terms = [":".join(map(_factor_text, term.factors)) for term in formula]
     return [term if term == "1" else f"0 + {term}" for term in terms]
 
 

@@ -120,7 +120,7 @@ def _complete_coding(fit: MixedFit) -> Matrix:
     data = fit.frame.data
     for rows in (np.linspace(0, len(data) - 1, min(_SOME_ROWS, len(data))).astype(int), None):
         some = data if rows is None else data.iloc[rows]
-        fitted, target = fit.fixed.matrix(some), evaluate(complete, some)[0]
+        fitted, target = fit.fixed.matrix(some), evaluate(complete, some, fit.fixed.transforms)[0]
         scale = np.abs(fitted).max(axis=0)
         if not np.all(scale > 0.0):
             continue

@@ -23,7 +23,7 @@ from qsmstats.mixed.inference import METHODS, Method
 from qsmstats.mixed.jobs import Progress
 from qsmstats.mixed.model import MixedModel
 from qsmstats.mixed.multiplicity import Adjustment, adjust_p_values, check_adjustment
-from qsmstats.mixed.terms import evaluate, read_terms
+from qsmstats.mixed.terms import Transforms, evaluate, read_terms
 
 __all__ = ["PLACEHOLDER", "ManyFits", "fit_many"]
 
@@ -66,6 +66,7 @@ def fit_many(
     method: Likelihood = "reml",
     weights: str | Sequence[str] | None = None,
     contrasts: Mapping[str, str] | None = None,
+    transforms: Transforms | None = None,
     df: Method = "satterthwaite",
     adjust: Adjustment = "fdr_bh",
     level: float = 0.95,
@@ -84,7 +85,7 @@ def fit_many(
         all outcomes; a row in which an outcome is missing is left out for that outcome.
     outcomes
         Names of the columns.
-    method, weights, contrasts
+    method, weights, contrasts, transforms
         As in `MixedModel`.
     df
         How degrees of freedom are found; Kenward and Roger's take some milliseconds an outcome.
@@ -112,11 +113,11 @@ def fit_many(
         If the design cannot tell the parameters apart for any outcome.
     """
     _check(df, adjust, level, outcomes)
-    left, right = _sides(formula)
-    model = MixedModel(f"{left} ~ {right}", contrasts or {})
+    left, right = _sides(formula, transforms)
+    model = MixedModel(f"{left} ~ {right}", contrasts or {}, transforms or {})
     design = model.design(data, method=method, weights=weights)
     values = np.column_stack(
-        [_outcome(left, data, name)[design.layout.frame.kept] for name in outcomes]
+        [_outcome(left, data, name, transforms)[design.layout.frame.kept] for name in outcomes]
     )
     fits = design.fit_outcomes(values, jobs=jobs, progress=progress)
     names = list(map(str, outcomes))
@@ -148,14 +149,14 @@ def _check(df: str, adjust: str, level: float, outcomes: Sequence[str]) -> None:
         raise UsageError(msg)
 
 
-def _sides(formula: str) -> tuple[str, str]:
+def _sides(formula: str, transforms: Transforms | None) -> tuple[str, str]:
     left, tilde, right = formula.partition("~")
     if not tilde:
         msg = f"'{formula}' has no '~'; write '~ predictors + (1 | group)'"
         raise FormulaError(msg)
     left = left.strip() or PLACEHOLDER
     parsed = parse_formula(f"{left} ~ {right}")
-    if PLACEHOLDER not in read_terms(f"0 + {parsed.response}", [PLACEHOLDER]).variables:
+    if PLACEHOLDER not in read_terms(parsed.response, [PLACEHOLDER], None, transforms, intercept=False).variables:
         msg = (
             f"the left side '{left}' names one column; write '~ {right.strip()}', or use "
             f"'{PLACEHOLDER}' in its place, as in 'log({PLACEHOLDER}) ~ ...'"
@@ -164,7 +165,9 @@ def _sides(formula: str) -> tuple[str, str]:
     return left, right
 
 
-def _outcome(left: str, data: pd.DataFrame, name: str) -> Matrix:
+def _outcome(
+    left: str, data: pd.DataFrame, name: str, transforms: Transforms | None
+) -> Matrix:
     if name not in data.columns:
         msg = f"the data have no column '{name}' to use as an outcome; correct the name"
         raise FormulaError(msg)
@@ -181,9 +184,9 @@ def _outcome(left: str, data: pd.DataFrame, name: str) -> Matrix:
         raise InvalidDataError(msg)
     known = ~np.isnan(values)
     frame = pd.DataFrame({PLACEHOLDER: values[known]})
-    terms = read_terms(f"0 + {left}", [PLACEHOLDER])
+    terms = read_terms(left, [PLACEHOLDER], None, transforms, intercept=False)
     try:
-        made = evaluate(terms.formula, frame)[0][:, 0] if known.any() else values[known]
+        made = evaluate(terms.formula, frame, transforms)[0][:, 0] if known.any() else values[known]
     except InvalidDataError as error:
         msg = f"the outcome '{name}' as {PLACEHOLDER}: {error}"
         raise InvalidDataError(msg) from None

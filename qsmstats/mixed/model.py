@@ -17,6 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
+from qsmstats.mixed.allowed import CONSTANTS, CONTRASTS, TRANSFORMS
 from qsmstats.mixed.assembly import assemble, lay_out
 from qsmstats.mixed.covariance import lower_triangle
 from qsmstats.mixed.estimate import Engine, Solution, build_engine, solve
@@ -30,7 +31,7 @@ from qsmstats.mixed.fit import (
 )
 from qsmstats.mixed.formula import parse_formula
 from qsmstats.mixed.layout import Problem
-from qsmstats.mixed.terms import CONTRASTS
+from qsmstats.mixed.terms import Transforms
 
 if TYPE_CHECKING:
     from qsmstats.mixed.batch import OutcomeDesign
@@ -47,17 +48,24 @@ class MixedModel:
     Parameters
     ----------
     formula
-        In lme4's language: ``"y ~ a * x + (1 + x | g) + (1 | g:h)"``. The fixed part and the
-        expressions of random terms are read by formulaic (contrasts, splines, stateful
-        transforms); ``||``, ``/`` and ``:`` work as in lme4.
+        In lme4's language: ``"y ~ a * x + (1 + x | g) + (1 | g:h)"``; ``||``, ``/`` and ``:`` work
+        as in lme4. A term holds names of columns (in backticks where they are no words), numbers,
+        arithmetic, comparisons, and calls of log, log2, log10, exp, sqrt, abs, logit, center,
+        scale, poly, bs, cr, cc, I, and C with contr.treatment, contr.sum, contr.helmert,
+        contr.poly, contr.diff or contr.SAS; nothing else is evaluated.
     contrasts
         Column -> "treatment" (the default: first level as reference), "sum", "helmert", "poly",
         "diff" or "SAS".
+    transforms
+        Name in the formula -> function of your own, called with columns (Series of float64 or of
+        categories) and returning one value a row.
 
     Raises
     ------
     FormulaError
-        If the formula cannot be read.
+        If the formula cannot be read. What a term may hold is checked with the data, in `fit`.
+    UsageError
+        If contrasts are unknown, or a transform has no name or is no function.
 
     Examples
     --------
@@ -66,6 +74,7 @@ class MixedModel:
 
     formula: str
     contrasts: Mapping[str, str] = field(default_factory=dict)
+    transforms: Transforms = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         parse_formula(self.formula)
@@ -75,6 +84,11 @@ class MixedModel:
                     f"contrasts of '{column}' are '{kind}', which is none of "
                     f"{', '.join(CONTRASTS)}; use one of them"
                 )
+        for name, function in self.transforms.items():
+            taken = name in {*TRANSFORMS, *CONSTANTS, "contr"}
+            if taken or not name.isidentifier() or not callable(function):
+                what = "is a name of the language" if taken else "is no name with a function"
+                raise UsageError(f"transforms: '{name}' {what}; give it as {{'name': function}}")
 
     def fit(
         self,
@@ -119,7 +133,7 @@ class MixedModel:
         """Return the criterion of the model for data, for profiles and resampling; see `fit`."""
         _check_method(method)
         names = [weights] if isinstance(weights, str) else list(weights or ())
-        problem = assemble(parse_formula(self.formula), data, self.contrasts, names)
+        problem = assemble(parse_formula(self.formula), data, self.contrasts, names, self.transforms)
         return build_engine(problem, reml=method == "reml")
 
     def design(
@@ -152,7 +166,7 @@ class MixedModel:
 
         _check_method(method)
         names = [weights] if isinstance(weights, str) else list(weights or ())
-        layout = lay_out(parse_formula(self.formula), data, self.contrasts, names)
+        layout = lay_out(parse_formula(self.formula), data, self.contrasts, names, self.transforms)
         return design_of(self, method, layout)
 
 

@@ -102,7 +102,7 @@ def fit_study_model(formula: str, data: pd.DataFrame, outcome: str) -> MixedFit:
     if outcome not in data.columns:
         message = f"the table has no column '{outcome}'; name one of {', '.join(data.columns)}"
         raise ModelError(message)
-    return MixedModel(formula.format(outcome=outcome)).fit(data)
+    return MixedModel(formula.replace("{outcome}", outcome)).fit(data)
 
 
 def observed_types(lesions: pd.DataFrame, column: str = "lesion_type") -> pd.DataFrame:
