@@ -15,6 +15,8 @@ import pytest
 from qsmstats.cli import main
 from qsmstats.endings import FAULT, INTERRUPTED, PIPE_CLOSED, ended
 from qsmstats.errors import ConvergenceError, InvalidDataError, UsageError
+from tests.mixed.ways_out import WAYS_OUT
+from tests.studies.conftest import make_lesions
 from tests.study_folder import write_images, write_tables
 
 
@@ -113,6 +115,50 @@ def test_nothing_is_written_into_the_study(study, tmp_path):
     assert main(["run", str(study), str(tmp_path / "out"), "participant", "--jobs", "1"]) == 0
     assert main(["run", str(study), str(study)]) == 2
     assert contents(study) == before
+
+
+FORMULA = "{{outcome}} ~ lesion_type * years + tissue + {} + (1 | participant_id)"
+
+
+@pytest.fixture
+def hostile(tmp_path, monkeypatch):
+    """Return a study whose formulas would run code, end the process, and never end."""
+    lines = [
+        f"{name} = '''{FORMULA.format(WAYS_OUT[way])}'''"
+        for name, way in (("baseline", "open"), ("tissue", "exit"), ("trajectory", "large power"))
+    ]
+    study = write_images(write_tables(tmp_path / "study"))
+    with (study / "study.toml").open("a") as file:
+        file.write("\n".join(["", "[models]", *lines]))
+    monkeypatch.chdir(tmp_path)
+    return study
+
+
+def test_check_runs_no_code_of_a_formula(hostile):
+    command = [sys.executable, "-W", "error", "-m", "qsmstats", "check", str(hostile)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (InvalidDataError.exit_code, "")
+    for name in ("baseline", "tissue", "trajectory"):
+        assert f"study.toml, setting 'models.{name}': '" in done.stdout
+    assert [path.name for path in hostile.parent.iterdir()] == ["study"]
+
+
+def test_run_runs_no_code_of_a_formula(hostile, capsys):
+    assert main(["run", str(hostile), "out", "--jobs", "1"]) == InvalidDataError.exit_code
+    assert "is not allowed in a formula" in capsys.readouterr().err
+    assert not Path("made").exists()
+
+
+@pytest.mark.parametrize("way", ["open", "exit", "large power"])
+def test_plan_runs_no_code_of_a_formula(hostile, capsys, way):
+    text = (hostile / "study.toml").read_text()
+    text = text.replace(WAYS_OUT["large power"], WAYS_OUT[way])
+    (hostile / "study.toml").write_text(text)
+    Path("out").mkdir()
+    make_lesions(patients=4, followed=4).to_csv("out/tidy.tsv", sep="\t", index=False)
+    assert main(["plan", str(hostile), "out", "--jobs", "1"]) == InvalidDataError.exit_code
+    assert "in 'lesion_type * years + tissue + I(" in capsys.readouterr().err
+    assert not Path("made").exists()
 
 
 def test_a_reader_who_goes_early_is_no_error(study):

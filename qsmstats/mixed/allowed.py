@@ -141,17 +141,17 @@ def _count(node: Any, made: Mapping[int, int], text: str) -> int:
     symbol = node.operator.symbol
     if symbol not in _OPERATORS:
         raise FormulaError(
-            f"'{symbol}' in '{_short(text)}' is no operator of a formula; use + - * / : ^ and %in%"
+            f"'{symbol}' in '{_short(text)}' is not an operator of formulas; use + - * / : ^ %in%"
         )
     first, last = made[id(node.args[0])], made[id(node.args[-1])]
     if symbol == "**":
         degree = str(node.args[1])
         if not (degree.isdecimal() and int(degree) <= MOST_COLUMNS):
             raise FormulaError(
-                f"'{_short(degree)}' in '{_short(text)}' is no power of a term: write a whole "
-                f"number of at most {MOST_COLUMNS}, or I(x^2) for the square of a column"
+                f"'{_short(degree)}' in '{_short(text)}' is not a valid power of a term: write a "
+                f"whole number of at most {MOST_COLUMNS}, or I(x^2) for the square of a column"
             )
-        return first ** int(degree)
+        return int(first ** int(degree))
     product = first * last if symbol in {"*", ":"} else 0
     return product if symbol == ":" else product + first + last
 
@@ -226,8 +226,8 @@ class _Walk:
             self.found.append((name, category))
 
     def is_constant(self, node: ast.AST) -> bool:
-        known = isinstance(node, ast.Name) and node.id in CONSTANTS
-        return known and node.id not in self.columns and node.id not in self.aliases
+        name = node.id if isinstance(node, ast.Name) else None
+        return name in CONSTANTS and name not in self.columns and name not in self.aliases
 
     def operation(self, node: ast.UnaryOp | ast.BinOp | ast.Compare) -> None:
         operands = []
@@ -272,7 +272,7 @@ class _Walk:
 
     def transform(self, name: str, node: ast.Call) -> None:
         if not node.args:
-            raise self.refusal(node, f"names no column; write {name}(column)")
+            raise self.refusal(node, f"needs a column; write {name}(column)")
         first, *rest = node.args
         if name == "C" and isinstance(first, ast.Name):
             self.name(first, category=True)
@@ -292,7 +292,7 @@ class _Walk:
         elif option in ("df", "degree"):
             number = value.value if isinstance(value, ast.Constant) else None
             if type(number) is not int or not 0 <= number <= MOST_COLUMNS:
-                text = f"is no {option}; write a whole number from 0 to {MOST_COLUMNS}"
+                text = f"is not a valid {option}; write a whole number from 0 to {MOST_COLUMNS}"
                 raise self.refusal(value, text)
         else:
             self.literal(value)
@@ -306,7 +306,7 @@ class _Walk:
                 pass
             case _:
                 known = ", ".join(f"contr.{kind}" for kind in CONTRASTS)
-                raise self.refusal(node, f"names no contrasts; use {known}")
+                raise self.refusal(node, f"is not a known contrast coding; use {known}")
 
     def literals(self, node: ast.Call) -> None:
         for value in (*node.args, *(self.keyword(one) for one in node.keywords)):

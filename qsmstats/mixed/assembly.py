@@ -124,9 +124,7 @@ def _lay_out(
 ) -> Layout:
     columns = _columns(data)
     fixed = read_terms(parsed.fixed, columns, contrasts, transforms)
-    random = [
-        read_terms(term.expression, columns, contrasts, transforms) for term in parsed.random
-    ]
+    random = [read_terms(term.expression, columns, contrasts, transforms) for term in parsed.random]
     parts = [*response, fixed, *random]
     frame = _frame(data, parts, parsed, weights)
     explicit = {name for part in parts for name in part.factors}
@@ -188,8 +186,8 @@ def _level_notes(frame: ModelFrame, explicit: Collection[str]) -> Iterator[str]:
             )
         elif len(levels) > max(_FEW_LEVELS, n / 2):
             yield (
-                f"column '{name}' is fitted as a factor of {len(levels)} levels in {n} rows, most of "
-                "them in one row only; leave it out, or use it as a group, as (1 | group)"
+                f"column '{name}' is fitted as a factor of {len(levels)} levels in {n} rows, fewer "
+                "than two rows a level; leave it out, or use it as a group, as (1 | group)"
             )
 
 
@@ -232,7 +230,7 @@ def _response(terms: Terms, frame: ModelFrame, text: str) -> Matrix:
         if frame.variables[name].levels is not None:
             raise InvalidDataError(
                 f"the outcome '{text}' needs numbers, but column '{name}' holds categories; "
-                "name a column of numbers"
+                "name a column of numbers, or convert it with pandas.to_numeric"
             )
     values = evaluate(terms.formula, frame.data, terms.transforms)[0]
     if values.shape[1] != 1:

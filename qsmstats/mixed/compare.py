@@ -18,7 +18,7 @@ the plain one; it stands beside ours as `p_value_chi2`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 

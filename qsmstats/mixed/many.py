@@ -156,7 +156,8 @@ def _sides(formula: str, transforms: Transforms | None) -> tuple[str, str]:
         raise FormulaError(msg)
     left = left.strip() or PLACEHOLDER
     parsed = parse_formula(f"{left} ~ {right}")
-    if PLACEHOLDER not in read_terms(parsed.response, [PLACEHOLDER], None, transforms, intercept=False).variables:
+    outcome = read_terms(parsed.response, [PLACEHOLDER], None, transforms, intercept=False)
+    if PLACEHOLDER not in outcome.variables:
         msg = (
             f"the left side '{left}' names one column; write '~ {right.strip()}', or use "
             f"'{PLACEHOLDER}' in its place, as in 'log({PLACEHOLDER}) ~ ...'"
@@ -165,9 +166,7 @@ def _sides(formula: str, transforms: Transforms | None) -> tuple[str, str]:
     return left, right
 
 
-def _outcome(
-    left: str, data: pd.DataFrame, name: str, transforms: Transforms | None
-) -> Matrix:
+def _outcome(left: str, data: pd.DataFrame, name: str, transforms: Transforms | None) -> Matrix:
     if name not in data.columns:
         msg = f"the data have no column '{name}' to use as an outcome; correct the name"
         raise FormulaError(msg)

@@ -133,7 +133,9 @@ class MixedModel:
         """Return the criterion of the model for data, for profiles and resampling; see `fit`."""
         _check_method(method)
         names = [weights] if isinstance(weights, str) else list(weights or ())
-        problem = assemble(parse_formula(self.formula), data, self.contrasts, names, self.transforms)
+        problem = assemble(
+            parse_formula(self.formula), data, self.contrasts, names, self.transforms
+        )
         return build_engine(problem, reml=method == "reml")
 
     def design(

@@ -72,7 +72,7 @@ def test_no_way_out_of_a_formula(tmp_path, monkeypatch, way):
 
 @pytest.mark.parametrize("braces", ["{outcome.__class__}", "{{outcome}}", "{outcome!r}", "{{age}}"])
 def test_nothing_but_the_outcome_stands_in_braces(tmp_path, braces):
-    with pytest.raises(InvalidDataError, match="may hold {outcome} in braces only"):
+    with pytest.raises(InvalidDataError, match=r"may hold \{outcome\} in braces only"):
         problems(tmp_path, ("baseline", f"{{outcome}} ~ lesion_type + {braces} + (1 | sex)"))
 
 

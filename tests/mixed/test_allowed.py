@@ -1,14 +1,17 @@
 """The closed language of formulas: what it lets through, and that nothing else is evaluated."""
 
 import re
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from formulaic import Formula
 
+import qsmstats
 from qsmstats import MixedModel, fit_many
 from qsmstats.errors import FormulaError, UsageError
+from qsmstats.mixed.allowed import CONTRASTS, TRANSFORMS
 from qsmstats.mixed.terms import read_terms
 from tests.mixed.ways_out import WAYS_OUT
 
@@ -89,16 +92,24 @@ def test_contrasts_by_column_pass_the_same_gate(data, tmp_path, monkeypatch):
         *("C(k, contr.treatment(2))", 'C(sex, contr.treatment(base="M"))', "C(k, contr.helmert)"),
         *("C(k, contr.poly(scores=[0, 1, 2, 5]))", "C(k, contr.diff)", "C(k, contr.SAS)"),
         *("I(age > 50)", "I(age * (age >= 50))", 'I(sex == "M")', "I(age // 10)", "I(age % 10)"),
-        *("I(-age / 10 ** 3)", "I(2 ** (age / 10))", "I(pi * age)", "log(age) * sex", "(age + k)**2"),
-        *("sex / age", "sex %in% k", "I(age * (k - 1.5))", "I(log(age) ** 2)", "log(exp(age / 50))"),
+        *("I(-age / 10 ** 3)", "I(2 ** (age / 10))", "I(pi * age)", "log(age) * sex"),
+        *("(age + k)**2", "sex / age", "sex %in% k", "I(age * (k - 1.5))", "I(log(age) ** 2)"),
     ],
 )
 def test_the_language_holds_what_it_promises(data, term):
     model = MixedModel(f"y ~ {term.replace('**', '^')} + (1 | g)")
     context = {"sqrt": np.sqrt, "abs": np.abs, "TRUE": True, "pi": np.pi}
-    expected = np.asarray(Formula(term).get_model_matrix(data.astype({"k": float}), context=context))
+    expected = Formula(term).get_model_matrix(data.astype({"k": float}), context=context)
     fit = model.fit(data)
-    np.testing.assert_allclose(fit.fixed.full_matrix(data), expected, atol=1e-12)
+    np.testing.assert_allclose(fit.fixed.full_matrix(data), np.asarray(expected), atol=1e-12)
+
+
+def test_every_function_of_the_language_is_documented():
+    page = Path(qsmstats.__file__).parents[1] / "docs" / "for-lmer-users.md"
+    section = page.read_text().split("## What a formula may hold")[1].split("\n## ")[0]
+    for text in (section, MixedModel.__doc__):
+        named = set(re.findall(r"[\w.]+", text))
+        assert {*TRANSFORMS, *(f"contr.{kind}" for kind in CONTRASTS)} <= named
 
 
 def test_logit_of_the_outcome_is_its_log_odds(data):
@@ -109,8 +120,10 @@ def test_logit_of_the_outcome_is_its_log_odds(data):
 
 @pytest.mark.parametrize(
     "text",
-    ["a*b", "-1+a", "0+a+b", "a-1", "(a+b)**3", "a/b", "a:b+a", "a%in%b", "a + b:c + d", "+ a"]
-    + ["poly(a,2)*b", "1", "a - b", "a + 0", "2:a", "(a+b+c)*(a+d) - a:d", "log(a) + `b`"],
+    [
+        *("a*b", "-1+a", "0+a+b", "a-1", "(a+b)**3", "a/b", "a:b+a", "a%in%b", "a + b:c + d"),
+        *("+ a", "poly(a,2)*b", "1", "a - b", "a + 0", "2:a", "(a+b+c)*(a+d) - a:d"),
+    ],
 )
 def test_terms_are_those_that_formulaic_reads(text):
     for intercept, same in ((True, text), (False, f"0 + {text}")):
@@ -123,9 +136,8 @@ def decades(values, size=10, *, origin="zero"):
 
 
 def test_functions_of_the_user_are_called_by_name(data):
-    model = MixedModel(
-        'y ~ f(age) + f(age * age, 5, origin="fifty") + (0 + f(age) | g)', transforms={"f": decades}
-    )
+    formula = 'y ~ f(age) + f(age * age, 5, origin="fifty") + (0 + f(age) | g)'
+    model = MixedModel(formula, transforms={"f": decades})
     fit = model.fit(data)
     columns = fit.fixed.matrix(data.head(3))
     np.testing.assert_allclose(columns[:, 1], data.age.head(3) / 10)

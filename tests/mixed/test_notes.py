@@ -67,6 +67,6 @@ def test_codes_are_categories_without_a_note(data):
 def test_a_factor_of_a_level_a_row_is_noted(data):
     names = data.assign(name=[f"row {min(at, 70)}" for at in range(120)])
     assert messages(names, "y ~ x + name + (1 | g)") == [
-        "column 'name' is fitted as a factor of 71 levels in 120 rows, most of them in one row "
-        "only; leave it out, or use it as a group, as (1 | group)"
+        "column 'name' is fitted as a factor of 71 levels in 120 rows, fewer than two rows a "
+        "level; leave it out, or use it as a group, as (1 | group)"
     ]
