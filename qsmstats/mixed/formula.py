@@ -143,26 +143,26 @@ def _powers(text: str) -> str:
 
 def _characters(text: str) -> Iterator[tuple[int, str, int]]:
     """Index, character and bracket depth; quoted text and backticks count as one level deeper."""
-    depth, quote = 0, ""
+    closing, quote = "", ""
     for index, char in enumerate(text):
-        if quote:
-            quote = "" if char == quote else quote
-            yield index, char, depth + 1
+        if quote or char in "\"'`":
+            quote = "" if char == quote else quote or char
+            yield index, char, len(closing) + 1
             continue
-        if char in "\"'`":
-            quote = char
-            yield index, char, depth + 1
-            continue
-        depth -= char in _CLOSE
-        if depth < 0:
-            raise FormulaError(f"'{text}': a bracket is closed that was never opened; remove it")
-        yield index, char, depth
-        depth += char in _OPEN
-        if depth > _DEEPEST:
+        if char in _CLOSE:
+            if not closing.endswith(char):
+                raise FormulaError(
+                    f"'{text}': a bracket is closed that was never opened; remove it"
+                )
+            closing = closing[:-1]
+        yield index, char, len(closing)
+        if char in _OPEN:
+            closing += _CLOSE[_OPEN.index(char)]
+        if len(closing) > _DEEPEST:
             raise FormulaError(
                 f"'{text[:80]}...': brackets are nested more than {_DEEPEST} deep; simplify it"
             )
-    if depth or quote:
+    if closing or quote:
         raise FormulaError(f"'{text}': a bracket or quote is never closed; close it")
 
 
