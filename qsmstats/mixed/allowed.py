@@ -89,8 +89,8 @@ def parse_terms(text: str, *, intercept: bool = True) -> tuple[Formula, tuple[st
         `MOST_TERMS` terms.
     """
     with _readable(text):
-        # formulaic's own intercept is put in front in the same way, but with a look at the left
-        # side of the formula that evaluates it.
+        # The parser's own intercept comes to the same terms, but it evaluates the left side of a
+        # formula to find its columns.
         tree = _PARSER.get_ast(f"1 + {text}" if intercept else f"1 + 0 + {text}")
         nodes = _nodes(tree)
         _check_terms(nodes, text)

@@ -36,8 +36,8 @@ NOTHING_LEFT = 1e-12
 
 # Codes such as 1, 2, 3 are common as categories; more levels than these, or fractions, are not.
 _FEW_LEVELS = 10
-# Share of the levels that are numbers where a few cells ("n/a", "<5") keep a column from being so.
-_MOSTLY = 0.8
+# Largest share of cells such as "<5" among the levels of what was meant as numbers.
+_OTHERS = 0.2
 
 
 def assemble(
@@ -173,12 +173,12 @@ def _level_notes(frame: ModelFrame, explicit: Collection[str]) -> Iterator[str]:
     n = len(frame.data)
     for name, variable in frame.variables.items():
         levels = variable.levels or ()
-        if name in explicit or len(levels) <= 2:
+        if name in explicit or len(levels) <= 2:  # a slope over two levels is the same fit
             continue
-        numbers = [level for level in levels if _is_number(level)]
-        whole = all(float(str(level)).is_integer() for level in numbers)
-        if len(numbers) >= _MOSTLY * len(levels) and (len(levels) > _FEW_LEVELS or not whole):
-            others = [str(level) for level in levels if level not in numbers]
+        numbers = [_number(level) for level in levels]
+        others = [str(level) for level, x in zip(levels, numbers, strict=True) if x is None]
+        codes = len(levels) <= _FEW_LEVELS and all(x is None or x.is_integer() for x in numbers)
+        if len(others) <= _OTHERS * len(levels) and not codes:
             yield (
                 f"column '{name}' holds numbers as text or categories and is fitted as a factor of "
                 f"{len(levels)} levels; if numbers are meant, convert it with pandas.to_numeric"
@@ -191,11 +191,12 @@ def _level_notes(frame: ModelFrame, explicit: Collection[str]) -> Iterator[str]:
             )
 
 
-def _is_number(level: object) -> bool:
+def _number(level: object) -> float | None:
     try:
-        return math.isfinite(float(str(level)))
+        value = float(str(level))
     except ValueError:
-        return False
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _outcome_notes(outcome: Matrix, text: str) -> Iterator[str]:

@@ -85,8 +85,8 @@ class MixedModel:
                     f"{', '.join(CONTRASTS)}; use one of them"
                 )
         for name, function in self.transforms.items():
-            taken = name in {*TRANSFORMS, *CONSTANTS, "contr"}
-            if taken or not name.isidentifier() or not callable(function):
+            taken = name in {*TRANSFORMS, *CONSTANTS, "contr", "factor", "offset"}
+            if taken or not str(name).isidentifier() or not callable(function):
                 what = "is a name of the language" if taken else "is no name with a function"
                 raise UsageError(f"transforms: '{name}' {what}; give it as {{'name': function}}")
 

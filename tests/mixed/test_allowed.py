@@ -154,6 +154,7 @@ def test_functions_of_the_user_are_called_by_name(data):
     ("transforms", "words"),
     [
         ({"log": np.log1p}, "'log' is a name of the language"),
+        ({"factor": np.log1p}, "'factor' is a name of the language"),
         ({"pi": np.log1p}, "'pi' is a name of the language"),
         ({"np.log": np.log}, "'np.log' is no name with a function"),
         ({"f": 2.0}, "'f' is no name with a function"),

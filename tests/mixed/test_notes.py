@@ -62,6 +62,8 @@ def test_random_terms_and_weights_are_looked_at_too(data):
 def test_codes_are_categories_without_a_note(data):
     codes = data.assign(code=(data.dose // 3).astype(int).astype(str), flag=data.x > 0)
     assert messages(codes, "y ~ x + code + flag + (1 | g:code)") == []
+    floats = codes.assign(code=codes.code.astype(float).astype("category"))
+    assert messages(floats, "y ~ x + code + (1 | g)") == []
 
 
 def test_a_factor_of_a_level_a_row_is_noted(data):
