@@ -48,7 +48,7 @@ TRANSFORMS: dict[str, tuple[str, ...]] = {
 CONSTANTS = {"TRUE": True, "FALSE": False, "pi": math.pi}
 
 MOST_COLUMNS = 100
-"""Largest degree of a polynomial and largest df of a spline."""
+"""Largest degree of a polynomial, df of a spline, and power of a sum of terms."""
 MOST_TERMS = 2000
 """Terms of a formula after its products and powers are written out."""
 LARGEST_POWER = 1e15
