@@ -12,13 +12,13 @@ from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 from qsmstats.accuracy.agreement import AGREEMENT_COLUMNS, ALL_CATEGORIES, agreement
 from qsmstats.accuracy.coefficients import (
     agreement_coefficient,
+    agreement_weights,
     fleiss_null_test,
     krippendorff_alpha,
     krippendorff_std_error,
 )
 from qsmstats.accuracy.consensus import consensus
 from qsmstats.accuracy.continuous import intraclass_correlation
-from qsmstats.accuracy.multiclass import agreement_weights
 from qsmstats.errors import InvalidDataError, UsageError
 
 LEVELS = ["low", "middle", "high"]
@@ -216,7 +216,7 @@ def test_bad_ratings():
     table = ratings()
     with pytest.raises(InvalidDataError, match="more than one rating"):
         agreement(pd.concat([table, table.head(1)]))
-    with pytest.raises(InvalidDataError, match="'high' is none of"):
+    with pytest.raises(InvalidDataError, match="'high' is not one of"):
         agreement(table, categories=["low", "middle"])
     with pytest.raises(UsageError, match="no column"):
         agreement(table, rater="reader")
