@@ -50,7 +50,7 @@ from qsmstats.accuracy.proportions import (
     refuse_few_clusters,
 )
 from qsmstats.accuracy.ratings import RatedUnits, rated_units
-from qsmstats.errors import NotIdentifiedError, UsageError
+from qsmstats.errors import NotIdentifiedError, UsageError, check_option
 
 __all__ = ["AGREEMENT_COLUMNS", "ALL_CATEGORIES", "agreement"]
 
@@ -174,7 +174,9 @@ def _kappa_job(data: RatedUnits, pair: tuple[int, int], kind: str) -> _Job:
     estimate = float(cohen_kappa(total, kind))
     variance = math.nan
     if not math.isnan(estimate):
-        variance = max(float(cohens_kappa(total, wt=kind or None).var_kappa), 0.0)
+        # Rounding makes a variance of 0 slightly negative, and statsmodels takes its root.
+        with np.errstate(invalid="ignore"):
+            variance = max(float(cohens_kappa(total, wt=kind or None).var_kappa), 0.0)
     return _Job(
         name="cohen_kappa" + (f"_{kind}" if kind else ""),
         category=ALL_CATEGORIES,
@@ -324,8 +326,7 @@ def agreement(
     InvalidDataError
         If a rater rated a unit twice, or a rating is none of the categories.
     """
-    if measurement not in MEASUREMENTS:
-        raise UsageError(f"measurement is {measurement!r}; choose one of {MEASUREMENTS}")
+    check_option("measurement", measurement, MEASUREMENTS)
     critical_value(level)
     data = rated_units(
         ratings, unit=unit, rater=rater, rating=rating, cluster=cluster, categories=categories

@@ -43,7 +43,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 
 __all__ = [
     "COEFFICIENTS",
@@ -173,8 +173,7 @@ def agreement_coefficient(
     UsageError
         If the counts or `kind` cannot be used.
     """
-    if kind not in _CHANCE:
-        raise UsageError(f"coefficient is {kind!r}; choose one of {COEFFICIENTS}")
+    check_option("kind", kind, COEFFICIENTS)
     table = _checked(counts)
     if not np.any(table.sum(axis=1) >= 2):
         raise UsageError("no unit has two ratings; give units rated at least twice")
@@ -285,8 +284,7 @@ def krippendorff_alpha(
     UsageError
         If the measurement is unknown or lacks its numbers, or the counts cannot be used.
     """
-    if measurement not in MEASUREMENTS:
-        raise UsageError(f"measurement is {measurement!r}; choose one of {MEASUREMENTS}")
+    check_option("measurement", measurement, MEASUREMENTS)
     table = _checked(counts)
     domain = np.arange(table.shape[1], dtype=np.float64)
     if measurement in ("interval", "ratio"):

@@ -90,7 +90,7 @@ def consensus(
     ]
     # rated_units numbers the units in the order of a sorted group-by, as here.
     labels = ratings[list(unit)].drop_duplicates().sort_values(list(unit), ignore_index=True)
-    labels[rating] = [label for label, _ in decided]
+    labels[rating] = pd.Series([label for label, _ in decided])
     if isinstance(ratings[rating].dtype, pd.CategoricalDtype):
         labels[rating] = labels[rating].astype(ratings[rating].dtype)
     labels["decided_by"] = [how for _, how in decided]

@@ -27,7 +27,7 @@ from qsmstats.accuracy.pairing import (
     pair_classes,
 )
 from qsmstats.accuracy.rows import Row, Settings
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 
 __all__ = [
     "ALL_CLASSES",
@@ -70,8 +70,7 @@ def _records(rows: Iterable[Row], **fixed: object) -> Iterator[dict[str, Any]]:
 
 
 def _settings(interval: str, level: float, prevalences: Sequence[float], seed: int) -> Settings:
-    if interval not in INTERVALS:
-        raise UsageError(f"interval is {interval!r}; choose one of {', '.join(INTERVALS)}")
+    check_option("interval", interval, INTERVALS)
     critical_value(level)
     outside = [value for value in prevalences if not 0.0 < value < 1.0]
     if outside:

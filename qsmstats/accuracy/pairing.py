@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from qsmstats.errors import InvalidDataError, Problem, UsageError
+from qsmstats.errors import InvalidDataError, Problem, UsageError, check_option
 
 __all__ = [
     "POLICIES",
@@ -261,8 +261,7 @@ def pair_classes(
 
 def _check_policies(missing: str, indeterminate: str) -> None:
     for name, value in (("missing", missing), ("indeterminate", indeterminate)):
-        if value not in POLICIES:
-            raise UsageError(f"{name} is {value!r}; choose one of {POLICIES}")
+        check_option(name, value, POLICIES)
 
 
 def usable(pairs: Pairs, *, missing: str, indeterminate: str) -> NDArray[np.bool_]:

@@ -49,7 +49,7 @@ def test_counts_are_those_of_the_table(answer, class_, measure, numerator, denom
 def test_three_brains_show_what_allows_for_clustering(answer):
     methods = answer.accuracy.query("measure == 'sensitivity' and missing == 'exclude'")
     assert {"bayes_uniform", "bayes_beta_1_4", "rao_scott_wilson_t"} <= set(methods["method"])
-    assert answer.notes[0].startswith("3 brains cannot tell")
+    assert answer.notes[0].startswith("With 3 brains the correlation")
 
 
 def test_missing_readings_are_also_counted_as_worst_and_best(answer):
