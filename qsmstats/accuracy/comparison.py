@@ -226,11 +226,12 @@ def compare_readings(
 
 
 def _holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Holm's adjusted p-values; a missing one stays missing and does not count."""
-    adjusted = np.full(p_values.shape, np.nan)
-    given = np.flatnonzero(~np.isnan(p_values))
-    if given.size:
-        from statsmodels.stats.multitest import multipletests
+    """Holm's adjusted p-values; a missing one stays missing and does not count.
 
-        adjusted[given] = multipletests(p_values[given], method="holm")[1]
+    statsmodels' ``multipletests`` gives the same and collects all garbage at each call, 0.3 s.
+    """
+    order = np.argsort(p_values)  # missing ones last
+    factors = np.count_nonzero(~np.isnan(p_values)) - np.arange(p_values.size)
+    adjusted = np.empty_like(p_values)
+    adjusted[order] = np.minimum(np.maximum.accumulate(factors * p_values[order]), 1.0)
     return adjusted

@@ -86,6 +86,10 @@ def test_a_feature_that_points_the_other_way_keeps_its_side_and_is_named(histolo
     answer = histology_accuracy(turned)
     area = rows(answer.areas, "rim_contrast_ppb", "chronic_active")["estimate"]
     assert (area < 0.5).all()
+    for frame in (answer.areas, answer.cutoffs):
+        notes = rows(frame, "rim_contrast_ppb", "chronic_active")["note"]
+        assert len(notes) > 0
+        assert notes.str.contains("direction is opposite").all()
     assert any("rim_contrast_ppb for chronic_active" in note for note in answer.notes)
 
 
