@@ -186,7 +186,9 @@ def test_bootstrap_of_sums_is_the_coefficient_of_repeated_units():
         categories=LEVELS,
     )
     draws = np.array([[1] + [2] * 10])
-    for job in _jobs(data, ordered=False, measurement="nominal"):
+    jobs = list(_jobs(data, ordered=False, measurement="nominal"))
+    assert len(jobs) == 5 + 3 + 4 * len(LEVELS)
+    for job in jobs:
         row = pick(expected, job.name, job.category, raters=job.raters)
         assert job.resampled(draws)[0] == pytest.approx(row["estimate"])
 

@@ -248,6 +248,7 @@ def test_tidy_frame_of_one_proportion():
     assert frame["correlation_note"].str.contains("all trials agree").all()
     given = frame[frame["conf_low"].notna()]
     assert (given["conf_high"] - given["conf_low"] > 0.1).all()
+    assert "refused" in set(frame["role"])
     assert frame.loc[frame["role"] == "refused", "note"].str.contains("refused").all()
 
 

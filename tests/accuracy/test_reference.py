@@ -64,6 +64,7 @@ def ident(case):
 @pytest.mark.parametrize("case", PROPORTIONS, ids=ident)
 def test_proportion_intervals(case):
     x, n = case["inputs"]["x"], case["inputs"]["n"]
+    assert len(case["expected"]) > 5
     for name, expected in case["expected"].items():
         if name == "estimate":
             continue
@@ -277,6 +278,7 @@ def test_holmquist_one_vs_rest(cases):
     case = cases["holmquist_carcinoma_4x4"]
     table = np.array(case["inputs"]["matrix"], dtype=float)
     exact = partial(proportion_interval, method="clopper_pearson")
+    assert len(case["expected"]["one_vs_rest"]) == len(table)
     for k, expected in enumerate(case["expected"]["one_vs_rest"]):
         tp = table[k, k]
         fp, fn = table[k].sum() - tp, table[:, k].sum() - tp

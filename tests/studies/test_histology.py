@@ -79,6 +79,7 @@ def test_class_counts_are_the_lesions_analysed(answer):
 
 def test_counts_per_brain_add_up_to_the_counts_of_the_class(answer):
     sums = answer.clusters.groupby(["class_", "measure"])[["numerator", "denominator"]].sum()
+    assert len(sums) == 6
     for (class_, measure), counts in sums.iterrows():
         row = cell(answer, class_, measure)
         assert tuple(counts) == (row["numerator"], row["denominator"])
@@ -94,6 +95,7 @@ def test_clustering_says_what_three_brains_cannot_tell(answer):
 
 def test_assumed_correlation_zero_is_the_interval_of_independent_lesions(answer):
     curve = answer.assumed_correlations.query("correlation == 0 and measure == 'sensitivity'")
+    assert len(curve) == 3
     for row in curve.itertuples():
         plain = cell(answer, row.class_, "sensitivity")
         assert (row.conf_low, row.conf_high) == pytest.approx(
