@@ -166,7 +166,7 @@ def pair_lesions(histology: pd.DataFrame, settings: HistologySettings) -> Pairs:
 
 
 def unclaimed_types(settings: HistologySettings) -> list[str]:
-    """Return the levels of the index test that no class claims."""
+    """Return the levels of the index test not mapped to any class."""
     claimed = {name for names in settings.mapping.values() for name in names}
     levels = load_schema("lesions").column("lesion_type").levels
     return [name for name in levels if name not in claimed]
