@@ -6,7 +6,7 @@ The command line turns each class into its own exit code (`exit_code`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,6 +20,7 @@ __all__ = [
     "Problem",
     "QsmstatsError",
     "UsageError",
+    "check_option",
 ]
 
 
@@ -33,6 +34,23 @@ class UsageError(QsmstatsError, ValueError):
     """An argument or option that cannot be used as it was given."""
 
     exit_code = 2
+
+
+def check_option(name: str, value: object, allowed: Iterable[object]) -> None:
+    """Refuse a value that is not allowed.
+
+    Raises
+    ------
+    UsageError
+        Such as ``method must be "reml" or "ml", not 'mle'``.
+    """
+    choices = list(allowed)
+    # `in` would ask a list or array for its truth.
+    if any(type(value) is type(one) and value == one for one in choices):
+        return
+    said = [f'"{one}"' if isinstance(one, str) else str(one) for one in choices]
+    choice = " or ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+    raise UsageError(f"{name} must be {choice}, not {value!r}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

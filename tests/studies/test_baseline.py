@@ -23,15 +23,16 @@ def test_contrasts_agree_with_statsmodels(lesions, answer):
         groups=first["participant_id"],
     ).fit(reml=True)
     ours = answer.contrasts.set_index("contrast")
-    for name, value in peer.params.items():
-        if name.startswith("lesion_type"):
-            level = name.split("T.")[1].rstrip("]")
-            row = ours.loc[f"isointense - {level}"]
-            # Both stop near the same optimum; statsmodels' tolerance is the coarser one.
-            np.testing.assert_allclose(-row["estimate"], value, rtol=1e-4)
-            # Its errors invert the Hessian of fixed effects and variances together, ours the block
-            # of the fixed effects, as lme4's; the difference vanishes with the sample only.
-            np.testing.assert_allclose(row["std_error"], peer.bse[name], rtol=1e-2)
+    differences = peer.params[peer.params.index.str.startswith("lesion_type")]
+    assert len(differences) == 4
+    for name, value in differences.items():
+        level = name.split("T.")[1].rstrip("]")
+        row = ours.loc[f"isointense - {level}"]
+        # Both stop near the same optimum; statsmodels' tolerance is the coarser one.
+        np.testing.assert_allclose(-row["estimate"], value, rtol=1e-4)
+        # Its errors invert the Hessian of fixed effects and variances together, ours the block
+        # of the fixed effects, as lme4's; the difference vanishes with the sample only.
+        np.testing.assert_allclose(row["std_error"], peer.bse[name], rtol=1e-2)
 
 
 def test_only_the_first_session_is_used(lesions, answer):
