@@ -77,6 +77,12 @@ def test_coefficient_tables_are_those_of_lmertest_and_pbkrtest(name, method):
 TESTS = [(1, "satterthwaite"), (2, "satterthwaite"), (3, "satterthwaite"), (3, "kenward-roger")]
 
 
+def test_no_reference_case_is_lost():
+    """Tests are made from the files found: none found would be none failed."""
+    assert len(NAMES) == 20
+    assert sum(bool(cases.case(name)["reml"]["anova3_satterthwaite"]) for name in NAMES) > 10
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("kind", "method"), TESTS)
 def test_term_tests_are_those_of_lmertest(name, kind, method):
