@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,7 @@ from qsmstats.mixed.fit import (
 )
 from qsmstats.mixed.formula import parse_formula
 from qsmstats.mixed.layout import Problem
+from qsmstats.mixed.options import check_option
 from qsmstats.mixed.terms import Transforms
 
 if TYPE_CHECKING:
@@ -79,11 +80,7 @@ class MixedModel:
     def __post_init__(self) -> None:
         parse_formula(self.formula)
         for column, kind in self.contrasts.items():
-            if kind not in CONTRASTS:
-                raise UsageError(
-                    f"contrasts of '{column}' are '{kind}', which is none of "
-                    f"{', '.join(CONTRASTS)}; use one of them"
-                )
+            check_option(f"contrasts of '{column}'", kind, list(CONTRASTS))
         for name, function in self.transforms.items():
             taken = name in {*TRANSFORMS, *CONSTANTS, "contr", "factor", "offset"}
             if taken or not str(name).isidentifier() or not callable(function):
@@ -131,7 +128,7 @@ class MixedModel:
         weights: str | Sequence[str] | None = None,
     ) -> Engine:
         """Return the criterion of the model for data, for profiles and resampling; see `fit`."""
-        _check_method(method)
+        check_option("method", method, get_args(Likelihood))
         names = [weights] if isinstance(weights, str) else list(weights or ())
         problem = assemble(
             parse_formula(self.formula), data, self.contrasts, names, self.transforms
@@ -166,15 +163,10 @@ class MixedModel:
         """
         from qsmstats.mixed.batch import design_of
 
-        _check_method(method)
+        check_option("method", method, get_args(Likelihood))
         names = [weights] if isinstance(weights, str) else list(weights or ())
         layout = lay_out(parse_formula(self.formula), data, self.contrasts, names, self.transforms)
         return design_of(self, method, layout)
-
-
-def _check_method(method: str) -> None:
-    if method not in ("reml", "ml"):
-        raise UsageError(f"method={method!r} is none of reml, ml; use one of them")
 
 
 def join(model: MixedModel, method: Likelihood, engine: Engine, solution: Solution) -> MixedFit:

@@ -65,6 +65,7 @@ class Questions:
         by: Names | None = None,
         at: Mapping[str, Any] | None = None,
         weights: Weights = "equal",
+        family: Literal["within", "across"] = "within",
         adjust: str | None = None,
         df: Method = "satterthwaite",
         level: float = 0.95,
@@ -79,6 +80,7 @@ class Questions:
             by=by,
             at=at,
             weights=weights,
+            family=family,
             adjust=adjust,
             df=df,
             level=level,
@@ -91,13 +93,23 @@ class Questions:
         by: Names | None = None,
         at: Mapping[str, Any] | None = None,
         weights: Weights = "equal",
+        adjust: str | None = None,
         df: Method = "satterthwaite",
         level: float = 0.95,
     ) -> pd.DataFrame:
         """Change of the outcome per unit of a number; see `marginal.slopes`."""
         from qsmstats.mixed.marginal import slopes
 
-        return slopes(self._fit(), variable, by=by, at=at, weights=weights, df=df, level=level)
+        return slopes(
+            self._fit(),
+            variable,
+            by=by,
+            at=at,
+            weights=weights,
+            adjust=adjust,
+            df=df,
+            level=level,
+        )
 
     def slope_contrasts(
         self,
@@ -108,6 +120,7 @@ class Questions:
         within: Names | None = None,
         at: Mapping[str, Any] | None = None,
         weights: Weights = "equal",
+        family: Literal["within", "across"] = "within",
         adjust: str | None = None,
         df: Method = "satterthwaite",
         level: float = 0.95,
@@ -123,6 +136,7 @@ class Questions:
             within=within,
             at=at,
             weights=weights,
+            family=family,
             adjust=adjust,
             df=df,
             level=level,

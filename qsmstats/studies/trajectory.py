@@ -17,9 +17,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from qsmstats.errors import NotIdentifiedError
-from qsmstats.mixed.model import MixedFit
-from qsmstats.mixed.multiplicity import adjust_p_values
-from qsmstats.settings import Adjustment, DfMethod, ModelSettings
+from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import (
     ModelAnswer,
     fit_record,
@@ -81,17 +79,26 @@ def trajectories(
     notes = _notes(lesions, followed)
     fit = fit_study_model(settings.trajectory, followed, outcome)
     df, level = settings.df, settings.level
+    # One test per type; Tukey's method is for pairs only.
+    over_types = "mvt" if settings.adjust == "tukey" else settings.adjust
     return Trajectories(
         outcome=outcome,
         fit=fit,
         counts=count_levels(followed[followed[outcome].notna()], outcome, "lesion_type"),
-        slopes=_over_types(
-            fit.slopes("years", by="lesion_type", df=df, level=level), settings.adjust
-        ),
+        slopes=fit.slopes("years", by="lesion_type", adjust=over_types, df=df, level=level),
         slope_contrasts=fit.slope_contrasts(
             "years", by="lesion_type", adjust=settings.adjust, df=df, level=level
         ),
-        changes=_over_types(_changes(fit, df, level), settings.adjust),
+        changes=fit.contrasts(
+            "years",
+            by="lesion_type",
+            at={"years": [0.0, HORIZON_YEARS]},
+            method="consecutive",
+            family="across",
+            adjust=over_types,
+            df=df,
+            level=level,
+        ),
         means=fit.marginal_means(
             ["lesion_type", "years"], at={"years": [0.0, 1.0, HORIZON_YEARS]}, df=df, level=level
         ),
@@ -104,25 +111,6 @@ def trajectories(
         methods=fit.methods_text(df=df),
         notes=notes,
     )
-
-
-def _changes(fit: MixedFit, df: DfMethod, level: float) -> pd.DataFrame:
-    return fit.contrasts(
-        "years",
-        by="lesion_type",
-        at={"years": [0.0, HORIZON_YEARS]},
-        method="consecutive",
-        adjust="none",
-        df=df,
-        level=level,
-    )
-
-
-def _over_types(table: pd.DataFrame, adjust: Adjustment) -> pd.DataFrame:
-    """Adjust one test per type for the number of types; Tukey's method is for pairs only."""
-    method: Adjustment = "holm" if adjust == "tukey" else adjust
-    adjusted = adjust_p_values(table["statistic"], table["df"], method=method)
-    return table.assign(p_adjusted=adjusted, adjust=method)
 
 
 def followed_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
