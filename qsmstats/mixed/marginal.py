@@ -9,6 +9,9 @@ says so.
 
 Contrasts form one family within each combination of `by`; p-values and intervals are adjusted
 within the family and stand beside the unadjusted ones.
+
+Where the formula transforms the outcome, ``type="response"`` brings the estimates back from the
+model's scale (`qsmstats.mixed.response_scale`).
 """
 
 from __future__ import annotations
@@ -39,6 +42,7 @@ from qsmstats.mixed.multiplicity import (
     check_adjustment,
     critical_values,
 )
+from qsmstats.mixed.response_scale import Kind, ScaleType, check_scale_type
 
 if TYPE_CHECKING:
     from qsmstats.mixed.model import MixedFit
@@ -59,6 +63,7 @@ def marginal_means(
     weights: Weights = "equal",
     df: Method = "satterthwaite",
     level: float = 0.95,
+    type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
     """Estimate the mean outcome of each level, averaged over the other predictors.
 
@@ -80,12 +85,15 @@ def marginal_means(
         Method for degrees of freedom, as in `MixedFit.coefficients`.
     level
         Coverage of the interval.
+    type
+        'link' for the scale of the model; 'response' for that of the outcome where the formula
+        transforms it, with the further columns of `ResponseScale.converted`.
 
     Returns
     -------
     DataFrame
         Columns of `by` (and of `factors`, if more than one), then level, estimate, std_error, df,
-        conf_low, conf_high, note. Units are those of the outcome.
+        conf_low, conf_high, note. Units are those of the formula's left side.
 
     Raises
     ------
@@ -95,7 +103,7 @@ def marginal_means(
     keys, matrix = mean_rows(fit, factors, by=by, at=at, weights=weights)
     table = _estimates(fit, matrix, df, level)
     columns = ["estimate", "std_error", "df", "conf_low", "conf_high", "note"]
-    return pd.concat([keys, table[columns]], axis=1)
+    return _on_scale(fit, pd.concat([keys, table[columns]], axis=1), "mean", type)
 
 
 def contrasts(
@@ -109,12 +117,13 @@ def contrasts(
     adjust: str | None = None,
     df: Method = "satterthwaite",
     level: float = 0.95,
+    type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
     """Compare marginal means.
 
     Parameters
     ----------
-    fit, factors, by, at, weights, df, level
+    fit, factors, by, at, weights, df, level, type
         As in `marginal_means`.
     method
         'pairwise' (each level minus each later one), 'reference' (each level minus the first),
@@ -139,7 +148,8 @@ def contrasts(
         pairwise differences.
     """
     families = compared_means(fit, factors, method=method, by=by, at=at, weights=weights)
-    return _contrast_table(fit, families, method, adjust, df, level)
+    table = _contrast_table(fit, families, method, adjust, df, level)
+    return _on_scale(fit, table, "contrast", type)
 
 
 def slopes(
@@ -151,12 +161,13 @@ def slopes(
     weights: Weights = "equal",
     df: Method = "satterthwaite",
     level: float = 0.95,
+    type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
     """Estimate the slope of the mean outcome in a number, at each level of `by`.
 
     Parameters
     ----------
-    fit, at, weights, df, level
+    fit, at, weights, df, level, type
         As in `marginal_means`. Where the mean is not straight in `variable` (a polynomial, spline
         or logarithm) the slope is taken at the mean of `variable`, or at ``at={variable: value}``.
     variable
@@ -168,8 +179,8 @@ def slopes(
     -------
     DataFrame
         Columns of `by`, then estimate, std_error, df, statistic, p_value, conf_low, conf_high,
-        note. Units are those of the outcome per unit of `variable`; the p-value is that of a
-        slope of zero, unadjusted.
+        note. Units are those of the formula's left side per unit of `variable`; the p-value is
+        that of a slope of zero, unadjusted.
 
     Raises
     ------
@@ -177,7 +188,8 @@ def slopes(
         If `variable` is no number or another name or option is unknown.
     """
     keys, matrix = slope_rows(fit, variable, by=by, at=at, weights=weights)
-    return pd.concat([keys, _estimates(fit, matrix, df, level)], axis=1)
+    table = pd.concat([keys, _estimates(fit, matrix, df, level)], axis=1)
+    return _on_scale(fit, table, "slope", type)
 
 
 def slope_contrasts(
@@ -192,12 +204,13 @@ def slope_contrasts(
     adjust: str | None = None,
     df: Method = "satterthwaite",
     level: float = 0.95,
+    type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
     """Compare slopes between the levels of `by`.
 
     Parameters
     ----------
-    fit, variable, by, at, weights, df, level
+    fit, variable, by, at, weights, df, level, type
         As in `slopes`.
     method, adjust
         As in `contrasts`.
@@ -207,7 +220,7 @@ def slope_contrasts(
     Returns
     -------
     DataFrame
-        As `contrasts`, in units of the outcome per unit of `variable`.
+        As `contrasts`, per unit of `variable`.
 
     Raises
     ------
@@ -217,7 +230,14 @@ def slope_contrasts(
     families = compared_slopes(
         fit, variable, by, method=method, within=within, at=at, weights=weights
     )
-    return _contrast_table(fit, families, method, adjust, df, level)
+    table = _contrast_table(fit, families, method, adjust, df, level)
+    return _on_scale(fit, table, "slope_contrast", type)
+
+
+def _on_scale(fit: MixedFit, table: pd.DataFrame, kind: Kind, name: str) -> pd.DataFrame:
+    if check_scale_type(name) == "link":
+        return table
+    return fit.response_scale().converted(table, kind)
 
 
 def _contrast_table(
