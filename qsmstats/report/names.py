@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable
 from functools import cache
 
@@ -11,6 +12,7 @@ from qsmstats.schemas import load_schema, map_schemas
 __all__ = [
     "comma_unit",
     "contrast_title",
+    "figure_name",
     "in_words",
     "lesion_types",
     "method_title",
@@ -91,6 +93,20 @@ def short_title(level: str) -> str:
 def _short(full: str) -> str:
     abbreviation = re.search(r"\(([A-Z][A-Za-z ]*)\)$", full)
     return abbreviation[1] if abbreviation else re.sub(r" \(.*\)$", "", full)
+
+
+def figure_name(text: str, letters: int = 28, lines: int = 2) -> str:
+    """Return a name as figures show it: in lines of so many letters, shortened where it is longer.
+
+    The tables hold every name whole.
+
+    Examples
+    --------
+    >>> figure_name("lesion with a rim of iron-laden microglia", letters=16)
+    'lesion with a\\nrim of iron-…'
+    """
+    shown = textwrap.fill(text, letters, max_lines=lines, placeholder="…")
+    return shown or "(empty)"
 
 
 def contrast_title(contrast: str) -> str:

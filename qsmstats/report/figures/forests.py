@@ -8,6 +8,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
+from qsmstats.report.names import figure_name
 from qsmstats.report.style import INK, is_narrow
 
 __all__ = ["forest", "forest_height"]
@@ -60,6 +61,10 @@ def forest(
     return axes
 
 
+def _name(label: str, letters: int = 44) -> str:
+    return figure_name(label, letters, lines=1)
+
+
 def _row(row: pd.Series, axes: Axes, position: float) -> None:
     hue = row.get("colour", INK)
     if pd.notna(row["conf_low"]) and pd.notna(row["conf_high"]):
@@ -79,7 +84,7 @@ def _row(row: pd.Series, axes: Axes, position: float) -> None:
 
 def _write_beside(frame: pd.DataFrame, axes: Axes, column_title: str) -> None:
     heights = range(len(frame) - 1, -1, -1)
-    axes.set_yticks(list(heights), list(frame["label"]))
+    axes.set_yticks(list(heights), [_name(label) for label in frame["label"]])
     axes.set_ylim(-0.6, len(frame) - 0.4)
     texts = frame["text"] if "text" in frame else [None] * len(frame)
     for position, text in zip(heights, texts, strict=True):
@@ -94,7 +99,7 @@ def _write_above(frame: pd.DataFrame, axes: Axes) -> None:
     axes.locator_params(axis="x", nbins=4)
     axes.set_ylim(-0.5, len(frame) - 0.2)
     for position, (_, row) in zip(range(len(frame) - 1, -1, -1), frame.iterrows(), strict=True):
-        _text(row["label"], axes, (0.0, position + ABOVE), va="center", ha="left", halo=True)
+        _text(_name(row["label"], 24), axes, (0.0, position + ABOVE), va="center", ha="left", halo=True)
         text = row.get("brief", row["text"])
         if isinstance(text, str):
             _text(text, axes, (1.0, position + ABOVE), va="center", ha="right", halo=True)

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from qsmstats.report.names import short_title
+from qsmstats.report.names import figure_name, short_title
 from qsmstats.report.numbers import decimals_of_errors, fixed, p_value
 from qsmstats.report.style import colour, marker
 
@@ -66,7 +66,7 @@ def pair_triangle(
     _heads(axes, levels)
     if name_rows:
         heights = range(len(levels) - 1, 0, -1)
-        axes.set_yticks(list(heights), [short_title(level) for level in levels[:-1]])
+        axes.set_yticks(list(heights), [figure_name(short_title(level)) for level in levels[:-1]])
     axes.set_xlim(0.5, len(levels) - 0.5)
     axes.set_ylim(0.5 if name_rows else -0.5, len(levels) - 0.3)
     axes.tick_params(length=0)
@@ -90,7 +90,7 @@ def _heads(axes: Axes, levels: Sequence[str]) -> None:
     columns = range(1, len(levels))
     # Long words would meet those of the next column.
     names = [
-        short_title(level).replace("intense", "-\nintense").replace(" ", "\n")
+        figure_name(short_title(level).replace("intense", "- intense"), 8, lines=3)
         for level in levels[1:]
     ]
     axes.xaxis.tick_top()

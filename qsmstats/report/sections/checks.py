@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sized
 
 from matplotlib.figure import Figure
@@ -10,7 +9,14 @@ from matplotlib.figure import Figure
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section
 from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
 from qsmstats.report.figures.panels import columns_without_hole, label_lowest
-from qsmstats.report.names import outcome_title, outcome_words, present_levels, short_title, tissues
+from qsmstats.report.names import (
+    figure_name,
+    outcome_title,
+    outcome_words,
+    present_levels,
+    short_title,
+    tissues,
+)
 from qsmstats.report.sections.context import Context
 from qsmstats.report.style import is_narrow
 from qsmstats.report.terms import group_title, term_titler
@@ -64,8 +70,9 @@ def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]
     effects = context.results.rows(f"{folder}/random_effects", outcome)
     if {"group", "term", "estimate"} <= set(effects.columns):
         for (group, term), rows in effects.groupby(["group", "term"], sort=False):
-            whose = textwrap.fill(group_title(str(group)), LONGEST_LINE)
-            name = f"{term_titler([str(term)])(term)},\n{whose}"
+            whose = figure_name(group_title(str(group)), LONGEST_LINE, lines=3)
+            said = figure_name(term_titler([str(term)])(term), LONGEST_LINE, lines=3)
+            name = f"{said},\n{whose}"
             panels[name] = rows["estimate"]
 
     def paint(figure: Figure) -> None:
@@ -103,7 +110,7 @@ def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         panels = list(figure.subplots(*shape, squeeze=False, sharey=True, sharex=True).flat)
         for axes, level in zip(panels, levels, strict=False):
             residuals_fitted(residuals[residuals["level"] == level], axes, level=level)
-            axes.set_title(short_title(level), loc="left")
+            axes.set_title(figure_name(short_title(level), LONGEST_LINE), loc="left")
         for axes in panels[len(levels) :]:
             axes.set_visible(False)
         label_lowest(panels[: len(levels)], columns)

@@ -17,7 +17,7 @@ from qsmstats.report.accuracy_frames import (
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section, TableBlock
 from qsmstats.report.figures.accuracy import cluster_shares, confusion_matrix
 from qsmstats.report.figures.forests import forest
-from qsmstats.report.names import method_title, short_title, title
+from qsmstats.report.names import figure_name, method_title, short_title, title
 from qsmstats.report.numbers import count, share_interval, share_text
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.sections.roc import roc_blocks
@@ -88,10 +88,6 @@ def _confusion(context: Context) -> list[FigureBlock]:
     return [block]
 
 
-def _wrapped(level: str) -> str:
-    return title(level).replace(" (", "\n(")
-
-
 def _main_table(context: Context) -> list[TableBlock]:
     rows = main_rows(context.results.rows("histology/accuracy"))
     if rows.empty:
@@ -156,7 +152,7 @@ def _intervals(context: Context) -> list[FigureBlock]:
             mine = rows[(rows["class_"] == name) & (rows["measure"] == measure)]
             forest(_method_rows(mine), axes, reference=None)
             named = short_title(str(name)) if narrow else title(str(name))
-            axes.set_title(f"{named}: {measure}", loc="left")
+            axes.set_title(f"{figure_name(named)}: {measure}", loc="left")
             axes.set_xlim(-0.02, 1.02)
             axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
             axes.tick_params(labelleft=narrow or measure == RATES[0])
@@ -198,7 +194,7 @@ def _brains(context: Context) -> list[FigureBlock]:
     counts = context.results.rows("histology/clusters")
     if counts.empty:
         return []
-    counts = counts.assign(label=[_wrapped(str(name)) for name in counts["class_"]])
+    counts = counts.assign(label=[title(str(name)) for name in counts["class_"]])
 
     def paint(figure: Figure) -> None:
         narrow = is_narrow(figure)

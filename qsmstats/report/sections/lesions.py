@@ -16,7 +16,14 @@ from qsmstats.report.figures.layers import layer_profile
 from qsmstats.report.figures.tiles import draw_tile
 from qsmstats.report.layer_frames import layer_profiles
 from qsmstats.report.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
-from qsmstats.report.names import outcome_short, present_levels, short_title, title, with_unit
+from qsmstats.report.names import (
+    figure_name,
+    outcome_short,
+    present_levels,
+    short_title,
+    title,
+    with_unit,
+)
 from qsmstats.report.numbers import count, decimals_of_values, fixed
 from qsmstats.report.sections.baseline import first_sessions
 from qsmstats.report.sections.context import Context
@@ -76,7 +83,7 @@ def _mosaic_plate(
         for axes, level, person in zip(
             grid[:, 0] if narrow else grid[0], levels, people, strict=True
         ):
-            name = f"{short_title(level)}\n{person}"
+            name = f"{figure_name(short_title(level), 18)}\n{figure_name(person, 18)}"
             (axes.set_ylabel if narrow else axes.set_title)(name, size="small")
 
     shown = "; ".join(
