@@ -11,6 +11,7 @@ from qsmstats.schemas import load_schema, map_schemas
 
 __all__ = [
     "comma_unit",
+    "contrast_levels",
     "contrast_title",
     "figure_name",
     "in_words",
@@ -26,6 +27,7 @@ __all__ = [
     "title",
     "unit_text",
     "with_unit",
+    "written_unit",
 ]
 
 _MACHINE_NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
@@ -109,9 +111,18 @@ def figure_name(text: str, letters: int = 28, lines: int = 2) -> str:
     return shown or "(empty)"
 
 
+def contrast_levels(contrast: str) -> tuple[str, str]:
+    """Return the levels of "a - b" or of the ratio "a / b"."""
+    first, second = re.split(r" [-/] ", contrast)
+    return first, second
+
+
 def contrast_title(contrast: str) -> str:
-    """Return "a - b" with the short titles of both levels and a minus sign."""
-    return " − ".join(short_title(level) for level in contrast.split(" - "))
+    """Return "a - b" with the short titles of both levels and a minus sign, or "a / b"."""
+    first, *rest = re.split(r"( [-/] )", contrast)
+    signs = [sign.replace("-", "−") for sign in rest[::2]]
+    titles = map(short_title, rest[1::2])
+    return short_title(first) + "".join(map("".join, zip(signs, titles, strict=True)))
 
 
 def method_title(method: str) -> str:
@@ -169,6 +180,18 @@ def unit_text(outcome: str) -> str:
     """Return how the unit of a map is written after a number; empty for a pure number."""
     schema = map_schemas().get(outcome)
     return _UNITS.get(schema.unit, schema.unit) if schema else ""
+
+
+def written_unit(unit: str) -> str:
+    """Return how a unit of a table is written after a number.
+
+    Examples
+    --------
+    >>> written_unit("percent per year"), written_unit("1 per year")
+    ('% per year', 'per year')
+    """
+    base, per, rest = unit.partition(" per ")
+    return f"{_UNITS.get(base, base)}{per}{rest}".strip()
 
 
 def with_unit(label: str, outcome: str, per: str = "") -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, NullFormatter
 
 from qsmstats.report.names import figure_name
 from qsmstats.report.style import INK, is_narrow
@@ -37,7 +38,8 @@ def forest(
     axes
         Axes to draw on.
     reference
-        Where the line of no effect stands; None for no line.
+        Where the line of no effect stands; None for no line. At 1 the estimates are ratios, and
+        the axis is logarithmic.
     column_title
         Heading of the texts at the right; narrow figures go without.
 
@@ -46,6 +48,11 @@ def forest(
     Axes
     """
     rows = len(frame)
+    if reference == 1.0:
+        axes.set_xscale("log")
+        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_formatter(NullFormatter())
     if reference is not None:
         axes.axvline(reference, color="#777777", linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
     for position, (_, row) in zip(range(rows - 1, -1, -1), frame.iterrows(), strict=True):
@@ -96,10 +103,18 @@ def _write_beside(frame: pd.DataFrame, axes: Axes, column_title: str) -> None:
 
 def _write_above(frame: pd.DataFrame, axes: Axes) -> None:
     axes.set_yticks([])
-    axes.locator_params(axis="x", nbins=4)
+    if axes.get_xscale() == "linear":
+        axes.locator_params(axis="x", nbins=4)
     axes.set_ylim(-0.5, len(frame) - 0.2)
     for position, (_, row) in zip(range(len(frame) - 1, -1, -1), frame.iterrows(), strict=True):
-        _text(_name(row["label"], 24), axes, (0.0, position + ABOVE), va="center", ha="left", halo=True)
+        _text(
+            _name(row["label"], 24),
+            axes,
+            (0.0, position + ABOVE),
+            va="center",
+            ha="left",
+            halo=True,
+        )
         text = row.get("brief", row["text"])
         if isinstance(text, str):
             _text(text, axes, (1.0, position + ABOVE), va="center", ha="right", halo=True)

@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from qsmstats.report.names import figure_name, short_title
+from qsmstats.report.estimates import is_told, shown
+from qsmstats.report.names import contrast_levels, figure_name, short_title
 from qsmstats.report.numbers import decimals_of_errors, fixed, p_value
 from qsmstats.report.style import colour, marker
 
@@ -32,20 +33,20 @@ def pair_triangle(
     alpha: float,
     name_rows: bool = False,
 ) -> Axes:
-    """Write each pair's difference and adjusted p into its cell; those that are told are tinted.
+    """Write each pair's difference (or ratio) and adjusted p into its cell; tint those shown.
 
     Parameters
     ----------
     contrasts
-        Columns contrast ("a - b", a before b in `levels`), estimate, std_error, and p_adjusted
-        (or p_value where nothing was adjusted).
+        Columns contrast ("a - b" or "a / b", a before b in `levels`), estimate, std_error, limits
+        and p, as `estimates.shown` takes them.
     axes
         Axes to draw on. The first level's row is on top at height ``len(levels) - 1``, as
         `rainclouds` has it.
     levels
         The levels in order.
     alpha
-        Adjusted p below which a cell is tinted.
+        Adjusted p below which a cell is tinted, as `estimates.is_told` has it.
     name_rows
         Whether the rows are named, where no clouds stand beside them.
 
@@ -54,15 +55,15 @@ def pair_triangle(
     Axes
     """
     place = {level: number for number, level in enumerate(levels)}
-    adjusted = contrasts["p_adjusted"] if "p_adjusted" in contrasts else contrasts["p_value"]
     decimals = decimals_of_errors(contrasts["std_error"])
-    for name, estimate, p in zip(
-        contrasts["contrast"], contrasts["estimate"], adjusted, strict=True
+    rows = shown(contrasts).assign(told=is_told(contrasts, alpha))
+    for name, estimate, p, told in rows[["contrast", "estimate", "p", "told"]].itertuples(
+        index=False, name=None
     ):
-        row, column = str(name).split(" - ")
+        row, column = contrast_levels(str(name))
         if row in place and column in place:
             centre = place[column], len(levels) - 1 - place[row]
-            _cell(axes, centre, fixed(estimate, decimals), p_value(p), told=bool(p < alpha))
+            _cell(axes, centre, fixed(estimate, decimals), p_value(p), told=told)
     _heads(axes, levels)
     if name_rows:
         heights = range(len(levels) - 1, 0, -1)

@@ -18,8 +18,17 @@ __all__ = ["flow", "participants"]
 
 # The step that stands beside the patients, not before them.
 BESIDE = "controls"
-# A lesion counts once in each session that shows it; the census by type counts lesions.
-OBSERVATIONS = "lesion observations"
+COUNTS = {
+    "n_participants": "participant",
+    "n_sessions": "session",
+    "n_lesions": "lesion",
+    "n_lesion_observations": "lesion observation",
+}
+MODELS = {
+    "baseline": "Lesions of the baseline models",
+    "tissue": "Regions of the models of white matter and lesions",
+    "trajectory": "Lesion observations of the models of change",
+}
 
 
 def flow(context: Context) -> Section:
@@ -28,7 +37,6 @@ def flow(context: Context) -> Section:
     table = context.display(
         "cohort/flow",
         "Participants, sessions and lesions at each stage, and why some were left out",
-        titles={"n_lesions": OBSERVATIONS},
     )
     if table is None:
         blocks.append(
@@ -36,6 +44,9 @@ def flow(context: Context) -> Section:
         )
     else:
         blocks.append(table)
+    for folder, caption in MODELS.items():
+        models = context.display(f"{folder}/flow", f"{caption}, and what was left out")
+        blocks += [models] if models else []
     return Section(anchor="flow", title="Study flow", blocks=tuple(blocks))
 
 
@@ -45,7 +56,7 @@ def flow_steps(stages: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     stages
-        Columns stage, n_participants, n_sessions, n_lesions; optional note.
+        Columns stage, n_participants, n_sessions, n_lesions, n_lesion_observations.
     """
     chain = stages[stages["stage"] != BESIDE].reset_index(drop=True)
     controls = stages.loc[stages["stage"] == BESIDE, "n_participants"]
@@ -59,12 +70,8 @@ def flow_steps(stages: pd.DataFrame) -> pd.DataFrame:
 def _box(row: pd.Series) -> str:
     parts = [
         counted(row[column], what)
-        for column, what in (
-            ("n_participants", "participant"),
-            ("n_sessions", "session"),
-            ("n_lesions", OBSERVATIONS.removesuffix("s")),
-        )
-        if row[column]
+        for column, what in COUNTS.items()
+        if pd.notna(row[column]) and row[column]
     ]
     return f"{row['stage']}\n{', '.join(parts) or 'none'}"
 
@@ -85,7 +92,7 @@ def _aside(row: pd.Series, after: pd.Series | None, controls: pd.Series) -> str:
 
 def _diagram(context: Context) -> list[FigureBlock]:
     stages = context.results.rows("cohort/flow")
-    if not {"stage", "n_participants", "n_sessions", "n_lesions"} <= set(stages.columns):
+    if not {"stage", *COUNTS} <= set(stages.columns):
         return []
     steps = flow_steps(stages)
     wide, narrow = flow_height(len(steps))

@@ -121,6 +121,10 @@ class Context:
 def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     """Return the whole model of one map, folded: tests, coefficients, variances, record."""
     what = outcome_title(outcome)
+    for formula in context.results.rows(f"{folder}/models", outcome).get("formula", ()):
+        left = str(formula).partition("~")[0].strip()
+        # Coefficients and variances are on the model's scale.
+        what += f", on the scale of {left}" if left != outcome else ""
     captions = {
         "anova": f"Type III tests of the terms: {what}",
         "coefficients": f"Fixed effects: {what}",

@@ -25,12 +25,12 @@ from qsmstats.report.names import (
     with_unit,
 )
 from qsmstats.report.numbers import count, decimals_of_values, fixed
-from qsmstats.report.sections.baseline import first_sessions
 from qsmstats.report.sections.context import Context
 from qsmstats.report.sentences import listed
 from qsmstats.report.style import colour, is_narrow
 from qsmstats.report.viewer import Scene, build_scene, exemplary_participant, packed_niivue
 from qsmstats.study import Study
+from qsmstats.tables.tidy import first_sessions
 
 __all__ = ["section", "thinned"]
 
@@ -46,9 +46,17 @@ def section(context: Context) -> Section:
     return Section(anchor="lesions", title="Lesions by type", blocks=tuple(blocks))
 
 
+def _at_first_sessions(context: Context) -> pd.DataFrame:
+    """Return the typed lesions of first sessions; nothing where the table is absent."""
+    lesions = context.results.rows("tidy")
+    if not {"participant_id", "years", "lesion_type"} <= set(lesions.columns):
+        return pd.DataFrame()
+    return first_sessions(lesions).dropna(subset=["lesion_type"])
+
+
 def _mosaic(context: Context) -> list[Block]:
     study = context.study
-    lesions = first_sessions(context.results.rows("tidy"))
+    lesions = _at_first_sessions(context)
     if study is None or not study.maps:
         text = "The study's images are not at hand; no lesions are shown."
         return [Notice(text=text, warning=False)]
@@ -118,7 +126,7 @@ def _colour_bar(figure: Figure, line: list[Axes], name: str, *, below: bool) -> 
 
 def _viewer(context: Context) -> list[Block]:
     study = context.study
-    lesions = exemplary_participant(first_sessions(context.results.rows("tidy")))
+    lesions = exemplary_participant(_at_first_sessions(context))
     library = packed_niivue()
     if study is None or lesions.empty or not library:
         return []
@@ -180,7 +188,7 @@ def _viewer_rows(
 
 def _profiles(context: Context) -> list[Block]:
     features = context.results.rows("features")
-    lesions = first_sessions(context.results.rows("tidy"))
+    lesions = _at_first_sessions(context)
     needed = {"region", "map", "label", "median", "n_core", "ring_mean", "layer_1_mean"}
     if lesions.empty or not needed <= set(features.columns):
         return []

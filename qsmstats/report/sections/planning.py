@@ -17,8 +17,9 @@ from qsmstats.report.blocks import (
     Section,
     TableBlock,
 )
+from qsmstats.report.estimates import unit_of
 from qsmstats.report.figures.power import power_curves
-from qsmstats.report.names import outcome_short, outcome_words, unit_text
+from qsmstats.report.names import outcome_short, outcome_words
 from qsmstats.report.numbers import percent, signed
 from qsmstats.report.plates import Plates
 from qsmstats.report.results import Results
@@ -69,7 +70,7 @@ def _figure(context: Context) -> list[FigureBlock]:
         return []
     asked = float(sizes["power_asked"].iloc[0])
     outcome = str(power["outcome"].iloc[0])
-    labels = _labels(power, outcome)
+    labels = _labels(power)
 
     def paint(figure: Figure) -> None:
         power_curves(
@@ -108,15 +109,15 @@ def _figure(context: Context) -> list[FigureBlock]:
     ]
 
 
-def _labels(power: pd.DataFrame, outcome: str) -> list[str]:
+def _labels(power: pd.DataFrame) -> list[str]:
     """Name the effects in units per year and, where there is a slope, as its share."""
     rows = power.drop_duplicates("effect")
     rows = rows.iloc[np.argsort(rows["effect"].abs().to_numpy(), kind="stable")]
-    unit = unit_text(outcome)
+    unit = unit_of(power)
     smallest = float(rows["effect"].abs().min()) or 1.0
     decimals = max(0, 1 - int(np.floor(np.log10(smallest))))
     return [
-        f"{signed(row['effect'], decimals)} {unit} per year".replace("  ", " ")
+        f"{signed(row['effect'], decimals)} {unit}"
         + (
             f" ({percent(row['fraction_of_slope'], 0)} of the slope)"
             if pd.notna(row["fraction_of_slope"])

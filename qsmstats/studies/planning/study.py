@@ -55,7 +55,8 @@ class TrialPlan:
     power
         Power over numbers of patients and effects, as `TrialPower.table`.
     sizes
-        One row per effect: patients for the power asked for, with their Monte-Carlo interval.
+        One row per effect: patients for the power asked for, with their Monte-Carlo interval. Here
+        and in `power`, `unit` is that of the effect.
     assumptions
         Every number the plan rests on: quantity, estimate, conf_low, conf_high, unit, source.
     sensitivity
@@ -144,12 +145,12 @@ def plan_trial(
     sensitivity = pd.DataFrame(
         [row for one in found for row in _sensitivity(known, design, one, relative=effects is None)]
     )
-    sizes = _sizes(found, curves)
+    sizes, unit = _sizes(found, curves), f"{known.unit} per year"
     return TrialPlan(
         outcome=outcome,
         fit=fit,
-        power=curves.table,
-        sizes=sizes,
+        power=curves.table.assign(unit=unit),
+        sizes=sizes.assign(unit=unit),
         assumptions=_assumptions(known, design, curves.table),
         sensitivity=sensitivity,
         models=fit_record(fit),

@@ -33,6 +33,7 @@ def plan_notes(
 ) -> tuple[str, ...]:
     """Return what a reader of a plan must know, most important first."""
     return (
+        *_scale(fit),
         *_uncertainty(truth, sensitivity),
         *_slope(truth, design, sizes),
         *_fit(fit),
@@ -40,6 +41,18 @@ def plan_notes(
         *_errors(power, design),
         SESSIONS,
     )
+
+
+def _scale(fit: MixedFit) -> Iterator[str]:
+    scale = fit.response_scale()
+    if scale.expression == scale.column:
+        return
+    note = f"Means, slopes, effects and variances are on the scale of {scale.expression}"
+    if scale.quantity("slope") == "relative change":
+        steps = pd.DataFrame({"estimate": [0.01], "std_error": [0.0]})
+        percent = scale.converted(steps, "slope")["estimate"].iloc[0]
+        note += f", where 0.01 per year is a relative change of {percent:.2g} % per year"
+    yield f"{note}."
 
 
 def _uncertainty(truth: TrialAssumptions, sensitivity: pd.DataFrame) -> Iterator[str]:
