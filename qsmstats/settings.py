@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 DfMethod = Literal["satterthwaite", "kenward-roger", "normal", "residual"]
-Adjustment = Literal["tukey", "holm", "bonferroni", "fdr_bh", "none"]
+Adjustment = Literal["mvt", "tukey", "holm", "bonferroni", "fdr_bh", "none"]
 LesionIds = Literal["consistent", "independent"]
 
 
@@ -114,7 +114,7 @@ class ModelSettings:
     outcomes
         Maps to analyse; empty for every map of the study.
     df, adjust, level
-        Degrees of freedom, adjustment of pairwise tests and confidence level.
+        Degrees of freedom, adjustment for the number of comparisons and confidence level.
     """
 
     baseline: str = "{outcome} ~ lesion_type + age + sex + log(volume_mm3) + (1 | participant_id)"
@@ -125,7 +125,7 @@ class ModelSettings:
     )
     outcomes: tuple[str, ...] = ()
     df: DfMethod = "satterthwaite"
-    adjust: Adjustment = "holm"
+    adjust: Adjustment = "mvt"
     level: float = 0.95
 
 

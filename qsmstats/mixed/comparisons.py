@@ -47,12 +47,12 @@ class Family:
     matrix
         Their weights on all columns of the fixed part, shape (m, kept + dropped).
     n_means
-        How many means are compared.
+        How many means are compared, each with each; None where not all pairs are.
     """
 
     keys: pd.DataFrame
     matrix: Floats
-    n_means: int
+    n_means: int | None
 
 
 def mean_rows(
@@ -115,6 +115,7 @@ def compared_slopes(
 
 
 def _compared(rows: Rows, groups: list[str], names: list[str], method: Comparison) -> list[Family]:
+    pairwise = isinstance(method, str) and method == "pairwise"
     made = []
     for members in _families(rows.keys, groups):
         labels = _labels(rows.keys.loc[members, names])
@@ -123,7 +124,7 @@ def _compared(rows: Rows, groups: list[str], names: list[str], method: Compariso
         for position, name in enumerate(groups):
             keys.insert(position, name, rows.keys.loc[members[0], name])
         matrix = weights @ rows.matrix[members]
-        made.append(Family(keys=keys, matrix=matrix, n_means=len(labels)))
+        made.append(Family(keys=keys, matrix=matrix, n_means=len(labels) if pairwise else None))
     return made
 
 

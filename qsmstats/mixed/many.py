@@ -23,6 +23,7 @@ from qsmstats.mixed.inference import METHODS, Method
 from qsmstats.mixed.jobs import Progress
 from qsmstats.mixed.model import MixedModel
 from qsmstats.mixed.multiplicity import Adjustment, adjust_p_values, check_adjustment
+from qsmstats.mixed.options import check_option
 from qsmstats.mixed.terms import evaluate, read_terms
 
 __all__ = ["PLACEHOLDER", "ManyFits", "fit_many"]
@@ -137,11 +138,9 @@ def _check(df: str, adjust: str, level: float, outcomes: Sequence[str]) -> None:
     if len(set(outcomes)) < len(outcomes):
         msg = "an outcome is named twice; name each once, or its p-value counts twice"
         raise UsageError(msg)
-    if df not in METHODS:
-        msg = f"df={df!r} is none of {', '.join(METHODS)}; use one of them"
-        raise UsageError(msg)
-    if check_adjustment(adjust) == "tukey":
-        msg = "adjust='tukey' is for pairs of means; use 'fdr_bh', 'holm' or 'bonferroni'"
+    check_option("df", df, METHODS)
+    if check_adjustment(adjust) in ("mvt", "tukey"):
+        msg = f"adjust={adjust!r} is for contrasts of one fit; use 'fdr_bh', 'holm' or 'bonferroni'"
         raise UsageError(msg)
     if not 0.0 < level < 1.0:
         msg = f"level={level!r} lies outside 0 to 1; give a share, as 0.95"

@@ -7,8 +7,9 @@ inference (Satterthwaite, Kenward-Roger, ...), row by row, as in emmeans (Lenth 
 69(1)). A combination that the data cannot tell (an empty cell, say) is NaN and the column `note`
 says so.
 
-Contrasts form one family within each combination of `by`; p-values and intervals are adjusted
-within the family and stand beside the unadjusted ones.
+Contrasts form one family within each combination of `by`, or one family in all
+(``family="across"``); p-values and intervals are adjusted within the family and stand beside the
+unadjusted ones (`multiplicity`).
 
 Where the formula transforms the outcome, ``type="response"`` brings the estimates back from the
 model's scale (`qsmstats.mixed.response_scale`).
@@ -17,7 +18,8 @@ model's scale (`qsmstats.mixed.response_scale`).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -35,23 +37,24 @@ from qsmstats.mixed.comparisons import (
     slope_rows,
 )
 from qsmstats.mixed.grid import Weights
-from qsmstats.mixed.inference import Method, row_inference
-from qsmstats.mixed.multiplicity import (
-    Adjustment,
-    adjust_p_values,
-    check_adjustment,
-    critical_values,
-)
-from qsmstats.mixed.response_scale import Kind, ScaleType, check_scale_type
+from qsmstats.mixed.inference import Method, adjusted_covariance, row_inference
+from qsmstats.mixed.multiplicity import NO_TUKEY, adjust_family, check_adjustment
+from qsmstats.mixed.options import check_option
+from qsmstats.mixed.response_scale import Kind, ScaleType
 
 if TYPE_CHECKING:
     from qsmstats.mixed.model import MixedFit
 
-__all__ = ["contrasts", "marginal_means", "slope_contrasts", "slopes"]
+__all__ = ["FamilyKind", "contrasts", "marginal_means", "slope_contrasts", "slopes"]
 
 Floats = NDArray[np.float64]
+FamilyKind = Literal["within", "across"]
 
 NOT_ESTIMABLE = "not estimable: the data hold no information on this combination"
+HOLM_INTERVAL = (
+    "the adjusted interval is Bonferroni's, as Holm's method has none; it can hold 0 where the"
+    " adjusted p-value is significant"
+)
 
 
 def marginal_means(
@@ -114,6 +117,7 @@ def contrasts(
     by: Names = None,
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
+    family: FamilyKind = "within",
     adjust: str | None = None,
     df: Method = "satterthwaite",
     level: float = 0.95,
@@ -130,9 +134,12 @@ def contrasts(
         'consecutive' (each level minus the one before), a matrix with one contrast in each row and
         one column for each mean, or a mapping from a label to such a row; a row may itself be a
         mapping from level to weight.
+    family
+        'within' takes the contrasts of each combination of `by` as a family of its own, 'across'
+        all contrasts of the table as one.
     adjust
-        'tukey', 'holm', 'bonferroni', 'fdr_bh' or 'none'; if not given, 'tukey' for pairwise
-        differences and 'holm' for all others.
+        'mvt' (single-step multivariate t, the default), 'tukey', 'holm', 'bonferroni', 'fdr_bh' or
+        'none'; see `multiplicity`.
 
     Returns
     -------
@@ -145,10 +152,10 @@ def contrasts(
     ------
     UsageError
         If a name, level or option is unknown, or 'tukey' is asked for contrasts that are not all
-        pairwise differences.
+        pairwise differences of one family.
     """
     families = compared_means(fit, factors, method=method, by=by, at=at, weights=weights)
-    table = _contrast_table(fit, families, method, adjust, df, level)
+    table = _contrast_table(fit, families, family, adjust, df, level)
     return _on_scale(fit, table, "contrast", type)
 
 
@@ -159,6 +166,7 @@ def slopes(
     by: Names = None,
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
+    adjust: str | None = None,
     df: Method = "satterthwaite",
     level: float = 0.95,
     type: ScaleType = "link",  # noqa: A002
@@ -174,13 +182,16 @@ def slopes(
         Name of a numeric predictor.
     by
         Predictors whose combinations get a slope each.
+    adjust
+        Method that adjusts for the number of slopes, as in `contrasts` but 'tukey'; if not given,
+        nothing is adjusted.
 
     Returns
     -------
     DataFrame
         Columns of `by`, then estimate, std_error, df, statistic, p_value, conf_low, conf_high,
-        note. Units are those of the formula's left side per unit of `variable`; the p-value is
-        that of a slope of zero, unadjusted.
+        note; with `adjust` also the adjusted columns of `contrasts`. Units are those of the
+        formula's left side per unit of `variable`; the p-value is that of a slope of zero.
 
     Raises
     ------
@@ -188,8 +199,12 @@ def slopes(
         If `variable` is no number or another name or option is unknown.
     """
     keys, matrix = slope_rows(fit, variable, by=by, at=at, weights=weights)
-    table = pd.concat([keys, _estimates(fit, matrix, df, level)], axis=1)
-    return _on_scale(fit, table, "slope", type)
+    table = (
+        _estimates(fit, matrix, df, level)
+        if adjust is None
+        else _adjusted(fit, matrix, None, adjust, df, level)
+    )
+    return _on_scale(fit, pd.concat([keys, table], axis=1), "slope", type)
 
 
 def slope_contrasts(
@@ -201,6 +216,7 @@ def slope_contrasts(
     within: Names = None,
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
+    family: FamilyKind = "within",
     adjust: str | None = None,
     df: Method = "satterthwaite",
     level: float = 0.95,
@@ -215,7 +231,9 @@ def slope_contrasts(
     method, adjust
         As in `contrasts`.
     within
-        Further predictors; each of their combinations is a family of comparisons of its own.
+        Further predictors; slopes are compared within each of their combinations.
+    family
+        As in `contrasts`, for the combinations of `within`.
 
     Returns
     -------
@@ -230,30 +248,32 @@ def slope_contrasts(
     families = compared_slopes(
         fit, variable, by, method=method, within=within, at=at, weights=weights
     )
-    table = _contrast_table(fit, families, method, adjust, df, level)
+    table = _contrast_table(fit, families, family, adjust, df, level)
     return _on_scale(fit, table, "slope_contrast", type)
 
 
 def _on_scale(fit: MixedFit, table: pd.DataFrame, kind: Kind, name: str) -> pd.DataFrame:
-    if check_scale_type(name) == "link":
-        return table
-    return fit.response_scale().converted(table, kind)
+    check_option("type", name, get_args(ScaleType))
+    return table if name == "link" else fit.response_scale().converted(table, kind)
 
 
 def _contrast_table(
     fit: MixedFit,
     families: Sequence[Family],
-    method: Comparison,
+    family: FamilyKind,
     adjust: str | None,
     df: Method,
     level: float,
 ) -> pd.DataFrame:
-    chosen = _adjustment(adjust, method)
-    tables = []
-    for family in families:
-        table = _estimates(fit, family.matrix, df, level)
-        table = _with_adjustment(table, chosen, level, n_means=family.n_means)
-        tables.append(pd.concat([family.keys, table], axis=1))
+    check_option("family", family, get_args(FamilyKind))
+    if family == "across" and len(families) > 1:
+        keys = pd.concat([one.keys for one in families], ignore_index=True)
+        matrix = np.concatenate([one.matrix for one in families])
+        families = [Family(keys=keys, matrix=matrix, n_means=None)]
+    tables = [
+        pd.concat([one.keys, _adjusted(fit, one.matrix, one.n_means, adjust, df, level)], axis=1)
+        for one in families
+    ]
     return pd.concat(tables, ignore_index=True)
 
 
@@ -281,26 +301,42 @@ def _estimates(fit: MixedFit, matrix: Floats, df: Method, level: float) -> pd.Da
     )
 
 
-def _with_adjustment(
-    table: pd.DataFrame, adjust: Adjustment, level: float, n_means: int
+def _adjusted(
+    fit: MixedFit,
+    matrix: Floats,
+    n_means: int | None,
+    adjust: str | None,
+    df: Method,
+    level: float,
 ) -> pd.DataFrame:
-    adjusted = adjust_p_values(table["statistic"], table["df"], method=adjust, n_means=n_means)
-    width = table["std_error"] * critical_values(
-        table["df"], level=level, method=adjust, n_means=n_means
+    """Estimate one family; `n_means` are compared in all pairs, or None where they are not."""
+    method = check_adjustment("mvt" if adjust is None else adjust)
+    if method == "tukey" and n_means is None:
+        raise UsageError(NO_TUKEY)
+    table = _estimates(fit, matrix, df, level)
+    if method == "tukey" and n_means is not None:
+        # The means of which a difference can be estimated.
+        pairs = np.array(list(combinations(range(n_means), 2)))
+        n_means = np.unique(pairs[table["estimate"].notna()]).size
+    made = adjust_family(
+        table["estimate"],
+        table["std_error"],
+        table["df"],
+        method=method,
+        level=level,
+        correlation=_correlation(fit, matrix, df) if method == "mvt" else None,
+        n_means=n_means,
     )
-    table.insert(list(table).index("p_value") + 1, "p_adjusted", adjusted)
-    position = list(table).index("note")
-    table.insert(position, "conf_low_adjusted", table["estimate"] - width)
-    table.insert(position + 1, "conf_high_adjusted", table["estimate"] + width)
-    table.insert(position + 2, "adjust", adjust)
-    return table
+    table.insert(list(table).index("p_value") + 1, "p_adjusted", made.pop("p_adjusted"))
+    note = table.pop("note")
+    if method == "holm" and made.notna().sum().max() > 1:
+        note = note.where(note != "", HOLM_INTERVAL)
+    return pd.concat([table, made], axis=1).assign(adjust=method, note=note)
 
 
-def _adjustment(adjust: str | None, method: Comparison) -> Adjustment:
-    pairwise = isinstance(method, str) and method == "pairwise"
-    if adjust is None:
-        return "tukey" if pairwise else "holm"
-    if adjust == "tukey" and not pairwise:
-        msg = "adjust='tukey' holds for all pairwise differences only; use 'holm' or 'bonferroni'"
-        raise UsageError(msg)
-    return check_adjustment(adjust)
+def _correlation(fit: MixedFit, matrix: Floats, df: Method) -> Floats:
+    """Correlation of the estimates, shape (k, k); NaN where one cannot be estimated."""
+    reduced, known = fit.fixed.reduce(matrix)
+    covariance = reduced @ adjusted_covariance(fit, df) @ reduced.T
+    size = np.where(known, np.sqrt(np.diag(covariance)), np.nan)
+    return np.asarray(covariance / np.outer(size, size), float)

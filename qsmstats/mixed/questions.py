@@ -67,6 +67,7 @@ class Questions:
         by: Names | None = None,
         at: Mapping[str, Any] | None = None,
         weights: Weights = "equal",
+        family: Literal["within", "across"] = "within",
         adjust: str | None = None,
         df: Method = "satterthwaite",
         level: float = 0.95,
@@ -82,6 +83,7 @@ class Questions:
             by=by,
             at=at,
             weights=weights,
+            family=family,
             adjust=adjust,
             df=df,
             level=level,
@@ -95,6 +97,7 @@ class Questions:
         by: Names | None = None,
         at: Mapping[str, Any] | None = None,
         weights: Weights = "equal",
+        adjust: str | None = None,
         df: Method = "satterthwaite",
         level: float = 0.95,
         type: ScaleType = "link",  # noqa: A002
@@ -103,7 +106,15 @@ class Questions:
         from qsmstats.mixed.marginal import slopes
 
         return slopes(
-            self._fit(), variable, by=by, at=at, weights=weights, df=df, level=level, type=type
+            self._fit(),
+            variable,
+            by=by,
+            at=at,
+            weights=weights,
+            adjust=adjust,
+            df=df,
+            level=level,
+            type=type,
         )
 
     def slope_contrasts(
@@ -115,6 +126,7 @@ class Questions:
         within: Names | None = None,
         at: Mapping[str, Any] | None = None,
         weights: Weights = "equal",
+        family: Literal["within", "across"] = "within",
         adjust: str | None = None,
         df: Method = "satterthwaite",
         level: float = 0.95,
@@ -131,6 +143,7 @@ class Questions:
             within=within,
             at=at,
             weights=weights,
+            family=family,
             adjust=adjust,
             df=df,
             level=level,

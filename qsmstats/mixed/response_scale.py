@@ -32,9 +32,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit
 
-from qsmstats.errors import UsageError
-
-__all__ = ["Kind", "ResponseScale", "ScaleType", "check_scale_type", "response_scale"]
+__all__ = ["Kind", "ResponseScale", "ScaleType", "response_scale"]
 
 Floats = NDArray[np.float64]
 Kind = Literal["mean", "contrast", "slope", "slope_contrast"]
@@ -154,18 +152,3 @@ def response_scale(expression: str, columns: Collection[object]) -> ResponseScal
     return ResponseScale(
         expression=expression, column=part[1], transform=call[1], divisor=float(part[2] or 1.0)
     )
-
-
-def check_scale_type(name: str) -> ScaleType:
-    """Return `name` if it is a scale of estimates.
-
-    Raises
-    ------
-    UsageError
-        If it is not.
-    """
-    if name == "response":
-        return "response"
-    if name == "link":
-        return "link"
-    raise UsageError(f"type={name!r} is unknown; it must be 'link' or 'response'")

@@ -112,7 +112,7 @@ def trajectories(
         counts=count_levels(used, outcome, types),
         slopes=with_units(slopes, fit, " per year"),
         slope_contrasts=with_units(slope_contrasts, fit, " per year"),
-        changes=with_units(changes, fit),
+        changes=with_units(changes.replace({"quantity": {"difference": "change"}}), fit),
         means=with_units(fit.marginal_means([types, "years"], at=times, **asked), fit),
         anova=fit.anova(df=settings.df),
         coefficients=fit.coefficients(df=settings.df, level=settings.level),

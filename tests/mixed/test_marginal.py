@@ -61,7 +61,7 @@ def test_means_and_pairs_equal_emmeans(name: str, key: str) -> None:
     assert list(map(str, means["level"])) == [_plain(level) for level in reference[factor]]
     same_estimates(means, reference, "emmean")
     same_interval(means, reference)
-    pairs = fit.contrasts(factor, df=df)
+    pairs = fit.contrasts(factor, df=df, adjust="tukey")
     tukey, none = columns(r["pairs_tukey"]), columns(r["pairs_none"])
     same_estimates(pairs, tukey, "estimate")
     np.testing.assert_allclose(pairs["statistic"], tukey["t.ratio"], rtol=1e-5, atol=1e-6)
@@ -85,7 +85,7 @@ def test_slopes_and_their_differences_equal_emtrends(name: str) -> None:
     assert slopes[by].tolist() == trends[by]
     same_estimates(slopes, trends, column)
     same_interval(slopes, trends)
-    pairs, reference = fit.slope_contrasts(variable, by), columns(r["pairs_tukey"])
+    pairs, reference = fit.slope_contrasts(variable, by, adjust="tukey"), columns(r["pairs_tukey"])
     same_estimates(pairs, reference, "estimate")
     np.testing.assert_allclose(pairs["p_adjusted"], reference["p.value"], rtol=1e-4, atol=PTUKEY)
 
@@ -103,7 +103,7 @@ def test_families_by_a_second_factor_equal_emmeans(df: str) -> None:
     means = fit.marginal_means("nitro", by="Variety", df=df)
     assert list(means)[:2] == ["Variety", "level"]
     same_estimates(means, r["means"], "emmean")
-    tukey = fit.contrasts("nitro", by="Variety", df=df)
+    tukey = fit.contrasts("nitro", by="Variety", df=df, adjust="tukey")
     same_estimates(tukey, r["tukey"], "estimate")
     same_interval(tukey, r["tukey"], "conf_low_adjusted", "conf_high_adjusted")
     np.testing.assert_allclose(tukey["p_adjusted"], r["tukey"]["p.value"], rtol=1e-4, atol=PTUKEY)
@@ -162,7 +162,7 @@ def test_nonlinear_covariates_are_differentiated_as_by_emtrends(df: str) -> None
         np.testing.assert_allclose(apart, 0, atol=2e-4)
         np.testing.assert_allclose(table["std_error"], se, rtol=1e-4)
         np.testing.assert_allclose(table["df"], theirs["df"], rtol=1e-4)
-    pairs = fit.slope_contrasts("age", "Sex", df=df)
+    pairs = fit.slope_contrasts("age", "Sex", df=df, adjust="tukey")
     np.testing.assert_allclose(pairs["estimate"], r["pairs"]["estimate"], rtol=2e-4)
     np.testing.assert_allclose(pairs["p_adjusted"], r["pairs"]["p.value"], rtol=2e-3)
 
@@ -222,7 +222,7 @@ def test_own_contrasts_by_matrix_mapping_and_level_weights_agree() -> None:
     pd.testing.assert_frame_equal(
         by_matrix.drop(columns="contrast"), by_mapping.drop(columns="contrast")
     )
-    assert set(by_matrix["adjust"]) == {"holm"}
+    assert set(by_matrix["adjust"]) == {"mvt"}
     means = fit.marginal_means("Machine")["estimate"].to_numpy()
     np.testing.assert_allclose(by_matrix["estimate"], np.array(rows) @ means)
 

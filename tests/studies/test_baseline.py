@@ -62,7 +62,7 @@ def test_hedges_g_divides_by_the_total_spread(answer):
 def test_lesions_without_a_type_are_counted(lesions):
     holes = lesions.copy()
     holes.loc[holes.index[:1], "lesion_type"] = None
-    assert baseline_differences(holes).notes == ("1 lesions without a type were left out.",)
+    assert baseline_differences(holes).notes == ("1 lesion without a type was left out.",)
 
 
 def test_a_later_session_is_no_baseline(lesions):
@@ -70,7 +70,7 @@ def test_a_later_session_is_no_baseline(lesions):
     answer = baseline_differences(missed)
     assert answer.fit.info.n_groups == {"participant_id": 23}
     assert answer.notes == (
-        "1 participants without a lesion measured at the first session were left out.",
+        "1 participant without a lesion measured at the first session was left out.",
     )
 
 

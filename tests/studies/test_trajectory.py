@@ -32,11 +32,12 @@ def test_two_year_changes_are_twice_the_slopes(answer):
 
 
 def test_tests_of_slopes_are_adjusted_over_types(answer):
-    p = answer.slopes["p_value"].to_numpy()
-    order = np.argsort(p)
-    holm = np.empty(5)
-    holm[order] = np.minimum(1, np.maximum.accumulate(p[order] * [5, 4, 3, 2, 1]))
-    np.testing.assert_allclose(answer.slopes["p_adjusted"], holm, rtol=1e-10)
+    for table in (answer.slopes, answer.changes):
+        p, adjusted = table["p_value"], table["p_adjusted"]
+        assert np.all((adjusted > p) & (adjusted <= np.minimum(1, 5 * p)))
+        excluded = table["conf_low_adjusted"] * table["conf_high_adjusted"] > 0
+        np.testing.assert_array_equal(excluded, adjusted < 0.05)
+        assert excluded.nunique() == 2
 
 
 def test_patients_seen_once_are_left_out_and_counted(lesions, answer):
@@ -54,7 +55,7 @@ def test_a_lesion_keeps_the_type_of_its_first_session(lesions):
     changed.loc[second, "lesion_type"] = kinds[(kinds.index(old) + 1) % 5]
     changed.attrs["matches"] = "80 same, 2 merged"  # as `tidy_lesions` leaves it
     answer = trajectories(changed)
-    assert "1 lesions changed type; they keep that of their first session." in answer.notes
+    assert "Lesions that changed type and keep that of their first session: 1." in answer.notes
     assert "from session to session: 80 same, 2 merged; matching.tsv" in "".join(answer.notes)
     np.testing.assert_allclose(
         answer.slopes["estimate"], trajectories(lesions).slopes["estimate"], rtol=1e-12

@@ -20,6 +20,7 @@ ADJUSTMENTS = {
     "bonferroni": "adjusted by Bonferroni's method",
     "fdr_bh": "adjusted to control the false discovery rate (Benjamini and Hochberg 1995)",
     "holm": "adjusted by Holm's method (Holm 1979)",
+    "mvt": "adjusted by the single-step multivariate t method (Hothorn, Bretz and Westfall 2008)",
     "none": "not adjusted for multiple testing",
     "tukey": "adjusted by Tukey's method where all pairs are compared",
 }

@@ -77,10 +77,9 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
 
 def _table(context: Context, name: str, caption: str, outcome: str) -> TableBlock | None:
     rows = context.results.rows(f"trajectory/{name}", outcome)
-    quantity = "change" if name == "changes" and not no_effect(rows) else quantity_of(rows)
     titles = {
         "contrast": "pair",
-        "estimate": ", ".join(filter(None, [quantity, unit_of(rows)])),
+        "estimate": ", ".join(filter(None, [quantity_of(rows), unit_of(rows)])),
     }
     # The caption says which years are compared; the statistic is the ratio of two columns.
     without = ("contrast", "statistic") if name == "changes" else ("statistic",)
