@@ -14,6 +14,7 @@ MEANS = {
     "mwf_percent": (6.2, 6.6, 4.8, 4.6, 3.9),
     "ndi": (0.52, 0.55, 0.43, 0.41, 0.38),
 }
+UNITS = {"susceptibility_ppb": "ppb", "mwf_percent": "percent", "ndi": "fraction"}
 SPREADS = {"susceptibility_ppb": 5.0, "mwf_percent": 1.3, "ndi": 0.07}
 SLOPES = {
     "susceptibility_ppb": (0.0, 0.1, -0.4, 0.2, 0.5),
@@ -83,6 +84,8 @@ def contrasts(values, error):
         "contrast",
     )
     table["p_adjusted"] = np.minimum(1, table["p_value"] * len(pairs))
+    table["conf_low_adjusted"] = table["estimate"] - 2.9 * error
+    table["conf_high_adjusted"] = table["estimate"] + 2.9 * error
     table["adjust"] = "holm"
     table["hedges_g"] = table["estimate"] / (error * 10)
     return table
@@ -109,13 +112,24 @@ def write(table, path):
     table.to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.10g")
 
 
-def stacked(make):
+def stacked(make, quantity=None, per=""):
     parts = []
     for outcome in MEANS:
         table = make(outcome)
+        if quantity:
+            table = table.assign(quantity=quantity, unit=UNITS[outcome] + per, null=0.0)
         table.insert(0, "outcome", outcome)
         parts.append(table)
     return pd.concat(parts, ignore_index=True)
+
+
+def rows_used(outcome, patients=30, *, followed=False):
+    """The rows of a model as residuals.tsv has them, without what only the model checks need."""
+    tidy = lesions(patients)
+    later = tidy.loc[tidy["years"] > 0, "participant_id"]
+    rows = tidy[tidy["participant_id"].isin(later) if followed else tidy["years"] == 0]
+    names = ["participant_id", "session_id", "lesion_id", "years"]
+    return rows[names].assign(level=rows["lesion_type"], value=rows[outcome])
 
 
 def write_baseline(out):
@@ -123,8 +137,11 @@ def write_baseline(out):
         return SPREADS[outcome] / 9
 
     folder = out / "baseline"
-    write(stacked(lambda name: estimates(TYPES, MEANS[name], error(name))), folder / "means.tsv")
-    write(stacked(lambda name: contrasts(MEANS[name], error(name))), folder / "contrasts.tsv")
+    means = stacked(lambda name: estimates(TYPES, MEANS[name], error(name)), "mean")
+    write(means.drop(columns="null"), folder / "means.tsv")
+    pairs = stacked(lambda name: contrasts(MEANS[name], error(name)), "difference")
+    write(pairs, folder / "contrasts.tsv")
+    write(stacked(rows_used), folder / "residuals.tsv")
     write(
         stacked(lambda name: record(f"{name} ~ lesion_type + (1 | participant_id)")),
         folder / "models.tsv",
@@ -152,13 +169,17 @@ def write_trajectory(out):
         return pd.concat(parts)
 
     write(
-        stacked(lambda name: estimates(TYPES, SLOPES[name], error(name), "lesion_type")),
+        stacked(
+            lambda name: estimates(TYPES, SLOPES[name], error(name), "lesion_type"),
+            "change",
+            " per year",
+        ),
         folder / "slopes.tsv",
     )
-    write(
-        stacked(lambda name: contrasts(SLOPES[name], error(name))), folder / "slope_contrasts.tsv"
-    )
-    write(stacked(means), folder / "means.tsv")
+    pairs = stacked(lambda name: contrasts(SLOPES[name], error(name)), "difference", " per year")
+    write(pairs, folder / "slope_contrasts.tsv")
+    write(stacked(means, "mean"), folder / "means.tsv")
+    write(stacked(lambda name: rows_used(name, followed=True)), folder / "residuals.tsv")
     write(
         stacked(lambda name: record(f"{name} ~ lesion_type * years", singular=name == "ndi")),
         folder / "models.tsv",
@@ -229,20 +250,13 @@ def write_raters(out):
 
 
 def write_checks(out, patients):
-    tidy = lesions(patients)
     random = np.random.default_rng(2)
 
     def residuals(outcome):
-        rows = tidy[tidy["years"] == 0]
-        middle = rows.groupby("lesion_type")[outcome].transform("mean")
-        fitted = middle + random.normal(0, SPREADS[outcome] / 3, len(rows))
-        return pd.DataFrame(
-            {
-                "level": rows["lesion_type"],
-                "fitted": fitted,
-                "residual": rows[outcome] - middle,
-            }
-        )
+        table = rows_used(outcome, patients)
+        middle = table.groupby("level")["value"].transform("mean")
+        noise = random.normal(0, SPREADS[outcome] / 3, len(table))
+        return table.assign(fitted=middle + noise, residual=table["value"] - middle)
 
     def effects(outcome):
         names = [f"sub-{patient + 1:03d}" for patient in range(patients)]
@@ -267,14 +281,17 @@ def write_cohort(out):
     groups = load_schema("participants").column("group").levels
     flow = pd.DataFrame(
         [
-            ("enrolled", 42, 57, 640, "participants.tsv"),
-            ("imaged", 42, 57, 640, "at least one session"),
-            ("images read", 41, 56, 630, "1 sessions failed"),
-            ("controls", 12, 12, 0, ""),
-            ("patients", 29, 44, 630, ""),
-            ("followed", 15, 30, 410, "patients with two sessions or more"),
+            ("enrolled", 42, 57, 450, 640, "participants.tsv"),
+            ("imaged", 42, 57, 450, 640, "at least one session"),
+            ("images read", 41, 56, 445, 630, "1 sessions failed"),
+            ("controls", 12, 12, 0, 0, ""),
+            ("patients", 29, 44, 445, 630, ""),
+            ("followed", 15, 30, 220, 410, "patients with two sessions or more"),
         ],
-        columns=["stage", "n_participants", "n_sessions", "n_lesions", "note"],
+        columns=[
+            *("stage", "n_participants", "n_sessions"),
+            *("n_lesions", "n_lesion_observations", "note"),
+        ],
     )
     write(flow, out / "cohort" / "flow.tsv")
     table = pd.DataFrame(

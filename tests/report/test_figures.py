@@ -281,6 +281,8 @@ def test_a_pair_has_its_cell_in_the_row_of_its_first_and_the_column_of_its_secon
             ],
             "estimate": [10.884, -8.43, -19.31],
             "std_error": [0.35, 0.15, 0.37],
+            "conf_low": [10.2, -8.7, -20.1],
+            "conf_high": [11.6, -8.1, 0.3],
             "p_value": [1e-9, 1e-9, 0.2],
             "p_adjusted": [1e-9, 0.01, 0.6],
         }

@@ -22,7 +22,6 @@ COUNTS = {
     "n_participants": "participant",
     "n_sessions": "session",
     "n_lesions": "lesion",
-    "n_lesion_observations": "lesion observation",
 }
 MODELS = {
     "baseline": "Lesions of the baseline models",
@@ -56,7 +55,7 @@ def flow_steps(stages: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     stages
-        Columns stage, n_participants, n_sessions, n_lesions, n_lesion_observations.
+        Columns stage, n_participants, n_sessions, n_lesions.
     """
     chain = stages[stages["stage"] != BESIDE].reset_index(drop=True)
     controls = stages.loc[stages["stage"] == BESIDE, "n_participants"]
@@ -108,7 +107,7 @@ def _diagram(context: Context) -> list[FigureBlock]:
         narrow_height=narrow,
         caption="Flow of participants, sessions and lesions.",
         reading="Each box is what is left of the one above; boxes at the side left there. A lesion"
-        " seen in two sessions is two observations.",
+        " seen in two sessions is one lesion here, and two observations in the table.",
         alt=f"Flow diagram. {spoken}.",
     )
     return [block]
