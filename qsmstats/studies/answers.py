@@ -29,6 +29,7 @@ from qsmstats.writing import written_whole
 
 if TYPE_CHECKING:
     from qsmstats.mixed.model import MixedFit
+    from qsmstats.mixed.response_scale import Kind
 
 __all__ = [
     "ModelAnswer",
@@ -251,19 +252,24 @@ def with_units(table: pd.DataFrame, fit: MixedFit, per: str = "") -> pd.DataFram
     return table.assign(unit=unit + per)
 
 
-def scale_sentence(fit: MixedFit) -> str:
-    """Return what the estimates of a transformed outcome are, for a methods section, or nothing."""
+def scale_sentence(fit: MixedFit, kinds: Sequence[Kind]) -> str:
+    """Return what the estimates of a transformed outcome are, for a methods section, or nothing.
+
+    Parameters
+    ----------
+    fit
+        The model.
+    kinds
+        What was estimated.
+    """
     scale = fit.response_scale()
     if scale.expression == scale.column:
         return ""
     if not scale.transform:
         return f" Estimates are on the scale of {scale.expression}."
-    quantity = scale.quantity
-    return (
-        f" {scale.column} was analysed as {scale.expression}: means are {quantity('mean')}s;"
-        f" contrasts are {quantity('contrast')}s and slopes {quantity('slope')}s"
-        + (f" of {scale.expression}." if scale.transform == "sqrt" else ".")
-    )
+    said = "; ".join(f"{kind}s are {scale.quantity(kind)}s" for kind in kinds)
+    rest = f" of {scale.expression}" if scale.transform == "sqrt" else ""
+    return f" {scale.column} was analysed as {scale.expression}: {said}{rest}."
 
 
 def hedges_g(contrasts: pd.DataFrame, fit: MixedFit, counts: pd.Series) -> pd.DataFrame:

@@ -172,6 +172,6 @@ def _differences(
         models=fit_record(fit),
         residuals=model_residuals(fit, rows, factor, outcome),
         random_effects=fit.random_effects(),
-        methods=fit.methods_text(df=df) + scale_sentence(fit),
+        methods=fit.methods_text(df=df) + scale_sentence(fit, ("mean", "contrast")),
         notes=notes + missing,
     )

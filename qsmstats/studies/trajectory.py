@@ -19,6 +19,7 @@ import pandas as pd
 
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.model import MixedFit
+from qsmstats.mixed.response_scale import Kind
 from qsmstats.settings import Adjustment, ModelSettings
 from qsmstats.studies.answers import (
     ModelAnswer,
@@ -39,6 +40,7 @@ __all__ = ["Trajectories", "fit_trajectory", "trajectories"]
 
 DEFAULTS = ModelSettings()
 HORIZON_YEARS = 2.0
+ESTIMATED: tuple[Kind, ...] = ("mean", "contrast", "slope")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,7 +122,8 @@ def trajectories(
         models=fit_record(fit),
         residuals=model_residuals(fit, typed, types, outcome),
         random_effects=fit.random_effects(),
-        methods=fit.methods_text(df=settings.df) + scale_sentence(fit),
+        methods=fit.methods_text(df=settings.df)
+        + scale_sentence(fit, ("mean", "contrast", "slope")),
         notes=_notes(lesions, followed, typed, used) + missing,
     )
 

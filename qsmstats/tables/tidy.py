@@ -173,8 +173,8 @@ def tissue_table(
         data_schemas/tissue.schema.json: controls' white matter, the reference; NAWM; the lesion
         types). Controls have one row per session, patients one for their NAWM and one per lesion;
         what only a lesion has is missing in the others. `attrs["n_participants"]` counts all
-        participants, `attrs["n_lesion_free"]` the patients without a lesion: NAWM is defined by
-        its distance from lesions, so that they have no row.
+        participants, `attrs["n_lesion_free"]` the patients without a lesion and so without NAWM,
+        which is defined by its distance from lesions; they have no row.
 
     Raises
     ------
@@ -196,11 +196,12 @@ def tissue_table(
     for column in lesions.columns[lesions.dtypes == "category"]:
         # Concatenation turns a category into text where one part lacks it.
         table[column] = table[column].astype(lesions[column].dtype)
-    with_lesions = tables.participants["participant_id"].isin(tables.lesions["participant_id"])
+    people = tables.participants["participant_id"]
+    known = people.isin(tables.lesions["participant_id"]) | people.isin(table["participant_id"])
     table.attrs = {
         **lesions.attrs,
-        "n_participants": len(tables.participants),
-        "n_lesion_free": int((~is_control & ~with_lesions).sum()),
+        "n_participants": len(people),
+        "n_lesion_free": int((~is_control & ~known).sum()),
     }
     return table
 

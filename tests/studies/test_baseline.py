@@ -259,7 +259,7 @@ def test_differences_of_a_logarithm_are_ratios(lesions, of_logarithms):
     np.testing.assert_allclose(row["hedges_g"], expected, rtol=1e-12)
     assert answer.methods.endswith(
         "mwf_percent was analysed as log(mwf_percent): means are geometric means; contrasts are"
-        " ratios and slopes relative changes."
+        " ratios."
     )
 
 

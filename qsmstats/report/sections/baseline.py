@@ -47,8 +47,8 @@ QUESTIONS = {
 
 
 CAPTIONS = {
-    "baseline": "Differences between the lesion types' marginal means of",
-    "tissue": "Differences between white matter and lesion types in the marginal means of",
+    "baseline": "Contrasts of the lesion types' marginal means of",
+    "tissue": "Contrasts of white matter and lesion types: marginal means of",
 }
 
 

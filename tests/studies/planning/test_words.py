@@ -98,3 +98,16 @@ def test_the_methods_text_says_what_was_planned(fit):
     assert "weighted sum: 0.5 isointense, 0.5 hypointense" in other
     assert "a mean per lesion type and arm before treatment" in other
     assert "stated numbers of lesions" in other
+
+
+def test_a_plan_of_a_logarithm_says_what_its_numbers_mean(mixed, lesions):
+    formula = (
+        "log10(mwf_percent) ~ lesion_type * years"
+        " + (1 + years | participant_id) + (1 | participant_id:lesion_id)"
+    )
+    fit = MixedModel(formula).fit(lesions[lesions["participant_id"] < "sub-014"])
+    # 10 ** 0.01 - 1 = 0.0233.
+    assert notes(mixed, fit).startswith(
+        "Means, slopes, effects and variances are on the scale of log10(mwf_percent), where 0.01"
+        " per year is a relative change of 2.3 % per year."
+    )
