@@ -105,16 +105,17 @@ def _turned(contrasts: pd.DataFrame) -> pd.DataFrame:
         [contrast_levels(str(name)) for name in rows["contrast"]], index=rows.index
     )
     upright = rows["estimate"] > null
-    back = (lambda values: 1 / values) if null else (lambda values: -values)
+    turned = rows[["estimate", "conf_low", "conf_high"]]
+    turned = 1 / turned if null else -turned
     size = rows["estimate"] ** 2 if null else 1.0  # of the derivative of 1 / x
     return pd.DataFrame(
         {
             "high": levels[0].where(upright, levels[1]),
             "low": levels[1].where(upright, levels[0]),
-            "estimate": rows["estimate"].where(upright, back(rows["estimate"])),
+            "estimate": rows["estimate"].where(upright, turned["estimate"]),
             "std_error": rows["std_error"].where(upright, rows["std_error"] / size),
-            "conf_low": rows["conf_low"].where(upright, back(rows["conf_high"])),
-            "conf_high": rows["conf_high"].where(upright, back(rows["conf_low"])),
+            "conf_low": rows["conf_low"].where(upright, turned["conf_high"]),
+            "conf_high": rows["conf_high"].where(upright, turned["conf_low"]),
             "p": rows["p"],
         }
     )

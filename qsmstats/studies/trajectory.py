@@ -19,7 +19,6 @@ import pandas as pd
 
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.model import MixedFit
-from qsmstats.mixed.response_scale import Kind
 from qsmstats.settings import Adjustment, ModelSettings
 from qsmstats.studies.answers import (
     ModelAnswer,
@@ -40,7 +39,6 @@ __all__ = ["Trajectories", "fit_trajectory", "trajectories"]
 
 DEFAULTS = ModelSettings()
 HORIZON_YEARS = 2.0
-ESTIMATED: tuple[Kind, ...] = ("mean", "contrast", "slope")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

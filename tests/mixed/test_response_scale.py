@@ -177,5 +177,5 @@ def test_what_cannot_be_undone_keeps_the_scale_of_the_model_and_says_so(rows, re
 def test_the_scale_of_the_model_is_the_default(rows):
     fit = fitted(rows, "log(y)")
     pd.testing.assert_frame_equal(fit.contrasts("group"), fit.contrasts("group", type="link"))
-    with pytest.raises(UsageError, match='type must be "link" or "response", not .odds.'):
+    with pytest.raises(UsageError, match=r'type must be "link" or "response", not .odds.'):
         fit.contrasts("group", type="odds")

@@ -82,8 +82,7 @@ def _table(context: Context, name: str, caption: str, outcome: str) -> TableBloc
         "estimate": ", ".join(filter(None, [quantity_of(rows), unit_of(rows)])),
     }
     # The caption says which years are compared; the statistic is the ratio of two columns.
-    without = ("contrast", "statistic") if name == "changes" else ("statistic",)
-    without += ABOUT
+    without = ("statistic", *ABOUT, *(["contrast"] if name == "changes" else []))
     return context.display(
         f"trajectory/{name}", caption, outcome=outcome, without=without, titles=titles
     )
