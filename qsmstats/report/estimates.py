@@ -45,9 +45,9 @@ def _first(table: pd.DataFrame, column: str, default: object) -> object:
     return table[column].iloc[0] if column in table and len(table) else default
 
 
-def with_scale(table: pd.DataFrame, of: str = "") -> str:
-    """Return a title with its unit: "difference in MWF (%)"; `of` is the map."""
-    label = " in ".join(filter(None, [quantity_of(table), of]))
+def with_scale(table: pd.DataFrame, of: str) -> str:
+    """Return a title with its unit: "difference in MWF (%)", "ratio of MWF"; `of` is the map."""
+    label = (" of " if no_effect(table) else " in ").join([quantity_of(table), of])
     unit = unit_of(table)
     return f"{label} ({unit})" if unit else label
 

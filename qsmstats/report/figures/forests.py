@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
 from qsmstats.report.names import figure_name
 from qsmstats.report.style import INK, is_narrow
@@ -16,6 +16,8 @@ __all__ = ["forest", "forest_height"]
 
 # Where the words of a row stand above its interval in narrow figures, in rows.
 ABOVE = 0.36
+# Ratios that span more than this have ticks at powers of ten and between.
+WIDE_RATIO = 3.0
 ROW_INCHES, NARROW_ROW_INCHES = 0.27, 0.42
 
 
@@ -49,10 +51,7 @@ def forest(
     """
     rows = len(frame)
     if reference == 1.0:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)))
-        axes.xaxis.set_major_formatter("{x:g}")
-        axes.xaxis.set_minor_formatter(NullFormatter())
+        _logarithmic(frame, axes)
     if reference is not None:
         axes.axvline(reference, color="#777777", linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
     for position, (_, row) in zip(range(rows - 1, -1, -1), frame.iterrows(), strict=True):
@@ -66,6 +65,15 @@ def forest(
     else:
         _write_beside(frame, axes, column_title)
     return axes
+
+
+def _logarithmic(frame: pd.DataFrame, axes: Axes) -> None:
+    axes.set_xscale("log")
+    wide = frame["conf_high"].max() > WIDE_RATIO * frame["conf_low"].min()
+    ticks = LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)) if wide else MaxNLocator(5)
+    axes.xaxis.set_major_locator(ticks)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _name(label: str, letters: int = 44) -> str:
