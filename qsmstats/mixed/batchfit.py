@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.linalg import solve_triangular
 
-from qsmstats.errors import UsageError
 from qsmstats.mixed.components import component_values, components_of
 from qsmstats.mixed.covariance import lower_triangle
 from qsmstats.mixed.inference import METHODS, Method
+from qsmstats.mixed.options import check_option
 
 if TYPE_CHECKING:
     from qsmstats.mixed.batch import OutcomeDesign
@@ -202,9 +202,7 @@ class BatchFit:
         """
         from qsmstats.mixed.hypotheses import named_contrasts
 
-        if df not in METHODS:
-            msg = f"df={df!r} is none of {', '.join(METHODS)}; use one of them"
-            raise UsageError(msg)
+        check_option("df", df, METHODS)
         labels, rows = (
             (list(self.terms), np.eye(len(self.terms)))
             if contrasts is None

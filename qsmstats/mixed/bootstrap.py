@@ -36,6 +36,7 @@ from qsmstats.mixed.clusters import Clusters, Resampled, clusters_of, fit_lists,
 from qsmstats.mixed.components import components
 from qsmstats.mixed.intervals import IntervalKind, check_interval
 from qsmstats.mixed.jobs import Progress, run_tasks
+from qsmstats.mixed.options import check_option
 from qsmstats.mixed.refit import design_of_fit, start_of
 from qsmstats.mixed.resample import Drawn, check_number, drawn, reused, seed_of
 from qsmstats.mixed.statistic import Statistic, as_numbers, of_clusters, of_outcomes
@@ -220,9 +221,7 @@ def bootstrap(
 
 
 def _check_kind(kind: str, strata: str | None) -> None:
-    if kind not in get_args(BootstrapKind):
-        msg = f"kind={kind!r} is unknown; use one of {', '.join(get_args(BootstrapKind))}"
-        raise UsageError(msg)
+    check_option("kind", kind, get_args(BootstrapKind))
     if strata is not None and kind != "cluster":
         msg = f"strata={strata!r} are for kind='cluster'; kind='{kind}' keeps all groups"
         raise UsageError(msg)

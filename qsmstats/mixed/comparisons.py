@@ -158,8 +158,8 @@ def _pairs(method: str, k: int) -> list[tuple[int, int]]:
     if method == "consecutive":
         return [(level, level - 1) for level in range(1, k)]
     msg = (
-        f"method={method!r} is unknown; use 'pairwise', 'reference', 'consecutive', a matrix "
-        "or a mapping from label to weights"
+        'method must be "pairwise", "reference", "consecutive", a matrix or a mapping from label '
+        f"to weights, not {method!r}"
     )
     raise UsageError(msg)
 

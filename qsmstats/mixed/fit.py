@@ -213,7 +213,8 @@ class MixedFit(Questions):
         Returns
         -------
         DataFrame
-            term, num_df, den_df, statistic, p_value.
+            term, num_df, den_df, statistic, p_value. NaN where no F distribution has Kenward and
+            Roger's moments, which happens only with about two denominator df or fewer.
         """
         from qsmstats.mixed.hypotheses import term_hypotheses
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from qsmstats.errors import UsageError
 from qsmstats.mixed.design import DesignTerm
+from qsmstats.mixed.options import check_option
 from qsmstats.mixed.terms import evaluate
 
 if TYPE_CHECKING:
@@ -44,8 +45,7 @@ def term_hypotheses(fit: MixedFit, kind: int) -> dict[str, Matrix]:
     UsageError
         If `kind` is none of 1, 2, 3.
     """
-    if kind not in (1, 2, 3):
-        raise UsageError(f"type={kind!r} is none of 1, 2, 3; use one of them")
+    check_option("type", kind, (1, 2, 3))
     terms = fit.fixed.terms
     columns = {term.label: _kept_columns(fit, term) for term in terms}
     tested = [term for term in terms if term.label != "Intercept"]

@@ -19,6 +19,7 @@ from scipy.linalg import solve_triangular
 from qsmstats.errors import UsageError
 from qsmstats.mixed.kenward_roger import KenwardRoger
 from qsmstats.mixed.moments import Moments, wald_statistic
+from qsmstats.mixed.options import check_option
 from qsmstats.mixed.satterthwaite import Satterthwaite
 
 __all__ = [
@@ -193,16 +194,15 @@ class _Approximation(Protocol):
 
 
 def _approximation(moments: Moments, df: str) -> _Approximation:
+    check_option("df", df, METHODS)
     if df == "satterthwaite":
         return Satterthwaite(moments)
     if df == "kenward-roger":
         return KenwardRoger(moments)
     if df == "normal":
         return _Fixed(moments, np.inf)
-    if df == "residual":
-        total = float(moments.stratum_sizes.sum())
-        return _Fixed(moments, total - len(moments.basis))
-    raise UsageError(f"df={df!r} is none of {', '.join(METHODS)}; use one of them")
+    total = float(moments.stratum_sizes.sum())
+    return _Fixed(moments, total - len(moments.basis))
 
 
 class _Fixed:

@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from qsmstats.errors import UsageError
 from qsmstats.mixed.assembly import assemble, lay_out
 from qsmstats.mixed.covariance import lower_triangle
 from qsmstats.mixed.estimate import Engine, Solution, build_engine, solve
@@ -30,6 +29,7 @@ from qsmstats.mixed.fit import (
 )
 from qsmstats.mixed.formula import parse_formula
 from qsmstats.mixed.layout import Problem
+from qsmstats.mixed.options import check_option
 from qsmstats.mixed.terms import CONTRASTS
 
 if TYPE_CHECKING:
@@ -70,11 +70,7 @@ class MixedModel:
     def __post_init__(self) -> None:
         parse_formula(self.formula)
         for column, kind in self.contrasts.items():
-            if kind not in CONTRASTS:
-                raise UsageError(
-                    f"contrasts of '{column}' are '{kind}', which is none of "
-                    f"{', '.join(CONTRASTS)}; use one of them"
-                )
+            check_option(f"contrasts of '{column}'", kind, list(CONTRASTS))
 
     def fit(
         self,
@@ -117,7 +113,7 @@ class MixedModel:
         weights: str | Sequence[str] | None = None,
     ) -> Engine:
         """Return the criterion of the model for data, for profiles and resampling; see `fit`."""
-        _check_method(method)
+        check_option("method", method, get_args(Likelihood))
         names = [weights] if isinstance(weights, str) else list(weights or ())
         problem = assemble(parse_formula(self.formula), data, self.contrasts, names)
         return build_engine(problem, reml=method == "reml")
@@ -150,15 +146,10 @@ class MixedModel:
         """
         from qsmstats.mixed.batch import design_of
 
-        _check_method(method)
+        check_option("method", method, get_args(Likelihood))
         names = [weights] if isinstance(weights, str) else list(weights or ())
         layout = lay_out(parse_formula(self.formula), data, self.contrasts, names)
         return design_of(self, method, layout)
-
-
-def _check_method(method: str) -> None:
-    if method not in ("reml", "ml"):
-        raise UsageError(f"method={method!r} is none of reml, ml; use one of them")
 
 
 def join(model: MixedModel, method: Likelihood, engine: Engine, solution: Solution) -> MixedFit:

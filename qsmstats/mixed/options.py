@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from qsmstats.errors import UsageError
 
 __all__ = ["check_option"]
@@ -17,8 +19,8 @@ def check_option(name: str, value: object, allowed: Sequence[object]) -> None:
     UsageError
         Such as ``method must be "reml" or "ml", not 'mle'``.
     """
-    # `in` would ask a list or array for its truth.
-    if any(type(value) is type(one) and value == one for one in allowed):
+    # `in` would ask an array for its truth.
+    if isinstance(value, str | int | np.integer | None) and value in allowed:
         return
     said = [f'"{one}"' if isinstance(one, str) else str(one) for one in allowed]
     choice = " or ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)

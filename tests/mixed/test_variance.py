@@ -143,5 +143,5 @@ def test_shares_add_up_and_are_the_correlation_of_two_rows() -> None:
 
 
 def test_unknown_interval_is_refused() -> None:
-    with pytest.raises(UsageError, match="'delta', 'profile' or None"):
+    with pytest.raises(UsageError, match='must be "delta", "profile" or None'):
         fitted("rail_ri").variance_table(interval="wald")
