@@ -10,6 +10,7 @@ from functools import cache
 from qsmstats.schemas import load_schema, map_schemas
 
 __all__ = [
+    "capitalised",
     "comma_unit",
     "contrast_title",
     "figure_name",
@@ -96,17 +97,22 @@ def _short(full: str) -> str:
 
 
 def figure_name(text: str, letters: int = 28, lines: int = 2) -> str:
-    """Return a name as figures show it: in lines of so many letters, shortened where it is longer.
+    r"""Return a name as figures show it: wrapped, and shortened where it is too long.
 
     The tables hold every name whole.
 
     Examples
     --------
     >>> figure_name("lesion with a rim of iron-laden microglia", letters=16)
-    'lesion with a\\nrim of iron-…'
+    'lesion with a\nrim of iron-…'
     """
     shown = textwrap.fill(text, letters, max_lines=lines, placeholder="…")
     return shown or "(empty)"
+
+
+def capitalised(text: str) -> str:
+    """Return a text with a capital first letter; its other letters stay, as those of MWF."""
+    return text[:1].upper() + text[1:]
 
 
 def contrast_title(contrast: str) -> str:

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from qsmstats.report.names import (
+    capitalised,
     contrast_title,
     lesion_types,
     outcome_short,
@@ -210,7 +211,7 @@ def accuracy_sentences(rows: pd.DataFrame, ci: str) -> list[str]:
         rates = part[part["measure"].isin(["sensitivity", "specificity"])]
         said = [_rate(row, ci) for _, row in rates.iterrows()]
         if said:
-            sentences.append(f"{title(str(name)).capitalize()}: {'; '.join(said)}.")
+            sentences.append(f"{capitalised(title(str(name)))}: {'; '.join(said)}.")
     return sentences
 
 

@@ -210,5 +210,7 @@ def test_styles_have_the_width_of_a_column_and_pdf_comes_on_request(small):
 
 
 def test_an_unknown_style_is_named(bare):
-    with pytest.raises(UsageError, match="'wide' is not available; use one of screen, single, onehalf, double"):
+    with pytest.raises(
+        UsageError, match="'wide' is not available; use one of screen, single, onehalf, double"
+    ):
         write_report(bare, bare, style="wide")

@@ -99,7 +99,14 @@ def _write_above(frame: pd.DataFrame, axes: Axes) -> None:
     axes.locator_params(axis="x", nbins=4)
     axes.set_ylim(-0.5, len(frame) - 0.2)
     for position, (_, row) in zip(range(len(frame) - 1, -1, -1), frame.iterrows(), strict=True):
-        _text(_name(row["label"], 24), axes, (0.0, position + ABOVE), va="center", ha="left", halo=True)
+        _text(
+            _name(row["label"], 24),
+            axes,
+            (0.0, position + ABOVE),
+            va="center",
+            ha="left",
+            halo=True,
+        )
         text = row.get("brief", row["text"])
         if isinstance(text, str):
             _text(text, axes, (1.0, position + ABOVE), va="center", ha="right", halo=True)

@@ -9,7 +9,13 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, TableBlock
-from qsmstats.report.names import in_words, outcome_title, outcome_words, present_levels
+from qsmstats.report.names import (
+    capitalised,
+    in_words,
+    outcome_title,
+    outcome_words,
+    present_levels,
+)
 from qsmstats.report.numbers import counted
 from qsmstats.report.plates import Plates
 from qsmstats.report.results import Results
@@ -49,7 +55,13 @@ class Context:
     @property
     def name(self) -> str:
         """Name of the study."""
-        return str(self.results.provenance().get("study", "Study without a name"))
+        unnamed = "Anonymous report" if self.anonymous else "Study without a name"
+        return str(self.results.provenance().get("study", unnamed))
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether the page names nobody and no file, and shows no image."""
+        return self.results.anonymous
 
     @property
     def level(self) -> float:
@@ -93,12 +105,14 @@ class Context:
     ) -> TableBlock | None:
         """Return a table of results for the page; None where it has no rows.
 
+        Rows of single participants are not shown on an anonymous page.
+
         `keep` chooses among its rows, and `notes_below` writes their notes below the table; the
         other arguments are those of `tables.display`.
         """
         rows = self.results.rows(name, outcome)
         shown = rows if keep is None or rows.empty else keep(rows)
-        if shown.empty:
+        if shown.empty or (self.anonymous and "participant_id" in shown):
             return None
         gone = len(rows) - len(shown)
         left = [f"{counted(gone, 'further row')} in the file."] if gone else []
@@ -140,7 +154,7 @@ def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
 
 def _notes_of(rows: pd.DataFrame) -> list[str]:
     found = rows["note"].dropna().unique().tolist() if "note" in rows else []
-    return [f"{in_words(str(text)).capitalize()}." for text in found if text]
+    return [f"{capitalised(in_words(str(text)))}." for text in found if text]
 
 
 def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> list[str]:

@@ -49,6 +49,8 @@ def section(context: Context) -> Section:
 def _mosaic(context: Context) -> list[Block]:
     study = context.study
     lesions = first_sessions(context.results.rows("tidy"))
+    if context.anonymous:
+        return [Notice(text="An anonymous report shows no images.", warning=False)]
     if study is None or not study.maps:
         text = "The study's images are not at hand; no lesions are shown."
         return [Notice(text=text, warning=False)]
@@ -59,7 +61,9 @@ def _mosaic(context: Context) -> list[Block]:
     try:
         tiles = [cut_tile(study, row, study.maps) for _, row in chosen.iterrows()]
     except ImageError as error:
-        text = f"The lesion mosaic is left out: {error}"
+        # Where the study lies on this machine is nothing for its readers.
+        reason = str(error).replace(f"{study.folder}/", "")
+        text = f"The lesion mosaic is left out: {reason}"
         return [Notice(text=text)]
     return [_mosaic_plate(context, study, chosen, tiles)]
 
@@ -120,7 +124,7 @@ def _viewer(context: Context) -> list[Block]:
     study = context.study
     lesions = exemplary_participant(first_sessions(context.results.rows("tidy")))
     library = packed_niivue()
-    if study is None or lesions.empty or not library:
+    if context.anonymous or study is None or lesions.empty or not library:
         return []
     spec = next((spec for spec in study.maps if spec.name == TOLD_BY), study.maps[0])
     try:

@@ -153,7 +153,9 @@ def failures(context: Context) -> Section:
         blocks.append(Paragraph(text="Every participant's images and tables were read."))
     else:
         blocks.append(
-            Notice(text=f"{counted(len(table), 'input')} failed; their sessions are missing above.")
+            Notice(
+                text=f"{counted(len(table), 'input')} failed; the sessions are not in the analyses."
+            )
         )
         shown = context.display("failures", "What failed, and why")
         blocks += [shown] if shown else []
