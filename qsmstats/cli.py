@@ -177,7 +177,7 @@ def _add_anonymous(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--anonymous",
         action="store_true",
-        help="write a report.html without identifiers, paths and images; other files hold them still",
+        help="write a report.html without identifiers, paths and images (other files contain them)",
     )
 
 

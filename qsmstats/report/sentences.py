@@ -83,9 +83,7 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
     clauses.append(_largest(pairs, outcome, ci))
     open_pairs = [_pair(str(pair)) for pair in contrasts.loc[~told, "contrast"]]
     if len(open_pairs) > MOST_PAIRS:
-        clauses.append(
-            f"{len(open_pairs)} of {len(contrasts)} differences cannot be told from zero"
-        )
+        clauses.append(f"{len(open_pairs)} of {len(contrasts)} differences were not significant")
     elif open_pairs:
         clauses.append(f"no difference was shown for {listed(open_pairs)}")
     return f"{name} is {'; '.join(clauses)}."

@@ -6,7 +6,10 @@ from qsmstats.report.names import comma_unit, in_words, method_title, outcome_pl
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("types no class claims (hypointense_rim)", "types no class claims (hypointense rim)"),
+        (
+            "Types not mapped to any class (hypointense_rim)",
+            "Types not mapped to any class (hypointense rim)",
+        ),
         ("rim_contrast_ppb for chronic_inactive", "rim contrast for chronic inactive"),
         ("mwf_percent of 88 of 1148 lesions", "MWF of 88 of 1,148 lesions"),
         # What the schemas do not know, years and names of files stay as they are.

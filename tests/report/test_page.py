@@ -68,8 +68,8 @@ def small(tmp_path):
 
 def test_the_sections_stand_in_the_order_of_reporting(outline):
     assert outline.headings == [
-        "What was asked",
-        "The answers",
+        "Questions",
+        "Main results",
         "Study flow",
         "Participants",
         "Lesions by type",
@@ -78,7 +78,7 @@ def test_the_sections_stand_in_the_order_of_reporting(outline):
         "Accuracy against histology",
         "Agreement between raters",
         "Model checks",
-        "Limits",
+        "Limitations",
         "Methods, ready for a paper",
         "Provenance",
         "Failures and warnings",
@@ -140,7 +140,7 @@ def test_a_run_that_got_nowhere_is_told_in_words(bare):
     page = write_report(bare / "no-study", bare).read_text(encoding="utf-8")
     outline = Outline(page)
     assert len(outline.headings) == 14
-    assert "This run does not answer this question" in page
+    assert "Not analysed in this run." in page
     assert "No model was fitted in this run." in page
     assert "failures.tsv is absent from this run." in page
     assert "<svg" not in page

@@ -24,7 +24,7 @@ from qsmstats.report.names import (
     with_unit,
 )
 from qsmstats.report.numbers import decimals_of_errors, fixed, interval, p_value
-from qsmstats.report.sections.context import Context, model_details, notes
+from qsmstats.report.sections.context import Context, marker_key, model_details, notes
 from qsmstats.report.style import is_narrow
 
 __all__ = ["section"]
@@ -48,7 +48,7 @@ def section(context: Context) -> Section:
         outcomes = context.outcomes(folder)
         if not outcomes:
             reasons = _reasons(context, folder)
-            text = f"{heading}: this run holds no such comparison. {reasons}".strip()
+            text = f"{heading}: not analysed in this run. {reasons}".strip()
             blocks.append(Notice(text=text, warning=False))
             continue
         for outcome in outcomes:
@@ -126,14 +126,13 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         paint,
         height=1.0 + 0.72 * len(levels),
         narrow_height=1.6 + 1.25 * len(levels),
-        caption=f"{outcome_title(outcome)} of every lesion at the first session, by type, with the"
-        " adjusted differences of all pairs.",
-        reading="Each dot is one lesion; the cloud above is the density of the dots, the thick bar"
-        " spans the quartiles with the median in white, and the black diamond is the model's mean"
-        f" at average covariates with its {context.ci}. The dots are not independent:"
-        " they are nested in participants. A cell is the model's difference, the type of its row"
-        " minus the type of its column, above its adjusted p; tinted cells have an adjusted p"
-        f" below {1 - context.level:.2g}.",
+        caption=f"{outcome_title(outcome)} of every lesion at the first session, by type, with"
+        " the estimated differences between all pairs.",
+        reading="Each dot is one lesion; the curve above shows their density, the thick bar the"
+        " interquartile range with the median in white, and the black diamond the marginal mean at"
+        f" average covariates with its {context.ci}. Lesions are nested in participants and not"
+        " independent. Each cell gives the estimated difference, row minus column, above its"
+        f" adjusted p; shaded cells: adjusted p < {1 - context.level:.2g}.",
         alt=f"Rainclouds of {outcome_short(outcome)} by lesion type. Model means:"
         f" {_spoken(means, outcome)}.",
     )
@@ -189,9 +188,8 @@ def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         height=wide,
         narrow_height=narrow,
         caption=f"{CAPTIONS[folder]} {outcome_words(outcome)}.",
-        reading="A row right of the dashed line: the first of the pair is higher. The lines are"
-        f" unadjusted {context.ci}; a filled marker has an adjusted p below"
-        f" {1 - context.level:.2g}, a hollow one has not.",
+        reading="Estimates to the right of the dashed line: the first of the pair is higher. Lines"
+        f" are unadjusted {context.ci}. {marker_key(context)}",
         alt=f"Forest of pairwise differences: {spoken}.",
     )
     return [block]

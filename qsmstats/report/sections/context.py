@@ -24,11 +24,11 @@ from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study
 
-__all__ = ["Context", "fit_warnings", "model_details", "notes"]
+__all__ = ["Context", "fit_warnings", "marker_key", "model_details", "notes"]
 
 SINGULAR = (
-    "the fit is singular: a variance or correlation of the random effects is at its limit, so that"
-    " the data cannot tell all of them apart."
+    "the fit is singular: a variance or correlation of the random effects is estimated at the"
+    " boundary of its range."
 )
 # Titles of columns that say what a fit was and how it ended.
 RECORD_TITLES = {"n_obs": "observations", "n_groups": "groups", "gradient_norm": "gradient"}
@@ -139,7 +139,7 @@ def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
         "anova": f"Type III tests of the terms: {what}",
         "coefficients": f"Fixed effects: {what}",
         "variances": f"Variance components: {what}",
-        "models": f"What was fitted, and how the fit ended: {what}",
+        "models": f"Model specification and convergence: {what}",
     }
     tables = [
         context.display(f"{folder}/{name}", caption, outcome=outcome, titles=RECORD_TITLES)
@@ -148,13 +148,19 @@ def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     blocks = tuple(
         turned(table) if len(table.rows) == 1 else table for table in tables if table is not None
     )
-    summary = f"The model of {outcome_words(outcome)} in full: tests, coefficients, variances, fit"
+    summary = f"Full model of {outcome_words(outcome)}: tests, coefficients, variances, convergence"
     return [Details(summary=summary, blocks=blocks)] if blocks else []
 
 
 def _notes_of(rows: pd.DataFrame) -> list[str]:
     found = rows["note"].dropna().unique().tolist() if "note" in rows else []
     return [f"{capitalised(in_words(str(text)))}." for text in found if text]
+
+
+def marker_key(context: Context) -> str:
+    """Return the sentence on what filled and hollow markers of a forest mean."""
+    alpha = f"{1 - context.level:.2g}"
+    return f"Filled: adjusted p < {alpha}; hollow: adjusted p ≥ {alpha}."
 
 
 def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> list[str]:
@@ -165,7 +171,7 @@ def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> l
         messages = row.get("messages")
         said = messages if isinstance(messages, str) else ""
         if not _true(row.get("converged", True)):
-            sentences.append(f"{name}: the fit did not converge; its numbers must not be used.")
+            sentences.append(f"{name}: the fit did not converge; its estimates must not be used.")
         if _true(row.get("singular", False)) and "singular" not in said:
             sentences.append(f"{name}: {SINGULAR}")
         if said:

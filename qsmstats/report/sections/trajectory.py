@@ -20,7 +20,7 @@ from qsmstats.report.names import (
     with_unit,
 )
 from qsmstats.report.numbers import decimals_of_errors, interval, p_value, signed
-from qsmstats.report.sections.context import Context, model_details, notes
+from qsmstats.report.sections.context import Context, marker_key, model_details, notes
 from qsmstats.report.style import colour, is_narrow, marker
 
 __all__ = ["section"]
@@ -35,8 +35,8 @@ def section(context: Context) -> Section:
     if not outcomes:
         blocks.append(
             Notice(
-                text="This run says nothing of change over time: it takes participants with two"
-                " sessions or more.",
+                text="Change over time was not analysed: it requires participants with two or more"
+                " sessions.",
                 warning=False,
             )
         )
@@ -133,10 +133,10 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
         height=0.5 + 2.0 * -(-cells // wide),
         narrow_height=0.5 + 1.9 * -(-cells // slim),
         caption=f"{outcome_title(outcome)} over time, by the type at the first session.",
-        reading="Each faint line is one lesion seen at two sessions or more; the black line is the"
-        f" model's mean with its {context.ci} (shaded), its ends marked as the type is everywhere"
-        f" on this page.{' The last panel holds the means of all types.' if together else ''} The"
-        " frame leaves out the most extreme 0.4 % of the values.",
+        reading="Each thin line is one lesion seen at two sessions or more; the black line is the"
+        f" marginal mean with its {context.ci} (shaded), with the marker of the type at its ends."
+        f"{' The last panel shows the means of all types.' if together else ''} The vertical axis"
+        " omits the most extreme 0.4 % of the values.",
         alt=f"Trajectories of {outcome_short(outcome)} in {len(levels)} panels, one per type.",
     )
     return [block]
@@ -188,9 +188,8 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
         height=wide,
         narrow_height=narrow,
         caption=f"Change of {outcome_words(outcome)} per year, by type.",
-        reading="Right of the dashed line the map's value rises. An interval that crosses the line"
-        " is compatible with no change; a filled marker has an adjusted p below"
-        f" {1 - context.level:.2g}, a hollow one has not.",
+        reading="Estimates to the right of the dashed line: the map value increases. An interval"
+        f" that includes zero is compatible with no change. {marker_key(context)}",
         alt=f"Forest of changes per year: {spoken}.",
     )
     return [block]
