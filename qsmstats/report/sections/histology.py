@@ -152,7 +152,7 @@ def _intervals(context: Context) -> list[FigureBlock]:
             mine = rows[(rows["class_"] == name) & (rows["measure"] == measure)]
             forest(_method_rows(mine), axes, reference=None)
             named = short_title(str(name)) if narrow else title(str(name))
-            axes.set_title(f"{figure_name(named)}: {measure}", loc="left")
+            axes.set_title(f"{figure_name(named, lines=1)}: {measure}", loc="left")
             axes.set_xlim(-0.02, 1.02)
             axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
             axes.tick_params(labelleft=narrow or measure == RATES[0])
