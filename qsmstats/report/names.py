@@ -103,11 +103,14 @@ def figure_name(text: str, letters: int = 28, lines: int = 2) -> str:
 
     Examples
     --------
-    >>> figure_name("lesion with a rim of iron-laden microglia", letters=16)
-    'lesion with a\nrim of iron-…'
+    >>> figure_name("lesion with a rim of microglia and iron", letters=16)
+    'lesion with a\nrim of microgli…'
     """
-    shown = textwrap.fill(text, letters, max_lines=lines, placeholder="…")
-    return shown or "(empty)"
+    wrapped = textwrap.wrap(text, letters, break_on_hyphens=False)
+    if len(wrapped) > lines:
+        rest = " ".join(wrapped[lines - 1 :])
+        wrapped[lines - 1 :] = [f"{rest[: letters - 1].rstrip()}…"]
+    return "\n".join(wrapped) or "(empty)"
 
 
 def capitalised(text: str) -> str:

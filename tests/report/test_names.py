@@ -1,6 +1,14 @@
 import pytest
 
-from qsmstats.report.names import comma_unit, in_words, method_title, outcome_plain, with_unit
+from qsmstats.report.names import (
+    capitalised,
+    comma_unit,
+    figure_name,
+    in_words,
+    method_title,
+    outcome_plain,
+    with_unit,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,3 +37,17 @@ def test_units_stand_once_and_in_one_pair_of_parentheses():
 def test_a_method_without_a_name_is_its_identifier_in_words():
     assert method_title("wilson") == "Wilson"
     assert method_title("some_new_method") == "some new method"
+
+
+def test_names_in_figures_are_wrapped_and_shortened():
+    assert figure_name("paramagnetic rim (PRL)") == "paramagnetic rim (PRL)"
+    assert figure_name("a name that\nhas lines", 30) == "a name that has lines"
+    lines = figure_name("x" * 100, letters=10, lines=3).split("\n")
+    assert [len(line) for line in lines] == [10, 10, 10]
+    assert lines[-1].endswith("…")
+    assert figure_name("  ") == "(empty)"
+
+
+def test_a_capital_letter_changes_no_abbreviation():
+    assert capitalised("wilson's interval of MWF") == "Wilson's interval of MWF"
+    assert capitalised("") == ""
