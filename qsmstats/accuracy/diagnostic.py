@@ -158,7 +158,7 @@ def diagnostic_accuracy(
         What a missing, or indeterminate, reading counts as: "exclude", "worst" (index and
         reference disagree) or "best". Measures of all classes together always exclude.
     unmapped
-        Level -> "exclude" or "negative", for levels of either column that no class claims.
+        Level -> "exclude" or "negative", for levels of either column not mapped to any class.
     indeterminate_levels
         Levels of the index test that were read without a result.
     prevalences

@@ -3,7 +3,7 @@
 Here the levels of the index test are sent to the classes of the reference standard, what
 cannot be paired is named, and the policies for it are applied:
 
-- a level that no class claims is "exclude" or "negative" by the caller's word (`unmapped`);
+- a level not mapped to any class is "exclude" or "negative" by the caller's word (`unmapped`);
 - a missing or indeterminate value is excluded, or counted as the worst case (the two readings
   disagree) or the best case (they agree). A lesion with neither reading is always excluded.
 
@@ -215,7 +215,7 @@ def pair_classes(
     cluster
         Column of the cluster (brain, participant), or None for independent lesions.
     unmapped
-        Level -> "exclude" or "negative", for levels of either column that no class claims.
+        Level -> "exclude" or "negative", for levels of either column not mapped to any class.
     indeterminate_levels
         Levels of the index test that were read without a result; named here, a level's entry
         in `unmapped` holds for the reference standard alone.

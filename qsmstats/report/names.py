@@ -10,6 +10,7 @@ from functools import cache
 from qsmstats.schemas import load_schema, map_schemas
 
 __all__ = [
+    "capitalised",
     "comma_unit",
     "contrast_levels",
     "contrast_title",
@@ -98,17 +99,25 @@ def _short(full: str) -> str:
 
 
 def figure_name(text: str, letters: int = 28, lines: int = 2) -> str:
-    """Return a name as figures show it: in lines of so many letters, shortened where it is longer.
+    r"""Return a name as figures show it: wrapped, and shortened where it is too long.
 
     The tables hold every name whole.
 
     Examples
     --------
-    >>> figure_name("lesion with a rim of iron-laden microglia", letters=16)
-    'lesion with a\\nrim of iron-…'
+    >>> figure_name("lesion with a rim of microglia and iron", letters=16)
+    'lesion with a\nrim of microgli…'
     """
-    shown = textwrap.fill(text, letters, max_lines=lines, placeholder="…")
-    return shown or "(empty)"
+    wrapped = textwrap.wrap(text, letters, break_on_hyphens=False)
+    if len(wrapped) > lines:
+        rest = " ".join(wrapped[lines - 1 :])
+        wrapped[lines - 1 :] = [f"{rest[: letters - 1].rstrip()}…"]
+    return "\n".join(wrapped) or "(empty)"
+
+
+def capitalised(text: str) -> str:
+    """Return a text with a capital first letter; its other letters stay, as those of MWF."""
+    return text[:1].upper() + text[1:]
 
 
 def contrast_levels(contrast: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from qsmstats.report.estimates import ci_name, is_told, no_effect, quantity_of, shown, unit_of
 from qsmstats.report.names import (
+    capitalised,
     contrast_levels,
     contrast_title,
     lesion_types,
@@ -85,8 +86,7 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
     open_pairs = [_pair(str(pair)) for pair in contrasts.loc[~told, "contrast"]]
     if len(open_pairs) > MOST_PAIRS:
         clauses.append(
-            f"{len(open_pairs)} of {len(contrasts)} {quantity_of(contrasts)}s cannot be told from"
-            f" {no_effect(contrasts):g}"
+            f"{len(open_pairs)} of {len(contrasts)} {quantity_of(contrasts)}s were not significant"
         )
     elif open_pairs:
         clauses.append(f"no difference was shown for {listed(open_pairs)}")
@@ -209,7 +209,7 @@ def accuracy_sentences(rows: pd.DataFrame, ci: str) -> list[str]:
         rates = part[part["measure"].isin(["sensitivity", "specificity"])]
         said = [_rate(row, ci) for _, row in rates.iterrows()]
         if said:
-            sentences.append(f"{title(str(name)).capitalize()}: {'; '.join(said)}.")
+            sentences.append(f"{capitalised(title(str(name)))}: {'; '.join(said)}.")
     return sentences
 
 

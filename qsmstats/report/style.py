@@ -185,7 +185,7 @@ def _markup(root: ElementTree.Element) -> str:
 
 def _lean(root: ElementTree.Element) -> None:
     """Write the same drawing with fewer letters: it is a third of the page's size."""
-    for part in [*root.findall(f"{{{_SVG}}}metadata")]:
+    for part in root.findall(f"{{{_SVG}}}metadata"):
         root.remove(part)
     values = [(name, value) for part in root.iter() for name, value in part.items()]
     # Most groups carry a name that nothing refers to, and texts a rotation by nothing.
@@ -199,18 +199,23 @@ def _lean(root: ElementTree.Element) -> None:
     if font:
         root.set("font-family", font.removeprefix("font-family: ").removesuffix("; "))
     for part in root.iter():
-        if part.get("id") not in {None, *used}:
-            del part.attrib["id"]
-        if part.get("transform", "").startswith(("rotate(-0 ", "rotate(0 ")):
-            del part.attrib["transform"]
-        if font and "style" in part.attrib:
-            part.set("style", part.attrib["style"].replace(font, ""))
-        # A hundredth of a point is finer than any screen or printer.
-        for name in _LENGTHS & part.attrib.keys():
-            part.set(name, " ".join(_LONG.sub(_rounded, part.attrib[name]).split()))
+        _shorten(part, used, font)
         if len(part):
             part.text = "\n"
         part.tail = "\n"
+
+
+def _shorten(part: ElementTree.Element, used: set[str], font: str) -> None:
+    """Drop what an element need not say, and write its lengths with few digits."""
+    if part.get("id") not in {None, *used}:
+        del part.attrib["id"]
+    if re.match(r"rotate\(-?0 ", part.get("transform", "")):
+        del part.attrib["transform"]
+    if font and "style" in part.attrib:
+        part.set("style", part.attrib["style"].replace(font, ""))
+    # A hundredth of a point is finer than any screen or printer.
+    for name in _LENGTHS & part.attrib.keys():
+        part.set(name, " ".join(_LONG.sub(_rounded, part.attrib[name]).split()))
 
 
 def _rounded(length: re.Match[str]) -> str:

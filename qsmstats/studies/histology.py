@@ -166,7 +166,7 @@ def pair_lesions(histology: pd.DataFrame, settings: HistologySettings) -> Pairs:
 
 
 def unclaimed_types(settings: HistologySettings) -> list[str]:
-    """Return the levels of the index test that no class claims."""
+    """Return the levels of the index test that are not mapped to any class."""
     claimed = {name for names in settings.mapping.values() for name in names}
     levels = load_schema("lesions").column("lesion_type").levels
     return [name for name in levels if name not in claimed]
@@ -223,7 +223,7 @@ def _notes(settings: HistologySettings, pairs: Pairs, features: FeatureAccuracy)
         )
     if settings.unmapped == "negative" and unclaimed_types(settings):
         names = ", ".join(unclaimed_types(settings))
-        notes.append(f"Lesions whose type no class claims ({names}) count as negative readings.")
+        notes.append(f"Types not mapped to any class ({names}) count as negative readings.")
     return (*notes, *_feature_notes(features))
 
 
@@ -238,7 +238,7 @@ def _feature_notes(features: FeatureAccuracy) -> list[str]:
         )
     if (cutoffs["resampled"] == "lesions").any():
         notes.append(
-            "Brains are too few to be resampled: the optimism of the best cut-offs comes from"
-            " resampling lesions, and is too small where the lesions of one brain are alike."
+            "Too few brains to resample: the optimism of the best cut-offs comes from resampling"
+            " lesions, and is too small where the lesions of one brain are alike."
         )
     return notes

@@ -33,7 +33,7 @@ class RaterAgreement:
         One row per coefficient and category; columns as `qsmstats.agreement` gives them.
     disagreements
         Lesions on which raters differ, with what each said.
-    unlike_consensus
+    differs_from_consensus
         Lesions whose type in lesions.tsv is not the consensus of the ratings.
     methods
         What was done, for a methods section.
@@ -43,7 +43,7 @@ class RaterAgreement:
 
     agreement: pd.DataFrame
     disagreements: pd.DataFrame
-    unlike_consensus: pd.DataFrame
+    differs_from_consensus: pd.DataFrame
     methods: str
     notes: tuple[str, ...]
 
@@ -89,17 +89,17 @@ def rater_agreement(
     decided = consensus(
         ratings, adjudicator=settings.adjudicator if adjudicated else None, categories=types
     )
-    unlike = _unlike_consensus(decided.labels, lesions)
+    unlike = _differs_from_consensus(decided.labels, lesions)
     return RaterAgreement(
         agreement=agreement(raters, categories=types, level=level),
         disagreements=decided.disagreements,
-        unlike_consensus=unlike,
+        differs_from_consensus=unlike,
         methods=_methods(names, adjudicated=adjudicated),
         notes=_notes(decided.labels, decided.disagreements, unlike),
     )
 
 
-def _unlike_consensus(labels: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
+def _differs_from_consensus(labels: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
     on_file = lesions[[*UNIT, "lesion_type"]].astype("object")
     decided = labels.rename(columns={"lesion_type": "consensus"})
     joined = decided.merge(on_file, on=UNIT, how="inner", validate="one_to_one")

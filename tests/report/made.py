@@ -338,3 +338,75 @@ def write_results(out, patients=30):
     }
     (out / "provenance.json").write_text(json.dumps(provenance))
     return out
+
+
+LONG = "a name that goes on and on " * 20
+# What stands for each name of a made-up study: code for browser, templates, style sheets and
+# formulas, letters that matplotlib's font lacks, and lengths that no figure has room for.
+HOSTILE = {
+    "sub-001": '"><img src=x onerror="window.hit=1">',
+    "sub-002": "<script>window.hit=2</script>",
+    "ses-01": "$\\alpha$",
+    "ses-02": "{{ 7 * 7 }}{% raw %}",
+    "L01": "javascript:window.hit=3",
+    "L02": "' onmouseover='window.hit=4",
+    "hyperintense": '<b id="x" href="#y" style="font-family: z; ">$\\frac{$',
+    "hypointense_rim": "100 %s {x} 5$",
+    "paramagnetic_rim": "</text></svg><svg onload=window.hit=5>",
+    "brain-A": "<svg onload=hit=6>",
+    "brain-B": "$\\alpha$ 007",
+    "brain-C": LONG.strip(),
+    "rater-1": "</script><script>window.hit=7</script>",
+    "rater-2": "\N{RIGHT-TO-LEFT OVERRIDE}\N{HEBREW LETTER SHIN}\N{HEBREW LETTER LAMED}",
+    "chronic_active": "\u75c5\u5909 \N{GRINNING FACE} <i>MRI</i>",
+    "chronic_inactive": "bell \a and $",
+    "remyelinated": LONG.upper().strip(),
+}
+HOSTILE_TEXTS = {
+    "study": "</title></style><script>window.hit=8</script> { } \\22 %",
+    "command": "qsmstats run '<img src=x onerror=window.hit=9>' OUT",
+    "version": "</td><td onclick=window.hit=10>",
+    "input": "images/<iframe src=javascript:parent.hit=11>.nii.gz",
+    "formula": "ndi ~ C(site, Treatment('<u>'))",
+    "message": "<object data=javascript:window.hit=12>",
+    "note": "Left out: <details open ontoggle=window.hit=13>",
+    "reason": "<!-- --><embed src=x> & &lt;",
+    "file": "a/'\"<b>.nii.gz",
+    "methods": "Lesions <math><script>window.hit=14</script></math> were $x$.",
+    "term": "C(site)[T.<a href=javascript:window.hit=15>x</a>]",
+    "column": "<th>my_column</th>",
+}
+
+
+def write_hostile(out):
+    """Write a folder of one map whose every name and sentence is from `HOSTILE`."""
+    said = HOSTILE_TEXTS
+    write_results(out, patients=8)
+    for path in out.glob("**/*.tsv"):
+        table = pd.read_csv(path, sep="\t", dtype="str", keep_default_na=False)
+        if "ndi" in set(table.get("outcome", ())):
+            table = table[table["outcome"] == "ndi"]
+        for plain, hostile in HOSTILE.items():
+            table = table.apply(lambda cells: cells.str.replace(plain, hostile, regex=False))  # noqa: B023
+        if "formula" in table:
+            table = table.assign(formula=said["formula"], messages=said["message"])
+        if "note" in table and path.parent.name == "baseline":
+            table = table.assign(note=said["note"])
+        write(table, path)
+    coefficients = estimates(["Intercept", said["term"]], [1.0, 2.0], 0.5, "term")
+    write(coefficients.assign(outcome="ndi"), out / "baseline" / "coefficients.tsv")
+    people, visits = list(HOSTILE.values())[:2], list(HOSTILE.values())[2:4]
+    failed = {"participant_id": people, "session_id": visits, "file": said["file"]}
+    write(pd.DataFrame({**failed, "reason": said["reason"]}), out / "failures.tsv")
+    census = pd.DataFrame({"lesion_type": [HOSTILE["paramagnetic_rim"]], said["column"]: [3]})
+    write(census, out / "cohort" / "lesions.tsv")
+    (out / "baseline" / "methods.txt").write_text(said["methods"])
+    provenance = {
+        "study": said["study"],
+        "command": said["command"],
+        "versions": {"numpy": said["version"]},
+        "models": {"baseline": said["formula"]},
+        "inputs": {said["input"]: "0a1b"},
+    }
+    (out / "provenance.json").write_text(json.dumps(provenance))
+    return out

@@ -22,7 +22,7 @@ def test_the_flow_says_who_left_after_each_step():
         "followed\n2 participants, 4 sessions, 30 lesions",
     ]
     assert list(steps["aside"]) == [
-        "left out\n1 participant, 1 session",
+        "excluded\n1 participant, 1 session",
         "controls\n4 participants",
         "not followed\n3 participants, 3 sessions",
         "",

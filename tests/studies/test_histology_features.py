@@ -106,5 +106,5 @@ def test_a_column_without_a_value_is_no_feature(histology):
 
 def test_few_brains_are_said_to_understate_the_optimism(answer):
     assert set(answer.cutoffs["resampled"]) == {"lesions"}
-    assert any("too few to be resampled" in note for note in answer.notes)
+    assert any("Too few brains to resample" in note for note in answer.notes)
     assert "bootstrap of lesions" in answer.methods

@@ -92,7 +92,8 @@ def cluster_shares(frame: pd.DataFrame, axes: Axes) -> Axes:
         size = 12 + 6 * row["denominator"]
         # A dot at 0 or 100 % is drawn whole, over the frame.
         axes.scatter([share], [height], s=size, color=INK, alpha=0.55, clip_on=False)
-        text = f"{figure_name(row['cluster'], 20, lines=1)}: {count(row['numerator'])}/{count(row['denominator'])}"
+        name = figure_name(row["cluster"], 20, lines=1)
+        text = f"{name}: {count(row['numerator'])}/{count(row['denominator'])}"
         axes.text(
             1.04, height, text, transform=axes.get_yaxis_transform(), va="center", size="small"
         )

@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from qsmstats.report.estimates import is_told, shown
+from qsmstats.report.estimates import shown
 from qsmstats.report.names import contrast_levels, figure_name, short_title
 from qsmstats.report.numbers import decimals_of_errors, fixed, p_value
 from qsmstats.report.style import colour, marker
@@ -46,7 +46,7 @@ def pair_triangle(
     levels
         The levels in order.
     alpha
-        Adjusted p below which a cell is tinted, as `estimates.is_told` has it.
+        Adjusted p below which a cell is tinted.
     name_rows
         Whether the rows are named, where no clouds stand beside them.
 
@@ -56,14 +56,12 @@ def pair_triangle(
     """
     place = {level: number for number, level in enumerate(levels)}
     decimals = decimals_of_errors(contrasts["std_error"])
-    rows = shown(contrasts).assign(told=is_told(contrasts, alpha))
-    for name, estimate, p, told in rows[["contrast", "estimate", "p", "told"]].itertuples(
-        index=False, name=None
-    ):
+    rows = shown(contrasts)
+    for name, estimate, p in zip(rows["contrast"], rows["estimate"], rows["p"], strict=True):
         row, column = contrast_levels(str(name))
         if row in place and column in place:
             centre = place[column], len(levels) - 1 - place[row]
-            _cell(axes, centre, fixed(estimate, decimals), p_value(p), told=told)
+            _cell(axes, centre, fixed(estimate, decimals), p_value(p), told=bool(p < alpha))
     _heads(axes, levels)
     if name_rows:
         heights = range(len(levels) - 1, 0, -1)

@@ -10,7 +10,6 @@ from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
 from qsmstats.report.estimates import (
     ABOUT,
     ci_name,
-    is_told,
     no_effect,
     on_own_scale,
     quantity_of,
@@ -35,7 +34,7 @@ from qsmstats.report.names import (
     with_unit,
 )
 from qsmstats.report.numbers import decimals_of_errors, fixed, interval, p_value
-from qsmstats.report.sections.context import Context, model_details, notes
+from qsmstats.report.sections.context import Context, marker_key, model_details, notes
 from qsmstats.report.style import is_narrow
 
 __all__ = ["section"]
@@ -59,7 +58,7 @@ def section(context: Context) -> Section:
         outcomes = context.outcomes(folder)
         if not outcomes:
             reasons = _reasons(context, folder)
-            text = f"{heading}: this run holds no such comparison. {reasons}".strip()
+            text = f"{heading}: not analysed in this run. {reasons}".strip()
             blocks.append(Notice(text=text, warning=False))
             continue
         for outcome in outcomes:
@@ -148,18 +147,18 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         height=1.0 + 0.72 * len(levels),
         narrow_height=1.6 + 1.25 * len(levels),
         caption=f"{outcome_title(outcome)} of every lesion of the model at the first session, by"
-        f" type, with the {quantity_of(contrasts)}s of all pairs.",
-        reading="Each dot is one lesion; the cloud above is the density of the dots, the thick bar"
-        " spans the quartiles with the median in white"
+        f" type, with the estimated {quantity_of(contrasts)}s of all pairs.",
+        reading="Each dot is one lesion; the curve above shows their density, the thick bar the"
+        " interquartile range with the median in white"
         + (
-            f", and the black diamond is the model's {quantity_of(means)} at average covariates"
+            f", and the black diamond the marginal {quantity_of(means)} at average covariates"
             f" with its {context.ci}."
             if own
-            else f". The model's means are on another scale ({unit_of(means)}) and not drawn."
+            else f". Marginal means are on another scale ({unit_of(means)}) and not drawn."
         )
-        + " The dots are not independent: they are nested in participants. A cell is the model's"
-        f" {quantity_of(contrasts)} of the type of its row to the type of its column, above its"
-        f" adjusted p; tinted cells have an adjusted p below {1 - context.level:.2g}.",
+        + " Lesions are nested in participants and not independent. Each cell gives the estimated"
+        f" {quantity_of(contrasts)}, {_row_to_column(contrasts)}, above its adjusted p; shaded"
+        f" cells: adjusted p < {1 - context.level:.2g}.",
         alt=f"Rainclouds of {outcome_short(outcome)} by lesion type. Model means:"
         f" {_spoken(means)}.",
     )
@@ -215,9 +214,8 @@ def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         height=wide,
         narrow_height=narrow,
         caption=f"{CAPTIONS[folder]} {outcome_words(outcome)}.",
-        reading="A row right of the dashed line: the first of the pair is higher. The lines are"
-        f" {ci}s; filled markers: adjusted p < {1 - context.level:.2g}; hollow markers: adjusted"
-        f" p ≥ {1 - context.level:.2g}.",
+        reading="Estimates to the right of the dashed line: the first of the pair is higher. Lines"
+        f" are {ci}. {marker_key(context)}",
         alt=f"Forest of pairwise differences: {spoken}.",
     )
     return [block]
@@ -248,7 +246,7 @@ def forest_rows(contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:
             "estimate": rows["estimate"],
             "conf_low": rows["conf_low"],
             "conf_high": rows["conf_high"],
-            "filled": is_told(contrasts, alpha),
+            "filled": rows["p"] < alpha,
             "text": [f"{text}, {p_value(p)}" for text, p in zip(numbers, rows["p"], strict=True)],
             "brief": numbers,
         }

@@ -47,7 +47,7 @@ def section(context: Context) -> Section:
         if inner:
             blocks.append(Details(summary=f"The models of {study}", blocks=tuple(inner)))
     if not blocks:
-        text = "This run holds no residuals, so that the models' assumptions cannot be looked at."
+        text = "This run has no residuals; the models' assumptions cannot be checked."
         blocks.append(Notice(text=text, warning=False))
     return Section(anchor="checks", title="Model checks", blocks=tuple(blocks))
 
@@ -90,9 +90,9 @@ def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]
         height=2.6 * _lines(panels, columns_without_hole(len(panels), COLUMNS)),
         narrow_height=2.3 * _lines(panels, NARROW_COLUMNS),
         caption=f"Normal quantile plots, {outcome_words(outcome)}.",
-        reading="Dots on the grey line: as a normal law would have it. Ends that bend away mean"
-        " tails heavier or lighter than that; with many lesions the means tolerate it, single"
-        " predictions do not.",
+        reading="Dots on the grey line: as expected under normality. Ends that bend away indicate"
+        " heavier or lighter tails. With many lesions, means are robust to this, individual"
+        " predictions are not.",
         alt=f"Normal quantile plots of {', '.join(panels)}.".replace("\n", " "),
     )
     return [block]
@@ -123,8 +123,9 @@ def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         height=0.4 + 1.7 * _lines(levels, columns_without_hole(len(levels), COLUMNS)),
         narrow_height=0.4 + 1.5 * _lines(levels, NARROW_COLUMNS),
         caption=f"Residuals against fitted values, {outcome_words(outcome)}, by type.",
-        reading="A level black line means no trend left over; a cloud as high at the left as at the"
-        " right, and in every panel, means an even spread.",
+        reading="Black line: mean residual along the fitted values; a flat line indicates no"
+        " residual trend. A constant vertical spread, within and across panels, indicates"
+        " homogeneous variance.",
         alt=f"Residuals against fitted values in {len(levels)} panels, one per lesion type.",
     )
     return [block]

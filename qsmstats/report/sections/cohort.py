@@ -35,11 +35,11 @@ def flow(context: Context) -> Section:
     blocks: list[Block] = [*_diagram(context)]
     table = context.display(
         "cohort/flow",
-        "Participants, sessions and lesions at each stage, and why some were left out",
+        "Participants, sessions and lesions at each stage, with reasons for exclusion",
     )
     if table is None:
         blocks.append(
-            Notice(text="This run holds no counts of the flow of participants.", warning=False)
+            Notice(text="This run has no counts of participants by stage.", warning=False)
         )
     else:
         blocks.append(table)
@@ -80,7 +80,7 @@ def _aside(row: pd.Series, after: pd.Series | None, controls: pd.Series) -> str:
         return ""
     if after["stage"] == "patients" and len(controls):
         return f"controls\n{counted(int(controls.iloc[0]), 'participant')}"
-    reason = "not followed" if after["stage"] == "followed" else "left out"
+    reason = "not followed" if after["stage"] == "followed" else "excluded"
     lost = {
         what: row[column] - after[column]
         for column, what in (("n_participants", "participant"), ("n_sessions", "session"))
@@ -106,8 +106,9 @@ def _diagram(context: Context) -> list[FigureBlock]:
         height=wide,
         narrow_height=narrow,
         caption="Flow of participants, sessions and lesions.",
-        reading="Each box is what is left of the one above; boxes at the side left there. A lesion"
-        " seen in two sessions is one lesion here, and two observations in the table.",
+        reading="Each box gives the numbers remaining after the step above; boxes at the side give"
+        " the numbers excluded. A lesion seen in two sessions counts as one lesion here, and as two"
+        " observations in the table.",
         alt=f"Flow diagram. {spoken}.",
     )
     return [block]
@@ -127,10 +128,10 @@ def participants(context: Context) -> Section:
             file="cohort/participants.tsv",
             titles={**titles, "standardised_difference": "std. difference"},
             note="Standardised difference: difference of the groups' means in units of the root"
-            " mean square of their SDs; it does not depend on the number of participants."
-            " A dash: not recorded in that group.",
+            " mean square of their SDs; it is independent of the sample size."
+            " Dash: not recorded in that group.",
         )
-    block = table or Notice(text="This run holds no table of participants.", warning=False)
+    block = table or Notice(text="This run has no table of participants.", warning=False)
     return Section(anchor="participants", title="Participants", blocks=(block,))
 
 

@@ -52,9 +52,9 @@ def roc_blocks(context: Context) -> list[Block]:
         height=3.7 + LEGEND_LINE * -(-classes // 3),
         narrow_height=0.3 + LEGEND_LINE * classes + 3.3 * len(features),
         caption="ROC curves of continuous features, each class against the rest.",
-        reading="Each step is one cut-off; the nearer a curve comes to the upper left corner, the"
-        " better the feature tells the class. The dotted diagonal is what chance gives; a curve"
-        " below it speaks against the direction that was fixed beforehand.",
+        reading="Each step is one cut-off; a curve closer to the upper left corner indicates better"
+        " discrimination. Dotted diagonal: no discrimination; a curve below it contradicts the"
+        " direction specified in advance.",
         alt=f"ROC curves of {names}. {_spoken(context.results.rows('histology/areas'))}".strip(),
     )
     tables = (

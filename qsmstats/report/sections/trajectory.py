@@ -10,7 +10,6 @@ from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section,
 from qsmstats.report.estimates import (
     ABOUT,
     ci_name,
-    is_told,
     no_effect,
     on_own_scale,
     quantity_of,
@@ -32,7 +31,7 @@ from qsmstats.report.names import (
     with_unit,
 )
 from qsmstats.report.numbers import decimals_of_errors, fixed, interval, p_value, signed
-from qsmstats.report.sections.context import Context, model_details, notes
+from qsmstats.report.sections.context import Context, marker_key, model_details, notes
 from qsmstats.report.style import colour, is_narrow, marker
 
 __all__ = ["section"]
@@ -47,8 +46,8 @@ def section(context: Context) -> Section:
     if not outcomes:
         blocks.append(
             Notice(
-                text="This run says nothing of change over time: it takes participants with two"
-                " sessions or more.",
+                text="Change over time was not analysed: it requires participants with two or more"
+                " sessions.",
                 warning=False,
             )
         )
@@ -126,15 +125,15 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
         height=0.5 + 2.0 * -(-cells // wide),
         narrow_height=0.5 + 1.9 * -(-cells // slim),
         caption=f"{outcome_title(outcome)} over time, by the type at the first session.",
-        reading="Each faint line is one lesion that the model has at two sessions or more; "
+        reading="Each thin line is one lesion that the model has at two sessions or more; "
         + (
-            f"the black line is the model's {quantity_of(means)} with its {context.ci} (shaded),"
-            " its ends marked as the type is everywhere on this page."
+            f"the black line is the marginal {quantity_of(means)} with its {context.ci} (shaded),"
+            " with the marker of the type at its ends."
             if own
-            else f"the model's means are on another scale ({unit_of(means)}) and not drawn."
+            else f"marginal means are on another scale ({unit_of(means)}) and not drawn."
         )
-        + (" The last panel holds the means of all types." if together else "")
-        + " The frame leaves out the most extreme 0.4 % of the values.",
+        + (" The last panel shows the means of all types." if together else "")
+        + " The vertical axis omits the most extreme 0.4 % of the values.",
         alt=f"Trajectories of {outcome_short(outcome)} in {len(levels)} panels, one per type.",
     )
     return [block]
@@ -152,9 +151,9 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
     column = "lesion_type" if "lesion_type" in slopes else "level"
     if slopes.empty or column not in slopes:
         return []
-    levels, alpha = [str(level) for level in slopes[column]], 1 - context.level
+    levels = [str(level) for level in slopes[column]]
     decimals = decimals_of_errors(slopes["std_error"])
-    ci, null, told = ci_name(slopes, context.ci), no_effect(slopes), is_told(slopes, alpha)
+    ci, null = ci_name(slopes, context.ci), no_effect(slopes)
     slopes = shown(slopes)
     write = fixed if null else signed
     numbers = [
@@ -169,7 +168,7 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
             "marker": [marker(level) for level in levels],
             "text": [f"{text}, {p_value(p)}" for text, p in zip(numbers, slopes["p"], strict=True)],
             "brief": numbers,
-            "filled": told,
+            "filled": slopes["p"] < 1 - context.level,
             **{name: slopes[name] for name in ("estimate", "conf_low", "conf_high")},
         }
     )
@@ -189,9 +188,9 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
         height=wide,
         narrow_height=narrow,
         caption=f"Change of {outcome_words(outcome)} per year, by type.",
-        reading="Right of the dashed line the map's value rises. An interval that crosses the line"
-        f" is compatible with no change. The lines are {ci}s; filled markers: adjusted"
-        f" p < {alpha:.2g}; hollow markers: adjusted p ≥ {alpha:.2g}.",
+        reading="Estimates to the right of the dashed line: the map value increases. An interval"
+        f" that includes {null:g} is compatible with no change. Lines are {ci}."
+        f" {marker_key(context)}",
         alt=f"Forest of changes per year: {spoken}.",
     )
     return [block]

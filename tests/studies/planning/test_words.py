@@ -57,7 +57,10 @@ def test_what_a_plan_warns_of(mixed, fit):
     said = notes(mixed, fit)
     assert "0.15 (0.1 to 0.3, stated)" in said
     assert "has a power of 61% for an effect of 0.1, and more than were considered" in said
-    assert "With 10 patients in the control arm Satterthwaite's test errs more often" in said
+    assert (
+        "With 10 patients in the control arm Satterthwaite's test exceeds its nominal 5% level"
+        in said
+    )
     assert "--df kenward-roger" in said
     assert "4 without a test" in said
     assert "1 not converged" in said
@@ -76,7 +79,7 @@ def test_a_slope_that_may_be_none_and_a_singular_fit_are_named(mixed, fit):
 
 def test_kenward_rogers_test_is_not_recommended_against_itself(mixed, fit):
     said = notes(mixed, fit, TrialDesign(df="kenward-roger"))
-    assert "Kenward and Roger's test errs more often" in said
+    assert "Kenward and Roger's test exceeds its nominal 5% level" in said
     assert "Larger trials hold it" in said
 
 
