@@ -247,12 +247,11 @@ def test_an_anonymous_page_of_a_study_with_images_shows_none(tmp_path):
     affine[:3, 3] = -30
     study_with(tmp_path, affine)
     columns = (
-        "years",
         "volume_mm3",
         *(f"susceptibility_ppb{part}" for part in ("", "_shell", "_core")),
     )
     lesions = pd.DataFrame([LESION]).assign(
-        lesion_id="x", lesion_type="isointense", **dict.fromkeys(columns, 1.0)
+        lesion_id="x", lesion_type="isointense", years=0.0, **dict.fromkeys(columns, 1.0)
     )
     made.write(lesions, tmp_path / "out" / "tidy.tsv")
     shown = write_report(tmp_path, tmp_path / "out").read_text("utf-8")
