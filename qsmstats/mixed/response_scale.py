@@ -73,6 +73,11 @@ class ResponseScale:
     transform: str = ""
     divisor: float = 1.0
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether the outcome is a column as it stands."""
+        return self.column is not None and not self.transform
+
     def converted(self, table: pd.DataFrame, kind: Kind) -> pd.DataFrame:
         """Bring a table of estimates to the response scale.
 
@@ -110,7 +115,7 @@ class ResponseScale:
     def _unit(self, kind: Kind) -> str:
         if kind == "slope" and self.transform in _LOG_OF_BASE:
             return "percent"
-        known = self.column is not None and (kind == "mean" or not self.transform)
+        known = self.is_plain or (self.column is not None and kind == "mean")
         return str(self.column) if known else self.expression
 
     def _back(self, values: pd.Series, kind: Kind) -> tuple[Floats, Floats]:

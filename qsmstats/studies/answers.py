@@ -36,7 +36,6 @@ __all__ = [
     "analysis_flow",
     "combine_answers",
     "count_levels",
-    "counted",
     "fit_record",
     "fit_study_model",
     "hedges_g",
@@ -211,9 +210,9 @@ def analysis_flow(
         return flow, ()
     flow.loc[flow.index[-1], "note"] = f"left out for missing values: {missing}"
     people = given["participant_id"].nunique() - used["participant_id"].nunique()
-    whole = f", among them all of {counted(people, 'participant')}" if people else ""
+    whole = f", among them all of {_counted(people, 'participant')}" if people else ""
     return flow, (
-        f"The model leaves out {len(given) - len(used)} of {counted(len(given), what)} for missing"
+        f"The model leaves out {len(given) - len(used)} of {_counted(len(given), what)} for missing"
         f" values ({missing}){whole}.",
     )
 
@@ -221,10 +220,10 @@ def analysis_flow(
 def left_out(count: int, what: str, rest: str) -> tuple[str, ...]:
     """Return the note that some were left out; none where nothing was."""
     verb = "was" if count == 1 else "were"
-    return (f"{counted(count, what)} {rest} {verb} left out.",) if count else ()
+    return (f"{_counted(count, what)} {rest} {verb} left out.",) if count else ()
 
 
-def counted(count: int, what: str) -> str:
+def _counted(count: int, what: str) -> str:
     """Return a count with its noun."""
     return f"{count} {what}{'' if count == 1 else 's'}"
 
@@ -263,7 +262,7 @@ def scale_sentence(fit: MixedFit, kinds: Sequence[Kind]) -> str:
         What was estimated.
     """
     scale = fit.response_scale()
-    if scale.expression == scale.column:
+    if scale.is_plain:
         return ""
     if not scale.transform:
         return f" Estimates are on the scale of {scale.expression}."

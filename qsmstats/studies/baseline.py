@@ -87,8 +87,8 @@ def baseline_differences(
     first = first_sessions(lesions)
     typed = observed_types(first)
     # Participants whose every image failed have no row; `tidy_lesions` counted them.
-    everyone = lesions.attrs.get("n_participants", lesions["participant_id"].nunique())
-    late = everyone - first["participant_id"].nunique()
+    late = lesions["participant_id"].nunique() - first["participant_id"].nunique()
+    late += lesions.attrs.get("n_unmeasured", 0)
     notes = left_out(late, "participant", "without a lesion measured at the first session")
     notes += left_out(len(first) - len(typed), "lesion", "without a type")
     stages = {"lesions at the first session": first, "with a type": typed}
@@ -119,12 +119,11 @@ def tissue_differences(
     """
     first = first_sessions(tissue)
     typed = observed_types(first, "tissue")
-    everyone = tissue.attrs.get("n_participants", tissue["participant_id"].nunique())
-    lesion_free = tissue.attrs.get("n_lesion_free", 0)
-    late = everyone - lesion_free - first["participant_id"].nunique()
+    late = tissue["participant_id"].nunique() - first["participant_id"].nunique()
+    late += tissue.attrs.get("n_unmeasured", 0)
     notes = left_out(late, "participant", "without tissue measured at the first session")
     notes += left_out(
-        lesion_free,
+        tissue.attrs.get("n_lesion_free", 0),
         "patient",
         "without lesions, for whom normal-appearing white matter (at a distance from lesions) is"
         " not defined,",

@@ -158,7 +158,7 @@ def _notes(
     lesions: pd.DataFrame, followed: pd.DataFrame, typed: pd.DataFrame, used: pd.DataFrame
 ) -> tuple[str, ...]:
     # Participants whose every image failed have no row; `tidy_lesions` counted them.
-    everyone = lesions.attrs.get("n_participants", lesions["participant_id"].nunique())
+    everyone = lesions["participant_id"].nunique() + lesions.attrs.get("n_unmeasured", 0)
     people = followed["participant_id"].nunique()
     visits = used.groupby(["participant_id", "lesion_id"], observed=True)["years"].nunique()
     notes = [

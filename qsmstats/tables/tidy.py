@@ -68,8 +68,7 @@ def tidy_lesions(
         `mwf_percent_shell`, `mwf_percent_z`, ...). With `matches`, `lesion_id` is that of the
         lesion's first session, and behind `label` stand `session_lesion_id`, the identifier in
         the lesions table, and `match`, how the lesion relates to the session before.
-        `attrs["n_participants"]` counts the participants of the lesions table, those without
-        features included.
+        `attrs["n_unmeasured"]` counts the participants of the lesions table who have no row.
 
     Raises
     ------
@@ -97,7 +96,8 @@ def tidy_lesions(
         tidy = identify_lesions(tidy, matches)
         tidy.attrs["matches"] = describe_matches(matches)
     tidy.attrs["n_without_features"] = lost
-    tidy.attrs["n_participants"] = tables.lesions["participant_id"].nunique()
+    people = tables.lesions["participant_id"].drop_duplicates()
+    tidy.attrs["n_unmeasured"] = int((~people.isin(tidy["participant_id"])).sum())
     return tidy
 
 
@@ -172,9 +172,9 @@ def tissue_table(
         The columns of `tidy_lesions` after `tissue` (categorical; its levels are those of
         data_schemas/tissue.schema.json: controls' white matter, the reference; NAWM; the lesion
         types). Controls have one row per session, patients one for their NAWM and one per lesion;
-        what only a lesion has is missing in the others. `attrs["n_participants"]` counts all
-        participants, `attrs["n_lesion_free"]` the patients without a lesion and so without NAWM,
-        which is defined by its distance from lesions; they have no row.
+        what only a lesion has is missing in the others. `attrs` counts who has no row:
+        "n_lesion_free" the patients without a lesion and so without NAWM, which is defined by its
+        distance from lesions, and "n_unmeasured" all others.
 
     Raises
     ------
@@ -197,11 +197,12 @@ def tissue_table(
         # Concatenation turns a category into text where one part lacks it.
         table[column] = table[column].astype(lesions[column].dtype)
     people = tables.participants["participant_id"]
-    known = people.isin(tables.lesions["participant_id"]) | people.isin(table["participant_id"])
+    absent = ~people.isin(table["participant_id"])
+    lesion_free = absent & ~is_control & ~people.isin(tables.lesions["participant_id"])
     table.attrs = {
         **lesions.attrs,
-        "n_participants": len(people),
-        "n_lesion_free": int((~is_control & ~known).sum()),
+        "n_unmeasured": int((absent & ~lesion_free).sum()),
+        "n_lesion_free": int(lesion_free.sum()),
     }
     return table
 

@@ -208,7 +208,7 @@ def test_participants_whose_every_image_failed_are_counted_among_the_lost(lesion
     # As `tidy_lesions` leaves it where three first sessions failed, the only one of sub-023.
     failed = lesions["participant_id"].isin(["sub-000", "sub-001"]) & (lesions["years"] == 0)
     left = lesions[~failed & (lesions["participant_id"] != "sub-023")].copy()
-    left.attrs["n_participants"] = 24
+    left.attrs["n_unmeasured"] = 1
     answer = baseline_differences(left)
     assert answer.fit.info.n_groups == {"participant_id": 21}
     assert answer.notes == (
@@ -218,7 +218,7 @@ def test_participants_whose_every_image_failed_are_counted_among_the_lost(lesion
 
 def test_patients_without_lesions_are_named_by_the_tissue_model(lesions):
     rows = with_tissue(lesions)
-    rows.attrs |= {"n_participants": 37, "n_lesion_free": 1}
+    rows.attrs |= {"n_unmeasured": 0, "n_lesion_free": 1}
     answer = tissue_differences(rows, settings=ModelSettings(tissue="{outcome} ~ tissue + (1|sex)"))
     assert answer.notes == (
         "1 patient without lesions, for whom normal-appearing white matter (at a distance from"

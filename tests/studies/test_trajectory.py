@@ -55,7 +55,7 @@ def test_a_lesion_keeps_the_type_of_its_first_session(lesions):
     old = changed.loc[second, "lesion_type"]
     changed.loc[second, "lesion_type"] = kinds[(kinds.index(old) + 1) % 5]
     # As `tidy_lesions` leaves it; no image of a 25th participant could be read.
-    changed.attrs |= {"matches": "80 same, 2 merged", "n_participants": 25}
+    changed.attrs |= {"matches": "80 same, 2 merged", "n_unmeasured": 1}
     answer = trajectories(changed)
     assert answer.notes[0].startswith("14 of 25 participants with lesions")
     assert "Lesions that changed type and keep that of their first session: 1." in answer.notes

@@ -70,8 +70,8 @@ def forest(
 def _logarithmic(frame: pd.DataFrame, axes: Axes) -> None:
     axes.set_xscale("log")
     wide = frame["conf_high"].max() > WIDE_RATIO * frame["conf_low"].min()
-    ticks = LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0)) if wide else MaxNLocator(5, steps=[1, 2, 5, 10])
-    axes.xaxis.set_major_locator(ticks)
+    between, even = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), [1, 2, 5, 10]
+    axes.xaxis.set_major_locator(LogLocator(subs=between) if wide else MaxNLocator(5, steps=even))
     axes.xaxis.set_major_formatter("{x:g}")
     axes.xaxis.set_minor_locator(NullLocator())
 

@@ -45,7 +45,7 @@ def plan_notes(
 
 def _scale(fit: MixedFit) -> Iterator[str]:
     scale = fit.response_scale()
-    if scale.expression == scale.column:
+    if scale.is_plain:
         return
     note = f"Means, slopes, effects and variances are on the scale of {scale.expression}"
     if scale.quantity("slope") == "relative change":
