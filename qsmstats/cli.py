@@ -48,8 +48,19 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     Wrong usage prints what is wrong and exits with 2, as argparse does.
     """
     options = _parser().parse_args(arguments)
-    options.command_line = shlex.join(["qsmstats", *arguments])
+    options.command_line = shlex.join(["qsmstats", *_impersonal(arguments, options)])
     return options
+
+
+def _impersonal(arguments: Sequence[str], options: argparse.Namespace) -> list[str]:
+    """Return the arguments with absolute paths replaced, which hold names of users and machines."""
+    folders = {
+        str(folder): name.upper()
+        for name in ("study", "out")
+        if (folder := getattr(options, name, None))
+        and (folder.is_absolute() or ".." in folder.parts)
+    }
+    return [folders.get(str(Path(argument)), argument) for argument in arguments]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -143,6 +154,7 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
         metavar="ADDRESS",
         help="measure on the workers of this scheduler, tcp://host:port",
     )
+    _add_anonymous(parser)
     parser.set_defaults(call=_run)
 
 
@@ -157,7 +169,16 @@ def _add_report(commands: _Commands[argparse.ArgumentParser]) -> None:
         help="figure width: for the page, or one, one and a half or two columns of a journal",
     )
     parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too")
+    _add_anonymous(parser)
     parser.set_defaults(call=_report)
+
+
+def _add_anonymous(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--anonymous",
+        action="store_true",
+        help="write a report.html without identifiers, paths and images (other files contain them)",
+    )
 
 
 def _add_plan(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -304,15 +325,22 @@ def _run(options: argparse.Namespace) -> int:
         jobs=options.jobs or _cores(),
         dask=options.dask,
         command=options.command_line,
+        anonymous=options.anonymous,
     )
 
 
 def _report(options: argparse.Namespace) -> int:
     from qsmstats.report.page import write_report
 
-    if not (options.study / "study.toml").is_file():
+    if not options.anonymous and not (options.study / "study.toml").is_file():
         say(f"{options.study} holds no study.toml: the images of lesions are left out")
-    page = write_report(options.study, options.out, style=options.style, pdf=options.pdf)
+    page = write_report(
+        options.study,
+        options.out,
+        style=options.style,
+        pdf=options.pdf,
+        anonymous=options.anonymous,
+    )
     say(f"report: {page}")
     return 0
 
@@ -356,4 +384,5 @@ def _demo(options: argparse.Namespace) -> int:
         _simulate(options)
     options.study, options.out = study, options.out / "results"
     options.level = options.participant_label = options.dask = None
+    options.anonymous = False
     return _run(options)

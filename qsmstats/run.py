@@ -50,6 +50,7 @@ def run_study(
     jobs: int = 1,
     dask: str | None = None,
     command: str = "",
+    anonymous: bool = False,
 ) -> int:
     """Run a study folder.
 
@@ -70,6 +71,8 @@ def run_study(
         see the study folder under the same path.
     command
         The command as the user typed it, for the provenance.
+    anonymous
+        Whether the report holds no identifier, path, command or image.
 
     Returns
     -------
@@ -102,7 +105,7 @@ def run_study(
         failed = _report_failures(measured)
     if level == "participant":
         return SOME_FAILED if failed else 0
-    return _group(study, tables, out, command)
+    return _group(study, tables, out, command, anonymous=anonymous)
 
 
 def _check_arguments(level: str | None, participants: Sequence[str] | None) -> None:
@@ -123,7 +126,7 @@ def _report_failures(extraction: Extraction) -> bool:
     return not extraction.failures.empty
 
 
-def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
+def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonymous: bool) -> int:
     measured = collect_cohort(study, out, tables=tables)
     write_table(measured.failures, out / "failures.tsv")
     if measured.features.empty:
@@ -145,7 +148,7 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
         unconverged += _answer(question, out)
     write_provenance(study, tables, out, command)
     say("drawing the report")
-    say(f"report: {write_report(study.folder, out)}")
+    say(f"report: {write_report(study.folder, out, anonymous=anonymous)}")
     for name in unconverged:
         say(f"{name}: the model did not converge; see models.tsv beside its results")
     if unconverged:

@@ -138,7 +138,7 @@ class HistologySettings:
     mapping
         Reference class -> levels of the index test that predict it.
     unmapped
-        What a level that no class claims counts as: "exclude" or "negative".
+        What a level not mapped to any class counts as: "exclude" or "negative".
     """
 
     mapping: Mapping[str, tuple[str, ...]] = field(

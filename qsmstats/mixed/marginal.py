@@ -10,6 +10,9 @@ says so, as it does where a predictor interacts with another that is averaged ov
 Contrasts form one family within each combination of `by`, or one family in all
 (``family="across"``); p-values and intervals are adjusted within the family and stand beside the
 unadjusted ones (`multiplicity`).
+
+Where the formula transforms the outcome, ``type="response"`` brings the estimates back from the
+model's scale (`qsmstats.mixed.response_scale`).
 """
 
 from __future__ import annotations
@@ -37,6 +40,7 @@ from qsmstats.mixed.grid import Weights
 from qsmstats.mixed.inference import Method, adjusted_covariance, row_inference
 from qsmstats.mixed.multiplicity import NO_TUKEY, adjust_family, check_adjustment
 from qsmstats.mixed.options import check_option
+from qsmstats.mixed.response_scale import Kind, ScaleType
 
 if TYPE_CHECKING:
     from qsmstats.mixed.model import MixedFit
@@ -62,6 +66,7 @@ def marginal_means(
     weights: Weights = "equal",
     df: Method = "satterthwaite",
     level: float = 0.95,
+    type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
     """Estimate the mean outcome of each level, averaged over the other predictors.
 
@@ -83,12 +88,15 @@ def marginal_means(
         Method for degrees of freedom, as in `MixedFit.coefficients`.
     level
         Coverage of the interval.
+    type
+        'link' for the scale of the model; 'response' for that of the outcome where the formula
+        transforms it, with the further columns of `ResponseScale.converted`.
 
     Returns
     -------
     DataFrame
         Columns of `by` (and of `factors`, if more than one), then level, estimate, std_error, df,
-        conf_low, conf_high, note. Units are those of the outcome.
+        conf_low, conf_high, note. Units are those of the formula's left side.
 
     Raises
     ------
@@ -98,7 +106,7 @@ def marginal_means(
     asked = mean_rows(fit, factors, by=by, at=at, weights=weights)
     table = _estimates(fit, asked, df, level)
     columns = ["estimate", "std_error", "df", "conf_low", "conf_high", "note"]
-    return pd.concat([asked.keys, table[columns]], axis=1)
+    return _on_scale(fit, pd.concat([asked.keys, table[columns]], axis=1), "mean", type)
 
 
 def contrasts(
@@ -113,12 +121,13 @@ def contrasts(
     adjust: str | None = None,
     df: Method = "satterthwaite",
     level: float = 0.95,
+    type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
     """Compare marginal means.
 
     Parameters
     ----------
-    fit, factors, by, at, weights, df, level
+    fit, factors, by, at, weights, df, level, type
         As in `marginal_means`.
     method
         'pairwise' (each level minus each later one), 'reference' (each level minus the first),
@@ -146,7 +155,8 @@ def contrasts(
         pairwise differences of one family.
     """
     families = compared_means(fit, factors, method=method, by=by, at=at, weights=weights)
-    return _contrast_table(fit, families, family, adjust, df, level)
+    table = _contrast_table(fit, families, family, adjust, df, level)
+    return _on_scale(fit, table, "contrast", type)
 
 
 def slopes(
@@ -159,12 +169,13 @@ def slopes(
     adjust: str | None = None,
     df: Method = "satterthwaite",
     level: float = 0.95,
+    type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
     """Estimate the slope of the mean outcome in a number, at each level of `by`.
 
     Parameters
     ----------
-    fit, at, weights, df, level
+    fit, at, weights, df, level, type
         As in `marginal_means`. Where the mean is not straight in `variable` (a polynomial, spline
         or logarithm) the slope is taken at the mean of `variable`, or at ``at={variable: value}``.
     variable
@@ -179,8 +190,8 @@ def slopes(
     -------
     DataFrame
         Columns of `by`, then estimate, std_error, df, statistic, p_value, conf_low, conf_high,
-        note; with `adjust` also the adjusted columns of `contrasts`. Units are those of the outcome
-        per unit of `variable`; the p-value is that of a slope of zero.
+        note; with `adjust` also the adjusted columns of `contrasts`. Units are those of the
+        formula's left side per unit of `variable`; the p-value is that of a slope of zero.
 
     Raises
     ------
@@ -193,7 +204,7 @@ def slopes(
         if adjust is None
         else _adjusted(fit, asked, adjust, df, level)
     )
-    return pd.concat([asked.keys, table], axis=1)
+    return _on_scale(fit, pd.concat([asked.keys, table], axis=1), "slope", type)
 
 
 def slope_contrasts(
@@ -209,12 +220,13 @@ def slope_contrasts(
     adjust: str | None = None,
     df: Method = "satterthwaite",
     level: float = 0.95,
+    type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
     """Compare slopes between the levels of `by`.
 
     Parameters
     ----------
-    fit, variable, by, at, weights, df, level
+    fit, variable, by, at, weights, df, level, type
         As in `slopes`.
     method, adjust
         As in `contrasts`.
@@ -226,7 +238,7 @@ def slope_contrasts(
     Returns
     -------
     DataFrame
-        As `contrasts`, in units of the outcome per unit of `variable`.
+        As `contrasts`, per unit of `variable`.
 
     Raises
     ------
@@ -236,7 +248,13 @@ def slope_contrasts(
     families = compared_slopes(
         fit, variable, by, method=method, within=within, at=at, weights=weights
     )
-    return _contrast_table(fit, families, family, adjust, df, level)
+    table = _contrast_table(fit, families, family, adjust, df, level)
+    return _on_scale(fit, table, "slope_contrast", type)
+
+
+def _on_scale(fit: MixedFit, table: pd.DataFrame, kind: Kind, name: str) -> pd.DataFrame:
+    check_option("type", name, get_args(ScaleType))
+    return table if name == "link" else fit.response_scale().converted(table, kind)
 
 
 def _contrast_table(

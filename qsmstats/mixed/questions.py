@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qsmstats.mixed.inference import Method
     from qsmstats.mixed.influence import Influence
     from qsmstats.mixed.intervals import IntervalKind
+    from qsmstats.mixed.response_scale import ResponseScale, ScaleType
     from qsmstats.mixed.statistic import Statistic
     from qsmstats.mixed.variance import RSquared
 
@@ -49,12 +50,13 @@ class Questions:
         weights: Weights = "equal",
         df: Method = "satterthwaite",
         level: float = 0.95,
+        type: ScaleType = "link",  # noqa: A002
     ) -> pd.DataFrame:
         """Mean outcome of each level over a reference grid; see `marginal.marginal_means`."""
         from qsmstats.mixed.marginal import marginal_means
 
         return marginal_means(
-            self._fit(), factors, by=by, at=at, weights=weights, df=df, level=level
+            self._fit(), factors, by=by, at=at, weights=weights, df=df, level=level, type=type
         )
 
     def contrasts(
@@ -69,6 +71,7 @@ class Questions:
         adjust: str | None = None,
         df: Method = "satterthwaite",
         level: float = 0.95,
+        type: ScaleType = "link",  # noqa: A002
     ) -> pd.DataFrame:
         """Differences between marginal means, adjusted; see `marginal.contrasts`."""
         from qsmstats.mixed.marginal import contrasts
@@ -84,6 +87,7 @@ class Questions:
             adjust=adjust,
             df=df,
             level=level,
+            type=type,
         )
 
     def slopes(
@@ -96,6 +100,7 @@ class Questions:
         adjust: str | None = None,
         df: Method = "satterthwaite",
         level: float = 0.95,
+        type: ScaleType = "link",  # noqa: A002
     ) -> pd.DataFrame:
         """Change of the outcome per unit of a number; see `marginal.slopes`."""
         from qsmstats.mixed.marginal import slopes
@@ -109,6 +114,7 @@ class Questions:
             adjust=adjust,
             df=df,
             level=level,
+            type=type,
         )
 
     def slope_contrasts(
@@ -124,6 +130,7 @@ class Questions:
         adjust: str | None = None,
         df: Method = "satterthwaite",
         level: float = 0.95,
+        type: ScaleType = "link",  # noqa: A002
     ) -> pd.DataFrame:
         """Differences between slopes, adjusted; see `marginal.slope_contrasts`."""
         from qsmstats.mixed.marginal import slope_contrasts
@@ -140,7 +147,16 @@ class Questions:
             adjust=adjust,
             df=df,
             level=level,
+            type=type,
         )
+
+    def response_scale(self) -> ResponseScale:
+        """Return what the formula's left side is; see `response_scale.response_scale`."""
+        from qsmstats.mixed.formula import parse_formula
+        from qsmstats.mixed.response_scale import response_scale
+
+        fit = self._fit()
+        return response_scale(parse_formula(fit.model.formula).response, fit.frame.data.columns)
 
     @property
     def variances(self) -> pd.DataFrame:

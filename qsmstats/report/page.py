@@ -39,7 +39,12 @@ REPORT = "report.html"
 
 
 def write_report(
-    study_folder: str | Path, out_folder: str | Path, *, style: str = "screen", pdf: bool = False
+    study_folder: str | Path,
+    out_folder: str | Path,
+    *,
+    style: str = "screen",
+    pdf: bool = False,
+    anonymous: bool = False,
 ) -> Path:
     """Draw the report of a run, and its figures beside the tables they show.
 
@@ -54,6 +59,9 @@ def write_report(
         columns of a journal.
     pdf
         Whether figures are written as PDF beside the SVG.
+    anonymous
+        Whether the page holds no identifier, path, command or image, so that it may be passed on.
+        The other files of `out_folder` hold them still.
 
     Returns
     -------
@@ -71,7 +79,7 @@ def write_report(
     _require_results(folder)
     study = _study(Path(study_folder))
     context = Context(
-        results=Results(folder=folder),
+        results=Results(folder=folder, anonymous=anonymous),
         plates=Plates(folder=folder, style=figure_style(style), pdf=pdf),
         study=study,
     )
@@ -134,6 +142,7 @@ def _render(context: Context, sections: list[Section]) -> str:
     template = environment.get_template("report.html.j2")
     return template.render(
         name=context.name,
+        anonymous=context.anonymous,
         sections=sections,
         css=asset("report.css"),
         running_title=_css_text(context.name),

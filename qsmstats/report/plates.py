@@ -6,7 +6,9 @@ panels stand below one another so that its letters stay readable. The style shee
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from qsmstats.report.style import (
 __all__ = ["Plates"]
 
 Paint = Callable[[Figure], object]
+TOO_LONG = "Some names are too long for this figure; the tables give them in full."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,24 +80,25 @@ class Plates:
         slug = name.replace("/", "-").replace("_", "-")
         heights = (height, height if narrow_height is None else narrow_height)
         files = [f"{name}.svg"]
-        with drawing(self.style):
-            figure, narrow = _painted(paint, self.style, heights)
-            document = svg(figure)
-            self._keep(files[0], document)
-            if self.pdf:
-                files.append(f"{name}.pdf")
-                metadata = {"CreationDate": None, "Creator": None}
-                figure.savefig(self.folder / files[1], metadata=metadata)
-        element = inline_svg(document, slug, alt)
-        if not narrow:
-            with drawing(PHONE):
-                small = svg(_painted(paint, PHONE, heights)[0])
-            element = _either(element, inline_svg(small, f"{slug}-phone", alt))
+        with _without_foreign_warnings() as complaints:
+            with drawing(self.style):
+                figure, narrow = _painted(paint, self.style, heights)
+                document = svg(figure)
+                self._keep(files[0], document)
+                if self.pdf:
+                    files.append(f"{name}.pdf")
+                    metadata = {"CreationDate": None, "Creator": None}
+                    figure.savefig(self.folder / files[1], metadata=metadata)
+            element = inline_svg(document, slug, alt)
+            if not narrow:
+                with drawing(PHONE):
+                    small = svg(_painted(paint, PHONE, heights)[0])
+                element = _either(element, inline_svg(small, f"{slug}-phone", alt))
         return FigureBlock(
             slug=f"figure-{slug}",
             markup=Markup(element),  # noqa: S704  (our own drawing)
             caption=caption,
-            reading=reading,
+            reading=f"{reading} {TOO_LONG}" if complaints else reading,
             files=tuple(files),
         )
 
@@ -102,6 +106,16 @@ class Plates:
         target = self.folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(document, encoding="utf-8")
+
+
+@contextmanager
+def _without_foreign_warnings() -> Iterator[list[warnings.WarningMessage]]:
+    """Within, what matplotlib complains of is listed and not printed."""
+    with warnings.catch_warnings(record=True) as complaints:
+        # Letters are measured in matplotlib's font and drawn in the browser's, which has them.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        warnings.filterwarnings("always", "constrained_layout not applied")
+        yield complaints
 
 
 def _painted(paint: Paint, style: Style, heights: tuple[float, float]) -> tuple[Figure, bool]:

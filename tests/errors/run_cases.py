@@ -141,7 +141,7 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
         lambda folder: (folder / "features").mkdir() or write_report(folder, folder, style="x"),
         "style",
         "'x'",
-        "use one of them",
+        "use one of screen",
     ),
     (
         "voxels too large",
