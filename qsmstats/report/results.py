@@ -64,8 +64,9 @@ class Results:
         """
         if name not in self._tables:
             table = self._read(name)
-            veil = self.anonymous and table is not None
-            self._tables[name] = veiled(table, self._aliases()) if veil else table
+            if self.anonymous and table is not None:
+                table = veiled(table, self._aliases())
+            self._tables[name] = table
         return self._tables[name]
 
     def rows(self, name: str, outcome: str | None = None) -> pd.DataFrame:
