@@ -28,7 +28,7 @@ __all__ = ["Results"]
 # Names that may look like numbers: brain 007 is not brain 7.
 TEXT_COLUMNS = (
     *IDENTIFIERS,
-    *("category", "class_", "contrast", "index_class", "index_test", "level", "lesion_type"),
+    *("category", "class_", "contrast", "index_class", "index_test", "lesion_type"),
     *("reference_class", "reference_standard"),
 )
 # Parts of the provenance that name nobody and no file.

@@ -195,15 +195,19 @@ def test_failures_are_listed(bare):
         {
             "participant_id": ["sub-001"],
             "session_id": ["ses-01"],
-            "file": ["sub-001/anat/a<b>.nii.gz"],
+            "file": ["/data/anna/anat/a<b>.nii.gz"],
             "reason": ["truncated & empty"],
         }
     )
     made.write(table, bare / "failures.tsv")
+    (bare / "provenance.json").write_text('{"inputs": {"/data/anna/clinical.xlsx": "0a"}}')
     page = write_report(bare / "no-study", bare).read_text(encoding="utf-8")
     assert "1 input failed" in page
     assert "a&lt;b&gt;.nii.gz" in page
     assert "truncated &amp; empty" in page
+    assert "clinical.xlsx" in page
+    # Files outside the study are named without their folders.
+    assert "anna" not in page
 
 
 def test_neither_the_page_nor_its_figures_name_the_user_or_a_place_on_the_disk(hostile, small):
