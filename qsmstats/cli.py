@@ -8,7 +8,7 @@ after the arguments are read, so that help is instant.
 from __future__ import annotations
 
 import argparse
-import shlex
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -30,14 +30,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments
         What stands after ``qsmstats`` on the command line; by default `sys.argv`.
     """
+    _prepare_process()
     options = parse(sys.argv[1:] if arguments is None else arguments)
-    _print_what_the_terminal_can()
     places = (getattr(options, name, None) for name in ("out", "study", "folder"))
     return ended(partial(options.call, options), next(place for place in places if place))
 
 
-def _print_what_the_terminal_can() -> None:
-    """Escape letters that the terminal's encoding lacks, where Python would give up printing."""
+def _prepare_process() -> None:
+    """Make the streams and the environment such that no step of a command can fail for them."""
+    # A stream that the shell closed (`>&-`) would else be taken by the next file that is opened.
+    for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
+        if getattr(sys, name) is None:
+            nothing = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  (stays open)
+            os.set_inheritable(nothing.fileno(), True)  # noqa: FBT003  (its only form)
+            setattr(sys, name, nothing)
+    # matplotlib does not load where this names a backend unknown to it, as notebooks set it; the
+    # figures are drawn into files and need none.
+    os.environ["MPLBACKEND"] = "agg"
+    # Letters that the terminal's encoding lacks are escaped, where Python would give up printing.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -47,9 +57,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     Wrong usage prints what is wrong and exits with 2, as argparse does.
     """
-    options = _parser().parse_args(arguments)
-    options.command_line = shlex.join(["qsmstats", *arguments])
-    return options
+    return _parser().parse_args(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -249,8 +257,6 @@ def _jobs(text: str) -> int:
 
 
 def _cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -303,7 +309,6 @@ def _run(options: argparse.Namespace) -> int:
         participants=options.participant_label,
         jobs=options.jobs or _cores(),
         dask=options.dask,
-        command=options.command_line,
     )
 
 
@@ -319,7 +324,8 @@ def _report(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     from qsmstats.errors import ConvergenceError
-    from qsmstats.plan import FOLDER, plan_study
+    from qsmstats.plan import plan_study
+    from qsmstats.records import PLAN
     from qsmstats.studies.planning.design import Dropout, TrialDesign
     from qsmstats.studies.planning.study import FRACTIONS, PATIENTS
 
@@ -343,7 +349,7 @@ def _plan(options: argparse.Namespace) -> int:
         jobs=options.jobs or _cores(),
     )
     print("\n".join([*plan.answers, *(f"Note: {note}" for note in plan.notes)]))  # noqa: T201
-    say(f"tables and figure: {options.out / FOLDER}; `qsmstats report` shows them in the report")
+    say(f"tables and figure: {options.out / PLAN}; `qsmstats report` shows them in the report")
     return 0 if plan.fit.info.converged else ConvergenceError.exit_code
 
 

@@ -99,7 +99,7 @@ def test_a_full_disk_is_said_with_the_folder_and_leaves_nothing_half(
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("qsmstats.voxels.store.os.fsync", full)
+    monkeypatch.setattr("qsmstats.writing.os.fsync", full)
     out = tmp_path / "out"
     assert main(["run", str(study), str(out), "participant", "--jobs", "1"]) == 2
     said = capsys.readouterr().err

@@ -13,6 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.output import held
+from qsmstats.records import note_file, require_one_source
 from qsmstats.report.blocks import Section, ViewerBlock
 from qsmstats.report.plates import Plates
 from qsmstats.report.results import Results
@@ -33,7 +35,7 @@ from qsmstats.report.style import figure_style
 from qsmstats.study import Study, open_study
 from qsmstats.writing import written_whole
 
-__all__ = ["write_report"]
+__all__ = ["draw_report", "write_report"]
 
 REPORT = "report.html"
 
@@ -63,12 +65,23 @@ def write_report(
     Raises
     ------
     InvalidDataError
-        If `out_folder` is no output folder, or holds a table that cannot be read.
+        If `out_folder` is no output folder, or holds a table that cannot be read, or answers that
+        were not made from the same data.
     UsageError
-        If there is no such style.
+        If there is no such style, or the output folder is in use or belongs to another study.
     """
     folder = Path(out_folder)
     _require_results(folder)
+    with held(folder, _study(Path(study_folder))):
+        return draw_report(study_folder, folder, style=style, pdf=pdf)
+
+
+def draw_report(
+    study_folder: str | Path, out_folder: str | Path, *, style: str = "screen", pdf: bool = False
+) -> Path:
+    """Draw the report as `write_report` does, in an output folder that is held already."""
+    folder = Path(out_folder)
+    require_one_source(folder)
     study = _study(Path(study_folder))
     context = Context(
         results=Results(folder=folder),
@@ -158,4 +171,5 @@ def _has_viewer(sections: list[Section]) -> bool:
 def _write(path: Path, text: str) -> Path:
     with written_whole(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
+    note_file(path.parent, path.name)
     return path

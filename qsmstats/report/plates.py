@@ -6,13 +6,15 @@ panels stand below one another so that its letters stay readable. The style shee
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from qsmstats.records import note_file
 from qsmstats.report.blocks import FigureBlock
 from qsmstats.report.style import (
     PHONE,
@@ -23,6 +25,7 @@ from qsmstats.report.style import (
     is_narrow,
     svg,
 )
+from qsmstats.writing import written_whole
 
 __all__ = ["Plates"]
 
@@ -80,11 +83,13 @@ class Plates:
         with drawing(self.style):
             figure, narrow = _painted(paint, self.style, heights)
             document = svg(figure)
-            self._keep(files[0], document)
+            with self._kept(files[0]) as unfinished:
+                unfinished.write_text(document, encoding="utf-8")
             if self.pdf:
                 files.append(f"{name}.pdf")
                 metadata = {"CreationDate": None, "Creator": None}
-                figure.savefig(self.folder / files[1], metadata=metadata)
+                with self._kept(files[1]) as unfinished:
+                    figure.savefig(unfinished, format="pdf", metadata=metadata)
         element = inline_svg(document, slug, alt)
         if not narrow:
             with drawing(PHONE):
@@ -98,10 +103,11 @@ class Plates:
             files=tuple(files),
         )
 
-    def _keep(self, name: str, document: str) -> None:
-        target = self.folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(document, encoding="utf-8")
+    @contextmanager
+    def _kept(self, name: str) -> Iterator[Path]:
+        with written_whole(self.folder / name) as unfinished:
+            yield unfinished
+        note_file(self.folder, name)
 
 
 def _painted(paint: Paint, style: Style, heights: tuple[float, float]) -> tuple[Figure, bool]:
