@@ -309,6 +309,7 @@ def _run(options: argparse.Namespace) -> int:
         participants=options.participant_label,
         jobs=options.jobs or _cores(),
         dask=options.dask,
+        command=" ".join(["qsmstats run STUDY OUT", *filter(None, [options.level])]),
     )
 
 

@@ -54,7 +54,7 @@ def write_provenance(
     out
         Output folder.
     command
-        The command, without any path.
+        The command, without paths.
     """
     record: dict[str, Any] = {
         "study": study.name,

@@ -51,6 +51,7 @@ def run_study(
     participants: Sequence[str] | None = None,
     jobs: int = 1,
     dask: str | None = None,
+    command: str = "",
 ) -> int:
     """Run a study folder.
 
@@ -69,6 +70,8 @@ def run_study(
     dask
         Address of a dask scheduler (``tcp://host:port``) whose workers measure instead; they must
         see the study folder under the same path.
+    command
+        The command, for the provenance; without paths, which may name a person.
 
     Returns
     -------
@@ -104,7 +107,7 @@ def run_study(
             failed = _report_failures(measured)
         if level == "participant":
             return SOME_FAILED if failed else 0
-        return _group(study, tables, out, f"qsmstats run STUDY OUT {level or ''}".strip())
+        return _group(study, tables, out, command)
 
 
 def _check_arguments(level: str | None, participants: Sequence[str] | None) -> None:
@@ -220,7 +223,7 @@ def _questions(
         yield "raters", ["raters"], lambda _: agree(level=models.level)
 
 
-def _answer(question: _Question, out: Path, source: str) -> list[str]:
+def _answer(question: _Question, out: Path, source: str = "") -> list[str]:
     """Answer one study for all its outcomes; return the models that did not converge."""
     name, outcomes, ask = question
     answers, refusals, unconverged = [], [], []

@@ -21,7 +21,7 @@ from qsmstats.voxels.columns import MISSING, read_features
 from qsmstats.voxels.sessions import Failure, SessionJob, SessionResult
 from qsmstats.writing import sweep, written_whole
 
-__all__ = ["FeatureStore", "read_manifest", "sha256"]
+__all__ = ["FeatureStore", "sha256"]
 
 
 class FeatureStore:
@@ -63,7 +63,7 @@ class FeatureStore:
         inputs
             What `input_sums` says now; None to trust that the inputs have not changed.
         """
-        manifest = read_manifest(self._manifest(job))
+        manifest = _read_manifest(self._manifest(job))
         found = {key: manifest.get(key) for key in ("version", "configuration")}
         if found != self._terms(job) or (inputs is not None and manifest.get("inputs") != inputs):
             return None
@@ -105,7 +105,7 @@ class FeatureStore:
         return self._folder / f"{job.participant_id}_{job.session_id}_manifest.json"
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
+def _read_manifest(path: Path) -> dict[str, Any]:
     """Return what a manifest says; nothing where it is missing or damaged, and does not count."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
