@@ -145,7 +145,7 @@ def test_a_study_that_was_moved_and_changed_is_taken_when_the_user_says_so(study
     moved = study.folder.rename(tmp_path / "moved")
     with (moved / "study.toml").open("a") as file:
         file.write("\n[features]\nring_mm = 3\n")
-    with pytest.raises(UsageError, match="or delete study.json there if it is this study, moved"):
+    with pytest.raises(UsageError, match=r"or delete study\.json there if it is this study, moved"):
         held(out, open_study(moved)).__enter__()
     (out / "study.json").unlink()
     with held(out, open_study(moved)):

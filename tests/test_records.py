@@ -1,4 +1,4 @@
-"""What a command wrote is replaced or removed, and nothing else; answers that differ are refused."""
+"""What a command wrote is replaced or removed and nothing else; a mixture is refused."""
 
 from __future__ import annotations
 
