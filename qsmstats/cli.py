@@ -17,7 +17,7 @@ from pathlib import Path
 
 from qsmstats import __version__
 from qsmstats.endings import ended
-from qsmstats.progress import progress_bar, say
+from qsmstats.progress import progress_bar, say, show
 
 __all__ = ["main", "parse"]
 
@@ -41,9 +41,9 @@ def _prepare_process() -> None:
     # A stream that the shell closed (`>&-`) would else be taken by the next file that is opened.
     for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
         if getattr(sys, name) is None:
-            nothing = Path(os.devnull).open(mode, encoding="utf-8")  # noqa: SIM115  (stays open)
-            os.set_inheritable(nothing.fileno(), True)  # noqa: FBT003  (its only form)
-            setattr(sys, name, nothing)
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(nothing, True)  # noqa: FBT003  (its only form)
+            setattr(sys, name, os.fdopen(nothing, mode, closefd=False))
     # matplotlib does not load where this names a backend unknown to it, as notebooks set it; the
     # figures are drawn into files and need none.
     os.environ["MPLBACKEND"] = "agg"
@@ -263,7 +263,7 @@ def _cores() -> int:
 def _init(options: argparse.Namespace) -> int:
     from qsmstats.inventory.draft import init_study
 
-    print(init_study(options.folder, force=options.force))  # noqa: T201
+    show(str(init_study(options.folder, force=options.force)))
     return 0
 
 
@@ -292,7 +292,7 @@ def _check(options: argparse.Namespace) -> int:
 
     problems = check_study(open_study(options.study))
     for message in problems["message"]:
-        print(message)  # noqa: T201
+        show(message)
     if problems.empty:
         say(f"{options.study}: no problem found")
         return 0
@@ -349,7 +349,7 @@ def _plan(options: argparse.Namespace) -> int:
         seed=options.seed,
         jobs=options.jobs or _cores(),
     )
-    print("\n".join([*plan.answers, *(f"Note: {note}" for note in plan.notes)]))  # noqa: T201
+    show("\n".join([*plan.answers, *(f"Note: {note}" for note in plan.notes)]))
     say(f"tables and figure: {options.out / PLAN}; `qsmstats report` shows them in the report")
     return 0 if plan.fit.info.converged else ConvergenceError.exit_code
 

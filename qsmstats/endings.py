@@ -52,22 +52,9 @@ def ended(call: Callable[[], int], place: object) -> int:
     place
         Folder that the command writes to, or reads: the place of a system error without a file.
     """
-    code = _called(call, place)
     try:
+        code = call()
         sys.stdout.flush()  # what cannot be written shows here, not after the exit code is given
-    except BrokenPipeError:
-        code = PIPE_CLOSED
-        discard(sys.stdout)
-    except OSError as error:
-        code = UsageError.exit_code
-        say(_system_error(error, "standard output"))
-        discard(sys.stdout)
-    return code
-
-
-def _called(call: Callable[[], int], place: object) -> int:
-    try:
-        return call()
     except QsmstatsError as error:
         say(str(error))
         return error.exit_code
@@ -75,6 +62,7 @@ def _called(call: Callable[[], int], place: object) -> int:
         say("interrupted; start the same command again: no file is left half written")
         return INTERRUPTED
     except BrokenPipeError:
+        discard(sys.stdout)
         return PIPE_CLOSED
     except (OSError, MemoryError) as error:
         say(_system_error(error, place))
@@ -83,6 +71,7 @@ def _called(call: Callable[[], int], place: object) -> int:
         say(traceback.format_exc())
         say("this is a fault of qsmstats, not of your data; please report the lines above")
         return FAULT
+    return code
 
 
 def _system_error(error: OSError | MemoryError, place: object) -> str:

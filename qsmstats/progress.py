@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-__all__ = ["Progress", "discard", "progress_bar", "say"]
+__all__ = ["Progress", "discard", "progress_bar", "say", "show"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work goes on."""
@@ -26,6 +26,15 @@ def say(message: str) -> None:
         print(message, file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
         discard(sys.stderr)
+
+
+def show(text: str) -> None:
+    """Write a result to standard output at once; an error names it, as it does a file."""
+    try:
+        print(text, flush=True)  # noqa: T201
+    except OSError as error:
+        discard(sys.stdout)
+        raise OSError(error.errno, error.strerror, "standard output") from error
 
 
 def discard(stream: TextIO) -> None:

@@ -104,7 +104,8 @@ def test_a_full_disk_is_said_with_the_folder_and_leaves_nothing_half(
     out = tmp_path / "out"
     assert main(["run", str(study), str(out), "participant", "--jobs", "1"]) == 2
     said = capsys.readouterr().err
-    assert f"{out}: No space left on device; free some space, then start the same" in said
+    assert said.startswith(f"{out}/features/sub-01_ses-01_features.tsv: No space left on device; ")
+    assert "free some space, then start the same command again: it goes on" in said
     assert set(contents(out)) == {"study.json"}
 
 
@@ -138,3 +139,59 @@ def test_a_poor_terminal_and_a_bare_environment_are_enough(study):
     assert b"lesions.tsv: no such file" in done.stdout
     assert done.stderr == b""
     assert b"'gro\\xdf' is none of F, M" in done.stdout
+
+
+def shell(line, *arguments, **environment):
+    """Run the command line from a shell that redirects its streams."""
+    command = [sys.executable, "-W", "error", "-m", "qsmstats", *map(str, arguments)]
+    return subprocess.run(
+        ["bash", "-c", f'"$@" {line}', "bash", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (">&-", ""),
+        ("<&- 2>&-", "lesions.tsv: no such file"),
+        (">&- 2>&-", ""),
+        ("2> >(true) | (sleep 1; cat)", "lesions.tsv: no such file"),
+    ],
+)
+def test_closed_streams_change_neither_the_exit_code_nor_what_is_said(study, line, said):
+    (study / "lesions.tsv").unlink()
+    done = shell(f"{line}; exit ${{PIPESTATUS[0]}}", "check", study)
+    assert done.returncode == InvalidDataError.exit_code
+    assert done.stderr == ""
+    assert done.stdout.startswith(said)
+    assert bool(done.stdout) == bool(said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the full disk of Linux")
+def test_a_full_disk_under_standard_output_is_said(study):
+    (study / "lesions.tsv").unlink()
+    done = shell("> /dev/full", "check", study)
+    assert done.returncode == UsageError.exit_code
+    assert done.stderr.startswith("standard output: No space left on device; free some space")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_messages_that_nobody_reads_do_not_stop_a_command(monkeypatch):
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as gone:
+        monkeypatch.setattr(sys, "stderr", gone)
+        assert ended(raises(UsageError("a")), "out") == UsageError.exit_code
+        assert ended(raises(ZeroDivisionError("a / b")), "out") == FAULT
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "nonsense"])
+def test_the_backend_that_a_notebook_names_does_not_matter(tmp_path, backend):
+    (tmp_path / "features").mkdir()
+    done = shell("", "report", tmp_path / "no study", tmp_path, MPLBACKEND=backend)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report.html").exists()
