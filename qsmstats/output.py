@@ -32,6 +32,7 @@ __all__ = ["held", "made_folder"]
 
 OWNER = "study.json"
 ATTEMPTS, PAUSE = 20, 0.1
+PIECE = 1 << 20
 
 
 def made_folder(out: str | Path, study: Path) -> Path:
@@ -122,10 +123,12 @@ def _locked(file: TextIO, out: Path, *, exclusive: bool) -> bool:
 
 
 def _own(file: TextIO, out: Path, study: Study, *, alone: bool) -> None:
-    """Raise unless the folder belongs to the study; take it where it belongs to none."""
+    """Raise where the folder holds results of another study; else write down that it is ours."""
     mine = _identity(study)
     owner = _read(file)
-    if owner and not any(owner.get(key) == mine[key] for key in ("folder", "content")):
+    same = any(owner.get(key) == mine[key] for key in ("folder", "content"))
+    used = not alone or any(path.name != OWNER for path in out.iterdir())
+    if owner and used and not same:
         message = (
             f"{out}: holds results of another study, '{owner.get('name')}'; name another output "
             f"folder, or delete {OWNER} there if it is this study, moved and changed since"
@@ -149,9 +152,13 @@ def _read(file: TextIO) -> dict[str, Any]:
 def _identity(study: Study) -> dict[str, str]:
     place = os.fsencode(study.folder.resolve())
     people = study.folder / study.tables["participants"].file
-    content = people.read_bytes() if people.is_file() else b""
+    content = hashlib.sha256(study.checksum.encode())
+    if people.is_file():
+        with people.open("rb") as file:
+            while piece := file.read(PIECE):
+                content.update(piece)
     return {
         "name": study.name,
         "folder": hashlib.sha256(place).hexdigest(),
-        "content": hashlib.sha256(study.checksum.encode() + content).hexdigest(),
+        "content": content.hexdigest(),
     }

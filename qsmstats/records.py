@@ -124,10 +124,14 @@ def require_one_source(out: Path) -> None:
     if source is None:
         return
     for name in ANSWERS:
-        if any((out / name).glob("*.tsv")) and source_of(out / name) != source:
-            command = "plan STUDY OUT" if name == PLAN else "run STUDY OUT group"
-            problem = "was not made from the data of the other answers; write it anew with"
-            raise _mixture(out / name, f"{problem} `qsmstats {command}`, or move it elsewhere")
+        folder = out / name
+        if not any(folder.glob("*.tsv")) or source_of(folder) == source:
+            continue
+        if not (folder / RECORD).is_file():
+            raise _mixture(folder, "holds tables that no command wrote; move them elsewhere")
+        command = "plan STUDY OUT" if name == PLAN else "run STUDY OUT group"
+        problem = "was not made from the data of the other answers; write it anew with"
+        raise _mixture(folder, f"{problem} `qsmstats {command}`")
 
 
 def _mixture(place: Path, problem: str) -> InvalidDataError:

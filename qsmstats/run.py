@@ -150,7 +150,7 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
             say(f"answering: {question[0]}")
             unconverged += _answer(question, out, source)
     say("drawing the report")
-    say(f"report: {draw_report(study.folder, out)}")
+    say(f"report: {draw_report(study, out)}")
     for name in unconverged:
         say(f"{name}: the model did not converge; see models.tsv beside its results")
     if unconverged:

@@ -124,8 +124,12 @@ def test_a_command_waits_while_another_writes_whose_folder_it_is(study, out, mon
 
 def test_a_folder_belongs_to_one_study_wherever_that_is(study, out, tmp_path):
     other = open_study(write_tables(tmp_path / "other", tables(patients=4)))
-    with held(out, study):
-        pass
+    for first in (other, study):  # a folder without results is everybody's
+        with held(out, first):
+            pass
+    with held(out, study, shared=True), pytest.raises(UsageError, match="of another study"):
+        held(out, other, shared=True).__enter__()
+    (out / "features").mkdir()
     for shared in (True, False):
         with pytest.raises(UsageError, match="holds results of another study, 'made'; name"):
             held(out, other, shared=shared).__enter__()
@@ -140,6 +144,7 @@ def test_a_folder_belongs_to_one_study_wherever_that_is(study, out, tmp_path):
 
 
 def test_a_study_that_was_moved_and_changed_is_taken_when_the_user_says_so(study, out, tmp_path):
+    (out / "features").mkdir()
     with held(out, study):
         pass
     moved = study.folder.rename(tmp_path / "moved")

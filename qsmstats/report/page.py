@@ -72,17 +72,16 @@ def write_report(
     """
     folder = Path(out_folder)
     _require_results(folder)
-    with held(folder, _study(Path(study_folder))):
-        return draw_report(study_folder, folder, style=style, pdf=pdf)
+    study = _study(Path(study_folder))
+    with held(folder, study):
+        return draw_report(study, folder, style=style, pdf=pdf)
 
 
 def draw_report(
-    study_folder: str | Path, out_folder: str | Path, *, style: str = "screen", pdf: bool = False
+    study: Study | None, folder: Path, *, style: str = "screen", pdf: bool = False
 ) -> Path:
     """Draw the report as `write_report` does, in an output folder that is held already."""
-    folder = Path(out_folder)
     require_one_source(folder)
-    study = _study(Path(study_folder))
     context = Context(
         results=Results(folder=folder),
         plates=Plates(folder=folder, style=figure_style(style), pdf=pdf),

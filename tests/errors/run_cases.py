@@ -108,6 +108,7 @@ def in_use(folder: Path) -> Any:
 
 
 def taken_by_another(folder: Path) -> Any:
+    (folder / "tidy.tsv").touch()
     for name in ("first", "second"):
         content = tables(patients=3 if name == "first" else 4)
         with held(folder, open_study(write_tables(folder / name, content))):
@@ -116,6 +117,13 @@ def taken_by_another(folder: Path) -> Any:
 
 def stopped(folder: Path) -> Any:
     (folder / "made_from.json").write_text('{"source": null, "files": []}')
+    require_one_source(folder)
+
+
+def foreign(folder: Path) -> Any:
+    with renewed(folder, [], "new"):
+        (folder / "raters").mkdir()
+    (folder / "raters" / "agreement.tsv").touch()
     require_one_source(folder)
 
 
@@ -240,6 +248,13 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "/baseline",
         "not made from the data of the other answers",
         "write it anew with `qsmstats run STUDY OUT group`",
+    ),
+    (
+        "answer from nowhere",
+        foreign,
+        "/raters",
+        "tables that no command wrote",
+        "move them elsewhere",
     ),
     (
         "labels changed since they were measured",
