@@ -8,7 +8,7 @@ after the arguments are read, so that help is instant.
 from __future__ import annotations
 
 import argparse
-import shlex
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -17,7 +17,7 @@ from pathlib import Path
 
 from qsmstats import __version__
 from qsmstats.endings import ended
-from qsmstats.progress import progress_bar, say
+from qsmstats.progress import progress_bar, say, show
 
 __all__ = ["main", "parse"]
 
@@ -30,14 +30,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments
         What stands after ``qsmstats`` on the command line; by default `sys.argv`.
     """
+    _prepare_process()
     options = parse(sys.argv[1:] if arguments is None else arguments)
-    _print_what_the_terminal_can()
     places = (getattr(options, name, None) for name in ("out", "study", "folder"))
     return ended(partial(options.call, options), next(place for place in places if place))
 
 
-def _print_what_the_terminal_can() -> None:
-    """Escape letters that the terminal's encoding lacks, where Python would give up printing."""
+def _prepare_process() -> None:
+    """Make the streams and the environment such that no step of a command can fail for them."""
+    # A stream that the shell closed (`>&-`) would else be taken by the next file that is opened.
+    for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(nothing, True)  # noqa: FBT003  (its only form)
+            setattr(sys, name, os.fdopen(nothing, mode, closefd=False))
+    # matplotlib does not load where this names a backend unknown to it, as notebooks set it; the
+    # figures are drawn into files and need none.
+    os.environ["MPLBACKEND"] = "agg"
+    # Letters that the terminal's encoding lacks are escaped, where Python would give up printing.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -47,20 +57,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     Wrong usage prints what is wrong and exits with 2, as argparse does.
     """
-    options = _parser().parse_args(arguments)
-    options.command_line = shlex.join(["qsmstats", *_impersonal(arguments, options)])
-    return options
-
-
-def _impersonal(arguments: Sequence[str], options: argparse.Namespace) -> list[str]:
-    """Return the arguments with absolute paths replaced, which hold names of users and machines."""
-    folders = {
-        str(folder): name.upper()
-        for name in ("study", "out")
-        if (folder := getattr(options, name, None))
-        and (folder.is_absolute() or ".." in folder.parts)
-    }
-    return [folders.get(str(Path(argument)), argument) for argument in arguments]
+    return _parser().parse_args(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -270,15 +267,13 @@ def _jobs(text: str) -> int:
 
 
 def _cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _init(options: argparse.Namespace) -> int:
     from qsmstats.inventory.draft import init_study
 
-    print(init_study(options.folder, force=options.force))  # noqa: T201
+    show(str(init_study(options.folder, force=options.force)))
     return 0
 
 
@@ -307,7 +302,7 @@ def _check(options: argparse.Namespace) -> int:
 
     problems = check_study(open_study(options.study))
     for message in problems["message"]:
-        print(message)  # noqa: T201
+        show(message)
     if problems.empty:
         say(f"{options.study}: no problem found")
         return 0
@@ -324,7 +319,7 @@ def _run(options: argparse.Namespace) -> int:
         participants=options.participant_label,
         jobs=options.jobs or _cores(),
         dask=options.dask,
-        command=options.command_line,
+        command=" ".join(["qsmstats run STUDY OUT", *filter(None, [options.level])]),
         anonymous=options.anonymous,
     )
 
@@ -347,7 +342,8 @@ def _report(options: argparse.Namespace) -> int:
 
 def _plan(options: argparse.Namespace) -> int:
     from qsmstats.errors import ConvergenceError
-    from qsmstats.plan import FOLDER, plan_study
+    from qsmstats.plan import plan_study
+    from qsmstats.records import PLAN
     from qsmstats.studies.planning.design import Dropout, TrialDesign
     from qsmstats.studies.planning.study import FRACTIONS, PATIENTS
 
@@ -370,8 +366,8 @@ def _plan(options: argparse.Namespace) -> int:
         seed=options.seed,
         jobs=options.jobs or _cores(),
     )
-    print("\n".join([*plan.answers, *(f"Note: {note}" for note in plan.notes)]))  # noqa: T201
-    say(f"tables and figure: {options.out / FOLDER}; `qsmstats report` shows them in the report")
+    show("\n".join([*plan.answers, *(f"Note: {note}" for note in plan.notes)]))
+    say(f"tables and figure: {options.out / PLAN}; `qsmstats report` shows them in the report")
     return 0 if plan.fit.info.converged else ConvergenceError.exit_code
 
 

@@ -9,6 +9,7 @@ stand for the whole identifiers (``sub-001``, ``ses-01``). What the tables hold 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -32,6 +33,7 @@ __all__ = ["MapSpec", "Study", "TableSpec", "open_study"]
 
 FILE = "study.toml"
 TABLES = ("participants", "sessions", "lesions", "ratings", "histology")
+NOT_SET = ("folder", "checksum")
 REQUIRED_TABLES = ("participants", "sessions", "lesions")
 
 
@@ -87,7 +89,7 @@ class TableSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A study folder as study.toml describes it."""
+    """A study folder as study.toml describes it; `checksum` is the sha256 of that file as read."""
 
     folder: Path
     name: str
@@ -102,6 +104,7 @@ class Study:
     models: ModelSettings = field(default_factory=ModelSettings)
     histology: HistologySettings = field(default_factory=HistologySettings)
     raters: RaterSettings = field(default_factory=RaterSettings)
+    checksum: str = ""
 
     @property
     def outcomes(self) -> tuple[str, ...]:
@@ -177,9 +180,9 @@ def open_study(folder: str | Path) -> Study:
         If study.toml is missing or cannot be understood; every problem is listed.
     """
     folder = Path(folder)
-    raw = _read_toml(folder)
+    raw, checksum = _read_toml(folder)
     reader = _Reader()
-    reader.known("", raw, (item.name for item in fields(Study) if item.name != "folder"))
+    reader.known("", raw, (item.name for item in fields(Study) if item.name not in NOT_SET))
     labels = reader.section(raw, "labels")
     reader.known("labels", labels, ("pattern",))
     study = Study(
@@ -199,6 +202,7 @@ def open_study(folder: str | Path) -> Study:
         models=_settings(reader, ModelSettings, "models", raw),
         histology=_settings(reader, HistologySettings, "histology", raw),
         raters=_settings(reader, RaterSettings, "raters", raw),
+        checksum=checksum,
     )
     for where, problem in setting_problems(study):
         reader.report(where, problem)
@@ -207,11 +211,12 @@ def open_study(folder: str | Path) -> Study:
     return study
 
 
-def _read_toml(folder: Path) -> dict[str, Any]:
+def _read_toml(folder: Path) -> tuple[dict[str, Any], str]:
     path = folder / FILE
     try:
+        data = path.read_bytes()
         # Windows editors put a byte-order mark first; utf-8-sig takes it off.
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(data.decode("utf-8-sig")), hashlib.sha256(data).hexdigest()
     except (OSError, ValueError) as error:
         problem = Problem(table=str(path), problem=_unreadable(folder, error))
         raise InvalidDataError([problem]) from error

@@ -62,7 +62,8 @@ def test_errors_of_ours_bring_their_sentence_and_code(capsys, error):
         (OSError(errno.ENAMETOOLONG, "File name too long", "a"), "a: File name .*; choose a short"),
         (OSError(errno.EIO, "Input/output error", "a"), "a: Input/output error; check the disk"),
         (OSError("odd"), "out: odd; check the disk"),
-        (MemoryError(), "out: memory ran out; use fewer processes"),
+        (MemoryError(), "out: memory ran out; where --jobs is above 1, lower it; else use a mach"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "out: Cannot allocate .*; where --jobs"),
     ],
 )
 def test_errors_of_the_system_bring_place_and_remedy(capsys, error, words):
@@ -90,7 +91,7 @@ def test_ctrl_c_keeps_what_is_finished(study, tmp_path, monkeypatch, capsys):
         assert main(command) == INTERRUPTED
     assert "interrupted; start the same command again" in capsys.readouterr().err
     first = contents(out)
-    assert len(first) == 4  # table and manifest of two sessions
+    assert len(first) == 5  # table and manifest of two sessions, and whose they are
     assert main(command) == 0
     assert contents(out).items() >= first.items()
 
@@ -101,12 +102,13 @@ def test_a_full_disk_is_said_with_the_folder_and_leaves_nothing_half(
     def full(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("qsmstats.voxels.store.os.fsync", full)
+    monkeypatch.setattr("qsmstats.writing.os.fsync", full)
     out = tmp_path / "out"
     assert main(["run", str(study), str(out), "participant", "--jobs", "1"]) == 2
     said = capsys.readouterr().err
-    assert f"{out}: No space left on device; free some space, then start the same" in said
-    assert contents(out) == {}
+    assert said.startswith(f"{out}/features/sub-01_ses-01_features.tsv: No space left on device; ")
+    assert "free some space, then start the same command again: it goes on" in said
+    assert set(contents(out)) == {"study.json"}
 
 
 def test_nothing_is_written_into_the_study(study, tmp_path):
@@ -183,3 +185,57 @@ def test_a_poor_terminal_and_a_bare_environment_are_enough(study):
     assert b"lesions.tsv: no such file" in done.stdout
     assert done.stderr == b""
     assert b"'gro\\xdf' is none of F, M" in done.stdout
+
+
+def shell(line, *arguments, **environment):
+    """Run the command line from a shell that redirects its streams."""
+    command = [sys.executable, "-W", "error", "-m", "qsmstats", *map(str, arguments)]
+    return subprocess.run(
+        ["bash", "-c", f'"$@" {line}', "bash", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ | environment,
+    )
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (">&-", ""),
+        ("<&- 2>&-", "lesions.tsv: no such file"),
+    ],
+)
+def test_closed_streams_change_neither_the_exit_code_nor_what_is_said(study, line, said):
+    (study / "lesions.tsv").unlink()
+    done = shell(line, "check", study)
+    assert done.returncode == InvalidDataError.exit_code
+    assert done.stderr == ""
+    assert done.stdout.startswith(said)
+    assert bool(done.stdout) == bool(said)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the full disk of Linux")
+def test_a_full_disk_under_standard_output_is_said(study):
+    (study / "lesions.tsv").unlink()
+    done = shell("> /dev/full", "check", study)
+    assert done.returncode == UsageError.exit_code
+    assert done.stderr.startswith("standard output: No space left on device; free some space")
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_messages_that_nobody_reads_do_not_stop_a_command(monkeypatch):
+    read, write = os.pipe()
+    os.close(read)
+    with os.fdopen(write, "w") as gone:
+        monkeypatch.setattr(sys, "stderr", gone)
+        assert ended(raises(UsageError("a")), "out") == UsageError.exit_code
+        assert ended(raises(ZeroDivisionError("a / b")), "out") == FAULT
+
+
+def test_the_backend_that_a_notebook_names_does_not_matter(tmp_path):
+    (tmp_path / "features").mkdir()
+    backend = "module://matplotlib_inline.backend_inline"
+    done = shell("", "report", tmp_path / "no study", tmp_path, MPLBACKEND=backend)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "report.html").exists()

@@ -46,6 +46,12 @@ def test_one_command_writes_every_table_the_report_and_its_provenance(results):
     assert pd.read_csv(results / "failures.tsv", sep="\t").empty
 
 
+def test_no_file_of_the_results_holds_a_path_of_this_machine(small_study, results):
+    files = [path for path in results.rglob("*") if path.is_file()]
+    places = [str(folder).encode() for folder in (small_study.parent, results)]
+    assert [path for path in files if any(place in path.read_bytes() for place in places)] == []
+
+
 def test_step_by_step_gives_the_same_bytes_as_one_command(
     small_study, results, tmp_path, qsmstats, monkeypatch
 ):
@@ -56,7 +62,7 @@ def test_step_by_step_gives_the_same_bytes_as_one_command(
         done = qsmstats("run", small_study, tmp_path, "participant", "--participant-label", *group)
         assert done.returncode == 0, done.stderr
     # The page is drawn from the tables; drawing it again would test nothing here.
-    monkeypatch.setattr("qsmstats.run.write_report", lambda study, out: out / "report.html")
+    monkeypatch.setattr("qsmstats.run.draw_report", lambda study, out: out / "report.html")
     assert run_study(small_study, tmp_path, level="group") == 0
     assert tsvs(tmp_path) == tsvs(results)
 

@@ -16,7 +16,7 @@ from tests.studies.conftest import SLOPES, make_lesions
 
 WRITTEN = {
     *("assumptions.tsv", "methods.txt", "models.tsv", "notes.tsv", "power.tsv"),
-    *("power_curves.svg", "sensitivity.tsv", "sizes.tsv"),
+    *("power_curves.svg", "sensitivity.tsv", "sizes.tsv", "made_from.json"),
 }
 OPTIONS = "--patients 12 30 --fraction 0.05 0.3 --simulations 25 --maximum 60 --dropout 0.05"
 

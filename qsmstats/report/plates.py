@@ -15,6 +15,7 @@ from pathlib import Path
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from qsmstats.records import note_file
 from qsmstats.report.blocks import FigureBlock
 from qsmstats.report.style import (
     PHONE,
@@ -25,6 +26,7 @@ from qsmstats.report.style import (
     is_narrow,
     svg,
 )
+from qsmstats.writing import written_whole
 
 __all__ = ["Plates"]
 
@@ -86,11 +88,13 @@ class Plates:
             with drawing(self.style):
                 figure, narrow = _painted(paint, self.style, heights)
                 document = svg(figure)
-                self._keep(files[0], document)
+                with self._kept(files[0]) as unfinished:
+                    unfinished.write_text(document, encoding="utf-8")
                 if self.pdf:
                     files.append(f"{name}.pdf")
                     metadata = {"CreationDate": None, "Creator": None}
-                    figure.savefig(self.folder / files[1], metadata=metadata)
+                    with self._kept(files[1]) as unfinished:
+                        figure.savefig(unfinished, format="pdf", metadata=metadata)
             element = inline_svg(document, slug, alt)
             if not narrow:
                 with drawing(PHONE):
@@ -105,10 +109,11 @@ class Plates:
             files=tuple(files),
         )
 
-    def _keep(self, name: str, document: str) -> None:
-        target = self.folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(document, encoding="utf-8")
+    @contextmanager
+    def _kept(self, name: str) -> Iterator[Path]:
+        with written_whole(self.folder / name) as unfinished:
+            yield unfinished
+        note_file(self.folder, name)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.errors import ModelError
+from qsmstats.records import renewed
 from qsmstats.schemas import load_schema, map_schemas
 from qsmstats.writing import written_whole
 
@@ -360,8 +361,11 @@ def write_answer(
     folder: str | Path,
     *,
     refusals: Sequence[tuple[str, str]] = (),
+    source: str = "",
 ) -> list[Path]:
     """Write the tables, the notes and the methods text of one study.
+
+    What an earlier call wrote to the folder, and this one does not, is removed.
 
     Parameters
     ----------
@@ -371,6 +375,8 @@ def write_answer(
         Folder to write to; it is made where it is missing.
     refusals
         Outcome and reason, where the data could not answer; they stand among the notes.
+    source
+        sha256 of all the answers were made from; kept beside them in ``made_from.json``.
 
     Returns
     -------
@@ -385,10 +391,11 @@ def write_answer(
     ]
     tables["notes"] = pd.DataFrame([*notes, *refusals], columns=["outcome", "note"])
     written = [folder / f"{name}.tsv" for name in tables]
-    for path, table in zip(written, tables.values(), strict=True):
-        write_table(table, path)
     methods = folder / "methods.txt"
-    with written_whole(methods) as unfinished:
-        text = "\n\n".join(answer.methods for answer in several) + "\n"
-        unfinished.write_text(text, encoding="utf-8")
+    with renewed(folder, [path.name for path in (*written, methods)], source):
+        for path, table in zip(written, tables.values(), strict=True):
+            write_table(table, path)
+        with written_whole(methods) as unfinished:
+            text = "\n\n".join(answer.methods for answer in several) + "\n"
+            unfinished.write_text(text, encoding="utf-8")
     return [*written, methods]

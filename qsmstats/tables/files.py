@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import csv
 import datetime
+import hashlib
 import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -33,9 +34,13 @@ DELIMITER_NAMES = {"\t": "tabs", ",": "commas", ";": "semicolons"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Source:
-    """A file, what messages call it, and the table that is sought in it."""
+    """What a file holds, what messages call it, and the table that is sought in it.
 
-    path: Path
+    The bytes are read once: what is parsed is what was hashed, though somebody edits the file.
+    """
+
+    data: bytes
+    suffix: str
     file: str
     name: str
 
@@ -66,8 +71,8 @@ def read_file(path: Path, *, name: str, file: str) -> RawTable:
     InvalidDataError
         If the file cannot be read as a table.
     """
-    source = _Source(path=path, file=file, name=name)
-    reader = _READERS.get(path.suffix.lower())
+    source = _Source(data=b"", suffix=path.suffix.lower(), file=file, name=name)
+    reader = _READERS.get(source.suffix)
     if reader is None:
         allowed = ", ".join(_READERS)
         raise source.error(f"'{path.suffix}' is no format of a table; save it as one of {allowed}")
@@ -75,6 +80,7 @@ def read_file(path: Path, *, name: str, file: str) -> RawTable:
         found = "is no file" if path.exists() else "no such file"
         raise source.error(f"{found}; put it there, or correct [tables] in study.toml")
     try:
+        source = replace(source, data=path.read_bytes())
         header, rows = reader(source)
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
@@ -88,6 +94,7 @@ def read_file(path: Path, *, name: str, file: str) -> RawTable:
         file=file,
         cells=pd.DataFrame(cells, columns=header, dtype="str"),
         places=pd.DataFrame({"file": file, "row": [number for number, _ in rows]}),
+        sums={file: hashlib.sha256(source.data).hexdigest()},
         broken={
             at: f"has {len(row)} cells, the header has {width}; write n/a for a missing value"
             for at, (_, row) in enumerate(rows)
@@ -128,7 +135,7 @@ def _check_header(header: list[str], file: str) -> None:
 
 def _read_text(source: _Source) -> tuple[list[str], Rows]:
     text = _decoded(source)
-    delimiter = DELIMITERS[source.path.suffix.lower()]
+    delimiter = DELIMITERS[source.suffix]
     records = _records(source, text, delimiter)
     first = next(records, None)
     if first is None:
@@ -138,7 +145,7 @@ def _read_text(source: _Source) -> tuple[list[str], Rows]:
 
 
 def _decoded(source: _Source) -> str:
-    data = source.path.read_bytes()
+    data = source.data
     try:
         # Excel and PowerShell put a byte-order mark first; utf-8-sig takes it off.
         text = data.decode("utf-8-sig")
@@ -209,7 +216,7 @@ def _sheet_cells(source: _Source, *, results: bool) -> list[tuple[object, ...]]:
     from openpyxl import load_workbook  # type: ignore[import-untyped]  # has no stubs
 
     try:
-        book = load_workbook(source.path, read_only=True, data_only=results)
+        book = load_workbook(io.BytesIO(source.data), read_only=True, data_only=results)
         with closing(book):
             sheet = book[_sheet_name(source, book.sheetnames)]
             # Some programs write a wrong size of the sheet, and openpyxl would believe it.
@@ -236,7 +243,7 @@ def _read_parquet(source: _Source) -> tuple[list[str], Rows]:
     from pyarrow import parquet
 
     try:
-        table = parquet.ParquetFile(source.path).read()
+        table = parquet.ParquetFile(io.BytesIO(source.data)).read()
     except pyarrow.ArrowException as error:
         raise source.error(f"is no .parquet file: {error}; write it again") from error
     columns = [[_text(value) for value in column.to_pylist()] for column in table.columns]

@@ -31,6 +31,8 @@ class RawTable:
         Column of `cells` -> its name in the file, where the two differ.
     value_columns
         The columns of `cells` that `places.column` belongs to.
+    sums
+        File -> sha256 of the bytes that the cells were read from.
     broken
         Position of a row whose cells cannot be told apart -> what is wrong with it. Its cells
         are not checked one by one.
@@ -42,6 +44,7 @@ class RawTable:
     places: pd.DataFrame
     columns: Mapping[str, str] = field(default_factory=dict)
     value_columns: tuple[str, ...] = ()
+    sums: Mapping[str, str] = field(default_factory=dict)
     broken: Mapping[int, str] = field(default_factory=dict)
 
     def file_column(self, column: str) -> str:
@@ -78,5 +81,6 @@ def stack_raw(parts: Sequence[RawTable]) -> RawTable:
         file=parts[0].name,
         cells=pd.concat([part.cells for part in parts], ignore_index=True).fillna(""),
         places=pd.concat([part.places for part in parts], ignore_index=True),
+        sums={file: sha for part in parts for file, sha in part.sums.items()},
         broken=broken,
     )

@@ -54,6 +54,8 @@ class StudyTables:
         None where study.toml names no such table.
     places
         Name of a table -> `file` and `row` of each of its rows.
+    sums
+        File below the study folder -> sha256 of the bytes that were read from it.
     lesion_ids
         Whether a lesion has one `lesion_id` at all sessions ("consistent"), or equal identifiers
         of two sessions mean nothing ("independent").
@@ -65,6 +67,7 @@ class StudyTables:
     ratings: pd.DataFrame | None = None
     histology: pd.DataFrame | None = None
     places: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    sums: Mapping[str, str] = field(default_factory=dict)
     lesion_ids: LesionIds = "consistent"
 
 
@@ -111,7 +114,9 @@ def typed_tables(study: Study, loaded: LoadedTables) -> StudyTables:
     if loaded.problems:
         raise InvalidDataError(summarise(loaded.problems))
     places = {name: table.places for name, table in loaded.raw.items()}
-    return StudyTables(**loaded.frames, places=places, lesion_ids=study.matching.lesion_ids)
+    sums = {file: sha for table in loaded.raw.values() for file, sha in table.sums.items()}
+    lesion_ids = study.matching.lesion_ids
+    return StudyTables(**loaded.frames, places=places, sums=sums, lesion_ids=lesion_ids)
 
 
 def table_problems(study: Study) -> list[Problem]:

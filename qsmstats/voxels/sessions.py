@@ -79,10 +79,14 @@ class SessionJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SessionResult:
-    """The rows of one session, or why there are none: one of the two is None."""
+    """The rows of one session, or why there are none: one of the two is None.
+
+    `inputs` holds the sha256 of every file that was read, by name, where they were asked for.
+    """
 
     features: pd.DataFrame | None = None
     failure: Failure | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def extract_session(job: SessionJob) -> SessionResult:
