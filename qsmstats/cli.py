@@ -17,7 +17,7 @@ from pathlib import Path
 
 from qsmstats import __version__
 from qsmstats.endings import ended
-from qsmstats.progress import progress_bar, say
+from qsmstats.progress import progress_bar, say, show
 
 __all__ = ["main", "parse"]
 
@@ -257,7 +257,7 @@ def _cores() -> int:
 def _init(options: argparse.Namespace) -> int:
     from qsmstats.inventory.draft import init_study
 
-    print(init_study(options.folder, force=options.force))  # noqa: T201
+    show(str(init_study(options.folder, force=options.force)))
     return 0
 
 
@@ -284,9 +284,10 @@ def _check(options: argparse.Namespace) -> int:
     from qsmstats.errors import InvalidDataError
     from qsmstats.study import open_study
 
-    problems = check_study(open_study(options.study))
-    for message in problems["message"]:
-        print(message)  # noqa: T201
+    found = check_study(open_study(options.study))
+    for kind, message in zip(found["kind"], found["message"], strict=True):
+        show(f"note: {message}" if kind == "note" else message)
+    problems = found[found["kind"] != "note"]
     if problems.empty:
         say(f"{options.study}: no problem found")
         return 0
@@ -342,7 +343,7 @@ def _plan(options: argparse.Namespace) -> int:
         seed=options.seed,
         jobs=options.jobs or _cores(),
     )
-    print("\n".join([*plan.answers, *(f"Note: {note}" for note in plan.notes)]))  # noqa: T201
+    show("\n".join([*plan.answers, *(f"Note: {note}" for note in plan.notes)]))
     say(f"tables and figure: {options.out / FOLDER}; `qsmstats report` shows them in the report")
     return 0 if plan.fit.info.converged else ConvergenceError.exit_code
 

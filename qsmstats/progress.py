@@ -7,7 +7,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-__all__ = ["Progress", "progress_bar", "say"]
+from qsmstats.errors import printable
+
+__all__ = ["Progress", "progress_bar", "say", "show"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work goes on."""
@@ -16,8 +18,18 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def say(message: str) -> None:
-    """Write one line for the user to standard error; standard output is kept for results."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201
+    """Write lines for the user to standard error; standard output is kept for results."""
+    print(_lines_of(message), file=sys.stderr, flush=True)  # noqa: T201
+
+
+def show(result: str) -> None:
+    """Write lines of a result to standard output."""
+    print(_lines_of(result))  # noqa: T201
+
+
+def _lines_of(message: str) -> str:
+    """Return a message whose words, which may be a study's, cannot command the terminal."""
+    return "\n".join(map(printable, message.split("\n")))
 
 
 @contextmanager

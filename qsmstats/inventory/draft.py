@@ -148,6 +148,8 @@ def _look(folder: Path) -> _Inventory:
             f"{folder}: no image (.nii, .nii.gz) and no table (.tsv, .csv, .xlsx, .parquet) was "
             "found; name the folder that holds them"
         )
+        if files.outside:
+            message += f" (links out of it are not followed: {listed(files.outside)})"
         raise InvalidDataError(message)
     tables = find_tables(folder, files.tables)
     people, sessions = map(tables.identifiers, ("participant_id", "session_id"))
@@ -239,6 +241,13 @@ def _left_alone(inventory: _Inventory) -> Iterable[str]:
         yield f"table of something else  {pattern}{told}"
     for pattern, reason in tables.unreadable.items():
         yield f"table that cannot be read  {pattern}: {reason}"
-    for suffix, paths in inventory.files.unreadable.items():
+    files = inventory.files
+    if files.outside:
+        count = counted(len(files.outside), "link")
+        yield f"{count} out of the folder, not followed  {listed(files.outside, most=2)}"
+    if files.unusable:
+        count = counted(len(files.unusable), "file")
+        yield f"{count} that a pattern cannot name or that cannot be read  {listed(files.unusable)}"
+    for suffix, paths in files.unreadable.items():
         count = counted(len(paths), f"{suffix} file")
         yield f"{count}, no format that is read  {listed(paths, most=2)}"

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.spreadsheets import read_guarded
 
 __all__ = ["Results"]
 
@@ -85,7 +86,7 @@ class Results:
         if not path.is_file():
             return None
         try:
-            return pd.read_csv(
+            table = pd.read_csv(
                 path,
                 sep="\t",
                 na_values=["n/a"],
@@ -94,6 +95,7 @@ class Results:
             )
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise self._broken(f"{name}.tsv", error) from error
+        return read_guarded(table)
 
     def _broken(self, name: str, error: Exception) -> InvalidDataError:
         problem = f"cannot be read ({error}); run `qsmstats run` again to write it anew"

@@ -76,7 +76,7 @@ def sheets(content: dict[str, list[list[object]]]) -> Act:
 def unreadable(folder: Path) -> Any:
     (folder / "t.tsv").write_text("a\n1\n")
     # Whoever runs the tests may be allowed to read everything.
-    with patch.object(Path, "read_bytes", side_effect=PermissionError(13, "Permission denied")):
+    with patch.object(Path, "open", side_effect=PermissionError(13, "Permission denied")):
         return read_file(folder / "t.tsv", name="lesions", file="t.tsv")
 
 
