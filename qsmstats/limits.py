@@ -132,9 +132,11 @@ def _plausible(ranges: Mapping[str, object]) -> _Found:
 
 
 def _is_range(limits: object) -> bool:
-    numbers = limits if isinstance(limits, list) and len(limits) == 2 else [None]
-    # bool is an int to Python, and a comparison with nan is never true.
-    return all(type(value) in (int, float) for value in numbers) and numbers[0] < numbers[1]
+    kinds = [type(value) for value in limits] if isinstance(limits, list) else []
+    if len(kinds) != 2 or not {*kinds} <= {int, float}:
+        return False
+    low, high = limits
+    return bool(low < high)  # never true of nan
 
 
 def _choices(study: Study) -> _Found:

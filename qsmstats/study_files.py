@@ -37,7 +37,7 @@ def read_bounded(path: Path, limit: int) -> bytes:
     """
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
-        raise IsADirectoryError(errno.EISDIR, "Is a directory", str(path))
+        raise OSError(errno.EISDIR, "Is a directory", str(path))
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is no regular file (a pipe, socket or device)", str(path))
     with path.open("rb") as file:

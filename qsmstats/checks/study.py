@@ -4,7 +4,8 @@ Joins what is wrong with the tables (`qsmstats.tables`), with the images (`qsmst
 with the units that sidecars declare (`qsmstats.checks.sidecars`) and with the formulas of the
 models (`qsmstats.checks.formulas`) and other settings (`qsmstats.checks.settings`). A problem is
 `invalid` where the study has to be corrected first, and `unreadable` where an image cannot be used:
-that excludes only its session. A `note` is no problem (`qsmstats.checks.followup`). What follows from a problem already listed is left out.
+that excludes only its session. A `note` is no problem (`qsmstats.checks.followup`). What follows
+from a problem already listed is left out.
 """
 
 from __future__ import annotations

@@ -15,6 +15,9 @@ from qsmstats.tables.source import BYTES, Row, Source, bounded, cell_text
 
 __all__ = ["read_workbook", "sheet_names"]
 
+UNPACKED = 50_000_000
+"""Bytes of a workbook's parts: about 1 million cells, which openpyxl takes a minute to read."""
+
 
 class _Formula(str):
     """A formula that no spreadsheet program has computed: it has no result, not an empty cell."""
@@ -74,9 +77,9 @@ def _opened(source: Source, *, results: bool) -> Any:
     # Reading stops at the size that is declared here, and fails if there is more.
     with zipfile.ZipFile(io.BytesIO(source.data)) as packed:
         size = sum(item.file_size for item in packed.infolist())
-    if size > BYTES:
-        found = f"holds {size / 1e6:.0f} MB when unpacked, and at most {BYTES / 1e6:.0f} are read"
-        raise source.too_large(found)
+    if size > UNPACKED:
+        found = f"holds {size / 1e6:.0f} MB when unpacked, more than {UNPACKED / 1e6:.0f}"
+        raise source.error(f"{found}; save the sheet of this table as .tsv")
     return load_workbook(io.BytesIO(source.data), read_only=True, data_only=results)
 
 
