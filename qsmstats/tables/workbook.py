@@ -109,8 +109,9 @@ def _sheet(source: Source, sheets: list[Any]) -> Any:
     for sheet in sheets:
         if sheet.title.strip().lower() == source.name:
             return sheet
-    found = ", ".join(sheet.title for sheet in sheets) or "no sheet with cells"
-    raise source.error(f"has the sheets {found}; name the one of this table '{source.name}'")
+    names = ", ".join(sheet.title for sheet in sheets)
+    found = f"has the sheets {names}" if names else "has no sheet with cells"
+    raise source.error(f"{found}; name the one of this table '{source.name}'")
 
 
 def _cell(value: object, formula: object) -> str:
