@@ -132,11 +132,10 @@ def _plausible(ranges: Mapping[str, object]) -> _Found:
 
 
 def _is_range(limits: object) -> bool:
-    kinds = [type(value) for value in limits] if isinstance(limits, list) else []
-    if len(kinds) != 2 or not {*kinds} <= {int, float}:
+    if not isinstance(limits, list) or not {*map(type, limits)} <= {int, float}:
         return False
-    low, high = limits
-    return bool(low < high)  # never true of nan
+    # Never true of nan, and TOML has whole numbers that no float can hold.
+    return len(limits) == 2 and bool(-1e9 < limits[0] < limits[1] < 1e9)
 
 
 def _choices(study: Study) -> _Found:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import load_schema, plausible_ranges
 from qsmstats.study import open_study
 from qsmstats.tables.read import read_tables, table_problems
@@ -79,6 +80,17 @@ def test_a_column_in_months_is_one_problem(tmp_path):
 def test_a_narrower_range_of_study_toml_counts_too(tmp_path):
     folder = study(tmp_path, {}, "\n[plausible]\nage = [18, 31]\n")
     assert "lies outside 18 to 31 year" in messages(folder)[0]
+
+
+@pytest.mark.parametrize(
+    "limits",
+    ["90", "[90]", "[1, 2, 3]", "[9, 5]", "[5, 5]", '["a", "b"]', "[nan, 9]", "[0, inf]"]
+    + ["[false, true]", f"[0, 1{'0' * 400}]", "{ low = 1 }"],
+)
+def test_a_range_is_two_numbers_in_order(tmp_path, limits):
+    folder = study(tmp_path, {}, f"\n[plausible]\nage = {limits}\n")
+    with pytest.raises(InvalidDataError, match=r"'plausible.age': found .*; write the lowest"):
+        open_study(folder)
 
 
 def test_what_no_one_can_be_is_not_confirmed(tmp_path):
