@@ -84,8 +84,10 @@ def test_a_narrower_range_of_study_toml_counts_too(tmp_path):
 
 @pytest.mark.parametrize(
     "limits",
-    ["90", "[90]", "[1, 2, 3]", "[9, 5]", "[5, 5]", '["a", "b"]', "[nan, 9]", "[0, inf]"]
-    + ["[false, true]", f"[0, 1{'0' * 400}]", "{ low = 1 }"],
+    [
+        *("90", "[90]", "[1, 2, 3]", "[9, 5]", "[5, 5]", '["a", "b"]', "[nan, 9]", "[0, inf]"),
+        *("[false, true]", f"[0, 1{'0' * 400}]", "{ low = 1 }"),
+    ],
 )
 def test_a_range_is_two_numbers_in_order(tmp_path, limits):
     folder = study(tmp_path, {}, f"\n[plausible]\nage = {limits}\n")
