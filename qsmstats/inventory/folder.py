@@ -62,7 +62,7 @@ def list_files(folder: Path) -> FolderFiles:
 
 
 def _paths(folder: Path) -> Iterator[str]:
-    """Yield the files, and the links to folders elsewhere; what those within mean is met there."""
+    """Yield the files, and the links to folders outside; what a link within names is met anyway."""
     for top, folders, names in os.walk(folder):
         if RESULTS in names:
             folders.clear()
