@@ -300,9 +300,10 @@ def _check(options: argparse.Namespace) -> int:
     from qsmstats.errors import InvalidDataError
     from qsmstats.study import open_study
 
-    problems = check_study(open_study(options.study))
-    for message in problems["message"]:
-        show(message)
+    found = check_study(open_study(options.study))
+    for kind, message in zip(found["kind"], found["message"], strict=True):
+        show(f"note: {message}" if kind == "note" else message)
+    problems = found[found["kind"] != "note"]
     if problems.empty:
         say(f"{options.study}: no problem found")
         return 0

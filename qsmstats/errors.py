@@ -21,6 +21,7 @@ __all__ = [
     "QsmstatsError",
     "UsageError",
     "check_option",
+    "printable",
 ]
 
 
@@ -53,6 +54,15 @@ def check_option(name: str, value: object, allowed: Iterable[object]) -> None:
     raise UsageError(f"{name} must be {choice}, not {value!r}")
 
 
+def printable(text: str) -> str:
+    r"""Return a text in one line, in which what cannot be seen can be read.
+
+    A line break, a zero-width space, the start of a command to the terminal and a change of the
+    direction of writing become ``\n``, ``\u200b``, ``\x1b`` and ``\u202e``.
+    """
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """One thing that is wrong with an input.
@@ -78,9 +88,7 @@ class Problem:
         row = "" if self.row is None else f" row {self.row}"
         kind = "setting" if self.table.endswith(".toml") else "column"
         column = "" if self.column is None else f", {kind} '{self.column}'"
-        message = f"{self.table}{row}{column}: {self.problem}"
-        # One line, in which what cannot be seen (a zero-width space, a line break) can be read.
-        return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in message)
+        return printable(f"{self.table}{row}{column}: {self.problem}")
 
 
 class InvalidDataError(QsmstatsError, ValueError):

@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
+from qsmstats.errors import printable
+
 __all__ = ["Progress", "discard", "progress_bar", "say", "show"]
 
 Progress = Callable[[int, int], None]
@@ -23,7 +25,7 @@ def say(message: str) -> None:
     Where nobody reads it any more, the work goes on in silence.
     """
     try:
-        print(message, file=sys.stderr, flush=True)  # noqa: T201
+        print(_lines_of(message), file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
         discard(sys.stderr)
 
@@ -31,7 +33,7 @@ def say(message: str) -> None:
 def show(text: str) -> None:
     """Write a result to standard output at once; an error names it, as it does a file."""
     try:
-        print(text, flush=True)  # noqa: T201
+        print(_lines_of(text), flush=True)  # noqa: T201
     except OSError as error:
         discard(sys.stdout)
         raise OSError(error.errno, error.strerror, "standard output") from error
@@ -42,6 +44,11 @@ def discard(stream: TextIO) -> None:
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, stream.fileno())
     os.close(nothing)
+
+
+def _lines_of(message: str) -> str:
+    """Return a message whose words, which may be a study's, cannot command the terminal."""
+    return "\n".join(map(printable, message.split("\n")))
 
 
 @contextmanager

@@ -11,6 +11,7 @@ from typing import Literal
 
 __all__ = [
     "FeatureSettings",
+    "FolderSettings",
     "HistologySettings",
     "LesionIds",
     "LesionTypeRule",
@@ -22,6 +23,20 @@ __all__ = [
 DfMethod = Literal["satterthwaite", "kenward-roger", "normal", "residual"]
 Adjustment = Literal["mvt", "tukey", "holm", "bonferroni", "fdr_bh", "none"]
 LesionIds = Literal["consistent", "independent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderSettings:
+    """What the study may read.
+
+    Attributes
+    ----------
+    outside
+        Whether images, tables and sidecars may lie outside the study folder, by ``../``, an
+        absolute path or a symbolic link. Set it for folders that you trust only.
+    """
+
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -234,6 +234,8 @@ def quoted(key: str) -> str:
 def literal(item: object) -> str:
     if isinstance(item, list):
         return "[" + ", ".join(map(literal, item)) + "]"
+    if isinstance(item, bool):
+        return str(item).lower()
     return f'"{item}"' if isinstance(item, str) else str(item)
 
 

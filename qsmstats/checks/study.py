@@ -4,7 +4,8 @@ Joins what is wrong with the tables (`qsmstats.tables`), with the images (`qsmst
 with the units that sidecars declare (`qsmstats.checks.sidecars`) and with the formulas of the
 models (`qsmstats.checks.formulas`) and other settings (`qsmstats.checks.settings`). A problem is
 `invalid` where the study has to be corrected first, and `unreadable` where an image cannot be used:
-that costs its session only. What follows from a problem already listed is left out.
+that excludes only its session. A `note` is no problem (`qsmstats.checks.followup`). What follows
+from a problem already listed is left out.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from qsmstats.checks.followup import seen_once
 from qsmstats.checks.formulas import formula_problems
 from qsmstats.checks.images import Finding, check_images
 from qsmstats.checks.labels import LabelRows
@@ -40,8 +42,8 @@ def check_study(study: Study) -> pd.DataFrame:
     -------
     DataFrame
         One row per problem: `table` (the file), `row` (of the file, the header being 1; or
-        missing), `column`, `problem`, `kind` ("invalid" or "unreadable") and `message`, all of it
-        in one line. Empty where nothing is wrong.
+        missing), `column`, `problem`, `kind` ("invalid", "unreadable", or "note": nothing is
+        wrong, but worth a look) and `message`, all of it in one line.
     """
     return _frame(_findings(study, load_tables(study), None))
 
@@ -77,6 +79,7 @@ def _findings(
     found += _pattern_problems(study, loaded)
     found += [Finding(problem=problem) for problem in formula_problems(study, loaded)]
     found += [Finding(problem=problem) for problem in named_in_settings(study, loaded)]
+    found += [Finding(problem=problem, kind="note") for problem in seen_once(study, loaded)]
     try:
         jobs = session_jobs(study, _known_tables(loaded))
     except InvalidDataError as error:
@@ -122,13 +125,10 @@ def _pattern_problems(study: Study, loaded: LoadedTables) -> list[Finding]:
     several = visits.index[visits > 1]
     if not len(several):
         return []
-    patterns = {"labels.pattern": study.labels}
-    patterns |= {f"maps.{spec.name}.pattern": spec.pattern for spec in study.maps}
-    patterns |= {f"tissue.{name}": pattern for name, pattern in study.tissue.items()}
     most = visits.iloc[visits.argmax()]
     text = f"names no {{session}}, but {several[0]} has {most} sessions; add it"
     return [
         Finding(problem=Problem(table="study.toml", column=column, problem=text))
-        for column, pattern in patterns.items()
+        for column, pattern in study.patterns.items()
         if "{session}" not in pattern
     ]

@@ -22,6 +22,7 @@ from qsmstats.report.anonymous import (
     veiled,
     veiled_text,
 )
+from qsmstats.spreadsheets import read_guarded
 
 __all__ = ["Results"]
 
@@ -121,7 +122,7 @@ class Results:
         if not path.is_file():
             return None
         try:
-            return pd.read_csv(
+            table = pd.read_csv(
                 path,
                 sep="\t",
                 na_values=["n/a"],
@@ -130,6 +131,7 @@ class Results:
             )
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise self._broken(f"{name}.tsv", error) from error
+        return read_guarded(table)
 
     def _broken(self, name: str, error: Exception) -> InvalidDataError:
         problem = f"cannot be read ({error}); run `qsmstats run` again to write it anew"

@@ -26,6 +26,7 @@ import pandas as pd
 from qsmstats.errors import ModelError
 from qsmstats.records import renewed
 from qsmstats.schemas import load_schema, map_schemas
+from qsmstats.spreadsheets import write_guarded
 from qsmstats.writing import written_whole
 
 if TYPE_CHECKING:
@@ -344,9 +345,12 @@ def combine_answers(answers: Sequence[Any]) -> dict[str, pd.DataFrame]:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a TSV whole or not at all: tabs, UTF-8, n/a for missing, ten significant digits."""
+    """Write a TSV whole or not at all: tabs, UTF-8, n/a for missing, ten significant digits.
+
+    Text that a spreadsheet would run as a formula has an apostrophe before it.
+    """
     with written_whole(path) as unfinished:
-        table.to_csv(
+        write_guarded(table).to_csv(
             unfinished,
             sep="\t",
             index=False,

@@ -9,7 +9,7 @@ import pandas as pd
 
 from qsmstats.errors import Problem
 
-__all__ = ["RawTable", "broken_rows", "place_problem", "stack_raw"]
+__all__ = ["RawTable", "broken_rows", "empty_table", "place_problem", "stack_raw"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,11 @@ def broken_rows(raw: RawTable) -> list[Problem]:
         Problem(table=str(file), row=int(row), problem=text)
         for file, row, text in zip(places["file"], places["row"], raw.broken.values(), strict=True)
     ]
+
+
+def empty_table(raw: RawTable) -> Problem:
+    """Return the problem of a table that has column names and no row."""
+    return Problem(table=raw.file, problem="holds no row below its header; fill it in")
 
 
 def stack_raw(parts: Sequence[RawTable]) -> RawTable:

@@ -148,9 +148,11 @@ def session_jobs(study: Study, tables: StudyTables) -> list[SessionJob]:
     Raises
     ------
     InvalidDataError
-        If study.toml names masks and none of them is that of white matter.
+        If study.toml names masks and none of them is that of white matter, or if images lie
+        outside the study folder, which it does not allow.
     """
     _require_known_mask(study)
+    _require_inside(study, _visits(tables.sessions))
     labels = label_images(study, tables)
     jobs = (_job(study, visit, labels) for visit in _visits(tables.sessions))
     return [job for job in jobs if job.labels is not None or job.tissue is not None]
@@ -192,6 +194,19 @@ def _require_known_mask(study: Study) -> None:
         named = ", ".join(study.tissue)
         problem = f"names {named}; the mask that is used is called '{MASK}'"
         raise InvalidDataError([Problem(table="study.toml", column="tissue", problem=problem)])
+
+
+def _require_inside(study: Study, visits: Sequence[_Visit]) -> None:
+    """Raise if an image leads out of the study folder; one problem per pattern says it."""
+    problems = []
+    for where, pattern in study.patterns.items():
+        names = (pattern.format(participant=who, session=session) for who, session in visits)
+        found = [problem for problem in map(study.outside, names) if problem]
+        if found:
+            more = f" ({len(found)} files of {where})"
+            problems.append(replace(found[0], problem=found[0].problem + more))
+    if problems:
+        raise InvalidDataError(problems)
 
 
 def _chosen(jobs: list[SessionJob], participants: Sequence[str] | None) -> list[SessionJob]:
