@@ -118,6 +118,7 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
 def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("check", help="list everything that is wrong with a study folder")
     parser.add_argument("study", metavar="STUDY", type=Path)
+    _add_jobs(parser)
     parser.set_defaults(call=_check)
 
 
@@ -284,7 +285,10 @@ def _check(options: argparse.Namespace) -> int:
     from qsmstats.errors import InvalidDataError
     from qsmstats.study import open_study
 
-    problems = check_study(open_study(options.study))
+    with progress_bar("reading images") as progress:
+        problems = check_study(
+            open_study(options.study), jobs=options.jobs or _cores(), progress=progress
+        )
     for message in problems["message"]:
         print(message)  # noqa: T201
     if problems.empty:

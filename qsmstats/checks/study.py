@@ -4,7 +4,7 @@ Joins what is wrong with the tables (`qsmstats.tables`), with the images (`qsmst
 with the units that sidecars declare (`qsmstats.checks.sidecars`) and with the formulas of the
 models (`qsmstats.checks.formulas`) and other settings (`qsmstats.checks.settings`). A problem is
 `invalid` where the study has to be corrected first, and `unreadable` where an image cannot be used:
-that costs its session only. What follows from a problem already listed is left out.
+that excludes only its session. What follows from a problem already listed is left out.
 """
 
 from __future__ import annotations
@@ -18,23 +18,30 @@ from qsmstats.checks.images import Finding, check_images
 from qsmstats.checks.labels import LabelRows
 from qsmstats.checks.settings import named_in_settings
 from qsmstats.errors import InvalidDataError, Problem
-from qsmstats.study import Study
+from qsmstats.progress import Progress
+from qsmstats.study import FILE, Study
 from qsmstats.tables.problems import summarise
 from qsmstats.tables.read import LoadedTables, StudyTables, load_tables, typed_tables
 from qsmstats.voxels.cohort import session_jobs
+from qsmstats.voxels.sessions import SessionJob
 
 __all__ = ["check_study", "sound_tables"]
 
 KEYS = {"sessions": ["participant_id", "session_id"], "lesions": LabelRows.columns}
 
 
-def check_study(study: Study) -> pd.DataFrame:
-    """List everything that is wrong with a study.
+def check_study(study: Study, *, jobs: int = 1, progress: Progress | None = None) -> pd.DataFrame:
+    """List everything that is wrong with a study; every image is read to its last byte.
 
     Parameters
     ----------
     study
         As `open_study` returns it.
+    jobs
+        Processes to read images with. With more than one, a script must keep its calls below
+        ``if __name__ == "__main__":``, because each process imports it.
+    progress
+        Called with (done, total) sessions.
 
     Returns
     -------
@@ -43,11 +50,17 @@ def check_study(study: Study) -> pd.DataFrame:
         missing), `column`, `problem`, `kind` ("invalid" or "unreadable") and `message`, all of it
         in one line. Empty where nothing is wrong.
     """
-    return _frame(_findings(study, load_tables(study), None))
+    loaded = load_tables(study)
+    found = _table_findings(study, loaded)
+    sessions, more = _jobs(study, loaded)
+    images = check_images(study, sessions, LabelRows.of(loaded), workers=jobs, progress=progress)
+    return _frame([*found, *more, *images])
 
 
 def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> StudyTables:
-    """Check a study that is to be run, and return its tables.
+    """Check a study before it is measured, and return its tables.
+
+    Images that measuring alone can judge are left to it (`qsmstats.checks.images`).
 
     Parameters
     ----------
@@ -63,29 +76,38 @@ def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> 
         With every problem that must be corrected before the study can be run.
     """
     loaded = load_tables(study)
-    found = _findings(study, loaded, participants)
+    found = _table_findings(study, loaded)
+    jobs, more = _jobs(study, loaded)
+    if participants is not None:
+        chosen = {name.removeprefix("sub-") for name in participants}
+        jobs = [job for job in jobs if job.participant_id.removeprefix("sub-") in chosen]
+    found += [*more, *check_images(study, jobs, LabelRows.of(loaded), whole=False)]
     problems = [item.problem for item in found if item.kind == "invalid"]
     if problems:
         raise InvalidDataError(problems)
     return typed_tables(study, loaded)
 
 
-def _findings(
-    study: Study, loaded: LoadedTables, participants: Sequence[str] | None
-) -> list[Finding]:
+def _table_findings(study: Study, loaded: LoadedTables) -> list[Finding]:
     found = [Finding(problem=problem) for problem in summarise(loaded.problems)]
     found += _pattern_problems(study, loaded)
     found += [Finding(problem=problem) for problem in formula_problems(study, loaded)]
-    found += [Finding(problem=problem) for problem in named_in_settings(study, loaded)]
+    return found + [Finding(problem=problem) for problem in named_in_settings(study, loaded)]
+
+
+def _jobs(study: Study, loaded: LoadedTables) -> tuple[list[SessionJob], list[Finding]]:
+    """Return the sessions to measure, as far as the tables tell them, and why there are none."""
     try:
         jobs = session_jobs(study, _known_tables(loaded))
     except InvalidDataError as error:
-        found += [Finding(problem=problem) for problem in error.problems]
-        return found
-    if participants is not None:
-        chosen = {name.removeprefix("sub-") for name in participants}
-        jobs = [job for job in jobs if job.participant_id.removeprefix("sub-") in chosen]
-    return found + check_images(study, jobs, LabelRows.of(loaded))
+        return [], [Finding(problem=problem) for problem in error.problems]
+    if jobs or loaded.problems:
+        return jobs, []
+    text = (
+        "no session has a label image, and no [tissue] white_matter is named: nothing can be "
+        "measured; correct the pattern, or name the masks"
+    )
+    return [], [Finding(problem=Problem(table=FILE, column="labels.pattern", problem=text))]
 
 
 def _frame(found: Sequence[Finding]) -> pd.DataFrame:

@@ -23,7 +23,7 @@ from qsmstats.progress import Progress
 from qsmstats.study import Study
 from qsmstats.tables.read import StudyTables, read_tables
 from qsmstats.voxels.columns import feature_types
-from qsmstats.voxels.executors import run_jobs
+from qsmstats.voxels.executors import early_end, run_jobs
 from qsmstats.voxels.sessions import (
     Failure,
     SessionJob,
@@ -225,11 +225,7 @@ def _extract_or_read(store: FeatureStore, job: SessionJob) -> SessionResult:
 def _or_failure(job: SessionJob, result: SessionResult | Exception) -> SessionResult:
     if isinstance(result, SessionResult):
         return result
-    reason = (
-        f"the process that measured it ended early ({type(result).__name__}: {result}); most often "
-        "memory ran out: use fewer jobs"
-    )
-    return session_failure(job, "", reason)
+    return session_failure(job, "", early_end(result))
 
 
 def _join(study: Study, results: Sequence[SessionResult]) -> Extraction:

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsmstats.errors import ImageError, Problem
-from qsmstats.voxels.grids import FloatArray, Grid
+from qsmstats.voxels.grids import GRID_TOLERANCE, FloatArray, Grid
 
 __all__ = [
     "ImageSource",
@@ -35,10 +35,6 @@ __all__ = [
 
 ImageSource: TypeAlias = "str | os.PathLike[str] | nib.spatialimages.SpatialImage"
 """Path of an image, or an image that nibabel has loaded or made."""
-
-# Share of a voxel by which two grids may differ: far above the rounding of float32 affines (1e-5)
-# and far below any shift that moves a voxel's value.
-GRID_TOLERANCE = 1e-3
 
 # Deflate shrinks nothing by more than 1032 (https://zlib.net/zlib_tech.html).
 _DEFLATE_LIMIT = 1032
@@ -107,8 +103,8 @@ def open_volume(source: ImageSource, role: str) -> Volume:
     Raises
     ------
     ImageError
-        If there is no such file, it cannot be read as NIfTI, it is not a volume of real numbers,
-        or its affine does not place it in space.
+        If there is no such file, it is no regular file, it cannot be read as NIfTI, it is not a
+        volume of real numbers, or its affine does not place it in space.
     """
     if isinstance(source, str | os.PathLike):
         image, name = _load(Path(source)), str(source)
@@ -142,11 +138,9 @@ def open_volume(source: ImageSource, role: str) -> Volume:
 
 
 def on_same_grid(reference: Volume, other: Volume) -> bool:
-    """Return whether two volumes lie on one grid, to a thousandth of a voxel at every corner."""
-    if other.grid.shape != reference.grid.shape:
-        return False
-    distance = reference.grid.corner_displacement(other.grid.affine)
-    return bool(distance <= GRID_TOLERANCE * reference.grid.spacing.min())
+    """Return whether two volumes lie on one grid (`qsmstats.voxels.grids`)."""
+    same_shape = other.grid.shape == reference.grid.shape
+    return same_shape and reference.grid.placed_by(other.grid.affine)
 
 
 def require_same_grid(reference: Volume, other: Volume) -> None:
@@ -155,8 +149,7 @@ def require_same_grid(reference: Volume, other: Volume) -> None:
     Raises
     ------
     ImageError
-        If the shapes differ, or a corner of the volume lies more than a thousandth of a voxel
-        away.
+        If the shapes differ, or a corner of the volume lies more than 0.01 voxel away.
     """
     if other.grid.shape != reference.grid.shape:
         raise image_error(
@@ -168,9 +161,10 @@ def require_same_grid(reference: Volume, other: Volume) -> None:
         distance = reference.grid.corner_displacement(other.grid.affine)
         raise image_error(
             other.name,
-            f"lies on another grid than {reference.name}: corners are up to {distance:.3g} mm "
-            f"apart (voxels are {_times(reference.grid.spacing.round(3))} mm); resample one to "
-            "the other beforehand, images are never resampled here",
+            f"lies on another grid than {reference.name}: corners are up to {distance:.3g} voxels "
+            f"apart (of {_times(reference.grid.spacing.round(3))} mm; up to {GRID_TOLERANCE:g} "
+            "voxel is allowed); resample one to the other beforehand, images are never resampled "
+            "here",
         )
 
 
@@ -181,8 +175,6 @@ def _require_enough_bytes(
 
     Damaged dimensions must be found out before memory is asked for in their size.
     """
-    if not path.exists():
-        raise image_error(name, f"lacks its voxels: {path} does not exist; copy it again")
     expected, size = grid.size * dtype.itemsize, path.stat().st_size
     if offset > size * _DEFLATE_LIMIT:
         raise image_error(
@@ -203,14 +195,10 @@ def _times(numbers: Any) -> str:
 
 
 def _load(path: Path) -> Any:
-    if path.is_dir():
-        raise image_error(str(path), "is a folder; name the image file in it")
-    if not path.exists():
-        raise image_error(str(path), "no such file; check the pattern in study.toml or the path")
-    if not os.access(path, os.R_OK):
-        raise image_error(str(path), "may not be read: permission denied; ask its owner for it")
-    if path.stat().st_size == 0:
-        raise image_error(str(path), "is empty (0 bytes); copy or write it again")
+    for part in _files(path):
+        problem = _no_image(part)
+        if problem:
+            raise image_error(str(part), problem)
     try:
         image: Any = nib.load(path)
     except Exception as error:  # a damaged header breaks nibabel in many places and ways
@@ -223,6 +211,27 @@ def _load(path: Path) -> Any:
         kind = type(image).__name__
         raise image_error(str(path), f"is a {kind}; convert it to NIfTI (.nii or .nii.gz)")
     return image
+
+
+def _no_image(path: Path) -> str | None:
+    """Return why a file cannot be an image before anything is read from it."""
+    if path.is_dir():
+        return "is a folder; name the image file in it"
+    if not path.exists():
+        return "no such file; check the pattern in study.toml or the path"
+    if not path.is_file():  # a pipe or a device may never end
+        return "is no regular file but a pipe or device; put the image there"
+    if not os.access(path, os.R_OK):
+        return "may not be read: permission denied; ask its owner for it"
+    return None if path.stat().st_size else "is empty (0 bytes); copy or write it again"
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the files of an image: the .hdr and .img of a pair, or itself."""
+    if not {".hdr", ".img"} & set(path.suffixes[-2:]):
+        return [path]
+    holders = nib.Nifti1Pair.filespec_to_file_map(path)
+    return [Path(str(holders[part].filename)) for part in ("header", "image")]
 
 
 def _in_file(image: Any) -> bool:
@@ -277,11 +286,12 @@ def _affine_flags(header: Any, affine: FloatArray) -> tuple[str, ...]:
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     shape = tuple(map(int, header.get_data_shape()[:3]))
     grid = Grid(shape=(shape[0], shape[1], shape[2]), affine=affine)
-    agree = np.allclose(spacing, header["pixdim"][1:4], rtol=GRID_TOLERANCE, atol=0)
+    rescaled = affine.copy()
+    rescaled[:3, :3] *= header["pixdim"][1:4] / spacing
+    agree = grid.placed_by(rescaled)
     if int(header["sform_code"]) > 0 and int(header["qform_code"]) > 0:
         try:
-            distance = grid.corner_displacement(header.get_qform())
+            agree = agree and grid.placed_by(header.get_qform())
         except (ValueError, nib.spatialimages.HeaderDataError):
-            distance = np.inf  # a quaternion that is no rotation agrees with nothing
-        agree = agree and distance <= GRID_TOLERANCE * spacing.min()
+            agree = False  # a quaternion that is no rotation agrees with nothing
     return () if agree else ("affines_disagree",)

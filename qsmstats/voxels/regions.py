@@ -17,7 +17,6 @@ from qsmstats.voxels.grids import BoolArray, FloatArray, Grid, IntArray
 from qsmstats.voxels.images import (
     ImageSource,
     Volume,
-    image_error,
     on_same_grid,
     open_volume,
     require_same_grid,
@@ -175,10 +174,6 @@ def _read(
         return reference, voxels, None
     require_same_grid(reference, mask_volume)
     mask = read_mask(mask_volume)
-    if not mask.any():
-        raise image_error(
-            mask_volume.name, "is an empty mask; it must hold the white matter: mend it"
-        )
     return reference, voxels, mask
 
 

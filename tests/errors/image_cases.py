@@ -154,7 +154,7 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
     ),
     ("code of units", header(123, np.uint8(5)), NAME, "xyzt_units holds 5", "repair it"),
     ("affine without extent", header(280, np.zeros(12, np.float32)), NAME, "0.0, 0.0", "repair it"),
-    ("header without its voxels", without_voxels, "a.hdr", "a.img does not exist", "copy it again"),
+    ("header without its voxels", without_voxels, "a.img", "no such file", "check the pattern"),
     (
         "image without an affine",
         without_an_affine,
@@ -200,7 +200,7 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         "other place",
         grids(memory(MAP, shift=3.0)),
         "map",
-        "3 mm apart",
+        "3 voxels apart",
         "resample one to the other",
     ),
     ("negative label", labels(-LABELS), "labels", "-1", "write them so"),
@@ -212,7 +212,7 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         measured(labels=None, tissue=memory(np.zeros(SHAPE, np.uint8))),
         "tissue",
         "is an empty mask",
-        "mend it",
+        "correct it",
     ),
     (
         "unit that the values contradict",

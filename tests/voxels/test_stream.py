@@ -110,7 +110,7 @@ def test_whole_gzip_of_too_many_voxels(save, noise):
     path = save(noise)
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + b"\1" * 9))
     assert "longer than its header says: 6 x 5 x 4" in failure(path)
-    assert "the file holds 129" in failure(path)
+    assert "take 120 bytes, the file holds more" in failure(path)
 
 
 def test_more_voxels_than_a_piece_of_the_stream(save, noise, monkeypatch):
@@ -118,15 +118,15 @@ def test_more_voxels_than_a_piece_of_the_stream(save, noise, monkeypatch):
     path = save(noise)
     np.testing.assert_array_equal(read_all(path)[1], noise.ravel(order="F"))
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + b"\1" * 100))
-    assert "the file holds 220" in failure(path)
+    assert "the file holds more" in failure(path)
 
 
-@pytest.mark.parametrize("change", [-3, 5])
-def test_an_uncompressed_file_of_another_length(save, noise, change):
+@pytest.mark.parametrize(("change", "held"), [(-3, "117"), (5, "more")])
+def test_an_uncompressed_file_of_another_length(save, noise, change, held):
     path = save(noise, "image.nii")
     whole = path.read_bytes()
     path.write_bytes(whole[:change] if change < 0 else whole + b"\0" * change)
-    assert f"the file holds {120 + change}" in failure(path)
+    assert f"the file holds {held}" in failure(path)
 
 
 def with_dimension(path, axis, size):
@@ -154,7 +154,8 @@ def test_damaged_dimensions_ask_for_no_memory(save, noise):
 def test_a_pair_without_its_voxels(tmp_path, noise):
     nib.save(nib.Nifti1Pair(noise, AFFINE), tmp_path / "image.img")
     (tmp_path / "image.img").unlink()
-    assert "lacks its voxels" in failure(tmp_path / "image.hdr")
+    with pytest.raises(ImageError, match=r"image\.img: no such file"):
+        open_volume(tmp_path / "image.hdr", "map")
 
 
 def test_a_name_that_promises_gzip(save, noise):
