@@ -9,7 +9,8 @@ that excludes only its session. What follows from a problem already listed is le
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pandas as pd
 
@@ -19,11 +20,10 @@ from qsmstats.checks.labels import LabelRows
 from qsmstats.checks.settings import named_in_settings
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.progress import Progress
-from qsmstats.study import FILE, Study
+from qsmstats.study import Study
 from qsmstats.tables.problems import summarise
 from qsmstats.tables.read import LoadedTables, StudyTables, load_tables, typed_tables
 from qsmstats.voxels.cohort import session_jobs
-from qsmstats.voxels.sessions import SessionJob
 
 __all__ = ["check_study", "sound_tables"]
 
@@ -50,17 +50,14 @@ def check_study(study: Study, *, jobs: int = 1, progress: Progress | None = None
         missing), `column`, `problem`, `kind` ("invalid" or "unreadable") and `message`, all of it
         in one line. Empty where nothing is wrong.
     """
-    loaded = load_tables(study)
-    found = _table_findings(study, loaded)
-    sessions, more = _jobs(study, loaded)
-    images = check_images(study, sessions, LabelRows.of(loaded), workers=jobs, progress=progress)
-    return _frame([*found, *more, *images])
+    images = partial(check_images, workers=jobs, progress=progress)
+    return _frame(_findings(study, load_tables(study), images))
 
 
 def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> StudyTables:
-    """Check a study before it is measured, and return its tables.
+    """Check a study that is to be run, and return its tables.
 
-    Images that measuring alone can judge are left to it (`qsmstats.checks.images`).
+    What is wrong with single images is found when they are measured (`qsmstats.checks.images`).
 
     Parameters
     ----------
@@ -76,38 +73,32 @@ def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> 
         With every problem that must be corrected before the study can be run.
     """
     loaded = load_tables(study)
-    found = _table_findings(study, loaded)
-    jobs, more = _jobs(study, loaded)
-    if participants is not None:
-        chosen = {name.removeprefix("sub-") for name in participants}
-        jobs = [job for job in jobs if job.participant_id.removeprefix("sub-") in chosen]
-    found += [*more, *check_images(study, jobs, LabelRows.of(loaded), whole=False)]
+    found = _findings(study, loaded, partial(check_images, whole=False), participants)
     problems = [item.problem for item in found if item.kind == "invalid"]
     if problems:
         raise InvalidDataError(problems)
     return typed_tables(study, loaded)
 
 
-def _table_findings(study: Study, loaded: LoadedTables) -> list[Finding]:
+def _findings(
+    study: Study,
+    loaded: LoadedTables,
+    images: Callable[..., list[Finding]],
+    participants: Sequence[str] | None = None,
+) -> list[Finding]:
     found = [Finding(problem=problem) for problem in summarise(loaded.problems)]
     found += _pattern_problems(study, loaded)
     found += [Finding(problem=problem) for problem in formula_problems(study, loaded)]
-    return found + [Finding(problem=problem) for problem in named_in_settings(study, loaded)]
-
-
-def _jobs(study: Study, loaded: LoadedTables) -> tuple[list[SessionJob], list[Finding]]:
-    """Return the sessions to measure, as far as the tables tell them, and why there are none."""
+    found += [Finding(problem=problem) for problem in named_in_settings(study, loaded)]
     try:
         jobs = session_jobs(study, _known_tables(loaded))
     except InvalidDataError as error:
-        return [], [Finding(problem=problem) for problem in error.problems]
-    if jobs or loaded.problems:
-        return jobs, []
-    text = (
-        "no session has a label image, and no [tissue] white_matter is named: nothing can be "
-        "measured; correct the pattern, or name the masks"
-    )
-    return [], [Finding(problem=Problem(table=FILE, column="labels.pattern", problem=text))]
+        found += [Finding(problem=problem) for problem in error.problems]
+        return found
+    if participants is not None:
+        chosen = {name.removeprefix("sub-") for name in participants}
+        jobs = [job for job in jobs if job.participant_id.removeprefix("sub-") in chosen]
+    return found + images(study, jobs, LabelRows.of(loaded))
 
 
 def _frame(found: Sequence[Finding]) -> pd.DataFrame:

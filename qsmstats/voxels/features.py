@@ -59,7 +59,8 @@ def extract_features(
         White-matter mask; gives the rows "white_matter" and "nawm", and confines the rings.
     other_labels
         Label images of the participant's other sessions, on the same grid: their lesions are
-        kept out of NAWM. On another grid they cannot be, which is flagged.
+        kept out of NAWM. On another grid, or where the image is damaged, they cannot be, which is
+        flagged.
     units
         Name of a map -> unit of its stored values; by default the canonical one.
     missing

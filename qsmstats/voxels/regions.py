@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import ImageError, UsageError
 from qsmstats.settings import FeatureSettings
 from qsmstats.voxels.grids import BoolArray, FloatArray, Grid, IntArray
 from qsmstats.voxels.images import (
@@ -180,15 +180,22 @@ def _read(
 def _other_lesions(
     reference: Volume, sources: Sequence[ImageSource]
 ) -> tuple[list[Groups], tuple[str, ...]]:
-    """Read the lesions of the participant's other sessions, as far as they share the grid."""
+    """Read the lesions of the participant's other sessions, as far as they share the grid.
+
+    A damaged label image excludes its own session, not those beside it.
+    """
     others, flags = [], set()
     for source in sources:
-        volume = open_volume(source, "label image of another session")
-        if on_same_grid(reference, volume):
+        try:
+            volume = open_volume(source, "label image of another session")
+            if not on_same_grid(reference, volume):
+                flags.add("other_session_on_another_grid")
+                continue
             voxels = read_labels(volume)
-            others.append(group_voxels(voxels.label, voxels.index))
+        except ImageError:
+            flags.add("other_session_unreadable")
         else:
-            flags.add("other_session_on_another_grid")
+            others.append(group_voxels(voxels.label, voxels.index))
     return others, tuple(flags)
 
 

@@ -113,6 +113,46 @@ def test_whole_gzip_of_too_many_voxels(save, noise):
     assert "take 120 bytes, the file holds more" in failure(path)
 
 
+def test_nothing_is_inflated_beyond_what_the_header_says(save, noise, monkeypatch):
+    got = []
+    real = stream._fill
+    monkeypatch.setattr(stream, "_fill", lambda *given: got.append(real(*given)) or got[-1])
+    path = save(noise)
+    read_all(path)
+    assert sum(got) == 120
+    got.clear()
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + bytes(5_000_000)))
+    assert "longer than its header says" in failure(path)
+    assert sum(got) == 121
+
+
+def test_an_image_larger_than_memory_is_named_before_it_is_inflated(save, noise, monkeypatch):
+    path = save(noise)
+    monkeypatch.setattr(stream, "memory_at_hand", lambda: 119)
+    monkeypatch.setattr(stream, "_inflate", None)
+    for read in (gather, read_labels, read_mask):
+        message = failure(path, lambda path, read=read: call(read, path))
+        assert "does not fit into memory: 6 x 5 x 4 voxels of uint8 take 1.2e-07 GB" in message
+
+
+def call(read, path):
+    volume = open_volume(path, "map")
+    return read(volume, np.arange(3)) if read is gather else read(volume)
+
+
+@pytest.mark.parametrize(("read", "each"), [(read_labels, 200), (read_mask, 100)])
+def test_voxels_that_could_not_be_measured_are_refused_while_they_are_read(
+    save, monkeypatch, read, each
+):
+    path = save(np.ones((50, 8, 8), np.uint8))
+    monkeypatch.setattr(stream, "PIECE", 100)
+    monkeypatch.setattr(stream, "memory_at_hand", lambda: 3200.0 * each)
+    call(read, path)
+    monkeypatch.setattr(stream, "memory_at_hand", lambda: 950.0 * each)
+    # A piece of 100 voxels is the tenth.
+    assert "marks at least 1000 of 3200 voxels" in failure(path, lambda path: call(read, path))
+
+
 def test_more_voxels_than_a_piece_of_the_stream(save, noise, monkeypatch):
     monkeypatch.setattr(stream, "PIECE", 32)
     path = save(noise)
