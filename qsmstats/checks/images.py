@@ -190,7 +190,7 @@ def _read_session(job: SessionJob, maps: Collection[str]) -> _Session:
             require_same_grid(next(iter(session.volumes.values()), volume), volume)
             session.volumes[role] = volume
     measured = _measured_voxels(session, needed=bool(maps))
-    for name in job.maps.keys() & session.volumes.keys():
+    for name in (name for name in job.maps if name in session.volumes):
         with session.noted(job.maps[name]):
             if name in maps:
                 _read_map(session, name, measured)

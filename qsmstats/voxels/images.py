@@ -13,6 +13,7 @@ pixdim; xyzt_units.
 from __future__ import annotations
 
 import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -38,6 +39,12 @@ ImageSource: TypeAlias = "str | os.PathLike[str] | nib.spatialimages.SpatialImag
 
 # Deflate shrinks nothing by more than 1032 (https://zlib.net/zlib_tech.html).
 _DEFLATE_LIMIT = 1032
+
+# Size of a header (NIfTI-1, NIfTI-2) -> place and type in it of the offset of the voxels.
+_OFFSETS = {348: (108, "f"), 540: (168, "q")}
+
+# Bytes before the voxels: extensions of headers rarely take more than some kilobytes.
+_HEADER_LIMIT = 64_000_000
 
 _MILLIMETRES = {"unknown": 1.0, "mm": 1.0, "meter": 1e3, "micron": 1e-3}
 
@@ -124,7 +131,7 @@ def open_volume(source: ImageSource, role: str) -> Volume:
             name=name, grid=grid, dtype=data.dtype, data=data.reshape(grid.shape), flags=flags
         )
     path = Path(proxy.file_like)
-    _require_enough_bytes(path, name, grid, dtype, int(proxy.offset))
+    _require_enough_bytes(path, name, grid, dtype)
     return Volume(
         name=name,
         grid=grid,
@@ -168,20 +175,12 @@ def require_same_grid(reference: Volume, other: Volume) -> None:
         )
 
 
-def _require_enough_bytes(
-    path: Path, name: str, grid: Grid, dtype: np.dtype[Any], offset: int
-) -> None:
+def _require_enough_bytes(path: Path, name: str, grid: Grid, dtype: np.dtype[Any]) -> None:
     """Raise where a file cannot hold its volume, however well compressed.
 
     Damaged dimensions must be found out before memory is asked for in their size.
     """
     expected, size = grid.size * dtype.itemsize, path.stat().st_size
-    if offset > size * _DEFLATE_LIMIT:
-        raise image_error(
-            name,
-            f"is damaged: by its header the voxels begin at byte {offset:.3g}, and a file of "
-            f"{size} bytes cannot hold it; copy or write it again",
-        )
     if expected > size * _DEFLATE_LIMIT:
         raise image_error(
             name,
@@ -200,7 +199,10 @@ def _load(path: Path) -> Any:
         if problem:
             raise image_error(str(part), problem)
     try:
+        _require_short_header(_files(path)[0])
         image: Any = nib.load(path)
+    except ImageError:
+        raise
     except Exception as error:  # a damaged header breaks nibabel in many places and ways
         raise image_error(
             str(path),
@@ -224,6 +226,22 @@ def _no_image(path: Path) -> str | None:
     if not os.access(path, os.R_OK):
         return "may not be read: permission denied; ask its owner for it"
     return None if path.stat().st_size else "is empty (0 bytes); copy or write it again"
+
+
+def _require_short_header(path: Path) -> None:
+    """Raise where nibabel would read too much on its way to the voxels: it keeps all of it."""
+    with nib.openers.ImageOpener(path) as file:
+        raw = file.read(_OFFSETS[540][0] + 8).ljust(_OFFSETS[540][0] + 8, b"\0")
+    for order in "<>":
+        (size,) = struct.unpack_from(f"{order}i", raw)
+        place, kind = _OFFSETS.get(size, (0, "x"))
+        for offset in struct.unpack_from(f"{order}{kind}", raw, place):
+            if not offset <= _HEADER_LIMIT:
+                raise image_error(
+                    str(path),
+                    f"is damaged: by its header the voxels begin at byte {offset:.3g}, beyond the "
+                    f"{_HEADER_LIMIT} that a header may take; copy or write it again",
+                )
 
 
 def _files(path: Path) -> list[Path]:
