@@ -46,6 +46,9 @@ _OFFSETS = {348: (108, "f"), 540: (168, "q")}
 # Bytes before the voxels: extensions of headers rarely take more than some kilobytes.
 _HEADER_LIMIT = 64_000_000
 
+# Larger numbers in an affine are damage, in whatever unit of length.
+_FARTHEST = 1e9
+
 _MILLIMETRES = {"unknown": 1.0, "mm": 1.0, "meter": 1e3, "micron": 1e-3}
 
 
@@ -277,8 +280,10 @@ def _affine(image: Any, name: str) -> tuple[FloatArray, tuple[str, ...]]:
     if affine is None:
         raise image_error(name, "has no affine; write one, or its voxels have no place")
     affine = np.array(affine, dtype=np.float64)
-    if not np.isfinite(affine).all() or not abs(np.linalg.det(affine[:3, :3])) > 1e-12:
-        raise image_error(name, f"has an affine without extent: {affine[:3].tolist()}; repair it")
+    usable = np.abs(affine).max() < _FARTHEST and abs(np.linalg.det(affine[:3, :3])) > 1e-12
+    if not usable:  # NaN compares as false
+        text = f"has an affine of no usable extent: {affine[:3].tolist()}; correct it"
+        raise image_error(name, text)
     if not isinstance(image, nib.Nifti1Pair):
         return affine, ()
     flags = _affine_flags(image.header, affine)

@@ -170,7 +170,13 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         "copy or write it again",
     ),
     ("code of units", header(123, np.uint8(5)), NAME, "xyzt_units holds 5", "repair it"),
-    ("affine without extent", header(280, np.zeros(12, np.float32)), NAME, "0.0, 0.0", "repair it"),
+    (
+        "affine without extent",
+        header(280, np.zeros(12, np.float32)),
+        NAME,
+        "0.0, 0.0",
+        "correct it",
+    ),
     ("header without its voxels", without_voxels, "a.img", "no such file", "check the pattern"),
     (
         "image without an affine",

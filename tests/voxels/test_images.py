@@ -92,14 +92,15 @@ def test_an_affine_without_extent(save, values):
     def flatten(header):
         header["srow_z"] = header["srow_y"]
 
-    assert "affine without extent" in failure(edited(save(values, "flat.nii"), flatten))
+    assert "affine of no usable extent" in failure(edited(save(values, "flat.nii"), flatten))
 
 
-def test_an_affine_with_nan(save, values):
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_an_affine_that_is_no_place(save, values, value):
     def spoil(header):
-        header["srow_x"][0] = np.nan
+        header["srow_x"][0] = value
 
-    assert "affine without extent" in failure(edited(save(values, "nan.nii"), spoil))
+    assert "affine of no usable extent" in failure(edited(save(values, "nan.nii"), spoil))
 
 
 def test_an_unknown_code_of_units(save, values):
