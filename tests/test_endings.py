@@ -109,20 +109,25 @@ def test_a_full_disk_is_said_with_the_folder_and_leaves_nothing_half(
 
 def test_nothing_is_written_into_the_study(study, tmp_path):
     before = contents(study)
-    assert main(["check", str(study)]) == 0
+    assert main(["check", str(study), "--jobs", "1"]) == 0
     assert main(["run", str(study), str(tmp_path / "out"), "participant", "--jobs", "1"]) == 0
     assert main(["run", str(study), str(study)]) == 2
     assert contents(study) == before
 
 
+CHECK = [sys.executable, "-W", "error", "-m", "qsmstats", "check", "--jobs", "1"]
+PROGRESS = b"reading images: 5 of 5 after "
+
+
 def test_a_reader_who_goes_early_is_no_error(study):
     (study / "lesions.tsv").unlink()
-    command = [sys.executable, "-W", "error", "-m", "qsmstats", "check", str(study)]
+    command = [*CHECK, str(study)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         process.stdout.close()
         said = process.stderr.read()
         assert process.wait() == PIPE_CLOSED
-    assert said == b""
+    assert said.startswith(PROGRESS)
+    assert said.count(b"\n") == 1
 
 
 def test_a_poor_terminal_and_a_bare_environment_are_enough(study):
@@ -131,9 +136,10 @@ def test_a_poor_terminal_and_a_bare_environment_are_enough(study):
     people.write_text(people.read_text().replace("\tF\t", "\tgroß\t", 1), encoding="utf-8")
     environment = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "NO_COLOR": "1"}
     environment |= {"PATH": os.environ["PATH"], "PYTHONIOENCODING": "ascii"}
-    command = [sys.executable, "-W", "error", "-m", "qsmstats", "check", str(study)]
+    command = [*CHECK, str(study)]
     done = subprocess.run(command, capture_output=True, env=environment, check=False)
     assert done.returncode == InvalidDataError.exit_code
     assert b"lesions.tsv: no such file" in done.stdout
-    assert done.stderr == b""
+    assert done.stderr.startswith(PROGRESS)
+    assert done.stderr.count(b"\n") == 1
     assert b"'gro\\xdf' is none of F, M" in done.stdout
