@@ -233,18 +233,20 @@ def _no_image(path: Path) -> str | None:
 
 def _require_short_header(path: Path) -> None:
     """Raise where nibabel would read too much on its way to the voxels: it keeps all of it."""
-    with nib.openers.ImageOpener(path) as file:
-        raw = file.read(_OFFSETS[540][0] + 8).ljust(_OFFSETS[540][0] + 8, b"\0")
+    with nib.openers.ImageOpener(str(path)) as file:
+        raw = file.read(540).ljust(540, b"\0")
     for order in "<>":
         (size,) = struct.unpack_from(f"{order}i", raw)
-        place, kind = _OFFSETS.get(size, (0, "x"))
-        for offset in struct.unpack_from(f"{order}{kind}", raw, place):
-            if not offset <= _HEADER_LIMIT:
-                raise image_error(
-                    str(path),
-                    f"is damaged: by its header the voxels begin at byte {offset:.3g}, beyond the "
-                    f"{_HEADER_LIMIT} that a header may take; copy or write it again",
-                )
+        if size not in _OFFSETS:
+            continue
+        place, kind = _OFFSETS[size]
+        (offset,) = struct.unpack_from(order + kind, raw, place)
+        if not offset <= _HEADER_LIMIT:  # nor is NaN
+            raise image_error(
+                str(path),
+                f"is damaged: by its header the voxels begin at byte {offset:.3g}, beyond the "
+                f"{_HEADER_LIMIT} that a header may take; copy or write it again",
+            )
 
 
 def _files(path: Path) -> list[Path]:
