@@ -126,6 +126,7 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
 def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("check", help="list everything that is wrong with a study folder")
     parser.add_argument("study", metavar="STUDY", type=Path)
+    _add_jobs(parser)
     parser.set_defaults(call=_check)
 
 
@@ -300,7 +301,10 @@ def _check(options: argparse.Namespace) -> int:
     from qsmstats.errors import InvalidDataError
     from qsmstats.study import open_study
 
-    found = check_study(open_study(options.study))
+    with progress_bar("reading images") as progress:
+        found = check_study(
+            open_study(options.study), jobs=options.jobs or _cores(), progress=progress
+        )
     for kind, message in zip(found["kind"], found["message"], strict=True):
         show(f"note: {message}" if kind == "note" else message)
     problems = found[found["kind"] != "note"]

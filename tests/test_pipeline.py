@@ -167,7 +167,7 @@ def test_a_broken_study_stops_with_one_line_per_problem(study_copy, tmp_path, fa
     assert main(["run", str(study_copy), str(tmp_path / "out"), "--jobs", "1"]) == 3
     said = capsys.readouterr().err
     assert words in said
-    assert main(["check", str(study_copy)]) == 3
+    assert main(["check", str(study_copy), "--jobs", "1"]) == 3
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if words in line]
     assert lines == said.splitlines()
@@ -185,7 +185,7 @@ def test_several_faults_are_reported_together(study_copy, tmp_path, qsmstats):
 
 
 def test_a_sound_study_passes_the_check(small_study, qsmstats):
-    checked = qsmstats("check", small_study)
+    checked = qsmstats("check", small_study, "--jobs", "1")
     assert (checked.returncode, checked.stdout) == (0, "")
 
 

@@ -23,7 +23,7 @@ from qsmstats.progress import Progress
 from qsmstats.study import Study
 from qsmstats.tables.read import StudyTables, read_tables
 from qsmstats.voxels.columns import feature_types
-from qsmstats.voxels.executors import run_jobs
+from qsmstats.voxels.executors import early_end, run_jobs
 from qsmstats.voxels.sessions import (
     Failure,
     SessionJob,
@@ -261,11 +261,7 @@ def _extract_or_read(
 def _or_failure(job: SessionJob, result: SessionResult | Exception) -> SessionResult:
     if isinstance(result, SessionResult):
         return result
-    reason = (
-        f"the process that measured it alone ended early ({type(result).__name__}: {result}); most "
-        "often memory ran out: measure it where there is more"
-    )
-    return session_failure(job, "", reason)
+    return session_failure(job, "", early_end(result))
 
 
 def _join(results: Sequence[SessionResult]) -> Extraction:

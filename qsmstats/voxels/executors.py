@@ -15,14 +15,16 @@ from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExec
 from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
-__all__ = ["process_pool", "run_jobs"]
+from qsmstats.voxels.memory import memory_at_hand, share_memory
+
+__all__ = ["early_end", "process_pool", "run_jobs"]
 
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
 
 
 def process_pool(jobs: int) -> ProcessPoolExecutor:
-    """Return a pool of processes that are not copies of this one.
+    """Return a pool of processes that are not copies of this one, with equal shares of the memory.
 
     A copy (fork) of a process with threads, such as that of a progress bar, can deadlock.
     """
@@ -30,7 +32,18 @@ def process_pool(jobs: int) -> ProcessPoolExecutor:
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if context.get_start_method() == "forkserver":
         context.set_forkserver_preload(["qsmstats.voxels.sessions"])
-    return ProcessPoolExecutor(jobs, mp_context=context)
+    share = memory_at_hand() / jobs
+    return ProcessPoolExecutor(
+        jobs, mp_context=context, initializer=share_memory, initargs=(share,)
+    )
+
+
+def early_end(error: Exception) -> str:
+    """Return why a job has no result, where its process, and not the job, has failed."""
+    return (
+        f"the process that read it alone ended early ({type(error).__name__}: {error}); most "
+        "often memory ran out: use a machine with more memory"
+    )
 
 
 def run_jobs(

@@ -104,7 +104,13 @@ def extract_session(job: SessionJob) -> SessionResult:
     except InvalidDataError as error:
         first = error.problems[0] if error.problems else None
         file, reason = ("", str(error)) if first is None else (first.table, first.problem)
-    except (QsmstatsError, OSError, MemoryError) as error:
+    except MemoryError:  # each image fits: what is measured grows with the voxels that are marked
+        file = str(job.labels or job.tissue)
+        reason = (
+            "marks more voxels than memory can hold; use fewer processes (--jobs) or a machine "
+        )
+        reason += "with more memory"
+    except (QsmstatsError, OSError) as error:
         file, reason = str(getattr(error, "filename", None) or ""), f"{error}" or repr(error)
     except Exception as error:  # a fault of ours must not take the other sessions with it
         place = traceback.extract_tb(error.__traceback__)[-1]

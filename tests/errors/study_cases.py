@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -193,11 +194,21 @@ def checked(change: Callable[[Path], object], text: str = TOML) -> Act:
     return act
 
 
-def not_allowed(folder: Path) -> list[str]:
+def opening(error: Exception) -> Act:
+    """Return an act that checks a study whose images fail to open, whoever runs the tests."""
+
+    def act(folder: Path) -> list[str]:
+        write_images(write_tables(folder))
+        with patch("qsmstats.checks.images.open_volume", side_effect=error):
+            return list(check_study(open_study(folder))["message"])
+
+    return act
+
+
+def losing_its_process(folder: Path) -> list[str]:
     write_images(write_tables(folder))
-    # Whoever runs the tests may be allowed to read everything.
-    error = PermissionError(13, "Permission denied")
-    with patch("qsmstats.checks.images.open_volume", side_effect=error):
+    died = [(number, BrokenExecutor("killed")) for number in range(5)]
+    with patch("qsmstats.checks.images.run_jobs", return_value=died):
         return list(check_study(open_study(folder))["message"])
 
 
@@ -916,10 +927,24 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
     ),
     (
         "image that may not be read",
-        not_allowed,
+        opening(PermissionError(13, "Permission denied")),
         "sub-01/ses-01/sub-01_ses-01_MWFmap.nii.gz",
         "Permission denied",
         "copy it again",
+    ),
+    (
+        "image that takes all memory",
+        opening(MemoryError()),
+        "sub-01/ses-01/sub-01_ses-01_MWFmap.nii.gz",
+        "does not fit into memory",
+        "use fewer processes",
+    ),
+    (
+        "image whose process is ended",
+        losing_its_process,
+        "sub-01/ses-01/sub-01_ses-01_dseg.nii.gz",
+        "BrokenExecutor: killed",
+        "use fewer processes",
     ),
     (
         "images of another name",
