@@ -38,7 +38,7 @@ from qsmstats.accuracy.clustered import (
     clustered_counts,
     rao_scott_interval,
 )
-from qsmstats.accuracy.gee import fit_gee
+from qsmstats.accuracy.gee import gee_interval
 from qsmstats.accuracy.intervals import Limits, proportion_interval, wilson_limits
 from qsmstats.accuracy.proportions import cluster_bootstrap
 from qsmstats.errors import NotIdentifiedError
@@ -74,10 +74,6 @@ def profile(counts: ClusteredCounts) -> Limits:
     return found.conf_low, found.conf_high
 
 
-def gee(counts: ClusteredCounts) -> Limits:
-    return fit_gee(counts).interval()
-
-
 def percentile_of_all_resamples(counts: ClusteredCounts) -> Limits:
     """Percentile bootstrap of a few clusters, from all their resamples (27 of three)."""
     draws = np.array(list(itertools.product(range(counts.n_clusters), repeat=counts.n_clusters)))
@@ -93,7 +89,7 @@ COMMON: dict[str, Method] = {
     "bayes, correlation Beta(1, 4)": partial(bayes, prior="beta_1_4"),
     "rao-scott wilson t": rao_scott_interval,
     "beta-binomial profile": profile,
-    "gee, bias reduced, t": gee,
+    "gee, bias reduced, t": gee_interval,
 }
 SMALL: dict[str, Method] = COMMON | {
     "percentile cluster bootstrap": percentile_of_all_resamples,

@@ -8,7 +8,7 @@ after the arguments are read, so that help is instant.
 from __future__ import annotations
 
 import argparse
-import shlex
+import os
 import sys
 from collections.abc import Sequence
 from functools import partial
@@ -16,7 +16,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from qsmstats.endings import ended
-from qsmstats.progress import progress_bar, say
+from qsmstats.progress import progress_bar, say, show
 from qsmstats.version import __version__
 
 __all__ = ["main", "parse"]
@@ -30,14 +30,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments
         What stands after ``qsmstats`` on the command line; by default `sys.argv`.
     """
+    _prepare_process()
     options = parse(sys.argv[1:] if arguments is None else arguments)
-    _print_what_the_terminal_can()
     places = (getattr(options, name, None) for name in ("out", "study", "folder"))
     return ended(partial(options.call, options), next(place for place in places if place))
 
 
-def _print_what_the_terminal_can() -> None:
-    """Escape letters that the terminal's encoding lacks, where Python would give up printing."""
+def _prepare_process() -> None:
+    """Make the streams and the environment such that no step of a command can fail for them."""
+    # A stream that the shell closed (`>&-`) would else be taken by the next file that is opened.
+    for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
+        if getattr(sys, name) is None:
+            nothing = os.open(os.devnull, os.O_RDWR)
+            os.set_inheritable(nothing, True)  # noqa: FBT003  (its only form)
+            setattr(sys, name, os.fdopen(nothing, mode, closefd=False))
+    # matplotlib does not load where this names a backend unknown to it, as notebooks set it; the
+    # figures are drawn into files and need none.
+    os.environ["MPLBACKEND"] = "agg"
+    # Letters that the terminal's encoding lacks are escaped, where Python would give up printing.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
 
@@ -47,9 +57,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     Wrong usage prints what is wrong and exits with 2, as argparse does.
     """
-    options = _parser().parse_args(arguments)
-    options.command_line = shlex.join(["qsmstats", *arguments])
-    return options
+    return _parser().parse_args(arguments)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -118,6 +126,7 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
 def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser("check", help="list everything that is wrong with a study folder")
     parser.add_argument("study", metavar="STUDY", type=Path)
+    _add_jobs(parser)
     parser.set_defaults(call=_check)
 
 
@@ -143,6 +152,7 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
         metavar="ADDRESS",
         help="measure on the workers of this scheduler, tcp://host:port",
     )
+    _add_anonymous(parser)
     parser.set_defaults(call=_run)
 
 
@@ -157,7 +167,16 @@ def _add_report(commands: _Commands[argparse.ArgumentParser]) -> None:
         help="figure width: for the page, or one, one and a half or two columns of a journal",
     )
     parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too")
+    _add_anonymous(parser)
     parser.set_defaults(call=_report)
+
+
+def _add_anonymous(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--anonymous",
+        action="store_true",
+        help="write a report.html without identifiers, paths and images (other files contain them)",
+    )
 
 
 def _add_plan(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -249,15 +268,13 @@ def _jobs(text: str) -> int:
 
 
 def _cores() -> int:
-    import os
-
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _init(options: argparse.Namespace) -> int:
     from qsmstats.inventory.draft import init_study
 
-    print(init_study(options.folder, force=options.force))  # noqa: T201
+    show(str(init_study(options.folder, force=options.force)))
     return 0
 
 
@@ -284,9 +301,13 @@ def _check(options: argparse.Namespace) -> int:
     from qsmstats.errors import InvalidDataError
     from qsmstats.study import open_study
 
-    problems = check_study(open_study(options.study))
-    for message in problems["message"]:
-        print(message)  # noqa: T201
+    with progress_bar("reading images") as progress:
+        found = check_study(
+            open_study(options.study), jobs=options.jobs or _cores(), progress=progress
+        )
+    for kind, message in zip(found["kind"], found["message"], strict=True):
+        show(f"note: {message}" if kind == "note" else message)
+    problems = found[found["kind"] != "note"]
     if problems.empty:
         say(f"{options.study}: no problem found")
         return 0
@@ -303,23 +324,31 @@ def _run(options: argparse.Namespace) -> int:
         participants=options.participant_label,
         jobs=options.jobs or _cores(),
         dask=options.dask,
-        command=options.command_line,
+        command=" ".join(["qsmstats run STUDY OUT", *filter(None, [options.level])]),
+        anonymous=options.anonymous,
     )
 
 
 def _report(options: argparse.Namespace) -> int:
     from qsmstats.report.page import write_report
 
-    if not (options.study / "study.toml").is_file():
+    if not options.anonymous and not (options.study / "study.toml").is_file():
         say(f"{options.study} holds no study.toml: the images of lesions are left out")
-    page = write_report(options.study, options.out, style=options.style, pdf=options.pdf)
+    page = write_report(
+        options.study,
+        options.out,
+        style=options.style,
+        pdf=options.pdf,
+        anonymous=options.anonymous,
+    )
     say(f"report: {page}")
     return 0
 
 
 def _plan(options: argparse.Namespace) -> int:
     from qsmstats.errors import ConvergenceError
-    from qsmstats.plan import FOLDER, plan_study
+    from qsmstats.plan import plan_study
+    from qsmstats.records import PLAN
     from qsmstats.studies.planning.design import Dropout, TrialDesign
     from qsmstats.studies.planning.study import FRACTIONS, PATIENTS
 
@@ -342,8 +371,8 @@ def _plan(options: argparse.Namespace) -> int:
         seed=options.seed,
         jobs=options.jobs or _cores(),
     )
-    print("\n".join([*plan.answers, *(f"Note: {note}" for note in plan.notes)]))  # noqa: T201
-    say(f"tables and figure: {options.out / FOLDER}; `qsmstats report` shows them in the report")
+    show("\n".join([*plan.answers, *(f"Note: {note}" for note in plan.notes)]))
+    say(f"tables and figure: {options.out / PLAN}; `qsmstats report` shows them in the report")
     return 0 if plan.fit.info.converged else ConvergenceError.exit_code
 
 
@@ -356,4 +385,5 @@ def _demo(options: argparse.Namespace) -> int:
         _simulate(options)
     options.study, options.out = study, options.out / "results"
     options.level = options.participant_label = options.dask = None
+    options.anonymous = False
     return _run(options)

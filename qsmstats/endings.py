@@ -9,13 +9,12 @@ ordinary ending has.
 from __future__ import annotations
 
 import errno
-import os
 import sys
 import traceback
 from collections.abc import Callable
 
 from qsmstats.errors import QsmstatsError, UsageError
-from qsmstats.progress import say
+from qsmstats.progress import discard, say
 
 __all__ = ["FAULT", "INTERRUPTED", "PIPE_CLOSED", "ended"]
 
@@ -26,6 +25,7 @@ PIPE_CLOSED = 128 + 13
 FAULT = 70
 """A fault of qsmstats; EX_SOFTWARE of sysexits.h."""
 
+MORE_MEMORY = "where --jobs is above 1, lower it; else use a machine with more memory"
 _REMEDIES = {
     errno.ENOSPC: "free some space, then start the same command again: it goes on where it stopped",
     errno.EDQUOT: "free some space, then start the same command again: it goes on where it stopped",
@@ -37,8 +37,8 @@ _REMEDIES = {
     errno.EEXIST: "a file stands where a folder is needed; remove it or choose another folder",
     errno.EISDIR: "a folder stands where a file is needed; remove it or choose another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.EMFILE: "use fewer processes (--jobs 1)",
-    errno.ENOMEM: "use fewer processes (--jobs 1)",
+    errno.EMFILE: "allow more open files (ulimit -n), or lower --jobs",
+    errno.ENOMEM: MORE_MEMORY,
 }
 
 
@@ -54,34 +54,29 @@ def ended(call: Callable[[], int], place: object) -> int:
     """
     try:
         code = call()
-        sys.stdout.flush()  # a closed pipe shows here, and not after the exit code is given
+        sys.stdout.flush()  # what cannot be written shows here, not after the exit code is given
     except QsmstatsError as error:
         say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        say("interrupted; start the same command again: nothing is left half written")
+        say("interrupted; start the same command again: no file is left half written")
         return INTERRUPTED
     except BrokenPipeError:
-        _forget_output()
+        discard(sys.stdout)
         return PIPE_CLOSED
     except (OSError, MemoryError) as error:
         say(_system_error(error, place))
         return UsageError.exit_code
     except Exception:
-        traceback.print_exc()
+        say(traceback.format_exc())
         say("this is a fault of qsmstats, not of your data; please report the lines above")
         return FAULT
     return code
 
 
-def _forget_output() -> None:
-    """Point standard output at nothing, so that Python does not flush into the closed pipe."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-
-
 def _system_error(error: OSError | MemoryError, place: object) -> str:
     if isinstance(error, MemoryError):
-        return f"{place}: memory ran out; use fewer processes (--jobs 1)"
+        return f"{place}: memory ran out; {MORE_MEMORY}"
     where = error.filename2 or error.filename or place
     remedy = _REMEDIES.get(error.errno or 0, "check the disk and the path, then try again")
     return f"{where}: {error.strerror or error}; {remedy}"

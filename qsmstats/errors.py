@@ -6,7 +6,7 @@ The command line turns each class into its own exit code (`exit_code`).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -20,6 +20,8 @@ __all__ = [
     "Problem",
     "QsmstatsError",
     "UsageError",
+    "check_option",
+    "printable",
 ]
 
 
@@ -33,6 +35,32 @@ class UsageError(QsmstatsError, ValueError):
     """An argument or option that cannot be used as it was given."""
 
     exit_code = 2
+
+
+def check_option(name: str, value: object, allowed: Iterable[object]) -> None:
+    """Refuse a value that is not allowed.
+
+    Raises
+    ------
+    UsageError
+        Such as ``method must be "reml" or "ml", not 'mle'``.
+    """
+    choices = list(allowed)
+    # `in` would ask a list or array for its truth.
+    if any(type(value) is type(one) and value == one for one in choices):
+        return
+    said = [f'"{one}"' if isinstance(one, str) else str(one) for one in choices]
+    choice = " or ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
+    raise UsageError(f"{name} must be {choice}, not {value!r}")
+
+
+def printable(text: str) -> str:
+    r"""Return a text in one line, in which what cannot be seen can be read.
+
+    A line break, a zero-width space, the start of a command to the terminal and a change of the
+    direction of writing become ``\n``, ``\u200b``, ``\x1b`` and ``\u202e``.
+    """
+    return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,9 +88,7 @@ class Problem:
         row = "" if self.row is None else f" row {self.row}"
         kind = "setting" if self.table.endswith(".toml") else "column"
         column = "" if self.column is None else f", {kind} '{self.column}'"
-        message = f"{self.table}{row}{column}: {self.problem}"
-        # One line, in which what cannot be seen (a zero-width space, a line break) can be read.
-        return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in message)
+        return printable(f"{self.table}{row}{column}: {self.problem}")
 
 
 class InvalidDataError(QsmstatsError, ValueError):

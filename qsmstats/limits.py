@@ -9,19 +9,23 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
-from string import Formatter
+from pathlib import PurePath
 from typing import TYPE_CHECKING, get_args
 
-from qsmstats.schemas import load_schema
+from qsmstats.schemas import load_schema, plausible_ranges
 from qsmstats.settings import Adjustment, DfMethod, LesionIds
 
 if TYPE_CHECKING:
     from qsmstats.study import Study
 
-__all__ = ["braces_problem", "setting_problems"]
+__all__ = ["STAY_INSIDE", "braces_problem", "path_problem", "setting_problems"]
 
 _Found = Iterator[tuple[str, str]]
 MAPPING = "histology.mapping"
+STAY_INSIDE = (
+    "copy the files into it, or allow it, if you trust the study: outside = true in section "
+    "[study] of study.toml"
+)
 
 
 def braces_problem(text: str, needed: str, allowed: Collection[str] = ()) -> str | None:
@@ -32,22 +36,45 @@ def braces_problem(text: str, needed: str, allowed: Collection[str] = ()) -> str
     text
         File pattern or formula, as the user wrote it.
     needed, allowed
-        The name that must stand in braces, and others that may. Nothing else of Python's format
-        language may: ``{participant:>9}`` or ``{outcome.real}`` would be a slip of the pen.
+        The name that must stand in braces, and others that may. Nothing else may stand in braces:
+        Python's format language would reach into objects, as with ``{outcome.__class__}``.
     """
     names = [needed, *allowed]
     choices = " and ".join(f"{{{name}}}" for name in names)
     if not text.isprintable():
-        return f"{text!r} holds a character that cannot be printed; type the text anew"
-    try:
-        parts = [part for part in Formatter().parse(text) if part[1] is not None]
-    except ValueError:
-        parts = [("", "", "", None)]
-    if any(name not in names or spec or conversion for _, name, spec, conversion in parts):
+        return _unprintable(text)
+    rest = text
+    for name in names:
+        rest = rest.replace(f"{{{name}}}", "")
+    if set(rest) & set("{}"):
         return f"'{text}' may hold {choices} in braces only; correct what stands in braces"
-    if needed not in {name for _, name, _, _ in parts}:
+    if f"{{{needed}}}" not in text:
         return f"'{text}' names no {{{needed}}}; write it where the name belongs"
     return None
+
+
+def path_problem(text: str, *, outside: bool) -> str | None:
+    """Return what is wrong with a path or file pattern of study.toml, or None.
+
+    Parameters
+    ----------
+    text
+        The path, as the user wrote it.
+    outside
+        Whether it may lead out of the study folder. Links are followed when files are opened.
+    """
+    path = PurePath(text)
+    if not text.isprintable():
+        return _unprintable(text)
+    if "*" in text:
+        return f"'{text}' holds '*', which stands for nothing here; write the path without it"
+    if not outside and (path.is_absolute() or ".." in path.parts):
+        return f"'{text}' leads out of the study folder; {STAY_INSIDE}"
+    return None
+
+
+def _unprintable(text: str) -> str:
+    return f"{text!r} holds a character that cannot be printed; type the text anew"
 
 
 def setting_problems(study: Study) -> _Found:
@@ -59,6 +86,7 @@ def setting_problems(study: Study) -> _Found:
         The study as study.toml describes it; every value has the kind of its default.
     """
     yield from _ranges(study)
+    yield from _plausible(study.plausible)
     for name in ("baseline", "tissue", "trajectory"):
         problem = braces_problem(getattr(study.models, name), "outcome")
         if problem:
@@ -88,6 +116,24 @@ def _ranges(study: Study) -> _Found:
     if not 0 < level < 1:
         hint = f", as {level / 100}" if 1 < level < 100 else ", as 0.95"
         yield "models.level", f"{level} lies outside 0 to 1; give a share{hint}"
+
+
+def _plausible(ranges: Mapping[str, object]) -> _Found:
+    known = plausible_ranges()
+    for name, limits in ranges.items():
+        if name not in known:
+            yield f"plausible.{name}", f"is no column with a range; write one of {', '.join(known)}"
+        elif not _is_range(limits):
+            example = f"{name} = {list(known[name])}"
+            text = f"found {limits!r}; write the lowest and the highest number, as {example}"
+            yield f"plausible.{name}", text
+
+
+def _is_range(limits: object) -> bool:
+    if not isinstance(limits, list) or not {*map(type, limits)} <= {int, float}:
+        return False
+    # Never true of nan, and TOML has whole numbers that no float can hold.
+    return len(limits) == 2 and bool(-1e9 < limits[0] < limits[1] < 1e9)
 
 
 def _choices(study: Study) -> _Found:

@@ -1,13 +1,38 @@
-"""The output folder, made and tried before hours of work go into it."""
+"""The output folder: made and tried before hours of work, and kept to one study and one command.
+
+While a command works in the folder, its file ``study.json`` is locked (flock), which the system
+undoes however the command ends. Commands that measure participants may work side by side; any
+other has the folder to itself. The file says of which study the folder holds the results: the
+sha256 of the study folder's path, and one of study.toml and the table of participants. A study
+edited in place agrees in the first, one that was moved, copied or mounted elsewhere in the second.
+"""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryFile
+from typing import Any, TextIO
 
 from qsmstats.errors import UsageError
+from qsmstats.progress import say
+from qsmstats.study import Study
 
-__all__ = ["made_folder"]
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None  # type: ignore[assignment]
+
+__all__ = ["held", "made_folder"]
+
+OWNER = "study.json"
+ATTEMPTS, PAUSE = 20, 0.1
+PIECE = 1 << 20
 
 
 def made_folder(out: str | Path, study: Path) -> Path:
@@ -38,3 +63,102 @@ def made_folder(out: str | Path, study: Path) -> Path:
         message = f"{folder}: cannot be written ({reason}); name an output folder that can"
         raise UsageError(message) from error
     return folder
+
+
+@contextmanager
+def held(out: Path, study: Study | None, *, shared: bool = False) -> Iterator[None]:
+    """Within, no other command works in the output folder, and it belongs to the study.
+
+    Parameters
+    ----------
+    out
+        The output folder.
+    study
+        The study; None where it is not at hand, and the folder is only kept from others.
+    shared
+        Whether others that ask for the same may work there too.
+
+    Raises
+    ------
+    UsageError
+        If another command works there, or the folder holds the results of another study.
+    """
+    no_link = getattr(os, "O_NOFOLLOW", 0)
+    descriptor = os.open(out / OWNER, os.O_RDWR | os.O_CREAT | no_link, 0o666)
+    with open(descriptor, "r+", encoding="utf-8") as file:  # noqa: PTH123  (no path: a descriptor)
+        # Who is alone here, if only for an instant, may write down whose folder it is.
+        alone = _lock(file, out, (True, False) if shared else (True,))
+        if study is not None:
+            _own(file, out, study, alone=alone)
+        if shared:
+            _lock(file, out, (False,))
+        yield
+
+
+def _lock(file: TextIO, out: Path, kinds: Sequence[bool]) -> bool:
+    """Lock the file in the first way that can be had; return whether for this command alone."""
+    for _ in range(ATTEMPTS):
+        for exclusive in kinds:
+            if _locked(file, out, exclusive=exclusive):
+                return exclusive
+        time.sleep(PAUSE)
+    message = (
+        f"{out}: another qsmstats command is working in this output folder; wait until it has "
+        "ended, or name another output folder"
+    )
+    raise UsageError(message)
+
+
+def _locked(file: TextIO, out: Path, *, exclusive: bool) -> bool:
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError as error:  # some network file systems are mounted without locks
+        if exclusive:  # which is tried first, and once is enough
+            say(f"{out}: cannot be locked ({error.strerror}); run no other command on it meanwhile")
+    return True
+
+
+def _own(file: TextIO, out: Path, study: Study, *, alone: bool) -> None:
+    """Raise where the folder holds results of another study; else write down that it is ours."""
+    mine = _identity(study)
+    owner = _read(file)
+    same = any(owner.get(key) == mine[key] for key in ("folder", "content"))
+    used = not alone or any(path.name != OWNER for path in out.iterdir())
+    if owner and used and not same:
+        message = (
+            f"{out}: holds results of another study, '{owner.get('name')}'; name another output "
+            f"folder, or delete {OWNER} there if it is this study, moved and changed since"
+        )
+        raise UsageError(message)
+    if alone and owner != mine:
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps(mine, indent=1) + "\n")
+        file.flush()
+
+
+def _read(file: TextIO) -> dict[str, Any]:
+    try:
+        owner = json.loads(file.read())
+    except ValueError:  # empty, as a new file is
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def _identity(study: Study) -> dict[str, str]:
+    place = os.fsencode(study.folder.resolve())
+    people = study.folder / study.tables["participants"].file
+    content = hashlib.sha256(study.checksum.encode())
+    if people.is_file():
+        with people.open("rb") as file:
+            while piece := file.read(PIECE):
+                content.update(piece)
+    return {
+        "name": study.name,
+        "folder": hashlib.sha256(place).hexdigest(),
+        "content": content.hexdigest(),
+    }

@@ -11,19 +11,23 @@ from pathlib import Path
 
 import pandas as pd
 
+from qsmstats.output import held, made_folder
 from qsmstats.progress import progress_bar, say
+from qsmstats.provenance import source_sum
+from qsmstats.records import PLAN, require_finished, source_of
 from qsmstats.report.results import Results
 from qsmstats.report.sections.planning import draw_power_curves
 from qsmstats.studies.answers import write_answer
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.study import FRACTIONS, PATIENTS, TrialPlan, plan_trial
 from qsmstats.study import Study, open_study
+from qsmstats.tables.read import read_tables
 from qsmstats.tables.tidy import tidy_lesions
 from qsmstats.voxels.cohort import extract_cohort
+from qsmstats.voxels.visits import match_visits
 
-__all__ = ["FOLDER", "plan_study"]
+__all__ = ["plan_study"]
 
-FOLDER = "planning"
 DESIGN = TrialDesign()
 
 
@@ -64,36 +68,43 @@ def plan_study(
     InvalidDataError
         If the study or the output folder is broken.
     ModelError, UsageError
-        As in `plan_trial`.
+        As in `plan_trial`; UsageError also if the output folder is in use or belongs to another
+        study.
     """
-    study, out = open_study(folder), Path(out)
-    lesions = _lesions(study, out, jobs)
-    with progress_bar("simulating trials") as progress:
-        plan = plan_trial(
-            lesions,
-            outcome,
-            design=design,
-            patients=patients,
-            effects=effects,
-            fractions=fractions,
-            power=power,
-            maximum=maximum,
-            simulations=simulations,
-            seed=seed,
-            settings=study.models,
-            jobs=jobs,
-            progress=progress,
-        )
-    write_answer(plan, out / FOLDER)
-    draw_power_curves(out, study)
+    study = open_study(folder)
+    out = made_folder(out, study.folder)
+    with held(out, study):
+        lesions, source = _lesions(study, out, jobs)
+        with progress_bar("simulating trials") as progress:
+            plan = plan_trial(
+                lesions,
+                outcome,
+                design=design,
+                patients=patients,
+                effects=effects,
+                fractions=fractions,
+                power=power,
+                maximum=maximum,
+                simulations=simulations,
+                seed=seed,
+                settings=study.models,
+                jobs=jobs,
+                progress=progress,
+            )
+        write_answer(plan, out / PLAN, source=source)
+        draw_power_curves(out, study)
     return plan
 
 
-def _lesions(study: Study, out: Path, jobs: int) -> pd.DataFrame:
+def _lesions(study: Study, out: Path, jobs: int) -> tuple[pd.DataFrame, str]:
+    """Return the lesions of a run, or measured now, and the sum of what they were made from."""
+    require_finished(out)
     rows = Results(folder=out).rows("tidy")
     if not rows.empty:
-        return rows
+        return rows, source_of(out) or ""
     say(f"{out} holds no tidy.tsv of a run; measuring the study first")
+    tables = read_tables(study)
     with progress_bar("measuring sessions") as progress:
-        measured = extract_cohort(study, jobs=jobs, out=out, progress=progress)
-    return tidy_lesions(study, measured)
+        measured = extract_cohort(study, jobs=jobs, out=out, progress=progress, tables=tables)
+    lesions = tidy_lesions(tables, measured, matches=match_visits(study, measured, tables=tables))
+    return lesions, source_sum(study, tables, measured)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
-__all__ = ["Progress", "progress_bar", "say"]
+from qsmstats.errors import printable
+
+__all__ = ["Progress", "discard", "progress_bar", "say", "show"]
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work goes on."""
@@ -16,8 +20,35 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 def say(message: str) -> None:
-    """Write one line for the user to standard error; standard output is kept for results."""
-    print(message, file=sys.stderr, flush=True)  # noqa: T201
+    """Write one line for the user to standard error; standard output is kept for results.
+
+    Where nobody reads it any more, the work goes on in silence.
+    """
+    try:
+        print(_lines_of(message), file=sys.stderr, flush=True)  # noqa: T201
+    except OSError:
+        discard(sys.stderr)
+
+
+def show(text: str) -> None:
+    """Write a result to standard output at once; an error names it, as it does a file."""
+    try:
+        print(_lines_of(text), flush=True)  # noqa: T201
+    except OSError as error:
+        discard(sys.stdout)
+        raise OSError(error.errno, error.strerror, "standard output") from error
+
+
+def discard(stream: TextIO) -> None:
+    """Point a stream at nothing; what is left in it would fail again when Python ends."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, stream.fileno())
+    os.close(nothing)
+
+
+def _lines_of(message: str) -> str:
+    """Return a message whose words, which may be a study's, cannot command the terminal."""
+    return "\n".join(map(printable, message.split("\n")))
 
 
 @contextmanager

@@ -1,21 +1,24 @@
-"""What made a result: versions, command, formulas, and the sha256 of every input."""
+"""What made a result: versions, command, formulas, and the sha256 of every input as it was read."""
 
 from __future__ import annotations
 
+import hashlib
 import json
+import os
 import platform
+from collections.abc import Mapping
 from dataclasses import asdict
 from importlib.metadata import version
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from qsmstats.study import FILE, Study
 from qsmstats.tables.read import StudyTables
 from qsmstats.version import __version__
-from qsmstats.voxels.store import read_manifest, sha256
+from qsmstats.voxels.cohort import Extraction
 from qsmstats.writing import written_whole
 
-__all__ = ["write_provenance"]
+__all__ = ["source_sum", "write_provenance"]
 
 PACKAGES = (
     "formulaic",
@@ -29,7 +32,15 @@ PACKAGES = (
 )
 
 
-def write_provenance(study: Study, tables: StudyTables, out: Path, command: str) -> Path:
+def source_sum(study: Study, tables: StudyTables, measured: Extraction) -> str:
+    """Return one sha256 over all that answers are made from: the version and every input."""
+    made_from = {"version": __version__, "inputs": _inputs(study, tables, measured)}
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
+
+
+def write_provenance(
+    study: Study, tables: StudyTables, measured: Extraction, out: Path, command: str
+) -> Path:
     """Write OUT/provenance.json; without a clock, so that the same run gives the same bytes.
 
     Parameters
@@ -38,12 +49,13 @@ def write_provenance(study: Study, tables: StudyTables, out: Path, command: str)
         Study that was run.
     tables
         Its tables.
+    measured
+        Its measurements, with the sums of the images.
     out
-        Output folder, with the manifests of the measured sessions.
+        Output folder.
     command
-        The command as the user typed it.
+        The command, without paths.
     """
-    files = sorted({file for places in tables.places.values() for file in places["file"]})
     record: dict[str, Any] = {
         "study": study.name,
         "command": command,
@@ -57,10 +69,8 @@ def write_provenance(study: Study, tables: StudyTables, out: Path, command: str)
         "matching": asdict(study.matching),
         "lesion_type_rule": asdict(study.lesion_type_rule),
         "histology": asdict(study.histology),
-        "inputs": {
-            **{file: sha256(study.folder / file) for file in (FILE, *files)},
-            **_images(out),
-        },
+        "raters": asdict(study.raters),
+        "inputs": _inputs(study, tables, measured),
     }
     path = out / "provenance.json"
     with written_whole(path) as unfinished:
@@ -69,9 +79,17 @@ def write_provenance(study: Study, tables: StudyTables, out: Path, command: str)
     return path
 
 
-def _images(out: Path) -> dict[str, str]:
-    """Collect the sums that the manifests of measured sessions hold."""
-    sums: dict[str, str] = {}
-    for path in sorted(out.glob("features/*_manifest.json")):
-        sums |= read_manifest(path).get("inputs", {})
-    return sums
+def _inputs(study: Study, tables: StudyTables, measured: Extraction) -> Mapping[str, str]:
+    sums = {FILE: study.checksum, **dict(sorted(tables.sums.items()))}
+    images = dict(sorted(measured.inputs.items()))
+    return {_unplaced(name): value for name, value in (sums | images).items()}
+
+
+def _unplaced(name: str) -> str:
+    """Return the name of a file that lies outside the study folder without the way to it."""
+    path = PurePath(name)
+    if not path.is_absolute() and ".." not in path.parts:
+        return name
+    # Files of many folders may have one name; the folder's sum keeps them apart.
+    folder = hashlib.sha256(os.fsencode(path.parent)).hexdigest()[:12]
+    return f"outside/{folder}/{path.name}"

@@ -15,11 +15,12 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.checks.study import sound_tables
-from qsmstats.errors import ConvergenceError, InvalidDataError, ModelError, UsageError
-from qsmstats.output import made_folder
+from qsmstats.errors import ConvergenceError, InvalidDataError, ModelError, Problem, UsageError
+from qsmstats.output import held, made_folder
 from qsmstats.progress import progress_bar, say
-from qsmstats.provenance import write_provenance
-from qsmstats.report.page import write_report
+from qsmstats.provenance import source_sum, write_provenance
+from qsmstats.records import ANSWERS, PLAN, removed, renewed, source_of
+from qsmstats.report.page import draw_report
 from qsmstats.studies.answers import result_tables, write_answer, write_table
 from qsmstats.studies.baseline import baseline_differences, tissue_differences
 from qsmstats.studies.cohort import describe_cohort
@@ -31,8 +32,9 @@ from qsmstats.tables.identities import matching_table
 from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table
 from qsmstats.voxels.clusters import connected
-from qsmstats.voxels.cohort import Extraction, collect_cohort, extract_cohort
+from qsmstats.voxels.cohort import Extraction, collect_cohort, extract_cohort, label_images
 from qsmstats.voxels.lesion_types import disputed_lesions, type_confusion
+from qsmstats.voxels.store import sha256
 from qsmstats.voxels.visits import match_visits
 
 __all__ = ["run_study"]
@@ -50,6 +52,7 @@ def run_study(
     jobs: int = 1,
     dask: str | None = None,
     command: str = "",
+    anonymous: bool = False,
 ) -> int:
     """Run a study folder.
 
@@ -69,7 +72,9 @@ def run_study(
         Address of a dask scheduler (``tcp://host:port``) whose workers measure instead; they must
         see the study folder under the same path.
     command
-        The command as the user typed it, for the provenance.
+        The command, for the provenance; without paths, which may name a person.
+    anonymous
+        Whether the report holds no identifier, path, command or image.
 
     Returns
     -------
@@ -81,28 +86,31 @@ def run_study(
     InvalidDataError
         If the study is broken; every problem is listed.
     UsageError
-        If the level or a participant is unknown, or the output folder cannot be written.
+        If the level or a participant is unknown, or the output folder cannot be written, belongs
+        to another study, or is in use.
     """
     _check_arguments(level, participants)
     study = open_study(folder)
     out = made_folder(out, study.folder)
-    tables = sound_tables(study, participants=participants)
-    failed = False
-    if level != "group":
-        with progress_bar("measuring sessions") as progress, connected(dask) as client:
-            measured = extract_cohort(
-                study,
-                jobs=jobs,
-                client=client,
-                participants=participants,
-                out=out,
-                progress=progress,
-                tables=tables,
-            )
-        failed = _report_failures(measured)
-    if level == "participant":
-        return SOME_FAILED if failed else 0
-    return _group(study, tables, out, command)
+    # Jobs of a cluster measure participants side by side; their files are never the same.
+    with held(out, study, shared=level == "participant"):
+        tables = sound_tables(study, participants=participants)
+        failed = False
+        if level != "group":
+            with progress_bar("measuring sessions") as progress, connected(dask) as client:
+                measured = extract_cohort(
+                    study,
+                    jobs=jobs,
+                    client=client,
+                    participants=participants,
+                    out=out,
+                    progress=progress,
+                    tables=tables,
+                )
+            failed = _report_failures(measured)
+        if level == "participant":
+            return SOME_FAILED if failed else 0
+        return _group(study, tables, out, command, anonymous=anonymous)
 
 
 def _check_arguments(level: str | None, participants: Sequence[str] | None) -> None:
@@ -123,29 +131,29 @@ def _report_failures(extraction: Extraction) -> bool:
     return not extraction.failures.empty
 
 
-def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
+def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonymous: bool) -> int:
     measured = collect_cohort(study, out, tables=tables)
-    write_table(measured.failures, out / "failures.tsv")
-    if measured.features.empty:
-        message = (
-            f"{out}: no session has been measured; see failures.tsv there for the reasons, mend "
-            "them and run level `participant` again"
-        )
-        raise InvalidDataError(message)
-    write_table(measured.features, out / "features.tsv")
-    lesions = _write_lesions(study, tables, measured, out)
-    tissue = tissue_table(tables, measured, lesions=lesions)
-    write_table(tissue, out / "tissue.tsv")
-    for name, table in result_tables(describe_cohort(tables, lesions, measured.failures)).items():
-        write_table(table, out / "cohort" / f"{name}.tsv")
-    _write_suggested_types(study, tables, measured.features, out)
+    results = _result_tables(study, tables, measured)
+    source = source_sum(study, tables, measured)
+    files = [*(f"{name}.tsv" for name in results), "provenance.json"]
     unconverged: list[str] = []
-    for question in _questions(study, tables, lesions, tissue):
-        say(f"answering: {question[0]}")
-        unconverged += _answer(question, out)
-    write_provenance(study, tables, out, command)
+    with renewed(out, files, source):
+        for name, table in results.items():
+            write_table(table, out / f"{name}.tsv")
+        if measured.features.empty:
+            message = (
+                f"{out}: no session has been measured; see failures.tsv there for the reasons, "
+                "mend them and run level `participant` again"
+            )
+            raise InvalidDataError(message)
+        write_provenance(study, tables, measured, out, command)
+        questions = list(_questions(study, tables, results["tidy"], results["tissue"]))
+        _remove_outdated(out, [name for name, *_ in questions], source)
+        for question in questions:
+            say(f"answering: {question[0]}")
+            unconverged += _answer(question, out, source)
     say("drawing the report")
-    say(f"report: {write_report(study.folder, out)}")
+    say(f"report: {draw_report(study, out, anonymous=anonymous)}")
     for name in unconverged:
         say(f"{name}: the model did not converge; see models.tsv beside its results")
     if unconverged:
@@ -153,29 +161,48 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str) -> int:
     return SOME_FAILED if not measured.failures.empty else 0
 
 
-def _write_lesions(
-    study: Study, tables: StudyTables, measured: Extraction, out: Path
-) -> pd.DataFrame:
-    """Write and return the tidy lesions; with how they were matched, where they had to be."""
+def _result_tables(
+    study: Study, tables: StudyTables, measured: Extraction
+) -> dict[str, pd.DataFrame]:
+    """Return the tables that the answers start from, by their path below the output folder."""
+    results = {"failures": measured.failures}
+    if measured.features.empty:
+        return results
     matches = match_visits(study, measured, tables=tables)
+    if matches is not None:
+        _require_unchanged_labels(study, tables, measured)
     lesions = tidy_lesions(tables, measured, matches=matches)
-    if matches is None:
-        (out / "matching.tsv").unlink(missing_ok=True)  # of a run with another setting
-    else:
-        write_table(matching_table(lesions, matches), out / "matching.tsv")
-    write_table(lesions, out / "tidy.tsv")
-    return lesions
+    results |= {"features": measured.features, "tidy": lesions}
+    if matches is not None:
+        results["matching"] = matching_table(lesions, matches)
+    results["tissue"] = tissue_table(tables, measured, lesions=lesions)
+    cohort = result_tables(describe_cohort(tables, lesions, measured.failures))
+    results |= {f"cohort/{name}": table for name, table in cohort.items()}
+    if "susceptibility_ppb" in study.outcomes:
+        # Lesions whose images disagree with their type; what raters said is never changed.
+        for name, compare in (("disputed", disputed_lesions), ("confusion", type_confusion)):
+            table = compare(measured.features, tables.lesions, rule=study.lesion_type_rule)
+            results[f"types/{name}"] = table
+    return results
 
 
-def _write_suggested_types(
-    study: Study, tables: StudyTables, features: pd.DataFrame, out: Path
-) -> None:
-    """List lesions whose images disagree with their type; what raters said is never changed."""
-    if "susceptibility_ppb" not in study.outcomes:
-        return
-    for name, compare in (("disputed", disputed_lesions), ("confusion", type_confusion)):
-        table = compare(features, tables.lesions, rule=study.lesion_type_rule)
-        write_table(table, out / "types" / f"{name}.tsv")
+def _require_unchanged_labels(study: Study, tables: StudyTables, measured: Extraction) -> None:
+    """Raise where a label image that was matched is not the one that was measured."""
+    features = measured.features
+    visits = set(zip(features["participant_id"], features["session_id"], strict=True))
+    for visit, path in label_images(study, tables).items():
+        name = study.name_of(path)
+        if visit in visits and sha256(path) != measured.inputs[name]:
+            problem = "was changed since it was measured; run level `participant` again"
+            raise InvalidDataError([Problem(table=name, problem=problem)])
+
+
+def _remove_outdated(out: Path, asked: Sequence[str], source: str) -> None:
+    """Remove the answers of earlier runs that this study or its present data do not give."""
+    for name in set(ANSWERS) - {PLAN, *asked}:
+        removed(out / name)
+    if source_of(out / PLAN) != source and removed(out / PLAN):
+        say(f"{PLAN}/ was made from other data and has been removed; run `qsmstats plan` again")
 
 
 _Question = tuple[str, Sequence[str], Callable[[str], Any]]
@@ -199,7 +226,7 @@ def _questions(
         yield "raters", ["raters"], lambda _: agree(level=models.level)
 
 
-def _answer(question: _Question, out: Path) -> list[str]:
+def _answer(question: _Question, out: Path, source: str = "") -> list[str]:
     """Answer one study for all its outcomes; return the models that did not converge."""
     name, outcomes, ask = question
     answers, refusals, unconverged = [], [], []
@@ -214,7 +241,7 @@ def _answer(question: _Question, out: Path) -> list[str]:
             refusals.append((outcome, f"Could not be answered: {reason}"))
             say(f"{asked}: could not be answered: {reason}")
             unconverged += [asked] if isinstance(error, ConvergenceError) else []
-    write_answer(answers, out / name, refusals=refusals)
+    write_answer(answers, out / name, refusals=refusals, source=source)
     fitted = [answer for answer in answers if hasattr(answer, "fit")]
     failed = [f"{name} {answer.outcome}" for answer in fitted if not answer.fit.info.converged]
     return unconverged + failed

@@ -1,11 +1,11 @@
 """What data_schemas/ says: columns, types, units, levels and spellings of every table.
 
 The files follow the Table Schema of Frictionless Data Package 2.0
-(https://datapackage.org/standard/table-schema/) with five additions on a field: `unit`, `levels`
+(https://datapackage.org/standard/table-schema/) with six additions on a field: `unit`, `levels`
 (title and description per level of the enum), `spellings` (what else the field writes for a level),
-`names` (what else the column is called) and `optional` (the column may be absent). A table has
-`names` too, and a map `file_names`: what files are called that hold it. They are the only place
-where these facts stand.
+`names` (what else the column is called), `optional` (the column may be absent) and `plausible` (the
+lowest and the highest value that need no confirmation). A table has `names` too, and a map
+`file_names`: what files are called that hold it. They are the only place where these facts stand.
 """
 
 from __future__ import annotations
@@ -25,7 +25,11 @@ __all__ = [
     "data_dictionary",
     "load_schema",
     "map_schemas",
+    "plausible_ranges",
 ]
+
+TABLES = ("participants", "sessions", "lesions", "ratings", "histology")
+"""The tables that a study may have."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +48,8 @@ class FieldSchema:
     level_descriptions: Mapping[str, str] = field(default_factory=dict)
     spellings: Mapping[str, str] = field(default_factory=dict)
     names: tuple[str, ...] = ()
+    plausible: tuple[float, float] | None = None
+    pattern: str = ".*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,6 +121,7 @@ def _descriptor(name: str) -> dict[str, Any]:
 def _field(raw: Mapping[str, Any]) -> FieldSchema:
     constraints = raw.get("constraints", {})
     levels = raw.get("levels", {})
+    plausible = raw.get("plausible")
     return FieldSchema(
         name=raw["name"],
         title=raw["title"],
@@ -130,6 +137,8 @@ def _field(raw: Mapping[str, Any]) -> FieldSchema:
             word: level for level, words in raw.get("spellings", {}).items() for word in words
         },
         names=tuple(raw.get("names", ())),
+        plausible=(plausible["low"], plausible["high"]) if plausible else None,
+        pattern=constraints.get("pattern", ".*"),
     )
 
 
@@ -158,6 +167,13 @@ def load_schema(name: str) -> TableSchema:
         names=tuple(raw.get("names", ())),
         descriptor=raw,
     )
+
+
+@cache
+def plausible_ranges() -> Mapping[str, tuple[float, float]]:
+    """Return the range of plausible values of each column that has one, of all tables read."""
+    columns = [column for name in TABLES for column in load_schema(name).fields]
+    return {column.name: column.plausible for column in columns if column.plausible}
 
 
 @cache

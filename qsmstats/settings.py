@@ -11,6 +11,7 @@ from typing import Literal
 
 __all__ = [
     "FeatureSettings",
+    "FolderSettings",
     "HistologySettings",
     "LesionIds",
     "LesionTypeRule",
@@ -20,8 +21,22 @@ __all__ = [
 ]
 
 DfMethod = Literal["satterthwaite", "kenward-roger", "normal", "residual"]
-Adjustment = Literal["tukey", "holm", "bonferroni", "fdr_bh", "none"]
+Adjustment = Literal["mvt", "tukey", "holm", "bonferroni", "fdr_bh", "none"]
 LesionIds = Literal["consistent", "independent"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderSettings:
+    """What the study may read.
+
+    Attributes
+    ----------
+    outside
+        Whether images, tables and sidecars may lie outside the study folder, by ``../``, an
+        absolute path or a symbolic link. Set it for folders that you trust only.
+    """
+
+    outside: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +129,7 @@ class ModelSettings:
     outcomes
         Maps to analyse; empty for every map of the study.
     df, adjust, level
-        Degrees of freedom, adjustment of pairwise tests and confidence level.
+        Degrees of freedom, adjustment for the number of comparisons and confidence level.
     """
 
     baseline: str = "{outcome} ~ lesion_type + age + sex + log(volume_mm3) + (1 | participant_id)"
@@ -125,7 +140,7 @@ class ModelSettings:
     )
     outcomes: tuple[str, ...] = ()
     df: DfMethod = "satterthwaite"
-    adjust: Adjustment = "holm"
+    adjust: Adjustment = "mvt"
     level: float = 0.95
 
 
@@ -138,7 +153,7 @@ class HistologySettings:
     mapping
         Reference class -> levels of the index test that predict it.
     unmapped
-        What a level that no class claims counts as: "exclude" or "negative".
+        What a level not mapped to any class counts as: "exclude" or "negative".
     """
 
     mapping: Mapping[str, tuple[str, ...]] = field(

@@ -9,29 +9,34 @@ stand for the whole identifiers (``sub-001``, ``ses-01``). What the tables hold 
 from __future__ import annotations
 
 import difflib
+import hashlib
 import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
-from qsmstats.errors import InvalidDataError, Problem
-from qsmstats.limits import braces_problem, setting_problems
-from qsmstats.schemas import map_schemas
+from qsmstats.errors import ImageError, InvalidDataError, Problem
+from qsmstats.limits import STAY_INSIDE, braces_problem, path_problem, setting_problems
+from qsmstats.schemas import TABLES, map_schemas
 from qsmstats.settings import (
     FeatureSettings,
+    FolderSettings,
     HistologySettings,
     LesionTypeRule,
     MatchingSettings,
     ModelSettings,
     RaterSettings,
 )
+from qsmstats.study_files import leads_out, read_bounded
 
 __all__ = ["MapSpec", "Study", "TableSpec", "open_study"]
 
 FILE = "study.toml"
-TABLES = ("participants", "sessions", "lesions", "ratings", "histology")
+NOT_SET = ("folder", "checksum")
+LARGEST = 1_000_000
+"""Bytes of study.toml; one that names every setting has some thousands."""
 REQUIRED_TABLES = ("participants", "sessions", "lesions")
 
 
@@ -87,7 +92,7 @@ class TableSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A study folder as study.toml describes it."""
+    """A study folder as study.toml describes it; `checksum` is the sha256 of that file as read."""
 
     folder: Path
     name: str
@@ -96,21 +101,54 @@ class Study:
     tissue: Mapping[str, str]
     tables: Mapping[str, TableSpec]
     lesion_types: Mapping[str, str] = field(default_factory=dict)
+    plausible: Mapping[str, Sequence[float]] = field(default_factory=dict)
+    study: FolderSettings = field(default_factory=FolderSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
     matching: MatchingSettings = field(default_factory=MatchingSettings)
     lesion_type_rule: LesionTypeRule = field(default_factory=LesionTypeRule)
     models: ModelSettings = field(default_factory=ModelSettings)
     histology: HistologySettings = field(default_factory=HistologySettings)
     raters: RaterSettings = field(default_factory=RaterSettings)
+    checksum: str = ""
 
     @property
     def outcomes(self) -> tuple[str, ...]:
         """Names of the maps to analyse."""
         return self.models.outcomes or tuple(spec.name for spec in self.maps)
 
+    @property
+    def patterns(self) -> dict[str, str]:
+        """Place in study.toml -> pattern, of every image."""
+        return {
+            "labels.pattern": self.labels,
+            **{f"maps.{spec.name}.pattern": spec.pattern for spec in self.maps},
+            **{f"tissue.{name}": pattern for name, pattern in self.tissue.items()},
+        }
+
+    def outside(self, name: str) -> Problem | None:
+        """Return the problem of a file that leads out of the study folder, where that is barred.
+
+        Parameters
+        ----------
+        name
+            Path of an image, table or sidecar below the study folder; links are followed.
+        """
+        if self.study.outside or not leads_out(self.folder, self.folder / name):
+            return None
+        return Problem(table=name, problem=f"leads out of the study folder; {STAY_INSIDE}")
+
     def image(self, pattern: str, participant_id: str, session_id: str) -> Path:
-        """Return the path of an image of one session, from its pattern."""
-        return self.folder / pattern.format(participant=participant_id, session=session_id)
+        """Return the path of an image of one session, from its pattern.
+
+        Raises
+        ------
+        ImageError
+            If it leads out of the study folder, where that is barred.
+        """
+        name = pattern.format(participant=participant_id, session=session_id)
+        if problem := self.outside(name):
+            raise ImageError([problem])
+        return self.folder / name
 
     def name_of(self, path: Path) -> str:
         """Return what messages call a file: its path below the folder, where it lies there."""
@@ -125,6 +163,7 @@ class _Reader:
 
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.outside = False
 
     def report(self, where: str, problem: str) -> None:
         self.problems.append(Problem(table=FILE, column=where, problem=problem))
@@ -155,6 +194,7 @@ _Settings = TypeVar(
     ModelSettings,
     HistologySettings,
     RaterSettings,
+    FolderSettings,
 )
 
 
@@ -177,9 +217,18 @@ def open_study(folder: str | Path) -> Study:
         If study.toml is missing or cannot be understood; every problem is listed.
     """
     folder = Path(folder)
-    raw = _read_toml(folder)
+    try:
+        return _study(folder, *_read_toml(folder))
+    except RecursionError as error:
+        text = "nests lists or sections too deeply; write it as `qsmstats init` does"
+        raise InvalidDataError([Problem(table=str(folder / FILE), problem=text)]) from error
+
+
+def _study(folder: Path, raw: Mapping[str, Any], checksum: str) -> Study:
     reader = _Reader()
-    reader.known("", raw, (item.name for item in fields(Study) if item.name != "folder"))
+    settings = _settings(reader, FolderSettings, "study", raw)
+    reader.outside = settings.outside
+    reader.known("", raw, (item.name for item in fields(Study) if item.name not in NOT_SET))
     labels = reader.section(raw, "labels")
     reader.known("labels", labels, ("pattern",))
     study = Study(
@@ -193,12 +242,15 @@ def open_study(folder: str | Path) -> Study:
         },
         tables=_tables(reader, reader.section(raw, "tables")),
         lesion_types=reader.section(raw, "lesion_types"),
+        plausible=reader.section(raw, "plausible"),
+        study=settings,
         features=_settings(reader, FeatureSettings, "features", raw),
         matching=_settings(reader, MatchingSettings, "matching", raw),
         lesion_type_rule=_settings(reader, LesionTypeRule, "lesion_type_rule", raw),
         models=_settings(reader, ModelSettings, "models", raw),
         histology=_settings(reader, HistologySettings, "histology", raw),
         raters=_settings(reader, RaterSettings, "raters", raw),
+        checksum=checksum,
     )
     for where, problem in setting_problems(study):
         reader.report(where, problem)
@@ -207,11 +259,12 @@ def open_study(folder: str | Path) -> Study:
     return study
 
 
-def _read_toml(folder: Path) -> dict[str, Any]:
+def _read_toml(folder: Path) -> tuple[dict[str, Any], str]:
     path = folder / FILE
     try:
+        data = read_bounded(path, LARGEST)
         # Windows editors put a byte-order mark first; utf-8-sig takes it off.
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+        return tomllib.loads(data.decode("utf-8-sig")), hashlib.sha256(data).hexdigest()
     except (OSError, ValueError) as error:
         problem = Problem(table=str(path), problem=_unreadable(folder, error))
         raise InvalidDataError([problem]) from error
@@ -244,7 +297,8 @@ def _pattern(reader: _Reader, where: str, value: object) -> str:
         found = "is missing; it is" if value is None else f"found {value!r}, expected"
         reader.report(where, f"{found} a file pattern such as '{{participant}}/...'")
         return ""
-    problem = braces_problem(value, "participant", ("session",))
+    problem = path_problem(value, outside=reader.outside)
+    problem = problem or braces_problem(value, "participant", ("session",))
     if problem:
         reader.report(where, problem)
     return value
@@ -283,6 +337,8 @@ def _tables(reader: _Reader, raw: Mapping[str, Any]) -> dict[str, TableSpec]:
             text = f'expected a file name, as {name} = "{name}.tsv", found {value!r}'
             reader.report(f"tables.{name}", text)
             continue
+        if problem := path_problem(entry["file"], outside=reader.outside):
+            reader.report(f"tables.{name}", problem)
         reader.known(f"tables.{name}", entry, allowed)
         entry = {key: entry[key] for key in allowed if key in entry}
         if _fits_table(reader, f"tables.{name}", entry):
@@ -319,6 +375,7 @@ def _all_text(values: Iterable[object]) -> bool:
 
 
 _KINDS = {
+    bool: "true or false",
     float: "a number, as 2.0",
     str: 'a text, as "name"',
     tuple: 'a list of texts, as ["a", "b"]',
@@ -359,6 +416,8 @@ def _number(value: object) -> float | None:
 
 def _like(value: object, default: object) -> object:
     """Return `value` in the type of `default`, or None where it does not fit."""
+    if isinstance(default, bool):
+        return value if isinstance(value, bool) else None
     if isinstance(default, float):
         return _number(value)
     if isinstance(default, tuple) and isinstance(value, list) and _all_text(value):

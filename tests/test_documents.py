@@ -67,7 +67,9 @@ def run_page(page: Path, capsys) -> tuple[dict, list[tuple[str, str]]]:
 
 @pytest.mark.parametrize("page", pages_with("python"))
 def test_python_runs_and_prints_what_the_page_shows(page, desk, capsys):
-    for shown, printed in run_page(page, capsys)[1]:
+    outputs = run_page(page, capsys)[1]
+    assert outputs
+    for shown, printed in outputs:
         if shown:
             assert_alike(shown, printed)
 
@@ -232,6 +234,8 @@ def quoted(key: str) -> str:
 def literal(item: object) -> str:
     if isinstance(item, list):
         return "[" + ", ".join(map(literal, item)) + "]"
+    if isinstance(item, bool):
+        return str(item).lower()
     return f'"{item}"' if isinstance(item, str) else str(item)
 
 
@@ -240,6 +244,7 @@ LINK = re.compile(r"\[[^\]]*\]\(([^)#\s]*)(?:#[^)]*)?\)")
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=page.name) for page in PAGES])
 def test_links_within_the_project_lead_somewhere(page):
+    assert LINK.findall((ROOT / "README.md").read_text())
     generated = "generated/"  # made by the build, which treats a missing one as an error
     for target in LINK.findall(page.read_text()):
         if target and "://" not in target and not target.startswith(generated):

@@ -46,6 +46,12 @@ def test_one_command_writes_every_table_the_report_and_its_provenance(results):
     assert pd.read_csv(results / "failures.tsv", sep="\t").empty
 
 
+def test_no_file_of_the_results_holds_a_path_of_this_machine(small_study, results):
+    files = [path for path in results.rglob("*") if path.is_file()]
+    places = [str(folder).encode() for folder in (small_study.parent, results)]
+    assert [path for path in files if any(place in path.read_bytes() for place in places)] == []
+
+
 def test_step_by_step_gives_the_same_bytes_as_one_command(
     small_study, results, tmp_path, qsmstats, monkeypatch
 ):
@@ -56,7 +62,7 @@ def test_step_by_step_gives_the_same_bytes_as_one_command(
         done = qsmstats("run", small_study, tmp_path, "participant", "--participant-label", *group)
         assert done.returncode == 0, done.stderr
     # The page is drawn from the tables; drawing it again would test nothing here.
-    monkeypatch.setattr("qsmstats.run.write_report", lambda study, out: out / "report.html")
+    monkeypatch.setattr("qsmstats.run.draw_report", lambda study, out: out / "report.html")
     assert run_study(small_study, tmp_path, level="group") == 0
     assert tsvs(tmp_path) == tsvs(results)
 
@@ -161,7 +167,7 @@ def test_a_broken_study_stops_with_one_line_per_problem(study_copy, tmp_path, fa
     assert main(["run", str(study_copy), str(tmp_path / "out"), "--jobs", "1"]) == 3
     said = capsys.readouterr().err
     assert words in said
-    assert main(["check", str(study_copy)]) == 3
+    assert main(["check", str(study_copy), "--jobs", "1"]) == 3
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if words in line]
     assert lines == said.splitlines()
@@ -179,7 +185,7 @@ def test_several_faults_are_reported_together(study_copy, tmp_path, qsmstats):
 
 
 def test_a_sound_study_passes_the_check(small_study, qsmstats):
-    checked = qsmstats("check", small_study)
+    checked = qsmstats("check", small_study, "--jobs", "1")
     assert (checked.returncode, checked.stdout) == (0, "")
 
 

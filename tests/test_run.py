@@ -12,11 +12,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from qsmstats import run_study
+from qsmstats import rater_agreement, run, run_study
+from qsmstats.cli import main
 from qsmstats.errors import ConvergenceError, InvalidDataError, NotIdentifiedError, UsageError
+from qsmstats.output import held
+from qsmstats.records import renewed, require_one_source, source_of
 from qsmstats.run import _answer
+from qsmstats.study import open_study
+from qsmstats.voxels.store import sha256
 
 from .clusters import loopback_cluster
+from .study_folder import tables, write_images, write_tables
 
 
 def keep_first_sessions(study):
@@ -60,7 +66,7 @@ def measured(results, tmp_path):
 @pytest.fixture
 def no_report(monkeypatch):
     """Leave out the drawing of the report, which takes most of a run's time."""
-    monkeypatch.setattr("qsmstats.run.write_report", lambda study, out: out / "report.html")
+    monkeypatch.setattr("qsmstats.run.draw_report", lambda study, out: out / "report.html")
 
 
 def test_what_one_visit_cannot_answer_is_said_in_words(results):
@@ -238,3 +244,196 @@ def test_lesions_whose_images_disagree_are_listed(results):
     off = confusion[confusion["lesion_type"] != confusion["suggested_type"]]
     assert off["n_decided"].sum() == len(disputed)
     assert 0 < len(disputed) < off["n"].sum()
+
+
+@pytest.fixture
+def made(tmp_path):
+    """Return a study of a few rows, with histology and ratings."""
+    return write_images(write_tables(tmp_path / "study"))
+
+
+@dataclasses.dataclass(frozen=True)
+class Answered:
+    """An answer that nothing was computed for."""
+
+    accuracy: pd.DataFrame = dataclasses.field(default_factory=lambda: pd.DataFrame({"n": [1]}))
+    methods: str = "counted"
+    notes: tuple[str, ...] = ()
+
+
+@pytest.fixture
+def quick(monkeypatch, no_report):
+    """Compute no answer and draw nothing: what becomes of the files depends on neither."""
+    kept = ("histology", "raters")
+    real = run._questions
+
+    def questions(*given):
+        return [(name, [name], lambda _: Answered()) for name, *_ in real(*given) if name in kept]
+
+    monkeypatch.setattr(run, "_questions", questions)
+
+
+def run_made(made, out, *level):
+    return main(["run", str(made), str(out), *level, "--jobs", "1"])
+
+
+def files(folder):
+    found = {path.relative_to(folder): path for path in folder.rglob("*") if path.is_file()}
+    return {str(name): path.read_bytes() for name, path in found.items()}
+
+
+@pytest.mark.usefixtures("quick")
+def test_provenance_names_the_bytes_that_were_read_though_they_change_meanwhile(
+    made, tmp_path, monkeypatch
+):
+    names = ("study.toml", "participants.tsv", "sub-01/sub-01_sessions.tsv")
+    read = {name: sha256(made / name) for name in names}
+    write_table = run.write_table
+
+    def edit(table, path):
+        if path.name == "features.tsv":
+            for name in names:
+                (made / name).write_text((made / name).read_text() + "\n")
+        write_table(table, path)
+
+    monkeypatch.setattr(run, "write_table", edit)
+    assert run_made(made, tmp_path / "out") == 0
+    assert not set(read.values()) & {sha256(made / name) for name in names}
+    named = json.loads((tmp_path / "out/provenance.json").read_text())["inputs"]
+    assert {name: named[name] for name in read} == read
+
+
+@pytest.mark.usefixtures("quick")
+def test_provenance_names_no_image_of_a_participant_who_has_left_the_study(made, tmp_path):
+    out = tmp_path / "out"
+    assert run_made(made, out) == 0
+    for name in ("participants", "lesions", "ratings"):
+        path = made / f"{name}.tsv"
+        rows = path.read_text().splitlines(keepends=True)
+        path.write_text("".join(row for row in rows if not row.startswith("sub-02")))
+    shutil.rmtree(made / "sub-02")
+    assert run_made(made, out) == 0
+    named = json.loads((out / "provenance.json").read_text())["inputs"]
+    assert any("sub-01" in name for name in named)
+    assert not any("sub-02" in name for name in named)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_second_study_is_refused_the_folder_of_the_first(made, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run_made(made, out) == 0
+    before = files(out)
+    other = write_images(write_tables(tmp_path / "other", tables(patients=4)), tables(patients=4))
+    for level in ([], ["participant"], ["group"]):
+        assert run_made(other, out, *level) == 2
+        assert "holds results of another study, 'made'" in capsys.readouterr().err
+    assert main(["report", str(other), str(out)]) == 2
+    assert main(["plan", str(other), str(out)]) == 2
+    assert files(out) == before
+
+
+@pytest.mark.usefixtures("quick")
+def test_beside_a_run_that_measures_only_others_that_measure_may_work(
+    made, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setattr("qsmstats.output.PAUSE", 0)
+    out = tmp_path / "out"
+    assert run_made(made, out, "participant") == 0
+    with held(out, open_study(made), shared=True):
+        assert run_made(made, out, "participant") == 0
+        capsys.readouterr()
+        for command in ("run", "report", "plan"):
+            assert main([command, str(made), str(out)]) == 2
+            assert "another qsmstats command is working" in capsys.readouterr().err
+    with held(out, open_study(made)):
+        assert run_made(made, out, "participant") == 2
+
+
+@pytest.mark.usefixtures("quick")
+def test_answers_that_a_study_no_longer_asks_for_are_removed_and_notes_of_the_user_kept(
+    made, tmp_path
+):
+    out = tmp_path / "out"
+    assert run_made(made, out) == 0
+    assert (out / "histology/accuracy.tsv").exists()
+    (out / "raters" / "my notes.txt").write_text("mine")
+    (out / "my.tsv").write_text("mine")
+    drop_tables(made, "histology", "ratings")
+    assert run_made(made, out, "group") == 0
+    assert not (out / "histology").exists()
+    assert [path.name for path in (out / "raters").iterdir()] == ["my notes.txt"]
+    assert (out / "my.tsv").read_text() == "mine"
+
+
+def test_an_outcome_that_is_refused_now_leaves_no_table_of_the_run_before(tmp_path):
+    ratings = pd.DataFrame(
+        [["a", "s", str(at // 2), f"r{at % 2}", "isointense"] for at in range(8)],
+        columns=["participant_id", "session_id", "lesion_id", "rater_id", "lesion_type"],
+    )
+
+    def refuse(_):
+        raise UsageError("too few raters")
+
+    lesions = ratings.drop(columns="rater_id").drop_duplicates()
+    _answer(("raters", ["raters"], lambda _: rater_agreement(ratings, lesions)), tmp_path)
+    assert (tmp_path / "raters/agreement.tsv").exists()
+    _answer(("raters", ["raters"], refuse), tmp_path)
+    left = {path.name for path in (tmp_path / "raters").iterdir()}
+    assert left == {"notes.tsv", "methods.txt", "made_from.json"}
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_mixture_that_an_interrupted_run_left_is_refused_until_it_is_completed(
+    made, tmp_path, monkeypatch, capsys
+):
+    out = tmp_path / "out"
+    assert run_made(made, out) == 0
+    require_one_source(out)
+    people = made / "participants.tsv"
+    people.write_text(people.read_text().replace("30.5", "31.5"))
+
+    def interrupt(question, *_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(run, "_answer", interrupt)
+        assert run_made(made, out, "group") == 130
+    capsys.readouterr()
+    for command in ("report", "plan"):
+        assert main([command, str(made), str(out)]) == 3
+        assert "complete them with `qsmstats run STUDY OUT group`" in capsys.readouterr().err
+    assert run_made(made, out, "group") == 0
+    require_one_source(out)
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_plan_made_from_other_data_is_removed_and_that_is_said(made, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert run_made(made, out) == 0
+    for source, kept in ((source_of(out), True), ("other", False)):
+        with renewed(out / "planning", ["sizes.tsv"], source):
+            (out / "planning/sizes.tsv").touch()
+        capsys.readouterr()
+        assert run_made(made, out, "group") == 0
+        assert (out / "planning/sizes.tsv").exists() == kept
+        said = "planning/ was made from other data and has been removed" in capsys.readouterr().err
+        assert said != kept
+
+
+@pytest.mark.usefixtures("quick")
+def test_no_file_holds_a_path_of_this_machine(made, tmp_path):
+    image = made / "sub-02/ses-01/sub-02_ses-01_MWFmap.nii.gz"
+    image.write_bytes(image.read_bytes()[:200])
+    shutil.copytree(made, tmp_path / "elsewhere")
+    mask = "{participant}/{session}/{participant}_{session}_mask.nii.gz"
+    text = (made / "study.toml").read_text()
+    (made / "study.toml").write_text(text.replace(mask, f"../elsewhere/{mask}"))
+    out = tmp_path / "out"
+    assert run_made(made, out) == 1
+    content = files(out)
+    assert "sub-02_ses-01_MWFmap.nii.gz" in content["failures.tsv"].decode()
+    assert [name for name, data in content.items() if str(tmp_path).encode() in data] == []
+    record = json.loads(content["provenance.json"])
+    assert record["command"] == "qsmstats run STUDY OUT"
+    assert not any(".." in name for name in record["inputs"])
+    assert len([name for name in record["inputs"] if name.startswith("outside/")]) == 5

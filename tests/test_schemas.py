@@ -61,6 +61,7 @@ def test_columns_of_one_name_agree_between_tables():
         for item in load_schema(name).fields:
             if item.name == column:
                 assert seen.setdefault(column, (item.type, item.unit)) == (item.type, item.unit)
+    assert set(seen) == set(shared)
 
 
 def test_lesion_types_are_the_same_in_every_table():

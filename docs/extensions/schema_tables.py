@@ -24,9 +24,11 @@ def table_of(name: str) -> str:
         return maps_table()
     schema = load_schema(name)
     lines = [f"{schema.description} {_keys(schema.primary_key)}".strip(), ""]
-    lines += ["| column | holds | unit | must be there |", "|---|---|---|---|"]
+    lines += ["| column | holds | unit | plausible | must be there |", "|---|---|---|---|---|"]
     for column in schema.fields:
-        cells = (f"`{column.name}`", column.description, column.unit or "", _presence(column))
+        limits = "{:g} to {:g}".format(*column.plausible) if column.plausible else ""
+        unit = column.unit or ""
+        cells = (f"`{column.name}`", column.description, unit, limits, _presence(column))
         lines.append(f"| {' | '.join(cells)} |")
     for column in schema.fields:
         if column.levels:

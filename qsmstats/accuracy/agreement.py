@@ -23,8 +23,9 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -34,13 +35,14 @@ from numpy.typing import NDArray
 from qsmstats.accuracy.coefficients import (
     MEASUREMENTS,
     agreement_coefficient,
+    agreement_weights,
     coefficient_from_sums,
+    cohen_kappa,
     krippendorff_alpha,
     krippendorff_std_error,
     unit_sums,
 )
 from qsmstats.accuracy.intervals import critical_value
-from qsmstats.accuracy.multiclass import agreement_weights
 from qsmstats.accuracy.proportions import (
     INDEPENDENT,
     RECOMMENDED,
@@ -48,7 +50,7 @@ from qsmstats.accuracy.proportions import (
     refuse_few_clusters,
 )
 from qsmstats.accuracy.ratings import RatedUnits, rated_units
-from qsmstats.errors import NotIdentifiedError, UsageError
+from qsmstats.errors import NotIdentifiedError, UsageError, check_option
 
 __all__ = ["AGREEMENT_COLUMNS", "ALL_CATEGORIES", "agreement"]
 
@@ -76,7 +78,7 @@ AGREEMENT_COLUMNS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
-    """One coefficient: its value, its error, and its value in resamples of the clusters."""
+    """One coefficient: value, error, values in resamples, and why it would be undefined."""
 
     name: str
     category: str
@@ -87,6 +89,7 @@ class _Job:
     std_error: float
     df: float
     resampled: Callable[[NDArray[np.int64]], Floats]
+    undefined: str = "not estimable: the ratings hold one category only"
 
 
 def _cluster_sums(parts: Floats, data: RatedUnits) -> Floats:
@@ -114,14 +117,11 @@ def _count_job(
 
 
 def _krippendorff_job(data: RatedUnits, counts: Floats, category: str, measurement: str) -> _Job:
+    alpha = partial(krippendorff_alpha, measurement=measurement, values=data.values)
+
     def resampled(draws: NDArray[np.int64]) -> Floats:
         repeats = draws[:, data.cluster]
-        return np.array(
-            [
-                krippendorff_alpha(np.repeat(counts, row, axis=0), measurement=measurement)
-                for row in repeats
-            ]
-        )
+        return np.array([alpha(np.repeat(counts, row, axis=0)) for row in repeats])
 
     n_units = int(np.sum(counts.sum(axis=1) >= 2))
     return _Job(
@@ -130,7 +130,7 @@ def _krippendorff_job(data: RatedUnits, counts: Floats, category: str, measureme
         raters="all",
         n_raters=len(data.raters),
         n_units=n_units,
-        estimate=krippendorff_alpha(counts, measurement=measurement),
+        estimate=alpha(counts),
         std_error=krippendorff_std_error(counts) if measurement == "nominal" else math.nan,
         df=n_units - 1.0,
         resampled=resampled,
@@ -149,7 +149,7 @@ def _specific_job(data: RatedUnits, counts: Floats, k: int) -> _Job:
 
     return _Job(
         name="specific_agreement",
-        category=data.categories[k],
+        category=str(data.categories[k]),
         raters="all",
         n_raters=len(data.raters),
         n_units=int(np.sum((chosen > 0) & (rated >= 2))),
@@ -157,6 +157,7 @@ def _specific_job(data: RatedUnits, counts: Floats, k: int) -> _Job:
         std_error=math.nan,
         df=math.nan,
         resampled=lambda draws: ratio(draws @ sums),
+        undefined="not estimable: no unit with two ratings was put into this category",
     )
 
 
@@ -169,21 +170,13 @@ def _kappa_job(data: RatedUnits, pair: tuple[int, int], kind: str) -> _Job:
     both = (first >= 0) & (second >= 0)
     tables = np.zeros((max(data.n_clusters, 1), q, q))
     np.add.at(tables, (data.cluster[both], first[both], second[both]), 1.0)
-    weights = agreement_weights(q, kind) if kind else np.eye(q)
-
-    def kappa(table: Floats) -> Floats:
-        total = table.sum(axis=(-2, -1))
-        with np.errstate(invalid="ignore", divide="ignore"):
-            observed = np.sum(weights * table, axis=(-2, -1)) / total
-            rows, columns = table.sum(axis=-1), table.sum(axis=-2)
-            chance = np.einsum("...k,kl,...l->...", rows, weights, columns) / total**2
-            value = (observed - chance) / (1.0 - chance)
-        return np.asarray(np.where(np.isfinite(value), value, np.nan), dtype=np.float64)
-
     total = tables.sum(axis=0)
-    estimate = float(kappa(total))
-    defined = not math.isnan(estimate)
-    error = cohens_kappa(total, wt=kind or None).std_kappa if defined else math.nan
+    estimate = float(cohen_kappa(total, kind))
+    variance = math.nan
+    if not math.isnan(estimate):
+        # Rounding makes a variance of 0 slightly negative, and statsmodels takes its root.
+        with np.errstate(invalid="ignore"):
+            variance = max(float(cohens_kappa(total, wt=kind or None).var_kappa), 0.0)
     return _Job(
         name="cohen_kappa" + (f"_{kind}" if kind else ""),
         category=ALL_CATEGORIES,
@@ -191,9 +184,14 @@ def _kappa_job(data: RatedUnits, pair: tuple[int, int], kind: str) -> _Job:
         n_raters=2,
         n_units=int(both.sum()),
         estimate=estimate,
-        std_error=float(error),
+        std_error=math.sqrt(variance),
         df=math.inf,
-        resampled=lambda draws: kappa(np.tensordot(draws.astype(np.float64), tables, axes=1)),
+        resampled=lambda draws: cohen_kappa(
+            np.tensordot(draws.astype(np.float64), tables, axes=1), kind
+        ),
+        undefined="not estimable: a rater used one category only"
+        if both.any()
+        else "not estimable: no unit was rated by both",
     )
 
 
@@ -219,18 +217,20 @@ def _jobs(data: RatedUnits, *, ordered: bool, measurement: str) -> Iterator[_Job
         split = np.column_stack([counts[:, k], counts.sum(axis=1) - counts[:, k]])
         yield _specific_job(data, counts, k)
         for name, kind in (("fleiss_kappa", "fleiss"), ("gwet_ac1", "gwet")):
-            yield _count_job(data, split, name, kind, category, np.eye(2))
-        yield _krippendorff_job(data, split, category, "nominal")
+            yield _count_job(data, split, name, kind, str(category), np.eye(2))
+        yield _krippendorff_job(data, split, str(category), "nominal")
 
 
 def _independent(job: _Job, level: float) -> dict[str, Any]:
     row = {"method": "linearised", "role": INDEPENDENT, "std_error": job.std_error}
     if math.isnan(job.estimate):
-        return row | {"note": "undefined: the ratings hold one category only"}
+        return row | {"note": job.undefined}
     if math.isnan(job.std_error):
         return row | {"note": "no standard error for independent units is offered"}
-    if job.std_error <= 1e-12:
-        return row | {"note": "no variation between units: the error is not estimable"}
+    # Variances are differences of numbers near 1: rounding leaves an error of 1e-8.
+    if job.std_error <= 1e-7:
+        note = "no variation between units: the error is not estimable"
+        return row | {"std_error": math.nan, "note": note}
     half = critical_value(level, job.df) * job.std_error
     low, high = max(job.estimate - half, -1.0), min(job.estimate + half, 1.0)
     return row | {"conf_low": low, "conf_high": high, "note": ""}
@@ -242,6 +242,8 @@ def _bootstrap(
     row: dict[str, Any] = {"method": "cluster_bootstrap_percentile", "role": RECOMMENDED}
     if draws is None:
         return row | {"role": REFUSED, "note": refusal}
+    if math.isnan(job.estimate):
+        return row | {"role": REFUSED, "note": job.undefined}
     values = job.resampled(draws)
     lost = int(np.isnan(values).sum())
     if lost == values.size:
@@ -276,7 +278,7 @@ def agreement(
     rater: str = "rater_id",
     rating: str = "lesion_type",
     cluster: str | None = "participant_id",
-    categories: Sequence[str] | None = None,
+    categories: Sequence[Hashable] | None = None,
     ordered: bool = False,
     measurement: str = "nominal",
     level: float = 0.95,
@@ -292,15 +294,18 @@ def agreement(
     unit
         Columns that together name what was rated.
     rater, rating
-        Columns of the rater and of the category given; a missing rating is allowed.
+        Columns of the rater and of the category given; a missing or blank rating is allowed.
     cluster
         Column of the cluster that units are nested in, or None for independent units.
     categories
-        All categories, in their order; those found, sorted, if None.
+        All categories, in their order. If None, those of a pandas Categorical, else those
+        found, sorted; numbers are sorted as numbers.
     ordered
-        Whether the order of the categories means something: adds weighted coefficients.
+        Add the coefficients with linear and quadratic weights, by the categories' positions.
+        Categories of plain text must then be named in their order, or be an ordered Categorical.
     measurement
-        Level of measurement for Krippendorff's alpha over all categories.
+        Level of measurement for Krippendorff's alpha over all categories: "nominal"; "ordinal",
+        which needs an order as above; "interval" or "ratio", which use the categories as numbers.
     level
         Confidence level.
     n_resamples, seed
@@ -317,16 +322,20 @@ def agreement(
     Raises
     ------
     UsageError
-        If an argument cannot be used.
+        If an argument cannot be used, or an order or numbers are asked of plain text.
     InvalidDataError
         If a rater rated a unit twice, or a rating is none of the categories.
     """
-    if measurement not in MEASUREMENTS:
-        raise UsageError(f"measurement is {measurement!r}; choose one of {MEASUREMENTS}")
+    check_option("measurement", measurement, MEASUREMENTS)
     critical_value(level)
     data = rated_units(
         ratings, unit=unit, rater=rater, rating=rating, cluster=cluster, categories=categories
     )
+    if (ordered or measurement == "ordinal") and not data.ordered:
+        raise UsageError(
+            f"column '{rating}': the order of its categories {list(data.categories)} is unknown;"
+            " name `categories` in their order, or give an ordered Categorical"
+        )
     draws, refusal = (None, "") if cluster is None else _draws(data, n_resamples, seed)
     records = []
     for job in _jobs(data, ordered=ordered, measurement=measurement):

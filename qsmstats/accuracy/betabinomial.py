@@ -35,7 +35,7 @@ from scipy import interpolate, optimize, special, stats
 
 from qsmstats.accuracy.clustered import ClusteredCounts
 from qsmstats.accuracy.intervals import critical_value
-from qsmstats.errors import UsageError
+from qsmstats.errors import check_option
 
 __all__ = ["CORRELATION_PRIORS", "BetaBinomialFit", "Posterior", "fit_beta_binomial", "posterior"]
 
@@ -211,8 +211,7 @@ def posterior(counts: ClusteredCounts, *, prior: str = "uniform", level: float =
     UsageError
         If the prior is unknown.
     """
-    if prior not in CORRELATION_PRIORS:
-        raise UsageError(f"prior is {prior!r}; choose one of {CORRELATION_PRIORS}")
+    check_option("prior", prior, CORRELATION_PRIORS)
     critical_value(level)
     edges, centres, r, weights = _grid(prior)
     surface = _log_likelihood(centres, r, _exponents(counts))

@@ -38,7 +38,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import special, stats
 
 from qsmstats.accuracy.intervals import Limits, critical_value, wilson_limits
-from qsmstats.errors import NotIdentifiedError, UsageError
+from qsmstats.errors import NotIdentifiedError, UsageError, check_option
 
 __all__ = [
     "RAO_SCOTT_INTERVALS",
@@ -189,11 +189,8 @@ def rao_scott_interval(
     UsageError
         If `method` or `critical` is unknown.
     """
-    if method not in RAO_SCOTT_INTERVALS or critical not in ("t", "normal"):
-        raise UsageError(
-            f"method {method!r} with critical {critical!r}; choose a method of"
-            f" {RAO_SCOTT_INTERVALS} and a critical value of ('t', 'normal')"
-        )
+    check_option("method", method, RAO_SCOTT_INTERVALS)
+    check_option("critical", critical, ("t", "normal"))
     _several(counts)
     df = counts.n_clusters - 1 if critical == "t" else math.inf
     multiplier = critical_value(level, df)

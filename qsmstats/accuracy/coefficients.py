@@ -1,4 +1,4 @@
-"""Chance-corrected agreement of any number of raters, from counts per unit.
+"""Chance-corrected agreement of raters: coefficients from counts per unit, and Cohen's kappa.
 
 Unit u was put into category k by r_uk raters, r_u in all. With agreement weights w_kl (the
 identity for nominal categories) let a_uk = sum_l w_kl r_ul. Observed agreement is the mean over
@@ -15,12 +15,19 @@ is agreement beyond chance (Gwet 2014, chapters 5-6); the classical error of Fle
 holds only under the hypothesis of no agreement and is used for that test alone.
 
 Krippendorff's alpha comes from the krippendorff package; its standard error for nominal
-categories is Gwet's linearisation.
+categories is Gwet's linearisation. "ordinal" needs the order of the categories, "interval" and
+"ratio" the numbers that they stand for.
+
+Cohen's kappa of a table of two raters, po = sum w_kl p_kl and pe = sum w_kl p_k. p_.l, with the
+identity, or with 1 - |k - l|/(q - 1) (linear) or 1 - (k - l)^2/(q - 1)^2 (quadratic; Fleiss &
+Cohen 1973). Where one rater uses one category only, po = pe whatever the other says: kappa is
+then not estimable.
 
 References
 ----------
 Brennan RL, Prediger DJ (1981) Educ Psychol Meas 41:687-699.
 Fleiss JL (1971) Psychol Bull 76:378-382.
+Fleiss JL, Cohen J (1973) Educ Psychol Meas 33:613-619.
 Gwet KL (2008) Br J Math Stat Psychol 61:29-48.
 Gwet KL (2014) Handbook of Inter-Rater Reliability, 4th ed.
 """
@@ -36,14 +43,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 
 __all__ = [
     "COEFFICIENTS",
     "MEASUREMENTS",
     "Coefficient",
     "agreement_coefficient",
+    "agreement_weights",
     "coefficient_from_sums",
+    "cohen_kappa",
     "fleiss_null_test",
     "krippendorff_alpha",
     "krippendorff_std_error",
@@ -106,10 +115,7 @@ def _checked(counts: ArrayLike) -> Floats:
         raise UsageError(
             f"counts of shape {table.shape}; give units by (at least two) categories, none negative"
         )
-    table = np.asarray(table[table.sum(axis=1) > 0], dtype=np.float64)
-    if not np.any(table.sum(axis=1) >= 2):
-        raise UsageError("no unit has two ratings; give units rated at least twice")
-    return table
+    return np.asarray(table[table.sum(axis=1) > 0], dtype=np.float64)
 
 
 def unit_sums(counts: Floats, weights: Floats) -> Floats:
@@ -167,9 +173,10 @@ def agreement_coefficient(
     UsageError
         If the counts or `kind` cannot be used.
     """
-    if kind not in _CHANCE:
-        raise UsageError(f"coefficient is {kind!r}; choose one of {COEFFICIENTS}")
+    check_option("kind", kind, COEFFICIENTS)
     table = _checked(counts)
+    if not np.any(table.sum(axis=1) >= 2):
+        raise UsageError("no unit has two ratings; give units rated at least twice")
     w = np.eye(table.shape[1]) if weights is None else np.asarray(weights, dtype=np.float64)
     parts = unit_sums(table, w)
     total = parts.sum(axis=0)
@@ -184,6 +191,47 @@ def agreement_coefficient(
     linear = own - 2.0 * (1.0 - estimate) * drift / (1.0 - chance)
     error = math.sqrt(float(np.sum((linear - estimate) ** 2)) / (n * (n - 1)))
     return Coefficient(estimate=estimate, std_error=error, n_units=n)
+
+
+def agreement_weights(size: int, kind: str) -> Floats:
+    """Agreement weights of categories by position; shape (size, size).
+
+    Parameters
+    ----------
+    size
+        Number of categories.
+    kind
+        "" (identity), "linear" or "quadratic".
+    """
+    if not kind:
+        return np.eye(size)
+    power = {"linear": 1.0, "quadratic": 2.0}[kind]
+    distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
+    return np.asarray(1.0 - (distance / max(size - 1, 1)) ** power, dtype=np.float64)
+
+
+def cohen_kappa(tables: Floats, kind: str = "") -> Floats:
+    """Cohen's kappa of square tables, NaN where a rater uses one category only.
+
+    Parameters
+    ----------
+    tables
+        Counts or shares, shape (..., q, q).
+    kind
+        Weights as in `agreement_weights`.
+
+    Returns
+    -------
+    ndarray
+        Shape (...).
+    """
+    weights = agreement_weights(tables.shape[-1], kind)
+    rows, columns = tables.sum(axis=-1), tables.sum(axis=-2)
+    used = np.minimum(np.sum(rows > 0, axis=-1), np.sum(columns > 0, axis=-1))
+    total = np.where(used > 1, tables.sum(axis=(-2, -1)), np.nan)
+    observed = np.sum(weights * tables, axis=(-2, -1)) / total
+    chance = np.einsum("...k,kl,...l->...", rows, weights, columns) / total**2
+    return np.asarray((observed - chance) / (1.0 - chance), dtype=np.float64)
 
 
 def fleiss_null_test(counts: ArrayLike) -> tuple[float, float]:
@@ -229,21 +277,24 @@ def krippendorff_alpha(
     measurement
         "nominal", "ordinal", "interval" or "ratio"; there is no default.
     values
-        Numbers that the categories stand for (interval, ratio), ascending; 0, 1, ... if None.
+        Numbers that the categories stand for; needed for "interval" and "ratio".
 
     Raises
     ------
     UsageError
-        If the measurement is unknown or the counts cannot be used.
+        If the measurement is unknown or lacks its numbers, or the counts cannot be used.
     """
-    if measurement not in MEASUREMENTS:
-        raise UsageError(f"measurement is {measurement!r}; choose one of {MEASUREMENTS}")
+    check_option("measurement", measurement, MEASUREMENTS)
     table = _checked(counts)
+    domain = np.arange(table.shape[1], dtype=np.float64)
+    if measurement in ("interval", "ratio"):
+        domain = _numbers(values, measurement)
+    # Units rated once belong to no pair: alone, they do not make a second category.
+    table = table[table.sum(axis=1) >= 2]
     if np.count_nonzero(table.sum(axis=0)) < 2:
         return math.nan
     import krippendorff
 
-    domain = np.arange(table.shape[1]) if values is None else np.asarray(values)
     return float(
         krippendorff.alpha(
             value_counts=table.astype(np.int64),
@@ -251,6 +302,15 @@ def krippendorff_alpha(
             level_of_measurement=cast("Measurement", measurement),
         )
     )
+
+
+def _numbers(values: ArrayLike | None, measurement: str) -> Floats:
+    numbers = np.array([]) if values is None else np.asarray(values, dtype=np.float64)
+    if not numbers.size or (measurement == "ratio" and np.any(numbers < 0)):
+        kind = "numbers, none below 0" if measurement == "ratio" else "numbers"
+        found = "text" if values is None else numbers.tolist()
+        raise UsageError(f"measurement {measurement!r} needs {kind}; the categories are {found}")
+    return numbers
 
 
 def krippendorff_std_error(counts: ArrayLike) -> float:

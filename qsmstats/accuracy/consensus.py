@@ -8,7 +8,7 @@ says so. Nothing is decided in silence: every unit with two different ratings is
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,8 @@ class Consensus:
     ----------
     labels
         One row per unit: the unit's columns, the consensus (missing where undecided),
-        decided_by ("unanimous", "majority", "adjudicator", "undecided"), n_ratings.
+        decided_by ("unanimous", "majority", "adjudicator", "undecided"), n_ratings. Numbers stay
+        numbers, and a Categorical keeps its categories and their order.
     disagreements
         The units whose ratings differ, with one column per rater besides.
     """
@@ -38,7 +39,7 @@ class Consensus:
     disagreements: pd.DataFrame
 
 
-def _decide(votes: Sequence[str], casting: str | None) -> tuple[str | None, str]:
+def _decide(votes: Sequence[Hashable], casting: Hashable) -> tuple[Hashable, str]:
     ranked = Counter(votes).most_common(1)
     if ranked and ranked[0][1] == len(votes):
         return ranked[0][0], "unanimous"
@@ -53,8 +54,8 @@ def consensus(
     unit: Sequence[str] = ("participant_id", "session_id", "lesion_id"),
     rater: str = "rater_id",
     rating: str = "lesion_type",
-    adjudicator: str | None = None,
-    categories: Sequence[str] | None = None,
+    adjudicator: Hashable = None,
+    categories: Sequence[Hashable] | None = None,
 ) -> Consensus:
     """Decide one category per unit by majority, ties by the adjudicator.
 
@@ -89,7 +90,9 @@ def consensus(
     ]
     # rated_units numbers the units in the order of a sorted group-by, as here.
     labels = ratings[list(unit)].drop_duplicates().sort_values(list(unit), ignore_index=True)
-    labels[rating] = [label for label, _ in decided]
+    labels[rating] = pd.Series([label for label, _ in decided])
+    if isinstance(ratings[rating].dtype, pd.CategoricalDtype):
+        labels[rating] = labels[rating].astype(ratings[rating].dtype)
     labels["decided_by"] = [how for _, how in decided]
     labels["n_ratings"] = (data.codes >= 0).sum(axis=1)
     differ = np.array([len(set(row) - {None}) > 1 for row in given])

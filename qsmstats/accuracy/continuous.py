@@ -3,6 +3,11 @@
 Shrout & Fleiss 1979 and McGraw & Wong 1996, computed by pingouin. Its confidence limits
 take the targets as independent.
 
+No correlation of k raters is below -1/(k - 1): lower limits of the forms for one rater are cut
+there. The forms for the mean of k raters are k r/(1 + (k - 1) r) of these (Spearman-Brown), with
+a pole at r = -1/(k - 1); estimates and limits from beyond the pole are not defined. Nor is
+anything where the targets' means are equal, nor limits where no residual variance is left.
+
 References
 ----------
 McGraw KO, Wong SP (1996) Psychol Methods 1:30-46.
@@ -16,11 +21,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from qsmstats.errors import InvalidDataError, UsageError
+from qsmstats.errors import InvalidDataError, Problem, UsageError
 
 __all__ = ["intraclass_correlation"]
+
+LIMITS, TESTS = ("conf_low", "conf_high"), ("statistic", "p_value")
+NOTE = "95 % limits, targets taken as independent; p-value of the one-sided F test of equal targets"
 
 
 @contextmanager
@@ -46,7 +56,7 @@ def intraclass_correlation(
     Parameters
     ----------
     measurements
-        One row per target and rater (or scan); finite values.
+        One row per target and rater (or scan); finite numbers, or missing.
     target
         Columns that together name what was measured.
     rater, value
@@ -57,14 +67,15 @@ def intraclass_correlation(
     DataFrame
         Columns coefficient (ICC(1,1), ICC(A,1), ICC(C,1), ICC(1,k), ICC(A,k), ICC(C,k)),
         estimate, conf_low, conf_high, statistic (F), num_df, den_df, p_value, n_targets,
-        n_dropped (targets not measured by every rater), n_raters, note.
+        n_dropped (targets not measured by every rater), n_raters, note. What is not defined is
+        NaN, with the reason in `note`.
 
     Raises
     ------
     UsageError
         If a column is absent, or fewer than two raters or five complete targets remain.
     InvalidDataError
-        If a target stands twice under one rater.
+        If a target stands twice under one rater, or a value is not a finite number.
     """
     absent = [name for name in [*target, rater, value] if name not in measurements.columns]
     if absent:
@@ -73,39 +84,79 @@ def intraclass_correlation(
         raise InvalidDataError(
             f"column '{value}': a target was measured twice by one rater; keep one value"
         )
-    wide = measurements.pivot_table(
-        index=list(target), columns=rater, values=value, aggfunc="first"
-    )
+    measured = measurements.assign(**{value: _numbers(measurements[value])})
+    wide = measured.pivot_table(index=list(target), columns=rater, values=value, aggfunc="first")
     complete = wide.dropna()
     if complete.shape[1] < 2 or complete.shape[0] < 5:
         raise UsageError(
             f"{complete.shape[1]} rater(s) with {complete.shape[0]} complete target(s); the"
             " intraclass correlation needs at least 2 and 5"
         )
+    frame = _pingouin(complete)
+    found = _within_range(frame, complete.to_numpy(dtype=np.float64))
+    n_targets, n_raters = complete.shape
+    counts = {"n_targets": n_targets, "n_dropped": len(wide) - n_targets, "n_raters": n_raters}
+    return found.assign(**counts)[[*frame.columns, *counts, "note"]]
+
+
+def _numbers(column: pd.Series[Any]) -> pd.Series[Any]:
+    numbers = pd.to_numeric(column, errors="coerce").astype("float64")
+    wrong = column[column.notna() & ~np.isfinite(numbers)]
+    if len(wrong):
+        text = f"{len(wrong)} values are not finite numbers, the first {wrong.iloc[0]!r}"
+        text = f"{text}; correct them, or leave them missing"
+        raise InvalidDataError(
+            [Problem(table="measurements", column=str(column.name), problem=text)]
+        )
+    return numbers
+
+
+def _pingouin(complete: pd.DataFrame) -> pd.DataFrame:
     import pingouin
 
     long = complete.reset_index(drop=True).rename_axis("target").reset_index()
     long = long.melt(id_vars="target", var_name="rater", value_name="value")
     with warnings.catch_warnings(), _unrounded_limits(pingouin.options):
-        # pingouin 0.7 still drops columns in place, which pandas 3.1 announces to remove.
+        # pingouin 0.7 still drops columns in place, which pandas 3.1 announces to remove, and
+        # divides by zero where a variance is 0, which `_within_range` puts into words.
         warnings.filterwarnings("ignore", "The inplace keyword", DeprecationWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
         found = pingouin.intraclass_corr(long, targets="target", raters="rater", ratings="value")
     # "CI95%" up to pingouin 0.5, "CI95" since.
     interval = next(name for name in found.columns if name.startswith("CI95"))
-    limits = pd.DataFrame(found[interval].tolist(), columns=["conf_low", "conf_high"])
+    limits = np.array(found[interval].tolist(), dtype=np.float64)
     return pd.DataFrame(
         {
-            "coefficient": found["Type"].to_numpy(),
-            "estimate": found["ICC"].to_numpy(),
-            "conf_low": limits["conf_low"],
-            "conf_high": limits["conf_high"],
-            "statistic": found["F"].to_numpy(),
-            "num_df": found["df1"].to_numpy(),
-            "den_df": found["df2"].to_numpy(),
-            "p_value": found["pval"].to_numpy(),
-            "n_targets": complete.shape[0],
-            "n_dropped": wide.shape[0] - complete.shape[0],
-            "n_raters": complete.shape[1],
-            "note": "95 % limits; targets taken as independent",
+            "coefficient": found["Type"],
+            "estimate": found["ICC"],
+            "conf_low": limits[:, 0],
+            "conf_high": limits[:, 1],
+            "statistic": found["F"],
+            "num_df": found["df1"],
+            "den_df": found["df2"],
+            "p_value": found["pval"],
         }
     )
+
+
+def _within_range(found: pd.DataFrame, values: NDArray[np.float64]) -> pd.DataFrame:
+    """Blank what is not defined and say why; `values` has targets in rows, raters in columns."""
+    found, numbers = found.assign(note=NOTE), ["estimate", *LIMITS, *TESTS]
+    rounding = 1e-12 * float(np.abs(values).max())
+    means = values.mean(axis=1, keepdims=True)
+    if np.ptp(means) <= rounding:
+        note = "not defined: the targets do not differ in their means"
+        return found.assign(**dict.fromkeys(numbers, np.nan), note=note)
+    if np.ptp(values - means - values.mean(axis=0)) <= rounding:
+        note = "limits and test not defined: the raters differ by no more than a constant"
+        return found.assign(**dict.fromkeys([*LIMITS, *TESTS], np.nan), note=note)
+    least, single = -1.0 / (values.shape[1] - 1), found["coefficient"].str.endswith(",1)")
+    bound = np.where(single, least, -np.inf)
+    found["conf_low"] = np.maximum(found["conf_low"], bound)
+    inside = found["estimate"].between(bound, 1.0)
+    ordered = found["estimate"].between(found["conf_low"], found["conf_high"]) & inside
+    beyond = "for one rater is not above -1/(n_raters - 1)"
+    found["note"] = found["note"].where(ordered, f"limits not defined: a limit {beyond}")
+    found["note"] = found["note"].where(inside, f"not defined: the estimate {beyond}")
+    found["estimate"] = found["estimate"].where(inside)
+    return found.assign(**{name: found[name].where(ordered) for name in LIMITS})

@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from qsmstats.accuracy.proportions import SMALL_NUMBER_OF_CLUSTERS
-from qsmstats.accuracy.roc import checked_scores
+from qsmstats.accuracy.roc import BELOW_HALF, area_under_curve, checked_scores
 from qsmstats.errors import UsageError
 
 __all__ = ["Cutoff", "best_cutoff", "roc_curve"]
@@ -48,6 +48,8 @@ class Cutoff:
         "clusters" or "lesions".
     n_resamples
         Resamples in which both groups were present.
+    note
+        What to beware of, or empty.
     """
 
     threshold: float
@@ -60,6 +62,7 @@ class Cutoff:
     threshold_high: float
     resampled: str
     n_resamples: int
+    note: str
 
 
 def roc_curve(scores: ArrayLike, reference: ArrayLike) -> pd.DataFrame:
@@ -130,6 +133,12 @@ def _youden(
         return np.asarray(up / up[:, -1:] - down / down[:, -1:], dtype=np.float64)
 
 
+def _note(values: Floats, truth: NDArray[np.bool_], youden: float) -> str:
+    notes = ["no cut-off is better than chance (Youden's index 0)"] * (youden <= 0.0)
+    notes += [BELOW_HALF] * (area_under_curve(values, truth, cluster=None).estimate < 0.5)
+    return "; ".join(notes)
+
+
 def best_cutoff(
     scores: ArrayLike,
     reference: ArrayLike,
@@ -144,7 +153,7 @@ def best_cutoff(
     ----------
     scores, reference
         Feature and yes-no reference (0, 1) per lesion, shape (n,); a higher score speaks for
-        the class.
+        the class. Scores are not turned round: where low ones speak for it, the note says so.
     cluster
         Cluster of each lesion, or None for independent lesions.
     n_resamples, seed
@@ -180,4 +189,5 @@ def best_cutoff(
         threshold_high=float(high),
         resampled=resampled,
         n_resamples=int(chosen.size),
+        note=_note(values, truth, float(own[best])),
     )

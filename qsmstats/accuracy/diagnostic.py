@@ -27,7 +27,7 @@ from qsmstats.accuracy.pairing import (
     pair_classes,
 )
 from qsmstats.accuracy.rows import Row, Settings
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 
 __all__ = [
     "ALL_CLASSES",
@@ -70,8 +70,7 @@ def _records(rows: Iterable[Row], **fixed: object) -> Iterator[dict[str, Any]]:
 
 
 def _settings(interval: str, level: float, prevalences: Sequence[float], seed: int) -> Settings:
-    if interval not in INTERVALS:
-        raise UsageError(f"interval is {interval!r}; choose one of {', '.join(INTERVALS)}")
+    check_option("interval", interval, INTERVALS)
     critical_value(level)
     outside = [value for value in prevalences if not 0.0 < value < 1.0]
     if outside:
@@ -158,7 +157,7 @@ def diagnostic_accuracy(
         What a missing, or indeterminate, reading counts as: "exclude", "worst" (index and
         reference disagree) or "best". Measures of all classes together always exclude.
     unmapped
-        Level -> "exclude" or "negative", for levels of either column that no class claims.
+        Level -> "exclude" or "negative", for levels of either column not mapped to any class.
     indeterminate_levels
         Levels of the index test that were read without a result.
     prevalences

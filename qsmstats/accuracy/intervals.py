@@ -38,7 +38,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import optimize, special, stats
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 
 __all__ = [
     "INTERVALS",
@@ -200,8 +200,7 @@ def proportion_interval(
     UsageError
         If the counts, the method or the level cannot be used.
     """
-    if method not in INTERVALS:
-        raise UsageError(f"interval method is {method!r}; choose one of {', '.join(INTERVALS)}")
+    check_option("method", method, INTERVALS)
     if not (trials > 0 and 0 <= successes <= trials):
         raise UsageError(
             f"{successes!r} successes of {trials!r} trials; give 0 <= successes <= trials"

@@ -24,22 +24,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qsmstats.accuracy.clustered import clustered_counts
+from qsmstats.accuracy.coefficients import cohen_kappa
 from qsmstats.accuracy.combined import combined_rows
 from qsmstats.accuracy.pairing import TwoByTwo
 from qsmstats.accuracy.proportions import clustered_estimates, independent_estimate
 from qsmstats.accuracy.rows import Row, Settings, bounded_rows, empty_row
 
-__all__ = ["cohen_kappa", "measure_rows", "multiclass_correlation", "proportion_rows"]
+__all__ = ["kappa", "measure_rows", "multiclass_correlation", "proportion_rows"]
 
 Floats = NDArray[np.float64]
 
 
-def cohen_kappa(table: Floats) -> float:
-    """Cohen's kappa of a square table of counts or proportions; NaN when undefined."""
-    shares = table / table.sum()
-    expected = float(shares.sum(axis=1) @ shares.sum(axis=0))
-    observed = float(np.trace(shares))
-    return (observed - expected) / (1.0 - expected) if expected < 1.0 else math.nan
+def kappa(table: Floats, kind: str = "") -> float:
+    """Cohen's kappa of one square table of counts or proportions; see `cohen_kappa`."""
+    return float(cohen_kappa(table, kind))
 
 
 def multiclass_correlation(table: Floats) -> float:
@@ -132,7 +130,7 @@ def measure_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
     if table.n == 0:
         return
     cells = np.stack([[table.tp, table.fp], [table.fn, table.tn]]).transpose(2, 0, 1)
-    for measure, statistic in (("mcc", multiclass_correlation), ("kappa", cohen_kappa)):
+    for measure, statistic in (("mcc", multiclass_correlation), ("kappa", kappa)):
         yield from bounded_rows(
             measure,
             statistic,

@@ -1,14 +1,12 @@
 """Measures of the whole confusion matrix: accuracy, kappas, R_K, macro averages.
 
 Rows are the index test, columns the reference standard. Weighted kappas use the weights
-1 - |i - j|/(K - 1) (linear) and 1 - (i - j)^2/(K - 1)^2 (quadratic; Fleiss & Cohen 1973) in
-the order of the mapping, so they mean something only if that order does; they are left out
-when some readings belong to none of the classes, which has no place in an order. Macro
-averages are plain means over the classes of the mapping (Grandini et al. 2020).
+of `coefficients` in the order of the mapping, so they mean something only if that order does;
+they are left out when some readings belong to none of the classes, which has no place in an
+order. Macro averages are plain means over the classes of the mapping (Grandini et al. 2020).
 
 References
 ----------
-Fleiss JL, Cohen J (1973) Educ Psychol Meas 33:613-619.
 Gorodkin J (2004) Comput Biol Chem 28:367-374.
 Grandini M, Bagli E, Visani G (2020) arXiv:2008.05756.
 """
@@ -24,28 +22,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qsmstats.accuracy.delta import Statistic
-from qsmstats.accuracy.measures import cohen_kappa, multiclass_correlation, proportion_rows
+from qsmstats.accuracy.measures import kappa, multiclass_correlation, proportion_rows
 from qsmstats.accuracy.rows import Row, Settings, bounded_rows
 
-__all__ = ["agreement_weights", "macro_average", "multiclass_rows", "weighted_kappa"]
+__all__ = ["macro_average", "multiclass_rows"]
 
 Floats = NDArray[np.float64]
-
-
-def agreement_weights(size: int, kind: str) -> Floats:
-    """Agreement weights of ordered categories, "linear" or "quadratic"; shape (size, size)."""
-    power = {"linear": 1.0, "quadratic": 2.0}[kind]
-    distance = np.abs(np.subtract.outer(np.arange(size), np.arange(size)))
-    return np.asarray(1.0 - (distance / max(size - 1, 1)) ** power, dtype=np.float64)
-
-
-def weighted_kappa(table: Floats, kind: str) -> float:
-    """Cohen's weighted kappa of a square table; NaN when undefined."""
-    shares = table / table.sum()
-    weights = agreement_weights(table.shape[0], kind)
-    expected = float(np.sum(weights * np.outer(shares.sum(axis=1), shares.sum(axis=0))))
-    observed = float(np.sum(weights * shares))
-    return (observed - expected) / (1.0 - expected) if expected < 1.0 else math.nan
 
 
 def macro_average(table: Floats, measure: str, n_classes: int) -> float:
@@ -77,10 +59,10 @@ def macro_average(table: Floats, measure: str, n_classes: int) -> float:
 
 
 def _statistics(n_classes: int, *, extra: bool) -> Iterator[tuple[str, Statistic, float]]:
-    yield "kappa", cohen_kappa, -1.0
+    yield "kappa", kappa, -1.0
     if not extra:
-        yield "kappa_linear", partial(weighted_kappa, kind="linear"), -1.0
-        yield "kappa_quadratic", partial(weighted_kappa, kind="quadratic"), -1.0
+        yield "kappa_linear", partial(kappa, kind="linear"), -1.0
+        yield "kappa_quadratic", partial(kappa, kind="quadratic"), -1.0
     yield "mcc", multiclass_correlation, -1.0
     for measure in ("sensitivity", "specificity", "ppv", "npv", "f1"):
         statistic = partial(macro_average, measure=measure, n_classes=n_classes)

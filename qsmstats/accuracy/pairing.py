@@ -3,7 +3,7 @@
 Here the levels of the index test are sent to the classes of the reference standard, what
 cannot be paired is named, and the policies for it are applied:
 
-- a level that no class claims is "exclude" or "negative" by the caller's word (`unmapped`);
+- a level not mapped to any class is "exclude" or "negative" by the caller's word (`unmapped`);
 - a missing or indeterminate value is excluded, or counted as the worst case (the two readings
   disagree) or the best case (they agree). A lesion with neither reading is always excluded.
 
@@ -13,7 +13,7 @@ From the pairs come the two-by-two counts of each class and the confusion matric
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from qsmstats.errors import InvalidDataError, Problem, UsageError
+from qsmstats.errors import InvalidDataError, Problem, UsageError, check_option
 
 __all__ = [
     "POLICIES",
@@ -96,8 +96,8 @@ class TwoByTwo:
         return sum(self.totals)
 
 
-def _suggestion(value: str, allowed: Sequence[str]) -> str:
-    close = difflib.get_close_matches(value, allowed, n=1)
+def _suggestion(value: str, allowed: Iterable[object]) -> str:
+    close = difflib.get_close_matches(value, list(map(str, allowed)), n=1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
@@ -122,7 +122,7 @@ def _mapping_problems(
         if level in owners
     ]
     problems += [
-        f"unmapped[{level!r}] is {policy!r}; choose one of {UNMAPPED_POLICIES}"
+        f"unmapped[{level!r}] must be 'exclude' or 'negative', not {policy!r}"
         for level, policy in unmapped.items()
         if policy not in UNMAPPED_POLICIES
     ]
@@ -136,22 +136,24 @@ def _codes(
     indeterminate: Sequence[str],
 ) -> tuple[Codes, list[Problem]]:
     policy = {"exclude": EXCLUDED, "negative": NEGATIVE}
-    lookup = {level: policy[choice] for level, choice in unmapped.items()}
+    lookup: dict[Any, int] = {level: policy[choice] for level, choice in unmapped.items()}
     lookup |= dict.fromkeys(indeterminate, INDETERMINATE)
     lookup |= known
     codes = np.full(len(column), MISSING, dtype=np.int64)
     problems = []
     for level, rows in pd.Series(np.arange(len(column))).groupby(column.to_numpy(), sort=True):
         text = str(level)
-        if text in lookup:
-            codes[rows.to_numpy()] = lookup[text]
+        # As it is first: a column of numbers with missing values holds 1.0 for 1.
+        code = lookup.get(level, lookup.get(text))
+        if code is not None:
+            codes[rows.to_numpy()] = code
             continue
         problems.append(
             Problem(
                 table="table",
                 column=str(column.name),
                 problem=f"level {text!r} ({len(rows)} lesions) is in neither the mapping nor the"
-                f" policy for unmapped levels{_suggestion(text, list(lookup))}; map it, or name it"
+                f" policy for unmapped levels{_suggestion(text, lookup)}; map it, or name it"
                 " in `unmapped` as 'exclude' or 'negative', or in `indeterminate_levels`",
             )
         )
@@ -215,7 +217,7 @@ def pair_classes(
     cluster
         Column of the cluster (brain, participant), or None for independent lesions.
     unmapped
-        Level -> "exclude" or "negative", for levels of either column that no class claims.
+        Level -> "exclude" or "negative", for levels of either column not mapped to any class.
     indeterminate_levels
         Levels of the index test that were read without a result; named here, a level's entry
         in `unmapped` holds for the reference standard alone.
@@ -261,8 +263,7 @@ def pair_classes(
 
 def _check_policies(missing: str, indeterminate: str) -> None:
     for name, value in (("missing", missing), ("indeterminate", indeterminate)):
-        if value not in POLICIES:
-            raise UsageError(f"{name} is {value!r}; choose one of {POLICIES}")
+        check_option(name, value, POLICIES)
 
 
 def usable(pairs: Pairs, *, missing: str, indeterminate: str) -> NDArray[np.bool_]:

@@ -140,8 +140,9 @@ def _score_row(measure: str, results: _Results, method: str, statistic: float) -
 def _ratio_row(
     measure: str, values: tuple[float, float], ratio: float, error: float, level: float, method: str
 ) -> dict[str, object]:
-    half = critical_value(level) * error
-    statistic = math.log(ratio) / error if error > 0.0 and ratio > 0.0 else math.nan
+    # Without a discordant lesion there is no variance: neither limits nor a p-value.
+    error = error if error > 0.0 else math.nan
+    half, statistic = critical_value(level) * error, math.log(ratio) / error
     return {
         "measure": measure,
         "first": values[0],

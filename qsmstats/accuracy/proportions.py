@@ -45,9 +45,9 @@ from qsmstats.accuracy.clustered import (
     clustered_counts,
     rao_scott_interval,
 )
-from qsmstats.accuracy.gee import fit_gee
+from qsmstats.accuracy.gee import gee_interval
 from qsmstats.accuracy.intervals import Limits, proportion_interval
-from qsmstats.errors import NotIdentifiedError, UsageError
+from qsmstats.errors import NotIdentifiedError, check_option
 
 __all__ = [
     "ROLES",
@@ -142,8 +142,7 @@ def cluster_bootstrap(
     UsageError
         If `kind` is unknown.
     """
-    if kind not in ("percentile", "wild"):
-        raise UsageError(f"kind of bootstrap is {kind!r}; choose 'percentile' or 'wild'")
+    check_option("kind", kind, ("percentile", "wild"))
     refuse_few_clusters(counts.n_clusters, f"{kind} cluster bootstrap")
     tails = np.array([(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     random = np.random.default_rng(seed)
@@ -227,8 +226,7 @@ def clustered_estimates(
 
     def gee() -> tuple[float, Limits]:
         refuse_few_clusters(clusters, "GEE with the bias-reduced covariance")
-        fit = fit_gee(counts)
-        return fit.proportion, fit.interval(level=level)
+        return p, gee_interval(counts, level=level)
 
     def bootstrap(kind: str) -> tuple[float, Limits]:
         return p, cluster_bootstrap(counts, kind=kind, seed=seed, level=level)

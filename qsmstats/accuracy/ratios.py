@@ -34,7 +34,7 @@ import math
 from scipy import optimize
 
 from qsmstats.accuracy.intervals import Limits, critical_value
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 
 __all__ = ["RATIO_INTERVALS", "mover_ratio", "odds_ratio_interval", "ratio_interval"]
 
@@ -109,8 +109,7 @@ def ratio_interval(
     UsageError
         If the counts or the method cannot be used.
     """
-    if method not in RATIO_INTERVALS:
-        raise UsageError(f"ratio interval is {method!r}; choose one of {RATIO_INTERVALS}")
+    check_option("method", method, RATIO_INTERVALS)
     for x, n in ((x1, n1), (x2, n2)):
         if not (n > 0 and 0 <= x <= n):
             raise UsageError(f"{x!r} of {n!r}; give 0 <= count <= total and a positive total")

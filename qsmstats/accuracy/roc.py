@@ -10,6 +10,9 @@ S10 = I10/((I10-1) m) sum (V10_i. - m_i A)^2 over the I10 clusters with positive
 S11 = I/(I-1) sum (V10_i. - m_i A)(V01_i. - n_i A), var = S10/m + S01/n + 2 S11/(m n). With one
 lesion per cluster this is DeLong's. Two features of the same lesions: the covariance alike.
 
+Scores are not turned round: where an area lies below 0.5, low scores speak for the class, and
+the note says so.
+
 Intervals on the logit scale, with t on I - 1 when clustered. Where the variance vanishes (an
 area of 1), the score interval with the Hanley & McNeil 1982 variance V(A) solved for A
 (Newcombe 2006, method 5), flagged.
@@ -34,7 +37,7 @@ from scipy import optimize, special, stats
 
 from qsmstats.accuracy.intervals import Limits, critical_value
 from qsmstats.accuracy.proportions import SMALL_NUMBER_OF_CLUSTERS
-from qsmstats.errors import NotIdentifiedError, UsageError
+from qsmstats.errors import NotIdentifiedError, UsageError, check_option
 
 __all__ = [
     "Auc",
@@ -47,6 +50,11 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+BELOW_HALF = (
+    "area below 0.5: the direction is opposite to the one assumed; if the assumption was wrong,"
+    " change the sign of the scores"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,6 +97,8 @@ class AucDifference:
         Areas, their difference, and its test and interval by z or t.
     method, n_clusters
         "delong" or "obuchowski"; 0 clusters when lesions are taken as independent.
+    note
+        What to beware of, or empty.
     """
 
     first: float
@@ -102,6 +112,7 @@ class AucDifference:
     conf_high: float
     method: str
     n_clusters: int
+    note: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,8 +254,7 @@ def area_under_curve(
     NotIdentifiedError
         If a reference group comes from a single cluster.
     """
-    if scale not in ("logit", "wald"):
-        raise UsageError(f"scale is {scale!r}; choose 'logit' or 'wald'")
+    check_option("scale", scale, ("logit", "wald"))
     values, truth = checked_scores(scores, reference)
     codes, clusters = _codes(cluster, values.size)
     parts = _placements(values, truth)
@@ -253,12 +263,13 @@ def area_under_curve(
     variance = _covariance(parts, parts, truth, codes) if m > 1 and n > 1 else 0.0
     error, name = math.sqrt(max(variance, 0.0)), "delong" if cluster is None else "obuchowski"
     few = cluster is not None and clusters < SMALL_NUMBER_OF_CLUSTERS
-    note = f"{clusters} clusters: the interval rests on {df:.0f} degrees of freedom" if few else ""
+    notes = [f"{clusters} clusters: the interval rests on {df:.0f} degrees of freedom"] * few
     if error <= 1e-9 or not 0.0 < parts.area < 1.0:
         limits = score_interval_of_area(parts.area, m, n, critical=critical_value(level, df))
-        scale, note = "score", "no variance to estimate: score interval, lesions independent"
+        scale, notes = "score", ["no variance to estimate: score interval, lesions independent"]
     else:
         limits = _limits(parts.area, error, critical_value(level, df), scale)
+    notes += [BELOW_HALF] * (parts.area < 0.5)
     return Auc(
         estimate=parts.area,
         std_error=error,
@@ -269,7 +280,7 @@ def area_under_curve(
         n_positive=m,
         n_negative=n,
         n_clusters=clusters,
-        note=note,
+        note="; ".join(notes),
     )
 
 
@@ -305,10 +316,10 @@ def compare_areas(
     variance -= 2.0 * _covariance(a, b, truth, codes)
     error, difference = math.sqrt(max(variance, 0.0)), a.area - b.area
     df = math.inf if cluster is None else clusters - 1.0
-    half = critical_value(level, df) * error
-    # Two features that order the lesions alike differ by nothing, with certainty.
-    statistic = difference / error if error > 1e-12 else math.nan
-    p_value = 2.0 * float(stats.t.sf(abs(statistic), df)) if error > 1e-12 else math.nan
+    notes = [BELOW_HALF] * (min(a.area, b.area) < 0.5)
+    if error <= 1e-12:
+        notes, error = ["no variance to estimate: no interval and no test", *notes], math.nan
+    half, statistic = critical_value(level, df) * error, difference / error
     return AucDifference(
         first=a.area,
         second=b.area,
@@ -316,9 +327,10 @@ def compare_areas(
         std_error=error,
         df=df,
         statistic=statistic,
-        p_value=p_value,
-        conf_low=max(-1.0, difference - half),
-        conf_high=min(1.0, difference + half),
+        p_value=2.0 * float(stats.t.sf(abs(statistic), df)),
+        conf_low=float(np.maximum(-1.0, difference - half)),
+        conf_high=float(np.minimum(1.0, difference + half)),
         method="delong" if cluster is None else "obuchowski",
         n_clusters=clusters,
+        note="; ".join(notes),
     )

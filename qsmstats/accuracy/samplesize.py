@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 from qsmstats.accuracy.intervals import critical_value
 from qsmstats.accuracy.proportions import SMALL_NUMBER_OF_CLUSTERS
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 
 __all__ = ["SampleSize", "accuracy_sample_size"]
 
@@ -91,8 +91,7 @@ def accuracy_sample_size(
             f"correlation {correlation!r} and lesions_per_cluster {lesions_per_cluster!r}; give a"
             " correlation of 0 to 1 and at least one lesion per cluster"
         )
-    if measure not in ("sensitivity", "specificity"):
-        raise UsageError(f"measure is {measure!r}; choose 'sensitivity' or 'specificity'")
+    check_option("measure", measure, ("sensitivity", "specificity"))
     share = prevalence if measure == "sensitivity" else 1.0 - prevalence
     effect = 1.0 + (max(lesions_per_cluster * share, 1.0) - 1.0) * correlation
     needed = critical_value(level) ** 2 * expected * (1.0 - expected) / margin**2 * effect

@@ -10,6 +10,8 @@ Bossuyt PM et al. (2015) BMJ 351:h5527.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -27,15 +29,24 @@ def cross_tabulation(pairs: Pairs) -> pd.DataFrame:
     DataFrame
         One row per level of the index test as written (indeterminate levels among them) and
         per "missing", one column per level of the reference standard and "missing", each
-        with a total. Every lesion of the table is counted.
+        with a total. Every lesion of the table is counted. The levels of a Categorical keep
+        their order; others are sorted.
     """
-    index, reference = (pairs.table[name].astype("object") for name in pairs.table.columns[:2])
-    return pd.crosstab(
-        index.where(index.notna(), "missing").rename("index_test"),
-        reference.where(reference.notna(), "missing").rename("reference_standard"),
-        margins=True,
-        margins_name="total",
+    index, reference = (_with_missing(pairs.table[name]) for name in pairs.table.columns[:2])
+    table = pd.crosstab(index, reference, margins=True, margins_name="total")
+    # A categorical index would refuse a further name, such as that of a column beside the levels.
+    return table.set_axis(pd.Index(list(table.index), name="index_test")).set_axis(
+        pd.Index(list(table.columns), name="reference_standard"), axis="columns"
     )
+
+
+def _with_missing(column: pd.Series[Any]) -> pd.Series[Any]:
+    """Return the levels with "missing" as the last of them."""
+    named = column.astype("object").where(column.notna(), "missing")
+    if not isinstance(column.dtype, pd.CategoricalDtype):
+        return named
+    levels = [name for name in column.dtype.categories if name != "missing"]
+    return named.astype(pd.CategoricalDtype([*levels, "missing"]))
 
 
 def flow_counts(pairs: Pairs) -> pd.DataFrame:

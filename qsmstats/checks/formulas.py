@@ -49,7 +49,7 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
         return
     rows = _made_up(study, loaded)
     for name, compared in COMPARED.items():
-        text = getattr(study.models, name).format(outcome=study.outcomes[0])
+        text = getattr(study.models, name).replace("{outcome}", study.outcomes[0])
         own = rows if name == "tissue" else rows.drop(columns="tissue")
         try:
             problem = _problem(parse_formula(text), own, study.outcomes[0], compared)
@@ -64,7 +64,7 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
 def _problem(
     formula: ParsedFormula, rows: pd.DataFrame, outcome: str, compared: tuple[str, ...]
 ) -> str | None:
-    response = read_terms(f"0 + {formula.response}", rows.columns)
+    response = read_terms(formula.response, rows.columns, intercept=False)
     fixed = read_terms(formula.fixed, rows.columns)
     random = [read_terms(term.expression, rows.columns) for term in formula.random]
     named = [name for part in (response, fixed, *random) for name in part.variables]

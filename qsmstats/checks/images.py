@@ -1,16 +1,23 @@
 """What is wrong with the images of a study.
 
-Every image that study.toml promises for a session must be there; every header is read, and its
-grid compared with that of the session. Label images are read whole. Of a compressed map only the
-size that its last bytes declare is compared (RFC 1952, section 2.3.1: ISIZE), which shows files
-that were cut short without inflating them, and their sums with one another, which shows copies
-(`qsmstats.checks.copies`); one image per map is read whole, against its unit.
+Every image that study.toml promises for a session must be there, and lie on the grid of its
+session. `check` reads every image to its last byte, by the functions by which a session is
+measured (`read_labels`, `read_mask`, `read_map`), so that it finds what measuring would refuse.
+
+`run` measures right afterwards, which reads every image, and keeps the rest of a session that
+cannot be measured; before that it needs only what must be corrected first. So it reads the label
+images, and of each map the images of one session, against the unit. Of the others it compares the
+size that the last bytes of a compressed file declare (RFC 1952, section 2.3.1: ISIZE), which shows
+files that were cut short. Maps that hold the same are told by these bytes, too
+(`qsmstats.checks.copies`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,11 +26,15 @@ from qsmstats.checks.copies import copied_maps
 from qsmstats.checks.labels import LabelRows
 from qsmstats.checks.sidecars import Sidecars, unit_problems
 from qsmstats.errors import ImageError, Problem
-from qsmstats.study import MapSpec, Study
+from qsmstats.progress import Progress
+from qsmstats.study import Study
+from qsmstats.voxels.executors import early_end, run_jobs
+from qsmstats.voxels.grids import IntArray
 from qsmstats.voxels.images import Volume, open_volume, require_same_grid
+from qsmstats.voxels.maps import read_map
 from qsmstats.voxels.sessions import SessionJob
 from qsmstats.voxels.stream import gather, read_labels, read_mask
-from qsmstats.voxels.units import map_unit
+from qsmstats.voxels.units import UnitError, map_unit
 
 __all__ = ["Finding", "check_images"]
 
@@ -39,17 +50,59 @@ class Finding:
     kind: str = "invalid"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+@dataclass(slots=True, kw_only=True, eq=False)
 class _Session:
-    """The images of one session: role -> path where it is missing, volume where it is sound."""
+    """The images of one session, by role, as far as they have been read.
+
+    Attributes
+    ----------
+    missing
+        Paths at which there is no file.
+    volumes
+        Images whose header can be read and that lie on the session's grid.
+    problems
+        What is wrong with the others, and with the voxels.
+    labels
+        Labels of the label image; None where it has none or cannot be read.
+    units
+        Map whose values have been compared with its unit -> their contradiction, if there is one.
+    """
 
     job: SessionJob
     missing: dict[str, Path] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    labels: set[int] | None = None
+    units: dict[str, Problem | None] = field(default_factory=dict)
+
+    @contextmanager
+    def noted(self, path: Path | None) -> Iterator[None]:
+        """Note why an image cannot be used, and go on."""
+        try:
+            yield
+        except ImageError as error:
+            self.problems += error.problems
+        except MemoryError:
+            text = (
+                "does not fit into memory; use fewer processes (--jobs) or a machine with more "
+                "memory"
+            )
+            self.problems.append(Problem(table=str(path), problem=text))
+        except OSError as error:
+            text = f"cannot be read: {error.strerror or error}; copy it again"
+            self.problems.append(Problem(table=str(path), problem=text))
 
 
-def check_images(study: Study, jobs: Sequence[SessionJob], rows: LabelRows) -> list[Finding]:
-    """Check every image of a study.
+def check_images(
+    study: Study,
+    jobs: Sequence[SessionJob],
+    rows: LabelRows,
+    *,
+    whole: bool = True,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> list[Finding]:
+    """Check the images of a study.
 
     Parameters
     ----------
@@ -59,54 +112,129 @@ def check_images(study: Study, jobs: Sequence[SessionJob], rows: LabelRows) -> l
         One per session, with the images to expect.
     rows
         What the lesions table says of their labels.
+    whole
+        Whether every image is read to its end; else what must be known before measuring.
+    workers
+        Processes to use where it is.
+    progress
+        Called with (done, total) where it is.
 
     Returns
     -------
     list of Finding
         Missing files first, then session by session, then units.
     """
-    sessions, findings = [], []
-    for job in jobs:
-        session, found = _open_session(study, job)
-        found += _label_findings(study, session, rows)
-        sessions.append(session)
-        findings += found
-    findings = [*_missing_files(study, sessions), *findings, *_grids_to_match(study, sessions)]
-    maps = ((spec.name, one.volumes.get(spec.name)) for one in sessions for spec in study.maps)
-    there = [(name, volume) for name, volume in maps if volume is not None]
+    maps = [spec.name for spec in study.maps]
+    if whole:
+        sessions = _read_all(jobs, maps, workers, progress)
+    else:
+        sessions = list(_read_before_measuring(jobs, maps))
+    findings = list(_missing_files(study, sessions))
+    for session in sessions:
+        findings += _unreadable(study, session.problems)
+        findings += _label_findings(study, session, rows)
+    findings += _grids_to_match(study, sessions)
+    there = [
+        (name, session.volumes[name])
+        for session in sessions
+        for name in maps
+        if name in session.volumes
+    ]
     findings += [Finding(problem=problem) for problem in copied_maps(study, there)]
     sidecars = Sidecars(study)
     for spec in study.maps:
         images = [job.maps[spec.name] for job in jobs if spec.name in job.maps]
         declared = unit_problems(sidecars, spec, images)
+        findings += [Finding(problem=problem) for problem in declared]
         # Values against a unit that the sidecars contradict would be the same problem again.
-        other = [] if declared else _value_problems(study, spec, sessions)
-        findings += [Finding(problem=problem) for problem in (*declared, *other)]
+        findings += [] if declared else _unit_findings(study, spec.name, sessions)
     return findings
+
+
+def _read_all(
+    jobs: Sequence[SessionJob], maps: Sequence[str], workers: int, progress: Progress | None
+) -> list[_Session]:
+    sessions = [_Session(job=job) for job in jobs]
+    read = run_jobs(partial(_read_session, maps=maps), jobs, workers=workers)
+    for done, (number, session) in enumerate(read, start=1):
+        if isinstance(session, Exception):
+            job = jobs[number]
+            problem = Problem(
+                table=str(job.labels or job.tissue), problem=f"not read: {early_end(session)}"
+            )
+            sessions[number].problems.append(problem)
+        else:
+            sessions[number] = session
+        if progress is not None:
+            progress(done, len(jobs))
+    return sessions
+
+
+def _read_before_measuring(jobs: Sequence[SessionJob], maps: Sequence[str]) -> Iterator[_Session]:
+    left = set(maps)
+    for job in jobs:
+        session = _read_session(job, left)
+        left -= session.units.keys()
+        yield session
+
+
+def _read_session(job: SessionJob, maps: Collection[str]) -> _Session:
+    """Read the headers of a session, its labels, and whole some maps and the mask for them."""
+    session = _Session(job=job)
+    for role, path in _paths(job).items():
+        if not path.is_file():
+            session.missing[role] = path
+            continue
+        with session.noted(path):
+            volume = open_volume(path, role)
+            require_same_grid(next(iter(session.volumes.values()), volume), volume)
+            session.volumes[role] = volume
+    measured = _measured_voxels(session, needed=bool(maps))
+    for name in (name for name in job.maps if name in session.volumes):
+        with session.noted(job.maps[name]):
+            if name in maps:
+                _read_map(session, name, measured)
+            else:
+                _check_size(session.volumes[name])
+    return session
+
+
+def _measured_voxels(session: _Session, *, needed: bool) -> IntArray | None:
+    """Read labels and mask; return the voxels of white matter, or of lesions without a mask."""
+    voxels: IntArray | None = None
+    labels, mask = session.volumes.get(LABELS), session.volumes.get(TISSUE)
+    if labels is not None:
+        with session.noted(labels.path):
+            found = read_labels(labels)
+            session.labels = set(map(int, np.unique(found.label)))
+            voxels = found.index if session.job.tissue is None else None
+    if mask is not None:
+        with session.noted(mask.path):
+            if needed:
+                voxels = np.flatnonzero(read_mask(mask))
+            else:
+                _check_size(mask)
+    return voxels
+
+
+def _read_map(session: _Session, name: str, measured: IntArray | None) -> None:
+    """Read a map whole, and compare it with its unit where there are voxels to compare."""
+    job, volume = session.job, session.volumes[name]
+    if measured is None:
+        gather(volume, NO_VOXEL)
+        return
+    unit, missing = map_unit(name, job.units), job.missing.get(name)
+    tissue = job.tissue is not None
+    try:
+        read_map(volume, measured, None, unit=unit, missing=missing, tissue=tissue)
+        session.units[name] = None
+    except UnitError as error:
+        session.units[name] = error.problems[0]
 
 
 def _paths(job: SessionJob) -> dict[str, Path]:
     paths = {LABELS: job.labels, TISSUE: job.tissue, **job.maps}
     return {role: path for role, path in paths.items() if path is not None}
-
-
-def _open_session(study: Study, job: SessionJob) -> tuple[_Session, list[Finding]]:
-    """Read the headers of a session; what cannot be used is a finding."""
-    session = _Session(job=job)
-    findings: list[Finding] = []
-    for role, path in _paths(job).items():
-        if not path.is_file():
-            session.missing[role] = path
-            continue
-        try:
-            volume = open_volume(path, role)
-            _check_size(volume)
-            require_same_grid(next(iter(session.volumes.values()), volume), volume)
-        except (ImageError, OSError) as error:
-            findings += _unreadable(study, path, error)
-        else:
-            session.volumes[role] = volume
-    return session, findings
 
 
 def _check_size(volume: Volume) -> None:
@@ -124,17 +252,8 @@ def _check_size(volume: Volume) -> None:
         gather(volume, NO_VOXEL)
 
 
-def _unreadable(study: Study, path: Path, error: ImageError | OSError) -> list[Finding]:
-    problems: Sequence[Problem] = (
-        error.problems
-        if isinstance(error, ImageError)
-        else [
-            Problem(
-                table=str(path), problem=f"cannot be read: {error.strerror or error}; copy it again"
-            )
-        ]
-    )
-    return [Finding(problem=_relative(study, problem), kind="unreadable") for problem in problems]
+def _unreadable(study: Study, problems: Sequence[Problem]) -> list[Finding]:
+    return [Finding(problem=_relative(study, one), kind="unreadable") for one in problems]
 
 
 def _relative(study: Study, problem: Problem) -> Problem:
@@ -148,16 +267,11 @@ def _relative(study: Study, problem: Problem) -> Problem:
 
 
 def _label_findings(study: Study, session: _Session, rows: LabelRows) -> list[Finding]:
-    volume = session.volumes.get(LABELS)
-    if volume is None or volume.path is None:
+    job = session.job
+    if session.labels is None or job.labels is None:
         return []
-    try:
-        labels = set(map(int, np.unique(read_labels(volume).label)))
-    except (ImageError, OSError) as error:
-        return _unreadable(study, volume.path, error)
-    visit = session.job.participant_id, session.job.session_id
-    file = study.name_of(volume.path)
-    return [Finding(problem=problem) for problem in rows.compare(visit, labels, file)]
+    visit, file = (job.participant_id, job.session_id), study.name_of(job.labels)
+    return [Finding(problem=problem) for problem in rows.compare(visit, session.labels, file)]
 
 
 def _grids_to_match(study: Study, sessions: Sequence[_Session]) -> Iterator[Finding]:
@@ -205,19 +319,13 @@ def _missing_files(study: Study, sessions: Sequence[_Session]) -> Iterator[Findi
             yield Finding(problem=Problem(table=name, problem=text))
 
 
-def _value_problems(study: Study, spec: MapSpec, sessions: Sequence[_Session]) -> Sequence[Problem]:
-    """Compare the values of one image of a map with its unit."""
-    for session in sessions:
-        if not {spec.name, TISSUE} <= session.volumes.keys():
-            continue
-        try:
-            voxels = np.flatnonzero(read_mask(session.volumes[TISSUE]))
-            values = gather(session.volumes[spec.name], voxels)
-        except ImageError:
-            continue  # a damaged map: the next session's will do
-        valid = np.isfinite(values) & (values != spec.missing)
-        unit = map_unit(spec.name, {spec.name: spec.unit})
-        name = session.volumes[spec.name].name
-        error = unit.contradiction(name, values[valid] * unit.factor, tissue=True)
-        return [] if error is None else [_relative(study, item) for item in error.problems]
-    return []
+def _unit_findings(study: Study, name: str, sessions: Sequence[_Session]) -> list[Finding]:
+    """Return the contradictions of a map's values to its unit.
+
+    Where already the first session's contradict, the unit is wrong, and the others would say the
+    same again; else the other images are.
+    """
+    found = [session.units[name] for session in sessions if name in session.units]
+    if found and found[0] is not None:
+        return [Finding(problem=_relative(study, found[0]))]
+    return _unreadable(study, [problem for problem in found if problem is not None])

@@ -15,8 +15,12 @@ from pathlib import Path
 from qsmstats.errors import Problem
 from qsmstats.schemas import load_schema, map_schemas
 from qsmstats.study import MapSpec, Study
+from qsmstats.study_files import read_bounded
 
 __all__ = ["Sidecars", "canonical_unit", "unit_problems"]
+
+LARGEST = 1_000_000
+"""Bytes of a sidecar; those of scanners have some thousands."""
 
 
 class Sidecars:
@@ -30,6 +34,7 @@ class Sidecars:
 
     def __init__(self, study: Study) -> None:
         self.name_of = study.name_of
+        self._outside = study.outside
         self._top = study.folder
         self._folders: dict[Path, list[Path]] = {}
         self._units: dict[Path, str | Problem | None] = {}
@@ -47,6 +52,9 @@ class Sidecars:
     def _of(self, image: Path) -> Iterator[Path]:
         """Yield the sidecars that hold for an image, nearest first."""
         *entities, suffix = image.name.split(".", 1)[0].split("_")
+        # Above an image outside the study lie folders of others.
+        name = Path(self.name_of(image))
+        outside = name.is_absolute() or ".." in name.parts
         for folder in image.parents:
             if folder not in self._folders:
                 self._folders[folder] = sorted(folder.glob("*.json"))
@@ -56,12 +64,14 @@ class Sidecars:
                 if other_suffix == suffix and set(others) <= set(entities):
                     fitting.append((len(others), path))
             yield from (path for _, path in sorted(fitting, reverse=True))
-            if folder == self._top:
+            if outside or folder == self._top:
                 return
 
     def _read(self, path: Path) -> str | Problem | None:
+        if outside := self._outside(self.name_of(path)):
+            return outside
         try:
-            content = json.loads(path.read_text(encoding="utf-8-sig"))
+            content = json.loads(read_bounded(path, LARGEST).decode("utf-8-sig"))
         except (ValueError, RecursionError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             text = f"is no JSON object ({reason}); repair it"

@@ -4,20 +4,24 @@ Joins what is wrong with the tables (`qsmstats.tables`), with the images (`qsmst
 with the units that sidecars declare (`qsmstats.checks.sidecars`) and with the formulas of the
 models (`qsmstats.checks.formulas`) and other settings (`qsmstats.checks.settings`). A problem is
 `invalid` where the study has to be corrected first, and `unreadable` where an image cannot be used:
-that costs its session only. What follows from a problem already listed is left out.
+that excludes only its session. A `note` is no problem (`qsmstats.checks.followup`). What follows
+from a problem already listed is left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import pandas as pd
 
+from qsmstats.checks.followup import seen_once
 from qsmstats.checks.formulas import formula_problems
 from qsmstats.checks.images import Finding, check_images
 from qsmstats.checks.labels import LabelRows
 from qsmstats.checks.settings import named_in_settings
 from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.progress import Progress
 from qsmstats.study import Study
 from qsmstats.tables.problems import summarise
 from qsmstats.tables.read import LoadedTables, StudyTables, load_tables, typed_tables
@@ -28,26 +32,34 @@ __all__ = ["check_study", "sound_tables"]
 KEYS = {"sessions": ["participant_id", "session_id"], "lesions": LabelRows.columns}
 
 
-def check_study(study: Study) -> pd.DataFrame:
-    """List everything that is wrong with a study.
+def check_study(study: Study, *, jobs: int = 1, progress: Progress | None = None) -> pd.DataFrame:
+    """List everything that is wrong with a study; every image is read to its last byte.
 
     Parameters
     ----------
     study
         As `open_study` returns it.
+    jobs
+        Processes to read images with. With more than one, a script must keep its calls below
+        ``if __name__ == "__main__":``, because each process imports it.
+    progress
+        Called with (done, total) sessions.
 
     Returns
     -------
     DataFrame
         One row per problem: `table` (the file), `row` (of the file, the header being 1; or
-        missing), `column`, `problem`, `kind` ("invalid" or "unreadable") and `message`, all of it
-        in one line. Empty where nothing is wrong.
+        missing), `column`, `problem`, `kind` ("invalid", "unreadable", or "note": nothing is
+        wrong, but worth a look) and `message`, all of it in one line.
     """
-    return _frame(_findings(study, load_tables(study), None))
+    images = partial(check_images, workers=jobs, progress=progress)
+    return _frame(_findings(study, load_tables(study), images))
 
 
 def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> StudyTables:
     """Check a study that is to be run, and return its tables.
+
+    What is wrong with single images is found when they are measured (`qsmstats.checks.images`).
 
     Parameters
     ----------
@@ -63,7 +75,7 @@ def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> 
         With every problem that must be corrected before the study can be run.
     """
     loaded = load_tables(study)
-    found = _findings(study, loaded, participants)
+    found = _findings(study, loaded, partial(check_images, whole=False), participants)
     problems = [item.problem for item in found if item.kind == "invalid"]
     if problems:
         raise InvalidDataError(problems)
@@ -71,12 +83,16 @@ def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> 
 
 
 def _findings(
-    study: Study, loaded: LoadedTables, participants: Sequence[str] | None
+    study: Study,
+    loaded: LoadedTables,
+    images: Callable[..., list[Finding]],
+    participants: Sequence[str] | None = None,
 ) -> list[Finding]:
     found = [Finding(problem=problem) for problem in summarise(loaded.problems)]
     found += _pattern_problems(study, loaded)
     found += [Finding(problem=problem) for problem in formula_problems(study, loaded)]
     found += [Finding(problem=problem) for problem in named_in_settings(study, loaded)]
+    found += [Finding(problem=problem, kind="note") for problem in seen_once(study, loaded)]
     try:
         jobs = session_jobs(study, _known_tables(loaded))
     except InvalidDataError as error:
@@ -85,7 +101,7 @@ def _findings(
     if participants is not None:
         chosen = {name.removeprefix("sub-") for name in participants}
         jobs = [job for job in jobs if job.participant_id.removeprefix("sub-") in chosen]
-    return found + check_images(study, jobs, LabelRows.of(loaded))
+    return found + images(study, jobs, LabelRows.of(loaded))
 
 
 def _frame(found: Sequence[Finding]) -> pd.DataFrame:
@@ -122,13 +138,10 @@ def _pattern_problems(study: Study, loaded: LoadedTables) -> list[Finding]:
     several = visits.index[visits > 1]
     if not len(several):
         return []
-    patterns = {"labels.pattern": study.labels}
-    patterns |= {f"maps.{spec.name}.pattern": spec.pattern for spec in study.maps}
-    patterns |= {f"tissue.{name}": pattern for name, pattern in study.tissue.items()}
     most = visits.iloc[visits.argmax()]
     text = f"names no {{session}}, but {several[0]} has {most} sessions; add it"
     return [
         Finding(problem=Problem(table="study.toml", column=column, problem=text))
-        for column, pattern in patterns.items()
+        for column, pattern in study.patterns.items()
         if "{session}" not in pattern
     ]

@@ -13,9 +13,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 
 from qsmstats.inventory.parts import Part, comment, quoted
+from qsmstats.schemas import plausible_ranges
 from qsmstats.study import Study
 
-__all__ = ["setting_parts"]
+__all__ = ["plausible_part", "setting_parts"]
 
 
 def setting_parts(set_already: Mapping[str, Mapping[str, str]]) -> list[Part]:
@@ -32,6 +33,13 @@ def setting_parts(set_already: Mapping[str, Mapping[str, str]]) -> list[Part]:
         if isinstance(kind, type) and is_dataclass(kind):
             parts.append(Part(lines=("", *_section(item.name, kind, set_already))))
     return parts
+
+
+def plausible_part() -> Part:
+    """Write [plausible]: the ranges of data_schemas/, which the study may widen."""
+    text = "Lowest and highest value that need no confirmation; widen one where a value is right."
+    ranges = [f"# {name} = {quoted(list(limits))}" for name, limits in plausible_ranges().items()]
+    return Part(lines=("", *comment(text), "# [plausible]", *ranges))
 
 
 def _section(name: str, kind: Any, set_already: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import itertools
-import shutil
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
 from qsmstats.errors import InvalidDataError, UsageError
-from qsmstats.inventory.defaults import setting_parts
+from qsmstats.inventory.defaults import plausible_part, setting_parts
 from qsmstats.inventory.folder import FolderFiles, list_files
 from qsmstats.inventory.image_parts import label_part, map_part, white_matter_part
 from qsmstats.inventory.images import LABELS, WHITE_MATTER, ImageFiles, find_images
@@ -21,7 +21,8 @@ from qsmstats.inventory.tables import TableFiles, find_tables
 from qsmstats.inventory.values import LabelFacts, MapFacts, label_facts, map_facts
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings
-from qsmstats.study import FILE
+from qsmstats.study import FILE, LARGEST
+from qsmstats.study_files import read_bounded
 from qsmstats.writing import written_whole
 
 __all__ = ["StudyDraft", "init_study"]
@@ -148,6 +149,8 @@ def _look(folder: Path) -> _Inventory:
             f"{folder}: no image (.nii, .nii.gz) and no table (.tsv, .csv, .xlsx, .parquet) was "
             "found; name the folder that holds them"
         )
+        if files.outside:
+            message += f" (links out of it are not followed: {listed(files.outside)})"
         raise InvalidDataError(message)
     tables = find_tables(folder, files.tables)
     people, sessions = map(tables.identifiers, ("participant_id", "session_id"))
@@ -182,6 +185,7 @@ def _parts(inventory: _Inventory) -> list[Part]:
         *maps,
         *table_parts(inventory.tables),
         lesion_type_part(inventory.tables),
+        plausible_part(),
         *setting_parts(_fitting_settings(inventory.labels)),
         Part(lines=(), guesses=_fitting_guesses(inventory.labels)),
     ]
@@ -203,10 +207,15 @@ def _fitting_guesses(labels: LabelFacts) -> tuple[str, ...]:
 
 
 def _kept(path: Path) -> Path:
-    """Copy a file under the first free name; return it."""
-    names = (f"{path.name}.bak{number or ''}" for number in itertools.count())
-    backup = next(place for place in map(path.with_name, names) if not place.exists())
-    return Path(shutil.copy2(path, backup))
+    """Copy study.toml under the first free name; return it."""
+    data = read_bounded(path, LARGEST)
+    for number in itertools.count():
+        backup = path.with_name(f"{path.name}.bak{number or ''}")
+        # Exclusively, as a link of that name could lead anywhere.
+        with suppress(FileExistsError), backup.open("xb") as file:
+            file.write(data)
+            break
+    return backup
 
 
 def _strangers(inventory: _Inventory) -> Iterable[str]:
@@ -239,6 +248,13 @@ def _left_alone(inventory: _Inventory) -> Iterable[str]:
         yield f"table of something else  {pattern}{told}"
     for pattern, reason in tables.unreadable.items():
         yield f"table that cannot be read  {pattern}: {reason}"
-    for suffix, paths in inventory.files.unreadable.items():
+    files = inventory.files
+    if files.outside:
+        count = counted(len(files.outside), "link")
+        yield f"{count} out of the folder, not followed  {listed(files.outside, most=2)}"
+    if files.unusable:
+        count = counted(len(files.unusable), "file")
+        yield f"{count} that a pattern cannot name or that cannot be read  {listed(files.unusable)}"
+    for suffix, paths in files.unreadable.items():
         count = counted(len(paths), f"{suffix} file")
         yield f"{count}, no format that is read  {listed(paths, most=2)}"

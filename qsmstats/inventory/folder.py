@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from qsmstats.study import FILE
+from qsmstats.study_files import leads_out
 
 __all__ = ["FolderFiles", "list_files"]
 
@@ -28,11 +29,16 @@ class FolderFiles:
         Files in formats that are read.
     unreadable
         Suffix of other formats of images and tables -> files.
+    outside, unusable
+        Links out of the folder, which are not followed; and what a pattern cannot name (a
+        character that cannot be printed) or is no regular file.
     """
 
     images: tuple[str, ...]
     tables: tuple[str, ...]
     unreadable: Mapping[str, tuple[str, ...]]
+    outside: tuple[str, ...] = ()
+    unusable: tuple[str, ...] = ()
 
 
 def list_files(folder: Path) -> FolderFiles:
@@ -40,24 +46,40 @@ def list_files(folder: Path) -> FolderFiles:
 
     Hidden files and folders, and folders with the results of a run, are passed over.
     """
-    images: list[str] = []
-    tables: list[str] = []
+    found: dict[str, list[str]] = {"images": [], "tables": [], "outside": [], "unusable": []}
     others: dict[str, list[str]] = {}
-    for top, folders, names in os.walk(folder, followlinks=True):
+    for path in _paths(folder):
+        kind = _kind(folder, path)
+        suffix = Path(path).suffix.lower()
+        if kind:
+            found[kind].append(path)
+        elif suffix in OTHERS:
+            others.setdefault(suffix, []).append(path)
+    unreadable = {suffix: tuple(paths) for suffix, paths in others.items()}
+    return FolderFiles(
+        unreadable=unreadable, **{kind: tuple(paths) for kind, paths in found.items()}
+    )
+
+
+def _paths(folder: Path) -> Iterator[str]:
+    """Yield the files, and the links to folders outside; what a link within names is met anyway."""
+    for top, folders, names in os.walk(folder):
         if RESULTS in names:
             folders.clear()
             continue
         folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = Path(top, name).relative_to(folder).as_posix()
-            suffix = Path(name).suffix.lower()
-            if name.startswith((".", "~$")) or name == FILE:
-                continue
-            if name.lower().endswith(IMAGES):
-                images.append(path)
-            elif suffix in TABLES:
-                tables.append(path)
-            elif suffix in OTHERS:
-                others.setdefault(suffix, []).append(path)
-    unreadable = {suffix: tuple(paths) for suffix, paths in others.items()}
-    return FolderFiles(images=tuple(images), tables=tuple(tables), unreadable=unreadable)
+        links = (name for name in folders if leads_out(folder, Path(top, name)))
+        for name in (*links, *sorted(names)):
+            if not name.startswith((".", "~$")) and name != FILE:
+                yield Path(top, name).relative_to(folder).as_posix()
+
+
+def _kind(folder: Path, path: str) -> str:
+    """Return in which list a file stands; empty for a file of no use or another format."""
+    place = folder / path
+    if leads_out(folder, place):
+        return "outside"
+    is_image, is_table = path.lower().endswith(IMAGES), Path(path).suffix.lower() in TABLES
+    if (is_image or is_table) and not (path.isprintable() and place.is_file()):
+        return "unusable"
+    return "images" if is_image else "tables" if is_table else ""

@@ -7,6 +7,8 @@ import textwrap
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from qsmstats.errors import printable
+
 __all__ = ["Part", "comment", "counted", "listed", "quoted"]
 
 WIDTH = 98
@@ -36,7 +38,7 @@ def comment(text: str, *, indent: str = "") -> list[str]:
     """Return a text as lines of a TOML comment."""
     start = f"# {indent}"
     return textwrap.wrap(
-        text,
+        printable(text),
         WIDTH,
         initial_indent=start,
         subsequent_indent=start,
@@ -47,7 +49,8 @@ def comment(text: str, *, indent: str = "") -> list[str]:
 
 def quoted(value: object) -> str:
     """Return a text, number or list as TOML writes it."""
-    return json.dumps(value, ensure_ascii=False)
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in text)
 
 
 def counted(number: int, noun: str) -> str:

@@ -8,7 +8,6 @@ ratings may be wide: columns of lesion types, one per rater.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,11 +19,11 @@ from qsmstats.inventory.columns import (
     unknown_types,
 )
 from qsmstats.inventory.patterns import Identifiers
-from qsmstats.schemas import TableSchema, load_schema
-from qsmstats.study import TABLES
+from qsmstats.schemas import TABLES, TableSchema, load_schema
 from qsmstats.tables.files import read_file
 from qsmstats.tables.raw import RawTable
 from qsmstats.tables.spelling import word_key
+from qsmstats.tables.workbook import sheet_names
 
 __all__ = ["FoundTable", "TableFiles", "find_tables"]
 
@@ -167,7 +166,8 @@ def _best_first(table: FoundTable) -> tuple[tuple[float, ...], int]:
 
 def _recognise(folder: Path, pattern: str, files: Sequence[str]) -> Iterator[FoundTable]:
     """Yield what a pattern of files holds: one table, or one per sheet of a workbook."""
-    sheets = _sheets(folder / files[0])
+    is_workbook = files[0].lower().endswith(".xlsx")
+    sheets = sheet_names(folder / files[0]) if is_workbook else []
     found = []
     for name in TABLES:
         own = [sheet for sheet in sheets if word_key(sheet) == word_key(name)]
@@ -187,19 +187,6 @@ def _header(path: Path) -> tuple[str, ...]:
         return tuple(read_file(path, name="", file=path.name).cells.columns)
     except InvalidDataError:
         return ()  # a workbook whose sheets have the names of no table
-
-
-def _sheets(path: Path) -> list[str]:
-    if path.suffix.lower() != ".xlsx":
-        return []
-    from openpyxl import load_workbook  # type: ignore[import-untyped]  # has no stubs
-
-    try:
-        with closing(load_workbook(path, read_only=True)) as book:
-            names: list[str] = book.sheetnames
-    except Exception:  # a damaged workbook breaks openpyxl in many ways; read_file says how
-        return []
-    return names
 
 
 def _judge(pattern: str, files: int, raws: Sequence[RawTable], *, named: bool) -> FoundTable | None:

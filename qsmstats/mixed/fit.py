@@ -13,6 +13,7 @@ import pandas as pd
 from qsmstats.mixed import describe, fitted
 from qsmstats.mixed.inference import hypotheses, marginal, variance_components
 from qsmstats.mixed.inference import likelihood_ratio as ratio_tests
+from qsmstats.mixed.inference import response_scale as scales
 from qsmstats.mixed.inference import wald as wald_tests
 from qsmstats.mixed.prediction import influence as left_out_groups
 from qsmstats.mixed.prediction import predict as predictions
@@ -36,6 +37,7 @@ class MixedFit(fitted.Fitted):  # noqa: D101
     contrasts = marginal.contrasts
     slopes = marginal.slopes
     slope_contrasts = marginal.slope_contrasts
+    response_scale = scales.scale_of
 
     variance_table = variance_components.variance_table
     icc = variance_components.icc

@@ -15,11 +15,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from qsmstats.errors import FormulaError, InvalidDataError, UsageError
+from qsmstats.errors import FormulaError, InvalidDataError, UsageError, check_option
 from qsmstats.mixed.batch.result import BatchFit, BatchWald
 from qsmstats.mixed.fitted import Likelihood
 from qsmstats.mixed.formula.language import parse_formula
-from qsmstats.mixed.formula.terms import evaluate, read_terms
+from qsmstats.mixed.formula.terms import Transforms, evaluate, read_terms
 from qsmstats.mixed.inference.multiplicity import Adjustment, adjust_p_values, check_adjustment
 from qsmstats.mixed.inference.wald import METHODS, Method
 from qsmstats.mixed.model import MixedModel
@@ -66,6 +66,7 @@ def fit_many(
     method: Likelihood = "reml",
     weights: str | Sequence[str] | None = None,
     contrasts: Mapping[str, str] | None = None,
+    transforms: Transforms | None = None,
     df: Method = "satterthwaite",
     adjust: Adjustment = "fdr_bh",
     level: float = 0.95,
@@ -84,7 +85,7 @@ def fit_many(
         all outcomes; a row in which an outcome is missing is left out for that outcome.
     outcomes
         Names of the columns.
-    method, weights, contrasts
+    method, weights, contrasts, transforms
         As in `MixedModel`.
     df
         How degrees of freedom are found; Kenward and Roger's take some milliseconds an outcome.
@@ -112,11 +113,11 @@ def fit_many(
         If the design cannot tell the parameters apart for any outcome.
     """
     _check(df, adjust, level, outcomes)
-    left, right = _sides(formula)
-    model = MixedModel(f"{left} ~ {right}", contrasts or {})
+    left, right = _sides(formula, transforms)
+    model = MixedModel(f"{left} ~ {right}", contrasts or {}, transforms or {})
     design = model.design(data, method=method, weights=weights)
     values = np.column_stack(
-        [_outcome(left, data, name)[design.layout.frame.kept] for name in outcomes]
+        [_outcome(left, data, name, transforms)[design.layout.frame.kept] for name in outcomes]
     )
     fits = design.fit_outcomes(values, jobs=jobs, progress=progress)
     names = list(map(str, outcomes))
@@ -137,25 +138,24 @@ def _check(df: str, adjust: str, level: float, outcomes: Sequence[str]) -> None:
     if len(set(outcomes)) < len(outcomes):
         msg = "an outcome is named twice; name each once, or its p-value counts twice"
         raise UsageError(msg)
-    if df not in METHODS:
-        msg = f"df={df!r} is none of {', '.join(METHODS)}; use one of them"
-        raise UsageError(msg)
-    if check_adjustment(adjust) == "tukey":
-        msg = "adjust='tukey' is for pairs of means; use 'fdr_bh', 'holm' or 'bonferroni'"
+    check_option("df", df, METHODS)
+    if check_adjustment(adjust) in ("mvt", "tukey"):
+        msg = f"adjust={adjust!r} is for contrasts of one fit; use 'fdr_bh', 'holm' or 'bonferroni'"
         raise UsageError(msg)
     if not 0.0 < level < 1.0:
         msg = f"level={level!r} lies outside 0 to 1; give a share, as 0.95"
         raise UsageError(msg)
 
 
-def _sides(formula: str) -> tuple[str, str]:
+def _sides(formula: str, transforms: Transforms | None) -> tuple[str, str]:
     left, tilde, right = formula.partition("~")
     if not tilde:
         msg = f"'{formula}' has no '~'; write '~ predictors + (1 | group)'"
         raise FormulaError(msg)
     left = left.strip() or PLACEHOLDER
     parsed = parse_formula(f"{left} ~ {right}")
-    if PLACEHOLDER not in read_terms(f"0 + {parsed.response}", [PLACEHOLDER]).variables:
+    outcome = read_terms(parsed.response, [PLACEHOLDER], None, transforms, intercept=False)
+    if PLACEHOLDER not in outcome.variables:
         msg = (
             f"the left side '{left}' names one column; write '~ {right.strip()}', or use "
             f"'{PLACEHOLDER}' in its place, as in 'log({PLACEHOLDER}) ~ ...'"
@@ -164,7 +164,7 @@ def _sides(formula: str) -> tuple[str, str]:
     return left, right
 
 
-def _outcome(left: str, data: pd.DataFrame, name: str) -> Matrix:
+def _outcome(left: str, data: pd.DataFrame, name: str, transforms: Transforms | None) -> Matrix:
     if name not in data.columns:
         msg = f"the data have no column '{name}' to use as an outcome; correct the name"
         raise FormulaError(msg)
@@ -181,9 +181,9 @@ def _outcome(left: str, data: pd.DataFrame, name: str) -> Matrix:
         raise InvalidDataError(msg)
     known = ~np.isnan(values)
     frame = pd.DataFrame({PLACEHOLDER: values[known]})
-    terms = read_terms(f"0 + {left}", [PLACEHOLDER])
+    terms = read_terms(left, [PLACEHOLDER], None, transforms, intercept=False)
     try:
-        made = evaluate(terms.formula, frame)[0][:, 0] if known.any() else values[known]
+        made = evaluate(terms.formula, frame, transforms)[0][:, 0] if known.any() else values[known]
     except InvalidDataError as error:
         msg = f"the outcome '{name}' as {PLACEHOLDER}: {error}"
         raise InvalidDataError(msg) from None

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar
+from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import check_option
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.moments import Moments
 from qsmstats.mixed.design.assembly import assemble
@@ -32,7 +32,6 @@ __all__ = [
     "Likelihood",
     "RandomEffects",
     "ResidualModel",
-    "check_method",
     "engine_of",
     "engine_of_fit",
     "fit_rows",
@@ -182,12 +181,6 @@ AnyFit = TypeVar("AnyFit", bound=Fitted)
 """A record, or a class that binds questions to it."""
 
 
-def check_method(method: str) -> None:
-    """Refuse a likelihood that is neither "reml" nor "ml" with a `UsageError`."""
-    if method not in ("reml", "ml"):
-        raise UsageError(f"method={method!r} is none of reml, ml; use one of them")
-
-
 def weight_columns(weights: Weights) -> list[str]:
     """Return the columns that `weights` names."""
     return [weights] if isinstance(weights, str) else list(weights or ())
@@ -201,8 +194,14 @@ def engine_of(
     weights: Weights = None,
 ) -> Engine:
     """Return the criterion of a model for data; arguments and errors as in `MixedModel.fit`."""
-    check_method(method)
-    problem = assemble(parse_formula(model.formula), data, model.contrasts, weight_columns(weights))
+    check_option("method", method, get_args(Likelihood))
+    problem = assemble(
+        parse_formula(model.formula),
+        data,
+        model.contrasts,
+        weight_columns(weights),
+        model.transforms,
+    )
     return build_engine(problem, reml=method == "reml")
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED
-from qsmstats.report.names import present_levels, short_title
+from qsmstats.report.names import figure_name, present_levels, short_title
 from qsmstats.report.numbers import counted
 from qsmstats.schemas import load_schema
 
@@ -148,12 +148,16 @@ def result_branches(counts: pd.DataFrame) -> pd.DataFrame:
     seen = [name for name in named if wide[name].any()]
     rows = []
     for name in named:
-        found = [f"{short_title(other)} {wide.loc[name, other]}" for other in seen]
+        found = [f"{_name(other)} {wide.loc[name, other]}" for other in seen]
         total = counted(int(wide.loc[name].sum()), "lesion")
         rows.append(
             {
-                "result": f"read as\n{short_title(name)}\n{total}",
+                "result": f"read as\n{_name(name)}\n{total}",
                 "outcome": "\n".join(["histology", *found]),
             }
         )
     return pd.DataFrame(rows)
+
+
+def _name(level: object) -> str:
+    return figure_name(short_title(str(level)), 20, lines=1)

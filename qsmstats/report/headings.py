@@ -56,6 +56,7 @@ _METHODS = {
     "bonferroni": "Bonferroni's method",
     "fdr_bh": "Benjamini and Hochberg's method",
     "holm": "Holm's method",
+    "mvt": "the single-step multivariate t method",
     "sidak": "Šidák's method",
     "tukey": "Tukey's method",
 }

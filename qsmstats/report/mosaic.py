@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from qsmstats.report.margins import brain_voxels, within_margin
 from qsmstats.report.names import present_levels
 from qsmstats.study import MapSpec, Study
 from qsmstats.voxels.grids import Grid
@@ -37,7 +38,8 @@ class Tile:
     ----------
     maps
         Map -> values in its canonical unit, shape (rows, columns); rows from front to back, columns
-        from the participant's left to right; NaN outside the image.
+        from the participant's left to right; NaN outside the image and beyond the margin around
+        lesions and white matter.
     lesion
         Same shape: True within the lesion.
     extent
@@ -102,11 +104,16 @@ def cut_tile(study: Study, lesion: pd.Series, maps: Sequence[MapSpec]) -> Tile:
     mask = np.zeros(volume.grid.size)
     mask[index] = 1.0
     centre = np.array([lesion[name] for name in PLACE], dtype=np.float64)
+    shape, extent = _plane(mask, volume.grid, centre)
+    brain = brain_voxels(study, who, volume, labels).astype(np.float64)
+    brain, _ = _plane(brain, volume.grid, centre)
+    sides = np.array([extent[3] - extent[2], extent[1] - extent[0]]) / shape.shape
+    shown = within_margin(np.nan_to_num(brain) > 0.5, sides)
     planes = {}
     for spec in maps:
         image = open_volume(study.image(spec.pattern, *who), spec.name)
-        planes[spec.name] = _plane(_values(image, spec), image.grid, centre)[0]
-    shape, extent = _plane(mask, volume.grid, centre)
+        plane = _plane(_values(image, spec), image.grid, centre)[0]
+        planes[spec.name] = np.where(shown, plane, np.nan)
     return Tile(maps=planes, lesion=np.nan_to_num(shape) > 0.5, extent=extent)
 
 

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterable
 from functools import cache
 
 from qsmstats.schemas import load_schema, map_schemas
 
 __all__ = [
+    "capitalised",
     "comma_unit",
+    "contrast_levels",
     "contrast_title",
+    "figure_name",
     "in_words",
     "lesion_types",
     "method_title",
@@ -24,6 +28,7 @@ __all__ = [
     "title",
     "unit_text",
     "with_unit",
+    "written_unit",
 ]
 
 _MACHINE_NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
@@ -93,9 +98,40 @@ def _short(full: str) -> str:
     return abbreviation[1] if abbreviation else re.sub(r" \(.*\)$", "", full)
 
 
+def figure_name(text: str, letters: int = 28, lines: int = 2) -> str:
+    r"""Return a name as figures show it: wrapped, and shortened where it is too long.
+
+    The tables hold every name whole.
+
+    Examples
+    --------
+    >>> figure_name("lesion with a rim of microglia and iron", letters=16)
+    'lesion with a\nrim of microgli…'
+    """
+    wrapped = textwrap.wrap(text, letters, break_on_hyphens=False)
+    if len(wrapped) > lines:
+        rest = " ".join(wrapped[lines - 1 :])
+        wrapped[lines - 1 :] = [f"{rest[: letters - 1].rstrip()}…"]
+    return "\n".join(wrapped) or "(empty)"
+
+
+def capitalised(text: str) -> str:
+    """Return a text with a capital first letter; its other letters stay, as those of MWF."""
+    return text[:1].upper() + text[1:]
+
+
+def contrast_levels(contrast: str) -> tuple[str, str]:
+    """Return the levels of "a - b" or of the ratio "a / b"."""
+    first, second = re.split(r" [-/] ", contrast)
+    return first, second
+
+
 def contrast_title(contrast: str) -> str:
-    """Return "a - b" with the short titles of both levels and a minus sign."""
-    return " − ".join(short_title(level) for level in contrast.split(" - "))
+    """Return "a - b" with the short titles of both levels and a minus sign, or "a / b"."""
+    first, *rest = re.split(r"( [-/] )", contrast)
+    signs = [sign.replace("-", "−") for sign in rest[::2]]
+    titles = map(short_title, rest[1::2])
+    return short_title(first) + "".join(map("".join, zip(signs, titles, strict=True)))
 
 
 def method_title(method: str) -> str:
@@ -153,6 +189,18 @@ def unit_text(outcome: str) -> str:
     """Return how the unit of a map is written after a number; empty for a pure number."""
     schema = map_schemas().get(outcome)
     return _UNITS.get(schema.unit, schema.unit) if schema else ""
+
+
+def written_unit(unit: str) -> str:
+    """Return how a unit of a table is written after a number.
+
+    Examples
+    --------
+    >>> written_unit("percent per year"), written_unit("1 per year")
+    ('% per year', 'per year')
+    """
+    base, per, rest = unit.partition(" per ")
+    return f"{_UNITS.get(base, base)}{per}{rest}".strip()
 
 
 def with_unit(label: str, outcome: str, per: str = "") -> str:

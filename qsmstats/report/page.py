@@ -13,6 +13,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.output import held
+from qsmstats.records import note_file, require_one_source
 from qsmstats.report.blocks import Section, ViewerBlock
 from qsmstats.report.plates import Plates
 from qsmstats.report.results import Results
@@ -33,13 +35,18 @@ from qsmstats.report.style import figure_style
 from qsmstats.study import Study, open_study
 from qsmstats.writing import written_whole
 
-__all__ = ["write_report"]
+__all__ = ["draw_report", "write_report"]
 
 REPORT = "report.html"
 
 
 def write_report(
-    study_folder: str | Path, out_folder: str | Path, *, style: str = "screen", pdf: bool = False
+    study_folder: str | Path,
+    out_folder: str | Path,
+    *,
+    style: str = "screen",
+    pdf: bool = False,
+    anonymous: bool = False,
 ) -> Path:
     """Draw the report of a run, and its figures beside the tables they show.
 
@@ -54,6 +61,9 @@ def write_report(
         columns of a journal.
     pdf
         Whether figures are written as PDF beside the SVG.
+    anonymous
+        Whether the page holds no identifier, path, command or image, so that it may be passed on.
+        The other files of `out_folder` hold them still.
 
     Returns
     -------
@@ -63,15 +73,30 @@ def write_report(
     Raises
     ------
     InvalidDataError
-        If `out_folder` is no output folder, or holds a table that cannot be read.
+        If `out_folder` is no output folder, or holds a table that cannot be read, or answers that
+        were not made from the same data.
     UsageError
-        If there is no such style.
+        If there is no such style, or the output folder is in use or belongs to another study.
     """
     folder = Path(out_folder)
     _require_results(folder)
     study = _study(Path(study_folder))
+    with held(folder, study):
+        return draw_report(study, folder, style=style, pdf=pdf, anonymous=anonymous)
+
+
+def draw_report(
+    study: Study | None,
+    folder: Path,
+    *,
+    style: str = "screen",
+    pdf: bool = False,
+    anonymous: bool = False,
+) -> Path:
+    """Draw the report as `write_report` does, in an output folder that is held already."""
+    require_one_source(folder)
     context = Context(
-        results=Results(folder=folder),
+        results=Results(folder=folder, anonymous=anonymous),
         plates=Plates(folder=folder, style=figure_style(style), pdf=pdf),
         study=study,
     )
@@ -134,6 +159,7 @@ def _render(context: Context, sections: list[Section]) -> str:
     template = environment.get_template("report.html.j2")
     return template.render(
         name=context.name,
+        anonymous=context.anonymous,
         sections=sections,
         css=asset("report.css"),
         running_title=_css_text(context.name),
@@ -158,4 +184,5 @@ def _has_viewer(sections: list[Section]) -> bool:
 def _write(path: Path, text: str) -> Path:
     with written_whole(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
+    note_file(path.parent, path.name)
     return path

@@ -6,13 +6,16 @@ panels stand below one another so that its letters stay readable. The style shee
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from qsmstats.records import note_file
 from qsmstats.report.blocks import FigureBlock
 from qsmstats.report.style import (
     PHONE,
@@ -23,10 +26,14 @@ from qsmstats.report.style import (
     is_narrow,
     svg,
 )
+from qsmstats.writing import written_whole
 
 __all__ = ["Plates"]
 
 Paint = Callable[[Figure], object]
+# What matplotlib says where the labels leave no room for the axes.
+COLLAPSED = "constrained_layout not applied"
+TOO_LONG = "Some names are too long for this figure; the tables give them in full."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,31 +84,46 @@ class Plates:
         slug = name.replace("/", "-").replace("_", "-")
         heights = (height, height if narrow_height is None else narrow_height)
         files = [f"{name}.svg"]
-        with drawing(self.style):
-            figure, narrow = _painted(paint, self.style, heights)
-            document = svg(figure)
-            self._keep(files[0], document)
-            if self.pdf:
-                files.append(f"{name}.pdf")
-                metadata = {"CreationDate": None, "Creator": None}
-                figure.savefig(self.folder / files[1], metadata=metadata)
-        element = inline_svg(document, slug, alt)
-        if not narrow:
-            with drawing(PHONE):
-                small = svg(_painted(paint, PHONE, heights)[0])
-            element = _either(element, inline_svg(small, f"{slug}-phone", alt))
+        with _without_foreign_warnings() as complaints:
+            with drawing(self.style):
+                figure, narrow = _painted(paint, self.style, heights)
+                document = svg(figure)
+                with self._kept(files[0]) as unfinished:
+                    unfinished.write_text(document, encoding="utf-8")
+                if self.pdf:
+                    files.append(f"{name}.pdf")
+                    metadata = {"CreationDate": None, "Creator": None}
+                    with self._kept(files[1]) as unfinished:
+                        figure.savefig(unfinished, format="pdf", metadata=metadata)
+            element = inline_svg(document, slug, alt)
+            if not narrow:
+                with drawing(PHONE):
+                    small = svg(_painted(paint, PHONE, heights)[0])
+                element = _either(element, inline_svg(small, f"{slug}-phone", alt))
+        collapsed = any(COLLAPSED in str(complaint.message) for complaint in complaints)
         return FigureBlock(
             slug=f"figure-{slug}",
             markup=Markup(element),  # noqa: S704  (our own drawing)
             caption=caption,
-            reading=reading,
+            reading=f"{reading} {TOO_LONG}" if collapsed else reading,
             files=tuple(files),
         )
 
-    def _keep(self, name: str, document: str) -> None:
-        target = self.folder / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(document, encoding="utf-8")
+    @contextmanager
+    def _kept(self, name: str) -> Iterator[Path]:
+        with written_whole(self.folder / name) as unfinished:
+            yield unfinished
+        note_file(self.folder, name)
+
+
+@contextmanager
+def _without_foreign_warnings() -> Iterator[list[warnings.WarningMessage]]:
+    """Within, what matplotlib complains of is listed and not printed."""
+    with warnings.catch_warnings(record=True) as complaints:
+        # Letters are measured in matplotlib's font and drawn in the browser's, which has them.
+        warnings.filterwarnings("ignore", "Glyph .* missing from font")
+        warnings.filterwarnings("always", COLLAPSED)
+        yield complaints
 
 
 def _painted(paint: Paint, style: Style, heights: tuple[float, float]) -> tuple[Figure, bool]:

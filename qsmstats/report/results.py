@@ -14,10 +14,26 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.report.anonymous import (
+    IDENTIFIERS,
+    TABLES,
+    Aliases,
+    aliases_of,
+    veiled,
+    veiled_text,
+)
+from qsmstats.spreadsheets import read_guarded
 
 __all__ = ["Results"]
 
-TEXT_COLUMNS = ("participant_id", "session_id", "lesion_id", "brain_id", "rater_id", "contrast")
+# Names that may look like numbers: brain 007 is not brain 7.
+TEXT_COLUMNS = (
+    *IDENTIFIERS,
+    *("category", "class_", "contrast", "index_class", "index_test", "lesion_type"),
+    *("reference_class", "reference_standard"),
+)
+# Parts of the provenance that name nobody and no file.
+IMPERSONAL = ("versions", "models", "features", "matching", "lesion_type_rule", "histology")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,10 +44,14 @@ class Results:
     ----------
     folder
         The output folder.
+    anonymous
+        Whether identifiers are replaced, and paths and the command left out.
     """
 
     folder: Path
+    anonymous: bool = False
     _tables: dict[str, pd.DataFrame | None] = field(default_factory=dict, repr=False)
+    _known: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
     def table(self, name: str) -> pd.DataFrame | None:
         """Return the table ``name`` (path below the folder, without .tsv); None where absent.
@@ -44,7 +64,10 @@ class Results:
             If the file is there and is no table.
         """
         if name not in self._tables:
-            self._tables[name] = self._read(name)
+            table = self._read(name)
+            if self.anonymous and table is not None:
+                table = veiled(table, self._aliases())
+            self._tables[name] = table
         return self._tables[name]
 
     def rows(self, name: str, outcome: str | None = None) -> pd.DataFrame:
@@ -58,8 +81,8 @@ class Results:
 
     def text(self, name: str) -> str:
         """Return the text of a file below the folder; empty where it is absent."""
-        path = self.folder / name
-        return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+        text = self._text(name)
+        return veiled_text(text, self._aliases()) if self.anonymous else text
 
     def provenance(self) -> dict[str, Any]:
         """Return provenance.json; empty where it is absent.
@@ -69,23 +92,37 @@ class Results:
         InvalidDataError
             If the file is there and is not a JSON object.
         """
-        text = self.text("provenance.json")
+        text = self._text("provenance.json")
         try:
             content = json.loads(text) if text else {}
         except json.JSONDecodeError as error:
             raise self._broken("provenance.json", error) from error
-        return content if isinstance(content, dict) else {"provenance": content}
+        content = content if isinstance(content, dict) else {"provenance": content}
+        if self.anonymous:
+            return {key: content[key] for key in IMPERSONAL if key in content}
+        return content
 
     def names(self, folder: str) -> list[str]:
         """Return the names of the tables in a subfolder, as `table` takes them, sorted."""
         return sorted(f"{folder}/{path.stem}" for path in (self.folder / folder).glob("*.tsv"))
+
+    def _text(self, name: str) -> str:
+        path = self.folder / name
+        return path.read_text(encoding="utf-8").strip() if path.is_file() else ""
+
+    def _aliases(self) -> Aliases:
+        if not self._known:
+            tables = [table for name in TABLES if (table := self._read(name)) is not None]
+            secret = self._text("provenance.json").encode()
+            self._known.update(aliases_of(tables, secret))
+        return self._known
 
     def _read(self, name: str) -> pd.DataFrame | None:
         path = self.folder / f"{name}.tsv"
         if not path.is_file():
             return None
         try:
-            return pd.read_csv(
+            table = pd.read_csv(
                 path,
                 sep="\t",
                 na_values=["n/a"],
@@ -94,6 +131,7 @@ class Results:
             )
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise self._broken(f"{name}.tsv", error) from error
+        return read_guarded(table)
 
     def _broken(self, name: str, error: Exception) -> InvalidDataError:
         problem = f"cannot be read ({error}); run `qsmstats run` again to write it anew"

@@ -1,23 +1,26 @@
 """The answer of a study in one sentence with numbers, built from its table and nothing else.
 
-Two levels are said to differ only where the adjusted p lies below 1 - level and the interval
-leaves out zero; a type is said to change only where the same holds for its change. Whatever else
-was estimated is named as not told apart.
+Two levels are said to differ only where the adjusted p lies below 1 - level and its interval leaves
+out no effect (`estimates.is_told`); a type is said to change only where the same holds for its
+change. Whatever else was estimated is named as not told apart.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 import pandas as pd
 
+from qsmstats.report.estimates import ci_name, is_told, no_effect, quantity_of, shown, unit_of
 from qsmstats.report.names import (
+    capitalised,
+    contrast_levels,
     contrast_title,
     lesion_types,
     outcome_short,
     short_title,
     title,
-    unit_text,
 )
 from qsmstats.report.numbers import (
     count,
@@ -56,8 +59,8 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
     Parameters
     ----------
     contrasts
-        Columns contrast ("a - b"), estimate, std_error, conf_low, conf_high, p_adjusted (or
-        p_value where nothing was adjusted).
+        Columns contrast ("a - b" or "a / b"), estimate, std_error, conf_low, conf_high, p_adjusted
+        (or p_value where nothing was adjusted), quantity, unit, null.
     outcome
         The map.
     alpha
@@ -73,17 +76,17 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
     if contrasts.empty:
         return ""
     name = outcome_short(outcome)
-    told = _told(contrasts, alpha)
+    told = is_told(contrasts, alpha)
     if not told.any():
-        pairs_tested = counted(len(contrasts), "difference")
+        pairs_tested = counted(len(contrasts), quantity_of(contrasts))
         return f"{name}: no difference was shown ({pairs_tested} tested)."
     pairs = _turned(contrasts[told])
     clauses = [f"higher in {high} than in {low}" for high, low in _clauses(pairs)]
-    clauses.append(_largest(pairs, outcome, ci))
+    clauses.append(_largest(pairs, contrasts, ci))
     open_pairs = [_pair(str(pair)) for pair in contrasts.loc[~told, "contrast"]]
     if len(open_pairs) > MOST_PAIRS:
         clauses.append(
-            f"{len(open_pairs)} of {len(contrasts)} differences cannot be told from zero"
+            f"{len(open_pairs)} of {len(contrasts)} {quantity_of(contrasts)}s were not significant"
         )
     elif open_pairs:
         clauses.append(f"no difference was shown for {listed(open_pairs)}")
@@ -92,35 +95,28 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
 
 def _pair(contrast: str) -> str:
     # No line begins with the sign.
-    return contrast_title(contrast).replace(" −", "\N{NO-BREAK SPACE}−")
-
-
-def _told(contrasts: pd.DataFrame, alpha: float) -> pd.Series:
-    told = (_adjusted(contrasts) < alpha) & (contrasts["conf_low"] * contrasts["conf_high"] > 0)
-    if {"conf_low_adjusted", "conf_high_adjusted"} <= set(contrasts.columns):
-        wide = contrasts["conf_low_adjusted"] * contrasts["conf_high_adjusted"]
-        # Not every adjustment has an interval of its own.
-        told &= wide.isna() | (wide > 0)
-    return told
-
-
-def _adjusted(table: pd.DataFrame) -> pd.Series:
-    return table["p_adjusted"] if "p_adjusted" in table else table["p_value"]
+    return re.sub(" ([−/])", "\N{NO-BREAK SPACE}\\1", contrast_title(contrast))
 
 
 def _turned(contrasts: pd.DataFrame) -> pd.DataFrame:
     """Turn contrasts so that the first level of each is the higher one."""
-    levels = contrasts["contrast"].str.split(" - ", expand=True)
-    positive = contrasts["estimate"] > 0
+    rows, null = shown(contrasts), no_effect(contrasts)
+    levels = pd.DataFrame(
+        [contrast_levels(str(name)) for name in rows["contrast"]], index=rows.index
+    )
+    upright = rows["estimate"] > null
+    turned = rows[["estimate", "conf_low", "conf_high"]]
+    turned = 1 / turned if null else -turned
+    size = rows["estimate"] ** 2 if null else 1.0  # of the derivative of 1 / x
     return pd.DataFrame(
         {
-            "high": levels[0].where(positive, levels[1]),
-            "low": levels[1].where(positive, levels[0]),
-            "estimate": contrasts["estimate"].abs(),
-            "std_error": contrasts["std_error"],
-            "conf_low": contrasts["conf_low"].where(positive, -contrasts["conf_high"]),
-            "conf_high": contrasts["conf_high"].where(positive, -contrasts["conf_low"]),
-            "p": _adjusted(contrasts),
+            "high": levels[0].where(upright, levels[1]),
+            "low": levels[1].where(upright, levels[0]),
+            "estimate": rows["estimate"].where(upright, turned["estimate"]),
+            "std_error": rows["std_error"].where(upright, rows["std_error"] / size),
+            "conf_low": rows["conf_low"].where(upright, turned["conf_high"]),
+            "conf_high": rows["conf_high"].where(upright, turned["conf_low"]),
+            "p": rows["p"],
         }
     )
 
@@ -135,14 +131,14 @@ def _clauses(pairs: pd.DataFrame) -> list[tuple[str, str]]:
     return [(_lesions(highs), _lesions(lows)) for lows, highs in order]
 
 
-def _largest(pairs: pd.DataFrame, outcome: str, ci: str) -> str:
+def _largest(pairs: pd.DataFrame, contrasts: pd.DataFrame, ci: str) -> str:
     top = pairs.nlargest(1, "estimate").iloc[0]
     decimals = decimals_of_errors([top["std_error"]])
-    value = f"{fixed(top['estimate'], decimals)}\u00a0{unit_text(outcome)}".strip()
-    pair = _pair(f"{top['high']} - {top['low']}")
+    value = f"{fixed(top['estimate'], decimals)}\u00a0{unit_of(contrasts)}".strip()
+    pair = _pair(f"{top['high']} {'/' if no_effect(contrasts) else '-'} {top['low']}")
     return (
-        f"the largest difference, {pair}, is {value}"
-        f" ({ci} {interval(top['conf_low'], top['conf_high'], decimals)},"
+        f"the largest {quantity_of(contrasts)}, {pair}, is {value}"
+        f" ({ci_name(contrasts, ci)} {interval(top['conf_low'], top['conf_high'], decimals)},"
         f" adjusted {p_equation(top['p'])})"
     )
 
@@ -154,7 +150,7 @@ def change_sentence(slopes: pd.DataFrame, outcome: str, alpha: float, ci: str) -
     ----------
     slopes
         Columns lesion_type, estimate, std_error, conf_low, conf_high, p_adjusted (or p_value
-        where nothing was adjusted).
+        where nothing was adjusted), quantity, unit, null.
     outcome
         The map.
     alpha
@@ -169,27 +165,30 @@ def change_sentence(slopes: pd.DataFrame, outcome: str, alpha: float, ci: str) -
     """
     if slopes.empty:
         return ""
-    told = _told(slopes, alpha)
+    told, null = is_told(slopes, alpha), no_effect(slopes)
+    slopes, ci = shown(slopes), ci_name(slopes, ci)
     decimals = decimals_of_errors(slopes["std_error"])
     clauses = []
     for verb, rows in (
-        ("rises in", slopes[told & (slopes["estimate"] > 0)]),
-        ("falls in", slopes[told & (slopes["estimate"] < 0)]),
+        ("rises in", slopes[told & (slopes["estimate"] > null)]),
+        ("falls in", slopes[told & (slopes["estimate"] < null)]),
     ):
-        changes = [_change(row, decimals, ci) for _, row in rows.iterrows()]
+        changes = [_change(row, decimals, ci, null) for _, row in rows.iterrows()]
         if changes:
             clauses.append(f"{verb} {listed(changes)}")
     if not told.all():
         rest = _lesions(str(level) for level in slopes.loc[~told, "lesion_type"])
         clauses.append(f"no change was shown in {rest}")
-    unit = f"{unit_text(outcome)} per year".strip()
-    return f"{outcome_short(outcome)} ({unit}): {'; '.join(clauses)}."
+    quantity = quantity_of(slopes)
+    said = ", ".join(filter(None, ["" if quantity == "change" else quantity, unit_of(slopes)]))
+    return f"{outcome_short(outcome)} ({said}): {'; '.join(clauses)}."
 
 
-def _change(row: pd.Series, decimals: int, ci: str) -> str:
+def _change(row: pd.Series, decimals: int, ci: str, null: float) -> str:
     limits = interval(row["conf_low"], row["conf_high"], decimals)
     level = short_title(str(row["lesion_type"]))
-    return f"{level} ({signed(row['estimate'], decimals)}, {ci} {limits})"
+    value = (fixed if null else signed)(row["estimate"], decimals)
+    return f"{level} ({value}, {ci} {limits})"
 
 
 def accuracy_sentences(rows: pd.DataFrame, ci: str) -> list[str]:
@@ -210,7 +209,7 @@ def accuracy_sentences(rows: pd.DataFrame, ci: str) -> list[str]:
         rates = part[part["measure"].isin(["sensitivity", "specificity"])]
         said = [_rate(row, ci) for _, row in rates.iterrows()]
         if said:
-            sentences.append(f"{title(str(name)).capitalize()}: {'; '.join(said)}.")
+            sentences.append(f"{capitalised(title(str(name)))}: {'; '.join(said)}.")
     return sentences
 
 

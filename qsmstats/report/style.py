@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -44,8 +45,14 @@ INK = "#1A1A1A"
 # Below this width, in letter heights, panels stand below one another.
 NARROW_EM = 40.0
 # Attributes of SVG that hold lengths in points.
-_LENGTHS = re.compile(r'\b(d|transform|x|y|width|height)="([^"]*)"')
+_LENGTHS = {"d", "transform", "x", "y", "width", "height"}
 _LONG = re.compile(r"-?\d+\.\d{3,}")
+_FONT = re.compile(r"font-family: [^;]+; ")
+_SVG = "http://www.w3.org/2000/svg"
+_LINK = "{http://www.w3.org/1999/xlink}href"
+_PROLOG = '<?xml version="1.0" encoding="utf-8"?>\n'
+# Control characters, which XML cannot hold.
+_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +94,7 @@ def figure_style(name: str) -> Style:
         If there is no such style.
     """
     if name not in STYLES:
-        raise UsageError(f"style '{name}' is none of {', '.join(STYLES)}; use one of them")
+        raise UsageError(f"style '{name}' is not available; use one of {', '.join(STYLES)}")
     return STYLES[name]
 
 
@@ -128,6 +135,8 @@ def drawing(style: Style) -> Iterator[None]:
         "xtick.color": INK,
         "ytick.color": INK,
         "axes.unicode_minus": True,
+        # Dollar signs in names of a study are no formulas.
+        "text.parse_math": False,
         "svg.fonttype": "none",
         "svg.hashsalt": "qsmstats",
         "pdf.fonttype": 42,
@@ -153,37 +162,62 @@ def is_narrow(drawn: Figure | Axes) -> bool:
 def svg(figure: Figure) -> str:
     """Return a figure as an SVG document; the same figure gives the same bytes.
 
+    The document is parsed, not searched: names of a study stand in it, and may look like markup.
+
     Call within `drawing`: the settings for text and identifiers are read when saving.
     """
     buffer = io.BytesIO()
     metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
     figure.savefig(buffer, format="svg", metadata=metadata)
-    return _lean(buffer.getvalue().decode("utf-8"))
+    document = _NO_XML.sub("\N{REPLACEMENT CHARACTER}", buffer.getvalue().decode("utf-8"))
+    root = ElementTree.fromstring(document)  # noqa: S314  (our own drawing)
+    _lean(root)
+    return _PROLOG + _markup(root)
 
 
-def _lean(document: str) -> str:
+def _markup(root: ElementTree.Element) -> str:
+    ElementTree.register_namespace("", _SVG)
+    ElementTree.register_namespace("xlink", _LINK[1:-5])
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _lean(root: ElementTree.Element) -> None:
     """Write the same drawing with fewer letters: it is a third of the page's size."""
-    # A hundredth of a point is finer than any screen or printer.
-    document = _LENGTHS.sub(_rounded, document)
+    for part in root.findall(f"{{{_SVG}}}metadata"):
+        root.remove(part)
+    values = [(name, value) for part in root.iter() for name, value in part.items()]
     # Most groups carry a name that nothing refers to, and texts a rotation by nothing.
-    used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', document))
-    document = re.sub(
-        r' id="([^"]+)"', lambda found: found[0] if found[1] in used else "", document
-    )
-    document = re.sub(r' transform="rotate\(-?0 [^"]*\)"', "", document)
+    used = {
+        found
+        for name, value in values
+        for found in re.findall(r"^#(.+)" if name == _LINK else r"url\(#([^)]+)\)", value)
+    }
     # Every text names the same letters; the outermost element says it once.
-    font = re.search(r"font-family: [^;]+; ", document)
+    font = next((found[0] for _, value in values if (found := _FONT.search(value))), "")
     if font:
-        document = document.replace(font[0], "")
-        document = document.replace("<svg ", f'<svg font-family="{font[0][13:-2]}" ', 1)
-    return re.sub(r">\n\s+<", ">\n<", document)
+        root.set("font-family", font.removeprefix("font-family: ").removesuffix("; "))
+    for part in root.iter():
+        _shorten(part, used, font)
+        if len(part):
+            part.text = "\n"
+        part.tail = "\n"
 
 
-def _rounded(attribute: re.Match[str]) -> str:
-    values = _LONG.sub(
-        lambda length: f"{float(length[0]):.2f}".rstrip("0").rstrip("."), attribute[2]
-    )
-    return f'{attribute[1]}="{" ".join(values.split())}"'
+def _shorten(part: ElementTree.Element, used: set[str], font: str) -> None:
+    """Drop what an element need not say, and write its lengths with few digits."""
+    if part.get("id") not in {None, *used}:
+        del part.attrib["id"]
+    if re.match(r"rotate\(-?0 ", part.get("transform", "")):
+        del part.attrib["transform"]
+    if font and "style" in part.attrib:
+        part.set("style", part.attrib["style"].replace(font, ""))
+    # A hundredth of a point is finer than any screen or printer.
+    for name in _LENGTHS & part.attrib.keys():
+        part.set(name, " ".join(_LONG.sub(_rounded, part.attrib[name]).split()))
+
+
+def _rounded(length: re.Match[str]) -> str:
+    return f"{float(length[0]):.2f}".rstrip("0").rstrip(".")
 
 
 def inline_svg(document: str, slug: str, alt: str) -> str:
@@ -203,18 +237,23 @@ def inline_svg(document: str, slug: str, alt: str) -> str:
     str
         The ``<svg>`` element, without prolog and with role, label and scalable size.
     """
-    element = document[document.index("<svg") :]
-    element = re.sub(r"<metadata>.*?</metadata>", "", element, count=1, flags=re.DOTALL)
+    root = ElementTree.fromstring(document)  # noqa: S314  (our own drawing)
     # The global rule of the document would reach the whole page.
-    element = re.sub(r"<style.*?</style>", "", element, count=1, flags=re.DOTALL)
-    element = re.sub(r'\bid="', f'id="{slug}-', element)
-    element = re.sub(r'href="#', f'href="#{slug}-', element)
-    element = element.replace("url(#", f"url(#{slug}-")
-    opening = re.search(r'width="([\d.]+)pt" height="([\d.]+)pt"', element)
-    width = float(opening[1]) if opening else 0.0
-    label = alt.replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")
-    head = (
-        f'role="img" aria-label="{label}" width="{width * 4 / 3:.0f}"'
-        ' style="stroke-linejoin: round; stroke-linecap: butt"'
-    )
-    return re.sub(r'width="[\d.]+pt" height="[\d.]+pt"', lambda _: head, element, count=1).strip()
+    for part in root.iter():
+        for rule in part.findall(f"{{{_SVG}}}style"):
+            part.remove(rule)
+    for part in root.iter():
+        for name, value in part.items():
+            if name == "id":
+                part.set(name, f"{slug}-{value}")
+            elif name == _LINK:
+                part.set(name, re.sub("^#", f"#{slug}-", value))
+            else:
+                part.set(name, value.replace("url(#", f"url(#{slug}-"))
+    width = float(root.get("width", "0pt").removesuffix("pt"))
+    root.attrib.pop("height", None)
+    root.set("role", "img")
+    root.set("aria-label", alt)
+    root.set("width", f"{width * 4 / 3:.0f}")
+    root.set("style", "stroke-linejoin: round; stroke-linecap: butt")
+    return _markup(root).strip()

@@ -16,6 +16,7 @@ import pandas as pd
 from qsmstats.report.blocks import Cell, Column, TableBlock
 from qsmstats.report.cells import ASIDE, LEVELS, cell_writer, written
 from qsmstats.report.headings import adjustment, column_head, heading
+from qsmstats.report.names import capitalised
 
 __all__ = ["display", "turned"]
 
@@ -105,7 +106,7 @@ def turned(block: TableBlock) -> TableBlock:
 def _said(name: str, value: str, given: Mapping[str, str]) -> str:
     if name == "adjust":
         return adjustment(value)
-    return f"{heading(name, given).capitalize()}: {value}."
+    return f"{capitalised(heading(name, given))}: {value}."
 
 
 def _is_empty(values: pd.Series) -> bool:

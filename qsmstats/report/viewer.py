@@ -2,9 +2,9 @@
 
 NiiVue (https://github.com/niivue/niivue, BSD 2-Clause) travels inside nilearn, which this project
 needs anyway; the page carries a compressed copy of it, so that it opens without a network. Images
-are written as NIfTI-1 of one byte per voxel, cropped to the head and thinned to at most
-`MOST_VOXELS`, so that they stay small. Where there is no WebGL, and on paper, the same participant
-is shown as a mosaic of axial planes with the lesions' contours.
+are written as NIfTI-1 of one byte per voxel, zero beyond the margin around lesions and white matter
+(`margins`), and thinned to at most `MOST_VOXELS`, so that they stay small. Where there is no WebGL,
+and on paper, the same participant is shown as a mosaic of axial planes with the lesions' contours.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from qsmstats.report.margins import brain_voxels, within_margin
 from qsmstats.report.names import lesion_types, outcome_short, short_title
 from qsmstats.report.stills import still_png
 from qsmstats.report.style import colour
@@ -122,10 +123,13 @@ def build_scene(study: Study, lesions: pd.DataFrame, spec: MapSpec) -> Scene:
     who = str(first["participant_id"]), str(first["session_id"])
     image = open_volume(study.image(spec.pattern, *who), spec.name)
     values = gather(image, np.arange(image.grid.size)) * spec.factor
-    low, high = np.nanpercentile(values[values != 0], [1, 99])
+    volume = open_volume(study.image(study.labels, *who), "labels")
+    labels = read_labels(volume)
+    brain = brain_voxels(study, who, volume, labels).reshape(volume.grid.shape, order="F")
+    shown = within_margin(brain, volume.grid.spacing).ravel(order="F") & (values != 0)
+    low, high = np.nanpercentile(values[shown], [1, 99])
     grey = 1 + np.clip((np.nan_to_num(values) - low) / (high - low), 0, 1) * 254
-    grey[values == 0] = 0  # maps hold zeros outside the head; they would else be a middle grey
-    labels = read_labels(open_volume(study.image(study.labels, *who), "labels"))
+    grey[~shown] = 0
     kinds = np.zeros(image.grid.size, dtype=np.uint8)
     kinds[labels.index] = _kinds(labels.label, lesions)
     shape = image.grid.shape

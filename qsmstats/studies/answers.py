@@ -1,16 +1,22 @@
 """What every answer of a study has in common: tidy tables, the fit's record, notes and methods.
 
 An answer is a frozen dataclass; each of its fields that is a DataFrame is one table of results.
-Effect sizes divide a contrast by the total standard deviation of the model (square root of the sum
-of the residual variance and the variances of all random intercepts), which makes the contrast a
-Cohen's d that does not depend on how the variance splits over levels (Westfall, Kenny & Judd 2014,
-J Exp Psychol Gen 143:2020-2045, eq. 2); pingouin turns d into Hedges' g.
+Every number of rows, raw mean and SD is that of the rows that the fit used; `flow` and the notes
+say which were left out, and for which missing column. Where the formula transforms the outcome,
+means, contrasts and slopes are brought back (`mixed.inference.response_scale`); the columns
+`quantity`, `unit` and `null` say what they are.
+
+Effect sizes divide a contrast (on the model's scale) by the total standard deviation of the model,
+which makes it a Cohen's d that does not depend on how the variance splits over levels (Westfall,
+Kenny & Judd 2014, J Exp Psychol Gen 143:2020-2045, eq. 2). A random term contributes its variance
+averaged over the rows, the mean of z' G z, the residual the mean of its variances (Johnson 2014,
+Methods Ecol Evol 5:944-946). pingouin turns d into Hedges' g.
 """
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,26 +24,37 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.errors import ModelError
-from qsmstats.schemas import load_schema
+from qsmstats.records import renewed
+from qsmstats.schemas import load_schema, map_schemas
+from qsmstats.spreadsheets import write_guarded
 from qsmstats.writing import written_whole
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit
+    from qsmstats.mixed.inference.response_scale import Kind
 
 __all__ = [
     "ModelAnswer",
+    "analysis_flow",
     "combine_answers",
+    "count_levels",
     "fit_record",
     "fit_study_model",
     "hedges_g",
+    "left_out",
     "model_residuals",
     "observed_types",
+    "outcome_unit",
     "result_tables",
+    "scale_sentence",
+    "used_rows",
+    "with_units",
     "write_answer",
     "write_table",
 ]
 
 DECIMALS = "%.10g"
+IDENTIFIERS = ("participant_id", "session_id", "lesion_id", "years")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,16 +67,19 @@ class ModelAnswer:
         Column analysed.
     fit
         The mixed model.
+    flow
+        Participants and rows at each stage from the table given to the rows of the fit.
     counts
-        Rows, participants, and raw mean and SD per level.
+        Rows of the fit, their participants, and raw mean and SD per level.
     means
-        Marginal means: level estimate std_error df conf_low conf_high.
+        Marginal means: level estimate std_error df conf_low conf_high quantity unit.
     anova
         Type III tests of the model's terms.
     coefficients, variances, models
         Fixed effects, variance components, and the record of the fit.
     residuals, random_effects
-        For model checks: level fitted residual; conditional modes with standard errors.
+        The rows of the fit (identifiers, level, value of the outcome, fitted, residual), the last
+        two on the model's scale; conditional modes with standard errors.
     methods
         What was done, for a methods section.
     notes
@@ -68,6 +88,7 @@ class ModelAnswer:
 
     outcome: str
     fit: MixedFit
+    flow: pd.DataFrame
     counts: pd.DataFrame
     means: pd.DataFrame
     anova: pd.DataFrame
@@ -102,7 +123,7 @@ def fit_study_model(formula: str, data: pd.DataFrame, outcome: str) -> MixedFit:
     if outcome not in data.columns:
         message = f"the table has no column '{outcome}'; name one of {', '.join(data.columns)}"
         raise ModelError(message)
-    return MixedModel(formula.format(outcome=outcome)).fit(data)
+    return MixedModel(formula.replace("{outcome}", outcome)).fit(data)
 
 
 def observed_types(lesions: pd.DataFrame, column: str = "lesion_type") -> pd.DataFrame:
@@ -138,46 +159,154 @@ def fit_record(fit: MixedFit) -> pd.DataFrame:
     )
 
 
+def used_rows(fit: MixedFit, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return those of the rows given to a fit that it used: complete in every column it needs."""
+    return rows.iloc[fit.frame.kept]
+
+
+def count_levels(used: pd.DataFrame, outcome: str, factor: str) -> pd.DataFrame:
+    """Count rows and participants per level, with the raw mean and SD beside the model's."""
+    table = used.groupby(factor, observed=True).agg(
+        n=(outcome, "size"),
+        n_participants=("participant_id", "nunique"),
+        mean=(outcome, "mean"),
+        sd=(outcome, "std"),
+    )
+    return table.reset_index().rename(columns={factor: "level"})
+
+
+def analysis_flow(
+    stages: Mapping[str, pd.DataFrame], fit: MixedFit, what: str
+) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Count participants and rows down to those of a fit.
+
+    Parameters
+    ----------
+    stages
+        Name of a stage -> its rows, in order; the rows of the last were given to the fit.
+    fit
+        The model.
+    what
+        What a row is: "lesion".
+
+    Returns
+    -------
+    flow, notes
+        stage, n_participants, n_observations, note; and a note where rows were left out for a
+        missing value.
+    """
+    given = list(stages.values())[-1]
+    used = used_rows(fit, given)
+    missing = ", ".join(f"{name} {n}" for name, n in fit.info.dropped_rows.items())
+    flow = pd.DataFrame(
+        [
+            {
+                "stage": stage,
+                "n_participants": part["participant_id"].nunique(),
+                "n_observations": len(part),
+            }
+            for stage, part in {**stages, "rows of the model": used}.items()
+        ]
+    ).assign(note="")
+    if not missing:
+        return flow, ()
+    flow.loc[flow.index[-1], "note"] = f"left out for missing values: {missing}"
+    people = given["participant_id"].nunique() - used["participant_id"].nunique()
+    whole = f", among them all of {_counted(people, 'participant')}" if people else ""
+    return flow, (
+        f"The model leaves out {len(given) - len(used)} of {_counted(len(given), what)} for missing"
+        f" values ({missing}){whole}.",
+    )
+
+
+def left_out(count: int, what: str, rest: str) -> tuple[str, ...]:
+    """Return the note that some were left out; none where nothing was."""
+    verb = "was" if count == 1 else "were"
+    return (f"{_counted(count, what)} {rest} {verb} left out.",) if count else ()
+
+
+def _counted(count: int, what: str) -> str:
+    """Return a count with its noun."""
+    return f"{count} {what}{'' if count == 1 else 's'}"
+
+
+def outcome_unit(column: str) -> str:
+    """Return the unit of an outcome: that of its map, or its name where no map has it."""
+    schema = map_schemas().get(column)
+    return schema.unit if schema else column
+
+
+def with_units(table: pd.DataFrame, fit: MixedFit, per: str = "") -> pd.DataFrame:
+    """Replace the outcome's column by its unit in `unit`, and say per what a slope is.
+
+    Parameters
+    ----------
+    table
+        Estimates on the response scale, with `unit` as `ResponseScale.converted` gives it.
+    fit
+        The model.
+    per
+        " per year" for slopes.
+    """
+    column = fit.response_scale().column
+    unit = table["unit"].map(lambda one: outcome_unit(one) if one == column else one)
+    return table.assign(unit=unit + per)
+
+
+def scale_sentence(fit: MixedFit, kinds: Sequence[Kind]) -> str:
+    """Return what the estimates of a transformed outcome are, for a methods section, or nothing.
+
+    Parameters
+    ----------
+    fit
+        The model.
+    kinds
+        What was estimated.
+    """
+    scale = fit.response_scale()
+    if scale.is_plain:
+        return ""
+    if not scale.transform:
+        return f" Estimates are on the scale of {scale.expression}."
+    said = "; ".join(f"{kind}s are {scale.quantity(kind)}s" for kind in kinds)
+    rest = f" of {scale.expression}" if scale.transform == "sqrt" else ""
+    return f" {scale.column} was analysed as {scale.expression}: {said}{rest}."
+
+
 def hedges_g(contrasts: pd.DataFrame, fit: MixedFit, counts: pd.Series) -> pd.DataFrame:
-    """Add Hedges' g and its interval to a table of pairwise contrasts.
+    """Return Hedges' g and its interval for a table of pairwise contrasts.
 
     Parameters
     ----------
     contrasts
-        Columns contrast ("a - b"), estimate, conf_low, conf_high.
+        Columns contrast ("a - b"), estimate, conf_low, conf_high, on the scale of the model.
     fit
-        Fit that the contrasts come from; its random intercepts and residual give the total SD.
+        Fit that the contrasts come from; its random terms and residual give the total SD.
     counts
-        Number of rows per level, for the small-sample correction.
+        Number of rows of the fit per level, for the small-sample correction.
 
     Returns
     -------
     DataFrame
-        `contrasts` with hedges_g, hedges_g_low and hedges_g_high. The interval is that of the
-        contrast on the scale of g: the total SD is taken as known.
+        hedges_g, hedges_g_low and hedges_g_high. The interval is that of the contrast on the
+        scale of g: the total SD is taken as known.
     """
     import pingouin
 
-    variances = fit.variances
-    intercepts = variances["term"].isin(["Intercept", "(Intercept)", "1"]) | (
-        variances["group"] == "Residual"
+    total = float(np.sqrt(fit.icc()["variance"].sum()))
+    levels = contrasts["contrast"].str.split(" - ")
+    columns = {"estimate": "hedges_g", "conf_low": "hedges_g_low", "conf_high": "hedges_g_high"}
+    return pd.DataFrame(
+        {
+            target: [
+                pingouin.convert_effsize(
+                    value / total, "cohen", "hedges", nx=counts[first], ny=counts[second]
+                )
+                for value, (first, second) in zip(contrasts[source], levels, strict=True)
+            ]
+            for source, target in columns.items()
+        }
     )
-    total = float(np.sqrt(variances.loc[intercepts, "variance"].sum()))
-    table = contrasts.copy()
-    for source, target in (
-        ("estimate", "hedges_g"),
-        ("conf_low", "hedges_g_low"),
-        ("conf_high", "hedges_g_high"),
-    ):
-        table[target] = [
-            pingouin.convert_effsize(
-                value / total, "cohen", "hedges", nx=counts[first], ny=counts[second]
-            )
-            for value, (first, second) in zip(
-                table[source], table["contrast"].str.split(" - "), strict=True
-            )
-        ]
-    return table
 
 
 def result_tables(answer: object) -> dict[str, pd.DataFrame]:
@@ -186,15 +315,20 @@ def result_tables(answer: object) -> dict[str, pd.DataFrame]:
     return {name: value for name, value in values if isinstance(value, pd.DataFrame)}
 
 
-def model_residuals(fit: MixedFit, rows: pd.DataFrame, factor: str) -> pd.DataFrame:
-    """Return level, fitted value and conditional residual of each row that the model used."""
-    residuals = fit.residuals("conditional")
-    return pd.DataFrame(
-        {
-            "level": rows[factor].to_numpy()[residuals.index],
-            "fitted": fit.response - residuals.to_numpy(),
-            "residual": residuals.to_numpy(),
-        }
+def model_residuals(fit: MixedFit, rows: pd.DataFrame, factor: str, outcome: str) -> pd.DataFrame:
+    """Return the rows that the model used: identifiers, level, value, fitted value, residual."""
+    used = used_rows(fit, rows)
+    residuals = fit.residuals("conditional").to_numpy()
+    names = [name for name in IDENTIFIERS if name in used]
+    return (
+        used[names]
+        .assign(
+            level=used[factor],
+            value=used[outcome],
+            fitted=fit.response - residuals,
+            residual=residuals,
+        )
+        .reset_index(drop=True)
     )
 
 
@@ -211,9 +345,12 @@ def combine_answers(answers: Sequence[Any]) -> dict[str, pd.DataFrame]:
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a TSV whole or not at all: tabs, UTF-8, n/a for missing, ten significant digits."""
+    """Write a TSV whole or not at all: tabs, UTF-8, n/a for missing, ten significant digits.
+
+    Text that a spreadsheet would run as a formula has an apostrophe before it.
+    """
     with written_whole(path) as unfinished:
-        table.to_csv(
+        write_guarded(table).to_csv(
             unfinished,
             sep="\t",
             index=False,
@@ -228,8 +365,11 @@ def write_answer(
     folder: str | Path,
     *,
     refusals: Sequence[tuple[str, str]] = (),
+    source: str = "",
 ) -> list[Path]:
     """Write the tables, the notes and the methods text of one study.
+
+    What an earlier call wrote to the folder, and this one does not, is removed.
 
     Parameters
     ----------
@@ -239,6 +379,8 @@ def write_answer(
         Folder to write to; it is made where it is missing.
     refusals
         Outcome and reason, where the data could not answer; they stand among the notes.
+    source
+        sha256 of all the answers were made from; kept beside them in ``made_from.json``.
 
     Returns
     -------
@@ -253,10 +395,11 @@ def write_answer(
     ]
     tables["notes"] = pd.DataFrame([*notes, *refusals], columns=["outcome", "note"])
     written = [folder / f"{name}.tsv" for name in tables]
-    for path, table in zip(written, tables.values(), strict=True):
-        write_table(table, path)
     methods = folder / "methods.txt"
-    with written_whole(methods) as unfinished:
-        text = "\n\n".join(answer.methods for answer in several) + "\n"
-        unfinished.write_text(text, encoding="utf-8")
+    with renewed(folder, [path.name for path in (*written, methods)], source):
+        for path, table in zip(written, tables.values(), strict=True):
+            write_table(table, path)
+        with written_whole(methods) as unfinished:
+            text = "\n\n".join(answer.methods for answer in several) + "\n"
+            unfinished.write_text(text, encoding="utf-8")
     return [*written, methods]

@@ -13,6 +13,7 @@ Pairwise contrasts of marginal means are adjusted over all pairs of one map.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -21,12 +22,19 @@ from qsmstats.errors import ModelError
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import (
     ModelAnswer,
+    analysis_flow,
+    count_levels,
     fit_record,
     fit_study_model,
     hedges_g,
+    left_out,
     model_residuals,
     observed_types,
+    scale_sentence,
+    used_rows,
+    with_units,
 )
+from qsmstats.tables.tidy import first_sessions
 
 __all__ = ["GroupDifferences", "baseline_differences", "tissue_differences"]
 
@@ -42,7 +50,8 @@ class GroupDifferences(ModelAnswer):
     factor
         Column whose levels are compared.
     contrasts
-        Pairwise differences, unadjusted and adjusted p side by side, Hedges' g.
+        Pairwise differences (ratios where the formula takes logarithms of the outcome), p and
+        interval unadjusted and adjusted side by side, Hedges' g.
     """
 
     factor: str
@@ -77,10 +86,13 @@ def baseline_differences(
     """
     first = first_sessions(lesions)
     typed = observed_types(first)
+    # Participants whose every image failed have no row; `tidy_lesions` counted them.
     late = lesions["participant_id"].nunique() - first["participant_id"].nunique()
-    notes = _dropped(late, "participants without a lesion measured at the first session")
-    notes += _dropped(len(first) - len(typed), "lesions without a type")
-    return _differences(typed, outcome, "lesion_type", settings.baseline, settings, notes)
+    late += lesions.attrs.get("n_unmeasured", 0)
+    notes = left_out(late, "participant", "without a lesion measured at the first session")
+    notes += left_out(len(first) - len(typed), "lesion", "without a type")
+    stages = {"lesions at the first session": first, "with a type": typed}
+    return _differences(stages, outcome, "lesion_type", settings.baseline, settings, notes)
 
 
 def tissue_differences(
@@ -105,31 +117,31 @@ def tissue_differences(
     ModelError
         If fewer than two tissues are there, or the model cannot be fitted.
     """
-    first = observed_types(first_sessions(tissue), "tissue")
-    return _differences(first, outcome, "tissue", settings.tissue, settings, ())
-
-
-def first_sessions(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows of first sessions, those with years 0.
-
-    A participant whose first session could not be measured is left out: a later session is not a
-    baseline. (The smallest `years` of the rows left would take it for one.)
-    """
-    return rows[rows["years"] == 0]
-
-
-def _dropped(count: int, what: str) -> tuple[str, ...]:
-    return (f"{count} {what} were left out.",) if count else ()
+    first = first_sessions(tissue)
+    typed = observed_types(first, "tissue")
+    late = tissue["participant_id"].nunique() - first["participant_id"].nunique()
+    late += tissue.attrs.get("n_unmeasured", 0)
+    notes = left_out(late, "participant", "without tissue measured at the first session")
+    notes += left_out(
+        tissue.attrs.get("n_lesion_free", 0),
+        "patient",
+        "without lesions, for whom normal-appearing white matter (at a distance from lesions) is"
+        " not defined,",
+    )
+    notes += left_out(len(first) - len(typed), "lesion", "without a type")
+    stages = {"regions at the first session": first, "with a type": typed}
+    return _differences(stages, outcome, "tissue", settings.tissue, settings, notes)
 
 
 def _differences(
-    rows: pd.DataFrame,
+    stages: Mapping[str, pd.DataFrame],
     outcome: str,
     factor: str,
     formula: str,
     settings: ModelSettings,
     notes: tuple[str, ...],
 ) -> GroupDifferences:
+    rows = list(stages.values())[-1]
     if rows[factor].nunique() < 2:
         found = ", ".join(map(str, rows[factor].unique())) or "none"
         message = (
@@ -138,33 +150,27 @@ def _differences(
         )
         raise ModelError(message)
     fit = fit_study_model(formula, rows, outcome)
+    what = "lesion" if factor == "lesion_type" else "region"
+    flow, missing = analysis_flow(stages, fit, what)
+    used = used_rows(fit, rows)
     df, level = settings.df, settings.level
-    used = rows[rows[outcome].notna()]
     contrasts = fit.contrasts(factor, adjust=settings.adjust, df=df, level=level)
+    effects = hedges_g(contrasts, fit, used[factor].value_counts())
+    response = fit.response_scale()
     return GroupDifferences(
         outcome=outcome,
         factor=factor,
         fit=fit,
+        flow=flow,
         counts=count_levels(used, outcome, factor),
-        means=fit.marginal_means(factor, df=df, level=level),
-        contrasts=hedges_g(contrasts, fit, used[factor].value_counts()),
+        means=with_units(fit.marginal_means(factor, df=df, level=level, type="response"), fit),
+        contrasts=with_units(response.converted(contrasts, "contrast"), fit).join(effects),
         anova=fit.anova(df=df),
         coefficients=fit.coefficients(df=df, level=level),
         variances=fit.variances,
         models=fit_record(fit),
-        residuals=model_residuals(fit, rows, factor),
+        residuals=model_residuals(fit, rows, factor, outcome),
         random_effects=fit.random_effects(),
-        methods=fit.methods_text(df=df),
-        notes=notes,
+        methods=fit.methods_text(df=df) + scale_sentence(fit, ("mean", "contrast")),
+        notes=notes + missing,
     )
-
-
-def count_levels(rows: pd.DataFrame, outcome: str, factor: str) -> pd.DataFrame:
-    """Count rows and participants per level, with the raw mean and SD beside the model's."""
-    table = rows.groupby(factor, observed=True).agg(
-        n=(outcome, "size"),
-        n_participants=("participant_id", "nunique"),
-        mean=(outcome, "mean"),
-        sd=(outcome, "std"),
-    )
-    return table.reset_index().rename(columns={factor: "level"})

@@ -15,6 +15,7 @@ import pandas as pd
 
 from qsmstats.schemas import load_schema
 from qsmstats.tables.read import StudyTables
+from qsmstats.tables.tidy import first_sessions
 
 __all__ = ["CohortDescription", "describe_cohort"]
 
@@ -26,7 +27,9 @@ class CohortDescription:
     Attributes
     ----------
     flow
-        stage, n_participants, n_sessions, n_lesions, note.
+        stage, n_participants, n_sessions, n_lesions, n_lesion_observations, note. A lesion seen in
+        two sessions is one lesion and two observations. Lesions are not counted (NA) where each
+        session was labelled on its own and they have not been matched yet.
     participants
         One row per variable (and level): a column per group, missing counts, the standardised
         difference between the two groups.
@@ -61,13 +64,14 @@ def describe_cohort(
 
 
 def _stage(
-    stage: str, sessions: pd.DataFrame, lesions: pd.DataFrame | None = None, note: str = ""
+    stage: str, sessions: pd.DataFrame, lesions: pd.DataFrame, note: str = ""
 ) -> dict[str, object]:
     return {
         "stage": stage,
         "n_participants": sessions["participant_id"].nunique(),
         "n_sessions": len(sessions),
-        "n_lesions": 0 if lesions is None else len(lesions),
+        "n_lesions": len(lesions[["participant_id", "lesion_id"]].drop_duplicates()),
+        "n_lesion_observations": len(lesions),
         "note": note,
     }
 
@@ -78,29 +82,24 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
     read = sessions[
         ~pd.MultiIndex.from_frame(sessions[["participant_id", "session_id"]]).isin(failed)
     ]
-    patients = read[read["group"] == "MS"]
+    controls, patients = read[read["group"] == "HC"], read[read["group"] == "MS"]
     visits = patients.groupby("participant_id", observed=True)["session_id"].transform("nunique")
     followed = patients[visits >= 2]
-    rows = [
-        {
-            "stage": "enrolled",
-            "n_participants": len(tables.participants),
-            "n_sessions": len(sessions),
-            "n_lesions": len(tables.lesions),
-            "note": "listed in the table of participants",
-        },
-        _stage("imaged", sessions, tables.lesions, "at least one session"),
-        _stage("images read", read, lesions, _failed_note(len(failed.unique()))),
-        _stage("controls", read[read["group"] == "HC"]),
-        _stage("patients", patients, lesions),
-        _stage(
-            "followed",
-            followed,
-            lesions[lesions["participant_id"].isin(followed["participant_id"])],
-            _followed_note(lesions),
-        ),
-    ]
-    return pd.DataFrame(rows)
+    of_followed = lesions[lesions["participant_id"].isin(followed["participant_id"])]
+    listed = _stage("enrolled", sessions, tables.lesions, "listed in the table of participants")
+    rows = pd.DataFrame(
+        [
+            listed | {"n_participants": len(tables.participants)},
+            _stage("imaged", sessions, tables.lesions, "at least one session"),
+            _stage("images read", read, lesions, _failed_note(len(failed.unique()))),
+            _stage("controls", controls, lesions.iloc[:0]),
+            _stage("patients", patients, lesions),
+            _stage("followed", followed, of_followed, _followed_note(lesions)),
+        ]
+    ).astype({"n_lesions": "Int64"})
+    if tables.lesion_ids == "independent":
+        rows.loc[rows["stage"].isin(["enrolled", "imaged"]), "n_lesions"] = pd.NA
+    return rows
 
 
 def _failed_note(sessions: int) -> str:
@@ -179,7 +178,7 @@ def _standardised(first: tuple[float, float], second: tuple[float, float]) -> fl
 
 
 def _census(lesions: pd.DataFrame) -> pd.DataFrame:
-    first = lesions[lesions["years"] == 0]
+    first = first_sessions(lesions)
     column = load_schema("lesions").column("lesion_type")
     rows = []
     for level in (*column.levels, None):

@@ -166,7 +166,7 @@ def pair_lesions(histology: pd.DataFrame, settings: HistologySettings) -> Pairs:
 
 
 def unclaimed_types(settings: HistologySettings) -> list[str]:
-    """Return the levels of the index test that no class claims."""
+    """Return the levels of the index test not mapped to any class."""
     claimed = {name for names in settings.mapping.values() for name in names}
     levels = load_schema("lesions").column("lesion_type").levels
     return [name for name in levels if name not in claimed]
@@ -196,8 +196,8 @@ def _methods(
     unclaimed = ", ".join(unclaimed_types(settings)) or "none"
     rule = {"negative": "count as negative for every class", "exclude": "are excluded"}
     text = (
-        f"Each pathological class was tested one against the rest ({mapping}). QSM types that no"
-        f" class claims ({unclaimed}) {rule[settings.unmapped]}. Lesions are nested in"
+        f"Each pathological class was tested one against the rest ({mapping}). QSM types not"
+        f" mapped to any class ({unclaimed}) {rule[settings.unmapped]}. Lesions are nested in"
         f" {number_of(pairs.n_clusters, 'brain')}. Intervals at {level:.0%}: Wilson's score"
         " interval, which assumes that lesions are independent; a Bayesian beta-binomial"
         " model under two priors on the correlation within brains; and the Rao-Scott Wilson"
@@ -207,9 +207,9 @@ def _methods(
         return text
     return text + (
         " Areas under the ROC curves of continuous features are given with DeLong's interval, which"
-        " assumes independent lesions, and with Obuchowski's for lesions within brains. The side of"
-        " the cut-off on which a class lies was fixed beforehand. The best cut-off maximises"
-        " Youden's index; its optimism was estimated by bootstrap of"
+        " assumes independent lesions, and with Obuchowski's for lesions within brains. The"
+        " direction of the association with each class was fixed beforehand. The best cut-off"
+        " maximises Youden's index; its optimism was estimated by bootstrap of"
         f" {features.cutoffs['resampled'].iloc[0]}."
     )
 
@@ -218,12 +218,13 @@ def _notes(settings: HistologySettings, pairs: Pairs, features: FeatureAccuracy)
     notes = []
     if pairs.n_clusters < FEW_BRAINS:
         notes.append(
-            f"{number_of(pairs.n_clusters, 'brain')} cannot tell how much the lesions of one brain"
-            " resemble one another. The intervals that allow for it rest on stated assumptions."
+            f"With {number_of(pairs.n_clusters, 'brain')} the correlation of lesions within a brain"
+            " cannot be estimated reliably. The intervals that allow for it rest on stated"
+            " assumptions."
         )
     if settings.unmapped == "negative" and unclaimed_types(settings):
         names = ", ".join(unclaimed_types(settings))
-        notes.append(f"Lesions whose type no class claims ({names}) count as negative readings.")
+        notes.append(f"Types not mapped to any class ({names}) count as negative readings.")
     return (*notes, *_feature_notes(features))
 
 
@@ -233,12 +234,10 @@ def _feature_notes(features: FeatureAccuracy) -> list[str]:
     below = areas[areas["estimate"] < 0.5].drop_duplicates(["feature", "class_"])
     if not below.empty:
         names = "; ".join(f"{row.feature} for {row.class_}" for row in below.itertuples())
-        notes.append(
-            f"Here the feature lies on the other side than expected (area below 0.5): {names}."
-        )
+        notes.append(f"The direction is opposite to the one assumed (area below 0.5): {names}.")
     if (cutoffs["resampled"] == "lesions").any():
         notes.append(
-            "Brains are too few to be resampled: the optimism of the best cut-offs comes from"
-            " resampling lesions, and is too small where the lesions of one brain are alike."
+            "Too few brains to resample: the optimism of the best cut-offs comes from resampling"
+            " lesions and is underestimated where the lesions of a brain are correlated."
         )
     return notes

@@ -45,7 +45,7 @@ CUTOFF_COLUMNS = [
     *KEYS,
     *("threshold", "threshold_range_low", "threshold_range_high"),
     *("sensitivity", "specificity", "youden", "optimism", "corrected_youden"),
-    *("n", "n_positive", "n_clusters", "resampled", "n_resamples"),
+    *("n", "n_positive", "n_clusters", "resampled", "n_resamples", "note"),
 ]
 
 

@@ -33,7 +33,7 @@ class RaterAgreement:
         One row per coefficient and category; columns as `qsmstats.agreement` gives them.
     disagreements
         Lesions on which raters differ, with what each said.
-    unlike_consensus
+    differs_from_consensus
         Lesions whose type in lesions.tsv is not the consensus of the ratings.
     methods
         What was done, for a methods section.
@@ -43,7 +43,7 @@ class RaterAgreement:
 
     agreement: pd.DataFrame
     disagreements: pd.DataFrame
-    unlike_consensus: pd.DataFrame
+    differs_from_consensus: pd.DataFrame
     methods: str
     notes: tuple[str, ...]
 
@@ -89,22 +89,22 @@ def rater_agreement(
     decided = consensus(
         ratings, adjudicator=settings.adjudicator if adjudicated else None, categories=types
     )
-    unlike = _unlike_consensus(decided.labels, lesions)
+    differing = _differing(decided.labels, lesions)
     return RaterAgreement(
         agreement=agreement(raters, categories=types, level=level),
         disagreements=decided.disagreements,
-        unlike_consensus=unlike,
+        differs_from_consensus=differing,
         methods=_methods(names, adjudicated=adjudicated),
-        notes=_notes(decided.labels, decided.disagreements, unlike),
+        notes=_notes(decided.labels, decided.disagreements, differing),
     )
 
 
-def _unlike_consensus(labels: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
+def _differing(labels: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
     on_file = lesions[[*UNIT, "lesion_type"]].astype("object")
-    decided = labels.rename(columns={"lesion_type": "consensus"})
+    decided = labels.astype({"lesion_type": "object"}).rename(columns={"lesion_type": "consensus"})
     joined = decided.merge(on_file, on=UNIT, how="inner", validate="one_to_one")
-    unlike = joined["consensus"].fillna("") != joined["lesion_type"].fillna("")
-    return joined[unlike].reset_index(drop=True)
+    differ = joined["consensus"].fillna("") != joined["lesion_type"].fillna("")
+    return joined[differ].reset_index(drop=True)
 
 
 def _methods(names: list[str], *, adjudicated: bool) -> str:
@@ -118,12 +118,12 @@ def _methods(names: list[str], *, adjudicated: bool) -> str:
 
 
 def _notes(
-    labels: pd.DataFrame, disagreements: pd.DataFrame, unlike: pd.DataFrame
+    labels: pd.DataFrame, disagreements: pd.DataFrame, differing: pd.DataFrame
 ) -> tuple[str, ...]:
     notes = [f"Raters differed on {len(disagreements)} of {len(labels)} lesions."]
-    if len(unlike):
+    if len(differing):
         notes.append(
-            f"The type of {len(unlike)} lesions in the lesions table is not the consensus of the"
+            f"The type of {len(differing)} lesions in the lesions table is not the consensus of the"
             " ratings; the models use the lesions table."
         )
     return tuple(notes)

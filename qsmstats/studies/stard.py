@@ -77,7 +77,7 @@ class Evidence:
     accuracy, flow, clustering, features
         Results of the study.
     unclaimed
-        Levels of the index test that no class claims.
+        Levels of the index test not mapped to any class.
     methods
         The study's methods text.
     notes
@@ -132,7 +132,7 @@ def _test_methods(evidence: Evidence) -> Iterator[_Entry]:
     counted = {"negative": "counts as negative for every class", "exclude": "is excluded"}
     text = f"Categories of the index test (type on QSM): {mapping}."
     if unclaimed:
-        text += f" A type that no class claims ({unclaimed}) {counted[settings.unmapped]}."
+        text += f" A type not mapped to any class ({unclaimed}) {counted[settings.unmapped]}."
     text += " Confirm that this was laid down before the accuracy was known."
     if not evidence.features.cutoffs.empty:
         text += " Cut-offs of continuous features were chosen in these data and are exploratory."

@@ -13,23 +13,29 @@ outcome; a lesion seen once (new or gone) stays in, as the model allows.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.fit import MixedFit
-from qsmstats.mixed.inference.multiplicity import adjust_p_values
-from qsmstats.settings import Adjustment, DfMethod, ModelSettings
+from qsmstats.settings import Adjustment, ModelSettings
 from qsmstats.studies.answers import (
     ModelAnswer,
+    analysis_flow,
+    count_levels,
     fit_record,
     fit_study_model,
+    left_out,
     model_residuals,
     observed_types,
+    scale_sentence,
+    used_rows,
+    with_units,
 )
-from qsmstats.studies.baseline import count_levels
+from qsmstats.tables.tidy import followed_lesions
 
-__all__ = ["Trajectories", "trajectories"]
+__all__ = ["Trajectories", "fit_trajectory", "trajectories"]
 
 DEFAULTS = ModelSettings()
 HORIZON_YEARS = 2.0
@@ -44,8 +50,9 @@ class Trajectories(ModelAnswer):
     slopes, slope_contrasts
         Change per year of each type, and its pairwise differences (adjusted).
     changes
-        Change of each type from 0 to 2 years. Slopes and changes are tested once per type, and
-        adjusted for the number of types.
+        Change of each type from 0 to 2 years (a ratio where the formula takes logarithms of the
+        outcome). Slopes and changes are tested once per type; p and intervals are adjusted for
+        the number of types.
     """
 
     slopes: pd.DataFrame
@@ -78,83 +85,88 @@ def trajectories(
         If the model cannot be fitted.
     """
     followed = followed_lesions(lesions)
-    notes = _notes(lesions, followed)
-    fit = fit_study_model(settings.trajectory, followed, outcome)
-    df, level = settings.df, settings.level
+    typed = observed_types(followed)
+    fit = fit_trajectory(typed, outcome, settings)
+    stages = {"lesions at any session": lesions, "followed": followed, "with a type": typed}
+    flow, missing = analysis_flow(stages, fit, "lesion observation")
+    used = used_rows(fit, typed)
+    adjust: Adjustment = "mvt" if settings.adjust == "tukey" else settings.adjust
+    asked: dict[str, Any] = {"df": settings.df, "level": settings.level, "type": "response"}
+    times = {"years": [0.0, 1.0, HORIZON_YEARS]}
+    types = "lesion_type"
+    slopes = fit.slopes("years", by=types, adjust=adjust, **asked)
+    slope_contrasts = fit.slope_contrasts("years", by=types, adjust=settings.adjust, **asked)
+    changes = fit.contrasts(
+        "years",
+        by=types,
+        at={"years": [0.0, HORIZON_YEARS]},
+        method="consecutive",
+        family="across",
+        adjust=adjust,
+        **asked,
+    )
     return Trajectories(
         outcome=outcome,
         fit=fit,
-        counts=count_levels(followed[followed[outcome].notna()], outcome, "lesion_type"),
-        slopes=_over_types(
-            fit.slopes("years", by="lesion_type", df=df, level=level), settings.adjust
-        ),
-        slope_contrasts=fit.slope_contrasts(
-            "years", by="lesion_type", adjust=settings.adjust, df=df, level=level
-        ),
-        changes=_over_types(_changes(fit, df, level), settings.adjust),
-        means=fit.marginal_means(
-            ["lesion_type", "years"], at={"years": [0.0, 1.0, HORIZON_YEARS]}, df=df, level=level
-        ),
-        anova=fit.anova(df=df),
-        coefficients=fit.coefficients(df=df, level=level),
+        flow=flow,
+        counts=count_levels(used, outcome, types),
+        slopes=with_units(slopes, fit, " per year"),
+        slope_contrasts=with_units(slope_contrasts, fit, " per year"),
+        changes=with_units(changes.replace({"quantity": {"difference": "change"}}), fit),
+        means=with_units(fit.marginal_means([types, "years"], at=times, **asked), fit),
+        anova=fit.anova(df=settings.df),
+        coefficients=fit.coefficients(df=settings.df, level=settings.level),
         variances=fit.variances,
         models=fit_record(fit),
-        residuals=model_residuals(fit, followed, "lesion_type"),
+        residuals=model_residuals(fit, typed, types, outcome),
         random_effects=fit.random_effects(),
-        methods=fit.methods_text(df=df),
-        notes=notes,
+        methods=fit.methods_text(df=settings.df)
+        + scale_sentence(fit, ("mean", "contrast", "slope")),
+        notes=_notes(lesions, followed, typed, used) + missing,
     )
 
 
-def _changes(fit: MixedFit, df: DfMethod, level: float) -> pd.DataFrame:
-    return fit.contrasts(
-        "years",
-        by="lesion_type",
-        at={"years": [0.0, HORIZON_YEARS]},
-        method="consecutive",
-        adjust="none",
-        df=df,
-        level=level,
-    )
+def fit_trajectory(followed: pd.DataFrame, outcome: str, settings: ModelSettings) -> MixedFit:
+    """Fit the trajectory model to followed lesions.
 
-
-def _over_types(table: pd.DataFrame, adjust: Adjustment) -> pd.DataFrame:
-    """Adjust one test per type for the number of types; Tukey's method is for pairs only."""
-    method: Adjustment = "holm" if adjust == "tukey" else adjust
-    adjusted = adjust_p_values(table["statistic"], table["df"], method=method)
-    return table.assign(p_adjusted=adjusted, adjust=method)
-
-
-def followed_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
-    """Return the lesions of participants with two sessions or more, typed by their first session.
+    Parameters
+    ----------
+    followed
+        Rows of `followed_lesions` that have a type.
+    outcome
+        Column to analyse.
+    settings
+        Formula (`settings.trajectory`).
 
     Raises
     ------
     NotIdentifiedError
-        If there is no such participant.
+        If there is no such row.
+    ModelError
+        If the model cannot be fitted.
     """
-    sessions = lesions.groupby("participant_id", observed=True)["years"].transform("nunique")
-    followed = lesions[sessions >= 2].sort_values(["participant_id", "lesion_id", "years"])
     if followed.empty:
         message = (
             "no participant has lesions at two sessions: one visit cannot tell a change; add "
             "follow-up"
         )
         raise NotIdentifiedError(message)
-    keys = ["participant_id", "lesion_id"]
-    first_type = followed.groupby(keys, observed=True)["lesion_type"].transform("first")
-    return observed_types(followed.assign(lesion_type=first_type))
+    return fit_study_model(settings.trajectory, followed, outcome)
 
 
-def _notes(lesions: pd.DataFrame, followed: pd.DataFrame) -> tuple[str, ...]:
-    everyone = lesions["participant_id"].nunique()
-    used = followed["participant_id"].nunique()
-    visits = followed.groupby(["participant_id", "lesion_id"], observed=True)["years"].nunique()
+def _notes(
+    lesions: pd.DataFrame, followed: pd.DataFrame, typed: pd.DataFrame, used: pd.DataFrame
+) -> tuple[str, ...]:
+    # Participants whose every image failed have no row; `tidy_lesions` counted them.
+    everyone = lesions["participant_id"].nunique() + lesions.attrs.get("n_unmeasured", 0)
+    people = followed["participant_id"].nunique()
+    visits = used.groupby(["participant_id", "lesion_id"], observed=True)["years"].nunique()
     notes = [
-        f"{used} of {everyone} participants with lesions have two sessions or more; the others are"
-        " left out.",
-        f"{int((visits < 2).sum())} of {len(visits)} lesions were seen at one session only (new or"
-        " gone); they inform the means and not the slopes.",
+        f"{people} of {everyone} participants with lesions have them measured at two sessions or"
+        " more; the others are left out.",
+        *left_out(len(followed) - len(typed), "observation", "of lesions without a type"),
+        f"{int((visits < 2).sum())} of {len(visits)} lesions of the model have one session only"
+        " (new, gone or not measured at the other); they inform the means and not the slopes.",
     ]
     matches = lesions.attrs.get("matches")
     if matches:
@@ -164,11 +176,12 @@ def _notes(lesions: pd.DataFrame, followed: pd.DataFrame) -> tuple[str, ...]:
         )
     retyped = _retyped(lesions, followed)
     if retyped:
-        notes.append(f"{retyped} lesions changed type; they keep that of their first session.")
+        notes.append(f"Lesions that changed type and keep that of their first session: {retyped}.")
     return tuple(notes)
 
 
 def _retyped(lesions: pd.DataFrame, followed: pd.DataFrame) -> int:
     keys = ["participant_id", "lesion_id"]
     kept = lesions[lesions["participant_id"].isin(followed["participant_id"].unique())]
-    return int(kept.drop_duplicates([*keys, "lesion_type"]).duplicated(keys).sum())
+    types = kept.groupby(keys, observed=True)["lesion_type"].nunique()
+    return int((types > 1).sum())

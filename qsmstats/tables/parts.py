@@ -6,6 +6,7 @@ other, with the participant filled in.
 
 from __future__ import annotations
 
+import glob
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -13,26 +14,35 @@ from pathlib import Path
 
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.limits import braces_problem
+from qsmstats.schemas import load_schema
+from qsmstats.study import Study
 from qsmstats.tables.files import read_file
-from qsmstats.tables.raw import RawTable, stack_raw
+from qsmstats.tables.raw import RawTable, empty_table, stack_raw
 from qsmstats.tables.rules import controls
 from qsmstats.tables.typed import typed_frame
 
-__all__ = ["PARTICIPANT", "read_parts"]
+__all__ = ["PARTICIPANT", "read_parts", "read_table"]
 
 PARTICIPANT = "{participant}"
 ID = "participant_id"
 
 
+def read_table(study: Study, name: str, file: str) -> RawTable:
+    """Read a table from one file of the study folder; errors as of `read_file`."""
+    if problem := study.outside(file):
+        raise InvalidDataError([problem])
+    return read_file(study.folder / file, name=name, file=file)
+
+
 def read_parts(
-    folder: Path, name: str, pattern: str, participants: RawTable | None
+    study: Study, name: str, pattern: str, participants: RawTable | None
 ) -> tuple[RawTable, list[Problem]]:
     """Read a table that has one file per participant.
 
     Parameters
     ----------
-    folder
-        The study folder.
+    study
+        The study.
     name
         Name of the table's schema.
     pattern
@@ -46,7 +56,8 @@ def read_parts(
         The rows of every file that could be read.
     problems
         Files that are missing, broken, or of unknown participants. Controls need no file of
-        lesions or ratings.
+        lesions or ratings, and lesions or ratings may be none in a file that is there; a
+        participant without any session has no place in the study.
 
     Raises
     ------
@@ -59,17 +70,18 @@ def read_parts(
         raise InvalidDataError([])
     known = [word for word in dict.fromkeys(participants.cells[ID]) if word]
     without = controls(typed_frame(participants)) if name != "sessions" else set()
-    files = {word: pattern.format(participant=word) for word in known}
-    missing = [word for word in known if not (folder / files[word]).is_file()]
-    problems = _strangers(folder, pattern, known)
+    # A word that is no identifier, such as ../x, is a problem of its own and names no file.
+    files = {word: pattern.format(participant=word) for word in known if _is_identifier(word)}
+    missing = [word for word, file in files.items() if not (study.folder / file).exists()]
+    problems = _strangers(study.folder, pattern, known)
     asked = [word for word in missing if word not in without]
     if asked:
         text = f"no such file for {', '.join(asked)}; write it or correct tables.{name}"
         problems.append(Problem(table=pattern, problem=text))
     parts: list[RawTable] = []
-    for word in (word for word in known if word not in missing):
+    for word in (word for word in files if word not in missing):
         try:
-            parts.append(_read_part(folder, name, files[word], word))
+            parts.append(_read_part(study, name, files[word], word))
         except InvalidDataError as error:
             problems += error.problems
     if not parts:
@@ -86,8 +98,14 @@ def _check_pattern(name: str, pattern: str) -> None:
         raise InvalidDataError([Problem(table="study.toml", column=where, problem=text)])
 
 
-def _read_part(folder: Path, name: str, file: str, participant: str) -> RawTable:
-    part = read_file(folder / file, name=name, file=file)
+def _is_identifier(word: str) -> bool:
+    return re.fullmatch(load_schema("participants").column(ID).pattern, word) is not None
+
+
+def _read_part(study: Study, name: str, file: str, participant: str) -> RawTable:
+    part = read_table(study, name, file)
+    if name == "sessions" and part.cells.empty:
+        raise InvalidDataError([empty_table(part)])
     if ID not in part.cells.columns:
         cells = part.cells.copy()
         cells.insert(0, ID, participant)
@@ -117,7 +135,7 @@ def _strangers(folder: Path, pattern: str, known: Sequence[str]) -> list[Problem
     first, *rest = (re.escape(part) for part in below.split(PARTICIPANT))
     regex = re.compile(first + "(?P<name>[^/]+)" + "(?P=name)".join(rest))
     problems = []
-    for path in sorted(top.glob(below.format(participant="*"))):
+    for path in sorted(top.glob(glob.escape(below).replace(PARTICIPANT, "*"))):
         match = regex.fullmatch(path.relative_to(top).as_posix())
         if match and match["name"] not in known:
             text = f"'{match['name']}' is not in the participants table; add it or remove the file"

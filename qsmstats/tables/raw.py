@@ -9,7 +9,7 @@ import pandas as pd
 
 from qsmstats.errors import Problem
 
-__all__ = ["RawTable", "broken_rows", "place_problem", "stack_raw"]
+__all__ = ["RawTable", "broken_rows", "empty_table", "place_problem", "stack_raw"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +31,8 @@ class RawTable:
         Column of `cells` -> its name in the file, where the two differ.
     value_columns
         The columns of `cells` that `places.column` belongs to.
+    sums
+        File -> sha256 of the bytes that the cells were read from.
     broken
         Position of a row whose cells cannot be told apart -> what is wrong with it. Its cells
         are not checked one by one.
@@ -42,6 +44,7 @@ class RawTable:
     places: pd.DataFrame
     columns: Mapping[str, str] = field(default_factory=dict)
     value_columns: tuple[str, ...] = ()
+    sums: Mapping[str, str] = field(default_factory=dict)
     broken: Mapping[int, str] = field(default_factory=dict)
 
     def file_column(self, column: str) -> str:
@@ -66,6 +69,11 @@ def broken_rows(raw: RawTable) -> list[Problem]:
     ]
 
 
+def empty_table(raw: RawTable) -> Problem:
+    """Return the problem of a table that has column names and no row."""
+    return Problem(table=raw.file, problem="holds no row below its header; fill it in")
+
+
 def stack_raw(parts: Sequence[RawTable]) -> RawTable:
     """Put the parts of one table, one file each, below each other."""
     broken: dict[int, str] = {}
@@ -78,5 +86,6 @@ def stack_raw(parts: Sequence[RawTable]) -> RawTable:
         file=parts[0].name,
         cells=pd.concat([part.cells for part in parts], ignore_index=True).fillna(""),
         places=pd.concat([part.places for part in parts], ignore_index=True),
+        sums={file: sha for part in parts for file, sha in part.sums.items()},
         broken=broken,
     )

@@ -1,8 +1,8 @@
 """Read the tables of a study: every problem of all of them at once, or typed tables.
 
 The way of a table: text with its place in the file (`files`), the columns and words of its schema
-(`prepare`), the checks of the schema (`validate`), the rules between tables (`rules`), types
-(`typed`).
+(`prepare`), the checks of the schema (`validate`), the rules between tables (`rules`), plausible
+ranges (`plausible`), types (`typed`).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
-from qsmstats.tables.files import read_file
 from qsmstats.tables.identities import IDENTITY_COLUMNS
 from qsmstats.tables.measures import tidy_columns
-from qsmstats.tables.parts import PARTICIPANT, read_parts
+from qsmstats.tables.parts import PARTICIPANT, read_parts, read_table
+from qsmstats.tables.plausible import implausible_values
 from qsmstats.tables.prepare import prepare
 from qsmstats.tables.problems import summarise
-from qsmstats.tables.raw import RawTable, broken_rows, place_problem
+from qsmstats.tables.raw import RawTable, broken_rows, empty_table, place_problem
 from qsmstats.tables.rules import rule_problems
 from qsmstats.tables.spelling import lesion_levels, own_spelling_problems
 from qsmstats.tables.typed import typed_frame
@@ -54,6 +54,8 @@ class StudyTables:
         None where study.toml names no such table.
     places
         Name of a table -> `file` and `row` of each of its rows.
+    sums
+        File below the study folder -> sha256 of the bytes that were read from it.
     lesion_ids
         Whether a lesion has one `lesion_id` at all sessions ("consistent"), or equal identifiers
         of two sessions mean nothing ("independent").
@@ -65,6 +67,7 @@ class StudyTables:
     ratings: pd.DataFrame | None = None
     histology: pd.DataFrame | None = None
     places: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+    sums: Mapping[str, str] = field(default_factory=dict)
     lesion_ids: LesionIds = "consistent"
 
 
@@ -111,7 +114,9 @@ def typed_tables(study: Study, loaded: LoadedTables) -> StudyTables:
     if loaded.problems:
         raise InvalidDataError(summarise(loaded.problems))
     places = {name: table.places for name, table in loaded.raw.items()}
-    return StudyTables(**loaded.frames, places=places, lesion_ids=study.matching.lesion_ids)
+    sums = {file: sha for table in loaded.raw.values() for file, sha in table.sums.items()}
+    lesion_ids = study.matching.lesion_ids
+    return StudyTables(**loaded.frames, places=places, sums=sums, lesion_ids=lesion_ids)
 
 
 def table_problems(study: Study) -> list[Problem]:
@@ -131,6 +136,8 @@ def load_tables(study: Study) -> LoadedTables:
     if study.matching.lesion_ids == "independent":
         reserved += IDENTITY_COLUMNS
     problems += rule_problems(raw, frames, reserved)
+    for name, table in raw.items():
+        problems += implausible_values(table, frames[name], study.plausible)
     return LoadedTables(raw=raw, frames=frames, problems=tuple(problems))
 
 
@@ -158,18 +165,16 @@ def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
         spec = study.tables[name]
         try:
             if PARTICIPANT in spec.file:
-                table, found = read_parts(study.folder, name, spec.file, raw.get("participants"))
+                table, found = read_parts(study, name, spec.file, raw.get("participants"))
                 problems += found
             else:
-                table = read_file(study.folder / spec.file, name=name, file=spec.file)
+                table = read_table(study, name, spec.file)
         except InvalidDataError as error:
             problems += error.problems
             continue
         problems += broken_rows(table)
         if table.cells.empty:
-            problems.append(
-                Problem(table=table.file, problem="holds no row below its header; fill it in")
-            )
+            problems.append(empty_table(table))
         raw[name], found = prepare(table, spec, study.lesion_types)
         problems += found
     return {name: raw[name] for name in study.tables if name in raw}, problems

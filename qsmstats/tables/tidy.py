@@ -6,6 +6,9 @@ and the white matter of controls. A lesion whose session gave no features (an un
 no row; `lesions_without_features` lists these, a warning of the log counts them, and the count
 stands in the table's `attrs["n_without_features"]`. Where each session was labelled on its own,
 lesions are given one identifier over sessions (`qsmstats.tables.identities`).
+
+`first_sessions` and `followed_lesions` choose the rows of the two questions asked of these tables;
+models, figures and counts all take them from here.
 """
 
 from __future__ import annotations
@@ -22,7 +25,13 @@ from qsmstats.tables.measures import Measured, features_of, widen_features
 from qsmstats.tables.read import StudyTables, read_tables
 from qsmstats.tables.rules import control_group
 
-__all__ = ["lesions_without_features", "tidy_lesions", "tissue_table"]
+__all__ = [
+    "first_sessions",
+    "followed_lesions",
+    "lesions_without_features",
+    "tidy_lesions",
+    "tissue_table",
+]
 
 SESSION = ["participant_id", "session_id"]
 LESION = [*SESSION, "label"]
@@ -59,6 +68,7 @@ def tidy_lesions(
         `mwf_percent_shell`, `mwf_percent_z`, ...). With `matches`, `lesion_id` is that of the
         lesion's first session, and behind `label` stand `session_lesion_id`, the identifier in
         the lesions table, and `match`, how the lesion relates to the session before.
+        `attrs["n_unmeasured"]` counts the participants of the lesions table who have no row.
 
     Raises
     ------
@@ -86,7 +96,44 @@ def tidy_lesions(
         tidy = identify_lesions(tidy, matches)
         tidy.attrs["matches"] = describe_matches(matches)
     tidy.attrs["n_without_features"] = lost
+    people = tables.lesions["participant_id"].drop_duplicates()
+    tidy.attrs["n_unmeasured"] = int((~people.isin(tidy["participant_id"])).sum())
     return tidy
+
+
+def first_sessions(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of first sessions, those with years 0.
+
+    A participant whose first session could not be measured has no such row: a later session is
+    not a baseline. (The smallest `years` of the rows left would take it for one.)
+
+    Parameters
+    ----------
+    rows
+        A table with the column `years`.
+    """
+    return rows[rows["years"] == 0]
+
+
+def followed_lesions(lesions: pd.DataFrame) -> pd.DataFrame:
+    """Return the lesions of participants with two sessions or more.
+
+    Parameters
+    ----------
+    lesions
+        participant_id, lesion_id, lesion_type and years.
+
+    Returns
+    -------
+    DataFrame
+        Their rows ordered by participant, lesion and years; `lesion_type` is that of the lesion's
+        first session with a type.
+    """
+    sessions = lesions.groupby("participant_id", observed=True)["years"].transform("nunique")
+    followed = lesions[sessions >= 2].sort_values(["participant_id", "lesion_id", "years"])
+    keys = ["participant_id", "lesion_id"]
+    first_type = followed.groupby(keys, observed=True)["lesion_type"].transform("first")
+    return followed.assign(lesion_type=first_type)
 
 
 def lesions_without_features(
@@ -125,7 +172,9 @@ def tissue_table(
         The columns of `tidy_lesions` after `tissue` (categorical; its levels are those of
         data_schemas/tissue.schema.json: controls' white matter, the reference; NAWM; the lesion
         types). Controls have one row per session, patients one for their NAWM and one per lesion;
-        what only a lesion has is missing in the others.
+        what only a lesion has is missing in the others. `attrs` counts who has no row:
+        "n_lesion_free" the patients without a lesion and so without NAWM, which is defined by its
+        distance from lesions, and "n_unmeasured" all others.
 
     Raises
     ------
@@ -147,7 +196,14 @@ def tissue_table(
     for column in lesions.columns[lesions.dtypes == "category"]:
         # Concatenation turns a category into text where one part lacks it.
         table[column] = table[column].astype(lesions[column].dtype)
-    table.attrs = dict(lesions.attrs)
+    people = tables.participants["participant_id"]
+    absent = ~people.isin(table["participant_id"])
+    lesion_free = absent & ~is_control & ~people.isin(tables.lesions["participant_id"])
+    table.attrs = {
+        **lesions.attrs,
+        "n_unmeasured": int((absent & ~lesion_free).sum()),
+        "n_lesion_free": int(lesion_free.sum()),
+    }
     return table
 
 

@@ -175,8 +175,10 @@ def _number_hint(word: str, schema: TableSchema) -> str:
 
 def _no_identifier(word: str, pattern: str) -> str:
     """Say which signs an identifier may hold, and offer the word without the others."""
-    allowed = " ".join(sign for sign in "-._" if re.fullmatch(pattern, f"a{sign}a"))
+    names = {"-": "-", ".": ".", "_": "_", "/": "/", " ": "spaces"}
+    allowed = " ".join(name for sign, name in names.items() if re.fullmatch(pattern, f"a{sign}a"))
     fitting = re.sub(r"[^0-9A-Za-z.-]+", "-", word).strip(".-")
     known = re.fullmatch(pattern, fitting)
     hint = f"; did you mean '{fitting}'?" if known else "; use these alone"
-    return f"'{word}' is no identifier: letters and digits, with {allowed} between{hint}"
+    rule = f"at most 64 letters and digits, with {allowed} between"
+    return f"'{word}' is no identifier: {rule}{hint}"

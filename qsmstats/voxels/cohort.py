@@ -11,7 +11,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from qsmstats.progress import Progress
 from qsmstats.study import Study
 from qsmstats.tables.read import StudyTables, read_tables
 from qsmstats.voxels.columns import feature_types
-from qsmstats.voxels.executors import run_jobs
+from qsmstats.voxels.executors import early_end, run_jobs
 from qsmstats.voxels.sessions import (
     Failure,
     SessionJob,
@@ -49,10 +49,13 @@ class Extraction:
         data_schemas/features.schema.json.
     failures
         participant_id, session_id, file, reason: one row per session that could not be measured.
+    inputs
+        Name -> sha256 of each image that was read, where an output folder keeps them.
     """
 
     features: pd.DataFrame
     failures: pd.DataFrame
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def extract_cohort(
@@ -98,12 +101,9 @@ def extract_cohort(
         message = f"jobs is {jobs}; at least one process is needed, as jobs=1"
         raise UsageError(message)
     todo = _chosen(session_jobs(study, tables or read_tables(study)), participants)
-    call: Callable[[SessionJob], SessionResult] = extract_session
+    call: Callable[[SessionJob], SessionResult] = partial(_extract, study.name_of)
     if out is not None:
-        store = FeatureStore(Path(out), study.name_of)
-        if participants is None:  # otherwise others may be writing there at this moment
-            store.sweep()
-        call = partial(_extract_or_read, store)
+        call = partial(_extract_or_read, FeatureStore(Path(out), study.name_of), study.name_of)
     # Not pure: a session whose worker died is run again, and must not be given its old failure.
     executor: Executor | None = (
         client.get_executor(pure=False) if hasattr(client, "get_executor") else client
@@ -115,7 +115,7 @@ def extract_cohort(
         results[number] = _or_failure(todo[number], result)
         if progress is not None:
             progress(done, len(todo))
-    return _join(study, [result for result in results if result is not None])
+    return _join([result for result in results if result is not None])
 
 
 def collect_cohort(study: Study, out: Path, *, tables: StudyTables | None = None) -> Extraction:
@@ -136,7 +136,7 @@ def collect_cohort(study: Study, out: Path, *, tables: StudyTables | None = None
             )
             result = session_failure(job, "", reason)
         results.append(result)
-    return _join(study, results)
+    return _join(results)
 
 
 def session_jobs(study: Study, tables: StudyTables) -> list[SessionJob]:
@@ -148,9 +148,11 @@ def session_jobs(study: Study, tables: StudyTables) -> list[SessionJob]:
     Raises
     ------
     InvalidDataError
-        If study.toml names masks and none of them is that of white matter.
+        If study.toml names masks and none of them is that of white matter, or if images lie
+        outside the study folder, which it does not allow.
     """
     _require_known_mask(study)
+    _require_inside(study, _visits(tables.sessions))
     labels = label_images(study, tables)
     jobs = (_job(study, visit, labels) for visit in _visits(tables.sessions))
     return [job for job in jobs if job.labels is not None or job.tissue is not None]
@@ -194,6 +196,19 @@ def _require_known_mask(study: Study) -> None:
         raise InvalidDataError([Problem(table="study.toml", column="tissue", problem=problem)])
 
 
+def _require_inside(study: Study, visits: Sequence[_Visit]) -> None:
+    """Raise if an image leads out of the study folder; one problem per pattern says it."""
+    problems = []
+    for where, pattern in study.patterns.items():
+        names = (pattern.format(participant=who, session=session) for who, session in visits)
+        found = [problem for problem in map(study.outside, names) if problem]
+        if found:
+            more = f" ({len(found)} files of {where})"
+            problems.append(replace(found[0], problem=found[0].problem + more))
+    if problems:
+        raise InvalidDataError(problems)
+
+
 def _chosen(jobs: list[SessionJob], participants: Sequence[str] | None) -> list[SessionJob]:
     if participants is None:
         return jobs
@@ -209,40 +224,54 @@ def _chosen(jobs: list[SessionJob], participants: Sequence[str] | None) -> list[
     return [job for job in jobs if job.participant_id in wanted]
 
 
-def _extract_or_read(store: FeatureStore, job: SessionJob) -> SessionResult:
+def _extract(name_of: Callable[[Path], str], job: SessionJob) -> SessionResult:
+    """Measure a session; a failure calls files by their names, and no path of this machine."""
+    result = extract_session(job)
+    if result.failure is None:
+        return result
+    reason = result.failure.reason
+    for path in job.inputs:
+        reason = reason.replace(str(path), name_of(path))
+    file = result.failure.file and name_of(Path(result.failure.file))
+    return SessionResult(failure=replace(result.failure, file=file, reason=reason))
+
+
+def _extract_or_read(
+    store: FeatureStore, name_of: Callable[[Path], str], job: SessionJob
+) -> SessionResult:
     """Return the stored result of a session, or measure it and store the result.
 
     A failure is tried again: what was wrong may have been the network's fault, not the file's.
+    The sums are those of what was measured: files that change meanwhile make a failure.
     """
     inputs = store.input_sums(job)
     stored = store.read(job, inputs)
     if stored is not None and stored.failure is None:
         return stored
-    store.write(job, extract_session(job), inputs)
+    result = _extract(name_of, job)
+    after = store.input_sums(job)
+    changed = [name for name in inputs if inputs[name] != after[name]]
+    if changed:
+        reason = "was changed while it was measured; leave it alone and measure the session again"
+        result = session_failure(job, changed[0], reason)
+    store.write(job, result, inputs)
     return store.read(job, inputs) or session_failure(job, "", "its result could not be read back")
 
 
 def _or_failure(job: SessionJob, result: SessionResult | Exception) -> SessionResult:
     if isinstance(result, SessionResult):
         return result
-    reason = (
-        f"the process that measured it ended early ({type(result).__name__}: {result}); most often "
-        "memory ran out: use fewer jobs"
-    )
-    return session_failure(job, "", reason)
+    return session_failure(job, "", early_end(result))
 
 
-def _join(study: Study, results: Sequence[SessionResult]) -> Extraction:
+def _join(results: Sequence[SessionResult]) -> Extraction:
     tables = [result.features for result in results if result.features is not None]
     types = feature_types()
     empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
     failures = [result.failure for result in results if result.failure is not None]
     columns = [field.name for field in fields(Failure)]
-    named = [
-        replace(failure, file=study.name_of(Path(failure.file)) if failure.file else "")
-        for failure in failures
-    ]
     return Extraction(
         features=pd.concat(tables, ignore_index=True) if tables else empty,
-        failures=pd.DataFrame([asdict(failure) for failure in named], columns=columns, dtype="str"),
+        failures=pd.DataFrame([asdict(item) for item in failures], columns=columns, dtype="str"),
+        inputs={name: sha for result in results for name, sha in result.inputs.items()},
     )

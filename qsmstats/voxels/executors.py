@@ -15,14 +15,23 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import TypeVar
 
 from qsmstats.parallel import process_pool
+from qsmstats.voxels.memory import memory_at_hand, share_memory
 
-__all__ = ["run_jobs"]
+__all__ = ["early_end", "run_jobs"]
 
 MODULE = "qsmstats.voxels.sessions"
 """Loaded once for all processes of a pool."""
 
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
+
+
+def early_end(error: Exception) -> str:
+    """Return why a job has no result, where its process, and not the job, has failed."""
+    return (
+        f"the process that read it alone ended early ({type(error).__name__}: {error}); most "
+        "often memory ran out: use a machine with more memory"
+    )
 
 
 def run_jobs(
@@ -69,8 +78,14 @@ def run_jobs(
 
 
 def _executor(given: Executor | None, workers: int) -> AbstractContextManager[Executor]:
-    """Return the caller's executor, which stays open, or a pool of our own, which does not."""
-    return process_pool(workers, MODULE) if given is None else nullcontext(given)
+    """Return the caller's executor, which stays open, or a pool of our own, which does not.
+
+    Processes of a pool have equal shares of the memory.
+    """
+    if given is not None:
+        return nullcontext(given)
+    share = memory_at_hand() / workers
+    return process_pool(workers, MODULE, initializer=share_memory, initargs=(share,))
 
 
 def _run(

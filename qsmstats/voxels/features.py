@@ -22,18 +22,15 @@ from qsmstats.errors import UsageError
 from qsmstats.settings import FeatureSettings
 from qsmstats.voxels.columns import feature_types
 from qsmstats.voxels.flags import Flags
-from qsmstats.voxels.grids import BoolArray, FloatArray
 from qsmstats.voxels.images import ImageSource, Volume, open_volume, require_same_grid
 from qsmstats.voxels.kernels import MAD_TO_SD, describe
+from qsmstats.voxels.maps import read_map
 from qsmstats.voxels.profiles import measure_profiles, standardise
 from qsmstats.voxels.regions import Regions, read_regions
 from qsmstats.voxels.rows import RegionRows, padded, region_rows
-from qsmstats.voxels.stream import gather
 from qsmstats.voxels.units import MapUnit, map_unit
 
 __all__ = ["extract_features"]
-
-UNIT_SAMPLE = 20_000
 
 
 def extract_features(
@@ -62,7 +59,8 @@ def extract_features(
         White-matter mask; gives the rows "white_matter" and "nawm", and confines the rings.
     other_labels
         Label images of the participant's other sessions, on the same grid: their lesions are
-        kept out of NAWM. On another grid they cannot be, which is flagged.
+        kept out of NAWM. On another grid, or where the image is damaged, they cannot be, which is
+        flagged.
     units
         Name of a map -> unit of its stored values; by default the canonical one.
     missing
@@ -114,11 +112,15 @@ class _Map:
 
 def _measure(regions: Regions, rows: RegionRows, one: _Map) -> dict[str, npt.NDArray[Any]]:
     """Read one map and return the columns that it fills, with one value per region."""
-    values = gather(one.volume, regions.kept)
-    absent = None if one.missing is None else values == one.missing
-    values *= one.unit.factor
-    valid = np.isfinite(values) if absent is None else np.isfinite(values) & ~absent
-    _check_unit(regions, values, valid, one)
+    white_matter = regions.white_matter
+    values, valid, absent = read_map(
+        one.volume,
+        regions.kept,
+        np.sort(regions.lesion) if white_matter is None else white_matter,
+        unit=one.unit,
+        missing=one.missing,
+        tissue=white_matter is not None,
+    )
     columns: dict[str, npt.NDArray[Any]] = dict(
         describe(
             np.take(values, rows.positions),
@@ -181,14 +183,3 @@ def _check_names(
                 f"{', '.join(maps)}"
             )
             raise UsageError(message)
-
-
-def _check_unit(regions: Regions, values: FloatArray, valid: BoolArray, one: _Map) -> None:
-    mask = regions.white_matter
-    part = regions.lesion if mask is None else mask
-    # Evenly spaced voxels tell units apart, which differ by factors of 100.
-    part = part[:: 1 + len(part) // UNIT_SAMPLE]
-    used = values[part][valid[part]]
-    error = one.unit.contradiction(one.volume.name, used, tissue=mask is not None)
-    if error is not None:
-        raise error

@@ -28,6 +28,7 @@ FLAGS = {
     "not_measured": "no valid value",
     "one_voxel": "a single voxel: no standard deviation",
     "other_session_on_another_grid": "lesions of that session are not kept out of NAWM",
+    "other_session_unreadable": "lesions of that session are not kept out of NAWM",
     "out_of_range": "some values cannot occur in tissue",
     "outside_mask": "no voxel of the lesion lies in the white-matter mask",
     "partial_coverage": "some voxels have no valid value",

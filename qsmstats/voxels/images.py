@@ -13,6 +13,7 @@ pixdim; xyzt_units.
 from __future__ import annotations
 
 import os
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsmstats.errors import ImageError, Problem
-from qsmstats.voxels.grids import FloatArray, Grid
+from qsmstats.voxels.grids import GRID_TOLERANCE, FloatArray, Grid
 
 __all__ = [
     "ImageSource",
@@ -36,12 +37,17 @@ __all__ = [
 ImageSource: TypeAlias = "str | os.PathLike[str] | nib.spatialimages.SpatialImage"
 """Path of an image, or an image that nibabel has loaded or made."""
 
-# Share of a voxel by which two grids may differ: far above the rounding of float32 affines (1e-5)
-# and far below any shift that moves a voxel's value.
-GRID_TOLERANCE = 1e-3
-
 # Deflate shrinks nothing by more than 1032 (https://zlib.net/zlib_tech.html).
 _DEFLATE_LIMIT = 1032
+
+# Size of a header (NIfTI-1, NIfTI-2) -> place and type in it of the offset of the voxels.
+_OFFSETS = {348: (108, "f"), 540: (168, "q")}
+
+# Bytes before the voxels: extensions of headers rarely take more than some kilobytes.
+_HEADER_LIMIT = 64_000_000
+
+# Larger numbers in an affine are damage, in whatever unit of length.
+_FARTHEST = 1e9
 
 _MILLIMETRES = {"unknown": 1.0, "mm": 1.0, "meter": 1e3, "micron": 1e-3}
 
@@ -107,8 +113,8 @@ def open_volume(source: ImageSource, role: str) -> Volume:
     Raises
     ------
     ImageError
-        If there is no such file, it cannot be read as NIfTI, it is not a volume of real numbers,
-        or its affine does not place it in space.
+        If there is no such file, it is no regular file, it cannot be read as NIfTI, it is not a
+        volume of real numbers, or its affine does not place it in space.
     """
     if isinstance(source, str | os.PathLike):
         image, name = _load(Path(source)), str(source)
@@ -128,7 +134,7 @@ def open_volume(source: ImageSource, role: str) -> Volume:
             name=name, grid=grid, dtype=data.dtype, data=data.reshape(grid.shape), flags=flags
         )
     path = Path(proxy.file_like)
-    _require_enough_bytes(path, name, grid, dtype, int(proxy.offset))
+    _require_enough_bytes(path, name, grid, dtype)
     return Volume(
         name=name,
         grid=grid,
@@ -142,11 +148,9 @@ def open_volume(source: ImageSource, role: str) -> Volume:
 
 
 def on_same_grid(reference: Volume, other: Volume) -> bool:
-    """Return whether two volumes lie on one grid, to a thousandth of a voxel at every corner."""
-    if other.grid.shape != reference.grid.shape:
-        return False
-    distance = reference.grid.corner_displacement(other.grid.affine)
-    return bool(distance <= GRID_TOLERANCE * reference.grid.spacing.min())
+    """Return whether two volumes lie on one grid (`qsmstats.voxels.grids`)."""
+    same_shape = other.grid.shape == reference.grid.shape
+    return same_shape and reference.grid.placed_by(other.grid.affine)
 
 
 def require_same_grid(reference: Volume, other: Volume) -> None:
@@ -155,8 +159,7 @@ def require_same_grid(reference: Volume, other: Volume) -> None:
     Raises
     ------
     ImageError
-        If the shapes differ, or a corner of the volume lies more than a thousandth of a voxel
-        away.
+        If the shapes differ, or a corner of the volume lies more than 0.01 voxel away.
     """
     if other.grid.shape != reference.grid.shape:
         raise image_error(
@@ -168,28 +171,19 @@ def require_same_grid(reference: Volume, other: Volume) -> None:
         distance = reference.grid.corner_displacement(other.grid.affine)
         raise image_error(
             other.name,
-            f"lies on another grid than {reference.name}: corners are up to {distance:.3g} mm "
-            f"apart (voxels are {_times(reference.grid.spacing.round(3))} mm); resample one to "
-            "the other beforehand, images are never resampled here",
+            f"lies on another grid than {reference.name}: corners are up to {distance:.3g} voxels "
+            f"apart (of {_times(reference.grid.spacing.round(3))} mm; up to {GRID_TOLERANCE:g} "
+            "voxel is allowed); resample one to the other beforehand, images are never resampled "
+            "here",
         )
 
 
-def _require_enough_bytes(
-    path: Path, name: str, grid: Grid, dtype: np.dtype[Any], offset: int
-) -> None:
+def _require_enough_bytes(path: Path, name: str, grid: Grid, dtype: np.dtype[Any]) -> None:
     """Raise where a file cannot hold its volume, however well compressed.
 
     Damaged dimensions must be found out before memory is asked for in their size.
     """
-    if not path.exists():
-        raise image_error(name, f"lacks its voxels: {path} does not exist; copy it again")
     expected, size = grid.size * dtype.itemsize, path.stat().st_size
-    if offset > size * _DEFLATE_LIMIT:
-        raise image_error(
-            name,
-            f"is damaged: by its header the voxels begin at byte {offset:.3g}, and a file of "
-            f"{size} bytes cannot hold it; copy or write it again",
-        )
     if expected > size * _DEFLATE_LIMIT:
         raise image_error(
             name,
@@ -203,16 +197,15 @@ def _times(numbers: Any) -> str:
 
 
 def _load(path: Path) -> Any:
-    if path.is_dir():
-        raise image_error(str(path), "is a folder; name the image file in it")
-    if not path.exists():
-        raise image_error(str(path), "no such file; check the pattern in study.toml or the path")
-    if not os.access(path, os.R_OK):
-        raise image_error(str(path), "may not be read: permission denied; ask its owner for it")
-    if path.stat().st_size == 0:
-        raise image_error(str(path), "is empty (0 bytes); copy or write it again")
+    for part in _files(path):
+        problem = _no_image(part)
+        if problem:
+            raise image_error(str(part), problem)
     try:
+        _require_short_header(_files(path)[0])
         image: Any = nib.load(path)
+    except ImageError:
+        raise
     except Exception as error:  # a damaged header breaks nibabel in many places and ways
         raise image_error(
             str(path),
@@ -223,6 +216,45 @@ def _load(path: Path) -> Any:
         kind = type(image).__name__
         raise image_error(str(path), f"is a {kind}; convert it to NIfTI (.nii or .nii.gz)")
     return image
+
+
+def _no_image(path: Path) -> str | None:
+    """Return why a file cannot be an image before anything is read from it."""
+    if path.is_dir():
+        return "is a folder; name the image file in it"
+    if not path.exists():
+        return "no such file; check the pattern in study.toml or the path"
+    if not path.is_file():  # a pipe or a device may never end
+        return "is no regular file but a pipe or device; put the image there"
+    if not os.access(path, os.R_OK):
+        return "may not be read: permission denied; ask its owner for it"
+    return None if path.stat().st_size else "is empty (0 bytes); copy or write it again"
+
+
+def _require_short_header(path: Path) -> None:
+    """Raise where nibabel would read too much on its way to the voxels: it keeps all of it."""
+    with nib.openers.ImageOpener(str(path)) as file:
+        raw = file.read(540).ljust(540, b"\0")
+    for order in "<>":
+        (size,) = struct.unpack_from(f"{order}i", raw)
+        if size not in _OFFSETS:
+            continue
+        place, kind = _OFFSETS[size]
+        (offset,) = struct.unpack_from(order + kind, raw, place)
+        if not offset <= _HEADER_LIMIT:  # nor is NaN
+            raise image_error(
+                str(path),
+                f"is damaged: by its header the voxels begin at byte {offset:.3g}, beyond the "
+                f"{_HEADER_LIMIT} that a header may take; copy or write it again",
+            )
+
+
+def _files(path: Path) -> list[Path]:
+    """Return the files of an image: the .hdr and .img of a pair, or itself."""
+    if not {".hdr", ".img"} & set(path.suffixes[-2:]):
+        return [path]
+    holders = nib.Nifti1Pair.filespec_to_file_map(path)
+    return [Path(str(holders[part].filename)) for part in ("header", "image")]
 
 
 def _in_file(image: Any) -> bool:
@@ -250,8 +282,10 @@ def _affine(image: Any, name: str) -> tuple[FloatArray, tuple[str, ...]]:
     if affine is None:
         raise image_error(name, "has no affine; write one, or its voxels have no place")
     affine = np.array(affine, dtype=np.float64)
-    if not np.isfinite(affine).all() or not abs(np.linalg.det(affine[:3, :3])) > 1e-12:
-        raise image_error(name, f"has an affine without extent: {affine[:3].tolist()}; repair it")
+    usable = np.abs(affine).max() < _FARTHEST and abs(np.linalg.det(affine[:3, :3])) > 1e-12
+    if not usable:  # NaN compares as false
+        text = f"has an affine of no usable extent: {affine[:3].tolist()}; correct it"
+        raise image_error(name, text)
     if not isinstance(image, nib.Nifti1Pair):
         return affine, ()
     flags = _affine_flags(image.header, affine)
@@ -277,11 +311,12 @@ def _affine_flags(header: Any, affine: FloatArray) -> tuple[str, ...]:
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     shape = tuple(map(int, header.get_data_shape()[:3]))
     grid = Grid(shape=(shape[0], shape[1], shape[2]), affine=affine)
-    agree = np.allclose(spacing, header["pixdim"][1:4], rtol=GRID_TOLERANCE, atol=0)
+    rescaled = affine.copy()
+    rescaled[:3, :3] *= header["pixdim"][1:4] / spacing
+    agree = grid.placed_by(rescaled)
     if int(header["sform_code"]) > 0 and int(header["qform_code"]) > 0:
         try:
-            distance = grid.corner_displacement(header.get_qform())
+            agree = agree and grid.placed_by(header.get_qform())
         except (ValueError, nib.spatialimages.HeaderDataError):
-            distance = np.inf  # a quaternion that is no rotation agrees with nothing
-        agree = agree and distance <= GRID_TOLERANCE * spacing.min()
+            agree = False  # a quaternion that is no rotation agrees with nothing
     return () if agree else ("affines_disagree",)

@@ -11,13 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import ImageError, UsageError
 from qsmstats.settings import FeatureSettings
 from qsmstats.voxels.grids import BoolArray, FloatArray, Grid, IntArray
 from qsmstats.voxels.images import (
     ImageSource,
     Volume,
-    image_error,
     on_same_grid,
     open_volume,
     require_same_grid,
@@ -175,25 +174,28 @@ def _read(
         return reference, voxels, None
     require_same_grid(reference, mask_volume)
     mask = read_mask(mask_volume)
-    if not mask.any():
-        raise image_error(
-            mask_volume.name, "is an empty mask; it must hold the white matter: mend it"
-        )
     return reference, voxels, mask
 
 
 def _other_lesions(
     reference: Volume, sources: Sequence[ImageSource]
 ) -> tuple[list[Groups], tuple[str, ...]]:
-    """Read the lesions of the participant's other sessions, as far as they share the grid."""
+    """Read the lesions of the participant's other sessions, as far as they share the grid.
+
+    A damaged label image excludes its own session, not those beside it.
+    """
     others, flags = [], set()
     for source in sources:
-        volume = open_volume(source, "label image of another session")
-        if on_same_grid(reference, volume):
+        try:
+            volume = open_volume(source, "label image of another session")
+            if not on_same_grid(reference, volume):
+                flags.add("other_session_on_another_grid")
+                continue
             voxels = read_labels(volume)
-            others.append(group_voxels(voxels.label, voxels.index))
+        except ImageError:
+            flags.add("other_session_unreadable")
         else:
-            flags.add("other_session_on_another_grid")
+            others.append(group_voxels(voxels.label, voxels.index))
     return others, tuple(flags)
 
 

@@ -79,10 +79,14 @@ class SessionJob:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class SessionResult:
-    """The rows of one session, or why there are none: one of the two is None."""
+    """The rows of one session, or why there are none: one of the two is None.
+
+    `inputs` holds the sha256 of every file that was read, by name, where they were asked for.
+    """
 
     features: pd.DataFrame | None = None
     failure: Failure | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 def extract_session(job: SessionJob) -> SessionResult:
@@ -100,7 +104,13 @@ def extract_session(job: SessionJob) -> SessionResult:
     except InvalidDataError as error:
         first = error.problems[0] if error.problems else None
         file, reason = ("", str(error)) if first is None else (first.table, first.problem)
-    except (QsmstatsError, OSError, MemoryError) as error:
+    except MemoryError:  # each image fits: what is measured grows with the voxels that are marked
+        file = str(job.labels or job.tissue)
+        reason = (
+            "marks more voxels than memory can hold; use fewer processes (--jobs) or a machine "
+        )
+        reason += "with more memory"
+    except (QsmstatsError, OSError) as error:
         file, reason = str(getattr(error, "filename", None) or ""), f"{error}" or repr(error)
     except Exception as error:  # a fault of ours must not take the other sessions with it
         place = traceback.extract_tb(error.__traceback__)[-1]

@@ -3,16 +3,14 @@
 Each session has two files in the folder ``features`` of the output: a table, and a manifest that
 says of what it is the result: version of qsmstats, configuration, sha256 of every input file, and
 sha256 of the table. A result counts only if all agree; time stamps play no part. Both files are
-written under a temporary name and renamed, the manifest last, so that a run killed at any moment
-leaves either a result that counts or none.
+written whole or not at all, the manifest last, so that a run killed at any moment leaves either a
+result that counts or none.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
@@ -21,10 +19,9 @@ from typing import Any
 from qsmstats.version import __version__
 from qsmstats.voxels.columns import MISSING, read_features
 from qsmstats.voxels.sessions import Failure, SessionJob, SessionResult
+from qsmstats.writing import sweep, written_whole
 
-__all__ = ["FeatureStore", "read_manifest", "sha256"]
-
-_PART = ".part"
+__all__ = ["FeatureStore", "sha256"]
 
 
 class FeatureStore:
@@ -45,7 +42,6 @@ class FeatureStore:
 
     def write(self, job: SessionJob, result: SessionResult, inputs: dict[str, str]) -> None:
         """Write the result of a job whose input files have the sha256 sums `inputs`."""
-        self._folder.mkdir(parents=True, exist_ok=True)
         manifest: dict[str, Any] = {**self._terms(job), "inputs": inputs}
         if result.features is not None:
             text = result.features.to_csv(
@@ -67,18 +63,19 @@ class FeatureStore:
         inputs
             What `input_sums` says now; None to trust that the inputs have not changed.
         """
-        manifest = read_manifest(self._manifest(job))
+        manifest = _read_manifest(self._manifest(job))
         found = {key: manifest.get(key) for key in ("version", "configuration")}
         if found != self._terms(job) or (inputs is not None and manifest.get("inputs") != inputs):
             return None
+        sums = manifest.get("inputs", {})
         if "failure" in manifest:
-            return SessionResult(failure=Failure(**manifest["failure"]))
+            return SessionResult(failure=Failure(**manifest["failure"]), inputs=sums)
         try:
             if sha256(self._table(job)) != manifest.get("table"):
                 return None
         except OSError:
             return None
-        return SessionResult(features=read_features(self._table(job)))
+        return SessionResult(features=read_features(self._table(job)), inputs=sums)
 
     def input_sums(self, job: SessionJob) -> dict[str, str]:
         """Return the sha256 of every input of a job, by name; of an unreadable one, why."""
@@ -86,8 +83,7 @@ class FeatureStore:
 
     def sweep(self) -> None:
         """Remove what killed runs left half written; only when no other run writes here."""
-        for path in self._folder.glob(f".*{_PART}"):
-            path.unlink(missing_ok=True)
+        sweep(self._folder)
 
     def _terms(self, job: SessionJob) -> dict[str, Any]:
         configuration = asdict(job)
@@ -109,7 +105,7 @@ class FeatureStore:
         return self._folder / f"{job.participant_id}_{job.session_id}_manifest.json"
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
+def _read_manifest(path: Path) -> dict[str, Any]:
     """Return what a manifest says; nothing where it is missing or damaged, and does not count."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
@@ -132,13 +128,5 @@ def _sum_or_reason(path: Path) -> str:
 
 
 def _write_whole(path: Path, text: str) -> None:
-    """Write a file under a temporary name on the same file system, then give it its name."""
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}{_PART}")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with written_whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", newline="")

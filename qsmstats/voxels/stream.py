@@ -3,7 +3,12 @@
 A compressed file is inflated piece by piece by isal (zlib where isal is not to be had) into one
 buffer; most of the time is spent there. An uncompressed file is mapped into memory. Every file is
 read to its end, because the checksum of a gzip stream stands behind its data, and because a file
-that is longer or shorter than its header says must not pass.
+that is longer or shorter than its header says must not pass; of a longer one nothing is inflated
+beyond what the header says.
+
+An image whose voxels take more bytes than this process has at hand (`qsmstats.voxels.memory`) is
+refused before it is inflated, and a label image or mask as soon as it has more voxels than could be
+measured.
 
 Source: RFC 1952 (gzip file format), section 2.3.1: CRC32 and ISIZE.
 """
@@ -24,6 +29,7 @@ import numpy.typing as npt
 
 from qsmstats.voxels.grids import BoolArray, FloatArray, IntArray
 from qsmstats.voxels.images import Volume, image_error
+from qsmstats.voxels.memory import gigabytes, memory_at_hand
 
 try:
     from isal import igzip, isal_zlib
@@ -44,6 +50,11 @@ PIECE = 1 << 20
 # without scaling there is no error to allow for, and a fraction means an interpolated image.
 SCALED_RESIDUAL = 0.25
 UNSCALED_RESIDUAL = 1e-3
+
+# Peak bytes that the full features take per voxel of a lesion and of the mask, as measured on
+# volumes of 200 x 200 x 200 voxels.
+LESION_VOXEL = 200
+MASK_VOXEL = 100
 
 _Piece: TypeAlias = tuple[int, npt.NDArray[Any]]
 
@@ -86,8 +97,10 @@ def gather(volume: Volume, index: IntArray) -> FloatArray:
     Raises
     ------
     ImageError
-        If the file is damaged, truncated, or longer than its header says.
+        If the file is damaged, truncated, or longer than its header says, or does not fit into
+        memory.
     """
+    _room(volume)
     stored = np.empty(len(index), dtype=volume.dtype)
     for start, piece in _pieces(volume):
         first, last = np.searchsorted(index, (start, start + len(piece)))
@@ -104,10 +117,13 @@ def read_labels(volume: Volume) -> LabelVoxels:
     ImageError
         As `gather`, and if a label is negative, not finite, not a whole number, or beyond 64 bits.
     """
-    indices, stored = [], []
+    indices, stored, found = [], [], 0
+    room = _room(volume)
     for start, piece in _pieces(volume):
         filled = piece != 0 if volume.intercept == 0 else np.rint(volume.values(piece)) != 0
         index = np.flatnonzero(filled)
+        found += len(index)
+        _require_room(volume, found, LESION_VOXEL, room)
         indices.append(index + start)
         stored.append(piece[index])
     label, flags = _whole_numbers(volume, np.concatenate(stored))
@@ -136,21 +152,29 @@ def read_mask(volume: Volume) -> BoolArray:
     Raises
     ------
     ImageError
-        As `gather`, and if the image holds neither.
+        As `gather`, and if the image holds neither, or no voxel belongs to the mask.
     """
+    room = _room(volume)
     mask = np.zeros(volume.grid.size, dtype=np.bool_)
-    low, high = np.inf, -np.inf
+    low, high, found = np.inf, -np.inf, 0
     for start, piece in _pieces(volume):
         values = volume.values(piece) if volume.scaled else piece
         filled = values[values != 0]
         if filled.size:
             low, high = np.minimum(low, filled.min()), np.maximum(high, filled.max())
-            mask[start : start + len(piece)] = values > 0.5
+            inside = values > 0.5
+            mask[start : start + len(piece)] = inside
+            found += int(np.count_nonzero(inside))
+            _require_room(volume, found, MASK_VOXEL, room)
     if not (low > high or 0 <= low <= high <= 1 or 0 < low == high < np.inf):
         raise image_error(
             volume.name,
             f"is no mask: its values run from {low:g} to {high:g}; a mask holds 0 and one other "
             "value, or probabilities from 0 to 1: write one of these",
+        )
+    if not found:
+        raise image_error(
+            volume.name, "is an empty mask; it must hold the white matter: correct it"
         )
     return mask
 
@@ -224,19 +248,19 @@ def _pieces_mapped(volume: Volume, path: Path) -> Iterator[_Piece]:
 
 def _pieces_inflated(volume: Volume, path: Path) -> Iterator[_Piece]:
     item = volume.dtype.itemsize
-    buffer = bytearray(PIECE)
+    buffer = memoryview(bytearray(PIECE))
     done, end = 0, volume.grid.size * item
     with _reported_damage(volume), _inflate(path, "rb") as file:
         file.seek(volume.offset)
-        while got := _fill(file, memoryview(buffer)):
-            if done + got > end or got % item:
+        while done < end:
+            view = buffer[: end - done]
+            got = _fill(file, view)
+            yield done // item, np.frombuffer(view, dtype=volume.dtype, count=got // item)
+            done += got
+            if got < len(view):
                 break
-            yield done // item, np.frombuffer(buffer, dtype=volume.dtype, count=got // item)
-            done += got
-        # What lies beyond the volume is counted, which also brings the checksum to be read.
-        while got:
-            done += got
-            got = _fill(file, memoryview(buffer))
+        # One byte beyond the volume tells whether there are more, and has the checksum compared.
+        done += _fill(file, buffer[:1])
     _require_size(volume, done)
 
 
@@ -252,11 +276,37 @@ def _require_size(volume: Volume, size: int) -> None:
     expected = volume.grid.size * volume.dtype.itemsize
     if size != expected:
         shape = " x ".join(map(str, volume.grid.shape))
-        kind = "truncated" if size < expected else "longer than its header says"
+        short = size < expected
         raise image_error(
             volume.name,
-            f"is {kind}: {shape} voxels of {volume.dtype} take {expected} bytes, the file holds "
-            f"{max(size, 0)}; copy or write it again",
+            f"is {'truncated' if short else 'longer than its header says'}: {shape} voxels of "
+            f"{volume.dtype} take {expected} bytes, the file holds "
+            f"{max(size, 0) if short else 'more'}; copy or write it again",
+        )
+
+
+def _room(volume: Volume) -> float:
+    """Return the bytes of memory at hand, into which the voxels of a file must fit."""
+    size, room = volume.grid.size * volume.dtype.itemsize, memory_at_hand()
+    if size > room and volume.path is not None:
+        shape = " x ".join(map(str, volume.grid.shape))
+        raise image_error(
+            volume.name,
+            f"does not fit into memory: {shape} voxels of {volume.dtype} take {gigabytes(size)}, "
+            f"and {gigabytes(room)} are at hand for each process; correct the header if it is "
+            "wrong, or use fewer processes (--jobs) or a machine with more memory",
+        )
+    return room
+
+
+def _require_room(volume: Volume, found: int, each: int, room: float) -> None:
+    if found * each > room:
+        raise image_error(
+            volume.name,
+            f"marks at least {found} of {volume.grid.size} voxels; to measure them takes "
+            f"{gigabytes(found * each)} of memory, and {gigabytes(room)} are at hand for each "
+            "process; voxels outside are 0: correct them, or use fewer processes (--jobs) or a "
+            "machine with more memory",
         )
 
 

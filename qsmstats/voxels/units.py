@@ -13,15 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsmstats.errors import ImageError, UsageError
+from qsmstats.errors import ImageError, Problem, UsageError
 from qsmstats.schemas import MapSchema, map_schemas
 from qsmstats.voxels.grids import FloatArray
-from qsmstats.voxels.images import image_error
 
-__all__ = ["MapUnit", "map_unit"]
+__all__ = ["MapUnit", "UnitError", "map_unit"]
 
 # A median of fewer values says nothing about the unit.
 MIN_VALUES = 20
+
+
+class UnitError(ImageError):
+    """The values of a map contradict the unit that was declared for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +45,7 @@ class MapUnit:
     factor: float = 1.0
     schema: MapSchema | None = None
 
-    def contradiction(self, name: str, values: FloatArray, *, tissue: bool) -> ImageError | None:
+    def contradiction(self, name: str, values: FloatArray, *, tissue: bool) -> UnitError | None:
         """Return the error to raise where `values` cannot have the declared unit.
 
         Parameters
@@ -65,14 +68,14 @@ class MapUnit:
         statistic = "median" if tissue or not too_low else "95th percentile"
         value = float(f"{lower if too_low else middle:.4g}")
         others = " or ".join(f"'{other}'" for other in self.schema.units if other != self.unit)
-        return image_error(
-            name,
+        problem = (
             f"contradicts the unit '{self.unit}' declared for {self.schema.name}: in that unit the "
             f"{statistic} of the absolute values in {'white matter' if tissue else 'lesions'} is "
             f"{value:g} {unit}, too {'small' if too_low else 'large'} for "
             f"tissue, where {low:g} to {high:g} {unit} is plausible; declare {others} if that is "
-            "what the file holds",
+            "what the file holds"
         )
+        return UnitError([Problem(table=name, problem=problem)])
 
 
 def map_unit(name: str, units: Mapping[str, str]) -> MapUnit:

@@ -1,24 +1,29 @@
 """Agreement: against statsmodels and by hand; clusters, consensus, intraclass correlation."""
 
+import itertools
 import math
+import warnings
 
+import krippendorff
 import numpy as np
 import pandas as pd
+import pingouin
 import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from sklearn import metrics
 from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
 from qsmstats.accuracy.agreement import AGREEMENT_COLUMNS, ALL_CATEGORIES, agreement
 from qsmstats.accuracy.coefficients import (
     agreement_coefficient,
+    agreement_weights,
     fleiss_null_test,
     krippendorff_alpha,
     krippendorff_std_error,
 )
 from qsmstats.accuracy.consensus import consensus
 from qsmstats.accuracy.continuous import intraclass_correlation
-from qsmstats.accuracy.multiclass import agreement_weights
 from qsmstats.errors import InvalidDataError, UsageError
 
 LEVELS = ["low", "middle", "high"]
@@ -107,7 +112,7 @@ def test_fleiss_kappa_is_that_of_statsmodels():
 
 def test_nominal_alpha_in_the_frame_is_that_of_balanced_ratings():
     table = ratings()
-    frame = agreement(table, categories=LEVELS)
+    frame = agreement(table, categories=LEVELS, cluster=None)
     alpha = pick(frame, "krippendorff_alpha_nominal")["estimate"]
     fleiss = pick(frame, "fleiss_kappa")
     n = fleiss["n_units"] * 3
@@ -118,7 +123,7 @@ def test_nominal_alpha_in_the_frame_is_that_of_balanced_ratings():
 @pytest.mark.parametrize("kind", ["", "linear", "quadratic"])
 def test_cohens_kappa_per_pair(kind):
     table = ratings(raters="AB")
-    frame = agreement(table, categories=LEVELS, ordered=True)
+    frame = agreement(table, categories=LEVELS, ordered=True, cluster=None)
     row = pick(frame, "cohen_kappa" + (f"_{kind}" if kind else ""), raters="A - B")
     units = table.pivot_table(
         index=["participant_id", "lesion_id"],
@@ -146,7 +151,7 @@ def test_specific_agreement_by_hand():
 
 
 def test_columns_and_roles_with_many_and_with_few_clusters():
-    many = agreement(ratings(), categories=LEVELS, ordered=True, n_resamples=200)
+    many = agreement(ratings(), categories=LEVELS, ordered=True, n_resamples=100)
     assert tuple(many.columns) == AGREEMENT_COLUMNS
     bootstrap = many[many["method"] == "cluster_bootstrap_percentile"]
     assert set(bootstrap["role"]) == {"recommended"}
@@ -181,7 +186,9 @@ def test_bootstrap_of_sums_is_the_coefficient_of_repeated_units():
         categories=LEVELS,
     )
     draws = np.array([[1] + [2] * 10])
-    for job in _jobs(data, ordered=False, measurement="nominal"):
+    jobs = list(_jobs(data, ordered=False, measurement="nominal"))
+    assert len(jobs) == 5 + 3 + 4 * len(LEVELS)
+    for job in jobs:
         row = pick(expected, job.name, job.category, raters=job.raters)
         assert job.resampled(draws)[0] == pytest.approx(row["estimate"])
 
@@ -206,7 +213,7 @@ def test_one_category_only():
 def test_missing_ratings_are_left_out_of_pairs():
     table = ratings(raters="AB")
     table.loc[0, "lesion_type"] = None
-    frame = agreement(table, categories=LEVELS)
+    frame = agreement(table, categories=LEVELS, cluster=None)
     units = table.groupby(["participant_id", "lesion_id"]).ngroups
     assert pick(frame, "cohen_kappa", raters="A - B")["n_units"] == units - 1
     assert pick(frame, "percent_agreement")["n_units"] == units - 1
@@ -216,7 +223,7 @@ def test_bad_ratings():
     table = ratings()
     with pytest.raises(InvalidDataError, match="more than one rating"):
         agreement(pd.concat([table, table.head(1)]))
-    with pytest.raises(InvalidDataError, match="'high' is none of"):
+    with pytest.raises(InvalidDataError, match="'high' is not one of"):
         agreement(table, categories=["low", "middle"])
     with pytest.raises(UsageError, match="no column"):
         agreement(table, rater="reader")
@@ -246,6 +253,138 @@ def test_degenerate_coefficients():
     assert math.isnan(krippendorff_alpha([[2, 0], [2, 0]], measurement="nominal"))
     assert math.isnan(krippendorff_std_error([[2, 0], [2, 0]]))
     assert math.isnan(agreement_coefficient([[1, 1]], kind="percent").std_error)
+
+
+def two_raters(first, second):
+    """One unit per pair of ratings."""
+    n = len(first)
+    frame = pd.DataFrame({"unit": [*range(n), *range(n)], "rater": ["A"] * n + ["B"] * n})
+    return frame.assign(grade=[*first, *second])
+
+
+def of_grades(table, **options):
+    frame = agreement(table, unit=["unit"], rater="rater", rating="grade", cluster=None, **options)
+    assert len(frame) > 0
+    return frame.set_index(["coefficient", "category"])["estimate"]
+
+
+def noisy_positions(q, n=60, seed=3):
+    random = np.random.default_rng(seed)
+    first = random.integers(q, size=n)
+    return first, np.clip(first + random.integers(-1, 2, size=n), 0, q - 1)
+
+
+STEPS = ["low", "medium", "high"]
+GRADES = {
+    "ordered categorical": pd.Categorical(STEPS, STEPS, ordered=True),
+    "numbers": np.arange(1, 13),
+    "numbers with gaps": np.array([1, 2, 5, 9]),
+}
+
+
+@pytest.mark.parametrize("grades", GRADES.values(), ids=GRADES)
+def test_ordered_coefficients_keep_order_and_numbers(grades):
+    first, second = noisy_positions(len(grades))
+    table = two_raters(first, second)
+    table["grade"] = grades[table["grade"]]
+    found = of_grades(table, ordered=True, measurement="ordinal")
+    for weights in ("linear", "quadratic"):
+        expected = metrics.cohen_kappa_score(first, second, weights=weights)
+        assert found[f"cohen_kappa_{weights}", ALL_CATEGORIES] == pytest.approx(expected)
+    expected = krippendorff.alpha(
+        reliability_data=np.array([first, second], dtype=float), level_of_measurement="ordinal"
+    )
+    assert found["krippendorff_alpha_ordinal", ALL_CATEGORIES] == pytest.approx(expected)
+    positions = of_grades(two_raters(first, second), ordered=True)
+    for name in ("gwet_ac2_linear", "gwet_ac2_quadratic"):
+        assert found[name, ALL_CATEGORIES] == pytest.approx(positions[name, ALL_CATEGORIES])
+
+
+@pytest.mark.parametrize("measurement", ["interval", "ratio"])
+def test_interval_and_ratio_alpha_use_the_values(measurement):
+    values = np.array([1, 2, 5, 9])
+    first, second = (values[codes] for codes in noisy_positions(4))
+    found = of_grades(two_raters(first, second), measurement=measurement)
+    expected = krippendorff.alpha(
+        reliability_data=np.array([first, second], dtype=float), level_of_measurement=measurement
+    )
+    assert found[f"krippendorff_alpha_{measurement}", ALL_CATEGORIES] == pytest.approx(expected)
+
+
+def test_categories_may_be_any_sequence_and_blank_text_is_a_missing_rating():
+    first, second = noisy_positions(4)
+    table = two_raters(first, second)
+    ranged = of_grades(table, categories=range(4), ordered=True)
+    pd.testing.assert_series_equal(ranged, of_grades(table, ordered=True))
+    text = two_raters(["a", "b", "a", ""], ["a", "b", "b", "  "])
+    blank = of_grades(text)
+    assert set(blank.index.get_level_values("category")) == {ALL_CATEGORIES, "a", "b"}
+    missing = text.assign(grade=text["grade"].where(text["grade"].str.strip() != "", None))
+    pd.testing.assert_series_equal(blank, of_grades(missing))
+
+
+def test_an_order_or_numbers_are_not_guessed_from_text():
+    table = two_raters(["low", "high", "low"], ["low", "high", "high"])
+    for options in ({"ordered": True}, {"measurement": "ordinal"}):
+        with pytest.raises(UsageError, match="name `categories` in their order"):
+            of_grades(table, **options)
+        assert len(of_grades(table, categories=["low", "high"], **options)) > 0
+    for measurement in ("interval", "ratio"):
+        with pytest.raises(UsageError, match="needs numbers"):
+            of_grades(table, measurement=measurement)
+    with pytest.raises(UsageError, match="none below 0"):
+        of_grades(two_raters([-1, 2, 3], [-1, 2, 2]), measurement="ratio")
+    with pytest.raises(UsageError, match="each category once"):
+        of_grades(table, categories=["low", "high", "low"])
+    with pytest.raises(InvalidDataError, match="1 ratings have no rater"):
+        of_grades(table.assign(rater=[None, *table["rater"][1:]]))
+
+
+NOTHING_TO_ESTIMATE = {
+    "one rater uses one category": (["x"], ["x", "y"], "not estimable: a rater used one category"),
+    "both use the same category": (["x"], ["x"], "not estimable: a rater used one category"),
+    "perfect agreement": (["x", "y", "z"], ["x", "y", "z"], "no variation between units"),
+}
+
+
+@pytest.mark.parametrize("case", NOTHING_TO_ESTIMATE.values(), ids=NOTHING_TO_ESTIMATE)
+def test_kappa_without_variation_has_one_message_for_every_n(case):
+    first, second, note = case
+    for n in range(3, 50, 4):
+        table = two_raters((first * n)[:n], (second * n)[:n])
+        frame = agreement(
+            table,
+            unit=["unit"],
+            rater="rater",
+            rating="grade",
+            cluster=None,
+            categories=["x", "y", "z"],
+            ordered=True,
+        )
+        rows = frame[frame["coefficient"].str.startswith("cohen_kappa")]
+        assert len(rows) == 3
+        assert rows[["std_error", "conf_low", "conf_high"]].isna().all(axis=None)
+        assert rows["note"].str.startswith(note).all()
+        assert rows["estimate"].isna().all() == note.startswith("not estimable")
+        # Nor has any other coefficient a standard error that is rounding.
+        assert not (frame["std_error"] < 1e-7).any()
+
+
+def test_resamples_in_which_a_rater_uses_one_category_are_counted():
+    table = ratings(participants=12, raters="AB", noise=0.1)
+    rare = (table["participant_id"] == "p0") & (table["rater_id"] == "B")
+    table.loc[table["rater_id"] == "B", "lesion_type"] = "low"
+    table.loc[rare, "lesion_type"] = "middle"
+    frame = agreement(table, categories=LEVELS, n_resamples=100)
+    row = pick(frame, "cohen_kappa", method="cluster_bootstrap_percentile", raters="A - B")
+    assert "of 100 resamples" in row["note"]
+
+
+def test_a_second_category_that_stands_in_no_pair_leaves_alpha_undefined():
+    counts = [[2, 0], [2, 0], [0, 1]]
+    assert math.isnan(krippendorff_alpha(counts, measurement="nominal"))
+    with pytest.raises(UsageError, match="needs numbers"):
+        krippendorff_alpha(counts, measurement="interval")
 
 
 class TestConsensus:
@@ -293,6 +432,19 @@ class TestConsensus:
             "unanimous",
         ]
 
+    def test_numbers_and_categoricals_stay_what_they_are(self):
+        votes = {"unit": [1, 1, 1, 2, 2, 2], "rater": [3, 20, 100] * 2}
+        table = pd.DataFrame(votes | {"grade": [2, 10, 10, 2, 2, 10]})
+        named = {"unit": ["unit"], "rater": "rater", "rating": "grade"}
+        found = consensus(table, **named)
+        assert found.labels["grade"].tolist() == [10, 2]
+        assert list(found.disagreements.columns[-3:]) == [3, 20, 100]
+        decided = consensus(table[table["rater"] != 100], adjudicator=20, **named)
+        assert decided.labels["grade"].tolist() == [2, 2]
+        kind = pd.CategoricalDtype([10, 2], ordered=True)
+        ordered = consensus(table.astype({"grade": kind}), **named)
+        assert ordered.labels["grade"].dtype == kind
+
     def test_unknown_adjudicator(self):
         with pytest.raises(UsageError, match="adjudicator"):
             consensus(self.table(), adjudicator="D")
@@ -323,7 +475,73 @@ class TestIntraclassCorrelation:
         # McGraw & Wong 1996 for ICC(1,1): F over and under its quantiles.
         assert found.loc[0, "conf_low"] != round(found.loc[0, "conf_low"], 3)
 
+    def of(self, rows):
+        long = [(t, j, v) for t, row in enumerate(rows) for j, v in enumerate(row)]
+        table = pd.DataFrame(long, columns=["target", "judge", "score"])
+        return self.find(table).set_index("coefficient")
+
+    def test_limits_beyond_the_pole_of_spearman_and_brown_are_not_defined(self):
+        # ICC(A,1) lies above, its lower limit (-1.05) below, the pole at -1/(k - 1) = -1.
+        found = self.of([(7, 8), (3, 4), (5, 3), (8, 1), (7, 6), (3, 6), (4, 7)])
+        row = found.loc["ICC(A,k)"]
+        assert -1.0 < found.loc["ICC(A,1)", "estimate"] < 0.0
+        assert row["estimate"] == pytest.approx(
+            2 * found.loc["ICC(A,1)", "estimate"] / (1 + found.loc["ICC(A,1)", "estimate"])
+        )
+        assert row[["conf_low", "conf_high"]].isna().all()
+        assert row["note"].startswith("limits not defined")
+        assert found.loc["ICC(A,1)", "conf_low"] == -1.0
+
+    def test_an_estimate_beyond_the_pole_is_not_defined(self):
+        # Targets and judges hardly differ in their means, so that ICC(A,1) < -1/(k - 1).
+        found = self.of([(8, 1), (5, 4), (5, 4), (2, 8), (3, 5), (2, 6)])
+        for name in ("ICC(A,1)", "ICC(A,k)"):
+            assert found.loc[name, ["estimate", "conf_low", "conf_high"]].isna().all()
+            assert found.loc[name, "note"].startswith("not defined")
+        assert found.loc["ICC(C,1)", "estimate"] < -0.9
+
+    def test_measurements_without_variation(self):
+        constant = self.of([(2, 2, 2)] * 6)
+        assert constant[["estimate", "conf_low", "conf_high", "p_value"]].isna().all(axis=None)
+        assert constant["note"].str.contains("targets do not differ").all()
+        shifted = self.of([(v, v + 1) for v in (1, 2, 4, 7, 11, 16)])
+        assert shifted.loc["ICC(C,1)", "estimate"] == pytest.approx(1.0)
+        assert shifted[["conf_low", "conf_high", "p_value"]].isna().all(axis=None)
+        assert shifted["note"].str.contains("no more than a constant").all()
+
+    def test_random_tables_hold_limits_in_order_or_say_why_not(self):
+        random = np.random.default_rng(5)
+        defined, undefined = 0, 0
+        for n, k, spread in itertools.product((5, 7, 12), (2, 3), (0.0, 0.3, 2.0)):
+            values = random.normal(size=(n, k)) + spread * random.normal(size=(n, 1))
+            values -= (spread == 0.0) * 0.9 * values.mean(axis=1, keepdims=True)
+            found = self.of(values)
+            given = found.dropna(subset=["conf_low"])
+            assert (given["conf_low"] <= given["estimate"]).all()
+            assert (given["estimate"] <= given["conf_high"]).all()
+            assert (given["conf_high"] <= 1.0).all()
+            single = given[given.index.str.endswith(",1)")]
+            assert (single["conf_low"] >= -1.0 / (k - 1)).all()
+            lacking = found[found["conf_low"].isna()]
+            assert lacking["note"].str.contains("not defined").all()
+            defined, undefined = defined + len(given), undefined + len(lacking)
+        assert min(defined, undefined) > 10
+
+    def test_where_defined_it_is_what_pingouin_gives(self):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "The inplace keyword", DeprecationWarning)
+            peer = pingouin.intraclass_corr(self.table(), "target", "judge", "score")
+        found = self.find(self.table())
+        assert found["estimate"].tolist() == pytest.approx(peer["ICC"].tolist())
+        # pingouin rounds limits to two decimals.
+        limits = np.array(peer[peer.columns[-1]].tolist())
+        assert np.abs(found[["conf_low", "conf_high"]] - limits).max(axis=None) <= 0.005 + 1e-9
+
     def test_bad_input(self):
+        with pytest.raises(InvalidDataError, match="not finite numbers, the first 'x'"):
+            self.of([("x", 2), (3, 4), (1, 1), (2, 2), (5, 6)])
+        with pytest.raises(InvalidDataError, match="not finite"):
+            self.of([(np.inf, 2), (3, 4), (1, 1), (2, 2), (5, 6)])
         with pytest.raises(UsageError, match="no column"):
             self.find(self.table().drop(columns="judge"))
         with pytest.raises(InvalidDataError, match="measured twice"):

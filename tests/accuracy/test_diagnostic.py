@@ -211,6 +211,21 @@ def test_a_level_may_be_indeterminate_in_one_column_and_excluded_in_the_other():
     assert one_vs_rest(pairs, "a", indeterminate="worst").totals == (8, 0, 3, 25)
 
 
+def test_levels_may_be_numbers_with_missing_ones_among_them():
+    # A missing reading makes the column one of floats, in which 1 stands as 1.0.
+    table = pd.DataFrame({"index": [1, 2, 1, None, 2, 3], "reference": [1, 2, 2, 1, 2, 1]})
+    frame = diagnostic_accuracy(
+        table,
+        index_test="index",
+        reference_standard="reference",
+        mapping={1: [1, 3], 2: [2]},
+        cluster=None,
+    )
+    rows = frame[frame["measure"] == "sensitivity"].set_index("class_")
+    assert rows["numerator"].to_dict() == {1: 2, 2: 2}
+    assert rows["denominator"].to_dict() == {1: 2, 2: 3}
+
+
 def test_bad_input_is_named():
     table = lesions(CELLS)
     with pytest.raises(UsageError, match=r"'b1' is sent to the classes a, b"):
@@ -227,7 +242,7 @@ def test_bad_input_is_named():
         accuracy(table, unmapped={"a1": "exclude"})
     with pytest.raises(UsageError, match="unmapped"):
         accuracy(table, unmapped={"x": "drop"})
-    with pytest.raises(UsageError, match="missing is 'drop'"):
+    with pytest.raises(UsageError, match=r"missing must be .* not 'drop'"):
         accuracy(table, missing="drop")
     with pytest.raises(UsageError, match="prevalences"):
         accuracy(table, prevalences=(10.0,))

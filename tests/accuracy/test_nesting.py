@@ -97,3 +97,25 @@ def test_flow_adds_up():
         assert flow.loc[flow["step"] == step, "n"].sum() == n["analysed"]
     assert flow.set_index(["step", "class_"]).loc[("analysed", ""), "n_clusters"] == 3
     assert np.all(flow_counts(pairs(cluster=None))["n_clusters"].isna())
+
+
+def test_cross_tabulation_keeps_the_order_of_categoricals():
+    grades = pd.CategoricalDtype(["low", "medium", "high"], ordered=True)
+    table = pd.DataFrame(
+        {
+            "index": pd.Series(["high", "low", None, "medium", "high"], dtype=grades),
+            "reference": pd.Series(["medium", "low", "low", None, "high"], dtype=grades),
+        }
+    )
+    paired = pair_classes(
+        table,
+        index_test="index",
+        reference_standard="reference",
+        mapping={name: [name] for name in grades.categories},
+        cluster=None,
+    )
+    crossed = cross_tabulation(paired)
+    expected = ["low", "medium", "high", "missing", "total"]
+    assert crossed.index.tolist() == crossed.columns.tolist() == expected
+    assert crossed.loc["high", ["medium", "high", "total"]].tolist() == [1, 1, 2]
+    assert crossed.reset_index().columns[0] == "index_test"

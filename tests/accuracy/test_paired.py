@@ -1,5 +1,6 @@
 """Paired comparisons: by definition, at their edges, and clustered pairs by hand."""
 
+import itertools
 import math
 from fractions import Fraction
 
@@ -9,8 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import optimize, stats
+from statsmodels.regression.linear_model import OLS
+from statsmodels.stats.contingency_tables import mcnemar
+from statsmodels.stats.multitest import multipletests
 
-from qsmstats.accuracy.comparison import compare_readings
+from qsmstats.accuracy.comparison import _holm, compare_readings
 from qsmstats.accuracy.paired import (
     PairedCounts,
     clustered_pair_test,
@@ -134,6 +138,25 @@ def test_clustered_pairs_by_hand(rows):
         assert p_value == pytest.approx(stats.chi2.sf(statistic, 1))
 
 
+@pytest.mark.parametrize("n", [1, 2, 7])
+def test_corrected_mcnemar_without_a_difference_is_one(n):
+    # R's mcnemar.test gives 1; (|b - c| - 1)^2 gave 0.752 at b = c = 5.
+    assert mcnemar_test(pair(4, n, n, 3), method="corrected") == (0.0, 1.0)
+
+
+@pytest.mark.parametrize("cells", [(20, 5, 14, 8), (3, 1, 0, 2), (9, 6, 5, 0)])
+def test_mcnemar_is_that_of_statsmodels(cells):
+    a, b, c, d = cells
+    for method, options in (
+        ("exact", {"exact": True}),
+        ("asymptotic", {"exact": False, "correction": False}),
+        ("corrected", {"exact": False, "correction": True}),
+    ):
+        expected = mcnemar([[a, b], [c, d]], **options)
+        found = mcnemar_test(pair(*cells), method=method)
+        assert found == pytest.approx((expected.statistic, expected.pvalue))
+
+
 def test_unit_clusters_give_mcnemar():
     # One lesion per cluster: sum (b_k - c_k)^2 = b + c, Durkalski is McNemar's chi-square.
     b, c = np.repeat([1, 0, 0], [9, 4, 20]), np.repeat([0, 1, 0], [9, 4, 20])
@@ -172,6 +195,28 @@ class TestPredictiveValues:
             error = math.sqrt(np.sum(cells * np.square(gradient)))
             row = frame[(frame["measure"] == k) & (frame["method"] == method)].iloc[0]
             assert row["statistic"] == pytest.approx(log_ratio(cells, k) / error, rel=1e-6)
+
+    def test_tests_that_never_disagree_have_no_interval_of_zero_width(self):
+        diseased, healthy = np.diag([30, 10]), np.diag([6, 40])
+        for compare in (compare_predictive_values, compare_likelihood_ratios):
+            found = compare(diseased, healthy)
+            ratios = found[found["contrast"] == "ratio"]
+            assert len(ratios) == 2
+            assert (ratios["estimate"] == 1.0).all()
+            assert ratios[["conf_low", "conf_high", "p_value"]].isna().all(axis=None)
+
+    def test_p_values_agree_with_the_intervals_beside_them(self):
+        random = np.random.default_rng(8)
+        significant = []
+        for _ in range(100):
+            tables = random.integers(1, 20, size=(2, 2, 2))
+            for compare in (compare_predictive_values, compare_likelihood_ratios):
+                rows = compare(*tables).dropna(subset=["conf_low"])
+                excluded = (rows["conf_low"] > 1) | (rows["conf_high"] < 1)
+                assert (excluded == (rows["p_value"] < 0.05)).all()
+                significant += excluded.tolist()
+        assert len(significant) == 400
+        assert 20 < sum(significant) < 380
 
     def test_equal_tests_do_not_differ(self):
         found = compare_predictive_values([[30, 5], [5, 10]], [[4, 6], [6, 40]])
@@ -219,28 +264,88 @@ class TestCompareReadings:
             np.sum(~right[0] & ~right[1]),
         )
         rows = frame[(frame["class_"] == "x") & (frame["measure"] == "sensitivity")]
-        row = rows.set_index("method").loc["mcnemar_mid_p_tango"]
+        row = rows.set_index("method").loc["mcnemar_mid_p"]
         assert row["p_value"] == pytest.approx(mcnemar_test(expected)[1])
+        score = rows.set_index("method").loc["tango_score", ["statistic", "p_value"]]
+        assert score.tolist() == pytest.approx(mcnemar_test(expected, method="asymptotic"))
         assert row["n"] == expected.n
         assert (rows["conf_low"].dropna() <= row["estimate"]).all()
-        assert (frame["p_adjusted"] >= frame["p_value"]).all()
-        assert (frame["p_adjusted"] > frame["p_value"]).any()
+        for _, tests in self.compare(table).groupby("method"):
+            assert len(tests) == 4
+            expected = multipletests(tests["p_value"], method="holm")[1]
+            assert tests["p_adjusted"].tolist() == pytest.approx(expected)
+
+    def test_one_method_for_a_p_value_and_the_interval_beside_it(self):
+        """In random tables, p < 1 - level exactly where the interval leaves out 0."""
+        random = np.random.default_rng(6)
+        outcomes = []
+        for _ in range(40):
+            brains, gap = int(random.integers(2, 15)), random.uniform(0, 0.5)
+            frame = pd.DataFrame({"brain": np.repeat(np.arange(brains), 6), "reference": "x"})
+            lean = random.choice([-1, 1]) * random.random(brains)[frame["brain"]]
+            for name, quality in (("new", 0.5 + gap * lean), ("old", 0.5)):
+                right = random.random(len(frame)) < quality
+                frame[name] = np.where(right, "x", "y")
+            for level in (0.95, 0.8):
+                rows = self.compare(frame, level=level).dropna(subset=["conf_low", "p_value"])
+                excluded = (rows["conf_low"] > 0) | (rows["conf_high"] < 0)
+                assert (excluded == (rows["p_value"] < 1 - level)).all()
+                outcomes += list(zip(rows["method"], excluded, strict=True))
+        # Both methods met both answers.
+        methods = ("tango_score", "ratio_variance_t")
+        assert set(outcomes) == set(itertools.product(methods, (True, False)))
+
+    def test_interval_of_clustered_pairs_is_that_of_a_ratio_estimator(self):
+        table = self.table()
+        rows = self.compare(table).query("class_ == 'x' and measure == 'sensitivity'")
+        row = rows.set_index("method").loc["ratio_variance_t"]
+        group = table[table["reference"] == "x"]
+        gain = (group["new"] == "x").astype(int) - (group["old"] == "x").astype(int)
+        # A sandwich clustered by brain, with its factor G/(G - 1) instead of statsmodels' own.
+        fit = OLS(gain, np.ones(len(gain))).fit(
+            cov_type="cluster", cov_kwds={"groups": group["brain"], "use_correction": False}
+        )
+        clusters = group["brain"].nunique()
+        error = fit.bse.iloc[0] * math.sqrt(clusters / (clusters - 1))
+        statistic = fit.params.iloc[0] / error
+        half = stats.t.isf(0.025, clusters - 1) * error
+        assert row["statistic"] == pytest.approx(statistic)
+        assert row["p_value"] == pytest.approx(2 * stats.t.sf(abs(statistic), clusters - 1))
+        limits = [row["conf_low"] - row["estimate"], row["conf_high"] - row["estimate"]]
+        assert limits == pytest.approx([-half, half])
+        assert row["role"] == "recommended"
+
+    def test_clusters_that_agree_exactly_have_no_variance_to_estimate_from(self):
+        table = pd.DataFrame({"brain": [1, 1, 2, 2], "reference": "x"})
+        table = table.assign(new="x", old=["x", "y"] * 2)
+        row = self.compare(table).set_index("method").loc["ratio_variance_t"].iloc[0]
+        assert (row["role"], row["note"]) == (
+            "refused",
+            "no variation between clusters to estimate from",
+        )
+        assert row[["conf_low", "conf_high", "p_value"]].isna().all()
 
     def test_few_clusters_are_said(self):
         frame = self.compare(self.table(brains=3))
-        clustered = frame[frame["method"].isin(["obuchowski", "durkalski"])]
+        clustered = frame[frame["method"].isin(["ratio_variance_t", "obuchowski", "durkalski"])]
+        assert len(clustered) == 12
         assert clustered["note"].str.contains("3 clusters").all()
         assert set(self.compare(self.table(), cluster=None)["role"]) == {
             "lesions assumed independent"
         }
         one = self.compare(self.table(brains=1))
-        assert (one.loc[one["method"] == "obuchowski", "note"] == "one cluster only").all()
+        assert one.loc[one["method"] == "obuchowski", "note"].tolist() == ["one cluster only"] * 4
 
     def test_class_without_a_case(self):
         table = self.table()
         frame = self.compare(table[table["reference"] == "x"])
         row = frame[(frame["class_"] == "y") & (frame["measure"] == "sensitivity")].iloc[0]
         assert row["note"] == "no lesion of this reference group"
+        assert math.isnan(row["p_adjusted"])
+        # A missing p-value does not count among the tests.
+        assert _holm(np.array([0.01, np.nan, 0.04])) == pytest.approx(
+            [0.02, np.nan, 0.04], nan_ok=True
+        )
 
     def test_same_column_twice(self):
         with pytest.raises(UsageError, match="two readings"):

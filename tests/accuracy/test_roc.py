@@ -107,8 +107,54 @@ def test_difference_of_areas_has_the_covariance_of_a_jackknife():
     swapped = compare_areas(second, first, truth, cluster=None)
     assert swapped.p_value == pytest.approx(found.p_value)
     same = compare_areas(first, 3 * first + 1, truth, cluster=np.arange(300) % 20)
-    assert (same.estimate, same.std_error) == (0.0, 0.0)
-    assert math.isnan(same.p_value)
+    assert same.estimate == 0.0
+    assert np.isnan([same.std_error, same.p_value, same.conf_low, same.conf_high]).all()
+    assert "no variance" in same.note
+
+
+def test_difference_of_areas_without_variance_has_no_interval_of_zero_width():
+    # A perfect feature and a constant one: both areas are the same in all resamples.
+    truth = np.repeat([0, 1], 6)
+    found = compare_areas(np.arange(12.0), np.zeros(12), truth, cluster=None)
+    assert found.estimate == 0.5
+    assert np.isnan([found.conf_low, found.conf_high, found.p_value]).all()
+    assert "no variance" in found.note
+
+
+def test_p_value_of_a_difference_of_areas_agrees_with_its_interval():
+    random = np.random.default_rng(13)
+    outcomes = []
+    for k in range(60):
+        truth = np.arange(40) % 2
+        first, second = random.normal(size=(2, 40)) + truth * random.uniform(0, 2, size=(2, 1))
+        cluster = random.integers(12, size=40) if k % 2 else None
+        found = compare_areas(first, second, truth, cluster=cluster)
+        excluded = found.conf_low > 0 or found.conf_high < 0
+        assert excluded == (found.p_value < 0.05)
+        outcomes.append((k % 2, excluded))
+    assert len(set(outcomes)) == 4
+
+
+def test_a_reversed_marker_is_said():
+    random = np.random.default_rng(14)
+    truth = random.integers(2, size=60)
+    scores = truth + 0.7 * random.normal(size=60)
+    forward = best_cutoff(scores, truth, cluster=None, n_resamples=20)
+    assert forward.note == ""
+    assert area_under_curve(scores, truth, cluster=None).note == ""
+    for cluster in (None, np.arange(60) % 12, np.arange(60) % 3):
+        for found in (
+            best_cutoff(-scores, truth, cluster=cluster, n_resamples=20),
+            area_under_curve(-scores, truth, cluster=cluster),
+            compare_areas(-scores, scores, truth, cluster=cluster),
+        ):
+            assert "area below 0.5: the direction is opposite" in found.note
+            assert "change the sign" in found.note
+    # Reversed and perfect, the rule takes the least value, and reads everything as positive.
+    perfect = best_cutoff(-truth.astype(float), truth, cluster=None, n_resamples=20)
+    assert perfect.threshold == -1.0
+    assert "no cut-off is better than chance" in perfect.note
+    assert "area below 0.5" in area_under_curve([2, 1], [0, 1], cluster=None).note
 
 
 def test_perfect_area_has_a_wide_interval():

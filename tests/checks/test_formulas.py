@@ -5,13 +5,15 @@ from __future__ import annotations
 import pytest
 
 from qsmstats.checks.formulas import formula_problems
+from qsmstats.errors import InvalidDataError
 from qsmstats.study import open_study
 from qsmstats.tables.read import load_tables
+from tests.mixed.ways_out import WAYS_OUT
 from tests.study_folder import TOML, tables, write_tables
 
 
-def problems(folder, *models, content=None):
-    lines = "\n".join(f'{name} = "{formula}"' for name, formula in models)
+def problems(folder, *models, content=None, quote='"'):
+    lines = "\n".join(f"{name} = {quote}{formula}{quote}" for name, formula in models)
     study = open_study(write_tables(folder, content, f"{TOML}\n[models]\n{lines}\n"))
     return list(map(str, formula_problems(study, load_tables(study))))
 
@@ -43,7 +45,7 @@ def test_a_formula_that_can_be_read_is_no_problem(tmp_path, name, formula):
         ("tissue", "{outcome} ~ lesion_type + (1 | participant_id)", "leaves out tissue"),
         ("trajectory", "{outcome} ~ lesion_type + (1 | participant_id)", "leaves out years"),
         ("baseline", "age ~ {outcome} + lesion_type + (1 | sex)", "does not explain mwf_percent"),
-        ("baseline", "{outcome} ~ lesion_type + logg(age) + (1 | sex)", "name 'logg' is not"),
+        ("baseline", "{outcome} ~ lesion_type + logg(age) + (1 | sex)", "'logg(age)' in"),
         ("baseline", "{outcome} ~ lesion_type + log(sex) + (1 | participant_id)", "evaluated"),
         ("baseline", "{outcome} ~ lesion_type + age ** + (1 | sex)", "cannot be read as a formula"),
     ],
@@ -53,6 +55,25 @@ def test_what_is_wrong_is_said_with_its_setting(tmp_path, name, formula, words):
     assert len(found) == 1
     assert found[0].startswith(f"study.toml, setting 'models.{name}': ")
     assert words.replace("no column", "no table has a column") in found[0]
+
+
+@pytest.mark.parametrize("way", WAYS_OUT)
+def test_no_way_out_of_a_formula(tmp_path, monkeypatch, way):
+    monkeypatch.chdir(tmp_path)
+    text = f"{{outcome}} ~ lesion_type + {WAYS_OUT[way]} + (1 | participant_id)"
+    try:
+        found = problems(tmp_path / "study", ("baseline", f"''{text}''"), quote="'")
+    except InvalidDataError as error:  # braces are refused where study.toml is read
+        found = list(map(str, error.problems))
+    assert len(found) == 1
+    assert found[0].startswith("study.toml, setting 'models.baseline': ")
+    assert [path.name for path in tmp_path.iterdir()] == ["study"]
+
+
+@pytest.mark.parametrize("braces", ["{outcome.__class__}", "{{outcome}}", "{outcome!r}", "{{age}}"])
+def test_nothing_but_the_outcome_stands_in_braces(tmp_path, braces):
+    with pytest.raises(InvalidDataError, match=r"may hold \{outcome\} in braces only"):
+        problems(tmp_path, ("baseline", f"{{outcome}} ~ lesion_type + {braces} + (1 | sex)"))
 
 
 def test_each_formula_is_read_for_itself(tmp_path):

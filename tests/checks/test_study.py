@@ -294,6 +294,9 @@ def test_images_may_lie_outside_the_study_folder(sound, tmp_path):
         '"{participant}/{session}/', f'"{sound.as_posix()}/{{participant}}/{{session}}/'
     )
     folder = write_tables(tmp_path / "tables", toml=text)
+    with pytest.raises(InvalidDataError, match="leads out of the study folder"):
+        open_study(folder)
+    folder = write_tables(tmp_path / "tables", toml=text + "[study]\noutside = true\n")
     assert found(folder) == []
     set_toml(folder, 'unit = "percent"', 'unit = "fraction"')
     assert len(found(folder)) == 1

@@ -28,7 +28,7 @@ from qsmstats.accuracy.continuous import intraclass_correlation
 from qsmstats.accuracy.cutoff import best_cutoff
 from qsmstats.accuracy.diagnostic import diagnostic_accuracy
 from qsmstats.accuracy.feasible import feasible_joint_tables, feasible_tables
-from qsmstats.accuracy.gee import fit_gee
+from qsmstats.accuracy.gee import gee_interval
 from qsmstats.accuracy.intervals import critical_value, proportion_interval
 from qsmstats.accuracy.nesting import clustering_summary, counts_per_cluster
 from qsmstats.accuracy.paired import (
@@ -43,7 +43,7 @@ from qsmstats.accuracy.proportions import cluster_bootstrap
 from qsmstats.accuracy.ratios import ratio_interval
 from qsmstats.accuracy.roc import area_under_curve
 from qsmstats.accuracy.samplesize import accuracy_sample_size
-from qsmstats.errors import ConvergenceError, InvalidDataError, NotIdentifiedError, UsageError
+from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
 from tests.errors.walk import Case
 
 COUNTS = clustered_counts([1, 2, 3], [4, 4, 4])
@@ -94,12 +94,6 @@ def many_sets_of_tables():
         return feasible_joint_tables(published, 12, search_to=12)
 
 
-def correlation_that_moves_on():
-    # No counts are known whose correlation does not settle within the real limit.
-    with patch("qsmstats.accuracy.gee._MAX_ITERATIONS", 0):
-        return fit_gee(COUNTS, working="exchangeable")
-
-
 def counts_of_pairs(both: int, first: int, second: int, neither: int) -> PairedCounts:
     return PairedCounts(both=both, only_first=first, only_second=second, neither=neither)
 
@@ -130,9 +124,9 @@ WRONG_USE = [
     (
         "interval of a proportion",
         partial(proportion_interval, 1, 2, method="x"),
-        "interval method",
+        "method",
         "'x'",
-        "choose one of",
+        "must be",
     ),
     (
         "more successes than trials",
@@ -167,7 +161,7 @@ WRONG_USE = [
         partial(rao_scott_interval, COUNTS, method="x"),
         "method",
         "'x'",
-        "choose a method",
+        "must be",
     ),
     (
         "assumed correlation",
@@ -183,14 +177,13 @@ WRONG_USE = [
         "1 group",
         "give at least two",
     ),
-    ("prior", partial(posterior, COUNTS, prior="x"), "prior", "'x'", "choose one of"),
-    ("working correlation", partial(fit_gee, COUNTS, working="x"), "working", "'x'", "choose"),
+    ("prior", partial(posterior, COUNTS, prior="x"), "prior", "'x'", "must be"),
     (
         "kind of bootstrap",
         partial(cluster_bootstrap, COUNTS, kind="x"),
-        "kind of bootstrap",
+        "kind",
         "'x'",
-        "choose 'percentile'",
+        "must be",
     ),
     (
         "readings in one column",
@@ -220,9 +213,9 @@ WRONG_USE = [
         diagnosed(missing="drop"),
         "missing",
         "'drop'",
-        "choose one of",
+        "must be",
     ),
-    ("interval of accuracy", diagnosed(interval="x"), "interval", "'x'", "choose one of"),
+    ("interval of accuracy", diagnosed(interval="x"), "interval", "'x'", "must be"),
     ("prevalence", diagnosed(prevalences=[20]), "prevalences", "[20]", "give shares"),
     ("scores of no class", diagnosed(scores={"z": "n"}), "scores", "z", "the classes are"),
     (
@@ -245,14 +238,14 @@ WRONG_USE = [
         partial(mcnemar_test, counts_of_pairs(1, 2, 3, 4), method="x"),
         "method",
         "'x'",
-        "choose",
+        "must be",
     ),
     (
         "interval of paired counts",
         partial(paired_difference_interval, counts_of_pairs(1, 2, 3, 4), method="x"),
         "method",
         "'x'",
-        "choose one of",
+        "must be",
     ),
     (
         "corrected score of one lesion",
@@ -273,7 +266,7 @@ WRONG_USE = [
         partial(clustered_pair_test, [1, 0], [0, 1], [2, 2], method="x"),
         "method",
         "'x'",
-        "choose",
+        "must be",
     ),
     (
         "clustered pairs of unequal lengths",
@@ -313,9 +306,9 @@ WRONG_USE = [
     (
         "method of a ratio",
         partial(ratio_interval, 1, 2, 1, 2, method="x"),
-        "ratio interval",
+        "method",
         "'x'",
-        "choose one of",
+        "must be",
     ),
     (
         "counts of a ratio",
@@ -364,7 +357,7 @@ WRONG_USE = [
         partial(area_under_curve, [1.0, 2.0], [0, 1], cluster=None, scale="x"),
         "scale",
         "'x'",
-        "choose",
+        "must be",
     ),
     (
         "clusters of a cut-off",
@@ -392,7 +385,7 @@ WRONG_USE = [
         partial(accuracy_sample_size, 0.9, 0.05, 0.3, measure="x"),
         "measure",
         "'x'",
-        "choose",
+        "must be",
     ),
     (
         "percentage as a number",
@@ -453,9 +446,9 @@ WRONG_USE = [
     (
         "kind of coefficient",
         partial(agreement_coefficient, [[2, 0], [1, 1]], kind="x"),
-        "coefficient",
+        "kind",
         "'x'",
-        "choose one of",
+        "must be",
     ),
     (
         "counts of one category",
@@ -483,14 +476,14 @@ WRONG_USE = [
         partial(krippendorff_alpha, [[2, 0], [1, 1]], measurement="x"),
         "measurement",
         "'x'",
-        "choose one of",
+        "must be",
     ),
     (
         "measurement of agreement",
         partial(agreement, RATINGS, measurement="x"),
         "measurement",
         "'x'",
-        "choose one of",
+        "must be",
     ),
     (
         "column of ratings",
@@ -505,6 +498,27 @@ WRONG_USE = [
         "rater",
         "1 rater",
         "name the categories",
+    ),
+    (
+        "order of plain text",
+        partial(agreement, RATINGS, ordered=True),
+        "column 'lesion_type'",
+        "['a', 'b'] is unknown",
+        "name `categories` in their order",
+    ),
+    (
+        "numbers of plain text",
+        partial(agreement, RATINGS, measurement="interval"),
+        "measurement",
+        "the categories are text",
+        "needs numbers",
+    ),
+    (
+        "category named twice",
+        partial(agreement, RATINGS, categories=["a", "b", "a"]),
+        "categories",
+        "['a', 'b', 'a']",
+        "name each category once",
     ),
     (
         "adjudicator of a consensus",
@@ -532,20 +546,13 @@ NOT_IDENTIFIED = [
         "the same proportion",
         "floor the design effect",
     ),
-    ("one cluster for GEE", partial(fit_gee, ONE), "cluster", "one cluster only", "add some"),
+    ("one cluster for GEE", partial(gee_interval, ONE), "cluster", "one cluster only", "add some"),
     (
         "GEE of trials that agree",
-        partial(fit_gee, clustered_counts([4, 4], [4, 4])),
+        partial(gee_interval, clustered_counts([4, 4], [4, 4])),
         "trials",
         "all trials agree",
         "use wilson",
-    ),
-    (
-        "exchangeable clusters of one",
-        partial(fit_gee, clustered_counts([1, 0, 1], [1, 1, 1]), working="exchangeable"),
-        "cluster",
-        "no cluster holds more than one",
-        "use the independence",
     ),
     (
         "bootstrap of few clusters",
@@ -600,11 +607,25 @@ INVALID = [
         "correct it or add the category",
     ),
     (
+        "rating without a rater",
+        partial(agreement, RATINGS.assign(rater_id=["r", None] * 2)),
+        "column 'rater_id'",
+        "2 ratings have no rater",
+        "name it",
+    ),
+    (
         "unit of two clusters",
         partial(agreement, RATINGS.assign(brain=list("abcd")), cluster="brain"),
         "column 'brain'",
         "a unit has none or several",
         "give each unit one",
+    ),
+    (
+        "measured as text",
+        icc(MEASURED.astype({"mm": "object"}).replace(2.0, "two")),
+        "column 'mm'",
+        "'two'",
+        "correct them",
     ),
     (
         "measured twice",
@@ -615,23 +636,12 @@ INVALID = [
     ),
 ]
 
-NOT_CONVERGED = [
-    (
-        "correlation that moves on",
-        correlation_that_moves_on,
-        "exchangeable correlation",
-        "after 0 iterations",
-        "use the independence working correlation",
-    ),
-]
-
 CASES = [
     Case(name=name, act=lambda _, call=call: call(), kind=kind, place=p, value=v, remedy=r)
     for kind, group in (
         (UsageError, WRONG_USE),
         (NotIdentifiedError, NOT_IDENTIFIED),
         (InvalidDataError, INVALID),
-        (ConvergenceError, NOT_CONVERGED),
     )
     for name, call, p, v, r in group
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from qsmstats.study import open_study
 from qsmstats.voxels.cohort import extract_cohort
 from qsmstats.voxels.images import open_volume, require_same_grid
 from qsmstats.voxels.stream import gather, read_labels, read_mask
+from qsmstats.voxels.units import UnitError
 from tests.errors.walk import Case
 from tests.study_folder import write_image, write_tables
 
@@ -82,6 +84,21 @@ def not_allowed(folder: Path) -> Any:
     # Whoever runs the tests may be allowed to read everything.
     with patch("qsmstats.voxels.images.os.access", return_value=False):
         return open_volume(path, "map")
+
+
+def with_memory_for(size: float, act: Act) -> Act:
+    """Return an act that is done where so many bytes of memory are at hand."""
+
+    def limited(folder: Path) -> Any:
+        with patch("qsmstats.voxels.stream.memory_at_hand", return_value=size):
+            return act(folder)
+
+    return limited
+
+
+def pipe(folder: Path) -> Any:
+    os.mkfifo(folder / "a.nii")
+    return open_volume(folder / "a.nii", "map")
 
 
 def without_voxels(folder: Path) -> Any:
@@ -153,8 +170,14 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         "copy or write it again",
     ),
     ("code of units", header(123, np.uint8(5)), NAME, "xyzt_units holds 5", "repair it"),
-    ("affine without extent", header(280, np.zeros(12, np.float32)), NAME, "0.0, 0.0", "repair it"),
-    ("header without its voxels", without_voxels, "a.hdr", "a.img does not exist", "copy it again"),
+    (
+        "affine without extent",
+        header(280, np.zeros(12, np.float32)),
+        NAME,
+        "0.0, 0.0",
+        "correct it",
+    ),
+    ("header without its voxels", without_voxels, "a.img", "no such file", "check the pattern"),
     (
         "image without an affine",
         without_an_affine,
@@ -168,6 +191,21 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         "/",
         "is a folder",
         "name the image file",
+    ),
+    ("pipe as an image", pipe, NAME, "is no regular file", "put the image there"),
+    (
+        "image larger than memory",
+        with_memory_for(9999, bytes_of(lambda raw: raw)),
+        NAME,
+        "20 x 20 x 20 voxels of float32 take 3.2e-05 GB",
+        "use fewer processes",
+    ),
+    (
+        "labels of more voxels than memory",
+        with_memory_for(999, labels(LABELS)),
+        "labels",
+        "marks at least 8 of 120 voxels",
+        "use fewer processes",
     ),
     ("no image", data(None), NAME, "no such file", "check the pattern"),
     ("image of somebody else", not_allowed, NAME, "permission denied", "ask its owner"),
@@ -200,7 +238,7 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         "other place",
         grids(memory(MAP, shift=3.0)),
         "map",
-        "3 mm apart",
+        "3 voxels apart",
         "resample one to the other",
     ),
     ("negative label", labels(-LABELS), "labels", "-1", "write them so"),
@@ -212,8 +250,10 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         measured(labels=None, tissue=memory(np.zeros(SHAPE, np.uint8))),
         "tissue",
         "is an empty mask",
-        "mend it",
+        "correct it",
     ),
+]
+OTHER_UNIT: list[tuple[str, Act, str, str, str]] = [
     (
         "unit that the values contradict",
         measured(
@@ -268,7 +308,11 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
 CASES = [
     *(
         Case(name=name, act=act, kind=kind, place=p, value=v, remedy=r)
-        for kind, group in ((ImageError, DAMAGED), (UsageError, WRONG_USE))
+        for kind, group in (
+            (ImageError, DAMAGED),
+            (UnitError, OTHER_UNIT),
+            (UsageError, WRONG_USE),
+        )
         for name, act, p, v, r in group
     ),
 ]

@@ -24,11 +24,16 @@ from qsmstats import (
 )
 from qsmstats.cli import main
 from qsmstats.errors import InvalidDataError, ModelError, NotIdentifiedError, UsageError
-from qsmstats.output import made_folder
+from qsmstats.output import held, made_folder
+from qsmstats.records import renewed, require_one_source
 from qsmstats.report.results import Results
+from qsmstats.run import _require_unchanged_labels
+from qsmstats.study import open_study
+from qsmstats.tables.read import read_tables
 from qsmstats.voxels.clusters import connected
+from qsmstats.voxels.cohort import extract_cohort
 from tests.errors.walk import Case
-from tests.study_folder import write_images, write_tables
+from tests.study_folder import tables, write_images, write_tables
 
 Act = Callable[[Path], Any]
 LESIONS = pd.DataFrame(
@@ -97,6 +102,46 @@ def in_a_file(folder: Path) -> Any:
     return made_folder(folder / "file" / "out", folder)
 
 
+def in_use(folder: Path) -> Any:
+    with patch("qsmstats.output.PAUSE", 0), held(folder, None), held(folder, None):
+        return None
+
+
+def taken_by_another(folder: Path) -> Any:
+    (folder / "tidy.tsv").touch()
+    for name in ("first", "second"):
+        content = tables(patients=3 if name == "first" else 4)
+        with held(folder, open_study(write_tables(folder / name, content))):
+            pass
+
+
+def stopped(folder: Path) -> Any:
+    (folder / "made_from.json").write_text('{"source": null, "files": []}')
+    require_one_source(folder)
+
+
+def foreign(folder: Path) -> Any:
+    with renewed(folder, [], "new"):
+        (folder / "raters").mkdir()
+    (folder / "raters" / "agreement.tsv").touch()
+    require_one_source(folder)
+
+
+def mixture(folder: Path) -> Any:
+    for place, source in ((folder, "new"), (folder / "baseline", "old")):
+        with renewed(place, ["means.tsv"], source):
+            (place / "means.tsv").touch()
+    require_one_source(folder)
+
+
+def labels_changed(folder: Path) -> Any:
+    made = open_study(study(folder))
+    measured = extract_cohort(made, participants=["01"], out=folder / "out")
+    path = made.folder / "sub-01/ses-02/sub-01_ses-02_dseg.nii.gz"
+    path.write_bytes(path.read_bytes() + b"0")
+    _require_unchanged_labels(made, read_tables(made), measured)
+
+
 def result(name: str, content: bytes) -> Act:
     def act(folder: Path) -> Any:
         (folder / name).write_bytes(content)
@@ -136,12 +181,20 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
         "is the study folder",
         "name another one",
     ),
+    ("output in use", in_use, "/", "another qsmstats command", "wait until it has ended"),
+    (
+        "output of another study",
+        taken_by_another,
+        "/",
+        "results of another study, 'made'",
+        "name another output folder",
+    ),
     (
         "style of a report",
         lambda folder: (folder / "features").mkdir() or write_report(folder, folder, style="x"),
         "style",
         "'x'",
-        "use one of them",
+        "use one of screen",
     ),
     (
         "voxels too large",
@@ -181,6 +234,34 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "/",
         "holds no results",
         "run `qsmstats run STUDY OUT` first",
+    ),
+    (
+        "run that was stopped",
+        stopped,
+        "/",
+        "was stopped",
+        "complete them with `qsmstats run STUDY OUT group`",
+    ),
+    (
+        "answer from other data",
+        mixture,
+        "/baseline",
+        "not made from the data of the other answers",
+        "write it anew with `qsmstats run STUDY OUT group`",
+    ),
+    (
+        "answer from nowhere",
+        foreign,
+        "/raters",
+        "tables that no command wrote",
+        "move them elsewhere",
+    ),
+    (
+        "labels changed since they were measured",
+        labels_changed,
+        "sub-01/ses-02/sub-01_ses-02_dseg.nii.gz",
+        "was changed",
+        "run level `participant` again",
     ),
     (
         "record that is none",

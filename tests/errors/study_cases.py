@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 from openpyxl import Workbook
+from pyarrow.parquet import write_table
 
 from qsmstats import extract_cohort
 from qsmstats.checks.study import check_study, sound_tables
-from qsmstats.errors import InvalidDataError, UsageError
+from qsmstats.errors import ImageError, InvalidDataError, UsageError
 from qsmstats.inventory.draft import init_study
 from qsmstats.study import Study, open_study
 from qsmstats.tables.files import read_file
@@ -59,6 +63,57 @@ def file(name: str, data: bytes | None) -> Act:
     return act
 
 
+def limited(name: str, limit: int, act: Act) -> Act:
+    """Return an act under a limit that is small enough to be broken by little."""
+
+    def under(folder: Path) -> Any:
+        with patch(f"qsmstats.tables.{name}", limit):
+            return act(folder)
+
+    return under
+
+
+def parquet(column: pa.Array | None) -> Act:
+    def act(folder: Path) -> Any:
+        write_table(pa.table({} if column is None else {"a": column}), folder / "t.parquet")
+        return read_file(folder / "t.parquet", name="lesions", file="t.parquet")
+
+    return act
+
+
+def linked_out(name: str, then: Callable[[Study], Any]) -> Act:
+    """Return an act on a study in which a file is a link to one outside."""
+
+    def act(folder: Path) -> Any:
+        study = write_images(write_tables(folder / "study"))
+        (study / name).rename(folder / "elsewhere")
+        (study / name).symlink_to(folder / "elsewhere")
+        return then(open_study(study))
+
+    return act
+
+
+def messages_of(study: Study) -> list[str]:
+    return list(check_study(study)["message"])
+
+
+def piped(folder: Path) -> Any:
+    os.mkfifo(folder / "t.tsv")
+    return read_file(folder / "t.tsv", name="lesions", file="t.tsv")
+
+
+def without_memory(folder: Path) -> Any:
+    (folder / "t.tsv").write_text("a\n1\n")
+    with patch("qsmstats.tables.files.bounded", side_effect=MemoryError):
+        return read_file(folder / "t.tsv", name="lesions", file="t.tsv")
+
+
+def control_without_session(folder: Path) -> Any:
+    write_tables(folder)
+    (folder / "sub-04" / "sub-04_sessions.tsv").write_text("session_id\tyears\n")
+    return read_tables(open_study(folder))
+
+
 def sheets(content: dict[str, list[list[object]]]) -> Act:
     def act(folder: Path) -> Any:
         book = Workbook()
@@ -76,7 +131,7 @@ def sheets(content: dict[str, list[list[object]]]) -> Act:
 def unreadable(folder: Path) -> Any:
     (folder / "t.tsv").write_text("a\n1\n")
     # Whoever runs the tests may be allowed to read everything.
-    with patch.object(Path, "read_bytes", side_effect=PermissionError(13, "Permission denied")):
+    with patch.object(Path, "open", side_effect=PermissionError(13, "Permission denied")):
         return read_file(folder / "t.tsv", name="lesions", file="t.tsv")
 
 
@@ -139,11 +194,21 @@ def checked(change: Callable[[Path], object], text: str = TOML) -> Act:
     return act
 
 
-def not_allowed(folder: Path) -> list[str]:
+def opening(error: Exception) -> Act:
+    """Return an act that checks a study whose images fail to open, whoever runs the tests."""
+
+    def act(folder: Path) -> list[str]:
+        write_images(write_tables(folder))
+        with patch("qsmstats.checks.images.open_volume", side_effect=error):
+            return list(check_study(open_study(folder))["message"])
+
+    return act
+
+
+def losing_its_process(folder: Path) -> list[str]:
     write_images(write_tables(folder))
-    # Whoever runs the tests may be allowed to read everything.
-    error = PermissionError(13, "Permission denied")
-    with patch("qsmstats.checks.images.open_volume", side_effect=error):
+    died = [(number, BrokenExecutor("killed")) for number in range(5)]
+    with patch("qsmstats.checks.images.run_jobs", return_value=died):
         return list(check_study(open_study(folder))["message"])
 
 
@@ -449,7 +514,144 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "is no .parquet file",
         "write it again",
     ),
+    (
+        "column of lists",
+        parquet(pa.array([[1]])),
+        "t.parquet, column 'a'",
+        "the type list",
+        "store texts, numbers or dates",
+    ),
+    (
+        "date of no calendar",
+        parquet(pa.array([0, 10**18], pa.timestamp("us"))),
+        "t.parquet row 3, column 'a'",
+        "cannot be read",
+        "correct it, or leave the column out",
+    ),
+    ("parquet without columns", parquet(None), "t.parquet", "no column", "write the table"),
+    (
+        "parquet of many rows",
+        limited("parquet.CELLS", 1, parquet(pa.array([1, 2]))),
+        "t.parquet",
+        "has 2 rows of 1 columns",
+        "name another file",
+    ),
+    (
+        "parquet of many bytes",
+        limited("parquet.BYTES", 9, parquet(pa.array([1, 2]))),
+        "t.parquet",
+        "MB when unpacked",
+        "name another file",
+    ),
+    (
+        "workbook of many bytes",
+        limited("workbook.UNPACKED", 9, sheets({"lesions": [["a"]]})),
+        "t.xlsx",
+        "MB when unpacked",
+        "save the sheet of this table as .tsv",
+    ),
+    (
+        "cell far away",
+        limited("source.COLUMNS", 2, sheets({"lesions": [["a"], [1, 2, "x"]]})),
+        "t.xlsx row 2",
+        "holds 'x' in the cell C2",
+        "remove what does not belong",
+    ),
+    (
+        "rows without end",
+        limited("source.ROWS", 2, file("t.tsv", b"a\n1\n2\n")),
+        "t.tsv row 3",
+        "more than 2 rows",
+        "remove what does not belong",
+    ),
+    (
+        "cells without end",
+        limited("source.CELLS", 2, file("t.tsv", b"a\n1\n2\n")),
+        "t.tsv row 3",
+        "more than 2 cells",
+        "remove what does not belong",
+    ),
+    (
+        "line without end",
+        limited("files.LINE", 2, file("t.tsv", b"a\n123\n")),
+        "t.tsv row 2",
+        "longer than 2 characters",
+        "remove what does not belong",
+    ),
+    (
+        "file without end",
+        limited("files.BYTES", 2, file("t.tsv", b"a\n1\n")),
+        "t.tsv",
+        "it holds more than",
+        "write it again",
+    ),
+    ("pipe", piped, "t.tsv", "no regular file", "write it again"),
+    ("table beyond memory", without_memory, "t.tsv", "the memory of this computer", "remove"),
+    # what leads out of the study folder
+    (
+        "pattern out of the study",
+        toml("{participant}/{session}/{participant}_{session}_dseg", "../{participant}"),
+        "'labels.pattern'",
+        "'../{participant}.nii.gz' leads out",
+        "outside = true",
+    ),
+    (
+        "table out of the study",
+        toml('"lesions.tsv"', '"/lesions.tsv"'),
+        "'tables.lesions'",
+        "'/lesions.tsv' leads out",
+        "outside = true",
+    ),
+    (
+        "pattern of a glob",
+        toml('"{participant}/{participant}_sessions', '"{participant}/**/x'),
+        "'tables.sessions'",
+        "holds '*'",
+        "write the path without it",
+    ),
+    (
+        "link to a table outside",
+        linked_out("lesions.tsv", read_tables),
+        "lesions.tsv",
+        "leads out of the study folder",
+        "outside = true",
+    ),
+    (
+        "range of no column",
+        setting("[plausible]\nedss_score = [0, 1]"),
+        "'plausible.edss_score'",
+        "no column with a range",
+        "write one of",
+    ),
+    (
+        "range that is none",
+        setting("[plausible]\nage = 90"),
+        "'plausible.age'",
+        "found 90",
+        "write the lowest and the highest",
+    ),
+    (
+        "study.toml without end",
+        raw_toml(b"a = " + b"[" * 9999 + b"]" * 9999),
+        "study.toml",
+        "too deeply",
+        "write it as",
+    ),
     # rows and cells
+    (
+        "years in months",
+        cell("sessions", 3, "years", "25.2"),
+        "row 3, column 'years'",
+        "0 to 25.2",
+        "confirm it in study.toml: years = [0, 25.2]",
+    ),
+    (
+        "control without a session",
+        control_without_session,
+        "sub-04/sub-04_sessions.tsv",
+        "no row",
+        "fill it in",
+    ),
     (
         "row too short",
         table("lesions", lambda rows: rows[2].pop()),
@@ -725,10 +927,24 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
     ),
     (
         "image that may not be read",
-        not_allowed,
+        opening(PermissionError(13, "Permission denied")),
         "sub-01/ses-01/sub-01_ses-01_MWFmap.nii.gz",
         "Permission denied",
         "copy it again",
+    ),
+    (
+        "image that takes all memory",
+        opening(MemoryError()),
+        "sub-01/ses-01/sub-01_ses-01_MWFmap.nii.gz",
+        "does not fit into memory",
+        "use fewer processes",
+    ),
+    (
+        "image whose process is ended",
+        losing_its_process,
+        "sub-01/ses-01/sub-01_ses-01_dseg.nii.gz",
+        "BrokenExecutor: killed",
+        "use fewer processes",
     ),
     (
         "images of another name",
@@ -817,6 +1033,35 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         "name one of",
     ),
 ]
+CHECKED += [
+    (
+        "link to an image outside",
+        linked_out("sub-01/ses-01/sub-01_ses-01_dseg.nii.gz", messages_of),
+        "sub-01_ses-01_dseg.nii.gz",
+        "leads out of the study folder",
+        "outside = true",
+    ),
+    (
+        "lesion that is seen once",
+        checked(
+            lambda folder: (folder / "lesions.tsv").write_text(
+                (folder / "lesions.tsv").read_text().replace("ses-02\tL1", "ses-02\tL9")
+            )
+        ),
+        "lesions.tsv, column 'lesion_id'",
+        "2 of 6 lesions",
+        "look whether",
+    ),
+]
+OUTSIDE: list[tuple[str, Act, str, str, str]] = [
+    (
+        "image outside",
+        linked_out("lesions.tsv", lambda study: study.image("lesions.tsv", "", "")),
+        "lesions.tsv",
+        "leads out of the study folder",
+        "outside = true",
+    ),
+]
 WRONG_USE: list[tuple[str, Act, str, str, str]] = [
     (
         "lesions not matched",
@@ -843,6 +1088,11 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
 
 CASES = [
     Case(name=name, act=act, kind=kind, place=p, value=v, remedy=r)
-    for kind, group in ((InvalidDataError, INVALID), (None, CHECKED), (UsageError, WRONG_USE))
+    for kind, group in (
+        (InvalidDataError, INVALID),
+        (None, CHECKED),
+        (ImageError, OUTSIDE),
+        (UsageError, WRONG_USE),
+    )
     for name, act, p, v, r in group
 ]

@@ -41,7 +41,8 @@ def test_a_simulated_study_gets_the_settings_back_that_it_had(study_copy):
     assert draft.todo == ()
     # What is measured and fitted follows from the files and these settings alone.
     assert without_own_name(open_study(study_copy)) == without_own_name(before)
-    assert check_study(open_study(study_copy)).empty
+    found = check_study(open_study(study_copy))
+    assert found["kind"].isin(["note"]).all(), found["message"].to_list()
 
 
 def stranger(folder: Path) -> Path:

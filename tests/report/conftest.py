@@ -13,6 +13,16 @@ def drawn(tmp_path_factory):
     return out
 
 
+@pytest.fixture(scope="session")
+def hostile(tmp_path_factory):
+    """An output folder whose names and sentences are code, with the report drawn from it."""
+    from qsmstats.report.page import write_report
+
+    out = made.write_hostile(tmp_path_factory.mktemp("hostile") / "out")
+    write_report(out / "no-study", out)
+    return out
+
+
 @pytest.fixture
 def bare(tmp_path):
     """An output folder of a run that got nowhere."""

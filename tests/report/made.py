@@ -14,6 +14,7 @@ MEANS = {
     "mwf_percent": (6.2, 6.6, 4.8, 4.6, 3.9),
     "ndi": (0.52, 0.55, 0.43, 0.41, 0.38),
 }
+UNITS = {"susceptibility_ppb": "ppb", "mwf_percent": "percent", "ndi": "fraction"}
 SPREADS = {"susceptibility_ppb": 5.0, "mwf_percent": 1.3, "ndi": 0.07}
 SLOPES = {
     "susceptibility_ppb": (0.0, 0.1, -0.4, 0.2, 0.5),
@@ -83,6 +84,8 @@ def contrasts(values, error):
         "contrast",
     )
     table["p_adjusted"] = np.minimum(1, table["p_value"] * len(pairs))
+    table["conf_low_adjusted"] = table["estimate"] - 2.9 * error
+    table["conf_high_adjusted"] = table["estimate"] + 2.9 * error
     table["adjust"] = "holm"
     table["hedges_g"] = table["estimate"] / (error * 10)
     return table
@@ -109,13 +112,24 @@ def write(table, path):
     table.to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.10g")
 
 
-def stacked(make):
+def stacked(make, quantity=None, per=""):
     parts = []
     for outcome in MEANS:
         table = make(outcome)
+        if quantity:
+            table = table.assign(quantity=quantity, unit=UNITS[outcome] + per, null=0.0)
         table.insert(0, "outcome", outcome)
         parts.append(table)
     return pd.concat(parts, ignore_index=True)
+
+
+def rows_used(outcome, patients=30, *, followed=False):
+    """The rows of a model as residuals.tsv has them, without what only the model checks need."""
+    tidy = lesions(patients)
+    later = tidy.loc[tidy["years"] > 0, "participant_id"]
+    rows = tidy[tidy["participant_id"].isin(later) if followed else tidy["years"] == 0]
+    names = ["participant_id", "session_id", "lesion_id", "years"]
+    return rows[names].assign(level=rows["lesion_type"], value=rows[outcome])
 
 
 def write_baseline(out):
@@ -123,8 +137,11 @@ def write_baseline(out):
         return SPREADS[outcome] / 9
 
     folder = out / "baseline"
-    write(stacked(lambda name: estimates(TYPES, MEANS[name], error(name))), folder / "means.tsv")
-    write(stacked(lambda name: contrasts(MEANS[name], error(name))), folder / "contrasts.tsv")
+    means = stacked(lambda name: estimates(TYPES, MEANS[name], error(name)), "mean")
+    write(means.drop(columns="null"), folder / "means.tsv")
+    pairs = stacked(lambda name: contrasts(MEANS[name], error(name)), "difference")
+    write(pairs, folder / "contrasts.tsv")
+    write(stacked(rows_used), folder / "residuals.tsv")
     write(
         stacked(lambda name: record(f"{name} ~ lesion_type + (1 | participant_id)")),
         folder / "models.tsv",
@@ -152,13 +169,17 @@ def write_trajectory(out):
         return pd.concat(parts)
 
     write(
-        stacked(lambda name: estimates(TYPES, SLOPES[name], error(name), "lesion_type")),
+        stacked(
+            lambda name: estimates(TYPES, SLOPES[name], error(name), "lesion_type"),
+            "change",
+            " per year",
+        ),
         folder / "slopes.tsv",
     )
-    write(
-        stacked(lambda name: contrasts(SLOPES[name], error(name))), folder / "slope_contrasts.tsv"
-    )
-    write(stacked(means), folder / "means.tsv")
+    pairs = stacked(lambda name: contrasts(SLOPES[name], error(name)), "difference", " per year")
+    write(pairs, folder / "slope_contrasts.tsv")
+    write(stacked(means, "mean"), folder / "means.tsv")
+    write(stacked(lambda name: rows_used(name, followed=True)), folder / "residuals.tsv")
     write(
         stacked(lambda name: record(f"{name} ~ lesion_type * years", singular=name == "ndi")),
         folder / "models.tsv",
@@ -229,20 +250,13 @@ def write_raters(out):
 
 
 def write_checks(out, patients):
-    tidy = lesions(patients)
     random = np.random.default_rng(2)
 
     def residuals(outcome):
-        rows = tidy[tidy["years"] == 0]
-        middle = rows.groupby("lesion_type")[outcome].transform("mean")
-        fitted = middle + random.normal(0, SPREADS[outcome] / 3, len(rows))
-        return pd.DataFrame(
-            {
-                "level": rows["lesion_type"],
-                "fitted": fitted,
-                "residual": rows[outcome] - middle,
-            }
-        )
+        table = rows_used(outcome, patients)
+        middle = table.groupby("level")["value"].transform("mean")
+        noise = random.normal(0, SPREADS[outcome] / 3, len(table))
+        return table.assign(fitted=middle + noise, residual=table["value"] - middle)
 
     def effects(outcome):
         names = [f"sub-{patient + 1:03d}" for patient in range(patients)]
@@ -267,14 +281,17 @@ def write_cohort(out):
     groups = load_schema("participants").column("group").levels
     flow = pd.DataFrame(
         [
-            ("enrolled", 42, 57, 640, "participants.tsv"),
-            ("imaged", 42, 57, 640, "at least one session"),
-            ("images read", 41, 56, 630, "1 sessions failed"),
-            ("controls", 12, 12, 0, ""),
-            ("patients", 29, 44, 630, ""),
-            ("followed", 15, 30, 410, "patients with two sessions or more"),
+            ("enrolled", 42, 57, 450, 640, "participants.tsv"),
+            ("imaged", 42, 57, 450, 640, "at least one session"),
+            ("images read", 41, 56, 445, 630, "1 sessions failed"),
+            ("controls", 12, 12, 0, 0, ""),
+            ("patients", 29, 44, 445, 630, ""),
+            ("followed", 15, 30, 220, 410, "patients with two sessions or more"),
         ],
-        columns=["stage", "n_participants", "n_sessions", "n_lesions", "note"],
+        columns=[
+            *("stage", "n_participants", "n_sessions"),
+            *("n_lesions", "n_lesion_observations", "note"),
+        ],
     )
     write(flow, out / "cohort" / "flow.tsv")
     table = pd.DataFrame(
@@ -318,6 +335,78 @@ def write_results(out, patients=30):
         "command": "qsmstats run STUDY OUT",
         "versions": {"numpy": "2.4.6"},
         "models": {"adjust": "holm", "level": 0.95},
+    }
+    (out / "provenance.json").write_text(json.dumps(provenance))
+    return out
+
+
+LONG = "a name that goes on and on " * 20
+# What stands for each name of a made-up study: code for browser, templates, style sheets and
+# formulas, letters that matplotlib's font lacks, and lengths that no figure has room for.
+HOSTILE = {
+    "sub-001": '"><img src=x onerror="window.hit=1">',
+    "sub-002": "<script>window.hit=2</script>",
+    "ses-01": "$\\alpha$",
+    "ses-02": "{{ 7 * 7 }}{% raw %}",
+    "L01": "javascript:window.hit=3",
+    "L02": "' onmouseover='window.hit=4",
+    "hyperintense": '<b id="x" href="#y" style="font-family: z; ">$\\frac{$',
+    "hypointense_rim": "100 %s {x} 5$",
+    "paramagnetic_rim": "</text></svg><svg onload=window.hit=5>",
+    "brain-A": "<svg onload=hit=6>",
+    "brain-B": "$\\alpha$ 007",
+    "brain-C": LONG.strip(),
+    "rater-1": "</script><script>window.hit=7</script>",
+    "rater-2": "\N{RIGHT-TO-LEFT OVERRIDE}\N{HEBREW LETTER SHIN}\N{HEBREW LETTER LAMED}",
+    "chronic_active": "\u75c5\u5909 \N{GRINNING FACE} <i>MRI</i>",
+    "chronic_inactive": "bell \a and $",
+    "remyelinated": LONG.upper().strip(),
+}
+HOSTILE_TEXTS = {
+    "study": "</title></style><script>window.hit=8</script> { } \\22 %",
+    "command": "qsmstats run '<img src=x onerror=window.hit=9>' OUT",
+    "version": "</td><td onclick=window.hit=10>",
+    "input": "images/<iframe src=javascript:parent.hit=11>.nii.gz",
+    "formula": "ndi ~ C(site, Treatment('<u>'))",
+    "message": "<object data=javascript:window.hit=12>",
+    "note": "Left out: <details open ontoggle=window.hit=13>",
+    "reason": "<!-- --><embed src=x> & &lt;",
+    "file": "a/'\"<b>.nii.gz",
+    "methods": "Lesions <math><script>window.hit=14</script></math> were $x$.",
+    "term": "C(site)[T.<a href=javascript:window.hit=15>x</a>]",
+    "column": "<th>my_column</th>",
+}
+
+
+def write_hostile(out):
+    """Write a folder of one map whose every name and sentence is from `HOSTILE`."""
+    said = HOSTILE_TEXTS
+    write_results(out, patients=8)
+    for path in out.glob("**/*.tsv"):
+        table = pd.read_csv(path, sep="\t", dtype="str", keep_default_na=False)
+        if "ndi" in set(table.get("outcome", ())):
+            table = table[table["outcome"] == "ndi"]
+        for plain, hostile in HOSTILE.items():
+            table = table.apply(lambda cells: cells.str.replace(plain, hostile, regex=False))  # noqa: B023
+        if "formula" in table:
+            table = table.assign(formula=said["formula"], messages=said["message"])
+        if "note" in table and path.parent.name == "baseline":
+            table = table.assign(note=said["note"])
+        write(table, path)
+    coefficients = estimates(["Intercept", said["term"]], [1.0, 2.0], 0.5, "term")
+    write(coefficients.assign(outcome="ndi"), out / "baseline" / "coefficients.tsv")
+    people, visits = list(HOSTILE.values())[:2], list(HOSTILE.values())[2:4]
+    failed = {"participant_id": people, "session_id": visits, "file": said["file"]}
+    write(pd.DataFrame({**failed, "reason": said["reason"]}), out / "failures.tsv")
+    census = pd.DataFrame({"lesion_type": [HOSTILE["paramagnetic_rim"]], said["column"]: [3]})
+    write(census, out / "cohort" / "lesions.tsv")
+    (out / "baseline" / "methods.txt").write_text(said["methods"])
+    provenance = {
+        "study": said["study"],
+        "command": said["command"],
+        "versions": {"numpy": said["version"]},
+        "models": {"baseline": said["formula"]},
+        "inputs": {said["input"]: "0a1b"},
     }
     (out / "provenance.json").write_text(json.dumps(provenance))
     return out

@@ -27,6 +27,11 @@ def page(browser, drawn):
     return browser
 
 
+# Identifiers that are code, as far as files can be called so.
+WHO = "<img src=x onerror=window.hit=1>"
+FAR = "<script>window.hit=2</script>"
+
+
 def test_nothing_is_fetched_and_nothing_complains(page):
     requested = [event["request"]["url"] for event in page.seen("Network.requestWillBeSent")]
     assert [url for url in requested if not url.startswith(("file:", "data:"))] == []
@@ -162,6 +167,70 @@ def test_without_the_script_the_tables_are_plain_tables(browser, drawn, tmp_path
     assert browser.run("document.querySelector('thead th').textContent") == "stage"
 
 
+WHAT_RAN = """
+({
+  hit: window.hit,
+  scripts: document.scripts.length,
+  foreign: [...document.querySelectorAll('iframe, object, embed, b, u, i, math')]
+    .map(part => part.outerHTML),
+  handlers: [...document.querySelectorAll('*')]
+    .filter(part => [...part.attributes].some(attribute => attribute.name.startsWith('on')))
+    .map(part => part.outerHTML),
+  links: [...document.querySelectorAll('a')].map(link => link.getAttribute('href'))
+    .filter(link => !/^(#[\\w-]+|[\\w/]+\\.(tsv|svg|json))$/.test(link)),
+})
+"""
+NOTHING = {"foreign": [], "handlers": [], "links": []}
+SHOWN_TEXTS = """
+[...document.querySelectorAll('h1, p, li, td, th, summary, figcaption')]
+  .map(part => part.textContent)
+"""
+DRAWN_TEXTS = "[...document.querySelectorAll('svg text')].map(part => part.textContent)"
+
+
+def test_names_that_are_code_are_shown_as_they_are_and_nothing_runs(browser, hostile):
+    browser.open(hostile / "report.html")
+    # The page's own script, and no other; window.hit would be set by any of the names.
+    assert browser.run(WHAT_RAN) == {**NOTHING, "scripts": 1}
+    assert browser.run("document.querySelectorAll('img').length") == 0
+    for kind in ("Runtime.exceptionThrown", "Runtime.consoleAPICalled", "Log.entryAdded"):
+        assert browser.seen(kind) == []
+    requested = [event["request"]["url"] for event in browser.seen("Network.requestWillBeSent")]
+    assert len([url for url in requested if not url.startswith("data:")]) == 1
+    shown = "\n".join(browser.run(SHOWN_TEXTS))
+    # A column's name is shown in words, without its underscore.
+    column = made.HOSTILE_TEXTS["column"].replace("_", " ")
+    wanted = {**made.HOSTILE, **made.HOSTILE_TEXTS, "column": column}
+    # A coefficient is shown as its factor and its level.
+    wanted["term"] = wanted["term"].removeprefix("C(site)[T.").removesuffix("]")
+    assert [text for text in wanted.values() if text not in shown] == []
+    assert browser.run("document.title").startswith(made.HOSTILE_TEXTS["study"])
+
+
+def test_figures_show_names_as_text_and_not_as_formulas_or_markup(browser, hostile):
+    browser.open(hostile / "report.html")
+    drawn = browser.run(DRAWN_TEXTS)
+    for name in ("brain-A", "brain-B"):
+        assert any(text.startswith(f"{made.HOSTILE[name]}: ") for text in drawn)
+    assert made.HOSTILE["hypointense_rim"] in drawn
+    # A control character has no place in XML.
+    assert "bell \N{REPLACEMENT CHARACTER} and $" in drawn
+    # What is too long for a figure is shortened there.
+    assert any(text.startswith("A NAME THAT GOES ON AND ON…: ") for text in drawn)
+
+
+def test_a_figure_as_a_file_is_a_drawing_without_code(browser, hostile):
+    files = sorted(hostile.glob("**/*.svg"))
+    assert len(files) > 10
+    for path in files:
+        browser.open(path)
+        state = browser.run("[document.documentElement.nodeName, window.hit]")
+        # JSON has no undefined.
+        assert state == ["svg", None]
+    browser.open(hostile / "histology" / "brains.svg")
+    assert browser.run("document.querySelectorAll('script, foreignObject').length") == 0
+
+
 @pytest.fixture(scope="module")
 def illustrated(tmp_path_factory):
     """A report with the viewer: one session of a made-up study, and nothing else."""
@@ -169,8 +238,11 @@ def illustrated(tmp_path_factory):
     affine = np.diag([2.0, 2, 2, 1])
     affine[:3, 3] = -30
     study_with(folder, affine)
+    for path in folder.glob("sub-1*"):
+        path.rename(folder / path.name.replace("sub-1", WHO))
     lesions = pd.DataFrame([LESION, LESION]).assign(
-        lesion_id=["far", "near"],
+        participant_id=WHO,
+        lesion_id=[FAR, "near"],
         lesion_type="isointense",
         years=0.0,
         volume_mm3=[10.0, 900.0],
@@ -206,8 +278,12 @@ def test_a_click_on_a_lesions_row_moves_the_crosshair(illustrated):
         assert browser.run(SEEN) == ["CANVAS", "live"]
         browser.run("document.querySelector('#viewer-lesions tbody tr:last-child').click()")
         said = browser.run("document.querySelector('#viewer [role=status]').textContent")
-        assert said == "Crosshair at lesion far, isointense."
+        assert said == f"Crosshair at lesion {FAR}, isointense."
         assert browser.run("document.querySelectorAll('#viewer tr.chosen').length") == 1
+        assert browser.run("document.querySelector('#viewer strong').textContent").startswith(WHO)
+        assert browser.run("window.hit === undefined")
+        # The still image of the viewer.
+        assert browser.run("document.querySelectorAll('img').length") == 1
         assert browser.seen("Runtime.exceptionThrown") == []
         fetched = [event["request"]["url"] for event in browser.seen("Network.requestWillBeSent")]
         assert [url for url in fetched if not url.startswith(("file:", "data:", "blob:"))] == []

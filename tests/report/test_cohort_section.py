@@ -16,13 +16,13 @@ def test_the_flow_says_who_left_after_each_step():
     )
     steps = flow_steps(stages)
     assert list(steps["text"]) == [
-        "enrolled\n10 participants, 12 sessions, 90 lesion observations",
-        "images read\n9 participants, 11 sessions, 80 lesion observations",
-        "patients\n5 participants, 7 sessions, 80 lesion observations",
-        "followed\n2 participants, 4 sessions, 30 lesion observations",
+        "enrolled\n10 participants, 12 sessions, 90 lesions",
+        "images read\n9 participants, 11 sessions, 80 lesions",
+        "patients\n5 participants, 7 sessions, 80 lesions",
+        "followed\n2 participants, 4 sessions, 30 lesions",
     ]
     assert list(steps["aside"]) == [
-        "left out\n1 participant, 1 session",
+        "excluded\n1 participant, 1 session",
         "controls\n4 participants",
         "not followed\n3 participants, 3 sessions",
         "",

@@ -271,6 +271,24 @@ def test_in_a_narrow_forest_labels_and_short_numbers_stand_above_their_intervals
     assert list(axes.get_yticks()) == []
 
 
+@pytest.mark.parametrize(
+    ("low", "high", "ticks"),
+    [(0.9, 1.2, [0.9, 1.0, 1.1, 1.2]), (0.5, 6.0, [0.5, 0.7, 1, 1.5, 2, 3, 5])],
+)
+def test_ratios_stand_on_a_logarithmic_axis_around_one(axes, low, high, ticks):
+    frame = pd.DataFrame(
+        {"label": ["a / b"], "estimate": [(low * high) ** 0.5], "conf_low": low, "conf_high": high}
+    )
+    forest(frame, axes, reference=1.0)
+    axes.figure.canvas.draw()
+    assert axes.get_xscale() == "log"
+    shown = [tick for tick in axes.get_xticks() if low - 1e-9 < tick < high + 1e-9]
+    assert shown == pytest.approx(ticks)
+    assert {line.get_xdata()[0] for line in axes.lines if line.get_linestyle() == "--"} == {1.0}
+    middle = axes.transData.transform([[frame["estimate"][0], 0], [low, 0], [high, 0]])[:, 0]
+    assert middle[0] == pytest.approx((middle[1] + middle[2]) / 2)
+
+
 def test_a_pair_has_its_cell_in_the_row_of_its_first_and_the_column_of_its_second(axes):
     contrasts = pd.DataFrame(
         {
@@ -281,6 +299,8 @@ def test_a_pair_has_its_cell_in_the_row_of_its_first_and_the_column_of_its_secon
             ],
             "estimate": [10.884, -8.43, -19.31],
             "std_error": [0.35, 0.15, 0.37],
+            "conf_low": [10.2, -8.7, -20.1],
+            "conf_high": [11.6, -8.1, 0.3],
             "p_value": [1e-9, 1e-9, 0.2],
             "p_adjusted": [1e-9, 0.01, 0.6],
         }

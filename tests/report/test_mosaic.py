@@ -10,6 +10,8 @@ from qsmstats.study import open_study
 TOML = """
 [labels]
 pattern = "{participant}_{session}_dseg.nii.gz"
+[tissue]
+white_matter = "{participant}_{session}_WM.nii.gz"
 [maps.susceptibility_ppb]
 pattern = "{participant}_{session}_Chimap.nii.gz"
 unit = "ppm"
@@ -20,14 +22,19 @@ lesions = "lesions.tsv"
 """
 
 
-def study_with(folder, affine):
-    """A study of one session: a ramp from left to right, and a lesion at the front left."""
+def study_with(folder, affine, *, white_matter=True):
+    """A study of one session: a ramp from left to right, and a lesion at the front left.
+
+    White matter is everywhere, or nowhere but in the farthest corner.
+    """
     (folder / "study.toml").write_text(TOML)
     grid = np.stack(np.meshgrid(*[np.arange(30)] * 3, indexing="ij"), axis=-1)
     world = grid @ affine[:3, :3].T + affine[:3, 3]
     ramp = (world[..., 0] / 1000).astype(np.float32)  # ppm; 1 ppb per mm
     near = np.linalg.norm(world - [-4, 6, 2], axis=-1) <= 4
-    for name, data in (("Chimap", ramp), ("dseg", near.astype(np.int16) * 7)):
+    mask = np.full(near.shape, white_matter, dtype=np.uint8)
+    mask[0, 0, 0] = 1
+    for name, data in (("Chimap", ramp), ("dseg", near.astype(np.int16) * 7), ("WM", mask)):
         nib.save(nib.Nifti1Image(data, affine), folder / f"sub-1_ses-1_{name}.nii.gz")
     return open_study(folder)
 
@@ -48,7 +55,7 @@ LESION = pd.Series(
     "signs", [(1, 1, 1), (-1, 1, 1), (1, -1, 1), (-1, -1, -1)], ids=["RAS", "LAS", "RPS", "LPI"]
 )
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2, 0)])
-def test_left_is_left_and_the_lesion_in_the_middle_whatever_the_voxels_order(
+def test_the_left_side_is_shown_left_and_the_lesion_in_the_middle_whatever_the_voxels_order(
     tmp_path, signs, order
 ):
     affine = np.eye(4)
@@ -64,6 +71,17 @@ def test_left_is_left_and_the_lesion_in_the_middle_whatever_the_voxels_order(
     np.testing.assert_allclose([rows.mean(), columns.mean()], middle)
     assert values[tuple(middle.astype(int))] == pytest.approx(-4.0, rel=1e-4)
     assert tile.extent == (-19, 19, -19, 19)
+
+
+def test_what_is_far_from_lesion_and_white_matter_is_not_shown(tmp_path):
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -30
+    tile = cut_tile(study := study_with(tmp_path, affine, white_matter=False), LESION, study.maps)
+    shown = np.isfinite(tile.maps["susceptibility_ppb"])
+    # Voxels of 2 mm: the lesion's radius of 4 mm, and 5 mm around it.
+    across = np.flatnonzero(shown[shown.shape[0] // 2])
+    assert len(across) * 2 == 2 * (4 + 4) + 2
+    assert (shown | ~tile.lesion).all()
 
 
 def test_beyond_the_image_there_is_nothing(tmp_path):

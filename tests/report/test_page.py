@@ -1,13 +1,19 @@
+import html
 import re
+import shutil
 from html.parser import HTMLParser
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from qsmstats.errors import InvalidDataError, UsageError
+from qsmstats.report.mosaic import PLACE
 from qsmstats.report.page import write_report
 
 from . import made
+from .test_mosaic import LESION, TOML, study_with
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}
 
@@ -68,8 +74,8 @@ def small(tmp_path):
 
 def test_the_sections_stand_in_the_order_of_reporting(outline):
     assert outline.headings == [
-        "What was asked",
-        "The answers",
+        "Questions",
+        "Main results",
         "Study flow",
         "Participants",
         "Lesions by type",
@@ -78,11 +84,26 @@ def test_the_sections_stand_in_the_order_of_reporting(outline):
         "Accuracy against histology",
         "Agreement between raters",
         "Model checks",
-        "Limits",
+        "Limitations",
         "Methods, ready for a paper",
         "Provenance",
         "Failures and warnings",
     ]
+
+
+@pytest.mark.parametrize(
+    ("standard", "former"),
+    [
+        ("as expected under normality", "as a normal law would have it"),
+        ("means are robust to this, individual predictions are not", "tolerate"),
+        ("a flat line indicates no residual trend", "left over"),
+        ("Filled: adjusted p &lt; 0.05; hollow: adjusted p ≥ 0.05.", "hollow one"),
+        ("Types not mapped to any class (hypointense rim)", "no class claims"),
+    ],
+)
+def test_the_page_speaks_as_the_field_does(page, standard, former):
+    assert standard in page
+    assert former not in page
 
 
 def test_identifiers_are_unique_and_every_inner_link_leads_somewhere(outline):
@@ -140,7 +161,7 @@ def test_a_run_that_got_nowhere_is_told_in_words(bare):
     page = write_report(bare / "no-study", bare).read_text(encoding="utf-8")
     outline = Outline(page)
     assert len(outline.headings) == 14
-    assert "This run does not answer this question" in page
+    assert "Not analysed in this run." in page
     assert "No model was fitted in this run." in page
     assert "failures.tsv is absent from this run." in page
     assert "<svg" not in page
@@ -174,15 +195,91 @@ def test_failures_are_listed(bare):
         {
             "participant_id": ["sub-001"],
             "session_id": ["ses-01"],
-            "file": ["sub-001/anat/a<b>.nii.gz"],
+            "file": ["/data/anna/anat/a<b>.nii.gz"],
             "reason": ["truncated & empty"],
         }
     )
     made.write(table, bare / "failures.tsv")
+    (bare / "provenance.json").write_text('{"inputs": {"/data/anna/clinical.xlsx": "0a"}}')
     page = write_report(bare / "no-study", bare).read_text(encoding="utf-8")
     assert "1 input failed" in page
     assert "a&lt;b&gt;.nii.gz" in page
     assert "truncated &amp; empty" in page
+    assert "clinical.xlsx" in page
+    # Files outside the study are named without their folders.
+    assert "anna" not in page
+
+
+def test_neither_the_page_nor_its_figures_name_the_user_or_a_place_on_the_disk(hostile, small):
+    lesions = pd.read_csv(small / "tidy.tsv", sep="\t").assign(
+        **dict.fromkeys((*PLACE, "ndi_shell", "ndi_core"), 0.0), label=1
+    )
+    made.write(lesions, small / "tidy.tsv")
+    study = small / "study"
+    study.mkdir()
+    text = TOML.replace("susceptibility_ppb", "ndi").replace('"ppm"', '"fraction"')
+    (study / "study.toml").write_text(text)
+    # The images are missing, and the page says which.
+    assert "_dseg.nii.gz: no such file" in write_report(study, small).read_text()
+    files = [path for out in (hostile, small) for path in out.rglob("*") if path.is_file()]
+    written = [path for path in files if path.suffix in {".html", ".svg", ".pdf"}]
+    assert len(written) > 10
+    for path in written:
+        content = path.read_bytes()
+        for secret in (str(hostile.parent), str(small), str(Path.home()) + "/"):
+            assert secret.encode() not in content, (path, secret)
+        assert b"<dc:" not in content
+
+
+def words_of(page):
+    """The page without its script and its drawings' paths, which hold any short word."""
+    return re.sub(
+        r'<script>.*?</script>|<style>.*?</style>| d="[^"]*"|base64,[^"]*', "", page, flags=re.S
+    )
+
+
+def test_an_anonymous_page_holds_no_identifier_path_command_or_image(hostile, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(hostile, out)
+    page = words_of(write_report(out / "no-study", out, anonymous=True).read_text("utf-8"))
+    assert "Anonymous: identifiers" in page
+    types = ("hyperintense", "hypointense_rim", "paramagnetic_rim", "remyelinated")
+    classes = ("chronic_active", "chronic_inactive")
+    kept = {made.HOSTILE[name] for name in (*types, *classes)} | {made.LONG.strip()}
+    personal = [text for text in made.HOSTILE.values() if text not in kept]
+    personal += [
+        made.HOSTILE_TEXTS[name] for name in ("study", "command", "input", "reason", "file")
+    ]
+    personal += [made.LONG.strip()[:15], *(f"sub-{number:03d}" for number in range(1, 9)), "L05"]
+    assert len(personal) > 20
+    plain = html.unescape(page)
+    assert [text for text in personal if text in plain] == []
+    assert {f"brain {number}: " for number in (1, 2, 3)} == set(re.findall(r"brain \d+: ", plain))
+    assert re.search("rater [12] and rater [12]", plain)
+    assert re.search("2 inputs failed", plain)
+    outline = Outline(page.replace("<style>", ""))
+    assert [link for link in outline.links if not link.startswith(("#", "data:"))] == []
+
+
+def test_an_anonymous_page_of_a_study_with_images_shows_none(tmp_path):
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -30
+    study_with(tmp_path, affine)
+    columns = (
+        "volume_mm3",
+        *(f"susceptibility_ppb{part}" for part in ("", "_shell", "_core")),
+    )
+    lesions = pd.DataFrame([LESION]).assign(
+        lesion_id="x", lesion_type="isointense", years=0.0, **dict.fromkeys(columns, 1.0)
+    )
+    made.write(lesions, tmp_path / "out" / "tidy.tsv")
+    shown = write_report(tmp_path, tmp_path / "out").read_text("utf-8")
+    hidden = write_report(tmp_path, tmp_path / "out", anonymous=True).read_text("utf-8")
+    for image in ('id="viewer"', "viewer-data", "<image", "<img", "sub-1"):
+        assert image in shown
+        assert image not in hidden
+    assert "An anonymous report shows no images." in hidden
+    assert shown.count("displayed in neurological convention") == 2
 
 
 def test_no_results_no_report(tmp_path):
@@ -210,5 +307,7 @@ def test_styles_have_the_width_of_a_column_and_pdf_comes_on_request(small):
 
 
 def test_an_unknown_style_is_named(bare):
-    with pytest.raises(UsageError, match="'wide' is none of screen, single, onehalf, double"):
+    with pytest.raises(
+        UsageError, match="'wide' is not available; use one of screen, single, onehalf, double"
+    ):
         write_report(bare, bare, style="wide")

@@ -3,15 +3,17 @@ import pytest
 
 from qsmstats.report.sentences import change_sentence, difference_sentence, listed
 
-
-def contrasts(*rows):
-    names = ["contrast", "estimate", "std_error", "conf_low", "conf_high", "p_adjusted"]
-    return pd.DataFrame(rows, columns=names)
+NAMES = ["estimate", "std_error", "conf_low", "conf_high", "p_adjusted"]
 
 
-def slopes(*rows):
-    names = ["lesion_type", "estimate", "std_error", "conf_low", "conf_high", "p_adjusted"]
-    return pd.DataFrame(rows, columns=names)
+def contrasts(*rows, quantity="difference", unit="percent", null=0.0):
+    table = pd.DataFrame(rows, columns=["contrast", *NAMES])
+    return table.assign(quantity=quantity, unit=unit, null=null)
+
+
+def slopes(*rows, quantity="change", unit="percent per year", null=0.0):
+    table = pd.DataFrame(rows, columns=["lesion_type", *NAMES])
+    return table.assign(quantity=quantity, unit=unit, null=null)
 
 
 def test_listed():
@@ -33,7 +35,7 @@ def test_levels_above_the_same_levels_are_taken_together():
 
 
 def test_the_direction_of_a_negative_contrast_is_turned_with_its_interval():
-    table = contrasts(("isointense - hyperintense", -14.0, 0.5, -15.0, -13.0, 0.0123))
+    table = contrasts(("isointense - hyperintense", -14.0, 0.5, -15.0, -13.0, 0.0123), unit="ppb")
     assert difference_sentence(table, "susceptibility_ppb", 0.05, "95 % CI") == (
         "QSM is higher in hyperintense lesions than in isointense lesions; the largest difference,"
         " hyperintense\u00a0− isointense, is 14.00\u00a0ppb (95 % CI 13.00 to 15.00,"
@@ -69,3 +71,36 @@ def test_a_change_is_claimed_only_where_it_is_shown():
 def test_nothing_estimated_nothing_said():
     assert difference_sentence(pd.DataFrame(), "ndi", 0.05, "95 % CI") == ""
     assert change_sentence(pd.DataFrame(), "ndi", 0.05, "95 % CI") == ""
+
+
+def test_a_ratio_is_told_against_one_and_turned_upside_down():
+    table = contrasts(
+        ("isointense / hyperintense", 1.25, 0.1, 1.1, 1.4, 1e-4),
+        ("isointense / hypointense", 0.5, 0.05, 0.4, 0.625, 1e-6),
+        ("hypointense / hyperintense", 1.1, 0.2, 0.8, 1.5, 0.4),
+        quantity="ratio",
+        unit="1",
+        null=1.0,
+    )
+    assert difference_sentence(table, "mwf_percent", 0.05, "95 % CI") == (
+        "MWF is higher in isointense lesions than in hyperintense lesions;"
+        " higher in hypointense lesions than in isointense lesions; the largest ratio,"
+        " hypointense\u00a0/ isointense, is 2.00 (95 % CI 1.60 to 2.50,"
+        " adjusted p\u00a0<\u00a00.001); no difference was shown for"
+        " hypointense\u00a0/ hyperintense."
+    )
+
+
+def test_relative_changes_are_not_taken_for_changes_in_the_unit_of_the_map():
+    table = slopes(("isointense", 5.3, 1.2, 3.0, 7.7, 1e-5), quantity="relative change")
+    assert change_sentence(table, "mwf_percent", 0.05, "95 % CI") == (
+        "MWF (relative change, % per year): rises in isointense (+5.3, 95 % CI 3.0 to 7.7)."
+    )
+
+
+def test_the_adjusted_interval_stands_beside_the_adjusted_p():
+    table = slopes(("isointense", 0.25, 0.04, 0.17, 0.33, 1e-6))
+    table = table.assign(conf_low_adjusted=0.14, conf_high_adjusted=0.36)
+    assert change_sentence(table, "mwf_percent", 0.05, "95 % CI") == (
+        "MWF (% per year): rises in isointense (+0.250, adjusted 95 % CI 0.140 to 0.360)."
+    )

@@ -72,6 +72,22 @@ def test_a_scene_holds_the_lesion_where_it_is_in_the_colour_of_its_type(tmp_path
     assert grey.max() == 255
 
 
+def test_voxels_far_from_lesions_and_white_matter_are_zero(tmp_path):
+    """A map of the whole head would show the face."""
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -30
+    study = study_with(tmp_path, affine, white_matter=False)
+    lesions = pd.DataFrame([LESION]).assign(lesion_type="isointense")
+    image = read(json.loads(build_scene(study, lesions, study.maps[0]).data)["map"])
+    places = np.argwhere(np.asarray(image.dataobj)) @ image.affine[:3, :3].T + image.affine[:3, 3]
+    distance = np.linalg.norm(places - [LESION[f"centroid_{axis}"] for axis in "xyz"], axis=1)
+    corner = np.linalg.norm(places + 30, axis=1)
+    # Of the lesion's radius of 4 mm and the margin of 5 mm, or around the mask's only voxel.
+    assert ((distance <= 9) | (corner <= 5)).all()
+    assert (distance > 7).any()
+    assert (corner <= 4).any()
+
+
 def test_large_images_are_thinned_and_stay_in_place(tmp_path, monkeypatch):
     monkeypatch.setattr("qsmstats.report.viewer.MOST_VOXELS", 30**3 // 8)
     affine = np.diag([2.0, 2, 2, 1])

@@ -43,6 +43,7 @@ def test_lesions_lie_in_white_matter(lesions, anatomy):
 
 
 def test_no_two_lesions_touch_at_one_session_or_across_two(patients, anatomy):
+    assert min(len(found) for found, _ in patients) > 1
     for found, _ in patients:
         taken = np.zeros(anatomy.brain.shape, dtype=int)
         for lesion in found:
@@ -53,7 +54,9 @@ def test_no_two_lesions_touch_at_one_session_or_across_two(patients, anatomy):
 
 
 def test_each_lesion_hangs_together(lesions, anatomy):
+    assert len(lesions) > 1
     for lesion in lesions:
+        assert shapes(lesion)
         for shape in shapes(lesion):
             assert ndimage.label(mask_of(shape, anatomy))[1] == 1
             assert len(np.unique(shape.voxels)) == len(shape.voxels) >= 3

@@ -95,5 +95,6 @@ def test_volumes_change_by_type(patients, parameters):
 
 def test_one_session_has_no_second_volume(parameters):
     plans = draw_plans(np.random.default_rng(1), parameters.lesions, (0.0,))
+    assert len(plans) > 1
     assert all(len(plan.volumes) == 1 and plan.volumes[0] is not None for plan in plans)
     assert all(plan.largest == plan.volumes[0] for plan in plans)

@@ -22,6 +22,8 @@ def ratings(parameters):
 
 
 def test_the_adjudicator_decides_where_the_raters_differ(ratings):
+    agreed = sum(given[RATERS[0]] == given[RATERS[1]] for _, given in ratings)
+    assert 0 < agreed < len(ratings)
     for consensus, given in ratings:
         first, second = (given[rater] for rater in RATERS)
         if first == second:

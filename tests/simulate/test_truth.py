@@ -53,6 +53,7 @@ def test_contrasts_are_what_least_squares_finds(drawn, parameters, log_volumes, 
     # Every patient has the same design, so the means over patients carry all information.
     solution = np.linalg.lstsq(np.hstack(design), values[:, :, 0].mean(axis=0))[0]
     per_type = np.sqrt(stated["variances"]["residual"] + 0.5) / np.sqrt(30 * len(values))
+    assert len(stated["contrasts"]) == len(TYPES) * (len(TYPES) - 1) / 2
     for name, expected in stated["contrasts"].items():
         a, b = (TYPES.index(level) for level in name.split(" - "))
         # Volumes that differ between types widen the baseline contrasts.
@@ -69,6 +70,7 @@ def test_slopes_and_changes_are_those_of_the_values(drawn, parameters, log_volum
     error = np.sqrt(
         (2 * truth.slope_sd) ** 2 / len(values) + 2 * truth.session_sd**2 / (30 * len(values))
     )
+    assert set(stated["two_year_changes"]) == set(TYPES)
     for name, expected in stated["two_year_changes"].items():
         own = np.mean([c for c, (level, _) in zip(change, lesions, strict=True) if level == name])
         assert own == pytest.approx(expected, abs=4 * error)

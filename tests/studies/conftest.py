@@ -44,3 +44,26 @@ def make_lesions(seed: int = 3, patients: int = 24, followed: int = 14) -> pd.Da
 @pytest.fixture(scope="session")
 def lesions() -> pd.DataFrame:
     return make_lesions()
+
+
+@pytest.fixture(scope="session")
+def holes(lesions) -> pd.DataFrame:
+    """The same with the age of three participants and the sex of another missing."""
+    made = lesions.copy()
+    made.loc[made["participant_id"].isin(["sub-001", "sub-004", "sub-020"]), "age"] = np.nan
+    made.loc[made["participant_id"] == "sub-007", "sex"] = None
+    return made
+
+
+def check_agreement(table: pd.DataFrame) -> None:
+    """Adjusted p below 0.05 exactly where the adjusted interval leaves out no effect."""
+    null = table["null"]
+    outside = (table["conf_low_adjusted"] > null) | (table["conf_high_adjusted"] < null)
+    np.testing.assert_array_equal(table["p_adjusted"] < 0.05, outside)
+    inside = (table["conf_low_adjusted"] < table["estimate"]) & (
+        table["estimate"] < table["conf_high_adjusted"]
+    )
+    assert len(table)
+    assert inside.all()
+    wider = table["conf_high_adjusted"] - table["conf_low_adjusted"]
+    assert (wider > table["conf_high"] - table["conf_low"]).all()

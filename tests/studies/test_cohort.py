@@ -45,10 +45,11 @@ def description():
 
 def test_flow_counts_every_stage(description):
     flow = description.flow.set_index("stage")
-    columns = ["n_participants", "n_sessions", "n_lesions"]
-    assert flow.loc["enrolled", columns].tolist() == [4, 5, 4]
-    assert flow.loc["images read", columns].tolist() == [3, 4, 3]
-    assert flow.loc["followed", columns].tolist() == [1, 2, 3]
+    columns = ["n_participants", "n_sessions", "n_lesions", "n_lesion_observations"]
+    assert flow.loc["enrolled", columns].tolist() == [4, 5, 3, 4]
+    assert flow.loc["images read", columns].tolist() == [3, 4, 2, 3]
+    assert flow.loc["controls", columns].tolist() == [2, 2, 0, 0]
+    assert flow.loc["followed", columns].tolist() == [1, 2, 2, 3]
     assert flow.loc["images read", "note"] == "1 session failed; why, says failures.tsv"
 
 

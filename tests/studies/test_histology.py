@@ -49,7 +49,7 @@ def test_counts_are_those_of_the_table(answer, class_, measure, numerator, denom
 def test_three_brains_show_what_allows_for_clustering(answer):
     methods = answer.accuracy.query("measure == 'sensitivity' and missing == 'exclude'")
     assert {"bayes_uniform", "bayes_beta_1_4", "rao_scott_wilson_t"} <= set(methods["method"])
-    assert answer.notes[0].startswith("3 brains cannot tell")
+    assert answer.notes[0].startswith("With 3 brains the correlation")
 
 
 def test_missing_readings_are_also_counted_as_worst_and_best(answer):
@@ -79,6 +79,7 @@ def test_class_counts_are_the_lesions_analysed(answer):
 
 def test_counts_per_brain_add_up_to_the_counts_of_the_class(answer):
     sums = answer.clusters.groupby(["class_", "measure"])[["numerator", "denominator"]].sum()
+    assert len(sums) == 6
     for (class_, measure), counts in sums.iterrows():
         row = cell(answer, class_, measure)
         assert tuple(counts) == (row["numerator"], row["denominator"])
@@ -94,6 +95,7 @@ def test_clustering_says_what_three_brains_cannot_tell(answer):
 
 def test_assumed_correlation_zero_is_the_interval_of_independent_lesions(answer):
     curve = answer.assumed_correlations.query("correlation == 0 and measure == 'sensitivity'")
+    assert len(curve) == 3
     for row in curve.itertuples():
         plain = cell(answer, row.class_, "sensitivity")
         assert (row.conf_low, row.conf_high) == pytest.approx(

@@ -57,6 +57,7 @@ def test_the_area_is_the_share_of_pairs_on_the_expected_side(histology, answer, 
 @pytest.mark.parametrize(("feature", "class_"), PAIRS)
 def test_cut_offs_of_the_curve_are_in_the_unit_of_the_feature(histology, answer, feature, class_):
     positive, negative = groups(histology, feature, class_)
+    assert len(rows(answer.roc, feature, class_)) > 2
     for row in rows(answer.roc, feature, class_).itertuples():
         said = [
             int((v >= row.threshold if row.rule == "at least" else v <= row.threshold).sum())
@@ -86,6 +87,10 @@ def test_a_feature_that_points_the_other_way_keeps_its_side_and_is_named(histolo
     answer = histology_accuracy(turned)
     area = rows(answer.areas, "rim_contrast_ppb", "chronic_active")["estimate"]
     assert (area < 0.5).all()
+    for frame in (answer.areas, answer.cutoffs):
+        notes = rows(frame, "rim_contrast_ppb", "chronic_active")["note"]
+        assert len(notes) > 0
+        assert notes.str.contains("direction is opposite").all()
     assert any("rim_contrast_ppb for chronic_active" in note for note in answer.notes)
 
 
@@ -106,5 +111,5 @@ def test_a_column_without_a_value_is_no_feature(histology):
 
 def test_few_brains_are_said_to_understate_the_optimism(answer):
     assert set(answer.cutoffs["resampled"]) == {"lesions"}
-    assert any("too few to be resampled" in note for note in answer.notes)
+    assert any(note.startswith("Too few brains to resample") for note in answer.notes)
     assert "bootstrap of lesions" in answer.methods

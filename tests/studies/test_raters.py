@@ -51,14 +51,14 @@ def test_kappa_leaves_the_adjudicator_out(table, ratings, lesions):
 def test_every_disagreement_is_listed(table, ratings, lesions):
     answer = rater_agreement(ratings, lesions)
     assert len(answer.disagreements) == (table["rater-1"] != table["rater-2"]).sum()
-    assert answer.unlike_consensus.empty
+    assert answer.differs_from_consensus.empty
 
 
 def test_a_type_that_is_not_the_consensus_is_listed_and_kept(ratings, lesions):
     other = lesions.copy()
     other.loc[0, "lesion_type"] = "hypointense"
     answer = rater_agreement(ratings, other)
-    assert answer.unlike_consensus["lesion_id"].tolist() == ["lesion-00"]
+    assert answer.differs_from_consensus["lesion_id"].tolist() == ["lesion-00"]
     assert any("not the consensus" in note for note in answer.notes)
 
 

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from qsmstats import trajectories
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.settings import ModelSettings
 
-from .conftest import SLOPES
+from .conftest import SLOPES, check_agreement
 
 
 @pytest.fixture(scope="module")
@@ -32,11 +33,12 @@ def test_two_year_changes_are_twice_the_slopes(answer):
 
 
 def test_tests_of_slopes_are_adjusted_over_types(answer):
-    p = answer.slopes["p_value"].to_numpy()
-    order = np.argsort(p)
-    holm = np.empty(5)
-    holm[order] = np.minimum(1, np.maximum.accumulate(p[order] * [5, 4, 3, 2, 1]))
-    np.testing.assert_allclose(answer.slopes["p_adjusted"], holm, rtol=1e-10)
+    for table in (answer.slopes, answer.changes):
+        p, adjusted = table["p_value"], table["p_adjusted"]
+        assert np.all((adjusted > p) & (adjusted <= np.minimum(1, 5 * p)))
+        excluded = table["conf_low_adjusted"] * table["conf_high_adjusted"] > 0
+        np.testing.assert_array_equal(excluded, adjusted < 0.05)
+        assert excluded.nunique() == 2
 
 
 def test_patients_seen_once_are_left_out_and_counted(lesions, answer):
@@ -52,9 +54,11 @@ def test_a_lesion_keeps_the_type_of_its_first_session(lesions):
     kinds = list(changed["lesion_type"].cat.categories)
     old = changed.loc[second, "lesion_type"]
     changed.loc[second, "lesion_type"] = kinds[(kinds.index(old) + 1) % 5]
-    changed.attrs["matches"] = "80 same, 2 merged"  # as `tidy_lesions` leaves it
+    # As `tidy_lesions` leaves it; no image of a 25th participant could be read.
+    changed.attrs |= {"matches": "80 same, 2 merged", "n_unmeasured": 1}
     answer = trajectories(changed)
-    assert "1 lesions changed type; they keep that of their first session." in answer.notes
+    assert answer.notes[0].startswith("14 of 25 participants with lesions")
+    assert "Lesions that changed type and keep that of their first session: 1." in answer.notes
     assert "from session to session: 80 same, 2 merged; matching.tsv" in "".join(answer.notes)
     np.testing.assert_allclose(
         answer.slopes["estimate"], trajectories(lesions).slopes["estimate"], rtol=1e-12
@@ -70,3 +74,59 @@ def test_the_methods_text_names_the_degrees_of_freedom_that_were_used(lesions):
 def test_one_visit_cannot_tell_a_change(lesions):
     with pytest.raises(NotIdentifiedError, match="one visit cannot tell a change"):
         trajectories(lesions[lesions["years"] == 0])
+
+
+def test_every_adjusted_p_has_its_interval(answer):
+    for table in (answer.slopes, answer.changes, answer.slope_contrasts):
+        check_agreement(table)
+    for name in ("conf_low_adjusted", "conf_high_adjusted"):
+        np.testing.assert_allclose(answer.changes[name], 2 * answer.slopes[name], rtol=1e-6)
+
+
+def test_every_number_is_that_of_the_rows_that_the_model_used(holes):
+    complete = holes[holes["age"].notna() & holes["sex"].notna()]
+    settings = ModelSettings(
+        trajectory="{outcome} ~ lesion_type * years + age + sex + (1 | participant_id)"
+    )
+    answer = trajectories(holes, settings=settings)
+    peer = trajectories(complete, settings=settings)
+    for name in ("counts", "slopes", "changes", "means", "residuals"):
+        pd.testing.assert_frame_equal(getattr(answer, name), getattr(peer, name))
+    assert answer.counts["n"].sum() == answer.fit.info.n_obs == len(answer.residuals)
+    last, first = answer.flow.iloc[-1], answer.flow.iloc[0]
+    assert last["n_observations"] == answer.fit.info.n_obs
+    assert last["n_participants"] == 11 < answer.flow["n_participants"].iloc[1] == 14
+    assert first["n_participants"] == 24
+    assert "age" in last["note"]
+    assert "sex" in last["note"]
+    note = answer.notes[-1]
+    assert note.startswith("The model leaves out ")
+    assert note.endswith("among them all of 3 participants.")
+
+
+def test_slopes_of_a_logarithm_are_per_cent_a_year(lesions):
+    settings = ModelSettings(
+        trajectory="log({outcome}) ~ lesion_type * years + (1 | participant_id)"
+    )
+    answer = trajectories(lesions, settings=settings)
+    link = answer.fit.slopes("years", by="lesion_type")
+    np.testing.assert_allclose(
+        answer.slopes["estimate"], 100 * (np.exp(link["estimate"]) - 1), rtol=1e-10
+    )
+    assert set(answer.slopes["quantity"]) == {"relative change"}
+    assert set(answer.slopes["unit"]) == {"percent per year"}
+    means = answer.means.set_index(["years", "lesion_type"])["estimate"]
+    np.testing.assert_allclose(
+        answer.changes["estimate"], (means[2.0] / means[0.0]).to_numpy(), rtol=1e-8
+    )
+    assert answer.changes["contrast"].iloc[0] == "2.0 / 0.0"
+    for table in (answer.slopes, answer.changes, answer.slope_contrasts):
+        check_agreement(table)
+
+
+def test_a_type_that_is_missing_at_one_session_is_no_change_of_type(lesions):
+    untyped = lesions.copy()
+    later = (untyped["participant_id"] == "sub-000") & (untyped["years"] > 0)
+    untyped.loc[untyped.index[later][:2], "lesion_type"] = None
+    settings = ModelSettings(trajectory="{outcome} ~ lesion_type * years + (1 | participant_id)")
+    assert "changed type" not in "".join(trajectories(untyped, settings=settings).notes)

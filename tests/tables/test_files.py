@@ -111,10 +111,10 @@ def test_a_missing_file_is_named(tmp_path):
 def test_a_file_that_may_not_be_read_says_so(tmp_path, monkeypatch):
     path = write(tmp_path, "t.tsv", "a\n1\n")
 
-    def refuse(_):
+    def refuse(*_):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_bytes", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     assert problems(path) == ["t.tsv: cannot be read: Permission denied; write it again, readable"]
 
 

@@ -78,7 +78,7 @@ def test_tables_may_lie_outside_the_study_folder(tmp_path):
     write_tables(other, content)
     toml = TOML.replace('"{participant}/{p', f'"{other.as_posix()}/{{participant}}/{{p')
     write_text(other / "sub-77" / "sub-77_sessions.tsv", [["session_id", "years"], ["ses-01", "0"]])
-    (tmp_path / "study" / "study.toml").write_text(toml)
+    (tmp_path / "study" / "study.toml").write_text(toml + "[study]\noutside = true\n")
     found = messages(tmp_path / "study")
     assert len(found) == 1
     assert found[0].startswith(f"{other.as_posix()}/sub-77/sub-77_sessions.tsv: 'sub-77' is not in")

@@ -65,7 +65,7 @@ def test_one_row_per_lesion_with_all_that_a_model_needs(study, features):
     np.testing.assert_array_equal(tidy["volume_mm3"], 8 * label)
     assert tidy.loc[tidy["session_id"] == "ses-02", "years"].unique() == [2.03]
     assert tidy["lesion_type"].dtype == read_tables(study).lesions["lesion_type"].dtype
-    assert tidy.attrs == {"n_without_features": 0}
+    assert tidy.attrs == {"n_without_features": 0, "n_unmeasured": 0}
 
 
 def test_the_order_of_the_features_does_not_matter(study, features):
@@ -94,6 +94,7 @@ def test_a_session_without_features_is_counted_and_listed(study, features, caplo
         tidy = tidy_lesions(study, lost)
     assert len(tidy) == 15
     assert tidy.attrs["n_without_features"] == 5
+    assert tidy.attrs["n_unmeasured"] == 1
     assert "5 of 20 lesions have no features" in caplog.text
     missing = lesions_without_features(study, lost)
     assert missing["participant_id"].to_list() == ["sub-02"] * 5
@@ -157,6 +158,17 @@ def test_a_lesion_without_a_type_has_no_tissue(tmp_path, features):
     content["lesions"][1][4] = "n/a"
     table = tissue_table(open_study(write_tables(tmp_path / "other", content)), features)
     assert table["tissue"].isna().sum() == 1
+
+
+def test_a_patient_without_lesions_has_no_nawm_and_is_counted(tmp_path, features):
+    content = tables()
+    # sub-03 has no lesion, and the images of sub-02 could not be read.
+    for name in ("lesions", "ratings"):
+        content[name] = [row for row in content[name] if row[0] != "sub-03"]
+    kept = features[~features["participant_id"].isin(["sub-02", "sub-03"])]
+    table = tissue_table(open_study(write_tables(tmp_path / "other", content)), kept)
+    assert set(table["participant_id"]) == {"sub-01", "sub-04"}
+    assert (table.attrs["n_unmeasured"], table.attrs["n_lesion_free"]) == (1, 1)
 
 
 def test_a_study_without_masks_has_lesions_alone(study, features):

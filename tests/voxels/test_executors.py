@@ -80,6 +80,7 @@ def test_a_cluster_worker_that_dies_at_work_loses_and_doubles_nothing(cluster, t
     assert len(list(tmp_path.iterdir())) == 1, "no worker died"
 
 
+@pytest.mark.slow  # dask takes seconds, on a busy machine minutes, to replace a worker
 def test_a_cohort_goes_on_when_a_worker_of_the_cluster_is_killed(cluster, tmp_path):
     visits = {f"sub-{i:02d}": ("ses-1",) for i in range(1, 13)}
     study = open_study(write_study(tmp_path / "study", visits, shape=(64, 60, 52)))

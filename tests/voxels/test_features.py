@@ -156,6 +156,7 @@ def test_statistics_equal_simple_itk(labels, values):
         SimpleITK.GetImageFromArray(values.T.astype(np.float64)),
     )
     found = lesions(extract_features(image(labels), {MAP: image(values)}))
+    assert list(measure.GetLabels()) == np.unique(labels[labels > 0]).tolist() != []
     for label in measure.GetLabels():
         assert found.loc[label, "mean"] == pytest.approx(measure.GetMean(label), rel=1e-12)
         assert found.loc[label, "min"] == measure.GetMinimum(label)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gzip
 import logging
+import os
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from qsmstats.errors import ImageError
 from qsmstats.voxels.features import extract_features
+from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.images import on_same_grid, open_volume, require_same_grid
 
 from .phantoms import AFFINE, image
@@ -89,14 +92,15 @@ def test_an_affine_without_extent(save, values):
     def flatten(header):
         header["srow_z"] = header["srow_y"]
 
-    assert "affine without extent" in failure(edited(save(values, "flat.nii"), flatten))
+    assert "affine of no usable extent" in failure(edited(save(values, "flat.nii"), flatten))
 
 
-def test_an_affine_with_nan(save, values):
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+def test_an_affine_that_is_no_place(save, values, value):
     def spoil(header):
-        header["srow_x"][0] = np.nan
+        header["srow_x"][0] = value
 
-    assert "affine without extent" in failure(edited(save(values, "nan.nii"), spoil))
+    assert "affine of no usable extent" in failure(edited(save(values, "nan.nii"), spoil))
 
 
 def test_an_unknown_code_of_units(save, values):
@@ -112,7 +116,72 @@ def test_a_header_that_puts_the_voxels_beyond_the_file(save, values):
         header["vox_offset"] = 1e30
 
     words = failure(edited(save(values, "offset.nii"), spoil))
-    assert "the voxels begin at byte 1e+30, and a file of" in words
+    assert "the voxels begin at byte 1e+30, beyond the 64000000 that a header may take" in words
+
+
+def test_dimensions_beyond_64_bits(tmp_path):
+    # 2 ** 21 voxels along each axis, of 8 bytes: 2 ** 66 bytes, which 64 bits count as none.
+    header = nib.Nifti2Header()
+    header.set_data_dtype(np.float64)
+    header["dim"][:4] = (3, 2**21, 2**21, 2**21)
+    header["vox_offset"], header["magic"] = 544, nib.Nifti2Header.single_magic
+    header["eol_check"] = (13, 10, 26, 10)
+    header["pixdim"][1:4] = 1
+    path = tmp_path / "huge.nii"
+    path.write_bytes(header.binaryblock + b"\0" * 100)
+    assert "take 73786976294838206464 bytes, and a file of 640 bytes cannot hold" in failure(path)
+
+
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize(
+    ("kind", "place", "offset"),
+    [
+        (nib.Nifti1Image, 108, np.float32(1e9)),
+        (nib.Nifti1Image, 108, np.float32(np.nan)),
+        (nib.Nifti2Image, 168, np.int64(1e9)),
+    ],
+)
+def test_a_far_offset_of_the_voxels_is_refused_before_nibabel_reads_up_to_it(
+    tmp_path, values, monkeypatch, order, kind, place, offset
+):
+    path = tmp_path / "image.nii.gz"
+    nib.save(kind(values, AFFINE, kind.header_class(endianness=order)), path)
+    raw = bytearray(gzip.decompress(path.read_bytes()))
+    written = np.array([offset], dtype=offset.dtype.newbyteorder(order))
+    raw[place : place + offset.nbytes] = written.tobytes()
+    path.write_bytes(gzip.compress(raw))
+    monkeypatch.setattr(nib, "load", None)
+    assert f"the voxels begin at byte {offset:.3g}, beyond the" in failure(path)
+
+
+def test_a_negative_offset_of_the_voxels(tmp_path, values):
+    path = tmp_path / "image.nii"
+    nib.save(nib.Nifti2Image(values, AFFINE), path)
+    raw = bytearray(path.read_bytes())
+    raw[168:176] = np.int64(-8).tobytes()
+    path.write_bytes(raw)
+    assert "cannot be read as an image (vox offset -8 too low" in failure(path)
+
+
+def test_a_pipe_as_one_half_of_a_pair_never_hangs(tmp_path, values):
+    nib.save(nib.Nifti1Pair(values, AFFINE), tmp_path / "image.img")
+    for half in ("image.hdr", "image.img"):
+        whole = (tmp_path / half).read_bytes()
+        (tmp_path / half).unlink()
+        os.mkfifo(tmp_path / half)
+        for name in ("image.hdr", "image.img"):
+            with pytest.raises(ImageError, match=f"{half}: is no regular file"):
+                open_volume(tmp_path / name, "map")
+        (tmp_path / half).unlink()
+        (tmp_path / half).write_bytes(whole)
+    assert open_volume(tmp_path / "image.hdr", "map").grid.shape == values.shape
+
+
+def test_a_link_to_nothing_and_a_device(tmp_path):
+    (tmp_path / "a.nii").symlink_to(tmp_path / "gone.nii")
+    assert "no such file" in failure(tmp_path / "a.nii")
+    (tmp_path / "b.nii").symlink_to("/dev/zero")
+    assert "is no regular file but a pipe or device" in failure(tmp_path / "b.nii")
 
 
 def test_a_negative_extent_holds_no_voxel(save, values):
@@ -146,18 +215,20 @@ def test_another_shape(save, labels, values):
         extract_features(save(labels), {MAP: save(values[:, :, :-1], "map.nii.gz")})
 
 
-def test_another_grid_is_told_in_mm(save, labels, values):
+def test_another_grid_is_told_in_voxels(save, labels, values):
     moved = AFFINE.copy()
     moved[1, 3] += 0.25
-    with pytest.raises(ImageError, match=r"corners are up to 0\.25 mm apart .* never resampled"):
+    with pytest.raises(
+        ImageError, match=r"corners are up to 0\.227 voxels apart .* never resampled"
+    ):
         extract_features(save(labels), {MAP: save(values, "map.nii.gz", moved)})
 
 
 def test_a_flipped_axis_is_another_grid(save, labels, values):
     flipped = AFFINE.copy()
     flipped[0, 0] *= -1
-    # 23 steps of 0.9 mm, to either side.
-    with pytest.raises(ImageError, match=r"corners are up to 41\.4 mm apart"):
+    # 23 steps to either side.
+    with pytest.raises(ImageError, match=r"corners are up to 46 voxels apart"):
         extract_features(save(labels), {MAP: save(values, "map.nii.gz", flipped)})
 
 
@@ -169,15 +240,59 @@ def test_a_mask_on_another_grid(save, labels, values, white_matter):
         extract_features(save(labels), {MAP: save(values, "map.nii.gz")}, tissue=mask)
 
 
-@pytest.mark.parametrize(("share", "same"), [(0.9e-3, True), (1.1e-3, False)])
-def test_grids_may_differ_by_a_thousandth_of_a_voxel(values, share, same):
+@pytest.mark.parametrize(("share", "same"), [(0.009, True), (0.011, False)])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_grids_may_differ_by_a_hundredth_of_a_voxel(values, axis, share, same):
     moved = AFFINE.copy()
-    moved[2, 3] += share * 0.9
+    moved[axis, 3] += share * np.abs(AFFINE[axis, axis])
     volumes = [open_volume(image(values, affine), "map") for affine in (AFFINE, moved)]
     assert on_same_grid(*volumes) is same
     if not same:
         with pytest.raises(ImageError, match="another grid"):
             require_same_grid(*volumes)
+
+
+# Rotations close to a half turn, as from scanner to RAS axes. What single precision leaves of their
+# quaternions moves the far corner of 256 x 288 x 224 voxels by 0.0015 and by 0.0086 mm.
+HALF_TURNS = {"0.0015 mm": (0.002, 0.1, 3.13), "0.0086 mm": (0.02, 0.01, 3.14)}
+
+
+def half_turn(kind):
+    """Return an image of 0.75 mm whose sform is a rotation, and its qform that rotation's."""
+    affine = np.eye(4)
+    affine[:3, :3] = 0.75 * Rotation.from_rotvec(HALF_TURNS[kind]).as_matrix()
+    affine[:3, 3] = (-95, -100, -80)
+    # No voxel is stored: only the extent counts.
+    made = nib.Nifti1Image(np.broadcast_to(np.uint8(0), (256, 288, 224)), affine)
+    made.set_sform(affine, code=1)
+    made.set_qform(affine, code=1)
+    return made
+
+
+@pytest.mark.parametrize("kind", HALF_TURNS)
+def test_the_precision_of_quaternions_is_no_disagreement(kind):
+    made = half_turn(kind)
+    corner = np.array([255, 287, 223, 1])
+    apart = np.linalg.norm((made.get_qform() - made.get_sform()) @ corner)
+    assert f"{apart:.4f} mm" == kind
+    assert open_volume(made, "map").flags == ()
+
+
+@pytest.mark.parametrize("kind", HALF_TURNS)
+def test_an_image_with_a_qform_alone_lies_on_the_grid_of_one_with_both(kind):
+    both, one = half_turn(kind), half_turn(kind)
+    one.set_sform(None, code=0)
+    assert not np.array_equal(one.affine, both.affine)
+    assert on_same_grid(open_volume(both, "map"), open_volume(one, "labels"))
+
+
+def test_a_hundredth_is_one_of_each_axis():
+    # 0.02 mm along slices of 3 mm is less than it is in their plane of 0.5 mm.
+    affine = np.diag([0.5, 0.5, 3.0, 1.0])
+    for axis, same in ((0, False), (2, True)):
+        moved = affine.copy()
+        moved[axis, 3] = 0.02
+        assert Grid(shape=(9, 9, 9), affine=affine).placed_by(moved) is same
 
 
 def test_sform_and_qform_that_disagree_are_flagged_and_the_affine_wins(tmp_path, labels, values):

@@ -110,7 +110,47 @@ def test_whole_gzip_of_too_many_voxels(save, noise):
     path = save(noise)
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + b"\1" * 9))
     assert "longer than its header says: 6 x 5 x 4" in failure(path)
-    assert "the file holds 129" in failure(path)
+    assert "take 120 bytes, the file holds more" in failure(path)
+
+
+def test_nothing_is_inflated_beyond_what_the_header_says(save, noise, monkeypatch):
+    got = []
+    real = stream._fill
+    monkeypatch.setattr(stream, "_fill", lambda *given: got.append(real(*given)) or got[-1])
+    path = save(noise)
+    read_all(path)
+    assert sum(got) == 120
+    got.clear()
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + bytes(5_000_000)))
+    assert "longer than its header says" in failure(path)
+    assert sum(got) == 121
+
+
+def test_an_image_larger_than_memory_is_named_before_it_is_inflated(save, noise, monkeypatch):
+    path = save(noise)
+    monkeypatch.setattr(stream, "memory_at_hand", lambda: 119)
+    monkeypatch.setattr(stream, "_inflate", None)
+    for read in (gather, read_labels, read_mask):
+        message = failure(path, lambda path, read=read: call(read, path))
+        assert "does not fit into memory: 6 x 5 x 4 voxels of uint8 take 1.2e-07 GB" in message
+
+
+def call(read, path):
+    volume = open_volume(path, "map")
+    return read(volume, np.arange(3)) if read is gather else read(volume)
+
+
+@pytest.mark.parametrize(("read", "each"), [(read_labels, 200), (read_mask, 100)])
+def test_voxels_that_could_not_be_measured_are_refused_while_they_are_read(
+    save, monkeypatch, read, each
+):
+    path = save(np.ones((50, 8, 8), np.uint8))
+    monkeypatch.setattr(stream, "PIECE", 100)
+    monkeypatch.setattr(stream, "memory_at_hand", lambda: 3200.0 * each)
+    call(read, path)
+    monkeypatch.setattr(stream, "memory_at_hand", lambda: 950.0 * each)
+    # A piece of 100 voxels is the tenth.
+    assert "marks at least 1000 of 3200 voxels" in failure(path, lambda path: call(read, path))
 
 
 def test_more_voxels_than_a_piece_of_the_stream(save, noise, monkeypatch):
@@ -118,15 +158,15 @@ def test_more_voxels_than_a_piece_of_the_stream(save, noise, monkeypatch):
     path = save(noise)
     np.testing.assert_array_equal(read_all(path)[1], noise.ravel(order="F"))
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes()) + b"\1" * 100))
-    assert "the file holds 220" in failure(path)
+    assert "the file holds more" in failure(path)
 
 
-@pytest.mark.parametrize("change", [-3, 5])
-def test_an_uncompressed_file_of_another_length(save, noise, change):
+@pytest.mark.parametrize(("change", "held"), [(-3, "117"), (5, "more")])
+def test_an_uncompressed_file_of_another_length(save, noise, change, held):
     path = save(noise, "image.nii")
     whole = path.read_bytes()
     path.write_bytes(whole[:change] if change < 0 else whole + b"\0" * change)
-    assert f"the file holds {120 + change}" in failure(path)
+    assert f"the file holds {held}" in failure(path)
 
 
 def with_dimension(path, axis, size):
@@ -154,7 +194,8 @@ def test_damaged_dimensions_ask_for_no_memory(save, noise):
 def test_a_pair_without_its_voxels(tmp_path, noise):
     nib.save(nib.Nifti1Pair(noise, AFFINE), tmp_path / "image.img")
     (tmp_path / "image.img").unlink()
-    assert "lacks its voxels" in failure(tmp_path / "image.hdr")
+    with pytest.raises(ImageError, match=r"image\.img: no such file"):
+        open_volume(tmp_path / "image.hdr", "map")
 
 
 def test_a_name_that_promises_gzip(save, noise):

@@ -162,7 +162,7 @@ def test_sessions_on_different_grids_are_an_error_of_the_study(tmp_path):
     assert problems["kind"].tolist() == ["invalid"]
     message = problems.loc[0, "message"]
     assert message.startswith("sub-01/ses-2/dseg.nii.gz: lies on another grid than sub-01/ses-1/")
-    assert "corners are up to 0.25 mm apart" in message
+    assert "corners are up to 0.227 voxels apart" in message
     assert "labelled independently are matched voxel by voxel" in message
     text = (tmp_path / "study.toml").read_text().replace(INDEPENDENT, "")
     (tmp_path / "study.toml").write_text(text)

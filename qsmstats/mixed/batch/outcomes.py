@@ -13,18 +13,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from qsmstats.errors import InvalidDataError, UsageError
+from qsmstats.errors import InvalidDataError, UsageError, check_option
 from qsmstats.mixed.batch.chunk import fit_task
 from qsmstats.mixed.batch.design import BatchDesign, grouped_design
 from qsmstats.mixed.batch.result import BatchFit, joined
 from qsmstats.mixed.design.assembly import lay_out
-from qsmstats.mixed.fitted import Likelihood, Weights, check_method, weight_columns
+from qsmstats.mixed.fitted import Likelihood, Weights, weight_columns
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.optimum.estimate import structure_of
@@ -179,8 +179,14 @@ def outcome_design(
     UsageError, FormulaError, InvalidDataError, NotIdentifiedError
         As `MixedModel.fit`.
     """
-    check_method(method)
-    layout = lay_out(parse_formula(model.formula), data, model.contrasts, weight_columns(weights))
+    check_option("method", method, get_args(Likelihood))
+    layout = lay_out(
+        parse_formula(model.formula),
+        data,
+        model.contrasts,
+        weight_columns(weights),
+        model.transforms,
+    )
     structure = structure_of(layout)
     grouped = grouped_design(layout, structure, reml=method == "reml")
     reason = grouped if isinstance(grouped, str) else ""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.linalg import solve_triangular
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import check_option
 from qsmstats.mixed.batch.design import BatchDesign, outcome_engine
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.moments import Moments
@@ -204,9 +204,7 @@ class BatchFit:
         UsageError
             If a name is no coefficient, the shape does not fit, or `df` is unknown.
         """
-        if df not in METHODS:
-            msg = f"df={df!r} is none of {', '.join(METHODS)}; use one of them"
-            raise UsageError(msg)
+        check_option("df", df, METHODS)
         labels, rows = (
             (list(self.terms), np.eye(len(self.terms)))
             if contrasts is None

@@ -9,7 +9,8 @@ a sensible one for any data.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import fields
 
 import numpy as np
@@ -19,11 +20,16 @@ from numpy.typing import NDArray
 from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
 from qsmstats.mixed.design.frame import ModelFrame, model_frame
 from qsmstats.mixed.design.grouping import Grouping, coded_column, grouping
-from qsmstats.mixed.design.identifiability import check_absorbed, check_groups, check_rows, whiten
+from qsmstats.mixed.design.identifiability import (
+    check_absorbed,
+    check_groups,
+    check_rows,
+    whiten,
+)
 from qsmstats.mixed.design.layout import Layout, Problem, RandomColumns, Residuals
 from qsmstats.mixed.design.matrices import fixed_design, random_design
 from qsmstats.mixed.formula.language import ParsedFormula
-from qsmstats.mixed.formula.terms import Terms, evaluate, read_terms
+from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate, read_terms
 
 __all__ = ["NOTHING_LEFT", "assemble", "attach_outcome", "lay_out"]
 
@@ -33,12 +39,18 @@ Codes = NDArray[np.int64]
 # Share of the outcome that the fixed part must leave for a variance to be estimable in doubles.
 NOTHING_LEFT = 1e-12
 
+# Codes such as 1, 2, 3 are common as categories; more levels than these, or fractions, are not.
+_FEW_LEVELS = 10
+# Largest share of cells such as "<5" among the levels of what was meant as numbers.
+_OTHERS = 0.2
+
 
 def assemble(
     parsed: ParsedFormula,
     data: pd.DataFrame,
     contrasts: Mapping[str, str],
     weights: Sequence[str],
+    transforms: Transforms,
 ) -> Problem:
     """Bring a model onto its data.
 
@@ -53,6 +65,8 @@ def assemble(
     weights
         Columns of residual weights: numbers are prior weights, categories have a residual
         variance per level.
+    transforms
+        The user's own functions.
 
     Raises
     ------
@@ -62,8 +76,9 @@ def assemble(
         If the design cannot tell the parameters apart.
     """
     columns = _columns(data)
-    response = read_terms(f"0 + {_as_term(parsed.response, columns)}", columns)
-    layout = _lay_out(parsed, data, contrasts, weights, [response])
+    text = _as_term(parsed.response, columns)
+    response = read_terms(text, columns, None, transforms, intercept=False)
+    layout = _lay_out(parsed, data, contrasts, weights, transforms, [response])
     return attach_outcome(layout, _response(response, layout.frame, parsed.response), parsed)
 
 
@@ -72,9 +87,10 @@ def lay_out(
     data: pd.DataFrame,
     contrasts: Mapping[str, str],
     weights: Sequence[str],
+    transforms: Transforms,
 ) -> Layout:
     """Bring all of a model but its outcome onto its rows; parameters and errors as `assemble`."""
-    return _lay_out(parsed, data, contrasts, weights, [])
+    return _lay_out(parsed, data, contrasts, weights, transforms, [])
 
 
 def attach_outcome(layout: Layout, outcome: Matrix, parsed: ParsedFormula) -> Problem:
@@ -86,8 +102,10 @@ def attach_outcome(layout: Layout, outcome: Matrix, parsed: ParsedFormula) -> Pr
         If the fixed part reproduces the outcome.
     """
     reduced, scale, projection = _reduce(outcome, layout.basis, parsed.response)
+    shared = {field.name: getattr(layout, field.name) for field in fields(Layout)}
+    shared["notes"] += tuple(_outcome_notes(outcome, parsed.response))
     return Problem(
-        **{field.name: getattr(layout, field.name) for field in fields(Layout)},
+        **shared,
         response=outcome,
         reduced=reduced,
         scale=scale,
@@ -106,12 +124,15 @@ def _lay_out(
     data: pd.DataFrame,
     contrasts: Mapping[str, str],
     weights: Sequence[str],
+    transforms: Transforms,
     response: Sequence[Terms],
 ) -> Layout:
     columns = _columns(data)
-    fixed = read_terms(parsed.fixed, columns, contrasts)
-    random = [read_terms(term.expression, columns, contrasts) for term in parsed.random]
-    frame = _frame(data, [*response, fixed, *random], parsed, weights)
+    fixed = read_terms(parsed.fixed, columns, contrasts, transforms)
+    random = [read_terms(term.expression, columns, contrasts, transforms) for term in parsed.random]
+    parts = [*response, fixed, *random]
+    frame = _frame(data, parts, parsed, weights)
+    explicit = {name for part in parts for name in part.factors}
     residuals = _residuals(frame, weights)
     design, basis, root = fixed_design(fixed, frame)
     n = len(frame.data)
@@ -130,7 +151,7 @@ def _lay_out(
         residuals=residuals,
         basis=basis,
         root=root,
-        notes=tuple(_notes(frame, effects)),
+        notes=(*_level_notes(frame, explicit), *_notes(frame, effects)),
     )
 
 
@@ -150,6 +171,47 @@ def _notes(frame: ModelFrame, random: Sequence[RandomColumns]) -> list[str]:
                 )
             seen.setdefault(key, part.design.label)
     return made
+
+
+def _level_notes(frame: ModelFrame, explicit: Collection[str]) -> Iterator[str]:
+    """Yield what may have become categories by accident; what stands inside C() was meant."""
+    n = len(frame.data)
+    for name, variable in frame.variables.items():
+        levels = variable.levels or ()
+        if name in explicit or len(levels) <= 2:  # a slope over two levels is the same fit
+            continue
+        numbers = [_number(level) for level in levels]
+        others = [str(level) for level, x in zip(levels, numbers, strict=True) if x is None]
+        codes = len(levels) <= _FEW_LEVELS and all(x is None or x.is_integer() for x in numbers)
+        if len(others) <= _OTHERS * len(levels) and not codes:
+            yield (
+                f"column '{name}' holds numbers as text or categories and is fitted as a factor of "
+                f"{len(levels)} levels; if numbers are meant, convert it with pandas.to_numeric"
+                + (f" (not a number: {', '.join(others[:3])})" if others else "")
+            )
+        elif len(levels) > max(_FEW_LEVELS, n / 2):
+            yield (
+                f"column '{name}' is fitted as a factor of {len(levels)} levels in {n} rows, fewer "
+                "than two rows a level; leave it out, or use it as a group, as (1 | group)"
+            )
+
+
+def _number(level: object) -> float | None:
+    try:
+        value = float(str(level))
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
+def _outcome_notes(outcome: Matrix, text: str) -> Iterator[str]:
+    low, high = outcome.min(), outcome.max()
+    if np.all((outcome == low) | (outcome == high)):
+        yield (
+            f"the outcome '{text}' takes two values only ({low:g} and {high:g}), but the model "
+            "assumes normal residuals: a generalised linear (logistic) mixed model is meant for "
+            "it, which qsmstats does not fit"
+        )
 
 
 def _as_term(response: str, columns: Sequence[object]) -> str:
@@ -174,9 +236,9 @@ def _response(terms: Terms, frame: ModelFrame, text: str) -> Matrix:
         if frame.variables[name].levels is not None:
             raise InvalidDataError(
                 f"the outcome '{text}' needs numbers, but column '{name}' holds categories; "
-                "name a column of numbers"
+                "name a column of numbers, or convert it with pandas.to_numeric"
             )
-    values = evaluate(terms.formula, frame.data)[0]
+    values = evaluate(terms.formula, frame.data, terms.transforms)[0]
     if values.shape[1] != 1:
         raise InvalidDataError(f"the outcome '{text}' makes {values.shape[1]} columns; name one")
     return values[:, 0].copy()

@@ -19,7 +19,7 @@ from qsmstats.errors import FormulaError, InvalidDataError
 from qsmstats.mixed.design.frame import ModelFrame, Variable
 from qsmstats.mixed.design.grouping import Grouping
 from qsmstats.mixed.design.independent_columns import independent_columns
-from qsmstats.mixed.formula.terms import Terms, evaluate
+from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate
 
 __all__ = ["DesignTerm", "FixedDesign", "RandomDesign", "fixed_design", "random_design"]
 
@@ -66,6 +66,8 @@ class FixedDesign:
         N, shape (all columns, dropped): the full matrix times N is zero.
     spec
         formulaic's record of the fixed part, with the state of its transforms.
+    transforms
+        The user's own functions.
     """
 
     names: tuple[str, ...]
@@ -75,6 +77,7 @@ class FixedDesign:
     kept: NDArray[np.intp]
     null_space: Matrix
     spec: ModelSpec
+    transforms: Transforms
 
     @property
     def factors(self) -> dict[str, tuple[object, ...]]:
@@ -102,7 +105,7 @@ class FixedDesign:
         InvalidDataError
             If a column is missing, holds an unseen category or a missing value.
         """
-        return evaluate(self.spec, _new_frame(frame, self.variables))[0]
+        return evaluate(self.spec, _new_frame(frame, self.variables), self.transforms)[0]
 
     def matrix(self, frame: pd.DataFrame) -> Matrix:
         """Return the kept columns for new rows, shape (m, p)."""
@@ -144,6 +147,8 @@ class RandomDesign:
         Data columns that its expression needs.
     spec
         formulaic's record of the expression, or None for an intercept alone.
+    transforms
+        The user's own functions.
     """
 
     label: str
@@ -151,12 +156,13 @@ class RandomDesign:
     names: tuple[str, ...]
     variables: Mapping[str, Variable]
     spec: ModelSpec | None
+    transforms: Transforms
 
     def matrix(self, frame: pd.DataFrame) -> Matrix:
         """Return the term's columns for new rows, shape (m, q)."""
         if self.spec is None:
             return np.ones((len(frame), 1))
-        return evaluate(self.spec, _new_frame(frame, self.variables))[0]
+        return evaluate(self.spec, _new_frame(frame, self.variables), self.transforms)[0]
 
 
 def fixed_design(terms: Terms, frame: ModelFrame) -> tuple[FixedDesign, Matrix, Matrix]:
@@ -168,7 +174,7 @@ def fixed_design(terms: Terms, frame: ModelFrame) -> tuple[FixedDesign, Matrix, 
         The design; the kept columns are Q R, with Q'Q / n close to the identity, shape (n, p),
         and R upper triangular, shape (p, p).
     """
-    full, spec, raw = evaluate(terms.formula, frame.data)
+    full, spec, raw = evaluate(terms.formula, frame.data, terms.transforms)
     names = tuple(_rename(name, terms.renames) for name in raw)
     basis = independent_columns(full)
     design = FixedDesign(
@@ -179,6 +185,7 @@ def fixed_design(terms: Terms, frame: ModelFrame) -> tuple[FixedDesign, Matrix, 
         kept=basis.kept,
         null_space=basis.null_space,
         spec=spec,
+        transforms=terms.transforms,
     )
     return design, basis.q, basis.r
 
@@ -191,7 +198,7 @@ def random_design(
         names: tuple[str, ...] = ("Intercept",)
         values, spec = np.ones((len(frame.data), 1)), None
     else:
-        values, spec, raw = evaluate(terms.formula, frame.data)
+        values, spec, raw = evaluate(terms.formula, frame.data, terms.transforms)
         names = tuple(_rename(name, terms.renames) for name in raw)
     if not names:
         raise FormulaError(f"{label}: the random term has no column; write 1 before '|'")
@@ -201,6 +208,7 @@ def random_design(
         names=names,
         variables={name: frame.variables[name] for name in terms.variables},
         spec=spec,
+        transforms=terms.transforms,
     )
     return design, values
 

@@ -8,7 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from qsmstats.errors import NotIdentifiedError
-from qsmstats.mixed.design.identifiability import check_absorbed, check_groups, check_rows, whiten
+from qsmstats.mixed.design.identifiability import (
+    check_absorbed,
+    check_groups,
+    check_rows,
+    whiten,
+)
 from qsmstats.mixed.design.independent_columns import independent_columns
 from qsmstats.mixed.design.layout import Layout, RandomColumns, Residuals
 

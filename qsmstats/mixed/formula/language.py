@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["ParsedFormula", "RandomTerm", "parse_formula"]
 
 _OPEN, _CLOSE = "([{", ")]}"
+_LONGEST, _DEEPEST = 20_000, 50
 _NAME = re.compile(r"`[^`]+`|[^\W\d][\w.]*")
 _GROUP_WRAPPERS = re.compile(r"^(?:as\.factor|factor|C)\((.*)\)$", re.DOTALL)
 
@@ -96,6 +97,11 @@ def parse_formula(text: str) -> ParsedFormula:
         If the text is no formula with at least one random term.
     """
     text = " ".join(str(text).split())
+    if len(text) > _LONGEST:
+        raise FormulaError(
+            f"'{text[:80]}...' has {len(text)} characters; a formula has {_LONGEST} at most: "
+            "shorten it"
+        )
     sides = _split(_powers(text), "~")
     if len(sides) != 2 or not sides[0][1].strip() or not sides[1][1].strip():
         raise FormulaError(
@@ -137,22 +143,26 @@ def _powers(text: str) -> str:
 
 def _characters(text: str) -> Iterator[tuple[int, str, int]]:
     """Index, character and bracket depth; quoted text and backticks count as one level deeper."""
-    depth, quote = 0, ""
+    closing, quote = "", ""
     for index, char in enumerate(text):
-        if quote:
-            quote = "" if char == quote else quote
-            yield index, char, depth + 1
+        if quote or char in "\"'`":
+            quote = "" if char == quote else quote or char
+            yield index, char, len(closing) + 1
             continue
-        if char in "\"'`":
-            quote = char
-            yield index, char, depth + 1
-            continue
-        depth -= char in _CLOSE
-        if depth < 0:
-            raise FormulaError(f"'{text}': a bracket is closed that was never opened; remove it")
-        yield index, char, depth
-        depth += char in _OPEN
-    if depth or quote:
+        if char in _CLOSE:
+            if not closing.endswith(char):
+                raise FormulaError(
+                    f"'{text}': a bracket is closed that was never opened; remove it"
+                )
+            closing = closing[:-1]
+        yield index, char, len(closing)
+        if char in _OPEN:
+            closing += _CLOSE[_OPEN.index(char)]
+        if len(closing) > _DEEPEST:
+            raise FormulaError(
+                f"'{text[:80]}...': brackets are nested more than {_DEEPEST} deep; simplify it"
+            )
+    if closing or quote:
         raise FormulaError(f"'{text}': a bracket or quote is never closed; close it")
 
 
@@ -212,9 +222,10 @@ def _expand(expression: str, group: str, uncorrelated: bool, part: str) -> list[
 
 def _uncorrelated(expression: str) -> list[str]:
     """Return the pieces of an uncorrelated term: the intercept, then each term without one."""
-    from formulaic import Formula
+    from qsmstats.mixed.formula.allowed import parse_terms
 
-    terms = [":".join(map(_factor_text, term.factors)) for term in Formula(expression)]
+    formula, _ = parse_terms(expression)
+    terms = [":".join(map(_factor_text, term.factors)) for term in formula]
     return [term if term == "1" else f"0 + {term}" for term in terms]
 
 

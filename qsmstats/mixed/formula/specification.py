@@ -1,29 +1,32 @@
-"""What a user asks for: a formula, and how the categories in it are coded."""
+"""What a user asks for: a formula, the coding of its categories, and own transforms."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
+from qsmstats.mixed.formula.allowed import CONSTANTS, CONTRASTS, TRANSFORMS
 from qsmstats.mixed.formula.language import parse_formula
-from qsmstats.mixed.formula.terms import CONTRASTS
+from qsmstats.mixed.formula.terms import Transforms
 
 __all__ = ["Specification"]
 
 
 @dataclass(frozen=True, slots=True)
 class Specification:
-    """A formula and the coding of its categories; see `MixedModel`."""
+    """A formula, contrasts of categories, and transforms; see `MixedModel`."""
 
     formula: str
     contrasts: Mapping[str, str] = field(default_factory=dict)
+    transforms: Transforms = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         parse_formula(self.formula)
         for column, kind in self.contrasts.items():
-            if kind not in CONTRASTS:
-                raise UsageError(
-                    f"contrasts of '{column}' are '{kind}', which is none of "
-                    f"{', '.join(CONTRASTS)}; use one of them"
-                )
+            check_option(f"contrasts of '{column}'", kind, list(CONTRASTS))
+        for name, function in self.transforms.items():
+            taken = name in {*TRANSFORMS, *CONSTANTS, "contr", "factor", "offset"}
+            if taken or not str(name).isidentifier() or not callable(function):
+                what = "is a name of the language" if taken else "is no name with a function"
+                raise UsageError(f"transforms: '{name}' {what}; give it as {{'name': function}}")

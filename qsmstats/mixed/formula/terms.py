@@ -7,31 +7,28 @@ that a formula needs (formulaic's own list misses the arguments of its stateful 
 
 from __future__ import annotations
 
-import ast
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from formulaic import Formula, ModelSpec
-from formulaic.errors import FormulaicError
 from formulaic.parser.types import Factor, Term
 from numpy.typing import NDArray
+from scipy.special import logit
 
 from qsmstats.errors import FormulaError, InvalidDataError
+from qsmstats.mixed.formula.allowed import CONSTANTS, parse_terms, used_columns
 
-__all__ = ["CONTRASTS", "Terms", "evaluate", "read_terms"]
+__all__ = ["Terms", "Transforms", "evaluate", "read_terms"]
 
-CONTRASTS = ("treatment", "sum", "helmert", "poly", "diff", "SAS")
+Transforms = Mapping[str, Callable[..., Any]]
+"""Functions that a user adds to the language: name in the formula -> function."""
 
-_CONTEXT = {
-    **{name: getattr(np, name) for name in ("sqrt", "sin", "cos", "tan", "abs", "log1p", "expm1")},
-    "TRUE": True,
-    "FALSE": False,
-    "pi": np.pi,
-}
-_PLACEHOLDER = re.compile(r"`([^`]+)`")
+# What the language holds beyond formulaic's own transforms.
+_CONTEXT = {"abs": np.abs, "logit": logit, "sqrt": np.sqrt, **CONSTANTS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +45,26 @@ class Terms:
         Those variables that appear only inside ``C()``: categories whatever their type.
     renames
         Column-name prefixes to shorten (``C(a, contr.sum)`` -> ``a``) for contrasts set by column.
+    transforms
+        The user's own functions.
     """
 
     formula: Formula
     variables: tuple[str, ...]
     factors: frozenset[str]
     renames: Mapping[str, str]
+    transforms: Transforms = field(default_factory=dict)
 
 
 def read_terms(
-    text: str, columns: Iterable[object], contrasts: Mapping[str, str] | None = None
+    text: str,
+    columns: Iterable[object],
+    contrasts: Mapping[str, str] | None = None,
+    transforms: Transforms | None = None,
+    *,
+    intercept: bool = True,
 ) -> Terms:
-    """Read a fixed part or the expression of a random term.
+    """Read an outcome, a fixed part or the expression of a random term; nothing is evaluated.
 
     Parameters
     ----------
@@ -68,35 +73,51 @@ def read_terms(
     columns
         Names of the data columns.
     contrasts
-        Column -> one of `CONTRASTS`, for columns that stand in the formula by themselves.
+        Column -> one of `allowed.CONTRASTS`, for columns that stand in the formula by themselves.
+    transforms
+        The user's own functions.
+    intercept
+        Whether the formula has an intercept unless it says otherwise.
 
     Raises
     ------
     FormulaError
-        If formulaic cannot read the text.
+        If formulaic cannot read the text, or it holds what the language does not (`allowed`).
     """
     names = [name for name in columns if isinstance(name, str)]
-    try:
-        formula = Formula(_r_spelling(text, names))
-    except (FormulaicError, SyntaxError) as error:
-        first = str(error).splitlines()[0]
-        raise FormulaError(f"'{text}' cannot be read as a formula: {first}; correct it") from None
-    uses = [use for factor in _factors(formula) for use in _uses(factor, names)]
+    spelled = _r_spelling(text, names)
+    formula, pieces = parse_terms(spelled, intercept=intercept)
+    functions = transforms or {}
+    found = {piece: used_columns(piece, text, names, functions) for piece in pieces}
+    factors = {factor.expr: factor for term in formula for factor in term.factors}.values()
+    uses = [use for factor in factors for use in _uses(factor, found)]
     numeric = {name for name, as_factor in uses if not as_factor}
     variables = tuple(dict.fromkeys(name for name, _ in uses))
     recoded = {
-        f"C({_quoted(name)}, contr.{kind})": name for name, kind in (contrasts or {}).items()
+        f"C({_quoted(name)}, contr.{kind})": name
+        for name, kind in (contrasts or {}).items()
+        if name in variables
     }
+    for piece in recoded:
+        used_columns(piece, text, names)
     return Terms(
         formula=_recode(formula, {name: expr for expr, name in recoded.items()}),
         variables=variables,
         factors=frozenset(variables) - numeric,
-        renames={expr: name for expr, name in recoded.items() if name in variables},
+        renames=recoded,
+        transforms=functions,
     )
 
 
+def _uses(factor: Factor, found: Mapping[str, list[tuple[str, bool]]]) -> list[tuple[str, bool]]:
+    """Return the columns that a factor names, each with "as category inside C()?"."""
+    if factor.eval_method is Factor.EvalMethod.LOOKUP:
+        return [(factor.expr, False)]
+    return found.get(factor.expr, [])  # a number has none
+
+
 def evaluate(
-    spec: Formula | ModelSpec, data: pd.DataFrame
+    spec: Formula | ModelSpec, data: pd.DataFrame, transforms: Transforms | None = None
 ) -> tuple[NDArray[np.float64], ModelSpec, tuple[str, ...]]:
     """Design matrix of complete rows, shape (n, columns), its spec and its column names.
 
@@ -111,8 +132,9 @@ def evaluate(
         return np.empty((len(data), 0)), ModelSpec(formula=spec), ()
     try:
         with np.errstate(all="ignore"):
-            made = spec.get_model_matrix(data, context=_CONTEXT, output="numpy", na_action="ignore")
-    except Exception as error:  # the text of a factor is Python, and may raise anything
+            context = {**_CONTEXT, **(transforms or {})}
+            made = spec.get_model_matrix(data, context=context, output="numpy", na_action="ignore")
+    except Exception as error:  # a transform may raise anything
         raise FormulaError(f"the formula cannot be evaluated: {error}; correct it") from None
     matrix = np.asarray(made, dtype=np.float64)
     names = tuple(made.model_spec.column_names)
@@ -144,50 +166,6 @@ def _r_spelling(text: str, names: Sequence[str]) -> str:
             plain = re.sub(rf"(?<![\w.])(?:{pattern})(?![\w.(])", lambda m: f"`{m[0]}`", plain)
         pieces[index] = plain
     return "".join(pieces)
-
-
-def _factors(formula: Formula) -> list[Factor]:
-    found = {factor.expr: factor for term in formula for factor in term.factors}
-    return list(found.values())
-
-
-def _uses(factor: Factor, names: Sequence[str]) -> list[tuple[str, bool]]:
-    """Columns that a factor names, each with "as category inside C()?"."""
-    if factor.eval_method is Factor.EvalMethod.LITERAL:
-        return []
-    if factor.eval_method is Factor.EvalMethod.LOOKUP:
-        return [(factor.expr, False)]
-    quoted: dict[str, str] = {}
-
-    def hide(match: re.Match[str]) -> str:
-        key = f"_quoted_{len(quoted)}"
-        quoted[key] = match[1]
-        return key
-
-    tree = ast.parse(_PLACEHOLDER.sub(hide, factor.expr).strip(), mode="eval")
-    _refuse_offset(tree, factor.expr)
-    functions = {id(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
-    modules = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    categories = {
-        id(node.args[0])
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "C" and node.args
-    }
-    uses = []
-    for node in ast.walk(tree):
-        if not isinstance(node, ast.Name) or id(node) in functions:
-            continue
-        name = quoted.get(node.id, node.id)
-        known = name in names or node.id in quoted
-        if known or (id(node) not in modules and name not in _CONTEXT):
-            uses.append((name, id(node) in categories))
-    return uses
-
-
-def _refuse_offset(tree: ast.AST, text: str) -> None:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "offset":
-            raise FormulaError(f"'{text}': offsets are not supported; subtract it from the outcome")
 
 
 def _quoted(name: str) -> str:

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.design.matrices import DesignTerm
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.formula.terms import evaluate
@@ -73,7 +73,8 @@ def anova(
     Returns
     -------
     DataFrame
-        term, num_df, den_df, statistic, p_value.
+        term, num_df, den_df, statistic, p_value. NaN where no F distribution has Kenward and
+        Roger's moments, which happens only with about two denominator df or fewer.
     """
     found = term_hypotheses(fit, type)
     tests = [joint_test(fit, rows, df) for rows in found.values()]
@@ -125,8 +126,7 @@ def term_hypotheses(fit: Fitted, kind: int) -> dict[str, Matrix]:
     UsageError
         If `kind` is none of 1, 2, 3.
     """
-    if kind not in (1, 2, 3):
-        raise UsageError(f"type={kind!r} is none of 1, 2, 3; use one of them")
+    check_option("type", kind, (1, 2, 3))
     terms = fit.fixed.terms
     columns = {term.label: _kept_columns(fit, term) for term in terms}
     tested = [term for term in terms if term.label != "Intercept"]
@@ -201,7 +201,7 @@ def _complete_coding(fit: Fitted) -> Matrix:
     data = fit.frame.data
     for rows in (np.linspace(0, len(data) - 1, min(_SOME_ROWS, len(data))).astype(int), None):
         some = data if rows is None else data.iloc[rows]
-        fitted, target = fit.fixed.matrix(some), evaluate(complete, some)[0]
+        fitted, target = fit.fixed.matrix(some), evaluate(complete, some, fit.fixed.transforms)[0]
         scale = np.abs(fitted).max(axis=0)
         if not np.all(scale > 0.0):
             continue

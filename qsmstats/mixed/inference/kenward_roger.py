@@ -76,20 +76,34 @@ class KenwardRoger:
 
 
 def _scaled_f(q: int, a1: float, a2: float) -> tuple[float, float]:
-    """Denominator df and scale of the F statistic of q rows (Kenward & Roger 1997, section 3)."""
+    """Denominator df and scale of the F statistic of q rows (Kenward & Roger 1997, section 3).
+
+    The paper's df = 4 + (q + 2) / (q rho - 1) with q rho = (V3 / V1)^2 V0 / V2 is written here
+    without a quotient that can be 0 / 0. Of its singular points,
+
+    * V2 = 0 is df = 4 (rho is infinite), and V1 = 0 alone is df = 4, too;
+    * V1 = V3 = 0 is df = 2 in a balanced design, where they are the same number: their ratio is
+      one, as in pbkrtest;
+    * A1 = A2 = 0 means that no variance is uncertain: df is infinite;
+    * df <= 0 or a scale <= 0 is no F distribution; nothing can be said, and both are NaN.
+    """
+    if a2 <= 0.0:
+        return np.inf, 1.0
     b = (a1 + 6.0 * a2) / (2.0 * q)
     g = ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
+    # A1 lies between 0 and q A2, so that d is at least q + 6.
     d = 3 * q + 2 * (1 - g)
     c1, c2, c3 = g / d, (q - g) / d, (q + 2 - g) / d
-    v0, v1, v2 = 1.0 + c1 * b, 1.0 - c2 * b, 1.0 - c3 * b
-    # In a balanced design 1 - A2/q and V1 are the same number, which is zero at df = 2.
-    v3 = 1.0 - a2 / q
-    ratio = 1.0 if max(abs(v3), abs(v1)) < 1e-8 else v3 / v1
-    rho = ratio**2 * v0 / (v2 * q)
-    df = 4.0 + (q + 2) / (q * rho - 1.0)
+    v0, v1, v2, v3 = 1.0 + c1 * b, 1.0 - c2 * b, 1.0 - c3 * b, 1.0 - a2 / q
+    above, below = (1.0, 1.0) if max(abs(v3), abs(v1)) < 1e-8 else (v3**2, v1**2)
+    excess = above * v0 - below * v2
+    if v2 > 0.0 and excess <= 0.0:
+        # The variance is that of a chi-squared, within rounding.
+        return np.inf, v3
+    df = 4.0 + (q + 2) * below * v2 / excess if excess else np.nan
     # Both factors vanish at df = 2; pbkrtest guards the ratio in the same interval.
     scale = 1.0 if abs(df - 2.0) < 1e-2 else df * v3 / (df - 2.0)
-    return df, scale
+    return (df, scale) if df > 0.0 and scale > 0.0 else (np.nan, np.nan)
 
 
 def _pseudo_inverse(information: Matrix) -> Matrix:

@@ -18,7 +18,7 @@ the plain one; it stands beside ours as `p_value_chi2`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -152,7 +152,7 @@ def random_term_tests(fit: Fitted, *, reduce: bool = True) -> pd.DataFrame:
     """
     parsed = parse_formula(fit.model.formula)
     rows = []
-    for label, random in _reductions(parsed, list(map(str, fit.frame.data)), reduce=reduce):
+    for label, random in _reductions(parsed, fit, reduce=reduce):
         formula = _text(replace(parsed, random=random))
         if random:
             smaller = refitted(fit, formula=formula)
@@ -282,12 +282,14 @@ def _random_columns(large: Fitted, small: Fitted) -> int:
 
 
 def _reductions(
-    parsed: ParsedFormula, columns: Sequence[str], *, reduce: bool
+    parsed: ParsedFormula, fit: Fitted, *, reduce: bool
 ) -> Iterator[tuple[str, tuple[RandomTerm, ...]]]:
     """Yield what is left out, and the random terms that stay."""
+    columns, transforms = list(fit.frame.data), fit.model.transforms
     for place, term in enumerate(parsed.random):
         others = parsed.random[:place], parsed.random[place + 1 :]
-        summands = [str(one) for one in read_terms(term.expression, columns).formula]
+        read = read_terms(term.expression, columns, transforms=transforms)
+        summands = [str(one) for one in read.formula]
         removable = [one for one in summands if one != "1"] if reduce else []
         if len(summands) < 2 or not removable:
             yield term.label, (*others[0], *others[1])

@@ -5,23 +5,28 @@ All are linear functions :math:`L\beta` of the fixed effects with :math:`L` from
 factors are coded. Variance and degrees of freedom of :math:`L\hat\beta` are those of the fit's own
 inference (Satterthwaite, Kenward-Roger, ...), row by row, as in emmeans (Lenth 2016, J Stat Softw
 69(1)). A combination that the data cannot tell (an empty cell, say) is NaN and the column `note`
-says so.
+says so, as it does where a predictor interacts with another that is averaged over.
 
-Contrasts form one family within each combination of `by`; p-values and intervals are adjusted
-within the family and stand beside the unadjusted ones.
+Contrasts form one family within each combination of `by`, or one family in all
+(``family="across"``); p-values and intervals are adjusted within the family and stand beside the
+unadjusted ones (`multiplicity`).
+
+Where the formula transforms the outcome, ``type="response"`` brings the estimates back from the
+model's scale (`qsmstats.mixed.inference.response_scale`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from itertools import combinations
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.linear_functions import (
     Comparison,
@@ -33,19 +38,24 @@ from qsmstats.mixed.inference.linear_functions import (
     slope_rows,
 )
 from qsmstats.mixed.inference.multiplicity import (
-    Adjustment,
-    adjust_p_values,
+    NO_TUKEY,
+    adjust_family,
     check_adjustment,
-    critical_values,
 )
 from qsmstats.mixed.inference.reference_grid import Weights
-from qsmstats.mixed.inference.wald import Method, row_inference
+from qsmstats.mixed.inference.response_scale import Kind, ScaleType, scale_of
+from qsmstats.mixed.inference.wald import Method, adjusted_covariance, row_inference
 
-__all__ = ["contrasts", "marginal_means", "slope_contrasts", "slopes"]
+__all__ = ["FamilyKind", "contrasts", "marginal_means", "slope_contrasts", "slopes"]
 
 Floats = NDArray[np.float64]
+FamilyKind = Literal["within", "across"]
 
 NOT_ESTIMABLE = "not estimable: the data hold no information on this combination"
+HOLM_INTERVAL = (
+    "the adjusted interval is Bonferroni's, as Holm's method has none; it can hold 0 where the"
+    " adjusted p-value is significant"
+)
 
 
 def marginal_means(
@@ -57,6 +67,7 @@ def marginal_means(
     weights: Weights = "equal",
     df: Method = "satterthwaite",
     level: float = 0.95,
+    type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
     """Estimate the mean outcome of each level, averaged over the other predictors.
 
@@ -78,22 +89,25 @@ def marginal_means(
         Method for degrees of freedom, as in `MixedFit.coefficients`.
     level
         Coverage of the interval.
+    type
+        'link' for the scale of the model; 'response' for that of the outcome where the formula
+        transforms it, with the further columns of `ResponseScale.converted`.
 
     Returns
     -------
     DataFrame
         Columns of `by` (and of `factors`, if more than one), then level, estimate, std_error, df,
-        conf_low, conf_high, note. Units are those of the outcome.
+        conf_low, conf_high, note. Units are those of the formula's left side.
 
     Raises
     ------
     UsageError
         If a name is no predictor of the fixed part, or an option is unknown.
     """
-    keys, matrix = mean_rows(fit, factors, by=by, at=at, weights=weights)
-    table = _estimates(fit, matrix, df, level)
+    asked = mean_rows(fit, factors, by=by, at=at, weights=weights)
+    table = _estimates(fit, asked, df, level)
     columns = ["estimate", "std_error", "df", "conf_low", "conf_high", "note"]
-    return pd.concat([keys, table[columns]], axis=1)
+    return _on_scale(fit, pd.concat([asked.keys, table[columns]], axis=1), "mean", type)
 
 
 def contrasts(
@@ -104,24 +118,29 @@ def contrasts(
     by: Names = None,
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
+    family: FamilyKind = "within",
     adjust: str | None = None,
     df: Method = "satterthwaite",
     level: float = 0.95,
+    type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
     """Compare marginal means.
 
     Parameters
     ----------
-    fit, factors, by, at, weights, df, level
+    fit, factors, by, at, weights, df, level, type
         As in `marginal_means`.
     method
         'pairwise' (each level minus each later one), 'reference' (each level minus the first),
         'consecutive' (each level minus the one before), a matrix with one contrast in each row and
         one column for each mean, or a mapping from a label to such a row; a row may itself be a
         mapping from level to weight.
+    family
+        'within' takes the contrasts of each combination of `by` as a family of its own, 'across'
+        all contrasts of the table as one.
     adjust
-        'tukey', 'holm', 'bonferroni', 'fdr_bh' or 'none'; if not given, 'tukey' for pairwise
-        differences and 'holm' for all others.
+        'mvt' (single-step multivariate t, the default), 'tukey', 'holm', 'bonferroni', 'fdr_bh' or
+        'none'; see `multiplicity`.
 
     Returns
     -------
@@ -134,10 +153,11 @@ def contrasts(
     ------
     UsageError
         If a name, level or option is unknown, or 'tukey' is asked for contrasts that are not all
-        pairwise differences.
+        pairwise differences of one family.
     """
     families = compared_means(fit, factors, method=method, by=by, at=at, weights=weights)
-    return _contrast_table(fit, families, method, adjust, df, level)
+    table = _contrast_table(fit, families, family, adjust, df, level)
+    return _on_scale(fit, table, "contrast", type)
 
 
 def slopes(
@@ -147,35 +167,45 @@ def slopes(
     by: Names = None,
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
+    adjust: str | None = None,
     df: Method = "satterthwaite",
     level: float = 0.95,
+    type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
     """Estimate the slope of the mean outcome in a number, at each level of `by`.
 
     Parameters
     ----------
-    fit, at, weights, df, level
+    fit, at, weights, df, level, type
         As in `marginal_means`. Where the mean is not straight in `variable` (a polynomial, spline
         or logarithm) the slope is taken at the mean of `variable`, or at ``at={variable: value}``.
     variable
         Name of a numeric predictor.
     by
         Predictors whose combinations get a slope each.
+    adjust
+        Method that adjusts for the number of slopes, as in `contrasts` but 'tukey'; if not given,
+        nothing is adjusted.
 
     Returns
     -------
     DataFrame
         Columns of `by`, then estimate, std_error, df, statistic, p_value, conf_low, conf_high,
-        note. Units are those of the outcome per unit of `variable`; the p-value is that of a
-        slope of zero, unadjusted.
+        note; with `adjust` also the adjusted columns of `contrasts`. Units are those of the
+        formula's left side per unit of `variable`; the p-value is that of a slope of zero.
 
     Raises
     ------
     UsageError
         If `variable` is no number or another name or option is unknown.
     """
-    keys, matrix = slope_rows(fit, variable, by=by, at=at, weights=weights)
-    return pd.concat([keys, _estimates(fit, matrix, df, level)], axis=1)
+    asked = slope_rows(fit, variable, by=by, at=at, weights=weights)
+    table = (
+        _estimates(fit, asked, df, level)
+        if adjust is None
+        else _adjusted(fit, asked, adjust, df, level)
+    )
+    return _on_scale(fit, pd.concat([asked.keys, table], axis=1), "slope", type)
 
 
 def slope_contrasts(
@@ -187,25 +217,29 @@ def slope_contrasts(
     within: Names = None,
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
+    family: FamilyKind = "within",
     adjust: str | None = None,
     df: Method = "satterthwaite",
     level: float = 0.95,
+    type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
     """Compare slopes between the levels of `by`.
 
     Parameters
     ----------
-    fit, variable, by, at, weights, df, level
+    fit, variable, by, at, weights, df, level, type
         As in `slopes`.
     method, adjust
         As in `contrasts`.
     within
-        Further predictors; each of their combinations is a family of comparisons of its own.
+        Further predictors; slopes are compared within each of their combinations.
+    family
+        As in `contrasts`, for the combinations of `within`.
 
     Returns
     -------
     DataFrame
-        As `contrasts`, in units of the outcome per unit of `variable`.
+        As `contrasts`, per unit of `variable`.
 
     Raises
     ------
@@ -215,30 +249,38 @@ def slope_contrasts(
     families = compared_slopes(
         fit, variable, by, method=method, within=within, at=at, weights=weights
     )
-    return _contrast_table(fit, families, method, adjust, df, level)
+    table = _contrast_table(fit, families, family, adjust, df, level)
+    return _on_scale(fit, table, "slope_contrast", type)
+
+
+def _on_scale(fit: Fitted, table: pd.DataFrame, kind: Kind, name: str) -> pd.DataFrame:
+    check_option("type", name, get_args(ScaleType))
+    return table if name == "link" else scale_of(fit).converted(table, kind)
 
 
 def _contrast_table(
     fit: Fitted,
     families: Sequence[Family],
-    method: Comparison,
+    family: FamilyKind,
     adjust: str | None,
     df: Method,
     level: float,
 ) -> pd.DataFrame:
-    chosen = _adjustment(adjust, method)
-    tables = []
-    for family in families:
-        table = _estimates(fit, family.matrix, df, level)
-        table = _with_adjustment(table, chosen, level, n_means=family.n_means)
-        tables.append(pd.concat([family.keys, table], axis=1))
+    check_option("family", family, get_args(FamilyKind))
+    if family == "across" and len(families) > 1:
+        keys = pd.concat([one.keys for one in families], ignore_index=True)
+        matrix = np.concatenate([one.matrix for one in families])
+        families = [Family(keys=keys, matrix=matrix, n_means=None, note=families[0].note)]
+    tables = [
+        pd.concat([one.keys, _adjusted(fit, one, adjust, df, level)], axis=1) for one in families
+    ]
     return pd.concat(tables, ignore_index=True)
 
 
-def _estimates(fit: Fitted, matrix: Floats, df: Method, level: float) -> pd.DataFrame:
+def _estimates(fit: Fitted, asked: Family, df: Method, level: float) -> pd.DataFrame:
     """Estimate linear functions of the whole design's columns; NaN where that cannot be done."""
-    reduced, known = fit.fixed.reduce(matrix)
-    estimate, std_error, nu = np.full((3, len(matrix)), np.nan)
+    reduced, known = fit.fixed.reduce(asked.matrix)
+    estimate, std_error, nu = np.full((3, len(asked.matrix)), np.nan)
     if known.any():
         rows = row_inference(fit, reduced[known], df)
         estimate[known], std_error[known], nu[known] = rows.estimate, rows.std_error, rows.df
@@ -254,31 +296,44 @@ def _estimates(fit: Fitted, matrix: Floats, df: Method, level: float) -> pd.Data
             "p_value": 2 * stats.t.sf(np.abs(statistic), nu),
             "conf_low": estimate - width,
             "conf_high": estimate + width,
-            "note": np.where(known, "", NOT_ESTIMABLE),
+            "note": np.where(known, asked.note, NOT_ESTIMABLE),
         }
     )
 
 
-def _with_adjustment(
-    table: pd.DataFrame, adjust: Adjustment, level: float, n_means: int
+def _adjusted(
+    fit: Fitted, family: Family, adjust: str | None, df: Method, level: float
 ) -> pd.DataFrame:
-    adjusted = adjust_p_values(table["statistic"], table["df"], method=adjust, n_means=n_means)
-    width = table["std_error"] * critical_values(
-        table["df"], level=level, method=adjust, n_means=n_means
+    """Estimate one family with adjusted p-values and intervals."""
+    method = check_adjustment("mvt" if adjust is None else adjust)
+    n_means = family.n_means
+    if method == "tukey" and n_means is None:
+        raise UsageError(NO_TUKEY)
+    table = _estimates(fit, family, df, level)
+    if n_means is not None:
+        # The means of which a difference can be estimated.
+        pairs = np.array(list(combinations(range(n_means), 2)))
+        n_means = np.unique(pairs[table["estimate"].notna()]).size
+    made = adjust_family(
+        table["estimate"],
+        table["std_error"],
+        table["df"],
+        method=method,
+        level=level,
+        correlation=_correlation(fit, family.matrix, df) if method == "mvt" else None,
+        n_means=n_means,
     )
-    table.insert(list(table).index("p_value") + 1, "p_adjusted", adjusted)
-    position = list(table).index("note")
-    table.insert(position, "conf_low_adjusted", table["estimate"] - width)
-    table.insert(position + 1, "conf_high_adjusted", table["estimate"] + width)
-    table.insert(position + 2, "adjust", adjust)
-    return table
+    table.insert(list(table).index("p_value") + 1, "p_adjusted", made.pop("p_adjusted"))
+    note = table.pop("note")
+    if method == "holm" and table["estimate"].count() > 1:
+        both = f"{family.note}; {HOLM_INTERVAL}" if family.note else HOLM_INTERVAL
+        note = note.where(note == NOT_ESTIMABLE, both)
+    return pd.concat([table, made], axis=1).assign(adjust=method, note=note)
 
 
-def _adjustment(adjust: str | None, method: Comparison) -> Adjustment:
-    pairwise = isinstance(method, str) and method == "pairwise"
-    if adjust is None:
-        return "tukey" if pairwise else "holm"
-    if adjust == "tukey" and not pairwise:
-        msg = "adjust='tukey' holds for all pairwise differences only; use 'holm' or 'bonferroni'"
-        raise UsageError(msg)
-    return check_adjustment(adjust)
+def _correlation(fit: Fitted, matrix: Floats, df: Method) -> Floats:
+    """Correlation of the estimates, shape (k, k); NaN where one cannot be estimated."""
+    reduced, known = fit.fixed.reduce(matrix)
+    covariance = reduced @ adjusted_covariance(fit, df) @ reduced.T
+    size = np.where(known, np.sqrt(np.diag(covariance)), np.nan)
+    return np.asarray(covariance / np.outer(size, size), float)

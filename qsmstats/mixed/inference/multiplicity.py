@@ -3,46 +3,75 @@ r"""Adjustment of p-values and intervals for several comparisons made at once.
 Of a family of :math:`m` two-sided t tests with statistics :math:`t_i` on :math:`\nu_i` degrees of
 freedom:
 
+``mvt``
+    Single-step multivariate t: :math:`p_i = P(\max_j |T_j| > |t_i|)` with :math:`T` multivariate t
+    on :math:`\nu_i` degrees of freedom with the correlation of the estimates; the half width of the
+    simultaneous interval is the value of t at which this probability is :math:`1 -` level (Hothorn,
+    Bretz & Westfall 2008). It is Tukey's for balanced means and Dunnett's for comparisons with a
+    control, and holds for any other family. See `maximum_t` for the integral and its error.
 ``tukey``
     For all pairwise differences of :math:`k` means:
     :math:`p_i = P\{Q_{k,\nu_i} > \sqrt 2 |t_i|\}` with the studentized range :math:`Q`; the
     simultaneous interval has half width :math:`q_{1-\alpha;k,\nu_i} / \sqrt 2` standard errors.
     Exact for independent means of equal variance, conservative otherwise (Tukey 1953; Kramer
-    1956; Hayter 1984). Each comparison keeps its own degrees of freedom, as in emmeans.
+    1956; Hayter 1984).
 ``bonferroni``
     :math:`p_i = \min(1, m p_i)`; intervals at level :math:`1 - \alpha / m`.
 ``holm``
     Holm's (1979) step-down test, never less powerful than Bonferroni's. It has no interval of its
-    own; the Bonferroni interval, which holds simultaneously too, is given (as emmeans does).
+    own; the Bonferroni interval, which holds simultaneously too, is given (as emmeans does). It can
+    hold zero where Holm's p-value is below :math:`\alpha`.
 ``fdr_bh``
     Benjamini & Hochberg (1995): bounds the expected share of false discoveries, not the chance of
     a single one. It says nothing about simultaneous coverage, so no adjusted interval is given.
 ``none``
     p-values and intervals as for one planned comparison.
 
+Each comparison keeps its own degrees of freedom, as in emmeans: its p-value and its interval come
+from the distribution with these degrees of freedom. So in all methods but Holm's the interval of a
+row excludes zero exactly where its p-value is below :math:`\alpha`.
+
+In every method the family is what can be estimated: a comparison that is not estimable is no test
+and does not count. A family of one needs no adjustment.
+
 References
 ----------
 Tukey JW (1953). The problem of multiple comparisons. Kramer CY (1956). Biometrics 12:307-310.
 Hayter AJ (1984). Ann Stat 12:61-75. Holm S (1979). Scand J Stat 6:65-70.
 Benjamini Y, Hochberg Y (1995). J R Stat Soc B 57:289-300.
+Hothorn T, Bretz F, Westfall P (2008). Biom J 50:346-363.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal, cast, get_args
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-from qsmstats.errors import UsageError
-from qsmstats.mixed.inference.studentized import upper_quantile, upper_tail
+from qsmstats.errors import UsageError, check_option
+from qsmstats.mixed.inference.maximum_t import MaximumT
+from qsmstats.mixed.inference.studentized import upper_tail
 
-__all__ = ["Adjustment", "adjust_p_values", "check_adjustment", "critical_values"]
+__all__ = [
+    "NO_TUKEY",
+    "Adjustment",
+    "adjust_family",
+    "adjust_p_values",
+    "check_adjustment",
+    "critical_values",
+]
 
-Adjustment = Literal["tukey", "holm", "bonferroni", "fdr_bh", "none"]
+Adjustment = Literal["mvt", "tukey", "holm", "bonferroni", "fdr_bh", "none"]
 
 Floats = NDArray[np.float64]
+Known = NDArray[np.bool_]
+
+NO_TUKEY = "adjust='tukey' holds for all pairwise differences only; use 'mvt', which holds for any"
+_NO_MVT = "adjust='mvt' needs the correlation of the estimates; use 'holm' or 'bonferroni'"
 
 
 def check_adjustment(method: str) -> Adjustment:
@@ -53,15 +82,69 @@ def check_adjustment(method: str) -> Adjustment:
     UsageError
         If it does not.
     """
-    if method in get_args(Adjustment):
-        return cast("Adjustment", method)
-    allowed = ", ".join(get_args(Adjustment))
-    msg = f"adjust={method!r} is unknown; use one of {allowed}"
-    raise UsageError(msg)
+    check_option("adjust", method, get_args(Adjustment))
+    return cast("Adjustment", method)
+
+
+def adjust_family(
+    estimate: ArrayLike,
+    std_error: ArrayLike,
+    df: ArrayLike,
+    *,
+    method: Adjustment,
+    level: float = 0.95,
+    correlation: ArrayLike | None = None,
+    n_means: int | None = None,
+) -> pd.DataFrame:
+    """Adjust the p-values and intervals of one family.
+
+    Parameters
+    ----------
+    estimate, std_error, df
+        Of each comparison, shape (m,). NaN marks one that cannot be estimated: it stays NaN and
+        does not count in the size of the family.
+    method
+        Name of the adjustment.
+    level
+        Simultaneous coverage, e.g. 0.95.
+    correlation
+        Correlation of the estimates, shape (m, m); needed by 'mvt' only.
+    n_means
+        Number of means compared, k; needed by 'tukey' only.
+
+    Returns
+    -------
+    DataFrame
+        p_adjusted, conf_low_adjusted, conf_high_adjusted, one row for each comparison.
+
+    Raises
+    ------
+    UsageError
+        If 'tukey' is asked for without `n_means`, or 'mvt' without `correlation`.
+    """
+    estimate, std_error = np.asarray(estimate, float), np.asarray(std_error, float)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t, nu, known = _statistics(estimate / std_error, df)
+    family = _Family(method, known, n_means, correlation)
+    p, width = np.full((2, len(t)), np.nan)
+    p[known] = family.p_values(t[known], nu[known])
+    width[known] = family.critical(nu[known], 1.0 - level)
+    return pd.DataFrame(
+        {
+            "p_adjusted": p,
+            "conf_low_adjusted": estimate - width * std_error,
+            "conf_high_adjusted": estimate + width * std_error,
+        }
+    )
 
 
 def adjust_p_values(
-    statistic: ArrayLike, df: ArrayLike, *, method: Adjustment, n_means: int | None = None
+    statistic: ArrayLike,
+    df: ArrayLike,
+    *,
+    method: Adjustment,
+    n_means: int | None = None,
+    correlation: ArrayLike | None = None,
 ) -> Floats:
     """Two-sided p-values of one family of t tests, adjusted for their number.
 
@@ -72,10 +155,8 @@ def adjust_p_values(
         NaN and does not count in the size of the family.
     df
         Their degrees of freedom, shape (m,) or one number; infinity for z tests.
-    method
-        Name of the adjustment.
-    n_means
-        Number of means compared, k; needed by 'tukey' only.
+    method, n_means, correlation
+        As in `adjust_family`.
 
     Returns
     -------
@@ -84,26 +165,21 @@ def adjust_p_values(
     Raises
     ------
     UsageError
-        If 'tukey' is asked for without `n_means`.
+        As `adjust_family`.
     """
-    t, nu = np.broadcast_arrays(np.abs(np.asarray(statistic, float)), np.asarray(df, float))
-    known = np.isfinite(t) & ~np.isnan(nu)
+    t, nu, known = _statistics(statistic, df)
     adjusted = np.full(t.shape, np.nan)
-    if not known.any():
-        return adjusted
-    p = np.asarray(2.0 * stats.t.sf(t[known], nu[known]), float)
-    if method == "tukey" and p.size > 1:
-        k = _family(n_means)
-        tail = upper_tail(np.sqrt(2.0) * t[known], k, nu[known])
-        # The unadjusted and Bonferroni's p-value bracket Tukey's: rounding must not cross them.
-        adjusted[known] = np.clip(tail, p, np.minimum(1.0, k * (k - 1) / 2 * p))
-        return adjusted
-    adjusted[known] = _step_adjust(p, method)
+    adjusted[known] = _Family(method, known, n_means, correlation).p_values(t[known], nu[known])
     return adjusted
 
 
 def critical_values(
-    df: ArrayLike, *, level: float, method: Adjustment, n_means: int | None = None
+    df: ArrayLike,
+    *,
+    level: float,
+    method: Adjustment,
+    n_means: int | None = None,
+    correlation: ArrayLike | None = None,
 ) -> Floats:
     """Half widths, in standard errors, of simultaneous intervals of one family.
 
@@ -115,8 +191,8 @@ def critical_values(
         Simultaneous coverage, e.g. 0.95.
     method
         Name of the adjustment; 'holm' gives Bonferroni's and 'fdr_bh' NaN (see the module).
-    n_means
-        Number of means compared, k; needed by 'tukey' only.
+    n_means, correlation
+        As in `adjust_family`.
 
     Returns
     -------
@@ -125,39 +201,94 @@ def critical_values(
     Raises
     ------
     UsageError
-        If 'tukey' is asked for without `n_means`.
+        As `adjust_family`.
     """
     nu = np.asarray(df, float)
-    m = int(np.count_nonzero(~np.isnan(nu)))
-    if method == "fdr_bh" and m > 1:
-        return np.full(nu.shape, np.nan)
-    if method == "tukey" and m > 1:
-        k = _family(n_means)
-        width = np.full(nu.shape, np.nan)
-        known = ~np.isnan(nu)
-        width[known] = upper_quantile(1.0 - level, k, nu[known]) / np.sqrt(2.0)
-        return width
-    tests = m if method in {"bonferroni", "holm"} else 1
-    return np.asarray(stats.t.isf((1.0 - level) / (2.0 * max(tests, 1)), nu), float)
+    known = ~np.isnan(nu)
+    width = np.full(nu.shape, np.nan)
+    width[known] = _Family(method, known, n_means, correlation).critical(nu[known], 1.0 - level)
+    return width
 
 
-def _family(n_means: int | None) -> int:
-    if n_means is None:
-        msg = "adjust='tukey' holds for all pairwise differences only; use 'holm' or 'bonferroni'"
-        raise UsageError(msg)
-    return n_means
+def _statistics(statistic: ArrayLike, df: ArrayLike) -> tuple[Floats, Floats, Known]:
+    """Absolute statistics, their degrees of freedom, and which of them can be tested."""
+    t, nu = np.broadcast_arrays(np.abs(np.asarray(statistic, float)), np.asarray(df, float))
+    return t, nu, np.isfinite(t) & ~np.isnan(nu)
 
 
-def _step_adjust(p: Floats, method: Adjustment) -> Floats:
-    """Adjust the p-values themselves; a family of one needs no adjustment."""
-    if method == "bonferroni":
-        return np.minimum(1.0, p.size * p)
-    if method == "fdr_bh":
-        return np.asarray(stats.false_discovery_control(p, method="bh"), float)
-    if method == "holm":
-        order = np.argsort(p)
-        stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
-        adjusted = np.empty_like(p)
-        adjusted[order] = np.minimum(1.0, stepped)
-        return adjusted
-    return p
+class _Family:
+    """The tests of one family that can be made, and the method that adjusts them."""
+
+    def __init__(
+        self, method: Adjustment, known: Known, n_means: int | None, correlation: ArrayLike | None
+    ) -> None:
+        self.size = int(known.sum())
+        self.method: Adjustment = method if self.size > 1 else "none"
+        # P(max |T| > t) of the two methods that take the tests together.
+        self.together: Callable[[Floats, Floats], Floats] | None = None
+        if self.method == "tukey":
+            if n_means is None:
+                raise UsageError(NO_TUKEY)
+            self.size = n_means * (n_means - 1) // 2
+            self.together = lambda t, nu: upper_tail(np.sqrt(2.0) * t, n_means, nu)
+        elif self.method == "mvt":
+            if correlation is None:
+                raise UsageError(_NO_MVT)
+            own = np.asarray(correlation, float)[np.ix_(known, known)]
+            self.together = MaximumT(own).upper_tail
+
+    def p_values(self, t: Floats, nu: Floats) -> Floats:
+        """Adjust the p-values of all tests."""
+        p = np.asarray(2.0 * stats.t.sf(t, nu), float)
+        if self.together is not None:
+            # The unadjusted and Bonferroni's p-value bracket it: rounding must not cross them.
+            tail: Floats = np.clip(self.together(t, nu), p, np.minimum(1.0, self.size * p))
+            return tail
+        if self.method == "bonferroni":
+            return np.asarray(np.minimum(1.0, self.size * p), float)
+        if self.method == "fdr_bh":
+            return np.asarray(stats.false_discovery_control(p, method="bh"), float)
+        return _holm(p) if self.method == "holm" else p
+
+    def critical(self, nu: Floats, alpha: float) -> Floats:
+        """Half widths: where the adjusted p-value is alpha (Bonferroni's for Holm)."""
+        if self.method == "fdr_bh":
+            return np.full(nu.shape, np.nan)
+        single = np.asarray(stats.t.isf(alpha / 2.0, nu), float)
+        if self.method == "none":
+            return single
+        bonferroni = np.asarray(stats.t.isf(alpha / (2.0 * self.size), nu), float)
+        if self.together is None:
+            return bonferroni
+        return _solve(lambda t: np.log(self.p_values(t, nu) / alpha), single, bonferroni)
+
+
+def _holm(p: Floats) -> Floats:
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(1.0, stepped)
+    return adjusted
+
+
+def _solve(log_tail: Callable[[Floats], Floats], low: Floats, high: Floats) -> Floats:
+    """Root of a decreasing function between `low` and `high`, for each element.
+
+    The logarithm of a tail is close to straight; the secant inside the bracket needs a few steps.
+    """
+    at_low, at_high = log_tail(low), log_tail(high)
+    last = np.zeros(low.shape)
+    middle = low
+    for _ in range(60):
+        share = at_low / np.where(at_low == at_high, 1.0, at_low - at_high)
+        middle = np.clip(low + share * (high - low), low, high)
+        value = log_tail(middle)
+        if np.all(np.abs(value) < 1e-10):
+            break
+        side = np.sign(value)
+        # Illinois rule: an edge that stays twice has its value halved, so that both edges move.
+        at_low = np.where(side > 0, value, np.where(last < 0, 0.5, 1.0) * at_low)
+        at_high = np.where(side > 0, np.where(last > 0, 0.5, 1.0) * at_high, value)
+        low, high = np.where(side > 0, middle, low), np.where(side > 0, high, middle)
+        last = side
+    return np.asarray(middle, float)

@@ -3,12 +3,23 @@ r"""Profile-likelihood intervals of variance components.
 With :math:`d(\theta, \sigma)` the ML deviance, minimised over the fixed effects, the interval of a
 component :math:`\psi(\theta, \sigma)` is
 
-.. math:: \{\psi(\theta, \sigma) : d(\theta, \sigma) \le \min d + \chi^2_{1;\,1-\alpha}\}
+.. math:: \{\psi : d_p(\psi) \le \min d + \chi^2_{1;\,1-\alpha}\}, \qquad
+          d_p(\psi) = \min_{\psi(\theta, \sigma) = \psi} d(\theta, \sigma)
 
-that is, all values whose likelihood-ratio test is not significant. Its ends are the smallest and
-the largest :math:`\psi` under that constraint (Venzon & Moolgavkar 1988, Appl Stat 37:87-94), found
-by sequential quadratic programming with the exact gradient of :math:`d`. At zero, a boundary, the
-chi-squared distribution is conservative (Self & Liang 1987).
+that is, all values whose likelihood-ratio test is not significant (Venzon & Moolgavkar 1988, Appl
+Stat 37:87-94; Pinheiro & Bates 2000, section 2.4). A limit at the end of the range (a standard
+deviation of zero, a correlation of -1 or 1) belongs to the interval where its deviance does. At
+zero, a boundary, the chi-squared distribution is conservative (Self & Liang 1987).
+
+To hold :math:`\psi` fixed without a constraint, the covariance of its term is written
+:math:`F F'` with F lower triangular once the columns in question come first:
+
+  a standard deviation is F_11; a correlation is cos(phi) of F = (a, 0; b cos(phi), b sin(phi)),
+
+so that -1 and 1, where the correlation has no slope in lme4's parameters, are points like others.
+The other parameters minimise d by quasi-Newton steps with the exact gradient, each from where the
+last search ended; :math:`d_p'` is the partial derivative of d (envelope theorem), and the ends are
+roots of the signed root :math:`\{d_p(\psi) - \min d\}^{1/2}`, which is close to straight.
 
 ML is used for REML fits too, as lme4's ``confint`` does, because the REML deviance does not profile
 over the fixed effects.
@@ -16,22 +27,25 @@ over the fixed effects.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from qsmstats.errors import NotIdentifiedError
+from qsmstats.mixed.criterion.covariance import lower_factor, lower_triangle
 from qsmstats.mixed.fitted import Fitted, engine_of_fit, refitted
-from qsmstats.mixed.inference.components import Component, gradient
+from qsmstats.mixed.inference.components import Component
 from qsmstats.mixed.optimum.estimate import Engine
 
 __all__ = ["Deviance", "profile_interval"]
 
 Floats = NDArray[np.float64]
 
-_FAILED = "the profile did not reach the limit of the interval"
+_FAILED = "the profile did not reach the {} limit: it is not known"
+# A parameter of zero has no slope by symmetry: searches start beside it.
+_ASIDE = 0.03
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,20 +69,6 @@ class Deviance:
     lowest: float
     unit: float
 
-    @property
-    def reach(self) -> Floats:
-        """How far from the minimum ends are looked for: theta 30, log sigma 2, shape (m + 1,)."""
-        return np.append(np.full(len(self.best) - 1, 30.0), 2.0)
-
-    def curvature(self) -> Floats:
-        """Hessian at the minimum, from differences of the gradient, shape (m + 1, m + 1)."""
-        columns = []
-        for move in np.diag(6e-6 * np.maximum(1.0, np.abs(self.best))):
-            ahead, behind = self.at(self.best + move)[1], self.at(self.best - move)[1]
-            columns.append((ahead - behind) / (2.0 * move.sum()))
-        hessian = np.array(columns)
-        return np.asarray(0.5 * (hessian + hessian.T), float)
-
     @classmethod
     def of(cls, fit: Fitted) -> Deviance:
         """Build the deviance of a fit and find its minimum."""
@@ -80,15 +80,21 @@ class Deviance:
 
     def at(self, parameters: Floats) -> tuple[float, Floats]:
         """Deviance and gradient, shape (m + 1,)."""
+        value, gradient, _ = self.explore(parameters)
+        return value, gradient
+
+    def explore(self, parameters: Floats) -> tuple[float, Floats, Floats]:
+        """Deviance, gradient, and gradient in the model parameters (w, t), shape (m,)."""
         objective = self.engine.objective
         theta, log_sigma = parameters[:-1], float(parameters[-1])
         point = objective.at(theta)
         n, rss = objective.n, point.profile.rss
         precision = float(np.exp(-2.0 * log_sigma))
         value = point.value + n * (2.0 * log_sigma - np.log(rss / n) - 1.0) + rss * precision
+        moved = (precision - n / rss) * point.profile.rss_first
         first, _ = objective.parametrisation.derivatives(theta)
-        slope = point.gradient + (precision - n / rss) * (first.T @ point.profile.rss_first)
-        return float(value), np.append(slope, 2.0 * (n - rss * precision))
+        slope = np.append(point.gradient + first.T @ moved, 2.0 * (n - rss * precision))
+        return float(value), slope, point.profile.gradient + moved
 
 
 def profile_interval(
@@ -96,80 +102,197 @@ def profile_interval(
 ) -> tuple[float, float, str]:
     """Lower and upper limit of a component, and a note where a limit was not reached."""
     allowed = float(stats.chi2.ppf(level, 1))
-    low, low_note = _end(deviance, component, allowed, sign=1.0)
-    high, high_note = _end(deviance, component, allowed, sign=-1.0)
-    return low, high, low_note or high_note
+    if component.group == "Residual":
+        low, high = _ends(_Residual(deviance, component), allowed, (-np.inf, np.inf))
+        low, high = (deviance.unit * float(np.exp(end)) for end in (low, high))
+    elif component.is_correlation:
+        high, low = np.cos(_ends(_Correlation(deviance, component), allowed, (0.0, np.pi)))
+    else:
+        low, high = _ends(_Deviation(deviance, component), allowed, (0.0, np.inf))
+        low, high = deviance.unit * low, deviance.unit * high
+    failed = [name for name, end in (("lower", low), ("upper", high)) if np.isnan(end)]
+    return float(low), float(high), _FAILED.format(" and ".join(failed)) if failed else ""
 
 
-def _end(
-    deviance: Deviance, component: Component, allowed: float, sign: float
-) -> tuple[float, str]:
-    """Find the smallest (sign +1) or largest (sign -1) value of the component."""
-    power = 1 if component.is_correlation else 2
+class _Residual:
+    """The log of a residual standard deviation, and all other parameters."""
 
-    def value(parameters: Floats) -> float:
-        return component.at(deviance.engine, parameters, deviance.unit) ** power
+    def __init__(self, deviance: Deviance, component: Component) -> None:
+        self.deviance, self.ratio = deviance, component.index - 1
+        self.best = float(deviance.best[-1])
+        if self.ratio >= 0:
+            self.best += float(deviance.best[self.ratio])
+        self.others = deviance.best[:-1]
+        self.step = float(np.sqrt(2.0 / deviance.engine.objective.n))
 
-    def room(parameters: Floats) -> float:
-        return allowed - (deviance.at(parameters)[0] - deviance.lowest)
-
-    best = deviance.best
-    bend = np.array(
-        [value(best + h) + value(best - h) - 2.0 * value(best) for h in np.eye(len(best))]
-    )
-    start = _start(deviance, gradient(value, best), bend, -sign * np.sqrt(2.0 * allowed))
-    aim = _aim(component, value, sign, size=abs(value(start)))
-    found = optimize.minimize(
-        aim,
-        start,
-        jac=lambda z: gradient(aim, z),
-        bounds=list(
-            zip(deviance.best - deviance.reach, deviance.best + deviance.reach, strict=True)
-        ),
-        constraints=[{"type": "ineq", "fun": room, "jac": lambda z: -deviance.at(z)[1]}],
-        method="SLSQP",
-        options={"maxiter": 100, "ftol": 1e-9},
-    )
-    reached = value(found.x)
-    if _at_boundary(component, reached, float(np.abs(bend).max()), sign):
-        return (0.0 if power == 2 else -sign), ""
-    if abs(room(found.x)) > 1e-4 * allowed:
-        return np.nan, _FAILED
-    return float(np.sqrt(reached)) if power == 2 else float(reached), ""
+    def at(self, value: float, others: Floats) -> tuple[float, float, Floats]:
+        """Deviance, its slope in the component, and in the others."""
+        parameters = np.append(others, value - (others[self.ratio] if self.ratio >= 0 else 0.0))
+        made, gradient = self.deviance.at(parameters)
+        if self.ratio >= 0:
+            gradient[self.ratio] -= gradient[-1]
+        return made, float(gradient[-1]), gradient[:-1]
 
 
-def _aim(
-    component: Component, value: Callable[[Floats], float], sign: float, size: float
-) -> Callable[[Floats], float]:
-    """Choose what to minimise: the variance, smooth at zero, downwards; its logarithm upwards."""
-    if component.is_correlation:
-        return lambda z: sign * value(z)
-    if sign > 0:
-        return lambda z: value(z) / size
-    return lambda z: -float(np.log(max(value(z), 1e-300)))
+class _Term:
+    """The covariance of one term as F F', with the columns of a component first.
 
-
-def _start(deviance: Deviance, slope: Floats, bend: Floats, distance: float) -> Floats:
-    """Where the end would be if the deviance were quadratic.
-
-    At the optimum itself the constraint has no gradient to go by. Where the component has none
-    either (a variance of zero, a correlation of one), it is quadratic there, and the parameter
-    that moves it most the right way is taken.
+    F is in units of the outcome, so that a standard deviation is held whatever sigma is. Its rows
+    but the held ones, in units of their size at the minimum, follow the other terms' parameters and
+    log sigma among `others`.
     """
-    hessian = deviance.curvature()
-    values, vectors = np.linalg.eigh(hessian)
-    floor = 1e-3 * values[-1]
-    if np.abs(slope).max() < 1e-4 * np.abs(bend).max():
-        k = int(np.argmax(np.sign(distance) * bend))
-        move = np.zeros(len(bend))
-        move[k] = abs(distance) / np.sqrt(max(hessian[k, k], floor))
-        return deviance.best + move
-    along = vectors.T @ slope / np.maximum(values, floor)
-    step: Floats = (vectors @ along) / np.sqrt(float(along @ (vectors.T @ slope)))
-    return deviance.best + distance * step
+
+    held = 1
+
+    def __init__(self, deviance: Deviance, component: Component) -> None:
+        engine = deviance.engine
+        self.deviance = deviance
+        place = list(dict.fromkeys(component.place))
+        width = engine.whiteners[component.index].shape[0]
+        self.order = place + [k for k in range(width) if k not in place]
+        # Whitener of the columns in this order.
+        self.whitener = engine.whiteners[component.index][:, self.order]
+        parametrisation = engine.objective.parametrisation
+        position = engine.order.index(component.index)
+        sizes = [w * (w + 1) // 2 for w in parametrisation.widths]
+        start = parametrisation.strata + sum(sizes[:position])
+        self.block = slice(start, start + sizes[position])
+        sigma = np.exp(deviance.best[-1])
+        factor = sigma * lower_factor(
+            engine.factors(deviance.best[:-1])[component.index][self.order]
+        )
+        # Sizes of one residual standard deviation in each column, where the estimate is zero.
+        usual = sigma * np.linalg.norm(np.linalg.inv(self.whitener), axis=1)
+        sizes_now = np.linalg.norm(factor, axis=1)
+        self.unit = np.where(sizes_now > 1e-3 * usual, sizes_now, usual)
+        self.triangle = lower_triangle(width)
+        rows = self.triangle[0]
+        self.free = rows >= self.held
+        self.factor = factor
+        own = (factor / self.unit[:, None])[self.triangle][self.free]
+        self.rest = np.delete(deviance.best, self.block)
+        self.others = np.concatenate([self.rest, own])
+
+    def explore(self, factor: Floats, others: Floats) -> tuple[float, Floats, Floats]:
+        """Deviance, its slope in F, and in `others` but the held rows' own parameters."""
+        outer, own = np.split(others, [len(self.rest)])
+        factor = factor.copy()
+        inner = np.zeros(len(self.free))
+        inner[self.free] = own[len(own) - int(self.free.sum()) :]
+        factor[self.triangle] += inner * self.unit[self.triangle[0]]
+        sigma = float(np.exp(outer[-1]))
+        whitened = self.whitener @ factor / sigma
+        theta = lower_factor(whitened)[lower_triangle(len(factor))]
+        parameters = np.insert(outer, self.block.start, theta)
+        value, gradient, slope = self.deviance.explore(parameters)
+        # In T = F F' / sigma^2 through its distinct elements.
+        half = np.zeros_like(factor)
+        half[lower_triangle(len(factor))] = slope[self.block]
+        by_factor = (self.whitener.T @ (half + half.T) @ whitened) / sigma
+        gradient = np.delete(gradient, self.block)
+        gradient[-1] -= float((by_factor * factor).sum())
+        inside = (by_factor * self.unit[:, None])[self.triangle][self.free]
+        return value, by_factor, np.concatenate([gradient, inside])
 
 
-def _at_boundary(component: Component, reached: float, size: float, sign: float) -> bool:
-    if component.is_correlation:
-        return sign * reached < -1.0 + 1e-6
-    return sign > 0 and reached <= 1e-8 * size
+class _Deviation(_Term):
+    """A standard deviation of a random term, F_11."""
+
+    def __init__(self, deviance: Deviance, component: Component) -> None:
+        super().__init__(deviance, component)
+        self.best = float(self.factor[0, 0])
+        self.step = 0.5 * float(self.unit[0])
+
+    def at(self, value: float, others: Floats) -> tuple[float, float, Floats]:
+        """Deviance, its slope in the component, and in the others."""
+        factor = np.zeros_like(self.factor)
+        factor[0, 0] = value
+        made, by_factor, gradient = self.explore(factor, others)
+        return made, float(by_factor[0, 0]), gradient
+
+
+class _Correlation(_Term):
+    """The angle phi of a correlation cos(phi); log a and log b join the others."""
+
+    held = 2
+
+    def __init__(self, deviance: Deviance, component: Component) -> None:
+        super().__init__(deviance, component)
+        self.best = float(np.arctan2(abs(self.factor[1, 1]), self.factor[1, 0]))
+        self.step = 0.3
+        self.others = np.insert(self.others, len(self.rest), [0.0, 0.0])
+
+    def at(self, value: float, others: Floats) -> tuple[float, float, Floats]:
+        """Deviance, its slope in the component, and in the others."""
+        place = len(self.rest)
+        a, b = self.unit[:2] * np.exp(others[place : place + 2])
+        factor = np.zeros_like(self.factor)
+        factor[0, 0], factor[1, :2] = a, [b * np.cos(value), b * np.sin(value)]
+        made, by_factor, gradient = self.explore(factor, others)
+        in_a = float(by_factor[0, 0] * factor[0, 0])
+        in_b = float(by_factor[1, :2] @ factor[1, :2])
+        turned = float(by_factor[1, 1] * factor[1, 0] - by_factor[1, 0] * factor[1, 1])
+        return made, turned, np.insert(gradient, place, [in_a, in_b])
+
+
+_Coordinates = _Residual | _Deviation | _Correlation
+
+
+def _ends(
+    coordinates: _Coordinates, allowed: float, limits: tuple[float, float]
+) -> tuple[float, float]:
+    """Find both ends of the interval in the coordinate; NaN where one is not found."""
+    return (
+        _end(coordinates, allowed, -1.0, limits[0]),
+        _end(coordinates, allowed, 1.0, limits[1]),
+    )
+
+
+def _end(coordinates: _Coordinates, allowed: float, sign: float, limit: float) -> float:
+    """Root of the signed root deviance, by Newton's method inside a bracket that grows."""
+    target, lowest = float(np.sqrt(allowed)), coordinates.deviance.lowest
+    others = coordinates.others
+    if np.isfinite(limit) and _minimum(coordinates, limit, others)[0] - lowest <= allowed:
+        return limit
+    inside, outside = coordinates.best, limit
+    value = _within(inside + sign * coordinates.step, inside, outside)
+    for _ in range(60):
+        made, slope, found = _minimum(coordinates, value, others)
+        root = float(np.sqrt(max(made - lowest, 0.0)))
+        if abs(root - target) < 1e-6 * target:
+            return value
+        if root < target:
+            inside, others = value, found
+        else:
+            outside = value
+        step = 2.0 * root * (target - root) / slope if slope else sign * np.inf
+        # At most three times as far as the minimum is from here, and never out of the bracket.
+        reach = 3.0 * max(abs(value - coordinates.best), coordinates.step)
+        value = _within(value + float(np.clip(step, -reach, reach)), inside, outside)
+    return np.nan
+
+
+def _within(value: float, inside: float, outside: float) -> float:
+    """Return the value if it lies between both, else the middle (or a step on)."""
+    low, high = min(inside, outside), max(inside, outside)
+    return value if low < value < high else 0.5 * (inside + outside)
+
+
+def _minimum(
+    coordinates: _Coordinates, value: float, others: Floats
+) -> tuple[float, float, Floats]:
+    """d_p at a value of the component, its slope, and the other parameters there."""
+
+    def deviance(free: Floats) -> tuple[float, Floats]:
+        # A step of the line search may leave what can be computed; it is then shortened.
+        try:
+            with np.errstate(all="ignore"):
+                made, _, gradient = coordinates.at(value, free)
+        except NotIdentifiedError:
+            made = np.nan
+        return (made, gradient) if np.isfinite(made) else (np.inf, np.zeros_like(free))
+
+    start = np.where(np.abs(others) < _ASIDE, _ASIDE, others)
+    found = optimize.minimize(deviance, start, jac=True, method="BFGS", options={"gtol": 1e-5})
+    made, slope, _ = coordinates.at(value, found.x)
+    return made, slope, np.asarray(found.x, float)

@@ -25,13 +25,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.design.matrices import FixedDesign
 
 __all__ = ["Predictor", "ReferenceGrid", "Rows", "Weights", "read_predictors"]
@@ -224,11 +224,9 @@ class ReferenceGrid:
         return Rows(keys=keys, matrix=total / np.bincount(code, weights=share)[:, None])
 
     def _shares(self, points: pd.DataFrame, keep: Sequence[str], weights: Weights) -> Floats:
+        check_option("weights", weights, get_args(Weights))
         if weights == "equal":
             return np.ones(len(points))
-        if weights != "proportional":
-            msg = f"weights={weights!r} is unknown; use 'equal' or 'proportional'"
-            raise UsageError(msg)
         over = [
             name
             for name, predictor in self.predictors.items()

@@ -55,12 +55,13 @@ class Satterthwaite:
 
 def _combine(df: Matrix) -> float:
     """Denominator df of a mean of squared independent t statistics."""
-    if np.ptp(df) <= 1e-8 * df.max():
+    if np.allclose(df, df[0], rtol=1e-8, atol=0.0):
         return float(df.mean())
     if np.any(df <= 2.0):
         return 2.0
-    expected = float((df / (df - 2.0)).sum())
-    return 2.0 * expected / (expected - len(df))
+    # The expected sum of the squares less their number; infinite df add nothing to it.
+    excess = float((2.0 / (df - 2.0)).sum())
+    return 2.0 + 2.0 * len(df) / excess
 
 
 def _deviance_hessian(made: Profile, first: Matrix, second: Matrix, variance: float) -> Matrix:

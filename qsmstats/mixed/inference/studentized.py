@@ -1,4 +1,4 @@
-r"""Upper tail and quantile of the studentized range, for many statistics at once.
+r"""Upper tail of the studentized range, for many statistics at once.
 
 With :math:`k` independent standard normals of range :math:`R` and an independent
 :math:`s = \chi_\nu / \sqrt\nu`, the studentized range is :math:`Q = R / s` and (Lund & Lund 1983,
@@ -13,17 +13,17 @@ The bracket is taken as :math:`-\Phi(z)^{k-1}\,\mathrm{expm1}\{(k-1)\,\mathrm{lo
 \Phi(z))\}`, so small tails keep their relative accuracy. Both integrals run over analytic functions
 that vanish at both ends (the outer one in :math:`\log s`), for which the trapezoidal rule
 converges geometrically (Trefethen & Weideman 2014, SIAM Rev 56:385-458). scipy's
-``studentized_range`` is the reference in the tests; it takes some 10 ms for each value and half a
-second for a quantile, which a table of contrasts with one df in each row cannot afford.
+``studentized_range`` is the reference in the tests; it takes some 10 ms for each value, which a
+table of contrasts with one df in each row cannot afford.
 """
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
-__all__ = ["upper_quantile", "upper_tail"]
+__all__ = ["upper_tail"]
 
 Floats = NDArray[np.float64]
 
@@ -53,33 +53,6 @@ def upper_tail(q: ArrayLike, k: int, df: ArrayLike) -> Floats:
     return np.array(
         [_tail(float(one), k, float(d)) for one, d in zip(q.ravel(), nu.ravel(), strict=True)]
     ).reshape(q.shape)
-
-
-def upper_quantile(alpha: float, k: int, df: ArrayLike) -> Floats:
-    """Solve P(Q > q) = alpha for q, shape of `df`.
-
-    Between the quantile of one comparison and Bonferroni's of all k (k - 1) / 2, the logarithm of
-    the tail is close to straight in q; the secant inside the bracket needs a few steps.
-    """
-    nu = np.asarray(df, float)
-    low = np.sqrt(2.0) * stats.t.isf(alpha / 2.0, nu)
-    high = np.sqrt(2.0) * stats.t.isf(alpha / (k * (k - 1)), nu)
-    at_low, at_high = (np.log(upper_tail(edge, k, nu) / alpha) for edge in (low, high))
-    last = np.zeros(nu.shape)
-    middle = low
-    for _ in range(60):
-        share = at_low / np.where(at_low == at_high, 1.0, at_low - at_high)
-        middle = np.clip(low + share * (high - low), low, high)
-        value = np.log(upper_tail(middle, k, nu) / alpha)
-        if np.all(np.abs(value) < 1e-10):
-            break
-        side = np.sign(value)
-        # Illinois rule: an edge that stays twice has its value halved, so that both edges move.
-        at_low = np.where(side > 0, value, np.where(last < 0, 0.5, 1.0) * at_low)
-        at_high = np.where(side > 0, np.where(last > 0, 0.5, 1.0) * at_high, value)
-        low, high = np.where(side > 0, middle, low), np.where(side > 0, high, middle)
-        last = side
-    return np.asarray(middle, float)
 
 
 def _tail(q: float, k: int, nu: float) -> float:

@@ -28,7 +28,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import check_option
 from qsmstats.mixed.fitted import Fitted, engine_of_fit
 from qsmstats.mixed.inference.components import Component, components, gradient
 from qsmstats.mixed.inference.profile_likelihood import Deviance, profile_interval
@@ -95,9 +95,7 @@ def variance_table(
     UsageError
         If `interval` is unknown.
     """
-    if interval not in (None, "delta", "profile"):
-        msg = f"interval={interval!r} is unknown; use 'delta', 'profile' or None"
-        raise UsageError(msg)
+    check_option("interval", interval, ("delta", "profile", None))
     found = components(fit)
     rows = [_row(fit, component) for component in found]
     table = pd.DataFrame(rows)
@@ -160,17 +158,21 @@ def _row(fit: Fitted, component: Component) -> dict[str, object]:
 
 def _profiles(fit: Fitted, found: list[Component], level: float) -> list[tuple[float, float, str]]:
     deviance = Deviance.of(fit)
-    limits = {component: profile_interval(deviance, component, level) for component in found}
-    for component in filter(lambda one: one.is_correlation, found):
-        ends = [
-            limits[one][0]
-            for one in found
+    limits: dict[Component, tuple[float, float, str]] = {}
+    # Deviations stand before the correlations of their term.
+    for component in found:
+        constant = component.is_correlation and any(
+            limits[one][0] == 0.0
+            for one in limits
             if (one.group, one.index, one.is_correlation)
             == (component.group, component.index, False)
             and one.place[0] in component.place
-        ]
-        if 0.0 in ends:
-            limits[component] = (-1.0, 1.0, _ANY_CORRELATION)
+        )
+        limits[component] = (
+            (-1.0, 1.0, _ANY_CORRELATION)
+            if constant
+            else profile_interval(deviance, component, level)
+        )
     return list(limits.values())
 
 

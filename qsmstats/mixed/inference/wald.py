@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.linalg import solve_triangular
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.criterion.moments import Moments, wald_statistic
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.kenward_roger import KenwardRoger
@@ -205,16 +205,15 @@ class _Approximation(Protocol):
 
 
 def _approximation(moments: Moments, df: str) -> _Approximation:
+    check_option("df", df, METHODS)
     if df == "satterthwaite":
         return Satterthwaite(moments)
     if df == "kenward-roger":
         return KenwardRoger(moments)
     if df == "normal":
         return _Fixed(moments, np.inf)
-    if df == "residual":
-        total = float(moments.stratum_sizes.sum())
-        return _Fixed(moments, total - len(moments.basis))
-    raise UsageError(f"df={df!r} is none of {', '.join(METHODS)}; use one of them")
+    total = float(moments.stratum_sizes.sum())
+    return _Fixed(moments, total - len(moments.basis))
 
 
 class _Fixed:

@@ -27,7 +27,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import check_option
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.wald import Method, row_inference
 from qsmstats.mixed.prediction.conditional_modes import (
@@ -135,7 +135,7 @@ def predict(
     InvalidDataError
         If a column is missing, or holds an unseen category or a missing value.
     """
-    _check_choice("level", level, get_args(PredictionLevel))
+    check_option("level", level, get_args(PredictionLevel))
     frame = fit.frame.data if new is None else new
     fixed, known = fit.fixed.reduce(fit.fixed.full_matrix(frame))
     fixed = np.where(known[:, None], fixed, np.nan)
@@ -169,7 +169,7 @@ def residuals(fit: Fitted, kind: Residuals = "conditional") -> pd.Series:
     UsageError
         If `kind` is unknown.
     """
-    _check_choice("kind", kind, get_args(Residuals))
+    check_option("kind", kind, get_args(Residuals))
     values = fit.response - fit.fixed.matrix(fit.frame.data) @ fit.estimates
     if kind != "marginal":
         rows, system = _system(fit)
@@ -182,12 +182,6 @@ def residuals(fit: Fitted, kind: Residuals = "conditional") -> pd.Series:
 def _with_limits(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
     width = stats.t.isf((1 - confidence) / 2, table["df"]) * table["std_error"]
     return table.assign(conf_low=table["estimate"] - width, conf_high=table["estimate"] + width)
-
-
-def _check_choice(option: str, value: object, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        msg = f"{option}={value!r} is unknown; use one of {', '.join(allowed)}"
-        raise UsageError(msg)
 
 
 def _system(fit: Fitted) -> tuple[sparse.csr_array, ConditionalSystem]:

@@ -27,7 +27,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.batch.chunk import fit_task
 from qsmstats.mixed.batch.outcomes import OutcomeDesign
 from qsmstats.mixed.batch.result import BatchFit
@@ -224,9 +224,7 @@ def bootstrap(
 
 
 def _check_kind(kind: str, strata: str | None) -> None:
-    if kind not in get_args(BootstrapKind):
-        msg = f"kind={kind!r} is unknown; use one of {', '.join(get_args(BootstrapKind))}"
-        raise UsageError(msg)
+    check_option("kind", kind, get_args(BootstrapKind))
     if strata is not None and kind != "cluster":
         msg = f"strata={strata!r} are for kind='cluster'; kind='{kind}' keeps all groups"
         raise UsageError(msg)

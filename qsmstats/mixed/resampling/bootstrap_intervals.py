@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 
 __all__ = ["IntervalKind", "check_interval", "limits", "refits_needed"]
 
@@ -47,9 +47,7 @@ def check_interval(kind: IntervalKind, level: float, n: int) -> None:
     UsageError
         If the kind is unknown, the level is none, or BCa is asked of too few refits.
     """
-    if kind not in get_args(IntervalKind):
-        msg = f"interval={kind!r} is unknown; use one of {', '.join(get_args(IntervalKind))}"
-        raise UsageError(msg)
+    check_option("interval", kind, get_args(IntervalKind))
     if not 0.0 < level < 1.0:
         msg = f"level={level!r} lies outside 0 to 1"
         raise UsageError(msg)

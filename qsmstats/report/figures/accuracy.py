@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from qsmstats.report.names import short_title, title
+from qsmstats.report.names import figure_name, short_title, title
 from qsmstats.report.numbers import count
 from qsmstats.report.style import INK, is_narrow
 
 __all__ = ["cluster_shares", "confusion_matrix", "roc_curves"]
 
+# More columns than this have no room for upright names.
+MOST_UPRIGHT = 6
 # One dash per class: classes of the reference standard have no colour of their own.
 DASHES = ("-", (0, (5, 2)), (0, (1, 1)), (0, (5, 1, 1, 1)))
 
@@ -48,13 +50,14 @@ def confusion_matrix(table: pd.DataFrame, axes: Axes) -> Axes:
         axes.axvline(edge - 0.5, color="white", linewidth=2)
     narrow = is_narrow(axes)
     name = short_title if narrow else title
-    heads = [short_title(level) if narrow else _wrapped(level) for level in table.columns]
-    axes.set_xticks(range(table.shape[1]), heads, rotation=45 if narrow else 0)
-    if narrow:
+    slanted = narrow or table.shape[1] > MOST_UPRIGHT
+    heads = [figure_name((short_title if slanted else title)(level), 16) for level in table.columns]
+    axes.set_xticks(range(table.shape[1]), heads, rotation=45 if slanted else 0)
+    if slanted:
         for head in axes.get_xticklabels():
             head.set(ha="left", va="bottom", rotation_mode="anchor")
     labels = [
-        f"{name(level)}\nn = {count(total)}"
+        f"{figure_name(name(level))}\nn = {count(total)}"
         for level, total in zip(table.index, totals[:, 0], strict=True)
     ]
     axes.set_yticks(range(table.shape[0]), labels)
@@ -63,10 +66,6 @@ def confusion_matrix(table: pd.DataFrame, axes: Axes) -> Axes:
     axes.xaxis.tick_top()
     axes.xaxis.set_label_position("top")
     return axes
-
-
-def _wrapped(level: str) -> str:
-    return title(level).replace(" (", "\n(")
 
 
 def cluster_shares(frame: pd.DataFrame, axes: Axes) -> Axes:
@@ -93,11 +92,12 @@ def cluster_shares(frame: pd.DataFrame, axes: Axes) -> Axes:
         size = 12 + 6 * row["denominator"]
         # A dot at 0 or 100 % is drawn whole, over the frame.
         axes.scatter([share], [height], s=size, color=INK, alpha=0.55, clip_on=False)
-        text = f"{row['cluster']}: {count(row['numerator'])}/{count(row['denominator'])}"
+        name = figure_name(row["cluster"], 20, lines=1)
+        text = f"{name}: {count(row['numerator'])}/{count(row['denominator'])}"
         axes.text(
             1.04, height, text, transform=axes.get_yaxis_transform(), va="center", size="small"
         )
-    axes.set_yticks(range(len(labels) - 1, -1, -1), labels)
+    axes.set_yticks(range(len(labels) - 1, -1, -1), [figure_name(name, 20) for name in labels])
     axes.set_ylim(-0.6, len(labels) - 0.4)
     axes.set_xlim(-0.04, 1.04)
     axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
@@ -134,7 +134,7 @@ def roc_curves(frame: pd.DataFrame, axes: Axes) -> Axes:
             color=INK,
             linewidth=1.6,
             linestyle=dashes,
-            label=title(str(name)),
+            label=figure_name(title(str(name))),
         )
     axes.set_xlim(-0.02, 1.02)
     axes.set_ylim(-0.02, 1.02)

@@ -18,7 +18,7 @@ FEWEST = 20
 
 
 def normal_quantiles(values: ArrayLike, axes: Axes) -> Axes:
-    """Draw sorted values, standardised, against the quantiles of the normal law.
+    """Draw sorted values, standardised, against the quantiles of the normal distribution.
 
     Plotting positions (i - 1/2) / n; the line is the identity.
 

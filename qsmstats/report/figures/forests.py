@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
+from qsmstats.report.names import figure_name
 from qsmstats.report.style import INK, is_narrow
 
 __all__ = ["forest", "forest_height"]
 
 # Where the words of a row stand above its interval in narrow figures, in rows.
 ABOVE = 0.36
+# Ratios that span more than this have ticks at powers of ten and between.
+WIDE_RATIO = 3.0
 ROW_INCHES, NARROW_ROW_INCHES = 0.27, 0.42
 
 
@@ -36,7 +40,8 @@ def forest(
     axes
         Axes to draw on.
     reference
-        Where the line of no effect stands; None for no line.
+        Where the line of no effect stands; None for no line. At 1 the estimates are ratios, and
+        the axis is logarithmic.
     column_title
         Heading of the texts at the right; narrow figures go without.
 
@@ -45,6 +50,8 @@ def forest(
     Axes
     """
     rows = len(frame)
+    if reference == 1.0:
+        _logarithmic(frame, axes)
     if reference is not None:
         axes.axvline(reference, color="#777777", linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
     for position, (_, row) in zip(range(rows - 1, -1, -1), frame.iterrows(), strict=True):
@@ -58,6 +65,19 @@ def forest(
     else:
         _write_beside(frame, axes, column_title)
     return axes
+
+
+def _logarithmic(frame: pd.DataFrame, axes: Axes) -> None:
+    axes.set_xscale("log")
+    wide = frame["conf_high"].max() > WIDE_RATIO * frame["conf_low"].min()
+    between, even = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), [1, 2, 5, 10]
+    axes.xaxis.set_major_locator(LogLocator(subs=between) if wide else MaxNLocator(5, steps=even))
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.xaxis.set_minor_locator(NullLocator())
+
+
+def _name(label: str, letters: int = 44) -> str:
+    return figure_name(label, letters, lines=1)
 
 
 def _row(row: pd.Series, axes: Axes, position: float) -> None:
@@ -79,7 +99,7 @@ def _row(row: pd.Series, axes: Axes, position: float) -> None:
 
 def _write_beside(frame: pd.DataFrame, axes: Axes, column_title: str) -> None:
     heights = range(len(frame) - 1, -1, -1)
-    axes.set_yticks(list(heights), list(frame["label"]))
+    axes.set_yticks(list(heights), [_name(label) for label in frame["label"]])
     axes.set_ylim(-0.6, len(frame) - 0.4)
     texts = frame["text"] if "text" in frame else [None] * len(frame)
     for position, text in zip(heights, texts, strict=True):
@@ -91,10 +111,18 @@ def _write_beside(frame: pd.DataFrame, axes: Axes, column_title: str) -> None:
 
 def _write_above(frame: pd.DataFrame, axes: Axes) -> None:
     axes.set_yticks([])
-    axes.locator_params(axis="x", nbins=4)
+    if axes.get_xscale() == "linear":
+        axes.locator_params(axis="x", nbins=4)
     axes.set_ylim(-0.5, len(frame) - 0.2)
     for position, (_, row) in zip(range(len(frame) - 1, -1, -1), frame.iterrows(), strict=True):
-        _text(row["label"], axes, (0.0, position + ABOVE), va="center", ha="left", halo=True)
+        _text(
+            _name(row["label"], 24),
+            axes,
+            (0.0, position + ABOVE),
+            va="center",
+            ha="left",
+            halo=True,
+        )
         text = row.get("brief", row["text"])
         if isinstance(text, str):
             _text(text, axes, (1.0, position + ABOVE), va="center", ha="right", halo=True)

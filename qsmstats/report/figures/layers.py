@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from qsmstats.report.names import present_levels, title
+from qsmstats.report.names import figure_name, present_levels, title
 from qsmstats.report.style import colour, marker
 
 __all__ = ["layer_profile"]
@@ -43,7 +43,7 @@ def layer_profile(frame: pd.DataFrame, axes: Axes) -> Axes:
             marker=marker(level),
             markersize=4.5,
             linewidth=1.6,
-            label=title(level),
+            label=figure_name(title(level)),
         )
     axes.axhline(0, color="#999999", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
     axes.grid(axis="y", color="#EAEAEA", linewidth=0.6)

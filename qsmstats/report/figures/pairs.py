@@ -12,7 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from qsmstats.report.names import short_title
+from qsmstats.report.estimates import shown
+from qsmstats.report.names import contrast_levels, figure_name, short_title
 from qsmstats.report.numbers import decimals_of_errors, fixed, p_value
 from qsmstats.report.style import colour, marker
 
@@ -32,13 +33,13 @@ def pair_triangle(
     alpha: float,
     name_rows: bool = False,
 ) -> Axes:
-    """Write each pair's difference and adjusted p into its cell; those that are told are tinted.
+    """Write each pair's difference (or ratio) and adjusted p into its cell; tint those shown.
 
     Parameters
     ----------
     contrasts
-        Columns contrast ("a - b", a before b in `levels`), estimate, std_error, and p_adjusted
-        (or p_value where nothing was adjusted).
+        Columns contrast ("a - b" or "a / b", a before b in `levels`), estimate, std_error, limits
+        and p, as `estimates.shown` takes them.
     axes
         Axes to draw on. The first level's row is on top at height ``len(levels) - 1``, as
         `rainclouds` has it.
@@ -54,19 +55,17 @@ def pair_triangle(
     Axes
     """
     place = {level: number for number, level in enumerate(levels)}
-    adjusted = contrasts["p_adjusted"] if "p_adjusted" in contrasts else contrasts["p_value"]
     decimals = decimals_of_errors(contrasts["std_error"])
-    for name, estimate, p in zip(
-        contrasts["contrast"], contrasts["estimate"], adjusted, strict=True
-    ):
-        row, column = str(name).split(" - ")
+    rows = shown(contrasts)
+    for name, estimate, p in zip(rows["contrast"], rows["estimate"], rows["p"], strict=True):
+        row, column = contrast_levels(str(name))
         if row in place and column in place:
             centre = place[column], len(levels) - 1 - place[row]
             _cell(axes, centre, fixed(estimate, decimals), p_value(p), told=bool(p < alpha))
     _heads(axes, levels)
     if name_rows:
         heights = range(len(levels) - 1, 0, -1)
-        axes.set_yticks(list(heights), [short_title(level) for level in levels[:-1]])
+        axes.set_yticks(list(heights), [figure_name(short_title(level)) for level in levels[:-1]])
     axes.set_xlim(0.5, len(levels) - 0.5)
     axes.set_ylim(0.5 if name_rows else -0.5, len(levels) - 0.3)
     axes.tick_params(length=0)
@@ -90,7 +89,7 @@ def _heads(axes: Axes, levels: Sequence[str]) -> None:
     columns = range(1, len(levels))
     # Long words would meet those of the next column.
     names = [
-        short_title(level).replace("intense", "-\nintense").replace(" ", "\n")
+        figure_name(short_title(level).replace("intense", "- intense"), 10, lines=3)
         for level in levels[1:]
     ]
     axes.xaxis.tick_top()

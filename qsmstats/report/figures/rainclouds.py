@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
-from qsmstats.report.names import present_levels, short_title, title
+from qsmstats.report.names import figure_name, present_levels, short_title, title
 from qsmstats.report.style import INK, colour, is_narrow
 
 __all__ = ["rainclouds"]
@@ -55,7 +55,7 @@ def rainclouds(
         values = rows.loc[rows[by] == level, value].to_numpy(dtype=np.float64)
         _cloud(values, axes, position, colour(level))
         _rain(values, axes, position, colour(level))
-        labels.append(f"{name(level)}\nn = {len(values):,}")
+        labels.append(f"{figure_name(name(level))}\nn = {len(values):,}")
         if means is not None:
             _model_mean(means[means["level"] == level], axes, position)
     axes.set_yticks(range(len(levels)), labels)

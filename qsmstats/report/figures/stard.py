@@ -15,6 +15,8 @@ __all__ = ["stard_diagram", "stard_rows"]
 STARD_ROWS = (1.15, 1.55)
 # The height of one branch where they stand below one another.
 NARROW_ROW = 0.85
+# More branches than this stand below one another in every figure.
+MOST_ABREAST = 4
 
 
 def stard_diagram(steps: pd.DataFrame, branches: pd.DataFrame, axes: Axes) -> Axes:
@@ -36,14 +38,17 @@ def stard_diagram(steps: pd.DataFrame, branches: pd.DataFrame, axes: Axes) -> Ax
     flow_diagram(steps, axes)
     if branches.empty:
         return axes
-    below = _listed if is_narrow(axes) else _spread
+    below = _listed if is_narrow(axes) or len(branches) > MOST_ABREAST else _spread
     below(branches, axes, last=-(len(steps) - 1))
     return axes
 
 
 def stard_rows(branches: int) -> tuple[float, float]:
     """Return the height of the boxes below the chain, in steps: wide, and narrow."""
-    return (sum(STARD_ROWS), NARROW_ROW * branches) if branches else (0.0, 0.0)
+    if not branches:
+        return 0.0, 0.0
+    listed = NARROW_ROW * branches
+    return listed if branches > MOST_ABREAST else sum(STARD_ROWS), listed
 
 
 def _spread(branches: pd.DataFrame, axes: Axes, *, last: int) -> None:

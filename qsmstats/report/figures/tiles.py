@@ -13,6 +13,8 @@ from qsmstats.report.style import colour
 __all__ = ["draw_tile", "outline"]
 
 FINE = 12
+# What lies beyond the image or its margin; no grey of a map.
+HIDDEN = "#DCE6F0"
 
 
 def draw_tile(
@@ -46,6 +48,7 @@ def draw_tile(
         interpolation="nearest",
     )
     outline(tile.lesion[::-1], axes, hue=colour(level), extent=tile.extent)
+    axes.set_facecolor(HIDDEN)
     axes.set_xticks([])
     axes.set_yticks([])
     axes.spines[:].set_visible(False)

@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from qsmstats.report.names import present_levels, short_title, title
+from qsmstats.report.names import figure_name, present_levels, short_title, title
 from qsmstats.report.style import INK, colour, is_narrow, marker
 
 __all__ = ["mean_lines", "trajectory"]
@@ -63,7 +63,7 @@ def trajectory(
         _ends(order, axes, level)
     counted = f"{len(lines):,} lesion{'' if len(lines) == 1 else 's'}"
     name = short_title if is_narrow(axes) else title
-    axes.set_title(f"{name(level)}\n{counted}", loc="left")
+    axes.set_title(f"{figure_name(name(level), 22)}\n{counted}", loc="left")
     axes.grid(axis="y", color="#EAEAEA", linewidth=0.6)
     axes.set_axisbelow(True)
     return axes

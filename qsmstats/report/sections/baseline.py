@@ -7,11 +7,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
+from qsmstats.report.estimates import (
+    ABOUT,
+    ci_name,
+    no_effect,
+    on_own_scale,
+    quantity_of,
+    shown,
+    unit_of,
+    with_scale,
+)
 from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.pairs import pair_triangle
 from qsmstats.report.figures.rainclouds import rainclouds
 from qsmstats.report.names import (
-    comma_unit,
+    contrast_levels,
     contrast_title,
     lesion_types,
     outcome_plain,
@@ -24,7 +34,7 @@ from qsmstats.report.names import (
     with_unit,
 )
 from qsmstats.report.numbers import decimals_of_errors, fixed, interval, p_value
-from qsmstats.report.sections.context import Context, model_details, notes
+from qsmstats.report.sections.context import Context, marker_key, model_details, notes
 from qsmstats.report.style import is_narrow
 
 __all__ = ["section"]
@@ -36,8 +46,8 @@ QUESTIONS = {
 
 
 CAPTIONS = {
-    "baseline": "Differences between the lesion types' marginal means of",
-    "tissue": "Differences between white matter and lesion types in the marginal means of",
+    "baseline": "Contrasts of the lesion types' marginal means of",
+    "tissue": "Contrasts of white matter and lesion types: marginal means of",
 }
 
 
@@ -48,7 +58,7 @@ def section(context: Context) -> Section:
         outcomes = context.outcomes(folder)
         if not outcomes:
             reasons = _reasons(context, folder)
-            text = f"{heading}: this run holds no such comparison. {reasons}".strip()
+            text = f"{heading}: not analysed in this run. {reasons}".strip()
             blocks.append(Notice(text=text, warning=False))
             continue
         for outcome in outcomes:
@@ -87,15 +97,18 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
             outcome=outcome,
             # Whether a mean is zero is no question of this study: no test of it is shown.
             only=("level", "estimate", "std_error", "df"),
-            titles={"level": level, "estimate": comma_unit("mean", outcome)},
+            titles={"level": level, "estimate": _head(context, f"{folder}/means", outcome)},
         ),
         context.display(
             f"{folder}/contrasts",
             f"{CAPTIONS[folder]} {outcome_words(outcome)}",
             outcome=outcome,
-            titles={"contrast": "pair", "estimate": comma_unit("difference", outcome)},
+            titles={
+                "contrast": "pair",
+                "estimate": _head(context, f"{folder}/contrasts", outcome),
+            },
             # The ratio of two columns that are shown.
-            without=("statistic",),
+            without=("statistic", *ABOUT),
             keep=with_white_matter if folder == "tissue" else None,
         ),
     )
@@ -103,39 +116,51 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
     return blocks + model_details(context, folder, outcome)
 
 
+def _head(context: Context, name: str, outcome: str) -> str:
+    """Return "difference, %": the head of a column in whose cells an interval follows."""
+    table = context.results.rows(name, outcome)
+    return ", ".join(filter(None, [quantity_of(table), unit_of(table)]))
+
+
 def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
-    lesions = first_sessions(context.results.rows("tidy"))
+    lesions = context.results.rows("baseline/residuals", outcome)  # the very rows of the model
     means = context.results.rows("baseline/means", outcome)
     contrasts = context.results.rows("baseline/contrasts", outcome)
-    if outcome not in lesions or means.empty:
+    if "value" not in lesions or means.empty:
         return []
-    levels = present_levels(lesions.loc[lesions[outcome].notna(), "lesion_type"])
+    levels = present_levels(lesions["level"])
+    own = on_own_scale(means, unit_text(outcome))
 
     def paint(figure: Figure) -> None:
         clouds, pairs = _cloud_panels(figure, with_pairs=not contrasts.empty)
-        rainclouds(lesions, clouds, value=outcome, by="lesion_type", means=means)
+        rainclouds(lesions, clouds, value="value", by="level", means=means if own else None)
         clouds.set_xlabel(with_unit(outcome_plain(outcome), outcome))
         if pairs is not None:
             alone = is_narrow(figure)
             alpha = 1 - context.level
             pair_triangle(contrasts, pairs, levels=levels, alpha=alpha, name_rows=alone)
-            pairs.set_xlabel(with_unit("row − column", outcome) + "\nadjusted p")
+            pairs.set_xlabel(f"{_row_to_column(contrasts)}\nadjusted p")
 
     block = context.plates.draw(
         f"baseline/{outcome}_rainclouds",
         paint,
         height=1.0 + 0.72 * len(levels),
         narrow_height=1.6 + 1.25 * len(levels),
-        caption=f"{outcome_title(outcome)} of every lesion at the first session, by type, with the"
-        " adjusted differences of all pairs.",
-        reading="Each dot is one lesion; the cloud above is the density of the dots, the thick bar"
-        " spans the quartiles with the median in white, and the black diamond is the model's mean"
-        f" at average covariates with its {context.ci}. The dots are not independent:"
-        " they are nested in participants. A cell is the model's difference, the type of its row"
-        " minus the type of its column, above its adjusted p; tinted cells have an adjusted p"
-        f" below {1 - context.level:.2g}.",
+        caption=f"{outcome_title(outcome)} of every lesion of the model at the first session, by"
+        f" type, with the estimated {quantity_of(contrasts)}s of all pairs.",
+        reading="Each dot is one lesion; the curve above shows their density, the thick bar the"
+        " interquartile range with the median in white"
+        + (
+            f", and the black diamond the marginal {quantity_of(means)} at average covariates"
+            f" with its {context.ci}."
+            if own
+            else f". Marginal means are on another scale ({unit_of(means)}) and not drawn."
+        )
+        + " Lesions are nested in participants and not independent. Each cell gives the estimated"
+        f" {quantity_of(contrasts)}, {_row_to_column(contrasts)}, above its adjusted p; shaded"
+        f" cells: adjusted p < {1 - context.level:.2g}.",
         alt=f"Rainclouds of {outcome_short(outcome)} by lesion type. Model means:"
-        f" {_spoken(means, outcome)}.",
+        f" {_spoken(means)}.",
     )
     return [block]
 
@@ -151,19 +176,17 @@ def _cloud_panels(figure: Figure, *, with_pairs: bool) -> tuple[Axes, Axes | Non
     return left, right
 
 
-def first_sessions(lesions: pd.DataFrame) -> pd.DataFrame:
-    """Return each participant's first session, as the baseline study takes it."""
-    if not {"participant_id", "years", "lesion_type"} <= set(lesions.columns):
-        return pd.DataFrame()
-    start = lesions.groupby("participant_id")["years"].transform("min")
-    return lesions[(lesions["years"] == start) & lesions["lesion_type"].notna()]
+def _row_to_column(contrasts: pd.DataFrame) -> str:
+    unit = unit_of(contrasts)
+    sign = "/" if no_effect(contrasts) else "−"
+    return f"row {sign} column" + (f" ({unit})" if unit else "")
 
 
-def _spoken(means: pd.DataFrame, outcome: str) -> str:
+def _spoken(means: pd.DataFrame) -> str:
     decimals = decimals_of_errors(means["std_error"])
     return "; ".join(
         f"{contrast_title(str(row['level']))}"
-        f" {fixed(row['estimate'], decimals)} {unit_text(outcome)}".rstrip()
+        f" {fixed(row['estimate'], decimals)} {unit_of(means)}".rstrip()
         for _, row in means.iterrows()
     )
 
@@ -175,12 +198,14 @@ def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
     if contrasts.empty:
         return []
     rows = forest_rows(contrasts, 1 - context.level)
+    ci = ci_name(contrasts, context.ci)
     wide, narrow = forest_height(len(rows))
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        forest(rows, axes, column_title=f"difference ({context.ci}), adjusted p")
-        axes.set_xlabel(with_unit(f"difference in {outcome_short(outcome)}", outcome))
+        title = f"{quantity_of(contrasts)} ({ci}), adjusted p"
+        forest(rows, axes, reference=no_effect(contrasts), column_title=title)
+        axes.set_xlabel(with_scale(contrasts, outcome_short(outcome)))
 
     spoken = "; ".join(f"{row['label']} {row['text']}" for _, row in rows.iterrows())
     block = context.plates.draw(
@@ -189,9 +214,8 @@ def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         height=wide,
         narrow_height=narrow,
         caption=f"{CAPTIONS[folder]} {outcome_words(outcome)}.",
-        reading="A row right of the dashed line: the first of the pair is higher. The lines are"
-        f" unadjusted {context.ci}; a filled marker has an adjusted p below"
-        f" {1 - context.level:.2g}, a hollow one has not.",
+        reading="Estimates to the right of the dashed line: the first of the pair is higher. Lines"
+        f" are {ci}. {marker_key(context)}",
         alt=f"Forest of pairwise differences: {spoken}.",
     )
     return [block]
@@ -201,29 +225,29 @@ def with_white_matter(contrasts: pd.DataFrame) -> pd.DataFrame:
     """Return the contrasts that have white matter on a side; those of two types stand elsewhere."""
     if contrasts.empty:
         return contrasts
-    sides = contrasts["contrast"].str.split(" - ", expand=True)
-    white = [level for level in tissues() if level not in lesion_types()]
-    return contrasts[sides.isin(white).any(axis=1)].reset_index(drop=True)
+    white = {level for level in tissues() if level not in lesion_types()}
+    kept = [bool(white & set(contrast_levels(str(name)))) for name in contrasts["contrast"]]
+    return contrasts[kept].reset_index(drop=True)
 
 
 def forest_rows(contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:
     """Return the rows of a forest from a table of contrasts."""
-    adjusted = contrasts["p_adjusted"] if "p_adjusted" in contrasts else contrasts["p_value"]
+    rows = shown(contrasts)
     decimals = decimals_of_errors(contrasts["std_error"])
     numbers = [
         f"{fixed(estimate, decimals)} ({interval(low, high, decimals)})"
         for estimate, low, high in zip(
-            contrasts["estimate"], contrasts["conf_low"], contrasts["conf_high"], strict=True
+            rows["estimate"], rows["conf_low"], rows["conf_high"], strict=True
         )
     ]
     return pd.DataFrame(
         {
             "label": [contrast_title(str(name)) for name in contrasts["contrast"]],
-            "estimate": contrasts["estimate"],
-            "conf_low": contrasts["conf_low"],
-            "conf_high": contrasts["conf_high"],
-            "filled": (adjusted < alpha).to_numpy(),
-            "text": [f"{text}, {p_value(p)}" for text, p in zip(numbers, adjusted, strict=True)],
+            "estimate": rows["estimate"],
+            "conf_low": rows["conf_low"],
+            "conf_high": rows["conf_high"],
+            "filled": rows["p"] < alpha,
+            "text": [f"{text}, {p_value(p)}" for text, p in zip(numbers, rows["p"], strict=True)],
             "brief": numbers,
         }
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sized
 
 from matplotlib.figure import Figure
@@ -10,7 +9,14 @@ from matplotlib.figure import Figure
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section
 from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
 from qsmstats.report.figures.panels import columns_without_hole, label_lowest
-from qsmstats.report.names import outcome_title, outcome_words, present_levels, short_title, tissues
+from qsmstats.report.names import (
+    figure_name,
+    outcome_title,
+    outcome_words,
+    present_levels,
+    short_title,
+    tissues,
+)
 from qsmstats.report.sections.context import Context
 from qsmstats.report.style import is_narrow
 from qsmstats.report.terms import group_title, term_titler
@@ -41,7 +47,7 @@ def section(context: Context) -> Section:
         if inner:
             blocks.append(Details(summary=f"The models of {study}", blocks=tuple(inner)))
     if not blocks:
-        text = "This run holds no residuals, so that the models' assumptions cannot be looked at."
+        text = "This run has no residuals; the models' assumptions cannot be checked."
         blocks.append(Notice(text=text, warning=False))
     return Section(anchor="checks", title="Model checks", blocks=tuple(blocks))
 
@@ -64,8 +70,9 @@ def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]
     effects = context.results.rows(f"{folder}/random_effects", outcome)
     if {"group", "term", "estimate"} <= set(effects.columns):
         for (group, term), rows in effects.groupby(["group", "term"], sort=False):
-            whose = textwrap.fill(group_title(str(group)), LONGEST_LINE)
-            name = f"{term_titler([str(term)])(term)},\n{whose}"
+            whose = figure_name(group_title(str(group)), LONGEST_LINE, lines=3)
+            said = figure_name(term_titler([str(term)])(term), LONGEST_LINE, lines=3)
+            name = f"{said},\n{whose}"
             panels[name] = rows["estimate"]
 
     def paint(figure: Figure) -> None:
@@ -83,9 +90,9 @@ def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]
         height=2.6 * _lines(panels, columns_without_hole(len(panels), COLUMNS)),
         narrow_height=2.3 * _lines(panels, NARROW_COLUMNS),
         caption=f"Normal quantile plots, {outcome_words(outcome)}.",
-        reading="Dots on the grey line: as a normal law would have it. Ends that bend away mean"
-        " tails heavier or lighter than that; with many lesions the means tolerate it, single"
-        " predictions do not.",
+        reading="Dots on the grey line: as expected under normality. Ends that bend away indicate"
+        " heavier or lighter tails. With many lesions, means are robust to this, individual"
+        " predictions are not.",
         alt=f"Normal quantile plots of {', '.join(panels)}.".replace("\n", " "),
     )
     return [block]
@@ -103,7 +110,7 @@ def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         panels = list(figure.subplots(*shape, squeeze=False, sharey=True, sharex=True).flat)
         for axes, level in zip(panels, levels, strict=False):
             residuals_fitted(residuals[residuals["level"] == level], axes, level=level)
-            axes.set_title(short_title(level), loc="left")
+            axes.set_title(figure_name(short_title(level), LONGEST_LINE), loc="left")
         for axes in panels[len(levels) :]:
             axes.set_visible(False)
         label_lowest(panels[: len(levels)], columns)
@@ -116,8 +123,9 @@ def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         height=0.4 + 1.7 * _lines(levels, columns_without_hole(len(levels), COLUMNS)),
         narrow_height=0.4 + 1.5 * _lines(levels, NARROW_COLUMNS),
         caption=f"Residuals against fitted values, {outcome_words(outcome)}, by type.",
-        reading="A level black line means no trend left over; a cloud as high at the left as at the"
-        " right, and in every panel, means an even spread.",
+        reading="Black line: mean residual along the fitted values; a flat line indicates no"
+        " residual trend. A constant vertical spread, within and across panels, indicates"
+        " homogeneous variance.",
         alt=f"Residuals against fitted values in {len(levels)} panels, one per lesion type.",
     )
     return [block]

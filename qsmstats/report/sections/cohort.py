@@ -18,8 +18,16 @@ __all__ = ["flow", "participants"]
 
 # The step that stands beside the patients, not before them.
 BESIDE = "controls"
-# A lesion counts once in each session that shows it; the census by type counts lesions.
-OBSERVATIONS = "lesion observations"
+COUNTS = {
+    "n_participants": "participant",
+    "n_sessions": "session",
+    "n_lesions": "lesion",
+}
+MODELS = {
+    "baseline": "Lesions of the baseline models",
+    "tissue": "Regions of the models of white matter and lesions",
+    "trajectory": "Lesion observations of the models of change",
+}
 
 
 def flow(context: Context) -> Section:
@@ -27,15 +35,17 @@ def flow(context: Context) -> Section:
     blocks: list[Block] = [*_diagram(context)]
     table = context.display(
         "cohort/flow",
-        "Participants, sessions and lesions at each stage, and why some were left out",
-        titles={"n_lesions": OBSERVATIONS},
+        "Participants, sessions and lesions at each stage, with reasons for exclusion",
     )
     if table is None:
         blocks.append(
-            Notice(text="This run holds no counts of the flow of participants.", warning=False)
+            Notice(text="This run has no counts of participants by stage.", warning=False)
         )
     else:
         blocks.append(table)
+    for folder, caption in MODELS.items():
+        models = context.display(f"{folder}/flow", f"{caption}, and what was left out")
+        blocks += [models] if models else []
     return Section(anchor="flow", title="Study flow", blocks=tuple(blocks))
 
 
@@ -45,7 +55,7 @@ def flow_steps(stages: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     stages
-        Columns stage, n_participants, n_sessions, n_lesions; optional note.
+        Columns stage, n_participants, n_sessions, n_lesions.
     """
     chain = stages[stages["stage"] != BESIDE].reset_index(drop=True)
     controls = stages.loc[stages["stage"] == BESIDE, "n_participants"]
@@ -59,12 +69,8 @@ def flow_steps(stages: pd.DataFrame) -> pd.DataFrame:
 def _box(row: pd.Series) -> str:
     parts = [
         counted(row[column], what)
-        for column, what in (
-            ("n_participants", "participant"),
-            ("n_sessions", "session"),
-            ("n_lesions", OBSERVATIONS.removesuffix("s")),
-        )
-        if row[column]
+        for column, what in COUNTS.items()
+        if pd.notna(row[column]) and row[column]
     ]
     return f"{row['stage']}\n{', '.join(parts) or 'none'}"
 
@@ -74,7 +80,7 @@ def _aside(row: pd.Series, after: pd.Series | None, controls: pd.Series) -> str:
         return ""
     if after["stage"] == "patients" and len(controls):
         return f"controls\n{counted(int(controls.iloc[0]), 'participant')}"
-    reason = "not followed" if after["stage"] == "followed" else "left out"
+    reason = "not followed" if after["stage"] == "followed" else "excluded"
     lost = {
         what: row[column] - after[column]
         for column, what in (("n_participants", "participant"), ("n_sessions", "session"))
@@ -85,7 +91,7 @@ def _aside(row: pd.Series, after: pd.Series | None, controls: pd.Series) -> str:
 
 def _diagram(context: Context) -> list[FigureBlock]:
     stages = context.results.rows("cohort/flow")
-    if not {"stage", "n_participants", "n_sessions", "n_lesions"} <= set(stages.columns):
+    if not {"stage", *COUNTS} <= set(stages.columns):
         return []
     steps = flow_steps(stages)
     wide, narrow = flow_height(len(steps))
@@ -100,8 +106,9 @@ def _diagram(context: Context) -> list[FigureBlock]:
         height=wide,
         narrow_height=narrow,
         caption="Flow of participants, sessions and lesions.",
-        reading="Each box is what is left of the one above; boxes at the side left there. A lesion"
-        " seen in two sessions is two observations.",
+        reading="Each box gives the numbers remaining after the step above; boxes at the side give"
+        " the numbers excluded. A lesion seen in two sessions counts as one lesion here, and as two"
+        " observations in the table.",
         alt=f"Flow diagram. {spoken}.",
     )
     return [block]
@@ -121,10 +128,10 @@ def participants(context: Context) -> Section:
             file="cohort/participants.tsv",
             titles={**titles, "standardised_difference": "std. difference"},
             note="Standardised difference: difference of the groups' means in units of the root"
-            " mean square of their SDs; it does not depend on the number of participants."
-            " A dash: not recorded in that group.",
+            " mean square of their SDs; it is independent of the sample size."
+            " Dash: not recorded in that group.",
         )
-    block = table or Notice(text="This run holds no table of participants.", warning=False)
+    block = table or Notice(text="This run has no table of participants.", warning=False)
     return Section(anchor="participants", title="Participants", blocks=(block,))
 
 

@@ -9,7 +9,13 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, TableBlock
-from qsmstats.report.names import in_words, outcome_title, outcome_words, present_levels
+from qsmstats.report.names import (
+    capitalised,
+    in_words,
+    outcome_title,
+    outcome_words,
+    present_levels,
+)
 from qsmstats.report.numbers import counted
 from qsmstats.report.plates import Plates
 from qsmstats.report.results import Results
@@ -18,11 +24,11 @@ from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study
 
-__all__ = ["Context", "fit_warnings", "model_details", "notes"]
+__all__ = ["Context", "fit_warnings", "marker_key", "model_details", "notes"]
 
 SINGULAR = (
-    "the fit is singular: a variance or correlation of the random effects is at its limit, so that"
-    " the data cannot tell all of them apart."
+    "the fit is singular: a variance or correlation of the random effects is estimated at the"
+    " boundary of its range."
 )
 # Titles of columns that say what a fit was and how it ended.
 RECORD_TITLES = {"n_obs": "observations", "n_groups": "groups", "gradient_norm": "gradient"}
@@ -49,7 +55,13 @@ class Context:
     @property
     def name(self) -> str:
         """Name of the study."""
-        return str(self.results.provenance().get("study", "Study without a name"))
+        unnamed = "Anonymous report" if self.anonymous else "Study without a name"
+        return str(self.results.provenance().get("study", unnamed))
+
+    @property
+    def anonymous(self) -> bool:
+        """Whether the page names nobody and no file, and shows no image."""
+        return self.results.anonymous
 
     @property
     def level(self) -> float:
@@ -93,12 +105,14 @@ class Context:
     ) -> TableBlock | None:
         """Return a table of results for the page; None where it has no rows.
 
+        Rows of single participants are not shown on an anonymous page.
+
         `keep` chooses among its rows, and `notes_below` writes their notes below the table; the
         other arguments are those of `tables.display`.
         """
         rows = self.results.rows(name, outcome)
         shown = rows if keep is None or rows.empty else keep(rows)
-        if shown.empty:
+        if shown.empty or (self.anonymous and "participant_id" in shown):
             return None
         gone = len(rows) - len(shown)
         left = [f"{counted(gone, 'further row')} in the file."] if gone else []
@@ -121,11 +135,15 @@ class Context:
 def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     """Return the whole model of one map, folded: tests, coefficients, variances, record."""
     what = outcome_title(outcome)
+    for formula in context.results.rows(f"{folder}/models", outcome).get("formula", ()):
+        left = str(formula).partition("~")[0].strip()
+        # Coefficients and variances are on the model's scale.
+        what += f", on the scale of {left}" if left != outcome else ""
     captions = {
         "anova": f"Type III tests of the terms: {what}",
         "coefficients": f"Fixed effects: {what}",
         "variances": f"Variance components: {what}",
-        "models": f"What was fitted, and how the fit ended: {what}",
+        "models": f"Model specification and convergence: {what}",
     }
     tables = [
         context.display(f"{folder}/{name}", caption, outcome=outcome, titles=RECORD_TITLES)
@@ -134,13 +152,19 @@ def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     blocks = tuple(
         turned(table) if len(table.rows) == 1 else table for table in tables if table is not None
     )
-    summary = f"The model of {outcome_words(outcome)} in full: tests, coefficients, variances, fit"
+    summary = f"Full model of {outcome_words(outcome)}: tests, coefficients, variances, convergence"
     return [Details(summary=summary, blocks=blocks)] if blocks else []
 
 
 def _notes_of(rows: pd.DataFrame) -> list[str]:
     found = rows["note"].dropna().unique().tolist() if "note" in rows else []
-    return [f"{in_words(str(text)).capitalize()}." for text in found if text]
+    return [f"{capitalised(in_words(str(text)))}." for text in found if text]
+
+
+def marker_key(context: Context) -> str:
+    """Return the sentence on what filled and hollow markers of a forest mean."""
+    alpha = f"{1 - context.level:.2g}"
+    return f"Filled: adjusted p < {alpha}; hollow: adjusted p ≥ {alpha}."
 
 
 def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> list[str]:
@@ -151,7 +175,7 @@ def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> l
         messages = row.get("messages")
         said = messages if isinstance(messages, str) else ""
         if not _true(row.get("converged", True)):
-            sentences.append(f"{name}: the fit did not converge; its numbers must not be used.")
+            sentences.append(f"{name}: the fit did not converge; its estimates must not be used.")
         if _true(row.get("singular", False)) and "singular" not in said:
             sentences.append(f"{name}: {SINGULAR}")
         if said:

@@ -17,7 +17,7 @@ from qsmstats.report.accuracy_frames import (
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section, TableBlock
 from qsmstats.report.figures.accuracy import cluster_shares, confusion_matrix
 from qsmstats.report.figures.forests import forest
-from qsmstats.report.names import method_title, short_title, title
+from qsmstats.report.names import figure_name, method_title, short_title, title
 from qsmstats.report.numbers import count, share_interval, share_text
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.sections.roc import roc_blocks
@@ -49,7 +49,7 @@ def section(context: Context) -> Section:
     accuracy = context.results.rows("histology/accuracy")
     blocks: list[Block] = [*notes(context, "histology")]
     if accuracy.empty:
-        text = "This study holds no histology, so that accuracy cannot be told."
+        text = "This study has no histology; accuracy was not analysed."
         blocks.append(Notice(text=text, warning=False))
     else:
         blocks += [*flow_blocks(context), *_confusion(context), *_main_table(context)]
@@ -81,15 +81,11 @@ def _confusion(context: Context) -> list[FigureBlock]:
         height=1.2 + 0.55 * len(wide),
         narrow_height=1.9 + 0.55 * len(wide),
         caption="Type on QSM against histology, all lesions.",
-        reading="Each cell holds the number of lesions and their share of the row; the darker, the"
-        " larger the share. Lesions that could not be read have rows and columns of their own.",
+        reading="Each cell gives the number of lesions and the row percentage (darker: larger)."
+        " Indeterminate and missing readings have separate rows and columns.",
         alt=f"Confusion matrix. {spoken}.",
     )
     return [block]
-
-
-def _wrapped(level: str) -> str:
-    return title(level).replace(" (", "\n(")
 
 
 def _main_table(context: Context) -> list[TableBlock]:
@@ -119,9 +115,9 @@ def _main_table(context: Context) -> list[TableBlock]:
         titles={
             "share": "share (counts)",
             "recommended": "recommended interval",
-            "independent": "interval if lesions were independent",
+            "independent": "interval assuming independent lesions",
         },
-        note="PPV and NPV hold at the share of each class in these brains, not elsewhere.",
+        note="PPV and NPV apply to the prevalence in these brains only.",
     )
     return [block]
 
@@ -156,7 +152,7 @@ def _intervals(context: Context) -> list[FigureBlock]:
             mine = rows[(rows["class_"] == name) & (rows["measure"] == measure)]
             forest(_method_rows(mine), axes, reference=None)
             named = short_title(str(name)) if narrow else title(str(name))
-            axes.set_title(f"{named}: {measure}", loc="left")
+            axes.set_title(f"{figure_name(named, lines=1)}: {measure}", loc="left")
             axes.set_xlim(-0.02, 1.02)
             axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
             axes.tick_params(labelleft=narrow or measure == RATES[0])
@@ -168,9 +164,10 @@ def _intervals(context: Context) -> list[FigureBlock]:
         height=0.4 + len(classes) * (0.6 + 0.22 * methods),
         narrow_height=0.4 + len(classes) * len(RATES) * (0.5 + 0.22 * methods),
         caption=f"Sensitivity and specificity: {100 * context.level:g} % intervals by method.",
-        reading="Black: the method recommended for this number of brains. Orange: the interval that"
-        " assumes independent lesions, too narrow where lesions of one brain are alike. Grey: other"
-        " methods. A Bayesian marker is the posterior median, not the observed share.",
+        reading="Black: the method recommended for this number of brains. Orange: interval assuming"
+        " independent lesions, too narrow if lesions within a brain are correlated. Grey: other"
+        " methods. The marker of a Bayesian interval is the posterior median, not the observed"
+        " proportion.",
         alt="Intervals of sensitivity and specificity by method, one panel per class. "
         + _spoken(main_rows(accuracy)),
     )
@@ -198,7 +195,7 @@ def _brains(context: Context) -> list[FigureBlock]:
     counts = context.results.rows("histology/clusters")
     if counts.empty:
         return []
-    counts = counts.assign(label=[_wrapped(str(name)) for name in counts["class_"]])
+    counts = counts.assign(label=[title(str(name)) for name in counts["class_"]])
 
     def paint(figure: Figure) -> None:
         narrow = is_narrow(figure)
@@ -216,8 +213,8 @@ def _brains(context: Context) -> list[FigureBlock]:
         height=0.6 + height,
         narrow_height=0.6 + len(RATES) * (0.4 + height),
         caption="Sensitivity and specificity in each brain.",
-        reading="One dot per brain; its area grows with the number of lesions, and the counts stand"
-        " beside it. Dots far apart mean that lesions of one brain are alike.",
+        reading="One dot per brain; its area increases with the number of lesions, given beside it."
+        " Large differences between brains suggest that lesions within a brain are correlated.",
         alt="Counts per brain: "
         + "; ".join(
             f"{title(str(row['class_']))} {row['measure']} {row['cluster']} {row['numerator']} of"
@@ -239,9 +236,12 @@ def _tables(context: Context) -> list[Block]:
     blocks += [table] if table else []
     accuracy = context.results.rows("histology/accuracy")
     for policy, heading in (
-        ("exclude", "Every measure and method, unread lesions left out"),
-        ("worst", "Every measure and method, unread lesions counted as wrong"),
-        ("best", "Every measure and method, unread lesions counted as right"),
+        ("exclude", "All measures and methods, missing and indeterminate readings excluded"),
+        (
+            "worst",
+            "All measures and methods, missing and indeterminate readings counted as incorrect",
+        ),
+        ("best", "All measures and methods, missing and indeterminate readings counted as correct"),
     ):
         rows = accuracy[(accuracy["missing"] == policy) & (accuracy["indeterminate"] == policy)]
         if not rows.empty:

@@ -15,35 +15,54 @@ from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, ViewerBl
 from qsmstats.report.figures.layers import layer_profile
 from qsmstats.report.figures.tiles import draw_tile
 from qsmstats.report.layer_frames import layer_profiles
+from qsmstats.report.margins import MARGIN_MM
 from qsmstats.report.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
-from qsmstats.report.names import outcome_short, present_levels, short_title, title, with_unit
+from qsmstats.report.names import (
+    figure_name,
+    outcome_short,
+    present_levels,
+    short_title,
+    title,
+    with_unit,
+)
 from qsmstats.report.numbers import count, decimals_of_values, fixed
-from qsmstats.report.sections.baseline import first_sessions
 from qsmstats.report.sections.context import Context
 from qsmstats.report.sentences import listed
 from qsmstats.report.style import colour, is_narrow
 from qsmstats.report.viewer import Scene, build_scene, exemplary_participant, packed_niivue
 from qsmstats.study import Study
+from qsmstats.tables.tidy import first_sessions
 
 __all__ = ["section", "thinned"]
 
+FAR = f"Voxels more than {MARGIN_MM:g} mm from lesions and white matter are not shown."
 TOLD_BY = "susceptibility_ppb"
 
 
 def section(context: Context) -> Section:
     """Return the section on lesions by type."""
     table = context.display("cohort/lesions", "Lesions by type at the first session")
-    sentence = "This run holds no census of lesions."
+    sentence = "This run has no counts of lesions."
     blocks: list[Block] = [table or Notice(text=sentence, warning=False)]
     blocks += [*_mosaic(context), *_viewer(context), *_profiles(context)]
     return Section(anchor="lesions", title="Lesions by type", blocks=tuple(blocks))
 
 
+def _at_first_sessions(context: Context) -> pd.DataFrame:
+    """Return the typed lesions of first sessions; nothing where the table is absent."""
+    lesions = context.results.rows("tidy")
+    if not {"participant_id", "years", "lesion_type"} <= set(lesions.columns):
+        return pd.DataFrame()
+    return first_sessions(lesions).dropna(subset=["lesion_type"])
+
+
 def _mosaic(context: Context) -> list[Block]:
     study = context.study
-    lesions = first_sessions(context.results.rows("tidy"))
+    lesions = _at_first_sessions(context)
+    if context.anonymous:
+        return [Notice(text="An anonymous report shows no images.", warning=False)]
     if study is None or not study.maps:
-        text = "The study's images are not at hand; no lesions are shown."
+        text = "The images of the study are not available; no lesions are shown."
         return [Notice(text=text, warning=False)]
     names = [spec.name for spec in study.maps]
     chosen = exemplary_lesions(lesions, TOLD_BY if TOLD_BY in names else names[0])
@@ -52,7 +71,9 @@ def _mosaic(context: Context) -> list[Block]:
     try:
         tiles = [cut_tile(study, row, study.maps) for _, row in chosen.iterrows()]
     except ImageError as error:
-        text = f"The lesion mosaic is left out: {error}"
+        # Where the study lies on this machine is nothing for its readers.
+        reason = str(error).replace(f"{study.folder}/", "")
+        text = f"The lesion mosaic is left out: {reason}"
         return [Notice(text=text)]
     return [_mosaic_plate(context, study, chosen, tiles)]
 
@@ -76,7 +97,7 @@ def _mosaic_plate(
         for axes, level, person in zip(
             grid[:, 0] if narrow else grid[0], levels, people, strict=True
         ):
-            name = f"{short_title(level)}\n{person}"
+            name = f"{figure_name(short_title(level), 18)}\n{figure_name(person, 18)}"
             (axes.set_ylabel if narrow else axes.set_title)(name, size="small")
 
     shown = "; ".join(
@@ -89,9 +110,9 @@ def _mosaic_plate(
         height=0.5 + 1.22 * len(study.maps),
         narrow_height=0.7 + 1.1 * len(tiles),
         caption="An exemplary lesion of each type, on every map.",
-        reading="Axial planes of 36 mm, left is left; the contour is the lesion's label in the"
-        " colour of its type. Each lesion is the one nearest its type's median on the"
-        " susceptibility map among the largest quarter.",
+        reading="Axial planes of 36 mm, displayed in neurological convention; the contour outlines"
+        " the lesion label in the colour of its type. Each lesion is the one closest to the median"
+        f" of its type on the susceptibility map, among the largest quarter. {FAR}",
         alt=f"Mosaic of map cut-outs. {shown}.",
     )
 
@@ -111,9 +132,9 @@ def _colour_bar(figure: Figure, line: list[Axes], name: str, *, below: bool) -> 
 
 def _viewer(context: Context) -> list[Block]:
     study = context.study
-    lesions = exemplary_participant(first_sessions(context.results.rows("tidy")))
+    lesions = exemplary_participant(_at_first_sessions(context))
     library = packed_niivue()
-    if study is None or lesions.empty or not library:
+    if context.anonymous or study is None or lesions.empty or not library:
         return []
     spec = next((spec for spec in study.maps if spec.name == TOLD_BY), study.maps[0])
     try:
@@ -127,10 +148,11 @@ def _viewer(context: Context) -> list[Block]:
         ViewerBlock(
             caption=f"{shown} in the colour of their type.",
             reading="Drag in a plane to move the crosshair, or choose a lesion in the list."
-            + thinned(scene),
+            f" {FAR}" + thinned(scene),
             still="data:image/png;base64," + base64.b64encode(scene.still).decode("ascii"),
             still_alt=f"Axial planes of {shown} outlined: {listed(map(title, types))}.",
-            still_reading="Axial planes, left is left; each contour is the edge of a lesion.",
+            still_reading="Axial planes, displayed in neurological convention; each contour"
+            f" outlines a lesion. {FAR}",
             key=tuple((title(level), colour(level)) for level in types),
             # Inside a script element "<" alone could end it early.
             data=Markup(scene.data.replace("<", "\\u003c")),  # noqa: S704  (JSON of our own)
@@ -148,7 +170,7 @@ def thinned(scene: Scene) -> str:
     sides = " × ".join(f"{side:.3g}" for side in scene.spacing_mm)
     return (
         f" To keep this page small, blocks of {scene.step} × {scene.step} × {scene.step} voxels are"
-        f" shown as one of {sides} mm; every number comes from the whole images."
+        f" shown as one of {sides} mm; all analyses use the full resolution."
     )
 
 
@@ -173,7 +195,7 @@ def _viewer_rows(
 
 def _profiles(context: Context) -> list[Block]:
     features = context.results.rows("features")
-    lesions = first_sessions(context.results.rows("tidy"))
+    lesions = _at_first_sessions(context)
     needed = {"region", "map", "label", "median", "n_core", "ring_mean", "layer_1_mean"}
     if lesions.empty or not needed <= set(features.columns):
         return []
@@ -206,10 +228,10 @@ def _profile_plate(context: Context, profiles: dict[str, pd.DataFrame]) -> Figur
         paint,
         height=3.4,
         narrow_height=0.9 + 1.9 * len(profiles),
-        caption="Maps by depth below the lesion's edge, by type.",
-        reading="0 is the ring around the lesion; further right is deeper inside. Each point is the"
-        f" mean over participants of their lesions with a core, minus the NAWM, with its"
-        f" {context.ci}. A rim shows as a first layer that differs from the deeper ones.",
+        caption="Map values by depth from the edge of the lesion, by type.",
+        reading="Depth 0 is the ring around the lesion; larger depths lie further inside. Points"
+        " are means over participants of their lesions with a core, relative to NAWM, with"
+        f" {context.ci}. A rim appears as a first layer that differs from the deeper ones.",
         alt="Layer profiles by lesion type: " + _spoken(next(iter(profiles.values()))),
     )
 

@@ -17,8 +17,9 @@ from qsmstats.report.blocks import (
     Section,
     TableBlock,
 )
+from qsmstats.report.estimates import unit_of
 from qsmstats.report.figures.power import power_curves
-from qsmstats.report.names import outcome_short, outcome_words, unit_text
+from qsmstats.report.names import outcome_short, outcome_words
 from qsmstats.report.numbers import percent, signed
 from qsmstats.report.plates import Plates
 from qsmstats.report.results import Results
@@ -47,8 +48,9 @@ def section(context: Context) -> Section | None:
     blocks: list[Block] = [Paragraph(text=str(text)) for text in sizes["answer"]]
     blocks.append(
         Notice(
-            text="A plan is no better than its assumptions. What the data told, with its limits,"
-            " and what was assumed stand in the table of assumptions below.",
+            text="A plan is only as good as its assumptions. Quantities estimated from the data,"
+            " with their confidence limits, and assumed quantities are listed in the table of"
+            " assumptions below.",
             warning=False,
         )
     )
@@ -69,7 +71,7 @@ def _figure(context: Context) -> list[FigureBlock]:
         return []
     asked = float(sizes["power_asked"].iloc[0])
     outcome = str(power["outcome"].iloc[0])
-    labels = _labels(power, outcome)
+    labels = _labels(power)
 
     def paint(figure: Figure) -> None:
         power_curves(
@@ -83,10 +85,9 @@ def _figure(context: Context) -> list[FigureBlock]:
 
     simulations = int(power["simulations"].max())
     dots = (
-        f"Points: share of {simulations:,} simulated trials that show the effect, with the"
-        f" {100 * context.level:g}\u00a0% Monte-Carlo interval; lines: the power expected"
-        " without simulation. Grey: the share that shows an effect where there is none, which"
-        " should be on the grey line."
+        f"Points: proportion of {simulations:,} simulated trials with a significant effect, with"
+        f" {100 * context.level:g}\u00a0% Monte-Carlo interval; lines: the power expected without"
+        " simulation. Grey: type I error, which should lie on the grey line."
         if simulations
         else "Lines: the power expected without simulation."
     )
@@ -98,25 +99,25 @@ def _figure(context: Context) -> list[FigureBlock]:
             paint,
             height=4.2,
             narrow_height=4.6,
-            caption=f"Power to see a treatment change the slope of {outcome_words(outcome)} in"
-            f" {str(power['target'].iloc[0]).replace('_', ' ')} lesions; visits at {visits} years,"
-            f" dropout {power['dropout'].iloc[0]}.",
+            caption=f"Power to detect a treatment effect on the slope of {outcome_words(outcome)}"
+            f" in {str(power['target'].iloc[0]).replace('_', ' ')} lesions; visits at {visits}"
+            f" years, dropout {power['dropout'].iloc[0]}.",
             reading=f"{dots} Numbers in colour: patients in the control arm for a power of"
-            f" {percent(asked, 0)}. The curves take the assumptions as true.",
+            f" {percent(asked, 0)}. The curves are conditional on the assumptions.",
             alt=f"Power curves of {len(labels)} effects. {spoken}",
         )
     ]
 
 
-def _labels(power: pd.DataFrame, outcome: str) -> list[str]:
+def _labels(power: pd.DataFrame) -> list[str]:
     """Name the effects in units per year and, where there is a slope, as its share."""
     rows = power.drop_duplicates("effect")
     rows = rows.iloc[np.argsort(rows["effect"].abs().to_numpy(), kind="stable")]
-    unit = unit_text(outcome)
+    unit = unit_of(power)
     smallest = float(rows["effect"].abs().min()) or 1.0
     decimals = max(0, 1 - int(np.floor(np.log10(smallest))))
     return [
-        f"{signed(row['effect'], decimals)} {unit} per year".replace("  ", " ")
+        f"{signed(row['effect'], decimals)} {unit}"
         + (
             f" ({percent(row['fraction_of_slope'], 0)} of the slope)"
             if pd.notna(row["fraction_of_slope"])
@@ -139,10 +140,10 @@ def _tables(context: Context, sizes: pd.DataFrame) -> list[Block]:
         titles=SIZES,
     )
     captions = {
-        "assumptions": "What the plan rests on: estimated with its limits, or assumed",
+        "assumptions": "Assumptions of the plan: estimated, with confidence limits, or assumed",
         "sensitivity": "Expected power and size with one number at a confidence limit",
         "power": "Power and type I error of every size and effect, with the record of the fits",
-        "models": "The trajectory model behind the assumptions, and how the fit ended",
+        "models": "Trajectory model behind the assumptions, and its convergence",
     }
     blocks = tuple(_table(context, name, caption) for name, caption in captions.items())
     return [shown, Details(summary="Assumptions, sensitivity and every size", blocks=blocks)]

@@ -24,15 +24,15 @@ NAMES = {
     "fleiss_kappa": "Fleiss' kappa",
     "gwet_ac1": "Gwet's AC1",
     "krippendorff_alpha_nominal": "Krippendorff's alpha",
-    "percent_agreement": "share of agreeing pairs",
+    "percent_agreement": "observed agreement",
 }
 FOLDED = {
-    "disagreements": "Lesions on which raters differ",
-    "unlike_consensus": "Lesions whose type in the lesions table is not the raters' consensus",
+    "disagreements": "Lesions on which raters disagree",
+    "differs_from_consensus": "Lesions whose type in the lesions table differs from the consensus",
 }
 IMAGES = {
     "types/disputed": "Lesions whose images suggest another type than the lesions table",
-    "types/confusion": "Types in the lesions table against those that a rule reads off the images",
+    "types/confusion": "Types in the lesions table by types derived from the images by a rule",
 }
 
 
@@ -47,7 +47,7 @@ def section(context: Context) -> Section:
     for name, caption in IMAGES.items():
         blocks += _folded(context, name, caption)
     if not blocks:
-        text = "This study holds no ratings by several raters."
+        text = "This study has no ratings by several raters."
         blocks.append(Notice(text=text, warning=False))
     return Section(anchor="raters", title="Agreement between raters", blocks=tuple(blocks))
 
@@ -118,8 +118,8 @@ def _figure(context: Context) -> list[FigureBlock]:
         height=wide,
         narrow_height=narrow,
         caption="Agreement between raters, over all types and for each type against the others.",
-        reading="1 is perfect agreement; for every coefficient but the share of agreeing pairs 0 is"
-        " what chance would give. Intervals resample participants where there are enough of them.",
+        reading="1: perfect agreement; 0: agreement expected by chance (except for the observed"
+        " agreement). Intervals are from resampling participants where their number allows.",
         alt=f"Forest of agreement coefficients: {spoken}.",
     )
     return [block]
@@ -134,7 +134,7 @@ def _table(context: Context) -> list[Block]:
     only = ("coefficient", "category", "raters", "estimate", "std_error", "n_units")
     table = context.display(
         "raters/agreement",
-        "Every coefficient of agreement",
+        "All agreement coefficients",
         only=(*only, "method", "role", "note"),
     )
     return [Details(summary=table.caption, blocks=(table,))] if table else []

@@ -1,8 +1,9 @@
-"""How it was done and what went wrong: methods, limits, provenance, failures and warnings."""
+"""How it was done and what went wrong: methods, limitations, provenance, failures and warnings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
@@ -20,6 +21,7 @@ ADJUSTMENTS = {
     "bonferroni": "adjusted by Bonferroni's method",
     "fdr_bh": "adjusted to control the false discovery rate (Benjamini and Hochberg 1995)",
     "holm": "adjusted by Holm's method (Holm 1979)",
+    "mvt": "adjusted by the single-step multivariate t method (Hothorn, Bretz and Westfall 2008)",
     "none": "not adjusted for multiple testing",
     "tukey": "adjusted by Tukey's method where all pairs are compared",
 }
@@ -29,22 +31,22 @@ STUDIES = ("baseline", "tissue", "trajectory", "histology", "raters")
 def limits(context: Context) -> Section:
     """Return the section on what these results cannot say."""
     items = [
-        "The form of every model is this project's default, or what study.toml states; it is not"
-        " taken from a publication. Other covariates may give other numbers.",
+        "The model formulas are the defaults of qsmstats or those of study.toml, not those of a"
+        " publication. Other covariates may give other estimates.",
         "Differences between lesion types are associations; types were not assigned at random.",
-        "The type of a lesion is taken as known: disagreement between raters is reported, and not"
-        " carried into the intervals of the models.",
-        "Unadjusted and adjusted p stand side by side. The adjustment holds within the pairs of one"
-        " map and one question, not over maps and questions.",
-        "Lesions that are new or gone at a later session inform the means and not the slopes; where"
-        " a lesion is gone because it changed, the slopes miss that change.",
+        "Lesion types are treated as known: disagreement between raters is reported, but not"
+        " propagated into the models' intervals.",
+        "Unadjusted and adjusted p-values are both given. The adjustment covers the comparisons"
+        " within one map and one question, not several maps or questions.",
+        "Lesions that appear or disappear contribute to the means and not to the slopes; if a"
+        " lesion disappears because it changes, the slopes do not reflect that change.",
     ]
     if context.results.names("histology"):
         items.append(
-            "Histology: few brains say little of the spread between brains; intervals that assume"
-            " independent lesions are too narrow and are labelled as such."
+            "Histology: with few brains the variation between brains is poorly estimated; intervals"
+            " that assume independent lesions are too narrow and are labelled as such."
         )
-    return Section(anchor="limits", title="Limits", blocks=(ListBlock(items=tuple(items)),))
+    return Section(anchor="limits", title="Limitations", blocks=(ListBlock(items=tuple(items)),))
 
 
 def methods(context: Context) -> Section:
@@ -124,12 +126,17 @@ def provenance(context: Context) -> Section:
 def _pairs(name: str, caption: str, pairs: Mapping[Any, Any]) -> Block:
     frame = pd.DataFrame(
         {
-            "what": [str(key) for key in pairs],
+            "what": [_within_study(str(key)) for key in pairs],
             "value": [_plain(value) for value in pairs.values()],
         }
     )
     slug = f"provenance-{name.replace('_', '-')}"
     return display(frame, slug=slug, caption=caption, file="provenance.json")
+
+
+def _within_study(name: str) -> str:
+    """Return a file's path below the study, or its name alone where it lies elsewhere."""
+    return PurePath(name).name if PurePath(name).is_absolute() else name
 
 
 def _plain(value: object) -> str:
@@ -150,16 +157,22 @@ def failures(context: Context) -> Section:
     if table is None:
         blocks.append(Notice(text="failures.tsv is absent from this run."))
     elif table.empty:
-        blocks.append(Paragraph(text="Every participant's images and tables were read."))
+        blocks.append(Paragraph(text="All images and tables were read."))
     else:
         blocks.append(
-            Notice(text=f"{counted(len(table), 'input')} failed; their sessions are missing above.")
+            Notice(
+                text=f"{counted(len(table), 'input')} failed; the sessions are not in the analyses."
+            )
         )
-        shown = context.display("failures", "What failed, and why")
+        shown = context.display(
+            "failures",
+            "What failed, and why",
+            keep=lambda rows: rows.assign(file=rows["file"].map(_within_study, na_action="ignore")),
+        )
         blocks += [shown] if shown else []
     warnings = [text for study in STUDIES for text in fit_warnings(context, study)]
     if warnings:
         blocks.append(ListBlock(items=tuple(dict.fromkeys(warnings))))
     else:
-        blocks.append(Paragraph(text="No fit gave a warning."))
+        blocks.append(Paragraph(text="No model fit gave a warning."))
     return Section(anchor="failures", title="Failures and warnings", blocks=tuple(blocks))

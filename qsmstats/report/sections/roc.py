@@ -15,6 +15,8 @@ from qsmstats.report.style import is_narrow
 
 __all__ = ["roc_blocks"]
 
+# Inches of a line of the legend.
+LEGEND_LINE = 0.2
 AREAS = ("feature", "class_", "estimate", "n", "n_positive", "method")
 CUTOFFS = (
     *("feature", "class_", "rule", "threshold", "sensitivity"),
@@ -41,16 +43,18 @@ def roc_blocks(context: Context) -> list[Block]:
             handles, labels, loc="outside lower center", ncols=1 if narrow else 3, frameon=False
         )
 
+    # The legend: one line per class, or three classes to a line.
+    classes = curves["class_"].nunique()
     names = listed(outcome_title(str(feature)) for feature in features)
     block = context.plates.draw(
         "histology/roc",
         paint,
-        height=3.9,
-        narrow_height=0.9 + 3.3 * len(features),
+        height=3.7 + LEGEND_LINE * -(-classes // 3),
+        narrow_height=0.3 + LEGEND_LINE * classes + 3.3 * len(features),
         caption="ROC curves of continuous features, each class against the rest.",
-        reading="Each step is one cut-off; the nearer a curve comes to the upper left corner, the"
-        " better the feature tells the class. The dotted diagonal is what chance gives; a curve"
-        " below it speaks against the direction that was fixed beforehand.",
+        reading="Each step is one cut-off; a curve closer to the upper left corner indicates better"
+        " discrimination. Dotted diagonal: no discrimination; a curve below it contradicts the"
+        " direction specified in advance.",
         alt=f"ROC curves of {names}. {_spoken(context.results.rows('histology/areas'))}".strip(),
     )
     tables = (

@@ -31,8 +31,8 @@ def flow_blocks(context: Context) -> list[FigureBlock]:
         height=flow_height(len(steps) + wide)[0],
         narrow_height=flow_height(len(steps) + narrow)[1],
         caption="Flow of post-mortem lesions (STARD 2015, item 19).",
-        reading="Each box is what is left of the one above; boxes at the side left there. The"
-        " lowest boxes count what histology said of the lesions with one result on QSM.",
+        reading="Each box gives the numbers remaining after the step above; boxes at the side give"
+        " the numbers excluded. The lowest boxes give the histological class by result on QSM.",
         alt=f"Flow diagram. {_spoken(steps, branches)}.",
     )
     return [block]
@@ -52,17 +52,19 @@ def item_blocks(context: Context) -> list[Block]:
         "histology/stard",
         "Items of STARD 2015, computed or for the author to confirm",
         only=("item", "topic", "status", "text"),
+        # Item 20 names every brain.
+        keep=lambda rows: rows[rows["item"].astype("str") != "20"] if context.anonymous else rows,
     )
-    return [Details(summary="The items of STARD 2015 in words", blocks=(table,))] if table else []
+    return [Details(summary="STARD 2015 items", blocks=(table,))] if table else []
 
 
 def clustering_blocks(context: Context) -> list[Block]:
-    """Return how alike the lesions of a brain are, and what follows from assumptions, folded."""
+    """Return the correlation within brains, estimated and assumed, folded."""
     captions = {
         "clustering": "Range when one brain is left out, design effect and correlation",
         "assumed_correlations": "Intervals under assumed correlations within brains",
     }
     tables = (context.display(f"histology/{name}", text) for name, text in captions.items())
     shown = tuple(table for table in tables if table is not None)
-    summary = "How alike the lesions of one brain are"
+    summary = "Correlation of lesions within brains"
     return [Details(summary=summary, blocks=shown)] if shown else []

@@ -25,14 +25,14 @@ def question(context: Context) -> Section:
         "How do lesion types seen on susceptibility maps differ at the first session, from one"
         " another and from white matter?",
         "How does each lesion type change over time?",
-        "How well does the type of a lesion tell what the pathologist saw?",
+        "How accurately does the lesion type on MRI predict the histological class?",
     ]
     outcomes = context.outcomes("baseline") or context.outcomes("trajectory")
     blocks: list[Block] = [ListBlock(items=tuple(asked))]
     if outcomes:
         maps = listed(outcome_title(outcome) for outcome in outcomes)
         blocks.append(Paragraph(text=f"Maps analysed: {maps}."))
-    return Section(anchor="question", title="What was asked", blocks=tuple(blocks))
+    return Section(anchor="question", title="Questions", blocks=tuple(blocks))
 
 
 def answers(context: Context) -> Section:
@@ -61,7 +61,7 @@ def answers(context: Context) -> Section:
     blocks: list[Block] = []
     for heading, sentences in parts.items():
         blocks += _part(heading, sentences)
-    return Section(anchor="answers", title="The answers", blocks=tuple(blocks))
+    return Section(anchor="answers", title="Main results", blocks=tuple(blocks))
 
 
 def _part(heading: str, sentences: Iterable[str]) -> list[Block]:
@@ -71,4 +71,4 @@ def _part(heading: str, sentences: Iterable[str]) -> list[Block]:
     return [Heading(slug=slug, text=heading), body]
 
 
-UNANSWERED = "This run does not answer this question: it holds no such comparison."
+UNANSWERED = "Not analysed in this run."

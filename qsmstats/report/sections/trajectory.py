@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section, TableBlock
+from qsmstats.report.estimates import (
+    ABOUT,
+    ci_name,
+    no_effect,
+    on_own_scale,
+    quantity_of,
+    shown,
+    unit_of,
+    with_scale,
+)
 from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.panels import columns_without_hole, label_lowest
 from qsmstats.report.figures.trajectories import mean_lines, trajectory
 from qsmstats.report.names import (
-    comma_unit,
     outcome_plain,
     outcome_short,
     outcome_title,
     outcome_words,
     present_levels,
     title,
+    unit_text,
     with_unit,
 )
-from qsmstats.report.numbers import decimals_of_errors, interval, p_value, signed
-from qsmstats.report.sections.context import Context, model_details, notes
+from qsmstats.report.numbers import decimals_of_errors, fixed, interval, p_value, signed
+from qsmstats.report.sections.context import Context, marker_key, model_details, notes
 from qsmstats.report.style import colour, is_narrow, marker
 
 __all__ = ["section"]
@@ -35,8 +46,8 @@ def section(context: Context) -> Section:
     if not outcomes:
         blocks.append(
             Notice(
-                text="This run says nothing of change over time: it takes participants with two"
-                " sessions or more.",
+                text="Change over time was not analysed: it requires participants with two or more"
+                " sessions.",
                 warning=False,
             )
         )
@@ -53,61 +64,42 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
     blocks += notes(context, "trajectory", outcome)
     blocks += _panels(context, outcome)
     blocks += _slopes(context, outcome)
-    yearly = {"estimate": comma_unit("change", outcome, " per year")}
-    between = {"contrast": "pair", "estimate": comma_unit("difference", outcome, " per year")}
-    tables = (
-        _table(context, "slopes", f"Change per year of {words}, by type", outcome, yearly),
-        _table(
-            context,
-            "slope_contrasts",
-            f"Differences between the types' changes per year of {words}",
-            outcome,
-            between,
-        ),
-        _table(
-            context,
-            "changes",
-            f"Change over two years of {words}, by type",
-            outcome,
-            {"estimate": comma_unit("change", outcome)},
-        ),
-    )
+    captions = {
+        "slopes": f"Change per year of {words}, by type",
+        "slope_contrasts": f"Comparisons of the types' changes per year of {words}",
+        "changes": f"Change over two years of {words}, by type",
+    }
+    tables = [_table(context, name, caption, outcome) for name, caption in captions.items()]
     blocks += [table for table in tables if table is not None]
     return blocks + model_details(context, "trajectory", outcome)
 
 
-def _table(
-    context: Context, name: str, caption: str, outcome: str, titles: dict[str, str]
-) -> TableBlock | None:
+def _table(context: Context, name: str, caption: str, outcome: str) -> TableBlock | None:
+    rows = context.results.rows(f"trajectory/{name}", outcome)
+    titles = {
+        "contrast": "pair",
+        "estimate": ", ".join(filter(None, [quantity_of(rows), unit_of(rows)])),
+    }
     # The caption says which years are compared; the statistic is the ratio of two columns.
-    without = ("contrast", "statistic") if name == "changes" else ("statistic",)
+    without = ("statistic", *ABOUT, *(["contrast"] if name == "changes" else []))
     return context.display(
         f"trajectory/{name}", caption, outcome=outcome, without=without, titles=titles
     )
 
 
-def followed(lesions: pd.DataFrame) -> pd.DataFrame:
-    """Return the lesions of participants with two sessions, typed by their first session."""
-    needed = {"participant_id", "lesion_id", "years", "lesion_type"}
-    if not needed <= set(lesions.columns):
-        return pd.DataFrame()
-    sessions = lesions.groupby("participant_id")["years"].transform("nunique")
-    rows = lesions[sessions >= 2].sort_values("years")
-    first = rows.groupby(["participant_id", "lesion_id"])["lesion_type"].transform("first")
-    return rows.assign(lesion_type=first).dropna(subset=["lesion_type"])
-
-
 def _panels(context: Context, outcome: str) -> list[FigureBlock]:
-    lesions = followed(context.results.rows("tidy"))
+    lesions = context.results.rows("trajectory/residuals", outcome)  # the very rows of the model
     means = context.results.rows("trajectory/means", outcome)
     column = "lesion_type" if "lesion_type" in means else "level"
-    if outcome not in lesions or means.empty or "years" not in means:
+    if not {"value", "lesion_id", "years"} <= set(lesions) or "years" not in means:
         return []
     levels = present_levels(means[column])
+    own = on_own_scale(means, unit_text(outcome))
+    drawn = means if own else means.iloc[:0]
     # One more panel for the means of all types, where it fills a hole and leaves none.
     wide = columns_without_hole(len(levels), COLUMNS)
     slim = columns_without_hole(len(levels), NARROW_COLUMNS)
-    together = len(levels) > 1 and (len(levels) + 1) % wide == 0
+    together = own and len(levels) > 1 and (len(levels) + 1) % wide == 0
     cells = len(levels) + together
 
     def paint(figure: Figure) -> None:
@@ -117,15 +109,15 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
         )
         panels = list(grid.flat)
         for axes, level in zip(panels, levels, strict=False):
-            mine = lesions[lesions["lesion_type"] == level]
-            trajectory(mine, means[means[column] == level], axes, value=outcome, level=level)
+            mine = lesions[lesions["level"] == level]
+            trajectory(mine, drawn[drawn[column] == level], axes, value="value", level=level)
         if together:
             mean_lines(means, panels[cells - 1], by=column)
         for axes in panels[cells:]:
             axes.set_visible(False)
         label_lowest(panels[:cells], columns, "years")
         figure.supylabel(with_unit(outcome_plain(outcome), outcome), size="medium")
-        panels[0].set_ylim(*_limits(lesions[outcome], means))
+        panels[0].set_ylim(*_limits(lesions["value"], drawn))
 
     block = context.plates.draw(
         f"trajectory/{outcome}_trajectories",
@@ -133,10 +125,15 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
         height=0.5 + 2.0 * -(-cells // wide),
         narrow_height=0.5 + 1.9 * -(-cells // slim),
         caption=f"{outcome_title(outcome)} over time, by the type at the first session.",
-        reading="Each faint line is one lesion seen at two sessions or more; the black line is the"
-        f" model's mean with its {context.ci} (shaded), its ends marked as the type is everywhere"
-        f" on this page.{' The last panel holds the means of all types.' if together else ''} The"
-        " frame leaves out the most extreme 0.4 % of the values.",
+        reading="Each thin line is one lesion that the model has at two sessions or more; "
+        + (
+            f"the black line is the marginal {quantity_of(means)} with its {context.ci} (shaded),"
+            " with the marker of the type at its ends."
+            if own
+            else f"marginal means are on another scale ({unit_of(means)}) and not drawn."
+        )
+        + (" The last panel shows the means of all types." if together else "")
+        + " The vertical axis omits the most extreme 0.4 % of the values.",
         alt=f"Trajectories of {outcome_short(outcome)} in {len(levels)} panels, one per type.",
     )
     return [block]
@@ -144,7 +141,7 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
 
 def _limits(values: pd.Series, means: pd.DataFrame) -> tuple[float, float]:
     low, high = values.quantile([0.002, 0.998])
-    low, high = min(low, means["conf_low"].min()), max(high, means["conf_high"].max())
+    low, high = np.nanmin([low, *means["conf_low"]]), np.nanmax([high, *means["conf_high"]])
     margin = 0.04 * (high - low)
     return low - margin, high + margin
 
@@ -156,9 +153,11 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
         return []
     levels = [str(level) for level in slopes[column]]
     decimals = decimals_of_errors(slopes["std_error"])
-    p = slopes["p_adjusted"] if "p_adjusted" in slopes else slopes["p_value"]
+    ci, null = ci_name(slopes, context.ci), no_effect(slopes)
+    slopes = shown(slopes)
+    write = fixed if null else signed
     numbers = [
-        f"{signed(row['estimate'], decimals)}"
+        f"{write(row['estimate'], decimals)}"
         f" ({interval(row['conf_low'], row['conf_high'], decimals)})"
         for _, row in slopes.iterrows()
     ]
@@ -167,9 +166,9 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
             "label": [title(level) for level in levels],
             "colour": [colour(level) for level in levels],
             "marker": [marker(level) for level in levels],
-            "text": [f"{text}, {p_value(q)}" for text, q in zip(numbers, p, strict=True)],
+            "text": [f"{text}, {p_value(p)}" for text, p in zip(numbers, slopes["p"], strict=True)],
             "brief": numbers,
-            "filled": p < 1 - context.level,
+            "filled": slopes["p"] < 1 - context.level,
             **{name: slopes[name] for name in ("estimate", "conf_low", "conf_high")},
         }
     )
@@ -178,8 +177,9 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        forest(rows, axes, column_title=f"change per year ({context.ci}), adjusted p")
-        axes.set_xlabel(with_unit(f"change in {outcome_short(outcome)}", outcome, " per year"))
+        title = f"{quantity_of(slopes)} per year ({ci}), adjusted p"
+        forest(rows, axes, reference=null, column_title=title)
+        axes.set_xlabel(with_scale(slopes, outcome_short(outcome)))
 
     spoken = "; ".join(f"{row['label']} {row['text']}" for _, row in rows.iterrows())
     block = context.plates.draw(
@@ -188,9 +188,9 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
         height=wide,
         narrow_height=narrow,
         caption=f"Change of {outcome_words(outcome)} per year, by type.",
-        reading="Right of the dashed line the map's value rises. An interval that crosses the line"
-        " is compatible with no change; a filled marker has an adjusted p below"
-        f" {1 - context.level:.2g}, a hollow one has not.",
+        reading="Estimates to the right of the dashed line: the map value increases. An interval"
+        f" that includes {null:g} is compatible with no change. Lines are {ci}."
+        f" {marker_key(context)}",
         alt=f"Forest of changes per year: {spoken}.",
     )
     return [block]

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.errors import ModelError
-from qsmstats.schemas import map_schemas
+from qsmstats.studies.answers import outcome_unit
+from qsmstats.tables.tidy import first_sessions
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit
@@ -40,7 +41,7 @@ def fitted_assumptions(fit: MixedFit, *, interval: Interval | None, level: float
     slopes = _by_type(fit.slopes(TIME, by=TYPE, level=level))
     means = _by_type(fit.marginal_means([TYPE, TIME], at={TIME: [0.0]}, level=level))
     spread = float(np.sqrt(intercept * slope))
-    outcome, maps = fit.model.formula.split("~")[0].strip(), map_schemas()
+    outcome = fit.response_scale().expression
     groups = fit.info.n_groups[patient.design.grouping.label]
     return {
         "patient_sd": float(np.sqrt(intercept)),
@@ -52,7 +53,7 @@ def fitted_assumptions(fit: MixedFit, *, interval: Interval | None, level: float
         "slopes": slopes["estimate"].to_dict(),
         "means": means["estimate"].to_dict(),
         "outcome": outcome,
-        "unit": maps[outcome].unit if outcome in maps else "units of the outcome",
+        "unit": outcome_unit(outcome),
         "intervals": _limits(slopes, "slope")
         | _limits(means, "mean")
         | _variance_limits(fit, patient, lesion, interval, level),
@@ -118,8 +119,9 @@ def _variance_limits(
 
 
 def _counts(fit: MixedFit) -> pd.DataFrame:
-    """Lesions of each patient's first visit, by type; types in the order of the model."""
-    rows = fit.frame.data[[PATIENT, LESION, TYPE, TIME]]
-    first = rows[rows[TIME] == rows.groupby(PATIENT, observed=True)[TIME].transform("min")]
+    """Lesions of each patient's first session, by type; types in the order of the model."""
+    first = first_sessions(fit.frame.data)
+    if first.empty:
+        raise ModelError(f"the fit has no row with {TIME} 0, the first session; {NEEDED}")
     counts = pd.crosstab(first[PATIENT].astype(str), first[TYPE].astype(str))
     return counts[[str(name) for name in fit.fixed.factors[TYPE] if str(name) in counts]]

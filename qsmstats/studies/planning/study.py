@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from qsmstats.settings import ModelSettings
-from qsmstats.studies.answers import fit_record, fit_study_model
+from qsmstats.studies.answers import fit_record, observed_types
 from qsmstats.studies.planning.analysis import average_power
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.cells import Cell, expected_tests, planned_tests
@@ -25,7 +25,8 @@ from qsmstats.studies.planning.expected_sizes import scaled_size, smallest_trial
 from qsmstats.studies.planning.power import EffectScale, TrialPower, checked_seed, trial_power
 from qsmstats.studies.planning.sizes import RequiredPatients, check_question, required_patients
 from qsmstats.studies.planning.words import plan_methods, plan_notes
-from qsmstats.studies.trajectory import followed_lesions
+from qsmstats.studies.trajectory import fit_trajectory
+from qsmstats.tables.tidy import followed_lesions
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit
@@ -54,7 +55,8 @@ class TrialPlan:
     power
         Power over numbers of patients and effects, as `TrialPower.table`.
     sizes
-        One row per effect: patients for the power asked for, with their Monte-Carlo interval.
+        One row per effect: patients for the power asked for, with their Monte-Carlo interval. Here
+        and in `power`, `unit` is that of the effect.
     assumptions
         Every number the plan rests on: quantity, estimate, conf_low, conf_high, unit, source.
     sensitivity
@@ -124,7 +126,7 @@ def plan_trial(
         As in `trial_power` and `required_patients`.
     """
     check_question(power, design)
-    fit = fit_study_model(settings.trajectory, followed_lesions(lesions), outcome)
+    fit = fit_trajectory(observed_types(followed_lesions(lesions)), outcome, settings)
     seed = checked_seed(seed)
     truth = TrialAssumptions.from_fit(fit, interval=None, level=settings.level)
     common: dict[str, Any] = {"simulations": simulations, "seed": seed, "level": settings.level}
@@ -143,12 +145,12 @@ def plan_trial(
     sensitivity = pd.DataFrame(
         [row for one in found for row in _sensitivity(known, design, one, relative=effects is None)]
     )
-    sizes = _sizes(found, curves)
+    sizes, unit = _sizes(found, curves), f"{known.unit} per year"
     return TrialPlan(
         outcome=outcome,
         fit=fit,
-        power=curves.table,
-        sizes=sizes,
+        power=curves.table.assign(unit=unit),
+        sizes=sizes.assign(unit=unit),
         assumptions=_assumptions(known, design, curves.table),
         sensitivity=sensitivity,
         models=fit_record(fit),

@@ -33,6 +33,7 @@ def plan_notes(
 ) -> tuple[str, ...]:
     """Return what a reader of a plan must know, most important first."""
     return (
+        *_scale(fit),
         *_uncertainty(truth, sensitivity),
         *_slope(truth, design, sizes),
         *_fit(fit),
@@ -40,6 +41,18 @@ def plan_notes(
         *_errors(power, design),
         SESSIONS,
     )
+
+
+def _scale(fit: MixedFit) -> Iterator[str]:
+    scale = fit.response_scale()
+    if scale.is_plain:
+        return
+    note = f"Means, slopes, effects and variances are on the scale of {scale.expression}"
+    if scale.quantity("slope") == "relative change":
+        steps = pd.DataFrame({"estimate": [0.01], "std_error": [0.0]})
+        percent = scale.converted(steps, "slope")["estimate"].iloc[0]
+        note += f", where 0.01 per year is a relative change of {percent:.2g} % per year"
+    yield f"{note}."
 
 
 def _uncertainty(truth: TrialAssumptions, sensitivity: pd.DataFrame) -> Iterator[str]:
@@ -98,13 +111,13 @@ def _simulations(power: pd.DataFrame) -> Iterator[str]:
     singular = power["n_singular"].sum() / total
     yield (
         f"Type I error with no effect, over the sizes of the curves: {low:.1%} to {high:.1%}. "
-        f"{singular:.1%} of the fits were singular, which is an outcome of the model and kept; "
+        f"{singular:.1%} of the fits were singular (singular fits are retained); "
         + (f"{faults}, counted as trials that show nothing." if faults else "all gave a test.")
     )
 
 
 def _errors(power: pd.DataFrame, design: TrialDesign) -> Iterator[str]:
-    """Name the sizes at which the test errs more often than its level allows."""
+    """Name the sizes at which the test exceeds its nominal level."""
     rows = power.drop_duplicates("patients")
     sizes = rows.loc[rows["type_i_low"] > design.significance, "patients"]
     if sizes.empty:
@@ -116,9 +129,9 @@ def _errors(power: pd.DataFrame, design: TrialDesign) -> Iterator[str]:
         else "Larger trials hold it."
     )
     yield (
-        f"With {found} patients in the control arm {TESTS[design.df]} test errs more often than "
-        f"in {design.significance:.0%} (the Monte-Carlo interval lies above), so that power is "
-        f"overstated there. {other}"
+        f"With {found} patients in the control arm {TESTS[design.df]} test exceeds its "
+        f"nominal {design.significance:.0%} level (the Monte-Carlo interval lies above it), so "
+        f"that power is overstated there. {other}"
     )
 
 

@@ -56,6 +56,7 @@ def test_backticks_protect_every_mark_of_the_language():
         ("y ~ (x | )", "needs columns and a group"),
         ("y ~ (1 | g", "never closed"),
         ("y ~ 1) | g", "closed that was never opened"),
+        ("y ~ (x] + (1 | g)", "closed that was never opened"),
         ("y ~ x + + (1 | g)", "nothing stands after '+'"),
     ],
 )

@@ -12,9 +12,14 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from qsmstats.errors import UsageError
-from qsmstats.mixed.inference.multiplicity import adjust_p_values, check_adjustment, critical_values
+from qsmstats.mixed.inference.multiplicity import (
+    adjust_family,
+    adjust_p_values,
+    check_adjustment,
+    critical_values,
+)
 
-METHODS = ("tukey", "holm", "bonferroni", "fdr_bh", "none")
+METHODS = ("mvt", "tukey", "holm", "bonferroni", "fdr_bh", "none")
 
 
 @pytest.mark.parametrize(
@@ -86,20 +91,45 @@ def test_adjusting_never_helps_and_never_exceeds_bonferroni(
     t: list[float], df: float, method: str
 ) -> None:
     p = adjust_p_values(t, df, method="none")
-    family = {"n_means": len(t)} if method == "tukey" else {}
-    adjusted = adjust_p_values(t, df, method=check_adjustment(method), **family)
+    adjusted = adjust_p_values(
+        t, df, method=check_adjustment(method), n_means=len(t), correlation=np.eye(len(t))
+    )
     assert np.all(adjusted >= p * (1 - 1e-12))
     limit = max(1, len(t) * (len(t) - 1) / 2) if method == "tukey" else len(t)
     assert np.all(adjusted <= np.minimum(1.0, limit * p) * (1 + 1e-9))
 
 
-@pytest.mark.parametrize("method", ["tukey", "bonferroni", "none"])
-def test_interval_and_p_value_tell_the_same_story(method: str) -> None:
+@pytest.mark.parametrize("method", ["mvt", "tukey", "bonferroni", "none"])
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.9999])
+def test_interval_and_p_value_agree(method: str, level: float) -> None:
     """A statistic that stands on the interval's edge has adjusted p = 1 - level."""
-    df = np.array([3.2, 11.0, 80.0])
-    edge = critical_values(df, level=0.9, method=check_adjustment(method), n_means=3)
-    p = adjust_p_values(edge, df, method=check_adjustment(method), n_means=3)
-    np.testing.assert_allclose(p, 0.1, rtol=1e-7)
+    df = np.array([1.0, 3.2, 11.0, 80.0, 3000.0, np.inf])
+    family = {
+        "method": check_adjustment(method),
+        "n_means": 4,
+        "correlation": np.full((6, 6), 0.3) + 0.7 * np.eye(6),
+    }
+    edge = critical_values(df, level=level, **family)
+    np.testing.assert_allclose(adjust_p_values(edge, df, **family), 1 - level, rtol=1e-7)
+    assert np.all(np.diff(edge) < 0)
+    beside = edge * np.tile([1 - 1e-6, 1 + 1e-6], 3)
+    made = adjust_family(beside, np.ones(6), df, level=level, **family)
+    assert (made["conf_low_adjusted"] > 0).tolist() == [False, True] * 3
+    assert (made["p_adjusted"] < 1 - level).tolist() == [False, True] * 3
+
+
+def test_holms_p_value_and_its_bonferroni_interval_can_contradict_and_mvt_cannot() -> None:
+    """Holm tests 2.2 at level .05 once 5 is rejected; Bonferroni's limit for two is 2.24."""
+    t, rows = np.array([5.0, 2.2]), {"std_error": np.ones(2), "df": np.inf}
+    holm = adjust_family(t, method="holm", **rows)
+    assert holm["p_adjusted"][1] < 0.05
+    assert holm["conf_low_adjusted"][1] < 0
+    mvt = adjust_family(t, method="mvt", correlation=np.eye(2), **rows)
+    # Independent z: Sidak's value, 1 - (1 - p)^2.
+    sidak = 1 - (1 - 2 * stats.norm.sf(t)) ** 2
+    np.testing.assert_allclose(mvt["p_adjusted"], sidak, atol=1e-5)
+    assert mvt["p_adjusted"][1] > 0.05
+    assert mvt["conf_low_adjusted"][1] < 0
 
 
 def test_tukey_holds_its_level_for_independent_means() -> None:
@@ -113,12 +143,20 @@ def test_tukey_holds_its_level_for_independent_means() -> None:
     assert np.mean((np.abs(t) > cut).any(axis=1)) == pytest.approx(0.05, abs=0.033)
 
 
-def test_a_comparison_that_cannot_be_estimated_stays_nan_and_does_not_count() -> None:
-    t = np.array([2.5, np.nan, -1.5])
-    with_gap = adjust_p_values(t, 20.0, method="bonferroni")
-    without = adjust_p_values(t[[0, 2]], 20.0, method="bonferroni")
-    assert np.isnan(with_gap[1])
-    np.testing.assert_array_equal(with_gap[[0, 2]], without)
+@pytest.mark.parametrize("method", [one for one in METHODS if one != "tukey"])
+def test_a_comparison_that_cannot_be_estimated_stays_nan_and_does_not_count(method: str) -> None:
+    """In every method; Tukey's is told the number of means (see test_marginal)."""
+    t, se = np.array([2.5, np.nan, -1.5]), np.array([1.0, np.nan, 1.0])
+    known = check_adjustment(method)
+    gap = adjust_family(t, se, 20.0, method=known, correlation=np.eye(3))
+    alone = adjust_family(t[[0, 2]], se[[0, 2]], 20.0, method=known, correlation=np.eye(2))
+    assert gap.iloc[1].isna().all()
+    np.testing.assert_array_equal(gap.iloc[[0, 2]], alone)
+    single = adjust_family(t[:2], se[:2], 20.0, method=known)
+    assert single["p_adjusted"][0] == pytest.approx(2 * stats.t.sf(2.5, 20))
+
+
+def test_nothing_known_is_nothing_adjusted() -> None:
     assert np.isnan(adjust_p_values([np.nan], [5.0], method="holm")).all()
     widths = critical_values(np.array([20.0, np.nan, 20.0]), level=0.95, method="holm")
     np.testing.assert_allclose(widths, [stats.t.isf(0.0125, 20), np.nan, stats.t.isf(0.0125, 20)])
@@ -137,7 +175,9 @@ def test_false_discovery_rate_gives_no_simultaneous_interval() -> None:
 
 
 def test_unknown_and_unfit_adjustments_are_refused() -> None:
-    with pytest.raises(UsageError, match="adjust='sidak' is unknown; use one of tukey, holm"):
+    with pytest.raises(UsageError, match=r"adjust must be \"mvt\", \"tukey\",.* not 'sidak'"):
         check_adjustment("sidak")
     with pytest.raises(UsageError, match="pairwise"):
         adjust_p_values([1.0, 2.0], 5.0, method="tukey")
+    with pytest.raises(UsageError, match="correlation"):
+        adjust_p_values([1.0, 2.0], 5.0, method="mvt")

@@ -10,6 +10,7 @@ from qsmstats.errors import UsageError
 from qsmstats.mixed.inference.components import components, gradient
 from qsmstats.mixed.inference.profile_likelihood import Deviance
 from qsmstats.mixed.model import MixedModel
+from tests.mixed.designs import random_data
 from tests.mixed.reference_cases import case, data, fitted, more, names
 
 
@@ -42,6 +43,14 @@ def test_r_squared_equals_nakagawas(name: str) -> None:
     total = r["var_fixed"] + r["var_random"] + r["var_resid"]
     for mine, theirs in (("fixed", "fixed"), ("random", "random"), ("residual", "resid")):
         assert getattr(ours, mine) == pytest.approx(r[f"var_{theirs}"], rel=1e-5, abs=1e-9 * total)
+
+
+def test_r_squared_with_weights_takes_the_mean_residual_variance() -> None:
+    table = random_data(3)
+    fit = MixedModel("y ~ x + (1 | g)").fit(table, weights="w")
+    made = fit.r_squared()
+    assert made.residual == pytest.approx(np.mean(fit.sigma**2 / table["w"]), rel=1e-12)
+    assert made.residual != pytest.approx(fit.sigma**2, rel=0.01)  # which MuMIn takes
 
 
 @pytest.mark.parametrize("name", list(more("profile_intervals")))
@@ -142,5 +151,5 @@ def test_shares_add_up_and_are_the_correlation_of_two_rows() -> None:
 
 
 def test_unknown_interval_is_refused() -> None:
-    with pytest.raises(UsageError, match="'delta', 'profile' or None"):
+    with pytest.raises(UsageError, match='must be "delta", "profile" or None'):
         fitted("rail_ri").variance_table(interval="wald")

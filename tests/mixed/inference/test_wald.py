@@ -1,12 +1,15 @@
 """Kenward-Roger against its n x n definition, Satterthwaite against numerical derivatives."""
 
+from fractions import Fraction
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from qsmstats.errors import UsageError
-from qsmstats.mixed.inference.satterthwaite import Satterthwaite
+from qsmstats.mixed.inference.kenward_roger import _scaled_f
+from qsmstats.mixed.inference.satterthwaite import Satterthwaite, _combine
 from qsmstats.mixed.inference.wald import adjusted_covariance, joint_test, row_inference, tidy
 from qsmstats.mixed.model import MixedModel
 from qsmstats.mixed.optimum.estimate import solve
@@ -118,7 +121,7 @@ def test_normal_and_residual_methods():
     assert normal.p_value == pytest.approx(stats.chi2.sf(chi2, 2))
     direct = fit.estimates[1:3] @ np.linalg.solve(fit.covariance[1:3, 1:3], fit.estimates[1:3])
     assert chi2 == pytest.approx(direct, rel=1e-10)
-    with pytest.raises(UsageError, match="df='kr' is none of satterthwaite"):
+    with pytest.raises(UsageError, match="not 'kr'"):
         row_inference(fit, rows, "kr")
 
 
@@ -159,3 +162,80 @@ def test_contrasts_by_name_and_by_matrix_agree():
         fit.wald({"zz": 1})
     with pytest.raises(UsageError, match=r"one column per coefficient \(4\)"):
         fit.wald(np.eye(3))
+
+
+@pytest.mark.parametrize("seed", [3, 8, 16, 20, 24, 26])
+def test_three_readers_of_three_brains_have_the_f_test_of_the_two_way_anova(seed):
+    """F(2, 4): the denominator of four is where Kenward and Roger's rho is a division by zero."""
+    rng = np.random.default_rng(seed)
+    y = rng.normal(size=(3, 3)) + 2 * rng.normal(size=3)
+    data = pd.DataFrame({"y": y.ravel(), "reader": np.repeat(list("abc"), 3), "b": [*"xyz"] * 3})
+    fit = MixedModel("y ~ reader + (1 | b)").fit(data)
+    test = fit.anova(df="kenward-roger").iloc[0]
+    assert test.den_df == pytest.approx(4, rel=1e-9)
+    assert not fit.info.singular
+    centred = y - y.mean(axis=1, keepdims=True) - y.mean(axis=0) + y.mean()
+    classical = (3 * y.mean(axis=1).var(ddof=1)) / ((centred**2).sum() / 4)
+    assert test.statistic == pytest.approx(classical, rel=1e-6)
+    assert test.p_value == pytest.approx(stats.f.sf(classical, 2, 4), rel=1e-6)
+
+
+@pytest.mark.parametrize("q", [1, 2, 3, 7])
+@pytest.mark.parametrize("df", [0.5, 1, 2, 3, 4, 5, 12, 1e4])
+def test_kenward_roger_of_a_balanced_design_is_its_exact_f(q, df):
+    """Kenward & Roger (1997) chose their factors so that A1 = q A2 = 2 q^2 / df gives F(q, df)."""
+    a2 = 2 * q / df
+    np.testing.assert_allclose(_scaled_f(q, q * a2, a2), [df, 1], rtol=1e-9)
+
+
+@pytest.mark.parametrize("q", [2, 3, 5])
+@pytest.mark.parametrize("share", [0.3, 0.8])
+def test_kenward_roger_is_the_papers_formula_and_passes_its_singular_points(q, share):
+    """Section 3 of the paper in exact fractions; where V2 or V1 is zero df is four."""
+
+    def paper(a1, a2):
+        b = (a1 + 6 * a2) / (2 * q)
+        g = ((q + 1) * a1 - (q + 4) * a2) / ((q + 2) * a2)
+        d = 3 * q + 2 * (1 - g)
+        mean = 1 / (1 - a2 / q)
+        variance = (1 + g / d * b) / (
+            (1 - (q - g) / d * b) ** 2 * (1 - (q + 2 - g) / d * b) * Fraction(q, 2)
+        )
+        rho = variance / (2 * mean**2)
+        df = 4 + (q + 2) / (q * rho - 1)
+        return [float(df), float(df / (mean * (df - 2)))]
+
+    # The factor c of B in V1 and V2 does not depend on the size of A2, so that both are straight.
+    one = Fraction(share).limit_denominator(100) * q
+    g = ((q + 1) * one - (q + 4)) / (q + 2)
+    slope = (one + 6) / (2 * q) / (3 * q + 2 * (1 - g))
+    for zero in (1 / ((q + 2 - g) * slope), 1 / ((q - g) * slope)):
+        found = _scaled_f(q, float(one * zero), float(zero))
+        # Beyond A2 = q the factor is negative: no F distribution.
+        assert found[0] == pytest.approx(4 if zero < q else np.nan, abs=1e-9, nan_ok=True)
+        for aside in (Fraction(9, 10), Fraction(99, 100), Fraction(1001, 1000)):
+            a2 = zero * aside
+            got = _scaled_f(q, float(one * a2), float(a2))
+            expected = paper(one * a2, a2)
+            expected = expected if min(expected) > 0 else [np.nan, np.nan]
+            np.testing.assert_allclose(got, expected, rtol=1e-8)
+
+
+def test_no_uncertainty_is_infinite_df_and_no_f_distribution_is_nan():
+    assert _scaled_f(3, 0.0, 0.0) == (np.inf, 1.0)
+    # The smallest numbers: 2 q / A2 overflows nothing.
+    assert _scaled_f(3, 3e-300, 1e-300)[0] > 1e15
+    # By the paper's formula df = -2.3: pbkrtest gives this and a p-value of NaN.
+    assert np.isnan(_scaled_f(5, 0.6 * 5 * 4.85, 4.85)).all()
+    # df = 1.9 with a factor of -0.5: pbkrtest gives a negative F.
+    assert np.isnan(_scaled_f(2, 0.3 * 2 * 1.94, 1.94)).all()
+
+
+def test_satterthwaite_df_combine_to_those_of_lmertest():
+    """2 E / (E - k) with E = sum df / (df - 2); equal df are kept, df <= 2 give two."""
+    assert _combine(np.array([6.0, 12.0])) == pytest.approx(2 * 2.7 / 0.7)
+    assert _combine(np.array([1.5, 1.5])) == 1.5
+    assert _combine(np.array([1.5, 30.0])) == 2.0
+    # In the limit an infinite df adds its square's mean, one, to E.
+    assert _combine(np.array([6.0, np.inf])) == pytest.approx(2 * 2.5 / 0.5)
+    assert np.isinf(_combine(np.array([np.inf, np.inf])))

@@ -167,7 +167,7 @@ def test_what_cannot_be_predicted_is_refused() -> None:
         fit.predict(new, level="conditional")
     with pytest.raises(InvalidDataError, match="Diverse"):
         fit.predict(new.assign(Sex="Diverse"))
-    with pytest.raises(UsageError, match="use one of population, conditional"):
+    with pytest.raises(UsageError, match='must be "population" or "conditional"'):
         fit.predict(new, level="group")
-    with pytest.raises(UsageError, match="conditional, marginal, pearson"):
+    with pytest.raises(UsageError, match="or \"pearson\", not 'deviance'"):
         fit.residuals("deviance")

@@ -135,6 +135,23 @@ def test_assumptions_come_from_a_fit_with_their_limits(fit, lesions):
     assert np.isfinite(table["conf_low"]).sum() == 15  # five variances, five slopes, five means
 
 
+def test_lesions_are_counted_at_the_first_session_and_at_no_later_one(lesions):
+    followed = lesions[lesions["participant_id"] < "sub-014"]
+    unread = (followed["participant_id"] == "sub-003") & (followed["years"] == 0)
+    found = TrialAssumptions.from_fit(MixedModel(MODEL).fit(followed[~unread]), interval=None)
+    assert "sub-003" not in found.counts.index
+    assert found.counts.to_numpy().sum() == ((followed["years"] == 0) & ~unread).sum()
+
+
+def test_a_model_of_a_logarithm_plans_on_the_scale_of_the_logarithm(lesions):
+    followed = lesions[lesions["participant_id"] < "sub-014"]
+    formula = MODEL.replace("mwf_percent", "log(mwf_percent)", 1)
+    found = TrialAssumptions.from_fit(MixedModel(formula).fit(followed), interval=None)
+    units = found.table().set_index("quantity")["unit"]
+    assert units["slope isointense"] == "log(mwf_percent) per year"
+    assert units["residual_sd"] == "log(mwf_percent)"
+
+
 def test_a_type_seen_once_only_has_no_slope_and_stops_nothing(lesions):
     followed = lesions[lesions["participant_id"] < "sub-014"]
     once = (followed["lesion_type"] == "hypointense") & (followed["years"] > 0)
@@ -153,3 +170,6 @@ def test_a_model_without_what_a_plan_needs_is_refused(lesions):
     ):
         with pytest.raises(ModelError, match=said):
             TrialAssumptions.from_fit(MixedModel(formula).fit(followed))
+    late = MixedModel(MODEL).fit(followed.assign(years=followed["years"] + 1))
+    with pytest.raises(ModelError, match="no row with years 0, the first session"):
+        TrialAssumptions.from_fit(late, interval=None)

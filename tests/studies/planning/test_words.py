@@ -57,7 +57,10 @@ def test_what_a_plan_warns_of(mixed, fit):
     said = notes(mixed, fit)
     assert "0.15 (0.1 to 0.3, stated)" in said
     assert "has a power of 61% for an effect of 0.1, and more than were considered" in said
-    assert "With 10 patients in the control arm Satterthwaite's test errs more often" in said
+    assert (
+        "With 10 patients in the control arm Satterthwaite's test exceeds its nominal 5% level"
+        in said
+    )
     assert "--df kenward-roger" in said
     assert "4 without a test" in said
     assert "1 not converged" in said
@@ -76,7 +79,7 @@ def test_a_slope_that_may_be_none_and_a_singular_fit_are_named(mixed, fit):
 
 def test_kenward_rogers_test_is_not_recommended_against_itself(mixed, fit):
     said = notes(mixed, fit, TrialDesign(df="kenward-roger"))
-    assert "Kenward and Roger's test errs more often" in said
+    assert "Kenward and Roger's test exceeds its nominal 5% level" in said
     assert "Larger trials hold it" in said
 
 
@@ -98,3 +101,16 @@ def test_the_methods_text_says_what_was_planned(fit):
     assert "weighted sum: 0.5 isointense, 0.5 hypointense" in other
     assert "a mean per lesion type and arm before treatment" in other
     assert "stated numbers of lesions" in other
+
+
+def test_a_plan_of_a_logarithm_says_what_its_numbers_mean(mixed, lesions):
+    formula = (
+        "log10(mwf_percent) ~ lesion_type * years"
+        " + (1 + years | participant_id) + (1 | participant_id:lesion_id)"
+    )
+    fit = MixedModel(formula).fit(lesions[lesions["participant_id"] < "sub-014"])
+    # 10 ** 0.01 - 1 = 0.0233.
+    assert notes(mixed, fit).startswith(
+        "Means, slopes, effects and variances are on the scale of log10(mwf_percent), where 0.01"
+        " per year is a relative change of 2.3 % per year."
+    )

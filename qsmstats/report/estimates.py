@@ -1,0 +1,81 @@
+"""What the page shows of a table of estimates: its quantity, its unit, and one p with its interval.
+
+Where p-values were adjusted, the adjusted p and the adjusted interval are shown, which come from
+one method; an adjustment that has no interval of its own is shown with the unadjusted one.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from qsmstats.report.names import written_unit
+
+__all__ = [
+    "ABOUT",
+    "ci_name",
+    "is_told",
+    "no_effect",
+    "on_own_scale",
+    "quantity_of",
+    "shown",
+    "unit_of",
+    "with_scale",
+]
+
+ABOUT = ("quantity", "unit", "null")
+"""Columns that say what the estimates are; the page has them in titles."""
+
+
+def quantity_of(table: pd.DataFrame) -> str:
+    """Return what the estimates of one outcome are: "difference", "ratio", "geometric mean"."""
+    return str(_first(table, "quantity", "difference"))
+
+
+def unit_of(table: pd.DataFrame) -> str:
+    """Return the unit of the estimates of one outcome, as it is written after a number."""
+    return written_unit(str(_first(table, "unit", "1")))
+
+
+def no_effect(table: pd.DataFrame) -> float:
+    """Return the value that means no effect: 0 of a difference, 1 of a ratio."""
+    return float(str(_first(table, "null", 0.0)))
+
+
+def _first(table: pd.DataFrame, column: str, default: object) -> object:
+    return table[column].iloc[0] if column in table and len(table) else default
+
+
+def with_scale(table: pd.DataFrame, of: str) -> str:
+    """Return a title with its unit: "difference in MWF (%)", "ratio of MWF"; `of` is the map."""
+    label = (" of " if no_effect(table) else " in ").join([quantity_of(table), of])
+    unit = unit_of(table)
+    return f"{label} ({unit})" if unit else label
+
+
+def on_own_scale(means: pd.DataFrame, unit: str) -> bool:
+    """Return whether means are in the unit that the outcome itself is written in."""
+    return "unit" not in means or unit_of(means) == unit
+
+
+def shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table with the interval and the p that are shown as conf_low, conf_high and p."""
+    names = {"conf_low": "conf_low_adjusted", "conf_high": "conf_high_adjusted"}
+    limits = {
+        plain: table[adjusted].fillna(table[plain])
+        for plain, adjusted in names.items()
+        if adjusted in table
+    }
+    p = table["p_adjusted"] if "p_adjusted" in table else table["p_value"]
+    return table.assign(**limits, p=p)
+
+
+def ci_name(table: pd.DataFrame, ci: str) -> str:
+    """Return the name of the interval that is shown."""
+    adjusted = table.get("conf_low_adjusted")
+    return f"adjusted {ci}" if adjusted is not None and adjusted.notna().any() else ci
+
+
+def is_told(table: pd.DataFrame, alpha: float) -> pd.Series:
+    """Return which effects count as shown: p below alpha, and an interval without the null."""
+    rows, null = shown(table), no_effect(table)
+    return (rows["p"] < alpha) & ((rows["conf_low"] - null) * (rows["conf_high"] - null) > 0)

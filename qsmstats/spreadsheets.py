@@ -1,0 +1,48 @@
+"""Text of tables that a spreadsheet would run as a formula, and the way back.
+
+A spreadsheet that opens a .tsv runs every cell that begins with ``=``, ``+``, ``-``, ``@``, a tab
+or a line break (OWASP, "CSV Injection", https://owasp.org/www-community/attacks/CSV_Injection).
+Before such a text stands an apostrophe, by which the cell is text; numbers are left as they are. A
+text that begins with apostrophes and then such a sign gets one more, so that taking one off gives
+every text back as it was.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pandas as pd
+
+__all__ = ["read_guarded", "write_guarded"]
+
+# Full-width forms too: a spreadsheet in Japanese takes them for the signs.
+_SIGNS = "=+@\t\r\n\uff1d\uff0b\uff0d\uff20-"
+_RUNS = re.compile(f"'*[{_SIGNS}]")
+_GUARDED = re.compile(f"'+[{_SIGNS}]")
+
+
+def write_guarded(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose text, column names included, no spreadsheet runs."""
+    return _with_texts(table, lambda text: f"'{text}" if _RUNS.match(text) else text)
+
+
+def read_guarded(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table that was written by `write_guarded` with its texts as they were."""
+    return _with_texts(table, lambda text: text[1:] if _GUARDED.match(text) else text)
+
+
+def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
+    columns = [_changed(column, change) for _, column in table.items()]
+    changed = pd.concat(columns, axis=1) if columns else table.copy()
+    changed.columns = pd.Index([change(str(name)) for name in table.columns])
+    return changed
+
+
+def _changed(column: pd.Series, change: Callable[[str], str]) -> pd.Series:
+    if pd.api.types.is_numeric_dtype(column):
+        return column
+    values = [change(value) if isinstance(value, str) else value for value in column]
+    if not any(a is not b for a, b in zip(values, column, strict=True)):
+        return column
+    return pd.Series(values, column.index, "str" if column.dtype == "str" else "object")

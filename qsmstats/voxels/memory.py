@@ -1,0 +1,96 @@
+"""The memory that one process may take: what the machine and its limits leave, shared out.
+
+An image that cannot fit is refused by name before it is inflated, where the operating system would
+end the process. The share of a worker is fixed when its pool starts, so that it does not depend on
+what the others hold at that moment.
+
+Sources: MemAvailable in /proc/meminfo (proc_meminfo(5)); RLIMIT_AS (getrlimit(2)); limit and usage
+of control groups, in which a file's cached pages count as used although they are given back on
+demand (Linux kernel documentation: cgroup-v2, "Memory Interface Files"; cgroup-v1, "Memory Resource
+Controller", for the names of version 1).
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+__all__ = ["gigabytes", "memory_at_hand", "share_memory"]
+
+PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
+
+# Controller in /proc/self/cgroup -> folder, limit, usage, cached pages in memory.stat.
+_CGROUP_FILES = {
+    "": ("", "memory.max", "memory.current", "inactive_file"),
+    "memory": ("memory", "memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+}
+
+_share: float | None = None
+
+
+def share_memory(share: float) -> None:
+    """Set what this process may take, in bytes, whatever is free when it asks."""
+    global _share
+    _share = share
+
+
+def memory_at_hand() -> float:
+    """Return the bytes that this process may take; infinite where nothing tells."""
+    if _share is not None:
+        return _share
+    return max(0.0, min((*_machine(), *_address_space(), *_control_groups()), default=math.inf))
+
+
+def gigabytes(size: float) -> str:
+    """Return a number of bytes in words."""
+    return f"{size / 1e9:.3g} GB"
+
+
+def _machine() -> Iterator[float]:
+    try:
+        yield 1024.0 * _numbers(PROC / "meminfo")["MemAvailable:"]
+    except (OSError, KeyError):  # no Linux: what is free is not known, what is there may be
+        if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+            yield float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+
+
+def _address_space() -> Iterator[float]:
+    if sys.platform == "win32":
+        return
+    import resource
+
+    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+    if limit == resource.RLIM_INFINITY:
+        return
+    try:
+        pages = int((PROC / "self" / "statm").read_text().split()[0])
+    except OSError:
+        pages = 0
+    yield float(limit - pages * resource.getpagesize())
+
+
+def _control_groups() -> Iterator[float]:
+    """Yield what is left in each group that this process belongs to."""
+    try:
+        lines = (PROC / "self" / "cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        for name in _CGROUP_FILES.keys() & controllers.split(","):
+            folder, limit, usage, cached = _CGROUP_FILES[name]
+            group = CGROUPS / folder / path.lstrip("/")
+            for place in (group, *group.parents):
+                try:
+                    left = int((place / limit).read_text()) - int((place / usage).read_text())
+                    yield float(left + _numbers(place / "memory.stat").get(cached, 0))
+                except (OSError, ValueError):  # no such group, or "max": no limit
+                    continue
+
+
+def _numbers(path: Path) -> dict[str, int]:
+    """Read a file of lines "name number"."""
+    return {name: int(value) for name, value, *_ in map(str.split, path.read_text().splitlines())}

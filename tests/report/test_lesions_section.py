@@ -1,0 +1,37 @@
+import pandas as pd
+import pytest
+
+from qsmstats.report.results import Results
+from qsmstats.report.sections import lesions
+from qsmstats.report.sections.context import Context
+
+from . import made
+
+
+class SeenError(Exception):
+    """Carries the frame that a picture would be made of."""
+
+
+@pytest.mark.parametrize(
+    ("block", "chooser"), [("_viewer", "exemplary_participant"), ("_profiles", "layer_profiles")]
+)
+def test_a_later_session_is_shown_nowhere_as_the_first(tmp_path, monkeypatch, block, chooser):
+    tidy = made.lesions(patients=12)
+    unread = tidy["participant_id"].isin(["sub-002", "sub-004", "sub-006"]) & (tidy["years"] == 0)
+    made.write(tidy[~unread], tmp_path / "tidy.tsv")
+    columns = ["region", "map", "label", "median", "n_core", "ring_mean", "layer_1_mean"]
+    made.write(
+        pd.DataFrame([["lesion", "ndi", 1, 0, 1, 0, 0]], columns=columns), tmp_path / "features.tsv"
+    )
+
+    def seen(*frames, **_):
+        raise SeenError(frames[-1])
+
+    monkeypatch.setattr(lesions, chooser, seen)
+    context = Context(results=Results(folder=tmp_path), plates=None, study=None)
+    with pytest.raises(SeenError) as shown:
+        getattr(lesions, block)(context)
+    (frame,) = shown.value.args
+    assert set(frame["years"]) == {0.0}
+    assert frame["participant_id"].nunique() == 9
+    assert len(frame) == ((tidy["years"] == 0) & ~unread).sum()
