@@ -243,7 +243,8 @@ class _Family:
         p = np.asarray(2.0 * stats.t.sf(t, nu), float)
         if self.together is not None:
             # The unadjusted and Bonferroni's p-value bracket it: rounding must not cross them.
-            return np.clip(self.together(t, nu), p, np.minimum(1.0, self.size * p))
+            tail = np.clip(self.together(t, nu), p, np.minimum(1.0, self.size * p))
+            return np.asarray(tail, float)
         if self.method == "bonferroni":
             return np.minimum(1.0, self.size * p)
         if self.method == "fdr_bh":
