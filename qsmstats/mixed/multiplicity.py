@@ -243,9 +243,10 @@ class _Family:
         p = np.asarray(2.0 * stats.t.sf(t, nu), float)
         if self.together is not None:
             # The unadjusted and Bonferroni's p-value bracket it: rounding must not cross them.
-            return np.clip(self.together(t, nu), p, np.minimum(1.0, self.size * p))
+            tail: Floats = np.clip(self.together(t, nu), p, np.minimum(1.0, self.size * p))
+            return tail
         if self.method == "bonferroni":
-            return np.minimum(1.0, self.size * p)
+            return np.asarray(np.minimum(1.0, self.size * p), float)
         if self.method == "fdr_bh":
             return np.asarray(stats.false_discovery_control(p, method="bh"), float)
         return _holm(p) if self.method == "holm" else p
