@@ -151,8 +151,8 @@ class Bootstrap:
         level: float | None = None,
     ) -> pd.DataFrame:
         """Marginal means as `marginal.marginal_means`, with bootstrap intervals."""
-        keys, matrix = mean_rows(self.fit, factors, by=by, at=at, weights=weights)
-        return self._of_grid(keys, matrix, interval, level)
+        asked = mean_rows(self.fit, factors, by=by, at=at, weights=weights)
+        return self._of_grid(asked.keys, asked.matrix, interval, level)
 
     def slopes(
         self,
@@ -165,8 +165,8 @@ class Bootstrap:
         level: float | None = None,
     ) -> pd.DataFrame:
         """Slopes as `marginal.slopes`, with bootstrap intervals."""
-        keys, matrix = slope_rows(self.fit, variable, by=by, at=at, weights=weights)
-        return self._of_grid(keys, matrix, interval, level)
+        asked = slope_rows(self.fit, variable, by=by, at=at, weights=weights)
+        return self._of_grid(asked.keys, asked.matrix, interval, level)
 
     def contrasts(
         self,

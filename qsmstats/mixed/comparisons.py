@@ -6,6 +6,7 @@ functions from here, so that a mean is the same mean everywhere.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -27,6 +28,7 @@ __all__ = [
     "Names",
     "compared_means",
     "compared_slopes",
+    "interaction",
     "mean_rows",
     "slope_rows",
 ]
@@ -38,21 +40,24 @@ Comparison = str | Mapping[str, Any] | ArrayLike
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Family:
-    """Comparisons that are made together.
+    """Linear functions that are asked for together: means, slopes or comparisons.
 
     Attributes
     ----------
     keys
-        Where they are made (columns of `by`), and contrast.
+        What they are: columns of `by`, and level or contrast.
     matrix
         Their weights on all columns of the fixed part, shape (m, kept + dropped).
     n_means
         How many means are compared, each with each; None where not all pairs are.
+    note
+        What a reader should know of all of them.
     """
 
     keys: pd.DataFrame
     matrix: Floats
     n_means: int | None
+    note: str = ""
 
 
 def mean_rows(
@@ -62,12 +67,14 @@ def mean_rows(
     by: Names,
     at: Mapping[str, Any] | None,
     weights: Weights,
-) -> tuple[pd.DataFrame, Floats]:
+) -> Family:
     """Return labels and linear functions of means; parameters as `marginal.marginal_means`."""
     groups, names = _names(by), _names(factors)
     rows = _grid(fit, at).means([*groups, *names], weights)
     keys = rows.keys[groups + (names if len(names) > 1 else [])]
-    return keys.assign(level=_labels(rows.keys[names])), rows.matrix
+    keys = keys.assign(level=_labels(rows.keys[names]))
+    note = interaction(fit, names, [*groups, *(at or {})])
+    return Family(keys=keys, matrix=rows.matrix, n_means=None, note=note)
 
 
 def slope_rows(
@@ -77,10 +84,11 @@ def slope_rows(
     by: Names,
     at: Mapping[str, Any] | None,
     weights: Weights,
-) -> tuple[pd.DataFrame, Floats]:
+) -> Family:
     """Return labels and linear functions of slopes; parameters as `marginal.slopes`."""
     rows = _grid(fit, at).slopes(variable, _names(by), weights)
-    return rows.keys, rows.matrix
+    note = interaction(fit, variable, [*_names(by), *(at or {})])
+    return Family(keys=rows.keys, matrix=rows.matrix, n_means=None, note=note)
 
 
 def compared_means(
@@ -95,7 +103,7 @@ def compared_means(
     """Return families of differences between means; parameters as `marginal.contrasts`."""
     groups, names = _names(by), _names(factors)
     rows = _grid(fit, at).means([*groups, *names], weights)
-    return _compared(rows, groups, names, method)
+    return _compared(rows, groups, names, method, interaction(fit, names, [*groups, *(at or {})]))
 
 
 def compared_slopes(
@@ -111,10 +119,50 @@ def compared_slopes(
     """Return families of differences between slopes; parameters as `marginal.slope_contrasts`."""
     groups, names = _names(within), _names(by)
     rows = _grid(fit, at).slopes(variable, [*groups, *names], weights)
-    return _compared(rows, groups, names, method)
+    note = interaction(fit, names, [*groups, *(at or {})], variable)
+    return _compared(rows, groups, names, method, note)
 
 
-def _compared(rows: Rows, groups: list[str], names: list[str], method: Comparison) -> list[Family]:
+def interaction(
+    fit: MixedFit, asked: Names, shown: Sequence[str], variable: str | None = None
+) -> str:
+    """Say which predictors that are not shown interact with those asked for; "" if none does.
+
+    Parameters
+    ----------
+    asked
+        Predictors whose levels (or slope) are in question.
+    shown
+        Further predictors that are told apart or set by hand.
+    variable
+        The number whose slopes are compared: only terms with it bear on them.
+    """
+    names = _names(asked)
+    told = {*names, *shown, variable}
+    hidden: dict[str, None] = {}
+    for term in fit.fixed.terms:
+        factors = term.categories | term.numbers
+        inside = [
+            name for name in fit.fixed.variables if any(_uses(factor, name) for factor in factors)
+        ]
+        if set(inside) & set(names) and (variable is None or variable in inside):
+            hidden |= dict.fromkeys(name for name in inside if name not in told)
+    if not hidden:
+        return ""
+    who = " and ".join([*([variable] if variable else []), *names])
+    return (
+        f"may be misleading: {who} interacts with {' and '.join(hidden)}, averaged over or held at"
+        " the mean here"
+    )
+
+
+def _uses(expression: str, name: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression) is not None
+
+
+def _compared(
+    rows: Rows, groups: list[str], names: list[str], method: Comparison, note: str
+) -> list[Family]:
     pairwise = isinstance(method, str) and method == "pairwise"
     made = []
     for members in _families(rows.keys, groups):
@@ -124,7 +172,8 @@ def _compared(rows: Rows, groups: list[str], names: list[str], method: Compariso
         for position, name in enumerate(groups):
             keys.insert(position, name, rows.keys.loc[members[0], name])
         matrix = weights @ rows.matrix[members]
-        made.append(Family(keys=keys, matrix=matrix, n_means=len(labels) if pairwise else None))
+        n_means = len(labels) if pairwise else None
+        made.append(Family(keys=keys, matrix=matrix, n_means=n_means, note=note))
     return made
 
 

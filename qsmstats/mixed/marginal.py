@@ -5,7 +5,7 @@ All are linear functions :math:`L\beta` of the fixed effects with :math:`L` from
 factors are coded. Variance and degrees of freedom of :math:`L\hat\beta` are those of the fit's own
 inference (Satterthwaite, Kenward-Roger, ...), row by row, as in emmeans (Lenth 2016, J Stat Softw
 69(1)). A combination that the data cannot tell (an empty cell, say) is NaN and the column `note`
-says so.
+says so, as it does where a predictor interacts with another that is averaged over.
 
 Contrasts form one family within each combination of `by`, or one family in all
 (``family="across"``); p-values and intervals are adjusted within the family and stand beside the
@@ -103,10 +103,10 @@ def marginal_means(
     UsageError
         If a name is no predictor of the fixed part, or an option is unknown.
     """
-    keys, matrix = mean_rows(fit, factors, by=by, at=at, weights=weights)
-    table = _estimates(fit, matrix, df, level)
+    asked = mean_rows(fit, factors, by=by, at=at, weights=weights)
+    table = _estimates(fit, asked, df, level)
     columns = ["estimate", "std_error", "df", "conf_low", "conf_high", "note"]
-    return _on_scale(fit, pd.concat([keys, table[columns]], axis=1), "mean", type)
+    return _on_scale(fit, pd.concat([asked.keys, table[columns]], axis=1), "mean", type)
 
 
 def contrasts(
@@ -198,13 +198,13 @@ def slopes(
     UsageError
         If `variable` is no number or another name or option is unknown.
     """
-    keys, matrix = slope_rows(fit, variable, by=by, at=at, weights=weights)
+    asked = slope_rows(fit, variable, by=by, at=at, weights=weights)
     table = (
-        _estimates(fit, matrix, df, level)
+        _estimates(fit, asked, df, level)
         if adjust is None
-        else _adjusted(fit, matrix, None, adjust, df, level)
+        else _adjusted(fit, asked, adjust, df, level)
     )
-    return _on_scale(fit, pd.concat([keys, table], axis=1), "slope", type)
+    return _on_scale(fit, pd.concat([asked.keys, table], axis=1), "slope", type)
 
 
 def slope_contrasts(
@@ -269,18 +269,17 @@ def _contrast_table(
     if family == "across" and len(families) > 1:
         keys = pd.concat([one.keys for one in families], ignore_index=True)
         matrix = np.concatenate([one.matrix for one in families])
-        families = [Family(keys=keys, matrix=matrix, n_means=None)]
+        families = [Family(keys=keys, matrix=matrix, n_means=None, note=families[0].note)]
     tables = [
-        pd.concat([one.keys, _adjusted(fit, one.matrix, one.n_means, adjust, df, level)], axis=1)
-        for one in families
+        pd.concat([one.keys, _adjusted(fit, one, adjust, df, level)], axis=1) for one in families
     ]
     return pd.concat(tables, ignore_index=True)
 
 
-def _estimates(fit: MixedFit, matrix: Floats, df: Method, level: float) -> pd.DataFrame:
+def _estimates(fit: MixedFit, asked: Family, df: Method, level: float) -> pd.DataFrame:
     """Estimate linear functions of the whole design's columns; NaN where that cannot be done."""
-    reduced, known = fit.fixed.reduce(matrix)
-    estimate, std_error, nu = np.full((3, len(matrix)), np.nan)
+    reduced, known = fit.fixed.reduce(asked.matrix)
+    estimate, std_error, nu = np.full((3, len(asked.matrix)), np.nan)
     if known.any():
         rows = row_inference(fit, reduced[known], df)
         estimate[known], std_error[known], nu[known] = rows.estimate, rows.std_error, rows.df
@@ -296,25 +295,21 @@ def _estimates(fit: MixedFit, matrix: Floats, df: Method, level: float) -> pd.Da
             "p_value": 2 * stats.t.sf(np.abs(statistic), nu),
             "conf_low": estimate - width,
             "conf_high": estimate + width,
-            "note": np.where(known, "", NOT_ESTIMABLE),
+            "note": np.where(known, asked.note, NOT_ESTIMABLE),
         }
     )
 
 
 def _adjusted(
-    fit: MixedFit,
-    matrix: Floats,
-    n_means: int | None,
-    adjust: str | None,
-    df: Method,
-    level: float,
+    fit: MixedFit, family: Family, adjust: str | None, df: Method, level: float
 ) -> pd.DataFrame:
-    """Estimate one family; `n_means` are compared in all pairs, or None where they are not."""
+    """Estimate one family with adjusted p-values and intervals."""
     method = check_adjustment("mvt" if adjust is None else adjust)
+    n_means = family.n_means
     if method == "tukey" and n_means is None:
         raise UsageError(NO_TUKEY)
-    table = _estimates(fit, matrix, df, level)
-    if method == "tukey" and n_means is not None:
+    table = _estimates(fit, family, df, level)
+    if n_means is not None:
         # The means of which a difference can be estimated.
         pairs = np.array(list(combinations(range(n_means), 2)))
         n_means = np.unique(pairs[table["estimate"].notna()]).size
@@ -324,13 +319,14 @@ def _adjusted(
         table["df"],
         method=method,
         level=level,
-        correlation=_correlation(fit, matrix, df) if method == "mvt" else None,
+        correlation=_correlation(fit, family.matrix, df) if method == "mvt" else None,
         n_means=n_means,
     )
     table.insert(list(table).index("p_value") + 1, "p_adjusted", made.pop("p_adjusted"))
     note = table.pop("note")
-    if method == "holm" and made.notna().sum().max() > 1:
-        note = note.where(note != "", HOLM_INTERVAL)
+    if method == "holm" and table["estimate"].count() > 1:
+        both = f"{family.note}; {HOLM_INTERVAL}" if family.note else HOLM_INTERVAL
+        note = note.where(note == NOT_ESTIMABLE, both)
     return pd.concat([table, made], axis=1).assign(adjust=method, note=note)
 
 

@@ -57,7 +57,7 @@ class MaximumT:
         used = values > 1e-10 * values[-1]
         rows = vectors[:, used] * np.sqrt(values[used])
         # Eigenvectors of equal eigenvalues turn with rounding; a triangular factor does not.
-        upper = np.linalg.qr(rows.T, mode="r")
+        upper = np.asarray(np.linalg.qr(rows.T, mode="r"))
         rows = (upper * np.where(np.diag(upper) < 0.0, -1.0, 1.0)[:, None]).T
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         self.rank = rows.shape[1]

@@ -55,6 +55,8 @@ def test_every_outcome_is_what_a_single_fit_gives(formula, method, weights):
     fits = MixedModel(formula).design(data, method=method, weights=weights).fit_outcomes(values)
     tests = fits.wald()
     assert fits.n_refitted_singly <= 1
+    # Outcomes without holes are fitted, so that the comparison below is one.
+    assert not any(fits.problems[:3])
     for one in range(5):
         alone = single(formula, data, values[:, one], method=method, weights=weights)
         assert (alone is None) == bool(fits.problems[one])
@@ -127,11 +129,22 @@ def test_any_pattern_of_missing_rows_gives_the_fit_of_the_rows_left(nested, data
     fits = MixedModel(formula).design(frame).fit_outcomes(chosen)
     for one in range(3):
         alone = single(formula, frame, chosen[:, one])
-        if alone is None:
-            assert fits.problems[one]
-        elif not fits.problems[one]:
+        # Refused together is refused alone, for whatever reason, and nothing else is.
+        assert (alone is None) == bool(fits.problems[one])
+        if alone is not None:
             assert fits.criterion[one] == pytest.approx(alone.info.criterion, abs=1e-6)
             assert fits.n_obs[one] == alone.info.n_obs
+
+
+@pytest.mark.parametrize("share", [0.1, 0.3, 0.5])
+def test_outcomes_with_holes_are_fitted(nested, share):
+    """A hole is no reason to refuse an outcome of 120 rows in 9 groups."""
+    frame, values = nested
+    chosen = values[:, :3].copy()
+    chosen[np.random.default_rng(1).random(chosen.shape) < share] = np.nan
+    fits = MixedModel(TOGETHER[4]).design(frame).fit_outcomes(chosen)
+    assert list(fits.problems) == [""] * 3
+    assert fits.n_obs.tolist() == np.isfinite(chosen).sum(axis=0).tolist()
 
 
 def test_lost_rank_is_named_and_nothing_is_made_up(nested):

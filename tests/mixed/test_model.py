@@ -19,6 +19,7 @@ import statsmodels.formula.api as smf
 
 from qsmstats.mixed.model import MixedModel
 from tests.mixed import reference_cases as cases
+from tests.mixed.designs import random_data
 
 NAMES = cases.names()
 
@@ -77,6 +78,12 @@ def test_coefficient_tables_are_those_of_lmertest_and_pbkrtest(name, method):
 TESTS = [(1, "satterthwaite"), (2, "satterthwaite"), (3, "satterthwaite"), (3, "kenward-roger")]
 
 
+def test_no_reference_case_is_lost():
+    """Tests are made from the files found: none found would be none failed."""
+    assert len(NAMES) == 19
+    assert sum(bool(cases.case(name)["reml"]["anova3_satterthwaite"]) for name in NAMES) > 10
+
+
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(("kind", "method"), TESTS)
 def test_term_tests_are_those_of_lmertest(name, kind, method):
@@ -103,6 +110,28 @@ def test_contrasts_change_coefficients_but_no_term_test():
         one, two = treated.anova(type=kind), summed.anova(type=kind)
         assert one.term.tolist() == two.term.tolist()
         np.testing.assert_allclose(two.statistic, one.statistic, rtol=1e-8)
+
+
+@pytest.mark.parametrize("kind", [1, 2, 3])
+def test_only_satterthwaites_joint_df_move_with_the_coding_and_as_documented(kind):
+    """lmerTest's basis moves with the coding; docs/for-lmer-users.md gives the size."""
+    spread = []
+    for seed in range(4):
+        data = random_data(seed)
+        one, two = (
+            MixedModel("y ~ f * x + (1 + x | g)", {"f": coding}).fit(data)
+            for coding in ("treatment", "sum")
+        )
+        for df in ("satterthwaite", "kenward-roger"):
+            a, b = one.anova(type=kind, df=df), two.anova(type=kind, df=df)
+            np.testing.assert_allclose(b.statistic, a.statistic, rtol=1e-7)
+            if df == "kenward-roger":
+                np.testing.assert_allclose(b.den_df, a.den_df, rtol=1e-7)
+        single = one.anova(type=kind).num_df == 1
+        moved = (two.anova(type=kind).den_df / one.anova(type=kind).den_df - 1).abs()
+        np.testing.assert_allclose(moved[single], 0, atol=1e-7)
+        spread.append(moved[~single].max())
+    assert 1e-5 < max(spread) < 0.15
 
 
 @pytest.fixture(scope="module")
