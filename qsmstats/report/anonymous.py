@@ -31,7 +31,6 @@ TABLES = ("features", "tidy", "failures", "histology/clusters", "raters/agreemen
 # What `raters` holds where no pair is meant.
 ALL_RATERS = "all"
 REFUSED = "Could not be answered"
-# Shorter identifiers, and those without a letter, are words and numbers of every sentence.
 FEWEST_LETTERS = 3
 
 Aliases = Mapping[tuple[str, str], str]
@@ -66,9 +65,9 @@ def aliases_of(tables: Iterable[pd.DataFrame], secret: bytes) -> Aliases:
 
 
 def _names(column: str, cell: str) -> list[str]:
-    return (
-        [name for name in cell.split(" - ") if name != ALL_RATERS] if column == "raters" else [cell]
-    )
+    if column != "raters":
+        return [cell]
+    return [name for name in cell.split(" - ") if name != ALL_RATERS]
 
 
 def _keyed(secret: bytes) -> Callable[[str], bytes]:
@@ -100,6 +99,13 @@ def _sentence(cell: object, aliases: Aliases) -> object:
     return veiled_text(cell, aliases) if isinstance(cell, str) else cell
 
 
+def _is_telling(kind: str, name: str) -> bool:
+    """Return whether an identifier is more than a word or number of any sentence."""
+    if kind == "session" and not re.search(r"\d", name):
+        return False  # baseline, follow-up
+    return len(name) >= FEWEST_LETTERS and bool(re.search(r"[^\W\d]", name))
+
+
 def veiled_text(text: str, aliases: Aliases) -> str:
     """Return sentences with aliases for the identifiers in them.
 
@@ -107,11 +113,7 @@ def veiled_text(text: str, aliases: Aliases) -> str:
     """
     if text.startswith(REFUSED):
         return f"{REFUSED}; the run's notes hold the reason."
-    words = {
-        name: alias
-        for (_, name), alias in aliases.items()
-        if len(name) >= FEWEST_LETTERS and re.search("[^\\W\\d]", name)
-    }
+    words = {name: alias for (kind, name), alias in aliases.items() if _is_telling(kind, name)}
     if not words:
         return text
     longest_first = sorted(words, key=len, reverse=True)

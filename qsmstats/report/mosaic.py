@@ -105,7 +105,8 @@ def cut_tile(study: Study, lesion: pd.Series, maps: Sequence[MapSpec]) -> Tile:
     mask[index] = 1.0
     centre = np.array([lesion[name] for name in PLACE], dtype=np.float64)
     shape, extent = _plane(mask, volume.grid, centre)
-    brain = _plane(brain_voxels(study, who, volume, labels) * 1.0, volume.grid, centre)[0]
+    brain = brain_voxels(study, who, volume, labels).astype(np.float64)
+    brain, _ = _plane(brain, volume.grid, centre)
     sides = np.array([extent[3] - extent[2], extent[1] - extent[0]]) / shape.shape
     shown = within_margin(np.nan_to_num(brain) > 0.5, sides)
     planes = {}

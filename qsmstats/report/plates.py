@@ -29,6 +29,8 @@ from qsmstats.report.style import (
 __all__ = ["Plates"]
 
 Paint = Callable[[Figure], object]
+# What matplotlib says where the labels leave no room for the axes.
+COLLAPSED = "constrained_layout not applied"
 TOO_LONG = "Some names are too long for this figure; the tables give them in full."
 
 
@@ -94,11 +96,12 @@ class Plates:
                 with drawing(PHONE):
                     small = svg(_painted(paint, PHONE, heights)[0])
                 element = _either(element, inline_svg(small, f"{slug}-phone", alt))
+        collapsed = any(COLLAPSED in str(complaint.message) for complaint in complaints)
         return FigureBlock(
             slug=f"figure-{slug}",
             markup=Markup(element),  # noqa: S704  (our own drawing)
             caption=caption,
-            reading=f"{reading} {TOO_LONG}" if complaints else reading,
+            reading=f"{reading} {TOO_LONG}" if collapsed else reading,
             files=tuple(files),
         )
 
@@ -114,7 +117,7 @@ def _without_foreign_warnings() -> Iterator[list[warnings.WarningMessage]]:
     with warnings.catch_warnings(record=True) as complaints:
         # Letters are measured in matplotlib's font and drawn in the browser's, which has them.
         warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        warnings.filterwarnings("always", "constrained_layout not applied")
+        warnings.filterwarnings("always", COLLAPSED)
         yield complaints
 
 

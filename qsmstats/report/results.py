@@ -28,7 +28,7 @@ __all__ = ["Results"]
 # Names that may look like numbers: brain 007 is not brain 7.
 TEXT_COLUMNS = (
     *IDENTIFIERS,
-    *("category", "class_", "contrast", "index_class", "index_test", "level", "lesion_type"),
+    *("category", "class_", "contrast", "index_class", "index_test", "lesion_type"),
     *("reference_class", "reference_standard"),
 )
 # Parts of the provenance that name nobody and no file.
@@ -64,8 +64,9 @@ class Results:
         """
         if name not in self._tables:
             table = self._read(name)
-            veil = self.anonymous and table is not None
-            self._tables[name] = veiled(table, self._aliases()) if veil else table
+            if self.anonymous and table is not None:
+                table = veiled(table, self._aliases())
+            self._tables[name] = table
         return self._tables[name]
 
     def rows(self, name: str, outcome: str | None = None) -> pd.DataFrame:

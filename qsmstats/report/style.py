@@ -48,6 +48,11 @@ NARROW_EM = 40.0
 _LENGTHS = {"d", "transform", "x", "y", "width", "height"}
 _LONG = re.compile(r"-?\d+\.\d{3,}")
 _FONT = re.compile(r"font-family: [^;]+; ")
+_SVG = "http://www.w3.org/2000/svg"
+_LINK = "{http://www.w3.org/1999/xlink}href"
+_PROLOG = '<?xml version="1.0" encoding="utf-8"?>\n'
+# Control characters, which XML cannot hold.
+_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,13 +173,6 @@ def svg(figure: Figure) -> str:
     root = ElementTree.fromstring(document)  # noqa: S314  (our own drawing)
     _lean(root)
     return _PROLOG + _markup(root)
-
-
-_SVG = "http://www.w3.org/2000/svg"
-_LINK = "{http://www.w3.org/1999/xlink}href"
-_PROLOG = '<?xml version="1.0" encoding="utf-8"?>\n'
-# Control characters, which XML cannot hold.
-_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def _markup(root: ElementTree.Element) -> str:

@@ -196,8 +196,8 @@ def _methods(
     unclaimed = ", ".join(unclaimed_types(settings)) or "none"
     rule = {"negative": "count as negative for every class", "exclude": "are excluded"}
     text = (
-        f"Each pathological class was tested one against the rest ({mapping}). QSM types that no"
-        f" class claims ({unclaimed}) {rule[settings.unmapped]}. Lesions are nested in"
+        f"Each pathological class was tested one against the rest ({mapping}). QSM types not"
+        f" mapped to any class ({unclaimed}) {rule[settings.unmapped]}. Lesions are nested in"
         f" {number_of(pairs.n_clusters, 'brain')}. Intervals at {level:.0%}: Wilson's score"
         " interval, which assumes that lesions are independent; a Bayesian beta-binomial"
         " model under two priors on the correlation within brains; and the Rao-Scott Wilson"

@@ -37,6 +37,10 @@ def test_sentences_hold_numbers_for_identifiers_and_keep_their_words():
         == f"B: 1 lesion of {aliases['brain', 'brain-A']}, rated by {aliases['rater', 'Anna Li']}."
     )
     assert veiled_text("brain-AB", aliases) == "brain-AB"
+    # The name of a session may be a word; its date is none.
+    sessions = aliases_of([pd.DataFrame({"session_id": ["baseline", "ses-20190312"]})], b"")
+    assert veiled_text("Differences at baseline", sessions) == "Differences at baseline"
+    assert "2019" not in veiled_text("scan ses-20190312", sessions)
     table = veiled(pd.DataFrame({"note": ["brain-A is alone", None], "n": [1, 2]}), aliases)
     assert table["note"].tolist()[0] == f"{aliases['brain', 'brain-A']} is alone"
     assert table["n"].tolist() == [1, 2]

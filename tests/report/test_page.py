@@ -91,6 +91,21 @@ def test_the_sections_stand_in_the_order_of_reporting(outline):
     ]
 
 
+@pytest.mark.parametrize(
+    ("standard", "former"),
+    [
+        ("as expected under normality", "as a normal law would have it"),
+        ("means are robust to this, individual predictions are not", "tolerate"),
+        ("a flat line indicates no residual trend", "left over"),
+        ("Filled: adjusted p &lt; 0.05; hollow: adjusted p ≥ 0.05.", "hollow one"),
+        ("Types not mapped to any class (hypointense rim)", "no class claims"),
+    ],
+)
+def test_the_page_speaks_as_the_field_does(page, standard, former):
+    assert standard in page
+    assert former not in page
+
+
 def test_identifiers_are_unique_and_every_inner_link_leads_somewhere(outline):
     assert len(outline.ids) == len(set(outline.ids))
     inner = {link[1:] for link in outline.links if link.startswith("#")}
@@ -180,15 +195,19 @@ def test_failures_are_listed(bare):
         {
             "participant_id": ["sub-001"],
             "session_id": ["ses-01"],
-            "file": ["sub-001/anat/a<b>.nii.gz"],
+            "file": ["/data/anna/anat/a<b>.nii.gz"],
             "reason": ["truncated & empty"],
         }
     )
     made.write(table, bare / "failures.tsv")
+    (bare / "provenance.json").write_text('{"inputs": {"/data/anna/clinical.xlsx": "0a"}}')
     page = write_report(bare / "no-study", bare).read_text(encoding="utf-8")
     assert "1 input failed" in page
     assert "a&lt;b&gt;.nii.gz" in page
     assert "truncated &amp; empty" in page
+    assert "clinical.xlsx" in page
+    # Files outside the study are named without their folders.
+    assert "anna" not in page
 
 
 def test_neither_the_page_nor_its_figures_name_the_user_or_a_place_on_the_disk(hostile, small):
@@ -260,6 +279,7 @@ def test_an_anonymous_page_of_a_study_with_images_shows_none(tmp_path):
         assert image in shown
         assert image not in hidden
     assert "An anonymous report shows no images." in hidden
+    assert shown.count("displayed in neurological convention") == 2
 
 
 def test_no_results_no_report(tmp_path):

@@ -89,7 +89,7 @@ def _heads(axes: Axes, levels: Sequence[str]) -> None:
     columns = range(1, len(levels))
     # Long words would meet those of the next column.
     names = [
-        figure_name(short_title(level).replace("intense", "- intense"), 8, lines=3)
+        figure_name(short_title(level).replace("intense", "- intense"), 10, lines=3)
         for level in levels[1:]
     ]
     axes.xaxis.tick_top()

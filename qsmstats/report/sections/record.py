@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
@@ -125,12 +126,17 @@ def provenance(context: Context) -> Section:
 def _pairs(name: str, caption: str, pairs: Mapping[Any, Any]) -> Block:
     frame = pd.DataFrame(
         {
-            "what": [str(key) for key in pairs],
+            "what": [_within_study(str(key)) for key in pairs],
             "value": [_plain(value) for value in pairs.values()],
         }
     )
     slug = f"provenance-{name.replace('_', '-')}"
     return display(frame, slug=slug, caption=caption, file="provenance.json")
+
+
+def _within_study(name: str) -> str:
+    """Return a file's path below the study, or its name alone where it lies elsewhere."""
+    return PurePath(name).name if PurePath(name).is_absolute() else name
 
 
 def _plain(value: object) -> str:
@@ -158,7 +164,11 @@ def failures(context: Context) -> Section:
                 text=f"{counted(len(table), 'input')} failed; the sessions are not in the analyses."
             )
         )
-        shown = context.display("failures", "What failed, and why")
+        shown = context.display(
+            "failures",
+            "What failed, and why",
+            keep=lambda rows: rows.assign(file=rows["file"].map(_within_study, na_action="ignore")),
+        )
         blocks += [shown] if shown else []
     warnings = [text for study in STUDIES for text in fit_warnings(context, study)]
     if warnings:
