@@ -109,7 +109,7 @@ class Study:
     models: ModelSettings = field(default_factory=ModelSettings)
     histology: HistologySettings = field(default_factory=HistologySettings)
     raters: RaterSettings = field(default_factory=RaterSettings)
-    checksum: str = ""
+    checksum: str = field(default="", compare=False)
 
     @property
     def outcomes(self) -> tuple[str, ...]:

@@ -62,7 +62,7 @@ def test_step_by_step_gives_the_same_bytes_as_one_command(
         done = qsmstats("run", small_study, tmp_path, "participant", "--participant-label", *group)
         assert done.returncode == 0, done.stderr
     # The page is drawn from the tables; drawing it again would test nothing here.
-    monkeypatch.setattr("qsmstats.run.draw_report", lambda study, out: out / "report.html")
+    monkeypatch.setattr("qsmstats.run.draw_report", lambda study, out, **_: out / "report.html")
     assert run_study(small_study, tmp_path, level="group") == 0
     assert tsvs(tmp_path) == tsvs(results)
 

@@ -66,7 +66,7 @@ def measured(results, tmp_path):
 @pytest.fixture
 def no_report(monkeypatch):
     """Leave out the drawing of the report, which takes most of a run's time."""
-    monkeypatch.setattr("qsmstats.run.draw_report", lambda study, out: out / "report.html")
+    monkeypatch.setattr("qsmstats.run.draw_report", lambda study, out, **_: out / "report.html")
 
 
 def test_what_one_visit_cannot_answer_is_said_in_words(results):

@@ -294,7 +294,7 @@ WRONG_USE = [
         "is no coefficient",
         "use some of",
     ),
-    ("interval of variances", asks("variance_table", interval="x"), "interval", "'x'", "use"),
+    ("interval of variances", asks("variance_table", interval="x"), "interval", "'x'", "must be"),
     ("kind of residual", asks("residuals", "x"), "kind", "'x'", "must be"),
     (
         "predictor that is none",
@@ -340,7 +340,7 @@ WRONG_USE = [
         "only",
         "name more",
     ),
-    ("method of contrasts", asks("contrasts", "f", method="x"), "method", "'x'", "use 'pairwise'"),
+    ("method of contrasts", asks("contrasts", "f", method="x"), "method", "'x'", "must be"),
     (
         "contrast of a level that is none",
         asks("contrasts", "f", method={"c": {"z": 1}}),

@@ -131,7 +131,7 @@ def test_fewer_rows_than_coefficients_are_refused(data):
 @pytest.mark.parametrize(
     ("options", "error", "message"),
     [
-        ({"method": "REML"}, UsageError, "none of reml, ml"),
+        ({"method": "REML"}, UsageError, "must be .reml. or .ml."),
         ({"weights": "nobody"}, FormulaError, "no column 'nobody'"),
         ({"weights": ["x", "y"]}, UsageError, "at most one column"),
         ({"weights": "x"}, InvalidDataError, "at or below zero"),
@@ -147,7 +147,7 @@ def test_data_must_be_a_frame_with_unique_columns(data):
         MixedModel("y ~ x + (1 | g)").fit(data.to_dict())
     with pytest.raises(InvalidDataError, match="two columns named 'x'"):
         MixedModel("y ~ x + (1 | g)").fit(pd.concat([data, data[["x"]]], axis=1))
-    with pytest.raises(UsageError, match="none of treatment"):
+    with pytest.raises(UsageError, match="not 'strange'"):
         MixedModel("y ~ x + (1 | g)", contrasts={"f": "strange"})
 
 

@@ -39,7 +39,7 @@ from qsmstats.mixed.fitted import Fitted, engine_of_fit, refitted
 from qsmstats.mixed.inference.components import Component
 from qsmstats.mixed.optimum.estimate import Engine
 
-__all__ = ["Deviance", "profile_interval"]
+__all__ = ["Deviance", "coordinates_of", "profile_interval"]
 
 Floats = NDArray[np.float64]
 
@@ -102,13 +102,14 @@ def profile_interval(
 ) -> tuple[float, float, str]:
     """Lower and upper limit of a component, and a note where a limit was not reached."""
     allowed = float(stats.chi2.ppf(level, 1))
+    made = coordinates_of(deviance, component)
+    low = _end(made, allowed, -1.0, made.range[0])
+    high = _end(made, allowed, 1.0, made.range[1])
     if component.group == "Residual":
-        low, high = _ends(_Residual(deviance, component), allowed, (-np.inf, np.inf))
-        low, high = (deviance.unit * float(np.exp(end)) for end in (low, high))
+        low, high = deviance.unit * np.exp(low), deviance.unit * np.exp(high)
     elif component.is_correlation:
-        high, low = np.cos(_ends(_Correlation(deviance, component), allowed, (0.0, np.pi)))
+        low, high = np.cos(high), np.cos(low)
     else:
-        low, high = _ends(_Deviation(deviance, component), allowed, (0.0, np.inf))
         low, high = deviance.unit * low, deviance.unit * high
     failed = [name for name, end in (("lower", low), ("upper", high)) if np.isnan(end)]
     return float(low), float(high), _FAILED.format(" and ".join(failed)) if failed else ""
@@ -116,6 +117,8 @@ def profile_interval(
 
 class _Residual:
     """The log of a residual standard deviation, and all other parameters."""
+
+    range = (-np.inf, np.inf)
 
     def __init__(self, deviance: Deviance, component: Component) -> None:
         self.deviance, self.ratio = deviance, component.index - 1
@@ -137,125 +140,127 @@ class _Residual:
 class _Term:
     """The covariance of one term as F F', with the columns of a component first.
 
-    F is in units of the outcome, so that a standard deviation is held whatever sigma is. Its rows
-    but the held ones, in units of their size at the minimum, follow the other terms' parameters and
-    log sigma among `others`.
+    F is in units of the outcome, so that a standard deviation is held whatever sigma is. The first
+    `held` rows belong to the component. The others, in units of their size at the minimum, are free
+    elements beside the outer parameters: those of the other terms, and log sigma.
     """
 
     held = 1
 
     def __init__(self, deviance: Deviance, component: Component) -> None:
-        engine = deviance.engine
+        engine, best = deviance.engine, deviance.best
         self.deviance = deviance
+        whitener = engine.whiteners[component.index]
         place = list(dict.fromkeys(component.place))
-        width = engine.whiteners[component.index].shape[0]
-        self.order = place + [k for k in range(width) if k not in place]
-        # Whitener of the columns in this order.
-        self.whitener = engine.whiteners[component.index][:, self.order]
+        order = place + [k for k in range(len(whitener)) if k not in place]
+        self.whitener = whitener[:, order]
         parametrisation = engine.objective.parametrisation
+        counts = [width * (width + 1) // 2 for width in parametrisation.widths]
         position = engine.order.index(component.index)
-        sizes = [w * (w + 1) // 2 for w in parametrisation.widths]
-        start = parametrisation.strata + sum(sizes[:position])
-        self.block = slice(start, start + sizes[position])
-        sigma = np.exp(deviance.best[-1])
-        factor = sigma * lower_factor(
-            engine.factors(deviance.best[:-1])[component.index][self.order]
-        )
-        # Sizes of one residual standard deviation in each column, where the estimate is zero.
+        start = parametrisation.strata + sum(counts[:position])
+        self.block = slice(start, start + counts[position])
+        sigma = float(np.exp(best[-1]))
+        self.factor = sigma * lower_factor(engine.factors(best[:-1])[component.index][order])
+        size = np.linalg.norm(self.factor, axis=1)
+        # Where a deviation is zero: that of one residual deviation between groups.
         usual = sigma * np.linalg.norm(np.linalg.inv(self.whitener), axis=1)
-        sizes_now = np.linalg.norm(factor, axis=1)
-        self.unit = np.where(sizes_now > 1e-3 * usual, sizes_now, usual)
-        self.triangle = lower_triangle(width)
-        rows = self.triangle[0]
-        self.free = rows >= self.held
-        self.factor = factor
-        own = (factor / self.unit[:, None])[self.triangle][self.free]
-        self.rest = np.delete(deviance.best, self.block)
-        self.others = np.concatenate([self.rest, own])
+        self.unit = np.where(size > 1e-3 * usual, size, usual)
+        self.triangle = lower_triangle(len(whitener))
+        self.free = self.triangle[0] >= self.held
+        self.outer = np.delete(best, self.block)
+        self.inner = (self.factor / self.unit[:, None])[self.triangle][self.free]
 
-    def explore(self, factor: Floats, others: Floats) -> tuple[float, Floats, Floats]:
-        """Deviance, its slope in F, and in `others` but the held rows' own parameters."""
-        outer, own = np.split(others, [len(self.rest)])
-        factor = factor.copy()
-        inner = np.zeros(len(self.free))
-        inner[self.free] = own[len(own) - int(self.free.sum()) :]
-        factor[self.triangle] += inner * self.unit[self.triangle[0]]
+    def explore(
+        self, held: Floats, outer: Floats, inner: Floats
+    ) -> tuple[float, Floats, Floats, Floats]:
+        """Deviance, and its slope in F, in the outer parameters and in the free elements.
+
+        Parameters
+        ----------
+        held
+            F with the component's rows, zero elsewhere, shape (q, q).
+        outer, inner
+            Other parameters with log sigma; free elements of F.
+        """
+        factor = held.copy()
+        rows, columns = (side[self.free] for side in self.triangle)
+        factor[rows, columns] = inner * self.unit[rows]
         sigma = float(np.exp(outer[-1]))
         whitened = self.whitener @ factor / sigma
-        theta = lower_factor(whitened)[lower_triangle(len(factor))]
+        theta = lower_factor(whitened)[self.triangle]
         parameters = np.insert(outer, self.block.start, theta)
         value, gradient, slope = self.deviance.explore(parameters)
-        # In T = F F' / sigma^2 through its distinct elements.
+        # d depends on T = whitened whitened' through its distinct elements.
         half = np.zeros_like(factor)
-        half[lower_triangle(len(factor))] = slope[self.block]
-        by_factor = (self.whitener.T @ (half + half.T) @ whitened) / sigma
-        gradient = np.delete(gradient, self.block)
-        gradient[-1] -= float((by_factor * factor).sum())
-        inside = (by_factor * self.unit[:, None])[self.triangle][self.free]
-        return value, by_factor, np.concatenate([gradient, inside])
+        half[self.triangle] = slope[self.block]
+        by_factor = self.whitener.T @ (half + half.T) @ whitened / sigma
+        by_outer = np.delete(gradient, self.block)
+        by_outer[-1] -= float((by_factor * factor).sum())
+        return value, by_factor, by_outer, by_factor[rows, columns] * self.unit[rows]
 
 
 class _Deviation(_Term):
     """A standard deviation of a random term, F_11."""
 
+    range = (0.0, np.inf)
+
     def __init__(self, deviance: Deviance, component: Component) -> None:
         super().__init__(deviance, component)
         self.best = float(self.factor[0, 0])
         self.step = 0.5 * float(self.unit[0])
+        self.others = np.concatenate([self.outer, self.inner])
 
     def at(self, value: float, others: Floats) -> tuple[float, float, Floats]:
         """Deviance, its slope in the component, and in the others."""
-        factor = np.zeros_like(self.factor)
-        factor[0, 0] = value
-        made, by_factor, gradient = self.explore(factor, others)
-        return made, float(by_factor[0, 0]), gradient
+        held = np.zeros_like(self.factor)
+        held[0, 0] = value
+        outer, inner = np.split(others, [len(self.outer)])
+        made, by_factor, by_outer, by_inner = self.explore(held, outer, inner)
+        return made, float(by_factor[0, 0]), np.concatenate([by_outer, by_inner])
 
 
 class _Correlation(_Term):
-    """The angle phi of a correlation cos(phi); log a and log b join the others."""
+    """The angle phi of a correlation cos(phi); log a and log b are among the others."""
 
     held = 2
+    range = (0.0, np.pi)
 
     def __init__(self, deviance: Deviance, component: Component) -> None:
         super().__init__(deviance, component)
         self.best = float(np.arctan2(abs(self.factor[1, 1]), self.factor[1, 0]))
         self.step = 0.3
-        self.others = np.insert(self.others, len(self.rest), [0.0, 0.0])
+        self.others = np.concatenate([self.outer, [0.0, 0.0], self.inner])
 
     def at(self, value: float, others: Floats) -> tuple[float, float, Floats]:
         """Deviance, its slope in the component, and in the others."""
-        place = len(self.rest)
-        a, b = self.unit[:2] * np.exp(others[place : place + 2])
-        factor = np.zeros_like(self.factor)
-        factor[0, 0], factor[1, :2] = a, [b * np.cos(value), b * np.sin(value)]
-        made, by_factor, gradient = self.explore(factor, others)
-        in_a = float(by_factor[0, 0] * factor[0, 0])
-        in_b = float(by_factor[1, :2] @ factor[1, :2])
-        turned = float(by_factor[1, 1] * factor[1, 0] - by_factor[1, 0] * factor[1, 1])
-        return made, turned, np.insert(gradient, place, [in_a, in_b])
+        outer, logs, inner = np.split(others, [len(self.outer), len(self.outer) + 2])
+        a, b = self.unit[:2] * np.exp(logs)
+        held = np.zeros_like(self.factor)
+        held[0, 0], held[1, :2] = a, [b * np.cos(value), b * np.sin(value)]
+        made, by_factor, by_outer, by_inner = self.explore(held, outer, inner)
+        by_logs = (by_factor * held).sum(axis=1)[:2]
+        turned = float(by_factor[1, 1] * held[1, 0] - by_factor[1, 0] * held[1, 1])
+        return made, turned, np.concatenate([by_outer, by_logs, by_inner])
 
 
 _Coordinates = _Residual | _Deviation | _Correlation
 
 
-def _ends(
-    coordinates: _Coordinates, allowed: float, limits: tuple[float, float]
-) -> tuple[float, float]:
-    """Find both ends of the interval in the coordinate; NaN where one is not found."""
-    return (
-        _end(coordinates, allowed, -1.0, limits[0]),
-        _end(coordinates, allowed, 1.0, limits[1]),
-    )
+def coordinates_of(deviance: Deviance, component: Component) -> _Coordinates:
+    """Return the parameters with the component as one of them."""
+    if component.group == "Residual":
+        return _Residual(deviance, component)
+    return (_Correlation if component.is_correlation else _Deviation)(deviance, component)
 
 
 def _end(coordinates: _Coordinates, allowed: float, sign: float, limit: float) -> float:
-    """Root of the signed root deviance, by Newton's method inside a bracket that grows."""
+    """Find the root of the signed root deviance: Newton's method inside a bracket that grows."""
     target, lowest = float(np.sqrt(allowed)), coordinates.deviance.lowest
     others = coordinates.others
     if np.isfinite(limit) and _minimum(coordinates, limit, others)[0] - lowest <= allowed:
         return limit
     inside, outside = coordinates.best, limit
-    value = _within(inside + sign * coordinates.step, inside, outside)
+    value = inside + sign * min(coordinates.step, 0.5 * abs(outside - inside))
     for _ in range(60):
         made, slope, found = _minimum(coordinates, value, others)
         root = float(np.sqrt(max(made - lowest, 0.0)))
@@ -268,14 +273,10 @@ def _end(coordinates: _Coordinates, allowed: float, sign: float, limit: float) -
         step = 2.0 * root * (target - root) / slope if slope else sign * np.inf
         # At most three times as far as the minimum is from here, and never out of the bracket.
         reach = 3.0 * max(abs(value - coordinates.best), coordinates.step)
-        value = _within(value + float(np.clip(step, -reach, reach)), inside, outside)
+        value += float(np.clip(step, -reach, reach))
+        if not min(inside, outside) < value < max(inside, outside):
+            value = 0.5 * (inside + outside) if np.isfinite(outside) else inside + sign * reach
     return np.nan
-
-
-def _within(value: float, inside: float, outside: float) -> float:
-    """Return the value if it lies between both, else the middle (or a step on)."""
-    low, high = min(inside, outside), max(inside, outside)
-    return value if low < value < high else 0.5 * (inside + outside)
 
 
 def _minimum(

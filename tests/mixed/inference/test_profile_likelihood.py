@@ -7,7 +7,10 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from qsmstats.mixed.components import components, gradient
 from qsmstats.mixed.model import MixedModel
+from qsmstats.mixed.profiles import Deviance, coordinates_of
+from tests.mixed.designs import random_data
 
 GROUPS, VISITS = 10, 4
 X = np.arange(VISITS) - 1.0
@@ -84,6 +87,24 @@ def check(seed: int) -> None:
             assert brute(data, end) - lowest == pytest.approx(ALLOWED, abs=1e-3)
             assert brute(data, 0.5 * (end + edge)) - lowest > ALLOWED
             assert brute(data, edge) - lowest > ALLOWED
+
+
+def test_coordinates_hold_their_component_and_have_exact_slopes() -> None:
+    """Three columns, another term and two residual variances; against central differences."""
+    model = MixedModel("y ~ x + (1 + x + z | g) + (1 | k)")
+    fit = model.fit(random_data(5), method="ml", weights="r")
+    deviance = Deviance.of(fit)
+    kinds = set()
+    for component in components(fit):
+        made = coordinates_of(deviance, component)
+        kinds.add(type(made).__name__)
+        at_best = made.at(made.best, made.others)[0]
+        assert at_best == pytest.approx(deviance.lowest, abs=1e-6)
+        place = np.append(made.others + 0.2, made.best + 0.1)
+        _, own, others = made.at(place[-1], place[:-1])
+        numeric = gradient(lambda z, made=made: made.at(z[-1], z[:-1])[0], place)
+        np.testing.assert_allclose(np.append(others, own), numeric, rtol=1e-5, atol=1e-4)
+    assert kinds == {"_Residual", "_Deviation", "_Correlation"}
 
 
 @pytest.mark.parametrize("seed", [3, 7])
