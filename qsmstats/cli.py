@@ -305,9 +305,11 @@ def _check(options: argparse.Namespace) -> int:
         found = check_study(
             open_study(options.study), jobs=options.jobs or _cores(), progress=progress
         )
-    for kind, message in zip(found["kind"], found["message"], strict=True):
-        show(f"note: {message}" if kind == "note" else message)
     problems = found[found["kind"] != "note"]
+    for message in problems["message"]:
+        show(message)
+    for message in found.loc[found["kind"] == "note", "message"]:
+        say(f"note: {message}")
     if problems.empty:
         say(f"{options.study}: no problem found")
         return 0

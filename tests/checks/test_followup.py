@@ -62,9 +62,9 @@ def test_check_prints_the_note_and_ends_as_without_it(tmp_path, capsys, wrong):
         (folder / "sub-02/ses-01/sub-02_ses-01_MWFmap.nii.gz").unlink()
     assert main(["check", str(folder)]) == (3 if wrong else 0)
     said = capsys.readouterr()
-    assert "note: lesions.tsv, column 'lesion_id': 2 of 6 lesions" in said.out
+    assert "note: lesions.tsv, column 'lesion_id': 2 of 6 lesions" in said.err
     assert ("no problem found" in said.err) is not wrong
-    assert len(said.out.splitlines()) == 1 + wrong
+    assert len(said.out.splitlines()) == wrong
 
 
 def test_the_kind_of_a_note_is_its_own(tmp_path):

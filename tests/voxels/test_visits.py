@@ -166,7 +166,8 @@ def test_sessions_on_different_grids_are_an_error_of_the_study(tmp_path):
     assert "labelled independently are matched voxel by voxel" in message
     text = (tmp_path / "study.toml").read_text().replace(INDEPENDENT, "")
     (tmp_path / "study.toml").write_text(text)
-    assert check_study(open_study(tmp_path)).empty
+    # With other identifiers at each session, lesions are seen once: that is no problem.
+    assert check_study(open_study(tmp_path))["kind"].tolist() == ["note"]
 
 
 @settings(max_examples=40, deadline=None)
