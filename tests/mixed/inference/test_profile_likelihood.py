@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from qsmstats.mixed.components import components, gradient
+from qsmstats.mixed.profiles import Deviance, coordinates_of
 from scipy import stats
 
-from qsmstats.mixed.components import components, gradient
 from qsmstats.mixed.model import MixedModel
-from qsmstats.mixed.profiles import Deviance, coordinates_of
 from tests.mixed.designs import random_data
 
 GROUPS, VISITS = 10, 4
