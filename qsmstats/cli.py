@@ -15,7 +15,7 @@ from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
 
-from qsmstats.endings import ended
+from qsmstats.exit import ended
 from qsmstats.progress import progress_bar, say, show
 from qsmstats.version import __version__
 
@@ -352,7 +352,7 @@ def _plan(options: argparse.Namespace) -> int:
     from qsmstats.plan import plan_study
     from qsmstats.records import PLAN
     from qsmstats.studies.planning.design import Dropout, TrialDesign
-    from qsmstats.studies.planning.study import FRACTIONS, PATIENTS
+    from qsmstats.studies.planning.plan_trial import FRACTIONS, PATIENTS
 
     design = TrialDesign(
         visits=tuple(options.visits),

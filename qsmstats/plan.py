@@ -15,11 +15,11 @@ from qsmstats.output import held, made_folder
 from qsmstats.progress import progress_bar, say
 from qsmstats.provenance import source_sum
 from qsmstats.records import PLAN, require_finished, source_of
-from qsmstats.report.results import Results
+from qsmstats.report.output_folder import Results
 from qsmstats.report.sections.planning import draw_power_curves
 from qsmstats.studies.answers import write_answer
 from qsmstats.studies.planning.design import TrialDesign
-from qsmstats.studies.planning.study import FRACTIONS, PATIENTS, TrialPlan, plan_trial
+from qsmstats.studies.planning.plan_trial import FRACTIONS, PATIENTS, TrialPlan, plan_trial
 from qsmstats.study import Study, open_study
 from qsmstats.tables.read import read_tables
 from qsmstats.tables.tidy import tidy_lesions

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qsmstats.errors import ImageError, InvalidDataError, Problem
-from qsmstats.limits import STAY_INSIDE, braces_problem, path_problem, setting_problems
 from qsmstats.schemas import TABLES, map_schemas
 from qsmstats.settings import (
     FeatureSettings,
@@ -30,6 +29,7 @@ from qsmstats.settings import (
     RaterSettings,
 )
 from qsmstats.study_files import leads_out, read_bounded
+from qsmstats.study_limits import STAY_INSIDE, braces_problem, path_problem, setting_problems
 
 __all__ = ["MapSpec", "Study", "TableSpec", "open_study"]
 

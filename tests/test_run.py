@@ -19,7 +19,7 @@ from qsmstats.output import held
 from qsmstats.records import renewed, require_one_source, source_of
 from qsmstats.run import _answer
 from qsmstats.study import open_study
-from qsmstats.voxels.store import sha256
+from qsmstats.voxels.session_store import sha256
 
 from .clusters import loopback_cluster
 from .study_folder import tables, write_images, write_tables

@@ -18,7 +18,7 @@ from qsmstats.mixed.formula.language import ParsedFormula, parse_formula
 from qsmstats.mixed.formula.terms import evaluate, read_terms
 from qsmstats.schemas import load_schema
 from qsmstats.study import FILE, Study
-from qsmstats.tables.measures import tidy_columns
+from qsmstats.tables.feature_columns import tidy_columns
 from qsmstats.tables.read import LoadedTables
 from qsmstats.tables.spelling import did_you_mean
 

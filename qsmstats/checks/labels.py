@@ -9,9 +9,9 @@ from typing import Any, ClassVar
 import pandas as pd
 
 from qsmstats.errors import Problem
-from qsmstats.tables.raw import RawTable, place_problem
+from qsmstats.tables.between_tables import control_group, controls
+from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.read import LoadedTables
-from qsmstats.tables.rules import control_group, controls
 from qsmstats.tables.typed import parse_integer
 
 __all__ = ["LabelRows"]

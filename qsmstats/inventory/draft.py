@@ -10,15 +10,15 @@ from pathlib import Path
 from shlex import quote
 
 from qsmstats.errors import InvalidDataError, UsageError
-from qsmstats.inventory.defaults import plausible_part, setting_parts
+from qsmstats.inventory.draft_defaults import plausible_part, setting_parts
+from qsmstats.inventory.draft_images import label_part, map_part, white_matter_part
+from qsmstats.inventory.draft_tables import lesion_type_part, table_parts
 from qsmstats.inventory.folder import FolderFiles, list_files
-from qsmstats.inventory.image_parts import label_part, map_part, white_matter_part
+from qsmstats.inventory.image_values import LabelFacts, MapFacts, label_facts, map_facts
 from qsmstats.inventory.images import LABELS, WHITE_MATTER, ImageFiles, find_images
 from qsmstats.inventory.parts import Part, counted, listed, quoted
 from qsmstats.inventory.patterns import Identifiers
-from qsmstats.inventory.table_parts import lesion_type_part, table_parts
 from qsmstats.inventory.tables import TableFiles, find_tables
-from qsmstats.inventory.values import LabelFacts, MapFacts, label_facts, map_facts
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings
 from qsmstats.study import FILE, LARGEST

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qsmstats.errors import InvalidDataError
-from qsmstats.inventory.columns import (
+from qsmstats.inventory.column_meaning import (
     name_columns,
     rater_columns,
     type_columns,
@@ -21,7 +21,7 @@ from qsmstats.inventory.columns import (
 from qsmstats.inventory.patterns import Identifiers
 from qsmstats.schemas import TABLES, TableSchema, load_schema
 from qsmstats.tables.files import read_file
-from qsmstats.tables.raw import RawTable
+from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.spelling import word_key
 from qsmstats.tables.workbook import sheet_names
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qsmstats.report.names import written_unit
+from qsmstats.report.wording.names import written_unit
 
 __all__ = [
     "ABOUT",

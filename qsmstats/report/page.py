@@ -16,8 +16,9 @@ from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.output import held
 from qsmstats.records import note_file, require_one_source
 from qsmstats.report.blocks import Section, ViewerBlock
-from qsmstats.report.plates import Plates
-from qsmstats.report.results import Results
+from qsmstats.report.figures.files import Plates
+from qsmstats.report.figures.style import figure_style
+from qsmstats.report.output_folder import Results
 from qsmstats.report.sections import (
     baseline,
     checks,
@@ -31,7 +32,6 @@ from qsmstats.report.sections import (
     trajectory,
 )
 from qsmstats.report.sections.context import Context
-from qsmstats.report.style import figure_style
 from qsmstats.study import Study, open_study
 from qsmstats.writing import written_whole
 

@@ -25,8 +25,8 @@ from qsmstats.accuracy.tabulation import cross_tabulation, flow_counts
 from qsmstats.errors import ModelError
 from qsmstats.schemas import load_schema
 from qsmstats.settings import HistologySettings
-from qsmstats.studies.accuracy_texts import number_of
 from qsmstats.studies.histology_features import FeatureAccuracy, feature_accuracy
+from qsmstats.studies.histology_text import number_of
 from qsmstats.studies.stard import Evidence, stard_items
 
 __all__ = ["HistologyAccuracy", "histology_accuracy"]

@@ -22,7 +22,8 @@ import pandas as pd
 
 from qsmstats.accuracy.pairing import Pairs
 from qsmstats.settings import HistologySettings
-from qsmstats.studies.accuracy_texts import (
+from qsmstats.studies.histology_features import FeatureAccuracy
+from qsmstats.studies.histology_text import (
     areas_text,
     counts_text,
     estimates_text,
@@ -32,7 +33,6 @@ from qsmstats.studies.accuracy_texts import (
     variability_text,
     words,
 )
-from qsmstats.studies.histology_features import FeatureAccuracy
 
 __all__ = ["AUTHOR", "COMPUTED", "Evidence", "stard_items"]
 

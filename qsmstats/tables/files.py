@@ -23,7 +23,7 @@ import pandas as pd
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.study_files import read_bounded
 from qsmstats.tables.parquet import read_parquet
-from qsmstats.tables.raw import RawTable
+from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.source import BYTES, LINE, Row, Source, bounded
 from qsmstats.tables.workbook import read_workbook
 

@@ -13,7 +13,7 @@ import pandas as pd
 
 from qsmstats.errors import Problem
 from qsmstats.schemas import load_schema
-from qsmstats.tables.raw import RawTable, place_problem
+from qsmstats.tables.raw_table import RawTable, place_problem
 
 __all__ = ["implausible_values"]
 

@@ -17,15 +17,15 @@ from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
+from qsmstats.tables.between_tables import rule_problems
+from qsmstats.tables.feature_columns import tidy_columns
 from qsmstats.tables.identities import IDENTITY_COLUMNS
-from qsmstats.tables.measures import tidy_columns
-from qsmstats.tables.parts import PARTICIPANT, read_parts, read_table
+from qsmstats.tables.per_participant import PARTICIPANT, read_parts, read_table
 from qsmstats.tables.plausible import implausible_values
-from qsmstats.tables.prepare import prepare
 from qsmstats.tables.problems import summarise
-from qsmstats.tables.raw import RawTable, broken_rows, empty_table, place_problem
-from qsmstats.tables.rules import rule_problems
+from qsmstats.tables.raw_table import RawTable, broken_rows, empty_table, place_problem
 from qsmstats.tables.spelling import lesion_levels, own_spelling_problems
+from qsmstats.tables.to_schema import prepare
 from qsmstats.tables.typed import typed_frame
 
 __all__ = [

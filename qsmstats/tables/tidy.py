@@ -20,10 +20,10 @@ import pandas as pd
 from qsmstats.errors import InvalidDataError, Problem, UsageError
 from qsmstats.schemas import load_schema
 from qsmstats.study import Study
+from qsmstats.tables.between_tables import control_group
+from qsmstats.tables.feature_columns import Measured, features_of, widen_features
 from qsmstats.tables.identities import describe_matches, identify_lesions
-from qsmstats.tables.measures import Measured, features_of, widen_features
 from qsmstats.tables.read import StudyTables, read_tables
-from qsmstats.tables.rules import control_group
 
 __all__ = [
     "first_sessions",

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.schemas import FieldSchema, TableSchema, load_schema
-from qsmstats.tables.raw import RawTable
+from qsmstats.tables.raw_table import RawTable
 
 __all__ = ["parse_integer", "parse_number", "typed_frame"]
 

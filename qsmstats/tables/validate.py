@@ -28,7 +28,7 @@ from qsmstats.tables.keys import (
     position_of,
     reference_problems,
 )
-from qsmstats.tables.raw import RawTable, place_problem
+from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.spelling import known_spellings, unknown_level
 from qsmstats.tables.typed import parse_integer, parse_number
 

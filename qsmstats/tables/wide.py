@@ -12,7 +12,7 @@ import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
-from qsmstats.tables.raw import RawTable
+from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.spelling import known_spellings, own_spelling_problems, unknown_level, word_key
 
 __all__ = ["raw_to_long", "to_long"]

@@ -2,8 +2,8 @@
 
 Only this module of the room knows what a study folder is. It turns the folder into jobs
 (`qsmstats.voxels.sessions`), runs them (`qsmstats.voxels.executors`) and, where an output folder
-is given, keeps their results (`qsmstats.voxels.store`). The rows come in the order of the sessions
-table, whoever finished first.
+is given, keeps their results (`qsmstats.voxels.session_store`). The rows come in the order of the
+sessions table, whoever finished first.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from qsmstats.errors import InvalidDataError, Problem, UsageError
 from qsmstats.progress import Progress
 from qsmstats.study import Study
 from qsmstats.tables.read import StudyTables, read_tables
-from qsmstats.voxels.columns import feature_types
 from qsmstats.voxels.executors import early_end, run_jobs
+from qsmstats.voxels.feature_table import feature_types
+from qsmstats.voxels.session_store import FeatureStore
 from qsmstats.voxels.sessions import (
     Failure,
     SessionJob,
@@ -31,7 +32,6 @@ from qsmstats.voxels.sessions import (
     extract_session,
     session_failure,
 )
-from qsmstats.voxels.store import FeatureStore
 
 __all__ = ["Extraction", "collect_cohort", "extract_cohort", "label_images", "session_jobs"]
 

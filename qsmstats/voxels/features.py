@@ -5,7 +5,7 @@ as a whole and the normal-appearing white matter (NAWM): the mask at least `nawm
 every lesion of every session. The NAWM is summed up by median m and s = 1.4826 MAD, which a few
 lesions that nobody labelled do not move; z = (x - m) / s places a lesion's mean, shell, core and
 ring against it. Statistics of groups: `qsmstats.voxels.kernels`; shapes:
-`qsmstats.voxels.geometry`; layers and rings: `qsmstats.voxels.shells`.
+`qsmstats.voxels.geometry`; layers and rings: `qsmstats.voxels.edge_distance`.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ import pandas as pd
 
 from qsmstats.errors import UsageError
 from qsmstats.settings import FeatureSettings
-from qsmstats.voxels.columns import feature_types
+from qsmstats.voxels.feature_table import feature_types
 from qsmstats.voxels.flags import Flags
 from qsmstats.voxels.images import ImageSource, Volume, open_volume, require_same_grid
 from qsmstats.voxels.kernels import MAD_TO_SD, describe
 from qsmstats.voxels.maps import read_map
 from qsmstats.voxels.profiles import measure_profiles, standardise
+from qsmstats.voxels.region_rows import RegionRows, padded, region_rows
 from qsmstats.voxels.regions import Regions, read_regions
-from qsmstats.voxels.rows import RegionRows, padded, region_rows
 from qsmstats.voxels.units import MapUnit, map_unit
 
 __all__ = ["extract_features"]

@@ -13,6 +13,7 @@ import numpy as np
 
 from qsmstats.errors import ImageError, UsageError
 from qsmstats.settings import FeatureSettings
+from qsmstats.voxels.edge_distance import Surroundings, depths, nearest_only, slack, surroundings
 from qsmstats.voxels.grids import BoolArray, FloatArray, Grid, IntArray
 from qsmstats.voxels.images import (
     ImageSource,
@@ -22,7 +23,6 @@ from qsmstats.voxels.images import (
     require_same_grid,
 )
 from qsmstats.voxels.kernels import Groups, group_voxels
-from qsmstats.voxels.shells import Surroundings, depths, nearest_only, slack, surroundings
 from qsmstats.voxels.stream import LabelVoxels, read_labels, read_mask
 
 __all__ = ["N_LAYERS", "Layers", "Regions", "read_regions"]

@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.study import Study
-from qsmstats.tables.measures import Measured, features_of
+from qsmstats.tables.feature_columns import Measured, features_of
 from qsmstats.tables.read import StudyTables, read_tables
 from qsmstats.voxels.cohort import label_images
 from qsmstats.voxels.grids import Grid

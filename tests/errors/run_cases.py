@@ -26,12 +26,12 @@ from qsmstats.cli import main
 from qsmstats.errors import InvalidDataError, ModelError, NotIdentifiedError, UsageError
 from qsmstats.output import held, made_folder
 from qsmstats.records import renewed, require_one_source
-from qsmstats.report.results import Results
+from qsmstats.report.output_folder import Results
 from qsmstats.run import _require_unchanged_labels
 from qsmstats.study import open_study
 from qsmstats.tables.read import read_tables
-from qsmstats.voxels.clusters import connected
 from qsmstats.voxels.cohort import extract_cohort
+from qsmstats.voxels.dask_client import connected
 from tests.errors.walk import Case
 from tests.study_folder import tables, write_images, write_tables
 
@@ -89,7 +89,7 @@ def scheduler(module: object) -> Act:
     """Return an act that asks a scheduler which does not answer, with or without distributed."""
 
     def act(_: Path) -> Any:
-        silent = patch("qsmstats.voxels.clusters._knock", side_effect=OSError("timed out"))
+        silent = patch("qsmstats.voxels.dask_client._knock", side_effect=OSError("timed out"))
         installed = patch.dict(sys.modules, {"distributed": module})
         with installed, silent, connected("tcp://x:1"):
             return None

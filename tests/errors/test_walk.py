@@ -71,13 +71,13 @@ ELSEWHERE = {
         "studies/planning/patients.py: check_trial",
     ],
     "studies/planning/test_design.py::test_a_model_without_what_a_plan_needs_is_refused": [
-        "studies/planning/fitted.py: _check_parts, _counts, _random_term"
+        "studies/planning/assumptions_from_fit.py: _check_parts, _counts, _random_term"
     ],
     "studies/planning/test_power.py::test_arguments_that_cannot_be_used": [
         "studies/planning/power.py: _designs, _sequence, checked_seed, effects_of, trial_power"
     ],
     "studies/planning/test_sizes.py::test_questions_without_an_answer": [
-        "studies/planning/expected_sizes.py: smallest_trial",
+        "studies/planning/expected_size.py: smallest_trial",
         "studies/planning/sizes.py: check_question, required_patients",
     ],
 }
@@ -87,7 +87,7 @@ NO_USERS = {
     "voxels/executors.py: _exception": "passes Ctrl-C of a worker on",
     "mixed/optimum/boundary.py: refuse_perfect_fit": "as Objective.at, where rounding hides it",
     "mixed/design/row_subset.py: _take_residuals": "counted among the resamples without a fit",
-    "studies/planning/cells.py: expected_tests": "raises again what a draw has raised",
+    "studies/planning/grid_cell.py: expected_tests": "raises again what a draw has raised",
 }
 """Errors that no user meets, or none as such -> what they are for."""
 

@@ -16,7 +16,7 @@ import pytest
 from qsmstats import check_study, init_study, open_study
 from qsmstats.cli import main
 from qsmstats.errors import InvalidDataError, UsageError
-from qsmstats.inventory.defaults import setting_parts
+from qsmstats.inventory.draft_defaults import setting_parts
 from tests.study_folder import tables, write_image, write_images, write_tables, write_text
 
 

@@ -1,11 +1,11 @@
 import pytest
 
 from qsmstats import baseline_differences, write_answer
-from qsmstats.report.plates import Plates
-from qsmstats.report.results import Results
+from qsmstats.report.figures.files import Plates
+from qsmstats.report.figures.style import figure_style
+from qsmstats.report.output_folder import Results
 from qsmstats.report.sections import baseline
 from qsmstats.report.sections.context import Context
-from qsmstats.report.style import figure_style
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import write_table
 

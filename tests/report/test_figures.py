@@ -15,9 +15,7 @@ from qsmstats.report.figures.pairs import pair_triangle
 from qsmstats.report.figures.panels import label_lowest
 from qsmstats.report.figures.rainclouds import rainclouds
 from qsmstats.report.figures.stard import stard_diagram
-from qsmstats.report.figures.trajectories import mean_lines, trajectory
-from qsmstats.report.names import lesion_types
-from qsmstats.report.style import (
+from qsmstats.report.figures.style import (
     PHONE,
     STYLES,
     colour,
@@ -27,6 +25,8 @@ from qsmstats.report.style import (
     marker,
     svg,
 )
+from qsmstats.report.figures.trajectories import mean_lines, trajectory
+from qsmstats.report.wording.names import lesion_types
 
 
 @pytest.fixture

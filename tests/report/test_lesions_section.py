@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from qsmstats.report.results import Results
+from qsmstats.report.output_folder import Results
 from qsmstats.report.sections import lesions
 from qsmstats.report.sections.context import Context
 

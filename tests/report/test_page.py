@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from qsmstats.errors import InvalidDataError, UsageError
-from qsmstats.report.mosaic import PLACE
+from qsmstats.report.figures.mosaic import PLACE
 from qsmstats.report.page import write_report
 
 from . import made

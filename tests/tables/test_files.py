@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from qsmstats.errors import InvalidDataError
 from qsmstats.tables.files import read_file
-from qsmstats.tables.raw import broken_rows
+from qsmstats.tables.raw_table import broken_rows
 
 
 def read(path: Path, name: str = "lesions"):

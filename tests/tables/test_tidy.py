@@ -12,7 +12,7 @@ import pytest
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import load_schema, map_schemas
 from qsmstats.study import open_study
-from qsmstats.tables.measures import tidy_columns, widen_features
+from qsmstats.tables.feature_columns import tidy_columns, widen_features
 from qsmstats.tables.read import read_tables
 from qsmstats.tables.tidy import lesions_without_features, tidy_lesions, tissue_table
 from tests.study_folder import tables, write_tables

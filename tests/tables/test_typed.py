@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsmstats.tables.raw import RawTable
+from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.typed import parse_integer, parse_number, typed_frame
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import load_schema
-from qsmstats.tables.raw import RawTable, place_problem
+from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.wide import raw_to_long, to_long
 
 LEVELS = list(load_schema("lesions").column("lesion_type").levels)

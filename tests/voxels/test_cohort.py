@@ -16,7 +16,7 @@ from qsmstats.errors import InvalidDataError, UsageError
 from qsmstats.study import open_study
 from qsmstats.voxels.cohort import collect_cohort, extract_cohort
 from qsmstats.voxels.features import extract_features
-from qsmstats.voxels.store import sha256
+from qsmstats.voxels.session_store import sha256
 
 from .phantoms import VISITS, stored, write_study
 from .workers import extract_as_allowed, finished
@@ -235,7 +235,7 @@ def test_another_sessions_changed_labels_are_an_input_too(study, tmp_path, monke
 
 
 def test_another_configuration_or_version_measures_everything_again(study, tmp_path, monkeypatch):
-    from qsmstats.voxels import store
+    from qsmstats.voxels import session_store as store
 
     extract_cohort(study, out=tmp_path)
     text = (study.folder / "study.toml").read_text()

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from qsmstats.report.names import figure_name, short_title, title
-from qsmstats.report.numbers import count
-from qsmstats.report.style import INK, is_narrow
+from qsmstats.report.figures.style import INK, is_narrow
+from qsmstats.report.wording.names import figure_name, short_title, title
+from qsmstats.report.wording.numbers import count
 
 __all__ = ["cluster_shares", "confusion_matrix", "roc_curves"]
 

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
-from qsmstats.report.style import INK, colour
+from qsmstats.report.figures.style import INK, colour
 
 __all__ = ["normal_quantiles", "residuals_fitted"]
 

@@ -7,7 +7,7 @@ import textwrap
 import pandas as pd
 from matplotlib.axes import Axes
 
-from qsmstats.report.style import INK, is_narrow
+from qsmstats.report.figures.style import INK, is_narrow
 
 __all__ = ["ARROW", "BOX", "CHAIN", "SIDE", "flow_diagram", "flow_height"]
 

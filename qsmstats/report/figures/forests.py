@@ -9,8 +9,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator
 
-from qsmstats.report.names import figure_name
-from qsmstats.report.style import INK, is_narrow
+from qsmstats.report.figures.style import INK, is_narrow
+from qsmstats.report.wording.names import figure_name
 
 __all__ = ["forest", "forest_height"]
 

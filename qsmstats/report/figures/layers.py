@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.axes import Axes
 
-from qsmstats.report.names import figure_name, present_levels, title
-from qsmstats.report.style import colour, marker
+from qsmstats.report.figures.style import colour, marker
+from qsmstats.report.wording.names import figure_name, present_levels, title
 
 __all__ = ["layer_profile"]
 

@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from qsmstats.report.estimates import shown
-from qsmstats.report.names import contrast_levels, figure_name, short_title
-from qsmstats.report.numbers import decimals_of_errors, fixed, p_value
-from qsmstats.report.style import colour, marker
+from qsmstats.report.figures.style import colour, marker
+from qsmstats.report.wording.names import contrast_levels, figure_name, short_title
+from qsmstats.report.wording.numbers import decimals_of_errors, fixed, p_value
 
 __all__ = ["pair_triangle"]
 

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, NullFormatter, PercentFormatter
 from scipy import stats
 
-from qsmstats.report.style import is_narrow
+from qsmstats.report.figures.style import is_narrow
 
 __all__ = ["power_curves"]
 

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
-from qsmstats.report.names import figure_name, present_levels, short_title, title
-from qsmstats.report.style import INK, colour, is_narrow
+from qsmstats.report.figures.style import INK, colour, is_narrow
+from qsmstats.report.wording.names import figure_name, present_levels, short_title, title
 
 __all__ = ["rainclouds"]
 

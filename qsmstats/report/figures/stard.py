@@ -7,7 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from qsmstats.report.figures.flow import ARROW, BOX, CHAIN, SIDE, flow_diagram
-from qsmstats.report.style import INK, is_narrow
+from qsmstats.report.figures.style import INK, is_narrow
 
 __all__ = ["stard_diagram", "stard_rows"]
 

@@ -7,8 +7,8 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
-from qsmstats.report.mosaic import Tile
-from qsmstats.report.style import colour
+from qsmstats.report.figures.mosaic import Tile
+from qsmstats.report.figures.style import colour
 
 __all__ = ["draw_tile", "outline"]
 

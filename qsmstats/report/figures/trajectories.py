@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection
 
-from qsmstats.report.names import figure_name, present_levels, short_title, title
-from qsmstats.report.style import INK, colour, is_narrow, marker
+from qsmstats.report.figures.style import INK, colour, is_narrow, marker
+from qsmstats.report.wording.names import figure_name, present_levels, short_title, title
 
 __all__ = ["mean_lines", "trajectory"]
 

@@ -20,7 +20,9 @@ from qsmstats.report.estimates import (
 from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.pairs import pair_triangle
 from qsmstats.report.figures.rainclouds import rainclouds
-from qsmstats.report.names import (
+from qsmstats.report.figures.style import is_narrow
+from qsmstats.report.sections.context import Context, marker_key, model_details, notes
+from qsmstats.report.wording.names import (
     contrast_levels,
     contrast_title,
     lesion_types,
@@ -33,9 +35,7 @@ from qsmstats.report.names import (
     unit_text,
     with_unit,
 )
-from qsmstats.report.numbers import decimals_of_errors, fixed, interval, p_value
-from qsmstats.report.sections.context import Context, marker_key, model_details, notes
-from qsmstats.report.style import is_narrow
+from qsmstats.report.wording.numbers import decimals_of_errors, fixed, interval, p_value
 
 __all__ = ["section"]
 

@@ -9,7 +9,9 @@ from matplotlib.figure import Figure
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section
 from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
 from qsmstats.report.figures.panels import columns_without_hole, label_lowest
-from qsmstats.report.names import (
+from qsmstats.report.figures.style import is_narrow
+from qsmstats.report.sections.context import Context
+from qsmstats.report.wording.names import (
     figure_name,
     outcome_title,
     outcome_words,
@@ -17,9 +19,7 @@ from qsmstats.report.names import (
     short_title,
     tissues,
 )
-from qsmstats.report.sections.context import Context
-from qsmstats.report.style import is_narrow
-from qsmstats.report.terms import group_title, term_titler
+from qsmstats.report.wording.terms import group_title, term_titler
 
 __all__ = ["section"]
 

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, TableBlock
 from qsmstats.report.figures.flow import flow_diagram, flow_height
-from qsmstats.report.names import title
-from qsmstats.report.numbers import counted
 from qsmstats.report.sections.context import Context
-from qsmstats.report.tables import display
+from qsmstats.report.tables.tables import display
+from qsmstats.report.wording.names import title
+from qsmstats.report.wording.numbers import counted
 
 __all__ = ["flow", "participants"]
 

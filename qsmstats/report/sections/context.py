@@ -9,17 +9,17 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, TableBlock
-from qsmstats.report.names import (
+from qsmstats.report.figures.files import Plates
+from qsmstats.report.output_folder import Results
+from qsmstats.report.tables.tables import display, turned
+from qsmstats.report.wording.names import (
     capitalised,
     in_words,
     outcome_title,
     outcome_words,
     present_levels,
 )
-from qsmstats.report.numbers import counted
-from qsmstats.report.plates import Plates
-from qsmstats.report.results import Results
-from qsmstats.report.tables import display, turned
+from qsmstats.report.wording.numbers import counted
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study

@@ -8,22 +8,22 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED
-from qsmstats.report.accuracy_frames import (
+from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section, TableBlock
+from qsmstats.report.figures.accuracy import cluster_shares, confusion_matrix
+from qsmstats.report.figures.forests import forest
+from qsmstats.report.figures.style import INK, is_narrow
+from qsmstats.report.frames.accuracy import (
     RATES,
     confusion_table,
     main_rows,
     unread_excluded,
 )
-from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section, TableBlock
-from qsmstats.report.figures.accuracy import cluster_shares, confusion_matrix
-from qsmstats.report.figures.forests import forest
-from qsmstats.report.names import figure_name, method_title, short_title, title
-from qsmstats.report.numbers import count, share_interval, share_text
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.sections.roc import roc_blocks
 from qsmstats.report.sections.stard import clustering_blocks, flow_blocks, item_blocks
-from qsmstats.report.style import INK, is_narrow
-from qsmstats.report.tables import display
+from qsmstats.report.tables.tables import display
+from qsmstats.report.wording.names import figure_name, method_title, short_title, title
+from qsmstats.report.wording.numbers import count, share_interval, share_text
 
 __all__ = ["section"]
 

@@ -13,11 +13,14 @@ from matplotlib.figure import Figure
 from qsmstats.errors import ImageError
 from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, ViewerBlock
 from qsmstats.report.figures.layers import layer_profile
+from qsmstats.report.figures.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
+from qsmstats.report.figures.style import colour, is_narrow
 from qsmstats.report.figures.tiles import draw_tile
-from qsmstats.report.layer_frames import layer_profiles
+from qsmstats.report.frames.layers import layer_profiles
 from qsmstats.report.margins import MARGIN_MM
-from qsmstats.report.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
-from qsmstats.report.names import (
+from qsmstats.report.sections.context import Context
+from qsmstats.report.viewer.scene import Scene, build_scene, exemplary_participant, packed_niivue
+from qsmstats.report.wording.names import (
     figure_name,
     outcome_short,
     present_levels,
@@ -25,11 +28,8 @@ from qsmstats.report.names import (
     title,
     with_unit,
 )
-from qsmstats.report.numbers import count, decimals_of_values, fixed
-from qsmstats.report.sections.context import Context
-from qsmstats.report.sentences import listed
-from qsmstats.report.style import colour, is_narrow
-from qsmstats.report.viewer import Scene, build_scene, exemplary_participant, packed_niivue
+from qsmstats.report.wording.numbers import count, decimals_of_values, fixed
+from qsmstats.report.wording.sentences import listed
 from qsmstats.study import Study
 from qsmstats.tables.tidy import first_sessions
 

@@ -8,10 +8,10 @@ from matplotlib.figure import Figure
 from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED, REFUSED
 from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Section
 from qsmstats.report.figures.forests import forest, forest_height
-from qsmstats.report.names import lesion_types, title
-from qsmstats.report.numbers import fixed, interval
+from qsmstats.report.figures.style import INK, colour, marker
 from qsmstats.report.sections.context import Context, notes
-from qsmstats.report.style import INK, colour, marker
+from qsmstats.report.wording.names import lesion_types, title
+from qsmstats.report.wording.numbers import fixed, interval
 
 __all__ = ["agreement_rows", "section"]
 

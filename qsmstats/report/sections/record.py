@@ -9,10 +9,10 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, Prose, Section
-from qsmstats.report.names import in_words, outcome_words
-from qsmstats.report.numbers import counted
 from qsmstats.report.sections.context import Context, fit_warnings
-from qsmstats.report.tables import display
+from qsmstats.report.tables.tables import display
+from qsmstats.report.wording.names import in_words, outcome_words
+from qsmstats.report.wording.numbers import counted
 from qsmstats.schemas import map_schemas
 
 __all__ = ["failures", "limits", "methods", "provenance"]

@@ -7,11 +7,11 @@ from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block
 from qsmstats.report.figures.accuracy import roc_curves
-from qsmstats.report.names import outcome_title, title
-from qsmstats.report.numbers import fixed, interval
+from qsmstats.report.figures.style import is_narrow
 from qsmstats.report.sections.context import Context
-from qsmstats.report.sentences import listed
-from qsmstats.report.style import is_narrow
+from qsmstats.report.wording.names import outcome_title, title
+from qsmstats.report.wording.numbers import fixed, interval
+from qsmstats.report.wording.sentences import listed
 
 __all__ = ["roc_blocks"]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from qsmstats.report.accuracy_frames import reading_steps, result_branches
 from qsmstats.report.blocks import Block, Details, FigureBlock
 from qsmstats.report.figures.flow import flow_height
 from qsmstats.report.figures.stard import stard_diagram, stard_rows
+from qsmstats.report.frames.accuracy import reading_steps, result_branches
 from qsmstats.report.sections.context import Context
 
 __all__ = ["clustering_blocks", "flow_blocks", "item_blocks"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from qsmstats.report.accuracy_frames import main_rows
 from qsmstats.report.blocks import Block, Heading, ListBlock, Notice, Paragraph, Section
-from qsmstats.report.names import outcome_title
+from qsmstats.report.frames.accuracy import main_rows
 from qsmstats.report.sections.baseline import with_white_matter
 from qsmstats.report.sections.context import Context
-from qsmstats.report.sentences import (
+from qsmstats.report.wording.names import outcome_title
+from qsmstats.report.wording.sentences import (
     accuracy_sentences,
     change_sentence,
     difference_sentence,

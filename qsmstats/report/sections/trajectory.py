@@ -19,8 +19,10 @@ from qsmstats.report.estimates import (
 )
 from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.panels import columns_without_hole, label_lowest
+from qsmstats.report.figures.style import colour, is_narrow, marker
 from qsmstats.report.figures.trajectories import mean_lines, trajectory
-from qsmstats.report.names import (
+from qsmstats.report.sections.context import Context, marker_key, model_details, notes
+from qsmstats.report.wording.names import (
     outcome_plain,
     outcome_short,
     outcome_title,
@@ -30,9 +32,7 @@ from qsmstats.report.names import (
     unit_text,
     with_unit,
 )
-from qsmstats.report.numbers import decimals_of_errors, fixed, interval, p_value, signed
-from qsmstats.report.sections.context import Context, marker_key, model_details, notes
-from qsmstats.report.style import colour, is_narrow, marker
+from qsmstats.report.wording.numbers import decimals_of_errors, fixed, interval, p_value, signed
 
 __all__ = ["section"]
 

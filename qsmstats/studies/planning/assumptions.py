@@ -121,7 +121,7 @@ class TrialAssumptions:
         ModelError
             If the model lacks one of these parts.
         """
-        from qsmstats.studies.planning.fitted import fitted_assumptions
+        from qsmstats.studies.planning.assumptions_from_fit import fitted_assumptions
 
         return cls(**fitted_assumptions(fit, interval=interval, level=level))
 

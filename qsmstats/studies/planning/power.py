@@ -21,7 +21,8 @@ from qsmstats.errors import UsageError
 from qsmstats.parallel import run_tasks
 from qsmstats.studies.planning.analysis import Refits, average_power, rejections
 from qsmstats.studies.planning.assumptions import TrialAssumptions
-from qsmstats.studies.planning.cells import (
+from qsmstats.studies.planning.design import TrialDesign
+from qsmstats.studies.planning.grid_cell import (
     Block,
     Cell,
     Share,
@@ -31,7 +32,6 @@ from qsmstats.studies.planning.cells import (
     run_block,
     share_of,
 )
-from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.patients import check_trial
 
 if TYPE_CHECKING:

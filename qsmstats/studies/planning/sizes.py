@@ -20,10 +20,9 @@ import pandas as pd
 
 from qsmstats.errors import UsageError
 from qsmstats.studies.planning.assumptions import TrialAssumptions
-from qsmstats.studies.planning.cells import Cell
-from qsmstats.studies.planning.curve import size_on_curve
 from qsmstats.studies.planning.design import TrialDesign
-from qsmstats.studies.planning.expected_sizes import expected_size, smallest_trial
+from qsmstats.studies.planning.expected_size import expected_size, smallest_trial
+from qsmstats.studies.planning.grid_cell import Cell
 from qsmstats.studies.planning.power import (
     DEFAULT,
     EffectScale,
@@ -33,6 +32,7 @@ from qsmstats.studies.planning.power import (
     effects_of,
     trial_power,
 )
+from qsmstats.studies.planning.power_curve import size_on_curve
 
 if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit

@@ -12,8 +12,8 @@ from scipy import stats
 from qsmstats import simulate_trial, trial_power
 from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.studies.planning.analysis import analyse, rejections
-from qsmstats.studies.planning.cells import share_of
 from qsmstats.studies.planning.design import Dropout, TrialDesign
+from qsmstats.studies.planning.grid_cell import share_of
 from qsmstats.studies.planning.outcomes import draw_noise, outcomes
 from qsmstats.studies.planning.patients import draw_trial
 

@@ -9,9 +9,9 @@ from scipy import stats
 
 from qsmstats import required_patients
 from qsmstats.errors import UsageError
-from qsmstats.studies.planning.curve import size_on_curve
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.power import TrialPower
+from qsmstats.studies.planning.power_curve import size_on_curve
 from qsmstats.studies.planning.sizes import _search, _Trials
 
 DESIGN = TrialDesign(target=("isointense",))

@@ -1,0 +1,153 @@
+"""The lesion mosaic: one exemplary lesion of each type, cut from the study's images.
+
+The exemplary lesion of a type is the one whose shell and core lie nearest the medians of its type
+on the susceptibility map (or on the first map of the study), among the largest quarter of those
+lesions, where shapes can be seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from qsmstats.report.margins import brain_voxels, within_margin
+from qsmstats.report.wording.names import present_levels
+from qsmstats.study import MapSpec, Study
+from qsmstats.voxels.grids import Grid
+from qsmstats.voxels.images import Volume, open_volume
+from qsmstats.voxels.stream import gather, read_labels
+
+__all__ = ["PLACE", "Tile", "cut_tile", "exemplary_lesions"]
+
+Plane = NDArray[np.float64]
+
+KEY = ["participant_id", "session_id", "label"]
+PLACE = ("centroid_x", "centroid_y", "centroid_z")
+REACH_MM = 18.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Tile:
+    """The surroundings of one lesion in an axial plane.
+
+    Attributes
+    ----------
+    maps
+        Map -> values in its canonical unit, shape (rows, columns); rows from front to back, columns
+        from the participant's left to right; NaN outside the image and beyond the margin around
+        lesions and white matter.
+    lesion
+        Same shape: True within the lesion.
+    extent
+        Left, right, back and front end in mm from the lesion's centre.
+    """
+
+    maps: dict[str, Plane]
+    lesion: NDArray[np.bool_]
+    extent: tuple[float, float, float, float]
+
+
+def exemplary_lesions(lesions: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    """Choose one lesion of each type.
+
+    Parameters
+    ----------
+    lesions
+        Tidy lesions with the columns of `outcome`: its mean, ``<outcome>_shell`` and
+        ``<outcome>_core``.
+    outcome
+        The map that types are told by.
+
+    Returns
+    -------
+    DataFrame
+        One row per type that has lesions with a core, in the schema's order.
+    """
+    names = [f"{outcome}_shell", f"{outcome}_core"]
+    if not {*names, *KEY, *PLACE, "volume_mm3"} <= set(lesions.columns):
+        return lesions.iloc[:0]
+    usable = lesions.dropna(subset=[*names, *PLACE, "lesion_type"])
+    chosen = []
+    for level in present_levels(usable["lesion_type"]):
+        rows = usable[usable["lesion_type"] == level]
+        rows = rows[rows["volume_mm3"] >= rows["volume_mm3"].quantile(0.75)]
+        distance = (rows[names] - rows[names].median()).abs().sum(axis=1)
+        chosen.append(rows.assign(distance=distance).nsmallest(1, "distance"))
+    return pd.concat(chosen) if chosen else usable
+
+
+def cut_tile(study: Study, lesion: pd.Series, maps: Sequence[MapSpec]) -> Tile:
+    """Read the images of one session and cut out the plane through one lesion.
+
+    Parameters
+    ----------
+    study
+        Where the images are.
+    lesion
+        participant_id, session_id, label and the centroid in mm.
+    maps
+        Maps to cut.
+
+    Raises
+    ------
+    ImageError
+        If an image is missing or damaged.
+    """
+    who = str(lesion["participant_id"]), str(lesion["session_id"])
+    volume = open_volume(study.image(study.labels, *who), "labels")
+    labels = read_labels(volume)
+    index = labels.index[labels.label == int(lesion["label"])]
+    mask = np.zeros(volume.grid.size)
+    mask[index] = 1.0
+    centre = np.array([lesion[name] for name in PLACE], dtype=np.float64)
+    shape, extent = _plane(mask, volume.grid, centre)
+    brain = brain_voxels(study, who, volume, labels).astype(np.float64)
+    brain, _ = _plane(brain, volume.grid, centre)
+    sides = np.array([extent[3] - extent[2], extent[1] - extent[0]]) / shape.shape
+    shown = within_margin(np.nan_to_num(brain) > 0.5, sides)
+    planes = {}
+    for spec in maps:
+        image = open_volume(study.image(spec.pattern, *who), spec.name)
+        plane = _plane(_values(image, spec), image.grid, centre)[0]
+        planes[spec.name] = np.where(shown, plane, np.nan)
+    return Tile(maps=planes, lesion=np.nan_to_num(shape) > 0.5, extent=extent)
+
+
+def _values(image: Volume, spec: MapSpec) -> Plane:
+    return gather(image, np.arange(image.grid.size)) * spec.factor
+
+
+def _plane(
+    values: Plane, grid: Grid, centre: Plane
+) -> tuple[Plane, tuple[float, float, float, float]]:
+    """Cut the axial plane through `centre`, without interpolation."""
+    volume = values.reshape(grid.shape, order="F")
+    # The voxel axis nearest to each world axis; oblique images are shown on their own axes.
+    axes = [int(axis) for axis in np.abs(grid.matrix / grid.spacing).argmax(axis=1)]
+    if len(set(axes)) < 3:
+        axes = [0, 1, 2]
+    place = np.linalg.solve(grid.matrix, centre - grid.affine[:3, 3])
+    volume, place = volume.transpose(axes), place[axes]
+    signs = [float(np.sign(grid.matrix[world, axis])) for world, axis in enumerate(axes)]
+    steps = grid.spacing[axes]
+    flat = volume[:, :, int(np.clip(round(place[2]), 0, volume.shape[2] - 1))]
+    columns = _window(place[0], steps[0], signs[0])
+    rows = _window(place[1], steps[1], -signs[1])
+    cut = np.full((len(rows), len(columns)), np.nan)
+    inside = np.ix_(
+        (rows >= 0) & (rows < flat.shape[1]), (columns >= 0) & (columns < flat.shape[0])
+    )
+    cut[inside] = flat[np.ix_(columns[inside[1][0]], rows[inside[0][:, 0]])].T
+    half_x, half_y = len(columns) * steps[0] / 2, len(rows) * steps[1] / 2
+    return cut, (-half_x, half_x, -half_y, half_y)
+
+
+def _window(place: float, step: float, sign: float) -> NDArray[np.int64]:
+    """Return the indices from one end of the window to the other along one axis."""
+    reach = int(REACH_MM / step)
+    indices = round(place) + np.arange(-reach, reach + 1)
+    return indices if sign > 0 else indices[::-1]

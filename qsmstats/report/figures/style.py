@@ -1,0 +1,259 @@
+"""How every figure looks: one colour and one marker per lesion type, sizes, and SVG as text.
+
+Colours are those of Okabe and Ito (2008, "Color universal design"), which stay apart for the three
+common kinds of colour blindness; a marker per type says the same again without colour.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from xml.etree import ElementTree
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from qsmstats.errors import UsageError
+from qsmstats.report.wording.names import lesion_types
+
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
+__all__ = [
+    "PHONE",
+    "STYLES",
+    "Style",
+    "colour",
+    "drawing",
+    "figure_style",
+    "inline_svg",
+    "is_narrow",
+    "marker",
+    "svg",
+]
+
+_PALETTE = ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#B8A100")
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+_GREYS = {"nawm": "#8C8C8C", "hc_white_matter": "#333333"}
+OTHER = "#666666"
+INK = "#1A1A1A"
+# Below this width, in letter heights, panels stand below one another.
+NARROW_EM = 40.0
+# Attributes of SVG that hold lengths in points.
+_LENGTHS = {"d", "transform", "x", "y", "width", "height"}
+_LONG = re.compile(r"-?\d+\.\d{3,}")
+_FONT = re.compile(r"font-family: [^;]+; ")
+_SVG = "http://www.w3.org/2000/svg"
+_LINK = "{http://www.w3.org/1999/xlink}href"
+_PROLOG = '<?xml version="1.0" encoding="utf-8"?>\n'
+# Control characters, which XML cannot hold.
+_NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Style:
+    """Width and letter size of figures.
+
+    Attributes
+    ----------
+    width
+        Width in inches; figures that need more room (forests) keep it and grow in height.
+    font_size
+        Letter size in points.
+    dpi
+        Dots per inch of point clouds and faint lines, which are drawn as pixels.
+    """
+
+    width: float
+    font_size: float
+    dpi: int = 200
+
+
+# Widths of journal columns: 1, 1.5 and 2 columns of a 178 mm page.
+STYLES = {
+    "screen": Style(width=7.0, font_size=9.5),
+    "single": Style(width=86 / 25.4, font_size=6.5),
+    "onehalf": Style(width=120 / 25.4, font_size=7.5),
+    "double": Style(width=178 / 25.4, font_size=8.5),
+}
+# Of the page's second drawing of each figure, for screens of 390 pixels less the margins.
+PHONE = Style(width=3.65, font_size=9.5, dpi=150)
+
+
+def figure_style(name: str) -> Style:
+    """Return the style called `name`.
+
+    Raises
+    ------
+    UsageError
+        If there is no such style.
+    """
+    if name not in STYLES:
+        raise UsageError(f"style '{name}' is not available; use one of {', '.join(STYLES)}")
+    return STYLES[name]
+
+
+def colour(level: str) -> str:
+    """Return the colour of a level: that of its lesion type, grey for white matter."""
+    if level in _GREYS:
+        return _GREYS[level]
+    types = lesion_types()
+    return _PALETTE[types.index(level) % len(_PALETTE)] if level in types else OTHER
+
+
+def marker(level: str) -> str:
+    """Return the marker of a level, so that colour is never the only sign."""
+    types = lesion_types()
+    return _MARKERS[types.index(level) % len(_MARKERS)] if level in types else "o"
+
+
+@contextmanager
+def drawing(style: Style) -> Iterator[None]:
+    """Within, figures are drawn and saved in `style`; matplotlib's settings return afterwards."""
+    size = style.font_size
+    settings: dict[RcKeyType, Any] = {
+        "font.family": "sans-serif",
+        # The first is bundled with matplotlib, so that the layout is the same everywhere.
+        "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
+        "font.size": size,
+        "axes.titlesize": size,
+        "axes.labelsize": size,
+        "xtick.labelsize": size * 0.92,
+        "ytick.labelsize": size * 0.92,
+        "legend.fontsize": size * 0.92,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "axes.edgecolor": "#555555",
+        "axes.linewidth": 0.7,
+        "axes.labelcolor": INK,
+        "text.color": INK,
+        "xtick.color": INK,
+        "ytick.color": INK,
+        "axes.unicode_minus": True,
+        # Dollar signs in names of a study are no formulas.
+        "text.parse_math": False,
+        "svg.fonttype": "none",
+        "svg.hashsalt": "qsmstats",
+        "pdf.fonttype": 42,
+        "figure.dpi": style.dpi,
+        "savefig.dpi": style.dpi,
+    }
+    with mpl.rc_context(settings):
+        yield
+
+
+def is_narrow(drawn: Figure | Axes) -> bool:
+    """Return whether a figure is too narrow for panels beside one another at its letter size.
+
+    Call within `drawing`, with the figure or one of its axes. True for phones and for a single
+    column of a journal.
+    """
+    figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
+    if figure is None:
+        return False
+    return bool(figure.get_figwidth() * 72 / mpl.rcParams["font.size"] < NARROW_EM)
+
+
+def svg(figure: Figure) -> str:
+    """Return a figure as an SVG document; the same figure gives the same bytes.
+
+    The document is parsed, not searched: names of a study stand in it, and may look like markup.
+
+    Call within `drawing`: the settings for text and identifiers are read when saving.
+    """
+    buffer = io.BytesIO()
+    metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    figure.savefig(buffer, format="svg", metadata=metadata)
+    document = _NO_XML.sub("\N{REPLACEMENT CHARACTER}", buffer.getvalue().decode("utf-8"))
+    root = ElementTree.fromstring(document)  # noqa: S314  (our own drawing)
+    _lean(root)
+    return _PROLOG + _markup(root)
+
+
+def _markup(root: ElementTree.Element) -> str:
+    ElementTree.register_namespace("", _SVG)
+    ElementTree.register_namespace("xlink", _LINK[1:-5])
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _lean(root: ElementTree.Element) -> None:
+    """Write the same drawing with fewer letters: it is a third of the page's size."""
+    for part in root.findall(f"{{{_SVG}}}metadata"):
+        root.remove(part)
+    values = [(name, value) for part in root.iter() for name, value in part.items()]
+    # Most groups carry a name that nothing refers to, and texts a rotation by nothing.
+    used = {
+        found
+        for name, value in values
+        for found in re.findall(r"^#(.+)" if name == _LINK else r"url\(#([^)]+)\)", value)
+    }
+    # Every text names the same letters; the outermost element says it once.
+    font = next((found[0] for _, value in values if (found := _FONT.search(value))), "")
+    if font:
+        root.set("font-family", font.removeprefix("font-family: ").removesuffix("; "))
+    for part in root.iter():
+        _shorten(part, used, font)
+        if len(part):
+            part.text = "\n"
+        part.tail = "\n"
+
+
+def _shorten(part: ElementTree.Element, used: set[str], font: str) -> None:
+    """Drop what an element need not say, and write its lengths with few digits."""
+    if part.get("id") not in {None, *used}:
+        del part.attrib["id"]
+    if re.match(r"rotate\(-?0 ", part.get("transform", "")):
+        del part.attrib["transform"]
+    if font and "style" in part.attrib:
+        part.set("style", part.attrib["style"].replace(font, ""))
+    # A hundredth of a point is finer than any screen or printer.
+    for name in _LENGTHS & part.attrib.keys():
+        part.set(name, " ".join(_LONG.sub(_rounded, part.attrib[name]).split()))
+
+
+def _rounded(length: re.Match[str]) -> str:
+    return f"{float(length[0]):.2f}".rstrip("0").rstrip(".")
+
+
+def inline_svg(document: str, slug: str, alt: str) -> str:
+    """Turn an SVG document into an element of an HTML page.
+
+    Parameters
+    ----------
+    document
+        What `svg` returned.
+    slug
+        Prefix of every identifier, so that figures on one page do not share them.
+    alt
+        What the figure shows, for those who do not see it.
+
+    Returns
+    -------
+    str
+        The ``<svg>`` element, without prolog and with role, label and scalable size.
+    """
+    root = ElementTree.fromstring(document)  # noqa: S314  (our own drawing)
+    # The global rule of the document would reach the whole page.
+    for part in root.iter():
+        for rule in part.findall(f"{{{_SVG}}}style"):
+            part.remove(rule)
+    for part in root.iter():
+        for name, value in part.items():
+            if name == "id":
+                part.set(name, f"{slug}-{value}")
+            elif name == _LINK:
+                part.set(name, re.sub("^#", f"#{slug}-", value))
+            else:
+                part.set(name, value.replace("url(#", f"url(#{slug}-"))
+    width = float(root.get("width", "0pt").removesuffix("pt"))
+    root.attrib.pop("height", None)
+    root.set("role", "img")
+    root.set("aria-label", alt)
+    root.set("width", f"{width * 4 / 3:.0f}")
+    root.set("style", "stroke-linejoin: round; stroke-linecap: butt")
+    return _markup(root).strip()

@@ -1,0 +1,163 @@
+"""What the histology section draws: the frames of the accuracy study, put into other shapes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED
+from qsmstats.report.wording.names import figure_name, present_levels, short_title
+from qsmstats.report.wording.numbers import counted
+from qsmstats.schemas import load_schema
+
+__all__ = [
+    "RATES",
+    "confusion_table",
+    "main_rows",
+    "reading_steps",
+    "result_branches",
+    "unread_excluded",
+]
+
+UNREAD = ("indeterminate", "missing")
+RATES = ("sensitivity", "specificity")
+# Why a reading is not analysed, in words.
+LEFT = {
+    "missing": "missing",
+    "indeterminate": "indeterminate",
+    "excluded_by_policy": "excluded beforehand",
+}
+
+
+def confusion_table(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return counts: index test in rows, reference standard in columns, unread readings last.
+
+    Parameters
+    ----------
+    counts
+        index_test, reference_standard, n; several rows of one pair are added up.
+    """
+    if counts.empty:
+        return counts
+    schema = load_schema("histology")
+    wide = counts.pivot_table(
+        index="index_test", columns="reference_standard", values="n", aggfunc="sum", fill_value=0
+    )
+    rows = present_levels(wide.index, [*schema.column("index_test").levels, *UNREAD])
+    columns = present_levels(wide.columns, [*schema.column("reference_standard").levels, *UNREAD])
+    return wide.reindex(index=rows, columns=columns)
+
+
+def main_rows(accuracy: pd.DataFrame) -> pd.DataFrame:
+    """Return one row per class and rate: counts, share, and its intervals by role.
+
+    Parameters
+    ----------
+    accuracy
+        Frame of `qsmstats.diagnostic_accuracy`.
+
+    Returns
+    -------
+    DataFrame
+        class, measure, numerator, denominator, share, recommended_low, recommended_high,
+        independent_low, independent_high; lesions without both readings left out.
+    """
+    if accuracy.empty:
+        return pd.DataFrame()
+    rows = accuracy[accuracy["measure"].isin([*RATES, "ppv", "npv"]) & unread_excluded(accuracy)]
+    records = []
+    for (name, measure), part in rows.groupby(["class_", "measure"], sort=False):
+        roles = part.drop_duplicates("role").set_index("role")
+        first = part.iloc[0]
+        record = {
+            "class": name,
+            "measure": measure,
+            "numerator": first["numerator"],
+            "denominator": first["denominator"],
+            "share": first["numerator"] / first["denominator"] if first["denominator"] else np.nan,
+        }
+        for role, prefix in ((RECOMMENDED, "recommended"), (INDEPENDENT, "independent")):
+            for end in ("low", "high"):
+                there = role in roles.index
+                record[f"{prefix}_{end}"] = roles.loc[role, f"conf_{end}"] if there else np.nan
+        records.append(record)
+    return pd.DataFrame(records)
+
+
+def unread_excluded(accuracy: pd.DataFrame) -> pd.Series:
+    """Return which rows leave lesions without both readings out."""
+    return (accuracy["missing"] == "exclude") & (accuracy["indeterminate"] == "exclude")
+
+
+def reading_steps(flow: pd.DataFrame) -> pd.DataFrame:
+    """Return the boxes of the flow of readings: eligible, read on QSM, analysed.
+
+    Parameters
+    ----------
+    flow
+        Columns step, n, n_clusters, as `qsmstats.accuracy` counts them.
+
+    Returns
+    -------
+    DataFrame
+        Columns text and aside, as `flow_diagram` takes them; empty where a step is missing.
+    """
+    chain = {
+        "eligible": ("eligible", "index_"),
+        "index_read": ("index test read", "reference_"),
+        "analysed": ("index test and reference standard read", ""),
+    }
+    steps = flow.drop_duplicates("step").set_index("step") if "step" in flow else flow
+    if not set(chain) <= set(steps.index):
+        return pd.DataFrame()
+    number = {str(name): int(value) for name, value in steps["n"].items()}
+    clusters = {str(name): int(value) for name, value in steps["n_clusters"].dropna().items()}
+    rows = []
+    for step, (words, prefix) in chain.items():
+        left = {
+            reason: number[f"{prefix}{reason}"]
+            for reason in LEFT
+            if prefix and f"{prefix}{reason}" in number
+        }
+        aside = "\n".join(f"{n} {LEFT[reason]}" for reason, n in left.items() if n)
+        lesions, brains = counted(number[step], "lesion"), counted(clusters[step], "brain")
+        rows.append({"text": f"{words}\n{lesions}, {brains}", "aside": aside})
+    return pd.DataFrame(rows)
+
+
+def result_branches(counts: pd.DataFrame) -> pd.DataFrame:
+    """Return the lower boxes of the STARD diagram: a result on QSM, and histology below it.
+
+    Parameters
+    ----------
+    counts
+        Lesions analysed: index_class, reference_class, n.
+
+    Returns
+    -------
+    DataFrame
+        Columns result and outcome (texts), one row per class of the index test; a class that
+        neither reading names is left out.
+    """
+    if counts.empty:
+        return pd.DataFrame(columns=["result", "outcome"])
+    wide = counts.pivot_table(
+        index="index_class", columns="reference_class", values="n", sort=False
+    ).astype(int)
+    named = [name for name in wide.index if wide.loc[name].any() or wide[name].any()]
+    seen = [name for name in named if wide[name].any()]
+    rows = []
+    for name in named:
+        found = [f"{_name(other)} {wide.loc[name, other]}" for other in seen]
+        total = counted(int(wide.loc[name].sum()), "lesion")
+        rows.append(
+            {
+                "result": f"read as\n{_name(name)}\n{total}",
+                "outcome": "\n".join(["histology", *found]),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _name(level: object) -> str:
+    return figure_name(short_title(str(level)), 20, lines=1)

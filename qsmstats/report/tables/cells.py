@@ -1,0 +1,187 @@
+"""Cells of tables: how a value of a column is written, and what it is sorted by."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pandas as pd
+
+from qsmstats.report.blocks import Cell
+from qsmstats.report.wording import numbers
+from qsmstats.report.wording.names import (
+    contrast_title,
+    in_words,
+    method_title,
+    outcome_title,
+    title,
+)
+from qsmstats.report.wording.terms import group_title, term_titler
+
+__all__ = ["ASIDE", "LEVELS", "cell_writer", "written"]
+
+LEVELS = {
+    "category",
+    "class",
+    "class_",
+    "index_test",
+    "lesion_type",
+    "level",
+    "predicted",
+    "reference_standard",
+    "suggested_type",
+    "tissue",
+}
+# Columns of one estimate, which share their decimals.
+_OF_ESTIMATE = ("estimate", "conf_low", "conf_low_adjusted", "std_error")
+# Decimals of columns whose size says nothing of their precision.
+_DECIMALS = {"statistic": 2, "num_df": 0, "standardised_difference": 2}
+# Intervals that stand in the cell of what they belong to.
+ASIDE = {"estimate": "conf", "hedges_g": "hedges_g", "threshold": "threshold_range"}
+
+# Standard errors that differ by more have no decimals in common.
+ONE_SIZE = 20
+
+Write = Callable[[object], str]
+WriteCell = Callable[[pd.Series], Cell]
+
+
+def cell_writer(frame: pd.DataFrame, name: str) -> WriteCell:
+    """Return what writes the cells of one column.
+
+    Parameters
+    ----------
+    frame
+        The whole column and those that it is read with: errors, ends of intervals. Its index is
+        unique.
+    name
+        Name of the column; an interval by the name of its lower end.
+    """
+    if name in _OF_ESTIMATE and _uneven(frame):
+        # Each row by itself, as if it were the only one.
+        each = {row: _cell_writer(frame.loc[[row]], name) for row in frame.index}
+        return lambda row: each[row.name](row)
+    return _cell_writer(frame, name)
+
+
+def _uneven(frame: pd.DataFrame) -> bool:
+    """Return whether estimates are of different kinds, as the coefficients of one model are."""
+    if not {"term", "std_error"} <= set(frame.columns):
+        return False
+    errors = frame["std_error"][frame["std_error"] > 0]
+    return bool(len(errors) and errors.max() > ONE_SIZE * errors.min())
+
+
+def _cell_writer(frame: pd.DataFrame, name: str) -> WriteCell:
+    high = name.replace("_low", "_high")
+    if high != name and high in frame:
+        return _interval_cell(name, high, _decimals(frame, name))
+    numeric = pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool
+    cell = _plain_cell(name, _number_writer(frame, name) if numeric else _text_writer(frame, name))
+    low, high = f"{ASIDE.get(name, '')}_low", f"{ASIDE.get(name, '')}_high"
+    if name in ASIDE and {low, high} <= set(frame.columns):
+        return _with_aside(cell, _interval_cell(low, high, _decimals(frame, name)))
+    return cell
+
+
+def _with_aside(cell: WriteCell, aside: WriteCell) -> WriteCell:
+    def both(row: pd.Series) -> Cell:
+        between = aside(row).text
+        known = between != numbers.MISSING
+        return replace(cell(row), aside=f"({between})" if known else "")
+
+    return both
+
+
+def _decimals(frame: pd.DataFrame, name: str) -> int:
+    if name in _DECIMALS:
+        return _DECIMALS[name]
+    if name in _OF_ESTIMATE and "std_error" in frame:
+        return numbers.decimals_of_errors(frame["std_error"])
+    high = name.replace("_low", "_high")
+    if high != name and high in frame:
+        widths = frame[high] - frame[name]
+        return numbers.decimals_of_errors(widths / 4)
+    return numbers.decimals_of_values(frame[name])
+
+
+def _number_writer(frame: pd.DataFrame, name: str) -> Write:
+    values = frame[name].dropna()
+    if name.startswith("p_"):
+        return numbers.p_value
+    if name in {"df", "den_df"}:
+        return numbers.degrees
+    if name == "share":
+        return numbers.percent
+    if pd.api.types.is_integer_dtype(frame[name]) or (name[:2] in {"n", "n_"}):
+        return numbers.count
+    sizes = values[values != 0].abs()
+    if name not in {*_OF_ESTIMATE, *_DECIMALS} and not _of_one_size(sizes):
+        return numbers.number
+    decimals = _decimals(frame, name)
+    return lambda value: numbers.fixed(value, decimals)
+
+
+def _of_one_size(sizes: pd.Series) -> bool:
+    """Return whether one number of decimals suits all of some positive numbers."""
+    return sizes.empty or bool(sizes.max() <= 1e3 * sizes.min() and sizes.min() >= 1e-5)
+
+
+def _text_writer(frame: pd.DataFrame, name: str) -> Write:
+    writers: dict[str, Write] = {
+        "contrast": lambda value: contrast_title(str(value)),
+        "group": lambda value: group_title(str(value)),
+        "n_groups": lambda value: re.sub(r"[\w:]+(?= \d)", _group, str(value)),
+        "method": lambda value: method_title(str(value)),
+        **dict.fromkeys(("note", "text"), lambda value: in_words(str(value))),
+        **dict.fromkeys(("outcome", "feature"), lambda value: outcome_title(str(value))),
+        **dict.fromkeys(("coefficient", "role", "step", "stage"), _words),
+        **dict.fromkeys(LEVELS, lambda value: title(str(value))),
+    }
+    if name in {"term", "other_term"}:
+        return _term_writer(frame)
+    return writers.get(name, written)
+
+
+def _group(name: re.Match[str]) -> str:
+    return group_title(name[0])
+
+
+def _term_writer(frame: pd.DataFrame) -> Write:
+    return term_titler(frame["term"])
+
+
+def written(value: object) -> str:
+    """Return the text of a value that is no number."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return str(value)
+
+
+def _words(value: object) -> str:
+    return str(value).replace("_", " ")
+
+
+def _plain_cell(name: str, write: Write) -> WriteCell:
+    def cell(row: pd.Series) -> Cell:
+        value = row[name]
+        if pd.isna(value):
+            return Cell(text=numbers.MISSING, sort="")
+        value = value.item() if hasattr(value, "item") else value
+        sort = float(value) if isinstance(value, int | float) else write(value)
+        return Cell(text=write(value), sort=sort)
+
+    return cell
+
+
+def _interval_cell(low: str, high: str, decimals: int) -> WriteCell:
+    def cell(row: pd.Series) -> Cell:
+        if pd.isna(row[low]) and pd.isna(row[high]):
+            return Cell(text=numbers.MISSING, sort="")
+        return Cell(
+            text=numbers.interval(float(row[low]), float(row[high]), decimals),
+            sort=float(row[low]),
+        )
+
+    return cell

@@ -1,0 +1,148 @@
+"""From a table of results to a table that people read.
+
+Columns are recognised by the names that every estimate of this project carries: conf_low and
+conf_high become an interval in the estimate's cell, p-values are written as p, levels, contrasts
+and terms in words. A text that is the same in every row is said once, below the table. Columns that
+only a statistician looks for are minor: phones leave them to the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import pandas as pd
+
+from qsmstats.report.blocks import Cell, Column, TableBlock
+from qsmstats.report.tables.cells import ASIDE, LEVELS, cell_writer, written
+from qsmstats.report.wording.headings import adjustment, column_head, heading
+from qsmstats.report.wording.names import capitalised
+
+__all__ = ["display", "turned"]
+
+# More rows than this are no reading matter; the TSV has them.
+MOST_ROWS = 400
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Written:
+    """A column and what writes its cells."""
+
+    head: Column
+    cell: Callable[[pd.Series], Cell]
+
+
+def display(
+    frame: pd.DataFrame,
+    *,
+    slug: str,
+    caption: str,
+    file: str = "",
+    titles: Mapping[str, str] | None = None,
+    only: Sequence[str] | None = None,
+    ci: str = "95 % CI",
+    note: str = "",
+) -> TableBlock:
+    """Turn a frame into a table of the page.
+
+    Parameters
+    ----------
+    frame
+        Estimates, counts or records.
+    slug
+        Identifier on the page.
+    caption
+        What the table shows, with its unit.
+    file
+        Path of its TSV below the output folder.
+    titles
+        Column -> title, where the usual one does not say enough.
+    only
+        Columns to show, in this order (an interval by the name of its lower end; that of an
+        estimate comes with it); all by default.
+    ci
+        Title of the interval.
+    note
+        Text below the caption.
+
+    Returns
+    -------
+    TableBlock
+    """
+    given = {"conf": ci, **(titles or {})}
+    frame = frame.reset_index(drop=True)
+    names = _order(
+        list(frame.columns) if only is None else [name for name in only if name in frame]
+    )
+    names = [name for name in names if not _is_empty(frame[name])] or names
+    constant = _constant(frame, names[1:])
+    said = [_said(name, value, given) for name, value in constant.items()]
+    columns = [_column(frame, name, given) for name in names if name not in constant]
+    if len(frame) > MOST_ROWS:
+        said.append(f"The first {MOST_ROWS} of {len(frame):,} rows; the file has all.")
+    return TableBlock(
+        slug=slug,
+        caption=caption,
+        columns=tuple(column.head for column in columns),
+        rows=tuple(
+            tuple(column.cell(row) for column in columns)
+            for _, row in frame.head(MOST_ROWS).iterrows()
+        ),
+        file=file,
+        note=" ".join([note, *said]).strip(),
+    )
+
+
+def turned(block: TableBlock) -> TableBlock:
+    """Return a table of one row as a list of its cells, headed by the titles of their columns."""
+    heads = (Column(title="what", numeric=False), Column(title="value", numeric=False))
+    cells = (
+        (Cell(text=column.full or column.title, sort=column.title), cell)
+        for column, cell in zip(block.columns, block.rows[0], strict=True)
+    )
+    return replace(block, columns=heads, rows=tuple(cells))
+
+
+def _said(name: str, value: str, given: Mapping[str, str]) -> str:
+    if name == "adjust":
+        return adjustment(value)
+    return f"{capitalised(heading(name, given))}: {value}."
+
+
+def _is_empty(values: pd.Series) -> bool:
+    return bool((values.isna() | (values.astype("str") == "")).all())
+
+
+def _order(names: list[str]) -> list[str]:
+    """Drop upper ends, which stand with their lower ends, and intervals with their estimates."""
+    aside = {f"{ASIDE[name]}_low" for name in names if name in ASIDE}
+    if {"p_value", "p_adjusted"} <= set(names):
+        # What counts comes first: phones show fewer columns at once.
+        names.remove("p_adjusted")
+        names.insert(names.index("p_value"), "p_adjusted")
+    return [
+        name
+        for name in names
+        if name not in aside
+        and ("_high" not in name or name.replace("_high", "_low") not in {*names, *aside})
+    ]
+
+
+def _constant(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, str]:
+    """Return the texts that are the same in every row, where there are rows to tell."""
+    if len(frame) < 2:
+        return {}
+    texts = [name for name in names if not pd.api.types.is_numeric_dtype(frame[name])]
+    return {
+        name: written(frame[name].iloc[0])
+        for name in texts
+        if (frame[name] == frame[name].iloc[0]).all() and name not in LEVELS
+    }
+
+
+def _column(frame: pd.DataFrame, name: str, titles: Mapping[str, str]) -> _Written:
+    head = column_head(frame, name, titles)
+    if name in ASIDE and f"{ASIDE[name]}_low" in frame:
+        between = "range" if name == "threshold" else titles["conf"]
+        head = replace(head, title=f"{head.title} ({between})")
+    return _Written(head=head, cell=cell_writer(frame, name))

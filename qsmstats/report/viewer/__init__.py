@@ -1,0 +1,1 @@
+"""Images of lesions on the page."""

@@ -1,0 +1,225 @@
+"""The answer of a study in one sentence with numbers, built from its table and nothing else.
+
+Two levels are said to differ only where the adjusted p lies below 1 - level and its interval leaves
+out no effect (`estimates.is_told`); a type is said to change only where the same holds for its
+change. Whatever else was estimated is named as not told apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+import pandas as pd
+
+from qsmstats.report.estimates import ci_name, is_told, no_effect, quantity_of, shown, unit_of
+from qsmstats.report.wording.names import (
+    capitalised,
+    contrast_levels,
+    contrast_title,
+    lesion_types,
+    outcome_short,
+    short_title,
+    title,
+)
+from qsmstats.report.wording.numbers import (
+    count,
+    counted,
+    decimals_of_errors,
+    fixed,
+    interval,
+    p_equation,
+    share_interval,
+    share_text,
+    signed,
+)
+
+__all__ = ["accuracy_sentences", "change_sentence", "difference_sentence", "listed"]
+
+# More pairs than this are counted, not named.
+MOST_PAIRS = 3
+
+
+def listed(words: Iterable[str]) -> str:
+    """Return "a", "a and b" or "a, b and c"."""
+    items = list(words)
+    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def _lesions(levels: Iterable[str]) -> str:
+    """Return "NAWM and isointense lesions": types that are adjectives end with their noun."""
+    names = list(levels)
+    adjective = names[-1] in lesion_types() and short_title(names[-1]) == title(names[-1])
+    return listed(map(short_title, names)) + (" lesions" if adjective else "")
+
+
+def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci: str) -> str:
+    """Say which levels differ in one map, with numbers.
+
+    Parameters
+    ----------
+    contrasts
+        Columns contrast ("a - b" or "a / b"), estimate, std_error, conf_low, conf_high, p_adjusted
+        (or p_value where nothing was adjusted), quantity, unit, null.
+    outcome
+        The map.
+    alpha
+        Adjusted p below which a difference counts as shown.
+    ci
+        Name of the intervals.
+
+    Returns
+    -------
+    str
+        One sentence; empty where there are no contrasts.
+    """
+    if contrasts.empty:
+        return ""
+    name = outcome_short(outcome)
+    told = is_told(contrasts, alpha)
+    if not told.any():
+        pairs_tested = counted(len(contrasts), quantity_of(contrasts))
+        return f"{name}: no difference was shown ({pairs_tested} tested)."
+    pairs = _turned(contrasts[told])
+    clauses = [f"higher in {high} than in {low}" for high, low in _clauses(pairs)]
+    clauses.append(_largest(pairs, contrasts, ci))
+    open_pairs = [_pair(str(pair)) for pair in contrasts.loc[~told, "contrast"]]
+    if len(open_pairs) > MOST_PAIRS:
+        clauses.append(
+            f"{len(open_pairs)} of {len(contrasts)} {quantity_of(contrasts)}s were not significant"
+        )
+    elif open_pairs:
+        clauses.append(f"no difference was shown for {listed(open_pairs)}")
+    return f"{name} is {'; '.join(clauses)}."
+
+
+def _pair(contrast: str) -> str:
+    # No line begins with the sign.
+    return re.sub(" ([−/])", "\N{NO-BREAK SPACE}\\1", contrast_title(contrast))
+
+
+def _turned(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """Turn contrasts so that the first level of each is the higher one."""
+    rows, null = shown(contrasts), no_effect(contrasts)
+    levels = pd.DataFrame(
+        [contrast_levels(str(name)) for name in rows["contrast"]], index=rows.index
+    )
+    upright = rows["estimate"] > null
+    turned = rows[["estimate", "conf_low", "conf_high"]]
+    turned = 1 / turned if null else -turned
+    size = rows["estimate"] ** 2 if null else 1.0  # of the derivative of 1 / x
+    return pd.DataFrame(
+        {
+            "high": levels[0].where(upright, levels[1]),
+            "low": levels[1].where(upright, levels[0]),
+            "estimate": rows["estimate"].where(upright, turned["estimate"]),
+            "std_error": rows["std_error"].where(upright, rows["std_error"] / size),
+            "conf_low": rows["conf_low"].where(upright, turned["conf_high"]),
+            "conf_high": rows["conf_high"].where(upright, turned["conf_low"]),
+            "p": rows["p"],
+        }
+    )
+
+
+def _clauses(pairs: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return (higher levels, lower levels), levels above the same ones taken together."""
+    below = {high: tuple(rows["low"]) for high, rows in pairs.groupby("high", sort=False)}
+    together: dict[tuple[str, ...], list[str]] = {}
+    for high, lows in below.items():
+        together.setdefault(lows, []).append(str(high))
+    order = sorted(together.items(), key=lambda item: -len(item[0]))
+    return [(_lesions(highs), _lesions(lows)) for lows, highs in order]
+
+
+def _largest(pairs: pd.DataFrame, contrasts: pd.DataFrame, ci: str) -> str:
+    top = pairs.nlargest(1, "estimate").iloc[0]
+    decimals = decimals_of_errors([top["std_error"]])
+    value = f"{fixed(top['estimate'], decimals)}\u00a0{unit_of(contrasts)}".strip()
+    pair = _pair(f"{top['high']} {'/' if no_effect(contrasts) else '-'} {top['low']}")
+    return (
+        f"the largest {quantity_of(contrasts)}, {pair}, is {value}"
+        f" ({ci_name(contrasts, ci)} {interval(top['conf_low'], top['conf_high'], decimals)},"
+        f" adjusted {p_equation(top['p'])})"
+    )
+
+
+def change_sentence(slopes: pd.DataFrame, outcome: str, alpha: float, ci: str) -> str:
+    """Say which types change per year in one map, with numbers.
+
+    Parameters
+    ----------
+    slopes
+        Columns lesion_type, estimate, std_error, conf_low, conf_high, p_adjusted (or p_value
+        where nothing was adjusted), quantity, unit, null.
+    outcome
+        The map.
+    alpha
+        Adjusted p below which a change counts as shown.
+    ci
+        Name of the intervals.
+
+    Returns
+    -------
+    str
+        One sentence; empty where there are no slopes.
+    """
+    if slopes.empty:
+        return ""
+    told, null = is_told(slopes, alpha), no_effect(slopes)
+    slopes, ci = shown(slopes), ci_name(slopes, ci)
+    decimals = decimals_of_errors(slopes["std_error"])
+    clauses = []
+    for verb, rows in (
+        ("rises in", slopes[told & (slopes["estimate"] > null)]),
+        ("falls in", slopes[told & (slopes["estimate"] < null)]),
+    ):
+        changes = [_change(row, decimals, ci, null) for _, row in rows.iterrows()]
+        if changes:
+            clauses.append(f"{verb} {listed(changes)}")
+    if not told.all():
+        rest = _lesions(str(level) for level in slopes.loc[~told, "lesion_type"])
+        clauses.append(f"no change was shown in {rest}")
+    quantity = quantity_of(slopes)
+    said = ", ".join(filter(None, ["" if quantity == "change" else quantity, unit_of(slopes)]))
+    return f"{outcome_short(outcome)} ({said}): {'; '.join(clauses)}."
+
+
+def _change(row: pd.Series, decimals: int, ci: str, null: float) -> str:
+    limits = interval(row["conf_low"], row["conf_high"], decimals)
+    level = short_title(str(row["lesion_type"]))
+    value = (fixed if null else signed)(row["estimate"], decimals)
+    return f"{level} ({value}, {ci} {limits})"
+
+
+def accuracy_sentences(rows: pd.DataFrame, ci: str) -> list[str]:
+    """Say how well each class is told from the rest, one sentence per class.
+
+    Parameters
+    ----------
+    rows
+        class, measure, numerator, denominator, share, recommended_low, recommended_high,
+        independent_low, independent_high.
+    ci
+        Name of the intervals; the recommended one may be a credible interval.
+    """
+    if rows.empty:
+        return []
+    sentences = []
+    for name, part in rows.groupby("class", sort=False):
+        rates = part[part["measure"].isin(["sensitivity", "specificity"])]
+        said = [_rate(row, ci) for _, row in rates.iterrows()]
+        if said:
+            sentences.append(f"{capitalised(title(str(name)))}: {'; '.join(said)}.")
+    return sentences
+
+
+def _rate(row: pd.Series, ci: str) -> str:
+    cases = row["denominator"]
+    counts = f"{count(row['numerator'])} of {count(cases)}"
+    known = pd.notna(row["recommended_low"])
+    role = "recommended" if known else "independent"
+    limits = share_interval(row[f"{role}_low"], row[f"{role}_high"], cases)
+    aside = "" if known else ", lesions assumed independent"
+    return (
+        f"{row['measure']} {share_text(row['numerator'], cases)} ({counts}; {ci} {limits}{aside})"
+    )

@@ -1,0 +1,106 @@
+"""Terms of a model in words: "lesion type: hyperintense − isointense" for a coefficient's name.
+
+The TSVs keep the names that the formula gives; only the page has words. A treatment-coded level is
+named with the level it is compared with, where the terms leave no doubt which one that is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from functools import cache
+
+from qsmstats.report.wording.names import outcome_title, short_title
+from qsmstats.schemas import FieldSchema, load_schema
+
+__all__ = ["group_title", "term_titler"]
+
+_CODED = re.compile(r"^(?:C\()?(\w+)[^\[]*\[T\.(.+)\]$")
+_CALL = re.compile(r"^(?:np\.)?(log|sqrt|exp)\((\w+)\)$")
+_WORDS = {
+    "Intercept": "intercept",
+    "Residual": "residual",
+    "age": "age (years)",
+    "volume_mm3": "volume (mm³)",
+    "years": "time (years)",
+}
+_GROUPS = {"participant_id": "participant", "lesion_id": "lesion", "Residual": "residual"}
+
+
+def term_titler(terms: Iterable[str]) -> Callable[[object], str]:
+    """Return what writes any of some terms of one model in words.
+
+    Parameters
+    ----------
+    terms
+        Names of the coefficients, of the terms of a table of tests, or of random effects.
+
+    Examples
+    --------
+    >>> write = term_titler(["Intercept", "sex[T.M]", "sex[T.M]:years"])
+    >>> write("sex[T.M]:years")
+    '(sex: male − female) × time (years)'
+    """
+    coded: dict[str, set[str]] = {}
+    for term in terms:
+        for part in _parts(str(term)):
+            if found := _CODED.match(part):
+                coded.setdefault(found[1], set()).add(found[2])
+    references = {factor: _reference(factor, levels) for factor, levels in coded.items()}
+    return lambda term: _product([_part(part, references) for part in _parts(str(term))])
+
+
+def _product(words: list[str]) -> str:
+    if len(words) == 1:
+        return words[0]
+    return " × ".join(f"({word})" if ": " in word else word for word in words)
+
+
+@cache
+def _factors() -> dict[str, FieldSchema]:
+    tables = (load_schema(table) for table in ("participants", "lesions", "tissue"))
+    return {column.name: column for table in tables for column in table.fields if column.levels}
+
+
+def _parts(term: str) -> list[str]:
+    """Split an interaction at its colons, but not at those within brackets or parentheses."""
+    return re.split(r":(?![^\[(]*[\])])", term)
+
+
+def _reference(factor: str, levels: set[str]) -> str:
+    """Return the only level of the schema that has no coefficient; empty where several have none.
+
+    Levels that no row holds have no coefficient either.
+    """
+    known = _factors()[factor].levels if factor in _factors() else ()
+    without = [level for level in known if level not in levels]
+    return without[0] if len(without) == 1 else ""
+
+
+def _part(part: str, references: dict[str, str]) -> str:
+    if found := _CODED.match(part):
+        factor, level = found[1], short_title(found[2])
+        reference = references.get(factor, "")
+        compared = f"{level} − {short_title(reference)}" if reference else level
+        return f"{_word(factor)}: {compared}"
+    if found := _CALL.match(part):
+        return f"{found[1]} {_word(found[2])}"
+    return _word(part)
+
+
+def _word(name: str) -> str:
+    if name in _WORDS:
+        return _WORDS[name]
+    return _factors()[name].title.lower() if name in _factors() else outcome_title(name)
+
+
+def group_title(group: str) -> str:
+    """Return what a grouping is called: "lesion within participant" for participant_id:lesion_id.
+
+    Examples
+    --------
+    >>> group_title("participant_id:lesion_id")
+    'lesion within participant'
+    """
+    parts = [_GROUPS.get(part, part.replace("_", " ")) for part in group.split(":")]
+    return " within ".join(reversed(parts))

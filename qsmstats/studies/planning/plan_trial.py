@@ -1,0 +1,242 @@
+"""A trial planned from a study's own data: how many patients, and how much of that is known.
+
+The project's default trajectory model is fitted to the followed patients, its variances, slopes and
+numbers of lesions become the assumptions of the trial, and what the data cannot tell (the effect of
+a treatment, losses, visits) is stated and listed beside them. How far the answer rests on what few
+patients can tell is shown by expected power and sizes with each number at its confidence limits.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from qsmstats.settings import ModelSettings
+from qsmstats.studies.answers import fit_record, observed_types
+from qsmstats.studies.planning.analysis import average_power
+from qsmstats.studies.planning.assumptions import TrialAssumptions
+from qsmstats.studies.planning.design import TrialDesign
+from qsmstats.studies.planning.expected_size import scaled_size, smallest_trial
+from qsmstats.studies.planning.grid_cell import Cell, expected_tests, planned_tests
+from qsmstats.studies.planning.plan_text import plan_methods, plan_notes
+from qsmstats.studies.planning.power import EffectScale, TrialPower, checked_seed, trial_power
+from qsmstats.studies.planning.sizes import RequiredPatients, check_question, required_patients
+from qsmstats.studies.trajectory import fit_trajectory
+from qsmstats.tables.tidy import followed_lesions
+
+if TYPE_CHECKING:
+    from qsmstats.mixed.fit import MixedFit
+    from qsmstats.progress import Progress
+
+__all__ = ["TrialPlan", "plan_trial"]
+
+SETTINGS = ModelSettings()
+DESIGN = TrialDesign()
+PATIENTS = (10, 15, 20, 30, 40, 60, 80, 120, 160, 200)
+FRACTIONS = (0.25, 0.5, 0.75)
+VARIED = ("slope_sd", "residual_sd", "patient_sd", "lesion_sd", "correlation")
+LIMITS = ("low", "high")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialPlan:
+    """What a study tells of a trial to come.
+
+    Attributes
+    ----------
+    outcome
+        What is measured.
+    fit
+        The trajectory model behind the assumptions.
+    power
+        Power over numbers of patients and effects, as `TrialPower.table`.
+    sizes
+        One row per effect: patients for the power asked for, with their Monte-Carlo interval. Here
+        and in `power`, `unit` is that of the effect.
+    assumptions
+        Every number the plan rests on: quantity, estimate, conf_low, conf_high, unit, source.
+    sensitivity
+        Expected power and size with one number at a confidence limit.
+    models
+        The record of the trajectory model's fit.
+    answers, notes, methods
+        The result in sentences; what a reader must know; what was done, for a methods section.
+    """
+
+    outcome: str
+    fit: MixedFit
+    power: pd.DataFrame
+    sizes: pd.DataFrame
+    assumptions: pd.DataFrame
+    sensitivity: pd.DataFrame
+    models: pd.DataFrame
+    answers: tuple[str, ...]
+    notes: tuple[str, ...]
+    methods: str
+
+
+def plan_trial(
+    lesions: pd.DataFrame,
+    outcome: str = "mwf_percent",
+    *,
+    design: TrialDesign = DESIGN,
+    patients: Sequence[int] = PATIENTS,
+    effects: Sequence[float] | None = None,
+    fractions: Sequence[float] = FRACTIONS,
+    power: float = 0.8,
+    maximum: int = 400,
+    simulations: int = 1000,
+    seed: int | None = None,
+    settings: ModelSettings = SETTINGS,
+    jobs: int = 1,
+    progress: Progress | None = None,
+) -> TrialPlan:
+    """Plan a trial from the followed patients of a study.
+
+    Parameters
+    ----------
+    lesions
+        One row per participant, session and lesion, as `tidy_lesions` makes it.
+    outcome
+        Column to plan for.
+    design
+        Visits, losses, target types, test.
+    patients
+        Sizes of the control arm for the curves.
+    effects, fractions
+        Changes of the target's slope by treatment: in units of the outcome per year, or, where
+        these are not given, as fractions of the slope without treatment.
+    power, maximum
+        Power asked for, and the largest control arm to consider.
+    simulations, seed, jobs, progress
+        As in `trial_power`.
+    settings
+        Formula of the trajectory model, and the confidence level.
+
+    Raises
+    ------
+    ModelError
+        If the data cannot tell the assumptions: no patient with two sessions, or a formula without
+        the random terms that a plan needs.
+    UsageError, NotIdentifiedError
+        As in `trial_power` and `required_patients`.
+    """
+    check_question(power, design)
+    fit = fit_trajectory(observed_types(followed_lesions(lesions)), outcome, settings)
+    seed = checked_seed(seed)
+    truth = TrialAssumptions.from_fit(fit, interval=None, level=settings.level)
+    common: dict[str, Any] = {"simulations": simulations, "seed": seed, "level": settings.level}
+    common |= {"jobs": jobs, "progress": progress}
+    scale: EffectScale = "relative" if effects is None else "absolute"
+    given = list(fractions if effects is None else effects)
+    curves = trial_power(
+        truth, design, patients=patients, effects=given, effect_scale=scale, **common
+    )
+    found = [
+        required_patients(truth, design, effect=effect, power=power, maximum=maximum, **common)
+        for effect in dict.fromkeys(curves.table["effect"])
+    ]
+    # Limits of variances take seconds, and no simulation needs them.
+    known = TrialAssumptions.from_fit(fit, interval="profile", level=settings.level)
+    sensitivity = pd.DataFrame(
+        [row for one in found for row in _sensitivity(known, design, one, relative=effects is None)]
+    )
+    sizes, unit = _sizes(found, curves), f"{known.unit} per year"
+    return TrialPlan(
+        outcome=outcome,
+        fit=fit,
+        power=curves.table.assign(unit=unit),
+        sizes=sizes.assign(unit=unit),
+        assumptions=_assumptions(known, design, curves.table),
+        sensitivity=sensitivity,
+        models=fit_record(fit),
+        answers=tuple(one.answer for one in found),
+        notes=plan_notes(known, design, fit, sizes, sensitivity, curves.table),
+        methods=plan_methods(fit, design, simulations, seed, power),
+    )
+
+
+def _sizes(found: Sequence[RequiredPatients], curves: TrialPower) -> pd.DataFrame:
+    fractions = dict(zip(curves.table["effect"], curves.table["fraction_of_slope"], strict=True))
+    return pd.DataFrame(
+        [
+            {
+                "effect": one.effect,
+                "fraction_of_slope": fractions[one.effect],
+                "power_asked": one.target,
+                "patients": one.patients,
+                "conf_low": one.conf_low,
+                "conf_high": one.conf_high,
+                "patients_expected": one.expected,
+                "maximum": one.maximum,
+                **one.table.iloc[-1][["power", "power_expected", "type_i_error"]].to_dict(),
+                "answer": one.answer,
+            }
+            for one in found
+        ]
+    ).astype({"patients": "Int64", "patients_expected": "Int64"})
+
+
+def _assumptions(
+    truth: TrialAssumptions, design: TrialDesign, curves: pd.DataFrame
+) -> pd.DataFrame:
+    """Add what was assumed to what was estimated."""
+    dropout = design.dropout
+    assumed = [
+        *((f"visit {number}", time, "years") for number, time in enumerate(design.visits, start=1)),
+        ("patients under treatment per control", design.allocation, "1"),
+        ("annual dropout", dropout.annual_rate, "1 per year"),
+        ("dropout hazard ratio, treatment", dropout.treatment_ratio, "1"),
+        ("dropout hazard ratio, per SD below the expected mean", dropout.low_mean_ratio, "1"),
+        *(
+            (f"effect {number}", effect, f"{truth.unit} per year")
+            for number, effect in enumerate(dict.fromkeys(curves["effect"]), start=1)
+        ),
+        ("two-sided significance", design.significance, "1"),
+    ]
+    rows = pd.DataFrame(assumed, columns=["quantity", "estimate", "unit"])
+    return pd.concat([truth.table(), rows.assign(source="assumed")], ignore_index=True)
+
+
+def _sensitivity(
+    truth: TrialAssumptions, design: TrialDesign, found: RequiredPatients, *, relative: bool
+) -> Iterator[dict[str, Any]]:
+    """Yield expected power at the size found, and the expected size, for every other truth."""
+    size = found.patients or found.maximum
+    cell = Cell(assumptions=truth, design=design, patients=size)
+    smallest = replace(cell, patients=smallest_trial(truth, design, found.maximum))
+    planned = planned_tests(cell, found.seed)
+    for quantity, limit, other, factor in _other_truths(truth, design, relative=relative):
+        effect = found.effect * factor
+        tests = expected_tests(planned, other)
+        named = scaled_size(tests, size, effect, found.target, smallest)
+        yield {
+            "effect": found.effect,
+            "quantity": quantity,
+            "limit": limit,
+            "value": effect if quantity == "effect" else getattr(other, quantity, float("nan")),
+            "patients": size,
+            "power_expected": average_power(tests, effect, design.significance),
+            "patients_expected": named if named <= found.maximum else None,
+        }
+
+
+def _other_truths(
+    truth: TrialAssumptions, design: TrialDesign, *, relative: bool
+) -> Iterator[tuple[str, str, TrialAssumptions, float]]:
+    """Yield quantity, limit, the truth with it there, and a factor of the effect."""
+    yield "as estimated", "", truth, 1.0
+    for quantity in VARIED:
+        limits = truth.intervals.get(quantity, (float("nan"), float("nan")))
+        for limit, value in zip(LIMITS, limits, strict=True):
+            if not math.isnan(value):
+                changed: Any = {quantity: value}
+                yield quantity, limit, replace(truth, **changed), 1.0
+    middle = truth.target_slope(design)
+    for position, limit in enumerate(LIMITS if relative else ()):
+        ends = {name: truth.intervals[f"slope {name}"][position] for name in truth.slopes}
+        yield "effect", limit, truth, replace(truth, slopes=ends).target_slope(design) / middle

@@ -1,0 +1,108 @@
+"""Rules between rows and tables that no schema can state.
+
+- Controls (the first level of `group`) have no lesions.
+- Years count from the participant's first session: the smallest is 0, and no two sessions of a
+  participant share theirs, or the order of the sessions could not be told.
+- The tables that are joined (participants, sessions, lesions) share no column but their keys, and
+  none of them has a column that the features bring.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+import pandas as pd
+
+from qsmstats.errors import Problem
+from qsmstats.schemas import load_schema
+from qsmstats.tables.raw_table import RawTable, place_problem
+
+__all__ = ["control_group", "controls", "rule_problems"]
+
+JOINED = ("participants", "sessions", "lesions")
+
+
+def control_group() -> str:
+    """Return the level of `group` that stands for healthy controls."""
+    return load_schema("participants").column("group").levels[0]
+
+
+def controls(participants: pd.DataFrame) -> set[str]:
+    """Return the identifiers of the controls."""
+    if not {"participant_id", "group"} <= set(participants.columns):
+        return set()
+    is_control = participants["group"] == control_group()
+    return set(participants.loc[is_control, "participant_id"].dropna())
+
+
+def rule_problems(
+    raw: Mapping[str, RawTable],
+    frames: Mapping[str, pd.DataFrame],
+    reserved: Collection[str] = (),
+) -> list[Problem]:
+    """Return every broken rule.
+
+    Parameters
+    ----------
+    raw, frames
+        The tables that could be read, as text and typed; rules without their tables or columns
+        are passed over, since what is missing is a problem already.
+    reserved
+        Columns that the features bring to the tidy table.
+    """
+    problems = list(_shared_columns(raw, reserved))
+    if {"participants", "lesions"} <= raw.keys():
+        problems += _lesions_of_controls(raw["lesions"], frames)
+    if "sessions" in raw:
+        problems += _years(raw["sessions"], frames["sessions"])
+    return problems
+
+
+def _shared_columns(raw: Mapping[str, RawTable], reserved: Collection[str]) -> Iterator[Problem]:
+    owners = dict.fromkeys(reserved, "the features of the lesions")
+    for table in (raw[name] for name in JOINED if name in raw):
+        keys = {*load_schema(table.name).primary_key, "participant_id"}
+        for column in table.cells.columns:
+            if column in owners:
+                text = f"{owners[column]} have this column too; rename one of the two"
+                name = table.file_column(column)
+                yield Problem(table=table.file, row=1, column=name, problem=text)
+            elif column not in keys:
+                owners[column] = f"the rows of {table.file}"
+
+
+def _lesions_of_controls(raw: RawTable, frames: Mapping[str, pd.DataFrame]) -> Iterator[Problem]:
+    lesions = frames["lesions"]
+    if "participant_id" not in lesions.columns:
+        return
+    of_controls = lesions["participant_id"].isin(controls(frames["participants"]))
+    for position in of_controls.to_numpy().nonzero()[0]:
+        name = lesions["participant_id"].iloc[position]
+        text = (
+            f"'{name}' is a control (group {control_group()}), and controls have no lesions; "
+            "correct the group or remove the row"
+        )
+        yield place_problem(raw, int(position), "participant_id", text)
+
+
+def _years(raw: RawTable, sessions: pd.DataFrame) -> Iterator[Problem]:
+    if not {"participant_id", "session_id", "years"} <= set(sessions.columns):
+        return
+    for _, rows in sessions.groupby("participant_id", sort=False):
+        if rows["years"].isna().any():
+            continue  # reported by the schema; which session is first is not known yet
+        rows = rows.sort_values("years", kind="stable")
+        first = rows.iloc[0]
+        if first["years"] != 0:
+            text = (
+                f"{first['years']:g} is the smallest of {first['participant_id']}; count years"
+                " from the first session, which has 0"
+            )
+            yield place_problem(raw, int(rows.index[0]), "years", text)
+        for position, before in zip(rows.index[1:], rows.iterrows(), strict=False):
+            if rows.loc[position, "years"] == before[1]["years"]:
+                text = (
+                    f"{before[1]['years']:g} is also that of {before[1]['session_id']}; give"
+                    " each session its own time, so that their order is known"
+                )
+                yield place_problem(raw, int(position), "years", text)

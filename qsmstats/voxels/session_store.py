@@ -1,0 +1,132 @@
+"""Results of sessions on disk: written whole or not at all, and used again only if still true.
+
+Each session has two files in the folder ``features`` of the output: a table, and a manifest that
+says of what it is the result: version of qsmstats, configuration, sha256 of every input file, and
+sha256 of the table. A result counts only if all agree; time stamps play no part. Both files are
+written whole or not at all, the manifest last, so that a run killed at any moment leaves either a
+result that counts or none.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from qsmstats.version import __version__
+from qsmstats.voxels.feature_table import MISSING, read_features
+from qsmstats.voxels.sessions import Failure, SessionJob, SessionResult
+from qsmstats.writing import sweep, written_whole
+
+__all__ = ["FeatureStore", "sha256"]
+
+
+class FeatureStore:
+    """The results of sessions below an output folder.
+
+    Parameters
+    ----------
+    out
+        Output folder; ``features`` is made in it when the first result is written.
+    name_of
+        Function that gives an input file its name in the manifest: relative to the study folder,
+        so that a moved study keeps its results.
+    """
+
+    def __init__(self, out: Path, name_of: Callable[[Path], str]) -> None:
+        self._folder = out / "features"
+        self._name_of = name_of
+
+    def write(self, job: SessionJob, result: SessionResult, inputs: dict[str, str]) -> None:
+        """Write the result of a job whose input files have the sha256 sums `inputs`."""
+        manifest: dict[str, Any] = {**self._terms(job), "inputs": inputs}
+        if result.features is not None:
+            text = result.features.to_csv(
+                sep="\t", index=False, na_rep=MISSING, lineterminator="\n"
+            )
+            manifest["table"] = hashlib.sha256(text.encode()).hexdigest()
+            _write_whole(self._table(job), text)
+        if result.failure is not None:
+            manifest["failure"] = asdict(result.failure)
+        _write_whole(self._manifest(job), json.dumps(manifest, indent=1, sort_keys=True) + "\n")
+
+    def read(self, job: SessionJob, inputs: dict[str, str] | None = None) -> SessionResult | None:
+        """Return the stored result of a job, or None where none counts.
+
+        Parameters
+        ----------
+        job
+            The session.
+        inputs
+            What `input_sums` says now; None to trust that the inputs have not changed.
+        """
+        manifest = _read_manifest(self._manifest(job))
+        found = {key: manifest.get(key) for key in ("version", "configuration")}
+        if found != self._terms(job) or (inputs is not None and manifest.get("inputs") != inputs):
+            return None
+        sums = manifest.get("inputs", {})
+        if "failure" in manifest:
+            return SessionResult(failure=Failure(**manifest["failure"]), inputs=sums)
+        try:
+            if sha256(self._table(job)) != manifest.get("table"):
+                return None
+        except OSError:
+            return None
+        return SessionResult(features=read_features(self._table(job)), inputs=sums)
+
+    def input_sums(self, job: SessionJob) -> dict[str, str]:
+        """Return the sha256 of every input of a job, by name; of an unreadable one, why."""
+        return {self._name_of(path): _sum_or_reason(path) for path in job.inputs}
+
+    def sweep(self) -> None:
+        """Remove what killed runs left half written; only when no other run writes here."""
+        sweep(self._folder)
+
+    def _terms(self, job: SessionJob) -> dict[str, Any]:
+        configuration = asdict(job)
+        configuration["maps"] = {key: self._name_of(path) for key, path in job.maps.items()}
+        configuration["other_labels"] = [self._name_of(path) for path in job.other_labels]
+        for key in ("labels", "tissue"):
+            path = configuration[key]
+            configuration[key] = None if path is None else self._name_of(path)
+        # Through JSON and back, as the manifest has been.
+        terms: dict[str, Any] = json.loads(
+            json.dumps({"version": __version__, "configuration": configuration})
+        )
+        return terms
+
+    def _table(self, job: SessionJob) -> Path:
+        return self._folder / f"{job.participant_id}_{job.session_id}_features.tsv"
+
+    def _manifest(self, job: SessionJob) -> Path:
+        return self._folder / f"{job.participant_id}_{job.session_id}_manifest.json"
+
+
+def _read_manifest(path: Path) -> dict[str, Any]:
+    """Return what a manifest says; nothing where it is missing or damaged, and does not count."""
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return manifest if isinstance(manifest, dict) else {}
+
+
+def sha256(path: Path) -> str:
+    """Return the sha256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sum_or_reason(path: Path) -> str:
+    try:
+        return sha256(path)
+    except OSError as error:
+        return f"unreadable: {error.strerror}"
+
+
+def _write_whole(path: Path, text: str) -> None:
+    with written_whole(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8", newline="")

@@ -1,0 +1,128 @@
+import base64
+import gzip
+import io
+import json
+
+import nibabel as nib
+import numpy as np
+import pandas as pd
+
+from qsmstats.report.figures.style import colour
+from qsmstats.report.sections.lesions import thinned
+from qsmstats.report.viewer.scene import (
+    build_scene,
+    exemplary_participant,
+    nifti_bytes,
+    packed_niivue,
+)
+from qsmstats.report.wording.names import lesion_types
+from tests.report.test_mosaic import LESION, study_with
+
+AFFINE = np.array([[0, -2.0, 0, 20], [1.5, 0, 0, -30], [0, 0, 3.0, 5], [0, 0, 0, 1]])
+
+
+def read(packed):
+    return nib.Nifti1Image.from_bytes(gzip.decompress(base64.b64decode(packed)))
+
+
+def test_what_is_written_nibabel_reads():
+    volume = np.random.default_rng(1).integers(0, 255, (4, 5, 6), dtype=np.uint8)
+    image = nib.Nifti1Image.from_stream(io.BytesIO(nifti_bytes(volume, AFFINE)))
+    np.testing.assert_array_equal(np.asarray(image.dataobj), volume)
+    np.testing.assert_array_equal(image.affine, AFFINE)
+    np.testing.assert_array_equal(image.header.get_zooms(), [1.5, 2.0, 3.0])
+    assert image.header.get_xyzt_units()[0] == "mm"
+
+
+def test_the_session_with_the_most_types_is_shown():
+    lesions = pd.DataFrame(
+        {
+            "participant_id": ["a"] * 9 + ["b"] * 3 + ["c"] * 2,
+            "session_id": "ses-1",
+            "lesion_type": ["isointense"] * 9 + ["isointense", "hypointense"] * 2 + ["hypointense"],
+        }
+    )
+    assert set(exemplary_participant(lesions)["participant_id"]) == {"b"}
+    assert exemplary_participant(lesions.iloc[:0]).empty
+
+
+def test_a_scene_holds_the_lesion_where_it_is_in_the_colour_of_its_type(tmp_path):
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -30
+    study = study_with(tmp_path, affine)
+    kind = "paramagnetic_rim"
+    lesions = pd.DataFrame([LESION]).assign(lesion_type=kind)
+    scene = build_scene(study, lesions, study.maps[0])
+    assert scene.data == build_scene(study, lesions, study.maps[0]).data
+    assert scene.step == 1
+    assert thinned(scene) == ""
+    data = json.loads(scene.data)
+    image = read(data["lesions"])
+    values = np.asarray(image.dataobj)
+    number = lesion_types().index(kind) + 1
+    assert set(np.unique(values)) == {0, number}
+    centre = image.affine[:3, :3] @ np.argwhere(values).mean(axis=0) + image.affine[:3, 3]
+    np.testing.assert_allclose(centre, [LESION[f"centroid_{axis}"] for axis in "xyz"])
+    colours = data["colours"]
+    shown = "#" + "".join(f"{colours[channel][number]:02X}" for channel in "RGB")
+    assert shown == colour(kind)
+    grey = np.asarray(read(data["map"]).dataobj)
+    assert grey.min() == 0
+    assert grey.max() == 255
+
+
+def test_voxels_far_from_lesions_and_white_matter_are_zero(tmp_path):
+    """A map of the whole head would show the face."""
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -30
+    study = study_with(tmp_path, affine, white_matter=False)
+    lesions = pd.DataFrame([LESION]).assign(lesion_type="isointense")
+    image = read(json.loads(build_scene(study, lesions, study.maps[0]).data)["map"])
+    places = np.argwhere(np.asarray(image.dataobj)) @ image.affine[:3, :3].T + image.affine[:3, 3]
+    distance = np.linalg.norm(places - [LESION[f"centroid_{axis}"] for axis in "xyz"], axis=1)
+    corner = np.linalg.norm(places + 30, axis=1)
+    # Of the lesion's radius of 4 mm and the margin of 5 mm, or around the mask's only voxel.
+    assert ((distance <= 9) | (corner <= 5)).all()
+    assert (distance > 7).any()
+    assert (corner <= 4).any()
+
+
+def test_large_images_are_thinned_and_stay_in_place(tmp_path, monkeypatch):
+    monkeypatch.setattr("qsmstats.report.viewer.scene.MOST_VOXELS", 30**3 // 8)
+    affine = np.diag([2.0, 2, 2, 1])
+    study = study_with(tmp_path, affine)
+    lesions = pd.DataFrame([LESION]).assign(lesion_type="isointense")
+    scene = build_scene(study, lesions, study.maps[0])
+    assert (scene.step, scene.spacing_mm) == (2, (4.0, 4.0, 4.0))
+    assert "blocks of 2 × 2 × 2 voxels are shown as one of 4 × 4 × 4 mm" in thinned(scene)
+    data = json.loads(scene.data)
+    image, kinds = read(data["map"]), read(data["lesions"])
+    assert image.shape == kinds.shape == (15, 15, 15)
+    np.testing.assert_array_equal(np.diag(image.affine), [4, 4, 4, 1])
+    # A block's centre lies between its voxels, at 0 and 2 mm.
+    np.testing.assert_array_equal(image.affine[:3, 3], [1, 1, 1])
+    # Blocks that hold any voxel of the lesion are shown as lesion.
+    assert np.asarray(kinds.dataobj).any()
+
+
+def test_a_lesion_smaller_than_a_block_is_still_shown(tmp_path, monkeypatch):
+    monkeypatch.setattr("qsmstats.report.viewer.scene.MOST_VOXELS", 30**3 // 27)
+    affine = np.diag([2.0, 2, 2, 1])
+    study = study_with(tmp_path, affine)
+    single = np.zeros((30, 30, 30), dtype=np.int16)
+    single[10, 20, 5] = 7
+    nib.save(nib.Nifti1Image(single, affine), tmp_path / "sub-1_ses-1_dseg.nii.gz")
+    lesions = pd.DataFrame([LESION]).assign(lesion_type="hypointense")
+    scene = build_scene(study, lesions, study.maps[0])
+    kinds = read(json.loads(scene.data)["lesions"])
+    # The ramp's first plane is zero, as outside the head, and cut off.
+    np.testing.assert_array_equal(kinds.affine[:3, 3], [4, 2, 2])
+    values = np.asarray(kinds.dataobj)
+    assert np.count_nonzero(values) == 1
+    centre = kinds.affine @ [*np.argwhere(values)[0], 1]
+    # Within the block of 6 mm that is centred there.
+    assert np.abs(centre[:3] - [20, 40, 10]).max() <= 3
+
+
+def test_niivue_is_where_nilearn_keeps_it():
+    assert b"loadFromBase64" in gzip.decompress(base64.b64decode(packed_niivue()))

@@ -1,0 +1,116 @@
+"""What a plan says where something is wrong with it."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pandas as pd
+import pytest
+
+from qsmstats.mixed.model import MixedModel
+from qsmstats.studies.planning.design import TrialDesign
+from qsmstats.studies.planning.plan_text import plan_methods, plan_notes
+
+DESIGN = TrialDesign(df="satterthwaite")
+POWER = pd.DataFrame(
+    {
+        "patients": [10, 40],
+        "simulations": 1000,
+        "n_failed": [4, 0],
+        "n_unconverged": [0, 1],
+        "n_singular": [50, 0],
+        "type_i_error": [0.082, 0.048],
+        "type_i_low": [0.065, 0.036],
+    }
+)
+SIZES = pd.DataFrame({"fraction_of_slope": [0.5]})
+SENSITIVITY = pd.DataFrame(
+    [
+        {
+            "effect": 0.1,
+            "quantity": "slope_sd",
+            "limit": "high",
+            "patients": 20,
+            "power_expected": 0.61,
+            "patients_expected": None,
+        }
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def fit(lesions):
+    formula = (
+        "mwf_percent ~ lesion_type * years"
+        " + (1 + years | participant_id) + (1 | participant_id:lesion_id)"
+    )
+    return MixedModel(formula).fit(lesions[lesions["participant_id"] < "sub-014"])
+
+
+def notes(mixed, fit, design=DESIGN, **intervals):
+    limits = {"slope_sd": (0.1, 0.3), "slope isointense": (0.2, 0.4), **intervals}
+    truth = dataclasses.replace(mixed, intervals=limits)
+    return " ".join(plan_notes(truth, design, fit, SIZES, SENSITIVITY, POWER))
+
+
+def test_what_a_plan_warns_of(mixed, fit):
+    said = notes(mixed, fit)
+    assert "0.15 (0.1 to 0.3, stated)" in said
+    assert "has a power of 61% for an effect of 0.1, and more than were considered" in said
+    assert (
+        "With 10 patients in the control arm Satterthwaite's test exceeds its nominal 5% level"
+        in said
+    )
+    assert "--df kenward-roger" in said
+    assert "4 without a test" in said
+    assert "1 not converged" in said
+    assert "2.5% of the fits were singular" in said
+    assert "holds zero" not in said
+    assert "The fit behind the assumptions is singular" not in said
+
+
+def test_a_slope_that_may_be_none_and_a_singular_fit_are_named(mixed, fit):
+    info = dataclasses.replace(fit.info, singular=True, converged=False)
+    said = notes(mixed, dataclasses.replace(fit, info=info), **{"slope hypointense": (-0.1, 1.3)})
+    assert "whose interval holds zero for a target type" in said
+    assert "The fit behind the assumptions is singular" in said
+    assert "did not converge" in said
+
+
+def test_kenward_rogers_test_is_not_recommended_against_itself(mixed, fit):
+    said = notes(mixed, fit, TrialDesign(df="kenward-roger"))
+    assert "Kenward and Roger's test exceeds its nominal 5% level" in said
+    assert "Larger trials hold it" in said
+
+
+def test_the_methods_text_says_what_was_planned(fit):
+    said = plan_methods(fit, DESIGN, 1000, 7, 0.8)
+    for words in (
+        "1000 trials per size, seed 7",
+        "imaged at 0, 1, 2 years; dropout: none",
+        "common to isointense and hypointense lesions",
+        "constrained longitudinal data analysis",
+        "Satterthwaite's degrees of freedom",
+        fit.model.formula,
+    ):
+        assert words in said
+    weighted = TrialDesign(
+        target={"isointense": 0.5, "hypointense": 0.5}, baseline="free", lesions={"isointense": 3}
+    )
+    other = plan_methods(fit, weighted, 1000, 7, 0.8)
+    assert "weighted sum: 0.5 isointense, 0.5 hypointense" in other
+    assert "a mean per lesion type and arm before treatment" in other
+    assert "stated numbers of lesions" in other
+
+
+def test_a_plan_of_a_logarithm_says_what_its_numbers_mean(mixed, lesions):
+    formula = (
+        "log10(mwf_percent) ~ lesion_type * years"
+        " + (1 + years | participant_id) + (1 | participant_id:lesion_id)"
+    )
+    fit = MixedModel(formula).fit(lesions[lesions["participant_id"] < "sub-014"])
+    # 10 ** 0.01 - 1 = 0.0233.
+    assert notes(mixed, fit).startswith(
+        "Means, slopes, effects and variances are on the scale of log10(mwf_percent), where 0.01"
+        " per year is a relative change of 2.3 % per year."
+    )
