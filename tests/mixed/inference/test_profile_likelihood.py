@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from qsmstats.mixed.components import components, gradient
-from qsmstats.mixed.profiles import Deviance, coordinates_of
 from scipy import stats
 
+from qsmstats.mixed.inference.components import components, gradient
+from qsmstats.mixed.inference.profile_likelihood import Deviance, coordinates_of
 from qsmstats.mixed.model import MixedModel
 from tests.mixed.designs import random_data
 
