@@ -30,7 +30,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from qsmstats.accuracy.coefficients import (
     MEASUREMENTS,
@@ -50,11 +49,11 @@ from qsmstats.accuracy.proportions import (
     refuse_few_clusters,
 )
 from qsmstats.accuracy.ratings import RatedUnits, rated_units
+from qsmstats.arrays import Floats, Integers
 from qsmstats.errors import NotIdentifiedError, UsageError, check_option
 
 __all__ = ["AGREEMENT_COLUMNS", "ALL_CATEGORIES", "agreement"]
 
-Floats = NDArray[np.float64]
 
 ALL_CATEGORIES = "all categories"
 
@@ -88,7 +87,7 @@ class _Job:
     estimate: float
     std_error: float
     df: float
-    resampled: Callable[[NDArray[np.int64]], Floats]
+    resampled: Callable[[Integers], Floats]
     undefined: str = "not estimable: the ratings hold one category only"
 
 
@@ -119,7 +118,7 @@ def _count_job(
 def _krippendorff_job(data: RatedUnits, counts: Floats, category: str, measurement: str) -> _Job:
     alpha = partial(krippendorff_alpha, measurement=measurement, values=data.values)
 
-    def resampled(draws: NDArray[np.int64]) -> Floats:
+    def resampled(draws: Integers) -> Floats:
         repeats = draws[:, data.cluster]
         return np.array([alpha(np.repeat(counts, row, axis=0)) for row in repeats])
 
@@ -236,9 +235,7 @@ def _independent(job: _Job, level: float) -> dict[str, Any]:
     return row | {"conf_low": low, "conf_high": high, "note": ""}
 
 
-def _bootstrap(
-    job: _Job, draws: NDArray[np.int64] | None, refusal: str, level: float
-) -> dict[str, Any]:
+def _bootstrap(job: _Job, draws: Integers | None, refusal: str, level: float) -> dict[str, Any]:
     row: dict[str, Any] = {"method": "cluster_bootstrap_percentile", "role": RECOMMENDED}
     if draws is None:
         return row | {"role": REFUSED, "note": refusal}
@@ -261,7 +258,7 @@ def _bootstrap(
     }
 
 
-def _draws(data: RatedUnits, n_resamples: int, seed: int) -> tuple[NDArray[np.int64] | None, str]:
+def _draws(data: RatedUnits, n_resamples: int, seed: int) -> tuple[Integers | None, str]:
     try:
         refuse_few_clusters(data.n_clusters, "cluster bootstrap of agreement")
     except NotIdentifiedError as refusal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from qsmstats.accuracy.pairing import NEGATIVE, Pairs
 from qsmstats.accuracy.proportions import (
@@ -16,6 +16,7 @@ from qsmstats.accuracy.proportions import (
 )
 from qsmstats.accuracy.roc import Auc, area_under_curve
 from qsmstats.accuracy.rows import Row, empty_row
+from qsmstats.arrays import Flags
 from qsmstats.errors import NotIdentifiedError
 
 __all__ = ["auc_rows"]
@@ -50,7 +51,7 @@ def auc_rows(
         Confidence level.
     """
     values = np.asarray(scores, dtype=np.float64)
-    keep: NDArray[np.bool_] = np.isfinite(values) & (pairs.reference >= NEGATIVE)
+    keep: Flags = np.isfinite(values) & (pairs.reference >= NEGATIVE)
     values, codes = values[keep], pairs.cluster[keep]
     truth = pairs.reference[keep] == pairs.classes.index(class_)
     n = int(keep.sum())

@@ -30,16 +30,15 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import interpolate, optimize, special, stats
 
 from qsmstats.accuracy.clustered import ClusteredCounts
 from qsmstats.accuracy.intervals import critical_value
+from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 
 __all__ = ["CORRELATION_PRIORS", "BetaBinomialFit", "Posterior", "fit_beta_binomial", "posterior"]
 
-Floats = NDArray[np.float64]
 
 CORRELATION_PRIORS = ("uniform", "beta_1_4")
 

@@ -34,10 +34,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special, stats
 
 from qsmstats.accuracy.intervals import Limits, critical_value, wilson_limits
+from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError, UsageError, check_option
 
 __all__ = [
@@ -73,8 +74,8 @@ class ClusteredCounts:
         when all trials agree.
     """
 
-    successes: NDArray[np.float64]
-    trials: NDArray[np.float64]
+    successes: Floats
+    trials: Floats
     proportion: float
     std_error: float
     design_effect: float

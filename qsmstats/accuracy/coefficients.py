@@ -40,9 +40,10 @@ from dataclasses import dataclass
 from typing import Literal, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 
 __all__ = [
@@ -59,7 +60,6 @@ __all__ = [
     "unit_sums",
 ]
 
-Floats = NDArray[np.float64]
 
 Measurement = Literal["nominal", "ordinal", "interval", "ratio"]
 MEASUREMENTS = ("nominal", "ordinal", "interval", "ratio")

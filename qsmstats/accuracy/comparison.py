@@ -27,7 +27,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
 from qsmstats.accuracy.intervals import critical_value
@@ -45,6 +44,7 @@ from qsmstats.accuracy.proportions import (
     REFUSED,
     SMALL_NUMBER_OF_CLUSTERS,
 )
+from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.errors import UsageError
 
 __all__ = ["COMPARISON_COLUMNS", "compare_readings"]
@@ -67,7 +67,6 @@ COMPARISON_COLUMNS = (
     "note",
 )
 
-Flags = NDArray[np.bool_]
 
 TEST_ONLY = "test only, without an interval of its own"
 
@@ -81,9 +80,7 @@ def _counts(first: Flags, second: Flags) -> PairedCounts:
     )
 
 
-def _ratio_variance_row(
-    balance: NDArray[np.float64], trials: NDArray[np.float64], level: float
-) -> dict[str, Any]:
+def _ratio_variance_row(balance: Floats, trials: Floats, level: float) -> dict[str, Any]:
     """Interval and p-value of the summed balance over the trials, both from its ratio variance."""
     total, df = float(trials.sum()), trials.size - 1
     difference = float(balance.sum()) / total
@@ -104,7 +101,7 @@ def _ratio_variance_row(
 
 
 def _clustered_rows(
-    first: Flags, second: Flags, cluster: NDArray[np.int64], level: float
+    first: Flags, second: Flags, cluster: Integers, level: float
 ) -> Iterator[dict[str, Any]]:
     size = int(cluster.max()) + 1
     trials = np.bincount(cluster, minlength=size)
@@ -128,7 +125,7 @@ def _clustered_rows(
 
 
 def _rows(
-    first: Flags, second: Flags, cluster: NDArray[np.int64] | None, level: float
+    first: Flags, second: Flags, cluster: Integers | None, level: float
 ) -> Iterator[dict[str, Any]]:
     if first.size == 0:
         yield {"method": "none", "role": REFUSED, "note": "no lesion of this reference group"}
@@ -225,7 +222,7 @@ def compare_readings(
     return frame.astype({"n_clusters": "Int64"})
 
 
-def _holm(p_values: NDArray[np.float64]) -> NDArray[np.float64]:
+def _holm(p_values: Floats) -> Floats:
     """Holm's adjusted p-values; a missing one stays missing and does not count.
 
     statsmodels' ``multipletests`` gives the same and collects all garbage at each call, 0.3 s.

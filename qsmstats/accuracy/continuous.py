@@ -23,8 +23,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import InvalidDataError, Problem, UsageError
 
 __all__ = ["intraclass_correlation"]
@@ -139,7 +139,7 @@ def _pingouin(complete: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _within_range(found: pd.DataFrame, values: NDArray[np.float64]) -> pd.DataFrame:
+def _within_range(found: pd.DataFrame, values: Floats) -> pd.DataFrame:
     """Blank what is not defined and say why; `values` has targets in rows, raters in columns."""
     found, numbers = found.assign(note=NOTE), ["estimate", *LIMITS, *TESTS]
     rounding = 1e-12 * float(np.abs(values).max())

@@ -19,15 +19,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from qsmstats.accuracy.proportions import SMALL_NUMBER_OF_CLUSTERS
 from qsmstats.accuracy.roc import BELOW_HALF, area_under_curve, checked_scores
+from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.errors import UsageError
 
 __all__ = ["Cutoff", "best_cutoff", "roc_curve"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +104,8 @@ def roc_curve(scores: ArrayLike, reference: ArrayLike) -> pd.DataFrame:
 
 
 def _draws(
-    truth: NDArray[np.bool_], cluster: ArrayLike | None, n_resamples: int, seed: int
-) -> tuple[NDArray[np.int64], str]:
+    truth: Flags, cluster: ArrayLike | None, n_resamples: int, seed: int
+) -> tuple[Integers, str]:
     """How often each lesion is drawn, shape (n_resamples, n), and what was resampled."""
     random = np.random.default_rng(seed)
     if cluster is not None:
@@ -123,9 +122,7 @@ def _draws(
     return draws, "lesions"
 
 
-def _youden(
-    weights: NDArray[np.int64], truth: NDArray[np.bool_], last: NDArray[np.int64]
-) -> Floats:
+def _youden(weights: Integers, truth: Flags, last: Integers) -> Floats:
     """Youden's index per resample and threshold; lesions sorted by falling score."""
     up = np.cumsum(weights * truth, axis=1)[:, last]
     down = np.cumsum(weights * ~truth, axis=1)[:, last]
@@ -133,7 +130,7 @@ def _youden(
         return np.asarray(up / up[:, -1:] - down / down[:, -1:], dtype=np.float64)
 
 
-def _note(values: Floats, truth: NDArray[np.bool_], youden: float) -> str:
+def _note(values: Floats, truth: Flags, youden: float) -> str:
     notes = ["no cut-off is better than chance (Youden's index 0)"] * (youden <= 0.0)
     notes += [BELOW_HALF] * (area_under_curve(values, truth, cluster=None).estimate < 0.5)
     return "; ".join(notes)

@@ -24,14 +24,13 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import special
 
 from qsmstats.accuracy.intervals import Limits, critical_value
+from qsmstats.arrays import Floats
 
 __all__ = ["Statistic", "delta_interval", "delta_std_error", "jackknife_interval"]
 
-Floats = NDArray[np.float64]
 Statistic = Callable[[Floats], float]
 
 _STEP = 1e-6

@@ -28,13 +28,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Integers
 from qsmstats.errors import UsageError
 
 __all__ = ["JointFeasibility", "feasible_joint_tables", "feasible_tables"]
 
-Integers = NDArray[np.int64]
 
 CELLS = ("tp", "fn", "tn", "fp")
 MEASURES = ("sensitivity", "specificity", "ppv", "npv", "accuracy", "prevalence")
@@ -50,7 +49,7 @@ class _Percentage:
     target: int
     decimals: int
 
-    def matches(self, x: Integers, m: Integers) -> NDArray[np.bool_]:
+    def matches(self, x: Integers, m: Integers) -> Flags:
         """Whether x of m rounds to the percentage; False where m is 0."""
         twice = 2 * (100 * 10**self.decimals * x - self.target * m)
         tie = (twice == m) & (self.target % 2 == 0)

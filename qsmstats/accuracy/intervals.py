@@ -35,9 +35,10 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 
 __all__ = [
@@ -72,7 +73,7 @@ def critical_value(level: float, df: float = math.inf) -> float:
 
 def wilson_limits(
     proportion: ArrayLike, trials: ArrayLike, critical: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+) -> tuple[Floats, Floats]:
     """Wilson limits, for arrays and for trials that need not be whole.
 
     Parameters

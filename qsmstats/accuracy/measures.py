@@ -21,7 +21,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qsmstats.accuracy.clustered import clustered_counts
 from qsmstats.accuracy.coefficients import cohen_kappa
@@ -29,10 +28,9 @@ from qsmstats.accuracy.combined import combined_rows
 from qsmstats.accuracy.pairing import TwoByTwo
 from qsmstats.accuracy.proportions import clustered_estimates, independent_estimate
 from qsmstats.accuracy.rows import Row, Settings, bounded_rows, empty_row
+from qsmstats.arrays import Floats, Integers
 
 __all__ = ["kappa", "measure_rows", "multiclass_correlation", "proportion_rows"]
-
-Floats = NDArray[np.float64]
 
 
 def kappa(table: Floats, kind: str = "") -> float:
@@ -57,8 +55,8 @@ def multiclass_correlation(table: Floats) -> float:
 
 def proportion_rows(
     measure: str,
-    x: NDArray[np.int64],
-    n: NDArray[np.int64],
+    x: Integers,
+    n: Integers,
     *,
     clustered: bool,
     settings: Settings,

@@ -19,15 +19,13 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qsmstats.accuracy.delta import Statistic
 from qsmstats.accuracy.measures import kappa, multiclass_correlation, proportion_rows
 from qsmstats.accuracy.rows import Row, Settings, bounded_rows
+from qsmstats.arrays import Floats, Integers
 
 __all__ = ["macro_average", "multiclass_rows"]
-
-Floats = NDArray[np.float64]
 
 
 def macro_average(table: Floats, measure: str, n_classes: int) -> float:
@@ -70,7 +68,7 @@ def _statistics(n_classes: int, *, extra: bool) -> Iterator[tuple[str, Statistic
 
 
 def multiclass_rows(
-    per_cluster: NDArray[np.int64], *, n_classes: int, clustered: bool, settings: Settings
+    per_cluster: Integers, *, n_classes: int, clustered: bool, settings: Settings
 ) -> Iterator[Row]:
     """Rows for all classes together.
 

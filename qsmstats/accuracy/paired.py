@@ -45,10 +45,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from qsmstats.accuracy.intervals import Limits, critical_value, proportion_interval
+from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError, UsageError, check_option
 
 __all__ = [
@@ -61,7 +62,6 @@ __all__ = [
     "square_table_tests",
 ]
 
-Floats = NDArray[np.float64]
 
 DIFFERENCE_INTERVALS = ("tango", "score_skewness", "mover")
 

@@ -19,8 +19,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Integers
 from qsmstats.errors import InvalidDataError, Problem, UsageError, check_option
 
 __all__ = [
@@ -36,11 +36,8 @@ __all__ = [
 POLICIES = ("exclude", "worst", "best")
 UNMAPPED_POLICIES = ("exclude", "negative")
 
-# Codes of a reading that is no class of its own.
+# Integers of a reading that is no class of its own.
 NEGATIVE, MISSING, INDETERMINATE, EXCLUDED = -1, -2, -3, -4
-
-Codes = NDArray[np.int64]
-Counts = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,9 +60,9 @@ class Pairs:
     """
 
     classes: tuple[str, ...]
-    index: Codes
-    reference: Codes
-    cluster: Codes
+    index: Integers
+    reference: Integers
+    cluster: Integers
     clusters: tuple[Hashable, ...]
     table: pd.DataFrame
 
@@ -79,10 +76,10 @@ class Pairs:
 class TwoByTwo:
     """Two-by-two counts of one class, per cluster (shape (G,); one entry if independent)."""
 
-    tp: Counts
-    fp: Counts
-    fn: Counts
-    tn: Counts
+    tp: Integers
+    fp: Integers
+    fn: Integers
+    tn: Integers
     clustered: bool
 
     @property
@@ -134,7 +131,7 @@ def _codes(
     known: Mapping[str, int],
     unmapped: Mapping[str, str],
     indeterminate: Sequence[str],
-) -> tuple[Codes, list[Problem]]:
+) -> tuple[Integers, list[Problem]]:
     policy = {"exclude": EXCLUDED, "negative": NEGATIVE}
     lookup: dict[Any, int] = {level: policy[choice] for level, choice in unmapped.items()}
     lookup |= dict.fromkeys(indeterminate, INDETERMINATE)
@@ -175,7 +172,7 @@ def _duplicates(table: pd.DataFrame, key: Sequence[str]) -> list[Problem]:
     ]
 
 
-def _clusters(table: pd.DataFrame, cluster: str | None) -> tuple[Codes, tuple[Hashable, ...]]:
+def _clusters(table: pd.DataFrame, cluster: str | None) -> tuple[Integers, tuple[Hashable, ...]]:
     if cluster is None:
         return np.zeros(len(table), dtype=np.int64), ()
     codes, names = pd.factorize(table[cluster], sort=True)
@@ -266,7 +263,7 @@ def _check_policies(missing: str, indeterminate: str) -> None:
         check_option(name, value, POLICIES)
 
 
-def usable(pairs: Pairs, *, missing: str, indeterminate: str) -> NDArray[np.bool_]:
+def usable(pairs: Pairs, *, missing: str, indeterminate: str) -> Flags:
     """Which lesions count under the policies; shape (n lesions,)."""
     _check_policies(missing, indeterminate)
     index_read, reference_read = pairs.index >= NEGATIVE, pairs.reference >= NEGATIVE
@@ -279,7 +276,7 @@ def usable(pairs: Pairs, *, missing: str, indeterminate: str) -> NDArray[np.bool
     return (index_read & reference_read) | rescued
 
 
-def _truth(pairs: Pairs, k: int, missing: str, indeterminate: str) -> tuple[Codes, Codes]:
+def _truth(pairs: Pairs, k: int, missing: str, indeterminate: str) -> tuple[Integers, Integers]:
     """Whether index and reference say class `k`, unread values filled in by policy."""
     index = np.asarray(pairs.index == k, dtype=np.int64)
     reference = np.asarray(pairs.reference == k, dtype=np.int64)
@@ -309,7 +306,7 @@ def one_vs_rest(
     index, reference = _truth(pairs, pairs.classes.index(class_), missing, indeterminate)
     size = max(pairs.n_clusters, 1)
 
-    def per_cluster(said: int, true: int) -> Counts:
+    def per_cluster(said: int, true: int) -> Integers:
         chosen = keep & (index == said) & (reference == true)
         return np.bincount(pairs.cluster[chosen], minlength=size)
 
@@ -322,7 +319,7 @@ def one_vs_rest(
     )
 
 
-def confusion_matrices(pairs: Pairs) -> tuple[Counts, bool]:
+def confusion_matrices(pairs: Pairs) -> tuple[Integers, bool]:
     """Confusion matrices of the complete pairs per cluster, index in rows.
 
     Returns

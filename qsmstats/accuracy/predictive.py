@@ -31,15 +31,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
 from qsmstats.accuracy.intervals import critical_value
+from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError
 
 __all__ = ["compare_likelihood_ratios", "compare_predictive_values"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -36,7 +36,7 @@ from functools import partial
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from qsmstats.accuracy.betabinomial import fit_beta_binomial, posterior
 from qsmstats.accuracy.clustered import (
@@ -47,6 +47,7 @@ from qsmstats.accuracy.clustered import (
 )
 from qsmstats.accuracy.gee import gee_interval
 from qsmstats.accuracy.intervals import Limits, proportion_interval
+from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError, check_option
 
 __all__ = [
@@ -163,7 +164,7 @@ def cluster_bootstrap(
 
 def _wild_statistics(
     counts: ClusteredCounts, n_resamples: int, random: np.random.Generator
-) -> NDArray[np.float64]:
+) -> Floats:
     residuals = (counts.successes - counts.trials * counts.proportion) / counts.total
     weighted = random.choice(_WEBB, size=(n_resamples, counts.n_clusters)) * residuals
     shift = weighted.sum(axis=1)

@@ -15,13 +15,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats, Integers
 from qsmstats.errors import InvalidDataError, Problem, UsageError
 
 __all__ = ["RatedUnits", "rated_units"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +40,11 @@ class RatedUnits:
         Number of clusters; 0 when units are taken as independent.
     """
 
-    codes: NDArray[np.int64]
+    codes: Integers
     categories: tuple[Hashable, ...]
     raters: tuple[Hashable, ...]
     ordered: bool
-    cluster: NDArray[np.int64]
+    cluster: Integers
     n_clusters: int
 
     def counts(self) -> Floats:
@@ -110,7 +108,7 @@ def _problems(
 
 def _units(
     ratings: pd.DataFrame, unit: Sequence[str], cluster: str | None
-) -> tuple[NDArray[np.int64], NDArray[np.int64], int]:
+) -> tuple[Integers, Integers, int]:
     """Return the unit of each rating, the cluster of each unit and the number of clusters."""
     groups = ratings.groupby(list(unit), sort=True, dropna=False, observed=True)
     units = np.asarray(groups.ngroup(), dtype=np.int64)

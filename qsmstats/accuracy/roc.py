@@ -32,11 +32,12 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import optimize, special, stats
 
 from qsmstats.accuracy.intervals import Limits, critical_value
 from qsmstats.accuracy.proportions import SMALL_NUMBER_OF_CLUSTERS
+from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.errors import NotIdentifiedError, UsageError, check_option
 
 __all__ = [
@@ -49,7 +50,6 @@ __all__ = [
     "score_interval_of_area",
 ]
 
-Floats = NDArray[np.float64]
 
 BELOW_HALF = (
     "area below 0.5: the direction is opposite to the one assumed; if the assumption was wrong,"
@@ -124,7 +124,7 @@ class _Placements:
     negative: Floats
 
 
-def checked_scores(scores: ArrayLike, reference: ArrayLike) -> tuple[Floats, NDArray[np.bool_]]:
+def checked_scores(scores: ArrayLike, reference: ArrayLike) -> tuple[Floats, Flags]:
     """Scores and yes-no reference as arrays of shape (n,).
 
     Raises
@@ -146,7 +146,7 @@ def checked_scores(scores: ArrayLike, reference: ArrayLike) -> tuple[Floats, NDA
     return values, truth
 
 
-def _placements(values: Floats, truth: NDArray[np.bool_]) -> _Placements:
+def _placements(values: Floats, truth: Flags) -> _Placements:
     ranks = stats.rankdata(values)
     m, n = int(truth.sum()), int((~truth).sum())
     positive = (ranks[truth] - stats.rankdata(values[truth])) / n
@@ -155,9 +155,7 @@ def _placements(values: Floats, truth: NDArray[np.bool_]) -> _Placements:
     return _Placements(area=area, positive=positive - area, negative=negative - area)
 
 
-def _covariance(
-    first: _Placements, second: _Placements, truth: NDArray[np.bool_], codes: NDArray[np.int64]
-) -> float:
+def _covariance(first: _Placements, second: _Placements, truth: Flags, codes: Integers) -> float:
     """Covariance of two areas; `codes` numbers the clusters of all lesions."""
     m, n = first.positive.size, first.negative.size
     clusters = int(codes.max()) + 1
@@ -183,7 +181,7 @@ def _covariance(
     return within + across / (m * n)
 
 
-def _codes(cluster: ArrayLike | None, size: int) -> tuple[NDArray[np.int64], int]:
+def _codes(cluster: ArrayLike | None, size: int) -> tuple[Integers, int]:
     """Cluster numbers and count; each lesion its own, and count 0, without clusters."""
     if cluster is None:
         return np.arange(size), 0

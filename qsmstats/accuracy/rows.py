@@ -6,9 +6,6 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from qsmstats.accuracy.delta import Statistic, delta_interval, jackknife_interval
 from qsmstats.accuracy.intervals import Limits
 from qsmstats.accuracy.proportions import (
@@ -18,11 +15,10 @@ from qsmstats.accuracy.proportions import (
     refuse_few_clusters,
     refused_estimate,
 )
+from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError
 
 __all__ = ["Row", "Settings", "bounded_rows", "empty_row"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from qsmstats.accuracy.pairing import EXCLUDED, INDETERMINATE, MISSING, NEGATIVE, Pairs
+from qsmstats.arrays import Flags
 
 __all__ = ["cross_tabulation", "flow_counts"]
 
@@ -63,7 +63,7 @@ def flow_counts(pairs: Pairs) -> pd.DataFrame:
     """
     read = pairs.index >= NEGATIVE
     analysed = read & (pairs.reference >= NEGATIVE)
-    steps: list[tuple[str, str, NDArray[np.bool_]]] = [
+    steps: list[tuple[str, str, Flags]] = [
         ("eligible", "", np.ones(read.shape, dtype=np.bool_)),
         ("index_excluded_by_policy", "", pairs.index == EXCLUDED),
         ("index_missing", "", pairs.index == MISSING),

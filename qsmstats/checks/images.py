@@ -22,6 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
+from qsmstats.arrays import Integers
 from qsmstats.checks.copies import copied_maps
 from qsmstats.checks.labels import LabelRows
 from qsmstats.checks.sidecars import Sidecars, unit_problems
@@ -29,7 +30,6 @@ from qsmstats.errors import ImageError, Problem
 from qsmstats.progress import Progress
 from qsmstats.study import Study
 from qsmstats.voxels.executors import early_end, run_jobs
-from qsmstats.voxels.grids import IntArray
 from qsmstats.voxels.images import Volume, open_volume, require_same_grid
 from qsmstats.voxels.maps import read_map
 from qsmstats.voxels.sessions import SessionJob
@@ -199,9 +199,9 @@ def _read_session(job: SessionJob, maps: Collection[str]) -> _Session:
     return session
 
 
-def _measured_voxels(session: _Session, *, needed: bool) -> IntArray | None:
+def _measured_voxels(session: _Session, *, needed: bool) -> Integers | None:
     """Read labels and mask; return the voxels of white matter, or of lesions without a mask."""
-    voxels: IntArray | None = None
+    voxels: Integers | None = None
     labels, mask = session.volumes.get(LABELS), session.volumes.get(TISSUE)
     if labels is not None:
         with session.noted(labels.path):
@@ -217,7 +217,7 @@ def _measured_voxels(session: _Session, *, needed: bool) -> IntArray | None:
     return voxels
 
 
-def _read_map(session: _Session, name: str, measured: IntArray | None) -> None:
+def _read_map(session: _Session, name: str, measured: Integers | None) -> None:
     """Read a map whole, and compare it with its unit where there are voxels to compare."""
     job, volume = session.job, session.volumes[name]
     if measured is None:

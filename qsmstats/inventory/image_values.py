@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
+from qsmstats.arrays import Floats, Integers
 from qsmstats.checks.sidecars import Sidecars, canonical_unit
 from qsmstats.errors import ImageError
 from qsmstats.inventory.images import LABELS, WHITE_MATTER, Candidate
 from qsmstats.schemas import map_schemas
 from qsmstats.study import Study
-from qsmstats.voxels.grids import FloatArray, IntArray
 from qsmstats.voxels.images import Volume, on_same_grid, open_volume
 from qsmstats.voxels.stream import gather, read_labels, read_mask
 from qsmstats.voxels.units import map_unit
@@ -147,7 +147,7 @@ def _same_visits(candidate: Candidate, region: Candidate) -> list[tuple[str, str
     return pairs[:IMAGES_READ]
 
 
-def _values(image: Path, region: Path, role: str) -> FloatArray:
+def _values(image: Path, region: Path, role: str) -> Floats:
     """Return the stored values of a map within a region; none where the grids differ."""
     volume, other = open_volume(image, "map"), open_volume(region, role)
     if not on_same_grid(other, volume):
@@ -155,13 +155,13 @@ def _values(image: Path, region: Path, role: str) -> FloatArray:
     return gather(volume, _voxels(other, role))
 
 
-def _voxels(volume: Volume, role: str) -> IntArray:
+def _voxels(volume: Volume, role: str) -> Integers:
     if role == LABELS:
         return read_labels(volume).index
     return np.flatnonzero(read_mask(volume)).astype(np.int64)
 
 
-def _units(name: str, values: FloatArray, *, tissue: bool) -> tuple[str, ...]:
+def _units(name: str, values: Floats, *, tissue: bool) -> tuple[str, ...]:
     units = (map_unit(name, {name: unit}) for unit in map_schemas()[name].units)
     return tuple(
         unit.unit

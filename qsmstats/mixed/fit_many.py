@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import FormulaError, InvalidDataError, UsageError, check_option
 from qsmstats.mixed.batch.result import BatchFit, BatchWald
 from qsmstats.mixed.fitted import Likelihood
@@ -27,7 +27,6 @@ from qsmstats.parallel import Progress
 
 __all__ = ["PLACEHOLDER", "ManyFits", "fit_many"]
 
-Matrix = NDArray[np.float64]
 
 PLACEHOLDER = "outcome"
 """Stands for the column in turn on the left side of a formula."""
@@ -164,7 +163,7 @@ def _sides(formula: str, transforms: Transforms | None) -> tuple[str, str]:
     return left, right
 
 
-def _outcome(left: str, data: pd.DataFrame, name: str, transforms: Transforms | None) -> Matrix:
+def _outcome(left: str, data: pd.DataFrame, name: str, transforms: Transforms | None) -> Floats:
     if name not in data.columns:
         msg = f"the data have no column '{name}' to use as an outcome; correct the name"
         raise FormulaError(msg)
@@ -221,7 +220,7 @@ def _coefficients(
     )
 
 
-def _adjusted(tests: BatchWald, term: int, adjust: Adjustment) -> Matrix:
+def _adjusted(tests: BatchWald, term: int, adjust: Adjustment) -> Floats:
     return adjust_p_values(tests.statistic[:, term], tests.df[:, term], method=adjust)
 
 

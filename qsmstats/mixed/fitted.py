@@ -13,8 +13,8 @@ from typing import Literal, TypeVar, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.moments import Moments
@@ -40,7 +40,6 @@ __all__ = [
     "weight_columns",
 ]
 
-Matrix = NDArray[np.float64]
 Likelihood = Literal["reml", "ml"]
 Weights = str | Sequence[str] | None
 
@@ -106,8 +105,8 @@ class RandomEffects:
     """
 
     design: RandomDesign
-    relative: Matrix
-    covariance: Matrix
+    relative: Floats
+    covariance: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +126,7 @@ class ResidualModel:
 
     column: str | None
     levels: tuple[object, ...]
-    ratios: Matrix
+    ratios: Floats
     weight_column: str | None
 
     @property
@@ -164,16 +163,16 @@ class Fitted:
     model: Specification
     method: Likelihood
     info: FitInfo
-    estimates: Matrix
-    covariance: Matrix
-    theta: Matrix
+    estimates: Floats
+    covariance: Floats
+    theta: Floats
     sigma: float
     fixed: FixedDesign
     random: tuple[RandomEffects, ...]
     residual: ResidualModel
     frame: ModelFrame
-    response: Matrix
-    weights: Matrix | None
+    response: Floats
+    weights: Floats | None
     moments: Moments
 
 
@@ -279,11 +278,11 @@ def join(
     )
 
 
-def _row_weights(problem: Problem, ratios: Matrix) -> Matrix | None:
+def _row_weights(problem: Problem, ratios: Floats) -> Floats | None:
     residuals = problem.residuals
     if residuals.codes is None:
         return residuals.prior
-    strata: Matrix = ratios[residuals.codes] ** -2.0
+    strata: Floats = ratios[residuals.codes] ** -2.0
     return strata if residuals.prior is None else strata * residuals.prior
 
 

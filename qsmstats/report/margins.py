@@ -11,8 +11,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
+from qsmstats.arrays import Flags, Floats
 from qsmstats.study import Study
-from qsmstats.voxels.grids import BoolArray, FloatArray
 from qsmstats.voxels.images import Volume, open_volume
 from qsmstats.voxels.stream import LabelVoxels, read_mask
 
@@ -21,9 +21,7 @@ __all__ = ["MARGIN_MM", "brain_voxels", "within_margin"]
 MARGIN_MM = 5.0
 
 
-def brain_voxels(
-    study: Study, who: tuple[str, str], volume: Volume, labels: LabelVoxels
-) -> BoolArray:
+def brain_voxels(study: Study, who: tuple[str, str], volume: Volume, labels: LabelVoxels) -> Flags:
     """Return the voxels of the lesions and, where the study has such a mask, of white matter.
 
     Parameters
@@ -52,7 +50,7 @@ def brain_voxels(
     return inside
 
 
-def within_margin(inside: BoolArray, spacing: FloatArray) -> BoolArray:
+def within_margin(inside: Flags, spacing: Floats) -> Flags:
     """Return the voxels at most `MARGIN_MM` away from one that is `inside`.
 
     Parameters

@@ -16,16 +16,13 @@ from typing import Any
 import nibabel as nib
 import nilearn
 import numpy as np
-import numpy.typing as npt
 from scipy import ndimage
 
+from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import UsageError
 
-__all__ = ["Anatomy", "BoolArray", "FloatArray", "IntArray", "load_anatomy"]
+__all__ = ["Anatomy", "load_anatomy"]
 
-BoolArray = npt.NDArray[np.bool_]
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
 
 FILES = "mni_icbm152_{}_tal_nlin_sym_09a_converted.nii.gz"
 RESOLUTIONS = (0.8, 4.0)
@@ -69,16 +66,16 @@ class Anatomy:
         How likely a lesion starts at a voxel: 0 outside white matter, highest at the ventricles.
     """
 
-    affine: FloatArray
+    affine: Floats
     resolution: float
-    brain: BoolArray
-    white_matter: BoolArray
-    grey: FloatArray
-    white: FloatArray
-    texture: FloatArray
-    iron: FloatArray
-    depth: FloatArray
-    preference: FloatArray
+    brain: Flags
+    white_matter: Flags
+    grey: Floats
+    white: Floats
+    texture: Floats
+    iron: Floats
+    depth: Floats
+    preference: Floats
 
 
 @cache
@@ -115,7 +112,7 @@ def load_anatomy(resolution: float = 2.0) -> Anatomy:
     )
 
 
-def _template(resolution: float) -> tuple[list[FloatArray], FloatArray]:
+def _template(resolution: float) -> tuple[list[Floats], Floats]:
     """Read T1, white and grey matter, resample them and crop them to the brain."""
     folder = Path(nilearn.__file__).parent / "datasets" / "data"
     images: list[Any] = [nib.load(folder / FILES.format(name)) for name in ("t1", "wm", "gm")]
@@ -141,13 +138,13 @@ def _template(resolution: float) -> tuple[list[FloatArray], FloatArray]:
     return [t1, white / 255.0, grey / 255.0], affine
 
 
-def _points(shape: tuple[int, ...], affine: FloatArray) -> list[FloatArray]:
+def _points(shape: tuple[int, ...], affine: Floats) -> list[Floats]:
     """Return x, y and z in mm, each of a shape that broadcasts to the volume."""
     axes = np.ogrid[tuple(slice(n) for n in shape)]
     return [affine[i, i] * axis + affine[i, 3] for i, axis in enumerate(axes)]
 
 
-def _texture(t1: FloatArray, white_matter: BoolArray, resolution: float) -> FloatArray:
+def _texture(t1: Floats, white_matter: Flags, resolution: float) -> Floats:
     inside = white_matter.astype(np.float64)
     sigma = 12.0 / resolution
     mean = ndimage.gaussian_filter(t1 * inside, sigma) / np.clip(
@@ -158,7 +155,7 @@ def _texture(t1: FloatArray, white_matter: BoolArray, resolution: float) -> Floa
     return texture
 
 
-def _iron(points: list[FloatArray]) -> FloatArray:
+def _iron(points: list[Floats]) -> Floats:
     x, y, z = points
     iron = np.zeros(np.broadcast_shapes(x.shape, y.shape, z.shape))
     for centre, half, ppb in IRON_NUCLEI:
@@ -169,8 +166,8 @@ def _iron(points: list[FloatArray]) -> FloatArray:
 
 
 def _preference(
-    points: list[FloatArray], white_matter: BoolArray, fluid: BoolArray, resolution: float
-) -> FloatArray:
+    points: list[Floats], white_matter: Flags, fluid: Flags, resolution: float
+) -> Floats:
     """Return weights of lesion sites: periventricular first, few below the tentorium."""
     x, y, z = (axis - c for axis, c in zip(points, VENTRICLE, strict=True))
     near = (np.abs(x) < 30) & (np.abs(y) < 55) & (np.abs(z) < 22)

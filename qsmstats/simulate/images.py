@@ -25,7 +25,8 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from qsmstats.simulate.anatomy import Anatomy, BoolArray, FloatArray, IntArray
+from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.simulate.anatomy import Anatomy
 from qsmstats.simulate.lesions import Shape, shell_depth
 from qsmstats.simulate.maps import MapParameters
 
@@ -54,11 +55,11 @@ class Painting:
     """
 
     anatomy: Anatomy
-    far: IntArray
+    far: Integers
     shapes: Sequence[Shape]
 
 
-def far_from_lesions(anatomy: Anatomy, shapes: Sequence[Shape], distance: float) -> IntArray:
+def far_from_lesions(anatomy: Anatomy, shapes: Sequence[Shape], distance: float) -> Integers:
     """Return flat indices of white matter at least `distance` mm from every lesion's voxels.
 
     All of the white matter where nothing is that far.
@@ -133,10 +134,10 @@ def paint_map(
 def _background(
     painting: Painting,
     truth: MapParameters,
-    noise: FloatArray,
-    measured: BoolArray,
+    noise: Floats,
+    measured: Flags,
     white_matter: float,
-) -> FloatArray:
+) -> Floats:
     """Mix the tissues, and give the white matter its true mean; flat, 0 outside the brain."""
     anatomy = painting.anatomy
     white, grey = anatomy.white.ravel(), anatomy.grey.ravel()
@@ -162,7 +163,7 @@ def paint_labels(anatomy: Anatomy, shapes: Sequence[Shape]) -> npt.NDArray[np.in
 
 
 def write_image(
-    path: Path, stored: npt.NDArray[np.int16], affine: FloatArray, *, slope: float = 1.0
+    path: Path, stored: npt.NDArray[np.int16], affine: Floats, *, slope: float = 1.0
 ) -> None:
     """Write a NIfTI-1 image of int16; a stored value v means slope * v."""
     make: Any = nib.Nifti1Image  # nibabel gives its images and headers no types

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-from qsmstats.simulate.anatomy import Anatomy, BoolArray, FloatArray, IntArray
+from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.simulate.anatomy import Anatomy
 from qsmstats.simulate.parameters import RIM_TYPES, LesionParameters
 from qsmstats.simulate.plans import Plan, draw_plans
 
@@ -45,8 +46,8 @@ class Shape:
         Shape (n,); distance in mm to the nearest voxel centre outside the lesion.
     """
 
-    voxels: IntArray
-    depth: FloatArray
+    voxels: Integers
+    depth: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -183,11 +184,11 @@ class _Ground:
 
     def _cut(
         self,
-        ranked: IntArray,
+        ranked: Integers,
         count: int | None,
         size: tuple[int, ...],
-        low: IntArray,
-        centre: IntArray,
+        low: Integers,
+        centre: Integers,
     ) -> Shape | None:
         """Take the first `count` voxels, as far as they hang together; None where few do."""
         if count is None:
@@ -197,7 +198,7 @@ class _Ground:
         mask = _connected(mask, centre)
         return self._shape(mask, low) if mask.sum() >= count * CONNECTED else None
 
-    def _shape(self, mask: BoolArray, low: IntArray) -> Shape:
+    def _shape(self, mask: Flags, low: Integers) -> Shape:
         # Padded, because a lesion that fills its box to a side ends there, too.
         distance = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=self.anatomy.resolution)
         coordinates = np.argwhere(mask)
@@ -214,13 +215,13 @@ class _Ground:
                 self.free[tuple(around.T)] = False
 
 
-def _connected(mask: BoolArray, inside: IntArray) -> BoolArray:
+def _connected(mask: Flags, inside: Integers) -> Flags:
     """Return the face-connected part of a mask that holds the voxel `inside`."""
     labels, _ = ndimage.label(mask)
     return np.asarray(labels == labels[tuple(inside)]) & mask
 
 
-def _metric(rng: np.random.Generator, shape: tuple[int, ...], centre: IntArray) -> FloatArray:
+def _metric(rng: np.random.Generator, shape: tuple[int, ...], centre: Integers) -> Floats:
     """Return distances from `centre` in a random ellipsoid's metric, with smooth noise."""
     axes = _rotation(rng)
     stretch = np.exp(rng.normal(scale=0.2, size=3))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsmstats.simulate.anatomy import Anatomy, FloatArray
+from qsmstats.arrays import Floats
+from qsmstats.simulate.anatomy import Anatomy
 from qsmstats.simulate.lesions import Lesion, draw_lesions
 from qsmstats.simulate.maps import CONTROL_TISSUE, PATIENT_TISSUE
 from qsmstats.simulate.parameters import Parameters
@@ -60,8 +61,8 @@ class RegionValues:
         How many values were lifted to the least that the map can show.
     """
 
-    white_matter: FloatArray
-    lesions: FloatArray
+    white_matter: Floats
+    lesions: Floats
     lifted: int
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from qsmstats.simulate.anatomy import FloatArray
+from qsmstats.arrays import Floats
 from qsmstats.simulate.parameters import RaterParameters
 
 __all__ = ["ADJUDICATOR", "RATERS", "draw_ratings", "true_kappa"]
@@ -47,7 +47,7 @@ def true_kappa(
         Type against all others; by default all types apart.
     """
     names = list(shares)
-    joint: FloatArray = np.zeros((len(names), len(names)))
+    joint: Floats = np.zeros((len(names), len(names)))
     for name, share in shares.items():
         i = names.index(name)
         for other, probability in parameters.confusion[name].items():

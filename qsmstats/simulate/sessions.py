@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from qsmstats.arrays import Integers
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings
-from qsmstats.simulate.anatomy import Anatomy, IntArray
+from qsmstats.simulate.anatomy import Anatomy
 from qsmstats.simulate.dataset import (
     LABELS,
     MAP_FILES,
@@ -72,7 +73,7 @@ def _write_maps(
     parameters: Parameters,
     participant: SimulatedParticipant,
     session: int,
-    far: IntArray,
+    far: Integers,
 ) -> None:
     shown = participant.shown(session)
     painting = Painting(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsmstats.simulate.anatomy import FloatArray
+from qsmstats.arrays import Floats
 from qsmstats.simulate.maps import AGE_REFERENCE, VOLUME_REFERENCE, MapParameters
 
 __all__ = ["Region", "draw_values", "expected_value", "least_value"]
@@ -48,7 +48,7 @@ def draw_values(
     age: float,
     sex: str,
     years: Sequence[float],
-) -> FloatArray:
+) -> Floats:
     """Draw the values of all regions of one participant, shape (regions, sessions).
 
     All sessions of all regions are drawn, also where a lesion is not there.
@@ -62,7 +62,7 @@ def draw_values(
     participant = truth.participant_sd * intercept + truth.slope_sd * slope * np.asarray(years)
     region = rng.normal(scale=truth.region_sd, size=(len(regions), 1))
     session = rng.normal(scale=truth.session_sd, size=(len(regions), len(years)))
-    values: FloatArray = np.asarray(fixed) + participant + region + session
+    values: Floats = np.asarray(fixed) + participant + region + session
     return values
 
 

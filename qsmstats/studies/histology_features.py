@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from qsmstats.accuracy.areas import auc_rows
 from qsmstats.accuracy.cutoff import best_cutoff, roc_curve
 from qsmstats.accuracy.pairing import NEGATIVE, Pairs
+from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.schemas import load_schema
 
 __all__ = ["FeatureAccuracy", "continuous_features", "feature_accuracy", "has_reference"]
@@ -69,10 +69,10 @@ class _Question:
     feature: str
     class_: str
     sign: float
-    every_value: NDArray[np.float64]
-    values: NDArray[np.float64]
-    truth: NDArray[np.bool_]
-    cluster: NDArray[np.int64]
+    every_value: Floats
+    values: Floats
+    truth: Flags
+    cluster: Integers
 
     @property
     def keys(self) -> dict[str, Any]:
@@ -96,7 +96,7 @@ def continuous_features(histology: pd.DataFrame) -> list[str]:
     ]
 
 
-def has_reference(pairs: Pairs) -> NDArray[np.bool_]:
+def has_reference(pairs: Pairs) -> Flags:
     """Which lesions have a class by the reference standard, read on QSM or not; shape (n,)."""
     return np.asarray(pairs.reference >= NEGATIVE, dtype=np.bool_)
 

@@ -23,7 +23,8 @@ import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
-from qsmstats.voxels.grids import BoolArray, FloatArray, Grid, IntArray
+from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.kernels import Groups
 
 __all__ = ["Surroundings", "depths", "nearest_only", "slack", "surroundings"]
@@ -47,18 +48,18 @@ class Surroundings:
         Shape (n,); mm; 0 on the lesion itself.
     """
 
-    index: IntArray
-    number: IntArray
-    distance: FloatArray
+    index: Integers
+    number: Integers
+    distance: Floats
 
-    def where(self, kept: BoolArray | IntArray) -> Surroundings:
+    def where(self, kept: Flags | Integers) -> Surroundings:
         """Return those that `kept` selects."""
         return Surroundings(
             index=self.index[kept], number=self.number[kept], distance=self.distance[kept]
         )
 
 
-def depths(groups: Groups, grid: Grid) -> FloatArray:
+def depths(groups: Groups, grid: Grid) -> Floats:
     """Return the depth in mm of each voxel of each group, shape (n_voxels,)."""
     result = np.empty(len(groups.index))
     distance = _distances(grid)
@@ -125,14 +126,14 @@ def slack(grid: Grid) -> float:
     return float(_SLACK * grid.spacing.min())
 
 
-def _each(groups: Groups, grid: Grid) -> Iterator[tuple[int, slice, IntArray]]:
+def _each(groups: Groups, grid: Grid) -> Iterator[tuple[int, slice, Integers]]:
     coordinates = grid.coordinates(groups.index)
     for i, (start, count) in enumerate(zip(groups.starts, groups.counts, strict=True)):
         part = slice(int(start), int(start + count))
         yield i, part, coordinates[part]
 
 
-def _box(coordinates: IntArray, pad: IntArray) -> tuple[BoolArray, IntArray]:
+def _box(coordinates: Integers, pad: Integers) -> tuple[Flags, Integers]:
     """Draw a lesion into its padded bounding box; returns the box and its first voxel's place."""
     low = coordinates.min(axis=0) - pad
     box = np.zeros(coordinates.max(axis=0) + pad + 1 - low, dtype=np.bool_)
@@ -140,12 +141,12 @@ def _box(coordinates: IntArray, pad: IntArray) -> tuple[BoolArray, IntArray]:
     return box, low
 
 
-def _distances(grid: Grid) -> Callable[[BoolArray], FloatArray]:
+def _distances(grid: Grid) -> Callable[[Flags], Floats]:
     """Return a function: for each True voxel of a box, the distance in mm to a False one."""
     return partial(_tree_distance, grid.matrix) if grid.sheared else partial(_edt, grid.spacing)
 
 
-def _edt(spacing: FloatArray, mask: BoolArray) -> FloatArray:
+def _edt(spacing: Floats, mask: Flags) -> Floats:
     # scipy's own distances are these; without its temporary arrays, in half the time.
     nearest = distance_transform_edt(
         mask, sampling=spacing, return_distances=False, return_indices=True
@@ -158,7 +159,7 @@ def _edt(spacing: FloatArray, mask: BoolArray) -> FloatArray:
     return np.sqrt(distance, out=distance)
 
 
-def _tree_distance(matrix: FloatArray, mask: BoolArray) -> FloatArray:
+def _tree_distance(matrix: Floats, mask: Flags) -> Floats:
     distance = np.zeros(mask.shape)
     tree = cKDTree(np.argwhere(~mask) @ matrix.T)
     distance[mask] = tree.query(np.argwhere(mask) @ matrix.T)[0]

@@ -21,7 +21,7 @@ import pandas as pd
 from qsmstats.errors import UsageError
 from qsmstats.settings import FeatureSettings
 from qsmstats.voxels.feature_table import feature_types
-from qsmstats.voxels.flags import Flags
+from qsmstats.voxels.flags import RowFlags
 from qsmstats.voxels.images import ImageSource, Volume, open_volume, require_same_grid
 from qsmstats.voxels.kernels import MAD_TO_SD, describe
 from qsmstats.voxels.maps import read_map
@@ -146,8 +146,8 @@ def _reference(columns: Mapping[str, Any], rows: RegionRows) -> tuple[float, flo
     return columns["median"][rows.nawm_row], MAD_TO_SD * columns["mad"][rows.nawm_row]
 
 
-def _flags(columns: Mapping[str, Any], rows: RegionRows, one: _Map) -> Flags:
-    flags = Flags(len(rows.counts), one.volume.flags)
+def _flags(columns: Mapping[str, Any], rows: RegionRows, one: _Map) -> RowFlags:
+    flags = RowFlags(len(rows.counts), one.volume.flags)
     flags.add("not_measured", columns["n_valid"] == 0)
     flags.add("partial_coverage", (columns["n_valid"] > 0) & (columns["coverage"] < 1))
     flags.add("nonfinite_values", columns["n_nonfinite"] > 0)

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from qsmstats.voxels.grids import BoolArray
+from qsmstats.arrays import Flags
 
-__all__ = ["FLAGS", "Flags"]
+__all__ = [
+    "FLAGS",
+]
 
 FLAGS = {
     "affine_missing": "header without sform and qform; the grid is pixdim alone",
@@ -40,7 +42,7 @@ FLAGS = {
 }
 
 
-class Flags:
+class RowFlags:
     """The flags of a table's rows, collected one condition at a time.
 
     Parameters
@@ -54,14 +56,14 @@ class Flags:
     def __init__(self, rows: int, everywhere: tuple[str, ...] = ()) -> None:
         self._rows = [set(everywhere) for _ in range(rows)]
 
-    def add(self, flag: str, where: BoolArray) -> None:
+    def add(self, flag: str, where: Flags) -> None:
         """Set a flag in the first ``len(where)`` rows where `where` is true."""
         if flag not in FLAGS:
             raise KeyError(flag)
         for row in np.flatnonzero(where):
             self._rows[row].add(flag)
 
-    def join(self, other: Flags) -> list[str]:
+    def join(self, other: RowFlags) -> list[str]:
         """Return the flags of both, row by row, as text."""
         pairs = zip(self._rows, other._rows, strict=True)
         return [";".join(sorted(mine | theirs)) for mine, theirs in pairs]

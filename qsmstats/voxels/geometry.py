@@ -19,12 +19,13 @@ from functools import cache
 import numpy as np
 from scipy.spatial import SphericalVoronoi
 
-from qsmstats.voxels.grids import BoolArray, Columns, FloatArray, Grid, IntArray
+from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.voxels.grids import Columns, Grid
 from qsmstats.voxels.kernels import Groups, group_sums
 
 __all__ = ["DIRECTIONS", "describe_shapes", "direction_shares", "neighbour_pairs", "place"]
 
-DIRECTIONS: IntArray = np.array(
+DIRECTIONS: Integers = np.array(
     [(i, j, k) for k in (-1, 0, 1) for j in (-1, 0, 1) for i in (-1, 0, 1)][14:], dtype=np.int64
 )
 """Shape (13, 3); one of each pair of opposite neighbours of a voxel, the later in Fortran order."""
@@ -43,7 +44,7 @@ def place(groups: Groups, grid: Grid) -> Columns:
     index, row, plane = (group_sums(x, groups.counts) for x in (groups.index, row, plane))
     sums = np.stack([index - per_row * row, row - per_column * plane, plane], axis=1)
     means = sums / groups.counts[:, None]
-    world: FloatArray = means @ grid.matrix.T + grid.affine[:3, 3]
+    world: Floats = means @ grid.matrix.T + grid.affine[:3, 3]
     volume = np.asarray(groups.counts * grid.voxel_volume, dtype=np.float64)
     columns: Columns = {"volume_mm3": volume}
     return columns | {f"centroid_{name}": world[:, axis] for axis, name in enumerate("xyz")}
@@ -87,7 +88,7 @@ def describe_shapes(groups: Groups, grid: Grid) -> Columns:
     }
 
 
-def neighbour_pairs(groups: Groups, grid: Grid) -> tuple[IntArray, BoolArray]:
+def neighbour_pairs(groups: Groups, grid: Grid) -> tuple[Integers, Flags]:
     """Count the pairs of neighbouring voxels of each group.
 
     Returns
@@ -117,16 +118,16 @@ def neighbour_pairs(groups: Groups, grid: Grid) -> tuple[IntArray, BoolArray]:
     return pairs, touching
 
 
-def direction_shares(grid: Grid) -> FloatArray:
+def direction_shares(grid: Grid) -> Floats:
     """Return the shares c_k of the sphere, shape (13,), that belong to `DIRECTIONS`."""
     return _shares(tuple(map(tuple, grid.matrix.round(9))))
 
 
 @cache
-def _shares(matrix: tuple[tuple[float, ...], ...]) -> FloatArray:
+def _shares(matrix: tuple[tuple[float, ...], ...]) -> Floats:
     directions = np.concatenate([DIRECTIONS, -DIRECTIONS]) @ np.array(matrix).T
     unit = directions / np.linalg.norm(directions, axis=1, keepdims=True)
     areas = SphericalVoronoi(unit).calculate_areas()
-    shares: FloatArray = areas[: len(DIRECTIONS)] * 2 / areas.sum()
+    shares: Floats = areas[: len(DIRECTIONS)] * 2 / areas.sum()
     shares.flags.writeable = False
     return shares

@@ -19,15 +19,17 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-__all__ = ["GRID_TOLERANCE", "BoolArray", "Columns", "FloatArray", "Grid", "IntArray"]
+from qsmstats.arrays import Flags, Floats, Integers
 
-FloatArray = npt.NDArray[np.float64]
-IntArray = npt.NDArray[np.int64]
-BoolArray = npt.NDArray[np.bool_]
+__all__ = [
+    "GRID_TOLERANCE",
+    "Columns",
+    "Grid",
+]
 
-Columns: TypeAlias = dict[str, FloatArray | IntArray | BoolArray]
+
+Columns: TypeAlias = dict[str, Floats | Integers | Flags]
 """Column of a table -> its values, one per row."""
 
 # Voxels by which two grids may differ. The quaternions of scanners are of single precision and move
@@ -53,7 +55,7 @@ class Grid:
     """
 
     shape: tuple[int, int, int]
-    affine: FloatArray
+    affine: Floats
 
     @property
     def size(self) -> int:
@@ -61,17 +63,17 @@ class Grid:
         return math.prod(self.shape)  # as Python's integers: damaged dimensions overflow 64 bits
 
     @property
-    def matrix(self) -> FloatArray:
+    def matrix(self) -> Floats:
         """The 3 x 3 part of the affine: one column per axis, in mm per voxel."""
         return self.affine[:3, :3]
 
     @property
-    def spacing(self) -> FloatArray:
+    def spacing(self) -> Floats:
         """Distance in mm between neighbouring voxels along each axis."""
         return np.asarray(np.linalg.norm(self.matrix, axis=0), dtype=np.float64)
 
     @property
-    def plane_spacing(self) -> FloatArray:
+    def plane_spacing(self) -> Floats:
         """Distance in mm between neighbouring voxel planes of each axis."""
         return np.asarray(1 / np.linalg.norm(np.linalg.inv(self.matrix), axis=1), dtype=np.float64)
 
@@ -87,7 +89,7 @@ class Grid:
         cosines = unit.T @ unit - np.eye(3)
         return bool(np.abs(cosines).max() > _SHEAR)
 
-    def axes(self, index: IntArray) -> tuple[IntArray, IntArray, IntArray]:
+    def axes(self, index: Integers) -> tuple[Integers, Integers, Integers]:
         """Return the voxel coordinates of flat indices in Fortran order, axis by axis."""
         rows, planes = self.shape[0], self.shape[0] * self.shape[1]
         k = index // planes
@@ -95,11 +97,11 @@ class Grid:
         j = rest // rows
         return rest - j * rows, j, k
 
-    def coordinates(self, index: IntArray) -> IntArray:
+    def coordinates(self, index: Integers) -> Integers:
         """Return the voxel coordinates, shape (n, 3), of flat indices in Fortran order."""
         return np.stack(self.axes(index), axis=1)
 
-    def box_index(self, first: IntArray, last: IntArray) -> IntArray:
+    def box_index(self, first: Integers, last: Integers) -> Integers:
         """Return the flat indices in Fortran order of a box of voxels, in the box's shape.
 
         Parameters
@@ -110,13 +112,13 @@ class Grid:
         i, j, k = np.ix_(*map(np.arange, first, last))
         return np.asarray(i + self.shape[0] * (j + self.shape[1] * k), dtype=np.int64)
 
-    def corner_displacement(self, affine: FloatArray) -> float:
+    def corner_displacement(self, affine: Floats) -> float:
         """Return how far apart this and another affine place a corner, in voxels along an axis."""
         corners = np.array(list(itertools.product(*((0, n - 1) for n in self.shape))))
         homogeneous = np.column_stack([corners, np.ones(len(corners))])
         moved = homogeneous @ (self.affine - affine)[:3].T
         return float(np.abs(np.linalg.solve(self.matrix, moved.T)).max())
 
-    def placed_by(self, affine: FloatArray) -> bool:
+    def placed_by(self, affine: Floats) -> bool:
         """Return whether another affine places every voxel where this one does."""
         return self.corner_displacement(affine) <= GRID_TOLERANCE

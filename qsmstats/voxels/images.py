@@ -22,8 +22,9 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import ImageError, Problem
-from qsmstats.voxels.grids import GRID_TOLERANCE, FloatArray, Grid
+from qsmstats.voxels.grids import GRID_TOLERANCE, Grid
 
 __all__ = [
     "ImageSource",
@@ -89,7 +90,7 @@ class Volume:
         """Whether stored values differ from the values they mean."""
         return self.slope != 1.0 or self.intercept != 0.0
 
-    def values(self, stored: npt.NDArray[Any]) -> FloatArray:
+    def values(self, stored: npt.NDArray[Any]) -> Floats:
         """Return the values, in double precision, that stored values mean."""
         values = stored.astype(np.float64)
         return values * self.slope + self.intercept if self.scaled else values
@@ -277,7 +278,7 @@ def _grid(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
     return grid, (*flags, "sheared_grid") if grid.sheared else flags
 
 
-def _affine(image: Any, name: str) -> tuple[FloatArray, tuple[str, ...]]:
+def _affine(image: Any, name: str) -> tuple[Floats, tuple[str, ...]]:
     affine = image.affine
     if affine is None:
         raise image_error(name, "has no affine; write one, or its voxels have no place")
@@ -304,7 +305,7 @@ def _space_unit(header: Any, name: str) -> str:
         raise image_error(name, f"xyzt_units holds {code}, no code of NIfTI; repair it") from error
 
 
-def _affine_flags(header: Any, affine: FloatArray) -> tuple[str, ...]:
+def _affine_flags(header: Any, affine: Floats) -> tuple[str, ...]:
     """Compare the affine in use with the others that the header holds."""
     if int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0:
         return ("affine_missing",)

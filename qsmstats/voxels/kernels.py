@@ -14,7 +14,8 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from qsmstats.voxels.grids import BoolArray, Columns, FloatArray, IntArray
+from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.voxels.grids import Columns
 from qsmstats.voxels.quantiles import MANY, group_quantiles
 
 __all__ = [
@@ -53,18 +54,18 @@ class Groups:
         Shape (n_voxels,); flat indices of the voxels, group after group, ascending in each.
     """
 
-    labels: IntArray
-    counts: IntArray
-    starts: IntArray
-    index: IntArray
+    labels: Integers
+    counts: Integers
+    starts: Integers
+    index: Integers
 
     @property
-    def number(self) -> IntArray:
+    def number(self) -> Integers:
         """Shape (n_voxels,); the number of each voxel's group, from 0."""
         return np.repeat(np.arange(len(self.labels)), self.counts)
 
 
-def group_voxels(label: IntArray, index: IntArray) -> Groups:
+def group_voxels(label: Integers, index: Integers) -> Groups:
     """Group voxels by label, in one sort.
 
     Parameters
@@ -84,7 +85,7 @@ def group_voxels(label: IntArray, index: IntArray) -> Groups:
     )
 
 
-def describe(values: FloatArray, counts: IntArray, absent: BoolArray | None = None) -> Columns:
+def describe(values: Floats, counts: Integers, absent: Flags | None = None) -> Columns:
     """Describe each group of values.
 
     Parameters
@@ -119,7 +120,7 @@ def describe(values: FloatArray, counts: IntArray, absent: BoolArray | None = No
     return result | _statistics(kept, n_valid)
 
 
-def group_sums(values: npt.NDArray[_Number], counts: IntArray) -> npt.NDArray[Any]:
+def group_sums(values: npt.NDArray[_Number], counts: Integers) -> npt.NDArray[Any]:
     """Return the sum of each group of values that stand group after group.
 
     Truth values are counted. numpy adds the values of a group pairwise, so that rounding grows
@@ -141,7 +142,7 @@ def group_sums(values: npt.NDArray[_Number], counts: IntArray) -> npt.NDArray[An
     return result
 
 
-def group_means(values: FloatArray, group: IntArray, n_groups: int) -> tuple[FloatArray, IntArray]:
+def group_means(values: Floats, group: Integers, n_groups: int) -> tuple[Floats, Integers]:
     """Return mean and number of the values of each group; NaN for an empty one.
 
     Parameters
@@ -156,7 +157,7 @@ def group_means(values: FloatArray, group: IntArray, n_groups: int) -> tuple[Flo
         return np.bincount(group, weights=values, minlength=n_groups) / n, n
 
 
-def _statistics(values: FloatArray, counts: IntArray) -> Columns:
+def _statistics(values: Floats, counts: Integers) -> Columns:
     """Describe small groups together and each large one alone."""
     large = counts >= MANY
     parts, stop = [], 0
@@ -167,7 +168,7 @@ def _statistics(values: FloatArray, counts: IntArray) -> Columns:
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
-def _describe_run(x: FloatArray, counts: IntArray) -> Columns:
+def _describe_run(x: Floats, counts: Integers) -> Columns:
     columns: Columns = {name: np.full(len(counts), np.nan) for name in _STATISTICS}
     filled = counts > 0
     if filled.any():
@@ -176,7 +177,7 @@ def _describe_run(x: FloatArray, counts: IntArray) -> Columns:
     return columns
 
 
-def _describe_filled(x: FloatArray, n: IntArray) -> Columns:
+def _describe_filled(x: Floats, n: Integers) -> Columns:
     starts = np.cumsum(n) - n
     # numpy adds the values of a group pairwise here, too; see `group_sums`.
     mean = np.add.reduceat(x, starts) / n
@@ -195,6 +196,6 @@ def _describe_filled(x: FloatArray, n: IntArray) -> Columns:
     return result
 
 
-def _each(values: npt.NDArray[Any], counts: IntArray) -> npt.NDArray[Any]:
+def _each(values: npt.NDArray[Any], counts: Integers) -> npt.NDArray[Any]:
     """Return the value of its group for each member; of one group, what numpy will spread."""
     return values if len(values) == 1 else np.repeat(values, counts)

@@ -27,13 +27,12 @@ these; partial volume draws shell and ring towards each other.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
+from qsmstats.arrays import Floats, Integers, Places
 from qsmstats.errors import UsageError
 from qsmstats.schemas import load_schema
 from qsmstats.settings import LesionTypeRule
-from qsmstats.voxels.grids import FloatArray, IntArray
 
 __all__ = ["disputed_lesions", "suggest_lesion_types", "type_confusion"]
 
@@ -150,7 +149,7 @@ def type_confusion(
     return frame.assign(n=n, share=share, n_decided=decided.ravel())
 
 
-def _crossed(both: pd.DataFrame, types: tuple[str, ...]) -> IntArray:
+def _crossed(both: pd.DataFrame, types: tuple[str, ...]) -> Integers:
     """Count rated against suggested types, shape (n_types, n_types)."""
     counts = pd.crosstab(both["lesion_type"].astype("str"), both["suggested_type"].astype("str"))
     counts = counts.reindex(index=types, columns=types, fill_value=0)
@@ -168,17 +167,15 @@ def _beside_ratings(
     return both[both["suggested_type"].notna()]
 
 
-def _standard_errors(counts: FloatArray) -> FloatArray:
+def _standard_errors(counts: Floats) -> Floats:
     """Return the standard errors of the evidence from voxel counts, shape (n, 3)."""
     with np.errstate(divide="ignore"):
         whole, shell, core, ring = 1 / counts.T
-    squared: FloatArray = np.column_stack([shell + core, shell + ring, whole + ring])
+    squared: Floats = np.column_stack([shell + core, shell + ring, whole + ring])
     return np.sqrt(squared, out=squared)
 
 
-def _scores(
-    evidence: FloatArray, errors: FloatArray, rule: LesionTypeRule
-) -> tuple[FloatArray, FloatArray]:
+def _scores(evidence: Floats, errors: Floats, rule: LesionTypeRule) -> tuple[Floats, Floats]:
     """Return how far each of the first four conditions is met, and the standard error of that.
 
     Shape (n, 4) each.
@@ -194,9 +191,7 @@ def _scores(
     return np.column_stack(scores), np.column_stack([*noise, of_level, of_level])
 
 
-def _decide(
-    scores: FloatArray, noise: FloatArray
-) -> tuple[npt.NDArray[np.intp], FloatArray, FloatArray]:
+def _decide(scores: Floats, noise: Floats) -> tuple[Places, Floats, Floats]:
     """Return the number of the first condition that holds, its margin, and that in noise."""
     unknown = np.isnan(scores)
     scores = np.where(unknown, -np.inf, scores)

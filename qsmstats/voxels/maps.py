@@ -9,14 +9,14 @@ from typing import TypeAlias
 
 import numpy as np
 
-from qsmstats.voxels.grids import BoolArray, FloatArray, IntArray
+from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.voxels.images import Volume
 from qsmstats.voxels.stream import gather
 from qsmstats.voxels.units import MapUnit
 
 __all__ = ["MapValues", "read_map"]
 
-MapValues: TypeAlias = tuple[FloatArray, BoolArray, BoolArray | None]
+MapValues: TypeAlias = tuple[Floats, Flags, Flags | None]
 """Values; which of them are valid; which say "not measured" (None where no value means that)."""
 
 UNIT_SAMPLE = 20_000
@@ -24,8 +24,8 @@ UNIT_SAMPLE = 20_000
 
 def read_map(
     volume: Volume,
-    index: IntArray,
-    judged: IntArray | None,
+    index: Integers,
+    judged: Integers | None,
     *,
     unit: MapUnit,
     missing: float | None,

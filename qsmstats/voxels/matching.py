@@ -25,9 +25,10 @@ from scipy.optimize import linear_sum_assignment
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.errors import UsageError
 from qsmstats.voxels.geometry import place
-from qsmstats.voxels.grids import BoolArray, FloatArray, Grid, IntArray
+from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.images import ImageSource, open_volume, require_same_grid
 from qsmstats.voxels.kernels import Groups, group_voxels
 from qsmstats.voxels.stream import read_labels
@@ -85,11 +86,11 @@ def match_groups(a: Groups, b: Groups, grid: Grid, min_overlap: float) -> pd.Dat
 class _Overlaps:
     """Shape (n_a, n_b) each: share of the smaller lesion, and Dice coefficient."""
 
-    coefficient: FloatArray
-    dice: FloatArray
+    coefficient: Floats
+    dice: Floats
 
     @classmethod
-    def of(cls, a: Groups, b: Groups, shared: IntArray) -> _Overlaps:
+    def of(cls, a: Groups, b: Groups, shared: Integers) -> _Overlaps:
         smaller = np.minimum(a.counts[:, None], b.counts[None])
         total = a.counts[:, None] + b.counts[None]
         return cls(coefficient=shared / smaller, dice=2 * shared / total)
@@ -104,17 +105,17 @@ def _read_both(labels_a: ImageSource, labels_b: ImageSource) -> tuple[Groups, Gr
     return a, b, first.grid
 
 
-def _shared_voxels(a: Groups, b: Groups) -> IntArray:
+def _shared_voxels(a: Groups, b: Groups) -> Integers:
     """Count the voxels that each pair of lesions has in common, shape (n_a, n_b)."""
     _, in_a, in_b = np.intersect1d(a.index, b.index, assume_unique=True, return_indices=True)
     pairs = (np.ones(len(in_a), dtype=np.int64), (a.number[in_a], b.number[in_b]))
-    shared: IntArray = coo_array(pairs, shape=(len(a.labels), len(b.labels))).toarray()
+    shared: Integers = coo_array(pairs, shape=(len(a.labels), len(b.labels))).toarray()
     return shared
 
 
-def _thinned(overlaps: _Overlaps, min_overlap: float) -> BoolArray:
+def _thinned(overlaps: _Overlaps, min_overlap: float) -> Flags:
     """Return which lesions are tied once several-to-several ties are thinned, (n_a, n_b)."""
-    tied: BoolArray = overlaps.coefficient >= min_overlap
+    tied: Flags = overlaps.coefficient >= min_overlap
     dice = np.where(tied, overlaps.dice, 0.0)
     rows, columns = linear_sum_assignment(dice, maximize=True)
     # Far below any difference of two Dice coefficients: it decides between equals alone.
@@ -135,7 +136,7 @@ def _relation(ties_of_a: int, ties_of_b: int) -> str:
     return "merged" if ties_of_a == 1 else "merged_and_split"
 
 
-def _rows(a: Groups, b: Groups, ties: BoolArray, shared: IntArray, grid: Grid) -> pd.DataFrame:
+def _rows(a: Groups, b: Groups, ties: Flags, shared: Integers, grid: Grid) -> pd.DataFrame:
     number_a, number_b = np.nonzero(ties)
     gone, new = np.flatnonzero(~ties.any(axis=1)), np.flatnonzero(~ties.any(axis=0))
     none_a, none_b = np.full(len(new), -1), np.full(len(gone), -1)
@@ -156,14 +157,14 @@ def _rows(a: Groups, b: Groups, ties: BoolArray, shared: IntArray, grid: Grid) -
     return _with_volumes(_with_overlaps(frame, shared, i, j), a, b, grid, i, j)
 
 
-def _pick(values: IntArray, number: IntArray) -> pd.arrays.IntegerArray:
+def _pick(values: Integers, number: Integers) -> pd.arrays.IntegerArray:
     """Return ``values[number]``, missing where the number is -1."""
     missing = number < 0
     picked = np.append(values, 0)[number]
     return pd.arrays.IntegerArray(picked, missing)
 
 
-def _groups(ties: BoolArray, i: IntArray, j: IntArray) -> IntArray:
+def _groups(ties: Flags, i: Integers, j: Integers) -> Integers:
     """Return the number, from 1, of the lesions of both visits that hang together."""
     n_a, n_b = ties.shape
     rows, columns = np.nonzero(ties)
@@ -172,7 +173,7 @@ def _groups(ties: BoolArray, i: IntArray, j: IntArray) -> IntArray:
     return np.asarray(member[np.where(i >= 0, i, j + n_a)] + 1, dtype=np.int64)
 
 
-def _with_overlaps(frame: pd.DataFrame, shared: IntArray, i: IntArray, j: IntArray) -> pd.DataFrame:
+def _with_overlaps(frame: pd.DataFrame, shared: Integers, i: Integers, j: Integers) -> pd.DataFrame:
     both = (i >= 0) & (j >= 0)
     n = np.where(both, shared[i, j] if shared.size else 0, 0)
     n_a, n_b = (frame[name].to_numpy(dtype=np.float64, na_value=0) for name in ("n_a", "n_b"))
@@ -183,7 +184,7 @@ def _with_overlaps(frame: pd.DataFrame, shared: IntArray, i: IntArray, j: IntArr
 
 
 def _with_volumes(
-    frame: pd.DataFrame, a: Groups, b: Groups, grid: Grid, i: IntArray, j: IntArray
+    frame: pd.DataFrame, a: Groups, b: Groups, grid: Grid, i: Integers, j: Integers
 ) -> pd.DataFrame:
     centres = []
     for groups, number in ((a, i), (b, j)):
@@ -206,7 +207,7 @@ def _with_volumes(
     )
 
 
-def _totals(groups: Groups, member: IntArray, number: IntArray, grid: Grid) -> FloatArray:
+def _totals(groups: Groups, member: Integers, number: Integers, grid: Grid) -> Floats:
     """Return for each row the volume in mm³ of all lesions of one visit in its group."""
     known = number >= 0
     pairs = pd.DataFrame({"group": member[known], "number": number[known]}).drop_duplicates()

@@ -13,14 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from qsmstats.voxels.grids import BoolArray, Columns, FloatArray
+from qsmstats.arrays import Flags, Floats
+from qsmstats.voxels.grids import Columns
 from qsmstats.voxels.kernels import group_means
 from qsmstats.voxels.regions import N_LAYERS, Regions
 
 __all__ = ["measure_profiles", "standardise"]
 
 
-def measure_profiles(regions: Regions, values: FloatArray, valid: BoolArray) -> Columns:
+def measure_profiles(regions: Regions, values: Floats, valid: Flags) -> Columns:
     """Average a map over the layers of each lesion.
 
     Parameters

@@ -13,7 +13,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from qsmstats.voxels.grids import FloatArray, IntArray
+from qsmstats.arrays import Floats, Integers
 
 __all__ = ["MANY", "group_quantiles"]
 
@@ -26,7 +26,7 @@ _BINS = 4096
 _BLOCK = 32_768
 
 
-def group_quantiles(values: FloatArray, counts: IntArray, probabilities: FloatArray) -> FloatArray:
+def group_quantiles(values: Floats, counts: Integers, probabilities: Floats) -> Floats:
     """Return quantiles of each group of values that stand group after group.
 
     Parameters
@@ -58,7 +58,7 @@ def group_quantiles(values: FloatArray, counts: IntArray, probabilities: FloatAr
     return np.asarray(smaller + (h - low) * (larger - smaller))
 
 
-def _ranked(x: FloatArray, ranks: IntArray) -> FloatArray:
+def _ranked(x: Floats, ranks: Integers) -> Floats:
     """Return the values that would have these ranks if `x` were sorted."""
     low, high = np.quantile(x[:: len(x) // _SAMPLE], (0.001, 0.999))
     if not low < high:
@@ -72,7 +72,7 @@ def _ranked(x: FloatArray, ranks: IntArray) -> FloatArray:
     return np.asarray(ordered[ranks - skipped[np.searchsorted(before, ranks, side="right")]])
 
 
-def _binned(x: FloatArray, low: float, scale: float) -> tuple[npt.NDArray[np.uint16], IntArray]:
+def _binned(x: Floats, low: float, scale: float) -> tuple[npt.NDArray[np.uint16], Integers]:
     """Return the bin of each value, the outermost open to the outside, and how many each holds."""
     bins = np.empty(len(x), dtype=np.uint16)
     counts = np.zeros(_BINS, dtype=np.int64)

@@ -9,9 +9,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from qsmstats.voxels.flags import Flags
+from qsmstats.arrays import Floats, Integers
+from qsmstats.voxels.flags import RowFlags
 from qsmstats.voxels.geometry import describe_shapes, place
-from qsmstats.voxels.grids import Columns, FloatArray, IntArray
+from qsmstats.voxels.grids import Columns
 from qsmstats.voxels.kernels import Groups
 from qsmstats.voxels.regions import Layers, Regions
 
@@ -40,13 +41,13 @@ class RegionRows:
         What was unusual, whatever the map.
     """
 
-    positions: IntArray
-    counts: IntArray
+    positions: Integers
+    counts: Integers
     lesions: int
     nawm_row: int | None
     with_mask: bool
     columns: dict[str, Any]
-    flags: Flags
+    flags: RowFlags
 
 
 def region_rows(regions: Regions) -> RegionRows:
@@ -77,7 +78,7 @@ def region_rows(regions: Regions) -> RegionRows:
     )
 
 
-def _as_group(index: IntArray) -> Groups:
+def _as_group(index: Integers) -> Groups:
     one = np.array([0], dtype=np.int64)
     return Groups(labels=one, counts=np.array([len(index)]), starts=one, index=index)
 
@@ -89,15 +90,15 @@ def _labels(groups: Groups, rows: int) -> pd.arrays.IntegerArray:
     return pd.arrays.IntegerArray(values, np.arange(rows) >= len(groups.labels))
 
 
-def padded(values: npt.NDArray[Any], rows: int) -> FloatArray:
+def padded(values: npt.NDArray[Any], rows: int) -> Floats:
     """Return the values of lesions as a column that is NaN for the regions after them."""
     column = np.full(rows, np.nan)
     column[: len(values)] = values
     return column
 
 
-def _flags(regions: Regions, shapes: Columns, rows: int) -> Flags:
-    flags = Flags(rows, regions.flags)
+def _flags(regions: Regions, shapes: Columns, rows: int) -> RowFlags:
+    flags = RowFlags(rows, regions.flags)
     flags.add("one_voxel", regions.groups.counts == 1)
     if regions.layers is None:
         return flags
@@ -107,7 +108,7 @@ def _flags(regions: Regions, shapes: Columns, rows: int) -> Flags:
     return flags
 
 
-def _flag_layers(flags: Flags, regions: Regions, layers: Layers) -> None:
+def _flag_layers(flags: RowFlags, regions: Regions, layers: Layers) -> None:
     groups = regions.groups
     every = np.ones(len(groups.labels), dtype=np.bool_)
     cores = np.bincount(groups.number[~layers.shell], minlength=len(every))

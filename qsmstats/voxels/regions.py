@@ -11,10 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.errors import ImageError, UsageError
 from qsmstats.settings import FeatureSettings
 from qsmstats.voxels.edge_distance import Surroundings, depths, nearest_only, slack, surroundings
-from qsmstats.voxels.grids import BoolArray, FloatArray, Grid, IntArray
+from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.images import (
     ImageSource,
     Volume,
@@ -56,11 +57,11 @@ class Layers:
         Whether the grid is too coarse for the width asked for, so that one voxel is used.
     """
 
-    shell: BoolArray
-    number: IntArray
-    ring: IntArray
-    ring_number: IntArray
-    in_tissue: FloatArray
+    shell: Flags
+    number: Integers
+    ring: Integers
+    ring_number: Integers
+    in_tissue: Floats
     shell_widened: bool
     ring_widened: bool
 
@@ -90,10 +91,10 @@ class Regions:
 
     reference: Volume
     groups: Groups
-    kept: IntArray
-    lesion: IntArray
-    white_matter: IntArray | None = None
-    nawm: IntArray | None = None
+    kept: Integers
+    lesion: Integers
+    white_matter: Integers | None = None
+    nawm: Integers | None = None
     layers: Layers | None = None
     flags: tuple[str, ...] = ()
 
@@ -162,7 +163,7 @@ def read_regions(
 
 def _read(
     labels: ImageSource | None, tissue: ImageSource | None
-) -> tuple[Volume, LabelVoxels, BoolArray | None]:
+) -> tuple[Volume, LabelVoxels, Flags | None]:
     volume = None if labels is None else open_volume(labels, "label image")
     mask_volume = None if tissue is None else open_volume(tissue, "tissue mask")
     reference = volume or mask_volume
@@ -199,13 +200,13 @@ def _other_lesions(
     return others, tuple(flags)
 
 
-def _ring(near: Surroundings, groups: Groups, allowed: BoolArray, width: float) -> Surroundings:
+def _ring(near: Surroundings, groups: Groups, allowed: Flags, width: float) -> Surroundings:
     """Return the voxels around the lesions that are `allowed`, each with its nearest lesion."""
     ring = near.where(np.flatnonzero((near.distance > 0) & (near.distance <= width)))
     return nearest_only(ring.where(np.flatnonzero(allowed[ring.index])), groups)
 
 
-def _replaced(volume: BoolArray, index: IntArray, *, to: bool) -> BoolArray:
+def _replaced(volume: Flags, index: Integers, *, to: bool) -> Flags:
     """Return a copy of a volume with another value for some voxels."""
     copy = volume.copy()
     copy[index] = to
@@ -215,11 +216,11 @@ def _replaced(volume: BoolArray, index: IntArray, *, to: bool) -> BoolArray:
 def _nawm(
     near: Surroundings,
     others: Sequence[Groups],
-    mask: BoolArray,
-    kept: IntArray,
+    mask: Flags,
+    kept: Integers,
     grid: Grid,
     settings: FeatureSettings,
-) -> IntArray | None:
+) -> Integers | None:
     if not len(near.index) and not any(len(groups.index) for groups in others):
         return None
     far = mask.copy()
@@ -232,8 +233,8 @@ def _nawm(
 def _layers(
     groups: Groups,
     ring: Surroundings,
-    kept: IntArray,
-    mask: BoolArray | None,
+    kept: Integers,
+    mask: Flags | None,
     grid: Grid,
     settings: FeatureSettings,
 ) -> Layers:

@@ -27,7 +27,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from qsmstats.voxels.grids import BoolArray, FloatArray, IntArray
+from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.voxels.images import Volume, image_error
 from qsmstats.voxels.memory import gigabytes, memory_at_hand
 
@@ -74,12 +74,12 @@ class LabelVoxels:
         none.
     """
 
-    index: IntArray
-    label: IntArray
+    index: Integers
+    label: Integers
     flags: tuple[str, ...] = ()
 
 
-def gather(volume: Volume, index: IntArray) -> FloatArray:
+def gather(volume: Volume, index: Integers) -> Floats:
     """Read the values of some voxels.
 
     Parameters
@@ -141,7 +141,7 @@ def read_labels(volume: Volume) -> LabelVoxels:
     return LabelVoxels(index=index[kept].astype(np.int64), label=label[kept], flags=flags)
 
 
-def read_mask(volume: Volume) -> BoolArray:
+def read_mask(volume: Volume) -> Flags:
     """Read a mask: 0 and one other value, or probabilities, which count from above one half.
 
     Returns
@@ -179,7 +179,7 @@ def read_mask(volume: Volume) -> BoolArray:
     return mask
 
 
-def _whole_numbers(volume: Volume, stored: npt.NDArray[Any]) -> tuple[IntArray, tuple[str, ...]]:
+def _whole_numbers(volume: Volume, stored: npt.NDArray[Any]) -> tuple[Integers, tuple[str, ...]]:
     if stored.dtype.kind in "bi" and not volume.scaled:
         return stored.astype(np.int64), ()
     if stored.dtype.kind == "u" and not volume.scaled and stored.max(initial=0) < 2**63:

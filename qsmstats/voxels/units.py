@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import ImageError, Problem, UsageError
 from qsmstats.schemas import MapSchema, map_schemas
-from qsmstats.voxels.grids import FloatArray
 
 __all__ = ["MapUnit", "UnitError", "map_unit"]
 
@@ -45,7 +45,7 @@ class MapUnit:
     factor: float = 1.0
     schema: MapSchema | None = None
 
-    def contradiction(self, name: str, values: FloatArray, *, tissue: bool) -> UnitError | None:
+    def contradiction(self, name: str, values: Floats, *, tissue: bool) -> UnitError | None:
         """Return the error to raise where `values` cannot have the declared unit.
 
         Parameters

@@ -18,8 +18,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.crossproducts import level_basis, level_columns
 from qsmstats.mixed.criterion.elimination_order import (
@@ -32,8 +32,6 @@ from qsmstats.mixed.design.layout import Layout
 
 __all__ = ["Block", "GroupedRows", "block_of", "grouped_rows"]
 
-Matrix = NDArray[np.float64]
-Places = NDArray[np.intp]
 
 # Widest levels for which small dense blocks pay; wider ones are rare and are fitted singly.
 _MOST_OUTER, _MOST_INNER = 6, 3
@@ -72,12 +70,12 @@ class GroupedRows:
 
     order: Places
     starts: Places
-    subgroups: NDArray[np.int64] | None
-    inner: Matrix
-    outer: Matrix
+    subgroups: Integers | None
+    inner: Floats
+    outer: Floats
     width: int
-    bases: tuple[Matrix, Matrix]
-    row_scale: Matrix | None
+    bases: tuple[Floats, Floats]
+    row_scale: Floats | None
     unit: float
 
     @property
@@ -119,16 +117,16 @@ class Block:
     """
 
     rows: Places
-    outer: Matrix
-    inner: Matrix
-    whole: Matrix
+    outer: Floats
+    inner: Floats
+    whole: Floats
     subgroup_starts: Places
     cell_starts: Places
-    sides: Matrix
-    keys: NDArray[np.int64]
-    shapes: Matrix
-    counts: Matrix
-    cells: Matrix
+    sides: Floats
+    keys: Integers
+    shapes: Floats
+    counts: Floats
+    cells: Floats
     log_weight: float
 
     @property
@@ -157,7 +155,7 @@ def grouped_rows(layout: Layout) -> GroupedRows | str:
     return _sort(layout, levels, columns)
 
 
-def _sort(layout: Layout, levels: Sequence[Level], columns: Sequence[Matrix]) -> GroupedRows:
+def _sort(layout: Layout, levels: Sequence[Level], columns: Sequence[Floats]) -> GroupedRows:
     prior = layout.residuals.prior
     scale = None if prior is None else np.sqrt(prior)
     fixed = layout.basis if scale is None else layout.basis * scale[:, None]
@@ -183,18 +181,18 @@ def _sort(layout: Layout, levels: Sequence[Level], columns: Sequence[Matrix]) ->
     return made if not nested else _with_unit(made, levels[0].codes[order])
 
 
-def _with_unit(rows: GroupedRows, subgroups: NDArray[np.int64]) -> GroupedRows:
+def _with_unit(rows: GroupedRows, subgroups: Integers) -> GroupedRows:
     squares = np.add.reduceat(np.square(rows.inner).sum(axis=1), _starts(subgroups))
     return replace(rows, unit=float(squares.max()) or 1.0)
 
 
-def _starts(sorted_codes: NDArray[np.int64]) -> Places:
+def _starts(sorted_codes: Integers) -> Places:
     if not len(sorted_codes):
         return np.empty(0, dtype=np.intp)
     return np.flatnonzero(np.r_[True, sorted_codes[1:] != sorted_codes[:-1]])
 
 
-def block_of(design: GroupedRows, group: int, seen: NDArray[np.bool_] | None = None) -> Block:
+def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Block:
     """Cross-products of a group.
 
     Parameters
@@ -224,13 +222,13 @@ def block_of(design: GroupedRows, group: int, seen: NDArray[np.bool_] | None = N
     return _block(design, rows[by_cell], _starts(subgroup[by_cell]), cells)
 
 
-def _shapes(inner: Matrix, starts: Places) -> Matrix:
+def _shapes(inner: Floats, starts: Places) -> Floats:
     """Z'Z of each subgroup, shape (J, q1 * q1)."""
     n, q = inner.shape
     return np.add.reduceat((inner[:, :, None] * inner[:, None]).reshape(n, q * q), starts)
 
 
-def _keys(design: GroupedRows, shapes: Matrix) -> NDArray[np.int64]:
+def _keys(design: GroupedRows, shapes: Floats) -> Integers:
     return np.round(shapes / design.unit * _DIGITS).astype(np.int64)
 
 
@@ -264,7 +262,7 @@ def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> 
     )
 
 
-def _cell(sides: Matrix, r: int) -> Matrix:
+def _cell(sides: Floats, r: int) -> Floats:
     """Sum of C_a'C_b over the subgroups of a cell, shape (h, r, r)."""
     q = sides.shape[1]
     rows, columns = lower_triangle(q)

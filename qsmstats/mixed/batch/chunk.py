@@ -11,9 +11,9 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.errors import ModelError
 from qsmstats.mixed.batch.blocks import Block, block_of
 from qsmstats.mixed.batch.design import BatchDesign, Grouped, outcome_engine
@@ -26,8 +26,6 @@ from qsmstats.mixed.optimum.estimate import Solution, solve
 
 __all__ = ["fit_chunk", "fit_singly", "fit_task", "sound"]
 
-Matrix = NDArray[np.float64]
-Places = NDArray[np.intp]
 
 # Smallest eigenvalue of a matrix of cross-products in correlation form, below which a single fit
 # has to judge its rank.
@@ -35,7 +33,7 @@ _DOUBTFUL = 1e-9
 
 
 def fit_task(
-    shared: tuple[BatchDesign, Callable[[Any], Matrix] | None, Matrix | None], task: Any
+    shared: tuple[BatchDesign, Callable[[Any], Floats] | None, Floats | None], task: Any
 ) -> BatchFit:
     """Fit the outcomes of one task, chunk by chunk; for `jobs.run_tasks`."""
     design, make, start = shared
@@ -49,7 +47,7 @@ def fit_task(
     )
 
 
-def fit_chunk(design: BatchDesign, values: Matrix, start: Matrix | None = None) -> BatchFit:
+def fit_chunk(design: BatchDesign, values: Floats, start: Floats | None = None) -> BatchFit:
     """Fit one chunk of outcomes, shape (m, n_obs)."""
     seen = ~np.isnan(values)
     missing = not seen.all()
@@ -72,11 +70,11 @@ def fit_chunk(design: BatchDesign, values: Matrix, start: Matrix | None = None) 
     return _with_rows(made, seen) if missing else made
 
 
-def _with_rows(made: BatchFit, seen: NDArray[np.bool_]) -> BatchFit:
+def _with_rows(made: BatchFit, seen: Flags) -> BatchFit:
     return replace(made, n_obs=seen.sum(axis=1).astype(np.int64), seen=np.packbits(seen, axis=1))
 
 
-def _lists(grouped: Grouped, seen: NDArray[np.bool_]) -> Lists:
+def _lists(grouped: Grouped, seen: Flags) -> Lists:
     """Find the pattern of missing rows of each group in each outcome, and their blocks."""
     rows = grouped.rows
     index = np.tile(np.arange(rows.size), (len(seen), 1))
@@ -99,13 +97,13 @@ def _lists(grouped: Grouped, seen: NDArray[np.bool_]) -> Lists:
     )
 
 
-def sound(design: BatchDesign, lists: Lists) -> NDArray[np.bool_]:
+def sound(design: BatchDesign, lists: Lists) -> Flags:
     """Return whether the rows left surely identify the model, shape (m,)."""
     stack, index = lists.stack, lists.index
     rows = stack.rows[index].sum(axis=1)
     whole = stack.whole[index].sum(axis=1)
     q2 = stack.width
-    good: NDArray[np.bool_] = (rows > whole.shape[1] - q2) & _well_conditioned(whole[:, q2:, q2:])
+    good: Flags = (rows > whole.shape[1] - q2) & _well_conditioned(whole[:, q2:, q2:])
     good &= _well_conditioned(whole[:, :q2, :q2])
     groups = {0: stack.subgroups[index].sum(axis=1), -1: (stack.rows[index] > 0).sum(axis=1)}
     levels = design.structure.levels
@@ -121,25 +119,25 @@ def sound(design: BatchDesign, lists: Lists) -> NDArray[np.bool_]:
     return good
 
 
-def _inner_products(lists: Lists) -> Matrix:
+def _inner_products(lists: Lists) -> Floats:
     """Z'Z of the finer factor over all rows of each outcome, shape (m, q1, q1)."""
     stack = lists.stack
     each = np.einsum("bk,bkij->bij", stack.cell_count, stack.shapes[stack.cell_shape])
-    made: Matrix = each[lists.index].sum(axis=1)
+    made: Floats = each[lists.index].sum(axis=1)
     return made
 
 
-def _well_conditioned(matrix: Matrix) -> NDArray[np.bool_]:
+def _well_conditioned(matrix: Floats) -> Flags:
     scale = np.sqrt(np.einsum("nii->ni", matrix))
     held = (scale > 0).all(axis=1)
     safe = np.where(scale > 0, scale, 1.0)
     least = np.linalg.eigvalsh(matrix / (safe[:, :, None] * safe[:, None]))[:, 0]
-    made: NDArray[np.bool_] = held & (least > _DOUBTFUL)
+    made: Flags = held & (least > _DOUBTFUL)
     return made
 
 
 def fit_singly(
-    design: BatchDesign, outcome: Matrix, rows: Places | None, copies: Places | None = None
+    design: BatchDesign, outcome: Floats, rows: Places | None, copies: Places | None = None
 ) -> BatchFit:
     """Fit one outcome by the ordinary search; what keeps it from being fitted is in `problems`."""
     made = blank(design, 1)
@@ -157,7 +155,7 @@ def _failed(made: BatchFit, message: str) -> BatchFit:
     return replace(made, problems=(message,))
 
 
-def _translated(made: BatchFit, solution: Solution, root: Matrix) -> BatchFit:
+def _translated(made: BatchFit, solution: Solution, root: Floats) -> BatchFit:
     moments = solution.moments
     inference = Satterthwaite(moments)
     # From the basis of the rows used to that of the whole design.

@@ -25,15 +25,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Floats
 from qsmstats.mixed.batch.products import Bundle
 from qsmstats.mixed.batch.sweeps import Form, Swept, sweep_together
 from qsmstats.mixed.criterion.derivatives import pair_index
 
 __all__ = ["Values", "evaluate_together"]
 
-Matrix = NDArray[np.float64]
 
 # Residual variance, in units of the outcome's, below which differences of squares hold no digits.
 _NOTHING_LEFT = 1e-13
@@ -60,19 +59,19 @@ class Values:
         Derivatives of F_XX in theta, shape (m, k, p, p).
     """
 
-    value: Matrix
-    gradient: Matrix
-    hessian: Matrix
-    rss: Matrix
-    degrees: Matrix
-    rss_slope: Matrix
-    curve_hessian: Matrix
-    estimates: Matrix
-    inverse: Matrix
-    slopes: Matrix
+    value: Floats
+    gradient: Floats
+    hessian: Floats
+    rss: Floats
+    degrees: Floats
+    rss_slope: Floats
+    curve_hessian: Floats
+    estimates: Floats
+    inverse: Floats
+    slopes: Floats
 
 
-def evaluate_together(bundle: Bundle, theta: Matrix, form: Form) -> Values:
+def evaluate_together(bundle: Bundle, theta: Floats, form: Form) -> Values:
     """Evaluate the criteria of all outcomes.
 
     Parameters
@@ -92,7 +91,7 @@ def evaluate_together(bundle: Bundle, theta: Matrix, form: Form) -> Values:
     return _profile(bundle, swept, total, first, chain, curvature, reml=form.reml)
 
 
-def _apply(matrix: Matrix, edges: Matrix) -> Matrix:
+def _apply(matrix: Floats, edges: Floats) -> Floats:
     """M E group by group: (q2, q2, m, G), (m, G, q2, k) -> (m, G, q2, k)."""
     q2 = len(matrix)
     made = matrix[:, 0, :, :, None] * edges[:, :, 0]
@@ -101,13 +100,13 @@ def _apply(matrix: Matrix, edges: Matrix) -> Matrix:
     return np.moveaxis(made, 0, 2)
 
 
-def _flat(edges: Matrix) -> Matrix:
+def _flat(edges: Floats) -> Floats:
     """Put groups and columns in one axis: (m, G, q2, k) -> (m, G * q2, k)."""
     m, size, q2, k = edges.shape
     return edges.reshape(m, size * q2, k)
 
 
-def _totals(bundle: Bundle, swept: Swept) -> tuple[Matrix, Matrix]:
+def _totals(bundle: Bundle, swept: Swept) -> tuple[Floats, Floats]:
     """F, shape (m, k, k), and its derivatives in t, shape (params, m, k, k)."""
     edges, outer, inner = swept.edges, swept.outer, swept.inner
     own = len(inner.first)
@@ -128,10 +127,10 @@ def _totals(bundle: Bundle, swept: Swept) -> tuple[Matrix, Matrix]:
     return total, first
 
 
-def _factor(matrix: Matrix) -> tuple[Matrix, Matrix, NDArray[np.bool_]]:
+def _factor(matrix: Floats) -> tuple[Floats, Floats, Flags]:
     """Inverse and log determinant of positive matrices, shape (m, p, p), and which they are."""
     p = matrix.shape[1]
-    good: NDArray[np.bool_] = np.asarray(np.isfinite(matrix).all(axis=(1, 2)))
+    good: Flags = np.asarray(np.isfinite(matrix).all(axis=(1, 2)))
     factor = np.broadcast_to(np.eye(p), matrix.shape).copy()
     try:
         factor[good] = np.linalg.cholesky(matrix[good])
@@ -149,10 +148,10 @@ def _factor(matrix: Matrix) -> tuple[Matrix, Matrix, NDArray[np.bool_]]:
 def _profile(
     bundle: Bundle,
     swept: Swept,
-    total: Matrix,
-    first: Matrix,
-    chain: Matrix,
-    curvature: Matrix,
+    total: Floats,
+    first: Floats,
+    chain: Floats,
+    curvature: Floats,
     *,
     reml: bool,
 ) -> Values:
@@ -202,7 +201,7 @@ def _profile(
     )
 
 
-def _second(bundle: Bundle, swept: Swept, weight: Matrix) -> Matrix:
+def _second(bundle: Bundle, swept: Swept, weight: Floats) -> Floats:
     """Second derivatives of l + <F, W> in t with W held, shape (m, params, params)."""
     edges, outer, inner = swept.edges, swept.outer, swept.inner
     own, params = len(inner.first), len(outer.first)
@@ -228,7 +227,7 @@ def _second(bundle: Bundle, swept: Swept, weight: Matrix) -> Matrix:
     return np.moveaxis(pairs[index], -1, 0)
 
 
-def _gram(left: Matrix, right: Matrix) -> Matrix:
+def _gram(left: Floats, right: Floats) -> Floats:
     """Products over the columns, group by group: twice (m, G, q2, k) -> (q2, q2, m, G)."""
-    made: Matrix = np.einsum("ngqk,ngsk->qsng", left, right)
+    made: Floats = np.einsum("ngqk,ngsk->qsng", left, right)
     return made

@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats, Places
 from qsmstats.mixed.batch.blocks import Block, GroupedRows, block_of, grouped_rows
 from qsmstats.mixed.batch.products import Stack, stack_blocks
 from qsmstats.mixed.batch.sweeps import Form
@@ -26,8 +26,6 @@ from qsmstats.mixed.optimum.starting_values import design_moments
 
 __all__ = ["BatchDesign", "Grouped", "grouped_design", "outcome_engine"]
 
-Matrix = NDArray[np.float64]
-Places = NDArray[np.intp]
 
 # Bytes of the arrays of one chunk, and the outcomes between which it may lie.
 _CHUNK_BYTES = 1 << 24
@@ -54,8 +52,8 @@ class Grouped:
     blocks: tuple[Block, ...]
     stack: Stack
     form: Form
-    between: Matrix
-    trace: Matrix
+    between: Floats
+    trace: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,7 +98,7 @@ class BatchDesign:
 
 
 def outcome_engine(
-    design: BatchDesign, outcome: Matrix, rows: Places | None, copies: Places | None = None
+    design: BatchDesign, outcome: Floats, rows: Places | None, copies: Places | None = None
 ) -> Engine:
     """Criterion of one outcome, shape (n_obs,), on some of the rows (or all).
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.mixed.batch.criterion import evaluate_together
 from qsmstats.mixed.batch.products import Bundle
 from qsmstats.mixed.batch.sweeps import Form
@@ -24,10 +24,6 @@ __all__ = ["Minima", "minimise_together"]
 # How close (share of T, units of -2 log likelihood) a descent from a further start comes to the
 # known minimum before it is taken to end there.
 _NEAR = 1e-2
-
-Matrix = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,14 +42,14 @@ class Minima:
         Steps tried, shape (m,).
     """
 
-    theta: Matrix
-    value: Matrix
+    theta: Floats
+    value: Floats
     converged: Flags
     singular: Flags
-    iterations: NDArray[np.int64]
+    iterations: Integers
 
 
-def minimise_together(bundle: Bundle, start: Matrix, form: Form) -> Minima:
+def minimise_together(bundle: Bundle, start: Floats, form: Form) -> Minima:
     """Minimise the criteria of m outcomes from starts of their own, shape (m, k)."""
     parametrisation = form.parametrisation
     found = _descend(bundle, start, form)
@@ -105,8 +101,8 @@ def _put(found: Minima, which: Places, best: Minima) -> Minima:
 class _Known:
     """Minima that are known already: criteria, shape (m,), and elements of T, shape (m, k)."""
 
-    value: Matrix
-    elements: Matrix
+    value: Floats
+    elements: Floats
 
 
 def _arrived(known: _Known, form: Form, which: Places, state: Descents) -> Flags:
@@ -118,16 +114,16 @@ def _arrived(known: _Known, form: Form, which: Places, state: Descents) -> Flags
     return np.asarray(close & (above > -SAME) & (above < _NEAR))
 
 
-def _elements(theta: Matrix, form: Form) -> Matrix:
+def _elements(theta: Floats, form: Form) -> Floats:
     """Elements of T, shape (m, k)."""
-    made: Matrix = 0.5 * np.einsum("tab,na,nb->nt", form.curvature, theta, theta, optimize=True)
+    made: Floats = 0.5 * np.einsum("tab,na,nb->nt", form.curvature, theta, theta, optimize=True)
     return made
 
 
-def _descend(bundle: Bundle, start: Matrix, form: Form, known: _Known | None = None) -> Minima:
+def _descend(bundle: Bundle, start: Floats, form: Form, known: _Known | None = None) -> Minima:
     part, inside = bundle, np.arange(len(start))
 
-    def evaluate(which: Places, theta: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    def evaluate(which: Places, theta: Floats) -> tuple[Floats, Floats, Floats]:
         nonlocal part, inside
         if len(which) < len(inside):
             part, inside = part.take(np.searchsorted(inside, which)), which
@@ -145,5 +141,5 @@ def _descend(bundle: Bundle, start: Matrix, form: Form, known: _Known | None = N
     )
 
 
-def _singular(parametrisation: Parametrisation, theta: Matrix) -> Flags:
+def _singular(parametrisation: Parametrisation, theta: Floats) -> Flags:
     return np.array([is_singular(parametrisation, one) for one in theta], dtype=bool)

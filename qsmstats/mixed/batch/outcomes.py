@@ -17,8 +17,8 @@ from typing import Any, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import InvalidDataError, UsageError, check_option
 from qsmstats.mixed.batch.chunk import fit_task
 from qsmstats.mixed.batch.design import BatchDesign, grouped_design
@@ -32,8 +32,6 @@ from qsmstats.parallel import Progress, run_tasks
 
 __all__ = ["OutcomeDesign", "as_numbers", "outcome_design"]
 
-Matrix = NDArray[np.float64]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutcomeDesign(BatchDesign):
@@ -41,9 +39,9 @@ class OutcomeDesign(BatchDesign):
 
     def fit_outcomes(
         self,
-        outcomes: Matrix | pd.DataFrame,
+        outcomes: Floats | pd.DataFrame,
         *,
-        start: Matrix | None = None,
+        start: Floats | None = None,
         batch: int = 512,
         jobs: int = 1,
         progress: Progress | None = None,
@@ -90,7 +88,7 @@ class OutcomeDesign(BatchDesign):
         tasks: Sequence[Any],
         *,
         make: Callable[[Any], Any] | None = None,
-        start: Matrix | None = None,
+        start: Floats | None = None,
         jobs: int = 1,
         progress: Progress | None = None,
     ) -> BatchFit:
@@ -110,7 +108,7 @@ class OutcomeDesign(BatchDesign):
         # A piece from another process holds a copy of the design; one is enough.
         return joined([replace(piece, design=self) for piece in call])
 
-    def _checked_start(self, start: Matrix) -> Matrix:
+    def _checked_start(self, start: Floats) -> Floats:
         size = self.structure.parametrisation.size - self.structure.parametrisation.strata
         made = as_numbers(start)
         if made.shape != (size,) or not np.isfinite(made).all():
@@ -121,7 +119,7 @@ class OutcomeDesign(BatchDesign):
             raise UsageError(msg)
         return made
 
-    def _checked(self, outcomes: Matrix | pd.DataFrame) -> Matrix:
+    def _checked(self, outcomes: Floats | pd.DataFrame) -> Floats:
         values = as_numbers(outcomes)
         if values.ndim != 2 or len(values) != self.n_obs or not values.shape[1]:
             msg = (
@@ -136,7 +134,7 @@ class OutcomeDesign(BatchDesign):
         return values
 
 
-def as_numbers(outcomes: Any) -> Matrix:
+def as_numbers(outcomes: Any) -> Floats:
     """Return outcomes as an array of numbers.
 
     Raises

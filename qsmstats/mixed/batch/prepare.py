@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.mixed.batch.blocks import Block
 from qsmstats.mixed.batch.criterion import Values, evaluate_together
 from qsmstats.mixed.batch.design import BatchDesign, Grouped
@@ -24,9 +24,6 @@ from qsmstats.mixed.optimum.boundary import SUSPICIOUS
 from qsmstats.mixed.optimum.starting_values import moment_roots
 
 __all__ = ["Lists", "Prepared", "prepare", "solve_prepared"]
-
-Matrix = NDArray[np.float64]
-Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,14 +60,14 @@ class Prepared:
     """
 
     products: Bundle
-    start: Matrix
-    scale: Matrix
-    projection: Matrix
-    log_weight: Matrix
+    start: Floats
+    scale: Floats
+    projection: Floats
+    log_weight: Floats
 
 
 def prepare(
-    design: BatchDesign, grouped: Grouped, lists: Lists, values: Matrix, start: Matrix | None
+    design: BatchDesign, grouped: Grouped, lists: Lists, values: Floats, start: Floats | None
 ) -> tuple[Prepared, OutcomeParts]:
     """Reduce outcomes, shape (m, n_obs), and multiply them with their design.
 
@@ -104,7 +101,7 @@ def prepare(
     return prepared, parts
 
 
-def _reduced(grouped: Grouped, lists: Lists, values: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+def _reduced(grouped: Grouped, lists: Lists, values: Floats) -> tuple[Floats, Floats, Floats]:
     """Residuals of the sorted, weighted outcomes in units of their size, with what was taken off.
 
     Shapes (m, n), (m, p) and (m,).
@@ -133,7 +130,7 @@ def _reduced(grouped: Grouped, lists: Lists, values: Matrix) -> tuple[Matrix, Ma
     return y * (held / scale)[:, None], projection, scale
 
 
-def _free_parameters(design: BatchDesign, theta: Matrix) -> Matrix:
+def _free_parameters(design: BatchDesign, theta: Floats) -> Floats:
     """Free parameters of the engine for theta in the user's units, shape (k,)."""
     parametrisation, layout = design.structure.parametrisation, design.layout
     factors, at = {}, 0
@@ -153,9 +150,9 @@ def _start(
     design: BatchDesign,
     grouped: Grouped,
     parts: OutcomeParts,
-    rows: Matrix,
-    start: Matrix | None,
-) -> Matrix:
+    rows: Floats,
+    start: Floats | None,
+) -> Floats:
     m = len(rows)
     if start is not None:
         return np.tile(_free_parameters(design, start), (m, 1))
@@ -176,7 +173,7 @@ def _start(
 
 def solve_prepared(
     design: BatchDesign, grouped: Grouped, prepared: Prepared
-) -> tuple[BatchFit, NDArray[np.bool_]]:
+) -> tuple[BatchFit, Flags]:
     """Minimise, and translate into the user's units; which outcomes can be vouched for."""
     products = prepared.products
     found = minimise_together(products, prepared.start, grouped.form)
@@ -211,7 +208,7 @@ def solve_prepared(
     return made, good
 
 
-def _offsets(design: BatchDesign, prepared: Prepared, values: Values) -> Matrix:
+def _offsets(design: BatchDesign, prepared: Prepared, values: Values) -> Floats:
     """Return what units and prior weights add to -2 log likelihood, shape (m,)."""
     made = 2.0 * values.degrees * np.log(prepared.scale) - prepared.log_weight
     if design.method == "reml":
@@ -219,10 +216,10 @@ def _offsets(design: BatchDesign, prepared: Prepared, values: Values) -> Matrix:
     return np.asarray(made)
 
 
-def _user_theta(design: BatchDesign, theta: Matrix) -> Matrix:
+def _user_theta(design: BatchDesign, theta: Floats) -> Floats:
     """Relative Cholesky elements in the user's units, terms in the order of the formula."""
     structure, at = design.structure, design.structure.parametrisation.strata
-    parts: dict[int, Matrix] = {}
+    parts: dict[int, Floats] = {}
     for term, width in zip(structure.order, structure.parametrisation.widths, strict=True):
         columns, rows = np.triu_indices(width)
         factor = np.zeros((len(theta), width, width))
@@ -234,7 +231,7 @@ def _user_theta(design: BatchDesign, theta: Matrix) -> Matrix:
     return np.concatenate([parts[term] for term in range(len(parts))], axis=1)
 
 
-def _uncertainty(values: Values, variance: Matrix) -> Matrix:
+def _uncertainty(values: Values, variance: Floats) -> Floats:
     """2 H^-1 over the directions in which the deviance in (theta, log sigma) curves upwards."""
     m, k = values.gradient.shape
     whole = np.empty((m, k + 1, k + 1))
@@ -244,5 +241,5 @@ def _uncertainty(values: Values, variance: Matrix) -> Matrix:
     size, axes = np.linalg.eigh(np.where(np.isfinite(whole), whole, 0.0))
     curved = size > 1e-9 * np.maximum(size[:, -1:], 1.0)
     shares = np.where(curved, 2.0 / np.where(curved, size, 1.0), 0.0)
-    made: Matrix = (axes * shares[:, None]) @ axes.swapaxes(1, 2)
+    made: Floats = (axes * shares[:, None]) @ axes.swapaxes(1, 2)
     return made

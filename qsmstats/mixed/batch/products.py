@@ -11,16 +11,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.mixed.batch.blocks import Block, GroupedRows
 from qsmstats.mixed.criterion.covariance import lower_triangle
 
 __all__ = ["Bundle", "OutcomeParts", "Stack", "bundle", "outcome_parts", "stack_blocks"]
-
-Matrix = NDArray[np.float64]
-Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,14 +42,14 @@ class Stack:
         q2.
     """
 
-    whole: Matrix
-    cells: Matrix
+    whole: Floats
+    cells: Floats
     cell_shape: Places
-    cell_count: Matrix
-    shapes: Matrix
-    rows: Matrix
-    subgroups: Matrix
-    log_weight: Matrix
+    cell_count: Floats
+    shapes: Floats
+    rows: Floats
+    subgroups: Floats
+    log_weight: Floats
     width: int
 
 
@@ -70,10 +67,10 @@ class OutcomeParts:
         The same within cells, shapes (m, G, K, h, r) and (m, G, K, h).
     """
 
-    outer: Matrix
-    square: Matrix
-    cells: Matrix
-    cell_squares: Matrix
+    outer: Floats
+    square: Floats
+    cells: Floats
+    cell_squares: Floats
 
     def take(self, index: Places) -> OutcomeParts:
         """Return the groups `index`, shape (m', G'), of a single outcome."""
@@ -106,16 +103,16 @@ class Bundle:
         Rows of each outcome, shape (m,).
     """
 
-    top: Matrix
-    cells: Matrix
+    top: Floats
+    cells: Floats
     cell_shape: Places
-    total: Matrix
-    shape_totals: Matrix
-    shape_counts: Matrix
-    shapes: Matrix
-    rows: Matrix
+    total: Floats
+    shape_totals: Floats
+    shape_counts: Floats
+    shapes: Floats
+    rows: Floats
 
-    def take(self, which: NDArray[np.intp] | NDArray[np.bool_]) -> Bundle:
+    def take(self, which: Places | Flags) -> Bundle:
         """Return some of the outcomes."""
         parts = {
             field.name: getattr(self, field.name)[which]
@@ -155,7 +152,7 @@ def stack_blocks(design: GroupedRows, blocks: Sequence[Block]) -> Stack:
 
 
 def outcome_parts(
-    blocks: Sequence[Block], index: Places, values: Matrix, widest: int
+    blocks: Sequence[Block], index: Places, values: Floats, widest: int
 ) -> OutcomeParts:
     """Products of outcomes with the blocks of their lists.
 
@@ -189,7 +186,7 @@ def outcome_parts(
     return OutcomeParts(outer=outer, square=square, cells=cells, cell_squares=squares)
 
 
-def _cell_parts(block: Block, y: Matrix, pairs: int) -> tuple[Matrix, Matrix]:
+def _cell_parts(block: Block, y: Floats, pairs: int) -> tuple[Floats, Floats]:
     """Products with the sides and squares of each cell, shapes (m, K, h, r) and (m, K, h)."""
     q = block.inner.shape[1]
     sums = [np.add.reduceat(y * block.inner[:, a], block.subgroup_starts, axis=1) for a in range(q)]
@@ -234,7 +231,7 @@ def bundle(stack: Stack, index: Places, parts: OutcomeParts) -> Bundle:
     )
 
 
-def _with_outcome(design: Matrix, outcome: Matrix, m: int) -> Matrix:
+def _with_outcome(design: Floats, outcome: Floats, m: int) -> Floats:
     """Columns of the design and the outcome's behind them; the design may be the same for all."""
     made = np.empty((m, *design.shape[1:-1], design.shape[-1] + 1))
     made[..., :-1] = design
@@ -242,14 +239,14 @@ def _with_outcome(design: Matrix, outcome: Matrix, m: int) -> Matrix:
     return made
 
 
-def _multiplicity(index: Places, blocks: int) -> Matrix:
+def _multiplicity(index: Places, blocks: int) -> Floats:
     """How often each block is in each list, shape (lists, blocks)."""
     made = np.zeros((len(index), blocks))
     np.add.at(made, (np.arange(len(index))[:, None], index), 1.0)
     return made
 
 
-def _by_shape(stack: Stack, index: Places, parts: OutcomeParts, m: int) -> tuple[Matrix, Matrix]:
+def _by_shape(stack: Stack, index: Places, parts: OutcomeParts, m: int) -> tuple[Floats, Floats]:
     """Add up the cells of each shape, shapes (m, S * h, k, k) and (m, S)."""
     q2, shapes = stack.width, len(stack.shapes)
     widest, pairs, r = stack.cells.shape[1:4]

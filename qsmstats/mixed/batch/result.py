@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from scipy.linalg import solve_triangular
 
+from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.errors import check_option
 from qsmstats.mixed.batch.design import BatchDesign, outcome_engine
 from qsmstats.mixed.criterion.covariance import lower_triangle
@@ -29,10 +30,6 @@ from qsmstats.mixed.inference.wald import METHODS, Method
 from qsmstats.mixed.optimum.estimate import Engine
 
 __all__ = ["BatchFit", "BatchWald", "blank", "joined", "put"]
-
-Matrix = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,11 +45,11 @@ class BatchWald:
     """
 
     labels: tuple[str, ...]
-    estimate: Matrix
-    std_error: Matrix
-    df: Matrix
-    statistic: Matrix
-    p_value: Matrix
+    estimate: Floats
+    std_error: Floats
+    df: Floats
+    statistic: Floats
+    p_value: Floats
 
     def table(self) -> pd.DataFrame:
         """Return one row for each outcome and function: outcome (its number), contrast, ..."""
@@ -103,20 +100,20 @@ class BatchFit:
     """
 
     design: BatchDesign
-    estimates: Matrix
-    theta: Matrix
-    log_ratios: Matrix
-    sigma2: Matrix
-    criterion: Matrix
+    estimates: Floats
+    theta: Floats
+    log_ratios: Floats
+    sigma2: Floats
+    criterion: Floats
     converged: Flags
     singular: Flags
-    n_obs: NDArray[np.int64]
-    iterations: NDArray[np.int64]
+    n_obs: Integers
+    iterations: Integers
     refitted_singly: Flags
     problems: tuple[str, ...]
-    covariance: Matrix
-    slopes: Matrix
-    uncertainty: Matrix
+    covariance: Floats
+    slopes: Floats
+    uncertainty: Floats
     seen: NDArray[np.uint8] | None
 
     def __len__(self) -> int:
@@ -166,7 +163,7 @@ class BatchFit:
             {one.label: component_values(one, covariances, sigma, ratios) for one in found}
         )
 
-    def factors(self) -> list[Matrix]:
+    def factors(self) -> list[Floats]:
         """Relative Cholesky factors of each random term, shapes (m, q, q)."""
         made, start = [], 0
         for part in self.design.layout.random:
@@ -177,13 +174,13 @@ class BatchFit:
             start += len(rows)
         return made
 
-    def _covariance(self, term: int) -> Matrix:
+    def _covariance(self, term: int) -> Floats:
         factor = self.factors()[term]
         return self.sigma2[:, None, None] * (factor @ factor.swapaxes(1, 2))
 
     def wald(
         self,
-        contrasts: Matrix | Mapping[str, float] | Mapping[str, Mapping[str, float]] | None = None,
+        contrasts: Floats | Mapping[str, float] | Mapping[str, Mapping[str, float]] | None = None,
         *,
         df: Method = "satterthwaite",
         null: float | Sequence[float] = 0.0,
@@ -224,7 +221,7 @@ class BatchFit:
             p_value=2.0 * stats.t.sf(np.abs(statistic), nu),
         )
 
-    def _spread(self, rows: Matrix, df: Method) -> tuple[Matrix, Matrix]:
+    def _spread(self, rows: Floats, df: Method) -> tuple[Floats, Floats]:
         """Variance and degrees of freedom of each function, shapes (m, k)."""
         if df == "kenward-roger":
             return _kenward_roger(self, rows)
@@ -240,7 +237,7 @@ class BatchFit:
         with np.errstate(divide="ignore", invalid="ignore"):
             return variance, 2.0 * variance**2 / spread
 
-    def rows_of(self, outcome: int) -> NDArray[np.intp] | None:
+    def rows_of(self, outcome: int) -> Places | None:
         """Rows that an outcome has, or None where it has all."""
         if self.seen is None:
             return None
@@ -293,9 +290,7 @@ def blank(design: BatchDesign, m: int) -> BatchFit:
     )
 
 
-def put(
-    whole: BatchFit, places: Places, part: BatchFit, which: NDArray[np.bool_] | None = None
-) -> BatchFit:
+def put(whole: BatchFit, places: Places, part: BatchFit, which: Flags | None = None) -> BatchFit:
     """Put outcomes of one result (all, or those of `which`) at places of another."""
     chosen = np.arange(len(part)) if which is None else np.flatnonzero(which)
     arrays = {}
@@ -309,7 +304,7 @@ def put(
     return BatchFit(design=whole.design, problems=tuple(problems), seen=whole.seen, **arrays)
 
 
-def _kenward_roger(fit: BatchFit, rows: Matrix) -> tuple[Matrix, Matrix]:
+def _kenward_roger(fit: BatchFit, rows: Floats) -> tuple[Floats, Floats]:
     """Return adjusted variances and degrees of freedom, shapes (m, k).
 
     Parameters
@@ -336,7 +331,7 @@ def _kenward_roger(fit: BatchFit, rows: Matrix) -> tuple[Matrix, Matrix]:
     return variance, df
 
 
-def _moments(engine: Engine, factors: list[Matrix], fit: BatchFit, outcome: int) -> Moments:
+def _moments(engine: Engine, factors: list[Floats], fit: BatchFit, outcome: int) -> Moments:
     objective, problem = engine.objective, engine.problem
     theta = engine.from_factors(factors, fit.log_ratios[outcome])
     made = objective.at(theta).profile

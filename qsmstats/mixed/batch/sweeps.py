@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.mixed.batch.products import Bundle
 from qsmstats.mixed.criterion.covariance import Parametrisation, lower_triangle
 from qsmstats.mixed.criterion.derivatives import Jet, constant
@@ -14,7 +14,6 @@ from qsmstats.mixed.criterion.nested import invert
 
 __all__ = ["Form", "Swept", "sweep_together"]
 
-Matrix = NDArray[np.float64]
 
 # Cells up to which a loop over them beats many small matrix products.
 _FEW = 8
@@ -37,12 +36,12 @@ class Form:
     """
 
     parametrisation: Parametrisation
-    bases: tuple[Matrix, Matrix]
-    curvature: Matrix
+    bases: tuple[Floats, Floats]
+    curvature: Floats
     reml: bool
 
     @classmethod
-    def of(cls, parametrisation: Parametrisation, bases: tuple[Matrix, Matrix], reml: bool) -> Form:  # noqa: FBT001
+    def of(cls, parametrisation: Parametrisation, bases: tuple[Floats, Floats], reml: bool) -> Form:  # noqa: FBT001
         """Complete the parameters of a design by their curvature."""
         curvature = parametrisation.derivatives(np.zeros(parametrisation.size))[1]
         return cls(parametrisation=parametrisation, bases=bases, curvature=curvature, reml=reml)
@@ -65,12 +64,12 @@ class Swept:
     """
 
     inner: Jet
-    edges: Matrix
+    edges: Floats
     outer: Jet
     logdet: Jet
 
 
-def sweep_together(bundle: Bundle, t: Matrix, bases: tuple[Matrix, Matrix]) -> Swept:
+def sweep_together(bundle: Bundle, t: Floats, bases: tuple[Floats, Floats]) -> Swept:
     """Sweep both factors at the elements t of T, shape (m, k)."""
     m, own = len(t), len(bases[0])
     q2 = bundle.top.shape[2]
@@ -89,7 +88,7 @@ def sweep_together(bundle: Bundle, t: Matrix, bases: tuple[Matrix, Matrix]) -> S
     )
 
 
-def _inner(bundle: Bundle, t: Matrix, basis: Matrix) -> tuple[Jet, Jet]:
+def _inner(bundle: Bundle, t: Floats, basis: Floats) -> tuple[Jet, Jet]:
     """Sweep the finer factor: m of every shape, shape (.., m, S * h), and l, shape (.., m)."""
     m, shapes = len(t), len(bundle.shapes)
     if not shapes:
@@ -98,18 +97,18 @@ def _inner(bundle: Bundle, t: Matrix, basis: Matrix) -> tuple[Jet, Jet]:
     found, each = invert(constant(a), np.repeat(t.T, shapes, axis=1), basis)
     rows, columns = lower_triangle(basis.shape[1])
 
-    def arrange(values: Matrix) -> Matrix:
+    def arrange(values: Floats) -> Floats:
         pairs = values[..., rows, columns, :].reshape(*values.shape[:-3], len(rows), m, shapes)
         return np.moveaxis(pairs, -3, -1).reshape(*values.shape[:-3], m, shapes * len(rows))
 
-    def count(values: Matrix) -> Matrix:
+    def count(values: Floats) -> Floats:
         split = values.reshape(*values.shape[:-1], m, shapes)
         return np.asarray((split * bundle.shape_counts).sum(axis=-1))
 
     return found.map(arrange), each.map(count)
 
 
-def _edges(bundle: Bundle, inner: Jet) -> Matrix:
+def _edges(bundle: Bundle, inner: Jet) -> Floats:
     """[D_g E_g] with derivatives in the finer factor's parameters, one after the other."""
     m, size, cells = bundle.cells.shape[:3]
     if not cells:

@@ -18,15 +18,14 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from numpy.typing import NDArray
+
+from qsmstats.arrays import Floats, Places
 
 __all__ = ["Parametrisation", "lower_factor", "lower_triangle"]
 
-Matrix = NDArray[np.float64]
-
 
 @cache
-def lower_triangle(width: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def lower_triangle(width: int) -> tuple[Places, Places]:
     """Rows and columns of a lower triangle, column by column; read only."""
     columns, rows = np.triu_indices(width)
     for made in (rows, columns):
@@ -54,17 +53,17 @@ class Parametrisation:
         """Number of parameters."""
         return self.strata + sum(width * (width + 1) // 2 for width in self.widths)
 
-    def start(self) -> Matrix:
+    def start(self) -> Floats:
         """Equal residual variances and identity matrices."""
         blocks = [np.eye(width)[lower_triangle(width)] for width in self.widths]
         return np.concatenate([np.zeros(self.strata), *blocks])
 
-    def split(self, theta: Matrix) -> list[Matrix]:
+    def split(self, theta: Floats) -> list[Floats]:
         """Return the parameters of each term."""
         sizes = [width * (width + 1) // 2 for width in self.widths]
         return np.split(theta[self.strata :], np.cumsum(sizes)[:-1])
 
-    def factors(self, theta: Matrix) -> list[Matrix]:
+    def factors(self, theta: Floats) -> list[Floats]:
         """Return the Cholesky factors L of all terms."""
         made = []
         for width, part in zip(self.widths, self.split(theta), strict=True):
@@ -73,17 +72,17 @@ class Parametrisation:
             made.append(factor)
         return made
 
-    def join(self, log_ratios: Matrix, factors: Sequence[Matrix]) -> Matrix:
+    def join(self, log_ratios: Floats, factors: Sequence[Floats]) -> Floats:
         """Parameters from log ratios and Cholesky factors."""
         parts = [factor[lower_triangle(len(factor))] for factor in factors]
         return np.concatenate([log_ratios, *parts])
 
-    def values(self, theta: Matrix) -> Matrix:
+    def values(self, theta: Floats) -> Floats:
         """Model parameters x = (w, t), shape (size,)."""
         parts = [(factor @ factor.T)[lower_triangle(len(factor))] for factor in self.factors(theta)]
         return np.concatenate([np.exp(-2.0 * theta[: self.strata]), *parts])
 
-    def derivatives(self, theta: Matrix) -> tuple[Matrix, Matrix]:
+    def derivatives(self, theta: Floats) -> tuple[Floats, Floats]:
         """dx_k / dtheta_a, shape (size, size), and d2x_k / dtheta_a dtheta_b, (size,) * 3."""
         first = np.zeros((self.size, self.size))
         second = np.zeros((self.size,) * 3)
@@ -99,14 +98,14 @@ class Parametrisation:
             start = stop
         return first, second
 
-    def orient(self, theta: Matrix) -> Matrix:
+    def orient(self, theta: Floats) -> Floats:
         """Return the same covariances with every diagonal of L at or above zero."""
         factors = self.factors(theta)
         signed = [factor * np.where(np.diag(factor) < 0, -1.0, 1.0) for factor in factors]
         return self.join(theta[: self.strata], signed)
 
 
-def _product_derivatives(factor: Matrix) -> tuple[Matrix, Matrix]:
+def _product_derivatives(factor: Floats) -> tuple[Floats, Floats]:
     """Return derivatives of vech(L L') in vech(L): t_rc = sum_s L_rs L_cs."""
     rows, columns = lower_triangle(len(factor))
     eye = np.eye(len(factor))
@@ -121,12 +120,12 @@ def _product_derivatives(factor: Matrix) -> tuple[Matrix, Matrix]:
     return first, second
 
 
-def lower_factor(matrix: Matrix) -> Matrix:
+def lower_factor(matrix: Floats) -> Floats:
     """Return the lower triangular factor with non-negative diagonal and the same L L'.
 
     Of one matrix, shape (q, q), or of each of a stack, shape (.., q, q).
     """
     upper = np.asarray(np.linalg.qr(matrix.swapaxes(-1, -2), mode="r"))
     signs = np.where(np.einsum("...ii->...i", upper) < 0.0, -1.0, 1.0)
-    lower: Matrix = upper.swapaxes(-1, -2) * signs[..., None, :]
+    lower: Floats = upper.swapaxes(-1, -2) * signs[..., None, :]
     return lower

@@ -22,10 +22,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import lu_factor, lu_solve
 from scipy.sparse import bsr_array, csr_array, hstack
 
+from qsmstats.arrays import Floats, Integers, Places
 from qsmstats.errors import ModelError
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.derivatives import Jet, weighted
@@ -34,7 +34,6 @@ from qsmstats.mixed.criterion.nested import invert
 
 __all__ = ["CrossedProducts", "crossed_products", "evaluate_crossed"]
 
-Matrix = NDArray[np.float64]
 
 # Work memory of one evaluation above which a design is refused.
 _MOST_BYTES = 6e9
@@ -58,21 +57,21 @@ class CrossedProducts:
         T2 = sum_k t_k dense_basis[k], sparse, shape (dense, dense).
     """
 
-    own: Matrix
-    basis: Matrix
+    own: Floats
+    basis: Floats
     side: tuple[csr_array, ...]
-    border: Matrix
+    border: Floats
     dense_basis: tuple[csr_array, ...]
 
 
 def crossed_products(
     swept: Factor,
     others: Sequence[Factor],
-    terms: Sequence[Matrix],
-    both: Matrix,
+    terms: Sequence[Floats],
+    both: Floats,
     *,
-    row_scale: Matrix | None = None,
-    strata: tuple[NDArray[np.int64], int] | None = None,
+    row_scale: Floats | None = None,
+    strata: tuple[Integers, int] | None = None,
 ) -> CrossedProducts:
     """Collect the cross-products of a crossed design.
 
@@ -123,7 +122,7 @@ def _check_memory(size: int, parameters: int) -> None:
         )
 
 
-def _incidence(factor: Factor, terms: Sequence[Matrix], scale: Matrix) -> csr_array:
+def _incidence(factor: Factor, terms: Sequence[Floats], scale: Floats) -> csr_array:
     """Z of a factor, its columns group by group, shape (n, G q)."""
     values = np.concatenate([terms[term] for term in factor.terms], axis=1) * scale[:, None]
     n, width = values.shape
@@ -133,13 +132,13 @@ def _incidence(factor: Factor, terms: Sequence[Matrix], scale: Matrix) -> csr_ar
     return csr_array((values.ravel(), columns.ravel(), starts), shape=shape)
 
 
-def _stratum_rows(strata: tuple[NDArray[np.int64], int] | None) -> list[NDArray[np.intp] | slice]:
+def _stratum_rows(strata: tuple[Integers, int] | None) -> list[Places | slice]:
     if strata is None:
         return [slice(None)]
     return [np.flatnonzero(strata[0] == stratum) for stratum in range(strata[1])]
 
 
-def _diagonal_blocks(matrix: bsr_array, size: int) -> Matrix:
+def _diagonal_blocks(matrix: bsr_array, size: int) -> Floats:
     """Blocks on the diagonal, shape (q, q, G); groups without rows have zeros."""
     width = matrix.blocksize[0]
     made = np.zeros((width, width, size))
@@ -147,7 +146,7 @@ def _diagonal_blocks(matrix: bsr_array, size: int) -> Matrix:
     return made
 
 
-def _own_basis(widths: Sequence[int]) -> Matrix:
+def _own_basis(widths: Sequence[int]) -> Floats:
     made, start, total = [], 0, sum(widths)
     for width in widths:
         for r, c in zip(*lower_triangle(width), strict=True):
@@ -174,7 +173,7 @@ def _dense_basis(factors: Sequence[Factor], dense: int) -> list[csr_array]:
     return made
 
 
-def evaluate_crossed(products: CrossedProducts, x: Matrix) -> tuple[Jet, Jet]:
+def evaluate_crossed(products: CrossedProducts, x: Floats) -> tuple[Jet, Jet]:
     """F, shape (k, k), and l, shape (), at the model parameters x = (w, t), as `sweeps.evaluate`.
 
     Parameters
@@ -194,7 +193,7 @@ def evaluate_crossed(products: CrossedProducts, x: Matrix) -> tuple[Jet, Jet]:
     return total, logdet.plus(added)
 
 
-def _contracted(side: Sequence[csr_array], m: Jet, ratios: Matrix) -> Jet:
+def _contracted(side: Sequence[csr_array], m: Jet, ratios: Floats) -> Jet:
     """C'MC, where C is linear in the strata's precisions and M depends on all parameters so far."""
     value = side[0]
     for ratio, part in zip(ratios, side[1:], strict=True):
@@ -236,23 +235,23 @@ class _Blocks:
         return _block_diagonal(self.m.second[j * (j + 1) // 2 + i])
 
 
-def _block_diagonal(blocks: Matrix) -> bsr_array:
+def _block_diagonal(blocks: Floats) -> bsr_array:
     size = blocks.shape[-1]
     data = np.ascontiguousarray(np.moveaxis(blocks, -1, 0))
     return bsr_array((data, np.arange(size), np.arange(size + 1)))
 
 
-def _quadratic(left: csr_array, middle: bsr_array, right: csr_array) -> Matrix:
-    made: Matrix = (left.T @ (middle @ right)).toarray()
+def _quadratic(left: csr_array, middle: bsr_array, right: csr_array) -> Floats:
+    made: Floats = (left.T @ (middle @ right)).toarray()
     return made
 
 
-def _both_ways(left: csr_array, middle: bsr_array, right: csr_array) -> Matrix:
+def _both_ways(left: csr_array, middle: bsr_array, right: csr_array) -> Floats:
     made = _quadratic(left, middle, right)
     return made + made.T
 
 
-def _sweep_dense(border: Jet, t: Matrix, basis: Sequence[csr_array]) -> tuple[Jet, Jet]:
+def _sweep_dense(border: Jet, t: Floats, basis: Sequence[csr_array]) -> tuple[Jet, Jet]:
     """Sweep the dense block; returns F and what the block adds to l."""
     size = basis[0].shape[0]
     block = _DenseBlock(border, t, basis)
@@ -262,7 +261,7 @@ def _sweep_dense(border: Jet, t: Matrix, basis: Sequence[csr_array]) -> tuple[Je
 class _DenseBlock:
     """The last sweep: D, E and the sparse T2 at one point."""
 
-    def __init__(self, border: Jet, t: Matrix, basis: Sequence[csr_array]) -> None:
+    def __init__(self, border: Jet, t: Floats, basis: Sequence[csr_array]) -> None:
         size = basis[0].shape[0]
         d, e = border.value[:size, :size], border.value[:size, size:]
         relative = csr_array(sum(value * unit for value, unit in zip(t, basis, strict=True)))
@@ -297,7 +296,7 @@ class _DenseBlock:
                     second.append(-np.vdot(ne[i - self.lower], ne[j - self.lower].T))
         return Jet(value=np.array(self.value), first=np.array(first), second=np.array(second))
 
-    def _mixed(self, k: Matrix, unit: csr_array) -> float:
+    def _mixed(self, k: Floats, unit: csr_array) -> float:
         """tr(E H'D_i H), from the elements of H'D_i H that E picks."""
         rows, columns = unit.nonzero()
         return float(np.vdot(self.h[:, rows], k[:, columns]))
@@ -329,5 +328,5 @@ class _DenseBlock:
         return Jet(value=e.value.T @ v, first=np.array(first), second=np.array(second))
 
 
-def _symmetric(a: Matrix) -> Matrix:
+def _symmetric(a: Floats) -> Floats:
     return a + a.T

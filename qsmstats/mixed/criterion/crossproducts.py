@@ -27,9 +27,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from qsmstats.arrays import Floats, Integers, Places
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.elimination_order import Level
 
@@ -44,8 +44,6 @@ __all__ = [
     "level_columns",
 ]
 
-Matrix = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 # Groups per distinct shape from which binning pays.
 _GROUPS_PER_SHAPE = 4
@@ -69,9 +67,9 @@ class LevelProducts:
 
     columns: int
     size: int
-    basis: Matrix
-    starts: tuple[NDArray[np.intp], ...]
-    blocks: Matrix
+    basis: Floats
+    starts: tuple[Places, ...]
+    blocks: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,12 +95,12 @@ class Bins:
         shape (h, q_up, r_up, cells).
     """
 
-    shapes: Matrix
-    counts: Matrix
-    total: Matrix
-    cell_shapes: NDArray[np.intp]
-    cell_starts: tuple[NDArray[np.intp], ...]
-    cells: tuple[Matrix, ...]
+    shapes: Floats
+    counts: Floats
+    total: Floats
+    cell_shapes: Places
+    cell_starts: tuple[Places, ...]
+    cells: tuple[Floats, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,7 +119,7 @@ class CrossProducts:
 
     levels: tuple[LevelProducts, ...]
     bins: Bins | None
-    total: Matrix
+    total: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,18 +143,18 @@ class DesignProducts:
 
     levels: tuple[LevelProducts, ...]
     incidence: tuple[tuple[csr_array, ...], ...]
-    columns: Matrix
-    row_scale: Matrix | None
-    strata: tuple[Codes, int] | None
+    columns: Floats
+    row_scale: Floats | None
+    strata: tuple[Integers, int] | None
 
 
 def design_products(
     levels: Sequence[Level],
-    terms: Sequence[Matrix],
-    fixed: Matrix,
+    terms: Sequence[Floats],
+    fixed: Floats,
     *,
-    row_scale: Matrix | None = None,
-    strata: tuple[Codes, int] | None = None,
+    row_scale: Floats | None = None,
+    strata: tuple[Integers, int] | None = None,
 ) -> DesignProducts:
     """Cross-products of random and fixed columns.
 
@@ -197,7 +195,7 @@ def design_products(
     )
 
 
-def attach(design: DesignProducts, outcome: Matrix) -> CrossProducts:
+def attach(design: DesignProducts, outcome: Floats) -> CrossProducts:
     """Join an outcome, shape (n,), to the design."""
     y = outcome[:, None] if design.row_scale is None else (outcome * design.row_scale)[:, None]
     count = 1 if design.strata is None else design.strata[1]
@@ -219,7 +217,7 @@ def attach(design: DesignProducts, outcome: Matrix) -> CrossProducts:
     )
 
 
-def level_columns(level: Level, terms: Sequence[Matrix], row_scale: Matrix | None) -> Matrix:
+def level_columns(level: Level, terms: Sequence[Floats], row_scale: Floats | None) -> Floats:
     """Return the level's Z, shape (n, q): each term's columns in the place of the row's copy."""
     z = np.zeros((len(level.codes), level.columns))
     rows = np.arange(len(z))
@@ -231,7 +229,7 @@ def level_columns(level: Level, terms: Sequence[Matrix], row_scale: Matrix | Non
     return z if row_scale is None else z * row_scale[:, None]
 
 
-def _incidence(level: Level, column: Matrix, strata: tuple[Codes, int] | None) -> csr_array:
+def _incidence(level: Level, column: Floats, strata: tuple[Integers, int] | None) -> csr_array:
     codes, count = level.codes, 1
     if strata is not None:
         codes, count = strata[0] * level.size + codes, strata[1]
@@ -240,21 +238,21 @@ def _incidence(level: Level, column: Matrix, strata: tuple[Codes, int] | None) -
     return csr_array((column, codes, np.arange(n + 1)), shape=shape)
 
 
-def _sums(incidence: Sequence[csr_array], right: Matrix, strata: int) -> Matrix:
+def _sums(incidence: Sequence[csr_array], right: Floats, strata: int) -> Floats:
     """Weighted sums of rows by stratum and group, shape (strata, q, r, G)."""
     made = [matrix.T @ right for matrix in incidence]
     width = right.shape[1]
     return np.stack([sums.reshape(strata, -1, width).transpose(0, 2, 1) for sums in made], axis=1)
 
 
-def _totals(both: Matrix, strata: tuple[Codes, int] | None) -> Matrix:
+def _totals(both: Floats, strata: tuple[Integers, int] | None) -> Floats:
     if strata is None:
         return (both.T @ both)[None]
     parts = [both[strata[0] == stratum] for stratum in range(strata[1])]
     return np.stack([part.T @ part for part in parts])
 
 
-def level_basis(level: Level) -> Matrix:
+def level_basis(level: Level) -> Floats:
     """Return the basis of a level's T in its own parameters, shape (own, q, q)."""
     made = []
     for member in level.members:
@@ -266,7 +264,7 @@ def level_basis(level: Level) -> Matrix:
     return np.array(made)
 
 
-def _starts(sorted_codes: Codes) -> NDArray[np.intp]:
+def _starts(sorted_codes: Integers) -> Places:
     """First position of each run of equal codes."""
     return np.flatnonzero(np.r_[True, sorted_codes[1:] != sorted_codes[:-1]])
 
@@ -314,7 +312,7 @@ def _upper_columns(levels: Sequence[LevelProducts]) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), widths, strict=True))
 
 
-def _shapes(own: Matrix) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def _shapes(own: Floats) -> tuple[Places, Places]:
     """Shape number of each group, and a representative group of each shape.
 
     Sums of equal numbers in another order differ in the last digits; shapes are the same where
@@ -339,7 +337,7 @@ def _pairs(q: int) -> list[tuple[int, int]]:
     return list(zip(rows.tolist(), columns.tolist(), strict=True))
 
 
-def _products_by_shape(sides: Matrix, shape: NDArray[np.intp], count: int) -> Matrix:
+def _products_by_shape(sides: Floats, shape: Places, count: int) -> Floats:
     """Sum of C_a'C_b over the groups of each shape, shape (h, k, k, shapes)."""
     q, k, _ = sides.shape
     order = np.argsort(shape, kind="stable")
@@ -353,7 +351,7 @@ def _products_by_shape(sides: Matrix, shape: NDArray[np.intp], count: int) -> Ma
     return made
 
 
-def _products_by_cell(sides: Matrix, width: int, cell: NDArray[np.intp]) -> Matrix:
+def _products_by_cell(sides: Floats, width: int, cell: Places) -> Floats:
     """Sum of C_a[rows]'C_b over the groups of each cell, shape (h, width, r, cells)."""
     q, r, _ = sides.shape
     made = np.empty((q * (q + 1) // 2, width, r, len(cell)))

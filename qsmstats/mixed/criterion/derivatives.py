@@ -11,11 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from qsmstats.arrays import Floats, Places
 
 __all__ = ["Jet", "constant", "pair_index", "product", "weighted"]
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,11 +31,11 @@ class Jet:
         Shape (m * (m + 1) / 2, ...).
     """
 
-    value: Matrix
-    first: Matrix
-    second: Matrix
+    value: Floats
+    first: Floats
+    second: Floats
 
-    def map(self, linear: Callable[[Matrix], Matrix]) -> Jet:
+    def map(self, linear: Callable[[Floats], Floats]) -> Jet:
         """Return a linear function of the value, applied to the derivatives as well.
 
         The function must act on the trailing axes and keep leading ones.
@@ -54,26 +53,26 @@ class Jet:
         """Return the difference, as `plus`."""
         return self.plus(Jet(value=-other.value, first=-other.first, second=-other.second))
 
-    def second_matrix(self) -> Matrix:
+    def second_matrix(self) -> Floats:
         """Second derivatives as a symmetric array, shape (m, m, ...)."""
         return self.second[pair_index(len(self.first))]
 
 
-def pair_index(m: int) -> NDArray[np.intp]:
+def pair_index(m: int) -> Places:
     """Position of pair (i, j) among the second derivatives, shape (m, m)."""
     high = np.maximum.outer(np.arange(m), np.arange(m))
     low = np.minimum.outer(np.arange(m), np.arange(m))
-    index: NDArray[np.intp] = high * (high + 1) // 2 + low
+    index: Places = high * (high + 1) // 2 + low
     return index
 
 
-def constant(value: Matrix) -> Jet:
+def constant(value: Floats) -> Jet:
     """Return a value that no parameter moves."""
     empty = np.empty((0, *value.shape))
     return Jet(value=value, first=empty, second=empty)
 
 
-def weighted(parts: Matrix, weights: Matrix) -> Jet:
+def weighted(parts: Floats, weights: Floats) -> Jet:
     """parts[0] + sum_s weights[s] parts[s + 1], as a function of the weights."""
     first = parts[1:]
     pairs = len(weights) * (len(weights) + 1) // 2
@@ -81,7 +80,7 @@ def weighted(parts: Matrix, weights: Matrix) -> Jet:
     return Jet(value=value, first=first, second=np.zeros((pairs, *parts.shape[1:])))
 
 
-def product(a: Jet, b: Jet, bilinear: Callable[[Matrix, Matrix], Matrix]) -> Jet:
+def product(a: Jet, b: Jet, bilinear: Callable[[Floats, Floats], Floats]) -> Jet:
     """Return a bilinear function of two jets by Leibniz' rule.
 
     Parameters

@@ -16,15 +16,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from qsmstats.arrays import Floats, Integers, Places
 from qsmstats.mixed.design.grouping import compress
 
 __all__ = ["Factor", "Level", "Member", "eliminate", "merge_factors", "split_crossed"]
-
-Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +41,7 @@ class Factor:
         Number of columns of each of these terms.
     """
 
-    codes: Codes
+    codes: Integers
     size: int
     terms: tuple[int, ...]
     widths: tuple[int, ...]
@@ -64,8 +62,8 @@ class Member:
     """
 
     term: int
-    place: NDArray[np.intp]
-    local: Codes | None
+    place: Places
+    local: Integers | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,13 +84,13 @@ class Level:
         Per coarser level, from the next one up: parent of each group, shape (size,), ascending.
     """
 
-    codes: Codes
+    codes: Integers
     size: int
     columns: int
     members: tuple[Member, ...]
-    parents: tuple[Codes, ...]
+    parents: tuple[Integers, ...]
 
-    def column_places(self) -> NDArray[np.float64]:
+    def column_places(self) -> Floats:
         """Return ones where a column of Z is a copy of a term's column, shape (columns, q)."""
         copies = [place for member in self.members for place in member.place.T]
         made = np.zeros((len(copies), self.columns))
@@ -132,7 +130,7 @@ def _chain(factors: Sequence[Factor]) -> tuple[list[Factor], list[Factor]]:
     return chain, crossed
 
 
-def _first_rows(codes: Codes, size: int) -> Codes:
+def _first_rows(codes: Integers, size: int) -> Integers:
     """One row of each group."""
     rows = np.empty(size, dtype=np.int64)
     rows[codes] = np.arange(len(codes))
@@ -146,7 +144,7 @@ def _is_nested(fine: Factor, coarse: Factor) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    codes: Codes
+    codes: Integers
     size: int
     columns: int
     members: tuple[Member, ...]
@@ -174,7 +172,7 @@ def _crossed_level(finest: Factor, crossed: Sequence[Factor]) -> _Step:
     return _Step(codes, size, start, tuple(members))
 
 
-def _connected_parts(factors: Sequence[Factor]) -> tuple[Codes, int]:
+def _connected_parts(factors: Sequence[Factor]) -> tuple[Integers, int]:
     """Part of each row when groups of all factors that share a row are joined."""
     first = factors[0]
     offset = np.cumsum([0, *(factor.size for factor in factors)])
@@ -188,7 +186,7 @@ def _connected_parts(factors: Sequence[Factor]) -> tuple[Codes, int]:
     return part[first.codes].astype(np.int64), int(count)
 
 
-def _number_within(factor: Factor, codes: Codes) -> tuple[Codes, int]:
+def _number_within(factor: Factor, codes: Integers) -> tuple[Integers, int]:
     """Return number the groups of a factor from 0 within each part."""
     part = codes[_first_rows(factor.codes, factor.size)]
     order = np.argsort(part, kind="stable")
@@ -226,7 +224,7 @@ def _renumber(steps: Sequence[_Step]) -> tuple[Level, ...]:
 
 
 def merge_factors(
-    names: Sequence[frozenset[str]], codes: Sequence[Codes], widths: Sequence[int]
+    names: Sequence[frozenset[str]], codes: Sequence[Integers], widths: Sequence[int]
 ) -> list[Factor]:
     """Terms on the same grouping columns, in any order of the names, as one factor each."""
     found: dict[frozenset[str], list[int]] = {}

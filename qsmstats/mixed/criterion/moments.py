@@ -5,14 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.profiled import Profile
 
 __all__ = ["Moments", "wald_statistic"]
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,10 +33,10 @@ class Moments:
 
     profile: Profile
     parametrisation: Parametrisation
-    theta: Matrix
-    basis: Matrix
+    theta: Floats
+    basis: Floats
     scale: float
-    stratum_sizes: Matrix
+    stratum_sizes: Floats
 
     @property
     def variance(self) -> float:
@@ -46,6 +44,6 @@ class Moments:
         return self.profile.rss / self.profile.degrees
 
 
-def wald_statistic(rows: Matrix, effects: Matrix, covariance: Matrix) -> float:
+def wald_statistic(rows: Floats, effects: Floats, covariance: Floats) -> float:
     """Wald statistic over its number of rows."""
     return float(effects @ np.linalg.solve(rows @ covariance @ rows.T, effects)) / len(rows)

@@ -30,16 +30,15 @@ from dataclasses import dataclass
 from functools import partial, reduce
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats, Places
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.crossproducts import Bins, CrossProducts, LevelProducts
 from qsmstats.mixed.criterion.derivatives import Jet, constant, product, weighted
 
 __all__ = ["evaluate", "invert"]
 
-Matrix = NDArray[np.float64]
-Starts = Sequence[NDArray[np.intp]]
+Starts = Sequence[Places]
 
 # Bytes of one work array of a sweep; larger levels are swept in blocks of groups.
 _BLOCK_BYTES = 1 << 24
@@ -47,7 +46,7 @@ _BLOCK_BYTES = 1 << 24
 _SMALL = 4
 
 
-def evaluate(products: CrossProducts, x: Matrix) -> tuple[Jet, Jet]:
+def evaluate(products: CrossProducts, x: Floats) -> tuple[Jet, Jet]:
     """F, shape (k, k), and l, shape (), at the model parameters x = (w, t).
 
     Parameters
@@ -75,11 +74,11 @@ def evaluate(products: CrossProducts, x: Matrix) -> tuple[Jet, Jet]:
     return total, logdet
 
 
-def _split(t: Matrix, levels: Sequence[LevelProducts]) -> list[Matrix]:
+def _split(t: Floats, levels: Sequence[LevelProducts]) -> list[Floats]:
     return np.split(t, np.cumsum([len(level.basis) for level in levels])[:-1])
 
 
-def _sweep_bins(bins: Bins, level: LevelProducts, t: Matrix) -> tuple[list[Jet], Jet, Jet]:
+def _sweep_bins(bins: Bins, level: LevelProducts, t: Floats) -> tuple[list[Jet], Jet, Jet]:
     """Sweep the finest level by its bins; no parameter has moved it before."""
     m, each = invert(constant(bins.shapes), t[:, None], level.basis)
     logdet = each.map(lambda a: a @ bins.counts)
@@ -94,14 +93,14 @@ def _sweep_bins(bins: Bins, level: LevelProducts, t: Matrix) -> tuple[list[Jet],
     return parts, sides, logdet
 
 
-def _sum_cells(m: Matrix, cells: Matrix, starts: NDArray[np.intp]) -> Matrix:
+def _sum_cells(m: Floats, cells: Floats, starts: Places) -> Floats:
     """Sum of M times products over the cells of each parent, shape (..., q_up, r_up, parents)."""
     weighted_cells = sum(m[..., h, None, None, :] * cells[h] for h in range(len(cells)))
     return np.add.reduceat(weighted_cells, starts, axis=-1)
 
 
 def _sweep_level(
-    level: LevelProducts, block: Jet, t: Matrix, coarser: Sequence[LevelProducts]
+    level: LevelProducts, block: Jet, t: Floats, coarser: Sequence[LevelProducts]
 ) -> tuple[list[Jet], Jet, Jet]:
     """Sweep a level group by group, in blocks of groups that bound the memory."""
     pieces = [
@@ -113,12 +112,12 @@ def _sweep_level(
     return parts, sides, reduce(Jet.plus, (piece[2] for piece in pieces))
 
 
-def _groups(a: Matrix, inside: slice) -> Matrix:
+def _groups(a: Floats, inside: slice) -> Floats:
     return a[..., inside]
 
 
 def _sweep_groups(
-    level: LevelProducts, block: Jet, t: Matrix, coarser: Sequence[LevelProducts], starts: Starts
+    level: LevelProducts, block: Jet, t: Floats, coarser: Sequence[LevelProducts], starts: Starts
 ) -> tuple[list[Jet], Jet, Jet]:
     own = block.map(lambda a: a[..., : level.columns, :])
     right = block.map(lambda a: a[..., level.columns :, :])
@@ -137,7 +136,7 @@ def _from(jet: Jet, column: int) -> Jet:
     return jet.map(lambda a: a[..., column:, :])
 
 
-def _to_parents(right: Jet, swept: Jet, offset: int, width: int, starts: NDArray[np.intp]) -> Jet:
+def _to_parents(right: Jet, swept: Jet, offset: int, width: int, starts: Places) -> Jet:
     """C'MC for the columns of one coarser level, summed over the groups of each parent."""
     rows = right.map(lambda a: a[..., offset : offset + width, :])
     each = product(rows, _from(swept, offset), _multiply_transposed)
@@ -181,7 +180,7 @@ def _blocks_of_groups(level: LevelProducts, block: Jet, own: int) -> Iterator[tu
         start = stop
 
 
-def invert(a: Jet, t: Matrix, basis: Matrix) -> tuple[Jet, Jet]:
+def invert(a: Jet, t: Floats, basis: Floats) -> tuple[Jet, Jet]:
     """M = T (I + A T)^-1, shape (q, q, G), and log det(I + A T), shape (G,), of every group.
 
     Parameters
@@ -216,12 +215,12 @@ class _Derivatives:
     """What the second derivatives of one level are made of."""
 
     a: Jet
-    m: Matrix
-    h: Matrix
-    n: Matrix
-    steps: Matrix
+    m: Floats
+    h: Floats
+    n: Floats
+    steps: Floats
 
-    def second(self, first_m: Matrix, j: int) -> tuple[Matrix, Matrix]:
+    def second(self, first_m: Floats, j: int) -> tuple[Floats, Floats]:
         """Second derivatives of M and of log det for the pairs (i, j), i <= j."""
         lower = len(self.a.first)
         below = self.a.first[: min(j + 1, lower)]
@@ -240,7 +239,7 @@ class _Derivatives:
         return x + _transpose(x), np.concatenate([logdet, _trace(bent, own)])
 
 
-def _multiply(a: Matrix, b: Matrix) -> Matrix:
+def _multiply(a: Floats, b: Floats) -> Floats:
     """Products of small matrices, group by group: (.., q, s, G) x (.., s, r, G)."""
     inner = a.shape[-2]
     if inner <= _SMALL:
@@ -252,32 +251,32 @@ def _multiply(a: Matrix, b: Matrix) -> Matrix:
     return np.ascontiguousarray(np.moveaxis(made, -3, -1))
 
 
-def _multiply_transposed(a: Matrix, b: Matrix) -> Matrix:
+def _multiply_transposed(a: Floats, b: Floats) -> Floats:
     """Products a'b group by group: (.., s, q, G), (.., s, r, G) -> (.., q, r, G)."""
     return _multiply(_transpose(a), b)
 
 
-def _sum_groups(a: Matrix, b: Matrix) -> Matrix:
+def _sum_groups(a: Floats, b: Floats) -> Floats:
     """Products a'b summed over the groups: (.., q, k, G), (.., q, k, G) -> (.., k, k)."""
-    total: Matrix = (a @ b.swapaxes(-1, -2)).sum(axis=-3)
+    total: Floats = (a @ b.swapaxes(-1, -2)).sum(axis=-3)
     return total
 
 
-def _transpose(a: Matrix) -> Matrix:
+def _transpose(a: Floats) -> Floats:
     return a.swapaxes(-3, -2)
 
 
-def _trace(a: Matrix, b: Matrix) -> Matrix:
+def _trace(a: Floats, b: Floats) -> Floats:
     """tr(ab) of every group: (.., q, s, G), (.., s, q, G) -> (.., G)."""
-    trace: Matrix = np.einsum("...ijg,...jig->...g", a, b)
+    trace: Floats = np.einsum("...ijg,...jig->...g", a, b)
     return trace
 
 
-def _plus_identity(a: Matrix) -> Matrix:
+def _plus_identity(a: Floats) -> Floats:
     return a + np.eye(len(a))[..., None]
 
 
-def _inverse(b: Matrix) -> tuple[Matrix, Matrix]:
+def _inverse(b: Floats) -> tuple[Floats, Floats]:
     """Inverse, shape (q, q, G), and log determinant, shape (G,), of I + T A."""
     if len(b) == 1:
         return 1.0 / b, np.log(b[0, 0])

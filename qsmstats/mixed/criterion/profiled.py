@@ -21,16 +21,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.derivatives import Jet
 
 __all__ = ["Objective", "Point", "Profile", "profile"]
 
-Matrix = NDArray[np.float64]
 
 REPRODUCED = (
     "the random effects reproduce the outcome to within rounding: no residual variance is left; "
@@ -68,18 +67,18 @@ class Profile:
     """
 
     value: float
-    gradient: Matrix
-    hessian: Matrix
-    estimates: Matrix
-    inverse: Matrix
+    gradient: Floats
+    hessian: Floats
+    estimates: Floats
+    inverse: Floats
     rss: float
     degrees: int
     total: Jet
     logdet: Jet
-    rss_first: Matrix
-    rss_second: Matrix
-    curve_first: Matrix
-    curve_second: Matrix
+    rss_first: Floats
+    rss_second: Floats
+    curve_first: Floats
+    curve_second: Floats
 
 
 def profile(total: Jet, logdet: Jet, n: int, *, reml: bool, rank: int) -> Profile:
@@ -155,10 +154,10 @@ class Point:
         The profile at x(theta).
     """
 
-    theta: Matrix
+    theta: Floats
     value: float
-    gradient: Matrix
-    hessian: Matrix
+    gradient: Floats
+    hessian: Floats
     profile: Profile
 
 
@@ -180,14 +179,14 @@ class Objective:
         REML or ML.
     """
 
-    evaluate: Callable[[Matrix], tuple[Jet, Jet]]
+    evaluate: Callable[[Floats], tuple[Jet, Jet]]
     parametrisation: Parametrisation
-    counts: Matrix
+    counts: Floats
     n: int
     rank: int
     reml: bool
 
-    def at(self, theta: Matrix) -> Point:
+    def at(self, theta: Floats) -> Point:
         """Evaluate the criterion with gradient and Hessian.
 
         Raises

@@ -15,8 +15,8 @@ from dataclasses import fields
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats, Integers
 from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
 from qsmstats.mixed.design.frame import ModelFrame, model_frame
 from qsmstats.mixed.design.grouping import Grouping, coded_column, grouping
@@ -33,13 +33,11 @@ from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate, read_terms
 
 __all__ = ["NOTHING_LEFT", "assemble", "attach_outcome", "lay_out"]
 
-Matrix = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 # Share of the outcome that the fixed part must leave for a variance to be estimable in doubles.
 NOTHING_LEFT = 1e-12
 
-# Codes such as 1, 2, 3 are common as categories; more levels than these, or fractions, are not.
+# Integers such as 1, 2, 3 are common as categories; more levels than these, or fractions, are not.
 _FEW_LEVELS = 10
 # Largest share of cells such as "<5" among the levels of what was meant as numbers.
 _OTHERS = 0.2
@@ -93,7 +91,7 @@ def lay_out(
     return _lay_out(parsed, data, contrasts, weights, transforms, [])
 
 
-def attach_outcome(layout: Layout, outcome: Matrix, parsed: ParsedFormula) -> Problem:
+def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Problem:
     """Join an outcome, shape (n,), to the rows of a layout.
 
     Raises
@@ -204,7 +202,7 @@ def _number(level: object) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def _outcome_notes(outcome: Matrix, text: str) -> Iterator[str]:
+def _outcome_notes(outcome: Floats, text: str) -> Iterator[str]:
     low, high = outcome.min(), outcome.max()
     if np.all((outcome == low) | (outcome == high)):
         yield (
@@ -231,7 +229,7 @@ def _frame(
     return model_frame(data, [*names, *weights], list(groups), factors)
 
 
-def _response(terms: Terms, frame: ModelFrame, text: str) -> Matrix:
+def _response(terms: Terms, frame: ModelFrame, text: str) -> Floats:
     for name in terms.variables:
         if frame.variables[name].levels is not None:
             raise InvalidDataError(
@@ -268,7 +266,7 @@ def _residuals(frame: ModelFrame, weights: Sequence[str]) -> Residuals:
     )
 
 
-def _reduce(y: Matrix, basis: Matrix, text: str) -> tuple[Matrix, float, Matrix]:
+def _reduce(y: Floats, basis: Floats, text: str) -> tuple[Floats, float, Floats]:
     """Return the outcome less its regression on the fixed part, in units of its size."""
     size = float(np.sqrt(np.mean(y**2)))
     projection = basis.T @ y / len(y)
@@ -286,14 +284,14 @@ def _reduce(y: Matrix, basis: Matrix, text: str) -> tuple[Matrix, float, Matrix]
 
 def _groupings(
     parsed: ParsedFormula, frame: ModelFrame
-) -> dict[tuple[str, ...], tuple[Grouping, Codes]]:
+) -> dict[tuple[str, ...], tuple[Grouping, Integers]]:
     names = dict.fromkeys(name for term in parsed.random for name in term.group)
     columns = {name: coded_column(frame.data[name]) for name in names}
     return {group: grouping(group, columns) for group in {term.group for term in parsed.random}}
 
 
 def _random_columns(
-    label: str, terms: Terms, groups: Grouping, codes: Codes, frame: ModelFrame
+    label: str, terms: Terms, groups: Grouping, codes: Integers, frame: ModelFrame
 ) -> RandomColumns:
     design, values = random_design(label, terms, groups, frame)
     basis = whiten(design, values)

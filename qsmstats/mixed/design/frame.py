@@ -15,8 +15,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Places
 from qsmstats.errors import FormulaError, InvalidDataError
 
 __all__ = ["ModelFrame", "Variable", "model_frame"]
@@ -82,7 +82,7 @@ class ModelFrame:
 
     data: pd.DataFrame
     variables: Mapping[str, Variable]
-    kept: NDArray[np.intp]
+    kept: Places
     dropped: Mapping[str, int] = field(default_factory=dict)
     empty_levels: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
 
@@ -223,7 +223,7 @@ def _sorted_categories(column: pd.Series) -> pd.Series:
     return pd.Series(pd.Categorical.from_codes(codes, categories=levels), index=column.index)
 
 
-def _complete(column: pd.Series, kept: NDArray[np.intp] | None) -> pd.Series:
+def _complete(column: pd.Series, kept: Places | None) -> pd.Series:
     """Return the kept rows, without categories that no longer occur (as R's model.frame)."""
     if kept is not None:
         column = column.take(kept).reset_index(drop=True)

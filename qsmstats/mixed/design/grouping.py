@@ -11,13 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Integers
 from qsmstats.errors import InvalidDataError
 
 __all__ = ["Grouping", "coded_column", "compress", "grouping"]
-
-Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +34,7 @@ class Grouping:
 
     names: tuple[str, ...]
     values: tuple[pd.Index, ...]
-    observed: Codes
+    observed: Integers
 
     @property
     def label(self) -> str:
@@ -58,7 +56,7 @@ class Grouping:
         joined = [":".join(map(str, row)) for row in zip(*columns, strict=True)]
         return pd.Index(joined, name=self.label)
 
-    def codes(self, frame: pd.DataFrame) -> Codes:
+    def codes(self, frame: pd.DataFrame) -> Integers:
         """Group of each row of new data, shape (m,); -1 for a group the fit has not seen."""
         missing = [name for name in self.names if name not in frame.columns]
         if missing:
@@ -74,8 +72,8 @@ class Grouping:
 
 
 def grouping(
-    names: Sequence[str], columns: dict[str, tuple[Codes, pd.Index]]
-) -> tuple[Grouping, Codes]:
+    names: Sequence[str], columns: dict[str, tuple[Integers, pd.Index]]
+) -> tuple[Grouping, Integers]:
     """Combine coded columns into groups.
 
     Parameters
@@ -103,7 +101,7 @@ def grouping(
     return Grouping(names=tuple(names), values=distinct, observed=observed), dense
 
 
-def coded_column(column: pd.Series) -> tuple[Codes, pd.Index]:
+def coded_column(column: pd.Series) -> tuple[Integers, pd.Index]:
     """Codes and distinct values of a grouping column; categories keep their order.
 
     Values that cannot be sorted keep their order of appearance.
@@ -117,7 +115,7 @@ def coded_column(column: pd.Series) -> tuple[Codes, pd.Index]:
     return codes.astype(np.int64, copy=False), pd.Index(values)
 
 
-def compress(codes: Codes, size: int) -> tuple[Codes, Codes]:
+def compress(codes: Integers, size: int) -> tuple[Integers, Integers]:
     """Occurring codes, ascending, and each row's position among them.
 
     Counting beats sorting while the range of the codes is not much larger than their number.

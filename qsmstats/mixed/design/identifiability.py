@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_array
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.design.independent_columns import Basis, independent_columns
 from qsmstats.mixed.design.layout import RandomColumns
@@ -15,10 +15,8 @@ from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
 
 __all__ = ["check_absorbed", "check_groups", "check_rows", "whiten"]
 
-Matrix = NDArray[np.float64]
 
-
-def whiten(design: RandomDesign, values: Matrix) -> Basis:
+def whiten(design: RandomDesign, values: Floats) -> Basis:
     """Return an orthonormal basis for the columns of a random term, shape (n, q).
 
     Raises
@@ -65,7 +63,7 @@ def check_groups(random: Sequence[RandomColumns], n: int) -> None:
             )
 
 
-def check_absorbed(random: Sequence[RandomColumns], basis: Matrix) -> None:
+def check_absorbed(random: Sequence[RandomColumns], basis: Floats) -> None:
     """Refuse random effects that are linear combinations of the fixed part.
 
     The REML criterion does not depend on their variance at all, so any value would be reported.

@@ -12,12 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
+
+from qsmstats.arrays import Floats, Places
 
 __all__ = ["Basis", "independent_columns"]
 
-Matrix = NDArray[np.float64]
 
 # Share of a squared length below which the Gram matrix is not trusted.
 _SUSPICIOUS = 1e-9
@@ -41,14 +41,14 @@ class Basis:
         Shape (columns, dropped).
     """
 
-    kept: NDArray[np.intp]
-    dropped: NDArray[np.intp]
-    q: Matrix
-    r: Matrix
-    null_space: Matrix
+    kept: Places
+    dropped: Places
+    q: Floats
+    r: Floats
+    null_space: Floats
 
 
-def independent_columns(matrix: Matrix) -> Basis:
+def independent_columns(matrix: Floats) -> Basis:
     """Find the columns that do not depend on earlier ones, shape (n, k) -> `Basis`."""
     n = len(matrix)
     scale = np.sqrt(np.einsum("ij,ij->j", matrix, matrix) / n)
@@ -65,7 +65,7 @@ def independent_columns(matrix: Matrix) -> Basis:
     return _orthogonalise(matrix, scale)
 
 
-def _skipping_cholesky(gram: Matrix) -> tuple[Matrix, Matrix]:
+def _skipping_cholesky(gram: Floats) -> tuple[Floats, Floats]:
     """Upper factor of the Gram matrix, and each column's share of length that is left."""
     k = len(gram)
     factor = np.zeros((k, k))
@@ -83,9 +83,9 @@ def _skipping_cholesky(gram: Matrix) -> tuple[Matrix, Matrix]:
     return factor, left
 
 
-def _orthogonalise(matrix: Matrix, scale: Matrix) -> Basis:
+def _orthogonalise(matrix: Floats, scale: Floats) -> Basis:
     n, k = matrix.shape
-    columns: list[Matrix] = []
+    columns: list[Floats] = []
     kept: list[int] = []
     coefficients = np.zeros((k, k))
     for j in range(k):

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from qsmstats.arrays import Floats, Integers
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
 
 __all__ = ["Layout", "Problem", "RandomColumns", "Residuals"]
-
-Matrix = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,9 +28,9 @@ class RandomColumns:
     """
 
     design: RandomDesign
-    codes: Codes
-    columns: Matrix
-    whitener: Matrix
+    codes: Integers
+    columns: Floats
+    whitener: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +52,9 @@ class Residuals:
 
     column: str | None
     levels: tuple[object, ...]
-    codes: Codes | None
+    codes: Integers | None
     weight_column: str | None
-    prior: Matrix | None
+    prior: Floats | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +75,8 @@ class Layout:
     fixed: FixedDesign
     random: tuple[RandomColumns, ...]
     residuals: Residuals
-    basis: Matrix
-    root: Matrix
+    basis: Floats
+    root: Floats
     notes: tuple[str, ...]
 
 
@@ -97,7 +92,7 @@ class Problem(Layout):
         (y - Q projection) / scale, shape (n,); the scale; the projection, shape (p,).
     """
 
-    response: Matrix
-    reduced: Matrix
+    response: Floats
+    reduced: Floats
     scale: float
-    projection: Matrix
+    projection: Floats

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from formulaic import ModelSpec
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.errors import FormulaError, InvalidDataError
 from qsmstats.mixed.design.frame import ModelFrame, Variable
 from qsmstats.mixed.design.grouping import Grouping
@@ -22,8 +22,6 @@ from qsmstats.mixed.design.independent_columns import independent_columns
 from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate
 
 __all__ = ["DesignTerm", "FixedDesign", "RandomDesign", "fixed_design", "random_design"]
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +72,8 @@ class FixedDesign:
     dropped: tuple[str, ...]
     terms: tuple[DesignTerm, ...]
     variables: Mapping[str, Variable]
-    kept: NDArray[np.intp]
-    null_space: Matrix
+    kept: Places
+    null_space: Floats
     spec: ModelSpec
     transforms: Transforms
 
@@ -97,7 +95,7 @@ class FixedDesign:
             if variable.levels is None
         }
 
-    def full_matrix(self, frame: pd.DataFrame) -> Matrix:
+    def full_matrix(self, frame: pd.DataFrame) -> Floats:
         """All columns for new rows, shape (m, kept + dropped), for `reduce`.
 
         Raises
@@ -107,11 +105,11 @@ class FixedDesign:
         """
         return evaluate(self.spec, _new_frame(frame, self.variables), self.transforms)[0]
 
-    def matrix(self, frame: pd.DataFrame) -> Matrix:
+    def matrix(self, frame: pd.DataFrame) -> Floats:
         """Return the kept columns for new rows, shape (m, p)."""
         return self.full_matrix(frame)[:, self.kept]
 
-    def reduce(self, rows: Matrix) -> tuple[Matrix, NDArray[np.bool_]]:
+    def reduce(self, rows: Floats) -> tuple[Floats, Flags]:
         """Bring linear functions of all columns to functions of the kept ones.
 
         Parameters
@@ -158,14 +156,14 @@ class RandomDesign:
     spec: ModelSpec | None
     transforms: Transforms
 
-    def matrix(self, frame: pd.DataFrame) -> Matrix:
+    def matrix(self, frame: pd.DataFrame) -> Floats:
         """Return the term's columns for new rows, shape (m, q)."""
         if self.spec is None:
             return np.ones((len(frame), 1))
         return evaluate(self.spec, _new_frame(frame, self.variables), self.transforms)[0]
 
 
-def fixed_design(terms: Terms, frame: ModelFrame) -> tuple[FixedDesign, Matrix, Matrix]:
+def fixed_design(terms: Terms, frame: ModelFrame) -> tuple[FixedDesign, Floats, Floats]:
     """Return the fixed part for the rows of a fit.
 
     Returns
@@ -192,7 +190,7 @@ def fixed_design(terms: Terms, frame: ModelFrame) -> tuple[FixedDesign, Matrix, 
 
 def random_design(
     label: str, terms: Terms, grouping: Grouping, frame: ModelFrame
-) -> tuple[RandomDesign, Matrix]:
+) -> tuple[RandomDesign, Floats]:
     """Return a random term for the rows of a fit, and its columns, shape (n, q)."""
     if [str(term) for term in terms.formula] == ["1"]:
         names: tuple[str, ...] = ("Intercept",)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Integers
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.design.identifiability import (
     check_absorbed,
@@ -19,10 +19,8 @@ from qsmstats.mixed.design.layout import Layout, RandomColumns, Residuals
 
 __all__ = ["take_rows"]
 
-Codes = NDArray[np.int64]
 
-
-def take_rows(layout: Layout, rows: Codes, copies: Codes | None = None) -> Layout:
+def take_rows(layout: Layout, rows: Integers, copies: Integers | None = None) -> Layout:
     """Return the layout of some of the rows, as if the model had been given these alone.
 
     Parameters
@@ -60,7 +58,7 @@ def take_rows(layout: Layout, rows: Codes, copies: Codes | None = None) -> Layou
     return made
 
 
-def _take_random(part: RandomColumns, rows: Codes, copies: Codes | None) -> RandomColumns:
+def _take_random(part: RandomColumns, rows: Integers, copies: Integers | None) -> RandomColumns:
     codes = part.codes[rows]
     if copies is not None:
         codes = np.unique(copies * (part.codes.max() + 1) + codes, return_inverse=True)[1]
@@ -68,7 +66,7 @@ def _take_random(part: RandomColumns, rows: Codes, copies: Codes | None) -> Rand
     return replace(part, codes=codes, columns=basis.q, whitener=basis.r @ part.whitener)
 
 
-def _take_residuals(residuals: Residuals, rows: Codes) -> Residuals:
+def _take_residuals(residuals: Residuals, rows: Integers) -> Residuals:
     codes, prior = residuals.codes, residuals.prior
     if codes is not None and len(np.unique(codes[rows])) < len(residuals.levels):
         raise NotIdentifiedError(

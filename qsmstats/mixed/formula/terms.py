@@ -16,9 +16,9 @@ import numpy as np
 import pandas as pd
 from formulaic import Formula, ModelSpec
 from formulaic.parser.types import Factor, Term
-from numpy.typing import NDArray
 from scipy.special import logit
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import FormulaError, InvalidDataError
 from qsmstats.mixed.formula.allowed import CONSTANTS, parse_terms, used_columns
 
@@ -118,7 +118,7 @@ def _uses(factor: Factor, found: Mapping[str, list[tuple[str, bool]]]) -> list[t
 
 def evaluate(
     spec: Formula | ModelSpec, data: pd.DataFrame, transforms: Transforms | None = None
-) -> tuple[NDArray[np.float64], ModelSpec, tuple[str, ...]]:
+) -> tuple[Floats, ModelSpec, tuple[str, ...]]:
     """Design matrix of complete rows, shape (n, columns), its spec and its column names.
 
     Raises
@@ -143,7 +143,7 @@ def evaluate(
     return matrix, made.model_spec, names
 
 
-def _name_undefined(matrix: NDArray[np.float64], names: Sequence[str]) -> None:
+def _name_undefined(matrix: Floats, names: Sequence[str]) -> None:
     bad = ~np.isfinite(matrix)
     if bad.any():
         row, column = np.argwhere(bad)[0]

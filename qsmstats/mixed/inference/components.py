@@ -12,15 +12,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.mixed.design.matrices import RandomDesign
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.optimum.estimate import Engine
 
 __all__ = ["Component", "component_values", "components", "components_of", "gradient"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.mixed.criterion.covariance import lower_factor
 from qsmstats.mixed.criterion.moments import Moments
@@ -33,7 +33,6 @@ from qsmstats.mixed.optimum.estimate import Engine
 
 __all__ = ["ExpectedDesign", "ExpectedInference", "expected_design", "expected_inference"]
 
-Matrix = NDArray[np.float64]
 
 OUTCOME = "outcome_to_come"
 
@@ -59,9 +58,9 @@ class ExpectedDesign:
     """
 
     engine: Engine
-    row: Matrix
+    row: Floats
 
-    def inference(self, covariances: Sequence[Matrix], sigma: float) -> ExpectedInference:
+    def inference(self, covariances: Sequence[Floats], sigma: float) -> ExpectedInference:
         """Return the precision at given parameters; see `expected_inference`."""
         moments = _moments(self.engine, _relative_factors(self.engine, covariances, sigma))
         local = solve_triangular(moments.basis, self.row[:, None], trans=1).T
@@ -87,7 +86,7 @@ def expected_inference(
     data: pd.DataFrame,
     contrast: Mapping[str, float],
     *,
-    covariances: Sequence[Matrix],
+    covariances: Sequence[Floats],
     sigma: float,
 ) -> ExpectedInference:
     """Return the precision that a model will have for one linear function of its fixed effects.
@@ -115,9 +114,7 @@ def expected_inference(
     return expected_design(model, data, contrast).inference(covariances, sigma)
 
 
-def _relative_factors(
-    engine: Engine, covariances: Sequence[Matrix], sigma: float
-) -> list[NDArray[np.float64]]:
+def _relative_factors(engine: Engine, covariances: Sequence[Floats], sigma: float) -> list[Floats]:
     widths = [part.columns.shape[1] for part in engine.problem.random]
     shapes = [np.shape(covariance) for covariance in covariances]
     if shapes != [(width, width) for width in widths]:
@@ -128,14 +125,14 @@ def _relative_factors(
     return [lower_factor(_root(covariance) / sigma) for covariance in covariances]
 
 
-def _root(covariance: Matrix) -> Matrix:
+def _root(covariance: Floats) -> Floats:
     """Return a square root, which exists for a singular covariance too."""
     values, vectors = np.linalg.eigh(covariance)
-    root: Matrix = vectors * np.sqrt(np.maximum(values, 0.0))
+    root: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
     return root
 
 
-def _moments(engine: Engine, factors: Sequence[Matrix]) -> Moments:
+def _moments(engine: Engine, factors: Sequence[Floats]) -> Moments:
     theta = engine.from_factors(factors, np.empty(0))
     point = engine.objective.at(theta)
     return Moments(
@@ -148,7 +145,7 @@ def _moments(engine: Engine, factors: Sequence[Matrix]) -> Moments:
     )
 
 
-def _row(engine: Engine, contrast: Mapping[str, float]) -> Matrix:
+def _row(engine: Engine, contrast: Mapping[str, float]) -> Floats:
     names = engine.problem.fixed.names
     unknown = [name for name in contrast if name not in names]
     if unknown:

@@ -20,8 +20,8 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.design.matrices import DesignTerm
 from qsmstats.mixed.fitted import Fitted
@@ -30,7 +30,6 @@ from qsmstats.mixed.inference.wald import JointTest, Method, joint_test, row_inf
 
 __all__ = ["WaldTest", "anova", "named_contrasts", "term_hypotheses", "wald"]
 
-Matrix = NDArray[np.float64]
 
 # Rows that usually suffice to express one coding of the fixed part by another.
 _SOME_ROWS = 2000
@@ -91,7 +90,7 @@ def anova(
 
 def wald(
     fit: Fitted,
-    contrasts: Matrix | Mapping[str, float] | Mapping[str, Mapping[str, float]],
+    contrasts: Floats | Mapping[str, float] | Mapping[str, Mapping[str, float]],
     *,
     df: Method = "satterthwaite",
     level: float = 0.95,
@@ -118,7 +117,7 @@ def wald(
     return WaldTest(estimates=table, joint=joint_test(fit, rows, df))
 
 
-def term_hypotheses(fit: Fitted, kind: int) -> dict[str, Matrix]:
+def term_hypotheses(fit: Fitted, kind: int) -> dict[str, Floats]:
     """L of each term of the fixed part but the intercept, shapes (k, p).
 
     Raises
@@ -149,11 +148,11 @@ def _contains(larger: DesignTerm, term: DesignTerm) -> bool:
 
 
 def _type_two(
-    root: Matrix,
+    root: Floats,
     terms: Sequence[DesignTerm],
     term: DesignTerm,
     columns: Mapping[str, list[int]],
-) -> Matrix:
+) -> Floats:
     """Rows of a term when the terms that contain it come last; its coefficients if there are none.
 
     Both span the same hypothesis behind all other terms, but joint df depend on the basis.
@@ -166,8 +165,8 @@ def _type_two(
 
 
 def _sequential(
-    root: Matrix, order: Sequence[DesignTerm], term: DesignTerm, columns: Mapping[str, list[int]]
-) -> Matrix:
+    root: Floats, order: Sequence[DesignTerm], term: DesignTerm, columns: Mapping[str, list[int]]
+) -> Floats:
     """Rows of the unit triangular factor that belong to the term when terms come in this order."""
     sequence = [column for other in order for column in columns[other.label]]
     triangular = np.asarray(np.linalg.qr(root[:, sequence], mode="r"))
@@ -180,7 +179,7 @@ def _sequential(
 
 def _type_three(
     fit: Fitted, terms: Sequence[DesignTerm], columns: Mapping[str, list[int]]
-) -> dict[str, Matrix]:
+) -> dict[str, Floats]:
     functions = _complete_coding(fit).T
     back = np.linalg.pinv(functions)
     for term in sorted(terms, key=lambda term: -len(term.categories | term.numbers)):
@@ -192,7 +191,7 @@ def _type_three(
     return {term.label: (back @ functions[:, columns[term.label]]).T for term in terms}
 
 
-def _complete_coding(fit: Fitted) -> Matrix:
+def _complete_coding(fit: Fitted) -> Floats:
     """M with X M = X_c, shape (p, columns of X_c).
 
     The relation holds row by row, so any rows that span the columns of X determine it.
@@ -208,13 +207,13 @@ def _complete_coding(fit: Fitted) -> Matrix:
         made, _, rank, _ = np.linalg.lstsq(fitted / scale, target, rcond=1e-9)
         if rank == len(scale):
             break
-    coding: Matrix = made / scale[:, None]
+    coding: Floats = made / scale[:, None]
     return coding
 
 
 def named_contrasts(
-    contrasts: Matrix | Mapping[str, Any], names: Sequence[str]
-) -> tuple[list[str], Matrix]:
+    contrasts: Floats | Mapping[str, Any], names: Sequence[str]
+) -> tuple[list[str], Floats]:
     """Labels and rows of linear functions, shape (k, p), from a matrix or from names.
 
     Raises
@@ -237,7 +236,7 @@ def named_contrasts(
     return [_label(contrasts)], _row(contrasts, names)[None]
 
 
-def _row(weights: Mapping[str, float], names: Sequence[str]) -> Matrix:
+def _row(weights: Mapping[str, float], names: Sequence[str]) -> Floats:
     row = pd.Series(0.0, index=list(names))
     for name, weight in weights.items():
         if name not in row.index:

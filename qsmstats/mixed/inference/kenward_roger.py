@@ -19,13 +19,11 @@ the structures here, which are linear in psi, both terms vanish.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.mixed.criterion.moments import Moments, wald_statistic
 
 __all__ = ["KenwardRoger"]
-
-Matrix = NDArray[np.float64]
 
 
 class KenwardRoger:
@@ -51,7 +49,7 @@ class KenwardRoger:
         self.variance = variance
         self.covariance = self.adjusted * variance
 
-    def rows(self, rows: Matrix) -> tuple[Matrix, Matrix]:
+    def rows(self, rows: Floats) -> tuple[Floats, Floats]:
         """Return adjusted variance and df of each row."""
         plain = np.einsum("ki,ij,kj->k", rows, self.phi, rows)
         side = rows @ self.phi
@@ -61,7 +59,7 @@ class KenwardRoger:
             df = 2.0 * plain**2 / spread
         return np.einsum("ki,ij,kj->k", rows, self.covariance, rows), df
 
-    def joint(self, rows: Matrix, effects: Matrix) -> tuple[float, float]:
+    def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
         """Scaled F statistic and denominator df."""
         unscaled = wald_statistic(rows, effects, self.covariance)
         if len(rows) == 1:
@@ -106,7 +104,7 @@ def _scaled_f(q: int, a1: float, a2: float) -> tuple[float, float]:
     return (df, scale) if df > 0.0 and scale > 0.0 else (np.nan, np.nan)
 
 
-def _pseudo_inverse(information: Matrix) -> Matrix:
+def _pseudo_inverse(information: Floats) -> Floats:
     """Inverse of a symmetric matrix over its non-zero directions, after scaling to unit diagonal.
 
     Parameters that the design cannot tell apart leave a zero direction; the quantities it would
@@ -115,12 +113,12 @@ def _pseudo_inverse(information: Matrix) -> Matrix:
     scale = np.sqrt(np.maximum(np.abs(np.diag(information)), 1e-300))
     size, axes = np.linalg.eigh(information / np.outer(scale, scale))
     used = np.abs(size) > 1e-11 * np.abs(size).max()
-    inverse: Matrix = (axes[:, used] / size[used]) @ axes[:, used].T
+    inverse: Floats = (axes[:, used] / size[used]) @ axes[:, used].T
     inverse /= np.outer(scale, scale)
     return inverse
 
 
-def _linear_derivatives(moments: Moments) -> tuple[Matrix, Matrix, Matrix]:
+def _linear_derivatives(moments: Moments) -> tuple[Floats, Floats, Floats]:
     """Return derivatives of K = X'V^-1X (first and second) and of log det V (second) in psi.
 
     psi = (s_1 .. s_S, phi): the strata's residual variances and the random covariances, in units
@@ -154,7 +152,7 @@ def _linear_derivatives(moments: Moments) -> tuple[Matrix, Matrix, Matrix]:
     return slopes, second, logdet
 
 
-def _ratio_derivatives(x: Matrix, strata: int) -> tuple[Matrix, Matrix]:
+def _ratio_derivatives(x: Floats, strata: int) -> tuple[Floats, Floats]:
     """Return derivatives of x = (s_1 / s_s, phi / s_1) in psi = (s_1 .. s_S, phi) at s_1 = 1.
 
     Shapes (m, m + 1) and (m, m + 1, m + 1).

@@ -23,9 +23,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError
 from qsmstats.mixed.criterion.profiled import Point
 from qsmstats.mixed.fitted import Fitted, Likelihood, engine_of_fit, refitted
@@ -39,8 +39,6 @@ __all__ = [
     "random_term_tests",
     "residual_variance_test",
 ]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
+from qsmstats.arrays import Floats, Places
 from qsmstats.errors import UsageError
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.reference_grid import ReferenceGrid, Rows, Weights
@@ -31,7 +32,6 @@ __all__ = [
     "slope_rows",
 ]
 
-Floats = NDArray[np.float64]
 Names = str | Sequence[str] | None
 Comparison = str | Mapping[str, Any] | ArrayLike
 
@@ -239,7 +239,7 @@ def _labels(keys: pd.DataFrame) -> list[str]:
     return [", ".join(map(str, row)) for row in keys.itertuples(index=False, name=None)]
 
 
-def _families(keys: pd.DataFrame, groups: list[str]) -> list[NDArray[np.intp]]:
+def _families(keys: pd.DataFrame, groups: list[str]) -> list[Places]:
     """Positions of the means that are compared among each other."""
     if not groups:
         return [np.arange(len(keys))]

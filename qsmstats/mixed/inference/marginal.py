@@ -23,9 +23,9 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.linear_functions import (
@@ -48,7 +48,6 @@ from qsmstats.mixed.inference.wald import Method, adjusted_covariance, row_infer
 
 __all__ = ["FamilyKind", "contrasts", "marginal_means", "slope_contrasts", "slopes"]
 
-Floats = NDArray[np.float64]
 FamilyKind = Literal["within", "across"]
 
 NOT_ESTIMABLE = "not estimable: the data hold no information on this combination"

@@ -30,13 +30,14 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
 from scipy.stats import qmc
 
+from qsmstats.arrays import Floats
+
 __all__ = ["MaximumT"]
 
-Floats = NDArray[np.float64]
 
 _LOG2_POINTS = 16
 _BLOCKS = 32

@@ -49,9 +49,10 @@ from typing import Literal, cast, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
+from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.inference.maximum_t import MaximumT
 from qsmstats.mixed.inference.studentized import upper_tail
@@ -67,8 +68,6 @@ __all__ = [
 
 Adjustment = Literal["mvt", "tukey", "holm", "bonferroni", "fdr_bh", "none"]
 
-Floats = NDArray[np.float64]
-Known = NDArray[np.bool_]
 
 NO_TUKEY = "adjust='tukey' holds for all pairwise differences only; use 'mvt', which holds for any"
 _NO_MVT = "adjust='mvt' needs the correlation of the estimates; use 'holm' or 'bonferroni'"
@@ -210,7 +209,7 @@ def critical_values(
     return width
 
 
-def _statistics(statistic: ArrayLike, df: ArrayLike) -> tuple[Floats, Floats, Known]:
+def _statistics(statistic: ArrayLike, df: ArrayLike) -> tuple[Floats, Floats, Flags]:
     """Absolute statistics, their degrees of freedom, and which of them can be tested."""
     t, nu = np.broadcast_arrays(np.abs(np.asarray(statistic, float)), np.asarray(df, float))
     return t, nu, np.isfinite(t) & ~np.isnan(nu)
@@ -220,7 +219,7 @@ class _Family:
     """The tests of one family that can be made, and the method that adjusts them."""
 
     def __init__(
-        self, method: Adjustment, known: Known, n_means: int | None, correlation: ArrayLike | None
+        self, method: Adjustment, known: Flags, n_means: int | None, correlation: ArrayLike | None
     ) -> None:
         self.size = int(known.sum())
         self.method: Adjustment = method if self.size > 1 else "none"

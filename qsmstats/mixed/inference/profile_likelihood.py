@@ -30,9 +30,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import optimize, stats
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.criterion.covariance import lower_factor, lower_triangle
 from qsmstats.mixed.fitted import Fitted, engine_of_fit, refitted
@@ -41,7 +41,6 @@ from qsmstats.mixed.optimum.estimate import Engine
 
 __all__ = ["Deviance", "coordinates_of", "profile_interval"]
 
-Floats = NDArray[np.float64]
 
 _FAILED = "the profile did not reach the {} limit: it is not known"
 # A parameter of zero has no slope by symmetry: searches start beside it.

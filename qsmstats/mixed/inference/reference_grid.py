@@ -29,14 +29,13 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.design.matrices import FixedDesign
 
 __all__ = ["Predictor", "ReferenceGrid", "Rows", "Weights", "read_predictors"]
 
-Floats = NDArray[np.float64]
 Weights = Literal["equal", "proportional"]
 DesignRows = Callable[[pd.DataFrame], Floats]
 

@@ -29,15 +29,14 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy.special import expit
 
+from qsmstats.arrays import Floats
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.formula.language import parse_formula
 
 __all__ = ["Kind", "ResponseScale", "ScaleType", "response_scale", "scale_of"]
 
-Floats = NDArray[np.float64]
 Kind = Literal["mean", "contrast", "slope", "slope_contrast"]
 ScaleType = Literal["link", "response"]
 

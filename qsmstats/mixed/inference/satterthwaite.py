@@ -13,14 +13,12 @@ squared t statistics. Log ratios of residual variances are parameters like the o
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.mixed.criterion.moments import Moments
 from qsmstats.mixed.criterion.profiled import Profile
 
 __all__ = ["Satterthwaite"]
-
-Matrix = NDArray[np.float64]
 
 
 class Satterthwaite:
@@ -38,7 +36,7 @@ class Satterthwaite:
             [np.tensordot(first.T, moved, axes=1), 2.0 * self.covariance[None]]
         )
 
-    def rows(self, rows: Matrix) -> tuple[Matrix, Matrix]:
+    def rows(self, rows: Floats) -> tuple[Floats, Floats]:
         """Variance and df of each row."""
         variance = np.einsum("ki,ij,kj->k", rows, self.covariance, rows)
         slope = np.einsum("ki,aij,kj->ka", rows, self.slopes, rows)
@@ -46,14 +44,14 @@ class Satterthwaite:
         with np.errstate(divide="ignore", invalid="ignore"):
             return variance, 2.0 * variance**2 / spread
 
-    def joint(self, rows: Matrix, effects: Matrix) -> tuple[float, float]:
+    def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
         """F statistic and denominator df, combined over the principal components."""
         size, axes = np.linalg.eigh(rows @ self.covariance @ rows.T)
         statistic = float(((axes.T @ effects) ** 2 / size).mean())
         return statistic, _combine(self.rows(axes.T @ rows)[1])
 
 
-def _combine(df: Matrix) -> float:
+def _combine(df: Floats) -> float:
     """Denominator df of a mean of squared independent t statistics."""
     if np.allclose(df, df[0], rtol=1e-8, atol=0.0):
         return float(df.mean())
@@ -64,7 +62,7 @@ def _combine(df: Matrix) -> float:
     return 2.0 + 2.0 * len(df) / excess
 
 
-def _deviance_hessian(made: Profile, first: Matrix, second: Matrix, variance: float) -> Matrix:
+def _deviance_hessian(made: Profile, first: Floats, second: Floats, variance: float) -> Floats:
     """Hessian of the deviance in (theta, log sigma) at the optimum."""
     gradient = made.curve_first + made.rss_first / variance
     hessian = made.curve_second + made.rss_second / variance
@@ -76,9 +74,9 @@ def _deviance_hessian(made: Profile, first: Matrix, second: Matrix, variance: fl
     return whole
 
 
-def _uncertainty(hessian: Matrix) -> Matrix:
+def _uncertainty(hessian: Floats) -> Floats:
     """2 H^-1 over the directions in which the deviance is curved upwards."""
     size, axes = np.linalg.eigh(hessian)
     curved = size > 1e-9 * max(float(size[-1]), 1.0)
-    made: Matrix = 2.0 * (axes[:, curved] / size[curved]) @ axes[:, curved].T
+    made: Floats = 2.0 * (axes[:, curved] / size[curved]) @ axes[:, curved].T
     return made

@@ -20,12 +20,13 @@ table of contrasts with one df in each row cannot afford.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import special
+
+from qsmstats.arrays import Floats
 
 __all__ = ["upper_tail"]
 
-Floats = NDArray[np.float64]
 
 # Integrands are cut where they have fallen by exp(-40).
 _DEPTH = 40.0

@@ -25,9 +25,9 @@ from typing import Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.mixed.fitted import Fitted, engine_of_fit
 from qsmstats.mixed.inference.components import Component, components, gradient
@@ -36,7 +36,6 @@ from qsmstats.mixed.inference.satterthwaite import Satterthwaite
 
 __all__ = ["Interval", "RSquared", "icc", "r_squared", "variance_table"]
 
-Floats = NDArray[np.float64]
 Interval = Literal["delta", "profile"]
 
 Link = Callable[[float], float]

@@ -12,10 +12,10 @@ from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 from scipy.linalg import solve_triangular
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.criterion.moments import Moments, wald_statistic
 from qsmstats.mixed.fitted import Fitted
@@ -34,7 +34,6 @@ __all__ = [
     "tidy",
 ]
 
-Matrix = NDArray[np.float64]
 Method = Literal["satterthwaite", "kenward-roger", "normal", "residual"]
 METHODS: tuple[Method, ...] = ("satterthwaite", "kenward-roger", "normal", "residual")
 
@@ -43,9 +42,9 @@ METHODS: tuple[Method, ...] = ("satterthwaite", "kenward-roger", "normal", "resi
 class RowInference:
     """Estimate, standard error and degrees of freedom of each row of L, shapes (k,)."""
 
-    estimate: Matrix
-    std_error: Matrix
-    df: Matrix
+    estimate: Floats
+    std_error: Floats
+    df: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +79,7 @@ def coefficients(fit: Fitted, df: Method = "satterthwaite", level: float = 0.95)
     return table
 
 
-def row_inference(fit: Fitted, rows: Matrix, df: Method = "satterthwaite") -> RowInference:
+def row_inference(fit: Fitted, rows: Floats, df: Method = "satterthwaite") -> RowInference:
     """Inference for each linear function of the fixed effects.
 
     Parameters
@@ -103,7 +102,7 @@ def row_inference(fit: Fitted, rows: Matrix, df: Method = "satterthwaite") -> Ro
     )
 
 
-def joint_test(fit: Fitted, rows: Matrix, df: Method = "satterthwaite") -> JointTest:
+def joint_test(fit: Fitted, rows: Floats, df: Method = "satterthwaite") -> JointTest:
     """F test that all linear functions are zero; dependent rows count once.
 
     Parameters
@@ -134,12 +133,12 @@ def joint_test(fit: Fitted, rows: Matrix, df: Method = "satterthwaite") -> Joint
     )
 
 
-def adjusted_covariance(fit: Fitted, df: Method = "satterthwaite") -> Matrix:
+def adjusted_covariance(fit: Fitted, df: Method = "satterthwaite") -> Floats:
     """Covariance of the fixed effects, shape (p, p): Kenward-Roger's, or the usual one."""
     moments = fit.moments
     inverse = solve_triangular(moments.basis, np.eye(len(moments.basis)))
     local = _approximation(moments, df).covariance
-    made: Matrix = inverse @ local @ inverse.T * moments.scale**2
+    made: Floats = inverse @ local @ inverse.T * moments.scale**2
     return made
 
 
@@ -163,15 +162,15 @@ def tidy(inference: RowInference, level: float = 0.95) -> pd.DataFrame:
     )
 
 
-def _local(rows: Matrix, moments: Moments) -> Matrix:
+def _local(rows: Floats, moments: Moments) -> Floats:
     """Rows of L in the basis of the cross-products: L R^-1."""
     if not len(moments.basis):
         return rows
-    local: Matrix = solve_triangular(moments.basis, rows.T, trans=1).T
+    local: Floats = solve_triangular(moments.basis, rows.T, trans=1).T
     return local
 
 
-def _independent_rows(rows: Matrix, covariance: Matrix, moments: Moments) -> Matrix:
+def _independent_rows(rows: Floats, covariance: Floats, moments: Moments) -> Floats:
     """Return the rows as they are if they are independent, else their leading principal components.
 
     Satterthwaite's joint df depend on the basis of the rows, so it is left alone where possible.
@@ -186,7 +185,7 @@ def _independent_rows(rows: Matrix, covariance: Matrix, moments: Moments) -> Mat
     if np.linalg.eigvalsh(whole / np.outer(size, size))[0] > 1e-10:
         return rows
     values, axes = np.linalg.eigh(whole)
-    turned: Matrix = axes[:, values > 1e-8 * values[-1]].T @ rows
+    turned: Floats = axes[:, values > 1e-8 * values[-1]].T @ rows
     return turned
 
 
@@ -194,13 +193,13 @@ class _Approximation(Protocol):
     """One way to find degrees of freedom, in the local basis and with sigma on the local scale."""
 
     @property
-    def covariance(self) -> Matrix:
+    def covariance(self) -> Floats:
         """Covariance of the local estimates."""
 
-    def rows(self, rows: Matrix) -> tuple[Matrix, Matrix]:
+    def rows(self, rows: Floats) -> tuple[Floats, Floats]:
         """Variance and df of each row."""
 
-    def joint(self, rows: Matrix, effects: Matrix) -> tuple[float, float]:
+    def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
         """F statistic and denominator df of independent rows with the given estimates."""
 
 
@@ -223,11 +222,11 @@ class _Fixed:
         self.covariance = moments.profile.inverse * moments.variance
         self.df = df
 
-    def rows(self, rows: Matrix) -> tuple[Matrix, Matrix]:
+    def rows(self, rows: Floats) -> tuple[Floats, Floats]:
         """Variance and df of each row."""
         variance = np.einsum("ki,ij,kj->k", rows, self.covariance, rows)
         return variance, np.full(len(rows), self.df)
 
-    def joint(self, rows: Matrix, effects: Matrix) -> tuple[float, float]:
+    def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
         """F statistic and denominator df."""
         return wald_statistic(rows, effects, self.covariance), float(self.df)

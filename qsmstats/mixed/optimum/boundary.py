@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.criterion.covariance import Parametrisation, lower_factor
 from qsmstats.mixed.criterion.profiled import REPRODUCED, Objective, Point
@@ -19,7 +19,6 @@ from qsmstats.mixed.optimum.trust_region import Record, minimise
 
 __all__ = ["SAME", "best_record", "further_starts", "is_singular", "refuse_perfect_fit"]
 
-Matrix = NDArray[np.float64]
 
 # An eigenvalue of a relative covariance below this share of the largest is a zero variance
 # (lme4 calls a fit singular at 1e-4 on the scale of standard deviations).
@@ -32,7 +31,7 @@ _RANDOM_STARTS = 3
 SUSPICIOUS = 1e-6
 
 
-def is_singular(parametrisation: Parametrisation, theta: Matrix) -> bool:
+def is_singular(parametrisation: Parametrisation, theta: Floats) -> bool:
     """Whether a relative covariance has a zero eigenvalue."""
     for factor in parametrisation.factors(theta):
         values = np.linalg.svd(factor, compute_uv=False) ** 2
@@ -41,7 +40,7 @@ def is_singular(parametrisation: Parametrisation, theta: Matrix) -> bool:
     return False
 
 
-def best_record(objective: Objective, start: Matrix) -> Record:
+def best_record(objective: Objective, start: Floats) -> Record:
     """Minimise; where a covariance matrix comes out singular, from further starts as well.
 
     The criterion of a correlated term can have several minima on the boundary of the cone of
@@ -69,9 +68,9 @@ def best_record(objective: Objective, start: Matrix) -> Record:
     )
 
 
-def further_starts(parametrisation: Parametrisation, theta: Matrix) -> list[Matrix]:
+def further_starts(parametrisation: Parametrisation, theta: Floats) -> list[Floats]:
     """Return where else to start when the optimum theta is singular, in the order of trying."""
-    opened: list[Matrix] = []
+    opened: list[Floats] = []
     for factor in parametrisation.factors(theta):
         relative = factor @ factor.T
         size = max(float(np.trace(relative)) / len(factor), 0.1)

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.linalg import solve_triangular
 
+from qsmstats.arrays import Floats, Integers
 from qsmstats.mixed.criterion.covariance import Parametrisation, lower_factor
 from qsmstats.mixed.criterion.crossed import crossed_products, evaluate_crossed
 from qsmstats.mixed.criterion.crossproducts import DesignProducts, attach, design_products
@@ -44,7 +44,6 @@ __all__ = [
     "structure_of",
 ]
 
-Matrix = NDArray[np.float64]
 
 # Columns of the last level from which crossed factors are swept as one dense block.
 _MOST_COLUMNS = 24
@@ -71,9 +70,9 @@ class Engine:
     """
 
     objective: Objective
-    start: Matrix
+    start: Floats
     order: tuple[int, ...]
-    whiteners: tuple[Matrix, ...]
+    whiteners: tuple[Floats, ...]
     offset: float
     problem: Problem
 
@@ -81,21 +80,21 @@ class Engine:
         """-2 log likelihood with all constants, as lme4's."""
         return float(point.value) + self.offset
 
-    def factors(self, theta: Matrix) -> tuple[Matrix, ...]:
+    def factors(self, theta: Floats) -> tuple[Floats, ...]:
         """Relative Cholesky factors in the user's units, in formula order."""
-        made: dict[int, Matrix] = {}
+        made: dict[int, Floats] = {}
         for term, factor in zip(
             self.order, self.objective.parametrisation.factors(theta), strict=True
         ):
             made[term] = lower_factor(solve_triangular(self.whiteners[term], factor))
         return tuple(made[term] for term in range(len(made)))
 
-    def from_factors(self, factors: Sequence[Matrix], log_ratios: Matrix) -> Matrix:
+    def from_factors(self, factors: Sequence[Floats], log_ratios: Floats) -> Floats:
         """Free parameters of given Cholesky factors (formula order) and log ratios."""
         whitened = [lower_factor(self.whiteners[term] @ factors[term]) for term in self.order]
         return self.objective.parametrisation.join(log_ratios, whitened)
 
-    def is_singular(self, theta: Matrix) -> bool:
+    def is_singular(self, theta: Floats) -> bool:
         """Whether a relative covariance has a zero eigenvalue."""
         return is_singular(self.objective.parametrisation, theta)
 
@@ -122,11 +121,11 @@ class Solution:
         The optimiser's record; the optimum with derivatives.
     """
 
-    estimates: Matrix
-    covariance: Matrix
+    estimates: Floats
+    covariance: Floats
     sigma: float
-    factors: tuple[Matrix, ...]
-    ratios: Matrix
+    factors: tuple[Floats, ...]
+    ratios: Floats
     criterion: float
     singular: bool
     record: Record
@@ -229,7 +228,7 @@ def _parametrisation(layout: Layout, order: Sequence[int]) -> Parametrisation:
 
 def _attach(
     structure: Structure, problem: Problem
-) -> tuple[Callable[[Matrix], tuple[Jet, Jet]], Matrix]:
+) -> tuple[Callable[[Floats], tuple[Jet, Jet]], Floats]:
     """Return x -> (F, l) for the problem's outcome, and where to start."""
     rows, parametrisation = len(problem.response), structure.parametrisation
     if isinstance(structure.parts, DesignProducts):
@@ -246,12 +245,12 @@ def _attach(
     return partial(evaluate_crossed, crossed), start_crossed(crossed, parametrisation, rows)
 
 
-def _row_scale(problem: Layout) -> Matrix | None:
+def _row_scale(problem: Layout) -> Floats | None:
     prior = problem.residuals.prior
     return None if prior is None else np.sqrt(prior)
 
 
-def _strata(problem: Layout) -> tuple[NDArray[np.int64], int] | None:
+def _strata(problem: Layout) -> tuple[Integers, int] | None:
     residuals = problem.residuals
     return None if residuals.codes is None else (residuals.codes, len(residuals.levels))
 
@@ -290,7 +289,7 @@ def solution_at(engine: Engine, record: Record) -> Solution:
     )
 
 
-def _stratum_sizes(problem: Problem) -> Matrix:
+def _stratum_sizes(problem: Problem) -> Floats:
     codes = problem.residuals.codes
     if codes is None:
         return np.array([float(len(problem.response))])

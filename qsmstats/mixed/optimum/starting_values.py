@@ -16,23 +16,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.crossed import CrossedProducts
 from qsmstats.mixed.criterion.crossproducts import CrossProducts, LevelProducts
 
 __all__ = ["design_moments", "moment_roots", "start_crossed", "start_nested"]
 
-Matrix = NDArray[np.float64]
 
 # Range of relative variances to start from: a start at zero would be a stationary point.
 _LEAST, _MOST = 1e-2, 1e4
 
 
 def start_nested(
-    products: CrossProducts, parametrisation: Parametrisation, places: Sequence[Matrix], rows: int
-) -> Matrix:
+    products: CrossProducts, parametrisation: Parametrisation, places: Sequence[Floats], rows: int
+) -> Floats:
     """Return starting parameters of a nested design.
 
     Parameters
@@ -58,8 +57,8 @@ def start_nested(
 
 
 def design_moments(
-    levels: Sequence[LevelProducts], places: Sequence[Matrix]
-) -> tuple[Matrix, Matrix]:
+    levels: Sequence[LevelProducts], places: Sequence[Floats]
+) -> tuple[Floats, Floats]:
     """Return |Z_a'W Z_b|^2, shape (columns, columns), and tr(Z_a'W Z_a), shape (columns,).
 
     Parameters
@@ -91,7 +90,7 @@ def design_moments(
     return between, trace
 
 
-def start_crossed(products: CrossedProducts, parametrisation: Parametrisation, rows: int) -> Matrix:
+def start_crossed(products: CrossedProducts, parametrisation: Parametrisation, rows: int) -> Floats:
     """Return starting parameters of a crossed design, as `start_nested`."""
     own, side = products.own.sum(axis=0), sum(products.side)
     border = products.border.sum(axis=0)
@@ -112,15 +111,15 @@ def start_crossed(products: CrossedProducts, parametrisation: Parametrisation, r
     return _on_diagonals(roots[0], parametrisation)
 
 
-def _dense_columns(products: CrossedProducts, dense: int) -> Matrix:
+def _dense_columns(products: CrossedProducts, dense: int) -> Floats:
     """Which effects of the dense block belong to each column, shape (columns, dense)."""
     diagonals = [unit.diagonal() for unit in products.dense_basis]
     return np.array([diagonal for diagonal in diagonals if diagonal.any()]).reshape(-1, dense)
 
 
 def moment_roots(
-    between: Matrix, trace: Matrix, outcome: Matrix, total: Matrix, rows: Matrix
-) -> Matrix:
+    between: Floats, trace: Floats, outcome: Floats, total: Floats, rows: Floats
+) -> Floats:
     """Solve the moment equations of m outcomes for relative standard deviations.
 
     Parameters
@@ -147,11 +146,11 @@ def moment_roots(
     solution = np.einsum("mab,mb->ma", inverse, right) / scale
     residual = np.maximum(solution[:, 0], 0.05 * total / rows)
     residual = np.maximum(residual, np.finfo(np.float64).tiny)
-    made: Matrix = np.sqrt(np.clip(solution[:, 1:] / residual[:, None], _LEAST, _MOST))
+    made: Floats = np.sqrt(np.clip(solution[:, 1:] / residual[:, None], _LEAST, _MOST))
     return made
 
 
-def _on_diagonals(roots: Matrix, parametrisation: Parametrisation) -> Matrix:
+def _on_diagonals(roots: Floats, parametrisation: Parametrisation) -> Floats:
     ends = np.cumsum(parametrisation.widths)[:-1]
     return parametrisation.join(
         np.zeros(parametrisation.strata), [np.diag(part) for part in np.split(roots, ends)]

@@ -16,16 +16,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.mixed.criterion.profiled import Point
 
 __all__ = ["Descents", "Record", "descend", "minimise"]
 
-Matrix = NDArray[np.float64]
-Flags = NDArray[np.bool_]
-Places = NDArray[np.intp]
-Evaluate = Callable[[Places, Matrix], tuple[Matrix, Matrix, Matrix]]
+Evaluate = Callable[[Places, Floats], tuple[Floats, Floats, Floats]]
 
 _MOST_ITERATIONS = 200
 # Expected fall of the criterion (in units of -2 log likelihood) at which an optimum is accepted.
@@ -50,12 +47,12 @@ class Descents:
         Whether the descent goes on, shape (m,).
     """
 
-    theta: Matrix
-    value: Matrix
-    gradient: Matrix
-    hessian: Matrix
-    radius: Matrix
-    iterations: NDArray[np.int64]
+    theta: Floats
+    value: Floats
+    gradient: Floats
+    hessian: Floats
+    radius: Floats
+    iterations: Integers
     converged: Flags
     running: Flags
 
@@ -83,11 +80,11 @@ class Record:
     gradient_norm: float
 
 
-def minimise(criterion: Callable[[Matrix], Point], start: Matrix) -> Record:
+def minimise(criterion: Callable[[Floats], Point], start: Floats) -> Record:
     """Minimise a criterion from a start, shape (k,)."""
     points: dict[bytes, Point] = {}
 
-    def evaluate(_: Places, theta: Matrix) -> tuple[Matrix, Matrix, Matrix]:
+    def evaluate(_: Places, theta: Floats) -> tuple[Floats, Floats, Floats]:
         point = points[theta.tobytes()] = criterion(theta[0])
         return np.array([point.value]), point.gradient[None], point.hessian[None]
 
@@ -102,7 +99,7 @@ def minimise(criterion: Callable[[Matrix], Point], start: Matrix) -> Record:
 
 
 def descend(
-    evaluate: Evaluate, start: Matrix, arrived: Callable[[Places, Descents], Flags] | None = None
+    evaluate: Evaluate, start: Floats, arrived: Callable[[Places, Descents], Flags] | None = None
 ) -> Descents:
     """Minimise m criteria from starts of their own, shape (m, k).
 
@@ -151,10 +148,10 @@ def descend(
 def _advance(
     state: Descents,
     active: Places,
-    step: Matrix,
-    expected: Matrix,
-    theta: Matrix,
-    trial: tuple[Matrix, Matrix, Matrix],
+    step: Floats,
+    expected: Floats,
+    theta: Floats,
+    trial: tuple[Floats, Floats, Floats],
 ) -> None:
     """Judge a step of every running descent: take it or not, and set the radius of the next."""
     length = _norm(step)
@@ -173,18 +170,18 @@ def _advance(
     )
 
 
-def _quality(before: Matrix, after: Matrix, expected: Matrix) -> Matrix:
+def _quality(before: Floats, after: Floats, expected: Floats) -> Floats:
     """Fall of the criteria over the fall that the quadratic models promised."""
     # Differences below the rounding of the criterion say nothing about the model's quality.
     noise = 1e-13 * np.maximum(1.0, np.abs(before))
     finite = np.isfinite(after)
     fall = before - np.where(finite, after, 0.0)
     rounding = (np.abs(fall) <= noise) & (expected <= 1e3 * noise)
-    made: Matrix = np.where(finite, np.where(rounding, 1.0, fall / expected), -1.0)
+    made: Floats = np.where(finite, np.where(rounding, 1.0, fall / expected), -1.0)
     return made
 
 
-def _steps(gradient: Matrix, hessian: Matrix, radius: Matrix) -> tuple[Matrix, Matrix]:
+def _steps(gradient: Floats, hessian: Floats, radius: Floats) -> tuple[Floats, Floats]:
     """Find the best steps of the quadratic models within the radii, and the falls they promise."""
     values, vectors = np.linalg.eigh(hessian)
     slope = (gradient[:, None] @ vectors)[:, 0]
@@ -203,15 +200,15 @@ def _steps(gradient: Matrix, hessian: Matrix, radius: Matrix) -> tuple[Matrix, M
     return (vectors @ step[:, :, None])[:, :, 0], expected
 
 
-def _norm(rows: Matrix) -> Matrix:
-    made: Matrix = np.sqrt(np.square(rows).sum(axis=1))
+def _norm(rows: Floats) -> Floats:
+    made: Floats = np.sqrt(np.square(rows).sum(axis=1))
     return made
 
 
-def _shifts_to_radius(values: Matrix, slope: Matrix, low: Matrix, radius: Matrix) -> Matrix:
+def _shifts_to_radius(values: Floats, slope: Floats, low: Floats, radius: Floats) -> Floats:
     """Return the shifts at which the steps are as long as the radii, by bisection."""
 
-    def long(shift: Matrix) -> Flags:
+    def long(shift: Floats) -> Flags:
         return np.asarray(_norm(slope / (values + shift[:, None])) > radius)
 
     high = np.maximum(low, 1e-10) + _norm(slope) / radius

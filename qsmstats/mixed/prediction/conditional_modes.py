@@ -20,16 +20,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.csgraph import connected_components
 
+from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.mixed.fitted import Fitted
 
 __all__ = ["ConditionalSystem", "conditional_system", "relative_factors", "spherical_rows"]
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,8 +47,8 @@ class ConditionalSystem:
         Inverse of S, block diagonal, shape (m, m).
     """
 
-    inner: Codes
-    outer: Codes
+    inner: Integers
+    outer: Integers
     blocks: sparse.csr_array
     coupling: sparse.csr_array
     remainder: sparse.csr_array
@@ -73,7 +70,7 @@ class ConditionalSystem:
             float,
         ).ravel()
 
-    def inverse_block(self, columns: Codes) -> Floats:
+    def inverse_block(self, columns: Integers) -> Floats:
         """K^-1 for the given rows and columns, dense, shape (k, k)."""
         k, size = len(columns), len(self.inner) + len(self.outer)
         unit = sparse.csr_array((np.ones(k), (np.arange(k), columns)), shape=(k, size))
@@ -100,9 +97,7 @@ def relative_factors(fit: Fitted) -> list[Floats]:
     return factors
 
 
-def spherical_rows(
-    fit: Fitted, frame: pd.DataFrame
-) -> tuple[sparse.csr_array, Floats, NDArray[np.bool_]]:
+def spherical_rows(fit: Fitted, frame: pd.DataFrame) -> tuple[sparse.csr_array, Floats, Flags]:
     r"""Rows of Z Lambda for any frame of predictors and groups.
 
     Returns
@@ -164,9 +159,9 @@ def conditional_system(
     )
 
 
-def _inner_columns(fit: Fitted) -> tuple[Codes, int]:
+def _inner_columns(fit: Fitted) -> tuple[Integers, int]:
     """Columns of all terms on the grouping with most levels, group by group; columns a group."""
-    found: dict[tuple[str, ...], list[Codes]] = {}
+    found: dict[tuple[str, ...], list[Integers]] = {}
     start = 0
     for term in fit.random:
         size, q = term.design.grouping.size, len(term.design.names)
@@ -178,7 +173,7 @@ def _inner_columns(fit: Fitted) -> tuple[Codes, int]:
     return joined.ravel(), joined.shape[1]
 
 
-def _inverse_blocks(matrix: sparse.csr_array, label: Codes) -> sparse.csr_array:
+def _inverse_blocks(matrix: sparse.csr_array, label: Integers) -> sparse.csr_array:
     """Invert a matrix that is block diagonal by `label`, all blocks of one size at once."""
     count = np.bincount(label) if len(label) else np.zeros(0, int)
     order = np.argsort(label, kind="stable")

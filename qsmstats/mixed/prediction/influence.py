@@ -30,9 +30,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse
 
+from qsmstats.arrays import Floats, Integers
 from qsmstats.errors import UsageError
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.prediction.conditional_modes import (
@@ -42,9 +42,6 @@ from qsmstats.mixed.prediction.conditional_modes import (
 )
 
 __all__ = ["Influence", "influence"]
-
-Floats = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,7 +110,7 @@ def influence(fit: Fitted, by: str) -> Influence:
     return Influence(by=by, distances=distances, estimates=estimates)
 
 
-def _groups(fit: Fitted, by: str) -> tuple[Codes, list[object]]:
+def _groups(fit: Fitted, by: str) -> tuple[Integers, list[object]]:
     names = [by] if by in fit.frame.data else by.split(":")
     unknown = [name for name in names if name not in fit.frame.data]
     if unknown:
@@ -121,14 +118,14 @@ def _groups(fit: Fitted, by: str) -> tuple[Codes, list[object]]:
         msg = f"influence(by={by!r}): the model uses no column {unknown[0]!r}; name one of {known}"
         raise UsageError(msg)
     grouped = fit.frame.data.groupby(names, observed=True, sort=True)
-    codes: Codes = np.asarray(grouped.ngroup(), dtype=np.int64)
+    codes: Integers = np.asarray(grouped.ngroup(), dtype=np.int64)
     first = fit.frame.data[names].iloc[np.unique(codes, return_index=True)[1]]
     if len(names) == 1:
         return codes, first[names[0]].tolist()
     return codes, [":".join(map(str, row)) for row in first.itertuples(index=False, name=None)]
 
 
-def _estimates_without(fit: Fitted, codes: Codes, scale: Floats) -> Iterator[Floats]:
+def _estimates_without(fit: Fitted, codes: Integers, scale: Floats) -> Iterator[Floats]:
     """Estimates without each group, in the order of the codes."""
     p = len(scale)
     products = _Products.of(fit, scale)
@@ -150,7 +147,7 @@ class _Products:
     weights: Floats
     rows: sparse.csr_array
     system: ConditionalSystem
-    touched: Codes
+    touched: Integers
 
     @classmethod
     def of(cls, fit: Fitted, scale: Floats) -> _Products:
@@ -168,7 +165,7 @@ class _Products:
             touched=np.bincount(rows.indices, minlength=rows.shape[1]),
         )
 
-    def removed(self, chosen: Codes) -> Floats:
+    def removed(self, chosen: Integers) -> Floats:
         """F - F without the rows `chosen`."""
         swept = self.swept[chosen]
         touching = self.rows[chosen]

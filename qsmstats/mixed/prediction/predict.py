@@ -24,9 +24,9 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import sparse, stats
 
+from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import check_option
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.wald import Method, row_inference
@@ -39,7 +39,6 @@ from qsmstats.mixed.prediction.conditional_modes import (
 
 __all__ = ["PredictionLevel", "Residuals", "predict", "random_effects", "residuals"]
 
-Floats = NDArray[np.float64]
 PredictionLevel = Literal["population", "conditional"]
 Residuals = Literal["conditional", "marginal", "pearson"]
 
@@ -199,7 +198,7 @@ def _weighted(fit: Fitted, values: Floats) -> Floats:
 
 
 def _population(
-    fit: Fitted, fixed: Floats, known: NDArray[np.bool_], df: Method, *, interval: bool
+    fit: Fitted, fixed: Floats, known: Flags, df: Method, *, interval: bool
 ) -> pd.DataFrame:
     table = pd.DataFrame({"estimate": fixed @ fit.estimates})
     if interval:

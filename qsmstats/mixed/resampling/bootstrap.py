@@ -25,8 +25,8 @@ from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.batch.chunk import fit_task
 from qsmstats.mixed.batch.outcomes import OutcomeDesign
@@ -49,7 +49,6 @@ from qsmstats.parallel import Progress, run_tasks
 
 __all__ = ["BootstrapKind", "bootstrap"]
 
-Matrix = NDArray[np.float64]
 Numbers = list[dict[str, float]]
 Names = tuple[str, ...]
 BootstrapKind = Literal["parametric", "cluster", "residual"]
@@ -64,7 +63,7 @@ class _Work:
     """What a process needs: the design, where its refits come from, and what to work out."""
 
     design: OutcomeDesign
-    start: Matrix | None
+    start: Floats | None
     source: Drawn | Resampled
     fit: Fitted
     statistic: Statistic | None
@@ -80,7 +79,7 @@ class _Work:
             return _piece(fits)
         return _piece(fits, of_outcomes(self.statistic, self.fit, fits, made), self.names)
 
-    def lists(self, index: NDArray[np.intp]) -> _Piece:
+    def lists(self, index: Places) -> _Piece:
         """Refit lists of groups, shape (m, G)."""
         clusters = clusters_of(self.design)
         fits = fit_lists((self.design, self.fit.response, self.start, clusters), index)
@@ -94,10 +93,10 @@ class _Piece:
     """What is kept of some refits: their parameters, one row each, and how they ended."""
 
     parameters: pd.DataFrame
-    failed: NDArray[np.bool_]
-    converged: NDArray[np.bool_]
-    singular: NDArray[np.bool_]
-    singly: NDArray[np.bool_]
+    failed: Flags
+    converged: Flags
+    singular: Flags
+    singly: Flags
     problems: tuple[str, ...]
 
     @classmethod
@@ -131,7 +130,7 @@ def _refit(work: _Work, task: tuple[int, int]) -> _Piece:
     return work(task)
 
 
-def _leave_out(work: _Work, index: NDArray[np.intp]) -> _Piece:
+def _leave_out(work: _Work, index: Places) -> _Piece:
     return work.lists(index)
 
 
@@ -238,7 +237,7 @@ def _source(
     return drawn(fit, seed) if kind == "parametric" else reused(fit, seed)
 
 
-def _strata(fit: Fitted, clusters: Clusters, column: str | None) -> tuple[NDArray[np.intp], ...]:
+def _strata(fit: Fitted, clusters: Clusters, column: str | None) -> tuple[Places, ...]:
     if clusters.size < _LEAST_CLUSTERS:
         msg = (
             f"{clusters.size} groups of '{clusters.label}' are too few to resample: intervals "

@@ -25,14 +25,13 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import stats
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 
 __all__ = ["IntervalKind", "check_interval", "limits", "refits_needed"]
 
-Matrix = NDArray[np.float64]
 IntervalKind = Literal["percentile", "basic", "bca"]
 
 # Refits that should lie beyond a limit of a BCa interval.
@@ -66,14 +65,14 @@ def refits_needed(kind: IntervalKind, level: float) -> int:
 
 
 def limits(
-    estimate: Matrix,
-    refits: Matrix,
+    estimate: Floats,
+    refits: Floats,
     kind: IntervalKind,
     *,
     level: float,
-    jackknife: Matrix | None = None,
-    ranges: Matrix | None = None,
-) -> tuple[Matrix, list[str]]:
+    jackknife: Floats | None = None,
+    ranges: Floats | None = None,
+) -> tuple[Floats, list[str]]:
     """Limits of k parameters, shape (k, 2), and what a reader should know of each.
 
     Parameters
@@ -106,8 +105,8 @@ def limits(
 
 
 def _limits(
-    estimate: float, found: Matrix, kind: IntervalKind, level: float, jackknife: Matrix | None
-) -> tuple[Matrix, str]:
+    estimate: float, found: Floats, kind: IntervalKind, level: float, jackknife: Floats | None
+) -> tuple[Floats, str]:
     tails = np.array([(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     missing = np.full(2, np.nan)
     if len(found) < 2 or not np.isfinite(estimate):
@@ -121,11 +120,11 @@ def _limits(
     note = ""
     if min(tails[0], 1.0 - tails[1]) * (len(found) + 1) < 1.0:
         note = f"a limit is the most extreme of {len(found)} refits; ask for more"
-    made: Matrix = np.quantile(found, np.clip(tails, 0.0, 1.0), method="weibull")
+    made: Floats = np.quantile(found, np.clip(tails, 0.0, 1.0), method="weibull")
     return (2.0 * estimate - made[::-1] if kind == "basic" else made), note
 
 
-def _bca_tails(estimate: float, found: Matrix, tails: Matrix, jackknife: Matrix) -> Matrix:
+def _bca_tails(estimate: float, found: Floats, tails: Floats, jackknife: Floats) -> Floats:
     below = float((found < estimate).mean() + 0.5 * (found == estimate).mean())
     bias = stats.norm.ppf(below)
     if not np.isfinite(bias):
@@ -134,5 +133,5 @@ def _bca_tails(estimate: float, found: Matrix, tails: Matrix, jackknife: Matrix)
     spread = float(np.square(distance).sum()) ** 1.5
     acceleration = float((distance**3).sum()) / (6.0 * spread) if spread > 0 else 0.0
     moved = bias + stats.norm.ppf(tails)
-    made: Matrix = stats.norm.cdf(bias + moved / (1.0 - acceleration * moved))
+    made: Floats = stats.norm.cdf(bias + moved / (1.0 - acceleration * moved))
     return made

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import UsageError
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.hypotheses import named_contrasts
@@ -36,8 +36,6 @@ from qsmstats.mixed.resampling.bootstrap_intervals import (
 )
 
 __all__ = ["Bootstrap"]
-
-Matrix = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +129,7 @@ class Bootstrap:
 
     def linear(
         self,
-        contrasts: Matrix | Mapping[str, float] | Mapping[str, Mapping[str, float]],
+        contrasts: Floats | Mapping[str, float] | Mapping[str, Mapping[str, float]],
         *,
         interval: IntervalKind | None = None,
         level: float | None = None,
@@ -238,7 +236,7 @@ class Bootstrap:
     def _of_grid(
         self,
         keys: pd.DataFrame,
-        matrix: Matrix,
+        matrix: Floats,
         interval: IntervalKind | None,
         level: float | None,
     ) -> pd.DataFrame:
@@ -248,8 +246,8 @@ class Bootstrap:
 
     def _linear(
         self,
-        rows: Matrix,
-        known: NDArray[np.bool_],
+        rows: Floats,
+        known: Flags,
         interval: IntervalKind | None,
         level: float | None,
     ) -> pd.DataFrame:
@@ -267,13 +265,13 @@ class Bootstrap:
 
     def _table(
         self,
-        estimate: Matrix,
-        refits: Matrix,
-        jackknife: Matrix | None,
+        estimate: Floats,
+        refits: Floats,
+        jackknife: Floats | None,
         *,
         interval: IntervalKind | None,
         level: float | None,
-        ranges: Matrix | None = None,
+        ranges: Floats | None = None,
     ) -> pd.DataFrame:
         kind = self.interval if interval is None else interval
         chosen = self.level if level is None else level

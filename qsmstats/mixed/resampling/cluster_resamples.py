@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.errors import UsageError
 from qsmstats.mixed.batch.chunk import fit_singly, sound
 from qsmstats.mixed.batch.design import BatchDesign, Grouped
@@ -22,9 +22,6 @@ from qsmstats.mixed.criterion.crossproducts import DesignProducts
 from qsmstats.mixed.resampling.simulate import stream
 
 __all__ = ["Clusters", "Resampled", "clusters_of", "fit_lists", "left_out"]
-
-Matrix = NDArray[np.float64]
-Places = NDArray[np.intp]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +39,7 @@ class Clusters:
     """
 
     label: str
-    codes: NDArray[np.int64]
+    codes: Integers
     size: int
 
     def rows(self, groups: Places) -> tuple[Places, Places]:
@@ -108,7 +105,7 @@ def left_out(size: int) -> Places:
 
 
 def fit_lists(
-    shared: tuple[BatchDesign, Matrix, Matrix | None, Clusters], index: Places
+    shared: tuple[BatchDesign, Floats, Floats | None, Clusters], index: Places
 ) -> BatchFit:
     """Fit one outcome to lists of groups, shape (m, G); for `jobs.run_tasks`.
 
@@ -138,7 +135,7 @@ def _chunk(
     grouped: Grouped,
     lists: Lists,
     whole: tuple[Prepared, OutcomeParts],
-    data: tuple[Matrix, Clusters],
+    data: tuple[Floats, Clusters],
 ) -> BatchFit:
     base, parts = whole
     good = sound(design, lists)
@@ -161,11 +158,11 @@ def _chunk(
 
 def _by_rows(
     design: BatchDesign,
-    outcome: Matrix,
+    outcome: Floats,
     clusters: Clusters,
     index: Places,
     made: BatchFit,
-    done: NDArray[np.bool_],
+    done: Flags,
 ) -> BatchFit:
     for one in np.flatnonzero(~done):
         rows, copies = clusters.rows(index[one])

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
 
+from qsmstats.arrays import Flags, Floats
 from qsmstats.mixed.batch.chunk import fit_task
 from qsmstats.mixed.batch.outcomes import OutcomeDesign
 from qsmstats.mixed.fitted import Fitted
@@ -32,7 +32,6 @@ from qsmstats.parallel import Progress, run_tasks
 
 __all__ = ["BootstrapTest", "bootstrap_test"]
 
-Matrix = NDArray[np.float64]
 
 # Criteria are found to about 1e-8; a difference below that is none.
 _NOISE = 1e-7
@@ -61,7 +60,7 @@ class BootstrapTest:
     """
 
     table: pd.DataFrame
-    statistics: Matrix
+    statistics: Floats
     seed: int
     n: int
     n_failed: int
@@ -80,7 +79,7 @@ class _Pair:
     """Both models on their rows, and where outcomes come from."""
 
     designs: tuple[OutcomeDesign, OutcomeDesign]
-    starts: tuple[Matrix | None, Matrix | None]
+    starts: tuple[Floats | None, Floats | None]
     source: Drawn
 
 
@@ -88,10 +87,10 @@ class _Pair:
 class _Refits:
     """What is kept of the refits of both models, shapes (m,)."""
 
-    statistic: Matrix
-    failed: NDArray[np.bool_]
-    converged: NDArray[np.bool_]
-    singular: NDArray[np.bool_]
+    statistic: Floats
+    failed: Flags
+    converged: Flags
+    singular: Flags
     problems: tuple[str, ...]
 
 
@@ -171,7 +170,7 @@ def bootstrap_test(
     )
 
 
-def _table(table: pd.DataFrame, simulated: Matrix) -> pd.DataFrame:
+def _table(table: pd.DataFrame, simulated: Floats) -> pd.DataFrame:
     observed, n = float(table["statistic"].iloc[1]), len(simulated)
     above = int((simulated >= observed - _NOISE).sum())
     tail = (1.0 - _COVERAGE) / 2.0

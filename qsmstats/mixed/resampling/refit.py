@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import overload
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError
 from qsmstats.mixed.batch.outcomes import OutcomeDesign, as_numbers, outcome_design
 from qsmstats.mixed.batch.result import BatchFit
@@ -19,7 +18,6 @@ from qsmstats.parallel import Progress
 
 __all__ = ["design_of_fit", "refit", "start_of", "with_outcome"]
 
-Matrix = NDArray[np.float64]
 
 OUTCOME = "refitted_outcome"
 
@@ -49,7 +47,7 @@ def refit(
 @overload
 def refit(
     fit: AnyFit,
-    outcomes: Sequence[float] | Matrix,
+    outcomes: Sequence[float] | Floats,
     *,
     batch: int = ...,
     jobs: int = ...,
@@ -59,7 +57,7 @@ def refit(
 
 def refit(
     fit: AnyFit,
-    outcomes: pd.DataFrame | pd.Series | Sequence[float] | Matrix,
+    outcomes: pd.DataFrame | pd.Series | Sequence[float] | Floats,
     *,
     batch: int = 512,
     jobs: int = 1,
@@ -115,13 +113,13 @@ def design_of_fit(fit: Fitted) -> OutcomeDesign:
     )
 
 
-def start_of(fit: Fitted) -> Matrix | None:
+def start_of(fit: Fitted) -> Floats | None:
     """Return theta to start refits from: the fit's own, unless it lies on the boundary."""
     return None if fit.info.singular else fit.theta
 
 
 def with_outcome(
-    model: Specification, data: pd.DataFrame, outcome: Matrix
+    model: Specification, data: pd.DataFrame, outcome: Floats
 ) -> tuple[Specification, pd.DataFrame]:
     """Put an outcome on the left side of a model and into its data."""
     left, right = model.formula.split("~", 1)

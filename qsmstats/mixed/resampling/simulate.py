@@ -24,16 +24,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats, Integers
 from qsmstats.errors import UsageError
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.prediction.predict import random_effects, residuals
 
 __all__ = ["Drawn", "check_number", "drawn", "reused", "seed_of", "simulate", "stream"]
-
-Matrix = NDArray[np.float64]
-Codes = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,13 +49,13 @@ class _Term:
         Effects to draw from in place of normal ones, shape (groups, q), or None.
     """
 
-    columns: Matrix
-    codes: Codes
+    columns: Floats
+    codes: Integers
     size: int
-    root: Matrix
-    pool: Matrix | None
+    root: Floats
+    pool: Floats | None
 
-    def effects(self, random: np.random.Generator) -> Matrix:
+    def effects(self, random: np.random.Generator) -> Floats:
         """Draw the effects of all groups, shape (groups, q)."""
         if self.pool is None:
             return random.standard_normal((self.size, len(self.root))) @ self.root.T
@@ -83,17 +80,17 @@ class Drawn:
         Seed of all streams.
     """
 
-    mean: Matrix
+    mean: Floats
     terms: tuple[_Term, ...]
-    spread: Matrix
-    pool: Matrix | None
+    spread: Floats
+    pool: Floats | None
     seed: int
 
-    def __call__(self, task: tuple[int, int]) -> Matrix:
+    def __call__(self, task: tuple[int, int]) -> Floats:
         """Draw the outcomes numbered from task[0] up to task[1], shape (m, n)."""
         return np.array([self._one(number) for number in range(*task)])
 
-    def _one(self, number: int) -> Matrix:
+    def _one(self, number: int) -> Floats:
         random = stream(self.seed, number)
         made = self.mean.copy()
         for term in self.terms:
@@ -209,19 +206,19 @@ def reused(fit: Fitted, seed: int) -> Drawn:
     return replace(normal, terms=tuple(terms), pool=centred / np.sqrt(np.square(centred).mean()))
 
 
-def _root(covariance: Matrix) -> Matrix:
+def _root(covariance: Floats) -> Floats:
     """Return a square root; it exists for a singular covariance too."""
     values, vectors = np.linalg.eigh(covariance)
-    root: Matrix = vectors * np.sqrt(np.maximum(values, 0.0))
+    root: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
     return root
 
 
-def _reflated(effects: Matrix, covariance: Matrix) -> Matrix:
+def _reflated(effects: Floats, covariance: Floats) -> Floats:
     """Centre effects and give them the covariance, as far as they vary at all."""
     centred = effects - effects.mean(axis=0)
     values, vectors = np.linalg.eigh(centred.T @ centred / len(centred))
     held = values > 1e-12 * max(float(values[-1]), np.finfo(np.float64).tiny)
     white = centred @ (vectors[:, held] / np.sqrt(values[held])) @ vectors[:, held].T
     size, axes = np.linalg.eigh(covariance)
-    made: Matrix = white @ (axes * np.sqrt(np.maximum(size, 0.0))) @ axes.T
+    made: Floats = white @ (axes * np.sqrt(np.maximum(size, 0.0))) @ axes.T
     return made

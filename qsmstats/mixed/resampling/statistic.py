@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats, Places
 from qsmstats.errors import ModelError, UsageError
 from qsmstats.mixed.batch.design import outcome_engine
 from qsmstats.mixed.batch.result import BatchFit
@@ -26,8 +26,6 @@ from qsmstats.mixed.resampling.refit import with_outcome
 
 __all__ = ["Statistic", "as_numbers", "of_clusters", "of_outcomes", "regrouped"]
 
-Matrix = NDArray[np.float64]
-Places = NDArray[np.intp]
 Statistic = (
     Callable[[Any], float | Sequence[float] | Mapping[str, float] | pd.Series]
     | Mapping[str, Callable[[Any], float]]
@@ -67,7 +65,7 @@ def _number(value: Any, name: str) -> float:
 
 
 def of_outcomes(
-    statistic: Statistic, fit: Fitted, fits: BatchFit, outcomes: Matrix
+    statistic: Statistic, fit: Fitted, fits: BatchFit, outcomes: Floats
 ) -> list[dict[str, float]]:
     """Work a statistic out for each outcome, shape (m, n_obs), of a batch; {} where it failed."""
     return [
@@ -76,7 +74,7 @@ def of_outcomes(
     ]
 
 
-def _light(fit: AnyFit, fits: BatchFit, one: int, outcome: Matrix) -> AnyFit:
+def _light(fit: AnyFit, fits: BatchFit, one: int, outcome: Floats) -> AnyFit:
     design = fits.design
     engine = outcome_engine(design, outcome, None)
     model, data = with_outcome(design.model, design.layout.frame.data, outcome)

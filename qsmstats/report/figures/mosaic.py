@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.report.margins import brain_voxels, within_margin
 from qsmstats.report.wording.names import present_levels
 from qsmstats.study import MapSpec, Study
@@ -23,7 +23,6 @@ from qsmstats.voxels.stream import gather, read_labels
 
 __all__ = ["PLACE", "Tile", "cut_tile", "exemplary_lesions"]
 
-Plane = NDArray[np.float64]
 
 KEY = ["participant_id", "session_id", "label"]
 PLACE = ("centroid_x", "centroid_y", "centroid_z")
@@ -46,8 +45,8 @@ class Tile:
         Left, right, back and front end in mm from the lesion's centre.
     """
 
-    maps: dict[str, Plane]
-    lesion: NDArray[np.bool_]
+    maps: dict[str, Floats]
+    lesion: Flags
     extent: tuple[float, float, float, float]
 
 
@@ -117,13 +116,13 @@ def cut_tile(study: Study, lesion: pd.Series, maps: Sequence[MapSpec]) -> Tile:
     return Tile(maps=planes, lesion=np.nan_to_num(shape) > 0.5, extent=extent)
 
 
-def _values(image: Volume, spec: MapSpec) -> Plane:
+def _values(image: Volume, spec: MapSpec) -> Floats:
     return gather(image, np.arange(image.grid.size)) * spec.factor
 
 
 def _plane(
-    values: Plane, grid: Grid, centre: Plane
-) -> tuple[Plane, tuple[float, float, float, float]]:
+    values: Floats, grid: Grid, centre: Floats
+) -> tuple[Floats, tuple[float, float, float, float]]:
     """Cut the axial plane through `centre`, without interpolation."""
     volume = values.reshape(grid.shape, order="F")
     # The voxel axis nearest to each world axis; oblique images are shown on their own axes.
@@ -146,7 +145,7 @@ def _plane(
     return cut, (-half_x, half_x, -half_y, half_y)
 
 
-def _window(place: float, step: float, sign: float) -> NDArray[np.int64]:
+def _window(place: float, step: float, sign: float) -> Integers:
     """Return the indices from one end of the window to the other along one axis."""
     reach = int(REACH_MM / step)
     indices = round(place) + np.arange(-reach, reach + 1)

@@ -10,9 +10,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 from scipy.stats import gaussian_kde
 
+from qsmstats.arrays import Floats
 from qsmstats.report.figures.style import INK, colour, is_narrow
 from qsmstats.report.wording.names import figure_name, present_levels, short_title, title
 
@@ -68,7 +68,7 @@ def rainclouds(
     return axes
 
 
-def _cloud(values: NDArray[np.float64], axes: Axes, position: float, hue: str) -> None:
+def _cloud(values: Floats, axes: Axes, position: float, hue: str) -> None:
     if len(values) < FEWEST or np.ptp(values) == 0:
         return  # a density of fewer values would show the kernel, not the data
     kernel = gaussian_kde(values)
@@ -79,7 +79,7 @@ def _cloud(values: NDArray[np.float64], axes: Axes, position: float, hue: str) -
     axes.fill_between(grid, position + 0.08, top, color=hue, alpha=0.75, linewidth=0)
 
 
-def _rain(values: NDArray[np.float64], axes: Axes, position: float, hue: str) -> None:
+def _rain(values: Floats, axes: Axes, position: float, hue: str) -> None:
     if not len(values):
         return
     # Multiples of the golden ratio spread evenly at every count, without a random number.
@@ -115,7 +115,7 @@ def _model_mean(mean: pd.DataFrame, axes: Axes, position: float) -> None:
     )
 
 
-def _limit(values: NDArray[np.float64], axes: Axes) -> None:
+def _limit(values: Floats, axes: Axes) -> None:
     if len(values) < 2:
         return
     low, high = np.quantile(values, [TAIL, 1 - TAIL])

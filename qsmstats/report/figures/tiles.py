@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib import patheffects
 from matplotlib.axes import Axes
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags
 from qsmstats.report.figures.mosaic import Tile
 from qsmstats.report.figures.style import colour
 
@@ -56,7 +56,7 @@ def draw_tile(
 
 
 def outline(
-    mask: NDArray[np.bool_],
+    mask: Flags,
     axes: Axes,
     *,
     hue: str,

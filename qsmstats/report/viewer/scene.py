@@ -22,6 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats, Integers
 from qsmstats.report.figures.style import colour
 from qsmstats.report.margins import brain_voxels, within_margin
 from qsmstats.report.viewer.still import still_png
@@ -157,7 +158,7 @@ def build_scene(study: Study, lesions: pd.DataFrame, spec: MapSpec) -> Scene:
     )
 
 
-def _cropped(volumes: Bytes, grid: Grid) -> tuple[Bytes, NDArray[np.float64]]:
+def _cropped(volumes: Bytes, grid: Grid) -> tuple[Bytes, Floats]:
     """Cut volumes on one grid, shape (n, i, j, k), to what is not empty; and return the affine."""
     filled = np.argwhere(volumes.any(axis=0))
     if not len(filled):
@@ -176,7 +177,7 @@ def _step(voxels: int) -> int:
     return step
 
 
-def _blocks_affine(step: int) -> NDArray[np.float64]:
+def _blocks_affine(step: int) -> Floats:
     """Return block index to voxel index: a block's centre lies between its voxels."""
     affine = np.diag([step, step, step, 1.0])
     affine[:3, 3] = (step - 1) / 2
@@ -192,7 +193,7 @@ def _pooled(volume: Bytes, step: int, pool: Callable[..., Any]) -> Bytes:
     return pooled
 
 
-def _kinds(labels: NDArray[np.int64], lesions: pd.DataFrame) -> Bytes:
+def _kinds(labels: Integers, lesions: pd.DataFrame) -> Bytes:
     """Return the number of the type of each voxel: 1 for the schema's first, 0 for no type."""
     number = {level: place for place, level in enumerate(lesion_types(), start=1)}
     of_label = {
@@ -219,7 +220,7 @@ def _colours() -> dict[str, Any]:
     }
 
 
-def nifti_bytes(volume: Bytes, affine: NDArray[np.float64]) -> bytes:
+def nifti_bytes(volume: Bytes, affine: Floats) -> bytes:
     """Write a volume of bytes as a NIfTI-1 file.
 
     Parameters

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.report.figures.style import STYLES, colour, drawing
 from qsmstats.report.figures.tiles import outline
 from qsmstats.report.wording.names import lesion_types
@@ -24,7 +25,7 @@ WIDTH, DPI = 5.6, 150
 Bytes = NDArray[np.uint8]
 
 
-def still_png(grey: Bytes, kinds: Bytes, affine: NDArray[np.float64]) -> bytes:
+def still_png(grey: Bytes, kinds: Bytes, affine: Floats) -> bytes:
     """Draw the mosaic.
 
     Parameters
@@ -59,9 +60,7 @@ def still_png(grey: Bytes, kinds: Bytes, affine: NDArray[np.float64]) -> bytes:
     return buffer.getvalue()
 
 
-def world_order(
-    volume: Bytes, affine: NDArray[np.float64]
-) -> tuple[Bytes, tuple[NDArray[np.float64], ...]]:
+def world_order(volume: Bytes, affine: Floats) -> tuple[Bytes, tuple[Floats, ...]]:
     """Turn a volume so that its axes run to the right, to the front and up.
 
     Returns
@@ -105,7 +104,7 @@ def axial_planes(kinds: Bytes) -> list[int]:
     return sorted(chosen)[: COLUMNS * LINES]
 
 
-def _draw(axes: Axes, grey: Bytes, kinds: Bytes, axes_mm: tuple[NDArray[np.float64], ...]) -> None:
+def _draw(axes: Axes, grey: Bytes, kinds: Bytes, axes_mm: tuple[Floats, ...]) -> None:
     extent = (*_ends(axes_mm[0]), *_ends(axes_mm[1]))
     axes.imshow(
         grey.T,
@@ -120,7 +119,7 @@ def _draw(axes: Axes, grey: Bytes, kinds: Bytes, axes_mm: tuple[NDArray[np.float
         outline(np.equal(kinds.T, number), axes, hue=colour(level), extent=extent, width=0.9)
 
 
-def _ends(centres: NDArray[np.float64]) -> tuple[float, float]:
+def _ends(centres: Floats) -> tuple[float, float]:
     """Return the outer edges of voxels from their centres."""
     half = (centres[-1] - centres[0]) / max(len(centres) - 1, 1) / 2
     return float(centres[0] - half), float(centres[-1] + half)

@@ -22,9 +22,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
 
+from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import ModelError
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.inference.expected_precision import (
@@ -50,9 +51,6 @@ __all__ = [
 
 # Least eigenvalue over trace of a covariance that an optimiser can start from.
 SINGULAR = 1e-6
-
-Floats = NDArray[np.float64]
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

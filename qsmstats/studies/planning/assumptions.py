@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.studies.planning.design import TrialDesign, check_counts
 
@@ -133,7 +133,7 @@ class TrialAssumptions:
         return pd.DataFrame([dict(self.lesions)])
 
     @property
-    def patient_covariance(self) -> NDArray[np.float64]:
+    def patient_covariance(self) -> Floats:
         """Covariance of patients' intercepts and slopes, shape (2, 2)."""
         between = self.correlation * self.patient_sd * self.slope_sd
         return np.array([[self.patient_sd**2, between], [between, self.slope_sd**2]])

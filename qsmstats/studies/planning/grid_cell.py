@@ -17,9 +17,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from qsmstats.accuracy.intervals import critical_value, wilson_limits
+from qsmstats.arrays import Flags
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.inference.expected_precision import ExpectedInference
 from qsmstats.studies.planning.analysis import PlannedTest, Refits, analyse, plan_test
@@ -45,8 +45,6 @@ __all__ = [
 BLOCK_SMALL, BLOCK_LARGE, BLOCK_ALIKE = 25, 50, 100
 LARGE_TRIAL = 60
 EXPECTED_DRAWS = 4
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -165,7 +163,7 @@ class Share:
     effective: float
 
 
-def share_of(hits: Sequence[NDArray[np.bool_]], level: float) -> Share:
+def share_of(hits: Sequence[Flags], level: float) -> Share:
     """Return the share of hits over all blocks; NaN without any.
 
     Parameters
@@ -184,7 +182,7 @@ def share_of(hits: Sequence[NDArray[np.bool_]], level: float) -> Share:
     return Share(value=share, low=float(low), high=float(high), effective=effective)
 
 
-def _design_effect(hits: Sequence[NDArray[np.bool_]], share: float) -> float:
+def _design_effect(hits: Sequence[Flags], share: float) -> float:
     """Return the variance of the share over that of independent simulations, at least one."""
     size = len(hits[0])
     full = [block.mean() for block in hits if len(block) == size]

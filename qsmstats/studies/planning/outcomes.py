@@ -18,15 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Floats
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.patients import Trial, check_trial, draw_trial
 
 __all__ = ["Noise", "draw_noise", "outcomes", "simulate_trial", "unrelated_losses"]
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +83,7 @@ def outcomes(trial: Trial, noise: Noise, effect: float) -> Floats:
     return made.reshape(trial.n_rows, -1)
 
 
-def unrelated_losses(trial: Trial, random: np.random.Generator) -> NDArray[np.bool_] | None:
+def unrelated_losses(trial: Trial, random: np.random.Generator) -> Flags | None:
     """Draw who is seen as if losses had nothing to do with the outcome, shape (rows,).
 
     None without dropout.
@@ -94,11 +92,11 @@ def unrelated_losses(trial: Trial, random: np.random.Generator) -> NDArray[np.bo
         return None
     shape = (len(trial.treated), len(trial.times) - 1, 1)
     seen = _seen(trial, random.random(shape), np.zeros((len(trial.treated), len(trial.times), 1)))
-    rows: NDArray[np.bool_] = seen[trial.patient].reshape(trial.n_rows)
+    rows: Flags = seen[trial.patient].reshape(trial.n_rows)
     return rows
 
 
-def _seen(trial: Trial, fate: Floats, scores: Floats) -> NDArray[np.bool_]:
+def _seen(trial: Trial, fate: Floats, scores: Floats) -> Flags:
     """Return whether each patient is still seen, shape (patients, visits, simulations)."""
     dropout = trial.design.dropout
     hazard = -np.log1p(-dropout.annual_rate) * np.where(trial.treated, dropout.treatment_ratio, 1.0)

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.mixed.model import MixedModel
 from qsmstats.studies.planning.assumptions import TrialAssumptions
@@ -21,8 +21,6 @@ from qsmstats.studies.planning.design import TrialDesign
 
 __all__ = ["OUTCOME", "Trial", "check_trial", "draw_trial"]
 
-Floats = NDArray[np.float64]
-Indices = NDArray[np.int64]
 
 OUTCOME = "outcome"
 
@@ -46,9 +44,9 @@ class Trial:
     assumptions: TrialAssumptions
     design: TrialDesign
     types: tuple[str, ...]
-    treated: NDArray[np.bool_]
-    patient: Indices
-    lesion_type: Indices
+    treated: Flags
+    patient: Integers
+    lesion_type: Integers
 
     @property
     def times(self) -> Floats:

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError
 from qsmstats.parallel import run_tasks
 from qsmstats.studies.planning.analysis import Refits, average_power, rejections
@@ -297,5 +297,5 @@ def _record(refits: Sequence[Refits], shift: float) -> dict[str, float]:
     }
 
 
-def _mean(values: NDArray[np.float64]) -> float:
+def _mean(values: Floats) -> float:
     return float(values.mean()) if len(values) else np.nan

@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 from scipy import stats
+
+from qsmstats.arrays import Floats
 
 __all__ = ["size_on_curve"]
 
-Floats = NDArray[np.float64]
 
 # Fisher scoring from the line through the probits is at its fixed point long before.
 SCORING_STEPS = 25
