@@ -427,7 +427,8 @@ def test_no_file_holds_a_path_of_this_machine(made, tmp_path):
     shutil.copytree(made, tmp_path / "elsewhere")
     mask = "{participant}/{session}/{participant}_{session}_mask.nii.gz"
     text = (made / "study.toml").read_text()
-    (made / "study.toml").write_text(text.replace(mask, f"../elsewhere/{mask}"))
+    text = text.replace(mask, f"../elsewhere/{mask}") + "\n[study]\noutside = true\n"
+    (made / "study.toml").write_text(text)
     out = tmp_path / "out"
     assert run_made(made, out) == 1
     content = files(out)

@@ -299,6 +299,8 @@ def test_memory_that_runs_out_while_an_image_is_read_excludes_its_session(
 
 @pytest.mark.parametrize("name", ["MWFmap", "mask", "dseg"])
 def test_a_pipe_or_a_device_in_place_of_an_image_never_hangs(check, folder, name):
+    with (folder / "study.toml").open("a") as file:
+        file.write("\n[study]\noutside = true\n")
     path = image(folder, name)
     for replace in (os.mkfifo, lambda path: path.symlink_to("/dev/zero"), Path.mkdir):
         path.unlink() if not path.is_dir() else path.rmdir()

@@ -944,7 +944,7 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         losing_its_process,
         "sub-01/ses-01/sub-01_ses-01_dseg.nii.gz",
         "BrokenExecutor: killed",
-        "use fewer processes",
+        "a machine with more memory",
     ),
     (
         "images of another name",
