@@ -24,6 +24,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from qsmstats.accuracy.columns import require_columns
 from qsmstats.arrays import Floats
 from qsmstats.errors import InvalidDataError, Problem, UsageError
 
@@ -75,22 +76,20 @@ def intraclass_correlation(
     UsageError
         If a column is absent, or fewer than two raters or five complete targets remain.
     InvalidDataError
-        If a target stands twice under one rater, or a value is not a finite number.
+        If a target has two values by one rater, or a value is not a finite number.
     """
-    absent = [name for name in [*target, rater, value] if name not in measurements.columns]
-    if absent:
-        raise UsageError(f"no column {absent}; name some of {list(measurements.columns)}")
+    require_columns(measurements, [*target, rater, value])
     if measurements.duplicated([*target, rater]).any():
         raise InvalidDataError(
-            f"column '{value}': a target was measured twice by one rater; keep one value"
+            f"column '{value}': a target has more than one value by one rater; keep one"
         )
     measured = measurements.assign(**{value: _numbers(measurements[value])})
     wide = measured.pivot_table(index=list(target), columns=rater, values=value, aggfunc="first")
     complete = wide.dropna()
     if complete.shape[1] < 2 or complete.shape[0] < 5:
         raise UsageError(
-            f"{complete.shape[1]} rater(s) with {complete.shape[0]} complete target(s); the"
-            " intraclass correlation needs at least 2 and 5"
+            f"{complete.shape[1]} raters and {complete.shape[0]} targets measured by all of them;"
+            " the intraclass correlation needs at least 2 and 5"
         )
     frame = _pingouin(complete)
     found = _within_range(frame, complete.to_numpy(dtype=np.float64))

@@ -24,9 +24,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import special
 
-from qsmstats.accuracy.intervals import Limits, critical_value
+from qsmstats.accuracy.intervals import Limits, critical_value, logit_limits
 from qsmstats.arrays import Floats
 
 __all__ = ["Statistic", "delta_interval", "delta_std_error", "jackknife_interval"]
@@ -35,7 +34,7 @@ Statistic = Callable[[Floats], float]
 
 _STEP = 1e-6
 _TOTAL_SMOOTHING = 2.0
-SMOOTHED = "estimate on its bound: limits from the table with a total of 2 spread over its cells"
+SMOOTHED = "estimate on its bound: limits from the table with a total of 2 added over its cells"
 
 
 def delta_std_error(statistic: Statistic, counts: Floats) -> float:
@@ -67,9 +66,7 @@ def _on_open_scale(estimate: float, error: float, multiplier: float, low: float)
     if low < 0.0:
         centre, half = math.atanh(estimate), multiplier * error / (1.0 - estimate**2)
         return math.tanh(centre - half), math.tanh(centre + half)
-    centre = float(special.logit(estimate))
-    half = multiplier * error / (estimate * (1.0 - estimate))
-    return float(special.expit(centre - half)), float(special.expit(centre + half))
+    return logit_limits(estimate, multiplier * error / (estimate * (1.0 - estimate)))
 
 
 def _degenerate(estimate: float, error: float, low: float) -> bool:
@@ -123,7 +120,7 @@ def jackknife_interval(
     estimate = statistic(total)
     without = np.array([statistic(total - table) for table in per_cluster])
     if math.isnan(estimate) or np.isnan(without).any():
-        return estimate, (math.nan, math.nan), "undefined when some cluster is left out"
+        return estimate, (math.nan, math.nan), "undefined when one of the clusters is left out"
     clusters = without.size
     spread = (clusters - 1) / clusters * float(np.sum((without - without.mean()) ** 2))
     error = math.sqrt(spread)

@@ -3,7 +3,7 @@
 A percentage printed with d decimals is the integer T = percentage * 10^d, and x of m rounds to
 it when 100 * 10^d x / m lies in [T - 1/2, T + 1/2), or on T + 1/2 if T is even: rounding half
 up and half to even are both allowed, as programs differ. With integers this is exact:
--m <= 2 (100 * 10^d x - T m) < m, or = m with T even. (Kin to GRIM, Brown & Heathers 2017.)
+-m <= 2 (100 * 10^d x - T m) < m, or = m with T even. (Related to GRIM, Brown & Heathers 2017.)
 
 Several classes, one against the rest, share one confusion matrix of N lesions, which may have
 one further row and column for everything else. Class k fixes its diagonal cell TP_k, and with
@@ -60,13 +60,13 @@ def _percentage(name: str, text: object, n: int) -> _Percentage:
     found = _PERCENTAGE.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         raise UsageError(
-            f"{name} is {text!r}; give the percentage as it was printed, as text ('88.89'), so"
-            " that its decimals can be counted"
+            f"{name} must be the percentage as printed, as text such as '88.89', so that its"
+            f" decimals can be counted; not {text!r}"
         )
     whole, fraction = found[1], found[2] or ""
     target, decimals = int(whole + fraction), len(fraction)
     if target > 100 * 10**decimals:
-        raise UsageError(f"{name} is {text!r}, above 100 %; give a percentage of 0 to 100")
+        raise UsageError(f"{name} is {text!r}, above 100 %; percentages are 0 to 100")
     if 400 * 10**decimals * n > 2**62:
         raise UsageError(f"{name} is {text!r}: {decimals} decimals are too many; round it")
     return _Percentage(target=target, decimals=decimals)
@@ -75,13 +75,13 @@ def _percentage(name: str, text: object, n: int) -> _Percentage:
 def _percentages(published: Mapping[str, str], n: int) -> dict[str, _Percentage]:
     unknown = sorted(set(published) - set(MEASURES))
     if unknown or not published:
-        raise UsageError(f"published measures {unknown or 'are none'}; give some of {MEASURES}")
+        raise UsageError(f"published must name some of {MEASURES}, not {unknown or 'none'}")
     return {name: _percentage(name, text, n) for name, text in published.items()}
 
 
 def _check_total(n: int, name: str) -> None:
     if not isinstance(n, int | np.integer) or n < 1:
-        raise UsageError(f"{name} is {n!r}; give a whole number of lesions, at least 1")
+        raise UsageError(f"{name} must be a whole number of lesions, at least 1, not {n!r}")
 
 
 def _splits(n: int, percentage: _Percentage | None) -> Integers:
@@ -100,7 +100,7 @@ def _joined(left: Integers, right: Integers, n: int) -> Integers:
     size = int(reach.sum())
     if size > _MOST_TABLES:
         raise UsageError(
-            f"{size} tables to try; give sensitivity and specificity too, or a smaller total"
+            f"{size} tables to try are too many; add sensitivity and specificity, or reduce n"
         )
     first = np.repeat(np.arange(left.shape[0]), reach)
     starts = np.repeat(np.cumsum(reach) - reach, reach)
@@ -217,8 +217,8 @@ def _fitting(per_class: list[Integers], total: int, *, other: bool) -> Integers:
     for tables in per_class:
         if sets.shape[0] * tables.shape[0] > _MOST_TABLES:
             raise UsageError(
-                f"more than {_MOST_TABLES} sets of tables at a total of {total}; give"
-                " percentages with more decimals, which fewer tables have"
+                f"more than {_MOST_TABLES} sets of tables at a total of {total}; use"
+                " percentages with more decimals, which fewer tables fit"
             )
         grown = np.repeat(sets, tables.shape[0], axis=0)
         added = np.tile(tables, (sets.shape[0], 1))[:, None, :]
@@ -284,7 +284,7 @@ def feasible_joint_tables(
     limit = 3 * n if search_to is None else search_to
     _check_total(limit, "search_to")
     if len(published) < 2:
-        raise UsageError(f"{len(published)} class; use feasible_tables for one")
+        raise UsageError(f"{len(published)} class; give two or more, or use feasible_tables")
     classes, top = tuple(published), max(n, limit)
     targets = [_percentages(published[name], top) for name in classes]
     small = [_tables(wanted, n) for wanted in targets]

@@ -7,7 +7,7 @@ are those of `clustered`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -24,12 +24,16 @@ from qsmstats.errors import UsageError
 __all__ = ["assumed_correlations", "clustering_summary", "counts_per_cluster"]
 
 
-def _groups(
-    pairs: Pairs, missing: str, indeterminate: str
-) -> Iterator[tuple[str, str, ClusteredCounts, list[object]]]:
-    """Class, measure, counts and cluster names wherever there is a lesion to count."""
+def _collected(
+    pairs: Pairs,
+    missing: str,
+    indeterminate: str,
+    frame_of: Callable[[ClusteredCounts, list[object]], pd.DataFrame],
+) -> pd.DataFrame:
+    """Frames of the counts of each class and measure; `frame_of` gets the clusters' names too."""
     if not pairs.n_clusters:
         raise UsageError("the lesions were paired with cluster=None; name the cluster column")
+    frames = []
     for name in pairs.classes:
         table = one_vs_rest(pairs, name, missing=missing, indeterminate=indeterminate)
         for measure, hits, misses in (
@@ -37,25 +41,15 @@ def _groups(
             ("specificity", table.tn, table.fp),
         ):
             trials = hits + misses
-            if trials.any():
-                labels = [c for c, n in zip(pairs.clusters, trials, strict=True) if n > 0]
-                yield name, measure, clustered_counts(hits, trials), labels
-
-
-def _collected(
-    pairs: Pairs,
-    missing: str,
-    indeterminate: str,
-    frame_of: Callable[[ClusteredCounts, Sequence[object]], pd.DataFrame],
-) -> pd.DataFrame:
-    frames = []
-    for name, measure, counts, labels in _groups(pairs, missing, indeterminate):
-        frame = frame_of(counts, labels)
-        frame.insert(0, "measure", measure)
-        frame.insert(0, "class_", name)
-        frames.append(frame)
+            if not trials.any():
+                continue
+            labels = [c for c, n in zip(pairs.clusters, trials, strict=True) if n > 0]
+            frame = frame_of(clustered_counts(hits, trials), labels)
+            frame.insert(0, "measure", measure)
+            frame.insert(0, "class_", name)
+            frames.append(frame)
     if not frames:
-        raise UsageError("no lesion has both readings; give both, as there is nothing to count")
+        raise UsageError("no lesion has both readings, so there is nothing to count; give both")
     return pd.concat(frames, ignore_index=True)
 
 
@@ -107,9 +101,9 @@ def clustering_summary(
         As `counts_per_cluster`.
     """
 
-    def summary(counts: ClusteredCounts, labels: Sequence[object]) -> pd.DataFrame:
+    def summary(counts: ClusteredCounts, labels: list[object]) -> pd.DataFrame:
         without = leave_one_out(counts, labels)["estimate_without"]
-        correlation = anova_correlation(counts)
+        correlation, note = anova_correlation(counts)
         row = {
             "estimate": counts.proportion,
             "lowest_without": without.min(),
@@ -118,8 +112,8 @@ def clustering_summary(
             "denominator": int(counts.total),
             "design_effect": counts.design_effect,
             "effective_n": counts.effective_n,
-            "correlation": correlation.estimate,
-            "note": correlation.note,
+            "correlation": correlation,
+            "note": note,
         }
         return pd.DataFrame([row])
 
@@ -156,9 +150,9 @@ def assumed_correlations(
     UsageError
         As `counts_per_cluster`, or if a correlation lies outside [0, 1].
     """
-
-    def curve(counts: ClusteredCounts, labels: Sequence[object]) -> pd.DataFrame:
-        del labels  # the curve depends on the sizes of the clusters only
-        return correlation_curve(counts, correlations=correlations, level=level)
-
-    return _collected(pairs, missing, indeterminate, curve)
+    return _collected(
+        pairs,
+        missing,
+        indeterminate,
+        lambda counts, _: correlation_curve(counts, correlations=correlations, level=level),
+    )
