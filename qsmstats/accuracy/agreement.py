@@ -139,7 +139,7 @@ def _krippendorff(
 
 
 def _specific_agreement(data: RatedUnits, counts: Floats, k: int) -> _Coefficient:
-    """Specific agreement: of the other ratings of units once put into k, the share in k."""
+    """Of the other ratings of units that one rater put into category k, the share also in k."""
     chosen, rated = counts[:, k], counts.sum(axis=1)
     sums = _cluster_sums(np.column_stack([chosen * (chosen - 1.0), chosen * (rated - 1.0)]), data)
 
@@ -230,7 +230,7 @@ def _independent(found: _Coefficient, level: float) -> dict[str, Any]:
         return row | {"note": "no standard error is available for independent units"}
     # Variances are differences of numbers near 1; rounding errors are about 1e-8.
     if found.std_error <= 1e-7:
-        note = "no variation between units: the error is not estimable"
+        note = "no variation between units: the standard error is not estimable"
         return row | {"std_error": math.nan, "note": note}
     half = critical_value(level, found.df) * found.std_error
     low, high = max(found.estimate - half, -1.0), min(found.estimate + half, 1.0)
@@ -263,7 +263,7 @@ def _bootstrap(
 
 
 def _checked(data: RatedUnits, rating: str, *, ordered: bool, measurement: str) -> None:
-    """Refuse an order or numbers that the categories do not have, and units rated once only."""
+    """Refuse categories without the order or numbers asked for, and units rated once only."""
     if (ordered or measurement == "ordinal") and not data.ordered:
         raise UsageError(
             f"column '{rating}': the order of its categories {list(data.categories)} is unknown;"

@@ -1,7 +1,7 @@
 """The beta-binomial model of a clustered proportion: profile likelihood and Bayes.
 
-Given its cluster's own probability, drawn from a beta law with mean p, x_g is binomial. With
-the intracluster correlation r = 1/(a + b + 1) of that law the likelihood of one cluster is
+Given its cluster's own probability, drawn from a beta distribution with mean p, x_g is
+binomial. With the intracluster correlation r = 1/(a + b + 1) the likelihood of one cluster is
 
 C(n, x) prod_{j<x} [p(1-r) + j r] prod_{j<n-x} [(1-p)(1-r) + j r] / prod_{j<n} [1 - r + j r],
 

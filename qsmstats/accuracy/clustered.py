@@ -178,7 +178,7 @@ def design_effect_of(counts: ClusteredCounts, correlation: float) -> float:
 def correlation_curve(
     counts: ClusteredCounts, *, correlations: Sequence[float], level: float
 ) -> pd.DataFrame:
-    """Wilson interval for each of several assumed correlations, whatever the data say of it.
+    """Wilson interval for each of several assumed correlations, regardless of the estimate.
 
     Returns
     -------

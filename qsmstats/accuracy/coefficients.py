@@ -19,7 +19,7 @@ categories is Gwet's linearisation. "ordinal" needs the order of the categories,
 
 Cohen's kappa of a table of two raters, po = sum w_kl p_kl and pe = sum w_kl p_k. p_.l, with the
 identity, or with 1 - |k - l|/(q - 1) (linear) or 1 - (k - l)^2/(q - 1)^2 (quadratic; Fleiss &
-Cohen 1973). Where one rater uses one category only, po = pe whatever the other says: kappa is
+Cohen 1973). Where one rater uses one category only, po = pe whatever the other rates: kappa is
 then not estimable.
 
 References

@@ -25,6 +25,6 @@ def require_columns(table: pd.DataFrame, names: Sequence[str]) -> None:
 
 
 def repeated_keys(table: pd.DataFrame, key: Sequence[str]) -> Iterator[tuple[object, ...]]:
-    """Values of the key columns that stand in more than one row, once each."""
+    """Yield each combination of values of the key columns that is in more than one row."""
     repeated = table.loc[table.duplicated(list(key), keep=False), list(key)].drop_duplicates()
     yield from repeated.itertuples(index=False, name=None)

@@ -7,7 +7,7 @@ PPV = w LR+/(w LR+ + 1 - w), NPV = (1 - w)/(1 - w + w LR-) (Mercaldo et al. 2007
 - LR: Koopman's score; clustered, MOVER-R from the Rao-Scott Wilson t limits of both parts.
 - PPV and NPV inherit the limits of the LR, of which they are monotone functions.
 - Youden and balanced accuracy: MOVER, from the independent or from the Rao-Scott limits.
-- DOR: Woolf; with a zero cell 1/2 is added to each cell and the row says so. Clustered: the
+- DOR: Woolf; with a zero cell 1/2 is added to each cell and the note says so. Clustered: the
   counts of either reference group are divided by its design effect (at least 1), with t.
 
 MOVER from both parts takes sensitivity and specificity as uncorrelated between clusters.

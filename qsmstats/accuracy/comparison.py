@@ -7,11 +7,11 @@ those without (formulas and sources in `paired` and `clustered`).
   inverts, which is McNemar's.
 - ratio_variance_t, lesions in clusters: d = (sum b_k - c_k)/N with its ratio variance
   K/(K-1) sum (b_k - c_k - n_k d)^2 / N^2; interval and p-value from t on K - 1.
-- mcnemar_mid_p, obuchowski, durkalski: tests alone. Their variances are those under equal
+- mcnemar_mid_p, obuchowski, durkalski: tests only. Their variances are those under equal
   margins, so that an interval from another variance could contradict them.
 
-So in every row that has both, the p-value is below 1 - level exactly where the interval leaves
-out 0. P-values are adjusted over classes and measures by Holm 1979, per method; the intervals
+So in every row that has both, the p-value is below 1 - level exactly where the interval excludes
+0. P-values are adjusted over classes and measures by Holm 1979, per method; the intervals
 are not adjusted.
 
 References
@@ -68,7 +68,7 @@ COMPARISON_COLUMNS = (
 )
 
 
-TEST_ONLY = "test only, without an interval of its own"
+TEST_ONLY = "test only, no interval"
 
 
 def _ratio_variance_row(balance: Floats, trials: Floats, level: float) -> dict[str, Any]:

@@ -88,8 +88,8 @@ def intraclass_correlation(
     complete = wide.dropna()
     if complete.shape[1] < 2 or complete.shape[0] < 5:
         raise UsageError(
-            f"{complete.shape[1]} raters and {complete.shape[0]} targets measured by all of them;"
-            " the intraclass correlation needs at least 2 and 5"
+            f"number of raters: {complete.shape[1]}, of targets measured by all of them:"
+            f" {complete.shape[0]}; the intraclass correlation needs at least 2 and 5"
         )
     frame = _pingouin(complete)
     found = _within_range(frame, complete.to_numpy(dtype=np.float64))
@@ -139,7 +139,7 @@ def _pingouin(complete: pd.DataFrame) -> pd.DataFrame:
 
 
 def _within_range(found: pd.DataFrame, values: Floats) -> pd.DataFrame:
-    """Blank what is not defined and say why; `values` has targets in rows, raters in columns."""
+    """Set what is not defined to NaN, with the reason; `values` has shape (targets, raters)."""
     found, numbers = found.assign(note=NOTE), ["estimate", *LIMITS, *TESTS]
     rounding = 1e-12 * float(np.abs(values).max())
     means = values.mean(axis=1, keepdims=True)

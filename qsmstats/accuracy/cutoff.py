@@ -5,7 +5,7 @@ maximises Youden's index J = sensitivity + specificity - 1 (Youden 1950). In the
 it, J is too high: in each bootstrap sample the best cut-off is chosen again, and J there is
 compared with J of that cut-off in the original data; the mean excess is the optimism, and J
 less the optimism the corrected J (Harrell, Lee & Mark 1996). With at least 10 clusters,
-clusters are resampled; below, lesions within their reference group, and the result says so.
+clusters are resampled; below, lesions within their reference group (`resampled`).
 
 References
 ----------

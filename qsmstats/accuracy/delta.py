@@ -5,9 +5,9 @@ For a statistic T that depends on the cell proportions only, T's multinomial var
 section 16.1); the gradient is taken by central differences. The interval is built on a scale on
 which T is unbounded (atanh for [-1, 1], logit for [0, 1]) and carried back.
 
-Where T stands on its bound, or its variance vanishes, the delta method says nothing. Then a
-total weight of 2 is spread evenly over the cells (1/2 each in a two-by-two table), the
-interval is taken there, joined with the estimate, and flagged.
+Where T is on its bound, or its variance vanishes, the delta method does not apply. Then a total
+of 2 is added, spread evenly over the cells (1/2 each in a two-by-two table); the interval of
+that table, extended to the estimate, is given and flagged.
 
 With clusters the variance is the delete-one-cluster jackknife, (G-1)/G sum (T_-g - mean)^2
 (Efron & Stein 1981), with t on G - 1.

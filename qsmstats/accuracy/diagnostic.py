@@ -93,7 +93,7 @@ def accuracy_of_pairs(
     clusters = pairs.n_clusters if pairs.clusters else pd.NA
     fixed = {"n_clusters": clusters, "level": level, "missing": missing}
     fixed["indeterminate"] = indeterminate
-    # No policy can say which wrong class, or which score, an unread lesion would have got.
+    # No policy determines which wrong class, or which score, a missing reading would have had.
     excluded = {"missing": "exclude", "indeterminate": "exclude"}
     records: list[dict[str, Any]] = []
     for name in pairs.classes:
@@ -144,7 +144,7 @@ def diagnostic_accuracy(
         Class of the reference standard -> levels of the index test that mean it.
     cluster
         Column of the cluster that lesions are nested in (brain, participant); None assumes
-        independent lesions, which the frame then says.
+        independent lesions; the rows are labelled accordingly.
     interval
         Interval of the rows that assume independence, one of `intervals.INTERVALS`.
     level

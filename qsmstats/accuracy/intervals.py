@@ -58,7 +58,7 @@ _EDGE = 1e-12
 
 
 def critical_value(level: float, df: float = math.inf) -> float:
-    """Two-sided critical value of Student's t, or of the normal law at infinite `df`.
+    """Two-sided critical value of Student's t, or of the normal distribution at infinite `df`.
 
     Raises
     ------

@@ -1,13 +1,13 @@
 """Two classifications of the same lesions: tests and interval of the difference of their shares.
 
-Of n lesions both say yes (a), only the first (b), only the second (c), none (d).
+Of n lesions both are positive (a), only the first (b), only the second (c), neither (d).
 
 McNemar: (b - c)^2/(b + c), chi-square on 1, the score test that Tango's interval inverts;
 mid-p: 2 P(X <= min(b, c)) - P(X = min(b, c)), X binomial(b + c, 1/2).
 (McNemar 1947; Fagerland, Lydersen & Laake 2013 recommend the mid-p.)
 
 Difference p1 - p2 = (b - c)/n: Tango's score interval (1998) solves
-(b - c - n t)^2 = z^2 n (2 q + t (1 - t)), where q, the share only the second calls yes, is the
+(b - c - n t)^2 = z^2 n (2 q + t (1 - t)), where q, the share positive by the second only, is the
 larger root of 2n q^2 + B q + C = 0, B = -(b + c) + (2n - b + c) t, C = -c t (1 - t).
 
 Clustered pairs: with b_k, c_k, n_k in cluster k of K (Obuchowski 1998; Durkalski et al. 2003):
@@ -44,14 +44,14 @@ def mcnemar_mid_p(b: int, c: int) -> tuple[float, float]:
     """Smaller discordant count, and McNemar's mid-p; 1 with no discordant pair."""
     if b + c == 0:
         return 0.0, 1.0
-    smaller, law = min(b, c), stats.binom(b + c, 0.5)
-    return float(smaller), min(1.0, 2.0 * float(law.cdf(smaller)) - float(law.pmf(smaller)))
+    smaller, null = min(b, c), stats.binom(b + c, 0.5)
+    return float(smaller), min(1.0, 2.0 * float(null.cdf(smaller)) - float(null.pmf(smaller)))
 
 
 def _score(b: int, c: int, n: int, t: float) -> float:
     """Score statistic of the hypothesis that the difference is t."""
     half = (b + c - (2.0 * n - b + c) * t) / 2.0
-    # q is the share only the second calls yes, q + t the share only the first does.
+    # q is the share positive by the second only, q + t by the first only.
     q = (half + math.sqrt(max(half**2 + 2.0 * n * c * t * (1.0 - t), 0.0))) / (2.0 * n)
     variance = (2.0 * q + t - t**2) / n
     distance = (b - c) / n - t

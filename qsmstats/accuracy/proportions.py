@@ -1,4 +1,4 @@
-"""Every interval of one clustered proportion, each with the role it may play.
+"""Every interval of one clustered proportion, each with its role.
 
 With G clusters:
 
@@ -9,8 +9,8 @@ With G clusters:
   comparison, as it then covers a little too little where correlation is strong;
 - profile likelihood of the beta-binomial model, for comparison;
 - GEE with the bias-reduced covariance and t, and the cluster bootstraps, from 10 clusters on:
-  below, a sandwich or a resampling distribution of so few clusters says little of its own
-  error (Cameron, Gelbach & Miller 2008; Li & Redden 2015), so they are refused with the
+  below, a sandwich or a resampling distribution of so few clusters estimates its own error
+  poorly (Cameron, Gelbach & Miller 2008; Li & Redden 2015), so they are refused with the
   reason, and the rows are printed without limits. At 10 clusters the bootstraps still cover
   too little, so that they are never more than a comparison.
 
@@ -74,7 +74,7 @@ _WEBB = np.array([-math.sqrt(1.5), -1.0, -math.sqrt(0.5), math.sqrt(0.5), 1.0, m
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One estimate with limits, the method behind them and the role they may play."""
+    """One estimate with limits, their method and their role."""
 
     estimate: float
     conf_low: float
@@ -169,7 +169,7 @@ def _or_refused(method: str, role: str, p: float, limits: Callable[[], Limits]) 
         return refused_estimate(p, method, str(refusal))
 
 
-# Policies for missing readings often leave the counts as they are, and one fit takes 0.1 s.
+# Policies for missing readings often leave the counts unchanged; one call takes 20 ms.
 @lru_cache(maxsize=512)
 def clustered_estimates(
     successes: tuple[float, ...], trials: tuple[float, ...], *, level: float, seed: int

@@ -32,7 +32,7 @@ class RatedUnits:
     codes
         Position in `categories`, -1 where a rater gave no rating; shape (units, raters).
     categories, raters
-        As they stand in the table.
+        As they are in the table.
     ordered
         Whether the order of the categories means something.
     cluster
@@ -133,8 +133,8 @@ def rated_units(
     raters, rater_names = pd.factorize(ratings[rater], sort=True)
     if len(rater_names) < 2 or len(names) < 2:
         raise UsageError(
-            f"{len(rater_names)} raters and {len(names)} categories; agreement needs at least two"
-            " of each (name `categories` if the raters used one only)"
+            f"number of raters: {len(rater_names)}, of categories: {len(names)}; agreement needs at"
+            " least two of each (name `categories` if the raters used only one)"
         )
     groups = ratings.groupby(list(unit), sort=True, dropna=False, observed=True)
     units = np.asarray(groups.ngroup(), dtype=np.int64)

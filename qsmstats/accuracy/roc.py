@@ -66,7 +66,7 @@ class Auc:
     method
         "delong" or "obuchowski", with the scale of the interval.
     df
-        Degrees of freedom of the interval (infinite for the normal law).
+        Degrees of freedom of the interval (infinite for the normal distribution).
     n_positive, n_negative, n_clusters
         Lesions and clusters; 0 clusters when lesions are taken as independent.
     note

@@ -225,7 +225,7 @@ def test_bad_ratings():
         agreement(table, categories=["low", "middle"])
     with pytest.raises(UsageError, match="no column"):
         agreement(table, rater="reader")
-    with pytest.raises(UsageError, match="1 rater"):
+    with pytest.raises(UsageError, match="number of raters: 1"):
         agreement(table[table["rater_id"] == "A"])
     with pytest.raises(UsageError, match="measurement"):
         agreement(table, measurement="cardinal")

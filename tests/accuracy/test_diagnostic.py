@@ -232,7 +232,7 @@ def test_bad_input_is_named():
         accuracy(table, mapping={"a": ["a1", "a2", "b1"], "b": ["b1"], "c": ["c1"]})
     with pytest.raises(UsageError, match="no column"):
         accuracy(table, cluster="brian")
-    with pytest.raises(UsageError, match="give two"):
+    with pytest.raises(UsageError, match="they must differ"):
         accuracy(table, index_test="reference")
     with pytest.raises(UsageError, match="give a list of index levels"):
         accuracy(table, mapping={"a": "a1"})

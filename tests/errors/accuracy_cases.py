@@ -340,7 +340,7 @@ WRONG_USE = [
         "ratings of one rater",
         partial(agreement, RATINGS[RATINGS["rater_id"] == "r"]),
         "rater",
-        "1 raters",
+        "number of raters: 1",
         "name `categories`",
     ),
     (
@@ -379,7 +379,7 @@ WRONG_USE = [
         "one of the raters",
     ),
     ("column of measurements", icc(value="cm"), "column", "cm", "the table has the columns"),
-    ("too few targets", icc(), "target", "2 targets", "needs at least 2 and 5"),
+    ("too few targets", icc(), "target", "measured by all of them: 2", "needs at least 2 and 5"),
 ]
 NOT_IDENTIFIED = [
     (
