@@ -184,15 +184,8 @@ def correlation_curve(
     -------
     DataFrame
         Columns correlation, design_effect, effective_n, estimate, conf_low, conf_high.
-
-    Raises
-    ------
-    UsageError
-        If an assumed correlation lies outside [0, 1].
     """
     assumed = np.asarray(correlations, dtype=np.float64)
-    if not np.all((assumed >= 0.0) & (assumed <= 1.0)):
-        raise UsageError(f"correlations must be between 0 and 1, not {list(correlations)}")
     effects = np.array([design_effect_of(counts, value) for value in assumed])
     low, high = wilson_limits(counts.proportion, counts.total / effects, critical_value(level))
     return pd.DataFrame(

@@ -226,22 +226,15 @@ def diagnostic_accuracy(
     )
 
 
-def missing_scenarios(
-    pairs: Pairs,
-    *,
-    interval: str = "wilson",
-    level: float = 0.95,
-    prevalences: Sequence[float] = (),
-    seed: int = 0,
-) -> pd.DataFrame:
+def missing_scenarios(pairs: Pairs, *, level: float = 0.95) -> pd.DataFrame:
     """Accuracy with missing and indeterminate readings excluded, at worst and at best.
 
     Parameters
     ----------
     pairs
         From `pair_classes`.
-    interval, level, prevalences, seed
-        As in `diagnostic_accuracy`.
+    level
+        Confidence level.
 
     Returns
     -------
@@ -249,15 +242,7 @@ def missing_scenarios(
         As `diagnostic_accuracy`, three times; `missing` and `indeterminate` name the scenario.
     """
     frames = [
-        accuracy_of_pairs(
-            pairs,
-            interval=interval,
-            level=level,
-            missing=policy,
-            indeterminate=policy,
-            prevalences=prevalences,
-            seed=seed,
-        )
+        accuracy_of_pairs(pairs, level=level, missing=policy, indeterminate=policy)
         for policy in POLICIES
     ]
     return pd.concat(frames, ignore_index=True).drop_duplicates(ignore_index=True)

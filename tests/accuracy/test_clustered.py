@@ -245,11 +245,6 @@ def test_bad_counts(x, n):
         clustered_counts(x, n)
 
 
-def test_assumed_correlations_out_of_range():
-    with pytest.raises(UsageError, match="between 0 and 1"):
-        correlation_curve(clustered_counts([1, 2], [2, 3]), correlations=[1.5], level=0.95)
-
-
 def test_what_one_cluster_cannot_tell():
     one = clustered_counts([3], [4])
     for call in (

@@ -234,9 +234,9 @@ def test_bad_input_is_named():
         accuracy(table, cluster="brian")
     with pytest.raises(UsageError, match="they must differ"):
         accuracy(table, index_test="reference")
-    with pytest.raises(UsageError, match="give a list of index levels"):
+    with pytest.raises(UsageError, match="must be a list of index levels"):
         accuracy(table, mapping={"a": "a1"})
-    with pytest.raises(UsageError, match="mapping is empty; name"):
+    with pytest.raises(UsageError, match="mapping is empty; it must name"):
         accuracy(table, mapping={})
     with pytest.raises(UsageError, match="both mapped to a class and unmapped"):
         accuracy(table, unmapped={"a1": "exclude"})

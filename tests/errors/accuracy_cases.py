@@ -19,11 +19,6 @@ from qsmstats.accuracy.diagnostic import diagnostic_accuracy
 from qsmstats.accuracy.feasible import feasible_joint_tables, feasible_tables
 from qsmstats.accuracy.gee import gee_interval
 from qsmstats.accuracy.intervals import critical_value, proportion_interval
-from qsmstats.accuracy.nesting import (
-    assumed_correlations,
-    clustering_summary,
-    counts_per_cluster,
-)
 from qsmstats.accuracy.proportions import cluster_bootstrap
 from qsmstats.accuracy.roc import area_under_curve
 from qsmstats.accuracy.samplesize import accuracy_sample_size
@@ -61,14 +56,6 @@ def diagnosed(readings: pd.DataFrame = READINGS, **options: Any):
             **options,
         },
     )
-
-
-def paired(readings: pd.DataFrame = READINGS, **options: Any):
-    """Return the pairs of readings, made without any check of a policy."""
-    from qsmstats.accuracy.pairing import pair_classes
-
-    named = {"index_test": "test", "reference_standard": "truth", "mapping": MAPPING}
-    return pair_classes(readings, **{**named, "cluster": "brain", **options})
 
 
 def many_sets_of_tables():
@@ -137,13 +124,6 @@ WRONG_USE = [
         "at least one",
     ),
     (
-        "assumed correlation",
-        lambda: assumed_correlations(paired(), correlations=[2.0]),
-        "correlations",
-        "[2.0]",
-        "must be between 0 and 1",
-    ),
-    (
         "readings in one column",
         compared(second="test"),
         "first and second",
@@ -182,20 +162,6 @@ WRONG_USE = [
     ("interval of accuracy", diagnosed(interval="x"), "interval", "'x'", "must be"),
     ("prevalence", diagnosed(prevalences=[20]), "prevalences", "[20]", "must be between 0 and 1"),
     ("scores of no class", diagnosed(scores={"z": "n"}), "scores", "z", "the classes are"),
-    (
-        "clusters of unclustered readings",
-        lambda: clustering_summary(paired(cluster=None)),
-        "cluster",
-        "None",
-        "name the cluster column",
-    ),
-    (
-        "readings of nothing",
-        lambda: counts_per_cluster(paired(READINGS.assign(test=None))),
-        "lesion",
-        "no lesion has both",
-        "give both",
-    ),
     (
         "scores of another length",
         partial(area_under_curve, [1.0], [0, 1], cluster=None),
