@@ -9,7 +9,7 @@ Which coefficient answers which question:
 - per category: the same on "this category or another", and the specific agreement
   sum r(r - 1) / sum r(m - 1) (Cicchetti & Feinstein 1990).
 
-Intervals that take lesions as independent use t on units - 1 (normal for Cohen's kappa). With
+Intervals that treat lesions as independent use t on units - 1 (normal for Cohen's kappa). With
 at least 10 clusters (participants) there is the percentile cluster bootstrap, and it is the
 recommended one; below, it is refused with the reason.
 
@@ -325,7 +325,7 @@ def agreement(
     Returns
     -------
     DataFrame
-        Columns `AGREEMENT_COLUMNS`; for each coefficient one row with the interval that takes
+        Columns `AGREEMENT_COLUMNS`; for each coefficient one row with the interval that treats
         units as independent and, with a cluster, one with the cluster bootstrap. NaN limits
         come with their reason in `note`. `n_units` counts units with at least two ratings
         (specific agreement: of those, the units put into the category at least once).

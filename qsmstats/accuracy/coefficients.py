@@ -103,7 +103,7 @@ def _chance_gradient(counts: Floats, shares: Floats, weights: Floats, kind: str)
 
 
 def agreement_coefficient(counts: Floats, *, kind: str, weights: Floats) -> tuple[float, float]:
-    """Agreement coefficient with its general standard error over units taken as independent.
+    """Agreement coefficient with its general standard error over units treated as independent.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ PPV = w LR+/(w LR+ + 1 - w), NPV = (1 - w)/(1 - w + w LR-) (Mercaldo et al. 2007
 - DOR: Woolf; with a zero cell 1/2 is added to each cell and the note says so. Clustered: the
   counts of either reference group are divided by its design effect (at least 1), with t.
 
-MOVER from both parts takes sensitivity and specificity as uncorrelated between clusters.
+MOVER from both parts treats sensitivity and specificity as uncorrelated between clusters.
 
 References
 ----------

@@ -31,7 +31,7 @@ from qsmstats.errors import InvalidDataError, Problem, UsageError
 __all__ = ["intraclass_correlation"]
 
 LIMITS, TESTS = ("conf_low", "conf_high"), ("statistic", "p_value")
-NOTE = "95 % limits, targets taken as independent; p-value of the one-sided F test of equal targets"
+NOTE = "95 % limits for independent targets; p-value of the one-sided F test of equal targets"
 
 
 @contextmanager

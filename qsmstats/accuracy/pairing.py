@@ -56,7 +56,7 @@ class Pairs:
     cluster
         Cluster of each lesion, positions in `clusters`; all 0 when none was given.
     clusters
-        Names of the clusters; empty when lesions are taken as independent.
+        Names of the clusters; empty when lesions are treated as independent.
     table
         The two columns and the cluster as they came, for cross tabulation.
     """
@@ -70,7 +70,7 @@ class Pairs:
 
     @property
     def n_clusters(self) -> int:
-        """Number of clusters; 0 when lesions are taken as independent."""
+        """Number of clusters; 0 when lesions are treated as independent."""
         return len(self.clusters)
 
 

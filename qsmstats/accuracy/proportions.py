@@ -156,7 +156,7 @@ def cluster_bootstrap(
 
 
 def independent_estimate(x: float, n: float, *, method: str, level: float) -> Estimate:
-    """Estimate with an interval that takes the trials as independent."""
+    """Estimate with an interval that treats the trials as independent."""
     limits = proportion_interval(x, n, method=method, level=level)
     return Estimate(x / n, *limits, method, INDEPENDENT)
 

@@ -38,7 +38,7 @@ class RatedUnits:
     cluster
         Cluster of each unit, positions; all 0 when none was given.
     n_clusters
-        Number of clusters; 0 when units are taken as independent.
+        Number of clusters; 0 when units are treated as independent.
     """
 
     codes: Integers

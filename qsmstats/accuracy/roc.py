@@ -68,7 +68,7 @@ class Auc:
     df
         Degrees of freedom of the interval (infinite for the normal distribution).
     n_positive, n_negative, n_clusters
-        Lesions and clusters; 0 clusters when lesions are taken as independent.
+        Lesions and clusters; 0 clusters when lesions are treated as independent.
     note
         Limitations of the result, or empty.
     """
