@@ -36,6 +36,7 @@ from qsmstats.accuracy.clustered import (
     ClusteredCounts,
     anova_correlation,
     clustered_counts,
+    design_effect_of,
     rao_scott_interval,
 )
 from qsmstats.accuracy.gee import gee_interval
@@ -58,15 +59,15 @@ def wilson(counts: ClusteredCounts) -> Limits:
 
 def saha_wilson(counts: ClusteredCounts) -> Limits:
     """Wilson's interval with the design effect of the estimated correlation, at least 1."""
-    effect = anova_correlation(counts).design_effect
-    effect = max(1.0, effect) if math.isfinite(effect) else 1.0
+    correlation, _ = anova_correlation(counts)
+    effect = 1.0 if math.isnan(correlation) else max(1.0, design_effect_of(counts, correlation))
     low, high = wilson_limits(counts.proportion, counts.total / effect, stats.norm.isf(0.025))
     return float(low), float(high)
 
 
 def bayes(counts: ClusteredCounts, prior: str) -> Limits:
-    found = posterior(counts, prior=prior)
-    return found.conf_low, found.conf_high
+    _, limits = posterior(counts, prior=prior)
+    return limits
 
 
 def profile(counts: ClusteredCounts) -> Limits:

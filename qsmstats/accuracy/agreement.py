@@ -9,7 +9,7 @@ Which coefficient answers which question:
 - per category: the same on "this category or another", and the specific agreement
   sum r(r - 1) / sum r(m - 1) (Cicchetti & Feinstein 1990).
 
-Intervals that take lesions as independent use t on units - 1 (normal for Cohen's kappa). With
+Intervals that treat lesions as independent use t on units - 1 (normal for Cohen's kappa). With
 at least 10 clusters (participants) there is the percentile cluster bootstrap, and it is the
 recommended one; below, it is refused with the reason.
 
@@ -76,8 +76,8 @@ AGREEMENT_COLUMNS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Job:
-    """One coefficient: value, error, values in resamples, and why it would be undefined."""
+class _Coefficient:
+    """One coefficient: value, error, values in resamples, and the reason if it is undefined."""
 
     name: str
     category: str
@@ -97,25 +97,27 @@ def _cluster_sums(parts: Floats, data: RatedUnits) -> Floats:
     return sums
 
 
-def _count_job(
+def _from_counts(
     data: RatedUnits, counts: Floats, name: str, kind: str, category: str, weights: Floats
-) -> _Job:
-    found = agreement_coefficient(counts, kind=kind, weights=weights)
+) -> _Coefficient:
+    estimate, error = agreement_coefficient(counts, kind=kind, weights=weights)
     sums = _cluster_sums(unit_sums(counts, weights), data)
-    return _Job(
+    return _Coefficient(
         name=name,
         category=category,
         raters="all",
         n_raters=len(data.raters),
         n_units=int(np.sum(counts.sum(axis=1) >= 2)),
-        estimate=found.estimate,
-        std_error=found.std_error,
-        df=found.n_units - 1.0,
+        estimate=estimate,
+        std_error=error,
+        df=int(np.sum(counts.sum(axis=1) > 0)) - 1.0,
         resampled=lambda draws: coefficient_from_sums(draws @ sums, weights, kind),
     )
 
 
-def _krippendorff_job(data: RatedUnits, counts: Floats, category: str, measurement: str) -> _Job:
+def _krippendorff(
+    data: RatedUnits, counts: Floats, category: str, measurement: str
+) -> _Coefficient:
     alpha = partial(krippendorff_alpha, measurement=measurement, values=data.values)
 
     def resampled(draws: Integers) -> Floats:
@@ -123,7 +125,7 @@ def _krippendorff_job(data: RatedUnits, counts: Floats, category: str, measureme
         return np.array([alpha(np.repeat(counts, row, axis=0)) for row in repeats])
 
     n_units = int(np.sum(counts.sum(axis=1) >= 2))
-    return _Job(
+    return _Coefficient(
         name=f"krippendorff_alpha_{measurement}",
         category=category,
         raters="all",
@@ -136,8 +138,8 @@ def _krippendorff_job(data: RatedUnits, counts: Floats, category: str, measureme
     )
 
 
-def _specific_job(data: RatedUnits, counts: Floats, k: int) -> _Job:
-    """Specific agreement: of the other ratings of units once put into k, the share in k."""
+def _specific_agreement(data: RatedUnits, counts: Floats, k: int) -> _Coefficient:
+    """Of the other ratings of units that one rater put into category k, the share also in k."""
     chosen, rated = counts[:, k], counts.sum(axis=1)
     sums = _cluster_sums(np.column_stack([chosen * (chosen - 1.0), chosen * (rated - 1.0)]), data)
 
@@ -146,7 +148,7 @@ def _specific_job(data: RatedUnits, counts: Floats, k: int) -> _Job:
         np.divide(parts[..., 0], parts[..., 1], out=out, where=parts[..., 1] > 0)
         return out
 
-    return _Job(
+    return _Coefficient(
         name="specific_agreement",
         category=str(data.categories[k]),
         raters="all",
@@ -160,7 +162,7 @@ def _specific_job(data: RatedUnits, counts: Floats, k: int) -> _Job:
     )
 
 
-def _kappa_job(data: RatedUnits, pair: tuple[int, int], kind: str) -> _Job:
+def _cohen_kappa(data: RatedUnits, pair: tuple[int, int], kind: str) -> _Coefficient:
     """Cohen's kappa of two raters; `kind` is "", "linear" or "quadratic"."""
     from statsmodels.stats.inter_rater import cohens_kappa
 
@@ -176,7 +178,7 @@ def _kappa_job(data: RatedUnits, pair: tuple[int, int], kind: str) -> _Job:
         # Rounding makes a variance of 0 slightly negative, and statsmodels takes its root.
         with np.errstate(invalid="ignore"):
             variance = max(float(cohens_kappa(total, wt=kind or None).var_kappa), 0.0)
-    return _Job(
+    return _Coefficient(
         name="cohen_kappa" + (f"_{kind}" if kind else ""),
         category=ALL_CATEGORIES,
         raters=f"{data.raters[pair[0]]} - {data.raters[pair[1]]}",
@@ -194,7 +196,7 @@ def _kappa_job(data: RatedUnits, pair: tuple[int, int], kind: str) -> _Job:
     )
 
 
-def _jobs(data: RatedUnits, *, ordered: bool, measurement: str) -> Iterator[_Job]:
+def _coefficients(data: RatedUnits, *, ordered: bool, measurement: str) -> Iterator[_Coefficient]:
     counts, q = data.counts(), len(data.categories)
     identity = np.eye(q)
     for name, kind in (
@@ -203,45 +205,47 @@ def _jobs(data: RatedUnits, *, ordered: bool, measurement: str) -> Iterator[_Job
         ("gwet_ac1", "gwet"),
         ("brennan_prediger", "brennan_prediger"),
     ):
-        yield _count_job(data, counts, name, kind, ALL_CATEGORIES, identity)
+        yield _from_counts(data, counts, name, kind, ALL_CATEGORIES, identity)
     kinds = ("linear", "quadratic") if ordered else ()
     for weights in kinds:
         matrix = agreement_weights(q, weights)
-        yield _count_job(data, counts, f"gwet_ac2_{weights}", "gwet", ALL_CATEGORIES, matrix)
-    yield _krippendorff_job(data, counts, ALL_CATEGORIES, measurement)
+        yield _from_counts(data, counts, f"gwet_ac2_{weights}", "gwet", ALL_CATEGORIES, matrix)
+    yield _krippendorff(data, counts, ALL_CATEGORIES, measurement)
     for pair in itertools.combinations(range(len(data.raters)), 2):
         for weights in ("", *kinds):
-            yield _kappa_job(data, pair, weights)
+            yield _cohen_kappa(data, pair, weights)
     for k, category in enumerate(data.categories):
         split = np.column_stack([counts[:, k], counts.sum(axis=1) - counts[:, k]])
-        yield _specific_job(data, counts, k)
+        yield _specific_agreement(data, counts, k)
         for name, kind in (("fleiss_kappa", "fleiss"), ("gwet_ac1", "gwet")):
-            yield _count_job(data, split, name, kind, str(category), np.eye(2))
-        yield _krippendorff_job(data, split, str(category), "nominal")
+            yield _from_counts(data, split, name, kind, str(category), np.eye(2))
+        yield _krippendorff(data, split, str(category), "nominal")
 
 
-def _independent(job: _Job, level: float) -> dict[str, Any]:
-    row = {"method": "linearised", "role": INDEPENDENT, "std_error": job.std_error}
-    if math.isnan(job.estimate):
-        return row | {"note": job.undefined}
-    if math.isnan(job.std_error):
-        return row | {"note": "no standard error for independent units is offered"}
-    # Variances are differences of numbers near 1: rounding leaves an error of 1e-8.
-    if job.std_error <= 1e-7:
-        note = "no variation between units: the error is not estimable"
+def _independent(found: _Coefficient, level: float) -> dict[str, Any]:
+    row = {"method": "linearised", "role": INDEPENDENT, "std_error": found.std_error}
+    if math.isnan(found.estimate):
+        return row | {"note": found.undefined}
+    if math.isnan(found.std_error):
+        return row | {"note": "no standard error is available for independent units"}
+    # Variances are differences of numbers near 1; rounding errors are about 1e-8.
+    if found.std_error <= 1e-7:
+        note = "no variation between units: the standard error is not estimable"
         return row | {"std_error": math.nan, "note": note}
-    half = critical_value(level, job.df) * job.std_error
-    low, high = max(job.estimate - half, -1.0), min(job.estimate + half, 1.0)
+    half = critical_value(level, found.df) * found.std_error
+    low, high = max(found.estimate - half, -1.0), min(found.estimate + half, 1.0)
     return row | {"conf_low": low, "conf_high": high, "note": ""}
 
 
-def _bootstrap(job: _Job, draws: Integers | None, refusal: str, level: float) -> dict[str, Any]:
+def _bootstrap(
+    found: _Coefficient, draws: Integers | None, refusal: str, level: float
+) -> dict[str, Any]:
     row: dict[str, Any] = {"method": "cluster_bootstrap_percentile", "role": RECOMMENDED}
     if draws is None:
         return row | {"role": REFUSED, "note": refusal}
-    if math.isnan(job.estimate):
-        return row | {"role": REFUSED, "note": job.undefined}
-    values = job.resampled(draws)
+    if math.isnan(found.estimate):
+        return row | {"role": REFUSED, "note": found.undefined}
+    values = found.resampled(draws)
     lost = int(np.isnan(values).sum())
     if lost == values.size:
         return row | {"role": REFUSED, "note": "undefined in every resample"}
@@ -258,14 +262,24 @@ def _bootstrap(job: _Job, draws: Integers | None, refusal: str, level: float) ->
     }
 
 
-def _draws(data: RatedUnits, n_resamples: int, seed: int) -> tuple[Integers | None, str]:
-    try:
-        refuse_few_clusters(data.n_clusters, "cluster bootstrap of agreement")
-    except NotIdentifiedError as refusal:
-        return None, str(refusal).split(";")[0]
-    shares = np.full(data.n_clusters, 1.0 / data.n_clusters)
-    random = np.random.default_rng(seed)
-    return random.multinomial(data.n_clusters, shares, n_resamples), ""
+def _checked(data: RatedUnits, rating: str, *, ordered: bool, measurement: str) -> None:
+    """Refuse categories without the order or numbers asked for, and units rated once only."""
+    if (ordered or measurement == "ordinal") and not data.ordered:
+        raise UsageError(
+            f"column '{rating}': the order of its categories {list(data.categories)} is unknown;"
+            " name `categories` in their order, or use an ordered Categorical"
+        )
+    if measurement in ("interval", "ratio"):
+        numbers = data.values
+        below = measurement == "ratio" and numbers is not None and bool(np.any(numbers < 0))
+        if numbers is None or below:
+            kind = "numbers, none below 0" if measurement == "ratio" else "numbers"
+            found = "text" if numbers is None else numbers.tolist()
+            raise UsageError(
+                f"measurement {measurement!r} needs {kind}; the categories are {found}"
+            )
+    if not np.any(data.counts().sum(axis=1) >= 2):
+        raise UsageError("no unit has two ratings; agreement needs units rated at least twice")
 
 
 def agreement(
@@ -311,7 +325,7 @@ def agreement(
     Returns
     -------
     DataFrame
-        Columns `AGREEMENT_COLUMNS`; for each coefficient one row with the interval that takes
+        Columns `AGREEMENT_COLUMNS`; for each coefficient one row with the interval that treats
         units as independent and, with a cluster, one with the cluster bootstrap. NaN limits
         come with their reason in `note`. `n_units` counts units with at least two ratings
         (specific agreement: of those, the units put into the category at least once).
@@ -319,36 +333,38 @@ def agreement(
     Raises
     ------
     UsageError
-        If an argument cannot be used, or an order or numbers are asked of plain text.
+        If an argument cannot be used, or plain text is used as ordered or as numbers.
     InvalidDataError
-        If a rater rated a unit twice, or a rating is none of the categories.
+        If a rater rated a unit twice, or a rating is not one of the categories.
     """
     check_option("measurement", measurement, MEASUREMENTS)
     critical_value(level)
     data = rated_units(
         ratings, unit=unit, rater=rater, rating=rating, cluster=cluster, categories=categories
     )
-    if (ordered or measurement == "ordinal") and not data.ordered:
-        raise UsageError(
-            f"column '{rating}': the order of its categories {list(data.categories)} is unknown;"
-            " name `categories` in their order, or give an ordered Categorical"
-        )
-    draws, refusal = (None, "") if cluster is None else _draws(data, n_resamples, seed)
+    _checked(data, rating, ordered=ordered, measurement=measurement)
+    draws, refusal = None, ""
+    try:
+        refuse_few_clusters(data.n_clusters, "cluster bootstrap of agreement")
+        shares = np.full(data.n_clusters, 1.0 / data.n_clusters)
+        draws = np.random.default_rng(seed).multinomial(data.n_clusters, shares, n_resamples)
+    except NotIdentifiedError as error:
+        refusal = str(error).split(";")[0]
     records = []
-    for job in _jobs(data, ordered=ordered, measurement=measurement):
+    for found in _coefficients(data, ordered=ordered, measurement=measurement):
         fixed = {
-            "coefficient": job.name,
-            "category": job.category,
-            "raters": job.raters,
-            "estimate": job.estimate,
-            "n_units": job.n_units,
-            "n_raters": job.n_raters,
+            "coefficient": found.name,
+            "category": found.category,
+            "raters": found.raters,
+            "estimate": found.estimate,
+            "n_units": found.n_units,
+            "n_raters": found.n_raters,
             "n_clusters": data.n_clusters if cluster is not None else pd.NA,
             "level": level,
         }
-        records.append(fixed | _independent(job, level))
+        records.append(fixed | _independent(found, level))
         if cluster is not None:
-            records.append(fixed | _bootstrap(job, draws, refusal, level))
+            records.append(fixed | _bootstrap(found, draws, refusal, level))
     frame = pd.DataFrame.from_records(records, columns=list(AGREEMENT_COLUMNS))
     numbers = ["estimate", "std_error", "conf_low", "conf_high", "level"]
     return frame.astype(dict.fromkeys(numbers, "float64") | {"n_clusters": "Int64"})

@@ -14,24 +14,12 @@ from qsmstats.accuracy.proportions import (
     Estimate,
     refused_estimate,
 )
-from qsmstats.accuracy.roc import Auc, area_under_curve
+from qsmstats.accuracy.roc import area_under_curve
 from qsmstats.accuracy.rows import Row, empty_row
 from qsmstats.arrays import Flags
 from qsmstats.errors import NotIdentifiedError
 
 __all__ = ["auc_rows"]
-
-
-def _row(found: Auc, role: str) -> Row:
-    value = Estimate(
-        estimate=found.estimate,
-        conf_low=found.conf_low,
-        conf_high=found.conf_high,
-        method=found.method,
-        role=role,
-        note=found.note,
-    )
-    return Row(measure="auc", value=value)
 
 
 def auc_rows(
@@ -58,14 +46,18 @@ def auc_rows(
     if truth.all() or not truth.any():
         return n, [empty_row("auc", "not estimable: lesions of one reference group only")]
     independent = area_under_curve(values, truth, cluster=None, level=level)
-    rows = [_row(independent, INDEPENDENT)]
+    found = [(independent, INDEPENDENT)]
+    refused = []
     if pairs.n_clusters:
         try:
-            found = area_under_curve(values, truth, cluster=codes, level=level)
+            area = area_under_curve(values, truth, cluster=codes, level=level)
+            # With few clusters this interval has not been shown to be conservative.
+            few = area.n_clusters < SMALL_NUMBER_OF_CLUSTERS
+            found.append((area, COMPARISON if few else RECOMMENDED))
         except NotIdentifiedError as refusal:
-            value = refused_estimate(independent.estimate, "obuchowski_logit", str(refusal))
-            return n, [*rows, Row(measure="auc", value=value)]
-        few = found.n_clusters < SMALL_NUMBER_OF_CLUSTERS
-        # Nobody has shown this interval to be conservative with few clusters.
-        rows.append(_row(found, COMPARISON if few else RECOMMENDED))
-    return n, rows
+            refused = [refused_estimate(independent.estimate, "obuchowski_logit", str(refusal))]
+    estimates = [
+        Estimate(one.estimate, one.conf_low, one.conf_high, one.method, role, one.note)
+        for one, role in found
+    ]
+    return n, [Row(measure="auc", value=value) for value in estimates + refused]

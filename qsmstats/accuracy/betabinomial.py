@@ -1,7 +1,7 @@
 """The beta-binomial model of a clustered proportion: profile likelihood and Bayes.
 
-Given its cluster's own probability, drawn from a beta law with mean p, x_g is binomial. With
-the intracluster correlation r = 1/(a + b + 1) of that law the likelihood of one cluster is
+Given its cluster's own probability, drawn from a beta distribution with mean p, x_g is
+binomial. With the intracluster correlation r = 1/(a + b + 1) the likelihood of one cluster is
 
 C(n, x) prod_{j<x} [p(1-r) + j r] prod_{j<n-x} [(1-p)(1-r) + j r] / prod_{j<n} [1 - r + j r],
 
@@ -11,8 +11,8 @@ products are collected by j, so that a grid of (p, r) costs one matrix product.
 profile likelihood
     2 [max l - max_r l(p, r)] = chi-square quantile, r in [0, 1).
 Bayes
-    p uniform on (0, 1); r uniform on (0, 0.9), or Beta(1, 4) as the second opinion that
-    believes less in strong correlation. The posterior of p is integrated on a grid: cells of
+    p uniform on (0, 1); r uniform on (0, 0.9), or Beta(1, 4), a prior that gives strong
+    correlation less weight. The posterior of p is integrated on a grid: cells of
     equal width in arcsin(sqrt(p)), Gauss-Legendre nodes in r. The credible interval is the
     shortest one (highest density). Equal tails would cut the posterior off below 1 although
     it is densest there: with lesions (5, 5, 4) and a proportion of 0.98 they cover 0.75, the
@@ -33,14 +33,10 @@ import numpy as np
 from scipy import interpolate, optimize, special, stats
 
 from qsmstats.accuracy.clustered import ClusteredCounts
-from qsmstats.accuracy.intervals import critical_value
+from qsmstats.accuracy.intervals import Limits, critical_value
 from qsmstats.arrays import Floats
-from qsmstats.errors import check_option
 
-__all__ = ["CORRELATION_PRIORS", "BetaBinomialFit", "Posterior", "fit_beta_binomial", "posterior"]
-
-
-CORRELATION_PRIORS = ("uniform", "beta_1_4")
+__all__ = ["BetaBinomialFit", "fit_beta_binomial", "posterior"]
 
 # Against 4000 cells and 120 nodes the limits move by less than 1e-4.
 _CELLS = 400
@@ -113,7 +109,7 @@ class BetaBinomialFit:
 def _profile(p: float, exponents: _Exponents) -> tuple[float, float]:
     """Correlation that fits best at p, and the log-likelihood there.
 
-    The likelihood may have two humps in the correlation, so a coarse grid comes first; each
+    The likelihood may have two maxima in the correlation, so a coarse grid comes first; each
     zoom then narrows the bracket tenfold, and the error of the maximum is quadratic in it.
     """
     point, grid = np.array([p]), _COARSE
@@ -127,25 +123,20 @@ def _profile(p: float, exponents: _Exponents) -> tuple[float, float]:
     return found
 
 
-def _maximum(counts: ClusteredCounts, exponents: _Exponents) -> tuple[float, float, float]:
-    if counts.unanimous:
-        return counts.proportion, math.nan, 0.0
-    logit = special.logit(counts.proportion)
-    found = optimize.minimize_scalar(
-        lambda eta: -_profile(float(special.expit(eta)), exponents)[1],
-        bounds=(logit - 3.0, logit + 3.0),
-        method="bounded",
-        options={"xatol": 1e-10},
-    )
-    p = float(special.expit(found.x))
-    r, value = _profile(p, exponents)
-    return p, r, value
-
-
 def fit_beta_binomial(counts: ClusteredCounts, *, level: float = 0.95) -> BetaBinomialFit:
     """Maximum likelihood with the profile-likelihood interval of the proportion."""
     exponents = _exponents(counts)
-    p, r, top = _maximum(counts, exponents)
+    p, r, top = counts.proportion, math.nan, 0.0
+    if not counts.unanimous:
+        logit = special.logit(counts.proportion)
+        found = optimize.minimize_scalar(
+            lambda eta: -_profile(float(special.expit(eta)), exponents)[1],
+            bounds=(logit - 3.0, logit + 3.0),
+            method="bounded",
+            options={"xatol": 1e-10},
+        )
+        p = float(special.expit(found.x))
+        r, top = _profile(p, exponents)
     cut = top - critical_value(level) ** 2 / 2.0
 
     def excess(value: float) -> float:
@@ -171,64 +162,28 @@ def _grid(prior: str) -> tuple[Floats, Floats, Floats, Floats]:
     return edges, centres, r, weights * density
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Posterior:
-    """Posterior of the proportion.
-
-    Attributes
-    ----------
-    median, mean
-        Of the proportion.
-    conf_low, conf_high
-        Shortest credible interval.
-    correlation_mean
-        Posterior mean of the intracluster correlation.
-    """
-
-    median: float
-    mean: float
-    conf_low: float
-    conf_high: float
-    correlation_mean: float
-
-
-def posterior(counts: ClusteredCounts, *, prior: str = "uniform", level: float = 0.95) -> Posterior:
-    """Posterior of a clustered proportion under the beta-binomial model.
+def posterior(
+    counts: ClusteredCounts, *, prior: str = "uniform", level: float = 0.95
+) -> tuple[float, Limits]:
+    """Posterior median and shortest credible interval of a clustered proportion.
 
     Parameters
     ----------
     counts
-        Counts per cluster; a single cluster is allowed, the prior then carries the
-        correlation alone.
+        Counts per cluster; with a single cluster the correlation has its prior alone.
     prior
         "uniform" (correlation uniform on 0 to 0.9) or "beta_1_4".
     level
         Probability of the credible interval.
-
-    Raises
-    ------
-    UsageError
-        If the prior is unknown.
     """
-    check_option("prior", prior, CORRELATION_PRIORS)
-    critical_value(level)
     edges, centres, r, weights = _grid(prior)
     surface = _log_likelihood(centres, r, _exponents(counts))
     joint = np.exp(surface - surface.max()) * np.diff(edges)[:, None] * weights
-    joint /= joint.sum()
-    mass = joint.sum(axis=1)
-    low, median, high = _shortest(mass, level)
-    return Posterior(
-        median=median,
-        mean=float(mass @ centres),
-        conf_low=low,
-        conf_high=high,
-        correlation_mean=float(joint.sum(axis=0) @ r),
-    )
+    return _shortest((joint / joint.sum()).sum(axis=1), level)
 
 
-def _shortest(mass: Floats, level: float) -> tuple[float, float, float]:
-    """Shortest interval and median from the masses of the cells."""
+def _shortest(mass: Floats, level: float) -> tuple[float, Limits]:
+    """Median and shortest interval from the masses of the cells."""
     angles = np.linspace(0.0, math.pi / 2.0, _CELLS + 1)
     cumulative = interpolate.PchipInterpolator(angles, np.concatenate(([0.0], np.cumsum(mass))))
     fine = np.linspace(0.0, math.pi / 2.0, 20 * _CELLS + 1)
@@ -236,4 +191,4 @@ def _shortest(mass: Floats, level: float) -> tuple[float, float, float]:
     lows = np.interp(np.linspace(0.0, 1.0 - level, 2001), below, values)
     highs = np.interp(np.linspace(level, 1.0, 2001), below, values)
     best = int(np.argmin(highs - lows))
-    return float(lows[best]), float(np.interp(0.5, below, values)), float(highs[best])
+    return float(np.interp(0.5, below, values)), (float(lows[best]), float(highs[best]))

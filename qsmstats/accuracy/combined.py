@@ -1,4 +1,4 @@
-"""Measures that combine sensitivity and specificity, with limits recovered from both.
+"""Measures that combine sensitivity and specificity, with MOVER limits.
 
 LR+ = sens/(1-spec), LR- = (1-sens)/spec, DOR = TP TN/(FP FN), Youden = sens + spec - 1,
 balanced accuracy = (sens + spec)/2, and at a given prevalence w
@@ -7,10 +7,10 @@ PPV = w LR+/(w LR+ + 1 - w), NPV = (1 - w)/(1 - w + w LR-) (Mercaldo et al. 2007
 - LR: Koopman's score; clustered, MOVER-R from the Rao-Scott Wilson t limits of both parts.
 - PPV and NPV inherit the limits of the LR, of which they are monotone functions.
 - Youden and balanced accuracy: MOVER, from the independent or from the Rao-Scott limits.
-- DOR: Woolf; with a zero cell 1/2 is added to each cell and the row says so. Clustered: the
+- DOR: Woolf; with a zero cell 1/2 is added to each cell and the note says so. Clustered: the
   counts of either reference group are divided by its design effect (at least 1), with t.
 
-MOVER from both parts takes sensitivity and specificity as uncorrelated between clusters.
+MOVER from both parts treats sensitivity and specificity as uncorrelated between clusters.
 
 References
 ----------
@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from qsmstats.accuracy.clustered import ClusteredCounts, clustered_counts, rao_scott_interval
 from qsmstats.accuracy.intervals import Limits, critical_value, mover_sum, proportion_interval
@@ -42,98 +41,13 @@ __all__ = ["combined_rows"]
 
 MEASURES = ("youden", "balanced_accuracy", "lr_positive", "lr_negative", "dor")
 
-Derived = dict[str, tuple[float, Limits, str]]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Parts:
-    """Sensitivity and specificity with one kind of limits."""
-
-    sensitivity: float
-    specificity: float
-    sensitivity_limits: Limits
-    specificity_limits: Limits
-    method: str
-    role: str
-
-
-def _role(counts: tuple[ClusteredCounts, ClusteredCounts]) -> str:
-    few = min(part.n_clusters for part in counts) < SMALL_NUMBER_OF_CLUSTERS
-    return BOUND if few else RECOMMENDED
-
-
-def _independent_parts(table: TwoByTwo, settings: Settings) -> _Parts:
-    tp, fp, fn, tn = table.totals
-    method, level = settings.interval, settings.level
-    return _Parts(
-        sensitivity=tp / (tp + fn),
-        specificity=tn / (tn + fp),
-        sensitivity_limits=proportion_interval(tp, tp + fn, method=method, level=level),
-        specificity_limits=proportion_interval(tn, tn + fp, method=method, level=level),
-        method=f"mover_{method}",
-        role=INDEPENDENT,
-    )
-
-
-def _clustered_parts(counts: tuple[ClusteredCounts, ClusteredCounts], level: float) -> _Parts:
-    sensitivity, specificity = counts
-    return _Parts(
-        sensitivity=sensitivity.proportion,
-        specificity=specificity.proportion,
-        sensitivity_limits=rao_scott_interval(sensitivity, level=level),
-        specificity_limits=rao_scott_interval(specificity, level=level),
-        method="mover_rao_scott_wilson_t",
-        role=_role(counts),
-    )
-
-
-def _sums(parts: _Parts) -> Derived:
-    se, sp = parts.sensitivity, parts.specificity
-    both = [parts.sensitivity_limits, parts.specificity_limits]
-    low, high = mover_sum([se, sp], both, [1.0, 1.0])
-    low, high = max(low, 0.0), min(high, 2.0)
-    return {
-        "youden": (se + sp - 1.0, (low - 1.0, high - 1.0), parts.method),
-        "balanced_accuracy": ((se + sp) / 2.0, (low / 2.0, high / 2.0), parts.method),
-    }
+Part = tuple[float, Limits]
 
 
 def _quotient(a: float, b: float) -> float:
     if b > 0.0:
         return a / b
     return math.inf if a > 0.0 else math.nan
-
-
-def _mover_ratios(parts: _Parts) -> Derived:
-    se, sp = parts.sensitivity, parts.specificity
-    hits, rejections = parts.sensitivity_limits, parts.specificity_limits
-    misses, alarms = ((1.0 - high, 1.0 - low) for low, high in (hits, rejections))
-    positive = mover_ratio(se, hits, 1.0 - sp, alarms)
-    negative = mover_ratio(1.0 - se, misses, sp, rejections)
-    return {
-        "lr_positive": (_quotient(se, 1.0 - sp), positive, parts.method),
-        "lr_negative": (_quotient(1.0 - se, sp), negative, parts.method),
-    }
-
-
-def _score_ratios(table: TwoByTwo, level: float) -> Derived:
-    tp, fp, fn, tn = table.totals
-    diseased, healthy = tp + fn, fp + tn
-    positive = ratio_interval(tp, diseased, fp, healthy, level=level)
-    negative = ratio_interval(fn, diseased, tn, healthy, level=level)
-    return {
-        "lr_positive": (_quotient(tp * healthy, fp * diseased), positive, "koopman"),
-        "lr_negative": (_quotient(fn * healthy, tn * diseased), negative, "koopman"),
-    }
-
-
-def _derived_rows(derived: Derived, role: str) -> Iterator[Row]:
-    for measure, (estimate, (low, high), method) in derived.items():
-        note = "" if math.isfinite(estimate) else "a zero count: the ratio is not finite"
-        value = Estimate(
-            estimate=estimate, conf_low=low, conf_high=high, method=method, role=role, note=note
-        )
-        yield Row(measure=measure, value=value)
 
 
 def _ppv(ratio: float, prevalence: float) -> float:
@@ -146,26 +60,43 @@ def _npv(ratio: float, prevalence: float) -> float:
     return (1.0 - prevalence) / (1.0 - prevalence + prevalence * ratio)
 
 
-def _predictive_rows(derived: Derived, role: str, prevalences: tuple[float, ...]) -> Iterator[Row]:
-    for measure, source, value_at in (("ppv", "lr_positive", _ppv), ("npv", "lr_negative", _npv)):
-        ratio, limits, method = derived[source]
+def _rows(
+    parts: list[Part],
+    ratios: list[Part],
+    methods: tuple[str, str],
+    role: str,
+    prevalences: tuple[float, ...],
+) -> Iterator[Row]:
+    """Rows of all measures but the odds ratio.
+
+    `parts` are sensitivity and specificity, `ratios` LR+ and LR-, each with its limits;
+    `methods` names the limits of sums and those of ratios.
+    """
+    (se, hits), (sp, rejections) = parts
+    sums, quotients = methods
+    low, high = mover_sum([se, sp], [hits, rejections])
+    low, high = max(low, 0.0), min(high, 2.0)
+    youden = Estimate(se + sp - 1.0, low - 1.0, high - 1.0, sums, role)
+    yield Row(measure="youden", value=youden)
+    balanced = Estimate((se + sp) / 2.0, low / 2.0, high / 2.0, sums, role)
+    yield Row(measure="balanced_accuracy", value=balanced)
+    names = ("lr_positive", "lr_negative")
+    for name, (ratio, limits) in zip(names, ratios, strict=True):
+        note = "" if math.isfinite(ratio) else "a zero count: the ratio is not finite"
+        yield Row(measure=name, value=Estimate(ratio, *limits, quotients, role, note))
+    predictive = (("ppv", _ppv), ("npv", _npv))
+    for (measure, at), name, (ratio, limits) in zip(predictive, names, ratios, strict=True):
         for prevalence in prevalences:
-            ends = sorted(value_at(limit, prevalence) for limit in limits)
-            value = Estimate(
-                estimate=value_at(ratio, prevalence),
-                conf_low=ends[0],
-                conf_high=ends[1],
-                method=f"{method}_of_{source}",
-                role=role,
-                note="at the given prevalence",
-            )
+            low, high = sorted(at(limit, prevalence) for limit in limits)
+            method, note = f"{quotients}_of_{name}", "at the given prevalence"
+            value = Estimate(at(ratio, prevalence), low, high, method, role, note)
             yield Row(measure=measure, value=value, prevalence=prevalence)
 
 
 def _odds_row(
     table: TwoByTwo, counts: tuple[ClusteredCounts, ClusteredCounts] | None, level: float
 ) -> Row:
-    estimate, (low, high), corrected = odds_ratio_interval(*table.totals, level=level)
+    estimate, limits, corrected = odds_ratio_interval(*table.totals, level=level)
     method, role = "haldane_woolf" if corrected else "woolf", INDEPENDENT
     if counts is not None:
         sensitivity, specificity = (part.floored_design_effect for part in counts)
@@ -173,17 +104,15 @@ def _odds_row(
         variance = sensitivity * (1.0 / tp + 1.0 / fn) + specificity * (1.0 / fp + 1.0 / tn)
         df = min(part.n_clusters for part in counts) - 1
         half = critical_value(level, df) * math.sqrt(variance)
-        low, high = estimate * math.exp(-half), estimate * math.exp(half)
+        limits = estimate * math.exp(-half), estimate * math.exp(half)
         method, role = f"rao_scott_{method}_t", _role(counts)
-    value = Estimate(
-        estimate=estimate,
-        conf_low=low,
-        conf_high=high,
-        method=method,
-        role=role,
-        note="a zero cell: 1/2 added to each cell (Haldane)" if corrected else "",
-    )
-    return Row(measure="dor", value=value)
+    note = "a zero cell: 1/2 added to each cell (Haldane)" if corrected else ""
+    return Row(measure="dor", value=Estimate(estimate, *limits, method, role, note))
+
+
+def _role(counts: tuple[ClusteredCounts, ClusteredCounts]) -> str:
+    few = min(part.n_clusters for part in counts) < SMALL_NUMBER_OF_CLUSTERS
+    return BOUND if few else RECOMMENDED
 
 
 def _clustered_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
@@ -192,13 +121,20 @@ def _clustered_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
         clustered_counts(table.tn, table.tn + table.fp),
     )
     try:
-        parts = _clustered_parts(counts, settings.level)
+        limits = [rao_scott_interval(part, level=settings.level) for part in counts]
     except NotIdentifiedError as refusal:
         yield from (empty_row(measure, str(refusal)) for measure in MEASURES)
         return
-    derived = _sums(parts) | _mover_ratios(parts)
-    yield from _derived_rows(derived, parts.role)
-    yield from _predictive_rows(derived, parts.role, settings.prevalences)
+    se, sp = (part.proportion for part in counts)
+    hits, rejections = limits
+    misses, alarms = ((1.0 - high, 1.0 - low) for low, high in limits)
+    ratios = [
+        (_quotient(se, 1.0 - sp), mover_ratio(se, hits, 1.0 - sp, alarms)),
+        (_quotient(1.0 - se, sp), mover_ratio(1.0 - se, misses, sp, rejections)),
+    ]
+    method, role = "mover_rao_scott_wilson_t", _role(counts)
+    parts = [(se, hits), (sp, rejections)]
+    yield from _rows(parts, ratios, (method, method), role, settings.prevalences)
     yield _odds_row(table, counts, settings.level)
 
 
@@ -213,15 +149,23 @@ def combined_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
         Interval, level, prevalences and seed.
     """
     tp, fp, fn, tn = table.totals
-    if tp + fn == 0 or fp + tn == 0:
-        absent = "with" if tp + fn == 0 else "without"
+    diseased, healthy = tp + fn, fp + tn
+    if diseased == 0 or healthy == 0:
+        absent = "with" if diseased == 0 else "without"
         note = f"not estimable: no lesion {absent} this reference class"
         yield from (empty_row(measure, note) for measure in MEASURES)
         return
-    parts = _independent_parts(table, settings)
-    derived = _sums(parts) | _score_ratios(table, settings.level)
-    yield from _derived_rows(derived, parts.role)
-    yield from _predictive_rows(derived, parts.role, settings.prevalences)
-    yield _odds_row(table, None, settings.level)
+    method, level = settings.interval, settings.level
+    parts = [
+        (x / n, proportion_interval(x, n, method=method, level=level))
+        for x, n in ((tp, diseased), (tn, healthy))
+    ]
+    ratios = [
+        (_quotient(x1 * n2, x2 * n1), ratio_interval(x1, n1, x2, n2, level=level))
+        for x1, n1, x2, n2 in ((tp, diseased, fp, healthy), (fn, diseased, tn, healthy))
+    ]
+    methods = (f"mover_{method}", "koopman")
+    yield from _rows(parts, ratios, methods, INDEPENDENT, settings.prevalences)
+    yield _odds_row(table, None, level)
     if table.clustered:
         yield from _clustered_rows(table, settings)

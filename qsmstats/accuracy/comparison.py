@@ -7,11 +7,11 @@ those without (formulas and sources in `paired` and `clustered`).
   inverts, which is McNemar's.
 - ratio_variance_t, lesions in clusters: d = (sum b_k - c_k)/N with its ratio variance
   K/(K-1) sum (b_k - c_k - n_k d)^2 / N^2; interval and p-value from t on K - 1.
-- mcnemar_mid_p, obuchowski, durkalski: tests alone. Their variances are those under equal
+- mcnemar_mid_p, obuchowski, durkalski: tests only. Their variances are those under equal
   margins, so that an interval from another variance could contradict them.
 
-So in every row that has both, the p-value is below 1 - level exactly where the interval leaves
-out 0. P-values are adjusted over classes and measures by Holm 1979, per method; the intervals
+So in every row that has both, the p-value is below 1 - level exactly where the interval excludes
+0. P-values are adjusted over classes and measures by Holm 1979, per method; the intervals
 are not adjusted.
 
 References
@@ -31,10 +31,10 @@ from scipy import stats
 
 from qsmstats.accuracy.intervals import critical_value
 from qsmstats.accuracy.paired import (
-    PairedCounts,
     clustered_pair_test,
+    mcnemar_mid_p,
     mcnemar_test,
-    paired_difference_interval,
+    tango_interval,
 )
 from qsmstats.accuracy.pairing import NEGATIVE, Pairs, pair_classes
 from qsmstats.accuracy.proportions import (
@@ -68,16 +68,7 @@ COMPARISON_COLUMNS = (
 )
 
 
-TEST_ONLY = "test only, without an interval of its own"
-
-
-def _counts(first: Flags, second: Flags) -> PairedCounts:
-    return PairedCounts(
-        both=int(np.sum(first & second)),
-        only_first=int(np.sum(first & ~second)),
-        only_second=int(np.sum(~first & second)),
-        neither=int(np.sum(~first & ~second)),
-    )
+TEST_ONLY = "test only, no interval"
 
 
 def _ratio_variance_row(balance: Floats, trials: Floats, level: float) -> dict[str, Any]:
@@ -103,19 +94,18 @@ def _ratio_variance_row(balance: Floats, trials: Floats, level: float) -> dict[s
 def _clustered_rows(
     first: Flags, second: Flags, cluster: Integers, level: float
 ) -> Iterator[dict[str, Any]]:
-    size = int(cluster.max()) + 1
-    trials = np.bincount(cluster, minlength=size)
+    trials, ahead, behind = (
+        np.bincount(cluster[group], minlength=int(cluster.max()) + 1).astype(np.float64)
+        for group in (np.ones_like(first), first & ~second, ~first & second)
+    )
     used = trials > 0
-    ahead = np.bincount(cluster[first & ~second], minlength=size)[used]
-    behind = np.bincount(cluster[~first & second], minlength=size)[used]
-    n = trials[used]
+    n, ahead, behind = trials[used], ahead[used], behind[used]
     tests = ("obuchowski", "durkalski")
     if n.size < 2:
         for method in ("ratio_variance_t", *tests):
             yield {"method": method, "role": REFUSED, "note": "one cluster only"}
         return
-    balance = (ahead - behind).astype(np.float64)
-    yield {"method": "ratio_variance_t"} | _ratio_variance_row(balance, n.astype(float), level)
+    yield {"method": "ratio_variance_t"} | _ratio_variance_row(ahead - behind, n, level)
     few = n.size < SMALL_NUMBER_OF_CLUSTERS
     rough = f"; {n.size} clusters: the chi-square distribution is only approximate" if few else ""
     for method in tests:
@@ -130,15 +120,15 @@ def _rows(
     if first.size == 0:
         yield {"method": "none", "role": REFUSED, "note": "no lesion of this reference group"}
         return
-    counts = _counts(first, second)
-    shares = {"first": counts.margins[0], "second": counts.margins[1]}
-    shares |= {"estimate": counts.margins[0] - counts.margins[1]}
-    low, high = paired_difference_interval(counts, level=level)
+    n, b, c = first.size, int(np.sum(first & ~second)), int(np.sum(~first & second))
+    shares = {"first": int(first.sum()) / n, "second": int(second.sum()) / n}
+    shares |= {"estimate": shares["first"] - shares["second"]}
+    low, high = tango_interval(b, c, n, level=level)
     for method, test, own in (
-        ("tango_score", "asymptotic", {"conf_low": low, "conf_high": high, "note": ""}),
-        ("mcnemar_mid_p", "mid_p", {"note": TEST_ONLY}),
+        ("tango_score", mcnemar_test, {"conf_low": low, "conf_high": high, "note": ""}),
+        ("mcnemar_mid_p", mcnemar_mid_p, {"note": TEST_ONLY}),
     ):
-        statistic, p_value = mcnemar_test(counts, method=test)
+        statistic, p_value = test(b, c)
         tested = {"method": method, "statistic": statistic, "p_value": p_value}
         yield shares | tested | own | {"role": INDEPENDENT}
     if cluster is not None:
@@ -174,7 +164,7 @@ def compare_readings(
 ) -> pd.DataFrame:
     """Compare the sensitivity and specificity of two readings of the same lesions.
 
-    Lesions that either reading, or the reference standard, lacks are left out.
+    Lesions without one of the readings or without a reference standard are left out.
 
     Parameters
     ----------
@@ -200,7 +190,7 @@ def compare_readings(
         As `diagnostic_accuracy`.
     """
     if first == second:
-        raise UsageError(f"first and second are both {first!r}; give two readings")
+        raise UsageError(f"first and second are both {first!r}; name two different columns")
     critical_value(level)
     one, two = (
         pair_classes(
@@ -225,7 +215,8 @@ def compare_readings(
 def _holm(p_values: Floats) -> Floats:
     """Holm's adjusted p-values; a missing one stays missing and does not count.
 
-    statsmodels' ``multipletests`` gives the same and collects all garbage at each call, 0.3 s.
+    statsmodels' ``multipletests`` gives the same, but runs the garbage collector at each call
+    (0.3 s).
     """
     order = np.argsort(p_values)  # missing ones last
     factors = np.count_nonzero(~np.isnan(p_values)) - np.arange(p_values.size)

@@ -2,7 +2,7 @@
 
 A unit gets the category that more than half of the raters gave, the adjudicator left aside.
 Without such a majority it gets the adjudicator's category if there is one, else none, and
-says so. Nothing is decided in silence: every unit with two different ratings is listed.
+`decided_by` says so. Every unit with two different ratings is listed.
 """
 
 from __future__ import annotations
@@ -69,15 +69,15 @@ def consensus(
     Raises
     ------
     UsageError
-        If the adjudicator is none of the raters, or an argument cannot be used.
+        If the adjudicator is not one of the raters, or an argument cannot be used.
     InvalidDataError
-        If a rater rated a unit twice, or a rating is none of the categories.
+        If a rater rated a unit twice, or a rating is not one of the categories.
     """
     data = rated_units(
         ratings, unit=unit, rater=rater, rating=rating, cluster=None, categories=categories
     )
     if adjudicator is not None and adjudicator not in data.raters:
-        raise UsageError(f"adjudicator is {adjudicator!r}; name one of {data.raters}")
+        raise UsageError(f"adjudicator {adjudicator!r} is not one of the raters {data.raters}")
     names = np.array([*data.categories, None], dtype=object)
     given: NDArray[np.object_] = names[data.codes]
     voting = [k for k, name in enumerate(data.raters) if name != adjudicator]

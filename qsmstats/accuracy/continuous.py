@@ -24,13 +24,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from qsmstats.accuracy.columns import require_columns
 from qsmstats.arrays import Floats
 from qsmstats.errors import InvalidDataError, Problem, UsageError
 
 __all__ = ["intraclass_correlation"]
 
 LIMITS, TESTS = ("conf_low", "conf_high"), ("statistic", "p_value")
-NOTE = "95 % limits, targets taken as independent; p-value of the one-sided F test of equal targets"
+NOTE = "95 % limits for independent targets; p-value of the one-sided F test of equal targets"
 
 
 @contextmanager
@@ -75,22 +76,20 @@ def intraclass_correlation(
     UsageError
         If a column is absent, or fewer than two raters or five complete targets remain.
     InvalidDataError
-        If a target stands twice under one rater, or a value is not a finite number.
+        If a target has two values by one rater, or a value is not a finite number.
     """
-    absent = [name for name in [*target, rater, value] if name not in measurements.columns]
-    if absent:
-        raise UsageError(f"no column {absent}; name some of {list(measurements.columns)}")
+    require_columns(measurements, [*target, rater, value])
     if measurements.duplicated([*target, rater]).any():
         raise InvalidDataError(
-            f"column '{value}': a target was measured twice by one rater; keep one value"
+            f"column '{value}': a target has more than one value by one rater; keep one"
         )
     measured = measurements.assign(**{value: _numbers(measurements[value])})
     wide = measured.pivot_table(index=list(target), columns=rater, values=value, aggfunc="first")
     complete = wide.dropna()
     if complete.shape[1] < 2 or complete.shape[0] < 5:
         raise UsageError(
-            f"{complete.shape[1]} rater(s) with {complete.shape[0]} complete target(s); the"
-            " intraclass correlation needs at least 2 and 5"
+            f"number of raters: {complete.shape[1]}, of targets measured by all of them:"
+            f" {complete.shape[0]}; the intraclass correlation needs at least 2 and 5"
         )
     frame = _pingouin(complete)
     found = _within_range(frame, complete.to_numpy(dtype=np.float64))
@@ -140,7 +139,7 @@ def _pingouin(complete: pd.DataFrame) -> pd.DataFrame:
 
 
 def _within_range(found: pd.DataFrame, values: Floats) -> pd.DataFrame:
-    """Blank what is not defined and say why; `values` has targets in rows, raters in columns."""
+    """Set what is not defined to NaN, with the reason; `values` has shape (targets, raters)."""
     found, numbers = found.assign(note=NOTE), ["estimate", *LIMITS, *TESTS]
     rounding = 1e-12 * float(np.abs(values).max())
     means = values.mean(axis=1, keepdims=True)

@@ -1,11 +1,11 @@
 """The ROC curve as a table, and the best cut-off with its optimism.
 
 A lesion is read as positive when its score is at least the threshold. The best cut-off
-maximises Youden's index J = sensitivity + specificity - 1 (Youden 1950). Being the best of
-these data it is too good: in each bootstrap sample the best cut-off is found anew and J there
+maximises Youden's index J = sensitivity + specificity - 1 (Youden 1950). In the data that chose
+it, J is too high: in each bootstrap sample the best cut-off is chosen again, and J there is
 compared with J of that cut-off in the original data; the mean excess is the optimism, and J
 less the optimism the corrected J (Harrell, Lee & Mark 1996). With at least 10 clusters,
-clusters are resampled; below, lesions within their reference group, and the result says so.
+clusters are resampled; below, lesions within their reference group (`resampled`).
 
 References
 ----------
@@ -22,9 +22,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from qsmstats.accuracy.proportions import SMALL_NUMBER_OF_CLUSTERS
-from qsmstats.accuracy.roc import BELOW_HALF, area_under_curve, checked_scores
+from qsmstats.accuracy.roc import BELOW_HALF, area_under_curve, checked_scores, cluster_codes
 from qsmstats.arrays import Flags, Floats, Integers
-from qsmstats.errors import UsageError
 
 __all__ = ["Cutoff", "best_cutoff", "roc_curve"]
 
@@ -40,7 +39,7 @@ class Cutoff:
     sensitivity, specificity, youden
         In the data that chose it.
     optimism, corrected_youden
-        Bootstrap estimate of what choosing gained, and Youden's index without it.
+        Bootstrap estimate of the optimism, and Youden's index less the optimism.
     threshold_low, threshold_high
         2.5 and 97.5 % quantiles of the cut-offs chosen in the resamples.
     resampled
@@ -48,7 +47,7 @@ class Cutoff:
     n_resamples
         Resamples in which both groups were present.
     note
-        What to beware of, or empty.
+        Limitations of the result, or empty.
     """
 
     threshold: float
@@ -109,12 +108,10 @@ def _draws(
     """How often each lesion is drawn, shape (n_resamples, n), and what was resampled."""
     random = np.random.default_rng(seed)
     if cluster is not None:
-        names, codes = np.unique(np.asarray(cluster), return_inverse=True)
-        if codes.shape != truth.shape:
-            raise UsageError(f"{codes.size} cluster labels for {truth.size} lesions; give one each")
-        if names.size >= SMALL_NUMBER_OF_CLUSTERS:
-            shares = np.full(names.size, 1.0 / names.size)
-            return random.multinomial(names.size, shares, n_resamples)[:, codes], "clusters"
+        codes, clusters = cluster_codes(cluster, truth.size)
+        if clusters >= SMALL_NUMBER_OF_CLUSTERS:
+            shares = np.full(clusters, 1.0 / clusters)
+            return random.multinomial(clusters, shares, n_resamples)[:, codes], "clusters"
     draws = np.zeros((n_resamples, truth.size), dtype=np.int64)
     for group in (truth, ~truth):
         size = int(group.sum())
@@ -130,12 +127,6 @@ def _youden(weights: Integers, truth: Flags, last: Integers) -> Floats:
         return np.asarray(up / up[:, -1:] - down / down[:, -1:], dtype=np.float64)
 
 
-def _note(values: Floats, truth: Flags, youden: float) -> str:
-    notes = ["no cut-off is better than chance (Youden's index 0)"] * (youden <= 0.0)
-    notes += [BELOW_HALF] * (area_under_curve(values, truth, cluster=None).estimate < 0.5)
-    return "; ".join(notes)
-
-
 def best_cutoff(
     scores: ArrayLike,
     reference: ArrayLike,
@@ -144,13 +135,14 @@ def best_cutoff(
     n_resamples: int = 1000,
     seed: int = 0,
 ) -> Cutoff:
-    """Cut-off with the largest Youden index, and the optimism of having chosen it.
+    """Cut-off with the largest Youden index, and its optimism.
 
     Parameters
     ----------
     scores, reference
-        Feature and yes-no reference (0, 1) per lesion, shape (n,); a higher score speaks for
-        the class. Scores are not turned round: where low ones speak for it, the note says so.
+        Feature and yes-no reference (0, 1) per lesion, shape (n,); a higher score
+        indicates the class. The sign of the scores is not changed: where low scores indicate
+        the class, the note says so.
     cluster
         Cluster of each lesion, or None for independent lesions.
     n_resamples, seed
@@ -175,6 +167,9 @@ def best_cutoff(
     optimism = float(np.mean(again[np.arange(chosen.size), chosen] - own[chosen]))
     low, high = np.quantile(thresholds[chosen], [0.025, 0.975])
     read = values >= thresholds[best]
+    notes = ["no cut-off is better than chance (Youden's index 0)"] * bool(own[best] <= 0.0)
+    area = area_under_curve(values, truth, cluster=None).estimate
+    notes += [BELOW_HALF] * (area < 0.5)
     return Cutoff(
         threshold=float(thresholds[best]),
         sensitivity=float(read[truth].mean()),
@@ -186,5 +181,5 @@ def best_cutoff(
         threshold_high=float(high),
         resampled=resampled,
         n_resamples=int(chosen.size),
-        note=_note(values, truth, float(own[best])),
+        note="; ".join(notes),
     )

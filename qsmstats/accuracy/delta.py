@@ -5,9 +5,9 @@ For a statistic T that depends on the cell proportions only, T's multinomial var
 section 16.1); the gradient is taken by central differences. The interval is built on a scale on
 which T is unbounded (atanh for [-1, 1], logit for [0, 1]) and carried back.
 
-Where T stands on its bound, or its variance vanishes, the delta method says nothing. Then a
-total weight of 2 is spread evenly over the cells (1/2 each in a two-by-two table), the
-interval is taken there, joined with the estimate, and flagged.
+Where T is on its bound, or its variance vanishes, the delta method does not apply. Then a total
+of 2 is added, spread evenly over the cells (1/2 each in a two-by-two table); the interval of
+that table, extended to the estimate, is given and flagged.
 
 With clusters the variance is the delete-one-cluster jackknife, (G-1)/G sum (T_-g - mean)^2
 (Efron & Stein 1981), with t on G - 1.
@@ -24,9 +24,8 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-from scipy import special
 
-from qsmstats.accuracy.intervals import Limits, critical_value
+from qsmstats.accuracy.intervals import Limits, critical_value, logit_limits
 from qsmstats.arrays import Floats
 
 __all__ = ["Statistic", "delta_interval", "delta_std_error", "jackknife_interval"]
@@ -35,7 +34,7 @@ Statistic = Callable[[Floats], float]
 
 _STEP = 1e-6
 _TOTAL_SMOOTHING = 2.0
-SMOOTHED = "estimate on its bound: limits from the table with a total of 2 spread over its cells"
+SMOOTHED = "estimate on its bound: limits from the table with a total of 2 added over its cells"
 
 
 def delta_std_error(statistic: Statistic, counts: Floats) -> float:
@@ -67,9 +66,7 @@ def _on_open_scale(estimate: float, error: float, multiplier: float, low: float)
     if low < 0.0:
         centre, half = math.atanh(estimate), multiplier * error / (1.0 - estimate**2)
         return math.tanh(centre - half), math.tanh(centre + half)
-    centre = float(special.logit(estimate))
-    half = multiplier * error / (estimate * (1.0 - estimate))
-    return float(special.expit(centre - half)), float(special.expit(centre + half))
+    return logit_limits(estimate, multiplier * error / (estimate * (1.0 - estimate)))
 
 
 def _degenerate(estimate: float, error: float, low: float) -> bool:
@@ -123,7 +120,7 @@ def jackknife_interval(
     estimate = statistic(total)
     without = np.array([statistic(total - table) for table in per_cluster])
     if math.isnan(estimate) or np.isnan(without).any():
-        return estimate, (math.nan, math.nan), "undefined when some cluster is left out"
+        return estimate, (math.nan, math.nan), "undefined when one of the clusters is left out"
     clusters = without.size
     spread = (clusters - 1) / clusters * float(np.sum((without - without.mean()) ** 2))
     error = math.sqrt(spread)

@@ -1,9 +1,9 @@
 """Accuracy of an index test against a reference standard, class by class and together.
 
 The frame holds every measure with every interval that the data allow, each row with its
-counts, its method and the role it may play (see `proportions` for the roles). Lesions of one
-brain share that brain, so the cluster has to be named; saying ``cluster=None`` accepts
-independence, and the rows then say "lesions assumed independent".
+counts, its method and its role (see `proportions` for the roles). Lesions of one brain are
+correlated, so the cluster has to be named; ``cluster=None`` assumes independence, and the rows
+then say "lesions assumed independent".
 """
 
 from __future__ import annotations
@@ -69,15 +69,6 @@ def _records(rows: Iterable[Row], **fixed: object) -> Iterator[dict[str, Any]]:
         yield record
 
 
-def _settings(interval: str, level: float, prevalences: Sequence[float], seed: int) -> Settings:
-    check_option("interval", interval, INTERVALS)
-    critical_value(level)
-    outside = [value for value in prevalences if not 0.0 < value < 1.0]
-    if outside:
-        raise UsageError(f"prevalences {outside}; give shares between 0 and 1, as 0.2")
-    return Settings(interval=interval, level=level, prevalences=tuple(prevalences), seed=seed)
-
-
 def accuracy_of_pairs(
     pairs: Pairs,
     *,
@@ -93,11 +84,16 @@ def accuracy_of_pairs(
 
     `scores` holds per class one number per lesion, in the order of the paired table.
     """
-    settings = _settings(interval, level, prevalences, seed)
+    check_option("interval", interval, INTERVALS)
+    critical_value(level)
+    outside = [value for value in prevalences if not 0.0 < value < 1.0]
+    if outside:
+        raise UsageError(f"prevalences must be between 0 and 1, such as 0.2, not {outside}")
+    settings = Settings(interval=interval, level=level, prevalences=tuple(prevalences), seed=seed)
     clusters = pairs.n_clusters if pairs.clusters else pd.NA
     fixed = {"n_clusters": clusters, "level": level, "missing": missing}
     fixed["indeterminate"] = indeterminate
-    # No policy can say which wrong class, or which score, an unread lesion would have got.
+    # No policy determines which wrong class, or which score, a missing reading would have had.
     excluded = {"missing": "exclude", "indeterminate": "exclude"}
     records: list[dict[str, Any]] = []
     for name in pairs.classes:
@@ -136,7 +132,7 @@ def diagnostic_accuracy(
     key: Sequence[str] = (),
     seed: int = 0,
 ) -> pd.DataFrame:
-    """One-vs-rest and overall accuracy with intervals that know of the clusters.
+    """One-vs-rest and overall accuracy with intervals that allow for clusters.
 
     Parameters
     ----------
@@ -147,15 +143,15 @@ def diagnostic_accuracy(
     mapping
         Class of the reference standard -> levels of the index test that mean it.
     cluster
-        Column of the cluster that lesions are nested in (brain, participant); None says that
-        lesions are independent, and the frame repeats it.
+        Column of the cluster that lesions are nested in (brain, participant); None assumes
+        independent lesions; the rows are labelled accordingly.
     interval
         Interval of the rows that assume independence, one of `intervals.INTERVALS`.
     level
         Confidence level, or probability of the credible intervals.
     missing, indeterminate
         What a missing, or indeterminate, reading counts as: "exclude", "worst" (index and
-        reference disagree) or "best". Measures of all classes together always exclude.
+        reference disagree) or "best". Measures of all classes together always exclude both.
     unmapped
         Level -> "exclude" or "negative", for levels of either column not mapped to any class.
     indeterminate_levels
@@ -163,7 +159,7 @@ def diagnostic_accuracy(
     prevalences
         Prevalences for additional PPV and NPV.
     scores
-        Class -> column of a number that is larger the more the lesion looks like that class;
+        Class -> column of a number, larger for lesions more like that class;
         adds the area under the ROC curve against the rest. Lesions without a score or without
         a reference class are left out of it, whatever the policies.
     key
@@ -195,7 +191,7 @@ def diagnostic_accuracy(
     UsageError
         If an argument cannot be used or the mapping contradicts itself.
     InvalidDataError
-        If a level has no place, a lesion stands twice, or a lesion has no cluster.
+        If a level is not mapped, or a lesion is repeated or has no cluster.
     """
     columns = {} if scores is None else dict(scores)
     unknown = [
@@ -205,7 +201,7 @@ def diagnostic_accuracy(
     ]
     if unknown:
         raise UsageError(
-            f"scores {unknown} name no class of the mapping or no column; the classes are"
+            f"scores {unknown} do not match a class with a column; the classes are"
             f" {list(mapping)}, the columns {list(table.columns)}"
         )
     pairs = pair_classes(
@@ -230,22 +226,15 @@ def diagnostic_accuracy(
     )
 
 
-def missing_scenarios(
-    pairs: Pairs,
-    *,
-    interval: str = "wilson",
-    level: float = 0.95,
-    prevalences: Sequence[float] = (),
-    seed: int = 0,
-) -> pd.DataFrame:
+def missing_scenarios(pairs: Pairs, *, level: float = 0.95) -> pd.DataFrame:
     """Accuracy with missing and indeterminate readings excluded, at worst and at best.
 
     Parameters
     ----------
     pairs
         From `pair_classes`.
-    interval, level, prevalences, seed
-        As in `diagnostic_accuracy`.
+    level
+        Confidence level.
 
     Returns
     -------
@@ -253,15 +242,7 @@ def missing_scenarios(
         As `diagnostic_accuracy`, three times; `missing` and `indeterminate` name the scenario.
     """
     frames = [
-        accuracy_of_pairs(
-            pairs,
-            interval=interval,
-            level=level,
-            missing=policy,
-            indeterminate=policy,
-            prevalences=prevalences,
-            seed=seed,
-        )
+        accuracy_of_pairs(pairs, level=level, missing=policy, indeterminate=policy)
         for policy in POLICIES
     ]
     return pd.concat(frames, ignore_index=True).drop_duplicates(ignore_index=True)

@@ -1,9 +1,9 @@
-"""Which counts can lie behind published percentages.
+"""Which counts are compatible with published percentages.
 
 A percentage printed with d decimals is the integer T = percentage * 10^d, and x of m rounds to
 it when 100 * 10^d x / m lies in [T - 1/2, T + 1/2), or on T + 1/2 if T is even: rounding half
 up and half to even are both allowed, as programs differ. With integers this is exact:
--m <= 2 (100 * 10^d x - T m) < m, or = m with T even. (Kin to GRIM, Brown & Heathers 2017.)
+-m <= 2 (100 * 10^d x - T m) < m, or = m with T even. (Related to GRIM, Brown & Heathers 2017.)
 
 Several classes, one against the rest, share one confusion matrix of N lesions, which may have
 one further row and column for everything else. Class k fixes its diagonal cell TP_k, and with
@@ -23,8 +23,9 @@ Gale D (1957) Pac J Math 7:1073-1082.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -60,13 +61,13 @@ def _percentage(name: str, text: object, n: int) -> _Percentage:
     found = _PERCENTAGE.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         raise UsageError(
-            f"{name} is {text!r}; give the percentage as it was printed, as text ('88.89'), so"
-            " that its decimals can be counted"
+            f"{name} must be the percentage as printed, as text such as '88.89', so that its"
+            f" decimals can be counted; not {text!r}"
         )
     whole, fraction = found[1], found[2] or ""
     target, decimals = int(whole + fraction), len(fraction)
     if target > 100 * 10**decimals:
-        raise UsageError(f"{name} is {text!r}, above 100 %; give a percentage of 0 to 100")
+        raise UsageError(f"{name} is {text!r}, above 100 %; percentages are 0 to 100")
     if 400 * 10**decimals * n > 2**62:
         raise UsageError(f"{name} is {text!r}: {decimals} decimals are too many; round it")
     return _Percentage(target=target, decimals=decimals)
@@ -75,13 +76,13 @@ def _percentage(name: str, text: object, n: int) -> _Percentage:
 def _percentages(published: Mapping[str, str], n: int) -> dict[str, _Percentage]:
     unknown = sorted(set(published) - set(MEASURES))
     if unknown or not published:
-        raise UsageError(f"published measures {unknown or 'are none'}; give some of {MEASURES}")
+        raise UsageError(f"published must name some of {MEASURES}, not {unknown or 'none'}")
     return {name: _percentage(name, text, n) for name, text in published.items()}
 
 
 def _check_total(n: int, name: str) -> None:
     if not isinstance(n, int | np.integer) or n < 1:
-        raise UsageError(f"{name} is {n!r}; give a whole number of lesions, at least 1")
+        raise UsageError(f"{name} must be a whole number of lesions, at least 1, not {n!r}")
 
 
 def _splits(n: int, percentage: _Percentage | None) -> Integers:
@@ -93,25 +94,21 @@ def _splits(n: int, percentage: _Percentage | None) -> Integers:
     return np.column_stack([x, m - x])
 
 
-def _joined(left: Integers, right: Integers, n: int) -> Integers:
-    """All tables (tp, fn, tn, fp) with a total of 1 to n; shape (., 4)."""
+def _tables(percentages: Mapping[str, _Percentage], n: int) -> Integers:
+    """All tables (tp, fn, tn, fp) with a total of 1 to n and these percentages; shape (., 4)."""
+    left = _splits(n, percentages.get("sensitivity"))
+    right = _splits(n, percentages.get("specificity"))
     right = right[np.argsort(right.sum(axis=1), kind="stable")]
     reach = np.searchsorted(right.sum(axis=1), n - left.sum(axis=1), side="right")
     size = int(reach.sum())
     if size > _MOST_TABLES:
         raise UsageError(
-            f"{size} tables to try; give sensitivity and specificity too, or a smaller total"
+            f"{size} tables to try are too many; add sensitivity and specificity, or reduce n"
         )
     first = np.repeat(np.arange(left.shape[0]), reach)
     starts = np.repeat(np.cumsum(reach) - reach, reach)
-    tables = np.column_stack([left[first], right[np.arange(size) - starts]])
-    return np.asarray(tables[tables.sum(axis=1) > 0], dtype=np.int64)
-
-
-def _tables(percentages: Mapping[str, _Percentage], n: int) -> Integers:
-    left = _splits(n, percentages.get("sensitivity"))
-    right = _splits(n, percentages.get("specificity"))
-    tables = _joined(left, right, n)
+    tables = np.column_stack([left[first], right[np.arange(size) - starts]]).astype(np.int64)
+    tables = tables[tables.sum(axis=1) > 0]
     for name, percentage in percentages.items():
         tp, fn, tn, fp = tables.T
         shares = {
@@ -123,7 +120,7 @@ def _tables(percentages: Mapping[str, _Percentage], n: int) -> Integers:
         if name in shares:
             tables = tables[percentage.matches(*shares[name])]
     order = np.lexsort((tables[:, 0], tables[:, :2].sum(axis=1), tables.sum(axis=1)))
-    return tables[order]
+    return np.asarray(tables[order])
 
 
 def feasible_tables(published: Mapping[str, str], n: int) -> pd.DataFrame:
@@ -159,7 +156,7 @@ class JointFeasibility:
     Attributes
     ----------
     n, search_to
-        Largest total asked about, largest total looked at.
+        Largest total of interest, largest total searched.
     per_class
         Every table of each class by itself: columns class_, tp, fn, tn, fp, total (<= n).
     shared_totals
@@ -168,8 +165,8 @@ class JointFeasibility:
         Every set of tables that fit into one confusion matrix of at most n lesions: columns
         matrix (number of the set), total, class_, tp, fn, tn, fp.
     nearest_shared_total, nearest_joint_total
-        Smallest totals above n for which the like exists, if there is none up to n; None when
-        there is none up to `search_to`, or the question does not arise.
+        Smallest totals above n with such tables, if there are none up to n; None if there are
+        none up to `search_to`, or if n already has some.
     nearest_joint
         The sets of tables at `nearest_joint_total`, as `joint`.
     """
@@ -211,14 +208,15 @@ def _shared(per_class: list[Integers], low: int, high: int) -> dict[int, list[In
     }
 
 
-def _fitting(per_class: list[Integers], total: int, *, other: bool) -> Integers:
+def _fitting(candidates: tuple[int, list[Integers]], *, other: bool) -> tuple[int, Integers]:
     """Keep the sets of tables of one total that fit into one matrix; (sets, classes, 4)."""
+    total, per_class = candidates
     sets = np.zeros((1, 0, 4), dtype=np.int64)
     for tables in per_class:
         if sets.shape[0] * tables.shape[0] > _MOST_TABLES:
             raise UsageError(
-                f"more than {_MOST_TABLES} sets of tables at a total of {total}; give"
-                " percentages with more decimals, which fewer tables have"
+                f"more than {_MOST_TABLES} sets of tables at a total of {total}; use"
+                " percentages with more decimals, which fewer tables fit"
             )
         grown = np.repeat(sets, tables.shape[0], axis=0)
         added = np.tile(tables, (sets.shape[0], 1))[:, None, :]
@@ -230,14 +228,7 @@ def _fitting(per_class: list[Integers], total: int, *, other: bool) -> Integers:
         sets = sets[(true == total) & (said == total)]
     errors = sets[:, :, 1] + sets[:, :, 3]
     room = total - sets[:, :, 0].sum(axis=1)
-    return np.asarray(sets[np.all(errors <= room[:, None], axis=1)])
-
-
-def _matrices(
-    shared: Mapping[int, list[Integers]], *, other: bool
-) -> Iterator[tuple[int, Integers]]:
-    for total, per_class in shared.items():
-        yield total, _fitting(per_class, total, other=other)
+    return total, np.asarray(sets[np.all(errors <= room[:, None], axis=1)])
 
 
 def _long(found: list[tuple[int, Integers]], classes: tuple[str, ...]) -> pd.DataFrame:
@@ -258,18 +249,18 @@ def feasible_joint_tables(
     other: bool = True,
     search_to: int | None = None,
 ) -> JointFeasibility:
-    """Tables of several classes, alone and together, behind their published percentages.
+    """Tables of several classes, alone and together, compatible with published percentages.
 
     Parameters
     ----------
     published
         Class -> percentages as for `feasible_tables`, each class against the rest.
     n
-        Largest total asked about.
+        Largest total of interest.
     other
         Whether lesions may belong, or be read as belonging, to none of the classes.
     search_to
-        Largest total to look at for the nearest one; 3 n if None.
+        Largest total to search for the nearest one; 3 n if None.
 
     Returns
     -------
@@ -284,7 +275,7 @@ def feasible_joint_tables(
     limit = 3 * n if search_to is None else search_to
     _check_total(limit, "search_to")
     if len(published) < 2:
-        raise UsageError(f"{len(published)} class; use feasible_tables for one")
+        raise UsageError(f"{len(published)} class; give two or more, or use feasible_tables")
     classes, top = tuple(published), max(n, limit)
     targets = [_percentages(published[name], top) for name in classes]
     small = [_tables(wanted, n) for wanted in targets]
@@ -297,9 +288,10 @@ def feasible_joint_tables(
     )
     per_class["total"] = per_class[list(CELLS)].sum(axis=1)
     shared = _shared(small, 1, n)
-    joint = [(total, sets) for total, sets in _matrices(shared, other=other) if sets.size]
+    fitting = partial(_fitting, other=other)
+    joint = [pair for pair in map(fitting, shared.items()) if pair[1].size]
     later = {} if joint else _shared([_tables(wanted, top) for wanted in targets], n + 1, top)
-    nearest = next(((t, sets) for t, sets in _matrices(later, other=other) if sets.size), None)
+    nearest = next((pair for pair in map(fitting, later.items()) if pair[1].size), None)
     return JointFeasibility(
         n=n,
         search_to=top,

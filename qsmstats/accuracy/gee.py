@@ -3,7 +3,7 @@
 With a single mean and the working correlation of independence the equations of Liang & Zeger
 (1986) have a closed form. With N = sum n_g, p = sum x_g / N, the logit's bread B = p(1 - p) N and
 the leverage of a cluster h_g = n_g / N, the covariance is sum s_g^2 / B^2 with
-s_g = (x_g - n_g p) / (1 - h_g), "bias reduced", which errs on the large side (Mancl & DeRouen
+s_g = (x_g - n_g p) / (1 - h_g), "bias reduced", which is conservative (Mancl & DeRouen
 2001). The interval is on the logit scale with Student's t on G - 1 degrees of freedom.
 
 References
@@ -16,10 +16,8 @@ from __future__ import annotations
 
 import math
 
-from scipy import special
-
 from qsmstats.accuracy.clustered import ClusteredCounts
-from qsmstats.accuracy.intervals import Limits, critical_value
+from qsmstats.accuracy.intervals import Limits, critical_value, logit_limits
 from qsmstats.errors import NotIdentifiedError
 
 __all__ = ["gee_interval", "gee_std_error"]
@@ -34,9 +32,11 @@ def gee_std_error(counts: ClusteredCounts) -> float:
         With a single cluster, or when all trials agree, since the logit is then infinite.
     """
     if counts.n_clusters < 2:
-        raise NotIdentifiedError("one cluster only: a robust standard error needs two; add some")
+        raise NotIdentifiedError("one cluster only: a robust standard error needs two or more")
     if counts.unanimous:
-        raise NotIdentifiedError("GEE refused: all trials agree, the logit is infinite; use wilson")
+        raise NotIdentifiedError(
+            "GEE refused: all trials agree, the logit is infinite; use another interval"
+        )
     p = counts.proportion
     scores = (counts.successes - counts.trials * p) / (1.0 - counts.trials / counts.total)
     return math.sqrt(float(scores @ scores)) / (p * (1.0 - p) * counts.total)
@@ -50,7 +50,5 @@ def gee_interval(counts: ClusteredCounts, *, level: float = 0.95) -> Limits:
     NotIdentifiedError
         As `gee_std_error`.
     """
-    half = gee_std_error(counts)
-    half *= critical_value(level, counts.n_clusters - 1.0)
-    centre = special.logit(counts.proportion)
-    return float(special.expit(centre - half)), float(special.expit(centre + half))
+    half = gee_std_error(counts) * critical_value(level, counts.n_clusters - 1.0)
+    return logit_limits(counts.proportion, half)

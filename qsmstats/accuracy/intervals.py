@@ -1,4 +1,4 @@
-"""Intervals for one binomial proportion, and how intervals of parts become those of a whole.
+"""Intervals for one binomial proportion, and of sums of independent quantities.
 
 With x successes of n, p = x / n and z the critical value (normal, or Student's t where the
 variance was estimated from few clusters):
@@ -18,8 +18,8 @@ likelihood_ratio
     The p whose deviance 2[l(x/n) - l(p)] is the chi-square quantile.
 
 MOVER ("method of variance estimates recovery", Zou & Donner 2008) adds independent
-quantities with estimates t_i, limits (l_i, u_i) and weights c_i > 0:
-L = sum c_i t_i - sqrt(sum c_i^2 (t_i - l_i)^2), and U alike.
+quantities with estimates t_i and limits (l_i, u_i):
+L = sum t_i - sqrt(sum (t_i - l_i)^2), and U likewise.
 
 References
 ----------
@@ -45,6 +45,7 @@ __all__ = [
     "INTERVALS",
     "Limits",
     "critical_value",
+    "logit_limits",
     "mover_sum",
     "proportion_interval",
     "wilson_limits",
@@ -57,7 +58,7 @@ _EDGE = 1e-12
 
 
 def critical_value(level: float, df: float = math.inf) -> float:
-    """Two-sided critical value of Student's t, or of the normal law at infinite `df`.
+    """Two-sided critical value of Student's t, or of the normal distribution at infinite `df`.
 
     Raises
     ------
@@ -65,9 +66,9 @@ def critical_value(level: float, df: float = math.inf) -> float:
         If `level` is not between 0 and 1, or `df` is not positive.
     """
     if not 0.0 < level < 1.0:
-        raise UsageError(f"level is {level!r}; give a confidence level between 0 and 1, as 0.95")
+        raise UsageError(f"level must be between 0 and 1, such as 0.95, not {level!r}")
     if not df > 0.0:
-        raise UsageError(f"df is {df!r}; give at least one degree of freedom")
+        raise UsageError(f"df must be positive, not {df!r}")
     return float(stats.t.isf((1.0 - level) / 2.0, df))
 
 
@@ -99,6 +100,12 @@ def wilson_limits(
     low = np.where(p <= 0.0, 0.0, np.clip((centre - half) / scale, 0.0, 1.0))
     high = np.where(p >= 1.0, 1.0, np.clip((centre + half) / scale, 0.0, 1.0))
     return low, high
+
+
+def logit_limits(estimate: float, half: float) -> Limits:
+    """Limits of an estimate in (0, 1) whose logit has the half-width `half`."""
+    centre = float(special.logit(estimate))
+    return float(special.expit(centre - half)), float(special.expit(centre + half))
 
 
 def _wilson(x: float, n: float, level: float) -> Limits:
@@ -204,37 +211,25 @@ def proportion_interval(
     check_option("method", method, INTERVALS)
     if not (trials > 0 and 0 <= successes <= trials):
         raise UsageError(
-            f"{successes!r} successes of {trials!r} trials; give 0 <= successes <= trials"
-            " and at least one trial"
+            f"{successes!r} successes of {trials!r} trials; the counts must satisfy"
+            " 0 <= successes <= trials, with at least one trial"
         )
     critical_value(level)
     return INTERVALS[method](successes, trials, level)
 
 
-def mover_sum(
-    estimates: Sequence[float], limits: Sequence[Limits], weights: Sequence[float]
-) -> Limits:
-    """MOVER limits of a weighted sum of independent quantities.
+def mover_sum(estimates: Sequence[float], limits: Sequence[Limits]) -> Limits:
+    """MOVER limits of a sum of independent quantities, not cut at any bound.
 
     Parameters
     ----------
     estimates, limits
         One estimate and its (low, high) for each quantity.
-    weights
-        Weights; a negative one swaps the roles of that quantity's limits.
-
-    Returns
-    -------
-    low, high
-        Limits of sum(weights * estimates), not cut at any bound.
     """
     t = np.asarray(estimates, dtype=np.float64)
-    c = np.asarray(weights, dtype=np.float64)
     low, high = np.asarray(limits, dtype=np.float64).T
-    towards_low = np.where(c >= 0.0, t - low, high - t)
-    towards_high = np.where(c >= 0.0, high - t, t - low)
-    total = float(c @ t)
+    total = float(t.sum())
     return (
-        total - math.sqrt(float(np.sum((c * towards_low) ** 2))),
-        total + math.sqrt(float(np.sum((c * towards_high) ** 2))),
+        total - math.sqrt(float(np.sum((t - low) ** 2))),
+        total + math.sqrt(float(np.sum((high - t) ** 2))),
     )

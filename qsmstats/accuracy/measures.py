@@ -22,7 +22,6 @@ from dataclasses import replace
 
 import numpy as np
 
-from qsmstats.accuracy.clustered import clustered_counts
 from qsmstats.accuracy.coefficients import cohen_kappa
 from qsmstats.accuracy.combined import combined_rows
 from qsmstats.accuracy.pairing import TwoByTwo
@@ -67,9 +66,8 @@ def proportion_rows(
         return [empty_row(measure, "not estimable: no lesion in the denominator")]
     values = [independent_estimate(hits, trials, method=settings.interval, level=settings.level)]
     if clustered:
-        values += clustered_estimates(
-            clustered_counts(x, n), level=settings.level, seed=settings.seed
-        )
+        counts = tuple(x.tolist()), tuple(n.tolist())
+        values += clustered_estimates(*counts, level=settings.level, seed=settings.seed)
     return [
         Row(
             measure=measure,
@@ -82,36 +80,6 @@ def proportion_rows(
     ]
 
 
-def _simple_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
-    tp, fp, fn, tn = table.tp, table.fp, table.fn, table.tn
-    for measure, x, n in (
-        ("sensitivity", tp, tp + fn),
-        ("specificity", tn, tn + fp),
-        ("ppv", tp, tp + fp),
-        ("npv", tn, tn + fn),
-        ("accuracy", tp + tn, tp + fp + fn + tn),
-        ("prevalence", tp + fn, tp + fp + fn + tn),
-    ):
-        for row in proportion_rows(measure, x, n, clustered=table.clustered, settings=settings):
-            at_study = measure in ("ppv", "npv") and table.n > 0
-            share = int((tp + fn).sum()) / table.n if at_study else math.nan
-            yield replace(row, prevalence=share)
-
-
-def _f1_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
-    union = table.tp + table.fp + table.fn
-    for row in proportion_rows("f1", table.tp, union, clustered=table.clustered, settings=settings):
-        value = row.value
-        carried = replace(
-            value,
-            estimate=2.0 * value.estimate / (1.0 + value.estimate),
-            conf_low=2.0 * value.conf_low / (1.0 + value.conf_low),
-            conf_high=2.0 * value.conf_high / (1.0 + value.conf_high),
-        )
-        hits = int(table.tp.sum())
-        yield replace(row, value=carried, numerator=2 * hits, denominator=int(union.sum()) + hits)
-
-
 def measure_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
     """All measures of one class against the rest.
 
@@ -122,18 +90,35 @@ def measure_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
     settings
         Interval, level, prevalences and seed.
     """
-    yield from _simple_rows(table, settings)
+    tp, fp, fn, tn = table.tp, table.fp, table.fn, table.tn
+    prevalence = int((tp + fn).sum()) / table.n if table.n else math.nan
+    for measure, x, n in (
+        ("sensitivity", tp, tp + fn),
+        ("specificity", tn, tn + fp),
+        ("ppv", tp, tp + fp),
+        ("npv", tn, tn + fn),
+        ("accuracy", tp + tn, tp + fp + fn + tn),
+        ("prevalence", tp + fn, tp + fp + fn + tn),
+    ):
+        share = prevalence if measure in ("ppv", "npv") else math.nan
+        for row in proportion_rows(measure, x, n, clustered=table.clustered, settings=settings):
+            yield replace(row, prevalence=share)
     yield from _f1_rows(table, settings)
     yield from combined_rows(table, settings)
     if table.n == 0:
         return
-    cells = np.stack([[table.tp, table.fp], [table.fn, table.tn]]).transpose(2, 0, 1)
+    cells = np.stack([[tp, fp], [fn, tn]]).transpose(2, 0, 1).astype(np.float64)
     for measure, statistic in (("mcc", multiclass_correlation), ("kappa", kappa)):
         yield from bounded_rows(
-            measure,
-            statistic,
-            cells.astype(np.float64),
-            low=-1.0,
-            clustered=table.clustered,
-            level=settings.level,
+            measure, statistic, cells, low=-1.0, clustered=table.clustered, level=settings.level
         )
+
+
+def _f1_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
+    """Rows of F1, carried over from the proportion J."""
+    hits, union = int(table.tp.sum()), table.tp + table.fp + table.fn
+    for row in proportion_rows("f1", table.tp, union, clustered=table.clustered, settings=settings):
+        parts = (row.value.estimate, row.value.conf_low, row.value.conf_high)
+        estimate, low, high = (2.0 * part / (1.0 + part) for part in parts)
+        value = replace(row.value, estimate=estimate, conf_low=low, conf_high=high)
+        yield replace(row, value=value, numerator=2 * hits, denominator=int(union.sum()) + hits)

@@ -1,9 +1,9 @@
 """Measures of the whole confusion matrix: accuracy, kappas, R_K, macro averages.
 
-Rows are the index test, columns the reference standard. Weighted kappas use the weights
-of `coefficients` in the order of the mapping, so they mean something only if that order does;
-they are left out when some readings belong to none of the classes, which has no place in an
-order. Macro averages are plain means over the classes of the mapping (Grandini et al. 2020).
+Rows are the index test, columns the reference standard. Weighted kappas use the weights of
+`coefficients` in the order of the mapping, and are meaningful only if that order is; they are
+left out when some readings belong to none of the classes, which has no rank. Macro averages are
+plain means over the classes of the mapping (Grandini et al. 2020).
 
 References
 ----------
@@ -26,6 +26,8 @@ from qsmstats.accuracy.rows import Row, Settings, bounded_rows
 from qsmstats.arrays import Floats, Integers
 
 __all__ = ["macro_average", "multiclass_rows"]
+
+ORDER = "weights follow the order of the mapping"
 
 
 def macro_average(table: Floats, measure: str, n_classes: int) -> float:
@@ -56,17 +58,6 @@ def macro_average(table: Floats, measure: str, n_classes: int) -> float:
     return float(np.mean(numerator / denominator))
 
 
-def _statistics(n_classes: int, *, extra: bool) -> Iterator[tuple[str, Statistic, float]]:
-    yield "kappa", kappa, -1.0
-    if not extra:
-        yield "kappa_linear", partial(kappa, kind="linear"), -1.0
-        yield "kappa_quadratic", partial(kappa, kind="quadratic"), -1.0
-    yield "mcc", multiclass_correlation, -1.0
-    for measure in ("sensitivity", "specificity", "ppv", "npv", "f1"):
-        statistic = partial(macro_average, measure=measure, n_classes=n_classes)
-        yield f"macro_{measure}", statistic, 0.0
-
-
 def multiclass_rows(
     per_cluster: Integers, *, n_classes: int, clustered: bool, settings: Settings
 ) -> Iterator[Row]:
@@ -94,16 +85,22 @@ def multiclass_rows(
     )
     if not per_cluster.any():
         return
+    statistics: list[tuple[str, Statistic, float]] = [("kappa", kappa, -1.0)]
+    if per_cluster.shape[1] == n_classes:
+        statistics += [
+            (f"kappa_{kind}", partial(kappa, kind=kind), -1.0) for kind in ("linear", "quadratic")
+        ]
+    statistics.append(("mcc", multiclass_correlation, -1.0))
+    for name in ("sensitivity", "specificity", "ppv", "npv", "f1"):
+        macro = partial(macro_average, measure=name, n_classes=n_classes)
+        statistics.append((f"macro_{name}", macro, 0.0))
     tables = per_cluster.astype(np.float64)
-    extra = per_cluster.shape[1] > n_classes
-    for measure, statistic, low in _statistics(n_classes, extra=extra):
+    for measure, statistic, low in statistics:
         for row in bounded_rows(
             measure, statistic, tables, low=low, clustered=clustered, level=settings.level
         ):
-            yield _with_order(row) if measure in ("kappa_linear", "kappa_quadratic") else row
-
-
-def _with_order(row: Row) -> Row:
-    note = "weights follow the order of the mapping"
-    joined = f"{row.value.note}; {note}" if row.value.note else note
-    return replace(row, value=replace(row.value, note=joined))
+            if not measure.startswith("kappa_"):
+                yield row
+                continue
+            notes = [row.value.note] * bool(row.value.note) + [ORDER]
+            yield replace(row, value=replace(row.value, note="; ".join(notes)))

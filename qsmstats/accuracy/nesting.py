@@ -2,12 +2,13 @@
 
 Counts per cluster, the range when one cluster is left out, the design effect and the
 intracluster correlation, and the intervals that an assumed correlation implies; the formulas
-are those of `clustered`.
+are those of `clustered`. All functions take what `pair_classes` made with a cluster; lesions
+without both readings are left out.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 
 import pandas as pd
 
@@ -19,97 +20,59 @@ from qsmstats.accuracy.clustered import (
     leave_one_out,
 )
 from qsmstats.accuracy.pairing import Pairs, one_vs_rest
-from qsmstats.errors import UsageError
 
 __all__ = ["assumed_correlations", "clustering_summary", "counts_per_cluster"]
 
+CORRELATIONS = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9)
 
-def _groups(
-    pairs: Pairs, missing: str, indeterminate: str
-) -> Iterator[tuple[str, str, ClusteredCounts, list[object]]]:
-    """Class, measure, counts and cluster names wherever there is a lesion to count."""
-    if not pairs.n_clusters:
-        raise UsageError("the lesions were paired with cluster=None; name the cluster column")
+
+def _collected(
+    pairs: Pairs, frame_of: Callable[[ClusteredCounts, list[object]], pd.DataFrame]
+) -> pd.DataFrame:
+    """Frames of the counts of each class and measure; `frame_of` gets the clusters' names too."""
+    frames = []
     for name in pairs.classes:
-        table = one_vs_rest(pairs, name, missing=missing, indeterminate=indeterminate)
+        table = one_vs_rest(pairs, name)
         for measure, hits, misses in (
             ("sensitivity", table.tp, table.fn),
             ("specificity", table.tn, table.fp),
         ):
             trials = hits + misses
-            if trials.any():
-                labels = [c for c, n in zip(pairs.clusters, trials, strict=True) if n > 0]
-                yield name, measure, clustered_counts(hits, trials), labels
-
-
-def _collected(
-    pairs: Pairs,
-    missing: str,
-    indeterminate: str,
-    frame_of: Callable[[ClusteredCounts, Sequence[object]], pd.DataFrame],
-) -> pd.DataFrame:
-    frames = []
-    for name, measure, counts, labels in _groups(pairs, missing, indeterminate):
-        frame = frame_of(counts, labels)
-        frame.insert(0, "measure", measure)
-        frame.insert(0, "class_", name)
-        frames.append(frame)
-    if not frames:
-        raise UsageError("no lesion has both readings; give both, as there is nothing to count")
+            if not trials.any():
+                continue
+            labels = [c for c, n in zip(pairs.clusters, trials, strict=True) if n > 0]
+            frame = frame_of(clustered_counts(hits, trials), labels)
+            frame.insert(0, "measure", measure)
+            frame.insert(0, "class_", name)
+            frames.append(frame)
     return pd.concat(frames, ignore_index=True)
 
 
-def counts_per_cluster(
-    pairs: Pairs, *, missing: str = "exclude", indeterminate: str = "exclude"
-) -> pd.DataFrame:
+def counts_per_cluster(pairs: Pairs) -> pd.DataFrame:
     """Sensitivity and specificity in each cluster, and without it.
-
-    Parameters
-    ----------
-    pairs
-        From `pair_classes`, with a cluster.
-    missing, indeterminate
-        Policies as in `diagnostic_accuracy`.
 
     Returns
     -------
     DataFrame
         Columns class_, measure, cluster, numerator, denominator, estimate, estimate_without.
         Clusters without a lesion in the denominator are left out.
-
-    Raises
-    ------
-    UsageError
-        If the pairs have no cluster, or no lesion has both readings.
     """
-    return _collected(pairs, missing, indeterminate, leave_one_out)
+    return _collected(pairs, leave_one_out)
 
 
-def clustering_summary(
-    pairs: Pairs, *, missing: str = "exclude", indeterminate: str = "exclude"
-) -> pd.DataFrame:
+def clustering_summary(pairs: Pairs) -> pd.DataFrame:
     """Design effect, intracluster correlation and leave-one-cluster-out range.
-
-    Parameters
-    ----------
-    pairs, missing, indeterminate
-        As in `counts_per_cluster`.
 
     Returns
     -------
     DataFrame
         Columns class_, measure, estimate, lowest_without, highest_without, n_clusters,
         denominator, design_effect (as estimated), effective_n, correlation, note.
-
-    Raises
-    ------
-    UsageError
-        As `counts_per_cluster`.
     """
 
-    def summary(counts: ClusteredCounts, labels: Sequence[object]) -> pd.DataFrame:
+    def summary(counts: ClusteredCounts, labels: list[object]) -> pd.DataFrame:
         without = leave_one_out(counts, labels)["estimate_without"]
-        correlation = anova_correlation(counts)
+        correlation, note = anova_correlation(counts)
         row = {
             "estimate": counts.proportion,
             "lowest_without": without.min(),
@@ -118,47 +81,24 @@ def clustering_summary(
             "denominator": int(counts.total),
             "design_effect": counts.design_effect,
             "effective_n": counts.effective_n,
-            "correlation": correlation.estimate,
-            "note": correlation.note,
+            "correlation": correlation,
+            "note": note,
         }
         return pd.DataFrame([row])
 
-    return _collected(pairs, missing, indeterminate, summary)
+    return _collected(pairs, summary)
 
 
-def assumed_correlations(
-    pairs: Pairs,
-    *,
-    correlations: Sequence[float] = (0.0, 0.05, 0.1, 0.2, 0.3, 0.5, 0.7, 0.9),
-    level: float = 0.95,
-    missing: str = "exclude",
-    indeterminate: str = "exclude",
-) -> pd.DataFrame:
+def assumed_correlations(pairs: Pairs, *, level: float = 0.95) -> pd.DataFrame:
     """Wilson intervals of sensitivity and specificity under assumed correlations.
-
-    Parameters
-    ----------
-    pairs, missing, indeterminate
-        As in `counts_per_cluster`.
-    correlations
-        Assumed intracluster correlations, 0 to 1.
-    level
-        Confidence level.
 
     Returns
     -------
     DataFrame
         Columns class_, measure, correlation, design_effect, effective_n, estimate, conf_low,
         conf_high.
-
-    Raises
-    ------
-    UsageError
-        As `counts_per_cluster`, or if a correlation lies outside [0, 1].
     """
-
-    def curve(counts: ClusteredCounts, labels: Sequence[object]) -> pd.DataFrame:
-        del labels  # the curve depends on the sizes of the clusters only
-        return correlation_curve(counts, correlations=correlations, level=level)
-
-    return _collected(pairs, missing, indeterminate, curve)
+    return _collected(
+        pairs,
+        lambda counts, _: correlation_curve(counts, correlations=CORRELATIONS, level=level),
+    )

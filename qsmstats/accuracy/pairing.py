@@ -1,9 +1,10 @@
 """Index test against reference standard, lesion by lesion, before any accuracy is computed.
 
-Here the levels of the index test are sent to the classes of the reference standard, what
+Here the levels of the index test are mapped to the classes of the reference standard, what
 cannot be paired is named, and the policies for it are applied:
 
-- a level not mapped to any class is "exclude" or "negative" by the caller's word (`unmapped`);
+- a level not mapped to any class is excluded or counted as negative, as the caller says
+  (`unmapped`);
 - a missing or indeterminate value is excluded, or counted as the worst case (the two readings
   disagree) or the best case (they agree). A lesion with neither reading is always excluded.
 
@@ -13,13 +14,14 @@ From the pairs come the two-by-two counts of each class and the confusion matric
 from __future__ import annotations
 
 import difflib
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from qsmstats.accuracy.columns import repeated_keys, require_columns
 from qsmstats.arrays import Flags, Integers
 from qsmstats.errors import InvalidDataError, Problem, UsageError, check_option
 
@@ -36,7 +38,7 @@ __all__ = [
 POLICIES = ("exclude", "worst", "best")
 UNMAPPED_POLICIES = ("exclude", "negative")
 
-# Integers of a reading that is no class of its own.
+# Codes of a reading that is not one of the classes.
 NEGATIVE, MISSING, INDETERMINATE, EXCLUDED = -1, -2, -3, -4
 
 
@@ -54,7 +56,7 @@ class Pairs:
     cluster
         Cluster of each lesion, positions in `clusters`; all 0 when none was given.
     clusters
-        Names of the clusters; empty when lesions are taken as independent.
+        Names of the clusters; empty when lesions are treated as independent.
     table
         The two columns and the cluster as they came, for cross tabulation.
     """
@@ -68,7 +70,7 @@ class Pairs:
 
     @property
     def n_clusters(self) -> int:
-        """Number of clusters; 0 when lesions are taken as independent."""
+        """Number of clusters; 0 when lesions are treated as independent."""
         return len(self.clusters)
 
 
@@ -93,22 +95,17 @@ class TwoByTwo:
         return sum(self.totals)
 
 
-def _suggestion(value: str, allowed: Iterable[object]) -> str:
-    close = difflib.get_close_matches(value, list(map(str, allowed)), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 def _mapping_problems(
     mapping: Mapping[str, Sequence[str]], unmapped: Mapping[str, str], indeterminate: Sequence[str]
 ) -> list[str]:
     owners: dict[str, list[str]] = {}
     for name, levels in mapping.items():
         if isinstance(levels, str):
-            return [f"mapping[{name!r}] is the text {levels!r}; give a list of index levels"]
+            return [f"mapping[{name!r}] must be a list of index levels, not the text {levels!r}"]
         for level in levels:
             owners.setdefault(level, []).append(name)
     problems = [
-        f"index level {level!r} is sent to the classes {', '.join(names)}; send it to one of them"
+        f"index level {level!r} is mapped to the classes {', '.join(names)}; map it to one class"
         for level, names in owners.items()
         if len(names) > 1
     ]
@@ -145,49 +142,14 @@ def _codes(
         if code is not None:
             codes[rows.to_numpy()] = code
             continue
-        problems.append(
-            Problem(
-                table="table",
-                column=str(column.name),
-                problem=f"level {text!r} ({len(rows)} lesions) is in neither the mapping nor the"
-                f" policy for unmapped levels{_suggestion(text, lookup)}; map it, or name it"
-                " in `unmapped` as 'exclude' or 'negative', or in `indeterminate_levels`",
-            )
+        close = difflib.get_close_matches(text, list(map(str, lookup)), n=1)
+        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        problem = (
+            f"level {text!r} ({len(rows)} lesions) is not in the mapping{hint}; map it to a class,"
+            " or name it in `unmapped` as 'exclude' or 'negative', or in `indeterminate_levels`"
         )
+        problems.append(Problem(table="table", column=str(column.name), problem=problem))
     return codes, problems
-
-
-def _duplicates(table: pd.DataFrame, key: Sequence[str]) -> list[Problem]:
-    if not key:
-        return []
-    repeated = table.loc[table.duplicated(list(key), keep=False), list(key)].drop_duplicates()
-    return [
-        Problem(
-            table="table",
-            column=", ".join(key),
-            problem=f"lesion {tuple(row)} stands in the table more than once; keep one row per"
-            " lesion",
-        )
-        for row in repeated.itertuples(index=False, name=None)
-    ]
-
-
-def _clusters(table: pd.DataFrame, cluster: str | None) -> tuple[Integers, tuple[Hashable, ...]]:
-    if cluster is None:
-        return np.zeros(len(table), dtype=np.int64), ()
-    codes, names = pd.factorize(table[cluster], sort=True)
-    if (codes < 0).any():
-        raise InvalidDataError(
-            [
-                Problem(
-                    table="table",
-                    column=cluster,
-                    problem=f"{int((codes < 0).sum())} lesions have no cluster; name the cluster"
-                    " of every lesion, or say cluster=None",
-                )
-            ]
-        )
-    return np.asarray(codes, dtype=np.int64), tuple(names)
 
 
 def pair_classes(
@@ -201,7 +163,7 @@ def pair_classes(
     indeterminate_levels: Sequence[str] = (),
     key: Sequence[str] = (),
 ) -> Pairs:
-    """Send both readings of every lesion to the classes of the reference standard.
+    """Map both readings of every lesion to the classes of the reference standard.
 
     Parameters
     ----------
@@ -226,46 +188,52 @@ def pair_classes(
     UsageError
         If a column is not in the table or the mapping contradicts itself.
     InvalidDataError
-        If a level has no place, a lesion stands twice, or a lesion has no cluster.
+        If a level is not mapped, or a lesion is repeated or has no cluster.
     """
     unmapped = {} if unmapped is None else unmapped
     wanted = [index_test, reference_standard, *([] if cluster is None else [cluster]), *key]
-    absent = [name for name in wanted if name not in table.columns]
-    if absent:
-        raise UsageError(f"no column {absent} in the table; name some of {list(table.columns)}")
+    require_columns(table, wanted)
     if index_test == reference_standard:
-        raise UsageError(f"index test and reference standard are both {index_test!r}; give two")
+        raise UsageError(
+            f"index test and reference standard are both {index_test!r}; they must differ"
+        )
     contradictions = _mapping_problems(mapping, unmapped, indeterminate_levels)
     if contradictions or not mapping:
-        raise UsageError("\n".join(contradictions) or "mapping is empty; name the classes")
+        raise UsageError("\n".join(contradictions) or "mapping is empty; it must name the classes")
     classes = tuple(mapping)
     levels = {level: k for k, name in enumerate(classes) for level in mapping[name]}
     index, problems = _codes(table[index_test], levels, unmapped, indeterminate_levels)
     own = {name: k for k, name in enumerate(classes)}
     reference, more = _codes(table[reference_standard], own, unmapped, ())
-    problems += more + _duplicates(table, key)
+    problems += more
+    for row in repeated_keys(table, key) if key else ():
+        text = f"lesion {row} is in the table more than once; keep one row per lesion"
+        problems.append(Problem(table="table", column=", ".join(key), problem=text))
+    codes, clusters = np.zeros(len(table), dtype=np.int64), tuple[Hashable, ...]()
+    if cluster is not None:
+        nested, names = pd.factorize(table[cluster], sort=True)
+        codes, clusters = np.asarray(nested, dtype=np.int64), tuple(names)
+        lacking = int((codes < 0).sum())
+        if lacking:
+            text = f"{lacking} lesions have no cluster; give each lesion one, or use cluster=None"
+            problems.append(Problem(table="table", column=cluster, problem=text))
     if problems:
         raise InvalidDataError(problems)
-    codes, names = _clusters(table, cluster)
     columns = list(dict.fromkeys(wanted[: 2 if cluster is None else 3]))
     return Pairs(
         classes=classes,
         index=index,
         reference=reference,
         cluster=codes,
-        clusters=names,
+        clusters=clusters,
         table=table[columns].reset_index(drop=True),
     )
 
 
-def _check_policies(missing: str, indeterminate: str) -> None:
-    for name, value in (("missing", missing), ("indeterminate", indeterminate)):
-        check_option(name, value, POLICIES)
-
-
 def usable(pairs: Pairs, *, missing: str, indeterminate: str) -> Flags:
     """Which lesions count under the policies; shape (n lesions,)."""
-    _check_policies(missing, indeterminate)
+    check_option("missing", missing, POLICIES)
+    check_option("indeterminate", indeterminate, POLICIES)
     index_read, reference_read = pairs.index >= NEGATIVE, pairs.reference >= NEGATIVE
     rescued = np.zeros(pairs.index.shape, dtype=np.bool_)
     if missing != "exclude":
@@ -274,18 +242,6 @@ def usable(pairs: Pairs, *, missing: str, indeterminate: str) -> Flags:
     if indeterminate != "exclude":
         rescued |= (pairs.index == INDETERMINATE) & reference_read
     return (index_read & reference_read) | rescued
-
-
-def _truth(pairs: Pairs, k: int, missing: str, indeterminate: str) -> tuple[Integers, Integers]:
-    """Whether index and reference say class `k`, unread values filled in by policy."""
-    index = np.asarray(pairs.index == k, dtype=np.int64)
-    reference = np.asarray(pairs.reference == k, dtype=np.int64)
-    for code, policy in ((MISSING, missing), (INDETERMINATE, indeterminate)):
-        unread = pairs.index == code
-        index = np.where(unread, reference if policy == "best" else 1 - reference, index)
-    unread = (pairs.reference == MISSING) & (pairs.index >= NEGATIVE)
-    reference = np.where(unread, index if missing == "best" else 1 - index, reference)
-    return index, reference
 
 
 def one_vs_rest(
@@ -303,7 +259,15 @@ def one_vs_rest(
         "exclude", "worst" (index and reference disagree about the class) or "best".
     """
     keep = usable(pairs, missing=missing, indeterminate=indeterminate)
-    index, reference = _truth(pairs, pairs.classes.index(class_), missing, indeterminate)
+    k = pairs.classes.index(class_)
+    index = np.asarray(pairs.index == k, dtype=np.int64)
+    reference = np.asarray(pairs.reference == k, dtype=np.int64)
+    # Readings that are not there are filled in by policy.
+    for code, policy in ((MISSING, missing), (INDETERMINATE, indeterminate)):
+        unread = pairs.index == code
+        index = np.where(unread, reference if policy == "best" else 1 - reference, index)
+    unread = (pairs.reference == MISSING) & (pairs.index >= NEGATIVE)
+    reference = np.where(unread, index if missing == "best" else 1 - index, reference)
     size = max(pairs.n_clusters, 1)
 
     def per_cluster(said: int, true: int) -> Integers:

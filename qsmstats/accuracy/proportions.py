@@ -1,16 +1,16 @@
-"""Every interval of one clustered proportion, each with the role it may play.
+"""Every interval of one clustered proportion, each with its role.
 
 With G clusters:
 
-- an interval for independent trials, labelled as such; never what one should quote;
+- an interval for independent trials, labelled as such; not to be reported alone;
 - Bayes under the beta-binomial model with the correlation uniform on (0, 0.9): the
   recommended interval; with the correlation Beta(1, 4) beside it;
 - Rao-Scott Wilson with t on G - 1: the conservative bound below 10 clusters; from 10 on a
   comparison, as it then covers a little too little where correlation is strong;
 - profile likelihood of the beta-binomial model, for comparison;
 - GEE with the bias-reduced covariance and t, and the cluster bootstraps, from 10 clusters on:
-  below, a sandwich or a resampling distribution of so few clusters says little of its own
-  error (Cameron, Gelbach & Miller 2008; Li & Redden 2015), so they are refused with the
+  below, a sandwich or a resampling distribution of so few clusters estimates its own error
+  poorly (Cameron, Gelbach & Miller 2008; Li & Redden 2015), so they are refused with the
   reason, and the rows are printed without limits. At 10 clusters the bootstraps still cover
   too little, so that they are never more than a comparison.
 
@@ -31,8 +31,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
+from dataclasses import asdict, dataclass
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -47,11 +47,9 @@ from qsmstats.accuracy.clustered import (
 )
 from qsmstats.accuracy.gee import gee_interval
 from qsmstats.accuracy.intervals import Limits, proportion_interval
-from qsmstats.arrays import Floats
-from qsmstats.errors import NotIdentifiedError, check_option
+from qsmstats.errors import NotIdentifiedError
 
 __all__ = [
-    "ROLES",
     "SMALL_NUMBER_OF_CLUSTERS",
     "Estimate",
     "cluster_bootstrap",
@@ -70,14 +68,13 @@ SECOND = "sensitivity analysis"
 BOUND = "conservative bound"
 COMPARISON = "comparison"
 REFUSED = "refused"
-ROLES = (INDEPENDENT, RECOMMENDED, SECOND, BOUND, COMPARISON, REFUSED)
 
 _WEBB = np.array([-math.sqrt(1.5), -1.0, -math.sqrt(0.5), math.sqrt(0.5), 1.0, math.sqrt(1.5)])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Estimate:
-    """One estimate with limits, the method behind them and the role they may play."""
+    """One estimate with limits, their method and their role."""
 
     estimate: float
     conf_low: float
@@ -89,14 +86,7 @@ class Estimate:
 
 def refused_estimate(estimate: float, method: str, reason: str) -> Estimate:
     """Estimate without limits, and why it has none."""
-    return Estimate(
-        estimate=estimate,
-        conf_low=math.nan,
-        conf_high=math.nan,
-        method=method,
-        role=REFUSED,
-        note=reason,
-    )
+    return Estimate(estimate, math.nan, math.nan, method, REFUSED, reason)
 
 
 def refuse_few_clusters(n_clusters: int, method: str) -> None:
@@ -109,8 +99,8 @@ def refuse_few_clusters(n_clusters: int, method: str) -> None:
     """
     if n_clusters < SMALL_NUMBER_OF_CLUSTERS:
         raise NotIdentifiedError(
-            f"{method} refused: {n_clusters} clusters, and below {SMALL_NUMBER_OF_CLUSTERS} its"
-            " own standard error cannot be trusted; read the Bayesian interval and the"
+            f"{method} refused: with {n_clusters} clusters, fewer than {SMALL_NUMBER_OF_CLUSTERS},"
+            " its own standard error cannot be trusted; use the Bayesian interval and the"
             " Rao-Scott Wilson t bound"
         )
 
@@ -140,10 +130,7 @@ def cluster_bootstrap(
     ------
     NotIdentifiedError
         Below 10 clusters; and for "wild" when all trials agree.
-    UsageError
-        If `kind` is unknown.
     """
-    check_option("kind", kind, ("percentile", "wild"))
     refuse_few_clusters(counts.n_clusters, f"{kind} cluster bootstrap")
     tails = np.array([(1.0 - level) / 2.0, (1.0 + level) / 2.0])
     random = np.random.default_rng(seed)
@@ -155,99 +142,74 @@ def cluster_bootstrap(
         return float(low), float(high)
     if counts.std_error == 0.0:
         raise NotIdentifiedError(
-            "wild bootstrap refused: no cluster departs from the mean; use another"
+            "wild bootstrap refused: all clusters have the same proportion; use another interval"
         )
-    low, high = np.quantile(_wild_statistics(counts, n_resamples, random), tails)
-    p, error = counts.proportion, counts.std_error
-    return max(0.0, float(p - high * error)), min(1.0, float(p - low * error))
-
-
-def _wild_statistics(
-    counts: ClusteredCounts, n_resamples: int, random: np.random.Generator
-) -> Floats:
+    # The bootstrap-t: the shift of each resample over its own standard error.
     residuals = (counts.successes - counts.trials * counts.proportion) / counts.total
     weighted = random.choice(_WEBB, size=(n_resamples, counts.n_clusters)) * residuals
     shift = weighted.sum(axis=1)
     centred = weighted - np.outer(shift, counts.trials / counts.total)
     scale = counts.n_clusters / (counts.n_clusters - 1)
-    return np.asarray(shift / np.sqrt(scale * np.sum(centred**2, axis=1)), dtype=np.float64)
+    low, high = np.quantile(shift / np.sqrt(scale * np.sum(centred**2, axis=1)), tails)
+    p, error = counts.proportion, counts.std_error
+    return max(0.0, float(p - high * error)), min(1.0, float(p - low * error))
 
 
 def independent_estimate(x: float, n: float, *, method: str, level: float) -> Estimate:
-    """Estimate with an interval that takes the trials as independent."""
-    low, high = proportion_interval(x, n, method=method, level=level)
-    return Estimate(estimate=x / n, conf_low=low, conf_high=high, method=method, role=INDEPENDENT)
+    """Estimate with an interval that treats the trials as independent."""
+    limits = proportion_interval(x, n, method=method, level=level)
+    return Estimate(x / n, *limits, method, INDEPENDENT)
 
 
-def _bayes(counts: ClusteredCounts, prior: str, role: str, level: float) -> Estimate:
-    found = posterior(counts, prior=prior, level=level)
-    note = "estimate is the posterior median"
-    if counts.n_clusters == 1:
-        note += "; one cluster: the correlation comes from its prior alone"
-    return Estimate(
-        estimate=found.median,
-        conf_low=found.conf_low,
-        conf_high=found.conf_high,
-        method=f"bayes_{prior}",
-        role=role,
-        note=note,
-    )
-
-
-def _profile(counts: ClusteredCounts, level: float) -> Estimate:
-    fit = fit_beta_binomial(counts, level=level)
-    note = "correlation at its bound 0" if fit.correlation == 0.0 else ""
-    return Estimate(
-        estimate=fit.proportion,
-        conf_low=fit.conf_low,
-        conf_high=fit.conf_high,
-        method="beta_binomial_profile",
-        role=COMPARISON,
-        note=note,
-    )
-
-
-def _or_refused(
-    method: str, role: str, estimate: float, limits: Callable[[], tuple[float, Limits]]
-) -> Estimate:
+def _or_refused(method: str, role: str, p: float, limits: Callable[[], Limits]) -> Estimate:
     """Turn a refusal into a row without limits that carries its reason."""
     try:
-        value, (low, high) = limits()
+        return Estimate(p, *limits(), method, role)
     except NotIdentifiedError as refusal:
-        return refused_estimate(estimate, method, str(refusal))
-    return Estimate(estimate=value, conf_low=low, conf_high=high, method=method, role=role)
+        return refused_estimate(p, method, str(refusal))
 
 
+# Policies for missing readings often leave the counts unchanged; one call takes 20 ms.
+@lru_cache(maxsize=512)
 def clustered_estimates(
-    counts: ClusteredCounts, *, level: float = 0.95, seed: int = 0
-) -> list[Estimate]:
+    successes: tuple[float, ...], trials: tuple[float, ...], *, level: float, seed: int
+) -> tuple[Estimate, ...]:
     """All intervals of one proportion that use the clusters, with their roles."""
+    counts = clustered_counts(successes, trials)
     p, clusters = counts.proportion, counts.n_clusters
-    few = clusters < SMALL_NUMBER_OF_CLUSTERS
+    bound = BOUND if clusters < SMALL_NUMBER_OF_CLUSTERS else COMPARISON
+    note = "estimate is the posterior median"
+    if clusters == 1:
+        note += "; one cluster: the correlation comes from its prior alone"
+    (median, limits), (second, others) = (
+        posterior(counts, prior=prior, level=level) for prior in ("uniform", "beta_1_4")
+    )
+    fit = fit_beta_binomial(counts, level=level)
+    fitted = (fit.proportion, fit.conf_low, fit.conf_high, "beta_binomial_profile", COMPARISON)
 
-    def gee() -> tuple[float, Limits]:
+    def gee() -> Limits:
         refuse_few_clusters(clusters, "GEE with the bias-reduced covariance")
-        return p, gee_interval(counts, level=level)
+        return gee_interval(counts, level=level)
 
-    def bootstrap(kind: str) -> tuple[float, Limits]:
-        return p, cluster_bootstrap(counts, kind=kind, seed=seed, level=level)
-
-    return [
-        _bayes(counts, "uniform", RECOMMENDED, level),
-        _bayes(counts, "beta_1_4", SECOND, level),
-        _or_refused(
-            "rao_scott_wilson_t",
-            BOUND if few else COMPARISON,
+    def bootstrap(kind: str) -> Estimate:
+        return _or_refused(
+            f"cluster_bootstrap_{kind}",
+            COMPARISON,
             p,
-            lambda: (p, rao_scott_interval(counts, level=level)),
-        ),
-        _profile(counts, level),
-        _or_refused("gee_mancl_derouen_t", COMPARISON, p, gee),
+            lambda: cluster_bootstrap(counts, kind=kind, seed=seed, level=level),
+        )
+
+    return (
+        Estimate(median, *limits, "bayes_uniform", RECOMMENDED, note),
+        Estimate(second, *others, "bayes_beta_1_4", SECOND, note),
         _or_refused(
-            "cluster_bootstrap_percentile", COMPARISON, p, partial(bootstrap, "percentile")
+            "rao_scott_wilson_t", bound, p, lambda: rao_scott_interval(counts, level=level)
         ),
-        _or_refused("cluster_bootstrap_wild", COMPARISON, p, partial(bootstrap, "wild")),
-    ]
+        Estimate(*fitted, "correlation at its bound 0" if fit.correlation == 0.0 else ""),
+        _or_refused("gee_mancl_derouen_t", COMPARISON, p, gee),
+        bootstrap("percentile"),
+        bootstrap("wild"),
+    )
 
 
 def clustered_proportion(
@@ -280,20 +242,19 @@ def clustered_proportion(
     """
     counts = clustered_counts(successes, trials)
     x, n = float(counts.successes.sum()), counts.total
+    cells = (tuple(part.tolist()) for part in (counts.successes, counts.trials))
     rows = [
         independent_estimate(x, n, method=interval, level=level),
-        *clustered_estimates(counts, level=level, seed=seed),
+        *clustered_estimates(*cells, level=level, seed=seed),
     ]
-    correlation = anova_correlation(counts)
-    frame = pd.DataFrame(
-        [{name: getattr(row, name) for name in Estimate.__slots__} for row in rows]
-    )
+    correlation, note = anova_correlation(counts)
+    frame = pd.DataFrame([asdict(row) for row in rows])
     return frame.assign(
         numerator=int(x),
         denominator=int(n),
         n_clusters=counts.n_clusters,
         design_effect=counts.design_effect,
         effective_n=counts.effective_n,
-        correlation=correlation.estimate,
-        correlation_note=correlation.note,
+        correlation=correlation,
+        correlation_note=note,
     )

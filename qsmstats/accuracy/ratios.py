@@ -6,25 +6,20 @@ under p1 = phi p2; q2 is the smaller root of (n1+n2) phi q^2 - [phi(n1 + x2) + x
 + x1 + x2 = 0. It stays finite wherever the data bound the ratio: at x2 = 0 the lower limit
 is finite and the upper infinite, at x1 = 0 the lower is 0 and the upper finite.
 
-Ratio, log ("katz"; Katz et al. 1978, in diagnostic studies Simel et al. 1991):
-log(p1/p2) +- z sqrt(1/x1 - 1/n1 + 1/x2 - 1/n2); undefined at a zero count.
-
 Ratio from given limits (MOVER-R, Donner & Zou 2012): uses only the estimates and limits of
-the two proportions, hence also limits that know of clusters.
+the two proportions, hence also limits that allow for clusters.
 
 Odds ratio: Woolf's logarithmic limits, with 1/2 added to each cell (Haldane 1956, Anscombe
-1956) when a cell is zero, which the caller has to flag.
+1956) when a cell is zero, which the result flags.
 
 statsmodels' ``confint_proportions_2indep(compare="ratio", method="score")`` gives the same
 score limits where all cells are positive, but not-a-number or complex values when p2 = 1 or
-p1 = p2 = 1, all of which a small study meets; so the equation is solved here.
+p1 = p2 = 1, which occur in small studies; therefore the equation is solved here.
 
 References
 ----------
 Donner A, Zou GY (2012) Stat Methods Med Res 21:347-359.
-Katz D et al. (1978) Biometrics 34:469-474.
 Koopman PAR (1984) Biometrics 40:513-517.
-Simel DL, Samsa GP, Matchar DB (1991) J Clin Epidemiol 44:763-770.
 """
 
 from __future__ import annotations
@@ -34,11 +29,8 @@ import math
 from scipy import optimize
 
 from qsmstats.accuracy.intervals import Limits, critical_value
-from qsmstats.errors import UsageError, check_option
 
-__all__ = ["RATIO_INTERVALS", "mover_ratio", "odds_ratio_interval", "ratio_interval"]
-
-RATIO_INTERVALS = ("koopman", "katz")
+__all__ = ["mover_ratio", "odds_ratio_interval", "ratio_interval"]
 
 # Ratios beyond exp(+-_LOG_RANGE) are not told apart from 0 and infinity.
 _LOG_RANGE = 60.0
@@ -60,60 +52,29 @@ def _score(phi: float, x1: float, n1: float, x2: float, n2: float) -> float:
     return difference / math.sqrt(variance)
 
 
-def _koopman(x1: float, n1: float, x2: float, n2: float, level: float) -> Limits:
-    if x1 == 0 and x2 == 0:
-        return 0.0, math.inf
-    z = critical_value(level)
-
-    def crossing(target: float) -> float:
-        return float(
-            optimize.brentq(
-                lambda log_phi: (
-                    max(min(_score(math.exp(log_phi), x1, n1, x2, n2), 1e6), -1e6) - target
-                ),
-                -_LOG_RANGE,
-                _LOG_RANGE,
-                xtol=1e-13,
-            )
-        )
-
-    low = 0.0 if x1 == 0 else math.exp(crossing(z))
-    high = math.inf if x2 == 0 else math.exp(crossing(-z))
-    return low, high
-
-
-def _katz(x1: float, n1: float, x2: float, n2: float, level: float) -> Limits:
-    if x1 == 0 or x2 == 0:
-        return math.nan, math.nan
-    log_ratio = math.log(x1 / n1) - math.log(x2 / n2)
-    half = critical_value(level) * math.sqrt(1.0 / x1 - 1.0 / n1 + 1.0 / x2 - 1.0 / n2)
-    return math.exp(log_ratio - half), math.exp(log_ratio + half)
-
-
-def ratio_interval(
-    x1: float, n1: float, x2: float, n2: float, *, method: str = "koopman", level: float = 0.95
-) -> Limits:
-    """Interval of the ratio (x1/n1) / (x2/n2) of two independent proportions.
+def ratio_interval(x1: float, n1: float, x2: float, n2: float, *, level: float = 0.95) -> Limits:
+    """Score interval (Koopman) of the ratio (x1/n1) / (x2/n2) of two independent proportions.
 
     Parameters
     ----------
     x1, n1, x2, n2
         Counts, 0 <= x <= n and n > 0.
-    method
-        "koopman" (score) or "katz" (logarithmic; NaN limits at a zero count).
     level
         Confidence level.
-
-    Raises
-    ------
-    UsageError
-        If the counts or the method cannot be used.
     """
-    check_option("method", method, RATIO_INTERVALS)
-    for x, n in ((x1, n1), (x2, n2)):
-        if not (n > 0 and 0 <= x <= n):
-            raise UsageError(f"{x!r} of {n!r}; give 0 <= count <= total and a positive total")
-    return (_koopman if method == "koopman" else _katz)(x1, n1, x2, n2, level)
+    if x1 == 0 and x2 == 0:
+        return 0.0, math.inf
+    z = critical_value(level)
+
+    def crossing(target: float) -> float:
+        def excess(log_phi: float) -> float:
+            return max(min(_score(math.exp(log_phi), x1, n1, x2, n2), 1e6), -1e6) - target
+
+        return float(optimize.brentq(excess, -_LOG_RANGE, _LOG_RANGE, xtol=1e-13))
+
+    low = 0.0 if x1 == 0 else math.exp(crossing(z))
+    high = math.inf if x2 == 0 else math.exp(crossing(-z))
+    return low, high
 
 
 def mover_ratio(p1: float, limits1: Limits, p2: float, limits2: Limits) -> Limits:

@@ -48,7 +48,7 @@ class Row:
 
 
 def empty_row(measure: str, note: str) -> Row:
-    """Row of a measure that these lesions cannot answer, with the reason."""
+    """Row of a measure that cannot be estimated, with the reason."""
     value = refused_estimate(math.nan, "none", note)
     return Row(measure=measure, value=value, numerator=0, denominator=0)
 
@@ -94,11 +94,4 @@ def bounded_rows(
 def _estimate(estimate: float, limits: Limits, method: str, role: str, note: str) -> Estimate:
     if math.isnan(limits[0]):
         return refused_estimate(estimate, method, note)
-    return Estimate(
-        estimate=estimate,
-        conf_low=limits[0],
-        conf_high=limits[1],
-        method=method,
-        role=role,
-        note=note,
-    )
+    return Estimate(estimate, *limits, method, role, note)

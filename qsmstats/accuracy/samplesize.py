@@ -36,9 +36,9 @@ class SampleSize:
     unrounded_lesions
         Lesions in all by the formula without rounding.
     design_effect
-        By which independent lesions were multiplied.
+        Factor applied to the number for independent lesions.
     note
-        What to beware of, or empty.
+        Limitations of the result, or empty.
     """
 
     reference_group: int
@@ -85,11 +85,11 @@ def accuracy_sample_size(
     """
     for name, value in (("expected", expected), ("margin", margin), ("prevalence", prevalence)):
         if not 0.0 < value < 1.0:
-            raise UsageError(f"{name} is {value!r}; give a share between 0 and 1")
+            raise UsageError(f"{name} must be between 0 and 1, not {value!r}")
     if not 0.0 <= correlation <= 1.0 or not lesions_per_cluster >= 1.0:
         raise UsageError(
-            f"correlation {correlation!r} and lesions_per_cluster {lesions_per_cluster!r}; give a"
-            " correlation of 0 to 1 and at least one lesion per cluster"
+            f"correlation must be 0 to 1, not {correlation!r}; lesions_per_cluster at least 1, not"
+            f" {lesions_per_cluster!r}"
         )
     check_option("measure", measure, ("sensitivity", "specificity"))
     share = prevalence if measure == "sensitivity" else 1.0 - prevalence
@@ -106,12 +106,12 @@ def accuracy_sample_size(
         unrounded_lesions=needed / share,
         design_effect=effect,
         note=f"fewer than {SMALL_NUMBER_OF_CLUSTERS} clusters: the interval will be wider than"
-        " planned, as its t has few degrees of freedom"
+        " planned, since t has few degrees of freedom"
         if few
         else "",
     )
 
 
 def _ceiling(value: float) -> int:
-    """Round up, but not for a whole number that floating point left a hair too high."""
+    """Round up, except for a whole number that rounding error made slightly too large."""
     return math.ceil(value - 1e-9)

@@ -1,4 +1,4 @@
-"""The tables that STARD 2015 asks for: cross tabulation and the counts of the flow diagram.
+"""Tables required by STARD 2015: cross tabulation and the counts of the flow diagram.
 
 Items 19 (flow of participants), 21-22 (who was tested, who was not) and 23 (cross tabulation
 of index test and reference standard, with missing and indeterminate results).

@@ -20,10 +20,9 @@ from qsmstats.accuracy.clustered import (
     design_effect_of,
     leave_one_out,
     rao_scott_interval,
-    rao_scott_test,
 )
 from qsmstats.accuracy.gee import gee_interval, gee_std_error
-from qsmstats.accuracy.intervals import proportion_interval, wilson_limits
+from qsmstats.accuracy.intervals import proportion_interval
 from qsmstats.accuracy.proportions import cluster_bootstrap, clustered_proportion
 from qsmstats.errors import ModelError, NotIdentifiedError, UsageError
 
@@ -55,10 +54,10 @@ def test_ratio_variance_is_the_naive_sum(data):
 @given(clusters())
 def test_analysis_of_variance_from_single_trials(data):
     counts = clustered_counts(*data)
-    found = anova_correlation(counts)
-    if found.note:
-        assert "not identifiable" in found.note
-        assert math.isnan(found.estimate)
+    estimate, note = anova_correlation(counts)
+    if note:
+        assert "not identifiable" in note
+        assert math.isnan(estimate)
         return
     trials = [[1] * x + [0] * (n - x) for x, n in zip(*data, strict=True)]
     everything = np.concatenate(trials)
@@ -66,8 +65,10 @@ def test_analysis_of_variance_from_single_trials(data):
     between /= len(trials) - 1
     within = sum(np.sum((np.array(t) - np.mean(t)) ** 2) for t in trials)
     within /= everything.size - len(trials)
-    expected = (between - within) / (between + (found.mean_size - 1) * within)
-    assert found.estimate == pytest.approx(expected, abs=1e-9)
+    sizes = np.array(data[1])
+    balanced = (sizes.sum() - (sizes**2).sum() / sizes.sum()) / (sizes.size - 1)
+    expected = (between - within) / (between + (balanced - 1) * within)
+    assert estimate == pytest.approx(expected, abs=1e-9)
 
 
 @settings(deadline=None)
@@ -81,9 +82,8 @@ def test_rao_scott_wilson_t_is_never_inside_the_independent_interval(data):
     assert low < high
 
 
-@pytest.mark.parametrize("method", ["wilson", "wald", "logit", "korn_graubard"])
-def test_all_correct_has_no_zero_width(method):
-    low, high = rao_scott_interval(clustered_counts([5, 5, 4], [5, 5, 4]), method=method)
+def test_all_correct_has_no_zero_width():
+    low, high = rao_scott_interval(clustered_counts([5, 5, 4], [5, 5, 4]))
     assert high == 1.0
     assert low < 0.95
 
@@ -97,11 +97,11 @@ def test_many_unit_clusters_give_wilson():
 
 def test_correlation_curve_starts_at_wilson_and_widens():
     counts = clustered_counts([5, 5, 3], [5, 5, 4])
-    curve = correlation_curve(counts)
+    curve = correlation_curve(counts, correlations=[0.0, 0.05, 0.2, 0.5, 0.9], level=0.95)
     first = tuple(curve.loc[0, ["conf_low", "conf_high"]])
     assert first == pytest.approx(proportion_interval(13, 14))
     assert (np.diff(curve["conf_high"] - curve["conf_low"]) > 0).all()
-    whole = correlation_curve(counts, correlations=[1.0]).iloc[0]
+    whole = correlation_curve(counts, correlations=[1.0], level=0.95).iloc[0]
     met = (25 + 25 + 16) / 14
     assert whole["effective_n"] == pytest.approx(14 / met)
     assert design_effect_of(counts, 0.5) == pytest.approx(1 + (met - 1) / 2)
@@ -112,16 +112,6 @@ def test_leave_one_out():
     assert frame["estimate_without"].tolist() == pytest.approx([8 / 9, 8 / 9, 1.0])
     alone = leave_one_out(clustered_counts([3], [4]), ["only"])
     assert alone["estimate_without"].isna().all()
-
-
-def test_test_of_groups_without_and_with_a_difference():
-    same = clustered_counts([5, 5], [5, 5])
-    assert rao_scott_test([same, same]) == (0.0, 1, 1.0)
-    other = clustered_counts([0, 1, 0], [5, 5, 6])
-    statistic, df, p_value = rao_scott_test([clustered_counts([4, 5, 5], [5, 5, 6]), other])
-    assert df == 1
-    assert statistic > 4
-    assert p_value < 0.05
 
 
 def test_gee_is_that_of_statsmodels():
@@ -177,7 +167,7 @@ def test_profile_limit_when_all_succeed():
 @pytest.mark.parametrize(("x", "n"), [(13, 14), (14, 14), (0, 5), (9, 30)])
 def test_posterior_without_information_on_the_correlation(x, n):
     # One trial per cluster: the correlation drops out, the posterior is Beta(x + 1, n - x + 1).
-    found = posterior(clustered_counts([1] * x + [0] * (n - x), [1] * n))
+    median, found = posterior(clustered_counts([1] * x + [0] * (n - x), [1] * n))
     law = stats.beta(x + 1, n - x + 1)
     shortest = optimize.minimize_scalar(
         lambda tail: law.ppf(tail + 0.95) - law.ppf(tail),
@@ -187,9 +177,8 @@ def test_posterior_without_information_on_the_correlation(x, n):
     ).x
     # The grid of 400 cells is good for 1e-4.
     limits = (law.ppf(shortest), law.ppf(shortest + 0.95))
-    assert (found.conf_low, found.conf_high) == pytest.approx(limits, abs=1e-4)
-    assert found.median == pytest.approx(law.median(), abs=1e-4)
-    assert found.mean == pytest.approx(law.mean(), abs=1e-5)
+    assert found == pytest.approx(limits, abs=1e-4)
+    assert median == pytest.approx(law.median(), abs=1e-4)
 
 
 @pytest.mark.parametrize(("prior", "top"), [("uniform", 0.9), ("beta_1_4", 1.0)])
@@ -200,32 +189,27 @@ def test_posterior_against_adaptive_integration(prior, top):
         weight = 1.0 if prior == "uniform" else 4 * (1 - r) ** 3
         return weight * math.exp(beta_binomial(x, n, p, r))
 
-    def integral(moment):
-        return integrate.dblquad(
-            lambda r, p: moment(p) * density(r, p), 0, 1, 1e-6, top - 1e-6, epsabs=1e-10
-        )[0]
+    def mass(low, high):
+        return integrate.dblquad(density, low, high, 1e-6, top - 1e-6, epsabs=1e-10)[0]
 
-    found = posterior(clustered_counts(x, n), prior=prior)
-    total = integral(lambda p: 1.0)
-    assert found.mean == pytest.approx(integral(lambda p: p) / total, abs=2e-5)
-    inside = integrate.dblquad(
-        lambda r, p: density(r, p), found.conf_low, found.conf_high, 1e-6, top - 1e-6
-    )[0]
-    assert inside / total == pytest.approx(0.95, abs=2e-4)
+    median, limits = posterior(clustered_counts(x, n), prior=prior)
+    total = mass(0, 1)
+    assert mass(0, median) / total == pytest.approx(0.5, abs=2e-4)
+    assert mass(*limits) / total == pytest.approx(0.95, abs=2e-4)
 
 
 @settings(max_examples=30, deadline=None)
 @given(clusters())
 def test_posterior_holds_its_median_within_bounds(data):
-    found = posterior(clustered_counts(*data))
-    assert 0.0 <= found.conf_low < found.median < found.conf_high <= 1.0
-    assert (found.conf_high == 1.0) or sum(data[0]) < sum(data[1])
+    median, (low, high) = posterior(clustered_counts(*data))
+    assert 0.0 <= low < median < high <= 1.0
+    assert (high == 1.0) or sum(data[0]) < sum(data[1])
 
 
 def test_few_clusters_refuse_resampling_with_the_reason():
     counts = clustered_counts([5, 5, 3], [5, 5, 4])
     for kind in ("percentile", "wild"):
-        with pytest.raises(NotIdentifiedError, match=r"3 clusters, and below 10"):
+        with pytest.raises(NotIdentifiedError, match="with 3 clusters, fewer than 10"):
             cluster_bootstrap(counts, kind=kind)
 
 
@@ -261,35 +245,20 @@ def test_bad_counts(x, n):
         clustered_counts(x, n)
 
 
-def test_bad_options():
-    counts = clustered_counts([1, 2], [2, 3])
-    for call in (
-        lambda: rao_scott_interval(counts, method="exact"),
-        lambda: rao_scott_interval(counts, critical="z"),
-        lambda: posterior(counts, prior="flat"),
-        lambda: cluster_bootstrap(counts, kind="bca"),
-        lambda: correlation_curve(counts, correlations=[1.5]),
-        lambda: rao_scott_test([counts]),
-    ):
-        with pytest.raises(UsageError):
-            call()
-
-
 def test_what_one_cluster_cannot_tell():
     one = clustered_counts([3], [4])
     for call in (
         lambda: rao_scott_interval(one),
         lambda: gee_interval(one),
-        lambda: rao_scott_test([one, one]),
     ):
         with pytest.raises(ModelError, match="one cluster only"):
             call()
-    assert anova_correlation(one).note == "not identifiable: one cluster only"
+    assert anova_correlation(one)[1] == "not identifiable: one cluster only"
     unanimous = clustered_counts([2, 3], [2, 3])
     with pytest.raises(NotIdentifiedError, match="all trials agree"):
         gee_interval(unanimous)
     ones = clustered_counts([1, 0, 1], [1, 1, 1])
-    assert "no cluster holds more than one trial" in anova_correlation(ones).note
+    assert "no cluster holds more than one trial" in anova_correlation(ones)[1]
 
 
 def test_clusters_that_agree_exactly():
@@ -298,22 +267,9 @@ def test_clusters_that_agree_exactly():
     assert math.isinf(even.effective_n)
     low, high = rao_scott_interval(even)
     assert low < 0.5 < high
-    for call in (lambda: rao_scott_interval(even, floor=False), lambda: rao_scott_test([even] * 2)):
-        with pytest.raises(NotIdentifiedError, match="same proportion"):
-            call()
-    unanimous = clustered_counts([2, 3], [2, 3])
-    assert rao_scott_interval(unanimous, floor=False) == rao_scott_interval(unanimous)
 
 
 def test_clusters_without_trials_are_left_out():
     counts = clustered_counts([1, 0, 2], [2, 0, 3])
     assert counts.n_clusters == 2
     assert rao_scott_interval(counts) == rao_scott_interval(clustered_counts([1, 2], [2, 3]))
-
-
-def test_unfloored_design_effect_below_one():
-    counts = clustered_counts([17, 12, 9], [18, 15, 11])
-    assert counts.design_effect < 1
-    low, high = rao_scott_interval(counts, critical="normal", floor=False)
-    expected = wilson_limits(38 / 44, 44 / counts.design_effect, 1.959963984540054)
-    assert (low, high) == pytest.approx(tuple(map(float, expected)))

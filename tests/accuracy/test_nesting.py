@@ -8,7 +8,6 @@ from qsmstats.accuracy.intervals import proportion_interval
 from qsmstats.accuracy.nesting import assumed_correlations, clustering_summary, counts_per_cluster
 from qsmstats.accuracy.pairing import pair_classes
 from qsmstats.accuracy.tabulation import cross_tabulation, flow_counts
-from qsmstats.errors import UsageError
 
 ROWS = [
     # brain, index, reference
@@ -54,24 +53,9 @@ def test_clustering_summary():
 
 
 def test_assumed_correlations():
-    frame = assumed_correlations(pairs(), correlations=[0.0, 0.5])
+    frame = assumed_correlations(pairs())
     row = frame[(frame["class_"] == "x") & (frame["measure"] == "sensitivity")].iloc[0]
     assert (row["conf_low"], row["conf_high"]) == pytest.approx(proportion_interval(2, 3))
-
-
-def test_no_cluster_and_no_lesion():
-    with pytest.raises(UsageError, match="cluster=None"):
-        counts_per_cluster(pairs(cluster=None))
-    table = pd.DataFrame({"brain": ["a"], "index": [None], "reference": ["x"]})
-    empty = pair_classes(
-        table,
-        index_test="index",
-        reference_standard="reference",
-        mapping={"x": ["x1"]},
-        cluster="brain",
-    )
-    with pytest.raises(UsageError, match="nothing to count"):
-        counts_per_cluster(empty)
 
 
 def test_cross_tabulation_counts_every_lesion():

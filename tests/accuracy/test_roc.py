@@ -12,8 +12,6 @@ from qsmstats.accuracy.cutoff import best_cutoff, roc_curve
 from qsmstats.accuracy.diagnostic import diagnostic_accuracy
 from qsmstats.accuracy.roc import (
     area_under_curve,
-    compare_areas,
-    hanley_mcneil_std_error,
     score_interval_of_area,
 )
 from qsmstats.errors import NotIdentifiedError, UsageError
@@ -83,58 +81,6 @@ def test_clustered_area_by_loops():
     assert alone.std_error == pytest.approx(independent.std_error)
 
 
-def test_difference_of_areas_has_the_covariance_of_a_jackknife():
-    random = np.random.default_rng(9)
-    truth = np.repeat([0, 1], 150)
-    shared = truth + random.normal(size=300)
-    first, second = shared + random.normal(size=300), shared + 0.5 * random.normal(size=300)
-    found = compare_areas(first, second, truth, cluster=None)
-
-    def difference(keep):
-        return (
-            area_under_curve(first[keep], truth[keep], cluster=None).estimate
-            - area_under_curve(second[keep], truth[keep], cluster=None).estimate
-        )
-
-    # Delete-one within each reference group; DeLong's is its large-sample twin.
-    variance = 0.0
-    for group in (0, 1):
-        members = np.flatnonzero(truth == group)
-        values = [difference(np.delete(np.arange(300), k)) for k in members]
-        variance += (len(members) - 1) / len(members) * np.sum((values - np.mean(values)) ** 2)
-    assert found.std_error == pytest.approx(math.sqrt(variance), rel=0.01)
-    assert found.estimate == pytest.approx(difference(np.arange(300)))
-    swapped = compare_areas(second, first, truth, cluster=None)
-    assert swapped.p_value == pytest.approx(found.p_value)
-    same = compare_areas(first, 3 * first + 1, truth, cluster=np.arange(300) % 20)
-    assert same.estimate == 0.0
-    assert np.isnan([same.std_error, same.p_value, same.conf_low, same.conf_high]).all()
-    assert "no variance" in same.note
-
-
-def test_difference_of_areas_without_variance_has_no_interval_of_zero_width():
-    # A perfect feature and a constant one: both areas are the same in all resamples.
-    truth = np.repeat([0, 1], 6)
-    found = compare_areas(np.arange(12.0), np.zeros(12), truth, cluster=None)
-    assert found.estimate == 0.5
-    assert np.isnan([found.conf_low, found.conf_high, found.p_value]).all()
-    assert "no variance" in found.note
-
-
-def test_p_value_of_a_difference_of_areas_agrees_with_its_interval():
-    random = np.random.default_rng(13)
-    outcomes = []
-    for k in range(60):
-        truth = np.arange(40) % 2
-        first, second = random.normal(size=(2, 40)) + truth * random.uniform(0, 2, size=(2, 1))
-        cluster = random.integers(12, size=40) if k % 2 else None
-        found = compare_areas(first, second, truth, cluster=cluster)
-        excluded = found.conf_low > 0 or found.conf_high < 0
-        assert excluded == (found.p_value < 0.05)
-        outcomes.append((k % 2, excluded))
-    assert len(set(outcomes)) == 4
-
-
 def test_a_reversed_marker_is_said():
     random = np.random.default_rng(14)
     truth = random.integers(2, size=60)
@@ -146,7 +92,6 @@ def test_a_reversed_marker_is_said():
         for found in (
             best_cutoff(-scores, truth, cluster=cluster, n_resamples=20),
             area_under_curve(-scores, truth, cluster=cluster),
-            compare_areas(-scores, scores, truth, cluster=cluster),
         ):
             assert "area below 0.5: the direction is opposite" in found.note
             assert "change the sign" in found.note
@@ -157,6 +102,13 @@ def test_a_reversed_marker_is_said():
     assert "area below 0.5" in area_under_curve([2, 1], [0, 1], cluster=None).note
 
 
+def hanley_mcneil(area, m, n):
+    """Hanley & McNeil 1982: error of an area when scores are exponentially distributed."""
+    q1, q2 = area / (2 - area), 2 * area**2 / (1 + area)
+    spread = area * (1 - area) + (m - 1) * (q1 - area**2) + (n - 1) * (q2 - area**2)
+    return math.sqrt(spread / (m * n))
+
+
 def test_perfect_area_has_a_wide_interval():
     found = area_under_curve([1, 2, 3, 4, 5], [0, 0, 1, 1, 1], cluster=None)
     assert found.estimate == found.conf_high == 1.0
@@ -164,7 +116,7 @@ def test_perfect_area_has_a_wide_interval():
     assert "score interval" in found.note
     # The limit solves (1 - A)^2 = z^2 V(A), checked with the Hanley-McNeil formula for m = n.
     low, _ = score_interval_of_area(1.0, 12, 12, critical=1.96)
-    assert 1.0 - low == pytest.approx(1.96 * hanley_mcneil_std_error(low, 12, 12), rel=1e-6)
+    assert 1.0 - low == pytest.approx(1.96 * hanley_mcneil(low, 12, 12), rel=1e-6)
     assert score_interval_of_area(0.0, 12, 12, critical=1.96)[1] == pytest.approx(1.0 - low)
 
 
