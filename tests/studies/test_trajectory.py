@@ -58,8 +58,9 @@ def test_a_lesion_keeps_the_type_of_its_first_session(lesions):
     changed.attrs |= {"matches": "80 same, 2 merged", "n_unmeasured": 1}
     answer = trajectories(changed)
     assert answer.notes[0].startswith("14 of 25 participants with lesions")
-    assert "Lesions that changed type and keep that of their first session: 1." in answer.notes
-    assert "from session to session: 80 same, 2 merged; matching.tsv" in "".join(answer.notes)
+    said = " ".join(answer.notes)
+    assert "changed type, analysed with the type of their first session: 1." in said
+    assert "(80 same, 2 merged; matching.tsv lists them)" in said
     np.testing.assert_allclose(
         answer.slopes["estimate"], trajectories(lesions).slopes["estimate"], rtol=1e-12
     )
@@ -72,7 +73,7 @@ def test_the_methods_text_names_the_degrees_of_freedom_that_were_used(lesions):
 
 
 def test_one_visit_cannot_tell_a_change(lesions):
-    with pytest.raises(NotIdentifiedError, match="one visit cannot tell a change"):
+    with pytest.raises(NotIdentifiedError, match="a change cannot be estimated from one visit"):
         trajectories(lesions[lesions["years"] == 0])
 
 
