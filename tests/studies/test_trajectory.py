@@ -11,9 +11,9 @@ from qsmstats.settings import ModelSettings
 from .conftest import SLOPES, check_agreement
 
 
-@pytest.fixture(scope="module")
-def answer(lesions):
-    return trajectories(lesions, "mwf_percent")
+@pytest.fixture
+def answer(trajectory):
+    return trajectory
 
 
 def test_true_slopes_lie_within_their_error(answer):
@@ -48,7 +48,7 @@ def test_patients_seen_once_are_left_out_and_counted(lesions, answer):
     assert "matching.tsv" not in "".join(answer.notes)
 
 
-def test_a_lesion_keeps_the_type_of_its_first_session(lesions):
+def test_a_lesion_keeps_the_type_of_its_first_session(lesions, trajectory):
     changed = lesions.copy()
     second = changed.index[(changed["participant_id"] == "sub-000") & (changed["years"] > 0)][0]
     kinds = list(changed["lesion_type"].cat.categories)
@@ -61,9 +61,7 @@ def test_a_lesion_keeps_the_type_of_its_first_session(lesions):
     said = " ".join(answer.notes)
     assert "changed type, analysed with the type of their first session: 1." in said
     assert "(80 same, 2 merged; matching.tsv lists them)" in said
-    np.testing.assert_allclose(
-        answer.slopes["estimate"], trajectories(lesions).slopes["estimate"], rtol=1e-12
-    )
+    np.testing.assert_allclose(answer.slopes["estimate"], trajectory.slopes["estimate"], rtol=1e-12)
 
 
 def test_the_methods_text_names_the_degrees_of_freedom_that_were_used(lesions):
