@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from qsmstats.mixed.fit import MixedFit
+from qsmstats.progress import Progress
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import fit_record, observed_types
 from qsmstats.studies.planning.analysis import average_power
@@ -27,10 +29,6 @@ from qsmstats.studies.planning.power import EffectScale, TrialPower, checked_see
 from qsmstats.studies.planning.sizes import RequiredPatients, check_question, required_patients
 from qsmstats.studies.trajectory import fit_trajectory
 from qsmstats.tables.tidy import followed_lesions
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
-    from qsmstats.progress import Progress
 
 __all__ = ["TrialPlan", "plan_trial"]
 
