@@ -241,11 +241,11 @@ def _flow(
     ).assign(note="")
     if not missing:
         return flow, ()
-    flow.loc[flow.index[-1], "note"] = f"left out for missing values: {missing}"
+    flow.loc[flow.index[-1], "note"] = f"left out because of missing values: {missing}"
     people = given["participant_id"].nunique() - used["participant_id"].nunique()
-    whole = f", among them all of {number_of(people, 'participant')}" if people else ""
+    whole = f", including all those of {number_of(people, 'participant')}" if people else ""
     return flow, (
-        f"The model leaves out {len(given) - len(used)} of {number_of(len(given), what)} for"
+        f"The model leaves out {len(given) - len(used)} of {number_of(len(given), what)} because of"
         f" missing values ({missing}){whole}.",
     )
 

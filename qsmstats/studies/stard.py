@@ -73,6 +73,11 @@ INDETERMINATE = (
 )
 MISSING = f"Missing readings were {HANDLED}. Lesions with neither reading were excluded."
 
+GENERALISED = (
+    "PPV and NPV hold at the prevalence of each class in these brains, not elsewhere. State how the"
+    " donors and lesions were selected: it limits to whom the results apply."
+)
+
 
 def stard_items(
     histology: pd.DataFrame,
@@ -112,6 +117,14 @@ def stard_items(
     }
     analysed = number_of(steps["analysed"][""], "lesion")
     brains = number_of(pairs.n_clusters, "brain")
+    limitations = list(notes)
+    not_told = [
+        f"{words(row['class_'])} {row['measure']} {row['note']}"
+        for row in clustering.to_dict("records")
+        if row["note"]
+    ]
+    if not_told:
+        limitations.append(f"Correlation of the lesions of a brain: {'; '.join(not_told)}.")
     written = [
         *_test_methods(settings, pairs, unclaimed, explored=not cutoffs.empty),
         ("14", AUTHOR, methods),
@@ -128,7 +141,7 @@ def stard_items(
         *_participants(histology, pairs, steps),
         ("23", COMPUTED, counts_text(accuracy)),
         ("24", COMPUTED, f"{estimates_text(accuracy)} {areas_text(areas)}".strip()),
-        ("26", AUTHOR, _limitations(notes, clustering)),
+        ("26", AUTHOR, " ".join([*limitations, GENERALISED])),
     ]
     return pd.DataFrame(
         [(item, *ITEMS[item], status, text) for item, status, text in written],
@@ -199,17 +212,3 @@ def _participants(
     yield "21b", COMPUTED, f"Lesions analysed, {'; '.join(texts)}."
     text = "The histology table holds no dates: add the interval from death to imaging and from"
     yield "22", AUTHOR, f"{text} imaging to histology, and how the tissue was fixed."
-
-
-def _limitations(notes: Sequence[str], clustering: pd.DataFrame) -> str:
-    not_told = [
-        f"{words(row['class_'])} {row['measure']} {row['note']}"
-        for row in clustering.to_dict("records")
-        if row["note"]
-    ]
-    text = " ".join(notes)
-    if not_told:
-        text += f" Correlation of the lesions of a brain: {'; '.join(not_told)}."
-    text += " PPV and NPV hold at the prevalence of each class in these brains, not elsewhere."
-    text += " State how the donors and lesions were selected: it limits to whom this applies."
-    return text.strip()

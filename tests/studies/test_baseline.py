@@ -160,13 +160,13 @@ def test_every_number_is_that_of_the_rows_that_the_model_used(holes, ask, table)
     what = "lesions" if ask is baseline_differences else "regions"
     people = 4 if ask is baseline_differences else 5
     assert answer.notes == (
-        f"The model leaves out {lost} of {lost + len(first)} {what} for missing values"
-        f" ({missing}), among them all of {people} participants.",
+        f"The model leaves out {lost} of {lost + len(first)} {what} because of missing values"
+        f" ({missing}), including all those of {people} participants.",
     )
     last = answer.flow.iloc[-1]
     assert last["n_observations"] == len(first)
     assert last["n_participants"] == first["participant_id"].nunique()
-    assert last["note"] == f"left out for missing values: {missing}"
+    assert last["note"] == f"left out because of missing values: {missing}"
     assert answer.flow["n_observations"].tolist()[0] == lost + len(first)
     check_agreement(answer.contrasts)
 

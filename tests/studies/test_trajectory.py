@@ -100,7 +100,7 @@ def test_every_number_is_that_of_the_rows_that_the_model_used(holes):
     assert "sex" in last["note"]
     note = answer.notes[-1]
     assert note.startswith("The model leaves out ")
-    assert note.endswith("among them all of 3 participants.")
+    assert note.endswith("including all those of 3 participants.")
 
 
 def test_slopes_of_a_logarithm_are_per_cent_a_year(lesions):

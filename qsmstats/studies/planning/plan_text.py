@@ -30,11 +30,19 @@ def plan_notes(
     power: pd.DataFrame,
 ) -> tuple[str, ...]:
     """Return what a reader of a plan must know, most important first."""
+    of_fit = []
+    if fit.info.singular:
+        of_fit.append(
+            "The fit behind the assumptions is singular: a variance is estimated as zero or a "
+            "correlation as one. Plan with the sizes at the upper limits."
+        )
+    if not fit.info.converged:
+        of_fit.append("The fit behind the assumptions did not converge; do not use its numbers.")
     return (
         *_scale(fit),
         *_uncertainty(truth, sensitivity),
         *_slope(truth, design, sizes),
-        *_fit(fit),
+        *of_fit,
         *_simulations(power),
         *_errors(power, design),
         SESSIONS,
@@ -84,16 +92,6 @@ def _slope(truth: TrialAssumptions, design: TrialDesign, sizes: pd.DataFrame) ->
         + (", whose interval includes zero for a target type." if unsure else ".")
         + " The data hold no information on treatment: effects are assumptions."
     )
-
-
-def _fit(fit: MixedFit) -> Iterator[str]:
-    if fit.info.singular:
-        yield (
-            "The fit behind the assumptions is singular: a variance is estimated as zero or a "
-            "correlation as one. Plan with the sizes at the upper limits."
-        )
-    if not fit.info.converged:
-        yield "The fit behind the assumptions did not converge; its numbers must not be used."
 
 
 def _simulations(power: pd.DataFrame) -> Iterator[str]:

@@ -193,7 +193,14 @@ def _search(
     trials: _Trials, expected: int | None, smallest: int, maximum: int, power: float, level: float
 ) -> tuple[int | None, float, float]:
     """Return the size by simulation with its interval; None where it is above the maximum."""
-    low, high = _bracket(trials, expected or maximum, smallest, maximum, power)
+    middle = expected or maximum
+    low = max(smallest, math.floor(middle / (1 + BRACKET)))
+    high = min(maximum, math.ceil(middle * (1 + BRACKET)))
+    # Widened until the simulated power crosses the target within, if it can.
+    while trials.power(high) < power and high < maximum:
+        low, high = high, min(maximum, 2 * high)
+    while trials.power(low) >= power and low > smallest:
+        low, high = max(smallest, low // 2), low
     if trials.power(high) < power:
         return None, math.nan, math.nan
     if trials.power(low) >= power:
@@ -206,19 +213,6 @@ def _search(
         return high, float(low), math.nan
     size, size_low, size_high = found
     return min(max(math.ceil(size), smallest), maximum), size_low, size_high
-
-
-def _bracket(
-    trials: _Trials, middle: int, smallest: int, maximum: int, power: float
-) -> tuple[int, int]:
-    """Widen a bracket until the simulated power crosses the target in it, if it can."""
-    low = max(smallest, math.floor(middle / (1 + BRACKET)))
-    high = min(maximum, math.ceil(middle * (1 + BRACKET)))
-    while trials.power(high) < power and high < maximum:
-        low, high = high, min(maximum, 2 * high)
-    while trials.power(low) >= power and low > smallest:
-        low, high = max(smallest, low // 2), low
-    return low, high
 
 
 def _sentence(
