@@ -1,9 +1,9 @@
-"""How well the QSM type tells what the pathologist saw.
+"""How accurately the QSM type predicts the class that the pathologist assigned.
 
 One class of the reference standard against the rest, from the mapping of study.toml. Lesions are
 nested in brains: the table holds the interval that assumes independence, labelled so, beside those
 that do not (`qsmstats.accuracy`). Missing and indeterminate readings are excluded, then counted as
-the worst and as the best case. Continuous features of the same lesions are held against each class
+the worst and as the best case. Continuous features of the same lesions are compared with each class
 (`qsmstats.studies.histology_features`), and the items of STARD 2015 that a program can fill are
 written (`qsmstats.studies.stard`).
 """

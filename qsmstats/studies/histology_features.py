@@ -1,4 +1,4 @@
-"""How well a continuous feature of a lesion tells what the pathologist saw.
+"""How accurately a continuous feature of a lesion predicts the class that histology assigns.
 
 Each numeric column of histology.tsv against each class of the reference standard: ROC curve,
 area under it, and the cut-off with the largest Youden index with the optimism of having been
@@ -65,7 +65,7 @@ def has_reference(pairs: Pairs) -> Flags:
 def feature_accuracy(
     histology: pd.DataFrame, pairs: Pairs, *, level: float = 0.95, seed: int = 0
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
-    """Measure how well each continuous feature tells each class from the rest.
+    """Measure how well each continuous feature separates each class from the rest.
 
     Parameters
     ----------

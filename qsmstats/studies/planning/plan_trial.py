@@ -1,9 +1,9 @@
 """A trial planned from a study's own data: how many patients, and how much of that is known.
 
 The project's default trajectory model is fitted to the followed patients, its variances, slopes and
-numbers of lesions become the assumptions of the trial, and what the data cannot tell (the effect of
-a treatment, losses, visits) is stated and listed beside them. How far the answer rests on what few
-patients can tell is shown by expected power and sizes with each number at its confidence limits.
+numbers of lesions become the assumptions of the trial, and what the data do not hold (the effect of
+a treatment, losses, visits) is stated and listed beside them. How far the answer depends on estimates from
+few patients is shown by expected power and sizes with each number at its confidence limits.
 """
 
 from __future__ import annotations

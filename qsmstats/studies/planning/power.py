@@ -82,7 +82,7 @@ def trial_power(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> TrialPower:
-    """Return the power of trials to see a treatment change the slope of lesion types.
+    """Return the power of trials to detect an effect of treatment on the slope of lesion types.
 
     Parameters
     ----------
