@@ -1,4 +1,4 @@
-"""How accurately the QSM type predicts histology: python analyses/histology_validation.py STUDY OUT."""
+"""Accuracy of the QSM type against histology: python analyses/histology_validation.py STUDY OUT."""
 
 import sys
 from pathlib import Path

@@ -2,8 +2,9 @@
 
 The project's default trajectory model is fitted to the followed patients, its variances, slopes and
 numbers of lesions become the assumptions of the trial, and what the data do not hold (the effect of
-a treatment, losses, visits) is stated and listed beside them. How far the answer depends on estimates from
-few patients is shown by expected power and sizes with each number at its confidence limits.
+a treatment, losses, visits) is stated and listed beside them. How far the answer depends on
+estimates from few patients is shown by expected power and sizes with each number at its confidence
+limits.
 """
 
 from __future__ import annotations
