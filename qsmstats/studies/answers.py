@@ -274,7 +274,7 @@ def number_of(n: int, noun: str) -> str:
 
 
 def outcome_unit(column: str) -> str:
-    """Return the unit of an outcome: that of its map, or its name where no map has it."""
+    """Return the unit of an outcome: that of its map, or its name if it is no map."""
     schema = map_schemas().get(column)
     return schema.unit if schema else column
 

@@ -107,8 +107,9 @@ def plan_trial(
     patients
         Sizes of the control arm for the curves.
     effects, fractions
-        Changes of the target's slope by treatment: in units of the outcome per year, or, where
-        these are not given, as fractions of the slope without treatment.
+        Changes of the target's slope by treatment: in units of the formula's left side per year
+        (of the outcome, or of its logarithm), or, where these are not given, as fractions of the
+        slope without treatment.
     power, maximum
         Power asked for, and the largest control arm to consider.
     simulations, seed, jobs, progress
