@@ -80,7 +80,7 @@ class ModelAnswer:
     methods
         What was done, for a methods section.
     notes
-        What the reader must know, in words.
+        What was left out or assumed, and what limits the results.
     """
 
     outcome: str
@@ -374,7 +374,7 @@ def write_answer(
     folder
         Folder to write to; it is made where it is missing.
     refusals
-        Outcome and reason, where the data could not answer; they stand among the notes.
+        Outcome and reason, where the data could not answer; they are written to the notes.
     source
         sha256 of all that the answers were made from; kept beside them in ``made_from.json``.
 

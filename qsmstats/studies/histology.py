@@ -69,7 +69,7 @@ class HistologyAccuracy:
     methods
         What was done, for a methods section.
     notes
-        What the reader must know, in words.
+        What was left out or assumed, and what limits the results.
     """
 
     accuracy: pd.DataFrame

@@ -39,7 +39,7 @@ class RaterAgreement:
     methods
         What was done, for a methods section.
     notes
-        What the reader must know, in words.
+        What was left out or assumed, and what limits the results.
     """
 
     agreement: pd.DataFrame

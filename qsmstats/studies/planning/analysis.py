@@ -146,7 +146,7 @@ def rejections(refits: Refits, significance: float, shift: float = 0.0) -> Flags
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTest:
-    """The test of one trial before any outcome, to be asked under several truths."""
+    """The test of one trial before any outcome; its precision can be had under several truths."""
 
     trial: Trial
     design: ExpectedDesign
@@ -169,7 +169,7 @@ def plan_test(trial: Trial, seen: Flags | None = None) -> PlannedTest:
     Raises
     ------
     NotIdentifiedError
-        If these rows cannot tell the contrast.
+        If these rows cannot identify the contrast.
     """
     frame = trial.frame()
     rows = frame if seen is None else frame[seen]

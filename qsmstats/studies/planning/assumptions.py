@@ -160,7 +160,7 @@ class TrialAssumptions:
         return counts
 
     def target_slope(self, design: TrialDesign) -> float:
-        """Return the slope without treatment that the contrast speaks of.
+        """Return the slope without treatment of the types that the contrast tests.
 
         The mean over the target types that have one, each weighted by its lesions; with stated
         weights, their weighted sum. Zero where no slope is known.

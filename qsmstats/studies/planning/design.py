@@ -55,7 +55,7 @@ TrialDf = Literal["satterthwaite", "kenward-roger"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropout:
-    """Loss of patients, missing at random; the formula stands above.
+    """Loss of patients, missing at random; the formula is in the module's docstring.
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class Dropout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialDesign:
-    """A two-arm trial; the model of its analysis stands above.
+    """A two-arm trial; the model of its analysis is in the module's docstring.
 
     Attributes
     ----------

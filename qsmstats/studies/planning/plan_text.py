@@ -29,7 +29,7 @@ def plan_notes(
     sensitivity: pd.DataFrame,
     power: pd.DataFrame,
 ) -> tuple[str, ...]:
-    """Return what a reader of a plan must know, most important first."""
+    """Return the notes of a plan, most important first."""
     of_fit = []
     if fit.info.singular:
         of_fit.append(

@@ -43,7 +43,7 @@ LIMITS = ("low", "high")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPlan:
-    """What a study tells of a trial to come.
+    """A trial planned from the data of a study.
 
     Attributes
     ----------
@@ -63,7 +63,7 @@ class TrialPlan:
     models
         The record of the trajectory model's fit.
     answers, notes, methods
-        The result in sentences; what a reader must know; what was done, for a methods section.
+        The result in sentences; notes on what limits it; the text for a methods section.
     """
 
     outcome: str
@@ -120,7 +120,7 @@ def plan_trial(
     Raises
     ------
     ModelError
-        If the data cannot tell the assumptions: no patient with two sessions, or a formula without
+        If the assumptions cannot be estimated: no patient with two sessions, or a formula without
         the random terms that a plan needs.
     UsageError, NotIdentifiedError
         As in `trial_power` and `required_patients`.

@@ -118,7 +118,7 @@ def trial_power(
     UsageError
         If an argument cannot be used.
     NotIdentifiedError
-        If a design cannot tell the contrast.
+        If a design cannot identify the contrast.
     ModelError
         If the fit lacks a part that a plan needs.
     """
