@@ -1,4 +1,4 @@
-"""How well the QSM type tells the pathology: python analyses/histology_validation.py STUDY OUT."""
+"""Accuracy of the QSM type against histology: python analyses/histology_validation.py STUDY OUT."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ ROLES = ("recommended", "lesions assumed independent", "conservative bound")
 
 
 def main(study_folder: str, out: str) -> None:
-    """Write the accuracy of every class, then what counts can lie behind published percentages."""
+    """Write the accuracy of every class, then the counts that published percentages allow."""
     study = qs.open_study(study_folder)
     histology = qs.read_tables(study).histology
     if histology is None:
@@ -31,7 +31,7 @@ def main(study_folder: str, out: str) -> None:
     print(f"\nBest cut-offs:\n{answer.cutoffs[columns].to_string(index=False)}\n")
     for note in answer.notes:
         print(f"Note: {note}")
-    print(f"\nTables and figures: {out}\n\nSmallest counts behind the published percentages:")
+    print(f"\nTables and figures: {out}\n\nSmallest counts that the published percentages allow:")
     for name, percentages in PUBLISHED.items():
         table = qs.feasible_tables(percentages, n=63)
         total = table.sum(axis=1)

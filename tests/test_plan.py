@@ -71,7 +71,9 @@ def test_the_answer_is_a_sentence_with_numbers(planned):
     never, found = planned["sizes"].itertuples()
     assert np.isnan(never.patients)
     assert "is not reached with up to 60 patients in the control arm" in never.answer
-    size = re.search(r"A power of 80% .* by [-\d.]+ % per year takes (\d+) patients", found.answer)
+    size = re.search(
+        r"A power of 80% .* by [-\d.]+ % per year requires (\d+) patients", found.answer
+    )
     assert int(size[1]) == found.patients <= 60
 
 
@@ -129,7 +131,7 @@ def test_a_study_that_was_not_run_is_measured_first(small_study, tmp_path, capsy
     assert main(["plan", str(small_study), str(tmp_path), "--patients", "4", "--jobs", "1"]) == 2
     said = capsys.readouterr().err
     assert "holds no tidy.tsv of a run; measuring the study first" in said
-    assert "8 patients in both arms cannot carry" in said
+    assert "8 patients in both arms are too few for" in said
     assert any((tmp_path / "features").iterdir())
 
 
@@ -138,7 +140,7 @@ def test_a_study_that_was_not_run_is_measured_first(small_study, tmp_path, capsy
     [
         (["--dropout", "1"], "annual_rate=1.0"),
         (["--visits", "0"], "needs at least two visits"),
-        (["--patients", "2"], "cannot carry"),
+        (["--patients", "2"], "are too few for"),
         (["--outcome", "weather"], "no column 'weather'"),
         (["--power", "1.5"], "power=1.5"),
     ],

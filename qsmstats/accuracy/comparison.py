@@ -7,8 +7,8 @@ those without (formulas and sources in `paired` and `clustered`).
   inverts, which is McNemar's.
 - ratio_variance_t, lesions in clusters: d = (sum b_k - c_k)/N with its ratio variance
   K/(K-1) sum (b_k - c_k - n_k d)^2 / N^2; interval and p-value from t on K - 1.
-- mcnemar_mid_p, obuchowski, durkalski: tests only. Their variances are those under equal
-  margins, so that an interval from another variance could contradict them.
+- mcnemar_mid_p, mcnemar_exact, mcnemar_corrected, obuchowski, durkalski: tests only. Their variances
+  are those under equal margins, so that an interval from another variance could contradict them.
 
 So in every row that has both, the p-value is below 1 - level exactly where the interval excludes
 0. P-values are adjusted over classes and measures by Holm 1979, per method; the intervals
@@ -32,6 +32,8 @@ from scipy import stats
 from qsmstats.accuracy.intervals import critical_value
 from qsmstats.accuracy.paired import (
     clustered_pair_test,
+    mcnemar_corrected,
+    mcnemar_exact,
     mcnemar_mid_p,
     mcnemar_test,
     tango_interval,
@@ -127,6 +129,8 @@ def _rows(
     for method, test, own in (
         ("tango_score", mcnemar_test, {"conf_low": low, "conf_high": high, "note": ""}),
         ("mcnemar_mid_p", mcnemar_mid_p, {"note": TEST_ONLY}),
+        ("mcnemar_exact", mcnemar_exact, {"note": TEST_ONLY}),
+        ("mcnemar_corrected", mcnemar_corrected, {"note": TEST_ONLY}),
     ):
         statistic, p_value = test(b, c)
         tested = {"method": method, "statistic": statistic, "p_value": p_value}
@@ -181,8 +185,8 @@ def compare_readings(
     -------
     DataFrame
         Columns `COMPARISON_COLUMNS`; `estimate` is first minus second. `statistic` is t for
-        ratio_variance_t, the smaller discordant count for mcnemar_mid_p, and a chi-square on 1
-        otherwise. Tests alone have NaN limits.
+        ratio_variance_t, the smaller discordant count for mcnemar_mid_p and mcnemar_exact, and a
+        chi-square on 1 otherwise. Tests alone have NaN limits.
 
     Raises
     ------

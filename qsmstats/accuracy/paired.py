@@ -3,7 +3,8 @@
 Of n lesions both are positive (a), only the first (b), only the second (c), neither (d).
 
 McNemar: (b - c)^2/(b + c), chi-square on 1, the score test that Tango's interval inverts;
-mid-p: 2 P(X <= min(b, c)) - P(X = min(b, c)), X binomial(b + c, 1/2).
+corrected for continuity: max(|b - c| - 1, 0)^2/(b + c) (Edwards 1948), as R's mcnemar.test;
+exact: 2 P(X <= min(b, c)), X binomial(b + c, 1/2); mid-p: the same less P(X = min(b, c)).
 (McNemar 1947; Fagerland, Lydersen & Laake 2013 recommend the mid-p.)
 
 Difference p1 - p2 = (b - c)/n: Tango's score interval (1998) solves
@@ -17,6 +18,7 @@ Durkalski (sum (b_k - c_k)/n_k)^2 / sum ((b_k - c_k)/n_k)^2; chi-square on 1.
 References
 ----------
 Durkalski VL et al. (2003) Stat Med 22:2417-2428.
+Edwards AL (1948) Psychometrika 13:185-187.
 Fagerland MW, Lydersen S, Laake P (2013) BMC Med Res Methodol 13:91.
 Obuchowski NA (1998) Stat Med 17:1495-1507.
 Tango T (1998) Stat Med 17:891-908.
@@ -31,13 +33,31 @@ from scipy import optimize, stats
 from qsmstats.accuracy.intervals import Limits, critical_value
 from qsmstats.arrays import Floats
 
-__all__ = ["clustered_pair_test", "mcnemar_mid_p", "mcnemar_test", "tango_interval"]
+__all__ = [
+    "clustered_pair_test",
+    "mcnemar_corrected",
+    "mcnemar_exact",
+    "mcnemar_mid_p",
+    "mcnemar_test",
+    "tango_interval",
+]
 
 
 def mcnemar_test(b: int, c: int) -> tuple[float, float]:
     """McNemar's chi-square of equal shares, and its p-value; 1 with no discordant pair."""
     statistic = (b - c) ** 2 / (b + c) if b + c else 0.0
     return statistic, float(stats.chi2.sf(statistic, 1))
+
+
+def mcnemar_corrected(b: int, c: int) -> tuple[float, float]:
+    """McNemar's chi-square with continuity correction, and its p-value."""
+    statistic = max(abs(b - c) - 1, 0) ** 2 / (b + c) if b + c else 0.0
+    return statistic, float(stats.chi2.sf(statistic, 1))
+
+
+def mcnemar_exact(b: int, c: int) -> tuple[float, float]:
+    """Smaller discordant count, and McNemar's exact p-value."""
+    return float(min(b, c)), min(1.0, 2.0 * float(stats.binom(b + c, 0.5).cdf(min(b, c))))
 
 
 def mcnemar_mid_p(b: int, c: int) -> tuple[float, float]:

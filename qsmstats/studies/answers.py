@@ -18,35 +18,32 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from qsmstats.errors import ModelError
+from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.inference.response_scale import Kind
+from qsmstats.mixed.model import MixedModel
 from qsmstats.records import renewed
 from qsmstats.schemas import load_schema, map_schemas
+from qsmstats.settings import ModelSettings
 from qsmstats.spreadsheets import write_guarded
 from qsmstats.writing import written_whole
 
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
-    from qsmstats.mixed.inference.response_scale import Kind
-
 __all__ = [
     "ModelAnswer",
-    "analysis_flow",
-    "combine_answers",
-    "count_levels",
+    "answer_fields",
     "fit_record",
     "fit_study_model",
     "hedges_g",
     "left_out",
-    "model_residuals",
+    "number_of",
     "observed_types",
     "outcome_unit",
     "result_tables",
-    "scale_sentence",
     "used_rows",
     "with_units",
     "write_answer",
@@ -59,7 +56,7 @@ IDENTIFIERS = ("participant_id", "session_id", "lesion_id", "years")
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ModelAnswer:
-    """What every answer of a mixed model holds; the studies add what they asked for.
+    """What every answer of a mixed model holds; each study adds its own tables.
 
     Attributes
     ----------
@@ -83,7 +80,7 @@ class ModelAnswer:
     methods
         What was done, for a methods section.
     notes
-        What the reader must know, in words.
+        What was left out or assumed, and what limits the results.
     """
 
     outcome: str
@@ -118,8 +115,6 @@ def fit_study_model(formula: str, data: pd.DataFrame, outcome: str) -> MixedFit:
     ModelError
         If the data cannot answer: no such column, no rows, or a model that is not identified.
     """
-    from qsmstats.mixed.model import MixedModel
-
     if outcome not in data.columns:
         message = f"the table has no column '{outcome}'; name one of {', '.join(data.columns)}"
         raise ModelError(message)
@@ -127,7 +122,7 @@ def fit_study_model(formula: str, data: pd.DataFrame, outcome: str) -> MixedFit:
 
 
 def observed_types(lesions: pd.DataFrame, column: str = "lesion_type") -> pd.DataFrame:
-    """Return the rows that have a type, with the levels nobody has dropped from the column."""
+    """Return the rows that have a type; levels without a row are removed from the column."""
     typed = lesions[lesions[column].notna()].copy()
     if not isinstance(typed[column].dtype, pd.CategoricalDtype):
         levels = load_schema("lesions").column("lesion_type").levels
@@ -164,37 +159,73 @@ def used_rows(fit: MixedFit, rows: pd.DataFrame) -> pd.DataFrame:
     return rows.iloc[fit.frame.kept]
 
 
-def count_levels(used: pd.DataFrame, outcome: str, factor: str) -> pd.DataFrame:
-    """Count rows and participants per level, with the raw mean and SD beside the model's."""
-    table = used.groupby(factor, observed=True).agg(
+def answer_fields(
+    fit: MixedFit,
+    stages: Mapping[str, pd.DataFrame],
+    *,
+    outcome: str,
+    factor: str,
+    what: str,
+    settings: ModelSettings,
+    kinds: Sequence[Kind],
+    notes: tuple[str, ...],
+) -> dict[str, Any]:
+    """Return the fields of `ModelAnswer` that every study fills alike, which is all but the means.
+
+    Parameters
+    ----------
+    fit
+        The model.
+    stages
+        Name of a stage -> its rows, in order; the rows of the last were given to the fit.
+    outcome, factor
+        Column analysed, and the column whose levels are compared.
+    what
+        What a row is: "lesion".
+    settings
+        Degrees of freedom and level.
+    kinds
+        What the study estimates, for the methods text.
+    notes
+        What was left out before the fit.
+    """
+    given = list(stages.values())[-1]
+    used = used_rows(fit, given)
+    flow, missing = _flow(stages, fit, what)
+    counts = used.groupby(factor, observed=True).agg(
         n=(outcome, "size"),
         n_participants=("participant_id", "nunique"),
         mean=(outcome, "mean"),
         sd=(outcome, "std"),
     )
-    return table.reset_index().rename(columns={factor: "level"})
+    residuals = fit.residuals("conditional").to_numpy()
+    return {
+        "outcome": outcome,
+        "fit": fit,
+        "flow": flow,
+        "counts": counts.reset_index().rename(columns={factor: "level"}),
+        "anova": fit.anova(df=settings.df),
+        "coefficients": fit.coefficients(df=settings.df, level=settings.level),
+        "variances": fit.variances,
+        "models": fit_record(fit),
+        "residuals": used[[name for name in IDENTIFIERS if name in used]]
+        .assign(
+            level=used[factor],
+            value=used[outcome],
+            fitted=fit.response - residuals,
+            residual=residuals,
+        )
+        .reset_index(drop=True),
+        "random_effects": fit.random_effects(),
+        "methods": fit.methods_text(df=settings.df) + _scale_sentence(fit, kinds),
+        "notes": notes + missing,
+    }
 
 
-def analysis_flow(
+def _flow(
     stages: Mapping[str, pd.DataFrame], fit: MixedFit, what: str
 ) -> tuple[pd.DataFrame, tuple[str, ...]]:
-    """Count participants and rows down to those of a fit.
-
-    Parameters
-    ----------
-    stages
-        Name of a stage -> its rows, in order; the rows of the last were given to the fit.
-    fit
-        The model.
-    what
-        What a row is: "lesion".
-
-    Returns
-    -------
-    flow, notes
-        stage, n_participants, n_observations, note; and a note where rows were left out for a
-        missing value.
-    """
+    """Count participants and rows down to those of a fit; note the rows with a missing value."""
     given = list(stages.values())[-1]
     used = used_rows(fit, given)
     missing = ", ".join(f"{name} {n}" for name, n in fit.info.dropped_rows.items())
@@ -210,28 +241,40 @@ def analysis_flow(
     ).assign(note="")
     if not missing:
         return flow, ()
-    flow.loc[flow.index[-1], "note"] = f"left out for missing values: {missing}"
+    flow.loc[flow.index[-1], "note"] = f"left out because of missing values: {missing}"
     people = given["participant_id"].nunique() - used["participant_id"].nunique()
-    whole = f", among them all of {_counted(people, 'participant')}" if people else ""
+    whole = f", including all those of {number_of(people, 'participant')}" if people else ""
     return flow, (
-        f"The model leaves out {len(given) - len(used)} of {_counted(len(given), what)} for missing"
-        f" values ({missing}){whole}.",
+        f"The model leaves out {len(given) - len(used)} of {number_of(len(given), what)} because of"
+        f" missing values ({missing}){whole}.",
     )
+
+
+def _scale_sentence(fit: MixedFit, kinds: Sequence[Kind]) -> str:
+    """Return what the estimates of a transformed outcome are, for a methods section, or nothing."""
+    scale = fit.response_scale()
+    if scale.is_plain:
+        return ""
+    if not scale.transform:
+        return f" Estimates are on the scale of {scale.expression}."
+    said = "; ".join(f"{kind}s are {scale.quantity(kind)}s" for kind in kinds)
+    rest = f" of {scale.expression}" if scale.transform == "sqrt" else ""
+    return f" {scale.column} was analysed as {scale.expression}: {said}{rest}."
 
 
 def left_out(count: int, what: str, rest: str) -> tuple[str, ...]:
     """Return the note that some were left out; none where nothing was."""
     verb = "was" if count == 1 else "were"
-    return (f"{_counted(count, what)} {rest} {verb} left out.",) if count else ()
+    return (f"{number_of(count, what)} {rest} {verb} left out.",) if count else ()
 
 
-def _counted(count: int, what: str) -> str:
-    """Return a count with its noun."""
-    return f"{count} {what}{'' if count == 1 else 's'}"
+def number_of(n: int, noun: str) -> str:
+    """Return a number with its noun, in the plural unless it is one."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def outcome_unit(column: str) -> str:
-    """Return the unit of an outcome: that of its map, or its name where no map has it."""
+    """Return the unit of an outcome: that of its map, or its name if it is no map."""
     schema = map_schemas().get(column)
     return schema.unit if schema else column
 
@@ -253,33 +296,13 @@ def with_units(table: pd.DataFrame, fit: MixedFit, per: str = "") -> pd.DataFram
     return table.assign(unit=unit + per)
 
 
-def scale_sentence(fit: MixedFit, kinds: Sequence[Kind]) -> str:
-    """Return what the estimates of a transformed outcome are, for a methods section, or nothing.
-
-    Parameters
-    ----------
-    fit
-        The model.
-    kinds
-        What was estimated.
-    """
-    scale = fit.response_scale()
-    if scale.is_plain:
-        return ""
-    if not scale.transform:
-        return f" Estimates are on the scale of {scale.expression}."
-    said = "; ".join(f"{kind}s are {scale.quantity(kind)}s" for kind in kinds)
-    rest = f" of {scale.expression}" if scale.transform == "sqrt" else ""
-    return f" {scale.column} was analysed as {scale.expression}: {said}{rest}."
-
-
 def hedges_g(contrasts: pd.DataFrame, fit: MixedFit, counts: pd.Series) -> pd.DataFrame:
     """Return Hedges' g and its interval for a table of pairwise contrasts.
 
     Parameters
     ----------
     contrasts
-        Columns contrast ("a - b"), estimate, conf_low, conf_high, on the scale of the model.
+        Columns first, second, estimate, conf_low, conf_high, on the scale of the model.
     fit
         Fit that the contrasts come from; its random terms and residual give the total SD.
     counts
@@ -294,7 +317,6 @@ def hedges_g(contrasts: pd.DataFrame, fit: MixedFit, counts: pd.Series) -> pd.Da
     import pingouin
 
     total = float(np.sqrt(fit.icc()["variance"].sum()))
-    levels = contrasts["contrast"].str.split(" - ")
     columns = {"estimate": "hedges_g", "conf_low": "hedges_g_low", "conf_high": "hedges_g_high"}
     return pd.DataFrame(
         {
@@ -302,7 +324,9 @@ def hedges_g(contrasts: pd.DataFrame, fit: MixedFit, counts: pd.Series) -> pd.Da
                 pingouin.convert_effsize(
                     value / total, "cohen", "hedges", nx=counts[first], ny=counts[second]
                 )
-                for value, (first, second) in zip(contrasts[source], levels, strict=True)
+                for value, first, second in zip(
+                    contrasts[source], contrasts["first"], contrasts["second"], strict=True
+                )
             ]
             for source, target in columns.items()
         }
@@ -313,35 +337,6 @@ def result_tables(answer: object) -> dict[str, pd.DataFrame]:
     """Return the tables of an answer (its fields that are DataFrames) by name."""
     values = ((item.name, getattr(answer, item.name)) for item in dataclasses.fields(answer))  # type: ignore[arg-type]  # any answer is a dataclass
     return {name: value for name, value in values if isinstance(value, pd.DataFrame)}
-
-
-def model_residuals(fit: MixedFit, rows: pd.DataFrame, factor: str, outcome: str) -> pd.DataFrame:
-    """Return the rows that the model used: identifiers, level, value, fitted value, residual."""
-    used = used_rows(fit, rows)
-    residuals = fit.residuals("conditional").to_numpy()
-    names = [name for name in IDENTIFIERS if name in used]
-    return (
-        used[names]
-        .assign(
-            level=used[factor],
-            value=used[outcome],
-            fitted=fit.response - residuals,
-            residual=residuals,
-        )
-        .reset_index(drop=True)
-    )
-
-
-def combine_answers(answers: Sequence[Any]) -> dict[str, pd.DataFrame]:
-    """Stack the tables of several outcomes; where answers have an outcome, it comes first."""
-    stacked: dict[str, list[pd.DataFrame]] = {}
-    for answer in answers:
-        for name, table in result_tables(answer).items():
-            labelled = table.copy()
-            if hasattr(answer, "outcome"):
-                labelled.insert(0, "outcome", answer.outcome)
-            stacked.setdefault(name, []).append(labelled)
-    return {name: pd.concat(tables, ignore_index=True) for name, tables in stacked.items()}
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
@@ -374,13 +369,14 @@ def write_answer(
     Parameters
     ----------
     answers
-        One answer, or the answers of one study for several outcomes (stacked in one table each).
+        One answer, or the answers of one study for several outcomes: their tables are stacked, the
+        outcome in the first column.
     folder
         Folder to write to; it is made where it is missing.
     refusals
-        Outcome and reason, where the data could not answer; they stand among the notes.
+        Outcome and reason, where the data could not answer; they are written to the notes.
     source
-        sha256 of all the answers were made from; kept beside them in ``made_from.json``.
+        sha256 of all that the answers were made from; kept beside them in ``made_from.json``.
 
     Returns
     -------
@@ -389,7 +385,14 @@ def write_answer(
     """
     folder = Path(folder)
     several: list[Any] = list(answers) if isinstance(answers, Sequence) else [answers]
-    tables = combine_answers(several)
+    stacked: dict[str, list[pd.DataFrame]] = {}
+    for answer in several:
+        for name, table in result_tables(answer).items():
+            labelled = table.copy()
+            if hasattr(answer, "outcome"):
+                labelled.insert(0, "outcome", answer.outcome)
+            stacked.setdefault(name, []).append(labelled)
+    tables = {name: pd.concat(parts, ignore_index=True) for name, parts in stacked.items()}
     notes = [
         (getattr(answer, "outcome", None), note) for answer in several for note in answer.notes
     ]

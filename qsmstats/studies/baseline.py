@@ -13,7 +13,6 @@ Pairwise contrasts of marginal means are adjusted over all pairs of one map.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -22,16 +21,11 @@ from qsmstats.errors import ModelError
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import (
     ModelAnswer,
-    analysis_flow,
-    count_levels,
-    fit_record,
+    answer_fields,
     fit_study_model,
     hedges_g,
     left_out,
-    model_residuals,
     observed_types,
-    scale_sentence,
-    used_rows,
     with_units,
 )
 from qsmstats.tables.tidy import first_sessions
@@ -84,15 +78,7 @@ def baseline_differences(
     ModelError
         If fewer than two types have lesions, or the model cannot be fitted.
     """
-    first = first_sessions(lesions)
-    typed = observed_types(first)
-    # Participants whose every image failed have no row; `tidy_lesions` counted them.
-    late = lesions["participant_id"].nunique() - first["participant_id"].nunique()
-    late += lesions.attrs.get("n_unmeasured", 0)
-    notes = left_out(late, "participant", "without a lesion measured at the first session")
-    notes += left_out(len(first) - len(typed), "lesion", "without a type")
-    stages = {"lesions at the first session": first, "with a type": typed}
-    return _differences(stages, outcome, "lesion_type", settings.baseline, settings, notes)
+    return _differences(lesions, outcome, "lesion_type", settings.baseline, settings)
 
 
 def tissue_differences(
@@ -107,41 +93,26 @@ def tissue_differences(
     ----------
     tissue
         One row per participant, session and tissue, as `tissue_table` makes it.
-    outcome
-        Column to compare.
-    settings
-        Formula (`settings.tissue`), degrees of freedom, adjustment and level.
+    outcome, settings
+        As in `baseline_differences`; the formula is `settings.tissue`.
+
+    Returns
+    -------
+    GroupDifferences
 
     Raises
     ------
     ModelError
         If fewer than two tissues are there, or the model cannot be fitted.
     """
-    first = first_sessions(tissue)
-    typed = observed_types(first, "tissue")
-    late = tissue["participant_id"].nunique() - first["participant_id"].nunique()
-    late += tissue.attrs.get("n_unmeasured", 0)
-    notes = left_out(late, "participant", "without tissue measured at the first session")
-    notes += left_out(
-        tissue.attrs.get("n_lesion_free", 0),
-        "patient",
-        "without lesions, for whom normal-appearing white matter (at a distance from lesions) is"
-        " not defined,",
-    )
-    notes += left_out(len(first) - len(typed), "lesion", "without a type")
-    stages = {"regions at the first session": first, "with a type": typed}
-    return _differences(stages, outcome, "tissue", settings.tissue, settings, notes)
+    return _differences(tissue, outcome, "tissue", settings.tissue, settings)
 
 
 def _differences(
-    stages: Mapping[str, pd.DataFrame],
-    outcome: str,
-    factor: str,
-    formula: str,
-    settings: ModelSettings,
-    notes: tuple[str, ...],
+    table: pd.DataFrame, outcome: str, factor: str, formula: str, settings: ModelSettings
 ) -> GroupDifferences:
-    rows = list(stages.values())[-1]
+    first = first_sessions(table)
+    rows = observed_types(first, factor)
     if rows[factor].nunique() < 2:
         found = ", ".join(map(str, rows[factor].unique())) or "none"
         message = (
@@ -150,27 +121,35 @@ def _differences(
         )
         raise ModelError(message)
     fit = fit_study_model(formula, rows, outcome)
-    what = "lesion" if factor == "lesion_type" else "region"
-    flow, missing = analysis_flow(stages, fit, what)
-    used = used_rows(fit, rows)
-    df, level = settings.df, settings.level
-    contrasts = fit.contrasts(factor, adjust=settings.adjust, df=df, level=level)
-    effects = hedges_g(contrasts, fit, used[factor].value_counts())
-    response = fit.response_scale()
-    return GroupDifferences(
+    what, measured = ("lesion", "a lesion") if factor == "lesion_type" else ("region", "tissue")
+    # Participants whose every image failed have no row; `tables.tidy` counted them.
+    late = table["participant_id"].nunique() - first["participant_id"].nunique()
+    late += table.attrs.get("n_unmeasured", 0)
+    notes = left_out(late, "participant", f"without {measured} measured at the first session")
+    notes += left_out(
+        table.attrs.get("n_lesion_free", 0),
+        "patient",
+        "without lesions, for whom normal-appearing white matter (at a distance from lesions) is"
+        " not defined,",
+    )
+    notes += left_out(len(first) - len(rows), "lesion", "without a type")
+    fields = answer_fields(
+        fit,
+        {f"{what}s at the first session": first, "with a type": rows},
         outcome=outcome,
         factor=factor,
-        fit=fit,
-        flow=flow,
-        counts=count_levels(used, outcome, factor),
+        what=what,
+        settings=settings,
+        kinds=("mean", "contrast"),
+        notes=notes,
+    )
+    df, level = settings.df, settings.level
+    contrasts = fit.contrasts(factor, adjust=settings.adjust, df=df, level=level)
+    effects = hedges_g(contrasts, fit, fields["counts"].set_index("level")["n"])
+    response = fit.response_scale().converted(contrasts, "contrast")
+    return GroupDifferences(
+        factor=factor,
         means=with_units(fit.marginal_means(factor, df=df, level=level, type="response"), fit),
-        contrasts=with_units(response.converted(contrasts, "contrast"), fit).join(effects),
-        anova=fit.anova(df=df),
-        coefficients=fit.coefficients(df=df, level=level),
-        variances=fit.variances,
-        models=fit_record(fit),
-        residuals=model_residuals(fit, rows, factor, outcome),
-        random_effects=fit.random_effects(),
-        methods=fit.methods_text(df=df) + scale_sentence(fit, ("mean", "contrast")),
-        notes=notes + missing,
+        contrasts=with_units(response, fit).join(effects),
+        **fields,
     )

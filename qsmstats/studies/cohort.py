@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.schemas import load_schema
+from qsmstats.studies.answers import number_of
 from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import first_sessions
 
@@ -86,32 +87,27 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
     visits = patients.groupby("participant_id", observed=True)["session_id"].transform("nunique")
     followed = patients[visits >= 2]
     of_followed = lesions[lesions["participant_id"].isin(followed["participant_id"])]
+    failures_note = "no session failed"
+    if len(failed):
+        count = number_of(len(failed.unique()), "session")
+        failures_note = f"{count} failed; failures.tsv gives the reasons"
+    followed_note = "patients with two sessions or more"
+    if matches := lesions.attrs.get("matches"):
+        followed_note += f"; their lesions from session to session: {matches}"
     listed = _stage("enrolled", sessions, tables.lesions, "listed in the table of participants")
     rows = pd.DataFrame(
         [
             listed | {"n_participants": len(tables.participants)},
             _stage("imaged", sessions, tables.lesions, "at least one session"),
-            _stage("images read", read, lesions, _failed_note(len(failed.unique()))),
+            _stage("images read", read, lesions, failures_note),
             _stage("controls", controls, lesions.iloc[:0]),
             _stage("patients", patients, lesions),
-            _stage("followed", followed, of_followed, _followed_note(lesions)),
+            _stage("followed", followed, of_followed, followed_note),
         ]
     ).astype({"n_lesions": "Int64"})
     if tables.lesion_ids == "independent":
         rows.loc[rows["stage"].isin(["enrolled", "imaged"]), "n_lesions"] = pd.NA
     return rows
-
-
-def _failed_note(sessions: int) -> str:
-    if not sessions:
-        return "no session failed"
-    return f"{sessions} session{'' if sessions == 1 else 's'} failed; why, says failures.tsv"
-
-
-def _followed_note(lesions: pd.DataFrame) -> str:
-    note = "patients with two sessions or more"
-    matches = lesions.attrs.get("matches")
-    return f"{note}; their lesions from session to session: {matches}" if matches else note
 
 
 def _participants(participants: pd.DataFrame) -> pd.DataFrame:
@@ -126,13 +122,20 @@ def _participants(participants: pd.DataFrame) -> pd.DataFrame:
         values = [group[column.name] for group in groups]
         missing = [int(value.isna().sum()) for value in values]
         if column.levels:
-            rows += [
-                _share(column.title, level, column.level_titles[level], values, missing)
-                for level in column.levels
-            ]
+            known = [value.dropna() for value in values]
+            for level in column.levels:
+                having = [value == level for value in known]
+                cells = [f"{int(x.sum())} ({x.mean():.1%})" if len(x) else "n/a" for x in having]
+                shares = [float(x.mean()) if len(x) else np.nan for x in having]
+                difference = _standardised(*((p, p * (1 - p)) for p in shares))
+                title = column.level_titles[level]
+                rows.append(_row(column.title, title, "n (%)", cells, missing, difference))
         else:
             title = column.title + (f", {column.unit}" if column.unit not in (None, "1") else "")
-            rows.append(_mean(title, values, missing))
+            numbers = [value.dropna().astype(float) for value in values]
+            cells = [f"{x.mean():.1f} ± {x.std():.1f}" if len(x) > 1 else "n/a" for x in numbers]
+            difference = _standardised(*((x.mean(), x.var()) for x in numbers))
+            rows.append(_row(title, "", "mean ± SD", cells, missing, difference))
     return pd.DataFrame(rows)
 
 
@@ -153,23 +156,6 @@ def _row(
         **{f"missing_{name}": count for name, count in zip(names, missing, strict=True)},
         "standardised_difference": difference,
     }
-
-
-def _mean(title: str, values: list[pd.Series], missing: list[int]) -> dict[str, object]:
-    numbers = [value.dropna().astype(float) for value in values]
-    cells = [f"{x.mean():.1f} ± {x.std():.1f}" if len(x) > 1 else "n/a" for x in numbers]
-    difference = _standardised(*((x.mean(), x.var()) for x in numbers))
-    return _row(title, "", "mean ± SD", cells, missing, difference)
-
-
-def _share(
-    title: str, level: str, level_title: str, values: list[pd.Series], missing: list[int]
-) -> dict[str, object]:
-    known = [value.dropna() == level for value in values]
-    cells = [f"{int(x.sum())} ({x.mean():.1%})" if len(x) else "n/a" for x in known]
-    shares = [float(x.mean()) if len(x) else np.nan for x in known]
-    difference = _standardised(*((p, p * (1 - p)) for p in shares))
-    return _row(title, level_title, "n (%)", cells, missing, difference)
 
 
 def _standardised(first: tuple[float, float], second: tuple[float, float]) -> float:

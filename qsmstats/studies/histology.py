@@ -1,9 +1,9 @@
-"""How well the QSM type tells what the pathologist saw.
+"""How accurately the QSM type predicts the class that the pathologist assigned.
 
 One class of the reference standard against the rest, from the mapping of study.toml. Lesions are
 nested in brains: the table holds the interval that assumes independence, labelled so, beside those
 that do not (`qsmstats.accuracy`). Missing and indeterminate readings are excluded, then counted as
-the worst and as the best case. Continuous features of the same lesions are held against each class
+the worst and as the best case. Continuous features of the same lesions are compared with each class
 (`qsmstats.studies.histology_features`), and the items of STARD 2015 that a program can fill are
 written (`qsmstats.studies.stard`).
 """
@@ -25,14 +25,15 @@ from qsmstats.accuracy.tabulation import cross_tabulation, flow_counts
 from qsmstats.errors import ModelError
 from qsmstats.schemas import load_schema
 from qsmstats.settings import HistologySettings
-from qsmstats.studies.histology_features import FeatureAccuracy, feature_accuracy
-from qsmstats.studies.histology_text import number_of
-from qsmstats.studies.stard import Evidence, stard_items
+from qsmstats.studies.answers import number_of
+from qsmstats.studies.histology_features import feature_accuracy
+from qsmstats.studies.stard import stard_items
 
 __all__ = ["HistologyAccuracy", "histology_accuracy"]
 
 DEFAULTS = HistologySettings()
 INDETERMINATE = "indeterminate"
+READINGS = ["brain_id", "index_test", "reference_standard"]
 FEW_BRAINS = 10
 
 
@@ -68,7 +69,7 @@ class HistologyAccuracy:
     methods
         What was done, for a methods section.
     notes
-        What the reader must know, in words.
+        What was left out or assumed, and what limits the results.
     """
 
     accuracy: pd.DataFrame
@@ -117,34 +118,32 @@ def histology_accuracy(
             "no lesion has both an index test and a reference standard; fill in what is missing"
         )
         raise ModelError(message)
-    features = feature_accuracy(histology, pairs, level=level)
-    evidence = Evidence(
-        histology=histology,
-        pairs=pairs,
-        settings=settings,
-        accuracy=missing_scenarios(pairs, level=level),
-        flow=flow_counts(pairs),
-        clustering=clustering_summary(pairs),
-        features=features,
-        unclaimed=tuple(unclaimed_types(settings)),
-        methods=_methods(settings, pairs, features, level),
-        notes=_notes(settings, pairs, features),
-    )
+    areas, roc, cutoffs = feature_accuracy(histology, pairs, level=level)
+    unclaimed = unclaimed_types(settings)
+    reported = {
+        "accuracy": missing_scenarios(pairs, level=level),
+        "flow": flow_counts(pairs),
+        "clustering": clustering_summary(pairs),
+        "areas": areas,
+        "cutoffs": cutoffs,
+    }
+    methods = _methods(settings, unclaimed, pairs, cutoffs, level)
+    notes = _notes(settings, unclaimed, pairs, areas, cutoffs)
+    readings = histology[READINGS].astype("object")
+    confusion = readings.where(readings.notna(), "missing").value_counts(sort=False)
     return HistologyAccuracy(
-        accuracy=evidence.accuracy,
         crosstab=cross_tabulation(pairs).reset_index(),
-        confusion=_confusion(histology),
-        flow=evidence.flow,
+        confusion=confusion.rename("n").reset_index().sort_values(READINGS, ignore_index=True),
         class_counts=_class_counts(pairs),
         clusters=counts_per_cluster(pairs),
-        clustering=evidence.clustering,
         assumed_correlations=assumed_correlations(pairs, level=level),
-        areas=features.areas,
-        roc=features.roc,
-        cutoffs=features.cutoffs,
-        stard=stard_items(evidence),
-        methods=evidence.methods,
-        notes=evidence.notes,
+        roc=roc,
+        stard=stard_items(
+            histology, pairs, settings, unclaimed, methods=methods, notes=notes, **reported
+        ),
+        methods=methods,
+        notes=notes,
+        **reported,
     )
 
 
@@ -172,13 +171,6 @@ def unclaimed_types(settings: HistologySettings) -> list[str]:
     return [name for name in levels if name not in claimed]
 
 
-def _confusion(histology: pd.DataFrame) -> pd.DataFrame:
-    columns = ["brain_id", "index_test", "reference_standard"]
-    readings = histology[columns].astype("object")
-    counts = readings.where(readings.notna(), "missing").value_counts(sort=False)
-    return counts.rename("n").reset_index().sort_values(columns, ignore_index=True)
-
-
 def _class_counts(pairs: Pairs) -> pd.DataFrame:
     counts, extra = confusion_matrices(pairs)
     names = [*pairs.classes, *(["none of the classes"] if extra else [])]
@@ -188,33 +180,43 @@ def _class_counts(pairs: Pairs) -> pd.DataFrame:
 
 
 def _methods(
-    settings: HistologySettings, pairs: Pairs, features: FeatureAccuracy, level: float
+    settings: HistologySettings,
+    unclaimed: list[str],
+    pairs: Pairs,
+    cutoffs: pd.DataFrame,
+    level: float,
 ) -> str:
     mapping = "; ".join(
         f"{name} from {', '.join(kinds)}" for name, kinds in settings.mapping.items()
     )
-    unclaimed = ", ".join(unclaimed_types(settings)) or "none"
     rule = {"negative": "count as negative for every class", "exclude": "are excluded"}
     text = (
         f"Each pathological class was tested one against the rest ({mapping}). QSM types not"
-        f" mapped to any class ({unclaimed}) {rule[settings.unmapped]}. Lesions are nested in"
-        f" {number_of(pairs.n_clusters, 'brain')}. Intervals at {level:.0%}: Wilson's score"
-        " interval, which assumes that lesions are independent; a Bayesian beta-binomial"
-        " model under two priors on the correlation within brains; and the Rao-Scott Wilson"
-        " interval with Student's t on the number of brains minus one, as conservative bound."
+        f" mapped to any class ({', '.join(unclaimed) or 'none'}) {rule[settings.unmapped]}."
+        f" Lesions are nested in {number_of(pairs.n_clusters, 'brain')}. Intervals at {level:.0%}:"
+        " Wilson's score interval, which assumes that lesions are independent; a Bayesian"
+        " beta-binomial model under two priors on the correlation within brains; and, as a"
+        " conservative bound, the Rao-Scott Wilson interval with Student's t, whose degrees of"
+        " freedom are the number of brains minus one."
     )
-    if features.cutoffs.empty:
+    if cutoffs.empty:
         return text
     return text + (
         " Areas under the ROC curves of continuous features are given with DeLong's interval, which"
         " assumes independent lesions, and with Obuchowski's for lesions within brains. The"
         " direction of the association with each class was fixed beforehand. The best cut-off"
         " maximises Youden's index; its optimism was estimated by bootstrap of"
-        f" {features.cutoffs['resampled'].iloc[0]}."
+        f" {cutoffs['resampled'].iloc[0]}."
     )
 
 
-def _notes(settings: HistologySettings, pairs: Pairs, features: FeatureAccuracy) -> tuple[str, ...]:
+def _notes(
+    settings: HistologySettings,
+    unclaimed: list[str],
+    pairs: Pairs,
+    areas: pd.DataFrame,
+    cutoffs: pd.DataFrame,
+) -> tuple[str, ...]:
     notes = []
     if pairs.n_clusters < FEW_BRAINS:
         notes.append(
@@ -222,22 +224,17 @@ def _notes(settings: HistologySettings, pairs: Pairs, features: FeatureAccuracy)
             " cannot be estimated reliably. The intervals that allow for it rest on stated"
             " assumptions."
         )
-    if settings.unmapped == "negative" and unclaimed_types(settings):
-        names = ", ".join(unclaimed_types(settings))
+    if settings.unmapped == "negative" and unclaimed:
+        names = ", ".join(unclaimed)
         notes.append(f"Types not mapped to any class ({names}) count as negative readings.")
-    return (*notes, *_feature_notes(features))
-
-
-def _feature_notes(features: FeatureAccuracy) -> list[str]:
-    notes = []
-    areas, cutoffs = features.areas, features.cutoffs
     below = areas[areas["estimate"] < 0.5].drop_duplicates(["feature", "class_"])
     if not below.empty:
         names = "; ".join(f"{row.feature} for {row.class_}" for row in below.itertuples())
         notes.append(f"The direction is opposite to the one assumed (area below 0.5): {names}.")
     if (cutoffs["resampled"] == "lesions").any():
         notes.append(
-            "Too few brains to resample: the optimism of the best cut-offs comes from resampling"
-            " lesions and is underestimated where the lesions of a brain are correlated."
+            "Too few brains to resample: the optimism of the best cut-offs was estimated by"
+            " resampling lesions, which underestimates it where the lesions of a brain are"
+            " correlated."
         )
-    return notes
+    return tuple(notes)

@@ -6,8 +6,7 @@ quartiles of the continuous features.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -23,7 +22,6 @@ __all__ = [
     "counts_text",
     "estimates_text",
     "listed_words",
-    "number_of",
     "severity_text",
     "variability_text",
     "words",
@@ -36,25 +34,23 @@ def variability_text(clustering: pd.DataFrame, accuracy: pd.DataFrame) -> str:
     """Tell the range when one brain is left out, and each policy for unread lesions."""
     texts = []
     for row in clustering.to_dict("records"):
-        name = f"{words(row['class_'])} {row['measure']}"
+        said = f"{words(row['class_'])} {row['measure']}"
         if np.isfinite(row["lowest_without"]):
             ends = f"{_percent(row['lowest_without'])} to {_percent(row['highest_without'])}"
-            texts.append(f"{name} {ends} when one brain is left out")
+            texts.append(f"{said} {ends} when one brain is left out")
         else:
-            texts.append(f"{name} rests on one brain")
-    return f"{'; '.join(texts)}. {_scenarios(accuracy)}"
-
-
-def _scenarios(accuracy: pd.DataFrame) -> str:
+            texts.append(f"{said} rests on one brain")
     rows = accuracy[accuracy["measure"].isin(RATES) & (accuracy["role"] == INDEPENDENT)]
-    texts = []
+    policies = []
     for (name, measure), part in rows.groupby(["class_", "measure"], sort=False):
         shares = part.drop_duplicates("missing").set_index("missing")["estimate"]
         said = ", ".join(
             f"{policy} {_percent(shares[policy])}" for policy in POLICIES if policy in shares.index
         )
-        texts.append(f"{words(str(name))} {measure}: {said}")
-    return "Missing and indeterminate readings by policy: " + "; ".join(texts) + "."
+        policies.append(f"{words(str(name))} {measure}: {said}")
+    return (
+        f"{'; '.join(texts)}. Missing and indeterminate readings by policy: {'; '.join(policies)}."
+    )
 
 
 def severity_text(histology: pd.DataFrame, pairs: Pairs) -> str:
@@ -108,18 +104,20 @@ def estimates_text(accuracy: pd.DataFrame) -> str:
 
 
 def areas_text(areas: pd.DataFrame) -> str:
-    """Tell the areas with the interval that knows of the brains; empty without any."""
-    # The row that knows of the brains follows the one that assumes independent lesions.
+    """Tell the areas with the interval for lesions within brains; empty without any."""
+    # That row follows the one that assumes independent lesions.
     rows = areas[areas["estimate"].notna()].drop_duplicates(["feature", "class_"], keep="last")
     if rows.empty:
         return ""
     side = {"at least": "high", "at most": "low"}
-    said = "; ".join(
-        f"{_measured(row['feature'])}, {side[row['rule']]} in {words(row['class_'])}"
-        f" {row['estimate']:.3f}{_limits(row)}"
-        for row in rows.to_dict("records")
-    )
-    return f"Areas under the ROC curves (lesions within brains): {said}."
+    texts = []
+    for row in rows.to_dict("records"):
+        limits = f" ({row['conf_low']:.3f} to {row['conf_high']:.3f})"
+        texts.append(
+            f"{_measured(row['feature'])}, {side[row['rule']]} in {words(row['class_'])}"
+            f" {row['estimate']:.3f}{limits if np.isfinite(row['conf_low']) else ''}"
+        )
+    return f"Areas under the ROC curves (lesions within brains): {'; '.join(texts)}."
 
 
 def words(name: str) -> str:
@@ -132,11 +130,6 @@ def listed_words(names: Iterable[str]) -> str:
     return ", ".join(words(name) for name in names)
 
 
-def number_of(n: int, noun: str) -> str:
-    """Return a number with its noun, in the plural unless it is one."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
 def _measured(feature: str) -> str:
     """Return the title of a feature with its unit."""
     column = load_schema("histology").column(feature)
@@ -146,10 +139,3 @@ def _measured(feature: str) -> str:
 def _percent(share: float) -> str:
     """Return a share as a percentage with one decimal."""
     return f"{100 * share:.1f} %"
-
-
-def _limits(row: Mapping[Hashable, Any]) -> str:
-    """Return the interval of a row in parentheses; empty where it has none."""
-    if not np.isfinite(row["conf_low"]):
-        return ""
-    return f" ({row['conf_low']:.3f} to {row['conf_high']:.3f})"

@@ -1,7 +1,7 @@
 """How well raters agree on the type of a lesion, and whether the consensus is the one on file.
 
-Agreement is that of the raters among themselves; the adjudicator, who sees only what they
-disagreed on, is left out of it. The consensus by majority, then adjudicator, is compared with
+Agreement is that of the raters among themselves, without the adjudicator, who sees only what they
+disagreed on. The consensus by majority, then adjudicator, is compared with
 lesions.tsv: differences are listed and nothing is overwritten.
 """
 
@@ -16,6 +16,7 @@ from qsmstats.accuracy.consensus import consensus
 from qsmstats.errors import ModelError
 from qsmstats.schemas import load_schema
 from qsmstats.settings import RaterSettings
+from qsmstats.studies.answers import number_of
 
 __all__ = ["RaterAgreement", "rater_agreement"]
 
@@ -38,7 +39,7 @@ class RaterAgreement:
     methods
         What was done, for a methods section.
     notes
-        What the reader must know, in words.
+        What was left out or assumed, and what limits the results.
     """
 
     agreement: pd.DataFrame
@@ -89,41 +90,31 @@ def rater_agreement(
     decided = consensus(
         ratings, adjudicator=settings.adjudicator if adjudicated else None, categories=types
     )
-    differing = _differing(decided.labels, lesions)
+    on_file = lesions[[*UNIT, "lesion_type"]].astype("object")
+    labels = decided.labels.astype({"lesion_type": "object"}).rename(
+        columns={"lesion_type": "consensus"}
+    )
+    joined = labels.merge(on_file, on=UNIT, how="inner", validate="one_to_one")
+    differing = joined[joined["consensus"].fillna("") != joined["lesion_type"].fillna("")]
+    notes = [
+        f"Raters differed on {len(decided.disagreements)} of"
+        f" {number_of(len(decided.labels), 'lesion')}."
+    ]
+    if len(differing):
+        notes.append(
+            f"The type of {number_of(len(differing), 'lesion')} in the lesions table differs from"
+            " the consensus of the ratings; the models use the lesions table."
+        )
+    judge = "; an adjudicator decided where they differed" if adjudicated else ""
     return RaterAgreement(
         agreement=agreement(raters, categories=types, level=level),
         disagreements=decided.disagreements,
-        differs_from_consensus=differing,
-        methods=_methods(names, adjudicated=adjudicated),
-        notes=_notes(decided.labels, decided.disagreements, differing),
+        differs_from_consensus=differing.reset_index(drop=True),
+        methods=(
+            f"{len(names)} raters classified the lesions independently{judge}. Agreement was"
+            " measured by Cohen's kappa per pair of raters, Fleiss' kappa, Gwet's AC1 and"
+            " Krippendorff's alpha, over all types and for each type against the others; intervals"
+            " are bootstraps of participants where there are enough of them."
+        ),
+        notes=tuple(notes),
     )
-
-
-def _differing(labels: pd.DataFrame, lesions: pd.DataFrame) -> pd.DataFrame:
-    on_file = lesions[[*UNIT, "lesion_type"]].astype("object")
-    decided = labels.astype({"lesion_type": "object"}).rename(columns={"lesion_type": "consensus"})
-    joined = decided.merge(on_file, on=UNIT, how="inner", validate="one_to_one")
-    differ = joined["consensus"].fillna("") != joined["lesion_type"].fillna("")
-    return joined[differ].reset_index(drop=True)
-
-
-def _methods(names: list[str], *, adjudicated: bool) -> str:
-    judge = ", with an adjudicator who decided where they differed" if adjudicated else ""
-    return (
-        f"{len(names)} raters typed the lesions independently{judge}. Agreement was measured by"
-        " Cohen's kappa per pair of raters, Fleiss' kappa, Gwet's AC1 and Krippendorff's alpha,"
-        " over all types and for each type against the others; intervals resample participants"
-        " where there are enough of them."
-    )
-
-
-def _notes(
-    labels: pd.DataFrame, disagreements: pd.DataFrame, differing: pd.DataFrame
-) -> tuple[str, ...]:
-    notes = [f"Raters differed on {len(disagreements)} of {len(labels)} lesions."]
-    if len(differing):
-        notes.append(
-            f"The type of {len(differing)} lesions in the lesions table is not the consensus of the"
-            " ratings; the models use the lesions table."
-        )
-    return tuple(notes)

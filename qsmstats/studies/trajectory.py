@@ -5,9 +5,9 @@ One linear mixed model per map (this project's default; study.toml may state ano
 outcome ~ lesion_type * years + age + sex
           + (1 + years | participant_id) + (1 | participant_id:lesion_id)
 
-Participants with one session say nothing about change and are left out, with their count. A lesion
-keeps the type of its first session, so that a change of type is not mistaken for one of the
-outcome; a lesion seen once (new or gone) stays in, as the model allows.
+Participants with one session are left out and counted. A lesion keeps the type of its first
+session, so that a change of type is not mistaken for one of the outcome; a lesion seen once (new or
+gone) stays in, as the model allows.
 """
 
 from __future__ import annotations
@@ -22,14 +22,10 @@ from qsmstats.mixed.fit import MixedFit
 from qsmstats.settings import Adjustment, ModelSettings
 from qsmstats.studies.answers import (
     ModelAnswer,
-    analysis_flow,
-    count_levels,
-    fit_record,
+    answer_fields,
     fit_study_model,
     left_out,
-    model_residuals,
     observed_types,
-    scale_sentence,
     used_rows,
     with_units,
 )
@@ -72,28 +68,37 @@ def trajectories(
     ----------
     lesions
         One row per participant, session and lesion, as `tidy_lesions` makes it.
-    outcome
-        Column to analyse.
-    settings
-        Formula (`settings.trajectory`), degrees of freedom, adjustment and level.
+    outcome, settings
+        As in `baseline_differences`; the formula is `settings.trajectory`.
+
+    Returns
+    -------
+    Trajectories
 
     Raises
     ------
     NotIdentifiedError
-        If no participant has two sessions: one visit cannot tell a change.
+        If no participant has two sessions.
     ModelError
         If the model cannot be fitted.
     """
     followed = followed_lesions(lesions)
     typed = observed_types(followed)
     fit = fit_trajectory(typed, outcome, settings)
-    stages = {"lesions at any session": lesions, "followed": followed, "with a type": typed}
-    flow, missing = analysis_flow(stages, fit, "lesion observation")
-    used = used_rows(fit, typed)
+    types = "lesion_type"
+    fields = answer_fields(
+        fit,
+        {"lesions at any session": lesions, "followed": followed, "with a type": typed},
+        outcome=outcome,
+        factor=types,
+        what="lesion observation",
+        settings=settings,
+        kinds=("mean", "contrast", "slope"),
+        notes=_notes(lesions, followed, typed, used_rows(fit, typed)),
+    )
     adjust: Adjustment = "mvt" if settings.adjust == "tukey" else settings.adjust
     asked: dict[str, Any] = {"df": settings.df, "level": settings.level, "type": "response"}
     times = {"years": [0.0, 1.0, HORIZON_YEARS]}
-    types = "lesion_type"
     slopes = fit.slopes("years", by=types, adjust=adjust, **asked)
     slope_contrasts = fit.slope_contrasts("years", by=types, adjust=settings.adjust, **asked)
     changes = fit.contrasts(
@@ -106,23 +111,11 @@ def trajectories(
         **asked,
     )
     return Trajectories(
-        outcome=outcome,
-        fit=fit,
-        flow=flow,
-        counts=count_levels(used, outcome, types),
         slopes=with_units(slopes, fit, " per year"),
         slope_contrasts=with_units(slope_contrasts, fit, " per year"),
         changes=with_units(changes.replace({"quantity": {"difference": "change"}}), fit),
         means=with_units(fit.marginal_means([types, "years"], at=times, **asked), fit),
-        anova=fit.anova(df=settings.df),
-        coefficients=fit.coefficients(df=settings.df, level=settings.level),
-        variances=fit.variances,
-        models=fit_record(fit),
-        residuals=model_residuals(fit, typed, types, outcome),
-        random_effects=fit.random_effects(),
-        methods=fit.methods_text(df=settings.df)
-        + scale_sentence(fit, ("mean", "contrast", "slope")),
-        notes=_notes(lesions, followed, typed, used) + missing,
+        **fields,
     )
 
 
@@ -147,8 +140,8 @@ def fit_trajectory(followed: pd.DataFrame, outcome: str, settings: ModelSettings
     """
     if followed.empty:
         message = (
-            "no participant has lesions at two sessions: one visit cannot tell a change; add "
-            "follow-up"
+            "no participant has lesions at two sessions: a change cannot be estimated from one"
+            " visit; add follow-up sessions"
         )
         raise NotIdentifiedError(message)
     return fit_study_model(settings.trajectory, followed, outcome)
@@ -162,26 +155,24 @@ def _notes(
     people = followed["participant_id"].nunique()
     visits = used.groupby(["participant_id", "lesion_id"], observed=True)["years"].nunique()
     notes = [
-        f"{people} of {everyone} participants with lesions have them measured at two sessions or"
-        " more; the others are left out.",
+        f"{people} of {everyone} participants with lesions have lesions measured at two or more"
+        " sessions; the others are left out.",
         *left_out(len(followed) - len(typed), "observation", "of lesions without a type"),
-        f"{int((visits < 2).sum())} of {len(visits)} lesions of the model have one session only"
-        " (new, gone or not measured at the other); they inform the means and not the slopes.",
+        f"{int((visits < 2).sum())} of {len(visits)} lesions in the model were measured at one"
+        " session only (new, gone or not measured at the other); they contribute to the means and"
+        " little to the slopes.",
     ]
     matches = lesions.attrs.get("matches")
     if matches:
         notes.append(
-            "Sessions were labelled independently; which lesion is which was told by their voxels"
-            f" (from session to session: {matches}; matching.tsv lists them)."
+            "Sessions were labelled independently; lesions were matched between sessions by their"
+            f" voxels ({matches}; matching.tsv lists them)."
         )
-    retyped = _retyped(lesions, followed)
-    if retyped:
-        notes.append(f"Lesions that changed type and keep that of their first session: {retyped}.")
-    return tuple(notes)
-
-
-def _retyped(lesions: pd.DataFrame, followed: pd.DataFrame) -> int:
-    keys = ["participant_id", "lesion_id"]
     kept = lesions[lesions["participant_id"].isin(followed["participant_id"].unique())]
-    types = kept.groupby(keys, observed=True)["lesion_type"].nunique()
-    return int((types > 1).sum())
+    types = kept.groupby(["participant_id", "lesion_id"], observed=True)["lesion_type"].nunique()
+    if (types > 1).any():
+        notes.append(
+            "Lesions that changed type, analysed with the type of their first session:"
+            f" {int((types > 1).sum())}."
+        )
+    return tuple(notes)

@@ -17,6 +17,8 @@ from statsmodels.stats.multitest import multipletests
 from qsmstats.accuracy.comparison import _holm, compare_readings
 from qsmstats.accuracy.paired import (
     clustered_pair_test,
+    mcnemar_corrected,
+    mcnemar_exact,
     mcnemar_mid_p,
     mcnemar_test,
     tango_interval,
@@ -106,6 +108,16 @@ def test_clustered_pairs_by_hand(rows):
 def test_mcnemar_is_that_of_statsmodels(b, c):
     expected = mcnemar([[0, b], [c, 0]], exact=False, correction=False)
     assert mcnemar_test(b, c) == pytest.approx((expected.statistic, expected.pvalue))
+    exact = mcnemar([[0, b], [c, 0]], exact=True)
+    assert mcnemar_exact(b, c) == pytest.approx((exact.statistic, exact.pvalue))
+    if b != c:  # statsmodels corrects a difference of 0 to one of 1
+        corrected = mcnemar([[0, b], [c, 0]], exact=False, correction=True)
+        assert mcnemar_corrected(b, c) == pytest.approx((corrected.statistic, corrected.pvalue))
+
+
+@pytest.mark.parametrize("count", [1, 5, 40])
+def test_corrected_mcnemar_without_a_difference_is_one(count):
+    assert mcnemar_corrected(count, count) == (0.0, 1.0)
 
 
 def test_unit_clusters_give_mcnemar():

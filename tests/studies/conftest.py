@@ -6,6 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from qsmstats import baseline_differences, histology_accuracy, trajectories
+from qsmstats.settings import HistologySettings
+
+from .lesion_histology import make_histology, with_features
+
 TYPES = ["isointense", "hypointense", "hyperintense", "hypointense_rim", "paramagnetic_rim"]
 MEANS = dict(zip(TYPES, [6.0, 6.4, 4.5, 4.8, 4.0], strict=True))
 SLOPES = dict(zip(TYPES, [0.4, 0.5, 0.0, 0.0, -0.2], strict=True))
@@ -53,6 +58,51 @@ def holes(lesions) -> pd.DataFrame:
     made.loc[made["participant_id"].isin(["sub-001", "sub-004", "sub-020"]), "age"] = np.nan
     made.loc[made["participant_id"] == "sub-007", "sex"] = None
     return made
+
+
+# Each analysis below takes seconds; the tests read from one.
+
+
+@pytest.fixture(scope="session")
+def baseline(lesions):
+    return baseline_differences(lesions, "mwf_percent")
+
+
+@pytest.fixture(scope="session")
+def trajectory(lesions):
+    return trajectories(lesions, "mwf_percent")
+
+
+@pytest.fixture(scope="session")
+def histology():
+    return make_histology()
+
+
+@pytest.fixture(scope="session")
+def featured(histology):
+    """The same lesions with two continuous features."""
+    return with_features(histology)
+
+
+@pytest.fixture(scope="session")
+def accuracy(histology):
+    return histology_accuracy(histology)
+
+
+@pytest.fixture(scope="session")
+def featured_accuracy(featured):
+    return histology_accuracy(featured)
+
+
+@pytest.fixture(scope="session")
+def accuracy_excluding_unmapped(histology):
+    return histology_accuracy(histology, settings=HistologySettings(unmapped="exclude"))
+
+
+@pytest.fixture(scope="session")
+def accuracy_without_a_class(featured):
+    """No lesion is chronic inactive."""
+    return histology_accuracy(featured.query("reference_standard != 'chronic_inactive'"))
 
 
 def check_agreement(table: pd.DataFrame) -> None:

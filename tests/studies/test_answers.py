@@ -2,20 +2,19 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qsmstats import baseline_differences, write_answer
+from qsmstats import write_answer
 from qsmstats.studies.answers import result_tables, write_table
 
 
-def test_tables_notes_and_methods_come_back_from_disk(lesions, tmp_path):
-    answer = baseline_differences(lesions)
-    write_answer([answer], tmp_path, refusals=[("ndi", "Could not be answered: no such map")])
-    for name, table in result_tables(answer).items():
+def test_tables_notes_and_methods_come_back_from_disk(baseline, tmp_path):
+    write_answer([baseline], tmp_path, refusals=[("ndi", "Could not be answered: no such map")])
+    for name, table in result_tables(baseline).items():
         read = pd.read_csv(tmp_path / f"{name}.tsv", sep="\t", keep_default_na=False)
         assert list(read.columns) == ["outcome", *table.columns]
         assert len(read) == len(table)
     notes = pd.read_csv(tmp_path / "notes.tsv", sep="\t")
     assert notes["note"].tolist() == ["Could not be answered: no such map"]
-    assert (tmp_path / "methods.txt").read_text().strip() == answer.methods
+    assert (tmp_path / "methods.txt").read_text().strip() == baseline.methods
 
 
 def test_missing_values_are_written_as_bids_has_them(tmp_path):

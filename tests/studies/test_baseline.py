@@ -13,9 +13,9 @@ from qsmstats.studies.answers import hedges_g
 from .conftest import TYPES, check_agreement
 
 
-@pytest.fixture(scope="module")
-def answer(lesions):
-    return baseline_differences(lesions, "mwf_percent")
+@pytest.fixture
+def answer(baseline):
+    return baseline
 
 
 def test_contrasts_agree_with_statsmodels(lesions, answer):
@@ -160,13 +160,13 @@ def test_every_number_is_that_of_the_rows_that_the_model_used(holes, ask, table)
     what = "lesions" if ask is baseline_differences else "regions"
     people = 4 if ask is baseline_differences else 5
     assert answer.notes == (
-        f"The model leaves out {lost} of {lost + len(first)} {what} for missing values"
-        f" ({missing}), among them all of {people} participants.",
+        f"The model leaves out {lost} of {lost + len(first)} {what} because of missing values"
+        f" ({missing}), including all those of {people} participants.",
     )
     last = answer.flow.iloc[-1]
     assert last["n_observations"] == len(first)
     assert last["n_participants"] == first["participant_id"].nunique()
-    assert last["note"] == f"left out for missing values: {missing}"
+    assert last["note"] == f"left out because of missing values: {missing}"
     assert answer.flow["n_observations"].tolist()[0] == lost + len(first)
     check_agreement(answer.contrasts)
 
@@ -200,7 +200,7 @@ def test_hedges_g_averages_the_variance_over_the_rows(lesions, random, weights):
         whole += (z @ term.covariance @ z.T) * (group[:, None] == group[None, :])
     total = np.sqrt(np.trace(whole) / len(used))
     for g, (_, row) in zip(found, contrasts.iterrows(), strict=True):
-        first, second = row["contrast"].split(" - ")
+        first, second = row["first"], row["second"]
         correction = 1 - 3 / (4 * (n[first] + n[second]) - 9)  # Hedges 1981
         np.testing.assert_allclose(g, row["estimate"] / total * correction, rtol=1e-10)
 

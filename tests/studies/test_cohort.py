@@ -50,7 +50,7 @@ def test_flow_counts_every_stage(description):
     assert flow.loc["images read", columns].tolist() == [3, 4, 2, 3]
     assert flow.loc["controls", columns].tolist() == [2, 2, 0, 0]
     assert flow.loc["followed", columns].tolist() == [1, 2, 2, 3]
-    assert flow.loc["images read", "note"] == "1 session failed; why, says failures.tsv"
+    assert flow.loc["images read", "note"] == "1 session failed; failures.tsv gives the reasons"
 
 
 def test_standardised_difference_by_hand(description):

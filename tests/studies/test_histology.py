@@ -5,19 +5,11 @@ from statsmodels.stats.proportion import proportion_confint
 
 from qsmstats import histology_accuracy
 from qsmstats.errors import InvalidDataError, ModelError
-from qsmstats.settings import HistologySettings
-
-from .lesion_histology import make_histology
 
 
-@pytest.fixture(scope="module")
-def histology():
-    return make_histology()
-
-
-@pytest.fixture(scope="module")
-def answer(histology):
-    return histology_accuracy(histology)
+@pytest.fixture
+def answer(accuracy):
+    return accuracy
 
 
 def cell(answer, class_, measure, method="wilson", missing="exclude"):
@@ -59,9 +51,8 @@ def test_missing_readings_are_also_counted_as_worst_and_best(answer):
     assert (best["numerator"], best["denominator"]) == (14, 15)
 
 
-def test_unclaimed_types_can_be_excluded(histology):
-    answer = histology_accuracy(histology, settings=HistologySettings(unmapped="exclude"))
-    assert cell(answer, "chronic_active", "sensitivity")["denominator"] == 13
+def test_unclaimed_types_can_be_excluded(accuracy_excluding_unmapped):
+    assert cell(accuracy_excluding_unmapped, "chronic_active", "sensitivity")["denominator"] == 13
 
 
 def test_nothing_is_lost_between_the_tables(histology, answer):

@@ -9,20 +9,13 @@ from qsmstats import histology_accuracy
 from qsmstats.schemas import load_schema
 from qsmstats.studies.histology_features import HIGH_IN, continuous_features
 
-from .lesion_histology import make_histology, with_features
-
 CLASSES = ["remyelinated", "chronic_inactive", "chronic_active"]
 PAIRS = [(feature, name) for feature in HIGH_IN for name in CLASSES]
 
 
-@pytest.fixture(scope="module")
-def histology():
-    return with_features(make_histology())
-
-
-@pytest.fixture(scope="module")
-def answer(histology):
-    return histology_accuracy(histology)
+@pytest.fixture
+def answer(featured_accuracy):
+    return featured_accuracy
 
 
 def groups(histology, feature, class_):
@@ -42,8 +35,8 @@ def test_every_numeric_column_of_the_schema_has_a_side():
 
 
 @pytest.mark.parametrize(("feature", "class_"), PAIRS)
-def test_the_area_is_the_share_of_pairs_on_the_expected_side(histology, answer, feature, class_):
-    positive, negative = groups(histology, feature, class_)
+def test_the_area_is_the_share_of_pairs_on_the_expected_side(featured, answer, feature, class_):
+    positive, negative = groups(featured, feature, class_)
     area = mannwhitneyu(positive, negative).statistic / (len(positive) * len(negative))
     high = class_ in HIGH_IN[feature]
     found = rows(answer.areas, feature, class_)
@@ -55,8 +48,8 @@ def test_the_area_is_the_share_of_pairs_on_the_expected_side(histology, answer, 
 
 
 @pytest.mark.parametrize(("feature", "class_"), PAIRS)
-def test_cut_offs_of_the_curve_are_in_the_unit_of_the_feature(histology, answer, feature, class_):
-    positive, negative = groups(histology, feature, class_)
+def test_cut_offs_of_the_curve_are_in_the_unit_of_the_feature(featured, answer, feature, class_):
+    positive, negative = groups(featured, feature, class_)
     assert len(rows(answer.roc, feature, class_)) > 2
     for row in rows(answer.roc, feature, class_).itertuples():
         said = [
@@ -82,8 +75,8 @@ def test_the_best_cut_off_has_the_largest_youden_index_of_the_curve(answer, feat
     assert best["threshold_range_low"] <= best["threshold"] <= best["threshold_range_high"]
 
 
-def test_a_feature_that_points_the_other_way_keeps_its_side_and_is_named(histology):
-    turned = histology.assign(rim_contrast_ppb=-histology["rim_contrast_ppb"])
+def test_a_feature_that_points_the_other_way_keeps_its_side_and_is_named(featured):
+    turned = featured.assign(rim_contrast_ppb=-featured["rim_contrast_ppb"])
     answer = histology_accuracy(turned)
     area = rows(answer.areas, "rim_contrast_ppb", "chronic_active")["estimate"]
     assert (area < 0.5).all()
@@ -94,9 +87,10 @@ def test_a_feature_that_points_the_other_way_keeps_its_side_and_is_named(histolo
     assert any("rim_contrast_ppb for chronic_active" in note for note in answer.notes)
 
 
-def test_a_class_without_lesions_has_an_area_with_the_reason_and_no_curve(histology):
-    fewer = histology[histology["reference_standard"] != "chronic_inactive"]
-    answer = histology_accuracy(fewer)
+def test_a_class_without_lesions_has_an_area_with_the_reason_and_no_curve(
+    accuracy_without_a_class,
+):
+    answer = accuracy_without_a_class
     row = rows(answer.areas, "mwf_percent", "chronic_inactive").iloc[0]
     assert np.isnan(row["estimate"])
     assert "one reference group" in row["note"]
@@ -104,8 +98,8 @@ def test_a_class_without_lesions_has_an_area_with_the_reason_and_no_curve(histol
     assert rows(answer.cutoffs, "mwf_percent", "chronic_inactive").empty
 
 
-def test_a_column_without_a_value_is_no_feature(histology):
-    empty = histology.assign(mwf_percent=pd.Series(np.nan, index=histology.index))
+def test_a_column_without_a_value_is_no_feature(featured):
+    empty = featured.assign(mwf_percent=pd.Series(np.nan, index=featured.index))
     assert continuous_features(empty) == ["rim_contrast_ppb"]
 
 

@@ -59,7 +59,7 @@ def test_a_type_that_is_not_the_consensus_is_listed_and_kept(ratings, lesions):
     other.loc[0, "lesion_type"] = "hypointense"
     answer = rater_agreement(ratings, other)
     assert answer.differs_from_consensus["lesion_id"].tolist() == ["lesion-00"]
-    assert any("not the consensus" in note for note in answer.notes)
+    assert any("differs from the consensus" in note for note in answer.notes)
 
 
 def test_one_rater_cannot_agree(ratings, lesions):

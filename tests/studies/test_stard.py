@@ -5,15 +5,12 @@ import re
 import pytest
 
 from qsmstats import histology_accuracy, write_answer
-from qsmstats.settings import HistologySettings
 from qsmstats.studies.stard import AUTHOR, COMPUTED, ITEMS
 
-from .lesion_histology import make_histology, with_features
 
-
-@pytest.fixture(scope="module")
-def items():
-    return histology_accuracy(with_features(make_histology())).stard
+@pytest.fixture
+def items(featured_accuracy):
+    return featured_accuracy.stard
 
 
 def text(items, item, status):
@@ -73,35 +70,32 @@ def test_limitations_say_what_three_brains_cannot_tell(items):
     assert "remyelinated specificity not identifiable: all trials agree" in said
 
 
-def test_without_features_severity_is_left_to_the_author():
-    items = histology_accuracy(make_histology()).stard
+def test_without_features_severity_is_left_to_the_author(accuracy):
+    items = accuracy.stard
     assert "no continuous measure" in text(items, "21a", AUTHOR)
     assert "ROC" not in text(items, "24", COMPUTED)
     assert "exploratory" not in text(items, "12a", AUTHOR)
 
 
-def test_one_brain_is_told_as_such():
-    table = make_histology().query("brain_id == 'brain-1'")
-    items = histology_accuracy(table).stard
+def test_one_brain_is_told_as_such(histology):
+    items = histology_accuracy(histology.query("brain_id == 'brain-1'")).stard
     assert "remyelinated sensitivity rests on one brain" in text(items, "17", COMPUTED)
     assert "one cluster only" in text(items, "26", AUTHOR)
     assert text(items, "26", AUTHOR).startswith("With 1 brain the correlation")
 
 
-def test_a_class_without_lesions_is_told_as_such():
-    table = make_histology().query("reference_standard != 'chronic_inactive'")
-    items = histology_accuracy(table).stard
+def test_a_class_without_lesions_is_told_as_such(accuracy_without_a_class):
+    items = accuracy_without_a_class.stard
     assert "chronic inactive sensitivity: not estimable" in text(items, "24", COMPUTED)
 
 
-def test_the_policy_for_unclaimed_types_is_the_studys():
-    answer = histology_accuracy(make_histology(), settings=HistologySettings(unmapped="exclude"))
-    assert "(hypointense rim) is excluded" in text(answer.stard, "12a", AUTHOR)
+def test_the_policy_for_unclaimed_types_is_the_studys(accuracy_excluding_unmapped):
+    said = text(accuracy_excluding_unmapped.stard, "12a", AUTHOR)
+    assert "(hypointense rim) is excluded" in said
 
 
-def test_everything_is_written_beside_the_accuracy(tmp_path):
-    answer = histology_accuracy(with_features(make_histology()))
-    names = {path.name for path in write_answer(answer, tmp_path)}
+def test_everything_is_written_beside_the_accuracy(featured_accuracy, tmp_path):
+    names = {path.name for path in write_answer(featured_accuracy, tmp_path)}
     wanted = ["accuracy", "crosstab", "confusion", "flow", "class_counts", "clusters"]
     wanted += ["clustering", "assumed_correlations", "areas", "roc", "cutoffs", "stard", "notes"]
     assert names == {f"{name}.tsv" for name in wanted} | {"methods.txt"}

@@ -1,1 +1,1 @@
-"""How many patients, followed how long, to see a treatment change the slope of lesion types."""
+"""Numbers of patients needed to detect an effect of treatment on the slope of lesion types."""

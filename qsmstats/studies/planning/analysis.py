@@ -18,10 +18,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from scipy import stats
 
@@ -35,9 +33,6 @@ from qsmstats.mixed.inference.expected_precision import (
 )
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.patients import OUTCOME, Trial
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
 
 __all__ = [
     "PlannedTest",
@@ -94,11 +89,19 @@ def analyse(trial: Trial, values: Floats) -> Refits:
         found = fits.wald(trial.contrast, df=trial.design.df)
         test = np.column_stack([found.estimate, found.std_error, found.df])
     converged, singular = fits.converged.copy(), fits.singular.copy()
+    # Losses can leave a rare type in one arm, or in none. The batch keeps all columns of the
+    # design; the single fit drops those that the rows left cannot identify, as an analyst would,
+    # and the contrast may not need them.
     for number in np.flatnonzero(fits.failed):
-        fit = _fit_rows_left(trial, frame, values[:, number])
-        if fit is not None:
-            test[number] = _test_of(trial, fit)
-            converged[number], singular[number] = fit.info.converged, fit.info.singular
+        try:
+            fit = trial.model.fit(frame.assign(**{OUTCOME: values[:, number]}))
+        except ModelError:
+            continue
+        converged[number], singular[number] = fit.info.converged, fit.info.singular
+        if set(trial.contrast) <= set(fit.fixed.names):
+            row = fit.wald(trial.contrast, df=trial.design.df).estimates.iloc[0]
+            test[number] = row[["estimate", "std_error", "df"]].to_numpy(np.float64)
+    last = values.reshape(len(trial.patient), len(trial.times), -1)[trial.first_lesions, -1]
     return Refits(
         estimate=test[:, 0],
         std_error=test[:, 1],
@@ -107,32 +110,12 @@ def analyse(trial: Trial, values: Floats) -> Refits:
         singular=singular,
         refitted_singly=fits.refitted_singly,
         n_rows=fits.n_obs.astype(np.float64),
-        completed=_completed(trial, values),
+        completed=np.isfinite(last).mean(axis=0),
     )
 
 
-def _fit_rows_left(trial: Trial, frame: pd.DataFrame, values: Floats) -> MixedFit | None:
-    """Fit one outcome by itself; losses can leave a rare type in one arm, or nowhere.
-
-    The batch keeps all columns of the design. The ordinary fit drops those that the rows left
-    cannot tell, as an analyst would, and the contrast may not need them.
-    """
-    try:
-        return trial.model.fit(frame.assign(**{OUTCOME: values}))
-    except ModelError:
-        return None
-
-
-def _test_of(trial: Trial, fit: MixedFit) -> tuple[float, float, float]:
-    """Return estimate, standard error and df of the contrast; NaN where it is not estimable."""
-    if not set(trial.contrast) <= set(fit.fixed.names):
-        return (np.nan, np.nan, np.nan)
-    row = fit.wald(trial.contrast, df=trial.design.df).estimates.iloc[0]
-    return (float(row["estimate"]), float(row["std_error"]), float(row["df"]))
-
-
 def _start(trial: Trial) -> Floats | None:
-    """Return the assumed variances as theta; None where one is zero, a stationary point."""
+    """Return the assumed variances as theta; None where one is zero, from which no search moves."""
     truth = trial.assumptions
     covariances = trial.covariances(truth)
     if any(np.linalg.eigvalsh(one)[0] <= SINGULAR * np.trace(one) for one in covariances):
@@ -141,17 +124,10 @@ def _start(trial: Trial) -> Floats | None:
     return np.concatenate([factor[lower_triangle(len(factor))] for factor in factors])
 
 
-def _completed(trial: Trial, values: Floats) -> Floats:
-    first = np.flatnonzero(np.r_[True, np.diff(trial.patient) > 0])
-    last = values.reshape(len(trial.patient), len(trial.times), -1)[first, -1]
-    share: Floats = np.isfinite(last).mean(axis=0)
-    return share
-
-
 def rejections(refits: Refits, significance: float, shift: float = 0.0) -> Flags:
     """Return which simulations reject, shape (simulations,).
 
-    A fit without a test, or one that did not converge, shows nothing.
+    A fit without a test, or one that did not converge, counts as not significant.
 
     Parameters
     ----------
@@ -170,7 +146,7 @@ def rejections(refits: Refits, significance: float, shift: float = 0.0) -> Flags
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedTest:
-    """The test of one trial before any outcome, to be asked under several truths."""
+    """The test of one trial before any outcome; its precision can be had under several truths."""
 
     trial: Trial
     design: ExpectedDesign
@@ -193,7 +169,7 @@ def plan_test(trial: Trial, seen: Flags | None = None) -> PlannedTest:
     Raises
     ------
     NotIdentifiedError
-        If these rows cannot tell the contrast.
+        If these rows cannot identify the contrast.
     """
     frame = trial.frame()
     rows = frame if seen is None else frame[seen]

@@ -1,8 +1,8 @@
 """What a trial is planned from: variances, slopes and numbers of lesions, and where they come from.
 
 Either stated, or taken from a fitted trajectory model (`TrialAssumptions.from_fit`), which brings
-confidence limits along. A plan is no better than these numbers: forty patients tell a variance of
-slopes to within a factor of two at best, so the limits travel with the values.
+confidence limits along. A plan is no better than these numbers: forty patients determine a
+variance of slopes to within a factor of two at best, so the limits are kept with the values.
 """
 
 from __future__ import annotations
@@ -10,18 +10,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError, UsageError
+from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.inference.variance_components import Interval
+from qsmstats.studies.planning.assumptions_from_fit import fitted_assumptions
 from qsmstats.studies.planning.design import TrialDesign, check_counts
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
-    from qsmstats.mixed.inference.variance_components import Interval
 
 __all__ = ["TrialAssumptions"]
 
@@ -83,7 +82,9 @@ class TrialAssumptions:
             if not (value >= 0.0 and math.isfinite(value)):
                 raise UsageError(f"assumptions: {name}={value}; a standard deviation is >= 0")
         if self.residual_sd == 0.0:
-            raise UsageError("assumptions: residual_sd=0; no measurement is without error")
+            raise UsageError(
+                "assumptions: residual_sd=0; the error of measurement must be positive"
+            )
         if not -1.0 <= self.correlation <= 1.0:
             raise UsageError(
                 f"assumptions: correlation={self.correlation}; a correlation lies from -1 to 1"
@@ -121,8 +122,6 @@ class TrialAssumptions:
         ModelError
             If the model lacks one of these parts.
         """
-        from qsmstats.studies.planning.assumptions_from_fit import fitted_assumptions
-
         return cls(**fitted_assumptions(fit, interval=interval, level=level))
 
     @property
@@ -152,15 +151,16 @@ class TrialAssumptions:
         for group, weight in design.weights.items():
             if weight and not totals.get(group, 0):
                 types = design.target if group not in design.target else (group,)
+                found = ", ".join(str(name) for name, total in counts.sum().items() if total)
                 raise NotIdentifiedError(
                     f"the effect on {' and '.join(types)} cannot be estimated: no patient to draw "
-                    f"from has such a lesion (types with lesions: {_present(counts)}); choose "
+                    f"from has such a lesion (types with lesions: {found or 'none'}); choose "
                     "another target, or state `lesions`"
                 )
         return counts
 
     def target_slope(self, design: TrialDesign) -> float:
-        """Return the slope without treatment that the contrast speaks of.
+        """Return the slope without treatment of the types that the contrast tests.
 
         The mean over the target types that have one, each weighted by its lesions; with stated
         weights, their weighted sum. Zero where no slope is known.
@@ -218,7 +218,3 @@ def _check_lesions(counts: pd.DataFrame) -> None:
             check_counts({str(name): count for name, count in row.items()}, place)
     if not counts.to_numpy().any():
         raise UsageError("assumptions: lesions: no patient has a lesion; a trial needs some")
-
-
-def _present(counts: pd.DataFrame) -> str:
-    return ", ".join(str(name) for name, total in counts.sum().items() if total) or "none"

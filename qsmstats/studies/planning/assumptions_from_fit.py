@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from qsmstats.errors import ModelError
+from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.fitted import RandomEffects
+from qsmstats.mixed.inference.variance_components import Interval
 from qsmstats.studies.answers import outcome_unit
 from qsmstats.tables.tidy import first_sessions
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
-    from qsmstats.mixed.fitted import RandomEffects
-    from qsmstats.mixed.inference.variance_components import Interval
 
 __all__ = ["fitted_assumptions"]
 
@@ -34,7 +32,12 @@ def fitted_assumptions(fit: MixedFit, *, interval: Interval | None, level: float
     ModelError
         If the model lacks a part that a plan needs.
     """
-    _check_parts(fit)
+    if fit.residual.columns:
+        message = f"the fit has residual variances or weights by {fit.residual.columns}; {NEEDED}"
+        raise ModelError(message)
+    missing = [name for name in (TYPE, TIME) if name not in fit.fixed.variables]
+    if missing:
+        raise ModelError(f"'{fit.model.formula}' lacks {' and '.join(missing)}; {NEEDED}")
     patient = _random_term(fit, (PATIENT,), ("Intercept", TIME))
     lesion = _random_term(fit, (PATIENT, LESION), ("Intercept",))
     (intercept, between), (_, slope) = patient.covariance
@@ -61,15 +64,6 @@ def fitted_assumptions(fit: MixedFit, *, interval: Interval | None, level: float
     }
 
 
-def _check_parts(fit: MixedFit) -> None:
-    if fit.residual.columns:
-        message = f"the fit has residual variances or weights by {fit.residual.columns}; {NEEDED}"
-        raise ModelError(message)
-    missing = [name for name in (TYPE, TIME) if name not in fit.fixed.variables]
-    if missing:
-        raise ModelError(f"'{fit.model.formula}' lacks {' and '.join(missing)}; {NEEDED}")
-
-
 def _random_term(fit: MixedFit, group: Sequence[str], columns: Sequence[str]) -> RandomEffects:
     for term in fit.random:
         grouping = set(term.design.grouping.names) == set(group)
@@ -81,7 +75,7 @@ def _random_term(fit: MixedFit, group: Sequence[str], columns: Sequence[str]) ->
 
 
 def _by_type(table: pd.DataFrame) -> pd.DataFrame:
-    """Return the rows by type; a type whose lesions were all seen once has no slope to tell."""
+    """Return the rows by type; a type whose lesions were all seen once has no slope."""
     told = table[table["estimate"].notna()]
     return told.assign(**{TYPE: told[TYPE].astype(str)}).set_index(TYPE)
 

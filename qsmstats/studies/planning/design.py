@@ -11,8 +11,8 @@ fitted by REML. The treatment-by-time-by-type effects are the :math:`\delta`; th
 .. math:: \Delta = \sum_g c_g \delta_g .
 
 By default the target types (hypo- and isointense lesions) share one :math:`\delta`, so that
-:math:`\Delta` is that one; types that are not targets have one each, so that an effect on them
-cannot pass for one on the targets. With stated weights every type has its own :math:`\delta_k` and
+:math:`\Delta` is that one; types that are not targets have one each, so that an effect on them is
+not mistaken for one on the targets. With stated weights every type has its own :math:`\delta_k` and
 :math:`\Delta = \sum_k c_k \delta_k`.
 
 Without the term in brackets (``baseline="constrained"``, this project's default) both arms have
@@ -39,9 +39,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal, cast
+from typing import Literal, cast, get_args
 
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
 from qsmstats.settings import HistologySettings
 
 __all__ = ["Dropout", "TrialDesign"]
@@ -49,13 +49,13 @@ __all__ = ["Dropout", "TrialDesign"]
 TARGETS = HistologySettings().mapping["remyelinated"]
 TARGET_GROUP = "target"
 FEWEST_PER_ARM = 2
-TESTS = ("satterthwaite", "kenward-roger")
-BASELINES = ("constrained", "free")
+Baseline = Literal["constrained", "free"]
+TrialDf = Literal["satterthwaite", "kenward-roger"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropout:
-    """Loss of patients, missing at random; the formula stands above.
+    """Loss of patients, missing at random; the formula is in the module's docstring.
 
     Attributes
     ----------
@@ -105,7 +105,7 @@ class Dropout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialDesign:
-    """A two-arm trial; the model of its analysis stands above.
+    """A two-arm trial; the model of its analysis is in the module's docstring.
 
     Attributes
     ----------
@@ -139,9 +139,9 @@ class TrialDesign:
     allocation: float = 1.0
     lesions: Mapping[str, int] | None = None
     target: tuple[str, ...] | Mapping[str, float] = TARGETS
-    baseline: Literal["constrained", "free"] = "constrained"
+    baseline: Baseline = "constrained"
     dropout: Dropout = field(default_factory=Dropout)
-    df: Literal["satterthwaite", "kenward-roger"] = "kenward-roger"
+    df: TrialDf = "kenward-roger"
     significance: float = 0.05
 
     def __post_init__(self) -> None:
@@ -159,8 +159,8 @@ class TrialDesign:
             )
         if not 0.0 < self.significance < 1.0:
             raise UsageError(f"design: significance={self.significance} lies outside 0 to 1")
-        _check_choice("baseline", self.baseline, BASELINES)
-        _check_choice("df", self.df, TESTS)
+        check_option("design: baseline", self.baseline, get_args(Baseline))
+        check_option("design: df", self.df, get_args(TrialDf))
 
     @property
     def weights(self) -> dict[str, float]:
@@ -201,7 +201,7 @@ class TrialDesign:
 
 
 def check_counts(counts: Mapping[str, int], place: str) -> None:
-    """Raise where numbers of lesions are no numbers of lesions."""
+    """Raise unless all are whole numbers, none negative, at least one positive."""
     for name, count in counts.items():
         if not (count >= 0 and float(count).is_integer()):
             raise UsageError(f"{place}: {count} lesions of type '{name}'; give a whole number >= 0")
@@ -232,8 +232,3 @@ def _check_target(target: tuple[str, ...] | Mapping[str, float]) -> None:
         raise UsageError(
             f"design: target weights are {dict(target)}; give finite weights, at least one positive"
         )
-
-
-def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise UsageError(f"design: {name}='{value}' is none of {', '.join(allowed)}")

@@ -1,8 +1,8 @@
 """The size of a trial by the power expected without simulation: a first answer, and a bracket.
 
 Variances of estimates fall, and degrees of freedom rise, in proportion to the number of patients,
-up to the few that the fixed effects take. The precision at one size therefore tells what is needed
-at others, and a few sizes are enough.
+up to the few that the fixed effects take. The precision at one size therefore gives that at
+others, and a few sizes are enough.
 """
 
 from __future__ import annotations

@@ -32,7 +32,6 @@ __all__ = [
     "EXPECTED_DRAWS",
     "Block",
     "Cell",
-    "Share",
     "blocks",
     "expected_tests",
     "planned_tests",
@@ -121,15 +120,15 @@ def planned_tests(
     """
     losses = cell.design.dropout.annual_rate > 0.0
     number = 1 if cell.draws_are_alike and not losses else draws
-    return [_planned(cell, _generator(seed, draw)) for draw in range(number)]
-
-
-def _planned(cell: Cell, random: np.random.Generator) -> PlannedTest | NotIdentifiedError:
-    trial = draw_trial(cell.assumptions, cell.design, cell.patients, random)
-    try:
-        return plan_test(trial, unrelated_losses(trial, random))
-    except NotIdentifiedError as error:
-        return error
+    planned: list[PlannedTest | NotIdentifiedError] = []
+    for draw in range(number):
+        random = _generator(seed, draw)
+        trial = draw_trial(cell.assumptions, cell.design, cell.patients, random)
+        try:
+            planned.append(plan_test(trial, unrelated_losses(trial, random)))
+        except NotIdentifiedError as error:
+            planned.append(error)
+    return planned
 
 
 def expected_tests(
@@ -153,18 +152,8 @@ def _generator(seed: int, *key: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=key))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Share:
-    """A share of simulations with its Monte-Carlo interval and effective number."""
-
-    value: float
-    low: float
-    high: float
-    effective: float
-
-
-def share_of(hits: Sequence[Flags], level: float) -> Share:
-    """Return the share of hits over all blocks; NaN without any.
+def share_of(hits: Sequence[Flags], level: float) -> tuple[float, float, float, float]:
+    """Return the share of hits over all blocks with its Monte-Carlo interval; NaN without any.
 
     Parameters
     ----------
@@ -172,14 +161,19 @@ def share_of(hits: Sequence[Flags], level: float) -> Share:
         One array per block.
     level
         Confidence level.
+
+    Returns
+    -------
+    tuple
+        Share, lower and upper limit, effective number of simulations.
     """
     if not hits:
-        return Share(value=np.nan, low=np.nan, high=np.nan, effective=0.0)
+        return np.nan, np.nan, np.nan, 0.0
     whole = np.concatenate(hits)
     share = float(whole.mean())
     effective = len(whole) / _design_effect(hits, share)
     low, high = wilson_limits(share, effective, critical_value(level))
-    return Share(value=share, low=float(low), high=float(high), effective=effective)
+    return share, float(low), float(high), effective
 
 
 def _design_effect(hits: Sequence[Flags], share: float) -> float:

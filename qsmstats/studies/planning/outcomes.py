@@ -14,8 +14,6 @@ its standard deviation for the patient's number of lesions :math:`n_i`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
@@ -24,28 +22,23 @@ from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.patients import Trial, check_trial, draw_trial
 
-__all__ = ["Noise", "draw_noise", "outcomes", "simulate_trial", "unrelated_losses"]
+__all__ = ["draw_noise", "outcomes", "simulate_trial", "unrelated_losses"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Noise:
-    """What chance does in simulations of one trial, before the effect of a treatment is known.
+def draw_noise(
+    trial: Trial, simulations: int, random: np.random.Generator
+) -> tuple[Floats, Floats | None]:
+    """Draw what chance does in simulations that share the patients of one trial.
 
-    Attributes
-    ----------
-    values
-        Deviation of each row from its mean, shape (lesions, visits, simulations).
+    Returns
+    -------
+    deviations
+        Random effects and errors: deviation of each row from its mean, shape (lesions, visits,
+        simulations).
     fate
         Uniform numbers that decide who leaves, shape (patients, visits - 1, simulations); None
         without dropout.
     """
-
-    values: Floats
-    fate: Floats | None
-
-
-def draw_noise(trial: Trial, simulations: int, random: np.random.Generator) -> Noise:
-    """Draw random effects, errors and fates of simulations that share the patients of one trial."""
     assumed, times = trial.assumptions, trial.times
     patients, lesions = len(trial.treated), len(trial.patient)
     values, vectors = np.linalg.eigh(assumed.patient_covariance)
@@ -59,10 +52,10 @@ def draw_noise(trial: Trial, simulations: int, random: np.random.Generator) -> N
     fate = None
     if trial.design.dropout.annual_rate > 0.0:
         fate = random.random((patients, len(times) - 1, simulations))
-    return Noise(values=made, fate=fate)
+    return made, fate
 
 
-def outcomes(trial: Trial, noise: Noise, effect: float) -> Floats:
+def outcomes(trial: Trial, noise: tuple[Floats, Floats | None], effect: float) -> Floats:
     """Return outcomes under a treatment effect, shape (rows, simulations); NaN where not seen.
 
     Parameters
@@ -70,15 +63,16 @@ def outcomes(trial: Trial, noise: Noise, effect: float) -> Floats:
     trial
         The patients.
     noise
-        What chance does to them.
+        What chance does to them, from `draw_noise`.
     effect
         The contrast, in units of the outcome per year.
     """
     means = trial.expected + effect * trial.effect
-    made = means[:, :, None] + noise.values
-    if noise.fate is not None:
-        deviations = effect * trial.effect[:, :, None] + noise.values
-        seen = _seen(trial, noise.fate, _scores(trial, deviations))
+    deviations, fate = noise
+    made = means[:, :, None] + deviations
+    if fate is not None:
+        from_control = effect * trial.effect[:, :, None] + deviations
+        seen = _seen(trial, fate, _scores(trial, from_control))
         made[~seen[trial.patient]] = np.nan
     return made.reshape(trial.n_rows, -1)
 
@@ -110,7 +104,7 @@ def _seen(trial: Trial, fate: Floats, scores: Floats) -> Flags:
 
 def _scores(trial: Trial, deviations: Floats) -> Floats:
     """Return patients' means less expectation, in SD, shape (patients, visits, simulations)."""
-    first = np.flatnonzero(np.r_[True, np.diff(trial.patient) > 0])
+    first = trial.first_lesions
     number = np.diff(np.r_[first, len(trial.patient)])
     means = np.add.reduceat(deviations, first, axis=0) / number[:, None, None]
     assumed, line = trial.assumptions, np.vander(trial.times, 2, increasing=True)

@@ -2,8 +2,8 @@
 
 Every patient of a trial is one patient of the source, with all of its lesions: numbers of lesions
 of different types go together, and some patients have a hundred times as many as others. The fixed
-part is one column per mean, slope and treatment effect, so that a type nobody drawn has is a column
-of zeros, which the model drops, and not another model.
+part is one column per mean, slope and treatment effect, so that a type that no drawn patient has is
+a column of zeros, which the model drops, and not another model.
 """
 
 from __future__ import annotations
@@ -59,6 +59,11 @@ class Trial:
         return len(self.patient) * len(self.design.visits)
 
     @property
+    def first_lesions(self) -> Integers:
+        """Position of the first lesion of each patient, shape (patients,)."""
+        return np.flatnonzero(np.r_[True, np.diff(self.patient) > 0])
+
+    @property
     def expected(self) -> Floats:
         """Mean of each row without treatment, shape (lesions, visits)."""
         means = np.array([self.assumptions.means.get(name, 0.0) for name in self.types])
@@ -75,15 +80,14 @@ class Trial:
 
     @property
     def has_lesion_term(self) -> bool:
-        """Whether lesions can be told from patients: somebody has two."""
+        """Whether lesions can be distinguished from patients: a patient has two."""
         return len(self.patient) > len(self.treated)
 
     @property
     def model(self) -> MixedModel:
         """The model of the analysis, in the columns of `frame`."""
-        fixed = [*self._columns()]
         random = ["(1 + years | patient)"] + ["(1 | lesion)"] * self.has_lesion_term
-        return MixedModel(f"{OUTCOME} ~ 0 + {' + '.join([*fixed, *random])}")
+        return MixedModel(f"{OUTCOME} ~ 0 + {' + '.join([*self._columns(), *random])}")
 
     @property
     def contrast(self) -> dict[str, float]:
@@ -188,12 +192,12 @@ def check_trial(assumptions: TrialAssumptions, design: TrialDesign, patients: in
     parameters = fixed + (4 if single else 5)
     if parameters > total:
         raise UsageError(
-            f"patients={patients}: {total} patients in both arms cannot carry {parameters} "
-            f"parameters ({fixed} fixed effects of {len(types)} lesion types, "
+            f"patients={patients}: {total} patients in both arms are too few for "
+            f"{parameters} parameters ({fixed} fixed effects of {len(types)} lesion types, "
             f"{parameters - fixed} variances); ask for more patients or fewer types"
         )
     if single and len(design.visits) < 3:
         raise NotIdentifiedError(
-            "with one lesion per patient and two visits the variance of slopes cannot be told "
-            "from that of measurements; plan three visits, or more lesions"
+            "with one lesion per patient and two visits the variance of slopes cannot be "
+            "distinguished from that of measurements; plan three visits, or more lesions"
         )

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from qsmstats.mixed.fit import MixedFit
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
 
 __all__ = ["plan_methods", "plan_notes"]
 
 TESTS = {"satterthwaite": "Satterthwaite's", "kenward-roger": "Kenward and Roger's"}
 SESSIONS = (
-    "What a session adds to all lesions of a patient alike (position, calibration) cannot be told "
-    "from a change of that patient with two sessions; it is part of the variance of slopes here, "
-    "so that more visits within the same years would help more than the curves say."
+    "With two sessions, a difference between sessions that affects all lesions of a patient alike "
+    "(position, calibration) cannot be separated from a change of that patient. It is part of the "
+    "variance of slopes here, so that further visits within the same period would increase power "
+    "more than the curves show."
 )
 
 
@@ -31,12 +29,20 @@ def plan_notes(
     sensitivity: pd.DataFrame,
     power: pd.DataFrame,
 ) -> tuple[str, ...]:
-    """Return what a reader of a plan must know, most important first."""
+    """Return the notes of a plan, most important first."""
+    of_fit = []
+    if fit.info.singular:
+        of_fit.append(
+            "The fit behind the assumptions is singular: a variance is estimated as zero or a "
+            "correlation as one. Plan with the sizes at the upper limits."
+        )
+    if not fit.info.converged:
+        of_fit.append("The fit behind the assumptions did not converge; do not use its numbers.")
     return (
         *_scale(fit),
         *_uncertainty(truth, sensitivity),
         *_slope(truth, design, sizes),
-        *_fit(fit),
+        *of_fit,
         *_simulations(power),
         *_errors(power, design),
         SESSIONS,
@@ -57,17 +63,18 @@ def _scale(fit: MixedFit) -> Iterator[str]:
 
 def _uncertainty(truth: TrialAssumptions, sensitivity: pd.DataFrame) -> Iterator[str]:
     rows = sensitivity[(sensitivity["quantity"] == "slope_sd") & (sensitivity["limit"] == "high")]
-    low, high = truth.intervals.get("slope_sd", (float("nan"), float("nan")))
-    for _, row in rows.iterrows():
-        needed = row["patients_expected"]
-        size = "more than were considered" if pd.isna(needed) else f"{int(needed)}"
-        yield (
-            f"The standard deviation of patients' slopes is {truth.slope_sd:.3g} ({low:.3g} to "
-            f"{high:.3g}, {truth.source}). At its upper limit a trial with {row['patients']} "
-            f"patients in the control arm has a power of {row['power_expected']:.0%} for an effect "
-            f"of {row['effect']:.3g}, and {size} would be needed."
-        )
+    if rows.empty:
         return
+    row = rows.iloc[0]
+    low, high = truth.intervals["slope_sd"]
+    needed = row["patients_expected"]
+    size = "more than were considered" if pd.isna(needed) else f"{int(needed)}"
+    yield (
+        f"The standard deviation of patients' slopes is {truth.slope_sd:.3g} ({low:.3g} to "
+        f"{high:.3g}, {truth.source}). At its upper limit a trial with {row['patients']} patients "
+        f"in the control arm has a power of {row['power_expected']:.0%} for an effect of "
+        f"{row['effect']:.3g}, and {size} would be needed."
+    )
 
 
 def _slope(truth: TrialAssumptions, design: TrialDesign, sizes: pd.DataFrame) -> Iterator[str]:
@@ -82,37 +89,27 @@ def _slope(truth: TrialAssumptions, design: TrialDesign, sizes: pd.DataFrame) ->
     yield (
         f"The target types' slope without treatment, {slope:.3g} per year, comes from the same "
         "patients; an effect given as a fraction of it is as uncertain as the slope"
-        + (", whose interval holds zero for a target type." if unsure else ".")
-        + " No study has told what a treatment does: effects are assumptions."
+        + (", whose interval includes zero for a target type." if unsure else ".")
+        + " The data hold no information on treatment: effects are assumptions."
     )
-
-
-def _fit(fit: MixedFit) -> Iterator[str]:
-    if fit.info.singular:
-        yield (
-            "The fit behind the assumptions is singular: a variance is estimated as zero or a "
-            "correlation as one. Sizes at the upper limits are then the ones to plan with."
-        )
-    if not fit.info.converged:
-        yield "The fit behind the assumptions did not converge; its numbers must not be used."
 
 
 def _simulations(power: pd.DataFrame) -> Iterator[str]:
     total = int(power["simulations"].sum())
     if not total:
-        yield "Nothing was simulated: power is the expected one, and the type I error is not known."
+        yield "No trial was simulated: power is the expected one; the type I error is not known."
         return
     counts = {
-        "without a test (a type nobody drawn has in one arm)": int(power["n_failed"].sum()),
+        "without a test (a lesion type is missing from an arm)": int(power["n_failed"].sum()),
         "not converged": int(power["n_unconverged"].sum()),
     }
     faults = ", ".join(f"{count} {what}" for what, count in counts.items() if count)
     low, high = power["type_i_error"].min(), power["type_i_error"].max()
     singular = power["n_singular"].sum() / total
     yield (
-        f"Type I error with no effect, over the sizes of the curves: {low:.1%} to {high:.1%}. "
+        f"Type I error over the sizes of the curves: {low:.1%} to {high:.1%}. "
         f"{singular:.1%} of the fits were singular (singular fits are retained); "
-        + (f"{faults}, counted as trials that show nothing." if faults else "all gave a test.")
+        + (f"{faults}, counted as not significant." if faults else "all gave a test.")
     )
 
 
@@ -124,9 +121,9 @@ def _errors(power: pd.DataFrame, design: TrialDesign) -> Iterator[str]:
         return
     found = ", ".join(str(size) for size in sizes)
     other = (
-        "Kenward and Roger's test holds its level better in small trials (--df kenward-roger)."
+        "Kenward and Roger's test is closer to its level in small trials (--df kenward-roger)."
         if design.df == "satterthwaite"
-        else "Larger trials hold it."
+        else "Larger trials have the nominal level."
     )
     yield (
         f"With {found} patients in the control arm {TESTS[design.df]} test exceeds its "
@@ -139,7 +136,11 @@ def plan_methods(
     fit: MixedFit, design: TrialDesign, simulations: int, seed: int, power: float
 ) -> str:
     """Return what was done, for a methods section."""
-    target = _target(design)
+    if isinstance(design.target, Mapping):
+        weights = ", ".join(f"{weight:g} {name}" for name, weight in design.target.items())
+        target = f"(weighted sum: {weights})"
+    else:
+        target = f"common to {' and '.join(design.target)} lesions"
     baseline = (
         "one mean per lesion type before treatment in both arms (constrained longitudinal data "
         "analysis)"
@@ -171,10 +172,3 @@ def plan_methods(
         "were missing at random. Power expected without simulation uses the noncentral t "
         "distribution with the expected information."
     )
-
-
-def _target(design: TrialDesign) -> str:
-    if isinstance(design.target, Mapping):
-        weights = ", ".join(f"{weight:g} {name}" for name, weight in design.target.items())
-        return f"(weighted sum: {weights})"
-    return f"common to {' and '.join(design.target)} lesions"

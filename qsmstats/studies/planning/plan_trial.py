@@ -1,9 +1,10 @@
 """A trial planned from a study's own data: how many patients, and how much of that is known.
 
 The project's default trajectory model is fitted to the followed patients, its variances, slopes and
-numbers of lesions become the assumptions of the trial, and what the data cannot tell (the effect of
-a treatment, losses, visits) is stated and listed beside them. How far the answer rests on what few
-patients can tell is shown by expected power and sizes with each number at its confidence limits.
+numbers of lesions become the assumptions of the trial, and what the data do not hold (the effect of
+a treatment, losses, visits) is stated and listed beside them. How far the answer depends on
+estimates from few patients is shown by expected power and sizes with each number at its confidence
+limits.
 """
 
 from __future__ import annotations
@@ -11,10 +12,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
+from qsmstats.mixed.fit import MixedFit
+from qsmstats.progress import Progress
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import fit_record, observed_types
 from qsmstats.studies.planning.analysis import average_power
@@ -28,10 +31,6 @@ from qsmstats.studies.planning.sizes import RequiredPatients, check_question, re
 from qsmstats.studies.trajectory import fit_trajectory
 from qsmstats.tables.tidy import followed_lesions
 
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
-    from qsmstats.progress import Progress
-
 __all__ = ["TrialPlan", "plan_trial"]
 
 SETTINGS = ModelSettings()
@@ -44,7 +43,7 @@ LIMITS = ("low", "high")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialPlan:
-    """What a study tells of a trial to come.
+    """A trial planned from the data of a study.
 
     Attributes
     ----------
@@ -64,7 +63,7 @@ class TrialPlan:
     models
         The record of the trajectory model's fit.
     answers, notes, methods
-        The result in sentences; what a reader must know; what was done, for a methods section.
+        The result in sentences; notes on what limits it; the text for a methods section.
     """
 
     outcome: str
@@ -108,8 +107,9 @@ def plan_trial(
     patients
         Sizes of the control arm for the curves.
     effects, fractions
-        Changes of the target's slope by treatment: in units of the outcome per year, or, where
-        these are not given, as fractions of the slope without treatment.
+        Changes of the target's slope by treatment: in units of the formula's left side per year
+        (of the outcome, or of its logarithm), or, where these are not given, as fractions of the
+        slope without treatment.
     power, maximum
         Power asked for, and the largest control arm to consider.
     simulations, seed, jobs, progress
@@ -120,7 +120,7 @@ def plan_trial(
     Raises
     ------
     ModelError
-        If the data cannot tell the assumptions: no patient with two sessions, or a formula without
+        If the assumptions cannot be estimated: no patient with two sessions, or a formula without
         the random terms that a plan needs.
     UsageError, NotIdentifiedError
         As in `trial_power` and `required_patients`.

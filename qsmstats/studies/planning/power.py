@@ -11,21 +11,21 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
-from qsmstats.errors import UsageError
+from qsmstats.errors import UsageError, check_option
+from qsmstats.mixed.fit import MixedFit
 from qsmstats.parallel import run_tasks
+from qsmstats.progress import Progress
 from qsmstats.studies.planning.analysis import Refits, average_power, rejections
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.grid_cell import (
-    Block,
     Cell,
-    Share,
     blocks,
     expected_tests,
     planned_tests,
@@ -33,10 +33,6 @@ from qsmstats.studies.planning.grid_cell import (
     share_of,
 )
 from qsmstats.studies.planning.patients import check_trial
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
-    from qsmstats.progress import Progress
 
 __all__ = ["TrialPower", "trial_power"]
 
@@ -53,7 +49,7 @@ class TrialPower:
     table
         One row per design, number of patients and effect: what was planned (design, visits,
         lesions, dropout, patients, n_control, n_treated, effect, fraction_of_slope); power with
-        conf_low and conf_high, and the number of independent simulations that would tell as much
+        conf_low and conf_high, and the number of independent simulations with the same precision
         (effective_simulations); power_expected (without simulation); type_i_error with type_i_low
         and type_i_high; and the record of the simulations: their number, the fits without a test
         (n_failed), not converged, singular and refitted singly, the share of patients seen to the
@@ -86,7 +82,7 @@ def trial_power(
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> TrialPower:
-    """Return the power of trials to see a treatment change the slope of lesion types.
+    """Return the power of trials to detect an effect of treatment on the slope of lesion types.
 
     Parameters
     ----------
@@ -111,7 +107,7 @@ def trial_power(
     jobs
         Processes.
     progress
-        Called with (done, total); one is a block of up to 100 simulations.
+        Called with (done, total), counted in blocks of up to 100 simulations.
 
     Returns
     -------
@@ -122,18 +118,20 @@ def trial_power(
     UsageError
         If an argument cannot be used.
     NotIdentifiedError
-        If a design cannot tell the contrast.
+        If a design cannot identify the contrast.
     ModelError
         If the fit lacks a part that a plan needs.
     """
     if simulations < 0 or simulations != int(simulations):
         raise UsageError(f"simulations={simulations}; give a whole number, 0 for none")
-    assumptions = as_assumptions(source)
-    seed = checked_seed(seed)
+    compared = [designs] if isinstance(designs, TrialDesign) else list(designs)
+    if not compared:
+        raise UsageError("designs is empty; give at least one TrialDesign")
+    assumptions, seed = as_assumptions(source), checked_seed(seed)
     sizes = _sequence(patients, "patients")
     grid = [
         (number, Cell(assumptions=assumptions, design=design, patients=size))
-        for number, design in enumerate(_designs(designs), start=1)
+        for number, design in enumerate(compared, start=1)
         for size in sizes
     ]
     targets = [effects_of(cell, effects, effect_scale) for _, cell in grid]
@@ -143,11 +141,12 @@ def trial_power(
         list(blocks(cell, (0.0, *absolute), simulations, seed))
         for (_, cell), (absolute, _) in zip(grid, targets, strict=True)
     ]
-    results = _run(waiting, jobs, progress)
+    flat = [block for group in waiting for block in group]
+    results = run_tasks(run_block, None, flat, jobs=min(jobs, len(flat) or 1), progress=progress)
     rows = [
         row
-        for (number, cell), (absolute, relative), found in zip(grid, targets, results, strict=True)
-        for row in _rows(number, cell, absolute, relative, found, seed, level)
+        for (number, cell), target, group in zip(grid, targets, waiting, strict=True)
+        for row in _rows(number, cell, *target, list(islice(results, len(group))), seed, level)
     ]
     return TrialPower(
         table=pd.DataFrame(rows), assumptions=assumptions.table(), seed=seed, level=level
@@ -170,13 +169,6 @@ def checked_seed(seed: int | None) -> int:
     return int(seed)
 
 
-def _designs(designs: TrialDesign | Sequence[TrialDesign]) -> list[TrialDesign]:
-    made = [designs] if isinstance(designs, TrialDesign) else list(designs)
-    if not made:
-        raise UsageError("designs is empty; give at least one TrialDesign")
-    return made
-
-
 def _sequence(values: float | Sequence[float], name: str) -> list[Any]:
     made = list(np.atleast_1d(np.asarray(values)).tolist())
     if not made:
@@ -192,25 +184,15 @@ def effects_of(
     if not np.all(np.isfinite(given)):
         raise UsageError(f"effects={given}; give finite numbers")
     slope = cell.assumptions.target_slope(cell.design)
+    check_option("effect_scale", scale, get_args(EffectScale))
     if scale == "absolute":
         return given, [effect / slope if slope else np.nan for effect in given]
-    if scale != "relative":
-        raise UsageError(f"effect_scale='{scale}' is none of absolute, relative")
     if not slope:
         raise UsageError(
             "effect_scale='relative' needs a slope of the target types that is not zero; state "
             "`slopes`, or effects in units of the outcome per year"
         )
     return [fraction * slope for fraction in given], given
-
-
-def _run(
-    waiting: Sequence[Sequence[Block]], jobs: int, progress: Progress | None
-) -> list[list[tuple[Refits, ...]]]:
-    """Run all blocks and return their results by cell, in order."""
-    flat = [block for group in waiting for block in group]
-    results = run_tasks(run_block, None, flat, jobs=min(jobs, len(flat) or 1), progress=progress)
-    return [list(islice(results, len(group))) for group in waiting]
 
 
 def _rows(
@@ -224,30 +206,28 @@ def _rows(
 ) -> Iterator[dict[str, object]]:
     tests = expected_tests(planned_tests(cell, seed), cell.assumptions)
     alpha = cell.design.significance
-    null = _power([parts[0] for parts in found], alpha, 0.0, level)
+    null, null_low, null_high, _ = share_of([rejections(parts[0], alpha) for parts in found], level)
     for position, (effect, fraction) in enumerate(zip(absolute, relative, strict=True), start=1):
         simulated = cell.design.dropout.depends_on_outcome
         refits = [parts[position if simulated else 0] for parts in found]
         shift = 0.0 if simulated else effect
-        power = _power(refits, alpha, shift, level)
+        power, low, high, effective = share_of(
+            [rejections(part, alpha, shift) for part in refits], level
+        )
         yield {
             **_plan(number, cell),
             "effect": effect,
             "fraction_of_slope": fraction,
-            "power": power.value,
-            "conf_low": power.low,
-            "conf_high": power.high,
-            "effective_simulations": power.effective,
+            "power": power,
+            "conf_low": low,
+            "conf_high": high,
+            "effective_simulations": effective,
             "power_expected": average_power(tests, effect, alpha),
-            "type_i_error": null.value,
-            "type_i_low": null.low,
-            "type_i_high": null.high,
+            "type_i_error": null,
+            "type_i_low": null_low,
+            "type_i_high": null_high,
             **_record(refits, shift),
         }
-
-
-def _power(refits: Sequence[Refits], alpha: float, shift: float, level: float) -> Share:
-    return share_of([rejections(part, alpha, shift) for part in refits], level)
 
 
 def _plan(number: int, cell: Cell) -> dict[str, object]:

@@ -3,7 +3,7 @@
 The power expected without simulation gives a first size and a bracket around it. Within the
 bracket, bisection decides where to simulate: each step keeps the half in which the simulated power
 crosses the target. Chance can send a step the wrong way, so that the size is not read off the last
-step but off a curve through all simulated sizes (see `curve`), which gives its interval as well.
+step but off a curve through all simulated sizes (`power_curve`), which gives its interval as well.
 The trial is then simulated at the size found.
 """
 
@@ -13,12 +13,13 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from qsmstats.errors import UsageError
+from qsmstats.mixed.fit import MixedFit
+from qsmstats.progress import Progress
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.expected_size import expected_size, smallest_trial
@@ -33,10 +34,6 @@ from qsmstats.studies.planning.power import (
     trial_power,
 )
 from qsmstats.studies.planning.power_curve import size_on_curve
-
-if TYPE_CHECKING:
-    from qsmstats.mixed.fit import MixedFit
-    from qsmstats.progress import Progress
 
 __all__ = ["RequiredPatients", "check_question", "required_patients"]
 
@@ -130,7 +127,9 @@ def required_patients(
     cell = Cell(assumptions=assumptions, design=design, patients=smallest)
     (absolute,), _ = effects_of(cell, [effect], effect_scale)
     if absolute == 0.0:
-        raise UsageError("effect=0: no number of patients shows it; state an effect that is there")
+        raise UsageError(
+            "effect=0: no number of patients suffices; state an effect that is not zero"
+        )
     run = partial(trial_power, assumptions, design, effects=absolute, simulations=simulations)
     trials = _Trials(partial(run, seed=seed, level=level, jobs=jobs, progress=progress))
     expected = expected_size(cell, absolute, power, maximum, seed)
@@ -194,7 +193,14 @@ def _search(
     trials: _Trials, expected: int | None, smallest: int, maximum: int, power: float, level: float
 ) -> tuple[int | None, float, float]:
     """Return the size by simulation with its interval; None where it is above the maximum."""
-    low, high = _bracket(trials, expected or maximum, smallest, maximum, power)
+    middle = expected or maximum
+    low = max(smallest, math.floor(middle / (1 + BRACKET)))
+    high = min(maximum, math.ceil(middle * (1 + BRACKET)))
+    # Widened until the simulated power crosses the target within, if it can.
+    while trials.power(high) < power and high < maximum:
+        low, high = high, min(maximum, 2 * high)
+    while trials.power(low) >= power and low > smallest:
+        low, high = max(smallest, low // 2), low
     if trials.power(high) < power:
         return None, math.nan, math.nan
     if trials.power(low) >= power:
@@ -209,19 +215,6 @@ def _search(
     return min(max(math.ceil(size), smallest), maximum), size_low, size_high
 
 
-def _bracket(
-    trials: _Trials, middle: int, smallest: int, maximum: int, power: float
-) -> tuple[int, int]:
-    """Widen a bracket until the simulated power crosses the target in it, if it can."""
-    low = max(smallest, math.floor(middle / (1 + BRACKET)))
-    high = min(maximum, math.ceil(middle * (1 + BRACKET)))
-    while trials.power(high) < power and high < maximum:
-        low, high = high, min(maximum, 2 * high)
-    while trials.power(low) >= power and low > smallest:
-        low, high = max(smallest, low // 2), low
-    return low, high
-
-
 def _sentence(
     assumptions: TrialAssumptions,
     row: pd.Series,
@@ -232,20 +225,21 @@ def _sentence(
 ) -> str:
     unit = "%" if assumptions.unit == "percent" else assumptions.unit
     target = str(row["target"]).replace("_", " ").replace(" + ", " and ")
-    effect = f"the slope of {target} lesions change by {row['effect']:.3g} {unit} per year"
+    effect = f"a change of the slope of {target} lesions by {row['effect']:.3g} {unit} per year"
     found = f"{row['power_expected']:.1%} expected without simulation"
     if row["simulations"]:
         found = f"{row['power']:.1%} in {row['simulations']} simulated trials"
+    asked = f"A power of {power:.0%} to detect {effect}"
     if size is None:
         return (
-            f"A power of {power:.0%} to see {effect} is not reached with up to {row['patients']} "
-            f"patients in the control arm: {found} there."
+            f"{asked} is not reached with up to {row['patients']} patients in the control arm: "
+            f"{found} there."
         )
     interval = ""
     if np.isfinite(limits).all():
         low, high = map(math.ceil, limits)
         interval = f" ({level:.0%} Monte-Carlo interval of the size: {low} to {high})"
     return (
-        f"A power of {power:.0%} to see {effect} takes {size} patients in the control arm and "
-        f"{row['n_treated']} under treatment{interval}: {found}."
+        f"{asked} requires {size} patients in the control arm and {row['n_treated']} under "
+        f"treatment{interval}: {found}."
     )

@@ -154,7 +154,7 @@ def test_required_patients_is_the_first_size_that_reaches_the_power(alike):
     ).table["power_expected"]
     assert below < 0.9 <= at
     assert found.table["n_treated"].iloc[-1] == 2 * found.patients
-    assert f"takes {found.patients} patients in the control arm" in found.answer
+    assert f"requires {found.patients} patients in the control arm" in found.answer
 
 
 def test_losses_and_fewer_lesions_cost_patients(mixed):

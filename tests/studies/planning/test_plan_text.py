@@ -65,14 +65,14 @@ def test_what_a_plan_warns_of(mixed, fit):
     assert "4 without a test" in said
     assert "1 not converged" in said
     assert "2.5% of the fits were singular" in said
-    assert "holds zero" not in said
+    assert "includes zero" not in said
     assert "The fit behind the assumptions is singular" not in said
 
 
 def test_a_slope_that_may_be_none_and_a_singular_fit_are_named(mixed, fit):
     info = dataclasses.replace(fit.info, singular=True, converged=False)
     said = notes(mixed, dataclasses.replace(fit, info=info), **{"slope hypointense": (-0.1, 1.3)})
-    assert "whose interval holds zero for a target type" in said
+    assert "whose interval includes zero for a target type" in said
     assert "The fit behind the assumptions is singular" in said
     assert "did not converge" in said
 
@@ -80,7 +80,7 @@ def test_a_slope_that_may_be_none_and_a_singular_fit_are_named(mixed, fit):
 def test_kenward_rogers_test_is_not_recommended_against_itself(mixed, fit):
     said = notes(mixed, fit, TrialDesign(df="kenward-roger"))
     assert "Kenward and Roger's test exceeds its nominal 5% level" in said
-    assert "Larger trials hold it" in said
+    assert "Larger trials have the nominal level" in said
 
 
 def test_the_methods_text_says_what_was_planned(fit):

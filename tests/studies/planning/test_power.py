@@ -195,12 +195,12 @@ def test_losses_depend_on_the_last_visit_that_was_seen_and_on_nothing_later(alik
     trial = draw_trial(alike, design, 3000, random)
     noise = draw_noise(trial, 1, random)
     stays = seen(trial, noise)
-    later = dataclasses.replace(noise, values=noise.values.copy())
-    later.values[:, 1:] += 5.0
+    later = (noise[0].copy(), noise[1])
+    later[0][:, 1:] += 5.0
     np.testing.assert_array_equal(seen(trial, later)[:, 1], stays[:, 1])
     assert not np.array_equal(seen(trial, later)[:, 2], stays[:, 2])
     # Proportional hazards per standard deviation of the patient's mean at baseline.
-    mean = np.add.reduceat(noise.values[:, 0, 0], np.arange(0, len(trial.patient), 4)) / 4
+    mean = np.add.reduceat(noise[0][:, 0, 0], np.arange(0, len(trial.patient), 4)) / 4
     score = mean / np.sqrt(0.36 + (0.49 + 0.09) / 4)
     expected = 0.75 ** (2.0**-score)
     for low, high in ((-9, -0.7), (-0.7, 0.7), (0.7, 9)):
@@ -213,15 +213,15 @@ def test_blocks_that_resemble_one_another_widen_the_interval():
     alike = [np.arange(20) < 16] * 10
     torn = [np.ones(20, bool)] * 8 + [np.zeros(20, bool)] * 2
     independent, clustered = share_of(alike, 0.95), share_of(torn, 0.95)
-    assert independent.value == clustered.value == 0.8
-    assert independent.effective == 200
+    assert independent[0] == clustered[0] == 0.8
+    assert independent[3] == 200
     # Every block of 20 tells as one: ten effective simulations, less one for their variance.
-    assert clustered.effective == pytest.approx(9)
+    assert clustered[3] == pytest.approx(9)
     z = stats.norm.isf(0.025)
-    for share in (independent, clustered):
-        for limit in (share.low, share.high):  # Wilson 1927: where the score test just rejects
-            error = np.sqrt(limit * (1 - limit) / share.effective)
-            assert abs(share.value - limit) == pytest.approx(z * error)
+    for share, *limits, effective in (independent, clustered):
+        for limit in limits:  # Wilson 1927: where the score test just rejects
+            error = np.sqrt(limit * (1 - limit) / effective)
+            assert abs(share - limit) == pytest.approx(z * error)
 
 
 def test_a_type_that_nobody_drawn_has_is_counted_as_a_trial_without_a_test(mixed):
@@ -259,7 +259,7 @@ def test_a_trial_as_a_table(mixed):
         ({"patients": []}, "patients is empty"),
         ({"patients": 1}, "each arm has at least 2"),
         ({"effects": float("nan")}, "finite numbers"),
-        ({"effect_scale": "percent"}, "effect_scale='percent'"),
+        ({"effect_scale": "percent"}, "effect_scale must be"),
         ({"jobs": 0}, "jobs=0"),
         ({"seed": -4}, "seed=-4"),
         ({"designs": []}, "designs is empty"),
