@@ -9,15 +9,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from qsmstats.method_names import DfMethod
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.variance_components import variance_table
-from qsmstats.mixed.inference.wald import Method, coefficients
+from qsmstats.mixed.inference.wald import coefficients
 from qsmstats.version import __version__
 
 __all__ = ["methods_text", "summary"]
 
 _LIKELIHOOD = {"reml": "restricted maximum likelihood (REML)", "ml": "maximum likelihood (ML)"}
-_METHODS: dict[Method, str] = {
+_METHODS: dict[DfMethod, str] = {
     "satterthwaite": "Satterthwaite's approximation (Kuznetsova et al. 2017)",
     "kenward-roger": "the method of Kenward and Roger (1997), with its adjusted standard errors",
     "normal": "none (the normal distribution was used)",
@@ -25,7 +26,7 @@ _METHODS: dict[Method, str] = {
 }
 
 
-def summary(fit: Fitted, *, df: Method = "satterthwaite", level: float = 0.95) -> str:
+def summary(fit: Fitted, *, df: DfMethod = "satterthwaite", level: float = 0.95) -> str:
     """Lay a fit out as a table of text, as statsmodels does.
 
     Parameters
@@ -47,7 +48,7 @@ def summary(fit: Fitted, *, df: Method = "satterthwaite", level: float = 0.95) -
     return "\n".join([*parts, double, *notes])
 
 
-def methods_text(fit: Fitted, *, df: Method = "satterthwaite") -> str:
+def methods_text(fit: Fitted, *, df: DfMethod = "satterthwaite") -> str:
     """Write the sentences that a methods section needs on this model.
 
     Parameters
@@ -75,7 +76,7 @@ def methods_text(fit: Fitted, *, df: Method = "satterthwaite") -> str:
     return " ".join(sentences)
 
 
-def _head(fit: Fitted, df: Method, width: int) -> list[str]:
+def _head(fit: Fitted, df: DfMethod, width: int) -> list[str]:
     info = fit.info
     pairs = [
         ("Method", fit.method.upper(), "No. Observations", f"{info.n_obs}"),
@@ -106,7 +107,7 @@ def _head(fit: Fitted, df: Method, width: int) -> list[str]:
     ]
 
 
-def _coefficient_lines(fit: Fitted, df: Method, level: float) -> list[str]:
+def _coefficient_lines(fit: Fitted, df: DfMethod, level: float) -> list[str]:
     table = coefficients(fit, df=df, level=level)
     tail = (1 - level) / 2
     heads = ["Coef.", "Std.Err.", "df", "t", "P>|t|", f"[{tail:.3g}", f"{1 - tail:.3g}]"]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -16,12 +17,12 @@ from scipy import stats
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import FormulaError, InvalidDataError, UsageError, check_option
+from qsmstats.method_names import Adjustment, DfMethod
 from qsmstats.mixed.batch.result import BatchFit, BatchWald
 from qsmstats.mixed.fitted import Likelihood
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.terms import Transforms, evaluate, read_terms
-from qsmstats.mixed.inference.multiplicity import Adjustment, adjust_p_values, check_adjustment
-from qsmstats.mixed.inference.wald import METHODS, Method
+from qsmstats.mixed.inference.multiplicity import adjust_p_values, check_adjustment
 from qsmstats.mixed.model import MixedModel
 from qsmstats.parallel import Progress
 
@@ -66,7 +67,7 @@ def fit_many(
     weights: str | Sequence[str] | None = None,
     contrasts: Mapping[str, str] | None = None,
     transforms: Transforms | None = None,
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
     adjust: Adjustment = "fdr_bh",
     level: float = 0.95,
     jobs: int = 1,
@@ -137,7 +138,7 @@ def _check(df: str, adjust: str, level: float, outcomes: Sequence[str]) -> None:
     if len(set(outcomes)) < len(outcomes):
         msg = "an outcome is named twice; name each once, or its p-value counts twice"
         raise UsageError(msg)
-    check_option("df", df, METHODS)
+    check_option("df", df, get_args(DfMethod))
     if check_adjustment(adjust) in ("mvt", "tukey"):
         msg = f"adjust={adjust!r} is for contrasts of one fit; use 'fdr_bh', 'holm' or 'bonferroni'"
         raise UsageError(msg)
@@ -192,7 +193,7 @@ def _outcome(left: str, data: pd.DataFrame, name: str, transforms: Transforms | 
 
 
 def _coefficients(
-    fits: BatchFit, names: list[str], df: Method, adjust: Adjustment, level: float
+    fits: BatchFit, names: list[str], df: DfMethod, adjust: Adjustment, level: float
 ) -> pd.DataFrame:
     tests = fits.wald(df=df)
     half = stats.t.ppf(0.5 + level / 2.0, tests.df) * tests.std_error

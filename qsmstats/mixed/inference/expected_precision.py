@@ -28,7 +28,7 @@ from qsmstats.mixed.criterion.covariance import lower_factor
 from qsmstats.mixed.criterion.moments import Moments
 from qsmstats.mixed.fitted import engine_of
 from qsmstats.mixed.formula.specification import Specification
-from qsmstats.mixed.inference.kenward_roger import KenwardRoger
+from qsmstats.mixed.inference.degrees_of_freedom import KenwardRoger
 from qsmstats.mixed.optimum.estimate import Engine
 
 __all__ = ["ExpectedDesign", "ExpectedInference", "expected_design", "expected_inference"]

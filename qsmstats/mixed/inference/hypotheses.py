@@ -23,10 +23,11 @@ import pandas as pd
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
+from qsmstats.method_names import DfMethod
 from qsmstats.mixed.design.matrices import DesignTerm
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.formula.terms import evaluate
-from qsmstats.mixed.inference.wald import JointTest, Method, joint_test, row_inference, tidy
+from qsmstats.mixed.inference.wald import JointTest, joint_test, row_inference, tidy
 
 __all__ = ["WaldTest", "anova", "named_contrasts", "term_hypotheses", "wald"]
 
@@ -56,7 +57,7 @@ def anova(
     fit: Fitted,
     *,
     type: Literal[1, 2, 3] = 3,  # noqa: A002
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
 ) -> pd.DataFrame:
     """F tests of the terms of the fixed part.
 
@@ -92,7 +93,7 @@ def wald(
     fit: Fitted,
     contrasts: Floats | Mapping[str, float] | Mapping[str, Mapping[str, float]],
     *,
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
     level: float = 0.95,
 ) -> WaldTest:
     """Test linear functions of the fixed effects.

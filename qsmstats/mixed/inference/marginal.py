@@ -27,6 +27,7 @@ from scipy import stats
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
+from qsmstats.method_names import DfMethod
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.linear_functions import (
     Comparison,
@@ -44,7 +45,7 @@ from qsmstats.mixed.inference.multiplicity import (
 )
 from qsmstats.mixed.inference.reference_grid import Weights
 from qsmstats.mixed.inference.response_scale import Kind, ScaleType, scale_of
-from qsmstats.mixed.inference.wald import Method, adjusted_covariance, row_inference
+from qsmstats.mixed.inference.wald import adjusted_covariance, row_inference
 
 __all__ = ["FamilyKind", "contrasts", "marginal_means", "slope_contrasts", "slopes"]
 
@@ -64,7 +65,7 @@ def marginal_means(
     by: Names = None,
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
     level: float = 0.95,
     type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
@@ -119,7 +120,7 @@ def contrasts(
     weights: Weights = "equal",
     family: FamilyKind = "within",
     adjust: str | None = None,
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
     level: float = 0.95,
     type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
@@ -168,7 +169,7 @@ def slopes(
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
     adjust: str | None = None,
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
     level: float = 0.95,
     type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
@@ -219,7 +220,7 @@ def slope_contrasts(
     weights: Weights = "equal",
     family: FamilyKind = "within",
     adjust: str | None = None,
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
     level: float = 0.95,
     type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
@@ -263,7 +264,7 @@ def _contrast_table(
     families: Sequence[Family],
     family: FamilyKind,
     adjust: str | None,
-    df: Method,
+    df: DfMethod,
     level: float,
 ) -> pd.DataFrame:
     check_option("family", family, get_args(FamilyKind))
@@ -277,7 +278,7 @@ def _contrast_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def _estimates(fit: Fitted, asked: Family, df: Method, level: float) -> pd.DataFrame:
+def _estimates(fit: Fitted, asked: Family, df: DfMethod, level: float) -> pd.DataFrame:
     """Estimate linear functions of the whole design's columns; NaN where that cannot be done."""
     reduced, known = fit.fixed.reduce(asked.matrix)
     estimate, std_error, nu = np.full((3, len(asked.matrix)), np.nan)
@@ -302,7 +303,7 @@ def _estimates(fit: Fitted, asked: Family, df: Method, level: float) -> pd.DataF
 
 
 def _adjusted(
-    fit: Fitted, family: Family, adjust: str | None, df: Method, level: float
+    fit: Fitted, family: Family, adjust: str | None, df: DfMethod, level: float
 ) -> pd.DataFrame:
     """Estimate one family with adjusted p-values and intervals."""
     method = check_adjustment("mvt" if adjust is None else adjust)
@@ -331,7 +332,7 @@ def _adjusted(
     return pd.concat([table, made], axis=1).assign(adjust=method, note=note)
 
 
-def _correlation(fit: Fitted, matrix: Floats, df: Method) -> Floats:
+def _correlation(fit: Fitted, matrix: Floats, df: DfMethod) -> Floats:
     """Correlation of the estimates, shape (k, k); NaN where one cannot be estimated."""
     reduced, known = fit.fixed.reduce(matrix)
     covariance = reduced @ adjusted_covariance(fit, df) @ reduced.T

@@ -45,7 +45,7 @@ Hothorn T, Bretz F, Westfall P (2008). Biom J 50:346-363.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -54,19 +54,16 @@ from scipy import stats
 
 from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import UsageError, check_option
-from qsmstats.mixed.inference.maximum_t import MaximumT
-from qsmstats.mixed.inference.studentized import upper_tail
+from qsmstats.method_names import Adjustment
+from qsmstats.mixed.inference.maximum_t import MaximumT, range_tail
 
 __all__ = [
     "NO_TUKEY",
-    "Adjustment",
     "adjust_family",
     "adjust_p_values",
     "check_adjustment",
     "critical_values",
 ]
-
-Adjustment = Literal["mvt", "tukey", "holm", "bonferroni", "fdr_bh", "none"]
 
 
 NO_TUKEY = "adjust='tukey' holds for all pairwise differences only; use 'mvt', which holds for any"
@@ -229,7 +226,7 @@ class _Family:
             if n_means is None:
                 raise UsageError(NO_TUKEY)
             self.size = n_means * (n_means - 1) // 2
-            self.together = lambda t, nu: upper_tail(np.sqrt(2.0) * t, n_means, nu)
+            self.together = lambda t, nu: range_tail(np.sqrt(2.0) * t, n_means, nu)
         elif self.method == "mvt":
             if correlation is None:
                 raise UsageError(_NO_MVT)

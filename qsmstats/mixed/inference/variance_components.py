@@ -31,8 +31,8 @@ from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.mixed.fitted import Fitted, engine_of_fit
 from qsmstats.mixed.inference.components import Component, components, gradient
+from qsmstats.mixed.inference.degrees_of_freedom import Satterthwaite
 from qsmstats.mixed.inference.profile_likelihood import Deviance, profile_interval
-from qsmstats.mixed.inference.satterthwaite import Satterthwaite
 
 __all__ = ["Interval", "RSquared", "icc", "r_squared", "variance_table"]
 

@@ -28,8 +28,9 @@ from scipy import sparse, stats
 
 from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import check_option
+from qsmstats.method_names import DfMethod
 from qsmstats.mixed.fitted import Fitted
-from qsmstats.mixed.inference.wald import Method, row_inference
+from qsmstats.mixed.inference.wald import row_inference
 from qsmstats.mixed.prediction.conditional_modes import (
     ConditionalSystem,
     conditional_system,
@@ -101,7 +102,7 @@ def predict(
     level: PredictionLevel = "population",
     interval: bool = False,
     confidence: float = 0.95,
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
 ) -> pd.DataFrame:
     """Predict the mean outcome of new rows.
 
@@ -198,7 +199,7 @@ def _weighted(fit: Fitted, values: Floats) -> Floats:
 
 
 def _population(
-    fit: Fitted, fixed: Floats, known: Flags, df: Method, *, interval: bool
+    fit: Fitted, fixed: Floats, known: Flags, df: DfMethod, *, interval: bool
 ) -> pd.DataFrame:
     table = pd.DataFrame({"estimate": fixed @ fit.estimates})
     if interval:
