@@ -18,11 +18,12 @@ from scipy import stats
 from qsmstats.arrays import Floats
 from qsmstats.errors import FormulaError, InvalidDataError, UsageError, check_option
 from qsmstats.method_names import Adjustment, DfMethod
-from qsmstats.mixed.batch.result import BatchFit, BatchWald
+from qsmstats.mixed.batch.result import BatchFit
 from qsmstats.mixed.fitted import Likelihood
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.terms import Transforms, evaluate, read_terms
 from qsmstats.mixed.inference.multiplicity import adjust_p_values, check_adjustment
+from qsmstats.mixed.inference.wald import check_level
 from qsmstats.mixed.model import MixedModel
 from qsmstats.parallel import Progress
 
@@ -125,7 +126,18 @@ def fit_many(
     variances.insert(0, "outcome", names)
     return ManyFits(
         coefficients=_coefficients(fits, names, df, adjust, level),
-        outcomes=_records(fits, names),
+        outcomes=pd.DataFrame(
+            {
+                "outcome": names,
+                "n_obs": fits.n_obs,
+                "criterion": fits.criterion,
+                "sigma": np.sqrt(fits.sigma2),
+                "converged": fits.converged,
+                "singular": fits.singular,
+                "refitted_singly": fits.refitted_singly,
+                "note": fits.problems,
+            }
+        ),
         variances=variances,
         fits=fits,
     )
@@ -142,9 +154,7 @@ def _check(df: str, adjust: str, level: float, outcomes: Sequence[str]) -> None:
     if check_adjustment(adjust) in ("mvt", "tukey"):
         msg = f"adjust={adjust!r} is for contrasts of one fit; use 'fdr_bh', 'holm' or 'bonferroni'"
         raise UsageError(msg)
-    if not 0.0 < level < 1.0:
-        msg = f"level={level!r} lies outside 0 to 1; give a share, as 0.95"
-        raise UsageError(msg)
+    check_level(level)
 
 
 def _sides(formula: str, transforms: Transforms | None) -> tuple[str, str]:
@@ -198,7 +208,8 @@ def _coefficients(
     tests = fits.wald(df=df)
     half = stats.t.ppf(0.5 + level / 2.0, tests.df) * tests.std_error
     p = len(fits.terms)
-    adjusted = np.column_stack([_adjusted(tests, term, adjust) for term in range(p)])
+    families = zip(tests.statistic.T, tests.df.T, strict=True)
+    adjusted = np.column_stack([adjust_p_values(t, nu, method=adjust) for t, nu in families])
     return pd.DataFrame(
         {
             "outcome": np.repeat(np.asarray(names, dtype=object), p),
@@ -217,24 +228,5 @@ def _coefficients(
             "converged": np.repeat(fits.converged, p),
             "singular": np.repeat(fits.singular, p),
             "note": np.repeat(np.asarray(fits.problems, dtype=object), p),
-        }
-    )
-
-
-def _adjusted(tests: BatchWald, term: int, adjust: Adjustment) -> Floats:
-    return adjust_p_values(tests.statistic[:, term], tests.df[:, term], method=adjust)
-
-
-def _records(fits: BatchFit, names: list[str]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "outcome": names,
-            "n_obs": fits.n_obs,
-            "criterion": fits.criterion,
-            "sigma": np.sqrt(fits.sigma2),
-            "converged": fits.converged,
-            "singular": fits.singular,
-            "refitted_singly": fits.refitted_singly,
-            "note": fits.problems,
         }
     )

@@ -276,7 +276,7 @@ WRONG_USE = [
         "'w', 'z'",
         "give at most one",
     ),
-    ("level", asks("coefficients", level=95), "level", "95", "give 0.95"),
+    ("level", asks("coefficients", level=95), "level", "95", "must lie between"),
     ("method of degrees of freedom", asks("coefficients", df="kr"), "df", "'kr'", "must be"),
     ("type of anova", asks("anova", type=4), "type", "4", "must be"),
     (
@@ -413,7 +413,7 @@ MANY = [
     ),
     (UsageError, "df of many", {"df": "kr"}, "df", "'kr'", "must be"),
     (UsageError, "tukey of many", {"adjust": "tukey"}, "adjust", "'tukey'", "use 'fdr_bh'"),
-    (UsageError, "level of many", {"level": 95}, "level", "95", "give a share"),
+    (UsageError, "level of many", {"level": 95}, "level", "95", "must lie between"),
     (FormulaError, "no tilde", {"formula": "x + (1 | g)"}, "'x + (1 | g)'", "no '~'", "write '~"),
     (FormulaError, "one outcome", {"formula": "z ~ x + (1 | g)"}, "'z'", "one column", "write '~"),
     (

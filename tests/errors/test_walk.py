@@ -37,7 +37,7 @@ ELSEWHERE = {
     ],
     "mixed/resampling/test_bootstrap.py::test_a_bootstrap_that_cannot_be_made_is_refused": [
         "mixed/resampling/bootstrap_result.py: Bootstrap._table",
-        "mixed/resampling/bootstrap.py: _check_kind",
+        "mixed/resampling/bootstrap.py: bootstrap",
         "mixed/resampling/cluster_resamples.py: clusters_of",
     ],
     "mixed/resampling/test_bootstrap.py::test_strata_keep_the_size_of_the_arms": [

@@ -31,7 +31,7 @@ from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.inference.degrees_of_freedom import KenwardRoger
 from qsmstats.mixed.optimum.estimate import Engine
 
-__all__ = ["ExpectedDesign", "ExpectedInference", "expected_design", "expected_inference"]
+__all__ = ["ExpectedDesign", "ExpectedInference", "expected_design"]
 
 
 OUTCOME = "outcome_to_come"
@@ -61,7 +61,20 @@ class ExpectedDesign:
     row: Floats
 
     def inference(self, covariances: Sequence[Floats], sigma: float) -> ExpectedInference:
-        """Return the precision at given parameters; see `expected_inference`."""
+        """Return the precision at given parameters.
+
+        Parameters
+        ----------
+        covariances
+            Of the random terms, in the order of the formula, shape (q, q) each; may be singular.
+        sigma
+            Residual standard deviation, positive.
+
+        Raises
+        ------
+        UsageError
+            If a covariance has another shape than its term.
+        """
         moments = _moments(self.engine, _relative_factors(self.engine, covariances, sigma))
         local = solve_triangular(moments.basis, self.row[:, None], trans=1).T
         approximation = KenwardRoger(moments)
@@ -73,23 +86,7 @@ class ExpectedDesign:
 def expected_design(
     model: Specification, data: pd.DataFrame, contrast: Mapping[str, float]
 ) -> ExpectedDesign:
-    """Prepare a design; arguments and errors as in `expected_inference`."""
-    random = np.random.default_rng(0)
-    formula = f"{OUTCOME} ~ {model.formula.split('~', 1)[1]}"
-    filled = data.assign(**{OUTCOME: random.standard_normal(len(data))})
-    engine = engine_of(replace(model, formula=formula), filled)
-    return ExpectedDesign(engine=engine, row=_row(engine, contrast))
-
-
-def expected_inference(
-    model: Specification,
-    data: pd.DataFrame,
-    contrast: Mapping[str, float],
-    *,
-    covariances: Sequence[Floats],
-    sigma: float,
-) -> ExpectedInference:
-    """Return the precision that a model will have for one linear function of its fixed effects.
+    """Prepare a design for questions about one linear function of its fixed effects.
 
     Parameters
     ----------
@@ -99,19 +96,17 @@ def expected_inference(
         One row per planned observation.
     contrast
         Fixed-effect column -> weight.
-    covariances
-        Of the random terms, in the order of the formula, shape (q, q) each; may be singular.
-    sigma
-        Residual standard deviation, positive.
 
     Raises
     ------
     NotIdentifiedError
-        If the design cannot tell the function, or the parameters of the model.
-    UsageError
-        If a covariance has another shape than its term.
+        If the design cannot estimate the function, or the parameters of the model.
     """
-    return expected_design(model, data, contrast).inference(covariances, sigma)
+    random = np.random.default_rng(0)
+    formula = f"{OUTCOME} ~ {model.formula.split('~', 1)[1]}"
+    filled = data.assign(**{OUTCOME: random.standard_normal(len(data))})
+    engine = engine_of(replace(model, formula=formula), filled)
+    return ExpectedDesign(engine=engine, row=_row(engine, contrast))
 
 
 def _relative_factors(engine: Engine, covariances: Sequence[Floats], sigma: float) -> list[Floats]:

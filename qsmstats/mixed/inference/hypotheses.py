@@ -128,7 +128,8 @@ def term_hypotheses(fit: Fitted, kind: int) -> dict[str, Floats]:
     """
     check_option("type", kind, (1, 2, 3))
     terms = fit.fixed.terms
-    columns = {term.label: _kept_columns(fit, term) for term in terms}
+    place = {int(full): index for index, full in enumerate(fit.fixed.kept)}
+    columns = {term.label: [place[c] for c in term.columns if c in place] for term in terms}
     tested = [term for term in terms if term.label != "Intercept"]
     root = fit.moments.basis
     if kind == 1 or len(tested) == 1:
@@ -136,12 +137,6 @@ def term_hypotheses(fit: Fitted, kind: int) -> dict[str, Floats]:
     if kind == 2:
         return {term.label: _type_two(root, terms, term, columns) for term in tested}
     return _type_three(fit, tested, columns)
-
-
-def _kept_columns(fit: Fitted, term: DesignTerm) -> list[int]:
-    """Columns of a term among the kept ones."""
-    place = {int(full): index for index, full in enumerate(fit.fixed.kept)}
-    return [place[full] for full in term.columns if full in place]
 
 
 def _contains(larger: DesignTerm, term: DesignTerm) -> bool:

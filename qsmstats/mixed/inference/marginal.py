@@ -23,7 +23,6 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
@@ -33,10 +32,8 @@ from qsmstats.mixed.inference.linear_functions import (
     Comparison,
     Family,
     Names,
-    compared_means,
-    compared_slopes,
-    mean_rows,
-    slope_rows,
+    compared,
+    estimated,
 )
 from qsmstats.mixed.inference.multiplicity import (
     NO_TUKEY,
@@ -45,7 +42,7 @@ from qsmstats.mixed.inference.multiplicity import (
 )
 from qsmstats.mixed.inference.reference_grid import Weights
 from qsmstats.mixed.inference.response_scale import Kind, ScaleType, scale_of
-from qsmstats.mixed.inference.wald import adjusted_covariance, row_inference
+from qsmstats.mixed.inference.wald import RowInference, adjusted_covariance, row_inference, tidy
 
 __all__ = ["FamilyKind", "contrasts", "marginal_means", "slope_contrasts", "slopes"]
 
@@ -102,9 +99,9 @@ def marginal_means(
     Raises
     ------
     UsageError
-        If a name is no predictor of the fixed part, or an option is unknown.
+        If a name is no predictor of the fixed part, or an option or level cannot be used.
     """
-    asked = mean_rows(fit, factors, by=by, at=at, weights=weights)
+    asked = estimated(fit, factors, by=by, at=at, weights=weights)
     table = _estimates(fit, asked, df, level)
     columns = ["estimate", "std_error", "df", "conf_low", "conf_high", "note"]
     return _on_scale(fit, pd.concat([asked.keys, table[columns]], axis=1), "mean", type)
@@ -156,7 +153,7 @@ def contrasts(
         If a name, level or option is unknown, or 'tukey' is asked for contrasts that are not all
         pairwise differences of one family.
     """
-    families = compared_means(fit, factors, method=method, by=by, at=at, weights=weights)
+    families = compared(fit, factors, method=method, by=by, at=at, weights=weights)
     table = _contrast_table(fit, families, family, adjust, df, level)
     return _on_scale(fit, table, "contrast", type)
 
@@ -200,7 +197,7 @@ def slopes(
     UsageError
         If `variable` is no number or another name or option is unknown.
     """
-    asked = slope_rows(fit, variable, by=by, at=at, weights=weights)
+    asked = estimated(fit, None, variable, by=by, at=at, weights=weights)
     table = (
         _estimates(fit, asked, df, level)
         if adjust is None
@@ -247,9 +244,7 @@ def slope_contrasts(
     UsageError
         As `slopes` and `contrasts`.
     """
-    families = compared_slopes(
-        fit, variable, by, method=method, within=within, at=at, weights=weights
-    )
+    families = compared(fit, by, variable, method=method, by=within, at=at, weights=weights)
     table = _contrast_table(fit, families, family, adjust, df, level)
     return _on_scale(fit, table, "slope_contrast", type)
 
@@ -285,21 +280,8 @@ def _estimates(fit: Fitted, asked: Family, df: DfMethod, level: float) -> pd.Dat
     if known.any():
         rows = row_inference(fit, reduced[known], df)
         estimate[known], std_error[known], nu[known] = rows.estimate, rows.std_error, rows.df
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = estimate / std_error
-    width = stats.t.isf((1 - level) / 2, nu) * std_error
-    return pd.DataFrame(
-        {
-            "estimate": estimate,
-            "std_error": std_error,
-            "df": nu,
-            "statistic": statistic,
-            "p_value": 2 * stats.t.sf(np.abs(statistic), nu),
-            "conf_low": estimate - width,
-            "conf_high": estimate + width,
-            "note": np.where(known, asked.note, NOT_ESTIMABLE),
-        }
-    )
+    table = tidy(RowInference(estimate=estimate, std_error=std_error, df=nu), level)
+    return table.assign(note=np.where(known, asked.note, NOT_ESTIMABLE))
 
 
 def _adjusted(

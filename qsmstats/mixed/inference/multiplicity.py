@@ -62,7 +62,6 @@ __all__ = [
     "adjust_family",
     "adjust_p_values",
     "check_adjustment",
-    "critical_values",
 ]
 
 
@@ -167,43 +166,6 @@ def adjust_p_values(
     adjusted = np.full(t.shape, np.nan)
     adjusted[known] = _Family(method, known, n_means, correlation).p_values(t[known], nu[known])
     return adjusted
-
-
-def critical_values(
-    df: ArrayLike,
-    *,
-    level: float,
-    method: Adjustment,
-    n_means: int | None = None,
-    correlation: ArrayLike | None = None,
-) -> Floats:
-    """Half widths, in standard errors, of simultaneous intervals of one family.
-
-    Parameters
-    ----------
-    df
-        Degrees of freedom of each comparison, shape (m,); NaN where it cannot be estimated.
-    level
-        Simultaneous coverage, e.g. 0.95.
-    method
-        Name of the adjustment; 'holm' gives Bonferroni's and 'fdr_bh' NaN (see the module).
-    n_means, correlation
-        As in `adjust_family`.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-
-    Raises
-    ------
-    UsageError
-        As `adjust_family`.
-    """
-    nu = np.asarray(df, float)
-    known = ~np.isnan(nu)
-    width = np.full(nu.shape, np.nan)
-    width[known] = _Family(method, known, n_means, correlation).critical(nu[known], 1.0 - level)
-    return width
 
 
 def _statistics(statistic: ArrayLike, df: ArrayLike) -> tuple[Floats, Floats, Flags]:

@@ -23,6 +23,7 @@ __all__ = [
     "JointTest",
     "RowInference",
     "adjusted_covariance",
+    "check_level",
     "coefficients",
     "joint_test",
     "row_inference",
@@ -47,6 +48,18 @@ class JointTest:
     den_df: float
     statistic: float
     p_value: float
+
+
+def check_level(level: float) -> None:
+    """Refuse a confidence level that is not between 0 and 1.
+
+    Raises
+    ------
+    UsageError
+        If it is not.
+    """
+    if not 0.0 < level < 1.0:
+        raise UsageError(f"level must lie between 0 and 1 (0.95 for 95 %), not {level!r}")
 
 
 def coefficients(fit: Fitted, df: DfMethod = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
@@ -135,9 +148,14 @@ def adjusted_covariance(fit: Fitted, df: DfMethod = "satterthwaite") -> Floats:
 
 
 def tidy(inference: RowInference, level: float = 0.95) -> pd.DataFrame:
-    """Estimates with t tests and confidence limits, one row each."""
-    if not 0.0 < level < 1.0:
-        raise UsageError(f"level={level!r}: a confidence level lies between 0 and 1; give 0.95")
+    """Return estimates with t tests and confidence limits, one row each.
+
+    Raises
+    ------
+    UsageError
+        If `level` does not lie between 0 and 1.
+    """
+    check_level(level)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = inference.estimate / inference.std_error
     half = stats.t.ppf(0.5 + level / 2.0, inference.df) * inference.std_error

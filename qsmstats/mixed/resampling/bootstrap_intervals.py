@@ -29,6 +29,7 @@ from scipy import stats
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
+from qsmstats.mixed.inference.wald import check_level
 
 __all__ = ["IntervalKind", "check_interval", "limits", "refits_needed"]
 
@@ -44,12 +45,10 @@ def check_interval(kind: IntervalKind, level: float, n: int) -> None:
     Raises
     ------
     UsageError
-        If the kind is unknown, the level is none, or BCa is asked of too few refits.
+        If the kind is unknown, the level is not between 0 and 1, or the refits are too few for BCa.
     """
     check_option("interval", kind, get_args(IntervalKind))
-    if not 0.0 < level < 1.0:
-        msg = f"level={level!r} lies outside 0 to 1"
-        raise UsageError(msg)
+    check_level(level)
     least = refits_needed(kind, level)
     if n < least:
         msg = (

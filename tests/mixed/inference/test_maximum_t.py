@@ -17,7 +17,8 @@ from scipy import integrate, stats
 from scipy.integrate import IntegrationWarning
 
 from qsmstats.mixed.inference.maximum_t import MaximumT, range_tail
-from qsmstats.mixed.inference.multiplicity import adjust_p_values, critical_values
+from qsmstats.mixed.inference.multiplicity import adjust_p_values
+from tests.mixed.inference.test_multiplicity import half_widths
 
 T = np.array([0.5, 1.0, 1.6, 2.3, 2.8, 3.3, 4.5, 6.0, 9.0])
 
@@ -62,7 +63,7 @@ def test_comparisons_with_a_control_reproduce_dunnetts_table(
     groups: int, df: float, published: float
 ) -> None:
     """Dunnett (1964), Biometrics 20:482-491, two-sided 5 % points, printed to two decimals."""
-    width = critical_values(
+    width = half_widths(
         np.full(groups, df), level=0.95, method="mvt", correlation=of_control(groups)
     )
     np.testing.assert_allclose(width, published, atol=6e-3)
