@@ -148,11 +148,11 @@ def _check(df: str, adjust: str, level: float, outcomes: Sequence[str]) -> None:
         msg = f"outcomes={outcomes!r}; give a list of one or more columns"
         raise UsageError(msg)
     if len(set(outcomes)) < len(outcomes):
-        msg = "an outcome is named twice; name each once, or its p-value counts twice"
+        msg = "an outcome is named twice, so its p-value would count twice; name each once"
         raise UsageError(msg)
     check_option("df", df, get_args(DfMethod))
     if check_adjustment(adjust) in ("mvt", "tukey"):
-        msg = f"adjust={adjust!r} is for contrasts of one fit; use 'fdr_bh', 'holm' or 'bonferroni'"
+        msg = f"adjust={adjust!r} is for one fit only; use 'fdr_bh', 'holm' or 'bonferroni'"
         raise UsageError(msg)
     check_level(level)
 
@@ -180,9 +180,7 @@ def _outcome(left: str, data: pd.DataFrame, name: str, transforms: Transforms | 
         raise FormulaError(msg)
     column = data[name]
     if not pd.api.types.is_numeric_dtype(column.dtype) or column.dtype == bool:
-        msg = (
-            f"the outcome '{name}' needs numbers, but its column holds {column.dtype}; name another"
-        )
+        msg = f"the outcome '{name}' must be numeric, but holds {column.dtype}; choose another"
         raise InvalidDataError(msg)
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isinf(values).any():

@@ -47,7 +47,7 @@ ELSEWHERE = {
         "mixed/resampling/statistic.py: _number"
     ],
     "mixed/inference/test_expected_precision.py::test_what_the_design_cannot_tell_is_refused": [
-        "mixed/inference/expected_precision.py: _relative_factors, _row"
+        "mixed/inference/expected_precision.py: ExpectedDesign.inference, expected_design"
     ],
     "mixed/resampling/test_bootstrap_intervals.py::test_impossible_intervals_are_refused": [
         "mixed/resampling/bootstrap_intervals.py: check_interval"

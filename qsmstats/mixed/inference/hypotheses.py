@@ -110,7 +110,7 @@ def wald(
     Raises
     ------
     UsageError
-        If a name is no coefficient or the shape does not fit.
+        If a name is not a coefficient or the shape does not fit.
     """
     labels, rows = named_contrasts(contrasts, fit.fixed.names)
     table = tidy(row_inference(fit, rows, df), level)
@@ -124,7 +124,7 @@ def term_hypotheses(fit: Fitted, kind: int) -> dict[str, Floats]:
     Raises
     ------
     UsageError
-        If `kind` is none of 1, 2, 3.
+        If `kind` is not 1, 2 or 3.
     """
     check_option("type", kind, (1, 2, 3))
     terms = fit.fixed.terms
@@ -210,23 +210,25 @@ def _complete_coding(fit: Fitted) -> Floats:
 def named_contrasts(
     contrasts: Floats | Mapping[str, Any], names: Sequence[str]
 ) -> tuple[list[str], Floats]:
-    """Labels and rows of linear functions, shape (k, p), from a matrix or from names.
+    """Return labels and rows of linear functions, shape (k, p), from a matrix or from names.
 
     Raises
     ------
     UsageError
-        If a name is no coefficient, or a matrix has another number of columns.
+        If a name is not a coefficient, or a matrix has another number of columns.
     """
     if not isinstance(contrasts, Mapping):
         rows = np.atleast_2d(np.asarray(contrasts, dtype=np.float64))
         if rows.ndim != 2 or rows.shape[1] != len(names):
             raise UsageError(
                 f"a contrast matrix needs one column per coefficient ({len(names)}), "
-                f"not shape {rows.shape}; give one weight for each"
+                f"not shape {rows.shape}; give one weight per coefficient"
             )
         return [_label(dict(zip(names, row, strict=True))) for row in rows.tolist()], rows
     if not contrasts:
-        raise UsageError("contrasts is empty; name a coefficient with its weight, as {'age': 1}")
+        raise UsageError(
+            "contrasts is empty; name a coefficient with its weight, such as {'age': 1}"
+        )
     if all(isinstance(value, Mapping) for value in contrasts.values()):
         return list(contrasts), np.array([_row(value, names) for value in contrasts.values()])
     return [_label(contrasts)], _row(contrasts, names)[None]
@@ -236,7 +238,7 @@ def _row(weights: Mapping[str, float], names: Sequence[str]) -> Floats:
     row = pd.Series(0.0, index=list(names))
     for name, weight in weights.items():
         if name not in row.index:
-            raise UsageError(f"'{name}' is no coefficient; use some of {', '.join(names)}")
+            raise UsageError(f"'{name}' is not a coefficient; the model has {', '.join(names)}")
         row[name] = float(weight)
     return np.asarray(row, dtype=np.float64)
 

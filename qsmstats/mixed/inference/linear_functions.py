@@ -148,8 +148,9 @@ def _interaction(
             hidden |= dict.fromkeys(name for name in inside if name not in {*names, *shown})
     if not hidden:
         return ""
+    verb = "interact" if len(names) > 1 else "interacts"
     return (
-        f"may be misleading: {' and '.join(names)} interacts with {' and '.join(hidden)}, averaged"
+        f"may be misleading: {' and '.join(names)} {verb} with {' and '.join(hidden)}, averaged"
         " over or held at the mean here"
     )
 
@@ -163,7 +164,7 @@ def _weights(method: Comparison, labels: list[str]) -> tuple[pd.DataFrame, Float
     if isinstance(method, str):
         pairs = _pairs(method, len(labels))
         if not pairs:
-            msg = f"method={method!r} compares levels, but there is only {labels[0]!r}; name more"
+            msg = f"method={method!r} compares levels, but there is only {labels[0]!r}; give more"
             raise UsageError(msg)
         plus, minus = np.array(pairs).T
         unit = np.eye(len(labels))
@@ -198,15 +199,15 @@ def _row(row: Any, labels: list[str]) -> Floats:
     if isinstance(row, Mapping):
         unknown = [str(name) for name in row if str(name) not in labels]
         if unknown:
-            msg = f"contrast names {unknown}; name some of the levels compared: {labels}"
+            msg = f"a contrast names {unknown}; the levels compared are {labels}"
             raise UsageError(msg)
         given = {str(name): float(weight) for name, weight in row.items()}
         return np.array([given.get(label, 0.0) for label in labels])
     weights = np.asarray(row, float)
     if weights.shape != (len(labels),):
         msg = (
-            f"a contrast has {weights.size} weights, but {len(labels)} means stand; give one for "
-            f"each of {labels}"
+            f"a contrast has {weights.size} weights for {len(labels)} means; give one for each of "
+            f"{labels}"
         )
         raise UsageError(msg)
     return weights

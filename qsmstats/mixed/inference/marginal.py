@@ -4,11 +4,11 @@ All are linear functions :math:`L\beta` of the fixed effects with :math:`L` from
 (`reference_grid`), never from the names of coefficients; so they do not depend on how the
 factors are coded. Variance and degrees of freedom of :math:`L\hat\beta` are those of the fit's own
 inference (Satterthwaite, Kenward-Roger, ...), row by row, as in emmeans (Lenth 2016, J Stat Softw
-69(1)). A combination that the data cannot tell (an empty cell, say) is NaN and the column `note`
+69(1)). A combination that cannot be estimated (an empty cell, say) is NaN and the column `note`
 says so, as it does where a predictor interacts with another that is averaged over.
 
 Contrasts form one family within each combination of `by`, or one family in all
-(``family="across"``); p-values and intervals are adjusted within the family and stand beside the
+(``family="across"``); p-values and intervals are adjusted within the family and given beside the
 unadjusted ones (`multiplicity`).
 
 Where the formula transforms the outcome, ``type="response"`` brings the estimates back from the
@@ -50,8 +50,8 @@ FamilyKind = Literal["within", "across"]
 
 NOT_ESTIMABLE = "not estimable: the data hold no information on this combination"
 HOLM_INTERVAL = (
-    "the adjusted interval is Bonferroni's, as Holm's method has none; it can hold 0 where the"
-    " adjusted p-value is significant"
+    "the adjusted interval is Bonferroni's, as Holm's method has none; it can contain 0 where"
+    " the adjusted p-value is significant"
 )
 
 
@@ -99,7 +99,7 @@ def marginal_means(
     Raises
     ------
     UsageError
-        If a name is no predictor of the fixed part, or an option or level cannot be used.
+        If a name is not a predictor of the fixed part, or an option or level cannot be used.
     """
     asked = estimated(fit, factors, by=by, at=at, weights=weights)
     table = _estimates(fit, asked, df, level)
@@ -175,7 +175,7 @@ def slopes(
     Parameters
     ----------
     fit, at, weights, df, level, type
-        As in `marginal_means`. Where the mean is not straight in `variable` (a polynomial, spline
+        As in `marginal_means`. Where the mean is not linear in `variable` (a polynomial, spline
         or logarithm) the slope is taken at the mean of `variable`, or at ``at={variable: value}``.
     variable
         Name of a numeric predictor.
@@ -195,7 +195,7 @@ def slopes(
     Raises
     ------
     UsageError
-        If `variable` is no number or another name or option is unknown.
+        If `variable` is not numeric or another name or option is unknown.
     """
     asked = estimated(fit, None, variable, by=by, at=at, weights=weights)
     table = (

@@ -20,7 +20,7 @@ freedom:
 ``holm``
     Holm's (1979) step-down test, never less powerful than Bonferroni's. It has no interval of its
     own; the Bonferroni interval, which holds simultaneously too, is given (as emmeans does). It can
-    hold zero where Holm's p-value is below :math:`\alpha`.
+    contain zero where Holm's p-value is below :math:`\alpha`.
 ``fdr_bh``
     Benjamini & Hochberg (1995): bounds the expected share of false discoveries, not the chance of
     a single one. It says nothing about simultaneous coverage, so no adjusted interval is given.
@@ -65,7 +65,7 @@ __all__ = [
 ]
 
 
-NO_TUKEY = "adjust='tukey' holds for all pairwise differences only; use 'mvt', which holds for any"
+NO_TUKEY = "adjust='tukey' is for all pairwise differences only; use 'mvt', which is for any family"
 _NO_MVT = "adjust='mvt' needs the correlation of the estimates; use 'holm' or 'bonferroni'"
 
 

@@ -144,7 +144,10 @@ def predict(
     else:
         table = _conditional(fit, frame, fixed, interval=interval)
     table.index = frame.index
-    return _with_limits(table, confidence) if interval else table
+    if not interval:
+        return table
+    width = stats.t.isf((1 - confidence) / 2, table["df"]) * table["std_error"]
+    return table.assign(conf_low=table["estimate"] - width, conf_high=table["estimate"] + width)
 
 
 def residuals(fit: Fitted, kind: Residuals = "conditional") -> pd.Series:
@@ -177,11 +180,6 @@ def residuals(fit: Fitted, kind: Residuals = "conditional") -> pd.Series:
     if kind == "pearson":
         values = values / fit.sigma * (1.0 if fit.weights is None else np.sqrt(fit.weights))
     return pd.Series(values, index=pd.Index(fit.frame.kept, name="row"), name=f"{kind}_residual")
-
-
-def _with_limits(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    width = stats.t.isf((1 - confidence) / 2, table["df"]) * table["std_error"]
-    return table.assign(conf_low=table["estimate"] - width, conf_high=table["estimate"] + width)
 
 
 def _system(fit: Fitted) -> tuple[sparse.csr_array, ConditionalSystem]:

@@ -162,7 +162,7 @@ def bootstrap(
         If an option is unknown or out of range, there are too few refits for BCa limits, fewer
         than 10 groups for kind "cluster", or no independent groups where they are needed.
     """
-    check_number(n, "refits")
+    check_number(n)
     check_interval(interval, level, n)
     check_option("kind", kind, get_args(BootstrapKind))
     if strata is not None and kind != "cluster":
@@ -207,19 +207,18 @@ def _strata(fit: Fitted, clusters: Clusters, column: str | None) -> tuple[Places
     if clusters.size < _LEAST_CLUSTERS:
         msg = (
             f"{clusters.size} groups of '{clusters.label}' are too few to resample: intervals "
-            f"would be far too short; from {_LEAST_CLUSTERS} groups on it is allowed, and "
-            "kind='parametric' works with few"
+            f"would be far too short; at least {_LEAST_CLUSTERS} are needed, or kind='parametric'"
         )
         raise UsageError(msg)
     if column is None:
         return (np.arange(clusters.size),)
     if column not in fit.frame.data:
-        msg = f"strata='{column}': the model uses no such column"
+        msg = f"strata='{column}': the model uses no such column; name one that it uses"
         raise UsageError(msg)
     level = pd.factorize(fit.frame.data[column])[0]
     first = level[np.unique(clusters.codes, return_index=True)[1]]
     if not np.array_equal(first[clusters.codes], level):
-        msg = f"strata='{column}' differs within a group of '{clusters.label}'; it must not"
+        msg = f"strata='{column}' varies within a group of '{clusters.label}'; give a constant one"
         raise UsageError(msg)
     return tuple(np.flatnonzero(first == one) for one in range(first.max() + 1))
 

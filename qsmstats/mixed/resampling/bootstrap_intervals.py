@@ -52,8 +52,8 @@ def check_interval(kind: IntervalKind, level: float, n: int) -> None:
     least = refits_needed(kind, level)
     if n < least:
         msg = (
-            f"n={n} refits are too few for BCa limits at level {level:g}, which move far into the "
-            f"tails; ask for at least {least} (1000 or more are usual) or interval='percentile'"
+            f"n={n} refits are too few for BCa limits at level {level:g}, which lie far out in the "
+            f"tails; use at least {least} (1000 or more are usual) or interval='percentile'"
         )
         raise UsageError(msg)
 
@@ -118,7 +118,7 @@ def _limits(
             return missing, "all refits lie on one side of the estimate: BCa is not defined"
     note = ""
     if min(tails[0], 1.0 - tails[1]) * (len(found) + 1) < 1.0:
-        note = f"a limit is the most extreme of {len(found)} refits; ask for more"
+        note = f"a limit is the most extreme of {len(found)} refits; use more"
     made: Floats = np.quantile(found, np.clip(tails, 0.0, 1.0), method="weibull")
     return (2.0 * estimate - made[::-1] if kind == "basic" else made), note
 

@@ -125,7 +125,7 @@ def bootstrap_test(
     UsageError
         As `MixedFit.likelihood_ratio`, or if `n` is less than 1.
     """
-    check_number(n, "outcomes")
+    check_number(n)
     small, large = nested_pair(fit, other)
     source = drawn(small, seed_of(seed))
     models = [(design_of_fit(one), start_of(one)) for one in (small, large)]

@@ -69,7 +69,7 @@ def test_an_outcome_in_the_data_is_not_looked_at(frame):
 
 def test_what_the_design_cannot_tell_is_refused(frame):
     one_arm = frame.assign(arm=1.0)
-    with pytest.raises(NotIdentifiedError, match="cannot tell arm:time"):
+    with pytest.raises(NotIdentifiedError, match="cannot estimate arm:time"):
         expected_design(MODEL, one_arm, CONTRAST)
     with pytest.raises(UsageError, match=r"shapes \[\(1, 1\), \(2, 2\)\]"):
         expected_design(MODEL, frame, CONTRAST).inference([TOOTH, PERSON], 1.0)

@@ -77,7 +77,7 @@ def test_contrasts_by_name_and_by_matrix_agree():
     assert by_name.estimates.contrast.tolist() == ["b - c", "x"]
     assert by_matrix.estimates.contrast.tolist() == ["f[T.b] - f[T.c]", "x"]
     assert fit.wald({"x": -2}).estimates.contrast.tolist() == ["-2 x"]
-    with pytest.raises(UsageError, match="'zz' is no coefficient"):
+    with pytest.raises(UsageError, match="'zz' is not a coefficient"):
         fit.wald({"zz": 1})
     with pytest.raises(UsageError, match=r"one column per coefficient \(4\)"):
         fit.wald(np.eye(3))
