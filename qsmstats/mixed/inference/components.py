@@ -2,7 +2,7 @@
 
 A component is a standard deviation or correlation of a random term, or a residual standard
 deviation. Each is a smooth function of the free parameters (theta, log sigma) of the engine, except
-at zero; its derivatives are taken by central differences of that function alone, which costs no
+at zero; its derivatives are taken by central differences of that function alone, which needs no
 evaluation of the likelihood.
 """
 

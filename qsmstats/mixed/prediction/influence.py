@@ -93,7 +93,9 @@ def influence(fit: Fitted, by: str) -> Influence:
             "n_obs": np.bincount(codes),
             "cooks_distance": distance,
             "note": np.where(
-                np.isfinite(distance), "", "not estimable: the group alone holds a coefficient"
+                np.isfinite(distance),
+                "",
+                "not estimable: a coefficient depends on this group alone",
             ),
         }
     )

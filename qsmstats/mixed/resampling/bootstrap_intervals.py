@@ -112,7 +112,7 @@ def _limits(
         return missing, "too few refits with a value"
     if kind == "bca":
         if jackknife is None or len(jackknife) < 2:
-            return missing, "no estimates without single groups: no acceleration"
+            return missing, "no jackknife estimates, so no acceleration"
         tails = _bca_tails(estimate, found, tails, jackknife)
         if not np.isfinite(tails).all():
             return missing, "all refits lie on one side of the estimate: BCa is not defined"

@@ -1,8 +1,8 @@
 """The result of a bootstrap, and the intervals that can be made of its refits.
 
 Marginal means, slopes and their contrasts are linear in the coefficients, so their refitted values
-are those of the coefficients times a matrix: asking for them costs no further refit. Contrasts are
-also given limits that hold for the family together (Bonferroni: level 1 - error / m).
+are those of the coefficients times a matrix and need no further refits. Contrasts are also given
+limits that hold for the family together (Bonferroni: level 1 - error / m).
 """
 
 from __future__ import annotations
