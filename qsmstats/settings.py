@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from qsmstats.method_names import Adjustment, DfMethod
+
 __all__ = [
     "FeatureSettings",
     "FolderSettings",
@@ -20,8 +22,6 @@ __all__ = [
     "RaterSettings",
 ]
 
-DfMethod = Literal["satterthwaite", "kenward-roger", "normal", "residual"]
-Adjustment = Literal["mvt", "tukey", "holm", "bonferroni", "fdr_bh", "none"]
 LesionIds = Literal["consistent", "independent"]
 
 

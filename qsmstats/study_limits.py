@@ -12,8 +12,9 @@ from dataclasses import fields
 from pathlib import PurePath
 from typing import TYPE_CHECKING, get_args
 
+from qsmstats.method_names import Adjustment, DfMethod
 from qsmstats.schemas import load_schema, plausible_ranges
-from qsmstats.settings import Adjustment, DfMethod, LesionIds
+from qsmstats.settings import LesionIds
 
 if TYPE_CHECKING:
     from qsmstats.study import Study

@@ -6,18 +6,21 @@ and columns, an optimiser that did not converge) along.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
+from qsmstats.method_names import DfMethod
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.variance_components import variance_table
-from qsmstats.mixed.inference.wald import Method, coefficients
+from qsmstats.mixed.inference.wald import coefficients
 from qsmstats.version import __version__
 
 __all__ = ["methods_text", "summary"]
 
 _LIKELIHOOD = {"reml": "restricted maximum likelihood (REML)", "ml": "maximum likelihood (ML)"}
-_METHODS: dict[Method, str] = {
+_METHODS: dict[DfMethod, str] = {
     "satterthwaite": "Satterthwaite's approximation (Kuznetsova et al. 2017)",
     "kenward-roger": "the method of Kenward and Roger (1997), with its adjusted standard errors",
     "normal": "none (the normal distribution was used)",
@@ -25,7 +28,7 @@ _METHODS: dict[Method, str] = {
 }
 
 
-def summary(fit: Fitted, *, df: Method = "satterthwaite", level: float = 0.95) -> str:
+def summary(fit: Fitted, *, df: DfMethod = "satterthwaite", level: float = 0.95) -> str:
     """Lay a fit out as a table of text, as statsmodels does.
 
     Parameters
@@ -37,17 +40,32 @@ def summary(fit: Fitted, *, df: Method = "satterthwaite", level: float = 0.95) -
     level
         Coverage of the intervals.
     """
-    coefficients = _coefficient_lines(fit, df, level)
-    variances = _variance_lines(fit)
-    width = max(78, *(len(line) for line in coefficients + variances))
+    tail = (1 - level) / 2
+    heads = {
+        "estimate": "Coef.",
+        "std_error": "Std.Err.",
+        "df": "df",
+        "statistic": "t",
+        "p_value": "P>|t|",
+        "conf_low": f"[{tail:.3g}",
+        "conf_high": f"{1 - tail:.3g}]",
+    }
+    table = coefficients(fit, df=df, level=level)
+    fixed = _lines(table["term"].tolist(), table, heads)
+    table = variance_table(fit)
+    labels = table[["group", "term", "other_term"]].astype(str)
+    names = [" ".join(filter(None, row)) for row in labels.itertuples(index=False, name=None)]
+    heads = {"variance": "Variance", "std_dev": "Std.Dev.", "correlation": "Corr."}
+    random = _lines(names, table, heads)
+    width = max(78, *(len(line) for line in fixed + random))
     title = "Linear Mixed Model Results".center(width).rstrip()
     double, single = "=" * width, "-" * width
     notes = [f"Note: {message}" for message in fit.info.messages]
-    parts = [title, double, *_head(fit, df, width), single, *coefficients, single, *variances]
+    parts = [title, double, *_head(fit, df, width), single, *fixed, single, *random]
     return "\n".join([*parts, double, *notes])
 
 
-def methods_text(fit: Fitted, *, df: Method = "satterthwaite") -> str:
+def methods_text(fit: Fitted, *, df: DfMethod = "satterthwaite") -> str:
     """Write the sentences that a methods section needs on this model.
 
     Parameters
@@ -75,7 +93,7 @@ def methods_text(fit: Fitted, *, df: Method = "satterthwaite") -> str:
     return " ".join(sentences)
 
 
-def _head(fit: Fitted, df: Method, width: int) -> list[str]:
+def _head(fit: Fitted, df: DfMethod, width: int) -> list[str]:
     info = fit.info
     pairs = [
         ("Method", fit.method.upper(), "No. Observations", f"{info.n_obs}"),
@@ -106,34 +124,11 @@ def _head(fit: Fitted, df: Method, width: int) -> list[str]:
     ]
 
 
-def _coefficient_lines(fit: Fitted, df: Method, level: float) -> list[str]:
-    table = coefficients(fit, df=df, level=level)
-    tail = (1 - level) / 2
-    heads = ["Coef.", "Std.Err.", "df", "t", "P>|t|", f"[{tail:.3g}", f"{1 - tail:.3g}]"]
-    columns = ["estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high"]
+def _lines(names: list[str], table: pd.DataFrame, heads: Mapping[str, str]) -> list[str]:
+    """Lay columns of a table out below their heads, one line a row."""
     cells = {
-        head: [_number(value, column) for value in table[column]]
-        for head, column in zip(heads, columns, strict=True)
+        head: [_number(value, column) for value in table[column]] for column, head in heads.items()
     }
-    return _lines(table["term"].tolist(), cells)
-
-
-def _variance_lines(fit: Fitted) -> list[str]:
-    table = variance_table(fit)
-    labels = table[["group", "term", "other_term"]].astype(str)
-    names = [" ".join(filter(None, row)) for row in labels.itertuples(index=False, name=None)]
-    cells = {
-        head: [_number(value, column) for value in table[column]]
-        for head, column in (
-            ("Variance", "variance"),
-            ("Std.Dev.", "std_dev"),
-            ("Corr.", "correlation"),
-        )
-    }
-    return _lines(names, cells)
-
-
-def _lines(names: list[str], cells: dict[str, list[str]]) -> list[str]:
     indent = max(map(len, names))
     widths = [max(len(head), *map(len, column)) for head, column in cells.items()]
     rows = [list(cells), *map(list, zip(*cells.values(), strict=True))]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -16,12 +17,13 @@ from scipy import stats
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import FormulaError, InvalidDataError, UsageError, check_option
-from qsmstats.mixed.batch.result import BatchFit, BatchWald
+from qsmstats.method_names import Adjustment, DfMethod
+from qsmstats.mixed.batch.result import BatchFit
 from qsmstats.mixed.fitted import Likelihood
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.terms import Transforms, evaluate, read_terms
-from qsmstats.mixed.inference.multiplicity import Adjustment, adjust_p_values, check_adjustment
-from qsmstats.mixed.inference.wald import METHODS, Method
+from qsmstats.mixed.inference.multiplicity import adjust_p_values, check_adjustment
+from qsmstats.mixed.inference.wald import check_level
 from qsmstats.mixed.model import MixedModel
 from qsmstats.parallel import Progress
 
@@ -66,7 +68,7 @@ def fit_many(
     weights: str | Sequence[str] | None = None,
     contrasts: Mapping[str, str] | None = None,
     transforms: Transforms | None = None,
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
     adjust: Adjustment = "fdr_bh",
     level: float = 0.95,
     jobs: int = 1,
@@ -124,7 +126,18 @@ def fit_many(
     variances.insert(0, "outcome", names)
     return ManyFits(
         coefficients=_coefficients(fits, names, df, adjust, level),
-        outcomes=_records(fits, names),
+        outcomes=pd.DataFrame(
+            {
+                "outcome": names,
+                "n_obs": fits.n_obs,
+                "criterion": fits.criterion,
+                "sigma": np.sqrt(fits.sigma2),
+                "converged": fits.converged,
+                "singular": fits.singular,
+                "refitted_singly": fits.refitted_singly,
+                "note": fits.problems,
+            }
+        ),
         variances=variances,
         fits=fits,
     )
@@ -135,15 +148,13 @@ def _check(df: str, adjust: str, level: float, outcomes: Sequence[str]) -> None:
         msg = f"outcomes={outcomes!r}; give a list of one or more columns"
         raise UsageError(msg)
     if len(set(outcomes)) < len(outcomes):
-        msg = "an outcome is named twice; name each once, or its p-value counts twice"
+        msg = "an outcome is named twice, so its p-value would count twice; name each once"
         raise UsageError(msg)
-    check_option("df", df, METHODS)
+    check_option("df", df, get_args(DfMethod))
     if check_adjustment(adjust) in ("mvt", "tukey"):
-        msg = f"adjust={adjust!r} is for contrasts of one fit; use 'fdr_bh', 'holm' or 'bonferroni'"
+        msg = f"adjust={adjust!r} is for one fit only; use 'fdr_bh', 'holm' or 'bonferroni'"
         raise UsageError(msg)
-    if not 0.0 < level < 1.0:
-        msg = f"level={level!r} lies outside 0 to 1; give a share, as 0.95"
-        raise UsageError(msg)
+    check_level(level)
 
 
 def _sides(formula: str, transforms: Transforms | None) -> tuple[str, str]:
@@ -169,9 +180,7 @@ def _outcome(left: str, data: pd.DataFrame, name: str, transforms: Transforms | 
         raise FormulaError(msg)
     column = data[name]
     if not pd.api.types.is_numeric_dtype(column.dtype) or column.dtype == bool:
-        msg = (
-            f"the outcome '{name}' needs numbers, but its column holds {column.dtype}; name another"
-        )
+        msg = f"the outcome '{name}' must be numeric, but holds {column.dtype}; choose another"
         raise InvalidDataError(msg)
     values = column.to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isinf(values).any():
@@ -192,12 +201,13 @@ def _outcome(left: str, data: pd.DataFrame, name: str, transforms: Transforms | 
 
 
 def _coefficients(
-    fits: BatchFit, names: list[str], df: Method, adjust: Adjustment, level: float
+    fits: BatchFit, names: list[str], df: DfMethod, adjust: Adjustment, level: float
 ) -> pd.DataFrame:
     tests = fits.wald(df=df)
     half = stats.t.ppf(0.5 + level / 2.0, tests.df) * tests.std_error
     p = len(fits.terms)
-    adjusted = np.column_stack([_adjusted(tests, term, adjust) for term in range(p)])
+    families = zip(tests.statistic.T, tests.df.T, strict=True)
+    adjusted = np.column_stack([adjust_p_values(t, nu, method=adjust) for t, nu in families])
     return pd.DataFrame(
         {
             "outcome": np.repeat(np.asarray(names, dtype=object), p),
@@ -216,24 +226,5 @@ def _coefficients(
             "converged": np.repeat(fits.converged, p),
             "singular": np.repeat(fits.singular, p),
             "note": np.repeat(np.asarray(fits.problems, dtype=object), p),
-        }
-    )
-
-
-def _adjusted(tests: BatchWald, term: int, adjust: Adjustment) -> Floats:
-    return adjust_p_values(tests.statistic[:, term], tests.df[:, term], method=adjust)
-
-
-def _records(fits: BatchFit, names: list[str]) -> pd.DataFrame:
-    return pd.DataFrame(
-        {
-            "outcome": names,
-            "n_obs": fits.n_obs,
-            "criterion": fits.criterion,
-            "sigma": np.sqrt(fits.sigma2),
-            "converged": fits.converged,
-            "singular": fits.singular,
-            "refitted_singly": fits.refitted_singly,
-            "note": fits.problems,
         }
     )

@@ -18,8 +18,9 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.errors import NotIdentifiedError
+from qsmstats.method_names import Adjustment
 from qsmstats.mixed.fit import MixedFit
-from qsmstats.settings import Adjustment, ModelSettings
+from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import (
     ModelAnswer,
     answer_fields,

@@ -37,7 +37,7 @@ ELSEWHERE = {
     ],
     "mixed/resampling/test_bootstrap.py::test_a_bootstrap_that_cannot_be_made_is_refused": [
         "mixed/resampling/bootstrap_result.py: Bootstrap._table",
-        "mixed/resampling/bootstrap.py: _check_kind",
+        "mixed/resampling/bootstrap.py: bootstrap",
         "mixed/resampling/cluster_resamples.py: clusters_of",
     ],
     "mixed/resampling/test_bootstrap.py::test_strata_keep_the_size_of_the_arms": [
@@ -47,7 +47,7 @@ ELSEWHERE = {
         "mixed/resampling/statistic.py: _number"
     ],
     "mixed/inference/test_expected_precision.py::test_what_the_design_cannot_tell_is_refused": [
-        "mixed/inference/expected_precision.py: _relative_factors, _row"
+        "mixed/inference/expected_precision.py: ExpectedDesign.inference, expected_design"
     ],
     "mixed/resampling/test_bootstrap_intervals.py::test_impossible_intervals_are_refused": [
         "mixed/resampling/bootstrap_intervals.py: check_interval"

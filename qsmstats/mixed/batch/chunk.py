@@ -21,7 +21,7 @@ from qsmstats.mixed.batch.prepare import Lists, prepare, solve_prepared
 from qsmstats.mixed.batch.products import stack_blocks
 from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
 from qsmstats.mixed.criterion.covariance import lower_triangle
-from qsmstats.mixed.inference.satterthwaite import Satterthwaite
+from qsmstats.mixed.inference.degrees_of_freedom import Satterthwaite
 from qsmstats.mixed.optimum.estimate import Solution, solve
 
 __all__ = ["fit_chunk", "fit_singly", "fit_task", "sound"]

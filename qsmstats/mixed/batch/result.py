@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
@@ -20,13 +21,13 @@ from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.errors import check_option
+from qsmstats.method_names import DfMethod
 from qsmstats.mixed.batch.design import BatchDesign, outcome_engine
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.moments import Moments
 from qsmstats.mixed.inference.components import component_values, components_of
+from qsmstats.mixed.inference.degrees_of_freedom import KenwardRoger
 from qsmstats.mixed.inference.hypotheses import named_contrasts
-from qsmstats.mixed.inference.kenward_roger import KenwardRoger
-from qsmstats.mixed.inference.wald import METHODS, Method
 from qsmstats.mixed.optimum.estimate import Engine
 
 __all__ = ["BatchFit", "BatchWald", "blank", "joined", "put"]
@@ -182,7 +183,7 @@ class BatchFit:
         self,
         contrasts: Floats | Mapping[str, float] | Mapping[str, Mapping[str, float]] | None = None,
         *,
-        df: Method = "satterthwaite",
+        df: DfMethod = "satterthwaite",
         null: float | Sequence[float] = 0.0,
     ) -> BatchWald:
         """Test linear functions of the fixed effects in every outcome.
@@ -201,7 +202,7 @@ class BatchFit:
         UsageError
             If a name is no coefficient, the shape does not fit, or `df` is unknown.
         """
-        check_option("df", df, METHODS)
+        check_option("df", df, get_args(DfMethod))
         labels, rows = (
             (list(self.terms), np.eye(len(self.terms)))
             if contrasts is None
@@ -221,7 +222,7 @@ class BatchFit:
             p_value=2.0 * stats.t.sf(np.abs(statistic), nu),
         )
 
-    def _spread(self, rows: Floats, df: Method) -> tuple[Floats, Floats]:
+    def _spread(self, rows: Floats, df: DfMethod) -> tuple[Floats, Floats]:
         """Variance and degrees of freedom of each function, shapes (m, k)."""
         if df == "kenward-roger":
             return _kenward_roger(self, rows)

@@ -2,7 +2,7 @@
 
 A component is a standard deviation or correlation of a random term, or a residual standard
 deviation. Each is a smooth function of the free parameters (theta, log sigma) of the engine, except
-at zero; its derivatives are taken by central differences of that function alone, which costs no
+at zero; its derivatives are taken by central differences of that function alone, which needs no
 evaluation of the likelihood.
 """
 
@@ -18,7 +18,14 @@ from qsmstats.mixed.design.matrices import RandomDesign
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.optimum.estimate import Engine
 
-__all__ = ["Component", "component_values", "components", "components_of", "gradient"]
+__all__ = [
+    "Component",
+    "component_values",
+    "components",
+    "components_of",
+    "gradient",
+    "square_root",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +66,9 @@ class Component:
 
     def value(self, fit: Fitted) -> float:
         """Return the estimate: standard deviation in units of the coefficient, or correlation."""
-        if self.group == "Residual":
-            return float(fit.sigma * fit.residual.ratios[self.index])
-        covariance = fit.random[self.index].covariance
-        i, j = self.place
-        if not self.is_correlation:
-            return float(np.sqrt(covariance[i, i]))
-        size = float(np.sqrt(covariance[i, i] * covariance[j, j]))
-        return float(np.clip(covariance[i, j] / size, -1.0, 1.0)) if size > 0 else np.nan
+        covariances = [term.covariance[None] for term in fit.random]
+        sigma, ratios = np.array([fit.sigma]), fit.residual.ratios[None]
+        return float(component_values(self, covariances, sigma, ratios)[0])
 
     def at(self, engine: Engine, parameters: Floats, unit: float) -> float:
         """Return the same at free parameters (theta, log sigma), sigma in units of `unit`."""
@@ -136,6 +138,13 @@ def component_values(
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(size > 0, covariance[:, i, j] / size, np.nan)
     return np.clip(ratio, -1.0, 1.0)
+
+
+def square_root(covariance: Floats) -> Floats:
+    """Return R with R R' = covariance, which exists for a singular covariance too."""
+    values, vectors = np.linalg.eigh(covariance)
+    root: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
+    return root
 
 
 def gradient(function: Callable[[Floats], float], at: Floats) -> Floats:

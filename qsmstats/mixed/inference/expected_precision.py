@@ -28,10 +28,11 @@ from qsmstats.mixed.criterion.covariance import lower_factor
 from qsmstats.mixed.criterion.moments import Moments
 from qsmstats.mixed.fitted import engine_of
 from qsmstats.mixed.formula.specification import Specification
-from qsmstats.mixed.inference.kenward_roger import KenwardRoger
+from qsmstats.mixed.inference.components import square_root
+from qsmstats.mixed.inference.degrees_of_freedom import KenwardRoger
 from qsmstats.mixed.optimum.estimate import Engine
 
-__all__ = ["ExpectedDesign", "ExpectedInference", "expected_design", "expected_inference"]
+__all__ = ["ExpectedDesign", "ExpectedInference", "expected_design"]
 
 
 OUTCOME = "outcome_to_come"
@@ -61,8 +62,38 @@ class ExpectedDesign:
     row: Floats
 
     def inference(self, covariances: Sequence[Floats], sigma: float) -> ExpectedInference:
-        """Return the precision at given parameters; see `expected_inference`."""
-        moments = _moments(self.engine, _relative_factors(self.engine, covariances, sigma))
+        """Return the precision at given parameters.
+
+        Parameters
+        ----------
+        covariances
+            Of the random terms, in the order of the formula, shape (q, q) each; may be singular.
+        sigma
+            Residual standard deviation, positive.
+
+        Raises
+        ------
+        UsageError
+            If a covariance has another shape than its term.
+        """
+        problem, objective = self.engine.problem, self.engine.objective
+        widths = [part.columns.shape[1] for part in problem.random]
+        shapes = [np.shape(covariance) for covariance in covariances]
+        if shapes != [(width, width) for width in widths]:
+            raise UsageError(
+                f"covariances have the shapes {shapes}; the random terms of the formula have "
+                f"{widths} columns, in this order"
+            )
+        factors = [lower_factor(square_root(one) / sigma) for one in covariances]
+        theta = self.engine.from_factors(factors, np.empty(0))
+        moments = Moments(
+            profile=objective.at(theta).profile,
+            parametrisation=objective.parametrisation,
+            theta=theta,
+            basis=problem.root,
+            scale=problem.scale,
+            stratum_sizes=np.array([float(len(problem.response))]),
+        )
         local = solve_triangular(moments.basis, self.row[:, None], trans=1).T
         approximation = KenwardRoger(moments)
         variance = float((local @ approximation.phi @ local.T)[0, 0])
@@ -73,23 +104,7 @@ class ExpectedDesign:
 def expected_design(
     model: Specification, data: pd.DataFrame, contrast: Mapping[str, float]
 ) -> ExpectedDesign:
-    """Prepare a design; arguments and errors as in `expected_inference`."""
-    random = np.random.default_rng(0)
-    formula = f"{OUTCOME} ~ {model.formula.split('~', 1)[1]}"
-    filled = data.assign(**{OUTCOME: random.standard_normal(len(data))})
-    engine = engine_of(replace(model, formula=formula), filled)
-    return ExpectedDesign(engine=engine, row=_row(engine, contrast))
-
-
-def expected_inference(
-    model: Specification,
-    data: pd.DataFrame,
-    contrast: Mapping[str, float],
-    *,
-    covariances: Sequence[Floats],
-    sigma: float,
-) -> ExpectedInference:
-    """Return the precision that a model will have for one linear function of its fixed effects.
+    """Prepare a design for questions about one linear function of its fixed effects.
 
     Parameters
     ----------
@@ -99,58 +114,22 @@ def expected_inference(
         One row per planned observation.
     contrast
         Fixed-effect column -> weight.
-    covariances
-        Of the random terms, in the order of the formula, shape (q, q) each; may be singular.
-    sigma
-        Residual standard deviation, positive.
 
     Raises
     ------
     NotIdentifiedError
-        If the design cannot tell the function, or the parameters of the model.
-    UsageError
-        If a covariance has another shape than its term.
+        If the design cannot estimate the function, or the parameters of the model.
     """
-    return expected_design(model, data, contrast).inference(covariances, sigma)
-
-
-def _relative_factors(engine: Engine, covariances: Sequence[Floats], sigma: float) -> list[Floats]:
-    widths = [part.columns.shape[1] for part in engine.problem.random]
-    shapes = [np.shape(covariance) for covariance in covariances]
-    if shapes != [(width, width) for width in widths]:
-        raise UsageError(
-            f"covariances have the shapes {shapes}; the random terms of the formula have "
-            f"{widths} columns, in this order"
-        )
-    return [lower_factor(_root(covariance) / sigma) for covariance in covariances]
-
-
-def _root(covariance: Floats) -> Floats:
-    """Return a square root, which exists for a singular covariance too."""
-    values, vectors = np.linalg.eigh(covariance)
-    root: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
-    return root
-
-
-def _moments(engine: Engine, factors: Sequence[Floats]) -> Moments:
-    theta = engine.from_factors(factors, np.empty(0))
-    point = engine.objective.at(theta)
-    return Moments(
-        profile=point.profile,
-        parametrisation=engine.objective.parametrisation,
-        theta=theta,
-        basis=engine.problem.root,
-        scale=engine.problem.scale,
-        stratum_sizes=np.array([float(len(engine.problem.response))]),
-    )
-
-
-def _row(engine: Engine, contrast: Mapping[str, float]) -> Floats:
+    random = np.random.default_rng(0)
+    formula = f"{OUTCOME} ~ {model.formula.split('~', 1)[1]}"
+    filled = data.assign(**{OUTCOME: random.standard_normal(len(data))})
+    engine = engine_of(replace(model, formula=formula), filled)
     names = engine.problem.fixed.names
     unknown = [name for name in contrast if name not in names]
     if unknown:
         raise NotIdentifiedError(
-            f"the design cannot tell {', '.join(unknown)}: the column is absent, or depends on "
-            "others; it needs rows in which the column varies"
+            f"the design cannot estimate {', '.join(unknown)}: the column is absent, or a linear "
+            "combination of others; add rows in which it varies"
         )
-    return np.array([float(contrast.get(name, 0.0)) for name in names])
+    row = np.array([float(contrast.get(name, 0.0)) for name in names])
+    return ExpectedDesign(engine=engine, row=row)

@@ -23,10 +23,11 @@ import pandas as pd
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
+from qsmstats.method_names import DfMethod
 from qsmstats.mixed.design.matrices import DesignTerm
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.formula.terms import evaluate
-from qsmstats.mixed.inference.wald import JointTest, Method, joint_test, row_inference, tidy
+from qsmstats.mixed.inference.wald import JointTest, joint_test, row_inference, tidy
 
 __all__ = ["WaldTest", "anova", "named_contrasts", "term_hypotheses", "wald"]
 
@@ -56,7 +57,7 @@ def anova(
     fit: Fitted,
     *,
     type: Literal[1, 2, 3] = 3,  # noqa: A002
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
 ) -> pd.DataFrame:
     """F tests of the terms of the fixed part.
 
@@ -92,7 +93,7 @@ def wald(
     fit: Fitted,
     contrasts: Floats | Mapping[str, float] | Mapping[str, Mapping[str, float]],
     *,
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
     level: float = 0.95,
 ) -> WaldTest:
     """Test linear functions of the fixed effects.
@@ -109,7 +110,7 @@ def wald(
     Raises
     ------
     UsageError
-        If a name is no coefficient or the shape does not fit.
+        If a name is not a coefficient or the shape does not fit.
     """
     labels, rows = named_contrasts(contrasts, fit.fixed.names)
     table = tidy(row_inference(fit, rows, df), level)
@@ -123,11 +124,12 @@ def term_hypotheses(fit: Fitted, kind: int) -> dict[str, Floats]:
     Raises
     ------
     UsageError
-        If `kind` is none of 1, 2, 3.
+        If `kind` is not 1, 2 or 3.
     """
     check_option("type", kind, (1, 2, 3))
     terms = fit.fixed.terms
-    columns = {term.label: _kept_columns(fit, term) for term in terms}
+    place = {int(full): index for index, full in enumerate(fit.fixed.kept)}
+    columns = {term.label: [place[c] for c in term.columns if c in place] for term in terms}
     tested = [term for term in terms if term.label != "Intercept"]
     root = fit.moments.basis
     if kind == 1 or len(tested) == 1:
@@ -135,12 +137,6 @@ def term_hypotheses(fit: Fitted, kind: int) -> dict[str, Floats]:
     if kind == 2:
         return {term.label: _type_two(root, terms, term, columns) for term in tested}
     return _type_three(fit, tested, columns)
-
-
-def _kept_columns(fit: Fitted, term: DesignTerm) -> list[int]:
-    """Columns of a term among the kept ones."""
-    place = {int(full): index for index, full in enumerate(fit.fixed.kept)}
-    return [place[full] for full in term.columns if full in place]
 
 
 def _contains(larger: DesignTerm, term: DesignTerm) -> bool:
@@ -214,23 +210,25 @@ def _complete_coding(fit: Fitted) -> Floats:
 def named_contrasts(
     contrasts: Floats | Mapping[str, Any], names: Sequence[str]
 ) -> tuple[list[str], Floats]:
-    """Labels and rows of linear functions, shape (k, p), from a matrix or from names.
+    """Return labels and rows of linear functions, shape (k, p), from a matrix or from names.
 
     Raises
     ------
     UsageError
-        If a name is no coefficient, or a matrix has another number of columns.
+        If a name is not a coefficient, or a matrix has another number of columns.
     """
     if not isinstance(contrasts, Mapping):
         rows = np.atleast_2d(np.asarray(contrasts, dtype=np.float64))
         if rows.ndim != 2 or rows.shape[1] != len(names):
             raise UsageError(
                 f"a contrast matrix needs one column per coefficient ({len(names)}), "
-                f"not shape {rows.shape}; give one weight for each"
+                f"not shape {rows.shape}; give one weight per coefficient"
             )
         return [_label(dict(zip(names, row, strict=True))) for row in rows.tolist()], rows
     if not contrasts:
-        raise UsageError("contrasts is empty; name a coefficient with its weight, as {'age': 1}")
+        raise UsageError(
+            "contrasts is empty; name a coefficient with its weight, such as {'age': 1}"
+        )
     if all(isinstance(value, Mapping) for value in contrasts.values()):
         return list(contrasts), np.array([_row(value, names) for value in contrasts.values()])
     return [_label(contrasts)], _row(contrasts, names)[None]
@@ -240,7 +238,7 @@ def _row(weights: Mapping[str, float], names: Sequence[str]) -> Floats:
     row = pd.Series(0.0, index=list(names))
     for name, weight in weights.items():
         if name not in row.index:
-            raise UsageError(f"'{name}' is no coefficient; use some of {', '.join(names)}")
+            raise UsageError(f"'{name}' is not a coefficient; the model has {', '.join(names)}")
         row[name] = float(weight)
     return np.asarray(row, dtype=np.float64)
 

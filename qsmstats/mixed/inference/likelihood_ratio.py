@@ -102,8 +102,8 @@ def likelihood_ratio(fit: Fitted, other: Fitted) -> pd.DataFrame:
     )
     return pd.DataFrame(
         [
-            _side(small, ""),
-            _side(large, "") | _test(small.info.log_likelihood, large.info.log_likelihood, null),
+            _side(small),
+            _side(large) | _test(small.info.log_likelihood, large.info.log_likelihood, null),
         ]
     )
 
@@ -123,8 +123,11 @@ def nested_pair(fit: Fitted, other: Fitted) -> tuple[Fitted, Fitted]:
         )
         raise UsageError(msg)
     small, large = sorted((fit, other), key=lambda one: one.info.n_parameters)
-    method = _common_method(small, large)
-    small, large = _by(small, method), _by(large, method)
+    same_fixed = _rank(_joined(small, large)) == len(small.estimates) == len(large.estimates)
+    method: Likelihood = "reml" if same_fixed and small.method == large.method == "reml" else "ml"
+    small, large = (
+        one if one.method == method else refitted(one, method=method) for one in (small, large)
+    )
     _check_nested(small, large)
     return small, large
 
@@ -204,7 +207,7 @@ def residual_variance_test(fit: Fitted) -> pd.DataFrame:
     )
 
 
-def _side(fit: Fitted, what: str) -> dict[str, object]:
+def _side(fit: Fitted, what: str = "") -> dict[str, object]:
     formula = f"{fit.model.formula} ({what})" if what else fit.model.formula
     return {
         "formula": formula,
@@ -223,15 +226,6 @@ def _test(small: float, large: float, null: _Null) -> dict[str, object]:
         "p_value_chi2": float(stats.chi2.sf(statistic, null.df)),
         "null_distribution": null.name,
     }
-
-
-def _by(fit: Fitted, method: Likelihood) -> Fitted:
-    return fit if fit.method == method else refitted(fit, method=method)
-
-
-def _common_method(small: Fitted, large: Fitted) -> Likelihood:
-    same_fixed = _rank(_joined(small, large)) == len(small.estimates) == len(large.estimates)
-    return "reml" if same_fixed and small.method == large.method == "reml" else "ml"
 
 
 def _joined(small: Fitted, large: Fitted) -> Floats:
@@ -273,7 +267,7 @@ def _columns_by_group(fit: Fitted) -> dict[frozenset[str], set[str]]:
 
 
 def _random_columns(large: Fitted, small: Fitted) -> int:
-    """How many random columns the larger model has beyond the smaller one."""
+    """Return how many random columns the larger model has beyond the smaller one."""
     return sum(len(term.design.names) for term in large.random) - sum(
         len(term.design.names) for term in small.random
     )

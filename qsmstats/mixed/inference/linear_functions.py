@@ -1,7 +1,7 @@
 """The linear functions behind marginal means, slopes and their contrasts, with their labels.
 
-Whatever answers in these terms (tests in `marginal`, bootstrap intervals in `booted`) takes the
-functions from here, so that a mean is the same mean everywhere.
+The tests of `marginal` and the bootstrap intervals of `bootstrap_result` both take the functions
+from here, so that a mean is the same mean everywhere.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from qsmstats.arrays import Floats, Places
+from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.reference_grid import ReferenceGrid, Rows, Weights
@@ -25,11 +25,8 @@ __all__ = [
     "Comparison",
     "Family",
     "Names",
-    "compared_means",
-    "compared_slopes",
-    "interaction",
-    "mean_rows",
-    "slope_rows",
+    "compared",
+    "estimated",
 ]
 
 Names = str | Sequence[str] | None
@@ -58,99 +55,103 @@ class Family:
     note: str = ""
 
 
-def mean_rows(
+def estimated(
     fit: Fitted,
-    factors: str | Sequence[str],
+    factors: Names,
+    slope: str | None = None,
     *,
-    by: Names,
-    at: Mapping[str, Any] | None,
-    weights: Weights,
+    by: Names = None,
+    at: Mapping[str, Any] | None = None,
+    weights: Weights = "equal",
 ) -> Family:
-    """Return labels and linear functions of means; parameters as `marginal.marginal_means`."""
-    groups, names = _names(by), _names(factors)
-    rows = _grid(fit, at).means([*groups, *names], weights)
+    """Return the means of each combination of `factors`, or the slopes in the number `slope`.
+
+    Options as in `marginal.marginal_means`.
+    """
+    rows, groups, names, note = _grid_rows(fit, factors, slope, by, at, weights)
     keys = rows.keys[groups + (names if len(names) > 1 else [])]
-    keys = keys.assign(level=_labels(rows.keys[names]))
-    note = interaction(fit, names, [*groups, *(at or {})])
+    if names:
+        keys = keys.assign(level=_labels(rows.keys[names]))
     return Family(keys=keys, matrix=rows.matrix, n_means=None, note=note)
 
 
-def slope_rows(
-    fit: Fitted,
-    variable: str,
-    *,
-    by: Names,
-    at: Mapping[str, Any] | None,
-    weights: Weights,
-) -> Family:
-    """Return labels and linear functions of slopes; parameters as `marginal.slopes`."""
-    rows = _grid(fit, at).slopes(variable, _names(by), weights)
-    note = interaction(fit, variable, [*_names(by), *(at or {})])
-    return Family(keys=rows.keys, matrix=rows.matrix, n_means=None, note=note)
-
-
-def compared_means(
+def compared(
     fit: Fitted,
     factors: str | Sequence[str],
+    slope: str | None = None,
     *,
-    method: Comparison,
+    method: Comparison = "pairwise",
+    by: Names = None,
+    at: Mapping[str, Any] | None = None,
+    weights: Weights = "equal",
+) -> list[Family]:
+    """Return the differences of such means or slopes, one family in each combination of `by`.
+
+    Options as in `marginal.contrasts`.
+    """
+    rows, groups, names, note = _grid_rows(fit, factors, slope, by, at, weights)
+    pairwise = isinstance(method, str) and method == "pairwise"
+    families = [np.arange(len(rows.keys))]
+    if groups:
+        code = rows.keys.groupby(groups, sort=False, observed=True).ngroup().to_numpy()
+        families = [np.flatnonzero(code == family) for family in range(code.max() + 1)]
+    made = []
+    for members in families:
+        labels = _labels(rows.keys.loc[members, names])
+        keys, weights_of = _weights(method, labels)
+        for position, name in enumerate(groups):
+            keys.insert(position, name, rows.keys.loc[members[0], name])
+        matrix = weights_of @ rows.matrix[members]
+        n_means = len(labels) if pairwise else None
+        made.append(Family(keys=keys, matrix=matrix, n_means=n_means, note=note))
+    return made
+
+
+def _grid_rows(
+    fit: Fitted,
+    factors: Names,
+    slope: str | None,
     by: Names,
     at: Mapping[str, Any] | None,
     weights: Weights,
-) -> list[Family]:
-    """Return families of differences between means; parameters as `marginal.contrasts`."""
+) -> tuple[Rows, list[str], list[str], str]:
+    """Return design rows averaged on the reference grid, names of `by` and `factors`, the note."""
     groups, names = _names(by), _names(factors)
-    rows = _grid(fit, at).means([*groups, *names], weights)
-    return _compared(rows, groups, names, method, interaction(fit, names, [*groups, *(at or {})]))
+    grid = ReferenceGrid.of(fit.fixed, fit.frame.data).at(at)
+    keep = [*groups, *names]
+    rows = grid.means(keep, weights) if slope is None else grid.slopes(slope, keep, weights)
+    return rows, groups, names, _interaction(fit, names, [*groups, *(at or {})], slope)
 
 
-def compared_slopes(
-    fit: Fitted,
-    variable: str,
-    by: str | Sequence[str],
-    *,
-    method: Comparison,
-    within: Names,
-    at: Mapping[str, Any] | None,
-    weights: Weights,
-) -> list[Family]:
-    """Return families of differences between slopes; parameters as `marginal.slope_contrasts`."""
-    groups, names = _names(within), _names(by)
-    rows = _grid(fit, at).slopes(variable, [*groups, *names], weights)
-    note = interaction(fit, names, [*groups, *(at or {})], variable)
-    return _compared(rows, groups, names, method, note)
-
-
-def interaction(
-    fit: Fitted, asked: Names, shown: Sequence[str], variable: str | None = None
+def _interaction(
+    fit: Fitted, asked: Sequence[str], shown: Sequence[str], slope: str | None = None
 ) -> str:
     """Say which predictors that are not shown interact with those asked for; "" if none does.
 
     Parameters
     ----------
     asked
-        Predictors whose levels (or slope) are in question.
+        Predictors whose levels are in question.
     shown
         Further predictors that are told apart or set by hand.
-    variable
-        The number whose slopes are compared: only terms with it bear on them.
+    slope
+        The number whose slopes are in question: only terms with it bear on them.
     """
-    names = _names(asked)
-    told = {*names, *shown, variable}
+    names = list(asked) if slope is None else [slope, *asked]
     hidden: dict[str, None] = {}
     for term in fit.fixed.terms:
         factors = term.categories | term.numbers
         inside = [
             name for name in fit.fixed.variables if any(_uses(factor, name) for factor in factors)
         ]
-        if set(inside) & set(names) and (variable is None or variable in inside):
-            hidden |= dict.fromkeys(name for name in inside if name not in told)
+        if set(inside) & set(asked or names) and (slope is None or slope in inside):
+            hidden |= dict.fromkeys(name for name in inside if name not in {*names, *shown})
     if not hidden:
         return ""
-    who = " and ".join([*([variable] if variable else []), *names])
+    verb = "interact" if len(names) > 1 else "interacts"
     return (
-        f"may be misleading: {who} interacts with {' and '.join(hidden)}, averaged over or held at"
-        " the mean here"
+        f"may be misleading: {' and '.join(names)} {verb} with {' and '.join(hidden)}, averaged"
+        " over or held at the mean here"
     )
 
 
@@ -158,32 +159,12 @@ def _uses(expression: str, name: str) -> bool:
     return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression) is not None
 
 
-def _compared(
-    rows: Rows, groups: list[str], names: list[str], method: Comparison, note: str
-) -> list[Family]:
-    pairwise = isinstance(method, str) and method == "pairwise"
-    made = []
-    for members in _families(rows.keys, groups):
-        labels = _labels(rows.keys.loc[members, names])
-        keys, weights = _weights(method, labels)
-        for position, name in enumerate(groups):
-            keys.insert(position, name, rows.keys.loc[members[0], name])
-        matrix = weights @ rows.matrix[members]
-        n_means = len(labels) if pairwise else None
-        made.append(Family(keys=keys, matrix=matrix, n_means=n_means, note=note))
-    return made
-
-
-def _grid(fit: Fitted, at: Mapping[str, Any] | None) -> ReferenceGrid:
-    return ReferenceGrid.of(fit.fixed, fit.frame.data).at(at)
-
-
 def _weights(method: Comparison, labels: list[str]) -> tuple[pd.DataFrame, Floats]:
     """Return contrast, first and second, and the weights on the means, shape (contrasts, means)."""
     if isinstance(method, str):
         pairs = _pairs(method, len(labels))
         if not pairs:
-            msg = f"method={method!r} compares levels, but there is only {labels[0]!r}; name more"
+            msg = f"method={method!r} compares levels, but there is only {labels[0]!r}; give more"
             raise UsageError(msg)
         plus, minus = np.array(pairs).T
         unit = np.eye(len(labels))
@@ -218,15 +199,15 @@ def _row(row: Any, labels: list[str]) -> Floats:
     if isinstance(row, Mapping):
         unknown = [str(name) for name in row if str(name) not in labels]
         if unknown:
-            msg = f"contrast names {unknown}; name some of the levels compared: {labels}"
+            msg = f"a contrast names {unknown}; the levels compared are {labels}"
             raise UsageError(msg)
         given = {str(name): float(weight) for name, weight in row.items()}
         return np.array([given.get(label, 0.0) for label in labels])
     weights = np.asarray(row, float)
     if weights.shape != (len(labels),):
         msg = (
-            f"a contrast has {weights.size} weights, but {len(labels)} means stand; give one for "
-            f"each of {labels}"
+            f"a contrast has {weights.size} weights for {len(labels)} means; give one for each of "
+            f"{labels}"
         )
         raise UsageError(msg)
     return weights
@@ -240,11 +221,3 @@ def _names(names: Names) -> list[str]:
 
 def _labels(keys: pd.DataFrame) -> list[str]:
     return [", ".join(map(str, row)) for row in keys.itertuples(index=False, name=None)]
-
-
-def _families(keys: pd.DataFrame, groups: list[str]) -> list[Places]:
-    """Positions of the means that are compared among each other."""
-    if not groups:
-        return [np.arange(len(keys))]
-    code = keys.groupby(groups, sort=False, observed=True).ngroup().to_numpy()
-    return [np.flatnonzero(code == family) for family in range(code.max() + 1)]

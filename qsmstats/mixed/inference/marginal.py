@@ -4,11 +4,11 @@ All are linear functions :math:`L\beta` of the fixed effects with :math:`L` from
 (`reference_grid`), never from the names of coefficients; so they do not depend on how the
 factors are coded. Variance and degrees of freedom of :math:`L\hat\beta` are those of the fit's own
 inference (Satterthwaite, Kenward-Roger, ...), row by row, as in emmeans (Lenth 2016, J Stat Softw
-69(1)). A combination that the data cannot tell (an empty cell, say) is NaN and the column `note`
+69(1)). A combination that cannot be estimated (an empty cell, say) is NaN and the column `note`
 says so, as it does where a predictor interacts with another that is averaged over.
 
 Contrasts form one family within each combination of `by`, or one family in all
-(``family="across"``); p-values and intervals are adjusted within the family and stand beside the
+(``family="across"``); p-values and intervals are adjusted within the family and given beside the
 unadjusted ones (`multiplicity`).
 
 Where the formula transforms the outcome, ``type="response"`` brings the estimates back from the
@@ -23,19 +23,17 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
+from qsmstats.method_names import DfMethod
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.linear_functions import (
     Comparison,
     Family,
     Names,
-    compared_means,
-    compared_slopes,
-    mean_rows,
-    slope_rows,
+    compared,
+    estimated,
 )
 from qsmstats.mixed.inference.multiplicity import (
     NO_TUKEY,
@@ -44,7 +42,7 @@ from qsmstats.mixed.inference.multiplicity import (
 )
 from qsmstats.mixed.inference.reference_grid import Weights
 from qsmstats.mixed.inference.response_scale import Kind, ScaleType, scale_of
-from qsmstats.mixed.inference.wald import Method, adjusted_covariance, row_inference
+from qsmstats.mixed.inference.wald import RowInference, adjusted_covariance, row_inference, tidy
 
 __all__ = ["FamilyKind", "contrasts", "marginal_means", "slope_contrasts", "slopes"]
 
@@ -52,8 +50,8 @@ FamilyKind = Literal["within", "across"]
 
 NOT_ESTIMABLE = "not estimable: the data hold no information on this combination"
 HOLM_INTERVAL = (
-    "the adjusted interval is Bonferroni's, as Holm's method has none; it can hold 0 where the"
-    " adjusted p-value is significant"
+    "the adjusted interval is Bonferroni's, as Holm's method has none; it can contain 0 where"
+    " the adjusted p-value is significant"
 )
 
 
@@ -64,7 +62,7 @@ def marginal_means(
     by: Names = None,
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
     level: float = 0.95,
     type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
@@ -101,9 +99,9 @@ def marginal_means(
     Raises
     ------
     UsageError
-        If a name is no predictor of the fixed part, or an option is unknown.
+        If a name is not a predictor of the fixed part, or an option or level cannot be used.
     """
-    asked = mean_rows(fit, factors, by=by, at=at, weights=weights)
+    asked = estimated(fit, factors, by=by, at=at, weights=weights)
     table = _estimates(fit, asked, df, level)
     columns = ["estimate", "std_error", "df", "conf_low", "conf_high", "note"]
     return _on_scale(fit, pd.concat([asked.keys, table[columns]], axis=1), "mean", type)
@@ -119,7 +117,7 @@ def contrasts(
     weights: Weights = "equal",
     family: FamilyKind = "within",
     adjust: str | None = None,
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
     level: float = 0.95,
     type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
@@ -155,7 +153,7 @@ def contrasts(
         If a name, level or option is unknown, or 'tukey' is asked for contrasts that are not all
         pairwise differences of one family.
     """
-    families = compared_means(fit, factors, method=method, by=by, at=at, weights=weights)
+    families = compared(fit, factors, method=method, by=by, at=at, weights=weights)
     table = _contrast_table(fit, families, family, adjust, df, level)
     return _on_scale(fit, table, "contrast", type)
 
@@ -168,7 +166,7 @@ def slopes(
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
     adjust: str | None = None,
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
     level: float = 0.95,
     type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
@@ -177,7 +175,7 @@ def slopes(
     Parameters
     ----------
     fit, at, weights, df, level, type
-        As in `marginal_means`. Where the mean is not straight in `variable` (a polynomial, spline
+        As in `marginal_means`. Where the mean is not linear in `variable` (a polynomial, spline
         or logarithm) the slope is taken at the mean of `variable`, or at ``at={variable: value}``.
     variable
         Name of a numeric predictor.
@@ -197,9 +195,9 @@ def slopes(
     Raises
     ------
     UsageError
-        If `variable` is no number or another name or option is unknown.
+        If `variable` is not numeric or another name or option is unknown.
     """
-    asked = slope_rows(fit, variable, by=by, at=at, weights=weights)
+    asked = estimated(fit, None, variable, by=by, at=at, weights=weights)
     table = (
         _estimates(fit, asked, df, level)
         if adjust is None
@@ -219,7 +217,7 @@ def slope_contrasts(
     weights: Weights = "equal",
     family: FamilyKind = "within",
     adjust: str | None = None,
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
     level: float = 0.95,
     type: ScaleType = "link",  # noqa: A002
 ) -> pd.DataFrame:
@@ -246,9 +244,7 @@ def slope_contrasts(
     UsageError
         As `slopes` and `contrasts`.
     """
-    families = compared_slopes(
-        fit, variable, by, method=method, within=within, at=at, weights=weights
-    )
+    families = compared(fit, by, variable, method=method, by=within, at=at, weights=weights)
     table = _contrast_table(fit, families, family, adjust, df, level)
     return _on_scale(fit, table, "slope_contrast", type)
 
@@ -263,7 +259,7 @@ def _contrast_table(
     families: Sequence[Family],
     family: FamilyKind,
     adjust: str | None,
-    df: Method,
+    df: DfMethod,
     level: float,
 ) -> pd.DataFrame:
     check_option("family", family, get_args(FamilyKind))
@@ -277,32 +273,19 @@ def _contrast_table(
     return pd.concat(tables, ignore_index=True)
 
 
-def _estimates(fit: Fitted, asked: Family, df: Method, level: float) -> pd.DataFrame:
+def _estimates(fit: Fitted, asked: Family, df: DfMethod, level: float) -> pd.DataFrame:
     """Estimate linear functions of the whole design's columns; NaN where that cannot be done."""
     reduced, known = fit.fixed.reduce(asked.matrix)
     estimate, std_error, nu = np.full((3, len(asked.matrix)), np.nan)
     if known.any():
         rows = row_inference(fit, reduced[known], df)
         estimate[known], std_error[known], nu[known] = rows.estimate, rows.std_error, rows.df
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = estimate / std_error
-    width = stats.t.isf((1 - level) / 2, nu) * std_error
-    return pd.DataFrame(
-        {
-            "estimate": estimate,
-            "std_error": std_error,
-            "df": nu,
-            "statistic": statistic,
-            "p_value": 2 * stats.t.sf(np.abs(statistic), nu),
-            "conf_low": estimate - width,
-            "conf_high": estimate + width,
-            "note": np.where(known, asked.note, NOT_ESTIMABLE),
-        }
-    )
+    table = tidy(RowInference(estimate=estimate, std_error=std_error, df=nu), level)
+    return table.assign(note=np.where(known, asked.note, NOT_ESTIMABLE))
 
 
 def _adjusted(
-    fit: Fitted, family: Family, adjust: str | None, df: Method, level: float
+    fit: Fitted, family: Family, adjust: str | None, df: DfMethod, level: float
 ) -> pd.DataFrame:
     """Estimate one family with adjusted p-values and intervals."""
     method = check_adjustment("mvt" if adjust is None else adjust)
@@ -331,7 +314,7 @@ def _adjusted(
     return pd.concat([table, made], axis=1).assign(adjust=method, note=note)
 
 
-def _correlation(fit: Fitted, matrix: Floats, df: Method) -> Floats:
+def _correlation(fit: Fitted, matrix: Floats, df: DfMethod) -> Floats:
     """Correlation of the estimates, shape (k, k); NaN where one cannot be estimated."""
     reduced, known = fit.fixed.reduce(matrix)
     covariance = reduced @ adjusted_covariance(fit, df) @ reduced.T

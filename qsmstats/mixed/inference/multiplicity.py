@@ -20,7 +20,7 @@ freedom:
 ``holm``
     Holm's (1979) step-down test, never less powerful than Bonferroni's. It has no interval of its
     own; the Bonferroni interval, which holds simultaneously too, is given (as emmeans does). It can
-    hold zero where Holm's p-value is below :math:`\alpha`.
+    contain zero where Holm's p-value is below :math:`\alpha`.
 ``fdr_bh``
     Benjamini & Hochberg (1995): bounds the expected share of false discoveries, not the chance of
     a single one. It says nothing about simultaneous coverage, so no adjusted interval is given.
@@ -45,7 +45,7 @@ Hothorn T, Bretz F, Westfall P (2008). Biom J 50:346-363.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal, cast, get_args
+from typing import cast, get_args
 
 import numpy as np
 import pandas as pd
@@ -54,22 +54,18 @@ from scipy import stats
 
 from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import UsageError, check_option
-from qsmstats.mixed.inference.maximum_t import MaximumT
-from qsmstats.mixed.inference.studentized import upper_tail
+from qsmstats.method_names import Adjustment
+from qsmstats.mixed.inference.maximum_t import MaximumT, range_tail
 
 __all__ = [
     "NO_TUKEY",
-    "Adjustment",
     "adjust_family",
     "adjust_p_values",
     "check_adjustment",
-    "critical_values",
 ]
 
-Adjustment = Literal["mvt", "tukey", "holm", "bonferroni", "fdr_bh", "none"]
 
-
-NO_TUKEY = "adjust='tukey' holds for all pairwise differences only; use 'mvt', which holds for any"
+NO_TUKEY = "adjust='tukey' is for all pairwise differences only; use 'mvt', which is for any family"
 _NO_MVT = "adjust='mvt' needs the correlation of the estimates; use 'holm' or 'bonferroni'"
 
 
@@ -172,43 +168,6 @@ def adjust_p_values(
     return adjusted
 
 
-def critical_values(
-    df: ArrayLike,
-    *,
-    level: float,
-    method: Adjustment,
-    n_means: int | None = None,
-    correlation: ArrayLike | None = None,
-) -> Floats:
-    """Half widths, in standard errors, of simultaneous intervals of one family.
-
-    Parameters
-    ----------
-    df
-        Degrees of freedom of each comparison, shape (m,); NaN where it cannot be estimated.
-    level
-        Simultaneous coverage, e.g. 0.95.
-    method
-        Name of the adjustment; 'holm' gives Bonferroni's and 'fdr_bh' NaN (see the module).
-    n_means, correlation
-        As in `adjust_family`.
-
-    Returns
-    -------
-    ndarray of shape (m,)
-
-    Raises
-    ------
-    UsageError
-        As `adjust_family`.
-    """
-    nu = np.asarray(df, float)
-    known = ~np.isnan(nu)
-    width = np.full(nu.shape, np.nan)
-    width[known] = _Family(method, known, n_means, correlation).critical(nu[known], 1.0 - level)
-    return width
-
-
 def _statistics(statistic: ArrayLike, df: ArrayLike) -> tuple[Floats, Floats, Flags]:
     """Absolute statistics, their degrees of freedom, and which of them can be tested."""
     t, nu = np.broadcast_arrays(np.abs(np.asarray(statistic, float)), np.asarray(df, float))
@@ -229,7 +188,7 @@ class _Family:
             if n_means is None:
                 raise UsageError(NO_TUKEY)
             self.size = n_means * (n_means - 1) // 2
-            self.together = lambda t, nu: upper_tail(np.sqrt(2.0) * t, n_means, nu)
+            self.together = lambda t, nu: range_tail(np.sqrt(2.0) * t, n_means, nu)
         elif self.method == "mvt":
             if correlation is None:
                 raise UsageError(_NO_MVT)

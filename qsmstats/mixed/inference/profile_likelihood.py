@@ -42,7 +42,7 @@ from qsmstats.mixed.optimum.estimate import Engine
 __all__ = ["Deviance", "coordinates_of", "profile_interval"]
 
 
-_FAILED = "the profile did not reach the {} limit: it is not known"
+_FAILED = "the profile did not reach the {} limit, which is therefore unknown"
 # A parameter of zero has no slope by symmetry: searches start beside it.
 _ASIDE = 0.03
 

@@ -34,7 +34,7 @@ from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.design.matrices import FixedDesign
 
-__all__ = ["Predictor", "ReferenceGrid", "Rows", "Weights", "read_predictors"]
+__all__ = ["Predictor", "ReferenceGrid", "Rows", "Weights"]
 
 Weights = Literal["equal", "proportional"]
 DesignRows = Callable[[pd.DataFrame], Floats]
@@ -84,22 +84,6 @@ class Rows:
     matrix: Floats
 
 
-def read_predictors(design: FixedDesign, frame: pd.DataFrame) -> dict[str, Predictor]:
-    """Describe the columns that the fixed part of a model uses.
-
-    Parameters
-    ----------
-    design
-        The fixed part.
-    frame
-        The rows used in the fit.
-    """
-    return {
-        name: _predictor(name, variable.levels, frame[name])
-        for name, variable in design.variables.items()
-    }
-
-
 def _predictor(name: str, levels: tuple[object, ...] | None, column: pd.Series[Any]) -> Predictor:
     if levels is not None:
         return Predictor(name=name, values=levels, categorical=True)
@@ -132,7 +116,10 @@ class ReferenceGrid:
     @classmethod
     def of(cls, design: FixedDesign, frame: pd.DataFrame) -> ReferenceGrid:
         """Build the grid of a fixed part over the rows of its fit."""
-        predictors = read_predictors(design, frame)
+        predictors = {
+            name: _predictor(name, variable.levels, frame[name])
+            for name, variable in design.variables.items()
+        }
         return cls(predictors=predictors, frame=frame, design_rows=design.full_matrix)
 
     def at(self, values: Mapping[str, Any] | None) -> ReferenceGrid:
@@ -141,12 +128,13 @@ class ReferenceGrid:
         Raises
         ------
         UsageError
-            If `values` names something that is no predictor, or a level that does not exist.
+            If `values` names something that is not a predictor, or a level that does not exist.
         """
         held = dict(self.predictors)
         for name, value in (values or {}).items():
             self._check_names([name])
-            chosen = tuple(value) if _is_list(value) else (value,)
+            several = isinstance(value, list | tuple | np.ndarray | pd.Series | pd.Index | range)
+            chosen = tuple(value) if several else (value,)
             _check_values(held[name], chosen)
             held[name] = replace(held[name], values=chosen)
         return replace(self, predictors=held)
@@ -157,7 +145,7 @@ class ReferenceGrid:
         Raises
         ------
         UsageError
-            If `keep` names something that is no predictor of the fixed part, or one twice, or
+            If `keep` names something that is not a predictor of the fixed part, or one twice, or
             `weights` is unknown.
         """
         self._check_names(keep)
@@ -170,13 +158,13 @@ class ReferenceGrid:
         Raises
         ------
         UsageError
-            If `variable` is no number, or another name or option is unknown.
+            If `variable` is not numeric, or another name or option is unknown.
         """
         self._check_names([variable])
         self._check_names(keep)
         predictor = self.predictors[variable]
         if predictor.span is None:
-            msg = f"slopes({variable!r}): '{variable}' is no number; use contrasts instead"
+            msg = f"slopes({variable!r}): '{variable}' is not numeric; use contrasts instead"
             raise UsageError(msg)
         points = self._points(keep)
         points[variable] = points[variable].astype(float)
@@ -243,15 +231,11 @@ class ReferenceGrid:
         for name in names:
             if name not in self.predictors:
                 known = ", ".join(map(repr, self.predictors)) or "none (only an intercept)"
-                msg = f"{name!r} is no predictor of the fixed part; its predictors are {known}"
+                msg = f"{name!r} is not a predictor of the fixed part; its predictors are {known}"
                 raise UsageError(msg)
         if len(set(names)) < len(names):
             msg = f"a predictor is named twice in {list(names)}; name each once"
             raise UsageError(msg)
-
-
-def _is_list(value: object) -> bool:
-    return isinstance(value, list | tuple | np.ndarray | pd.Series | pd.Index | range)
 
 
 def _check_values(predictor: Predictor, chosen: tuple[Any, ...]) -> None:

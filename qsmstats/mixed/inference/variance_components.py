@@ -6,10 +6,11 @@ Intervals of a standard deviation or correlation come in two kinds:
     From the curvature of the (RE)ML deviance at the optimum, on a scale where the likelihood is
     near normal and the interval cannot leave the parameter's range: the logarithm of a standard
     deviation, Fisher's z of a correlation (Pinheiro & Bates 2000, section 2.4.3). Not defined where
-    a variance is estimated as zero. nlme's ``intervals`` means the same, from a coarse numerical
+    a variance is estimated as zero. nlme's ``intervals`` does the same with a coarse numerical
     Hessian.
 ``profile``
-    From the profile of the ML deviance (see `profiles`), as lme4's ``confint``; holds at zero.
+    From the profile of the ML deviance (`profile_likelihood`), as lme4's ``confint``; valid at
+    zero.
 
 Shares of variance follow Nakagawa, Johnson & Schielzeth (2017, J R Soc Interface 14:20170213) with
 Johnson's (2014, Methods Ecol Evol 5:944-946) mean random-slope variance: a term contributes
@@ -31,8 +32,8 @@ from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.mixed.fitted import Fitted, engine_of_fit
 from qsmstats.mixed.inference.components import Component, components, gradient
+from qsmstats.mixed.inference.degrees_of_freedom import Satterthwaite
 from qsmstats.mixed.inference.profile_likelihood import Deviance, profile_interval
-from qsmstats.mixed.inference.satterthwaite import Satterthwaite
 
 __all__ = ["Interval", "RSquared", "icc", "r_squared", "variance_table"]
 
@@ -42,7 +43,7 @@ Link = Callable[[float], float]
 # Is it a correlation? -> the scale of its interval, and the way back.
 _LINKS: dict[bool, tuple[Link, Link]] = {False: (np.log, np.exp), True: (np.arctanh, np.tanh)}
 
-_ANY_CORRELATION = "one of the two may be constant, so any correlation is possible"
+_ANY_CORRELATION = "one of the two standard deviations may be zero, so any correlation is possible"
 _NO_DELTA = "the fit is singular: no delta interval; use interval='profile'"
 
 

@@ -1,14 +1,11 @@
-"""Degrees of freedom, standard errors and F tests for linear functions of the fixed effects.
+"""Standard errors, t tests and F tests of linear functions of the fixed effects.
 
-One interface for four ways to find the degrees of freedom: Satterthwaite's (`satterthwaite`),
-Kenward and Roger's with its adjusted covariance (`kenward_roger`), the residual ones n - p, and
-none (normal theory).
+The degrees of freedom are those of `degrees_of_freedom`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -16,26 +13,22 @@ from scipy import stats
 from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
-from qsmstats.errors import UsageError, check_option
-from qsmstats.mixed.criterion.moments import Moments, wald_statistic
+from qsmstats.errors import UsageError
+from qsmstats.method_names import DfMethod
+from qsmstats.mixed.criterion.moments import Moments
 from qsmstats.mixed.fitted import Fitted
-from qsmstats.mixed.inference.kenward_roger import KenwardRoger
-from qsmstats.mixed.inference.satterthwaite import Satterthwaite
+from qsmstats.mixed.inference.degrees_of_freedom import approximation
 
 __all__ = [
-    "METHODS",
     "JointTest",
-    "Method",
     "RowInference",
     "adjusted_covariance",
+    "check_level",
     "coefficients",
     "joint_test",
     "row_inference",
     "tidy",
 ]
-
-Method = Literal["satterthwaite", "kenward-roger", "normal", "residual"]
-METHODS: tuple[Method, ...] = ("satterthwaite", "kenward-roger", "normal", "residual")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +50,19 @@ class JointTest:
     p_value: float
 
 
-def coefficients(fit: Fitted, df: Method = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
+def check_level(level: float) -> None:
+    """Refuse a confidence level that is not between 0 and 1.
+
+    Raises
+    ------
+    UsageError
+        If it is not.
+    """
+    if not 0.0 < level < 1.0:
+        raise UsageError(f"level must lie between 0 and 1 (0.95 for 95 %), not {level!r}")
+
+
+def coefficients(fit: Fitted, df: DfMethod = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
     """Return fixed effects with tests and confidence limits.
 
     Parameters
@@ -79,7 +84,7 @@ def coefficients(fit: Fitted, df: Method = "satterthwaite", level: float = 0.95)
     return table
 
 
-def row_inference(fit: Fitted, rows: Floats, df: Method = "satterthwaite") -> RowInference:
+def row_inference(fit: Fitted, rows: Floats, df: DfMethod = "satterthwaite") -> RowInference:
     """Inference for each linear function of the fixed effects.
 
     Parameters
@@ -92,7 +97,7 @@ def row_inference(fit: Fitted, rows: Floats, df: Method = "satterthwaite") -> Ro
         How the degrees of freedom are found.
     """
     rows = np.atleast_2d(np.asarray(rows, dtype=np.float64))
-    method = _approximation(fit.moments, df)
+    method = approximation(fit.moments, df)
     local = _local(rows, fit.moments)
     variance, degrees = method.rows(local)
     return RowInference(
@@ -102,7 +107,7 @@ def row_inference(fit: Fitted, rows: Floats, df: Method = "satterthwaite") -> Ro
     )
 
 
-def joint_test(fit: Fitted, rows: Floats, df: Method = "satterthwaite") -> JointTest:
+def joint_test(fit: Fitted, rows: Floats, df: DfMethod = "satterthwaite") -> JointTest:
     """F test that all linear functions are zero; dependent rows count once.
 
     Parameters
@@ -116,12 +121,12 @@ def joint_test(fit: Fitted, rows: Floats, df: Method = "satterthwaite") -> Joint
         degrees of freedom.
     """
     rows = np.atleast_2d(np.asarray(rows, dtype=np.float64))
-    approximation = _approximation(fit.moments, df)
-    rows = _independent_rows(rows, approximation.covariance, fit.moments)
+    method = approximation(fit.moments, df)
+    rows = _independent_rows(rows, method.covariance, fit.moments)
     if not len(rows):
         return JointTest(num_df=0.0, den_df=np.nan, statistic=np.nan, p_value=np.nan)
     effects = rows @ fit.estimates / fit.moments.scale
-    statistic, den_df = approximation.joint(_local(rows, fit.moments), effects)
+    statistic, den_df = method.joint(_local(rows, fit.moments), effects)
     num_df = len(rows)
     p_value = (
         stats.chi2.sf(statistic * num_df, num_df)
@@ -133,19 +138,24 @@ def joint_test(fit: Fitted, rows: Floats, df: Method = "satterthwaite") -> Joint
     )
 
 
-def adjusted_covariance(fit: Fitted, df: Method = "satterthwaite") -> Floats:
+def adjusted_covariance(fit: Fitted, df: DfMethod = "satterthwaite") -> Floats:
     """Covariance of the fixed effects, shape (p, p): Kenward-Roger's, or the usual one."""
     moments = fit.moments
     inverse = solve_triangular(moments.basis, np.eye(len(moments.basis)))
-    local = _approximation(moments, df).covariance
+    local = approximation(moments, df).covariance
     made: Floats = inverse @ local @ inverse.T * moments.scale**2
     return made
 
 
 def tidy(inference: RowInference, level: float = 0.95) -> pd.DataFrame:
-    """Estimates with t tests and confidence limits, one row each."""
-    if not 0.0 < level < 1.0:
-        raise UsageError(f"level={level!r}: a confidence level lies between 0 and 1; give 0.95")
+    """Return estimates with t tests and confidence limits, one row each.
+
+    Raises
+    ------
+    UsageError
+        If `level` does not lie between 0 and 1.
+    """
+    check_level(level)
     with np.errstate(divide="ignore", invalid="ignore"):
         statistic = inference.estimate / inference.std_error
     half = stats.t.ppf(0.5 + level / 2.0, inference.df) * inference.std_error
@@ -187,46 +197,3 @@ def _independent_rows(rows: Floats, covariance: Floats, moments: Moments) -> Flo
     values, axes = np.linalg.eigh(whole)
     turned: Floats = axes[:, values > 1e-8 * values[-1]].T @ rows
     return turned
-
-
-class _Approximation(Protocol):
-    """One way to find degrees of freedom, in the local basis and with sigma on the local scale."""
-
-    @property
-    def covariance(self) -> Floats:
-        """Covariance of the local estimates."""
-
-    def rows(self, rows: Floats) -> tuple[Floats, Floats]:
-        """Variance and df of each row."""
-
-    def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
-        """F statistic and denominator df of independent rows with the given estimates."""
-
-
-def _approximation(moments: Moments, df: str) -> _Approximation:
-    check_option("df", df, METHODS)
-    if df == "satterthwaite":
-        return Satterthwaite(moments)
-    if df == "kenward-roger":
-        return KenwardRoger(moments)
-    if df == "normal":
-        return _Fixed(moments, np.inf)
-    total = float(moments.stratum_sizes.sum())
-    return _Fixed(moments, total - len(moments.basis))
-
-
-class _Fixed:
-    """The same degrees of freedom for everything."""
-
-    def __init__(self, moments: Moments, df: float) -> None:
-        self.covariance = moments.profile.inverse * moments.variance
-        self.df = df
-
-    def rows(self, rows: Floats) -> tuple[Floats, Floats]:
-        """Variance and df of each row."""
-        variance = np.einsum("ki,ij,kj->k", rows, self.covariance, rows)
-        return variance, np.full(len(rows), self.df)
-
-    def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
-        """F statistic and denominator df."""
-        return wald_statistic(rows, effects, self.covariance), float(self.df)

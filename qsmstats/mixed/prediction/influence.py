@@ -7,7 +7,7 @@ With :math:`U = [X \mid y]` and :math:`H = W^{-1} + ZTZ'` at the fitted relative
 .. math:: F_{(-g)} = F - Y_g' \left[(H^{-1})_{gg}\right]^{-1} Y_g, \qquad Y = H^{-1}U
 
 (inverse of a submatrix as a Schur complement), and with :math:`B` the rows :math:`g` of
-:math:`Z\Lambda` in the columns they touch and :math:`K` as in `conditional`
+:math:`Z\Lambda` in the columns they touch and :math:`K` as in `conditional_modes`
 
 .. math::
     \left[(H^{-1})_{gg}\right]^{-1}
@@ -93,7 +93,9 @@ def influence(fit: Fitted, by: str) -> Influence:
             "n_obs": np.bincount(codes),
             "cooks_distance": distance,
             "note": np.where(
-                np.isfinite(distance), "", "not estimable: the group alone holds a coefficient"
+                np.isfinite(distance),
+                "",
+                "not estimable: a coefficient depends on this group alone",
             ),
         }
     )

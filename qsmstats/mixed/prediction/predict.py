@@ -28,8 +28,9 @@ from scipy import sparse, stats
 
 from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import check_option
+from qsmstats.method_names import DfMethod
 from qsmstats.mixed.fitted import Fitted
-from qsmstats.mixed.inference.wald import Method, row_inference
+from qsmstats.mixed.inference.wald import row_inference
 from qsmstats.mixed.prediction.conditional_modes import (
     ConditionalSystem,
     conditional_system,
@@ -101,7 +102,7 @@ def predict(
     level: PredictionLevel = "population",
     interval: bool = False,
     confidence: float = 0.95,
-    df: Method = "satterthwaite",
+    df: DfMethod = "satterthwaite",
 ) -> pd.DataFrame:
     """Predict the mean outcome of new rows.
 
@@ -143,7 +144,10 @@ def predict(
     else:
         table = _conditional(fit, frame, fixed, interval=interval)
     table.index = frame.index
-    return _with_limits(table, confidence) if interval else table
+    if not interval:
+        return table
+    width = stats.t.isf((1 - confidence) / 2, table["df"]) * table["std_error"]
+    return table.assign(conf_low=table["estimate"] - width, conf_high=table["estimate"] + width)
 
 
 def residuals(fit: Fitted, kind: Residuals = "conditional") -> pd.Series:
@@ -178,11 +182,6 @@ def residuals(fit: Fitted, kind: Residuals = "conditional") -> pd.Series:
     return pd.Series(values, index=pd.Index(fit.frame.kept, name="row"), name=f"{kind}_residual")
 
 
-def _with_limits(table: pd.DataFrame, confidence: float) -> pd.DataFrame:
-    width = stats.t.isf((1 - confidence) / 2, table["df"]) * table["std_error"]
-    return table.assign(conf_low=table["estimate"] - width, conf_high=table["estimate"] + width)
-
-
 def _system(fit: Fitted) -> tuple[sparse.csr_array, ConditionalSystem]:
     rows, _, _ = spherical_rows(fit, fit.frame.data)
     return rows, conditional_system(fit, rows, fit.weights)
@@ -198,7 +197,7 @@ def _weighted(fit: Fitted, values: Floats) -> Floats:
 
 
 def _population(
-    fit: Fitted, fixed: Floats, known: Flags, df: Method, *, interval: bool
+    fit: Fitted, fixed: Floats, known: Flags, df: DfMethod, *, interval: bool
 ) -> pd.DataFrame:
     table = pd.DataFrame({"estimate": fixed @ fit.estimates})
     if interval:

@@ -1,32 +1,33 @@
 """The bootstrap of a fitted model: refits of new outcomes, or of resampled groups.
 
 ``parametric``
-    Outcomes drawn from the fitted model (`resample`). Trusts the model.
+    Outcomes drawn from the fitted model (`simulate`). Assumes that the model holds.
 ``residual``
-    Outcomes made of the fit's own effects and residuals, reflated (`resample`). Trusts the model's
+    Outcomes made of the fit's own effects and residuals, rescaled (`simulate`). Assumes the model's
     structure but not the normal distribution.
 ``cluster``
     The groups of the factor in which all others are nested, drawn with replacement with all their
-    rows (`clusters`). Trusts only that these groups are independent and alike; needs enough of
-    them. A resample may lack what a coefficient needs (the only groups with a rare category); it
-    is counted as failed, with the reason.
+    rows (`cluster_resamples`). Assumes only that these groups are independent and identically
+    distributed; needs enough of them. A resample may lack what a coefficient needs (the only groups
+    with a rare category); it is counted as failed, with the reason.
 
 All refits go through the batch (`batch`). Refits that failed or did not converge are left out of
-the intervals and counted; singular refits stay, because a variance of zero is an outcome of the
-model. Intervals are those of `intervals`; the jackknife of BCa refits the model without each group.
+the intervals and counted; singular refits stay, because a variance of zero is a possible estimate.
+Intervals are those of `bootstrap_intervals`; the jackknife of BCa refits the model without each
+group.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 import pandas as pd
 
-from qsmstats.arrays import Flags, Floats, Places
+from qsmstats.arrays import Floats, Places
 from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.batch.chunk import fit_task
 from qsmstats.mixed.batch.outcomes import OutcomeDesign
@@ -50,6 +51,7 @@ from qsmstats.parallel import Progress, run_tasks
 __all__ = ["BootstrapKind", "bootstrap"]
 
 Numbers = list[dict[str, float]]
+Kept = tuple[pd.DataFrame, pd.DataFrame]
 Names = tuple[str, ...]
 BootstrapKind = Literal["parametric", "cluster", "residual"]
 
@@ -69,69 +71,43 @@ class _Work:
     statistic: Statistic | None
     names: Names
 
-    def __call__(self, task: tuple[int, int]) -> _Piece:
+    def refits(self, task: tuple[int, int]) -> Kept:
         """Refit the outcomes or resamples numbered from task[0] up to task[1]."""
         if isinstance(self.source, Resampled):
             return self.lists(self.source(task))
         made = self.source(task)
         fits = fit_task((self.design, None, self.start), made)
         if self.statistic is None:
-            return _piece(fits)
-        return _piece(fits, of_outcomes(self.statistic, self.fit, fits, made), self.names)
+            return _kept(fits)
+        return _kept(fits, of_outcomes(self.statistic, self.fit, fits, made), self.names)
 
-    def lists(self, index: Places) -> _Piece:
+    def lists(self, index: Places) -> Kept:
         """Refit lists of groups, shape (m, G)."""
         clusters = clusters_of(self.design)
         fits = fit_lists((self.design, self.fit.response, self.start, clusters), index)
         if self.statistic is None:
-            return _piece(fits)
-        return _piece(fits, of_clusters(self.statistic, self.fit, clusters, index), self.names)
+            return _kept(fits)
+        return _kept(fits, of_clusters(self.statistic, self.fit, clusters, index), self.names)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Piece:
-    """What is kept of some refits: their parameters, one row each, and how they ended."""
-
-    parameters: pd.DataFrame
-    failed: Flags
-    converged: Flags
-    singular: Flags
-    singly: Flags
-    problems: tuple[str, ...]
-
-    @classmethod
-    def of(cls, pieces: Sequence[_Piece]) -> _Piece:
-        """Put pieces behind one another."""
-        flags = {
-            name: np.concatenate([getattr(piece, name) for piece in pieces])
-            for name in ("failed", "converged", "singular", "singly")
-        }
-        parameters = pd.concat([piece.parameters for piece in pieces], ignore_index=True)
-        problems = tuple(problem for piece in pieces for problem in piece.problems)
-        return cls(parameters=parameters, problems=problems, **flags)
-
-
-def _piece(fits: BatchFit, statistics: Numbers | None = None, names: Names = ()) -> _Piece:
+def _kept(fits: BatchFit, statistics: Numbers | None = None, names: Names = ()) -> Kept:
+    """Return what is kept of some refits: their parameters, and how they ended, one row each."""
     parts = [fits.coefficients, fits.variances]
     if statistics is not None:
         parts.append(pd.DataFrame(statistics, columns=list(names), dtype=np.float64))
-    parameters = pd.concat(parts, axis=1)
-    return _Piece(
-        parameters=parameters,
-        failed=fits.failed,
-        converged=fits.converged,
-        singular=fits.singular,
-        singly=fits.refitted_singly,
-        problems=fits.problems,
-    )
+    ends = {
+        "failed": fits.failed,
+        "converged": fits.converged,
+        "singular": fits.singular,
+        "singly": fits.refitted_singly,
+        "problem": fits.problems,
+    }
+    return pd.concat(parts, axis=1), pd.DataFrame(ends)
 
 
-def _refit(work: _Work, task: tuple[int, int]) -> _Piece:
-    return work(task)
-
-
-def _leave_out(work: _Work, index: Places) -> _Piece:
-    return work.lists(index)
+def _together(pieces: Iterable[Kept]) -> Kept:
+    parameters, ends = zip(*pieces, strict=True)
+    return pd.concat(parameters, ignore_index=True), pd.concat(ends, ignore_index=True)
 
 
 def bootstrap(
@@ -165,7 +141,7 @@ def bootstrap(
         of the same refits can be had from the result.
     statistic
         A function of a `MixedFit` that returns a number, several numbers, or a mapping from names
-        to numbers; or a mapping from names to such functions. Costs some milliseconds for each
+        to numbers; or a mapping from names to such functions. Takes some milliseconds for each
         refit (tens of milliseconds for kind "cluster"); coefficients, variances, marginal means,
         slopes and contrasts do not need it. With `jobs` it must be importable by other processes.
     strata
@@ -186,12 +162,19 @@ def bootstrap(
         If an option is unknown or out of range, there are too few refits for BCa limits, fewer
         than 10 groups for kind "cluster", or no independent groups where they are needed.
     """
-    check_number(n, "refits")
+    check_number(n)
     check_interval(interval, level, n)
-    _check_kind(kind, strata)
+    check_option("kind", kind, get_args(BootstrapKind))
+    if strata is not None and kind != "cluster":
+        msg = f"strata={strata!r} is for kind='cluster' only; kind='{kind}' keeps all groups"
+        raise UsageError(msg)
     point = {} if statistic is None else as_numbers(statistic, fit)
-    design = design_of_fit(fit)
-    source = _source(fit, design, kind, seed_of(seed), strata)
+    design, chosen = design_of_fit(fit), seed_of(seed)
+    source: Drawn | Resampled
+    if kind == "cluster":
+        source = Resampled(strata=_strata(fit, clusters_of(design), strata), seed=chosen)
+    else:
+        source = drawn(fit, chosen) if kind == "parametric" else reused(fit, chosen)
     work = _Work(
         design=design,
         start=start_of(fit),
@@ -200,83 +183,64 @@ def bootstrap(
         statistic=statistic,
         names=tuple(point),
     )
-    refits = _all(work, n, batch, jobs, progress)
-    jackknife = _jackknife(work, jobs) if interval == "bca" else None
-    parameters = _parameters(fit, point)
-    used = ~refits.failed & refits.converged
+    parameters, ends = _together(_refits(work, n, batch, jobs, progress))
+    used = ~ends["failed"] & ends["converged"]
     return Bootstrap(
         fit=fit,
         kind=kind,
-        seed=work.source.seed,
+        seed=chosen,
         level=level,
         interval=interval,
-        parameters=parameters,
-        refits=refits.parameters.loc[used].reset_index(drop=True),
-        jackknife=None if jackknife is None else jackknife.parameters,
+        parameters=_parameters(fit, point),
+        refits=parameters.loc[used].reset_index(drop=True),
+        jackknife=_jackknife(work, jobs) if interval == "bca" else None,
         n=n,
-        n_failed=int(refits.failed.sum()),
-        n_unconverged=int((~refits.failed & ~refits.converged).sum()),
-        n_singular=int((used & refits.singular).sum()),
-        n_refitted_singly=int(refits.singly.sum()),
-        problems=dict(Counter(problem for problem in refits.problems if problem)),
+        n_failed=int(ends["failed"].sum()),
+        n_unconverged=int((~ends["failed"] & ~ends["converged"]).sum()),
+        n_singular=int((used & ends["singular"]).sum()),
+        n_refitted_singly=int(ends["singly"].sum()),
+        problems=dict(Counter(filter(None, ends["problem"]))),
     )
-
-
-def _check_kind(kind: str, strata: str | None) -> None:
-    check_option("kind", kind, get_args(BootstrapKind))
-    if strata is not None and kind != "cluster":
-        msg = f"strata={strata!r} are for kind='cluster'; kind='{kind}' keeps all groups"
-        raise UsageError(msg)
-
-
-def _source(
-    fit: Fitted, design: OutcomeDesign, kind: str, seed: int, strata: str | None
-) -> Drawn | Resampled:
-    if kind == "cluster":
-        return Resampled(strata=_strata(fit, clusters_of(design), strata), seed=seed)
-    return drawn(fit, seed) if kind == "parametric" else reused(fit, seed)
 
 
 def _strata(fit: Fitted, clusters: Clusters, column: str | None) -> tuple[Places, ...]:
     if clusters.size < _LEAST_CLUSTERS:
         msg = (
             f"{clusters.size} groups of '{clusters.label}' are too few to resample: intervals "
-            f"would be far too short; from {_LEAST_CLUSTERS} groups on it is allowed, and "
-            "kind='parametric' works with few"
+            f"would be far too short; at least {_LEAST_CLUSTERS} are needed, or kind='parametric'"
         )
         raise UsageError(msg)
     if column is None:
         return (np.arange(clusters.size),)
     if column not in fit.frame.data:
-        msg = f"strata='{column}': the model uses no such column"
+        msg = f"strata='{column}': the model uses no such column; name one that it uses"
         raise UsageError(msg)
     level = pd.factorize(fit.frame.data[column])[0]
     first = level[np.unique(clusters.codes, return_index=True)[1]]
     if not np.array_equal(first[clusters.codes], level):
-        msg = f"strata='{column}' differs within a group of '{clusters.label}'; it must not"
+        msg = f"strata='{column}' varies within a group of '{clusters.label}'; give a constant one"
         raise UsageError(msg)
     return tuple(np.flatnonzero(first == one) for one in range(first.max() + 1))
 
 
-def _all(work: _Work, n: int, batch: int, jobs: int, progress: Progress | None) -> _Piece:
+def _refits(
+    work: _Work, n: int, batch: int, jobs: int, progress: Progress | None
+) -> Iterator[Kept]:
     step = work.design.batch_size(batch)
     tasks = [(at, min(at + step, n)) for at in range(0, n, step)]
-    told = None if progress is None else _by_refits(progress, step, n)
-    return _Piece.of(list(run_tasks(_refit, work, tasks, jobs=jobs, progress=told)))
+
+    def told(done: int, _: int) -> None:
+        if progress is not None:
+            progress(min(done * step, n), n)
+
+    return run_tasks(_Work.refits, work, tasks, jobs=jobs, progress=told)
 
 
-def _by_refits(progress: Progress, step: int, n: int) -> Progress:
-    def told(done: int, total: int) -> None:
-        progress(n if done == total else done * step, n)
-
-    return told
-
-
-def _jackknife(work: _Work, jobs: int) -> _Piece:
+def _jackknife(work: _Work, jobs: int) -> pd.DataFrame:
     index = left_out(clusters_of(work.design).size)
     step = work.design.batch_size(1)
     tasks = [index[at : at + step] for at in range(0, len(index), step)]
-    return _Piece.of(list(run_tasks(_leave_out, work, tasks, jobs=jobs)))
+    return _together(run_tasks(_Work.lists, work, tasks, jobs=jobs))[0]
 
 
 def _parameters(fit: Fitted, statistics: Mapping[str, float]) -> pd.DataFrame:

@@ -29,6 +29,7 @@ from scipy import stats
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
+from qsmstats.mixed.inference.wald import check_level
 
 __all__ = ["IntervalKind", "check_interval", "limits", "refits_needed"]
 
@@ -44,17 +45,15 @@ def check_interval(kind: IntervalKind, level: float, n: int) -> None:
     Raises
     ------
     UsageError
-        If the kind is unknown, the level is none, or BCa is asked of too few refits.
+        If the kind is unknown, the level is not between 0 and 1, or the refits are too few for BCa.
     """
     check_option("interval", kind, get_args(IntervalKind))
-    if not 0.0 < level < 1.0:
-        msg = f"level={level!r} lies outside 0 to 1"
-        raise UsageError(msg)
+    check_level(level)
     least = refits_needed(kind, level)
     if n < least:
         msg = (
-            f"n={n} refits are too few for BCa limits at level {level:g}, which move far into the "
-            f"tails; ask for at least {least} (1000 or more are usual) or interval='percentile'"
+            f"n={n} refits are too few for BCa limits at level {level:g}, which lie far out in the "
+            f"tails; use at least {least} (1000 or more are usual) or interval='percentile'"
         )
         raise UsageError(msg)
 
@@ -113,13 +112,13 @@ def _limits(
         return missing, "too few refits with a value"
     if kind == "bca":
         if jackknife is None or len(jackknife) < 2:
-            return missing, "no estimates without single groups: no acceleration"
+            return missing, "no jackknife estimates, so no acceleration"
         tails = _bca_tails(estimate, found, tails, jackknife)
         if not np.isfinite(tails).all():
             return missing, "all refits lie on one side of the estimate: BCa is not defined"
     note = ""
     if min(tails[0], 1.0 - tails[1]) * (len(found) + 1) < 1.0:
-        note = f"a limit is the most extreme of {len(found)} refits; ask for more"
+        note = f"a limit is the most extreme of {len(found)} refits; use more"
     made: Floats = np.quantile(found, np.clip(tails, 0.0, 1.0), method="weibull")
     return (2.0 * estimate - made[::-1] if kind == "basic" else made), note
 

@@ -1,15 +1,15 @@
 """The result of a bootstrap, and the intervals that can be made of its refits.
 
 Marginal means, slopes and their contrasts are linear in the coefficients, so their refitted values
-are those of the coefficients times a matrix: asking for them costs no further refit. Contrasts are
-also given limits that hold for the family together (Bonferroni: level 1 - error / m).
+are those of the coefficients times a matrix and need no further refits. Contrasts are also given
+limits that hold for the family together (Bonferroni: level 1 - error / m).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 import pandas as pd
@@ -22,12 +22,11 @@ from qsmstats.mixed.inference.linear_functions import (
     Comparison,
     Family,
     Names,
-    compared_means,
-    compared_slopes,
-    mean_rows,
-    slope_rows,
+    compared,
+    estimated,
 )
 from qsmstats.mixed.inference.marginal import NOT_ESTIMABLE
+from qsmstats.mixed.inference.reference_grid import Weights
 from qsmstats.mixed.resampling.bootstrap_intervals import (
     IntervalKind,
     check_interval,
@@ -36,6 +35,14 @@ from qsmstats.mixed.resampling.bootstrap_intervals import (
 )
 
 __all__ = ["Bootstrap"]
+
+
+class GridOptions(TypedDict, total=False):
+    """Options of marginal means, as in `MixedFit.marginal_means`."""
+
+    by: Names
+    at: Mapping[str, Any] | None
+    weights: Weights
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,13 +124,8 @@ class Bootstrap:
         """
         left = None if self.jackknife is None else self.jackknife.to_numpy()
         ranges = self.parameters[["lowest", "highest"]].to_numpy()
-        made = self._table(
-            self.parameters["estimate"].to_numpy(),
-            self.refits.to_numpy(),
-            left,
-            interval=interval,
-            level=level,
-            ranges=ranges,
+        made = self._with(interval, level)._table(
+            self.parameters["estimate"].to_numpy(), self.refits.to_numpy(), left, ranges
         )
         return pd.concat([self.parameters[["parameter", "term"]], made], axis=1)
 
@@ -134,9 +136,9 @@ class Bootstrap:
         interval: IntervalKind | None = None,
         level: float | None = None,
     ) -> pd.DataFrame:
-        """Intervals of linear functions of the coefficients; `contrasts` as in `Fitted.wald`."""
+        """Intervals of linear functions of the coefficients; `contrasts` as in `MixedFit.wald`."""
         labels, rows = named_contrasts(contrasts, self.fit.fixed.names)
-        table = self._linear(rows, np.ones(len(rows), dtype=bool), interval, level)
+        table = self._with(interval, level)._linear(rows, np.ones(len(rows), dtype=bool))
         table.insert(0, "contrast", labels)
         return table
 
@@ -144,48 +146,40 @@ class Bootstrap:
         self,
         factors: str | Sequence[str],
         *,
-        by: Names = None,
-        at: Mapping[str, Any] | None = None,
-        weights: Any = "equal",
         interval: IntervalKind | None = None,
         level: float | None = None,
+        **grid: Unpack[GridOptions],
     ) -> pd.DataFrame:
-        """Marginal means as `marginal.marginal_means`, with bootstrap intervals."""
-        asked = mean_rows(self.fit, factors, by=by, at=at, weights=weights)
-        return self._of_grid(asked.keys, asked.matrix, interval, level)
+        """Marginal means as `MixedFit.marginal_means` (by, at, weights), bootstrap intervals."""
+        return self._with(interval, level)._of_grid(estimated(self.fit, factors, **grid))
 
     def slopes(
         self,
         variable: str,
         *,
-        by: Names = None,
-        at: Mapping[str, Any] | None = None,
-        weights: Any = "equal",
         interval: IntervalKind | None = None,
         level: float | None = None,
+        **grid: Unpack[GridOptions],
     ) -> pd.DataFrame:
-        """Slopes as `marginal.slopes`, with bootstrap intervals."""
-        asked = slope_rows(self.fit, variable, by=by, at=at, weights=weights)
-        return self._of_grid(asked.keys, asked.matrix, interval, level)
+        """Slopes as `MixedFit.slopes` (by, at, weights), with bootstrap intervals."""
+        return self._with(interval, level)._of_grid(estimated(self.fit, None, variable, **grid))
 
     def contrasts(
         self,
         factors: str | Sequence[str],
         *,
         method: Comparison = "pairwise",
-        by: Names = None,
-        at: Mapping[str, Any] | None = None,
-        weights: Any = "equal",
         interval: IntervalKind | None = None,
         level: float | None = None,
+        **grid: Unpack[GridOptions],
     ) -> pd.DataFrame:
-        """Differences of marginal means as `marginal.contrasts`, with bootstrap intervals.
+        """Contrasts as `MixedFit.contrasts` (method, by, at, weights), with bootstrap intervals.
 
         conf_low_adjusted and conf_high_adjusted hold for all contrasts of a family together
         (Bonferroni).
         """
-        found = compared_means(self.fit, factors, method=method, by=by, at=at, weights=weights)
-        return self._families(found, interval, level)
+        families = compared(self.fit, factors, method=method, **grid)
+        return self._with(interval, level)._families(families)
 
     def slope_contrasts(
         self,
@@ -195,28 +189,34 @@ class Bootstrap:
         method: Comparison = "pairwise",
         within: Names = None,
         at: Mapping[str, Any] | None = None,
-        weights: Any = "equal",
+        weights: Weights = "equal",
         interval: IntervalKind | None = None,
         level: float | None = None,
     ) -> pd.DataFrame:
-        """Differences of slopes as `marginal.slope_contrasts`, with intervals as `contrasts`."""
-        found = compared_slopes(
-            self.fit, variable, by, method=method, within=within, at=at, weights=weights
+        """Contrasts as `MixedFit.slope_contrasts`, with bootstrap intervals as `contrasts`."""
+        families = compared(
+            self.fit, by, variable, method=method, by=within, at=at, weights=weights
         )
-        return self._families(found, interval, level)
+        return self._with(interval, level)._families(families)
 
-    def _families(
-        self,
-        families: list[Family],
-        interval: IntervalKind | None,
-        level: float | None,
-    ) -> pd.DataFrame:
-        chosen = self.level if level is None else level
+    def _with(self, interval: IntervalKind | None, level: float | None) -> Bootstrap:
+        """Return the same refits with the interval and level that are asked for."""
+        return replace(
+            self,
+            interval=self.interval if interval is None else interval,
+            level=self.level if level is None else level,
+        )
+
+    def _families(self, families: list[Family]) -> pd.DataFrame:
         tables = []
         for family in families:
-            table = self._of_grid(family.keys, family.matrix, interval, chosen)
-            together = 1.0 - (1.0 - chosen) / max(len(family.matrix), 1)
-            wide = self._wide(family, interval, together)
+            table = self._of_grid(family)
+            together = 1.0 - (1.0 - self.level) / max(len(family.matrix), 1)
+            if self.n >= (least := refits_needed(self.interval, together)):
+                wide = replace(self, level=together)._of_grid(family)
+            else:
+                note = f"adjusted limits need {least} refits"
+                wide = family.keys.assign(conf_low=np.nan, conf_high=np.nan, note=note)
             place = list(table).index("n_refits")
             table.insert(place, "conf_low_adjusted", wide["conf_low"])
             table.insert(place + 1, "conf_high_adjusted", wide["conf_high"])
@@ -225,32 +225,11 @@ class Bootstrap:
             tables.append(table.assign(note=wide["note"]))
         return pd.concat(tables, ignore_index=True)
 
-    def _wide(self, family: Family, interval: IntervalKind | None, level: float) -> pd.DataFrame:
-        """Limits that hold together, or NaN and the reason where the refits are too few."""
-        kind = self.interval if interval is None else interval
-        if self.n >= (least := refits_needed(kind, level)):
-            return self._of_grid(family.keys, family.matrix, interval, level)
-        note = f"adjusted limits need {least} refits"
-        return family.keys.assign(conf_low=np.nan, conf_high=np.nan, note=note)
+    def _of_grid(self, family: Family) -> pd.DataFrame:
+        table = self._linear(*self.fit.fixed.reduce(family.matrix))
+        return pd.concat([family.keys.reset_index(drop=True), table], axis=1)
 
-    def _of_grid(
-        self,
-        keys: pd.DataFrame,
-        matrix: Floats,
-        interval: IntervalKind | None,
-        level: float | None,
-    ) -> pd.DataFrame:
-        reduced, known = self.fit.fixed.reduce(matrix)
-        table = self._linear(reduced, known, interval, level)
-        return pd.concat([keys.reset_index(drop=True), table], axis=1)
-
-    def _linear(
-        self,
-        rows: Floats,
-        known: Flags,
-        interval: IntervalKind | None,
-        level: float | None,
-    ) -> pd.DataFrame:
+    def _linear(self, rows: Floats, known: Flags) -> pd.DataFrame:
         p = len(self.fit.estimates)
         hidden = np.where(known, 1.0, np.nan)
         left = None if self.jackknife is None else self.jackknife.to_numpy()[:, :p] @ rows.T
@@ -258,8 +237,6 @@ class Bootstrap:
             (rows @ self.fit.estimates) * hidden,
             (self.estimates.to_numpy() @ rows.T) * hidden,
             left,
-            interval=interval,
-            level=level,
         )
         return table.assign(note=np.where(known, table["note"], NOT_ESTIMABLE))
 
@@ -268,19 +245,14 @@ class Bootstrap:
         estimate: Floats,
         refits: Floats,
         jackknife: Floats | None,
-        *,
-        interval: IntervalKind | None,
-        level: float | None,
         ranges: Floats | None = None,
     ) -> pd.DataFrame:
-        kind = self.interval if interval is None else interval
-        chosen = self.level if level is None else level
-        check_interval(kind, chosen, self.n)
-        if kind == "bca" and self.jackknife is None:
+        check_interval(self.interval, self.level, self.n)
+        if self.interval == "bca" and self.jackknife is None:
             msg = "these refits have no jackknife; ask for bootstrap(..., interval='bca')"
             raise UsageError(msg)
         bounds, notes = limits(
-            estimate, refits, kind, level=chosen, jackknife=jackknife, ranges=ranges
+            estimate, refits, self.interval, level=self.level, jackknife=jackknife, ranges=ranges
         )
         count = np.isfinite(refits).sum(axis=0)
         enough = count > 1
@@ -297,7 +269,7 @@ class Bootstrap:
                 "conf_low": bounds[:, 0],
                 "conf_high": bounds[:, 1],
                 "n_refits": count,
-                "method": f"{self.kind} bootstrap, {kind}",
+                "method": f"{self.kind} bootstrap, {self.interval}",
                 "note": notes,
             }
         )

@@ -5,23 +5,24 @@ Outcomes are drawn from the smaller model as it was fitted; both models are refi
 .. math:: p = \frac{1 + \#\{t^* \ge t\}}{n + 1}, \qquad t = 2(\ell_1 - \ell_0)
 
 (Davison & Hinkley 1997, section 4.4). It needs no asymptotic distribution, neither chi-squared for
-fixed effects in small samples nor a mixture for variances at zero (`compare`), whose p-value stands
-beside it. Its own error from a finite number of outcomes is given as Clopper and Pearson's interval
-for the share of :math:`t^* \ge t`. Where the fixed parts differ both models are fitted by ML.
+fixed effects in small samples nor a mixture for variances at zero (`likelihood_ratio`), whose
+p-value is given beside it. Its own error from a finite number of outcomes is given as Clopper and
+Pearson's interval for the share of :math:`t^* \ge t`. Where the fixed parts differ both models are
+fitted by ML.
 """
 
 from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from qsmstats.arrays import Flags, Floats
+from qsmstats.arrays import Floats
 from qsmstats.mixed.batch.chunk import fit_task
 from qsmstats.mixed.batch.outcomes import OutcomeDesign
 from qsmstats.mixed.fitted import Fitted
@@ -32,6 +33,8 @@ from qsmstats.parallel import Progress, run_tasks
 
 __all__ = ["BootstrapTest", "bootstrap_test"]
 
+# A design, and theta to start its refits from.
+Model = tuple[OutcomeDesign, Floats | None]
 
 # Criteria are found to about 1e-8; a difference below that is none.
 _NOISE = 1e-7
@@ -46,8 +49,8 @@ class BootstrapTest:
     Attributes
     ----------
     table
-        As `compare.likelihood_ratio`, and in the second row p_bootstrap, with p_low and p_high (its
-        Monte-Carlo interval, 95 %) and n_refits.
+        As `MixedFit.likelihood_ratio`, and in the second row p_bootstrap, with p_low and p_high
+        (its Monte-Carlo interval, 95 %) and n_refits.
     statistics
         Statistic of each outcome under the smaller model, shape (n_refits,).
     seed
@@ -74,39 +77,21 @@ class BootstrapTest:
         return float(self.table["p_bootstrap"].iloc[1])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Pair:
-    """Both models on their rows, and where outcomes come from."""
-
-    designs: tuple[OutcomeDesign, OutcomeDesign]
-    starts: tuple[Floats | None, Floats | None]
-    source: Drawn
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Refits:
-    """What is kept of the refits of both models, shapes (m,)."""
-
-    statistic: Floats
-    failed: Flags
-    converged: Flags
-    singular: Flags
-    problems: tuple[str, ...]
-
-
-def _refit_both(pair: _Pair, task: tuple[int, int]) -> _Refits:
-    outcomes = pair.source(task)
-    small, large = (
-        fit_task((design, None, start), outcomes)
-        for design, start in zip(pair.designs, pair.starts, strict=True)
-    )
+def _refit_both(shared: tuple[Drawn, Sequence[Model]], task: tuple[int, int]) -> pd.DataFrame:
+    """Refit both models to some outcomes: the statistic of each, and how the fits ended."""
+    source, models = shared
+    outcomes = source(task)
+    small, large = (fit_task((design, None, start), outcomes) for design, start in models)
     fall = small.criterion - large.criterion
-    return _Refits(
-        statistic=np.where(fall > _NOISE, fall, 0.0),
-        failed=small.failed | large.failed,
-        converged=small.converged & large.converged,
-        singular=large.singular,
-        problems=tuple(a or b for a, b in zip(small.problems, large.problems, strict=True)),
+    problems = zip(small.problems, large.problems, strict=True)
+    return pd.DataFrame(
+        {
+            "statistic": np.where(fall > _NOISE, fall, 0.0),
+            "failed": small.failed | large.failed,
+            "converged": small.converged & large.converged,
+            "singular": large.singular,
+            "problem": [first or second for first, second in problems],
+        }
     )
 
 
@@ -138,35 +123,31 @@ def bootstrap_test(
     Raises
     ------
     UsageError
-        As `compare.likelihood_ratio`, or if `n` is less than 1.
+        As `MixedFit.likelihood_ratio`, or if `n` is less than 1.
     """
-    check_number(n, "outcomes")
+    check_number(n)
     small, large = nested_pair(fit, other)
     source = drawn(small, seed_of(seed))
-    pair = _Pair(
-        designs=(design_of_fit(small), design_of_fit(large)),
-        starts=(start_of(small), start_of(large)),
-        source=source,
-    )
+    models = [(design_of_fit(one), start_of(one)) for one in (small, large)]
     # Chunks of the two designs may differ in size; a task holds whole chunks of both.
-    both = math.lcm(*(design.chunk for design in pair.designs))
+    both = math.lcm(*(design.chunk for design, _ in models))
     step = both * max(1, batch // both)
     tasks = [(at, min(at + step, n)) for at in range(0, n, step)]
-    pieces = list(run_tasks(_refit_both, pair, tasks, jobs=jobs, progress=progress))
-    statistic, failed, converged, singular = (
-        np.concatenate([getattr(piece, name) for piece in pieces])
-        for name in ("statistic", "failed", "converged", "singular")
+    refits = pd.concat(
+        run_tasks(_refit_both, (source, models), tasks, jobs=jobs, progress=progress),
+        ignore_index=True,
     )
-    used = ~failed & converged
+    used = ~refits["failed"] & refits["converged"]
+    statistics = refits.loc[used, "statistic"].to_numpy()
     return BootstrapTest(
-        table=_table(likelihood_ratio(small, large), statistic[used]),
-        statistics=statistic[used],
+        table=_table(likelihood_ratio(small, large), statistics),
+        statistics=statistics,
         seed=source.seed,
         n=n,
-        n_failed=int(failed.sum()),
-        n_unconverged=int((~failed & ~converged).sum()),
-        n_singular=int((used & singular).sum()),
-        problems=dict(Counter(one for piece in pieces for one in piece.problems if one)),
+        n_failed=int(refits["failed"].sum()),
+        n_unconverged=int((~refits["failed"] & ~refits["converged"]).sum()),
+        n_singular=int((used & refits["singular"]).sum()),
+        problems=dict(Counter(filter(None, refits["problem"]))),
     )
 
 

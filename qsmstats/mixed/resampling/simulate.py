@@ -28,6 +28,7 @@ import pandas as pd
 from qsmstats.arrays import Floats, Integers
 from qsmstats.errors import UsageError
 from qsmstats.mixed.fitted import Fitted
+from qsmstats.mixed.inference.components import square_root
 from qsmstats.mixed.prediction.predict import random_effects, residuals
 
 __all__ = ["Drawn", "check_number", "drawn", "reused", "seed_of", "simulate", "stream"]
@@ -122,13 +123,12 @@ def seed_of(seed: int | None) -> int:
     if seed is None:
         return int(np.random.default_rng().integers(2**63))
     if seed < 0:
-        msg = f"seed={seed} is negative; give a whole number from 0 on"
-        raise UsageError(msg)
+        raise UsageError(f"seed must be a whole number from 0 on, not {seed}")
     return int(seed)
 
 
-def check_number(n: int, what: str) -> None:
-    """Refuse to do nothing.
+def check_number(n: int) -> None:
+    """Refuse a number of outcomes or refits below one.
 
     Raises
     ------
@@ -136,8 +136,7 @@ def check_number(n: int, what: str) -> None:
         If `n` is less than 1.
     """
     if n < 1:
-        msg = f"n={n} {what}; ask for at least one"
-        raise UsageError(msg)
+        raise UsageError(f"n must be at least 1, not {n}")
 
 
 def simulate(fit: Fitted, n: int = 1, *, seed: int | None = None) -> pd.DataFrame:
@@ -163,7 +162,7 @@ def simulate(fit: Fitted, n: int = 1, *, seed: int | None = None) -> pd.DataFram
     UsageError
         If `n` is less than 1 or the seed negative.
     """
-    check_number(n, "outcomes")
+    check_number(n)
     values = drawn(fit, seed_of(seed))((0, n)).T
     return pd.DataFrame(np.ascontiguousarray(values), index=pd.Index(fit.frame.kept, name="row"))
 
@@ -176,7 +175,7 @@ def drawn(fit: Fitted, seed: int) -> Drawn:
             columns=term.design.matrix(frame),
             codes=term.design.grouping.codes(frame),
             size=term.design.grouping.size,
-            root=_root(term.covariance),
+            root=square_root(term.covariance),
             pool=None,
         )
         for term in fit.random
@@ -204,13 +203,6 @@ def reused(fit: Fitted, seed: int) -> Drawn:
     noise = residuals(fit).to_numpy() / normal.spread
     centred = noise - noise.mean()
     return replace(normal, terms=tuple(terms), pool=centred / np.sqrt(np.square(centred).mean()))
-
-
-def _root(covariance: Floats) -> Floats:
-    """Return a square root; it exists for a singular covariance too."""
-    values, vectors = np.linalg.eigh(covariance)
-    root: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
-    return root
 
 
 def _reflated(effects: Floats, covariance: Floats) -> Floats:

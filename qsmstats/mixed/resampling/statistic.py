@@ -123,8 +123,8 @@ def regrouped(fit: Fitted, clusters: Clusters, groups: Places) -> pd.DataFrame:
     both = [name for name in names if name in used]
     if both:
         msg = (
-            f"column '{both[0]}' both groups rows and is a predictor, so a group drawn twice "
-            "cannot become two: use kind='parametric' for this statistic"
+            f"column '{both[0]}' is both a grouping factor and a predictor, so copies of a group "
+            "cannot be told apart: use kind='parametric' for this statistic"
         )
         raise UsageError(msg)
     rows, copies = clusters.rows(groups)

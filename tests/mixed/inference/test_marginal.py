@@ -358,7 +358,7 @@ def test_splines_have_a_slope_everywhere_up_to_their_ends() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda fit: fit.marginal_means("Sxe"), "'Sxe' is no predictor.*'age', 'Sex'"),
+        (lambda fit: fit.marginal_means("Sxe"), "'Sxe' is not a predictor.*'age', 'Sex'"),
         (lambda fit: fit.marginal_means("Sex", by="Sex"), "named twice"),
         (
             lambda fit: fit.marginal_means("Sex", weights="cells"),
@@ -368,10 +368,10 @@ def test_splines_have_a_slope_everywhere_up_to_their_ends() -> None:
         (lambda fit: fit.marginal_means("Sex", at={"age": "old"}), "numbers"),
         (lambda fit: fit.contrasts("Sex", method="all"), "method must be .* not 'all'"),
         (lambda fit: fit.contrasts("age"), "only '11.0'"),
-        (lambda fit: fit.contrasts("Sex", method=[[1, 0, 0]]), "3 weights, but 2 means"),
+        (lambda fit: fit.contrasts("Sex", method=[[1, 0, 0]]), "3 weights for 2 means"),
         (lambda fit: fit.contrasts("Sex", method={"a": {"male": 1}}), r"names \['male'\]"),
         (lambda fit: fit.contrasts("Sex", method="reference", adjust="tukey"), "pairwise"),
-        (lambda fit: fit.slopes("Sex"), "'Sex' is no number"),
+        (lambda fit: fit.slopes("Sex"), "'Sex' is not numeric"),
         (lambda fit: fit.slopes("age", df="wald"), "wald"),
     ],
 )

@@ -6,14 +6,19 @@ docstring.
 
 from __future__ import annotations
 
+import warnings
 from itertools import combinations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy import integrate, stats
+from scipy.integrate import IntegrationWarning
 
-from qsmstats.mixed.inference.maximum_t import MaximumT
-from qsmstats.mixed.inference.multiplicity import adjust_p_values, critical_values
+from qsmstats.mixed.inference.maximum_t import MaximumT, range_tail
+from qsmstats.mixed.inference.multiplicity import adjust_p_values
+from tests.mixed.inference.test_multiplicity import half_widths
 
 T = np.array([0.5, 1.0, 1.6, 2.3, 2.8, 3.3, 4.5, 6.0, 9.0])
 
@@ -58,7 +63,7 @@ def test_comparisons_with_a_control_reproduce_dunnetts_table(
     groups: int, df: float, published: float
 ) -> None:
     """Dunnett (1964), Biometrics 20:482-491, two-sided 5 % points, printed to two decimals."""
-    width = critical_values(
+    width = half_widths(
         np.full(groups, df), level=0.95, method="mvt", correlation=of_control(groups)
     )
     np.testing.assert_allclose(width, published, atol=6e-3)
@@ -128,3 +133,34 @@ def test_p_values_are_the_same_at_every_call_and_in_any_order() -> None:
     )
     # The factor of R turns with the rows, and the fixed directions do not.
     np.testing.assert_allclose(turned, first[order], atol=1e-4)
+
+
+@settings(max_examples=60, deadline=None)
+@given(q=st.floats(0.05, 9), k=st.integers(2, 60), df=st.floats(1.0, 9e4))
+def test_studentized_range_equals_scipys_integral(q: float, k: int, df: float) -> None:
+    with warnings.catch_warnings():
+        # scipy's own quadrature complains at some points; its value is good there, too.
+        warnings.simplefilter("ignore", IntegrationWarning)
+        expected = stats.studentized_range.sf(q, k, df)
+    # scipy promises about 1e-11 of the whole, and takes 1e5 degrees of freedom for infinite.
+    assert range_tail(q, k, df) == pytest.approx(expected, rel=1e-8, abs=1e-9)
+
+
+# At exactly one degree of freedom scipy's own t distribution loses digits near zero.
+@given(t=st.floats(0, 60), df=st.floats(1.01, 1e6))
+@settings(max_examples=40, deadline=None)
+def test_two_means_give_the_t_distribution_far_into_the_tail(t: float, df: float) -> None:
+    exact = 2 * stats.t.sf(t, df)
+    assert range_tail(np.sqrt(2) * t, 2, df) == pytest.approx(exact, rel=1e-9, abs=1e-300)
+
+
+def test_infinite_degrees_of_freedom_are_the_limit_of_many() -> None:
+    assert range_tail(3.3, 4, np.inf) == pytest.approx(float(range_tail(3.3, 4, 1e9)), rel=1e-7)
+
+
+def test_studentized_range_runs_from_one_to_zero() -> None:
+    q = np.linspace(0, 30, 200)
+    tail = range_tail(q, 5, 8.0)
+    assert tail[0] == pytest.approx(1.0, abs=1e-12)
+    assert np.all(np.diff(tail) < 0)
+    assert tail[-1] < 1e-6

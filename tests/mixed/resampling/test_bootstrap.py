@@ -123,7 +123,7 @@ def test_strata_keep_the_size_of_the_arms(fit):
     stratified = MixedModel(formula).fit(cohort(1))
     found = stratified.bootstrap(20, kind="cluster", strata="arm", seed=1)
     assert len(found.refits) == 20
-    with pytest.raises(UsageError, match="differs within"):
+    with pytest.raises(UsageError, match="varies within"):
         stratified.bootstrap(20, kind="cluster", strata="kind")
     with pytest.raises(UsageError, match="no such column"):
         stratified.bootstrap(20, kind="cluster", strata="centre")
@@ -172,11 +172,11 @@ def test_neither_batch_nor_processes_alter_a_bootstrap(fit):
 
 
 def test_a_bootstrap_that_cannot_be_made_is_refused(fit):
-    with pytest.raises(UsageError, match="n=0 refits"):
+    with pytest.raises(UsageError, match="n must be at least 1"):
         fit.bootstrap(0)
     with pytest.raises(UsageError, match="not 'wild'"):
         fit.bootstrap(10, kind="wild")
-    with pytest.raises(UsageError, match="level=95"):
+    with pytest.raises(UsageError, match="level must lie between"):
         fit.bootstrap(5, level=95)
     with pytest.raises(UsageError, match="at least 200"):
         fit.bootstrap(20, interval="bca")
@@ -216,7 +216,7 @@ def test_the_bootstrap_test_of_a_fixed_effect_is_made_by_ml(fit):
     assert found.table["df"].iloc[1] == 2
     above = int((found.statistics >= found.table["statistic"].iloc[1]).sum())
     assert found.p_value == pytest.approx((1 + above) / 41)
-    with pytest.raises(UsageError, match="n=0"):
+    with pytest.raises(UsageError, match="n must be at least 1"):
         fit.bootstrap_test(fit, 0)
 
 
@@ -251,7 +251,7 @@ def test_columns_that_cannot_be_outcomes_are_named():
     formula = "~ years + (1 | patient)"
     with pytest.raises(FormulaError, match="no column 'w'"):
         fit_many(formula, data, ["w"])
-    with pytest.raises(InvalidDataError, match="'text' needs numbers"):
+    with pytest.raises(InvalidDataError, match="'text' must be numeric"):
         fit_many(formula, data, ["y", "text"])
     with pytest.raises(InvalidDataError, match="'low'"):
         fit_many("log(outcome)" + formula, data, ["low"])

@@ -79,7 +79,7 @@ def test_undefined_refits_are_counted_and_limits_that_cannot_be_are_missing():
 def test_impossible_intervals_are_refused():
     with pytest.raises(UsageError, match="not 'wald'"):
         check_interval("wald", 0.95, 1000)
-    with pytest.raises(UsageError, match="level=95"):
+    with pytest.raises(UsageError, match="level must lie between"):
         check_interval("basic", 95, 1000)
     with pytest.raises(UsageError, match="at least 200"):
         check_interval("bca", 0.95, 199)

@@ -89,7 +89,7 @@ def test_weights_and_transforms_are_those_of_the_fit():
 
 
 def test_wrong_arguments_are_named(fit):
-    with pytest.raises(UsageError, match="n=0"):
+    with pytest.raises(UsageError, match="n must be at least 1"):
         fit.simulate(0)
-    with pytest.raises(UsageError, match="seed=-1"):
+    with pytest.raises(UsageError, match="seed must be"):
         fit.simulate(1, seed=-1)

@@ -1,29 +1,157 @@
-"""Kenward and Roger's adjusted covariance, degrees of freedom and scaled F statistic.
+r"""Degrees of freedom of linear functions of the fixed effects, in four ways.
 
-Kenward & Roger 1997, Biometrics 53, 983-997; Halekoh & Hojsgaard 2014, J Stat Softw 59(9). In the
-parameters psi in which V is linear (random covariances, residual variances), with K = X'V^-1 X and
-Phi = K^-1,
+Each way gives the variance and the df of every row of L, and the F statistic of all rows together
+with its denominator df, in the basis of the cross-products (`moments`).
+
+`Satterthwaite`, as lmerTest (Kuznetsova, Brockhoff & Christensen 2017, J Stat Softw 82(13)): with
+free parameters (theta, log sigma), deviance d = l + log det F_XX + nu log(2 pi sigma2) + r2/sigma2
+and A = 2 Hess(d)^-1 over its positive eigenvalues, a function L b with variance v = L C L' has
+
+  df = 2 v^2 / (g'A g),    g = gradient of v in the parameters;
+
+several rows are rotated to independent ones, whose df are combined as the denominator of a sum of
+squared t statistics. Log ratios of residual variances are parameters like the others.
+
+`KenwardRoger`, with an adjusted covariance and a scaled F statistic (Kenward & Roger 1997,
+Biometrics 53, 983-997; Halekoh & Hojsgaard 2014, J Stat Softw 59(9)): in the parameters psi in
+which V is linear (random covariances, residual variances), with K = X'V^-1 X and Phi = K^-1,
 
   P_a = dK/dpsi_a,   Q_ab + Q_ba = d2K/dpsi_a dpsi_b   (Q_ab its symmetric part, half of that),
   I_ab = -d2 log det V - 2 tr(Phi Q_ab) + tr(Phi P_a Phi P_b),     W = 2 I^-1   (expected info.),
   Phi_A = Phi + 2 Phi [sum_ab W_ab (Q_ab - P_a Phi P_b)] Phi,
 
 then the scaled F statistic of the paper. No matrix here has as many rows as the data: K and
-log det V are the F_XX and l of `sweeps`, so their derivatives are at hand. For one row the
+log det V are the F_XX and l of the criterion, so their derivatives are at hand. For one row the
 denominator is 2 / A2 directly (the paper's expression is 0/0 near df = 2). The 1997 paper is
 followed, as by pbkrtest. SAS's ddfm=kr adds a term for covariance structures that are not linear
 in their parameters and ddfm=kr2 (Kenward & Roger 2009) changes the bias correction for them; for
 the structures here, which are linear in psi, both terms vanish.
+
+The residual df n - p and normal theory (infinite df) are `Fixed`.
 """
 
 from __future__ import annotations
 
+from typing import Protocol, get_args
+
 import numpy as np
 
 from qsmstats.arrays import Floats
+from qsmstats.errors import check_option
+from qsmstats.method_names import DfMethod
 from qsmstats.mixed.criterion.moments import Moments, wald_statistic
+from qsmstats.mixed.criterion.profiled import Profile
 
-__all__ = ["KenwardRoger"]
+__all__ = ["Approximation", "Fixed", "KenwardRoger", "Satterthwaite", "approximation"]
+
+
+class Approximation(Protocol):
+    """One way to find degrees of freedom, in the local basis and with sigma on the local scale."""
+
+    @property
+    def covariance(self) -> Floats:
+        """Covariance of the local estimates."""
+
+    def rows(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Variance and df of each row."""
+
+    def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
+        """F statistic and denominator df of independent rows with the given estimates."""
+
+
+def approximation(moments: Moments, df: DfMethod) -> Approximation:
+    """Return the way that is asked for.
+
+    Raises
+    ------
+    UsageError
+        If it is unknown.
+    """
+    check_option("df", df, get_args(DfMethod))
+    if df == "satterthwaite":
+        return Satterthwaite(moments)
+    if df == "kenward-roger":
+        return KenwardRoger(moments)
+    residual = float(moments.stratum_sizes.sum()) - len(moments.basis)
+    return Fixed(moments, np.inf if df == "normal" else residual)
+
+
+class Fixed:
+    """The same degrees of freedom for everything."""
+
+    def __init__(self, moments: Moments, df: float) -> None:
+        self.covariance = moments.profile.inverse * moments.variance
+        self.df = df
+
+    def rows(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Variance and df of each row."""
+        variance = np.einsum("ki,ij,kj->k", rows, self.covariance, rows)
+        return variance, np.full(len(rows), self.df)
+
+    def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
+        """F statistic and denominator df."""
+        return wald_statistic(rows, effects, self.covariance), float(self.df)
+
+
+class Satterthwaite:
+    """Satterthwaite's approximation from the curvature of the deviance."""
+
+    def __init__(self, moments: Moments) -> None:
+        made, inverse = moments.profile, moments.profile.inverse
+        variance = moments.variance
+        p = len(inverse)
+        first, second = moments.parametrisation.derivatives(moments.theta)
+        self.covariance = inverse * variance
+        self.uncertainty = _uncertainty(_deviance_hessian(made, first, second, variance))
+        moved = -variance * inverse @ made.total.first[:, :p, :p] @ inverse
+        self.slopes = np.concatenate(
+            [np.tensordot(first.T, moved, axes=1), 2.0 * self.covariance[None]]
+        )
+
+    def rows(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Variance and df of each row."""
+        variance = np.einsum("ki,ij,kj->k", rows, self.covariance, rows)
+        slope = np.einsum("ki,aij,kj->ka", rows, self.slopes, rows)
+        spread = np.einsum("ka,ab,kb->k", slope, self.uncertainty, slope)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return variance, 2.0 * variance**2 / spread
+
+    def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
+        """F statistic and denominator df, combined over the principal components."""
+        size, axes = np.linalg.eigh(rows @ self.covariance @ rows.T)
+        statistic = float(((axes.T @ effects) ** 2 / size).mean())
+        return statistic, _combine(self.rows(axes.T @ rows)[1])
+
+
+def _combine(df: Floats) -> float:
+    """Denominator df of a mean of squared independent t statistics."""
+    if np.allclose(df, df[0], rtol=1e-8, atol=0.0):
+        return float(df.mean())
+    if np.any(df <= 2.0):
+        return 2.0
+    # The expected sum of the squares less their number; infinite df add nothing to it.
+    excess = float((2.0 / (df - 2.0)).sum())
+    return 2.0 + 2.0 * len(df) / excess
+
+
+def _deviance_hessian(made: Profile, first: Floats, second: Floats, variance: float) -> Floats:
+    """Hessian of the deviance in (theta, log sigma) at the optimum."""
+    gradient = made.curve_first + made.rss_first / variance
+    hessian = made.curve_second + made.rss_second / variance
+    m = len(gradient)
+    whole = np.empty((m + 1, m + 1))
+    whole[:m, :m] = first.T @ hessian @ first + np.tensordot(gradient, second, axes=1)
+    whole[:m, m] = whole[m, :m] = first.T @ made.rss_first * (-2.0 / variance)
+    whole[m, m] = 4.0 * made.rss / variance
+    return whole
+
+
+def _uncertainty(hessian: Floats) -> Floats:
+    """2 H^-1 over the directions in which the deviance is curved upwards."""
+    size, axes = np.linalg.eigh(hessian)
+    curved = size > 1e-9 * max(float(size[-1]), 1.0)
+    made: Floats = 2.0 * (axes[:, curved] / size[curved]) @ axes[:, curved].T
+    return made
 
 
 class KenwardRoger:
