@@ -18,7 +18,7 @@ from qsmstats.records import note_file, require_one_source
 from qsmstats.report.blocks import Section, ViewerBlock
 from qsmstats.report.figures.files import Plates
 from qsmstats.report.figures.style import figure_style
-from qsmstats.report.output_folder import Results
+from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections import (
     baseline,
     checks,

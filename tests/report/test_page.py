@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from qsmstats.errors import InvalidDataError, UsageError
-from qsmstats.report.figures.mosaic import PLACE
+from qsmstats.report.images.mosaic import PLACE
 from qsmstats.report.page import write_report
 
 from . import made
-from .test_mosaic import LESION, TOML, study_with
+from .made_images import LESION, TOML, study_with
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}
 

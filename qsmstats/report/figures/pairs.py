@@ -12,8 +12,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from qsmstats.report.estimates import shown
 from qsmstats.report.figures.style import colour, marker
+from qsmstats.report.wording.estimates import shown
 from qsmstats.report.wording.names import contrast_levels, figure_name, short_title
 from qsmstats.report.wording.numbers import decimals_of_errors, fixed, p_value
 

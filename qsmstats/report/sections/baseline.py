@@ -7,7 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
-from qsmstats.report.estimates import (
+from qsmstats.report.figures.forests import forest, forest_height
+from qsmstats.report.figures.pairs import pair_triangle
+from qsmstats.report.figures.rainclouds import rainclouds
+from qsmstats.report.figures.style import is_narrow
+from qsmstats.report.sections.context import Context, marker_key, model_details, notes
+from qsmstats.report.wording.estimates import (
     ABOUT,
     ci_name,
     no_effect,
@@ -17,11 +22,6 @@ from qsmstats.report.estimates import (
     unit_of,
     with_scale,
 )
-from qsmstats.report.figures.forests import forest, forest_height
-from qsmstats.report.figures.pairs import pair_triangle
-from qsmstats.report.figures.rainclouds import rainclouds
-from qsmstats.report.figures.style import is_narrow
-from qsmstats.report.sections.context import Context, marker_key, model_details, notes
 from qsmstats.report.wording.names import (
     contrast_levels,
     contrast_title,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, TableBlock
 from qsmstats.report.figures.files import Plates
-from qsmstats.report.output_folder import Results
+from qsmstats.report.results.output_folder import Results
 from qsmstats.report.tables.tables import display, turned
 from qsmstats.report.wording.names import (
     capitalised,

@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 from qsmstats.errors import ImageError
 from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, ViewerBlock
 from qsmstats.report.figures.layers import layer_profile
-from qsmstats.report.figures.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
 from qsmstats.report.figures.style import colour, is_narrow
 from qsmstats.report.figures.tiles import draw_tile
 from qsmstats.report.frames.layers import layer_profiles
-from qsmstats.report.margins import MARGIN_MM
+from qsmstats.report.images.margins import MARGIN_MM
+from qsmstats.report.images.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
 from qsmstats.report.sections.context import Context
 from qsmstats.report.viewer.scene import Scene, build_scene, exemplary_participant, packed_niivue
 from qsmstats.report.wording.names import (

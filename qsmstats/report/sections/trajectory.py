@@ -7,7 +7,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section, TableBlock
-from qsmstats.report.estimates import (
+from qsmstats.report.figures.forests import forest, forest_height
+from qsmstats.report.figures.panels import columns_without_hole, label_lowest
+from qsmstats.report.figures.style import colour, is_narrow, marker
+from qsmstats.report.figures.trajectories import mean_lines, trajectory
+from qsmstats.report.sections.context import Context, marker_key, model_details, notes
+from qsmstats.report.wording.estimates import (
     ABOUT,
     ci_name,
     no_effect,
@@ -17,11 +22,6 @@ from qsmstats.report.estimates import (
     unit_of,
     with_scale,
 )
-from qsmstats.report.figures.forests import forest, forest_height
-from qsmstats.report.figures.panels import columns_without_hole, label_lowest
-from qsmstats.report.figures.style import colour, is_narrow, marker
-from qsmstats.report.figures.trajectories import mean_lines, trajectory
-from qsmstats.report.sections.context import Context, marker_key, model_details, notes
 from qsmstats.report.wording.names import (
     outcome_plain,
     outcome_short,

@@ -15,7 +15,7 @@ import pandas as pd
 
 from qsmstats.report.blocks import Cell, Column, TableBlock
 from qsmstats.report.tables.cells import ASIDE, LEVELS, cell_writer, written
-from qsmstats.report.wording.headings import adjustment, column_head, heading
+from qsmstats.report.tables.headings import adjustment, column_head, heading
 from qsmstats.report.wording.names import capitalised
 
 __all__ = ["display", "turned"]

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from qsmstats.arrays import Floats, Integers
 from qsmstats.report.figures.style import colour
-from qsmstats.report.margins import brain_voxels, within_margin
+from qsmstats.report.images.margins import brain_voxels, within_margin
 from qsmstats.report.viewer.still import still_png
 from qsmstats.report.wording.names import lesion_types, outcome_short, short_title
 from qsmstats.study import MapSpec, Study

@@ -12,7 +12,14 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from qsmstats.report.estimates import ci_name, is_told, no_effect, quantity_of, shown, unit_of
+from qsmstats.report.wording.estimates import (
+    ci_name,
+    is_told,
+    no_effect,
+    quantity_of,
+    shown,
+    unit_of,
+)
 from qsmstats.report.wording.names import (
     capitalised,
     contrast_levels,

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Flags, Floats, Integers
-from qsmstats.report.margins import brain_voxels, within_margin
+from qsmstats.report.images.margins import brain_voxels, within_margin
 from qsmstats.report.wording.names import present_levels
 from qsmstats.study import MapSpec, Study
 from qsmstats.voxels.grids import Grid
