@@ -279,7 +279,7 @@ def hedges_g(contrasts: pd.DataFrame, fit: MixedFit, counts: pd.Series) -> pd.Da
     Parameters
     ----------
     contrasts
-        Columns contrast ("a - b"), estimate, conf_low, conf_high, on the scale of the model.
+        Columns first, second, estimate, conf_low, conf_high, on the scale of the model.
     fit
         Fit that the contrasts come from; its random terms and residual give the total SD.
     counts
@@ -294,7 +294,6 @@ def hedges_g(contrasts: pd.DataFrame, fit: MixedFit, counts: pd.Series) -> pd.Da
     import pingouin
 
     total = float(np.sqrt(fit.icc()["variance"].sum()))
-    levels = contrasts["contrast"].str.split(" - ")
     columns = {"estimate": "hedges_g", "conf_low": "hedges_g_low", "conf_high": "hedges_g_high"}
     return pd.DataFrame(
         {
@@ -302,7 +301,9 @@ def hedges_g(contrasts: pd.DataFrame, fit: MixedFit, counts: pd.Series) -> pd.Da
                 pingouin.convert_effsize(
                     value / total, "cohen", "hedges", nx=counts[first], ny=counts[second]
                 )
-                for value, (first, second) in zip(contrasts[source], levels, strict=True)
+                for value, first, second in zip(
+                    contrasts[source], contrasts["first"], contrasts["second"], strict=True
+                )
             ]
             for source, target in columns.items()
         }

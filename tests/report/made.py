@@ -83,6 +83,8 @@ def contrasts(values, error):
         error,
         "contrast",
     )
+    for place, column in enumerate(("first", "second")):
+        table.insert(place + 1, column, [TYPES[pair[place]] for pair in pairs])
     table["p_adjusted"] = np.minimum(1, table["p_value"] * len(pairs))
     table["conf_low_adjusted"] = table["estimate"] - 2.9 * error
     table["conf_high_adjusted"] = table["estimate"] + 2.9 * error

@@ -200,7 +200,7 @@ def test_hedges_g_averages_the_variance_over_the_rows(lesions, random, weights):
         whole += (z @ term.covariance @ z.T) * (group[:, None] == group[None, :])
     total = np.sqrt(np.trace(whole) / len(used))
     for g, (_, row) in zip(found, contrasts.iterrows(), strict=True):
-        first, second = row["contrast"].split(" - ")
+        first, second = row["first"], row["second"]
         correction = 1 - 3 / (4 * (n[first] + n[second]) - 9)  # Hedges 1981
         np.testing.assert_allclose(g, row["estimate"] / total * correction, rtol=1e-10)
 

@@ -43,7 +43,7 @@ class Family:
     Attributes
     ----------
     keys
-        What they are: columns of `by`, and level or contrast.
+        What they are: columns of `by`, then level, or contrast, first and second.
     matrix
         Their weights on all columns of the fixed part, shape (m, kept + dropped).
     n_means
@@ -165,8 +165,7 @@ def _compared(
     made = []
     for members in _families(rows.keys, groups):
         labels = _labels(rows.keys.loc[members, names])
-        contrast, weights = _weights(method, labels)
-        keys = pd.DataFrame({"contrast": contrast})
+        keys, weights = _weights(method, labels)
         for position, name in enumerate(groups):
             keys.insert(position, name, rows.keys.loc[members[0], name])
         matrix = weights @ rows.matrix[members]
@@ -179,8 +178,8 @@ def _grid(fit: Fitted, at: Mapping[str, Any] | None) -> ReferenceGrid:
     return ReferenceGrid.of(fit.fixed, fit.frame.data).at(at)
 
 
-def _weights(method: Comparison, labels: list[str]) -> tuple[list[str], Floats]:
-    """Labels of the contrasts and their weights on the means, shape (contrasts, means)."""
+def _weights(method: Comparison, labels: list[str]) -> tuple[pd.DataFrame, Floats]:
+    """Return contrast, first and second, and the weights on the means, shape (contrasts, means)."""
     if isinstance(method, str):
         pairs = _pairs(method, len(labels))
         if not pairs:
@@ -188,13 +187,17 @@ def _weights(method: Comparison, labels: list[str]) -> tuple[list[str], Floats]:
             raise UsageError(msg)
         plus, minus = np.array(pairs).T
         unit = np.eye(len(labels))
-        return [f"{labels[a]} - {labels[b]}" for a, b in pairs], unit[plus] - unit[minus]
+        levels = [(labels[a], labels[b]) for a, b in pairs]
+        named = [(f"{first} - {second}", first, second) for first, second in levels]
+        keys = pd.DataFrame(named, columns=["contrast", "first", "second"])
+        return keys, unit[plus] - unit[minus]
     if isinstance(method, Mapping):
-        return [str(name) for name in method], np.array(
-            [_row(row, labels) for row in method.values()]
-        )
-    matrix = np.array([_row(row, labels) for row in np.atleast_2d(np.asarray(method, float))])
-    return [f"contrast {number}" for number in range(1, len(matrix) + 1)], matrix
+        names, rows = [str(name) for name in method], list(method.values())
+    else:
+        rows = list(np.atleast_2d(np.asarray(method, float)))
+        names = [f"contrast {number}" for number in range(1, len(rows) + 1)]
+    keys = pd.DataFrame({"contrast": names, "first": "", "second": ""})
+    return keys, np.array([_row(row, labels) for row in rows])
 
 
 def _pairs(method: str, k: int) -> list[tuple[int, int]]:

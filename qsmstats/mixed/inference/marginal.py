@@ -144,9 +144,10 @@ def contrasts(
     Returns
     -------
     DataFrame
-        Columns of `by`, then contrast, estimate, std_error, df, statistic, p_value, p_adjusted,
-        conf_low, conf_high, conf_low_adjusted, conf_high_adjusted, adjust, note. `p_value`,
-        `conf_low` and `conf_high` are unadjusted.
+        Columns of `by`, then contrast, first and second (the two levels compared, as in the column
+        level of `marginal_means`; empty for a matrix or mapping), estimate, std_error, df,
+        statistic, p_value, p_adjusted, conf_low, conf_high, conf_low_adjusted, conf_high_adjusted,
+        adjust, note. `p_value`, `conf_low` and `conf_high` are unadjusted.
 
     Raises
     ------

@@ -87,7 +87,8 @@ class ResponseScale:
         ----------
         table
             Estimates on the model's scale: estimate, std_error, conf_low, conf_high; optional
-            adjusted limits, and contrast ("a - b" becomes "a / b" where it is a ratio).
+            adjusted limits, and contrast, first and second ("a - b" becomes "a / b" where it is a
+            ratio of two levels).
         kind
             What was estimated.
 
@@ -105,7 +106,8 @@ class ResponseScale:
         quantity = self.quantity(kind)
         is_ratio = "ratio" in quantity.split()
         if is_ratio and "contrast" in made:
-            made["contrast"] = made["contrast"].str.replace(" - ", " / ", regex=False)
+            ratio = made["first"] + " / " + made["second"]
+            made["contrast"] = made["contrast"].where(made["first"] == "", ratio)
         made = made.assign(quantity=quantity, unit="1" if is_ratio else self._unit(kind))
         return made if kind == "mean" else made.assign(null=1.0 if is_ratio else 0.0)
 

@@ -14,7 +14,7 @@ from matplotlib.patches import Rectangle
 
 from qsmstats.report.figures.style import colour, marker
 from qsmstats.report.wording.estimates import shown
-from qsmstats.report.wording.names import contrast_levels, figure_name, short_title
+from qsmstats.report.wording.names import figure_name, short_title
 from qsmstats.report.wording.numbers import decimals_of_errors, fixed, p_value
 
 __all__ = ["pair_triangle"]
@@ -38,8 +38,8 @@ def pair_triangle(
     Parameters
     ----------
     contrasts
-        Columns contrast ("a - b" or "a / b", a before b in `levels`), estimate, std_error, limits
-        and p, as `estimates.shown` takes them.
+        Columns first and second (first before second in `levels`), estimate, std_error, limits and
+        p, as `estimates.shown` takes them.
     axes
         Axes to draw on. The first level's row is on top at height ``len(levels) - 1``, as
         `rainclouds` has it.
@@ -57,8 +57,8 @@ def pair_triangle(
     place = {level: number for number, level in enumerate(levels)}
     decimals = decimals_of_errors(contrasts["std_error"])
     rows = shown(contrasts)
-    for name, estimate, p in zip(rows["contrast"], rows["estimate"], rows["p"], strict=True):
-        row, column = contrast_levels(str(name))
+    cells = rows[["first", "second", "estimate", "p"]]
+    for row, column, estimate, p in cells.itertuples(index=False, name=None):
         if row in place and column in place:
             centre = place[column], len(levels) - 1 - place[row]
             _cell(axes, centre, fixed(estimate, decimals), p_value(p), told=bool(p < alpha))

@@ -20,17 +20,17 @@ from qsmstats.report.wording.estimates import (
     quantity_of,
     shown,
     unit_of,
+    with_pairs_titled,
     with_scale,
 )
 from qsmstats.report.wording.names import (
-    contrast_levels,
-    contrast_title,
     lesion_types,
     outcome_plain,
     outcome_short,
     outcome_title,
     outcome_words,
     present_levels,
+    short_title,
     tissues,
     unit_text,
     with_unit,
@@ -109,7 +109,9 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
             },
             # The ratio of two columns that are shown.
             without=("statistic", *ABOUT),
-            keep=with_white_matter if folder == "tissue" else None,
+            keep=lambda rows: with_pairs_titled(
+                with_white_matter(rows) if folder == "tissue" else rows
+            ),
         ),
     )
     blocks += [table for table in tables if table is not None]
@@ -185,7 +187,7 @@ def _row_to_column(contrasts: pd.DataFrame) -> str:
 def _spoken(means: pd.DataFrame) -> str:
     decimals = decimals_of_errors(means["std_error"])
     return "; ".join(
-        f"{contrast_title(str(row['level']))}"
+        f"{short_title(str(row['level']))}"
         f" {fixed(row['estimate'], decimals)} {unit_of(means)}".rstrip()
         for _, row in means.iterrows()
     )
@@ -226,7 +228,7 @@ def with_white_matter(contrasts: pd.DataFrame) -> pd.DataFrame:
     if contrasts.empty:
         return contrasts
     white = {level for level in tissues() if level not in lesion_types()}
-    kept = [bool(white & set(contrast_levels(str(name)))) for name in contrasts["contrast"]]
+    kept = contrasts["first"].isin(white) | contrasts["second"].isin(white)
     return contrasts[kept].reset_index(drop=True)
 
 
@@ -242,7 +244,7 @@ def forest_rows(contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:
     ]
     return pd.DataFrame(
         {
-            "label": [contrast_title(str(name)) for name in contrasts["contrast"]],
+            "label": with_pairs_titled(contrasts)["contrast"],
             "estimate": rows["estimate"],
             "conf_low": rows["conf_low"],
             "conf_high": rows["conf_high"],

@@ -20,6 +20,7 @@ from qsmstats.report.wording.estimates import (
     quantity_of,
     shown,
     unit_of,
+    with_pairs_titled,
     with_scale,
 )
 from qsmstats.report.wording.names import (
@@ -83,7 +84,12 @@ def _table(context: Context, name: str, caption: str, outcome: str) -> TableBloc
     # The caption says which years are compared; the statistic is the ratio of two columns.
     without = ("statistic", *ABOUT, *(["contrast"] if name == "changes" else []))
     return context.display(
-        f"trajectory/{name}", caption, outcome=outcome, without=without, titles=titles
+        f"trajectory/{name}",
+        caption,
+        outcome=outcome,
+        without=without,
+        titles=titles,
+        keep=with_pairs_titled if name == "slope_contrasts" else None,
     )
 
 

@@ -11,7 +11,6 @@ import pandas as pd
 from qsmstats.report.blocks import Cell
 from qsmstats.report.wording import numbers
 from qsmstats.report.wording.names import (
-    contrast_title,
     in_words,
     method_title,
     outcome_title,
@@ -130,7 +129,6 @@ def _of_one_size(sizes: pd.Series) -> bool:
 
 def _text_writer(frame: pd.DataFrame, name: str) -> Write:
     writers: dict[str, Write] = {
-        "contrast": lambda value: contrast_title(str(value)),
         "group": lambda value: group_title(str(value)),
         "n_groups": lambda value: re.sub(r"[\w:]+(?= \d)", _group, str(value)),
         "method": lambda value: method_title(str(value)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qsmstats.report.wording.names import written_unit
+from qsmstats.report.wording.names import pair_title, written_unit
 
 __all__ = [
     "ABOUT",
@@ -19,11 +19,12 @@ __all__ = [
     "quantity_of",
     "shown",
     "unit_of",
+    "with_pairs_titled",
     "with_scale",
 ]
 
-ABOUT = ("quantity", "unit", "null")
-"""Columns that say what the estimates are; the page has them in titles."""
+ABOUT = ("quantity", "unit", "null", "first", "second")
+"""Columns that say what the estimates are; the page has them in titles and in the pair's name."""
 
 
 def quantity_of(table: pd.DataFrame) -> str:
@@ -39,6 +40,14 @@ def unit_of(table: pd.DataFrame) -> str:
 def no_effect(table: pd.DataFrame) -> float:
     """Return the value that means no effect: 0 of a difference, 1 of a ratio."""
     return float(str(_first(table, "null", 0.0)))
+
+
+def with_pairs_titled(contrasts: pd.DataFrame) -> pd.DataFrame:
+    """Return contrasts with the titles of both levels in `contrast`: "PRL − isointense"."""
+    sign = "/" if no_effect(contrasts) else "−"
+    pairs = zip(contrasts["first"], contrasts["second"], strict=True)
+    titles = [pair_title(str(first), str(second), sign) for first, second in pairs]
+    return contrasts.assign(contrast=titles)
 
 
 def _first(table: pd.DataFrame, column: str, default: object) -> object:

@@ -12,8 +12,6 @@ from qsmstats.schemas import load_schema, map_schemas
 __all__ = [
     "capitalised",
     "comma_unit",
-    "contrast_levels",
-    "contrast_title",
     "figure_name",
     "in_words",
     "lesion_types",
@@ -22,6 +20,7 @@ __all__ = [
     "outcome_short",
     "outcome_title",
     "outcome_words",
+    "pair_title",
     "present_levels",
     "short_title",
     "tissues",
@@ -120,18 +119,9 @@ def capitalised(text: str) -> str:
     return text[:1].upper() + text[1:]
 
 
-def contrast_levels(contrast: str) -> tuple[str, str]:
-    """Return the levels of "a - b" or of the ratio "a / b"."""
-    first, second = re.split(r" [-/] ", contrast)
-    return first, second
-
-
-def contrast_title(contrast: str) -> str:
-    """Return "a - b" with the short titles of both levels and a minus sign, or "a / b"."""
-    first, *rest = re.split(r"( [-/] )", contrast)
-    signs = [sign.replace("-", "−") for sign in rest[::2]]
-    titles = map(short_title, rest[1::2])
-    return short_title(first) + "".join(map("".join, zip(signs, titles, strict=True)))
+def pair_title(first: str, second: str, sign: str) -> str:
+    """Return two levels by their short titles, with "−" or "/" between them."""
+    return f"{short_title(first)} {sign} {short_title(second)}"
 
 
 def method_title(method: str) -> str:

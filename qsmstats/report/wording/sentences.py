@@ -19,13 +19,13 @@ from qsmstats.report.wording.estimates import (
     quantity_of,
     shown,
     unit_of,
+    with_pairs_titled,
 )
 from qsmstats.report.wording.names import (
     capitalised,
-    contrast_levels,
-    contrast_title,
     lesion_types,
     outcome_short,
+    pair_title,
     short_title,
     title,
 )
@@ -66,8 +66,8 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
     Parameters
     ----------
     contrasts
-        Columns contrast ("a - b" or "a / b"), estimate, std_error, conf_low, conf_high, p_adjusted
-        (or p_value where nothing was adjusted), quantity, unit, null.
+        Columns first, second, estimate, std_error, conf_low, conf_high, p_adjusted (or p_value
+        where nothing was adjusted), quantity, unit, null.
     outcome
         The map.
     alpha
@@ -90,7 +90,7 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
     pairs = _turned(contrasts[told])
     clauses = [f"higher in {high} than in {low}" for high, low in _clauses(pairs)]
     clauses.append(_largest(pairs, contrasts, ci))
-    open_pairs = [_pair(str(pair)) for pair in contrasts.loc[~told, "contrast"]]
+    open_pairs = [_unbroken(pair) for pair in with_pairs_titled(contrasts[~told])["contrast"]]
     if len(open_pairs) > MOST_PAIRS:
         clauses.append(
             f"{len(open_pairs)} of {len(contrasts)} {quantity_of(contrasts)}s were not significant"
@@ -100,25 +100,22 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
     return f"{name} is {'; '.join(clauses)}."
 
 
-def _pair(contrast: str) -> str:
+def _unbroken(pair: str) -> str:
     # No line begins with the sign.
-    return re.sub(" ([−/])", "\N{NO-BREAK SPACE}\\1", contrast_title(contrast))
+    return re.sub(" ([−/])", "\N{NO-BREAK SPACE}\\1", pair)
 
 
 def _turned(contrasts: pd.DataFrame) -> pd.DataFrame:
     """Turn contrasts so that the first level of each is the higher one."""
     rows, null = shown(contrasts), no_effect(contrasts)
-    levels = pd.DataFrame(
-        [contrast_levels(str(name)) for name in rows["contrast"]], index=rows.index
-    )
     upright = rows["estimate"] > null
     turned = rows[["estimate", "conf_low", "conf_high"]]
     turned = 1 / turned if null else -turned
     size = rows["estimate"] ** 2 if null else 1.0  # of the derivative of 1 / x
     return pd.DataFrame(
         {
-            "high": levels[0].where(upright, levels[1]),
-            "low": levels[1].where(upright, levels[0]),
+            "high": rows["first"].where(upright, rows["second"]),
+            "low": rows["second"].where(upright, rows["first"]),
             "estimate": rows["estimate"].where(upright, turned["estimate"]),
             "std_error": rows["std_error"].where(upright, rows["std_error"] / size),
             "conf_low": rows["conf_low"].where(upright, turned["conf_high"]),
@@ -142,7 +139,8 @@ def _largest(pairs: pd.DataFrame, contrasts: pd.DataFrame, ci: str) -> str:
     top = pairs.nlargest(1, "estimate").iloc[0]
     decimals = decimals_of_errors([top["std_error"]])
     value = f"{fixed(top['estimate'], decimals)}\u00a0{unit_of(contrasts)}".strip()
-    pair = _pair(f"{top['high']} {'/' if no_effect(contrasts) else '-'} {top['low']}")
+    sign = "/" if no_effect(contrasts) else "−"
+    pair = _unbroken(pair_title(str(top["high"]), str(top["low"]), sign))
     return (
         f"the largest {quantity_of(contrasts)}, {pair}, is {value}"
         f" ({ci_name(contrasts, ci)} {interval(top['conf_low'], top['conf_high'], decimals)},"

@@ -222,6 +222,7 @@ def test_own_contrasts_by_matrix_mapping_and_level_weights_agree() -> None:
         "Machine", method={"others - A": rows[0], "C - B": {"B": -1, "C": 1}}
     )
     assert by_mapping["contrast"].tolist() == ["others - A", "C - B"]
+    assert set(by_mapping["first"]) == set(by_mapping["second"]) == {""}
     pd.testing.assert_frame_equal(
         by_matrix.drop(columns="contrast"), by_mapping.drop(columns="contrast")
     )
@@ -322,9 +323,11 @@ def test_slopes_and_families_across_are_adjusted_together() -> None:
 def test_table_says_how_it_was_adjusted() -> None:
     table = fitted("lesion_a").contrasts("type", adjust="fdr_bh")
     assert list(table) == [
-        *("contrast", "estimate", "std_error", "df", "statistic", "p_value", "p_adjusted"),
-        *("conf_low", "conf_high", "conf_low_adjusted", "conf_high_adjusted", "adjust", "note"),
+        *("contrast", "first", "second", "estimate", "std_error", "df", "statistic", "p_value"),
+        *("p_adjusted", "conf_low", "conf_high", "conf_low_adjusted", "conf_high_adjusted"),
+        *("adjust", "note"),
     ]
+    assert (table["contrast"] == table["first"] + " - " + table["second"]).all()
     assert set(table["adjust"]) == {"fdr_bh"}
     assert table["conf_low_adjusted"].isna().all()
 

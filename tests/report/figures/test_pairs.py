@@ -7,11 +7,8 @@ from tests.report.figures.drawn import labels
 def test_a_pair_has_its_cell_in_the_row_of_its_first_and_the_column_of_its_second(axes):
     contrasts = pd.DataFrame(
         {
-            "contrast": [
-                "isointense - hypointense",
-                "isointense - hyperintense",
-                "hypointense - hyperintense",
-            ],
+            "first": ["isointense", "isointense", "hypointense"],
+            "second": ["hypointense", "hyperintense", "hyperintense"],
             "estimate": [10.884, -8.43, -19.31],
             "std_error": [0.35, 0.15, 0.37],
             "conf_low": [10.2, -8.7, -20.1],

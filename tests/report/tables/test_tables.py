@@ -14,7 +14,7 @@ def texts(block):
 def test_an_estimate_has_its_interval_beside_it_at_the_precision_of_its_error():
     frame = pd.DataFrame(
         {
-            "contrast": ["isointense - paramagnetic_rim", "hypointense - hyperintense"],
+            "contrast": ["isointense − PRL", "hypointense − hyperintense"],
             "estimate": [1.23456, -10.0],
             "std_error": [0.0312, 0.0298],
             "df": [80.123456, 1234.5],

@@ -7,7 +7,7 @@ NAMES = ["estimate", "std_error", "conf_low", "conf_high", "p_adjusted"]
 
 
 def contrasts(*rows, quantity="difference", unit="percent", null=0.0):
-    table = pd.DataFrame(rows, columns=["contrast", *NAMES])
+    table = pd.DataFrame(rows, columns=["first", "second", *NAMES])
     return table.assign(quantity=quantity, unit=unit, null=null)
 
 
@@ -23,9 +23,9 @@ def test_listed():
 
 def test_levels_above_the_same_levels_are_taken_together():
     table = contrasts(
-        ("isointense - hypointense", 0.1, 0.2, -0.3, 0.5, 0.6),
-        ("isointense - paramagnetic_rim", 2.3, 0.15, 2.0, 2.6, 1e-9),
-        ("paramagnetic_rim - hypointense", -2.2, 0.15, -2.5, -1.9, 1e-9),
+        ("isointense", "hypointense", 0.1, 0.2, -0.3, 0.5, 0.6),
+        ("isointense", "paramagnetic_rim", 2.3, 0.15, 2.0, 2.6, 1e-9),
+        ("paramagnetic_rim", "hypointense", -2.2, 0.15, -2.5, -1.9, 1e-9),
     )
     assert difference_sentence(table, "mwf_percent", 0.05, "95 % CI") == (
         "MWF is higher in isointense and hypointense lesions than in PRL; the largest difference,"
@@ -35,7 +35,7 @@ def test_levels_above_the_same_levels_are_taken_together():
 
 
 def test_the_direction_of_a_negative_contrast_is_turned_with_its_interval():
-    table = contrasts(("isointense - hyperintense", -14.0, 0.5, -15.0, -13.0, 0.0123), unit="ppb")
+    table = contrasts(("isointense", "hyperintense", -14.0, 0.5, -15.0, -13.0, 0.0123), unit="ppb")
     assert difference_sentence(table, "susceptibility_ppb", 0.05, "95 % CI") == (
         "QSM is higher in hyperintense lesions than in isointense lesions; the largest difference,"
         " hyperintense\u00a0− isointense, is 14.00\u00a0ppb (95 % CI 13.00 to 15.00,"
@@ -49,7 +49,7 @@ def test_the_direction_of_a_negative_contrast_is_turned_with_its_interval():
     ids=["adjusted p too large", "interval holds zero"],
 )
 def test_no_difference_is_claimed_that_interval_and_adjusted_p_do_not_both_support(low, high, p):
-    table = contrasts(("isointense - hyperintense", 1.0, 0.5, low, high, p))
+    table = contrasts(("isointense", "hyperintense", 1.0, 0.5, low, high, p))
     sentence = difference_sentence(table, "ndi", 0.05, "95 % CI")
     assert sentence == "NDI: no difference was shown (1 difference tested)."
 
@@ -75,9 +75,9 @@ def test_nothing_estimated_nothing_said():
 
 def test_a_ratio_is_told_against_one_and_turned_upside_down():
     table = contrasts(
-        ("isointense / hyperintense", 1.25, 0.1, 1.1, 1.4, 1e-4),
-        ("isointense / hypointense", 0.5, 0.05, 0.4, 0.625, 1e-6),
-        ("hypointense / hyperintense", 1.1, 0.2, 0.8, 1.5, 0.4),
+        ("isointense", "hyperintense", 1.25, 0.1, 1.1, 1.4, 1e-4),
+        ("isointense", "hypointense", 0.5, 0.05, 0.4, 0.625, 1e-6),
+        ("hypointense", "hyperintense", 1.1, 0.2, 0.8, 1.5, 0.4),
         quantity="ratio",
         unit="1",
         null=1.0,
