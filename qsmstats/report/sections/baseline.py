@@ -11,6 +11,7 @@ from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.pairs import pair_triangle
 from qsmstats.report.figures.rainclouds import rainclouds
 from qsmstats.report.figures.style import is_narrow
+from qsmstats.report.frames.estimates import forest_rows, with_white_matter
 from qsmstats.report.sections.context import Context, marker_key, model_details, notes
 from qsmstats.report.wording.estimates import (
     ABOUT,
@@ -18,24 +19,21 @@ from qsmstats.report.wording.estimates import (
     no_effect,
     on_own_scale,
     quantity_of,
-    shown,
     unit_of,
     with_pairs_titled,
     with_scale,
 )
 from qsmstats.report.wording.names import (
-    lesion_types,
     outcome_plain,
     outcome_short,
     outcome_title,
     outcome_words,
     present_levels,
     short_title,
-    tissues,
     unit_text,
     with_unit,
 )
-from qsmstats.report.wording.numbers import decimals_of_errors, fixed, interval, p_value
+from qsmstats.report.wording.numbers import decimals_of_errors, fixed
 
 __all__ = ["section"]
 
@@ -57,18 +55,14 @@ def section(context: Context) -> Section:
     for folder, heading in QUESTIONS.items():
         outcomes = context.outcomes(folder)
         if not outcomes:
-            reasons = _reasons(context, folder)
+            rows = context.results.rows(f"{folder}/notes")
+            reasons = " ".join(rows["note"].dropna()) if "note" in rows else ""
             text = f"{heading}: not analysed in this run. {reasons}".strip()
             blocks.append(Notice(text=text, warning=False))
             continue
         for outcome in outcomes:
             blocks += _outcome(context, folder, heading, outcome)
     return Section(anchor="baseline", title="Differences at baseline", blocks=tuple(blocks))
-
-
-def _reasons(context: Context, folder: str) -> str:
-    rows = context.results.rows(f"{folder}/notes")
-    return " ".join(rows["note"].dropna()) if "note" in rows else ""
 
 
 def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[Block]:
@@ -199,7 +193,7 @@ def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         contrasts = with_white_matter(contrasts)
     if contrasts.empty:
         return []
-    rows = forest_rows(contrasts, 1 - context.level)
+    rows = forest_rows(contrasts, with_pairs_titled(contrasts)["contrast"], 1 - context.level)
     ci = ci_name(contrasts, context.ci)
     wide, narrow = forest_height(len(rows))
 
@@ -221,35 +215,3 @@ def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         alt=f"Forest of pairwise differences: {spoken}.",
     )
     return [block]
-
-
-def with_white_matter(contrasts: pd.DataFrame) -> pd.DataFrame:
-    """Return the contrasts that have white matter on a side; those of two types stand elsewhere."""
-    if contrasts.empty:
-        return contrasts
-    white = {level for level in tissues() if level not in lesion_types()}
-    kept = contrasts["first"].isin(white) | contrasts["second"].isin(white)
-    return contrasts[kept].reset_index(drop=True)
-
-
-def forest_rows(contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    """Return the rows of a forest from a table of contrasts."""
-    rows = shown(contrasts)
-    decimals = decimals_of_errors(contrasts["std_error"])
-    numbers = [
-        f"{fixed(estimate, decimals)} ({interval(low, high, decimals)})"
-        for estimate, low, high in zip(
-            rows["estimate"], rows["conf_low"], rows["conf_high"], strict=True
-        )
-    ]
-    return pd.DataFrame(
-        {
-            "label": with_pairs_titled(contrasts)["contrast"],
-            "estimate": rows["estimate"],
-            "conf_low": rows["conf_low"],
-            "conf_high": rows["conf_high"],
-            "filled": rows["p"] < alpha,
-            "text": [f"{text}, {p_value(p)}" for text, p in zip(numbers, rows["p"], strict=True)],
-            "brief": numbers,
-        }
-    )

@@ -62,17 +62,10 @@ def flow_steps(stages: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for step, row in chain.iterrows():
         after = chain.iloc[int(str(step)) + 1] if int(str(step)) + 1 < len(chain) else None
-        rows.append({"text": _box(row), "aside": _aside(row, after, controls)})
+        counts = [counted(row[name], what) for name, what in COUNTS.items() if row[name] > 0]
+        text = f"{row['stage']}\n{', '.join(counts) or 'none'}"
+        rows.append({"text": text, "aside": _aside(row, after, controls)})
     return pd.DataFrame(rows)
-
-
-def _box(row: pd.Series) -> str:
-    parts = [
-        counted(row[column], what)
-        for column, what in COUNTS.items()
-        if pd.notna(row[column]) and row[column]
-    ]
-    return f"{row['stage']}\n{', '.join(parts) or 'none'}"
 
 
 def _aside(row: pd.Series, after: pd.Series | None, controls: pd.Series) -> str:

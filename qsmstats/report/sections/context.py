@@ -119,6 +119,10 @@ class Context:
         shown = shown.drop(columns=list(without), errors="ignore")
         if outcome is not None:
             shown = shown.drop(columns="outcome", errors="ignore")
+        below: list[str] = []
+        if notes_below and "note" in shown:
+            notes = filter(None, shown["note"].dropna().unique())
+            below = [f"{capitalised(in_words(str(text)))}." for text in notes]
         slug = f"table-{name}-{outcome or 'all'}".replace("/", "-").replace("_", "-")
         return display(
             shown,
@@ -128,7 +132,7 @@ class Context:
             only=only or None,
             titles=titles,
             ci=self.ci,
-            note=" ".join([*left, *(_notes_of(shown) if notes_below else ())]),
+            note=" ".join([*left, *below]),
         )
 
 
@@ -154,11 +158,6 @@ def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     )
     summary = f"Full model of {outcome_words(outcome)}: tests, coefficients, variances, convergence"
     return [Details(summary=summary, blocks=blocks)] if blocks else []
-
-
-def _notes_of(rows: pd.DataFrame) -> list[str]:
-    found = rows["note"].dropna().unique().tolist() if "note" in rows else []
-    return [f"{capitalised(in_words(str(text)))}." for text in found if text]
 
 
 def marker_key(context: Context) -> str:

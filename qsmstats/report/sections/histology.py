@@ -141,6 +141,10 @@ def _intervals(context: Context) -> list[FigureBlock]:
     if rows.empty:
         return []
     classes = list(dict.fromkeys(rows["class_"]))
+    rows = rows.assign(
+        label=[method_title(str(name)) for name in rows["method"]],
+        colour=[SHADES.get(str(role), OTHER_SHADE) for role in rows["role"]],
+    )
 
     def paint(figure: Figure) -> None:
         narrow = is_narrow(figure)
@@ -150,7 +154,7 @@ def _intervals(context: Context) -> list[FigureBlock]:
         panels = figure.subplots(*shape, squeeze=False, sharex=True).flat
         for axes, (name, measure) in zip(panels, itertools.product(classes, RATES), strict=True):
             mine = rows[(rows["class_"] == name) & (rows["measure"] == measure)]
-            forest(_method_rows(mine), axes, reference=None)
+            forest(mine, axes, reference=None)
             named = short_title(str(name)) if narrow else title(str(name))
             axes.set_title(f"{figure_name(named, lines=1)}: {measure}", loc="left")
             axes.set_xlim(-0.02, 1.02)
@@ -172,13 +176,6 @@ def _intervals(context: Context) -> list[FigureBlock]:
         + _spoken(main_rows(accuracy)),
     )
     return [block]
-
-
-def _method_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.assign(
-        label=[method_title(str(name)) for name in rows["method"]],
-        colour=[SHADES.get(str(role), OTHER_SHADE) for role in rows["role"]],
-    )
 
 
 def _spoken(rows: pd.DataFrame) -> str:

@@ -7,7 +7,6 @@ import base64
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsmstats.errors import ImageError
@@ -83,7 +82,10 @@ def _mosaic_plate(
 ) -> FigureBlock:
     levels = [str(level) for level in chosen["lesion_type"]]
     people = [str(name) for name in chosen["participant_id"]]
-    limits = [_window(tiles, spec.name) for spec in study.maps]
+    limits = [
+        np.nanpercentile(np.concatenate([tile.maps[spec.name].ravel() for tile in tiles]), [1, 99])
+        for spec in study.maps
+    ]
 
     def paint(figure: Figure) -> None:
         narrow = is_narrow(figure)
@@ -92,8 +94,13 @@ def _mosaic_plate(
         # One line of axes per map, whichever way the figure lies.
         for line, spec, window in zip(grid.T if narrow else grid, study.maps, limits, strict=True):
             for axes, tile, level in zip(line, tiles, levels, strict=True):
-                draw_tile(tile, axes, name=spec.name, level=level, limits=window)
-            _colour_bar(figure, list(line), spec.name, below=narrow)
+                draw_tile(tile, axes, name=spec.name, level=level, limits=(window[0], window[1]))
+            side = "bottom" if narrow else "right"
+            bar = figure.colorbar(
+                line[-1].images[0], ax=list(line), location=side, fraction=0.03, pad=0.01
+            )
+            bar.set_label(with_unit(outcome_short(spec.name), spec.name))
+            bar.outline.set_visible(False)
         for axes, level, person in zip(
             grid[:, 0] if narrow else grid[0], levels, people, strict=True
         ):
@@ -115,19 +122,6 @@ def _mosaic_plate(
         f" of its type on the susceptibility map, among the largest quarter. {FAR}",
         alt=f"Mosaic of map cut-outs. {shown}.",
     )
-
-
-def _window(tiles: list[Tile], name: str) -> tuple[float, float]:
-    values = np.concatenate([tile.maps[name].ravel() for tile in tiles])
-    low, high = np.nanpercentile(values, [1, 99])
-    return float(low), float(high)
-
-
-def _colour_bar(figure: Figure, line: list[Axes], name: str, *, below: bool) -> None:
-    location = "bottom" if below else "right"
-    bar = figure.colorbar(line[-1].images[0], ax=line, location=location, fraction=0.03, pad=0.01)
-    bar.set_label(with_unit(outcome_short(name), name))
-    bar.outline.set_visible(False)
 
 
 def _viewer(context: Context) -> list[Block]:

@@ -26,6 +26,10 @@ NAMES = {
     "krippendorff_alpha_nominal": "Krippendorff's alpha",
     "percent_agreement": "observed agreement",
 }
+COLUMNS = (
+    *("coefficient", "category", "raters", "estimate", "std_error", "n_units"),
+    *("method", "role", "note"),
+)
 FOLDED = {
     "disagreements": "Lesions on which raters disagree",
     "differs_from_consensus": "Lesions whose type in the lesions table differs from the consensus",
@@ -41,7 +45,8 @@ def section(context: Context) -> Section:
     blocks: list[Block] = [*notes(context, "raters"), *_figure(context)]
     rows = context.results.rows("raters/agreement")
     if not rows.empty:
-        blocks += _table(context)
+        caption = "All agreement coefficients"
+        blocks += _folded(context, "raters/agreement", caption, COLUMNS)
         for name, caption in FOLDED.items():
             blocks += _folded(context, f"raters/{name}", caption)
     for name, caption in IMAGES.items():
@@ -125,16 +130,6 @@ def _figure(context: Context) -> list[FigureBlock]:
     return [block]
 
 
-def _folded(context: Context, name: str, caption: str) -> list[Block]:
-    table = context.display(name, caption)
+def _folded(context: Context, name: str, caption: str, only: tuple[str, ...] = ()) -> list[Block]:
+    table = context.display(name, caption, only=only)
     return [Details(summary=caption, blocks=(table,))] if table else []
-
-
-def _table(context: Context) -> list[Block]:
-    only = ("coefficient", "category", "raters", "estimate", "std_error", "n_units")
-    table = context.display(
-        "raters/agreement",
-        "All agreement coefficients",
-        only=(*only, "method", "role", "note"),
-    )
-    return [Details(summary=table.caption, blocks=(table,))] if table else []

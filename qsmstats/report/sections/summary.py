@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from qsmstats.report.blocks import Block, Heading, ListBlock, Notice, Paragraph, Section
 from qsmstats.report.frames.accuracy import main_rows
-from qsmstats.report.sections.baseline import with_white_matter
+from qsmstats.report.frames.estimates import with_white_matter
 from qsmstats.report.sections.context import Context
 from qsmstats.report.wording.names import outcome_title
 from qsmstats.report.wording.sentences import (
@@ -17,6 +15,8 @@ from qsmstats.report.wording.sentences import (
 )
 
 __all__ = ["answers", "question"]
+
+UNANSWERED = "Not analysed in this run."
 
 
 def question(context: Context) -> Section:
@@ -60,15 +60,9 @@ def answers(context: Context) -> Section:
     }
     blocks: list[Block] = []
     for heading, sentences in parts.items():
-        blocks += _part(heading, sentences)
+        said = tuple(filter(None, sentences))
+        blocks += [
+            Heading(slug=f"answer-{heading.replace(' ', '-').lower()}", text=heading),
+            ListBlock(items=said) if said else Notice(text=UNANSWERED, warning=False),
+        ]
     return Section(anchor="answers", title="Main results", blocks=tuple(blocks))
-
-
-def _part(heading: str, sentences: Iterable[str]) -> list[Block]:
-    said = tuple(sentence for sentence in sentences if sentence)
-    slug = f"answer-{heading.replace(' ', '-').lower()}"
-    body: Block = ListBlock(items=said) if said else Notice(text=UNANSWERED, warning=False)
-    return [Heading(slug=slug, text=heading), body]
-
-
-UNANSWERED = "Not analysed in this run."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section, TableBlock
@@ -11,6 +10,7 @@ from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.panels import columns_without_hole, label_lowest
 from qsmstats.report.figures.style import colour, is_narrow, marker
 from qsmstats.report.figures.trajectories import mean_lines, trajectory
+from qsmstats.report.frames.estimates import forest_rows
 from qsmstats.report.sections.context import Context, marker_key, model_details, notes
 from qsmstats.report.wording.estimates import (
     ABOUT,
@@ -18,7 +18,6 @@ from qsmstats.report.wording.estimates import (
     no_effect,
     on_own_scale,
     quantity_of,
-    shown,
     unit_of,
     with_pairs_titled,
     with_scale,
@@ -33,7 +32,6 @@ from qsmstats.report.wording.names import (
     unit_text,
     with_unit,
 )
-from qsmstats.report.wording.numbers import decimals_of_errors, fixed, interval, p_value, signed
 
 __all__ = ["section"]
 
@@ -123,7 +121,10 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
             axes.set_visible(False)
         label_lowest(panels[:cells], columns, "years")
         figure.supylabel(with_unit(outcome_plain(outcome), outcome), size="medium")
-        panels[0].set_ylim(*_limits(lesions["value"], drawn))
+        low, high = lesions["value"].quantile([0.002, 0.998])
+        low = np.nanmin([low, *drawn["conf_low"]])
+        high = np.nanmax([high, *drawn["conf_high"]])
+        panels[0].set_ylim(low - 0.04 * (high - low), high + 0.04 * (high - low))
 
     block = context.plates.draw(
         f"trajectory/{outcome}_trajectories",
@@ -145,40 +146,15 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
     return [block]
 
 
-def _limits(values: pd.Series, means: pd.DataFrame) -> tuple[float, float]:
-    low, high = values.quantile([0.002, 0.998])
-    low, high = np.nanmin([low, *means["conf_low"]]), np.nanmax([high, *means["conf_high"]])
-    margin = 0.04 * (high - low)
-    return low - margin, high + margin
-
-
 def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
     slopes = context.results.rows("trajectory/slopes", outcome)
     column = "lesion_type" if "lesion_type" in slopes else "level"
     if slopes.empty or column not in slopes:
         return []
     levels = [str(level) for level in slopes[column]]
-    decimals = decimals_of_errors(slopes["std_error"])
     ci, null = ci_name(slopes, context.ci), no_effect(slopes)
-    slopes = shown(slopes)
-    write = fixed if null else signed
-    numbers = [
-        f"{write(row['estimate'], decimals)}"
-        f" ({interval(row['conf_low'], row['conf_high'], decimals)})"
-        for _, row in slopes.iterrows()
-    ]
-    rows = pd.DataFrame(
-        {
-            "label": [title(level) for level in levels],
-            "colour": [colour(level) for level in levels],
-            "marker": [marker(level) for level in levels],
-            "text": [f"{text}, {p_value(p)}" for text, p in zip(numbers, slopes["p"], strict=True)],
-            "brief": numbers,
-            "filled": slopes["p"] < 1 - context.level,
-            **{name: slopes[name] for name in ("estimate", "conf_low", "conf_high")},
-        }
-    )
-
+    rows = forest_rows(slopes, map(title, levels), 1 - context.level, signs=not null)
+    rows = rows.assign(colour=[*map(colour, levels)], marker=[*map(marker, levels)])
     wide, narrow = forest_height(len(rows))
 
     def paint(figure: Figure) -> None:

@@ -130,7 +130,9 @@ def _of_one_size(sizes: pd.Series) -> bool:
 def _text_writer(frame: pd.DataFrame, name: str) -> Write:
     writers: dict[str, Write] = {
         "group": lambda value: group_title(str(value)),
-        "n_groups": lambda value: re.sub(r"[\w:]+(?= \d)", _group, str(value)),
+        "n_groups": lambda value: re.sub(
+            r"[\w:]+(?= \d)", lambda name: group_title(name[0]), str(value)
+        ),
         "method": lambda value: method_title(str(value)),
         **dict.fromkeys(("note", "text"), lambda value: in_words(str(value))),
         **dict.fromkeys(("outcome", "feature"), lambda value: outcome_title(str(value))),
@@ -138,16 +140,8 @@ def _text_writer(frame: pd.DataFrame, name: str) -> Write:
         **dict.fromkeys(LEVELS, lambda value: title(str(value))),
     }
     if name in {"term", "other_term"}:
-        return _term_writer(frame)
+        return term_titler(frame["term"])
     return writers.get(name, written)
-
-
-def _group(name: re.Match[str]) -> str:
-    return group_title(name[0])
-
-
-def _term_writer(frame: pd.DataFrame) -> Write:
-    return term_titler(frame["term"])
 
 
 def written(value: object) -> str:

@@ -137,7 +137,9 @@ def build_scene(study: Study, lesions: pd.DataFrame, spec: MapSpec) -> Scene:
     head, affine = _cropped(
         np.stack([np.rint(grey).astype(np.uint8), kinds]).reshape(2, *shape, order="F"), image.grid
     )
-    step = _step(head[0].size)
+    step = 1
+    while head[0].size / step**3 > MOST_VOXELS:
+        step += 1
     thin = affine @ _blocks_affine(step)
     scene = {
         "map": _packed(nifti_bytes(_pooled(head[0], step, np.mean), thin)),
@@ -168,13 +170,6 @@ def _cropped(volumes: Bytes, grid: Grid) -> tuple[Bytes, Floats]:
     affine = grid.affine.copy()
     affine[:3, 3] += grid.affine[:3, :3] @ low
     return cut, affine
-
-
-def _step(voxels: int) -> int:
-    step = 1
-    while voxels / step**3 > MOST_VOXELS:
-        step += 1
-    return step
 
 
 def _blocks_affine(step: int) -> Floats:

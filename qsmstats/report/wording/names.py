@@ -11,7 +11,6 @@ from qsmstats.schemas import load_schema, map_schemas
 
 __all__ = [
     "capitalised",
-    "comma_unit",
     "figure_name",
     "in_words",
     "lesion_types",
@@ -197,12 +196,6 @@ def with_unit(label: str, outcome: str, per: str = "") -> str:
     """Return an axis label such as "MWF (% per year)"."""
     unit = f"{unit_text(outcome)}{per}".strip()
     return f"{label} ({unit})" if unit else label
-
-
-def comma_unit(label: str, outcome: str, per: str = "") -> str:
-    """Return a column's title such as "change, % per year", after which an interval may follow."""
-    unit = f"{unit_text(outcome)}{per}".strip()
-    return f"{label}, {unit}" if unit else label
 
 
 def present_levels(levels: Iterable[str], order: Iterable[str] | None = None) -> list[str]:
