@@ -9,7 +9,7 @@ participants are not shown at all; identifiers within sentences are replaced lik
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 import pandas as pd
@@ -77,22 +77,20 @@ def veiled(table: pd.DataFrame, aliases: Aliases) -> pd.DataFrame:
     changed = {}
     for name in table.columns:
         if name in IDENTIFIERS:
-            changed[name] = table[name].map(_replacer(name, aliases), na_action="ignore")
+            kind = IDENTIFIERS[name]
+            names = {cell: _names(name, str(cell)) for cell in table[name].dropna().unique()}
+            changed[name] = table[name].map(
+                {
+                    cell: " - ".join(aliases.get((kind, part), kind) for part in parts)
+                    or ALL_RATERS
+                    for cell, parts in names.items()
+                }
+            )
         elif name in {"note", "text", "messages"}:
             changed[name] = table[name].map(
                 lambda cell: veiled_text(cell, aliases) if isinstance(cell, str) else cell
             )
     return table.assign(**changed)
-
-
-def _replacer(column: str, aliases: Aliases) -> Callable[[object], str]:
-    kind = IDENTIFIERS[column]
-
-    def replace(cell: object) -> str:
-        names = {name: aliases.get((kind, name), kind) for name in _names(column, str(cell))}
-        return " - ".join(names.values()) or ALL_RATERS
-
-    return replace
 
 
 def _is_telling(kind: str, name: str) -> bool:

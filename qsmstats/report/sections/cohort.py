@@ -139,7 +139,13 @@ def table_one(rows: pd.DataFrame) -> pd.DataFrame:
     """
     names = [str(name) for name in rows.columns]
     groups = [name.removeprefix("missing_") for name in names if name.startswith("missing_")]
-    shown = pd.DataFrame({"variable": [_row_title(row) for _, row in rows.iterrows()]})
+    titles = []
+    for _, row in rows.iterrows():
+        variable = re.sub(r", year$", " (years)", str(row["variable"]))
+        parts = [variable, row["level"], row["statistic"]]
+        said = [part for part in parts if isinstance(part, str) and part not in {"", "count"}]
+        titles.append(", ".join(said))
+    shown = pd.DataFrame({"variable": titles})
     for group in groups:
         shown[group] = rows[group].str.replace(r"(\d)%", "\\1\N{NO-BREAK SPACE}%", regex=True)
     shown["standardised_difference"] = rows["standardised_difference"]
@@ -148,13 +154,6 @@ def table_one(rows: pd.DataFrame) -> pd.DataFrame:
         missing = rows[f"missing_{group}"].astype("Int64")
         shown[f"missing_{group}"] = missing.where(rows[group].notna())
     return shown
-
-
-def _row_title(row: pd.Series) -> str:
-    variable = re.sub(r", year$", " (years)", str(row["variable"]))
-    parts = [variable, row["level"], row["statistic"]]
-    said = [str(part) for part in parts if isinstance(part, str) and part not in {"", "count"}]
-    return ", ".join(said)
 
 
 def _group_title(column: str) -> str:

@@ -30,6 +30,10 @@ __all__ = ["section"]
 # One grey level per role: what to lean on is darkest.
 SHADES = {RECOMMENDED: INK, INDEPENDENT: "#D55E00"}
 OTHER_SHADE = "#8C8C8C"
+ALL_COLUMNS = (
+    *("class_", "measure", "estimate", "numerator", "denominator", "method"),
+    *("role", "note"),
+)
 # Steps of the flow of readings.
 STEPS = {
     "index_excluded_by_policy": "type on QSM excluded beforehand",
@@ -242,22 +246,17 @@ def _tables(context: Context) -> list[Block]:
     ):
         rows = accuracy[(accuracy["missing"] == policy) & (accuracy["indeterminate"] == policy)]
         if not rows.empty:
-            blocks.append(_whole_table(context, rows, policy, heading))
+            table = display(
+                rows.assign(
+                    class_=[title(str(name)) for name in rows["class_"]],
+                    measure=[_measure(str(name)) for name in rows["measure"]],
+                ),
+                slug=f"table-histology-{policy}",
+                caption=heading,
+                file="histology/accuracy.tsv",
+                only=ALL_COLUMNS,
+                titles={"class_": "class", "numerator": "n", "denominator": "of"},
+                ci=context.ci,
+            )
+            blocks.append(Details(summary=heading, blocks=(table,)))
     return blocks
-
-
-def _whole_table(context: Context, rows: pd.DataFrame, policy: str, heading: str) -> Details:
-    keep = ["class_", "measure", "estimate", "numerator", "denominator", "method"]
-    table = display(
-        rows.assign(
-            class_=[title(str(name)) for name in rows["class_"]],
-            measure=[_measure(str(name)) for name in rows["measure"]],
-        ),
-        slug=f"table-histology-{policy}",
-        caption=heading,
-        file="histology/accuracy.tsv",
-        only=[*keep, "role", "note"],
-        titles={"class_": "class", "numerator": "n", "denominator": "of"},
-        ci=context.ci,
-    )
-    return Details(summary=heading, blocks=(table,))

@@ -116,15 +116,12 @@ def _number_writer(frame: pd.DataFrame, name: str) -> Write:
     if pd.api.types.is_integer_dtype(frame[name]) or (name[:2] in {"n", "n_"}):
         return numbers.count
     sizes = values[values != 0].abs()
-    if name not in {*_OF_ESTIMATE, *_DECIMALS} and not _of_one_size(sizes):
+    # One number of decimals does not suit values of very different size.
+    uneven = not sizes.empty and (sizes.max() > 1e3 * sizes.min() or sizes.min() < 1e-5)
+    if uneven and name not in {*_OF_ESTIMATE, *_DECIMALS}:
         return numbers.number
     decimals = _decimals(frame, name)
     return lambda value: numbers.fixed(value, decimals)
-
-
-def _of_one_size(sizes: pd.Series) -> bool:
-    """Return whether one number of decimals suits all of some positive numbers."""
-    return sizes.empty or bool(sizes.max() <= 1e3 * sizes.min() and sizes.min() >= 1e-5)
 
 
 def _text_writer(frame: pd.DataFrame, name: str) -> Write:

@@ -140,7 +140,10 @@ def build_scene(study: Study, lesions: pd.DataFrame, spec: MapSpec) -> Scene:
     step = 1
     while head[0].size / step**3 > MOST_VOXELS:
         step += 1
-    thin = affine @ _blocks_affine(step)
+    # From the index of a block to that of a voxel: a block's centre lies between its voxels.
+    blocks = np.diag([step, step, step, 1.0])
+    blocks[:3, 3] = (step - 1) / 2
+    thin = affine @ blocks
     scene = {
         "map": _packed(nifti_bytes(_pooled(head[0], step, np.mean), thin)),
         "mapName": outcome_short(spec.name),
@@ -170,13 +173,6 @@ def _cropped(volumes: Bytes, grid: Grid) -> tuple[Bytes, Floats]:
     affine = grid.affine.copy()
     affine[:3, 3] += grid.affine[:3, :3] @ low
     return cut, affine
-
-
-def _blocks_affine(step: int) -> Floats:
-    """Return block index to voxel index: a block's centre lies between its voxels."""
-    affine = np.diag([step, step, step, 1.0])
-    affine[:3, 3] = (step - 1) / 2
-    return affine
 
 
 def _pooled(volume: Bytes, step: int, pool: Callable[..., Any]) -> Bytes:
