@@ -186,7 +186,7 @@ def test_without_provenance_the_level_is_that_of_the_study(study_copy, bare):
         file.write("\n[models]\nlevel = 0.9\n")
     made.write_histology(bare)
     page = write_report(study_copy, bare).read_text(encoding="utf-8")
-    assert "share, counts and 90 % intervals" in page
+    assert "proportions, counts and 90 % intervals" in page
     assert "95 % interval" not in page
 
 

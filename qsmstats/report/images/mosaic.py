@@ -1,8 +1,8 @@
-"""The lesion mosaic: one exemplary lesion of each type, cut from the study's images.
+"""The lesion mosaic: one representative lesion of each type, cut from the study's images.
 
-The exemplary lesion of a type is the one whose shell and core lie nearest the medians of its type
-on the susceptibility map (or on the first map of the study), among the largest quarter of those
-lesions, where shapes can be seen.
+The representative lesion of a type is the one whose shell and core lie nearest the medians of its
+type on the susceptibility map (or on the first map of the study), among the largest quarter of
+those lesions, where shapes can be seen.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ from qsmstats.report.figures.pairs import pair_triangle
 from qsmstats.report.figures.rainclouds import rainclouds
 from qsmstats.report.figures.style import is_narrow
 from qsmstats.report.frames.estimates import forest_rows, with_white_matter
-from qsmstats.report.sections.context import Context, marker_key, model_details, notes
+from qsmstats.report.sections.context import Context, marker_key, model_details, notes, study_notes
 from qsmstats.report.wording.estimates import (
     ABOUT,
     ci_name,
@@ -38,14 +38,14 @@ from qsmstats.report.wording.numbers import decimals_of_errors, fixed
 __all__ = ["section"]
 
 QUESTIONS = {
-    "baseline": "Lesion types against one another",
-    "tissue": "Lesion types against normal-appearing and controls' white matter",
+    "baseline": "Differences between lesion types",
+    "tissue": "Differences between lesions and white matter",
 }
 
 
 CAPTIONS = {
-    "baseline": "Contrasts of the lesion types' marginal means of",
-    "tissue": "Contrasts of white matter and lesion types: marginal means of",
+    "baseline": "Contrasts between lesion types: marginal means of",
+    "tissue": "Contrasts with white matter: marginal means of",
 }
 
 
@@ -55,8 +55,7 @@ def section(context: Context) -> Section:
     for folder, heading in QUESTIONS.items():
         outcomes = context.outcomes(folder)
         if not outcomes:
-            rows = context.results.rows(f"{folder}/notes")
-            reasons = " ".join(rows["note"].dropna()) if "note" in rows else ""
+            reasons = " ".join(study_notes(context, folder))
             text = f"{heading}: not analysed in this run. {reasons}".strip()
             blocks.append(Notice(text=text, warning=False))
             continue
@@ -142,7 +141,7 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         paint,
         height=1.0 + 0.72 * len(levels),
         narrow_height=1.6 + 1.25 * len(levels),
-        caption=f"{outcome_title(outcome)} of every lesion of the model at the first session, by"
+        caption=f"{outcome_title(outcome)} of every lesion in the model at the first session, by"
         f" type, with the estimated {quantity_of(contrasts)}s of all pairs.",
         reading="Each dot is one lesion; the curve above shows their density, the thick bar the"
         " interquartile range with the median in white"
@@ -155,7 +154,7 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         + " Lesions are nested in participants and not independent. Each cell gives the estimated"
         f" {quantity_of(contrasts)}, {_row_to_column(contrasts)}, above its adjusted p; shaded"
         f" cells: adjusted p < {1 - context.level:.2g}.",
-        alt=f"Rainclouds of {outcome_short(outcome)} by lesion type. Model means:"
+        alt=f"Rainclouds of {outcome_short(outcome)} by lesion type. Marginal means:"
         f" {_spoken(means)}.",
     )
     return [block]
@@ -210,8 +209,8 @@ def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         height=wide,
         narrow_height=narrow,
         caption=f"{CAPTIONS[folder]} {outcome_words(outcome)}.",
-        reading="Estimates to the right of the dashed line: the first of the pair is higher. Lines"
-        f" are {ci}. {marker_key(context)}",
+        reading="Estimates to the right of the dashed line: the first of the pair is higher. Lines:"
+        f" {ci}. {marker_key(context)}",
         alt=f"Forest of pairwise differences: {spoken}.",
     )
     return [block]

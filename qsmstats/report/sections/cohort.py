@@ -24,9 +24,9 @@ COUNTS = {
     "n_lesions": "lesion",
 }
 MODELS = {
-    "baseline": "Lesions of the baseline models",
-    "tissue": "Regions of the models of white matter and lesions",
-    "trajectory": "Lesion observations of the models of change",
+    "baseline": "Lesions in the baseline models",
+    "tissue": "Regions in the models of white matter and lesions",
+    "trajectory": "Lesion observations in the models of change",
 }
 
 
@@ -44,7 +44,7 @@ def flow(context: Context) -> Section:
     else:
         blocks.append(table)
     for folder, caption in MODELS.items():
-        models = context.display(f"{folder}/flow", f"{caption}, and what was left out")
+        models = context.display(f"{folder}/flow", f"{caption} after each exclusion")
         blocks += [models] if models else []
     return Section(anchor="flow", title="Study flow", blocks=tuple(blocks))
 

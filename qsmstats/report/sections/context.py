@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +25,7 @@ from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study
 
-__all__ = ["Context", "fit_warnings", "marker_key", "model_details", "notes"]
+__all__ = ["Context", "fit_warnings", "marker_key", "model_details", "notes", "study_notes"]
 
 SINGULAR = (
     "the fit is singular: a variance or correlation of the random effects is estimated at the"
@@ -169,10 +170,16 @@ def marker_key(context: Context) -> str:
 def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> list[str]:
     """Return one sentence for each thing the fits of a study warn of."""
     sentences = []
+    notes_said = " ".join(study_notes(context, folder, outcome))
     for _, row in context.results.rows(f"{folder}/models", outcome).iterrows():
         name = outcome_title(str(row.get("outcome", folder)))
         messages = row.get("messages")
         said = messages if isinstance(messages, str) else ""
+        left_out = f"({str(row.get('dropped_rows')).replace('; ', ', ')})"
+        if left_out in notes_said:
+            # The study's own note says it, and of whom.
+            clause = rf"[^; ][^;]*{re.escape(left_out)}[^;]*(; \d[^;]*)?(; |$)"
+            said = re.sub(clause, "", said).removesuffix("; ")
         if not _true(row.get("converged", True)):
             sentences.append(f"{name}: the fit did not converge; its estimates must not be used.")
         if _true(row.get("singular", False)) and "singular" not in said:
@@ -186,11 +193,15 @@ def _true(value: object) -> bool:
     return str(value).lower() == "true"
 
 
+def study_notes(context: Context, folder: str, outcome: str | None = None) -> list[str]:
+    """Return what a study notes of its data, as its table has it, each note once."""
+    rows = context.results.rows(f"{folder}/notes", outcome)
+    return [*map(str, rows["note"].dropna().unique())] if "note" in rows else []
+
+
 def notes(context: Context, folder: str, outcome: str | None = None) -> list[Block]:
     """Return the notes of a study, and its warnings before them."""
-    rows = context.results.rows(f"{folder}/notes", outcome)
-    found = rows["note"].dropna().tolist() if "note" in rows else []
-    said = list(dict.fromkeys(in_words(str(note)) for note in found))
+    said = list(map(in_words, study_notes(context, folder, outcome)))
     blocks: list[Block] = [Notice(text=text) for text in fit_warnings(context, folder, outcome)]
     if len(said) == 1:
         blocks.append(Paragraph(text=said[0]))

@@ -34,6 +34,16 @@ ALL_COLUMNS = (
     *("class_", "measure", "estimate", "numerator", "denominator", "method"),
     *("role", "note"),
 )
+MEASURES = {
+    "dor": "DOR",
+    "f1": "F1",
+    "lr_negative": "negative LR",
+    "lr_positive": "positive LR",
+    "mcc": "MCC",
+    "npv": "NPV",
+    "ppv": "PPV",
+    "youden": "Youden index",
+}
 # Steps of the flow of readings.
 STEPS = {
     "index_excluded_by_policy": "type on QSM excluded beforehand",
@@ -84,7 +94,7 @@ def _confusion(context: Context) -> list[FigureBlock]:
         paint,
         height=1.2 + 0.55 * len(wide),
         narrow_height=1.9 + 0.55 * len(wide),
-        caption="Type on QSM against histology, all lesions.",
+        caption="Type on QSM by histological class, all lesions.",
         reading="Each cell gives the number of lesions and the row percentage (darker: larger)."
         " Indeterminate and missing readings have separate rows and columns.",
         alt=f"Confusion matrix. {spoken}.",
@@ -114,10 +124,10 @@ def _main_table(context: Context) -> list[TableBlock]:
     block = display(
         shown,
         slug="table-histology-main",
-        caption=f"One class against the rest: share, counts and {level} intervals",
+        caption=f"One class against the rest: proportions, counts and {level} intervals",
         file="histology/accuracy.tsv",
         titles={
-            "share": "share (counts)",
+            "share": "proportion (counts)",
             "recommended": "recommended interval",
             "independent": "interval assuming independent lesions",
         },
@@ -134,7 +144,7 @@ def _limits(rows: pd.DataFrame, prefix: str) -> list[str]:
 
 
 def _measure(name: str) -> str:
-    return name.upper() if name in {"ppv", "npv", "mcc", "dor"} else name.replace("_", " ")
+    return MEASURES.get(name, name.replace("_", " "))
 
 
 def _intervals(context: Context) -> list[FigureBlock]:

@@ -108,7 +108,7 @@ def _mosaic_plate(
             (axes.set_ylabel if narrow else axes.set_title)(name, size="small")
 
     shown = "; ".join(
-        f"{title(level)}: {row['participant_id']} {row['session_id']} lesion {row['lesion_id']}"
+        f"{title(level)}: {row['participant_id']} {row['session_id']} {row['lesion_id']}"
         for level, (_, row) in zip(levels, chosen.iterrows(), strict=True)
     )
     return context.plates.draw(
@@ -116,10 +116,11 @@ def _mosaic_plate(
         paint,
         height=0.5 + 1.22 * len(study.maps),
         narrow_height=0.7 + 1.1 * len(tiles),
-        caption="An exemplary lesion of each type, on every map.",
-        reading="Axial planes of 36 mm, displayed in neurological convention; the contour outlines"
-        " the lesion label in the colour of its type. Each lesion is the one closest to the median"
-        f" of its type on the susceptibility map, among the largest quarter. {FAR}",
+        caption="A representative lesion of each type, on every map.",
+        reading="Axial planes, 36 mm wide, displayed in neurological convention; the contour"
+        " outlines the lesion label in the colour of its type. Each lesion is the one closest to"
+        " the median of its type on the susceptibility map, among the largest quarter."
+        f" {FAR}",
         alt=f"Mosaic of map cut-outs. {shown}.",
     )
 
@@ -224,7 +225,7 @@ def _profile_plate(context: Context, profiles: dict[str, pd.DataFrame]) -> Figur
         narrow_height=0.9 + 1.9 * len(profiles),
         caption="Map values by depth from the edge of the lesion, by type.",
         reading="Depth 0 is the ring around the lesion; larger depths lie further inside. Points"
-        " are means over participants of their lesions with a core, relative to NAWM, with"
+        " are means over participants of their lesions with a core, as differences from NAWM, with"
         f" {context.ci}. A rim appears as a first layer that differs from the deeper ones.",
         alt="Layer profiles by lesion type: " + _spoken(next(iter(profiles.values()))),
     )

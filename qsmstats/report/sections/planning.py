@@ -134,7 +134,7 @@ def _tables(context: Context, sizes: pd.DataFrame) -> list[Block]:
     shown = display(
         sizes.drop(columns=["answer", "outcome", "power_asked", "maximum"]).astype(whole),
         slug="table-planning-sizes",
-        caption=f"Patients in the control arm for a power of {asked}, by change of the slope of"
+        caption=f"Patients in the control arm for a power of {asked}, by change in the slope of"
         f" {short} per year",
         file="planning/sizes.tsv",
         titles=SIZES,

@@ -64,9 +64,9 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
     blocks += _panels(context, outcome)
     blocks += _slopes(context, outcome)
     captions = {
-        "slopes": f"Change per year of {words}, by type",
-        "slope_contrasts": f"Comparisons of the types' changes per year of {words}",
-        "changes": f"Change over two years of {words}, by type",
+        "slopes": f"Change per year in {words}, by type",
+        "slope_contrasts": f"Differences between types in the change per year in {words}",
+        "changes": f"Change over two years in {words}, by type",
     }
     tables = [_table(context, name, caption, outcome) for name, caption in captions.items()]
     blocks += [table for table in tables if table is not None]
@@ -131,8 +131,8 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
         paint,
         height=0.5 + 2.0 * -(-cells // wide),
         narrow_height=0.5 + 1.9 * -(-cells // slim),
-        caption=f"{outcome_title(outcome)} over time, by the type at the first session.",
-        reading="Each thin line is one lesion that the model has at two sessions or more; "
+        caption=f"{outcome_title(outcome)} over time, by type at the first session.",
+        reading="Each thin line is one lesion with data from two or more sessions; "
         + (
             f"the black line is the marginal {quantity_of(means)} with its {context.ci} (shaded),"
             " with the marker of the type at its ends."
@@ -169,9 +169,9 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
         paint,
         height=wide,
         narrow_height=narrow,
-        caption=f"Change of {outcome_words(outcome)} per year, by type.",
+        caption=f"Change in {outcome_words(outcome)} per year, by type.",
         reading="Estimates to the right of the dashed line: the map value increases. An interval"
-        f" that includes {null:g} is compatible with no change. Lines are {ci}."
+        f" that includes {null:g} is compatible with no change. Lines: {ci}."
         f" {marker_key(context)}",
         alt=f"Forest of changes per year: {spoken}.",
     )

@@ -11,6 +11,7 @@ import pandas as pd
 from qsmstats.report.blocks import Cell
 from qsmstats.report.wording import numbers
 from qsmstats.report.wording.names import (
+    coefficient_title,
     in_words,
     method_title,
     outcome_title,
@@ -36,6 +37,8 @@ LEVELS = {
 _OF_ESTIMATE = ("estimate", "conf_low", "conf_low_adjusted", "std_error")
 # Decimals of columns whose size says nothing of their precision.
 _DECIMALS = {"statistic": 2, "num_df": 0, "standardised_difference": 2}
+# Counts, which missing values have made decimal numbers.
+_COUNTS = {"denominator", "n", "numerator"}
 # Intervals that stand in the cell of what they belong to.
 ASIDE = {"estimate": "conf", "hedges_g": "hedges_g", "threshold": "threshold_range"}
 
@@ -113,7 +116,8 @@ def _number_writer(frame: pd.DataFrame, name: str) -> Write:
         return numbers.degrees
     if name == "share":
         return numbers.percent
-    if pd.api.types.is_integer_dtype(frame[name]) or (name[:2] in {"n", "n_"}):
+    whole = pd.api.types.is_integer_dtype(frame[name]) or name in _COUNTS
+    if whole or name.startswith("n_"):
         return numbers.count
     sizes = values[values != 0].abs()
     # One number of decimals does not suit values of very different size.
@@ -133,7 +137,8 @@ def _text_writer(frame: pd.DataFrame, name: str) -> Write:
         "method": lambda value: method_title(str(value)),
         **dict.fromkeys(("note", "text"), lambda value: in_words(str(value))),
         **dict.fromkeys(("outcome", "feature"), lambda value: outcome_title(str(value))),
-        **dict.fromkeys(("coefficient", "role", "step", "stage"), _words),
+        "coefficient": lambda value: coefficient_title(str(value)),
+        **dict.fromkeys(("role", "step", "stage"), lambda value: str(value).replace("_", " ")),
         **dict.fromkeys(LEVELS, lambda value: title(str(value))),
     }
     if name in {"term", "other_term"}:
@@ -146,10 +151,6 @@ def written(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
-
-
-def _words(value: object) -> str:
-    return str(value).replace("_", " ")
 
 
 def _plain_cell(name: str, write: Write) -> WriteCell:

@@ -15,8 +15,8 @@ import pandas as pd
 
 from qsmstats.report.blocks import Cell, Column, TableBlock
 from qsmstats.report.tables.cells import ASIDE, LEVELS, cell_writer, written
-from qsmstats.report.tables.headings import adjustment, column_head, heading
-from qsmstats.report.wording.names import capitalised
+from qsmstats.report.tables.headings import column_head, heading
+from qsmstats.report.wording.names import adjustment, capitalised
 
 __all__ = ["display", "turned"]
 
@@ -70,7 +70,9 @@ def display(
     names = filled or names
     constant = _constant(frame, names[1:])
     said = [
-        adjustment(value) if name == "adjust" else f"{capitalised(heading(name, given))}: {value}."
+        f"{capitalised(adjustment(value))}."
+        if name == "adjust"
+        else f"{capitalised(heading(name, given))}: {value}."
         for name, value in constant.items()
     ]
     columns = [name for name in names if name not in constant]
@@ -91,7 +93,7 @@ def display(
 
 def turned(block: TableBlock) -> TableBlock:
     """Return a table of one row as a list of its cells, headed by the titles of their columns."""
-    heads = (Column(title="what", numeric=False), Column(title="value", numeric=False))
+    heads = (Column(title="item", numeric=False), Column(title="value", numeric=False))
     cells = (
         (Cell(text=column.full or column.title, sort=column.title), cell)
         for column, cell in zip(block.columns, block.rows[0], strict=True)

@@ -47,10 +47,10 @@ __all__ = ["accuracy_sentences", "change_sentence", "difference_sentence", "list
 MOST_PAIRS = 3
 
 
-def listed(words: Iterable[str]) -> str:
+def listed(words: Iterable[str], joint: str = "and") -> str:
     """Return "a", "a and b" or "a, b and c"."""
     items = list(words)
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+    return f" {joint} ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
 def _lesions(levels: Iterable[str]) -> str:
