@@ -139,7 +139,7 @@ class Context:
 
 def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     """Return the whole model of one map, folded: tests, coefficients, variances, record."""
-    what = outcome_title(outcome)
+    what = outcome_words(outcome)
     for formula in context.results.rows(f"{folder}/models", outcome).get("formula", ()):
         left = str(formula).partition("~")[0].strip()
         # Coefficients and variances are on the model's scale.
@@ -163,8 +163,9 @@ def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
 
 def marker_key(context: Context) -> str:
     """Return the sentence on what filled and hollow markers of a forest mean."""
-    alpha = f"{1 - context.level:.2g}"
-    return f"Filled: adjusted p < {alpha}; hollow: adjusted p ≥ {alpha}."
+    space, alpha = "\N{NO-BREAK SPACE}", f"{1 - context.level:.2g}"
+    below, above = (f"adjusted p{space}{sign}{space}{alpha}" for sign in "<≥")
+    return f"Filled: {below}; hollow: {above}."
 
 
 def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> list[str]:
