@@ -98,7 +98,7 @@ def test_the_sections_stand_in_the_order_of_reporting(outline):
         ("means are robust to this, individual predictions are not", "tolerate"),
         ("a flat line indicates no residual trend", "left over"),
         (
-            "Filled: adjusted p\u00a0&lt;\u00a00.05; hollow: adjusted p\u00a0≥\u00a00.05.",
+            "Filled: adjusted p\u00a0&lt;\u00a00.05; hollow: adjusted p\u00a0≥",
             "hollow one",
         ),
         ("Types not mapped to any class (hypointense rim)", "no class claims"),

@@ -120,10 +120,12 @@ class Context:
         shown = shown.drop(columns=list(without), errors="ignore")
         if outcome is not None:
             shown = shown.drop(columns="outcome", errors="ignore")
-        below: list[str] = []
+        below = []
         if notes_below and "note" in shown:
-            notes = filter(None, shown["note"].dropna().unique())
-            below = [f"{capitalised(in_words(str(text)))}." for text in notes]
+            # Notes of several clauses share some of them.
+            notes = filter(None, shown["note"].dropna().astype("str"))
+            clauses = dict.fromkeys(part for note in notes for part in note.split("; "))
+            below = [f"{capitalised(in_words('; '.join(clauses)))}."] if clauses else []
         slug = f"table-{name}-{outcome or 'all'}".replace("/", "-").replace("_", "-")
         return display(
             shown,
