@@ -7,21 +7,20 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
-from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.pairs import pair_triangle
 from qsmstats.report.figures.rainclouds import rainclouds
 from qsmstats.report.figures.style import is_narrow
 from qsmstats.report.frames.estimates import forest_rows, with_white_matter
-from qsmstats.report.sections.context import Context, marker_key, model_details, notes, study_notes
+from qsmstats.report.sections.context import Context, model_details, notes, study_notes
+from qsmstats.report.sections.forests import estimates_forest
 from qsmstats.report.wording.estimates import (
     ABOUT,
-    ci_name,
     no_effect,
     on_own_scale,
+    quantity_and_unit,
     quantity_of,
     unit_of,
     with_pairs_titled,
-    with_scale,
 )
 from qsmstats.report.wording.names import (
     outcome_plain,
@@ -72,6 +71,10 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
         blocks += _clouds(context, outcome)
     blocks += _forest(context, folder, outcome)
     level = "tissue" if folder == "tissue" else "type"
+    heads = {
+        name: quantity_and_unit(context.results.rows(f"{folder}/{name}", outcome))
+        for name in ("means", "contrasts")
+    }
     tables = (
         context.display(
             f"{folder}/counts",
@@ -90,7 +93,10 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
             outcome=outcome,
             # Whether a mean is zero is no question of this study: no test of it is shown.
             only=("level", "estimate", "std_error", "df"),
-            titles={"level": level, "estimate": _head(context, f"{folder}/means", outcome)},
+            titles={
+                "level": level,
+                "estimate": heads["means"],
+            },
         ),
         context.display(
             f"{folder}/contrasts",
@@ -98,7 +104,7 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
             outcome=outcome,
             titles={
                 "contrast": "pair",
-                "estimate": _head(context, f"{folder}/contrasts", outcome),
+                "estimate": heads["contrasts"],
             },
             # The ratio of two columns that are shown.
             without=("statistic", *ABOUT),
@@ -109,12 +115,6 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
     )
     blocks += [table for table in tables if table is not None]
     return blocks + model_details(context, folder, outcome)
-
-
-def _head(context: Context, name: str, outcome: str) -> str:
-    """Return "difference, %": the head of a column in whose cells an interval follows."""
-    table = context.results.rows(name, outcome)
-    return ", ".join(filter(None, [quantity_of(table), unit_of(table)]))
 
 
 def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
@@ -193,24 +193,14 @@ def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
     if contrasts.empty:
         return []
     rows = forest_rows(contrasts, with_pairs_titled(contrasts)["contrast"], 1 - context.level)
-    ci = ci_name(contrasts, context.ci)
-    wide, narrow = forest_height(len(rows))
-
-    def paint(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        title = f"{quantity_of(contrasts)} ({ci}), adjusted p"
-        forest(rows, axes, reference=no_effect(contrasts), column_title=title)
-        axes.set_xlabel(with_scale(contrasts, outcome_short(outcome)))
-
-    spoken = "; ".join(f"{row['label']} {row['text']}" for _, row in rows.iterrows())
-    block = context.plates.draw(
+    block = estimates_forest(
+        context,
         f"{folder}/{outcome}_contrasts",
-        paint,
-        height=wide,
-        narrow_height=narrow,
+        contrasts,
+        rows,
+        outcome=outcome,
         caption=f"{CAPTIONS[folder]} {outcome_words(outcome)}.",
-        reading="Estimates to the right of the dashed line: the first of the pair is higher. Lines:"
-        f" {ci}. {marker_key(context)}",
-        alt=f"Forest of pairwise differences: {spoken}.",
+        reading="Estimates to the right of the dashed line: the first of the pair is higher.",
+        alt="Forest of pairwise differences",
     )
     return [block]

@@ -25,7 +25,7 @@ from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study
 
-__all__ = ["Context", "fit_warnings", "marker_key", "model_details", "notes", "study_notes"]
+__all__ = ["Context", "fit_warnings", "model_details", "notes", "study_notes"]
 
 SINGULAR = (
     "the fit is singular: a variance or correlation of the random effects is estimated at the"
@@ -161,13 +161,6 @@ def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     )
     summary = f"Full model of {outcome_words(outcome)}: tests, coefficients, variances, convergence"
     return [Details(summary=summary, blocks=blocks)] if blocks else []
-
-
-def marker_key(context: Context) -> str:
-    """Return the sentence on what filled and hollow markers of a forest mean."""
-    space, alpha = "\N{NO-BREAK SPACE}", f"{1 - context.level:.2g}"
-    below, above = (f"adjusted p{space}{sign}{space}{alpha}" for sign in "<≥")
-    return f"Filled: {below}; hollow: {above}."
 
 
 def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> list[str]:

@@ -6,21 +6,20 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section, TableBlock
-from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.panels import columns_without_hole, label_lowest
 from qsmstats.report.figures.style import colour, is_narrow, marker
 from qsmstats.report.figures.trajectories import mean_lines, trajectory
 from qsmstats.report.frames.estimates import forest_rows
-from qsmstats.report.sections.context import Context, marker_key, model_details, notes
+from qsmstats.report.sections.context import Context, model_details, notes
+from qsmstats.report.sections.forests import estimates_forest
 from qsmstats.report.wording.estimates import (
     ABOUT,
-    ci_name,
     no_effect,
     on_own_scale,
+    quantity_and_unit,
     quantity_of,
     unit_of,
     with_pairs_titled,
-    with_scale,
 )
 from qsmstats.report.wording.names import (
     outcome_plain,
@@ -77,7 +76,7 @@ def _table(context: Context, name: str, caption: str, outcome: str) -> TableBloc
     rows = context.results.rows(f"trajectory/{name}", outcome)
     titles = {
         "contrast": "pair",
-        "estimate": ", ".join(filter(None, [quantity_of(rows), unit_of(rows)])),
+        "estimate": quantity_and_unit(rows),
     }
     # The caption says which years are compared; the statistic is the ratio of two columns.
     without = ("statistic", *ABOUT, *(["contrast"] if name == "changes" else []))
@@ -152,27 +151,18 @@ def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
     if slopes.empty or column not in slopes:
         return []
     levels = [str(level) for level in slopes[column]]
-    ci, null = ci_name(slopes, context.ci), no_effect(slopes)
+    null = no_effect(slopes)
     rows = forest_rows(slopes, map(title, levels), 1 - context.level, signs=not null)
-    rows = rows.assign(colour=[*map(colour, levels)], marker=[*map(marker, levels)])
-    wide, narrow = forest_height(len(rows))
-
-    def paint(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        title = f"{quantity_of(slopes)} per year ({ci}), adjusted p"
-        forest(rows, axes, reference=null, column_title=title)
-        axes.set_xlabel(with_scale(slopes, outcome_short(outcome)))
-
-    spoken = "; ".join(f"{row['label']} {row['text']}" for _, row in rows.iterrows())
-    block = context.plates.draw(
+    block = estimates_forest(
+        context,
         f"trajectory/{outcome}_slopes",
-        paint,
-        height=wide,
-        narrow_height=narrow,
+        slopes,
+        rows.assign(colour=[*map(colour, levels)], marker=[*map(marker, levels)]),
+        outcome=outcome,
+        per=" per year",
         caption=f"Change in {outcome_words(outcome)} per year, by type.",
         reading="Estimates to the right of the dashed line: the map value increases. An interval"
-        f" that includes {null:g} is compatible with no change. Lines: {ci}."
-        f" {marker_key(context)}",
-        alt=f"Forest of changes per year: {spoken}.",
+        f" that includes {null:g} is compatible with no change.",
+        alt="Forest of changes per year",
     )
     return [block]
