@@ -15,7 +15,7 @@ from qsmstats.output import held, made_folder
 from qsmstats.progress import progress_bar, say
 from qsmstats.provenance import source_sum
 from qsmstats.records import PLAN, require_finished, source_of
-from qsmstats.report.output_folder import Results
+from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.planning import draw_power_curves
 from qsmstats.studies.answers import write_answer
 from qsmstats.studies.planning.design import TrialDesign

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsmstats.report.output_folder import Results
+from qsmstats.report.results.output_folder import Results
 from qsmstats.spreadsheets import read_guarded, write_guarded
 from qsmstats.studies.answers import write_table
 

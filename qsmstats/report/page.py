@@ -18,7 +18,7 @@ from qsmstats.records import note_file, require_one_source
 from qsmstats.report.blocks import Section, ViewerBlock
 from qsmstats.report.figures.files import Plates
 from qsmstats.report.figures.style import figure_style
-from qsmstats.report.output_folder import Results
+from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections import (
     baseline,
     checks,
@@ -38,6 +38,24 @@ from qsmstats.writing import written_whole
 __all__ = ["draw_report", "write_report"]
 
 REPORT = "report.html"
+# In the order of the page; a section may be None, where it has no place in this run.
+SECTIONS = (
+    summary.question,
+    summary.answers,
+    cohort.flow,
+    cohort.participants,
+    lesions.section,
+    baseline.section,
+    trajectory.section,
+    histology.section,
+    raters.section,
+    planning.section,
+    checks.section,
+    record.limits,
+    record.methods,
+    record.provenance,
+    record.failures,
+)
 
 
 def write_report(
@@ -80,7 +98,8 @@ def write_report(
     """
     folder = Path(out_folder)
     _require_results(folder)
-    study = _study(Path(study_folder))
+    told = (Path(study_folder) / "study.toml").is_file()
+    study = open_study(Path(study_folder)) if told else None
     with held(folder, study):
         return draw_report(study, folder, style=style, pdf=pdf, anonymous=anonymous)
 
@@ -100,7 +119,12 @@ def draw_report(
         plates=Plates(folder=folder, style=figure_style(style), pdf=pdf),
         study=study,
     )
-    return _write(folder / REPORT, _render(context, _sections(context)))
+    made = (part(context) for part in SECTIONS)
+    page = _render(context, [section for section in made if section is not None])
+    with written_whole(folder / REPORT) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
+    note_file(folder, REPORT)
+    return folder / REPORT
 
 
 def _require_results(folder: Path) -> None:
@@ -117,32 +141,6 @@ def _require_results(folder: Path) -> None:
     raise InvalidDataError([Problem(table=str(folder), problem=problem)])
 
 
-def _study(folder: Path) -> Study | None:
-    return open_study(folder) if (folder / "study.toml").is_file() else None
-
-
-def _sections(context: Context) -> list[Section]:
-    parts = (
-        summary.question,
-        summary.answers,
-        cohort.flow,
-        cohort.participants,
-        lesions.section,
-        baseline.section,
-        trajectory.section,
-        histology.section,
-        raters.section,
-        planning.section,
-        checks.section,
-        record.limits,
-        record.methods,
-        record.provenance,
-        record.failures,
-    )
-    made = (part(context) for part in parts)
-    return [section for section in made if section is not None]
-
-
 def _render(context: Context, sections: list[Section]) -> str:
     environment = Environment(
         loader=PackageLoader("qsmstats.report"),
@@ -157,6 +155,7 @@ def _render(context: Context, sections: list[Section]) -> str:
         return Markup(source)  # noqa: S704  (our own style sheet and script)
 
     template = environment.get_template("report.html.j2")
+    viewer = any(isinstance(block, ViewerBlock) for part in sections for block in part.blocks)
     return template.render(
         name=context.name,
         anonymous=context.anonymous,
@@ -164,7 +163,7 @@ def _render(context: Context, sections: list[Section]) -> str:
         css=asset("report.css"),
         running_title=_css_text(context.name),
         script=asset("tables.js"),
-        viewer=asset("viewer.js") if _has_viewer(sections) else "",
+        viewer=asset("viewer.js") if viewer else "",
     )
 
 
@@ -175,14 +174,3 @@ def _css_text(text: str) -> Markup:
         for letter in text
     )
     return Markup(safe)  # noqa: S704  (letters, digits and escapes only)
-
-
-def _has_viewer(sections: list[Section]) -> bool:
-    return any(isinstance(block, ViewerBlock) for part in sections for block in part.blocks)
-
-
-def _write(path: Path, text: str) -> Path:
-    with written_whole(path) as unfinished:
-        unfinished.write_text(text, encoding="utf-8")
-    note_file(path.parent, path.name)
-    return path

@@ -26,7 +26,7 @@ from qsmstats.cli import main
 from qsmstats.errors import InvalidDataError, ModelError, NotIdentifiedError, UsageError
 from qsmstats.output import held, made_folder
 from qsmstats.records import renewed, require_one_source
-from qsmstats.report.output_folder import Results
+from qsmstats.report.results.output_folder import Results
 from qsmstats.run import _require_unchanged_labels
 from qsmstats.study import open_study
 from qsmstats.tables.read import read_tables

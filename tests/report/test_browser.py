@@ -10,7 +10,7 @@ from qsmstats.report.page import write_report
 
 from . import made
 from .browser import Browser, find_browser
-from .test_mosaic import LESION, study_with
+from .made_images import LESION, study_with
 
 pytestmark = pytest.mark.skipif(find_browser() is None, reason="no Chromium on this machine")
 

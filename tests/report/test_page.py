@@ -9,11 +9,11 @@ import pandas as pd
 import pytest
 
 from qsmstats.errors import InvalidDataError, UsageError
-from qsmstats.report.figures.mosaic import PLACE
+from qsmstats.report.images.mosaic import PLACE
 from qsmstats.report.page import write_report
 
 from . import made
-from .test_mosaic import LESION, TOML, study_with
+from .made_images import LESION, TOML, study_with
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}
 
@@ -97,7 +97,10 @@ def test_the_sections_stand_in_the_order_of_reporting(outline):
         ("as expected under normality", "as a normal law would have it"),
         ("means are robust to this, individual predictions are not", "tolerate"),
         ("a flat line indicates no residual trend", "left over"),
-        ("Filled: adjusted p &lt; 0.05; hollow: adjusted p ≥ 0.05.", "hollow one"),
+        (
+            "Filled: adjusted p\u00a0&lt;\u00a00.05; hollow: adjusted p\u00a0≥",
+            "hollow one",
+        ),
         ("Types not mapped to any class (hypointense rim)", "no class claims"),
     ],
 )
@@ -186,7 +189,7 @@ def test_without_provenance_the_level_is_that_of_the_study(study_copy, bare):
         file.write("\n[models]\nlevel = 0.9\n")
     made.write_histology(bare)
     page = write_report(study_copy, bare).read_text(encoding="utf-8")
-    assert "share, counts and 90 % intervals" in page
+    assert "proportions, counts and 90 % intervals" in page
     assert "95 % interval" not in page
 
 

@@ -99,7 +99,8 @@ class Plates:
             if not narrow:
                 with drawing(PHONE):
                     small = svg(_painted(paint, PHONE, heights)[0])
-                element = _either(element, inline_svg(small, f"{slug}-phone", alt))
+                phone = inline_svg(small, f"{slug}-phone", alt)
+                element = f'<div class="wide">{element}</div><div class="phone">{phone}</div>'
         collapsed = any(COLLAPSED in str(complaint.message) for complaint in complaints)
         return FigureBlock(
             slug=f"figure-{slug}",
@@ -133,7 +134,3 @@ def _painted(paint: Paint, style: Style, heights: tuple[float, float]) -> tuple[
     figure.set_figheight(heights[narrow] * style.font_size / STYLES["screen"].font_size)
     paint(figure)
     return figure, narrow
-
-
-def _either(wide: str, phone: str) -> str:
-    return f'<div class="wide">{wide}</div><div class="phone">{phone}</div>'

@@ -55,7 +55,20 @@ def forest(
     if reference is not None:
         axes.axvline(reference, color="#777777", linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
     for position, (_, row) in zip(range(rows - 1, -1, -1), frame.iterrows(), strict=True):
-        _row(row, axes, position)
+        hue = row.get("colour", INK)
+        if pd.notna(row["conf_low"]) and pd.notna(row["conf_high"]):
+            ends = [row["conf_low"], row["conf_high"]]
+            axes.plot(ends, [position] * 2, color=hue, linewidth=1.6, solid_capstyle="butt")
+        axes.plot(
+            [row["estimate"]],
+            [position],
+            marker=row.get("marker", "o"),
+            markersize=5.5,
+            color=hue,
+            markerfacecolor=hue if row.get("filled", True) else "white",
+            markeredgewidth=1.3,
+            linestyle="none",
+        )
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color="#EAEAEA", linewidth=0.6)
@@ -78,23 +91,6 @@ def _logarithmic(frame: pd.DataFrame, axes: Axes) -> None:
 
 def _name(label: str, letters: int = 44) -> str:
     return figure_name(label, letters, lines=1)
-
-
-def _row(row: pd.Series, axes: Axes, position: float) -> None:
-    hue = row.get("colour", INK)
-    if pd.notna(row["conf_low"]) and pd.notna(row["conf_high"]):
-        ends = [row["conf_low"], row["conf_high"]]
-        axes.plot(ends, [position] * 2, color=hue, linewidth=1.6, solid_capstyle="butt")
-    axes.plot(
-        [row["estimate"]],
-        [position],
-        marker=row.get("marker", "o"),
-        markersize=5.5,
-        color=hue,
-        markerfacecolor=hue if row.get("filled", True) else "white",
-        markeredgewidth=1.3,
-        linestyle="none",
-    )
 
 
 def _write_beside(frame: pd.DataFrame, axes: Axes, column_title: str) -> None:

@@ -12,15 +12,15 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
-from qsmstats.report.estimates import shown
 from qsmstats.report.figures.style import colour, marker
+from qsmstats.report.wording.estimates import shown
 from qsmstats.report.wording.names import figure_name, short_title
 from qsmstats.report.wording.numbers import decimals_of_errors, fixed, p_value
 
 __all__ = ["pair_triangle"]
 
 TOLD, OPEN = "#D9E4EE", "#FFFFFF"
-EDGE = "#B8BEC4"
+EDGE, FAINT = "#B8BEC4", "#444444"
 # Half the size of a cell, in columns and rows.
 HALF_WIDTH, HALF_HEIGHT = 0.46, 0.4
 
@@ -60,8 +60,12 @@ def pair_triangle(
     cells = rows[["first", "second", "estimate", "p"]]
     for row, column, estimate, p in cells.itertuples(index=False, name=None):
         if row in place and column in place:
-            centre = place[column], len(levels) - 1 - place[row]
-            _cell(axes, centre, fixed(estimate, decimals), p_value(p), told=bool(p < alpha))
+            x, y = place[column], len(levels) - 1 - place[row]
+            box = Rectangle((x - HALF_WIDTH, y - HALF_HEIGHT), 2 * HALF_WIDTH, 2 * HALF_HEIGHT)
+            box.set(facecolor=TOLD if p < alpha else OPEN, edgecolor=EDGE, linewidth=0.6)
+            axes.add_patch(box)
+            axes.text(x, y + 0.03, fixed(estimate, decimals), ha="center", va="bottom")
+            axes.text(x, y - 0.03, p_value(p), ha="center", va="top", size="small", color=FAINT)
     _heads(axes, levels)
     if name_rows:
         heights = range(len(levels) - 1, 0, -1)
@@ -71,17 +75,6 @@ def pair_triangle(
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     return axes
-
-
-def _cell(axes: Axes, centre: tuple[float, float], value: str, p: str, *, told: bool) -> None:
-    x, y = centre
-    corner = x - HALF_WIDTH, y - HALF_HEIGHT
-    face = TOLD if told else OPEN
-    box = Rectangle(corner, 2 * HALF_WIDTH, 2 * HALF_HEIGHT, facecolor=face, edgecolor=EDGE)
-    box.set_linewidth(0.6)
-    axes.add_patch(box)
-    axes.text(x, y + 0.03, value, ha="center", va="bottom")
-    axes.text(x, y - 0.03, p, ha="center", va="top", size="small", color="#444444")
 
 
 def _heads(axes: Axes, levels: Sequence[str]) -> None:

@@ -73,8 +73,21 @@ def power_curves(
         shown[NO_EFFECT] = none
     if asked is not None:
         axes.axhline(asked, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
-    _scales(axes, sorted(frame["patients"].unique()))
     _legend(axes, shown)
+    trials = sorted(frame["patients"].unique())
+    axes.set_xscale("log")
+    axes.set_xlim(trials[0] / 1.12, trials[-1] * 1.12)
+    axes.xaxis.set_major_locator(FixedLocator([float(size) for size in trials]))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter("{x:.0f}")
+    axes.tick_params(axis="x", which="minor", length=0)
+    axes.set_ylim(0, 1.03)
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol="\u00a0%"))
+    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
+    axes.grid(axis="y", color="#EAEAEA", linewidth=0.6)
+    axes.set_axisbelow(True)
+    axes.set_xlabel("patients in the control arm")
+    axes.set_ylabel("power")
     return axes
 
 
@@ -161,19 +174,3 @@ def _legend(axes: Axes, shown: dict[str, Any]) -> None:
         title="Treatment changes the slope by",
         alignment="left",
     )
-
-
-def _scales(axes: Axes, sizes: Sequence[int]) -> None:
-    axes.set_xscale("log")
-    axes.set_xlim(sizes[0] / 1.12, sizes[-1] * 1.12)
-    axes.xaxis.set_major_locator(FixedLocator([float(size) for size in sizes]))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_formatter("{x:.0f}")
-    axes.tick_params(axis="x", which="minor", length=0)
-    axes.set_ylim(0, 1.03)
-    axes.yaxis.set_major_formatter(PercentFormatter(1.0, symbol="\u00a0%"))
-    axes.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1.0])
-    axes.grid(axis="y", color="#EAEAEA", linewidth=0.6)
-    axes.set_axisbelow(True)
-    axes.set_xlabel("patients in the control arm")
-    axes.set_ylabel("power")

@@ -57,7 +57,18 @@ def rainclouds(
         _rain(values, axes, position, colour(level))
         labels.append(f"{figure_name(name(level))}\nn = {len(values):,}")
         if means is not None:
-            _model_mean(means[means["level"] == level], axes, position)
+            for _, row in means[means["level"] == level].iterrows():
+                ends = [row["conf_low"], row["conf_high"]]
+                axes.plot(ends, [position + 0.08] * 2, color=INK, linewidth=1.2)
+                axes.plot(
+                    [row["estimate"]],
+                    [position + 0.08],
+                    marker="D",
+                    markersize=4.5,
+                    color=INK,
+                    markeredgecolor="white",
+                    markeredgewidth=0.8,
+                )
     axes.set_yticks(range(len(levels)), labels)
     axes.set_ylim(-0.5, len(levels) - 0.3)
     axes.tick_params(axis="y", length=0)
@@ -97,22 +108,6 @@ def _rain(values: Floats, axes: Axes, position: float, hue: str) -> None:
     low, middle, high = np.percentile(values, [25, 50, 75])
     axes.plot([low, high], [position, position], color=hue, linewidth=5, solid_capstyle="butt")
     axes.plot([middle], [position], marker="|", color="white", markersize=6, markeredgewidth=1.6)
-
-
-def _model_mean(mean: pd.DataFrame, axes: Axes, position: float) -> None:
-    if mean.empty:
-        return
-    row = mean.iloc[0]
-    axes.plot([row["conf_low"], row["conf_high"]], [position + 0.08] * 2, color=INK, linewidth=1.2)
-    axes.plot(
-        [row["estimate"]],
-        [position + 0.08],
-        marker="D",
-        markersize=4.5,
-        color=INK,
-        markeredgecolor="white",
-        markeredgewidth=0.8,
-    )
 
 
 def _limit(values: Floats, axes: Axes) -> None:

@@ -213,11 +213,10 @@ def _shorten(part: ElementTree.Element, used: set[str], font: str) -> None:
         part.set("style", part.attrib["style"].replace(font, ""))
     # A hundredth of a point is finer than any screen or printer.
     for name in _LENGTHS & part.attrib.keys():
-        part.set(name, " ".join(_LONG.sub(_rounded, part.attrib[name]).split()))
-
-
-def _rounded(length: re.Match[str]) -> str:
-    return f"{float(length[0]):.2f}".rstrip("0").rstrip(".")
+        short = _LONG.sub(
+            lambda length: f"{float(length[0]):.2f}".rstrip("0").rstrip("."), part.attrib[name]
+        )
+        part.set(name, " ".join(short.split()))
 
 
 def inline_svg(document: str, slug: str, alt: str) -> str:

@@ -7,8 +7,8 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 
 from qsmstats.arrays import Flags
-from qsmstats.report.figures.mosaic import Tile
 from qsmstats.report.figures.style import colour
+from qsmstats.report.images.mosaic import Tile
 
 __all__ = ["draw_tile", "outline"]
 

@@ -61,10 +61,6 @@ def layer_profiles(
     ).dropna(subset=["value", "lesion_type"])
     long["value"] -= long["nawm"]
     long["depth_mm"] = long["layer"].map(columns)
-    return _over_participants(long, level)
-
-
-def _over_participants(long: pd.DataFrame, level: float) -> pd.DataFrame:
     cell = ["lesion_type", "depth_mm"]
     within = long.groupby([*cell, "participant_id"], observed=True)["value"]
     each = within.agg(["mean", "size"]).reset_index()

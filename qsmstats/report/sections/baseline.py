@@ -7,47 +7,44 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
-from qsmstats.report.estimates import (
-    ABOUT,
-    ci_name,
-    no_effect,
-    on_own_scale,
-    quantity_of,
-    shown,
-    unit_of,
-    with_pairs_titled,
-    with_scale,
-)
-from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.pairs import pair_triangle
 from qsmstats.report.figures.rainclouds import rainclouds
 from qsmstats.report.figures.style import is_narrow
-from qsmstats.report.sections.context import Context, marker_key, model_details, notes
+from qsmstats.report.frames.estimates import forest_rows, with_white_matter
+from qsmstats.report.sections.context import Context, model_details, notes, study_notes
+from qsmstats.report.sections.forests import estimates_forest
+from qsmstats.report.wording.estimates import (
+    ABOUT,
+    no_effect,
+    on_own_scale,
+    quantity_and_unit,
+    quantity_of,
+    unit_of,
+    with_pairs_titled,
+)
 from qsmstats.report.wording.names import (
-    lesion_types,
     outcome_plain,
     outcome_short,
     outcome_title,
     outcome_words,
     present_levels,
     short_title,
-    tissues,
     unit_text,
     with_unit,
 )
-from qsmstats.report.wording.numbers import decimals_of_errors, fixed, interval, p_value
+from qsmstats.report.wording.numbers import decimals_of_errors, fixed
 
 __all__ = ["section"]
 
 QUESTIONS = {
-    "baseline": "Lesion types against one another",
-    "tissue": "Lesion types against normal-appearing and controls' white matter",
+    "baseline": "Differences between lesion types",
+    "tissue": "Differences between lesions and white matter",
 }
 
 
 CAPTIONS = {
-    "baseline": "Contrasts of the lesion types' marginal means of",
-    "tissue": "Contrasts of white matter and lesion types: marginal means of",
+    "baseline": "Contrasts between lesion types: marginal means of",
+    "tissue": "Contrasts with white matter: marginal means of",
 }
 
 
@@ -57,18 +54,13 @@ def section(context: Context) -> Section:
     for folder, heading in QUESTIONS.items():
         outcomes = context.outcomes(folder)
         if not outcomes:
-            reasons = _reasons(context, folder)
+            reasons = " ".join(study_notes(context, folder))
             text = f"{heading}: not analysed in this run. {reasons}".strip()
             blocks.append(Notice(text=text, warning=False))
             continue
         for outcome in outcomes:
             blocks += _outcome(context, folder, heading, outcome)
     return Section(anchor="baseline", title="Differences at baseline", blocks=tuple(blocks))
-
-
-def _reasons(context: Context, folder: str) -> str:
-    rows = context.results.rows(f"{folder}/notes")
-    return " ".join(rows["note"].dropna()) if "note" in rows else ""
 
 
 def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[Block]:
@@ -79,6 +71,10 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
         blocks += _clouds(context, outcome)
     blocks += _forest(context, folder, outcome)
     level = "tissue" if folder == "tissue" else "type"
+    heads = {
+        name: quantity_and_unit(context.results.rows(f"{folder}/{name}", outcome))
+        for name in ("means", "contrasts")
+    }
     tables = (
         context.display(
             f"{folder}/counts",
@@ -97,7 +93,10 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
             outcome=outcome,
             # Whether a mean is zero is no question of this study: no test of it is shown.
             only=("level", "estimate", "std_error", "df"),
-            titles={"level": level, "estimate": _head(context, f"{folder}/means", outcome)},
+            titles={
+                "level": level,
+                "estimate": heads["means"],
+            },
         ),
         context.display(
             f"{folder}/contrasts",
@@ -105,7 +104,7 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
             outcome=outcome,
             titles={
                 "contrast": "pair",
-                "estimate": _head(context, f"{folder}/contrasts", outcome),
+                "estimate": heads["contrasts"],
             },
             # The ratio of two columns that are shown.
             without=("statistic", *ABOUT),
@@ -116,12 +115,6 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
     )
     blocks += [table for table in tables if table is not None]
     return blocks + model_details(context, folder, outcome)
-
-
-def _head(context: Context, name: str, outcome: str) -> str:
-    """Return "difference, %": the head of a column in whose cells an interval follows."""
-    table = context.results.rows(name, outcome)
-    return ", ".join(filter(None, [quantity_of(table), unit_of(table)]))
 
 
 def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
@@ -148,7 +141,7 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         paint,
         height=1.0 + 0.72 * len(levels),
         narrow_height=1.6 + 1.25 * len(levels),
-        caption=f"{outcome_title(outcome)} of every lesion of the model at the first session, by"
+        caption=f"{outcome_title(outcome)} of every lesion in the model at the first session, by"
         f" type, with the estimated {quantity_of(contrasts)}s of all pairs.",
         reading="Each dot is one lesion; the curve above shows their density, the thick bar the"
         " interquartile range with the median in white"
@@ -161,7 +154,7 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         + " Lesions are nested in participants and not independent. Each cell gives the estimated"
         f" {quantity_of(contrasts)}, {_row_to_column(contrasts)}, above its adjusted p; shaded"
         f" cells: adjusted p < {1 - context.level:.2g}.",
-        alt=f"Rainclouds of {outcome_short(outcome)} by lesion type. Model means:"
+        alt=f"Rainclouds of {outcome_short(outcome)} by lesion type. Marginal means:"
         f" {_spoken(means)}.",
     )
     return [block]
@@ -199,57 +192,15 @@ def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         contrasts = with_white_matter(contrasts)
     if contrasts.empty:
         return []
-    rows = forest_rows(contrasts, 1 - context.level)
-    ci = ci_name(contrasts, context.ci)
-    wide, narrow = forest_height(len(rows))
-
-    def paint(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        title = f"{quantity_of(contrasts)} ({ci}), adjusted p"
-        forest(rows, axes, reference=no_effect(contrasts), column_title=title)
-        axes.set_xlabel(with_scale(contrasts, outcome_short(outcome)))
-
-    spoken = "; ".join(f"{row['label']} {row['text']}" for _, row in rows.iterrows())
-    block = context.plates.draw(
+    rows = forest_rows(contrasts, with_pairs_titled(contrasts)["contrast"], 1 - context.level)
+    block = estimates_forest(
+        context,
         f"{folder}/{outcome}_contrasts",
-        paint,
-        height=wide,
-        narrow_height=narrow,
+        contrasts,
+        rows,
+        outcome=outcome,
         caption=f"{CAPTIONS[folder]} {outcome_words(outcome)}.",
-        reading="Estimates to the right of the dashed line: the first of the pair is higher. Lines"
-        f" are {ci}. {marker_key(context)}",
-        alt=f"Forest of pairwise differences: {spoken}.",
+        reading="Estimates to the right of the dashed line: the first of the pair is higher.",
+        alt="Forest of pairwise differences",
     )
     return [block]
-
-
-def with_white_matter(contrasts: pd.DataFrame) -> pd.DataFrame:
-    """Return the contrasts that have white matter on a side; those of two types stand elsewhere."""
-    if contrasts.empty:
-        return contrasts
-    white = {level for level in tissues() if level not in lesion_types()}
-    kept = contrasts["first"].isin(white) | contrasts["second"].isin(white)
-    return contrasts[kept].reset_index(drop=True)
-
-
-def forest_rows(contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    """Return the rows of a forest from a table of contrasts."""
-    rows = shown(contrasts)
-    decimals = decimals_of_errors(contrasts["std_error"])
-    numbers = [
-        f"{fixed(estimate, decimals)} ({interval(low, high, decimals)})"
-        for estimate, low, high in zip(
-            rows["estimate"], rows["conf_low"], rows["conf_high"], strict=True
-        )
-    ]
-    return pd.DataFrame(
-        {
-            "label": with_pairs_titled(contrasts)["contrast"],
-            "estimate": rows["estimate"],
-            "conf_low": rows["conf_low"],
-            "conf_high": rows["conf_high"],
-            "filled": rows["p"] < alpha,
-            "text": [f"{text}, {p_value(p)}" for text, p in zip(numbers, rows["p"], strict=True)],
-            "brief": numbers,
-        }
-    )

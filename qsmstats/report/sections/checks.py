@@ -45,7 +45,7 @@ def section(context: Context) -> Section:
                 text = f"{outcome_title(outcome)}: {study}"
                 inner += [Heading(slug=slug, text=text), *figures]
         if inner:
-            blocks.append(Details(summary=f"The models of {study}", blocks=tuple(inner)))
+            blocks.append(Details(summary=f"Models of {study}", blocks=tuple(inner)))
     if not blocks:
         text = "This run has no residuals; the models' assumptions cannot be checked."
         blocks.append(Notice(text=text, warning=False))

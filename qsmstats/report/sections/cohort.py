@@ -24,9 +24,9 @@ COUNTS = {
     "n_lesions": "lesion",
 }
 MODELS = {
-    "baseline": "Lesions of the baseline models",
-    "tissue": "Regions of the models of white matter and lesions",
-    "trajectory": "Lesion observations of the models of change",
+    "baseline": "Lesions in the baseline models",
+    "tissue": "Regions in the models of white matter and lesions",
+    "trajectory": "Lesion observations in the models of change",
 }
 
 
@@ -44,7 +44,7 @@ def flow(context: Context) -> Section:
     else:
         blocks.append(table)
     for folder, caption in MODELS.items():
-        models = context.display(f"{folder}/flow", f"{caption}, and what was left out")
+        models = context.display(f"{folder}/flow", f"{caption} after each exclusion")
         blocks += [models] if models else []
     return Section(anchor="flow", title="Study flow", blocks=tuple(blocks))
 
@@ -62,17 +62,10 @@ def flow_steps(stages: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for step, row in chain.iterrows():
         after = chain.iloc[int(str(step)) + 1] if int(str(step)) + 1 < len(chain) else None
-        rows.append({"text": _box(row), "aside": _aside(row, after, controls)})
+        counts = [counted(row[name], what) for name, what in COUNTS.items() if row[name] > 0]
+        text = f"{row['stage']}\n{', '.join(counts) or 'none'}"
+        rows.append({"text": text, "aside": _aside(row, after, controls)})
     return pd.DataFrame(rows)
-
-
-def _box(row: pd.Series) -> str:
-    parts = [
-        counted(row[column], what)
-        for column, what in COUNTS.items()
-        if pd.notna(row[column]) and row[column]
-    ]
-    return f"{row['stage']}\n{', '.join(parts) or 'none'}"
 
 
 def _aside(row: pd.Series, after: pd.Series | None, controls: pd.Series) -> str:
@@ -146,7 +139,13 @@ def table_one(rows: pd.DataFrame) -> pd.DataFrame:
     """
     names = [str(name) for name in rows.columns]
     groups = [name.removeprefix("missing_") for name in names if name.startswith("missing_")]
-    shown = pd.DataFrame({"variable": [_row_title(row) for _, row in rows.iterrows()]})
+    titles = []
+    for _, row in rows.iterrows():
+        variable = re.sub(r", year$", " (years)", str(row["variable"]))
+        parts = [variable, row["level"], row["statistic"]]
+        said = [part for part in parts if isinstance(part, str) and part not in {"", "count"}]
+        titles.append(", ".join(said))
+    shown = pd.DataFrame({"variable": titles})
     for group in groups:
         shown[group] = rows[group].str.replace(r"(\d)%", "\\1\N{NO-BREAK SPACE}%", regex=True)
     shown["standardised_difference"] = rows["standardised_difference"]
@@ -155,13 +154,6 @@ def table_one(rows: pd.DataFrame) -> pd.DataFrame:
         missing = rows[f"missing_{group}"].astype("Int64")
         shown[f"missing_{group}"] = missing.where(rows[group].notna())
     return shown
-
-
-def _row_title(row: pd.Series) -> str:
-    variable = re.sub(r", year$", " (years)", str(row["variable"]))
-    parts = [variable, row["level"], row["statistic"]]
-    said = [str(part) for part in parts if isinstance(part, str) and part not in {"", "count"}]
-    return ", ".join(said)
 
 
 def _group_title(column: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,7 +11,7 @@ import pandas as pd
 
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, TableBlock
 from qsmstats.report.figures.files import Plates
-from qsmstats.report.output_folder import Results
+from qsmstats.report.results.output_folder import Results
 from qsmstats.report.tables.tables import display, turned
 from qsmstats.report.wording.names import (
     capitalised,
@@ -24,7 +25,7 @@ from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study
 
-__all__ = ["Context", "fit_warnings", "marker_key", "model_details", "notes"]
+__all__ = ["Context", "fit_warnings", "model_details", "notes", "study_notes"]
 
 SINGULAR = (
     "the fit is singular: a variance or correlation of the random effects is estimated at the"
@@ -119,6 +120,12 @@ class Context:
         shown = shown.drop(columns=list(without), errors="ignore")
         if outcome is not None:
             shown = shown.drop(columns="outcome", errors="ignore")
+        below = []
+        if notes_below and "note" in shown:
+            # Notes of several clauses share some of them.
+            notes = filter(None, shown["note"].dropna().astype("str"))
+            clauses = dict.fromkeys(part for note in notes for part in note.split("; "))
+            below = [f"{capitalised(in_words('; '.join(clauses)))}."] if clauses else []
         slug = f"table-{name}-{outcome or 'all'}".replace("/", "-").replace("_", "-")
         return display(
             shown,
@@ -128,13 +135,13 @@ class Context:
             only=only or None,
             titles=titles,
             ci=self.ci,
-            note=" ".join([*left, *(_notes_of(shown) if notes_below else ())]),
+            note=" ".join([*left, *below]),
         )
 
 
 def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     """Return the whole model of one map, folded: tests, coefficients, variances, record."""
-    what = outcome_title(outcome)
+    what = outcome_words(outcome)
     for formula in context.results.rows(f"{folder}/models", outcome).get("formula", ()):
         left = str(formula).partition("~")[0].strip()
         # Coefficients and variances are on the model's scale.
@@ -156,24 +163,19 @@ def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     return [Details(summary=summary, blocks=blocks)] if blocks else []
 
 
-def _notes_of(rows: pd.DataFrame) -> list[str]:
-    found = rows["note"].dropna().unique().tolist() if "note" in rows else []
-    return [f"{capitalised(in_words(str(text)))}." for text in found if text]
-
-
-def marker_key(context: Context) -> str:
-    """Return the sentence on what filled and hollow markers of a forest mean."""
-    alpha = f"{1 - context.level:.2g}"
-    return f"Filled: adjusted p < {alpha}; hollow: adjusted p ≥ {alpha}."
-
-
 def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> list[str]:
     """Return one sentence for each thing the fits of a study warn of."""
     sentences = []
+    notes_said = " ".join(study_notes(context, folder, outcome))
     for _, row in context.results.rows(f"{folder}/models", outcome).iterrows():
         name = outcome_title(str(row.get("outcome", folder)))
         messages = row.get("messages")
         said = messages if isinstance(messages, str) else ""
+        left_out = f"({str(row.get('dropped_rows')).replace('; ', ', ')})"
+        if left_out in notes_said:
+            # The study's own note says it, and of whom.
+            clause = rf"[^; ][^;]*{re.escape(left_out)}[^;]*(; \d[^;]*)?(; |$)"
+            said = re.sub(clause, "", said).removesuffix("; ")
         if not _true(row.get("converged", True)):
             sentences.append(f"{name}: the fit did not converge; its estimates must not be used.")
         if _true(row.get("singular", False)) and "singular" not in said:
@@ -187,11 +189,15 @@ def _true(value: object) -> bool:
     return str(value).lower() == "true"
 
 
+def study_notes(context: Context, folder: str, outcome: str | None = None) -> list[str]:
+    """Return what a study notes of its data, as its table has it, each note once."""
+    rows = context.results.rows(f"{folder}/notes", outcome)
+    return [*map(str, rows["note"].dropna().unique())] if "note" in rows else []
+
+
 def notes(context: Context, folder: str, outcome: str | None = None) -> list[Block]:
     """Return the notes of a study, and its warnings before them."""
-    rows = context.results.rows(f"{folder}/notes", outcome)
-    found = rows["note"].dropna().tolist() if "note" in rows else []
-    said = list(dict.fromkeys(in_words(str(note)) for note in found))
+    said = list(map(in_words, study_notes(context, folder, outcome)))
     blocks: list[Block] = [Notice(text=text) for text in fit_warnings(context, folder, outcome)]
     if len(said) == 1:
         blocks.append(Paragraph(text=said[0]))

@@ -30,6 +30,20 @@ __all__ = ["section"]
 # One grey level per role: what to lean on is darkest.
 SHADES = {RECOMMENDED: INK, INDEPENDENT: "#D55E00"}
 OTHER_SHADE = "#8C8C8C"
+ALL_COLUMNS = (
+    *("class_", "measure", "estimate", "numerator", "denominator", "method"),
+    *("role", "note"),
+)
+MEASURES = {
+    "dor": "DOR",
+    "f1": "F1",
+    "lr_negative": "negative LR",
+    "lr_positive": "positive LR",
+    "mcc": "MCC",
+    "npv": "NPV",
+    "ppv": "PPV",
+    "youden": "Youden index",
+}
 # Steps of the flow of readings.
 STEPS = {
     "index_excluded_by_policy": "type on QSM excluded beforehand",
@@ -80,7 +94,7 @@ def _confusion(context: Context) -> list[FigureBlock]:
         paint,
         height=1.2 + 0.55 * len(wide),
         narrow_height=1.9 + 0.55 * len(wide),
-        caption="Type on QSM against histology, all lesions.",
+        caption="Type on QSM by histological class, all lesions.",
         reading="Each cell gives the number of lesions and the row percentage (darker: larger)."
         " Indeterminate and missing readings have separate rows and columns.",
         alt=f"Confusion matrix. {spoken}.",
@@ -110,10 +124,10 @@ def _main_table(context: Context) -> list[TableBlock]:
     block = display(
         shown,
         slug="table-histology-main",
-        caption=f"One class against the rest: share, counts and {level} intervals",
+        caption=f"One class against the rest: proportions, counts and {level} intervals",
         file="histology/accuracy.tsv",
         titles={
-            "share": "share (counts)",
+            "share": "proportion (counts)",
             "recommended": "recommended interval",
             "independent": "interval assuming independent lesions",
         },
@@ -130,7 +144,7 @@ def _limits(rows: pd.DataFrame, prefix: str) -> list[str]:
 
 
 def _measure(name: str) -> str:
-    return name.upper() if name in {"ppv", "npv", "mcc", "dor"} else name.replace("_", " ")
+    return MEASURES.get(name, name.replace("_", " "))
 
 
 def _intervals(context: Context) -> list[FigureBlock]:
@@ -141,6 +155,10 @@ def _intervals(context: Context) -> list[FigureBlock]:
     if rows.empty:
         return []
     classes = list(dict.fromkeys(rows["class_"]))
+    rows = rows.assign(
+        label=[method_title(str(name)) for name in rows["method"]],
+        colour=[SHADES.get(str(role), OTHER_SHADE) for role in rows["role"]],
+    )
 
     def paint(figure: Figure) -> None:
         narrow = is_narrow(figure)
@@ -150,7 +168,7 @@ def _intervals(context: Context) -> list[FigureBlock]:
         panels = figure.subplots(*shape, squeeze=False, sharex=True).flat
         for axes, (name, measure) in zip(panels, itertools.product(classes, RATES), strict=True):
             mine = rows[(rows["class_"] == name) & (rows["measure"] == measure)]
-            forest(_method_rows(mine), axes, reference=None)
+            forest(mine, axes, reference=None)
             named = short_title(str(name)) if narrow else title(str(name))
             axes.set_title(f"{figure_name(named, lines=1)}: {measure}", loc="left")
             axes.set_xlim(-0.02, 1.02)
@@ -172,13 +190,6 @@ def _intervals(context: Context) -> list[FigureBlock]:
         + _spoken(main_rows(accuracy)),
     )
     return [block]
-
-
-def _method_rows(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.assign(
-        label=[method_title(str(name)) for name in rows["method"]],
-        colour=[SHADES.get(str(role), OTHER_SHADE) for role in rows["role"]],
-    )
 
 
 def _spoken(rows: pd.DataFrame) -> str:
@@ -245,22 +256,17 @@ def _tables(context: Context) -> list[Block]:
     ):
         rows = accuracy[(accuracy["missing"] == policy) & (accuracy["indeterminate"] == policy)]
         if not rows.empty:
-            blocks.append(_whole_table(context, rows, policy, heading))
+            table = display(
+                rows.assign(
+                    class_=[title(str(name)) for name in rows["class_"]],
+                    measure=[_measure(str(name)) for name in rows["measure"]],
+                ),
+                slug=f"table-histology-{policy}",
+                caption=heading,
+                file="histology/accuracy.tsv",
+                only=ALL_COLUMNS,
+                titles={"class_": "class", "numerator": "n", "denominator": "of"},
+                ci=context.ci,
+            )
+            blocks.append(Details(summary=heading, blocks=(table,)))
     return blocks
-
-
-def _whole_table(context: Context, rows: pd.DataFrame, policy: str, heading: str) -> Details:
-    keep = ["class_", "measure", "estimate", "numerator", "denominator", "method"]
-    table = display(
-        rows.assign(
-            class_=[title(str(name)) for name in rows["class_"]],
-            measure=[_measure(str(name)) for name in rows["measure"]],
-        ),
-        slug=f"table-histology-{policy}",
-        caption=heading,
-        file="histology/accuracy.tsv",
-        only=[*keep, "role", "note"],
-        titles={"class_": "class", "numerator": "n", "denominator": "of"},
-        ci=context.ci,
-    )
-    return Details(summary=heading, blocks=(table,))

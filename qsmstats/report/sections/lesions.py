@@ -7,17 +7,16 @@ import base64
 import numpy as np
 import pandas as pd
 from markupsafe import Markup
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsmstats.errors import ImageError
 from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, ViewerBlock
 from qsmstats.report.figures.layers import layer_profile
-from qsmstats.report.figures.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
 from qsmstats.report.figures.style import colour, is_narrow
 from qsmstats.report.figures.tiles import draw_tile
 from qsmstats.report.frames.layers import layer_profiles
-from qsmstats.report.margins import MARGIN_MM
+from qsmstats.report.images.margins import MARGIN_MM
+from qsmstats.report.images.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
 from qsmstats.report.sections.context import Context
 from qsmstats.report.viewer.scene import Scene, build_scene, exemplary_participant, packed_niivue
 from qsmstats.report.wording.names import (
@@ -83,7 +82,10 @@ def _mosaic_plate(
 ) -> FigureBlock:
     levels = [str(level) for level in chosen["lesion_type"]]
     people = [str(name) for name in chosen["participant_id"]]
-    limits = [_window(tiles, spec.name) for spec in study.maps]
+    limits = [
+        np.nanpercentile(np.concatenate([tile.maps[spec.name].ravel() for tile in tiles]), [1, 99])
+        for spec in study.maps
+    ]
 
     def paint(figure: Figure) -> None:
         narrow = is_narrow(figure)
@@ -92,8 +94,13 @@ def _mosaic_plate(
         # One line of axes per map, whichever way the figure lies.
         for line, spec, window in zip(grid.T if narrow else grid, study.maps, limits, strict=True):
             for axes, tile, level in zip(line, tiles, levels, strict=True):
-                draw_tile(tile, axes, name=spec.name, level=level, limits=window)
-            _colour_bar(figure, list(line), spec.name, below=narrow)
+                draw_tile(tile, axes, name=spec.name, level=level, limits=(window[0], window[1]))
+            side = "bottom" if narrow else "right"
+            bar = figure.colorbar(
+                line[-1].images[0], ax=list(line), location=side, fraction=0.03, pad=0.01
+            )
+            bar.set_label(with_unit(outcome_short(spec.name), spec.name))
+            bar.outline.set_visible(False)
         for axes, level, person in zip(
             grid[:, 0] if narrow else grid[0], levels, people, strict=True
         ):
@@ -101,7 +108,7 @@ def _mosaic_plate(
             (axes.set_ylabel if narrow else axes.set_title)(name, size="small")
 
     shown = "; ".join(
-        f"{title(level)}: {row['participant_id']} {row['session_id']} lesion {row['lesion_id']}"
+        f"{title(level)}: {row['participant_id']} {row['session_id']} {row['lesion_id']}"
         for level, (_, row) in zip(levels, chosen.iterrows(), strict=True)
     )
     return context.plates.draw(
@@ -109,25 +116,13 @@ def _mosaic_plate(
         paint,
         height=0.5 + 1.22 * len(study.maps),
         narrow_height=0.7 + 1.1 * len(tiles),
-        caption="An exemplary lesion of each type, on every map.",
-        reading="Axial planes of 36 mm, displayed in neurological convention; the contour outlines"
-        " the lesion label in the colour of its type. Each lesion is the one closest to the median"
-        f" of its type on the susceptibility map, among the largest quarter. {FAR}",
+        caption="A representative lesion of each type, on every map.",
+        reading="Axial planes, 36 mm wide, displayed in neurological convention; the contour"
+        " outlines the lesion label in the colour of its type. Each lesion is the one closest to"
+        " the median of its type on the susceptibility map, among the largest quarter."
+        f" {FAR}",
         alt=f"Mosaic of map cut-outs. {shown}.",
     )
-
-
-def _window(tiles: list[Tile], name: str) -> tuple[float, float]:
-    values = np.concatenate([tile.maps[name].ravel() for tile in tiles])
-    low, high = np.nanpercentile(values, [1, 99])
-    return float(low), float(high)
-
-
-def _colour_bar(figure: Figure, line: list[Axes], name: str, *, below: bool) -> None:
-    location = "bottom" if below else "right"
-    bar = figure.colorbar(line[-1].images[0], ax=line, location=location, fraction=0.03, pad=0.01)
-    bar.set_label(with_unit(outcome_short(name), name))
-    bar.outline.set_visible(False)
 
 
 def _viewer(context: Context) -> list[Block]:
@@ -230,7 +225,7 @@ def _profile_plate(context: Context, profiles: dict[str, pd.DataFrame]) -> Figur
         narrow_height=0.9 + 1.9 * len(profiles),
         caption="Map values by depth from the edge of the lesion, by type.",
         reading="Depth 0 is the ring around the lesion; larger depths lie further inside. Points"
-        " are means over participants of their lesions with a core, relative to NAWM, with"
+        " are means over participants of their lesions with a core, as differences from NAWM, with"
         f" {context.ci}. A rim appears as a first layer that differs from the deeper ones.",
         alt="Layer profiles by lesion type: " + _spoken(next(iter(profiles.values()))),
     )

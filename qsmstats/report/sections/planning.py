@@ -17,13 +17,13 @@ from qsmstats.report.blocks import (
     Section,
     TableBlock,
 )
-from qsmstats.report.estimates import unit_of
 from qsmstats.report.figures.files import Plates
 from qsmstats.report.figures.power import power_curves
 from qsmstats.report.figures.style import figure_style
-from qsmstats.report.output_folder import Results
+from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.tables.tables import display
+from qsmstats.report.wording.estimates import unit_of
 from qsmstats.report.wording.names import outcome_short, outcome_words
 from qsmstats.report.wording.numbers import percent, signed
 from qsmstats.study import Study
@@ -134,7 +134,7 @@ def _tables(context: Context, sizes: pd.DataFrame) -> list[Block]:
     shown = display(
         sizes.drop(columns=["answer", "outcome", "power_asked", "maximum"]).astype(whole),
         slug="table-planning-sizes",
-        caption=f"Patients in the control arm for a power of {asked}, by change of the slope of"
+        caption=f"Patients in the control arm for a power of {asked}, by change in the slope of"
         f" {short} per year",
         file="planning/sizes.tsv",
         titles=SIZES,

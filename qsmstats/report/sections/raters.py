@@ -10,7 +10,7 @@ from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Section
 from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.style import INK, colour, marker
 from qsmstats.report.sections.context import Context, notes
-from qsmstats.report.wording.names import lesion_types, title
+from qsmstats.report.wording.names import coefficient_title, lesion_types, title
 from qsmstats.report.wording.numbers import fixed, interval
 
 __all__ = ["agreement_rows", "section"]
@@ -18,21 +18,17 @@ __all__ = ["agreement_rows", "section"]
 ROLES = (RECOMMENDED, INDEPENDENT)
 # Coefficients whose values per type are drawn; the others stand in the table.
 PER_TYPE = "fleiss_kappa"
-NAMES = {
-    "brennan_prediger": "Brennan and Prediger's kappa",
-    "cohen_kappa": "Cohen's kappa",
-    "fleiss_kappa": "Fleiss' kappa",
-    "gwet_ac1": "Gwet's AC1",
-    "krippendorff_alpha_nominal": "Krippendorff's alpha",
-    "percent_agreement": "observed agreement",
-}
+COLUMNS = (
+    *("coefficient", "category", "raters", "estimate", "std_error", "n_units"),
+    *("method", "role", "note"),
+)
 FOLDED = {
-    "disagreements": "Lesions on which raters disagree",
+    "disagreements": "Lesions on which the raters disagree",
     "differs_from_consensus": "Lesions whose type in the lesions table differs from the consensus",
 }
 IMAGES = {
-    "types/disputed": "Lesions whose images suggest another type than the lesions table",
-    "types/confusion": "Types in the lesions table by types derived from the images by a rule",
+    "types/disputed": "Lesions whose images suggest a type other than that in the lesions table",
+    "types/confusion": "Types in the lesions table by types that a rule derives from the images",
 }
 
 
@@ -41,7 +37,8 @@ def section(context: Context) -> Section:
     blocks: list[Block] = [*notes(context, "raters"), *_figure(context)]
     rows = context.results.rows("raters/agreement")
     if not rows.empty:
-        blocks += _table(context)
+        caption = "All agreement coefficients"
+        blocks += _folded(context, "raters/agreement", caption, COLUMNS)
         for name, caption in FOLDED.items():
             blocks += _folded(context, f"raters/{name}", caption)
     for name, caption in IMAGES.items():
@@ -88,7 +85,7 @@ def agreement_rows(agreement: pd.DataFrame) -> pd.DataFrame:
 
 
 def _label(row: pd.Series) -> str:
-    name = NAMES.get(str(row["coefficient"]), str(row["coefficient"]).replace("_", " "))
+    name = coefficient_title(str(row["coefficient"]))
     if row["category"] in lesion_types():
         return f"{title(str(row['category']))}: {name}"
     pair = str(row["raters"])
@@ -119,22 +116,12 @@ def _figure(context: Context) -> list[FigureBlock]:
         narrow_height=narrow,
         caption="Agreement between raters, over all types and for each type against the others.",
         reading="1: perfect agreement; 0: agreement expected by chance (except for the observed"
-        " agreement). Intervals are from resampling participants where their number allows.",
+        " agreement). Intervals come from resampling participants where there are enough of them.",
         alt=f"Forest of agreement coefficients: {spoken}.",
     )
     return [block]
 
 
-def _folded(context: Context, name: str, caption: str) -> list[Block]:
-    table = context.display(name, caption)
+def _folded(context: Context, name: str, caption: str, only: tuple[str, ...] = ()) -> list[Block]:
+    table = context.display(name, caption, only=only)
     return [Details(summary=caption, blocks=(table,))] if table else []
-
-
-def _table(context: Context) -> list[Block]:
-    only = ("coefficient", "category", "raters", "estimate", "std_error", "n_units")
-    table = context.display(
-        "raters/agreement",
-        "All agreement coefficients",
-        only=(*only, "method", "role", "note"),
-    )
-    return [Details(summary=table.caption, blocks=(table,))] if table else []

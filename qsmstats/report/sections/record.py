@@ -11,20 +11,13 @@ import pandas as pd
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, Prose, Section
 from qsmstats.report.sections.context import Context, fit_warnings
 from qsmstats.report.tables.tables import display
-from qsmstats.report.wording.names import in_words, outcome_words
+from qsmstats.report.wording.names import adjustment, in_words, outcome_words
 from qsmstats.report.wording.numbers import counted
+from qsmstats.report.wording.sentences import listed
 from qsmstats.schemas import map_schemas
 
 __all__ = ["failures", "limits", "methods", "provenance"]
 
-ADJUSTMENTS = {
-    "bonferroni": "adjusted by Bonferroni's method",
-    "fdr_bh": "adjusted to control the false discovery rate (Benjamini and Hochberg 1995)",
-    "holm": "adjusted by Holm's method (Holm 1979)",
-    "mvt": "adjusted by the single-step multivariate t method (Hothorn, Bretz and Westfall 2008)",
-    "none": "not adjusted for multiple testing",
-    "tukey": "adjusted by Tukey's method where all pairs are compared",
-}
 STUDIES = ("baseline", "tissue", "trajectory", "histology", "raters")
 
 
@@ -78,7 +71,7 @@ def once_per_model(paragraphs: Iterable[str]) -> list[str]:
         said = paragraph.replace(f" {outcome} ~ ", " Y ~ ") if outcome else in_words(paragraph)
         maps.setdefault(said, []).append(outcome)
     return [
-        f"{said} Y is {' or '.join(map(outcome_words, names))}." if names[0] else said
+        f"{said} Y is {listed(map(outcome_words, names), 'or')}." if names[0] else said
         for said, names in maps.items()
     ]
 
@@ -89,9 +82,9 @@ def _closing(context: Context) -> list[str]:
     said = []
     adjust = content.get("models", {}).get("adjust")
     if adjust:
-        how = ADJUSTMENTS.get(adjust, f"adjusted by {adjust}")
         said.append(
-            f"P-values of pairwise differences, and of the changes of the lesion types, were {how}"
+            f"P-values of pairwise differences, and of the changes of the lesion types, were"
+            f" {adjustment(adjust)}"
             f" within each map and question; intervals are at {100 * context.level:g} %."
         )
     versions = content.get("versions", {})
@@ -126,7 +119,7 @@ def provenance(context: Context) -> Section:
 def _pairs(name: str, caption: str, pairs: Mapping[Any, Any]) -> Block:
     frame = pd.DataFrame(
         {
-            "what": [_within_study(str(key)) for key in pairs],
+            "item": [_within_study(str(key)) for key in pairs],
             "value": [_plain(value) for value in pairs.values()],
         }
     )
@@ -144,7 +137,7 @@ def _plain(value: object) -> str:
     if isinstance(value, dict):
         return "; ".join(f"{_plain(key)}: {_plain(part)}" for key, part in value.items())
     if isinstance(value, list):
-        return ", ".join(map(_plain, value)) or "none named"
+        return ", ".join(map(_plain, value)) or "none"
     if isinstance(value, bool) or value is None:
         return {True: "yes", False: "no", None: "–"}[value]
     return str(value)

@@ -61,7 +61,7 @@ def item_blocks(context: Context) -> list[Block]:
 def clustering_blocks(context: Context) -> list[Block]:
     """Return the correlation within brains, estimated and assumed, folded."""
     captions = {
-        "clustering": "Range when one brain is left out, design effect and correlation",
+        "clustering": "Range with one brain left out, design effect and correlation",
         "assumed_correlations": "Intervals under assumed correlations within brains",
     }
     tables = (context.display(f"histology/{name}", text) for name, text in captions.items())

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from qsmstats.report.blocks import Block, Heading, ListBlock, Notice, Paragraph, Section
 from qsmstats.report.frames.accuracy import main_rows
-from qsmstats.report.sections.baseline import with_white_matter
+from qsmstats.report.frames.estimates import with_white_matter
 from qsmstats.report.sections.context import Context
-from qsmstats.report.wording.names import outcome_title
+from qsmstats.report.wording.names import outcome_words
 from qsmstats.report.wording.sentences import (
     accuracy_sentences,
     change_sentence,
@@ -18,19 +16,21 @@ from qsmstats.report.wording.sentences import (
 
 __all__ = ["answers", "question"]
 
+UNANSWERED = "Not analysed in this run."
+
 
 def question(context: Context) -> Section:
     """Return the section that says what was asked."""
     asked = [
-        "How do lesion types seen on susceptibility maps differ at the first session, from one"
-        " another and from white matter?",
+        "How do lesion types on susceptibility maps differ from one another and from white matter"
+        " at the first session?",
         "How does each lesion type change over time?",
         "How accurately does the lesion type on MRI predict the histological class?",
     ]
     outcomes = context.outcomes("baseline") or context.outcomes("trajectory")
     blocks: list[Block] = [ListBlock(items=tuple(asked))]
     if outcomes:
-        maps = listed(outcome_title(outcome) for outcome in outcomes)
+        maps = listed(outcome_words(outcome) for outcome in outcomes)
         blocks.append(Paragraph(text=f"Maps analysed: {maps}."))
     return Section(anchor="question", title="Questions", blocks=tuple(blocks))
 
@@ -44,7 +44,7 @@ def answers(context: Context) -> Section:
             difference_sentence(rows("baseline/contrasts", outcome), outcome, alpha, context.ci)
             for outcome in context.outcomes("baseline")
         ],
-        "Lesions against white matter": [
+        "Lesions compared with white matter": [
             difference_sentence(
                 with_white_matter(rows("tissue/contrasts", outcome)), outcome, alpha, context.ci
             )
@@ -54,21 +54,15 @@ def answers(context: Context) -> Section:
             change_sentence(rows("trajectory/slopes", outcome), outcome, alpha, context.ci)
             for outcome in context.outcomes("trajectory")
         ],
-        "Histology": accuracy_sentences(
+        "Accuracy against histology": accuracy_sentences(
             main_rows(rows("histology/accuracy")), f"{100 * context.level:g}\u00a0% interval"
         ),
     }
     blocks: list[Block] = []
     for heading, sentences in parts.items():
-        blocks += _part(heading, sentences)
+        said = tuple(filter(None, sentences))
+        blocks += [
+            Heading(slug=f"answer-{heading.replace(' ', '-').lower()}", text=heading),
+            ListBlock(items=said) if said else Notice(text=UNANSWERED, warning=False),
+        ]
     return Section(anchor="answers", title="Main results", blocks=tuple(blocks))
-
-
-def _part(heading: str, sentences: Iterable[str]) -> list[Block]:
-    said = tuple(sentence for sentence in sentences if sentence)
-    slug = f"answer-{heading.replace(' ', '-').lower()}"
-    body: Block = ListBlock(items=said) if said else Notice(text=UNANSWERED, warning=False)
-    return [Heading(slug=slug, text=heading), body]
-
-
-UNANSWERED = "Not analysed in this run."

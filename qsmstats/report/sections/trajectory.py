@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section, TableBlock
-from qsmstats.report.estimates import (
-    ABOUT,
-    ci_name,
-    no_effect,
-    on_own_scale,
-    quantity_of,
-    shown,
-    unit_of,
-    with_pairs_titled,
-    with_scale,
-)
-from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.panels import columns_without_hole, label_lowest
 from qsmstats.report.figures.style import colour, is_narrow, marker
 from qsmstats.report.figures.trajectories import mean_lines, trajectory
-from qsmstats.report.sections.context import Context, marker_key, model_details, notes
+from qsmstats.report.frames.estimates import forest_rows
+from qsmstats.report.sections.context import Context, model_details, notes
+from qsmstats.report.sections.forests import estimates_forest
+from qsmstats.report.wording.estimates import (
+    ABOUT,
+    no_effect,
+    on_own_scale,
+    quantity_and_unit,
+    quantity_of,
+    unit_of,
+    with_pairs_titled,
+)
 from qsmstats.report.wording.names import (
     outcome_plain,
     outcome_short,
@@ -33,7 +31,6 @@ from qsmstats.report.wording.names import (
     unit_text,
     with_unit,
 )
-from qsmstats.report.wording.numbers import decimals_of_errors, fixed, interval, p_value, signed
 
 __all__ = ["section"]
 
@@ -66,9 +63,9 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
     blocks += _panels(context, outcome)
     blocks += _slopes(context, outcome)
     captions = {
-        "slopes": f"Change per year of {words}, by type",
-        "slope_contrasts": f"Comparisons of the types' changes per year of {words}",
-        "changes": f"Change over two years of {words}, by type",
+        "slopes": f"Change per year in {words}, by type",
+        "slope_contrasts": f"Differences between types in the change per year in {words}",
+        "changes": f"Change over two years in {words}, by type",
     }
     tables = [_table(context, name, caption, outcome) for name, caption in captions.items()]
     blocks += [table for table in tables if table is not None]
@@ -79,7 +76,7 @@ def _table(context: Context, name: str, caption: str, outcome: str) -> TableBloc
     rows = context.results.rows(f"trajectory/{name}", outcome)
     titles = {
         "contrast": "pair",
-        "estimate": ", ".join(filter(None, [quantity_of(rows), unit_of(rows)])),
+        "estimate": quantity_and_unit(rows),
     }
     # The caption says which years are compared; the statistic is the ratio of two columns.
     without = ("statistic", *ABOUT, *(["contrast"] if name == "changes" else []))
@@ -123,15 +120,18 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
             axes.set_visible(False)
         label_lowest(panels[:cells], columns, "years")
         figure.supylabel(with_unit(outcome_plain(outcome), outcome), size="medium")
-        panels[0].set_ylim(*_limits(lesions["value"], drawn))
+        low, high = lesions["value"].quantile([0.002, 0.998])
+        low = np.nanmin([low, *drawn["conf_low"]])
+        high = np.nanmax([high, *drawn["conf_high"]])
+        panels[0].set_ylim(low - 0.04 * (high - low), high + 0.04 * (high - low))
 
     block = context.plates.draw(
         f"trajectory/{outcome}_trajectories",
         paint,
         height=0.5 + 2.0 * -(-cells // wide),
         narrow_height=0.5 + 1.9 * -(-cells // slim),
-        caption=f"{outcome_title(outcome)} over time, by the type at the first session.",
-        reading="Each thin line is one lesion that the model has at two sessions or more; "
+        caption=f"{outcome_title(outcome)} over time, by type at the first session.",
+        reading="Each thin line is one lesion with data from two or more sessions; "
         + (
             f"the black line is the marginal {quantity_of(means)} with its {context.ci} (shaded),"
             " with the marker of the type at its ends."
@@ -145,58 +145,24 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
     return [block]
 
 
-def _limits(values: pd.Series, means: pd.DataFrame) -> tuple[float, float]:
-    low, high = values.quantile([0.002, 0.998])
-    low, high = np.nanmin([low, *means["conf_low"]]), np.nanmax([high, *means["conf_high"]])
-    margin = 0.04 * (high - low)
-    return low - margin, high + margin
-
-
 def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
     slopes = context.results.rows("trajectory/slopes", outcome)
     column = "lesion_type" if "lesion_type" in slopes else "level"
     if slopes.empty or column not in slopes:
         return []
     levels = [str(level) for level in slopes[column]]
-    decimals = decimals_of_errors(slopes["std_error"])
-    ci, null = ci_name(slopes, context.ci), no_effect(slopes)
-    slopes = shown(slopes)
-    write = fixed if null else signed
-    numbers = [
-        f"{write(row['estimate'], decimals)}"
-        f" ({interval(row['conf_low'], row['conf_high'], decimals)})"
-        for _, row in slopes.iterrows()
-    ]
-    rows = pd.DataFrame(
-        {
-            "label": [title(level) for level in levels],
-            "colour": [colour(level) for level in levels],
-            "marker": [marker(level) for level in levels],
-            "text": [f"{text}, {p_value(p)}" for text, p in zip(numbers, slopes["p"], strict=True)],
-            "brief": numbers,
-            "filled": slopes["p"] < 1 - context.level,
-            **{name: slopes[name] for name in ("estimate", "conf_low", "conf_high")},
-        }
-    )
-
-    wide, narrow = forest_height(len(rows))
-
-    def paint(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        title = f"{quantity_of(slopes)} per year ({ci}), adjusted p"
-        forest(rows, axes, reference=null, column_title=title)
-        axes.set_xlabel(with_scale(slopes, outcome_short(outcome)))
-
-    spoken = "; ".join(f"{row['label']} {row['text']}" for _, row in rows.iterrows())
-    block = context.plates.draw(
+    null = no_effect(slopes)
+    rows = forest_rows(slopes, map(title, levels), 1 - context.level, signs=not null)
+    block = estimates_forest(
+        context,
         f"trajectory/{outcome}_slopes",
-        paint,
-        height=wide,
-        narrow_height=narrow,
-        caption=f"Change of {outcome_words(outcome)} per year, by type.",
+        slopes,
+        rows.assign(colour=[*map(colour, levels)], marker=[*map(marker, levels)]),
+        outcome=outcome,
+        per=" per year",
+        caption=f"Change in {outcome_words(outcome)} per year, by type.",
         reading="Estimates to the right of the dashed line: the map value increases. An interval"
-        f" that includes {null:g} is compatible with no change. Lines are {ci}."
-        f" {marker_key(context)}",
-        alt=f"Forest of changes per year: {spoken}.",
+        f" that includes {null:g} is compatible with no change.",
+        alt="Forest of changes per year",
     )
     return [block]

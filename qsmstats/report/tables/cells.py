@@ -11,6 +11,7 @@ import pandas as pd
 from qsmstats.report.blocks import Cell
 from qsmstats.report.wording import numbers
 from qsmstats.report.wording.names import (
+    coefficient_title,
     in_words,
     method_title,
     outcome_title,
@@ -36,6 +37,8 @@ LEVELS = {
 _OF_ESTIMATE = ("estimate", "conf_low", "conf_low_adjusted", "std_error")
 # Decimals of columns whose size says nothing of their precision.
 _DECIMALS = {"statistic": 2, "num_df": 0, "standardised_difference": 2}
+# Counts, which missing values have made decimal numbers.
+_COUNTS = {"denominator", "n", "numerator"}
 # Intervals that stand in the cell of what they belong to.
 ASIDE = {"estimate": "conf", "hedges_g": "hedges_g", "threshold": "threshold_range"}
 
@@ -113,41 +116,34 @@ def _number_writer(frame: pd.DataFrame, name: str) -> Write:
         return numbers.degrees
     if name == "share":
         return numbers.percent
-    if pd.api.types.is_integer_dtype(frame[name]) or (name[:2] in {"n", "n_"}):
+    whole = pd.api.types.is_integer_dtype(frame[name]) or name in _COUNTS
+    if whole or name.startswith("n_"):
         return numbers.count
     sizes = values[values != 0].abs()
-    if name not in {*_OF_ESTIMATE, *_DECIMALS} and not _of_one_size(sizes):
+    # One number of decimals does not suit values of very different size.
+    uneven = not sizes.empty and (sizes.max() > 1e3 * sizes.min() or sizes.min() < 1e-5)
+    if uneven and name not in {*_OF_ESTIMATE, *_DECIMALS}:
         return numbers.number
     decimals = _decimals(frame, name)
     return lambda value: numbers.fixed(value, decimals)
 
 
-def _of_one_size(sizes: pd.Series) -> bool:
-    """Return whether one number of decimals suits all of some positive numbers."""
-    return sizes.empty or bool(sizes.max() <= 1e3 * sizes.min() and sizes.min() >= 1e-5)
-
-
 def _text_writer(frame: pd.DataFrame, name: str) -> Write:
     writers: dict[str, Write] = {
         "group": lambda value: group_title(str(value)),
-        "n_groups": lambda value: re.sub(r"[\w:]+(?= \d)", _group, str(value)),
+        "n_groups": lambda value: re.sub(
+            r"[\w:]+(?= \d)", lambda name: group_title(name[0]), str(value)
+        ),
         "method": lambda value: method_title(str(value)),
         **dict.fromkeys(("note", "text"), lambda value: in_words(str(value))),
         **dict.fromkeys(("outcome", "feature"), lambda value: outcome_title(str(value))),
-        **dict.fromkeys(("coefficient", "role", "step", "stage"), _words),
+        "coefficient": lambda value: coefficient_title(str(value)),
+        **dict.fromkeys(("role", "step", "stage"), lambda value: str(value).replace("_", " ")),
         **dict.fromkeys(LEVELS, lambda value: title(str(value))),
     }
     if name in {"term", "other_term"}:
-        return _term_writer(frame)
+        return term_titler(frame["term"])
     return writers.get(name, written)
-
-
-def _group(name: re.Match[str]) -> str:
-    return group_title(name[0])
-
-
-def _term_writer(frame: pd.DataFrame) -> Write:
-    return term_titler(frame["term"])
 
 
 def written(value: object) -> str:
@@ -155,10 +151,6 @@ def written(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
-
-
-def _words(value: object) -> str:
-    return str(value).replace("_", " ")
 
 
 def _plain_cell(name: str, write: Write) -> WriteCell:

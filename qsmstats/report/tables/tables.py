@@ -8,28 +8,20 @@ only a statistician looks for are minor: phones leave them to the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import pandas as pd
 
 from qsmstats.report.blocks import Cell, Column, TableBlock
 from qsmstats.report.tables.cells import ASIDE, LEVELS, cell_writer, written
-from qsmstats.report.wording.headings import adjustment, column_head, heading
-from qsmstats.report.wording.names import capitalised
+from qsmstats.report.tables.headings import column_head, heading
+from qsmstats.report.wording.names import adjustment, capitalised
 
 __all__ = ["display", "turned"]
 
 # More rows than this are no reading matter; the TSV has them.
 MOST_ROWS = 400
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Written:
-    """A column and what writes its cells."""
-
-    head: Column
-    cell: Callable[[pd.Series], Cell]
 
 
 def display(
@@ -74,19 +66,25 @@ def display(
     names = _order(
         list(frame.columns) if only is None else [name for name in only if name in frame]
     )
-    names = [name for name in names if not _is_empty(frame[name])] or names
+    filled = [name for name in names if not (frame[name].isna() | (frame[name] == "")).all()]
+    names = filled or names
     constant = _constant(frame, names[1:])
-    said = [_said(name, value, given) for name, value in constant.items()]
-    columns = [_column(frame, name, given) for name in names if name not in constant]
+    said = [
+        f"{capitalised(adjustment(value))}."
+        if name == "adjust"
+        else f"{capitalised(heading(name, given))}: {value}."
+        for name, value in constant.items()
+    ]
+    columns = [name for name in names if name not in constant]
+    writers = [cell_writer(frame, name) for name in columns]
     if len(frame) > MOST_ROWS:
         said.append(f"The first {MOST_ROWS} of {len(frame):,} rows; the file has all.")
     return TableBlock(
         slug=slug,
         caption=caption,
-        columns=tuple(column.head for column in columns),
+        columns=tuple(_head(frame, name, given) for name in columns),
         rows=tuple(
-            tuple(column.cell(row) for column in columns)
-            for _, row in frame.head(MOST_ROWS).iterrows()
+            tuple(write(row) for write in writers) for _, row in frame.head(MOST_ROWS).iterrows()
         ),
         file=file,
         note=" ".join([note, *said]).strip(),
@@ -95,22 +93,12 @@ def display(
 
 def turned(block: TableBlock) -> TableBlock:
     """Return a table of one row as a list of its cells, headed by the titles of their columns."""
-    heads = (Column(title="what", numeric=False), Column(title="value", numeric=False))
+    heads = (Column(title="item", numeric=False), Column(title="value", numeric=False))
     cells = (
         (Cell(text=column.full or column.title, sort=column.title), cell)
         for column, cell in zip(block.columns, block.rows[0], strict=True)
     )
     return replace(block, columns=heads, rows=tuple(cells))
-
-
-def _said(name: str, value: str, given: Mapping[str, str]) -> str:
-    if name == "adjust":
-        return adjustment(value)
-    return f"{capitalised(heading(name, given))}: {value}."
-
-
-def _is_empty(values: pd.Series) -> bool:
-    return bool((values.isna() | (values.astype("str") == "")).all())
 
 
 def _order(names: list[str]) -> list[str]:
@@ -140,9 +128,10 @@ def _constant(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, str]:
     }
 
 
-def _column(frame: pd.DataFrame, name: str, titles: Mapping[str, str]) -> _Written:
+def _head(frame: pd.DataFrame, name: str, titles: Mapping[str, str]) -> Column:
+    """Return the head of a column, which also names the interval in its cells."""
     head = column_head(frame, name, titles)
     if name in ASIDE and f"{ASIDE[name]}_low" in frame:
         between = "range" if name == "threshold" else titles["conf"]
         head = replace(head, title=f"{head.title} ({between})")
-    return _Written(head=head, cell=cell_writer(frame, name))
+    return head

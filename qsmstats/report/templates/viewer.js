@@ -59,14 +59,20 @@
     return;
   }
   holder.dataset.ready = "true";
-  const go = (row) => {
+  const centre = (row) => {
     const place = ["x", "y", "z"].map((axis) => Number(row.dataset[axis]));
     view.scene.crosshairPos = view.mm2frac(place);
     view.drawScene();
+  };
+  const go = (row) => {
+    centre(row);
     const said = [...row.cells].slice(0, 2).map((cell) => cell.textContent).join(", ");
     status.textContent = `Crosshair at lesion ${said}.`;
     for (const other of row.parentElement.rows) other.classList.toggle("chosen", other === row);
   };
+  // The middle of the brain need not show any lesion; the first of the list is the largest.
+  const largest = document.querySelector("#viewer-lesions tbody tr");
+  if (largest) centre(largest);
   for (const row of document.querySelectorAll("#viewer-lesions tbody tr")) {
     const head = row.cells[0];
     const button = document.createElement("button");

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from qsmstats.arrays import Floats, Integers
 from qsmstats.report.figures.style import colour
-from qsmstats.report.margins import brain_voxels, within_margin
+from qsmstats.report.images.margins import brain_voxels, within_margin
 from qsmstats.report.viewer.still import still_png
 from qsmstats.report.wording.names import lesion_types, outcome_short, short_title
 from qsmstats.study import MapSpec, Study
@@ -137,8 +137,13 @@ def build_scene(study: Study, lesions: pd.DataFrame, spec: MapSpec) -> Scene:
     head, affine = _cropped(
         np.stack([np.rint(grey).astype(np.uint8), kinds]).reshape(2, *shape, order="F"), image.grid
     )
-    step = _step(head[0].size)
-    thin = affine @ _blocks_affine(step)
+    step = 1
+    while head[0].size / step**3 > MOST_VOXELS:
+        step += 1
+    # From the index of a block to that of a voxel: a block's centre lies between its voxels.
+    blocks = np.diag([step, step, step, 1.0])
+    blocks[:3, 3] = (step - 1) / 2
+    thin = affine @ blocks
     scene = {
         "map": _packed(nifti_bytes(_pooled(head[0], step, np.mean), thin)),
         "mapName": outcome_short(spec.name),
@@ -168,20 +173,6 @@ def _cropped(volumes: Bytes, grid: Grid) -> tuple[Bytes, Floats]:
     affine = grid.affine.copy()
     affine[:3, 3] += grid.affine[:3, :3] @ low
     return cut, affine
-
-
-def _step(voxels: int) -> int:
-    step = 1
-    while voxels / step**3 > MOST_VOXELS:
-        step += 1
-    return step
-
-
-def _blocks_affine(step: int) -> Floats:
-    """Return block index to voxel index: a block's centre lies between its voxels."""
-    affine = np.diag([step, step, step, 1.0])
-    affine[:3, 3] = (step - 1) / 2
-    return affine
 
 
 def _pooled(volume: Bytes, step: int, pool: Callable[..., Any]) -> Bytes:

@@ -6,6 +6,7 @@ It stands where the lesion viewer cannot draw: in browsers without WebGL, and on
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -54,7 +55,13 @@ def still_png(grey: Bytes, kinds: Bytes, affine: Floats) -> bytes:
             panel.set_axis_off()
         for panel, plane in zip(figure.axes, axial_planes(kinds), strict=False):
             _draw(panel, grey[:, :, plane], kinds[:, :, plane], axes_mm)
-            _name(panel, f"z = {axes_mm[2][plane]:.0f} mm".replace("-", "−"))
+            words: dict[str, Any] = {
+                "transform": panel.transAxes,
+                "color": "white",
+                "size": "small",
+            }
+            panel.text(0.03, 0.03, f"z = {axes_mm[2][plane]:.0f} mm".replace("-", "−"), **words)
+            panel.text(0.03, 0.97, "L", va="top", **words)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=DPI, metadata={"Software": None})
     return buffer.getvalue()
@@ -123,8 +130,3 @@ def _ends(centres: Floats) -> tuple[float, float]:
     """Return the outer edges of voxels from their centres."""
     half = (centres[-1] - centres[0]) / max(len(centres) - 1, 1) / 2
     return float(centres[0] - half), float(centres[-1] + half)
-
-
-def _name(axes: Axes, text: str) -> None:
-    axes.text(0.03, 0.03, text, transform=axes.transAxes, color="white", size="small")
-    axes.text(0.03, 0.97, "L", transform=axes.transAxes, color="white", size="small", va="top")

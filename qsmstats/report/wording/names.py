@@ -10,8 +10,9 @@ from functools import cache
 from qsmstats.schemas import load_schema, map_schemas
 
 __all__ = [
+    "adjustment",
     "capitalised",
-    "comma_unit",
+    "coefficient_title",
     "figure_name",
     "in_words",
     "lesion_types",
@@ -36,13 +37,32 @@ _LONG_COUNT = re.compile(r"(?<![\w.,-])\d{4,}(?= (?:lesion|participant|session|r
 _UNITS = {"percent": "%", "fraction": "", "year": "years", "1": ""}
 
 
+_ADJUSTMENTS = {
+    "bonferroni": "adjusted by Bonferroni's method",
+    "fdr_bh": "adjusted to control the false discovery rate (Benjamini and Hochberg 1995)",
+    "holm": "adjusted by Holm's method (Holm 1979)",
+    "mvt": "adjusted by the single-step multivariate t method (Hothorn, Bretz and Westfall 2008)",
+    "none": "not adjusted for multiple testing",
+    "sidak": "adjusted by Šidák's method",
+    "tukey": "adjusted by Tukey's method where all pairs are compared",
+}
+_COEFFICIENTS = {
+    "brennan_prediger": "Brennan and Prediger's kappa",
+    "cohen_kappa": "Cohen's kappa",
+    "fleiss_kappa": "Fleiss' kappa",
+    "gwet_ac1": "Gwet's AC1",
+    "krippendorff_alpha_nominal": "Krippendorff's alpha",
+    "percent_agreement": "observed agreement",
+}
 _METHODS = {
     "bayes_beta_1_4": "Bayes, Beta(1, 4) prior",
     "bayes_uniform": "Bayes, uniform prior",
     "beta_binomial_profile": "beta-binomial, profile",
     "cluster_bootstrap_percentile": "cluster bootstrap, percentile",
     "cluster_bootstrap_wild": "cluster bootstrap, wild",
+    "cluster_jackknife_t": "cluster jackknife, t",
     "delong_logit": "DeLong, lesions independent",
+    "delta": "delta method",
     "gee_mancl_derouen_t": "GEE, Mancl and DeRouen, t",
     "haldane_woolf": "Woolf, Haldane's correction",
     "koopman": "Koopman",
@@ -50,6 +70,7 @@ _METHODS = {
     "mover_rao_scott_wilson_t": "MOVER of Rao-Scott Wilson t",
     "mover_wilson": "MOVER of Wilson",
     "obuchowski_logit": "Obuchowski, lesions within brains",
+    "rao_scott_haldane_woolf_t": "Woolf, Haldane's correction, Rao-Scott t",
     "rao_scott_wilson_t": "Rao-Scott Wilson t",
     "reml": "REML",
     "wilson": "Wilson",
@@ -122,6 +143,16 @@ def capitalised(text: str) -> str:
 def pair_title(first: str, second: str, sign: str) -> str:
     """Return two levels by their short titles, with "−" or "/" between them."""
     return f"{short_title(first)} {sign} {short_title(second)}"
+
+
+def adjustment(method: str) -> str:
+    """Return how p-values were adjusted: "adjusted by Holm's method (Holm 1979)"."""
+    return _ADJUSTMENTS.get(method, f"adjusted by {method}")
+
+
+def coefficient_title(coefficient: str) -> str:
+    """Return the name of a coefficient of agreement; its identifier in words where unknown."""
+    return _COEFFICIENTS.get(coefficient, coefficient.replace("_", " "))
 
 
 def method_title(method: str) -> str:
@@ -197,12 +228,6 @@ def with_unit(label: str, outcome: str, per: str = "") -> str:
     """Return an axis label such as "MWF (% per year)"."""
     unit = f"{unit_text(outcome)}{per}".strip()
     return f"{label} ({unit})" if unit else label
-
-
-def comma_unit(label: str, outcome: str, per: str = "") -> str:
-    """Return a column's title such as "change, % per year", after which an interval may follow."""
-    unit = f"{unit_text(outcome)}{per}".strip()
-    return f"{label}, {unit}" if unit else label
 
 
 def present_levels(levels: Iterable[str], order: Iterable[str] | None = None) -> list[str]:

@@ -53,15 +53,11 @@ def number(value: object, digits: int = 3) -> str:
         return fixed(value, 0)
     exponent = _exponent(value, digits)
     if not -5 < exponent < 9:
-        return _by_powers(value, digits)
+        mantissa, _, power = f"{value:.{digits - 1}e}".partition("e")
+        power = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
+        times = "\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}"
+        return f"{mantissa.replace('-', '−')}{times}10{power}"
     return fixed(value, max(0, digits - 1 - exponent))
-
-
-def _by_powers(value: float, digits: int) -> str:
-    """Write "6.58 × 10⁻¹⁰"."""
-    mantissa, _, exponent = f"{value:.{digits - 1}e}".partition("e")
-    power = str(int(exponent)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-    return f"{mantissa.replace('-', '−')}\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}10{power}"
 
 
 def _exponent(value: float, digits: int) -> int:

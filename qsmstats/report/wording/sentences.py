@@ -12,7 +12,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from qsmstats.report.estimates import (
+from qsmstats.report.wording.estimates import (
     ci_name,
     is_told,
     no_effect,
@@ -47,10 +47,10 @@ __all__ = ["accuracy_sentences", "change_sentence", "difference_sentence", "list
 MOST_PAIRS = 3
 
 
-def listed(words: Iterable[str]) -> str:
+def listed(words: Iterable[str], joint: str = "and") -> str:
     """Return "a", "a and b" or "a, b and c"."""
     items = list(words)
-    return " and ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+    return f" {joint} ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
 
 
 def _lesions(levels: Iterable[str]) -> str:
@@ -175,10 +175,14 @@ def change_sentence(slopes: pd.DataFrame, outcome: str, alpha: float, ci: str) -
     decimals = decimals_of_errors(slopes["std_error"])
     clauses = []
     for verb, rows in (
-        ("rises in", slopes[told & (slopes["estimate"] > null)]),
-        ("falls in", slopes[told & (slopes["estimate"] < null)]),
+        ("increases in", slopes[told & (slopes["estimate"] > null)]),
+        ("decreases in", slopes[told & (slopes["estimate"] < null)]),
     ):
-        changes = [_change(row, decimals, ci, null) for _, row in rows.iterrows()]
+        changes = []
+        for _, row in rows.iterrows():
+            limits = interval(row["conf_low"], row["conf_high"], decimals)
+            value = (fixed if null else signed)(row["estimate"], decimals)
+            changes.append(f"{_lesions([str(row['lesion_type'])])} ({value}, {ci} {limits})")
         if changes:
             clauses.append(f"{verb} {listed(changes)}")
     if not told.all():
@@ -187,13 +191,6 @@ def change_sentence(slopes: pd.DataFrame, outcome: str, alpha: float, ci: str) -
     quantity = quantity_of(slopes)
     said = ", ".join(filter(None, ["" if quantity == "change" else quantity, unit_of(slopes)]))
     return f"{outcome_short(outcome)} ({said}): {'; '.join(clauses)}."
-
-
-def _change(row: pd.Series, decimals: int, ci: str, null: float) -> str:
-    limits = interval(row["conf_low"], row["conf_high"], decimals)
-    level = short_title(str(row["lesion_type"]))
-    value = (fixed if null else signed)(row["estimate"], decimals)
-    return f"{level} ({value}, {ci} {limits})"
 
 
 def accuracy_sentences(rows: pd.DataFrame, ci: str) -> list[str]:

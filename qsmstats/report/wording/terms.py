@@ -47,13 +47,14 @@ def term_titler(terms: Iterable[str]) -> Callable[[object], str]:
             if found := _CODED.match(part):
                 coded.setdefault(found[1], set()).add(found[2])
     references = {factor: _reference(factor, levels) for factor, levels in coded.items()}
-    return lambda term: _product([_part(part, references) for part in _parts(str(term))])
 
+    def write(term: object) -> str:
+        words = [_part(part, references) for part in _parts(str(term))]
+        if len(words) == 1:
+            return words[0]
+        return " × ".join(f"({word})" if ": " in word else word for word in words)
 
-def _product(words: list[str]) -> str:
-    if len(words) == 1:
-        return words[0]
-    return " × ".join(f"({word})" if ": " in word else word for word in words)
+    return write
 
 
 @cache

@@ -5,7 +5,7 @@ import pytest
 
 from qsmstats.report.figures.files import TOO_LONG, Plates
 from qsmstats.report.figures.style import figure_style
-from qsmstats.report.output_folder import Results
+from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.context import Context
 from qsmstats.report.sections.roc import roc_blocks
 from tests.report import made

@@ -54,7 +54,7 @@ def test_a_text_that_never_changes_is_said_once():
     frame = pd.DataFrame({"level": ["a", "b"], "adjust": ["holm", "holm"], "x": [1.0, 2.0]})
     block = display(frame, slug="t", caption="c")
     assert titles(block) == ["type", "x"]
-    assert block.note == "Adjusted by Holm's method."
+    assert block.note == "Adjusted by Holm's method (Holm 1979)."
 
 
 def test_sorting_uses_the_value_and_not_its_text():
@@ -85,7 +85,7 @@ def test_short_heads_say_what_they_stand_for_and_the_adjusted_p_comes_first():
     assert titles(block) == ["term", "adj. p", "p", "g"]
     assert [column.full for column in block.columns] == [
         "",
-        "p adjusted for the number of comparisons",
+        "p adjusted for multiple comparisons",
         "p, not adjusted",
         "Hedges' g: difference in units of the model's total standard deviation",
     ]
@@ -129,7 +129,7 @@ def test_coefficients_of_unlike_size_are_each_written_to_their_own_error():
 def test_a_table_of_one_row_becomes_a_list():
     frame = pd.DataFrame({"formula": ["y ~ x"], "n_obs": [1200], "df": [3.0]})
     block = turned(display(frame, slug="t", caption="c", titles={"n_obs": "observations"}))
-    assert titles(block) == ["what", "value"]
+    assert titles(block) == ["item", "value"]
     assert texts(block) == [
         ["formula", "y ~ x"],
         ["observations", "1,200"],

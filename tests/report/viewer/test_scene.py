@@ -16,7 +16,7 @@ from qsmstats.report.viewer.scene import (
     packed_niivue,
 )
 from qsmstats.report.wording.names import lesion_types
-from tests.report.test_mosaic import LESION, study_with
+from tests.report.made_images import LESION, study_with
 
 AFFINE = np.array([[0, -2.0, 0, 20], [1.5, 0, 0, -30], [0, 0, 3.0, 5], [0, 0, 0, 1]])
 

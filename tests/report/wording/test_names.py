@@ -2,7 +2,6 @@ import pytest
 
 from qsmstats.report.wording.names import (
     capitalised,
-    comma_unit,
     figure_name,
     in_words,
     method_title,
@@ -30,8 +29,6 @@ def test_names_of_machines_become_words(text, words):
 
 def test_units_stand_once_and_in_one_pair_of_parentheses():
     assert with_unit(outcome_plain("mwf_percent"), "mwf_percent") == "Myelin water fraction (%)"
-    assert comma_unit("change", "mwf_percent", " per year") == "change, % per year"
-    assert comma_unit("change", "ndi") == "change"
 
 
 def test_a_method_without_a_name_is_its_identifier_in_words():

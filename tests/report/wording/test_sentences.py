@@ -62,8 +62,8 @@ def test_a_change_is_claimed_only_where_it_is_shown():
         ("paramagnetic_rim", -0.20, 0.04, -0.28, -0.12, 1e-4),
     )
     assert change_sentence(table, "mwf_percent", 0.05, "95 % CI") == (
-        "MWF (% per year): rises in isointense (+0.250, 95 % CI 0.170 to 0.330);"
-        " falls in PRL (−0.200, 95 % CI −0.280 to −0.120);"
+        "MWF (% per year): increases in isointense lesions (+0.250, 95 % CI 0.170 to 0.330);"
+        " decreases in PRL (−0.200, 95 % CI −0.280 to −0.120);"
         " no change was shown in hyperintense and hypointense rim lesions."
     )
 
@@ -94,7 +94,8 @@ def test_a_ratio_is_told_against_one_and_turned_upside_down():
 def test_relative_changes_are_not_taken_for_changes_in_the_unit_of_the_map():
     table = slopes(("isointense", 5.3, 1.2, 3.0, 7.7, 1e-5), quantity="relative change")
     assert change_sentence(table, "mwf_percent", 0.05, "95 % CI") == (
-        "MWF (relative change, % per year): rises in isointense (+5.3, 95 % CI 3.0 to 7.7)."
+        "MWF (relative change, % per year): increases in isointense lesions"
+        " (+5.3, 95 % CI 3.0 to 7.7)."
     )
 
 
@@ -102,5 +103,6 @@ def test_the_adjusted_interval_stands_beside_the_adjusted_p():
     table = slopes(("isointense", 0.25, 0.04, 0.17, 0.33, 1e-6))
     table = table.assign(conf_low_adjusted=0.14, conf_high_adjusted=0.36)
     assert change_sentence(table, "mwf_percent", 0.05, "95 % CI") == (
-        "MWF (% per year): rises in isointense (+0.250, adjusted 95 % CI 0.140 to 0.360)."
+        "MWF (% per year): increases in isointense lesions"
+        " (+0.250, adjusted 95 % CI 0.140 to 0.360)."
     )

@@ -1,11 +1,10 @@
 import pandas as pd
 import pytest
 
-from qsmstats.report.output_folder import Results
+from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections import lesions
 from qsmstats.report.sections.context import Context
-
-from . import made
+from tests.report import made
 
 
 class SeenError(Exception):

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from qsmstats.report.anonymous import aliases_of, veiled, veiled_text
+from qsmstats.report.results.anonymous import aliases_of, veiled, veiled_text
 
 BRAINS = pd.DataFrame({"cluster": [f"brain-{letter}" for letter in "ABCDEFGH"]})
 RATERS = pd.DataFrame({"raters": ["all", "Anna Li - B", "Anna Li - Chris"]})

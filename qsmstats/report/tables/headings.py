@@ -11,7 +11,7 @@ import pandas as pd
 
 from qsmstats.report.blocks import Column
 
-__all__ = ["adjustment", "column_head", "heading"]
+__all__ = ["column_head", "heading"]
 
 _TITLES = {
     "adjust": "adjusted by",
@@ -19,10 +19,11 @@ _TITLES = {
     "conf": "CI",
     "corrected_youden": "J, corrected",
     "den_df": "den. df",
-    "file": "file",
     "hedges_g": "g",
+    "highest_without": "highest, one brain left out",
     "lesion_type": "type",
     "level": "type",
+    "lowest_without": "lowest, one brain left out",
     "mean_ring_z": "mean − ring (z)",
     "n_clusters": "brains",
     "num_df": "num. df",
@@ -30,6 +31,7 @@ _TITLES = {
     "p_adjusted": "adj. p",
     "p_value": "p",
     "sd": "SD",
+    "share": "proportion",
     "shell_core_z": "shell − core (z)",
     "shell_ring_z": "shell − ring (z)",
     "std_dev": "SD",
@@ -39,26 +41,18 @@ _TITLES = {
 }
 # What a short title stands for.
 _FULL = {
-    "conf_low_adjusted": "confidence interval adjusted for the number of comparisons",
+    "conf_low_adjusted": "confidence interval adjusted for multiple comparisons",
     "corrected_youden": "Youden index less the optimism of a cut-off chosen in the same data",
     "den_df": "denominator degrees of freedom",
     "df": "degrees of freedom",
     "hedges_g": "Hedges' g: difference in units of the model's total standard deviation",
     "num_df": "numerator degrees of freedom",
-    "p_adjusted": "p adjusted for the number of comparisons",
+    "p_adjusted": "p adjusted for multiple comparisons",
     "p_value": "p, not adjusted",
     "sd": "standard deviation",
     "std_dev": "standard deviation",
     "std_error": "standard error",
     "youden": "Youden index: sensitivity + specificity − 1",
-}
-_METHODS = {
-    "bonferroni": "Bonferroni's method",
-    "fdr_bh": "Benjamini and Hochberg's method",
-    "holm": "Holm's method",
-    "mvt": "the single-step multivariate t method",
-    "sidak": "Šidák's method",
-    "tukey": "Tukey's method",
 }
 _MINOR = {"den_df", "df", "num_df", "statistic", "std_error"}
 # Units that column names end with.
@@ -95,8 +89,3 @@ def column_head(frame: pd.DataFrame, name: str, titles: Mapping[str, str]) -> Co
         said = "F" if "num_df" in frame else "t" if "df" in frame else said
     numeric = pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool
     return Column(title=said, numeric=numeric, full=_FULL.get(name, ""), minor=name in _MINOR)
-
-
-def adjustment(method: str) -> str:
-    """Return the sentence that names how p-values were adjusted."""
-    return "Not adjusted." if method == "none" else f"Adjusted by {_METHODS.get(method, method)}."

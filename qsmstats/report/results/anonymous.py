@@ -9,7 +9,7 @@ participants are not shown at all; identifiers within sentences are replaced lik
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 import pandas as pd
@@ -60,7 +60,9 @@ def aliases_of(tables: Iterable[pd.DataFrame], secret: bytes) -> Aliases:
     return {
         (kind, name): f"{kind} {number}"
         for kind, names in found.items()
-        for number, name in enumerate(sorted(names, key=_keyed(secret)), start=1)
+        for number, name in enumerate(
+            sorted(names, key=lambda name: sha256(secret + name.encode()).digest()), start=1
+        )
     }
 
 
@@ -70,33 +72,25 @@ def _names(column: str, cell: str) -> list[str]:
     return [name for name in cell.split(" - ") if name != ALL_RATERS]
 
 
-def _keyed(secret: bytes) -> Callable[[str], bytes]:
-    return lambda name: sha256(secret + name.encode()).digest()
-
-
 def veiled(table: pd.DataFrame, aliases: Aliases) -> pd.DataFrame:
     """Return a table with aliases for identifiers, and without them in its sentences."""
     changed = {}
     for name in table.columns:
         if name in IDENTIFIERS:
-            changed[name] = table[name].map(_replacer(name, aliases), na_action="ignore")
+            kind = IDENTIFIERS[name]
+            names = {cell: _names(name, str(cell)) for cell in table[name].dropna().unique()}
+            changed[name] = table[name].map(
+                {
+                    cell: " - ".join(aliases.get((kind, part), kind) for part in parts)
+                    or ALL_RATERS
+                    for cell, parts in names.items()
+                }
+            )
         elif name in {"note", "text", "messages"}:
-            changed[name] = table[name].map(lambda cell: _sentence(cell, aliases))
+            changed[name] = table[name].map(
+                lambda cell: veiled_text(cell, aliases) if isinstance(cell, str) else cell
+            )
     return table.assign(**changed)
-
-
-def _replacer(column: str, aliases: Aliases) -> Callable[[object], str]:
-    kind = IDENTIFIERS[column]
-
-    def replace(cell: object) -> str:
-        names = {name: aliases.get((kind, name), kind) for name in _names(column, str(cell))}
-        return " - ".join(names.values()) or ALL_RATERS
-
-    return replace
-
-
-def _sentence(cell: object, aliases: Aliases) -> object:
-    return veiled_text(cell, aliases) if isinstance(cell, str) else cell
 
 
 def _is_telling(kind: str, name: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
-from qsmstats.report.anonymous import (
+from qsmstats.report.results.anonymous import (
     IDENTIFIERS,
     TABLES,
     Aliases,

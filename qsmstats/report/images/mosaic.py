@@ -1,8 +1,8 @@
-"""The lesion mosaic: one exemplary lesion of each type, cut from the study's images.
+"""The lesion mosaic: one representative lesion of each type, cut from the study's images.
 
-The exemplary lesion of a type is the one whose shell and core lie nearest the medians of its type
-on the susceptibility map (or on the first map of the study), among the largest quarter of those
-lesions, where shapes can be seen.
+The representative lesion of a type is the one whose shell and core lie nearest the medians of its
+type on the susceptibility map (or on the first map of the study), among the largest quarter of
+those lesions, where shapes can be seen.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Flags, Floats, Integers
-from qsmstats.report.margins import brain_voxels, within_margin
+from qsmstats.report.images.margins import brain_voxels, within_margin
 from qsmstats.report.wording.names import present_levels
 from qsmstats.study import MapSpec, Study
 from qsmstats.voxels.grids import Grid
-from qsmstats.voxels.images import Volume, open_volume
+from qsmstats.voxels.images import open_volume
 from qsmstats.voxels.stream import gather, read_labels
 
 __all__ = ["PLACE", "Tile", "cut_tile", "exemplary_lesions"]
@@ -111,13 +111,10 @@ def cut_tile(study: Study, lesion: pd.Series, maps: Sequence[MapSpec]) -> Tile:
     planes = {}
     for spec in maps:
         image = open_volume(study.image(spec.pattern, *who), spec.name)
-        plane = _plane(_values(image, spec), image.grid, centre)[0]
+        values = gather(image, np.arange(image.grid.size)) * spec.factor
+        plane, _ = _plane(values, image.grid, centre)
         planes[spec.name] = np.where(shown, plane, np.nan)
     return Tile(maps=planes, lesion=np.nan_to_num(shape) > 0.5, extent=extent)
-
-
-def _values(image: Volume, spec: MapSpec) -> Floats:
-    return gather(image, np.arange(image.grid.size)) * spec.factor
 
 
 def _plane(

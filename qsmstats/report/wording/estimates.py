@@ -16,6 +16,7 @@ __all__ = [
     "is_told",
     "no_effect",
     "on_own_scale",
+    "quantity_and_unit",
     "quantity_of",
     "shown",
     "unit_of",
@@ -35,6 +36,11 @@ def quantity_of(table: pd.DataFrame) -> str:
 def unit_of(table: pd.DataFrame) -> str:
     """Return the unit of the estimates of one outcome, as it is written after a number."""
     return written_unit(str(_first(table, "unit", "1")))
+
+
+def quantity_and_unit(table: pd.DataFrame) -> str:
+    """Return "difference, %": the head of a column in whose cells an interval follows."""
+    return ", ".join(filter(None, [quantity_of(table), unit_of(table)]))
 
 
 def no_effect(table: pd.DataFrame) -> float:

@@ -1,7 +1,7 @@
 import pytest
 
 from qsmstats.errors import InvalidDataError
-from qsmstats.report.output_folder import Results
+from qsmstats.report.results.output_folder import Results
 
 
 def test_what_is_absent_is_none_or_empty_and_never_an_error(bare):

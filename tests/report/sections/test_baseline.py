@@ -3,13 +3,12 @@ import pytest
 from qsmstats import baseline_differences, write_answer
 from qsmstats.report.figures.files import Plates
 from qsmstats.report.figures.style import figure_style
-from qsmstats.report.output_folder import Results
+from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections import baseline
 from qsmstats.report.sections.context import Context
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import write_table
-
-from ..studies.conftest import make_lesions
+from tests.studies.conftest import make_lesions
 
 OUTCOME = "mwf_percent"
 

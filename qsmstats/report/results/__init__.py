@@ -1,0 +1,1 @@
+"""What a run has left in its output folder, with or without identifiers."""

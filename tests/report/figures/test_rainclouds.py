@@ -1,0 +1,33 @@
+import numpy as np
+import pandas as pd
+import pytest
+
+from qsmstats.report.figures.rainclouds import rainclouds
+from tests.report.figures.drawn import labels
+
+
+def test_a_raincloud_shows_every_value_in_the_schemas_order_and_counts_what_is_beyond(axes):
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "kind": ["hyperintense"] * 300 + ["isointense"] * 700 + [None],
+            "x": np.r_[random.normal(0, 1, 999), 1000.0, 3.0],
+        }
+    )
+    means = pd.DataFrame(
+        {"level": ["isointense"], "estimate": [0.1], "conf_low": [0.0], "conf_high": [0.2]}
+    )
+    rainclouds(frame, axes, value="x", by="kind", means=means)
+    assert labels(axes) == ["hyperintense\nn = 300", "isointense\nn = 700"]
+    drawn = [len(dots.get_offsets()) for dots in axes.collections if len(dots.get_offsets()) > 1]
+    assert drawn == [300, 700]
+    assert [text.get_text() for text in axes.texts] == ["1 value beyond the axis"]
+    diamonds = [line for line in axes.lines if line.get_marker() == "D"]
+    assert [float(line.get_xdata()[0]) for line in diamonds] == [0.1]
+
+
+@pytest.mark.parametrize("values", [[1.0], [2.0] * 20, []])
+def test_a_raincloud_of_few_or_equal_values_has_no_cloud(axes, values):
+    frame = pd.DataFrame({"kind": ["isointense"] * len(values), "x": values})
+    rainclouds(frame.astype({"x": float}), axes, value="x", by="kind")
+    assert not any(type(part).__name__ == "FillBetweenPolyCollection" for part in axes.collections)
