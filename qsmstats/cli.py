@@ -299,7 +299,7 @@ def _simulate(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from qsmstats.checks.study import check_study
     from qsmstats.errors import InvalidDataError
-    from qsmstats.study import open_study
+    from qsmstats.study_file import open_study
 
     with progress_bar("reading images") as progress:
         found = check_study(

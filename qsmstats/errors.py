@@ -6,6 +6,7 @@ The command line turns each class into its own exit code (`exit_code`).
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,6 +22,8 @@ __all__ = [
     "QsmstatsError",
     "UsageError",
     "check_option",
+    "did_you_mean",
+    "nearest",
     "printable",
 ]
 
@@ -52,6 +55,17 @@ def check_option(name: str, value: object, allowed: Iterable[object]) -> None:
     said = [f'"{one}"' if isinstance(one, str) else str(one) for one in choices]
     choice = " or ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
     raise UsageError(f"{name} must be {choice}, not {value!r}")
+
+
+def nearest(word: str, known: Iterable[object], *, count: int = 1) -> list[str]:
+    """Return the known words that are spelled most like an unknown one; none where none is near."""
+    return difflib.get_close_matches(word, list(map(str, known)), n=count)
+
+
+def did_you_mean(values: Iterable[str]) -> str:
+    """Return the end of a message that offers `values`, or nothing without any."""
+    quoted = " or ".join(f"'{value}'" for value in values)
+    return f"; did you mean {quoted}?" if quoted else ""
 
 
 def printable(text: str) -> str:

@@ -20,7 +20,8 @@ from qsmstats.report.sections.planning import draw_power_curves
 from qsmstats.studies.answers import write_answer
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.plan_trial import FRACTIONS, PATIENTS, TrialPlan, plan_trial
-from qsmstats.study import Study, open_study
+from qsmstats.study import Study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables
 from qsmstats.tables.tidy import tidy_lesions
 from qsmstats.voxels.cohort import extract_cohort

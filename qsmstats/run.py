@@ -27,7 +27,8 @@ from qsmstats.studies.cohort import describe_cohort
 from qsmstats.studies.histology import histology_accuracy
 from qsmstats.studies.raters import rater_agreement
 from qsmstats.studies.trajectory import trajectories
-from qsmstats.study import Study, open_study
+from qsmstats.study import Study
+from qsmstats.study_file import open_study
 from qsmstats.tables.identities import matching_table
 from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table

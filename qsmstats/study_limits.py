@@ -1,7 +1,7 @@
 """What the values of study.toml may be: names in braces, ranges, levels.
 
-`qsmstats.study` reads the file and knows the kind of each entry; here stands what a value of the
-right kind may say. Everything is a generator of (place in study.toml, what is wrong with it).
+`qsmstats.study_file` reads the file and checks the kind of each entry; here stands what a value of
+the right kind may be. Everything is a generator of (place in study.toml, what is wrong with it).
 """
 
 from __future__ import annotations
@@ -10,22 +10,16 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
 from pathlib import PurePath
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
 from qsmstats.schemas import load_schema, plausible_ranges
 from qsmstats.settings import Adjustment, DfMethod, LesionIds
+from qsmstats.study import STAY_INSIDE, Study
 
-if TYPE_CHECKING:
-    from qsmstats.study import Study
-
-__all__ = ["STAY_INSIDE", "braces_problem", "path_problem", "setting_problems"]
+__all__ = ["braces_problem", "path_problem", "setting_problems"]
 
 _Found = Iterator[tuple[str, str]]
 MAPPING = "histology.mapping"
-STAY_INSIDE = (
-    "copy the files into it, or allow it, if you trust the study: outside = true in section "
-    "[study] of study.toml"
-)
 
 
 def braces_problem(text: str, needed: str, allowed: Collection[str] = ()) -> str | None:

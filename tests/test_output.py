@@ -12,7 +12,7 @@ import pytest
 
 from qsmstats.errors import UsageError
 from qsmstats.output import held, made_folder
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from tests.study_folder import tables, write_tables
 
 
@@ -73,7 +73,7 @@ HOLD = """\
 import sys
 from pathlib import Path
 from qsmstats.output import held
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 with held(Path(sys.argv[2]), open_study(sys.argv[1]), shared=sys.argv[3] == "shared"):
     print("held", flush=True)
     sys.stdin.read()

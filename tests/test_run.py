@@ -18,7 +18,7 @@ from qsmstats.errors import ConvergenceError, InvalidDataError, NotIdentifiedErr
 from qsmstats.output import held
 from qsmstats.records import renewed, require_one_source, source_of
 from qsmstats.run import _answer
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.voxels.session_store import sha256
 
 from .clusters import loopback_cluster

@@ -10,7 +10,8 @@ import pytest
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
-from qsmstats.study import MapSpec, open_study
+from qsmstats.study import MapSpec
+from qsmstats.study_file import open_study
 from tests.study_folder import TOML
 
 

@@ -12,8 +12,7 @@ From the pairs come the two-by-two counts of each class and the confusion matric
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +20,14 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Flags, Integers
-from qsmstats.errors import InvalidDataError, Problem, UsageError, check_option
+from qsmstats.errors import (
+    InvalidDataError,
+    Problem,
+    UsageError,
+    check_option,
+    did_you_mean,
+    nearest,
+)
 
 __all__ = [
     "POLICIES",
@@ -93,11 +99,6 @@ class TwoByTwo:
         return sum(self.totals)
 
 
-def _suggestion(value: str, allowed: Iterable[object]) -> str:
-    close = difflib.get_close_matches(value, list(map(str, allowed)), n=1)
-    return f"; did you mean {close[0]!r}?" if close else ""
-
-
 def _mapping_problems(
     mapping: Mapping[str, Sequence[str]], unmapped: Mapping[str, str], indeterminate: Sequence[str]
 ) -> list[str]:
@@ -150,8 +151,8 @@ def _codes(
                 table="table",
                 column=str(column.name),
                 problem=f"level {text!r} ({len(rows)} lesions) is in neither the mapping nor the"
-                f" policy for unmapped levels{_suggestion(text, lookup)}; map it, or name it"
-                " in `unmapped` as 'exclude' or 'negative', or in `indeterminate_levels`",
+                f" policy for unmapped levels{did_you_mean(nearest(text, lookup))}; map it, or name"
+                " it in `unmapped` as 'exclude' or 'negative', or in `indeterminate_levels`",
             )
         )
     return codes, problems

@@ -8,19 +8,18 @@ when the model is fitted.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
-from qsmstats.errors import FormulaError, InvalidDataError, Problem
+from qsmstats.errors import FormulaError, InvalidDataError, Problem, did_you_mean, nearest
 from qsmstats.mixed.formula.language import ParsedFormula, parse_formula
 from qsmstats.mixed.formula.terms import evaluate, read_terms
 from qsmstats.schemas import load_schema
-from qsmstats.study import FILE, Study
+from qsmstats.study import Study
+from qsmstats.study_file import FILE
 from qsmstats.tables.feature_columns import tidy_columns
 from qsmstats.tables.read import LoadedTables
-from qsmstats.tables.spelling import did_you_mean
 
 __all__ = ["formula_problems"]
 
@@ -71,7 +70,7 @@ def _problem(
     named += [name for term in formula.random for name in term.group]
     for name in dict.fromkeys(named):
         if name not in rows.columns:
-            hint = did_you_mean(get_close_matches(name, list(rows.columns), n=1))
+            hint = did_you_mean(nearest(name, rows.columns))
             return f"no table has a column '{name}'{hint}; correct the formula or add the column"
     if outcome not in response.variables:
         return f"'{formula.text}' does not explain {outcome}; write {{outcome}} to the left of '~'"

@@ -8,7 +8,8 @@ import pandas as pd
 
 from qsmstats.errors import Problem
 from qsmstats.settings import RaterSettings
-from qsmstats.study import FILE, Study
+from qsmstats.study import Study
+from qsmstats.study_file import FILE
 from qsmstats.tables.read import LoadedTables
 
 __all__ = ["named_in_settings"]

@@ -14,10 +14,10 @@ from typing import Any, TypeAlias
 
 from frictionless import Check, Row, errors
 
-from qsmstats.errors import Problem
+from qsmstats.errors import Problem, did_you_mean
 from qsmstats.schemas import load_schema
 from qsmstats.tables.raw_table import RawTable, place_problem
-from qsmstats.tables.spelling import did_you_mean, word_key
+from qsmstats.tables.spelling import word_key
 
 __all__ = ["CellProblems", "UniqueKeys", "key_problems", "position_of", "reference_problems"]
 

@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from qsmstats.errors import Problem
+from qsmstats.errors import Problem, did_you_mean
 from qsmstats.schemas import load_schema
 from qsmstats.study import TableSpec
 from qsmstats.tables.raw_table import RawTable
-from qsmstats.tables.spelling import did_you_mean, known_spellings, suggestions, word_key
+from qsmstats.tables.spelling import known_spellings, suggestions, word_key
 from qsmstats.tables.wide import raw_to_long
 
 __all__ = ["prepare"]

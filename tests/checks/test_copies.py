@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 
 from qsmstats.checks.study import check_study
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from tests.study_folder import TOML, write_image, write_images, write_tables
 
 

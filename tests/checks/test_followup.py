@@ -10,7 +10,7 @@ import pytest
 from qsmstats import check_study
 from qsmstats.checks.followup import seen_once
 from qsmstats.cli import main
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import load_tables
 from tests.study_folder import TOML, tables, write_images, write_tables
 

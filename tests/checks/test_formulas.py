@@ -6,7 +6,7 @@ import pytest
 
 from qsmstats.checks.formulas import formula_problems
 from qsmstats.errors import InvalidDataError
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import load_tables
 from tests.mixed.ways_out import WAYS_OUT
 from tests.study_folder import TOML, tables, write_tables

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qsmstats.checks.settings import named_in_settings
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import load_tables
 from tests.study_folder import TOML, tables, write_tables
 

@@ -13,7 +13,7 @@ import pytest
 
 from qsmstats.checks.study import check_study, sound_tables
 from qsmstats.errors import InvalidDataError
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from tests.study_folder import TOML, tables, write_image, write_images, write_tables
 
 

@@ -28,7 +28,7 @@ from qsmstats.output import held, made_folder
 from qsmstats.records import renewed, require_one_source
 from qsmstats.report.output_folder import Results
 from qsmstats.run import _require_unchanged_labels
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables
 from qsmstats.voxels.cohort import extract_cohort
 from qsmstats.voxels.dask_client import connected

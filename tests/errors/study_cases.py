@@ -20,7 +20,8 @@ from qsmstats import extract_cohort
 from qsmstats.checks.study import check_study, sound_tables
 from qsmstats.errors import ImageError, InvalidDataError, UsageError
 from qsmstats.inventory.draft import init_study
-from qsmstats.study import Study, open_study
+from qsmstats.study import Study
+from qsmstats.study_file import open_study
 from qsmstats.tables.files import read_file
 from qsmstats.tables.identities import identify_lesions
 from qsmstats.tables.read import read_tables

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsmstats.errors import InvalidDataError, UsageError
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.identities import describe_matches, identify_lesions, matching_table
 from qsmstats.tables.read import read_tables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table

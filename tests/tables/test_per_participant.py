@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables, table_problems
 from tests.study_folder import TOML, tables, write_tables, write_text
 

@@ -8,7 +8,7 @@ import pytest
 
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import load_schema, plausible_ranges
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables, table_problems
 from tests.study_folder import TOML, tables, write_tables
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import load_schema
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import load_tables, read_tables, table_problems
 from tests.study_folder import TOML, TYPES, Table, tables, write_tables, write_text
 

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qsmstats.errors import did_you_mean
 from qsmstats.schemas import load_schema
 from qsmstats.tables.spelling import (
-    did_you_mean,
     known_spellings,
     lesion_levels,
     own_spelling_problems,

@@ -5,7 +5,7 @@ import pytest
 
 from qsmstats.errors import ImageError
 from qsmstats.report.figures.mosaic import cut_tile, exemplary_lesions
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 
 TOML = """
 [labels]
