@@ -144,7 +144,7 @@ def test_a_repeated_key_excuses_no_label_without_a_row(folder):
     messages = [message for _, message in found(folder)]
     assert len(messages) == 2
     assert messages[0].startswith("lesions.tsv row 13, column 'label': ")
-    assert "stands already in row 12" in messages[0]
+    assert "is already in row 12" in messages[0]
     assert "label 2 has no row for sub-02 ses-01 in lesions.tsv; add it" in messages[1]
 
 

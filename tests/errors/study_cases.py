@@ -714,7 +714,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "key twice",
         table("lesions", lambda rows: rows.append(rows[1])),
         "lesions.tsv row 22",
-        "stands already in row 2",
+        "is already in row 2",
         "correct or remove one of the two",
     ),
     (

@@ -151,12 +151,12 @@ FAULTS = {
     "lesion twice": (
         repeat("lesions", 4, label="77", lesion_type="isointense"),
         "lesions.tsv row 22, column 'lesion_id': participant_id 'sub-01', session_id 'ses-01', "
-        "lesion_id 'L3' stands already in row 4; correct or remove one of the two",
+        "lesion_id 'L3' is already in row 4; correct or remove one of the two",
     ),
     "label twice": (
         repeat("lesions", 4, lesion_id="new"),
         "lesions.tsv row 22, column 'label': participant_id 'sub-01', session_id 'ses-01', "
-        "label '3' stands already in row 4; correct or remove one of the two",
+        "label '3' is already in row 4; correct or remove one of the two",
     ),
     "no such session": (
         repeat("lesions", 4, session_id="ses-09"),
@@ -190,7 +190,7 @@ FAULTS = {
     ),
     "participant twice": (
         repeat("participants", 3),
-        "participants.tsv row 6, column 'participant_id': participant_id 'sub-02' stands already "
+        "participants.tsv row 6, column 'participant_id': participant_id 'sub-02' is already "
         "in row 3; correct or remove one of the two",
     ),
     "bad identifier": (
