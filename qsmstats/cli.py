@@ -33,7 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _prepare_process()
     options = parse(sys.argv[1:] if arguments is None else arguments)
     places = (getattr(options, name, None) for name in ("out", "study", "folder"))
-    return ended(partial(options.call, options), next(place for place in places if place))
+    place = next(place for place in places if place)
+    # A run catches what its processes lack; what remains is out of memory by itself.
+    parallel = hasattr(options, "jobs") and not hasattr(options, "level")
+    return ended(partial(options.call, options), place, parallel=parallel)
 
 
 def _prepare_process() -> None:

@@ -56,7 +56,8 @@ def key_problems(raw: RawTable, cells: CellProblems) -> Iterator[Problem]:
             if before == position:
                 continue
             place, here = raw.places.iloc[before], raw.places["file"].iloc[position]
-            where = f"row {place['row']}" + ("" if place["file"] == here else f" of {place['file']}")
+            where = f"row {place['row']}"
+            where += "" if place["file"] == here else f" of {place['file']}"
             named = _named(map(raw.file_column, key), raw.cells.loc[position, list(key)])
             text = f"{named} is already in {where}; correct or remove one of the two"
             yield place_problem(raw, position, key[-1], text)

@@ -106,9 +106,7 @@ def test_a_key_that_stands_in_another_file_is_named_with_it(tmp_path):
     lesions_per_patient(tmp_path)
     path = tmp_path / "sub-03" / "sub-03_lesions.tsv"
     path.write_text(path.read_text() + "ses-01\tL1\t9\tiso\n")
-    assert messages(tmp_path)[0].endswith(
-        "is already in row 2; correct or remove one of the two"
-    )
+    assert messages(tmp_path)[0].endswith("is already in row 2; correct or remove one of the two")
 
 
 def test_participants_that_cannot_be_read_hide_no_other_table(tmp_path):
