@@ -24,6 +24,7 @@ __all__ = [
     "check_option",
     "did_you_mean",
     "nearest",
+    "one_of",
     "printable",
 ]
 
@@ -50,11 +51,14 @@ def check_option(name: str, value: object, allowed: Iterable[object]) -> None:
     """
     choices = list(allowed)
     # `in` would ask a list or array for its truth.
-    if any(type(value) is type(one) and value == one for one in choices):
-        return
-    said = [f'"{one}"' if isinstance(one, str) else str(one) for one in choices]
-    choice = " or ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
-    raise UsageError(f"{name} must be {choice}, not {value!r}")
+    if not any(type(value) is type(one) and value == one for one in choices):
+        raise UsageError(f"{name} must be {one_of(choices)}, not {value!r}")
+
+
+def one_of(allowed: Iterable[object]) -> str:
+    """Return the values that are allowed, as a sentence has them: ``"reml" or "ml"``."""
+    *others, last = [f'"{one}"' if isinstance(one, str) else str(one) for one in allowed]
+    return f"{', '.join(others)} or {last}" if others else last
 
 
 def nearest(word: str, known: Iterable[object], *, count: int = 1) -> list[str]:

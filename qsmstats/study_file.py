@@ -158,7 +158,7 @@ def _unreadable(folder: Path, error: OSError | ValueError) -> str:
     if isinstance(error, ValueError):  # of tomllib, or of int for a number of thousands of digits
         return f"is not valid TOML: {error}; correct it there"
     if not isinstance(error, FileNotFoundError | NotADirectoryError):
-        return f"cannot be read: {error.strerror}; put the study's own file there, readable"
+        return f"cannot be read: {error.strerror}; check the file and its permissions"
     if not folder.is_dir():
         return "no such file, as there is no such folder; check the path of the study"
     return "no such file; a study folder holds a study.toml (`qsmstats init` writes one)"
@@ -196,7 +196,7 @@ def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
         unit = entry.get("unit")
         if name in known and unit not in list(known[name].units):
             units = ", ".join(known[name].units)
-            found = "no unit is declared for" if unit is None else f"{unit!r} is no unit of"
+            found = "no unit is declared for" if unit is None else f"{unit!r} is not a unit of"
             reader.report(f"maps.{name}.unit", f"{found} this map; allowed: {units}")
         missing = entry.get("missing")
         if missing is not None and _number(missing) is None:
@@ -256,10 +256,10 @@ def _all_text(values: Iterable[object]) -> bool:
 
 _KINDS = {
     bool: "true or false",
-    float: "a number, as 2.0",
-    str: 'a text, as "name"',
-    tuple: 'a list of texts, as ["a", "b"]',
-    dict: 'lists of texts by name, as { name = ["a", "b"] }',
+    float: "a number such as 2.0",
+    str: 'a text such as "name"',
+    tuple: 'a list of texts such as ["a", "b"]',
+    dict: 'lists of texts by name such as { name = ["a", "b"] }',
 }
 
 

@@ -207,7 +207,7 @@ def test_a_poor_terminal_and_a_bare_environment_are_enough(study):
     assert b"lesions.tsv: no such file" in done.stdout
     assert done.stderr.startswith(PROGRESS)
     assert done.stderr.count(b"\n") == 1
-    assert b"'gro\\xdf' is none of F, M" in done.stdout
+    assert b"'gro\\xdf' is not one of F, M" in done.stdout
 
 
 def shell(line, *arguments, **environment):

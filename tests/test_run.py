@@ -326,7 +326,7 @@ def test_a_second_study_is_refused_the_folder_of_the_first(made, tmp_path, capsy
     other = write_images(write_tables(tmp_path / "other", tables(patients=4)), tables(patients=4))
     for level in ([], ["participant"], ["group"]):
         assert run_made(other, out, *level) == 2
-        assert "holds results of another study, 'made'" in capsys.readouterr().err
+        assert "contains results of another study, 'made'" in capsys.readouterr().err
     assert main(["report", str(other), str(out)]) == 2
     assert main(["plan", str(other), str(out)]) == 2
     assert files(out) == before

@@ -1,8 +1,8 @@
 """The formulas of study.toml against the columns that the tables will have.
 
 A formula is read, and evaluated once on made-up rows with the study's own columns and levels, so
-that a slip in it is found before anything is measured. Whether the data can answer it shows only
-when the model is fitted.
+that an error in it is found before anything is measured. Whether the data suffice shows only when
+the model is fitted.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
         except FormulaError as error:
             problem = str(error)
         except InvalidDataError:
-            problem = None  # a logarithm of a made-up value, say: the data will tell
+            problem = None  # such as a logarithm of a made-up value: the data may differ
         if problem:
             yield Problem(table=FILE, column=f"models.{name}", problem=problem)
 
@@ -73,10 +73,10 @@ def _problem(
             hint = did_you_mean(nearest(name, rows.columns))
             return f"no table has a column '{name}'{hint}; correct the formula or add the column"
     if outcome not in response.variables:
-        return f"'{formula.text}' does not explain {outcome}; write {{outcome}} to the left of '~'"
+        return f"'{formula.text}' lacks the outcome {outcome}; write {{outcome}} left of '~'"
     for name in compared:
         if name not in fixed.variables:
-            return f"'{formula.text}' leaves out {name}, whose effect is asked for; add '+ {name}'"
+            return f"'{formula.text}' lacks {name}, whose effect is to be estimated; add '+ {name}'"
     for part in (response, fixed, *random):
         evaluate(part.formula, rows)
     return None

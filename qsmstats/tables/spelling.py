@@ -71,7 +71,7 @@ def own_spelling_problems(own: Mapping[str, object], allowed: Sequence[str]) -> 
         key = word_key(word)
         if level not in allowed:
             hint = did_you_mean(suggestions(str(level), levels))
-            text = f"{level!r} is none of {', '.join(allowed)}{hint or '; write one of these'}"
+            text = f"{level!r} is not one of {', '.join(allowed)}{hint or '; use one of these'}"
         elif levels.get(key, level) != level:
             text = f"is a lesion type itself and cannot stand for '{level}'; remove this line"
         elif seen.get(key, level) != level:
@@ -109,5 +109,5 @@ def unknown_level(word: str, column: FieldSchema, known: Mapping[str, str]) -> s
     hint = did_you_mean(suggestions(word, known))
     if not hint and set(lesion_levels()) <= set(column.levels):
         hint = f'; if it stands for one of them, add "{word}" to [lesion_types] in study.toml'
-    hint = hint or "; write one of these"
-    return f"'{word}' is none of {', '.join(column.levels)}{hint}"
+    hint = hint or "; use one of these"
+    return f"'{word}' is not one of {', '.join(column.levels)}{hint}"

@@ -132,7 +132,7 @@ def _explain(
         return unknown_level(word, column, known_spellings(column, own))
     if rule == "type":
         kind = "whole number" if column.type == "integer" else "number"
-        return f"'{word}' is no {kind}{_number_hint(word, schema)}"
+        return f"'{word}' is not a {kind}{_number_hint(word, schema)}"
     field = next(field for field in schema.descriptor["fields"] if field["name"] == column.name)
     limit = field["constraints"][rule]
     if rule == "pattern":
@@ -144,14 +144,14 @@ def _explain(
 
 def _required(word: str) -> str:
     found = f"'{word}' stands for a missing value" if word else "the cell is empty"
-    return f"{found}; fill it in, every row needs one here"
+    return f"{found}; fill it in: every row needs a value here"
 
 
 def _number_hint(word: str, schema: TableSchema) -> str:
     point = word.replace(",", ".")
     if point != word and parse_number(point) is not None:
-        return f"; decimals take a point: {point}"
-    return f"; a missing value is written {schema.missing_values[0]}"
+        return f"; write decimals with a point: {point}"
+    return f"; write a missing value as {schema.missing_values[0]}"
 
 
 def _no_identifier(word: str, pattern: str) -> str:
@@ -160,6 +160,6 @@ def _no_identifier(word: str, pattern: str) -> str:
     allowed = " ".join(name for sign, name in names.items() if re.fullmatch(pattern, f"a{sign}a"))
     fitting = re.sub(r"[^0-9A-Za-z.-]+", "-", word).strip(".-")
     known = re.fullmatch(pattern, fitting)
-    hint = f"; did you mean '{fitting}'?" if known else "; use these alone"
+    hint = f"; did you mean '{fitting}'?" if known else "; use only these"
     rule = f"at most 64 letters and digits, with {allowed} between"
-    return f"'{word}' is no identifier: {rule}{hint}"
+    return f"'{word}' is not an identifier: {rule}{hint}"

@@ -305,7 +305,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         lambda folder: (folder / "study.toml").mkdir() or open_study(folder),
         "study.toml",
         "Is a directory",
-        "put the study's own file there",
+        "check the file and its permissions",
     ),
     ("unknown setting", toml("[labels]", "[label]"), "'label'", "is not a setting", "did you mean"),
     (
@@ -335,7 +335,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         toml("{session}_dseg", "{session!r}_dseg"),
         "'labels.pattern'",
         "{session!r}",
-        "correct what stands in braces",
+        "correct the text in braces",
     ),
     (
         "pattern with an unseen letter",
@@ -391,22 +391,22 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "overlap that is no share",
         setting("[matching]\nmin_overlap = 2"),
         "'matching.min_overlap'",
-        "2.0",
-        "give one",
+        "not 2.0",
+        "must be above 0",
     ),
     (
         "level in percent",
         setting("[models]\nlevel = 95"),
         "'models.level'",
         "95.0",
-        "give a share, as 0.95",
+        "must be between 0 and 1, such as 0.95",
     ),
     (
         "choice that is none",
         setting('[models]\ndf = "kr"'),
         "'models.df'",
         "'kr'",
-        "write one of them",
+        'must be "satterthwaite"',
     ),
     (
         "outcome that is no map",
@@ -433,34 +433,34 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "class that is none",
         setting('[histology]\nmapping = { x = "isointense" }'),
         "'histology.mapping.x'",
-        "is no reference class",
-        "write one of",
+        "is not a reference class",
+        "choose from",
     ),
     (
         "class without levels",
         setting("[histology]\nmapping = { remyelinated = [] }"),
         "'histology.mapping.remyelinated'",
-        "claims no level",
-        "name one",
+        "has no level",
+        "add one",
     ),
     (
         "mapping without class",
         setting("[histology]\nmapping = {}"),
         "'histology.mapping'",
-        "names no class",
-        "map some of",
+        "is empty",
+        "map at least one of",
     ),
     (
         "level that is none",
         setting('[histology]\nmapping = { remyelinated = "x" }'),
         "'histology.mapping'",
         "'x'",
-        "write some of",
+        "choose from",
     ),
     # files of tables
     ("format of a table", file("t.txt", b"a\n"), "t.txt", "'.txt'", "save it as one of"),
     ("no table", file("t.tsv", None), "t.tsv", "no such file", "put it there"),
-    ("table that may not be read", unreadable, "t.tsv", "Permission denied", "readable"),
+    ("table that may not be read", unreadable, "t.tsv", "Permission denied", "permissions"),
     ("column without a name", file("t.csv", b",a\n1,x\n"), "t.csv row 1", "column 1", "name it"),
     (
         "column twice",
@@ -484,7 +484,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "workbook without names",
         sheets({"lesions": [[None], ["x"]]}),
         "t.xlsx row 1",
-        "no column names",
+        "has no column names",
         "write them into the first row",
     ),
     (
@@ -498,8 +498,8 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "workbook that is none",
         file("t.xlsx", b"PK"),
         "t.xlsx",
-        "is no .xlsx workbook",
-        "save it anew",
+        "is not an .xlsx workbook",
+        "save it again",
     ),
     (
         "sheets of other names",
@@ -512,7 +512,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "parquet that is none",
         file("t.parquet", b"PAR1"),
         "t.parquet",
-        "is no .parquet file",
+        "is not a .parquet file",
         "write it again",
     ),
     (
@@ -621,8 +621,8 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "range of no column",
         setting("[plausible]\nedss_score = [0, 1]"),
         "'plausible.edss_score'",
-        "no column with a range",
-        "write one of",
+        "not a column with a plausible range",
+        "choose from",
     ),
     (
         "range that is none",
@@ -686,7 +686,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         cell("participants", 2, "age", "41,5"),
         "participants.tsv row 2",
         "'41,5'",
-        "decimals take a point: 41.5",
+        "write decimals with a point: 41.5",
     ),
     (
         "number out of bounds",
@@ -700,7 +700,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         cell("participants", 2, "sex", "x"),
         "column 'sex'",
         "'x'",
-        "write one of these",
+        "use one of these",
     ),
     (
         "type of a lesion",
@@ -803,7 +803,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         table("lesions", lambda _: None, TOML + '\n[lesion_types]\nrim = "zebra"\n'),
         "'lesion_types.rim'",
         "'zebra'",
-        "write one of these",
+        "use one of these",
     ),
     # before a run, and from code
     (
@@ -861,7 +861,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "wide column that is none",
         long(wide=["r3"], names_to="a", values_to="b"),
         "table, column 'r3'",
-        "is no column",
+        "is not a column",
         "correct the name",
     ),
     (
@@ -882,7 +882,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "wide type that is none",
         long(wide=["iso"], names_to="lesion_type", values_to="n"),
         "table, column 'iso'",
-        "is no column",
+        "is not a column",
         "correct the name",
     ),
     (
@@ -987,7 +987,7 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         "sidecar that is no JSON",
         checked(sidecar("{")),
         "MWFmap.json",
-        "is no JSON object",
+        "is not a JSON object",
         "repair it",
     ),
     ("sidecar that is a list", checked(sidecar([1])), "MWFmap.json", "'[1]'", "write {...}"),
@@ -995,7 +995,7 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         "sidecar of a number",
         checked(sidecar({"Units": 3})),
         "MWFmap.json",
-        "its Units are 3",
+        "Units is 3",
         "write a text",
     ),
     (
@@ -1031,7 +1031,7 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         checked(lambda _: None, TOML + '\n[raters]\nadjudicator = "x"\n'),
         "'raters.adjudicator'",
         "'x'",
-        "name one of",
+        "choose from",
     ),
 ]
 CHECKED += [
@@ -1051,7 +1051,7 @@ CHECKED += [
         ),
         "lesions.tsv, column 'lesion_id'",
         "2 of 6 lesions",
-        "look whether",
+        "check whether",
     ),
 ]
 OUTSIDE: list[tuple[str, Act, str, str, str]] = [

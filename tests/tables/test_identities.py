@@ -108,7 +108,7 @@ def test_participants_do_not_meet():
 
 def test_a_session_that_no_match_reaches_is_an_error():
     tidy = lesions_of({1: "A"}, {1: "A"}, {1: "A"})
-    with pytest.raises(InvalidDataError, match="sub-01 ses-2 is matched with no session before"):
+    with pytest.raises(InvalidDataError, match="sub-01 ses-2 is not matched with a session before"):
         identify_lesions(tidy, matches_of((0, 1, 1, "same", True)))
 
 

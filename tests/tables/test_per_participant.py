@@ -20,7 +20,7 @@ def test_a_participant_without_a_file_is_named(tmp_path):
     (tmp_path / "sub-03" / "sub-03_sessions.tsv").unlink()
     found = messages(tmp_path)
     pattern = "{participant}/{participant}_sessions.tsv"
-    remedy = "write it or correct tables.sessions"
+    remedy = "add it or correct tables.sessions"
     assert found[0] == f"{pattern}: no such file for sub-03; {remedy}"
     # Its lesions have no session then; that much must be said too, once.
     assert len(found) == 2
@@ -49,8 +49,8 @@ def test_a_row_in_the_file_of_another_participant_is_named(tmp_path):
     rows = [["participant_id", "session_id", "years"], ["sub-03", "ses-01", "0"]]
     write_text(tmp_path / "sub-02" / "sub-02_sessions.tsv", rows)
     assert messages(tmp_path)[0] == (
-        "sub-02/sub-02_sessions.tsv row 2: 'sub-03' stands in the file of 'sub-02'; move the row "
-        "or correct it"
+        "sub-02/sub-02_sessions.tsv row 2: 'sub-03' is in the file of 'sub-02'; move or correct "
+        "the row"
     )
 
 
@@ -122,6 +122,6 @@ def test_participants_that_cannot_be_read_hide_no_other_table(tmp_path):
 def test_a_pattern_with_other_braces_is_reported(tmp_path, pattern):
     toml = TOML.replace("{participant}/{participant}_sessions.tsv", pattern)
     assert messages(write_tables(tmp_path, toml=toml)) == [
-        f"study.toml, setting 'tables.sessions': '{pattern}' may hold {{participant}} in braces "
-        "only; correct what stands in braces"
+        f"study.toml, setting 'tables.sessions': '{pattern}' may contain only {{participant}} in "
+        "braces; correct the text in braces"
     ]
