@@ -1,6 +1,6 @@
-"""The plan of a trial from a study's output folder: read, plan, write, draw, say.
+"""The plan of a trial from a study's output folder.
 
-What `run` left in the folder is used where it is there; else the study is measured first. Nothing
+The results of `run` are used where the folder has them; else the study is measured first. Nothing
 but the study's own tables and features is read.
 """
 

@@ -53,12 +53,15 @@ def identify_lesions(tidy: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
     """
     _check(tidy, matches)
     names = _identities(tidy, matches)
-    relations = {key: _one(rows) for key, rows in _relations(matches).items()}
+    before: dict[_Key, list[str]] = {}
+    rows = matches[matches["label_b"].notna()]
+    for key, relation in zip(_side(rows, "b"), rows["relation"], strict=True):
+        before.setdefault(key, []).append(str(relation))
     keys = _keys(tidy, _LESION)
     result = tidy.assign(
         lesion_id=pd.Series([names[key] for key in keys], tidy.index, "str"),
         session_lesion_id=tidy["lesion_id"],
-        match=pd.Series([relations.get(key, _FIRST) for key in keys], tidy.index, "str"),
+        match=pd.Series([_one(before.get(key, [_FIRST])) for key in keys], tidy.index, "str"),
     )
     return _behind(result, "label", IDENTITY_COLUMNS)
 
@@ -138,15 +141,6 @@ def _identities(tidy: pd.DataFrame, matches: pd.DataFrame) -> Mapping[_Key, str]
         else:
             names[key] = lesion_id
     return names
-
-
-def _relations(matches: pd.DataFrame) -> dict[_Key, list[str]]:
-    """Return how each lesion of a later session relates to those before it."""
-    relations: dict[_Key, list[str]] = {}
-    rows = matches[matches["label_b"].notna()]
-    for key, relation in zip(_side(rows, "b"), rows["relation"], strict=True):
-        relations.setdefault(key, []).append(str(relation))
-    return relations
 
 
 def _one(relations: list[str]) -> str:

@@ -87,16 +87,20 @@ def reference_problems(
         if error.type != "foreign-key":
             continue
         key, name = error.field_names, error.reference_name
-        words = _whole_key(raw, position_of(error), key, cells[raw.name])
+        position, broken = position_of(error), cells[raw.name]
+        words = tuple(str(raw.cells[name].iloc[position]) for name in key)
+        missing = set(words) & set(load_schema(raw.name).missing_values)
+        if missing or position in raw.broken or any((position, name) in broken for name in key):
+            continue  # a problem of its own
         if name not in targets:
             targets[name] = _Target(tables[name], error.reference_field_names, cells[name])
-        if words is None or targets[name].may_mean(words):
+        if targets[name].may_mean(words):
             continue
         size = targets[name].known_parts(words) + 1
         text = f"{tables[name].file} has no row with {_named(key[:size], words[:size])}"
         alike = did_you_mean(targets[name].alike(words[:size]))
         text += alike or "; add the row there, or correct this one"
-        yield place_problem(raw, position_of(error), key[size - 1], text)
+        yield place_problem(raw, position, key[size - 1], text)
 
 
 class _Target:
@@ -144,16 +148,6 @@ class _Target:
 
 def _bare(identifier: str) -> str:
     return re.sub(r"^(sub|ses)?0*", "", word_key(identifier))
-
-
-def _whole_key(
-    raw: RawTable, position: int, key: Iterable[str], cells: CellProblems
-) -> tuple[str, ...] | None:
-    """Return the words of a row's key, or None where one is missing or a problem of its own."""
-    if position in raw.broken or any((position, name) in cells for name in key):
-        return None
-    words = tuple(str(raw.cells[name].iloc[position]) for name in key)
-    return None if set(words) & set(load_schema(raw.name).missing_values) else words
 
 
 def _named(columns: Iterable[str], words: Iterable[str]) -> str:

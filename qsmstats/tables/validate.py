@@ -1,4 +1,4 @@
-"""Check prepared tables against their schemas with frictionless, and say it in our words.
+"""Check prepared tables against their schemas with frictionless, and report it in our words.
 
 Types, constraints, levels and foreign keys are checked by frictionless from the descriptors in
 data_schemas/ (Table Schema, https://datapackage.org/standard/table-schema/); primary and unique

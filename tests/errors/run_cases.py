@@ -231,7 +231,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "nothing measured",
         lambda folder: run_study(study(folder), folder / "out", level="group"),
         "out",
-        "no session has been measured",
+        "no session could be measured",
         "run level `participant` again",
     ),
     (

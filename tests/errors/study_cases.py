@@ -342,7 +342,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         toml("_dseg", "_\\u200bdseg"),
         "'labels.pattern'",
         "u200b",
-        "type the text anew",
+        "type the text again",
     ),
     ("unit of a map", toml('"percent"', '"%"'), "'maps.mwf_percent.unit'", "'%'", "allowed"),
     (
@@ -413,14 +413,14 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         setting('[models]\noutcomes = ["fa"]'),
         "'models.outcomes'",
         "'fa'",
-        "name some of",
+        "choose from",
     ),
     (
         "outcome twice",
         setting('[models]\noutcomes = ["mwf_percent", "mwf_percent"]'),
         "'models.outcomes'",
         "2 times",
-        "name it once",
+        "list it once",
     ),
     (
         "formula without outcome",
@@ -485,7 +485,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         sheets({"lesions": [[None], ["x"]]}),
         "t.xlsx row 1",
         "has no column names",
-        "write them into the first row",
+        "write them in the first row",
     ),
     (
         "formula without result",
@@ -584,9 +584,9 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         limited("files.BYTES", 2, file("t.tsv", b"a\n1\n")),
         "t.tsv",
         "it holds more than",
-        "write it again",
+        "check the file",
     ),
-    ("pipe", piped, "t.tsv", "no regular file", "write it again"),
+    ("pipe", piped, "t.tsv", "no regular file", "check the file"),
     ("table beyond memory", without_memory, "t.tsv", "the memory of this computer", "remove"),
     # what leads out of the study folder
     (
@@ -607,7 +607,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "pattern of a glob",
         toml('"{participant}/{participant}_sessions', '"{participant}/**/x'),
         "'tables.sessions'",
-        "holds '*'",
+        "contains '*'",
         "write the path without it",
     ),
     (
@@ -651,7 +651,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         control_without_session,
         "sub-04/sub-04_sessions.tsv",
         "no row",
-        "fill it in",
+        "add them",
     ),
     (
         "row too short",
@@ -665,7 +665,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         table("histology", lambda rows: rows.__delitem__(slice(1, None))),
         "histology.tsv",
         "no row",
-        "fill it in",
+        "add them",
     ),
     (
         "column that is missing",
@@ -757,14 +757,14 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         without_sessions,
         "{participant}/{participant}_sessions.tsv",
         "sub-02",
-        "write it or correct tables.sessions",
+        "add it or correct tables.sessions",
     ),
     (
         "no sessions",
         without_any_sessions,
         "{participant}/{participant}_sessions.tsv",
         "sub-01, sub-02",
-        "write it or correct tables.sessions",
+        "add it or correct tables.sessions",
     ),
     (
         "no participants",
@@ -868,7 +868,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "wide column there already",
         long(wide=["r1"], names_to="id", values_to="b"),
         "table, column 'id'",
-        "is there already",
+        "is already a column",
         "choose another name",
     ),
     (
@@ -909,8 +909,8 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
             )
         ),
         "sub-03/ses-01/sub-03_ses-01_MWFmap.nii.gz",
-        "the same as sub-02/ses-01/sub-02_ses-01_MWFmap.nii.gz",
-        "put the image there that was measured",
+        "identical to sub-02/ses-01/sub-02_ses-01_MWFmap.nii.gz",
+        "replace the copy",
     ),
     (
         "image that is missing",
@@ -988,7 +988,7 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         checked(sidecar("{")),
         "MWFmap.json",
         "is not a JSON object",
-        "repair it",
+        "correct it",
     ),
     ("sidecar that is a list", checked(sidecar([1])), "MWFmap.json", "'[1]'", "write {...}"),
     (
