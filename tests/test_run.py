@@ -137,7 +137,7 @@ def test_what_one_study_cannot_answer_is_said_and_leaves_the_others(
 
 
 def test_nothing_measured_at_all_is_an_error_in_words(one_visit, tmp_path):
-    with pytest.raises(InvalidDataError, match="no session has been measured"):
+    with pytest.raises(InvalidDataError, match="no session could be measured"):
         run_study(one_visit, tmp_path / "out", level="group")
 
 

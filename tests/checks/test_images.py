@@ -305,7 +305,7 @@ def test_a_pipe_or_a_device_in_place_of_an_image_never_hangs(check, folder, name
         replace(path)
         found = messages(check(folder))
         assert len(found) == 1
-        assert found[0].startswith(f"{image(Path(), name).as_posix()}: is not a file; ")
+        assert found[0].startswith(f"{image(Path(), name).as_posix()}: is no file; ")
         with pytest.raises(ImageError, match=r"is no regular file|is a folder"):
             open_volume(path, name)
         assert [finding.kind for finding in check(folder, whole=False)] == ["invalid"]
