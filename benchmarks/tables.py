@@ -24,7 +24,7 @@ from frictionless import Schema
 from frictionless.resources import TableResource
 
 from qsmstats.schemas import load_schema
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables, table_problems
 
 LESIONS = 40

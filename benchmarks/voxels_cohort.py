@@ -26,7 +26,8 @@ import nibabel as nib
 import numpy as np
 import psutil
 
-from qsmstats.study import Study, open_study
+from qsmstats.study import Study
+from qsmstats.study_file import open_study
 from qsmstats.voxels.cohort import extract_cohort
 
 SHAPE, VOXEL = (192, 216, 168), 1.0

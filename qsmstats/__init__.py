@@ -40,7 +40,7 @@ _HOMES = {
     "lesions_without_features": "qsmstats.tables.tidy",
     "match_lesions": "qsmstats.voxels.matching",
     "match_visits": "qsmstats.voxels.visits",
-    "open_study": "qsmstats.study",
+    "open_study": "qsmstats.study_file",
     "proportion_interval": "qsmstats.accuracy.intervals",
     "rater_agreement": "qsmstats.studies.raters",
     "read_tables": "qsmstats.tables.read",
@@ -90,7 +90,7 @@ if TYPE_CHECKING:
     from qsmstats.studies.planning.sizes import required_patients
     from qsmstats.studies.raters import rater_agreement
     from qsmstats.studies.trajectory import trajectories
-    from qsmstats.study import open_study
+    from qsmstats.study_file import open_study
     from qsmstats.tables.read import read_tables
     from qsmstats.tables.tidy import lesions_without_features, tidy_lesions, tissue_table
     from qsmstats.tables.wide import to_long

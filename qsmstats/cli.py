@@ -1,4 +1,4 @@
-"""The command line: parses, calls, and exits with a true code.
+"""The command line: parses, calls, and returns an exit code.
 
 Exit codes: 0 all well, 1 some participants failed, 2 wrong usage or a folder that cannot be
 written, 3 invalid data, 4 a model did not converge, 130 interrupted. Everything heavy is imported
@@ -33,7 +33,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _prepare_process()
     options = parse(sys.argv[1:] if arguments is None else arguments)
     places = (getattr(options, name, None) for name in ("out", "study", "folder"))
-    return ended(partial(options.call, options), next(place for place in places if place))
+    place = next(place for place in places if place)
+    # A run catches what its processes lack; what remains is out of memory by itself.
+    parallel = hasattr(options, "jobs") and not hasattr(options, "level")
+    return ended(partial(options.call, options), place, parallel=parallel)
 
 
 def _prepare_process() -> None:
@@ -57,10 +60,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     Wrong usage prints what is wrong and exits with 2, as argparse does.
     """
-    return _parser().parse_args(arguments)
-
-
-def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="qsmstats",
         description="Statistics for cohort studies of multiple-sclerosis lesions.",
@@ -76,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_report(commands)
     _add_plan(commands)
     _add_demo(commands)
-    return parser
+    return parser.parse_args(arguments)
 
 
 _Commands = argparse._SubParsersAction  # argparse has no public name for it
@@ -84,20 +83,20 @@ _Commands = argparse._SubParsersAction  # argparse has no public name for it
 
 def _add_init(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
-        "init", help="look at a folder of images and tables and write a study.toml for it"
+        "init", help="inspect a folder of images and tables and write a study.toml for it"
     )
     parser.add_argument("folder", metavar="FOLDER", type=Path)
     parser.add_argument(
         "--force",
         action="store_true",
-        help="write although study.toml is there; the old one is kept",
+        help="write study.toml even if it exists; the old one is kept",
     )
     parser.set_defaults(call=_init)
 
 
 def _add_simulate(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
-        "simulate", help="write a study folder with known truth, on real anatomy"
+        "simulate", help="simulate a study folder with known truth on real anatomy"
     )
     parser.add_argument("study", metavar="STUDY", type=Path, help="folder to write; must not exist")
     _add_size(parser)
@@ -157,7 +156,7 @@ def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
 
 
 def _add_report(commands: _Commands[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("report", help="draw the report anew from an output folder")
+    parser = commands.add_parser("report", help="draw the report again from an output folder")
     parser.add_argument("study", metavar="STUDY", type=Path)
     parser.add_argument("out", metavar="OUT", type=Path)
     parser.add_argument(
@@ -181,7 +180,7 @@ def _add_anonymous(parser: argparse.ArgumentParser) -> None:
 
 def _add_plan(commands: _Commands[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
-        "plan", help="how many patients a trial needs, by what a run found; writes OUT/planning"
+        "plan", help="plan the size of a trial from the results of a run; writes OUT/planning"
     )
     parser.add_argument("study", metavar="STUDY", type=Path)
     parser.add_argument("out", metavar="OUT", type=Path, help="output folder of a run")
@@ -219,7 +218,11 @@ def _add_trial(parser: argparse.ArgumentParser) -> None:
         help="times of imaging, the first at 0; default: 0 1 2",
     )
     parser.add_argument(
-        "--dropout", type=float, default=0.1, metavar="RATE", help="lost per year; default: 0.1"
+        "--dropout",
+        type=float,
+        default=0.1,
+        metavar="RATE",
+        help="share lost per year; default: 0.1",
     )
     parser.add_argument("--power", type=float, default=0.8, help="default: 0.8")
     parser.add_argument(
@@ -237,7 +240,7 @@ def _add_trial(parser: argparse.ArgumentParser) -> None:
         type=_count,
         default=1000,
         metavar="N",
-        help="simulated trials per size, 0 for a first answer without any; default: 1000",
+        help="simulated trials per size; 0: calculation without simulation; default: 1000",
     )
     parser.add_argument("--seed", type=_count, default=1, help="default: 1")
 
@@ -299,7 +302,7 @@ def _simulate(options: argparse.Namespace) -> int:
 def _check(options: argparse.Namespace) -> int:
     from qsmstats.checks.study import check_study
     from qsmstats.errors import InvalidDataError
-    from qsmstats.study import open_study
+    from qsmstats.study_file import open_study
 
     with progress_bar("reading images") as progress:
         found = check_study(
@@ -335,7 +338,7 @@ def _report(options: argparse.Namespace) -> int:
     from qsmstats.report.page import write_report
 
     if not options.anonymous and not (options.study / "study.toml").is_file():
-        say(f"{options.study} holds no study.toml: the images of lesions are left out")
+        say(f"{options.study} has no study.toml: the images of lesions are left out")
     page = write_report(
         options.study,
         options.out,
@@ -381,7 +384,7 @@ def _plan(options: argparse.Namespace) -> int:
 def _demo(options: argparse.Namespace) -> int:
     study = options.out / "study"
     if study.exists():
-        say(f"{study} is there already and is used again; remove it to simulate anew")
+        say(f"{study} already exists and is used again; remove it to simulate a new study")
     else:
         options.study = study
         _simulate(options)

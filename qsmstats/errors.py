@@ -6,6 +6,7 @@ The command line turns each class into its own exit code (`exit_code`).
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,6 +22,9 @@ __all__ = [
     "QsmstatsError",
     "UsageError",
     "check_option",
+    "did_you_mean",
+    "nearest",
+    "one_of",
     "printable",
 ]
 
@@ -47,11 +51,25 @@ def check_option(name: str, value: object, allowed: Iterable[object]) -> None:
     """
     choices = list(allowed)
     # `in` would ask a list or array for its truth.
-    if any(type(value) is type(one) and value == one for one in choices):
-        return
-    said = [f'"{one}"' if isinstance(one, str) else str(one) for one in choices]
-    choice = " or ".join([", ".join(said[:-1]), said[-1]] if len(said) > 1 else said)
-    raise UsageError(f"{name} must be {choice}, not {value!r}")
+    if not any(type(value) is type(one) and value == one for one in choices):
+        raise UsageError(f"{name} must be {one_of(choices)}, not {value!r}")
+
+
+def one_of(allowed: Iterable[object]) -> str:
+    """Return the values that are allowed, as a sentence has them: ``"reml" or "ml"``."""
+    *others, last = [f'"{one}"' if isinstance(one, str) else str(one) for one in allowed]
+    return f"{', '.join(others)} or {last}" if others else last
+
+
+def nearest(word: str, known: Iterable[object], *, count: int = 1) -> list[str]:
+    """Return the known words that are spelled most like an unknown one; none where none is near."""
+    return difflib.get_close_matches(word, list(map(str, known)), n=count)
+
+
+def did_you_mean(values: Iterable[str]) -> str:
+    """Return the end of a message that offers `values`, or nothing without any."""
+    quoted = " or ".join(f"'{value}'" for value in values)
+    return f"; did you mean {quoted}?" if quoted else ""
 
 
 def printable(text: str) -> str:

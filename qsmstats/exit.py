@@ -1,9 +1,9 @@
-"""How a command ends: one sentence that says where, what and what to do, and a true exit code.
+"""How a command ends: one sentence that says where, what and what to do, and an exit code.
 
 Errors of qsmstats carry their own sentence and code. What the system reports (a full disk, a
 folder that may not be written, a pipe whose reader has gone, Ctrl-C) gets its sentence here.
-Whatever else arrives is a fault of qsmstats: its traceback is shown, with a code that no
-ordinary ending has.
+Any other exception is an error in qsmstats: its traceback is shown, with a code that nothing
+else has.
 """
 
 from __future__ import annotations
@@ -23,9 +23,8 @@ INTERRUPTED = 128 + 2
 PIPE_CLOSED = 128 + 13
 """Standard output was closed by its reader, as a shell reports the signal SIGPIPE."""
 FAULT = 70
-"""A fault of qsmstats; EX_SOFTWARE of sysexits.h."""
+"""An error in qsmstats; EX_SOFTWARE of sysexits.h."""
 
-MORE_MEMORY = "where --jobs is above 1, lower it; else use a machine with more memory"
 _REMEDIES = {
     errno.ENOSPC: "free some space, then start the same command again: it goes on where it stopped",
     errno.EDQUOT: "free some space, then start the same command again: it goes on where it stopped",
@@ -37,12 +36,11 @@ _REMEDIES = {
     errno.EEXIST: "a file stands where a folder is needed; remove it or choose another folder",
     errno.EISDIR: "a folder stands where a file is needed; remove it or choose another folder",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.EMFILE: "allow more open files (ulimit -n), or lower --jobs",
-    errno.ENOMEM: MORE_MEMORY,
+    errno.EMFILE: "allow more open files (ulimit -n)",
 }
 
 
-def ended(call: Callable[[], int], place: object) -> int:
+def ended(call: Callable[[], int], place: object, *, parallel: bool = False) -> int:
     """Run a command and return its exit code; say why it ended early, where it did.
 
     Parameters
@@ -51,6 +49,8 @@ def ended(call: Callable[[], int], place: object) -> int:
         The command; returns its exit code.
     place
         Folder that the command writes to, or reads: the place of a system error without a file.
+    parallel
+        Whether fewer processes (--jobs) would need less memory.
     """
     try:
         code = call()
@@ -59,24 +59,24 @@ def ended(call: Callable[[], int], place: object) -> int:
         say(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        say("interrupted; start the same command again: no file is left half written")
+        say("interrupted; start the same command again: no file is incomplete")
         return INTERRUPTED
     except BrokenPipeError:
         discard(sys.stdout)
         return PIPE_CLOSED
     except (OSError, MemoryError) as error:
-        say(_system_error(error, place))
+        where = getattr(error, "filename2", None) or getattr(error, "filename", None) or place
+        number = getattr(error, "errno", None) or 0
+        if isinstance(error, MemoryError) or number == errno.ENOMEM:
+            remedy = "use a machine with more memory"
+            remedy = f"lower --jobs where it is above 1, or {remedy}" if parallel else remedy
+            say(f"{where}: memory ran out; {remedy}")
+        else:
+            remedy = _REMEDIES.get(number, "check the disk and the path, then try again")
+            say(f"{where}: {error.strerror or error}; {remedy}")
         return UsageError.exit_code
     except Exception:
         say(traceback.format_exc())
-        say("this is a fault of qsmstats, not of your data; please report the lines above")
+        say("this is an error in qsmstats, not in your data; please report the lines above")
         return FAULT
     return code
-
-
-def _system_error(error: OSError | MemoryError, place: object) -> str:
-    if isinstance(error, MemoryError):
-        return f"{place}: memory ran out; {MORE_MEMORY}"
-    where = error.filename2 or error.filename or place
-    remedy = _REMEDIES.get(error.errno or 0, "check the disk and the path, then try again")
-    return f"{where}: {error.strerror or error}; {remedy}"

@@ -1,4 +1,4 @@
-"""The output folder: made and tried before hours of work, and kept to one study and one command.
+"""The output folder: made and tested before hours of work, for one study and one command at a time.
 
 While a command works in the folder, its file ``study.json`` is locked (flock), which the system
 undoes however the command ends. Commands that measure participants may work side by side; any
@@ -53,14 +53,14 @@ def made_folder(out: str | Path, study: Path) -> Path:
     folder = Path(out)
     try:
         if folder.exists() and folder.samefile(study):
-            message = f"{folder}: the output folder is the study folder; name another one"
+            message = f"{folder}: the output folder is the study folder; choose another one"
             raise UsageError(message)
         folder.mkdir(parents=True, exist_ok=True)
         with TemporaryFile(dir=folder):
             pass
     except OSError as error:
         reason = error.strerror or str(error)
-        message = f"{folder}: cannot be written ({reason}); name an output folder that can"
+        message = f"{folder}: cannot be written ({reason}); choose another output folder"
         raise UsageError(message) from error
     return folder
 
@@ -104,7 +104,7 @@ def _lock(file: TextIO, out: Path, kinds: Sequence[bool]) -> bool:
         time.sleep(PAUSE)
     message = (
         f"{out}: another qsmstats command is working in this output folder; wait until it has "
-        "ended, or name another output folder"
+        "ended, or choose another output folder"
     )
     raise UsageError(message)
 
@@ -118,7 +118,7 @@ def _locked(file: TextIO, out: Path, *, exclusive: bool) -> bool:
         return False
     except OSError as error:  # some network file systems are mounted without locks
         if exclusive:  # which is tried first, and once is enough
-            say(f"{out}: cannot be locked ({error.strerror}); run no other command on it meanwhile")
+            say(f"{out}: cannot be locked ({error.strerror}); start no other command on it")
     return True
 
 
@@ -130,8 +130,8 @@ def _own(file: TextIO, out: Path, study: Study, *, alone: bool) -> None:
     used = not alone or any(path.name != OWNER for path in out.iterdir())
     if owner and used and not same:
         message = (
-            f"{out}: holds results of another study, '{owner.get('name')}'; name another output "
-            f"folder, or delete {OWNER} there if it is this study, moved and changed since"
+            f"{out}: contains results of another study, '{owner.get('name')}'; choose another "
+            f"output folder, or delete {OWNER} there if it is this study, moved and changed since"
         )
         raise UsageError(message)
     if alone and owner != mine:

@@ -1,6 +1,6 @@
-"""The plan of a trial from a study's output folder: read, plan, write, draw, say.
+"""The plan of a trial from a study's output folder.
 
-What `run` left in the folder is used where it is there; else the study is measured first. Nothing
+The results of `run` are used where the folder has them; else the study is measured first. Nothing
 but the study's own tables and features is read.
 """
 
@@ -20,7 +20,8 @@ from qsmstats.report.sections.planning import draw_power_curves
 from qsmstats.studies.answers import write_answer
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.plan_trial import FRACTIONS, PATIENTS, TrialPlan, plan_trial
-from qsmstats.study import Study, open_study
+from qsmstats.study import Study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables
 from qsmstats.tables.tidy import tidy_lesions
 from qsmstats.voxels.cohort import extract_cohort

@@ -54,15 +54,9 @@ def _lines_of(message: str) -> str:
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
     """Show the progress of one long step; yields the function to call with (done, total)."""
-    if sys.stderr.isatty():
-        with _rich_bar(title) as update:
-            yield update
-    else:
+    if not sys.stderr.isatty():
         yield _lines(title)
-
-
-@contextmanager
-def _rich_bar(title: str) -> Iterator[Progress]:
+        return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar

@@ -12,7 +12,8 @@ from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
 
-from qsmstats.study import FILE, Study
+from qsmstats.study import Study
+from qsmstats.study_file import FILE
 from qsmstats.tables.read import StudyTables
 from qsmstats.version import __version__
 from qsmstats.voxels.cohort import Extraction

@@ -36,7 +36,7 @@ ANSWERS = ("baseline", "tissue", "trajectory", "histology", "raters", PLAN)
 
 @contextmanager
 def renewed(folder: Path, files: Iterable[str], source: str) -> Iterator[None]:
-    """Within, `files` are written anew; then what else an earlier command wrote there is removed.
+    """Within, `files` are written again; then what else an earlier command wrote there is removed.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def require_one_source(out: Path) -> None:
     Raises
     ------
     InvalidDataError
-        With the command that writes the answers anew.
+        With the command that writes the answers again.
     """
     require_finished(out)
     source = source_of(out)
@@ -128,9 +128,9 @@ def require_one_source(out: Path) -> None:
         if not any(folder.glob("*.tsv")) or source_of(folder) == source:
             continue
         if not (folder / RECORD).is_file():
-            raise _mixture(folder, "holds tables that no command wrote; move them elsewhere")
+            raise _mixture(folder, "contains tables that no command wrote; move them elsewhere")
         command = "plan STUDY OUT" if name == PLAN else "run STUDY OUT group"
-        problem = "was not made from the data of the other answers; write it anew with"
+        problem = "was not made from the data of the other answers; write it again with"
         raise _mixture(folder, f"{problem} `qsmstats {command}`")
 
 
@@ -141,13 +141,11 @@ def _mixture(place: Path, problem: str) -> InvalidDataError:
 def _files(folder: Path) -> set[str]:
     """Return the recorded names, less any that would lead out of the folder."""
     names = _read(folder).get("files")
-    return {name for name in names if _inside(folder, name)} if isinstance(names, list) else set()
-
-
-def _inside(folder: Path, name: object) -> bool:
-    if not isinstance(name, str) or "\0" in name:
-        return False
-    return (folder / name).parent.resolve().is_relative_to(folder.resolve())
+    if not isinstance(names, list):
+        return set()
+    here = folder.resolve()
+    texts = [name for name in names if isinstance(name, str) and "\0" not in name]
+    return {name for name in texts if (folder / name).parent.resolve().is_relative_to(here)}
 
 
 def _read(folder: Path) -> dict[str, object]:

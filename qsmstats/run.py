@@ -15,7 +15,14 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.checks.study import sound_tables
-from qsmstats.errors import ConvergenceError, InvalidDataError, ModelError, Problem, UsageError
+from qsmstats.errors import (
+    ConvergenceError,
+    InvalidDataError,
+    ModelError,
+    Problem,
+    UsageError,
+    check_option,
+)
 from qsmstats.output import held, made_folder
 from qsmstats.progress import progress_bar, say
 from qsmstats.provenance import source_sum, write_provenance
@@ -27,7 +34,8 @@ from qsmstats.studies.cohort import describe_cohort
 from qsmstats.studies.histology import histology_accuracy
 from qsmstats.studies.raters import rater_agreement
 from qsmstats.studies.trajectory import trajectories
-from qsmstats.study import Study, open_study
+from qsmstats.study import Study
+from qsmstats.study_file import open_study
 from qsmstats.tables.identities import matching_table
 from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table
@@ -40,7 +48,6 @@ from qsmstats.voxels.visits import match_visits
 __all__ = ["run_study"]
 
 SOME_FAILED = 1
-LEVELS = ("participant", "group")
 
 
 def run_study(
@@ -89,7 +96,13 @@ def run_study(
         If the level or a participant is unknown, or the output folder cannot be written, belongs
         to another study, or is in use.
     """
-    _check_arguments(level, participants)
+    check_option("level", level, (None, "participant", "group"))
+    if participants and level != "participant":
+        message = (
+            f"--participant-label names {', '.join(participants)}, but the analyses need every "
+            "participant; use level `participant` to measure some, then `group`"
+        )
+        raise UsageError(message)
     study = open_study(folder)
     out = made_folder(out, study.folder)
     # Jobs of a cluster measure participants side by side; their files are never the same.
@@ -107,28 +120,12 @@ def run_study(
                     progress=progress,
                     tables=tables,
                 )
-            failed = _report_failures(measured)
+            for row in measured.failures.itertuples():
+                say(f"{row.participant_id} {row.session_id}: {row.file}: {row.reason}")
+            failed = not measured.failures.empty
         if level == "participant":
             return SOME_FAILED if failed else 0
         return _group(study, tables, out, command, anonymous=anonymous)
-
-
-def _check_arguments(level: str | None, participants: Sequence[str] | None) -> None:
-    if level not in (None, *LEVELS):
-        message = f"level '{level}' is none of {', '.join(LEVELS)}; say one, or none for both"
-        raise UsageError(message)
-    if participants and level != "participant":
-        message = (
-            f"--participant-label names {', '.join(participants)}, but the analyses need every "
-            "participant; say `participant` to measure some, then `group`"
-        )
-        raise UsageError(message)
-
-
-def _report_failures(extraction: Extraction) -> bool:
-    for row in extraction.failures.itertuples():
-        say(f"{row.participant_id} {row.session_id}: {row.file}: {row.reason}")
-    return not extraction.failures.empty
 
 
 def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonymous: bool) -> int:
@@ -142,8 +139,8 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
             write_table(table, out / f"{name}.tsv")
         if measured.features.empty:
             message = (
-                f"{out}: no session has been measured; see failures.tsv there for the reasons, "
-                "mend them and run level `participant` again"
+                f"{out}: no session could be measured; failures.tsv there has the reasons: "
+                "correct them and run level `participant` again"
             )
             raise InvalidDataError(message)
         write_provenance(study, tables, measured, out, command)
@@ -236,7 +233,7 @@ def _answer(question: _Question, out: Path, source: str = "") -> list[str]:
             answers.append(ask(outcome))
         except (ModelError, InvalidDataError, UsageError) as error:
             # Settings and formulas were checked before anything was measured: what is left, the
-            # data cannot answer. That is no fault of the run; report and log say it in words.
+            # data cannot answer. The run goes on; report and log say it in words.
             reason = "; ".join(str(error).splitlines())
             refusals.append((outcome, f"Could not be answered: {reason}"))
             say(f"{asked}: could not be answered: {reason}")

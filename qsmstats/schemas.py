@@ -62,7 +62,6 @@ class TableSchema:
     fields: tuple[FieldSchema, ...]
     primary_key: tuple[str, ...]
     unique_keys: tuple[tuple[str, ...], ...]
-    foreign_keys: tuple[tuple[tuple[str, ...], str], ...]
     missing_values: tuple[str, ...]
     names: tuple[str, ...]
     descriptor: Mapping[str, Any]
@@ -159,10 +158,6 @@ def load_schema(name: str) -> TableSchema:
         fields=tuple(map(_field, raw["fields"])),
         primary_key=tuple(raw.get("primaryKey", ())),
         unique_keys=tuple(map(tuple, raw.get("uniqueKeys", ()))),
-        foreign_keys=tuple(
-            (tuple(key["fields"]), key["reference"]["resource"])
-            for key in raw.get("foreignKeys", ())
-        ),
         missing_values=tuple(raw["missingValues"]),
         names=tuple(raw.get("names", ())),
         descriptor=raw,

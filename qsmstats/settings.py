@@ -41,7 +41,7 @@ class FolderSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeatureSettings:
-    """Distances in mm that cut a lesion and its surroundings into layers.
+    """Distances in mm that divide a lesion and its surroundings into layers.
 
     Attributes
     ----------
@@ -73,7 +73,7 @@ class MatchingSettings:
         "independent": each session was labelled on its own, so that equal identifiers mean
         nothing; lesions are then matched by their voxels (`qsmstats.match_visits`).
     min_overlap
-        Share of the smaller lesion that two lesions must have in common to be tied.
+        Share of the smaller lesion that two lesions must have in common to be matched.
     """
 
     lesion_ids: LesionIds = "consistent"
@@ -84,8 +84,8 @@ class MatchingSettings:
 class LesionTypeRule:
     """Thresholds of `suggest_lesion_types`, in standard deviations of NAWM (1.4826 MAD) on QSM.
 
-    They are this project's, changed once after a look at a simulated study: with 5 ppb for one
-    standard deviation of NAWM (an assumption), 1 is midway between lesions that are as NAWM
+    They are this project's choice, changed once after a simulated study: with 5 ppb for one
+    standard deviation of NAWM (an assumption), 1 is midway between lesions like NAWM
     (0.5 ppb above it) and bright shells (10.2 ppb above it; Zhang 2016).
 
     Attributes
@@ -146,7 +146,7 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistologySettings:
-    """How the index test answers to the reference standard.
+    """Which levels of the index test stand for which class of the reference standard.
 
     Attributes
     ----------

@@ -2,7 +2,7 @@
 
 A spreadsheet that opens a .tsv runs every cell that begins with ``=``, ``+``, ``-``, ``@``, a tab
 or a line break (OWASP, "CSV Injection", https://owasp.org/www-community/attacks/CSV_Injection).
-Before such a text stands an apostrophe, by which the cell is text; numbers are left as they are. A
+An apostrophe before such a text keeps the cell text; numbers are left as they are. A
 text that begins with apostrophes and then such a sign gets one more, so that taking one off gives
 every text back as it was.
 """

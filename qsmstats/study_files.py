@@ -1,7 +1,7 @@
-"""Files of a study folder: they come from elsewhere, and are trusted with nothing.
+"""Files of a study folder: they come from other people and are not trusted.
 
-Where a path may lead is decided by `leads_out`, for every pattern, table and sidecar; what may be
-read, and how much of it, by `read_bounded`.
+`leads_out` decides where the path of an image, table or sidecar may lead; `read_bounded` what may
+be read, and how much of it.
 """
 
 from __future__ import annotations

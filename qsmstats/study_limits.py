@@ -1,7 +1,7 @@
 """What the values of study.toml may be: names in braces, ranges, levels.
 
-`qsmstats.study` reads the file and knows the kind of each entry; here stands what a value of the
-right kind may say. Everything is a generator of (place in study.toml, what is wrong with it).
+`qsmstats.study_file` reads the file and checks the kind of each entry; here stands what a value of
+the right kind may be. Everything is a generator of (place in study.toml, what is wrong with it).
 """
 
 from __future__ import annotations
@@ -10,27 +10,22 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
 from pathlib import PurePath
-from typing import TYPE_CHECKING, get_args
+from typing import get_args
 
+from qsmstats.errors import one_of
 from qsmstats.method_names import Adjustment, DfMethod
 from qsmstats.schemas import load_schema, plausible_ranges
 from qsmstats.settings import LesionIds
+from qsmstats.study import STAY_INSIDE, Study
 
-if TYPE_CHECKING:
-    from qsmstats.study import Study
-
-__all__ = ["STAY_INSIDE", "braces_problem", "path_problem", "setting_problems"]
+__all__ = ["braces_problem", "path_problem", "setting_problems"]
 
 _Found = Iterator[tuple[str, str]]
 MAPPING = "histology.mapping"
-STAY_INSIDE = (
-    "copy the files into it, or allow it, if you trust the study: outside = true in section "
-    "[study] of study.toml"
-)
 
 
 def braces_problem(text: str, needed: str, allowed: Collection[str] = ()) -> str | None:
-    """Return what is wrong with a text that stands for many by names in braces, or None.
+    """Return what is wrong with a pattern or formula with names in braces, or None.
 
     Parameters
     ----------
@@ -48,9 +43,9 @@ def braces_problem(text: str, needed: str, allowed: Collection[str] = ()) -> str
     for name in names:
         rest = rest.replace(f"{{{name}}}", "")
     if set(rest) & set("{}"):
-        return f"'{text}' may hold {choices} in braces only; correct what stands in braces"
+        return f"'{text}' may contain only {choices} in braces; correct the text in braces"
     if f"{{{needed}}}" not in text:
-        return f"'{text}' names no {{{needed}}}; write it where the name belongs"
+        return f"'{text}' does not contain {{{needed}}}; write it where the name belongs"
     return None
 
 
@@ -68,14 +63,14 @@ def path_problem(text: str, *, outside: bool) -> str | None:
     if not text.isprintable():
         return _unprintable(text)
     if "*" in text:
-        return f"'{text}' holds '*', which stands for nothing here; write the path without it"
+        return f"'{text}' contains '*', which is not a wildcard here; write the path without it"
     if not outside and (path.is_absolute() or ".." in path.parts):
         return f"'{text}' leads out of the study folder; {STAY_INSIDE}"
     return None
 
 
 def _unprintable(text: str) -> str:
-    return f"{text!r} holds a character that cannot be printed; type the text anew"
+    return f"{text!r} contains a character that cannot be printed; type the text again"
 
 
 def setting_problems(study: Study) -> _Found:
@@ -94,47 +89,43 @@ def setting_problems(study: Study) -> _Found:
             yield f"models.{name}", problem
     yield from _choices(study)
     yield from _outcomes(study)
-    yield from _classes(study.histology.mapping)
-    yield from _claims(study.histology.mapping)
+    yield from _mapping(study.histology.mapping)
 
 
 def _ranges(study: Study) -> _Found:
     for item in fields(study.features):
         value = getattr(study.features, item.name)
         if not 0.01 <= value < 100:
-            yield f"features.{item.name}", f"{value} mm lies outside 0.01 to 100 mm; correct it"
+            yield f"features.{item.name}", f"{value} mm is outside 0.01 to 100 mm; correct it"
     for item in fields(study.lesion_type_rule):
         value = getattr(study.lesion_type_rule, item.name)
         if not 0 <= value < 100:
-            yield f"lesion_type_rule.{item.name}", f"{value} lies outside 0 to 100; correct it"
+            yield f"lesion_type_rule.{item.name}", f"{value} is outside 0 to 100; correct it"
     overlap = study.matching.min_overlap
     if not 0 < overlap <= 1:
-        yield (
-            "matching.min_overlap",
-            f"{overlap} is no share above 0 and at most 1; give one, as 0.25",
-        )
+        text = f"must be above 0 and at most 1, such as 0.25, not {overlap}"
+        yield "matching.min_overlap", text
     level = study.models.level
     if not 0 < level < 1:
-        hint = f", as {level / 100}" if 1 < level < 100 else ", as 0.95"
-        yield "models.level", f"{level} lies outside 0 to 1; give a share{hint}"
+        example = level / 100 if 1 < level < 100 else 0.95
+        yield "models.level", f"must be between 0 and 1, such as {example}, not {level}"
 
 
 def _plausible(ranges: Mapping[str, object]) -> _Found:
     known = plausible_ranges()
     for name, limits in ranges.items():
         if name not in known:
-            yield f"plausible.{name}", f"is no column with a range; write one of {', '.join(known)}"
-        elif not _is_range(limits):
+            text = f"is not a column with a plausible range; choose from {', '.join(known)}"
+            yield f"plausible.{name}", text
+        elif (
+            not isinstance(limits, list)
+            or not {*map(type, limits)} <= {int, float}
+            # Never true of nan, and TOML has whole numbers that no float can hold.
+            or not (len(limits) == 2 and -1e9 < limits[0] < limits[1] < 1e9)
+        ):
             example = f"{name} = {list(known[name])}"
             text = f"found {limits!r}; write the lowest and the highest number, as {example}"
             yield f"plausible.{name}", text
-
-
-def _is_range(limits: object) -> bool:
-    if not isinstance(limits, list) or not {*map(type, limits)} <= {int, float}:
-        return False
-    # Never true of nan, and TOML has whole numbers that no float can hold.
-    return len(limits) == 2 and bool(-1e9 < limits[0] < limits[1] < 1e9)
 
 
 def _choices(study: Study) -> _Found:
@@ -145,43 +136,33 @@ def _choices(study: Study) -> _Found:
         (study.models.adjust, get_args(Adjustment), "models.adjust"),
     ):
         if value not in allowed:
-            yield where, f"'{value}' is none of {', '.join(allowed)}; write one of them"
+            yield where, f"must be {one_of(allowed)}, not '{value}'"
 
 
 def _outcomes(study: Study) -> _Found:
     named = [spec.name for spec in study.maps]
     for name, times in Counter(study.models.outcomes).items():
         if name not in named:
-            yield (
-                "models.outcomes",
-                f"'{name}' is no map of the study; name some of {', '.join(named)}",
-            )
+            text = f"'{name}' is not a map of the study; choose from {', '.join(named)}"
+            yield "models.outcomes", text
         elif times > 1:
-            yield "models.outcomes", f"'{name}' stands there {times} times; name it once"
+            yield "models.outcomes", f"'{name}' is listed {times} times; list it once"
 
 
-def _classes(mapping: Mapping[str, tuple[str, ...]]) -> _Found:
-    """Compare the mapping to pathology with the classes that the schema knows."""
+def _mapping(mapping: Mapping[str, tuple[str, ...]]) -> _Found:
+    """Compare the mapping to pathology with the schema; a level has one class at most."""
     known = load_schema("histology").column("reference_standard").levels
     if not mapping:
-        yield MAPPING, f"names no class; map some of {', '.join(known)}"
-    for name, claimed in mapping.items():
+        yield MAPPING, f"is empty; map at least one of {', '.join(known)}"
+    for name, levels in mapping.items():
         if name not in known:
-            yield f"{MAPPING}.{name}", f"is no reference class; write one of {', '.join(known)}"
-        if not claimed:
-            yield (
-                f"{MAPPING}.{name}",
-                "claims no level of the index test; name one or remove it",
-            )
-
-
-def _claims(mapping: Mapping[str, tuple[str, ...]]) -> _Found:
-    """Look at the levels of the index test that the classes claim; each has one class at most."""
+            yield f"{MAPPING}.{name}", f"is not a reference class; choose from {', '.join(known)}"
+        if not levels:
+            yield f"{MAPPING}.{name}", "has no level of the index test; add one or remove the class"
     known = load_schema("histology").column("index_test").levels
-    claims = Counter(level for claimed in mapping.values() for level in set(claimed))
-    for level, times in claims.items():
+    for level, times in Counter(one for levels in mapping.values() for one in set(levels)).items():
         if level not in known:
-            text = f"'{level}' is no level of the index test; write some of {', '.join(known)}"
+            text = f"'{level}' is not a level of the index test; choose from {', '.join(known)}"
             yield MAPPING, text
         elif times > 1:
-            yield MAPPING, f"'{level}' is claimed by {times} classes; leave it with one of them"
+            yield MAPPING, f"'{level}' is mapped to {times} classes; keep one of them"

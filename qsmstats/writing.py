@@ -20,7 +20,7 @@ def written_whole(path: Path) -> Iterator[Path]:
     However the writing ends early (a full disk, Ctrl-C), nothing unfinished is left, and what
     stood under `path` before stands there still. Only a kill leaves the unfinished file, for
     `sweep`. Its name is random and it is made exclusively, so that no other process writes to it
-    and no link that lies in wait is followed; a link under `path` itself is replaced.
+    and no link placed there in advance is followed; a link under `path` itself is replaced.
 
     Parameters
     ----------

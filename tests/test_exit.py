@@ -62,8 +62,8 @@ def test_errors_of_ours_bring_their_sentence_and_code(capsys, error):
         (OSError(errno.ENAMETOOLONG, "File name too long", "a"), "a: File name .*; choose a short"),
         (OSError(errno.EIO, "Input/output error", "a"), "a: Input/output error; check the disk"),
         (OSError("odd"), "out: odd; check the disk"),
-        (MemoryError(), "out: memory ran out; where --jobs is above 1, lower it; else use a mach"),
-        (OSError(errno.ENOMEM, "Cannot allocate memory"), "out: Cannot allocate .*; where --jobs"),
+        (MemoryError(), "out: memory ran out; use a machine with more memory$"),
+        (OSError(errno.ENOMEM, "Cannot allocate memory"), "out: memory ran out; use a machine"),
     ],
 )
 def test_errors_of_the_system_bring_place_and_remedy(capsys, error, words):
@@ -74,10 +74,25 @@ def test_errors_of_the_system_bring_place_and_remedy(capsys, error, words):
 
 
 def test_a_fault_of_ours_shows_its_traceback_and_a_code_of_its_own(capsys):
-    assert ended(raises(ZeroDivisionError("a / b")), "out") == FAULT
+    assert ended(raises(ZeroDivisionError("a / b \x1b[31m")), "out") == FAULT
     said = capsys.readouterr().err
-    assert "ZeroDivisionError: a / b" in said
-    assert said.splitlines()[-1].startswith("this is a fault of qsmstats, not of your data")
+    assert "ZeroDivisionError: a / b \\x1b[31m\n" in said
+    assert said.splitlines()[-1].startswith("this is an error in qsmstats, not in your data")
+
+
+@pytest.mark.parametrize(
+    ("command", "words"),
+    [
+        (["plan", "s", "out", "--jobs", "2"], "out: memory ran out; lower --jobs where it is"),
+        (["run", "s", "out", "group", "--jobs", "2"], "out: memory ran out; use a machine"),
+        (["report", "s", "out"], "out: memory ran out; use a machine"),
+    ],
+)
+def test_fewer_processes_are_advised_where_they_help(monkeypatch, capsys, command, words):
+    for name in ("_plan", "_run", "_report"):
+        monkeypatch.setattr(f"qsmstats.cli.{name}", lambda options: raises(MemoryError())())
+    assert main(command) == UsageError.exit_code
+    assert capsys.readouterr().err.startswith(words)
 
 
 def test_ctrl_c_keeps_what_is_finished(study, tmp_path, monkeypatch, capsys):
@@ -192,7 +207,7 @@ def test_a_poor_terminal_and_a_bare_environment_are_enough(study):
     assert b"lesions.tsv: no such file" in done.stdout
     assert done.stderr.startswith(PROGRESS)
     assert done.stderr.count(b"\n") == 1
-    assert b"'gro\\xdf' is none of F, M" in done.stdout
+    assert b"'gro\\xdf' is not one of F, M" in done.stdout
 
 
 def shell(line, *arguments, **environment):

@@ -12,7 +12,7 @@ import pytest
 
 from qsmstats.errors import UsageError
 from qsmstats.output import held, made_folder
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from tests.study_folder import tables, write_tables
 
 
@@ -28,7 +28,7 @@ def test_the_study_itself_is_no_output_folder(tmp_path):
     study.mkdir()
     (tmp_path / "link").symlink_to(study)
     for out in (study, tmp_path / "link", study / ".." / "study"):
-        with pytest.raises(UsageError, match="is the study folder; name another one"):
+        with pytest.raises(UsageError, match="is the study folder; choose another one"):
             made_folder(out, study)
     assert made_folder(study / "derivatives" / "qsmstats", study).is_dir()
 
@@ -36,9 +36,7 @@ def test_the_study_itself_is_no_output_folder(tmp_path):
 @pytest.mark.parametrize("below", ["file", "file/out", "a" * 300])
 def test_what_cannot_be_made_is_named_with_its_reason(tmp_path, below):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(
-        UsageError, match=r"cannot be written \(.+\); name an output folder"
-    ) as error:
+    with pytest.raises(UsageError, match=r"cannot be written \(.+\); choose another") as error:
         made_folder(tmp_path / below, tmp_path / "study")
     assert str(tmp_path / below) in str(error.value)
 
@@ -73,7 +71,7 @@ HOLD = """\
 import sys
 from pathlib import Path
 from qsmstats.output import held
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 with held(Path(sys.argv[2]), open_study(sys.argv[1]), shared=sys.argv[3] == "shared"):
     print("held", flush=True)
     sys.stdin.read()
@@ -131,7 +129,7 @@ def test_a_folder_belongs_to_one_study_wherever_that_is(study, out, tmp_path):
         held(out, other, shared=True).__enter__()
     (out / "features").mkdir()
     for shared in (True, False):
-        with pytest.raises(UsageError, match="holds results of another study, 'made'; name"):
+        with pytest.raises(UsageError, match="contains results of another study, 'made'; choose"):
             held(out, other, shared=shared).__enter__()
     moved = open_study(study.folder.rename(tmp_path / "moved"))
     with held(out, moved, shared=True):
@@ -189,5 +187,5 @@ def test_a_file_system_without_locks_is_said_once(study, out, monkeypatch, capsy
     monkeypatch.setattr("qsmstats.output.fcntl.flock", refuse)
     with held(out, study, shared=True):
         pass
-    said = f"{out}: cannot be locked (No locks available); run no other command on it meanwhile\n"
+    said = f"{out}: cannot be locked (No locks available); start no other command on it\n"
     assert capsys.readouterr().err == said

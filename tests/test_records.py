@@ -129,5 +129,5 @@ def test_answers_that_belong_together_pass_and_others_name_the_command(tmp_path)
     removed(tmp_path / "trajectory")
     (tmp_path / "raters").mkdir()
     (tmp_path / "raters" / "agreement.tsv").touch()  # copied there by hand
-    with pytest.raises(InvalidDataError, match="raters: holds tables that no command wrote; move"):
+    with pytest.raises(InvalidDataError, match="raters: contains tables that no command wrote"):
         require_one_source(tmp_path)

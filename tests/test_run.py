@@ -18,7 +18,7 @@ from qsmstats.errors import ConvergenceError, InvalidDataError, NotIdentifiedErr
 from qsmstats.output import held
 from qsmstats.records import renewed, require_one_source, source_of
 from qsmstats.run import _answer
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.voxels.session_store import sha256
 
 from .clusters import loopback_cluster
@@ -137,7 +137,7 @@ def test_what_one_study_cannot_answer_is_said_and_leaves_the_others(
 
 
 def test_nothing_measured_at_all_is_an_error_in_words(one_visit, tmp_path):
-    with pytest.raises(InvalidDataError, match="no session has been measured"):
+    with pytest.raises(InvalidDataError, match="no session could be measured"):
         run_study(one_visit, tmp_path / "out", level="group")
 
 
@@ -326,7 +326,7 @@ def test_a_second_study_is_refused_the_folder_of_the_first(made, tmp_path, capsy
     other = write_images(write_tables(tmp_path / "other", tables(patients=4)), tables(patients=4))
     for level in ([], ["participant"], ["group"]):
         assert run_made(other, out, *level) == 2
-        assert "holds results of another study, 'made'" in capsys.readouterr().err
+        assert "contains results of another study, 'made'" in capsys.readouterr().err
     assert main(["report", str(other), str(out)]) == 2
     assert main(["plan", str(other), str(out)]) == 2
     assert files(out) == before

@@ -48,7 +48,8 @@ def test_keys_name_columns_that_exist(name):
     for key in (schema.primary_key, *schema.unique_keys):
         assert set(key) <= names
         assert all(schema.column(column).required for column in key), key
-    for columns, table in schema.foreign_keys:
+    for key in schema.descriptor.get("foreignKeys", ()):
+        columns, table = key["fields"], key["reference"]["resource"]
         assert set(columns) <= names
         other = load_schema(table)
         assert set(columns) <= set(other.primary_key)

@@ -10,7 +10,8 @@ import pytest
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
-from qsmstats.study import MapSpec, open_study
+from qsmstats.study import MapSpec
+from qsmstats.study_file import open_study
 from tests.study_folder import TOML
 
 
@@ -118,7 +119,7 @@ CHANGES = {
         "mean 'mwf_percent'",
     ),
     "unknown unit": ('"percent"', '"%"', "maps.mwf_percent.unit", "allowed: percent, fraction"),
-    "unit that is no text": ('"percent"', '["percent"]', "maps.mwf_percent.unit", "is no unit"),
+    "unit that is no text": ('"percent"', '["percent"]', "maps.mwf_percent.unit", "is not a unit"),
     "missing value in words": (
         "missing = 0",
         'missing = "0"',
@@ -134,7 +135,7 @@ CHANGES = {
         "{session}_dseg",
         "{session.x}_dseg",
         "labels.pattern",
-        "correct what stands in braces",
+        "correct the text in braces",
     ),
     "pattern with a format": ("{session}_dseg", "{session:>9}_dseg", "labels.pattern", "in braces"),
     "pattern with an open brace": (
@@ -148,7 +149,7 @@ CHANGES = {
         "{participant}/{session}/{participant}_{session}_dseg",
         "dseg",
         "labels.pattern",
-        "names no {participant}",
+        "does not contain {participant}",
     ),
     "pattern with other braces": ("{session}_dseg", "{visit}_dseg", "labels.pattern", "in braces"),
     "pattern that is no text": (
@@ -212,63 +213,72 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
 @pytest.mark.parametrize(
     ("section", "words"),
     [
-        ("[features]\nshell_mm = 0", "features.shell_mm': 0.0 mm lies outside 0.01 to 100 mm"),
+        ("[features]\nshell_mm = 0", "features.shell_mm': 0.0 mm is outside 0.01 to 100 mm"),
         (
             '[features]\nshell_mm = "2"',
-            "features.shell_mm': found '2'; write a number, as 2.0",
+            "features.shell_mm': found '2'; write a number such as 2.0",
         ),
         ("[features]\nshell_mm = true", "features.shell_mm': found True; write a number"),
-        ("[features]\nshell_mm = 1" + "0" * 400, "; write a number, as 2.0"),
+        ("[features]\nshell_mm = 1" + "0" * 400, "; write a number such as 2.0"),
         ("[features]\nshel_mm = 2", "features.shel_mm': is not a setting"),
-        ("[models]\nlevel = 95", "models.level': 95.0 lies outside 0 to 1; give a share, as 0.95"),
-        ('[models]\ndf = "kenward"', "models.df': 'kenward' is none of"),
-        ('[models]\nadjust = "fdr"', "models.adjust': 'fdr' is none of"),
+        ("[models]\nlevel = 95", "models.level': must be between 0 and 1, such as 0.95, not 95.0"),
+        ('[models]\ndf = "kenward"', 'models.df\': must be "satterthwaite", "ken'),
+        ('[models]\nadjust = "fdr"', 'models.adjust\': must be "mvt", "tukey"'),
         (
             '[models]\noutcomes = ["mwf"]',
-            "models.outcomes': 'mwf' is no map of the study; name",
+            "models.outcomes': 'mwf' is not a map of the study; choose",
         ),
         (
             '[models]\noutcomes = ["mwf_percent", "mwf_percent"]',
-            "'mwf_percent' stands there 2 times",
+            "'mwf_percent' is listed 2 times",
         ),
         ("[models]\noutcomes = [1]", "models.outcomes': found [1]; write a list of texts"),
         (
             '[models]\nbaseline = "mwf ~ age"',
-            "models.baseline': 'mwf ~ age' names no {outcome}; ",
+            "models.baseline': 'mwf ~ age' does not contain {outcome}; ",
         ),
         (
             '[models]\ntissue = "{y} ~ age"',
-            "models.tissue': '{y} ~ age' may hold {outcome}",
+            "models.tissue': '{y} ~ age' may contain only {outcome}",
         ),
-        ('[models]\ntissue = "{outcome.x} ~ a"', "may hold {outcome} in braces only; correct"),
-        ('[models]\ntissue = "{outcome ~ a"', "may hold {outcome} in braces only; correct"),
-        ('[matching]\nlesion_ids = "no"', "lesion_ids': 'no' is none of consistent, independent"),
-        ("[matching]\nmin_overlap = 0", "min_overlap': 0.0 is no share above 0 and at most 1"),
-        ("[matching]\nmin_overlap = 1.5", "min_overlap': 1.5 is no share above 0 and at most 1"),
-        ('[histology]\nunmapped = "drop"', "histology.unmapped': 'drop' is none of"),
+        ('[models]\ntissue = "{outcome.x} ~ a"', "may contain only {outcome} in braces; correct"),
+        ('[models]\ntissue = "{outcome ~ a"', "may contain only {outcome} in braces; correct"),
+        ('[matching]\nlesion_ids = "no"', 'must be "consistent" or "independent", not \'no\''),
+        (
+            "[matching]\nmin_overlap = 0",
+            "must be above 0 and at most 1, such as 0.25, not 0.0",
+        ),
+        (
+            "[matching]\nmin_overlap = 1.5",
+            "must be above 0 and at most 1, such as 0.25, not 1.5",
+        ),
+        (
+            '[histology]\nunmapped = "drop"',
+            'unmapped\': must be "exclude" or "negative", not \'drop\'',
+        ),
         (
             "[histology]\nmapping = { a = 3 }",
             "histology.mapping': found {'a': 3}; write lists",
         ),
         (
             "[histology]\nmapping = {}",
-            "histology.mapping': names no class; map some of",
+            "histology.mapping': is empty; map at least one of",
         ),
         (
             '[histology]\nmapping = { active = "isointense" }',
-            "histology.mapping.active': is no reference class; write one of remyelinated",
+            "histology.mapping.active': is not a reference class; choose from remyelinated",
         ),
         (
             '[histology]\nmapping = { remyelinated = "iso" }',
-            "histology.mapping': 'iso' is no level of the index test; write some of isointense",
+            "histology.mapping': 'iso' is not a level of the index test; choose from isointense",
         ),
         (
             "[histology]\nmapping = { remyelinated = [] }",
-            "histology.mapping.remyelinated': claims no level of the index test; name one",
+            "histology.mapping.remyelinated': has no level of the index test; add one",
         ),
         (
             '[histology]\nmapping = { remyelinated = "isointense", chronic_active = "isointense" }',
-            "histology.mapping': 'isointense' is claimed by 2 classes; leave it with one",
+            "histology.mapping': 'isointense' is mapped to 2 classes; keep one",
         ),
         (
             "[histology]\nmapping = { a = [3] }",

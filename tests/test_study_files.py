@@ -145,7 +145,7 @@ def test_identifiers_do_not_climb_out_of_the_folder(tmp_path):
     toml = TOML.replace("{participant}_sessions", "secret_sessions") + OUTSIDE
     (folder / "study.toml").write_text(toml)
     found = list(map(str, table_problems(open_study(folder))))
-    assert any("'../secret' is no identifier" in text for text in found)
+    assert any("'../secret' is not an identifier" in text for text in found)
     assert not any("secret_sessions.tsv row" in text for text in found)
     assert not any("../secret/" in text for text in found)
 
@@ -153,7 +153,7 @@ def test_identifiers_do_not_climb_out_of_the_folder(tmp_path):
 def test_a_pattern_does_not_walk_the_disk(tmp_path):
     toml = TOML.replace('"{participant}/{p', '"{participant}/**/{p')
     assert len(refusals(tmp_path, toml)) == 1
-    assert "'*', which stands for nothing here" in refusals(tmp_path, toml)[0]
+    assert "'*', which is not a wildcard here" in refusals(tmp_path, toml)[0]
 
 
 def test_brackets_of_a_path_are_no_pattern(tmp_path):
@@ -183,7 +183,7 @@ def test_a_sidecar_without_end_is_not_opened(folder, kind):
     (folder / "study.toml").write_text(TOML + OUTSIDE)
     found = messages(endless(folder, SIDECAR, kind))
     assert len(found) == 1
-    assert found[0].startswith(f"{SIDECAR}: is no JSON object (it is no regular file")
+    assert found[0].startswith(f"{SIDECAR}: is not a JSON object (it is no regular file")
 
 
 def endless(folder: Path, name: str, kind: str) -> Path:

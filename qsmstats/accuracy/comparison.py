@@ -8,7 +8,8 @@ those without (formulas and sources in `paired` and `clustered`).
 - ratio_variance_t, lesions in clusters: d = (sum b_k - c_k)/N with its ratio variance
   K/(K-1) sum (b_k - c_k - n_k d)^2 / N^2; interval and p-value from t on K - 1.
 - mcnemar_mid_p, mcnemar_exact, mcnemar_corrected, obuchowski, durkalski: tests only. Their
-  variances are those under equal margins, so that an interval from another variance could contradict them.
+  variances are those under equal margins, so that an interval from another variance could
+  contradict them.
 
 So in every row that has both, the p-value is below 1 - level exactly where the interval excludes
 0. P-values are adjusted over classes and measures by Holm 1979, per method; the intervals

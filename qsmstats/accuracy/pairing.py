@@ -13,7 +13,6 @@ From the pairs come the two-by-two counts of each class and the confusion matric
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +22,14 @@ import pandas as pd
 
 from qsmstats.accuracy.columns import repeated_keys, require_columns
 from qsmstats.arrays import Flags, Integers
-from qsmstats.errors import InvalidDataError, Problem, UsageError, check_option
+from qsmstats.errors import (
+    InvalidDataError,
+    Problem,
+    UsageError,
+    check_option,
+    did_you_mean,
+    nearest,
+)
 
 __all__ = [
     "POLICIES",
@@ -142,8 +148,7 @@ def _codes(
         if code is not None:
             codes[rows.to_numpy()] = code
             continue
-        close = difflib.get_close_matches(text, list(map(str, lookup)), n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
+        hint = did_you_mean(nearest(text, lookup))
         problem = (
             f"level {text!r} ({len(rows)} lesions) is not in the mapping{hint}; map it to a class,"
             " or name it in `unmapped` as 'exclude' or 'negative', or in `indeterminate_levels`"

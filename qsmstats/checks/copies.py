@@ -36,8 +36,8 @@ def copied_maps(study: Study, volumes: Iterable[tuple[str, Volume]]) -> Iterator
         known, path = first.setdefault(end, (role, volume.path))
         if volume.path != path or role != known:
             text = (
-                f"holds the same as {study.name_of(path)}, which is the {known} of its session; "
-                "put the image there that was measured"
+                f"is identical to {study.name_of(path)}, the {known} of its session; replace the "
+                "copy by the image that was measured"
             )
             yield Problem(table=study.name_of(volume.path), problem=text)
 

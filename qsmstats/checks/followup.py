@@ -1,4 +1,4 @@
-"""Lesions whose follow-up ends: no problem, but worth a look."""
+"""Lesions that only one session has: no problem, but to be checked."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def seen_once(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
     if once:
         named = ", ".join(" ".join(who) for who in once[:SHOWN]) + ", ..." * (len(once) > SHOWN)
         text = (
-            f"{len(once)} of {len(times)} lesions of participants with several sessions have one "
-            f"session only ({named}); look whether they are new or gone, or have another lesion_id"
+            f"{len(once)} of {len(times)} lesions of participants with several sessions are in one "
+            f"session only ({named}); check whether they are new, gone, or have another lesion_id"
         )
         yield Problem(table=loaded.raw["lesions"].file, column="lesion_id", problem=text)

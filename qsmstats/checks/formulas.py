@@ -1,26 +1,25 @@
 """The formulas of study.toml against the columns that the tables will have.
 
 A formula is read, and evaluated once on made-up rows with the study's own columns and levels, so
-that a slip in it is found before anything is measured. Whether the data can answer it shows only
-when the model is fitted.
+that an error in it is found before anything is measured. Whether the data suffice shows only when
+the model is fitted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 import numpy as np
 import pandas as pd
 
-from qsmstats.errors import FormulaError, InvalidDataError, Problem
+from qsmstats.errors import FormulaError, InvalidDataError, Problem, did_you_mean, nearest
 from qsmstats.mixed.formula.language import ParsedFormula, parse_formula
 from qsmstats.mixed.formula.terms import evaluate, read_terms
 from qsmstats.schemas import load_schema
-from qsmstats.study import FILE, Study
+from qsmstats.study import Study
+from qsmstats.study_file import FILE
 from qsmstats.tables.feature_columns import tidy_columns
 from qsmstats.tables.read import LoadedTables
-from qsmstats.tables.spelling import did_you_mean
 
 __all__ = ["formula_problems"]
 
@@ -56,7 +55,7 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
         except FormulaError as error:
             problem = str(error)
         except InvalidDataError:
-            problem = None  # a logarithm of a made-up value, say: the data will tell
+            problem = None  # such as a logarithm of a made-up value: the data may differ
         if problem:
             yield Problem(table=FILE, column=f"models.{name}", problem=problem)
 
@@ -71,13 +70,13 @@ def _problem(
     named += [name for term in formula.random for name in term.group]
     for name in dict.fromkeys(named):
         if name not in rows.columns:
-            hint = did_you_mean(get_close_matches(name, list(rows.columns), n=1))
+            hint = did_you_mean(nearest(name, rows.columns))
             return f"no table has a column '{name}'{hint}; correct the formula or add the column"
     if outcome not in response.variables:
-        return f"'{formula.text}' does not explain {outcome}; write {{outcome}} to the left of '~'"
+        return f"'{formula.text}' lacks the outcome {outcome}; write {{outcome}} left of '~'"
     for name in compared:
         if name not in fixed.variables:
-            return f"'{formula.text}' leaves out {name}, whose effect is asked for; add '+ {name}'"
+            return f"'{formula.text}' lacks {name}, whose effect is to be estimated; add '+ {name}'"
     for part in (response, fixed, *random):
         evaluate(part.formula, rows)
     return None

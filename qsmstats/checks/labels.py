@@ -87,7 +87,7 @@ class LabelRows:
         rows = self.rows.get(visit, {})
         for label, position in rows.items():
             if label not in labels:
-                text = f"{label} is no label of {file}; remove the row or correct the label"
+                text = f"{label} is not a label of {file}; remove the row or correct the label"
                 yield place_problem(self.raw, position, "label", text)
         extra = [label for label in sorted(labels - rows.keys()) if not self._excused(visit, label)]
         if not extra:

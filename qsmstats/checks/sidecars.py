@@ -74,15 +74,15 @@ class Sidecars:
             content = json.loads(read_bounded(path, LARGEST).decode("utf-8-sig"))
         except (ValueError, RecursionError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
-            text = f"is no JSON object ({reason}); repair it"
+            text = f"is not a JSON object ({reason}); correct it"
             return Problem(table=self.name_of(path), problem=text)
         if not isinstance(content, dict):
-            text = f"holds {str(content)[:20]!r} and no JSON object; write {{...}} around keys"
+            text = f"contains {str(content)[:20]!r}, not a JSON object; write {{...}} around keys"
             return Problem(table=self.name_of(path), problem=text)
         unit = content.get("Units")
         if unit is None or isinstance(unit, str):
             return unit
-        text = f'its Units are {unit!r}; write a text such as "ppm"'
+        text = f'Units is {unit!r}; write a text such as "ppm"'
         return Problem(table=self.name_of(path), problem=text)
 
 

@@ -4,7 +4,7 @@ Joins what is wrong with the tables (`qsmstats.tables`), with the images (`qsmst
 with the units that sidecars declare (`qsmstats.checks.sidecars`) and with the formulas of the
 models (`qsmstats.checks.formulas`) and other settings (`qsmstats.checks.settings`). A problem is
 `invalid` where the study has to be corrected first, and `unreadable` where an image cannot be used:
-that excludes only its session. A `note` is no problem (`qsmstats.checks.followup`). What follows
+that excludes only its session. A `note` is not a problem (`qsmstats.checks.followup`). What follows
 from a problem already listed is left out.
 """
 
@@ -49,8 +49,8 @@ def check_study(study: Study, *, jobs: int = 1, progress: Progress | None = None
     -------
     DataFrame
         One row per problem: `table` (the file), `row` (of the file, the header being 1; or
-        missing), `column`, `problem`, `kind` ("invalid", "unreadable", or "note": nothing is
-        wrong, but worth a look) and `message`, all of it in one line.
+        missing), `column`, `problem`, `kind` ("invalid", "unreadable", or "note": not wrong, but
+        to be checked) and `message`, all of it in one line.
     """
     images = partial(check_images, workers=jobs, progress=progress)
     return _frame(_findings(study, load_tables(study), images))
@@ -120,13 +120,12 @@ def _frame(found: Sequence[Finding]) -> pd.DataFrame:
 
 def _known_tables(loaded: LoadedTables) -> StudyTables:
     """Return the rows whose session is known for certain; only their images are looked for."""
-    sessions, lesions = (_sound_rows(loaded, name, key) for name, key in KEYS.items())
-    return StudyTables(participants=pd.DataFrame(), sessions=sessions, lesions=lesions)
-
-
-def _sound_rows(loaded: LoadedTables, name: str, key: list[str]) -> pd.DataFrame:
-    frame = loaded.frames.get(name, pd.DataFrame())
-    return frame.dropna(subset=key) if set(key) <= set(frame.columns) else pd.DataFrame(columns=key)
+    known = []
+    for name, key in KEYS.items():
+        rows = loaded.frames.get(name, pd.DataFrame())
+        whole = set(key) <= set(rows.columns)
+        known.append(rows.dropna(subset=key) if whole else pd.DataFrame(columns=key))
+    return StudyTables(participants=pd.DataFrame(), sessions=known[0], lesions=known[1])
 
 
 def _pattern_problems(study: Study, loaded: LoadedTables) -> list[Finding]:
@@ -139,7 +138,7 @@ def _pattern_problems(study: Study, loaded: LoadedTables) -> list[Finding]:
     if not len(several):
         return []
     most = visits.iloc[visits.argmax()]
-    text = f"names no {{session}}, but {several[0]} has {most} sessions; add it"
+    text = f"does not contain {{session}}, but {several[0]} has {most} sessions; add it"
     return [
         Finding(problem=Problem(table="study.toml", column=column, problem=text))
         for column, pattern in study.patterns.items()

@@ -21,7 +21,7 @@ from qsmstats.inventory.patterns import Identifiers
 from qsmstats.inventory.tables import TableFiles, find_tables
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings
-from qsmstats.study import FILE, LARGEST
+from qsmstats.study_file import FILE, LARGEST
 from qsmstats.study_files import read_bounded
 from qsmstats.writing import written_whole
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from qsmstats.study import FILE
+from qsmstats.study_file import FILE
 from qsmstats.study_files import leads_out
 
 __all__ = ["FolderFiles", "list_files"]

@@ -32,7 +32,8 @@ from qsmstats.report.sections import (
     trajectory,
 )
 from qsmstats.report.sections.context import Context
-from qsmstats.study import Study, open_study
+from qsmstats.study import Study
+from qsmstats.study_file import open_study
 from qsmstats.writing import written_whole
 
 __all__ = ["draw_report", "write_report"]

@@ -60,17 +60,19 @@ def read_file(path: Path, *, name: str, file: str) -> RawTable:
     reader = _READERS.get(source.suffix)
     if reader is None:
         allowed = ", ".join(_READERS)
-        raise source.error(f"'{path.suffix}' is no format of a table; save it as one of {allowed}")
+        raise source.error(f"'{path.suffix}' is not a table format; save it as one of {allowed}")
     try:
         source = replace(source, data=read_bounded(path, BYTES))
         (_, header), *rows = reader(source)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
-        found = "is no file" if isinstance(error, IsADirectoryError) else "no such file"
+        found = "is not a file" if isinstance(error, IsADirectoryError) else "no such file"
         problem = f"{found}; put it there, or correct [tables] in study.toml"
         raise source.error(problem) from error
     except OSError as error:
         reason = error.strerror or " ".join(str(error).split())
-        raise source.error(f"cannot be read: {reason}; write it again, readable") from error
+        raise source.error(
+            f"cannot be read: {reason}; check the file and its permissions"
+        ) from error
     except MemoryError as error:
         raise source.too_large("does not fit into the memory of this computer") from error
     header, rows = _without_blank_columns(header, rows)
@@ -126,7 +128,13 @@ def _read_text(source: Source) -> list[Row]:
     rows = list(bounded(source, _records(source, text, delimiter)))
     if not rows:
         raise source.error("is empty; write a row of column names and the rows below it")
-    _check_delimiter(source, rows[0][1], delimiter)
+    header = rows[0][1]
+    for other, name in DELIMITER_NAMES.items():
+        if len(header) == 1 and other != delimiter and other in header[0]:
+            # Semicolons usually come with decimal commas: to guess would be to misread numbers.
+            wanted = DELIMITER_NAMES[delimiter]
+            problem = f"the columns are separated by {name}; save the table with {wanted}"
+            raise source.error(problem, row=1)
     return rows
 
 
@@ -141,7 +149,7 @@ def _decoded(source: Source) -> str:
         raise source.error(problem, row=row) from error
     if "\0" in text:
         row = text.count("\n", 0, text.index("\0")) + 1
-        raise source.error("holds a zero byte, so it is not text; save it as UTF-8", row=row)
+        raise source.error("contains a zero byte, so it is not text; save it as UTF-8", row=row)
     return text
 
 
@@ -165,17 +173,6 @@ def _lines(source: Source, text: str) -> Iterator[str]:
         if len(line) > LINE:
             raise source.too_large(f"is longer than {LINE} characters", row=row)
         yield line
-
-
-def _check_delimiter(source: Source, header: list[str], delimiter: str) -> None:
-    if len(header) > 1:
-        return
-    for other, name in DELIMITER_NAMES.items():
-        if other != delimiter and other in header[0]:
-            # Semicolons usually come with decimal commas: to guess would be to misread numbers.
-            wanted = DELIMITER_NAMES[delimiter]
-            problem = f"the columns are separated by {name}; save the table with {wanted}"
-            raise source.error(problem, row=1)
 
 
 _READERS: dict[str, Callable[[Source], list[Row]]] = {

@@ -7,7 +7,7 @@ an identifier that no lesion of the participant has, ``{session_id}_{lesion_id}`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
 import pandas as pd
@@ -53,12 +53,15 @@ def identify_lesions(tidy: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
     """
     _check(tidy, matches)
     names = _identities(tidy, matches)
-    relations = {key: _one(rows) for key, rows in _relations(matches).items()}
+    before: dict[_Key, list[str]] = {}
+    rows = matches[matches["label_b"].notna()]
+    for key, relation in zip(_side(rows, "b"), rows["relation"], strict=True):
+        before.setdefault(key, []).append(str(relation))
     keys = _keys(tidy, _LESION)
     result = tidy.assign(
         lesion_id=pd.Series([names[key] for key in keys], tidy.index, "str"),
         session_lesion_id=tidy["lesion_id"],
-        match=pd.Series([relations.get(key, _FIRST) for key in keys], tidy.index, "str"),
+        match=pd.Series([_one(before.get(key, [_FIRST])) for key in keys], tidy.index, "str"),
     )
     return _behind(result, "label", IDENTITY_COLUMNS)
 
@@ -130,26 +133,14 @@ def _identities(tidy: pd.DataFrame, matches: pd.DataFrame) -> Mapping[_Key, str]
         if key in before:
             names[key] = names[before[key]]
         elif key[:2] in later:
-            names[key] = _unused(f"{key[1]}_{lesion_id}", taken[key[0]])
-            taken[key[0]].add(names[key])
+            name = f"{key[1]}_{lesion_id}"
+            while name in taken[key[0]]:
+                name += "+"
+            taken[key[0]].add(name)
+            names[key] = name
         else:
             names[key] = lesion_id
     return names
-
-
-def _unused(name: str, taken: set[str]) -> str:
-    while name in taken:
-        name += "+"
-    return name
-
-
-def _relations(matches: pd.DataFrame) -> dict[_Key, list[str]]:
-    """Return how each lesion of a later session relates to those before it."""
-    relations: dict[_Key, list[str]] = {}
-    rows = matches[matches["label_b"].notna()]
-    for key, relation in zip(_side(rows, "b"), rows["relation"], strict=True):
-        relations.setdefault(key, []).append(str(relation))
-    return relations
 
 
 def _one(relations: list[str]) -> str:
@@ -158,25 +149,24 @@ def _one(relations: list[str]) -> str:
 
 
 def _check(tidy: pd.DataFrame, matches: pd.DataFrame) -> None:
-    problems = [*_unknown_labels(tidy, matches), *_unmatched_sessions(tidy, matches)]
-    if problems:
-        raise InvalidDataError(problems)
-
-
-def _unknown_labels(tidy: pd.DataFrame, matches: pd.DataFrame) -> Iterator[Problem]:
+    """Raise where matches and lesions are not of the same labels and sessions."""
     known = set(_keys(tidy, _LESION))
-    found = dict.fromkeys(key for side in "ab" for key in _side(matches, side))
-    for participant, session, label in found:
-        if label is not None and (participant, session, label) not in known:
-            text = f"label {label} of {participant} {session} has no row with features"
-            yield Problem(table="matches", problem=f"{text}; match the visits of these features")
-
-
-def _unmatched_sessions(tidy: pd.DataFrame, matches: pd.DataFrame) -> Iterator[Problem]:
+    matched = dict.fromkeys(key for side in "ab" for key in _side(matches, side))
+    wrong = [
+        f"label {label} of {participant} {session} has no row with features"
+        for participant, session, label in matched
+        if label is not None and (participant, session, label) not in known
+    ]
     later = set(matches[["participant_id", "session_id_b"]].itertuples(index=False, name=None))
     visits = tidy.sort_values("years", kind="stable").drop_duplicates(_SESSION)[_SESSION]
-    first = visits.drop_duplicates("participant_id")
-    for visit in visits.drop(first.index).itertuples(index=False, name=None):
-        if visit not in later:
-            text = f"{' '.join(visit)} is matched with no session before it"
-            yield Problem(table="matches", problem=f"{text}; match the visits of these features")
+    followed = visits[visits.duplicated("participant_id")]
+    wrong += [
+        f"{' '.join(visit)} is not matched with a session before it"
+        for visit in followed.itertuples(index=False, name=None)
+        if visit not in later
+    ]
+    if wrong:
+        remedy = "match the visits of these features"
+        raise InvalidDataError(
+            [Problem(table="matches", problem=f"{text}; {remedy}") for text in wrong]
+        )

@@ -1,9 +1,10 @@
-"""Keys: no row twice, and no row that points at nothing.
+"""Keys: no row twice, and no row that refers to nothing.
 
-Primary and foreign keys are found by frictionless, unique keys by the check here. A key with a
-missing or broken part is not reported as a key: that part is a problem of its own. A row that
-another table lacks is reported at the first column of the key from which it is lacking, so that
-all rows of a missing participant share one problem.
+Rows that another table lacks are found by frictionless, rows that stand twice by the check here:
+Table Schema 2.0 has unique keys, and frictionless 5 has not. A key with a missing or broken part is
+not reported as a key: that part is a problem of its own. A row that another table lacks is reported
+at the first column of the key from which it is lacking, so that all rows of a missing participant
+share one problem.
 """
 
 from __future__ import annotations
@@ -12,44 +13,16 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from frictionless import Check, Row, errors
-
-from qsmstats.errors import Problem
+from qsmstats.errors import Problem, did_you_mean
 from qsmstats.schemas import load_schema
 from qsmstats.tables.raw_table import RawTable, place_problem
-from qsmstats.tables.spelling import did_you_mean, word_key
+from qsmstats.tables.spelling import word_key
+from qsmstats.tables.typed import parse_integer
 
-__all__ = ["CellProblems", "UniqueKeys", "key_problems", "position_of", "reference_problems"]
+__all__ = ["CellProblems", "key_problems", "position_of", "reference_problems"]
 
 CellProblems: TypeAlias = Mapping[tuple[int, str], str]
 """(position of the row, column) -> problem of that cell."""
-
-
-class _UniqueKeyError(errors.PrimaryKeyError):
-    type = "unique-key"
-
-
-class UniqueKeys(Check):
-    """Rows differ in each of the unique keys of their table's schema."""
-
-    type = "unique-keys"
-    Errors = [_UniqueKeyError]  # noqa: RUF012 - frictionless declares it so
-
-    def validate_start(self) -> Iterable[errors.RowError]:
-        """Forget the rows of the table before."""
-        self.seen: dict[tuple[object, ...], int] = {}
-        return ()
-
-    def validate_row(self, row: Row) -> Iterable[errors.RowError]:
-        """Report a row whose key an earlier row has."""
-        for key in load_schema(str(self.resource.name)).unique_keys:
-            if not set(key) <= set(row.field_names):
-                continue
-            cells = (key, *(row[name] for name in key))
-            before = self.seen.get(cells)
-            self.seen[cells] = row.row_number
-            if before is not None:
-                yield _UniqueKeyError.from_row(row, note=f"{','.join(key)} as in row {before}")
 
 
 def position_of(error: Any) -> int:
@@ -57,39 +30,37 @@ def position_of(error: Any) -> int:
     return int(error.row_number) - 2  # frictionless counts from 1, and the header as a row
 
 
-def key_problems(
-    raw: RawTable, found: Iterable[Any], cells: Mapping[str, CellProblems]
-) -> Iterator[Problem]:
+def key_problems(raw: RawTable, cells: CellProblems) -> Iterator[Problem]:
     """Yield the rows whose primary or unique key an earlier row has.
 
     Parameters
     ----------
     raw
         Prepared table.
-    found
-        All errors that frictionless found in it.
     cells
-        Problems of single cells, by table.
+        Problems of its single cells.
     """
-    for error in found:
-        if not isinstance(error, errors.PrimaryKeyError):
+    schema = load_schema(raw.name)
+    for key in (schema.primary_key, *schema.unique_keys):
+        if not set(key) <= set(raw.cells.columns):
             continue
-        key = load_schema(raw.name).primary_key
-        if isinstance(error, _UniqueKeyError):
-            key = tuple(error.note.split(" ")[0].split(","))
-        words = _whole_key(raw, position_of(error), key, cells[raw.name])
-        if words is None:
-            continue
-        before = int(error.note.split(" ")[-1]) - 2
-        # Two words can be one number to a parser, and one of them broken to us (٣ and 3).
-        if _whole_key(raw, before, key, cells[raw.name]) is None:
-            continue
-        place = raw.places.iloc[before]
-        here = raw.places["file"].iloc[position_of(error)]
-        where = f"row {place['row']}" + ("" if place["file"] == here else f" of {place['file']}")
-        named = _named(map(raw.file_column, key), words)
-        text = f"{named} stands already in {where}; correct or remove one of the two"
-        yield place_problem(raw, position_of(error), key[-1], text)
+        faulty = {*raw.broken, *(position for position, name in cells if name in key)}
+        rows = raw.cells[list(key)].drop(index=list(faulty))
+        rows = rows[~rows.isin(schema.missing_values).any(axis=1)]
+        # 3 and 03 are one label.
+        numbers = [name for name in key if schema.column(name).type == "integer"]
+        rows = rows.assign(**{name: rows[name].map(parse_integer) for name in numbers})
+        first: dict[tuple[object, ...], int] = {}
+        for position, *values in rows.itertuples(name=None):
+            before = first.setdefault(tuple(values), position)
+            if before == position:
+                continue
+            place, here = raw.places.iloc[before], raw.places["file"].iloc[position]
+            where = f"row {place['row']}"
+            where += "" if place["file"] == here else f" of {place['file']}"
+            named = _named(map(raw.file_column, key), raw.cells.loc[position, list(key)])
+            text = f"{named} is already in {where}; correct or remove one of the two"
+            yield place_problem(raw, position, key[-1], text)
 
 
 def reference_problems(
@@ -102,26 +73,34 @@ def reference_problems(
 
     Parameters
     ----------
-    raw, found, cells
-        As in `key_problems`.
+    raw
+        Prepared table.
+    found
+        All errors that frictionless found in it.
+    cells
+        Problems of single cells, by table.
     tables
         Every prepared table.
     """
     targets: dict[str, _Target] = {}
     for error in found:
-        if not isinstance(error, errors.ForeignKeyError):
+        if error.type != "foreign-key":
             continue
         key, name = error.field_names, error.reference_name
-        words = _whole_key(raw, position_of(error), key, cells[raw.name])
+        position, broken = position_of(error), cells[raw.name]
+        words = tuple(str(raw.cells[name].iloc[position]) for name in key)
+        missing = set(words) & set(load_schema(raw.name).missing_values)
+        if missing or position in raw.broken or any((position, name) in broken for name in key):
+            continue  # a problem of its own
         if name not in targets:
             targets[name] = _Target(tables[name], error.reference_field_names, cells[name])
-        if words is None or targets[name].may_mean(words):
+        if targets[name].may_mean(words):
             continue
         size = targets[name].known_parts(words) + 1
         text = f"{tables[name].file} has no row with {_named(key[:size], words[:size])}"
         alike = did_you_mean(targets[name].alike(words[:size]))
         text += alike or "; add the row there, or correct this one"
-        yield place_problem(raw, position_of(error), key[size - 1], text)
+        yield place_problem(raw, position, key[size - 1], text)
 
 
 class _Target:
@@ -169,16 +148,6 @@ class _Target:
 
 def _bare(identifier: str) -> str:
     return re.sub(r"^(sub|ses)?0*", "", word_key(identifier))
-
-
-def _whole_key(
-    raw: RawTable, position: int, key: Iterable[str], cells: CellProblems
-) -> tuple[str, ...] | None:
-    """Return the words of a row's key, or None where one is missing or a problem of its own."""
-    if position in raw.broken or any((position, name) in cells for name in key):
-        return None
-    words = tuple(str(raw.cells[name].iloc[position]) for name in key)
-    return None if set(words) & set(load_schema(raw.name).missing_values) else words
 
 
 def _named(columns: Iterable[str], words: Iterable[str]) -> str:

@@ -26,7 +26,7 @@ def read_parquet(source: Source) -> list[Row]:
     except (InvalidDataError, OSError, MemoryError):
         raise
     except Exception as error:  # a damaged file breaks pyarrow in many places and ways
-        raise source.error(f"is no .parquet file: {error}; write it again") from error
+        raise source.error(f"is not a .parquet file: {error}; write it again") from error
 
 
 def _rows(source: Source) -> list[Row]:

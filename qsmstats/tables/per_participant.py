@@ -71,12 +71,14 @@ def read_parts(
     known = [word for word in dict.fromkeys(participants.cells[ID]) if word]
     without = controls(typed_frame(participants)) if name != "sessions" else set()
     # A word that is no identifier, such as ../x, is a problem of its own and names no file.
-    files = {word: pattern.format(participant=word) for word in known if _is_identifier(word)}
+    identifier = load_schema("participants").column(ID).pattern
+    fitting = [word for word in known if re.fullmatch(identifier, word)]
+    files = {word: pattern.format(participant=word) for word in fitting}
     missing = [word for word, file in files.items() if not (study.folder / file).exists()]
     problems = _strangers(study.folder, pattern, known)
     asked = [word for word in missing if word not in without]
     if asked:
-        text = f"no such file for {', '.join(asked)}; write it or correct tables.{name}"
+        text = f"no such file for {', '.join(asked)}; add it or correct tables.{name}"
         problems.append(Problem(table=pattern, problem=text))
     parts: list[RawTable] = []
     for word in (word for word in files if word not in missing):
@@ -92,14 +94,10 @@ def read_parts(
 def _check_pattern(name: str, pattern: str) -> None:
     text = braces_problem(pattern, "participant")
     if name == "participants":
-        text = f"'{pattern}' holds {PARTICIPANT}, but all participants are in one file; name it"
+        text = f"'{pattern}' contains {PARTICIPANT}, but all participants are in one file; name it"
     if text:
         where = f"tables.{name}"
         raise InvalidDataError([Problem(table="study.toml", column=where, problem=text)])
-
-
-def _is_identifier(word: str) -> bool:
-    return re.fullmatch(load_schema("participants").column(ID).pattern, word) is not None
 
 
 def _read_part(study: Study, name: str, file: str, participant: str) -> RawTable:
@@ -111,7 +109,7 @@ def _read_part(study: Study, name: str, file: str, participant: str) -> RawTable
         cells.insert(0, ID, participant)
         return replace(part, cells=cells)
     others = {
-        position: f"'{word}' stands in the file of '{participant}'; move the row or correct it"
+        position: f"'{word}' is in the file of '{participant}'; move or correct the row"
         for position, word in enumerate(part.cells[ID])
         if word != participant
     }

@@ -42,7 +42,7 @@ def implausible_values(
         wider = f"{column.name} = [{min(values.min(), low):g}, {max(values.max(), high):g}]"
         unit = "" if column.unit in (None, "1") else f" {column.unit}"
         text = (
-            f"lies outside {low:g} to {high:g}{unit}, the plausible range (the column holds "
+            f"is outside {low:g} to {high:g}{unit}, the plausible range (the column has "
             f"{seen}); correct the value or its unit, or confirm it in study.toml: "
             f"{wider} below [plausible]"
         )

@@ -1,4 +1,4 @@
-"""Say each problem once: rows of a file that share one are counted together."""
+"""Report each problem once: rows of a file that share one are counted together."""
 
 from __future__ import annotations
 

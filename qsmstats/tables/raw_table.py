@@ -71,7 +71,7 @@ def broken_rows(raw: RawTable) -> list[Problem]:
 
 def empty_table(raw: RawTable) -> Problem:
     """Return the problem of a table that has column names and no row."""
-    return Problem(table=raw.file, problem="holds no row below its header; fill it in")
+    return Problem(table=raw.file, problem="has no rows below its header; add them")
 
 
 def stack_raw(parts: Sequence[RawTable]) -> RawTable:

@@ -1,8 +1,8 @@
 """Read the tables of a study: every problem of all of them at once, or typed tables.
 
-The way of a table: text with its place in the file (`files`), the columns and words of its schema
-(`prepare`), the checks of the schema (`validate`), the rules between tables (`rules`), plausible
-ranges (`plausible`), types (`typed`).
+The steps: text with its place in the file (`files`), the columns and words of the schema
+(`to_schema`), the checks of the schema (`validate`), the rules between tables (`between_tables`),
+plausible ranges (`plausible`), types (`typed`).
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from qsmstats.tables.raw_table import RawTable, broken_rows, empty_table, place_
 from qsmstats.tables.spelling import lesion_levels, own_spelling_problems
 from qsmstats.tables.to_schema import prepare
 from qsmstats.tables.typed import typed_frame
+from qsmstats.tables.validate import validate_tables
 
 __all__ = [
     "LoadedTables",
@@ -126,9 +127,6 @@ def table_problems(study: Study) -> list[Problem]:
 
 def load_tables(study: Study) -> LoadedTables:
     """Read what can be read of every table, and keep every problem; see `read_tables`."""
-    # frictionless takes half a second to import; who only opens a study does not wait for it.
-    from qsmstats.tables.validate import validate_tables
-
     raw, problems = _read_all(study)
     problems += validate_tables(raw, study.lesion_types)
     frames = {name: _sound_cells(table, problems) for name, table in raw.items()}

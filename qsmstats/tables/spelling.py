@@ -6,16 +6,14 @@ end of a word is kept, because ``rim-`` means "no rim" where ``rim+`` means a ri
 
 from __future__ import annotations
 
-import difflib
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
-from qsmstats.errors import Problem
+from qsmstats.errors import Problem, did_you_mean, nearest
 from qsmstats.schemas import FieldSchema, load_schema
 
 __all__ = [
-    "did_you_mean",
     "known_spellings",
     "lesion_levels",
     "own_spelling_problems",
@@ -73,7 +71,7 @@ def own_spelling_problems(own: Mapping[str, object], allowed: Sequence[str]) -> 
         key = word_key(word)
         if level not in allowed:
             hint = did_you_mean(suggestions(str(level), levels))
-            text = f"{level!r} is none of {', '.join(allowed)}{hint or '; write one of these'}"
+            text = f"{level!r} is not one of {', '.join(allowed)}{hint or '; use one of these'}"
         elif levels.get(key, level) != level:
             text = f"is a lesion type itself and cannot stand for '{level}'; remove this line"
         elif seen.get(key, level) != level:
@@ -100,16 +98,10 @@ def suggestions(word: str, known: Mapping[str, str]) -> list[str]:
         return []
     # "rim" lies within two levels: naming both is better than the nearest in letters.
     within = [value for value in known.values() if len(key) > 2 and key in word_key(value)]
-    near = difflib.get_close_matches(key, known, n=2, cutoff=0.6)
+    near = nearest(key, known, count=2)
     found = dict.fromkeys(within) or dict.fromkeys(known[name] for name in near)
     order = list(dict.fromkeys(known.values()))
     return sorted(found, key=order.index)[:2]
-
-
-def did_you_mean(values: Iterable[str]) -> str:
-    """Return the end of a message that offers `values`, or nothing without any."""
-    quoted = " or ".join(f"'{value}'" for value in values)
-    return f"; did you mean {quoted}?" if quoted else ""
 
 
 def unknown_level(word: str, column: FieldSchema, known: Mapping[str, str]) -> str:
@@ -117,5 +109,5 @@ def unknown_level(word: str, column: FieldSchema, known: Mapping[str, str]) -> s
     hint = did_you_mean(suggestions(word, known))
     if not hint and set(lesion_levels()) <= set(column.levels):
         hint = f'; if it stands for one of them, add "{word}" to [lesion_types] in study.toml'
-    hint = hint or "; write one of these"
-    return f"'{word}' is none of {', '.join(column.levels)}{hint}"
+    hint = hint or "; use one of these"
+    return f"'{word}' is not one of {', '.join(column.levels)}{hint}"

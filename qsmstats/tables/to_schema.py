@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from qsmstats.errors import Problem
+from qsmstats.errors import Problem, did_you_mean
 from qsmstats.schemas import load_schema
 from qsmstats.study import TableSpec
 from qsmstats.tables.raw_table import RawTable
-from qsmstats.tables.spelling import did_you_mean, known_spellings, suggestions, word_key
+from qsmstats.tables.spelling import known_spellings, suggestions, word_key
 from qsmstats.tables.wide import raw_to_long
 
 __all__ = ["prepare"]
@@ -87,7 +87,7 @@ def _lengthen(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
     for key, column in (("names_to", names_to), ("values_to", values_to)):
         if column not in allowed:
             hint = did_you_mean(suggestions(column, {word_key(name): name for name in allowed}))
-            text = f"'{column}' is no column of the table; allowed: {', '.join(allowed)}{hint}"
+            text = f"'{column}' is not a column of the table; allowed: {', '.join(allowed)}{hint}"
             problems.append(_toml(raw, key, text))
         elif column in raw.cells.columns and column not in spec.wide:
             text = f"{raw.file} has a column '{column}' already; remove or rename it"

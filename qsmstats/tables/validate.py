@@ -1,9 +1,9 @@
-"""Check prepared tables against their schemas with frictionless, and say it in our words.
+"""Check prepared tables against their schemas with frictionless, and report it in our words.
 
-Types, constraints, levels, primary keys and foreign keys are checked by frictionless from the
-descriptors in data_schemas/ (Table Schema, https://datapackage.org/standard/table-schema/). Two
-checks of our own run within it: unique keys, which Table Schema 2.0 has and frictionless 5 has
-not, and numbers, where frictionless takes whatever Python does (nan, inf, 1_000).
+Types, constraints, levels and foreign keys are checked by frictionless from the descriptors in
+data_schemas/ (Table Schema, https://datapackage.org/standard/table-schema/); primary and unique
+keys by `qsmstats.tables.keys`; numbers here too, as frictionless takes whatever Python does (nan,
+inf, 1_000).
 
 Each error becomes one `Problem` with the row and column of the user's file. Consequences are left
 out: a broken cell is reported for itself and not for the keys it is part of, and a key that
@@ -16,18 +16,9 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from frictionless import Check, Checklist, Package, Row, Schema, errors
-from frictionless.resources import TableResource
-
 from qsmstats.errors import Problem
 from qsmstats.schemas import FieldSchema, TableSchema, load_schema
-from qsmstats.tables.keys import (
-    CellProblems,
-    UniqueKeys,
-    key_problems,
-    position_of,
-    reference_problems,
-)
+from qsmstats.tables.keys import CellProblems, key_problems, position_of, reference_problems
 from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.spelling import known_spellings, unknown_level
 from qsmstats.tables.typed import parse_integer, parse_number
@@ -36,24 +27,6 @@ __all__ = ["validate_tables"]
 
 EVERY_ERROR = 10**9  # frictionless stops at 1000 errors by itself
 PARSERS = {"integer": parse_integer, "number": parse_number}
-
-
-class _NumberError(errors.TypeError):
-    type = "plain-number"
-
-
-class _PlainNumbers(Check):
-    """Integers and numbers are written in plain decimal or scientific notation."""
-
-    type = "plain-numbers"
-    Errors = [_NumberError]  # noqa: RUF012 - frictionless declares it so
-
-    def validate_row(self, row: Row) -> Iterable[errors.CellError]:
-        schema = load_schema(str(self.resource.name))
-        for name, word in zip(row.field_names, row.cells, strict=True):
-            parse = PARSERS.get(schema.column(name).type)
-            if parse and word not in schema.missing_values and parse(word) is None:
-                yield _NumberError.from_row(row, note="not plain", field_name=name)
 
 
 def validate_tables(tables: Mapping[str, RawTable], own: Mapping[str, str]) -> list[Problem]:
@@ -71,9 +44,10 @@ def validate_tables(tables: Mapping[str, RawTable], own: Mapping[str, str]) -> l
     list of Problem
         In the order of tables and rows.
     """
+    from frictionless import Package  # takes half a second, which opening a study need not
+
     package = Package(resources=[_resource(raw, tables) for raw in tables.values()])
-    checks = Checklist(checks=[_PlainNumbers(), UniqueKeys()])
-    report = package.validate(checks, limit_errors=EVERY_ERROR)
+    report = package.validate(limit_errors=EVERY_ERROR)
     if report.errors:  # about the descriptors, which are ours
         raise RuntimeError(str([error.message for error in report.errors]))
     found = {task.name: task.errors for task in report.tasks}
@@ -81,24 +55,26 @@ def validate_tables(tables: Mapping[str, RawTable], own: Mapping[str, str]) -> l
     problems: list[Problem] = []
     for name, raw in tables.items():
         problems += [place_problem(raw, *at, text) for at, text in cells[name].items()]
-        problems += key_problems(raw, found[name], cells)
+        problems += key_problems(raw, cells[name])
         problems += reference_problems(raw, found[name], cells, tables)
     return problems
 
 
-def _resource(raw: RawTable, tables: Mapping[str, RawTable]) -> TableResource:
+def _resource(raw: RawTable, tables: Mapping[str, RawTable]) -> Any:
+    from frictionless import Schema
+    from frictionless.resources import TableResource
+
     schema = load_schema(raw.name)
     columns = [column.name for column in schema.fields if column.name in raw.cells.columns]
     descriptor = dict(schema.descriptor)
-    descriptor.pop("uniqueKeys", None)
+    for keys in ("primaryKey", "uniqueKeys"):
+        descriptor.pop(keys, None)
     descriptor["fields"] = [
         # Floats, not decimals: ordering a decimal NaN raises within frictionless.
         field | ({"floatNumber": True} if field["type"] == "number" else {})
         for field in descriptor["fields"]
         if field["name"] in columns
     ]
-    if not set(schema.primary_key) <= set(columns):
-        descriptor.pop("primaryKey")
     descriptor["foreignKeys"] = [
         key for key in descriptor.pop("foreignKeys", ()) if _can_follow(key, columns, tables)
     ]
@@ -120,20 +96,25 @@ def _can_follow(
 
 
 def _cell_problems(raw: RawTable, found: Iterable[Any], own: Mapping[str, str]) -> CellProblems:
-    """Return the problem of each cell; of several of one cell the first, and its type first."""
+    """Return the problem of each cell; of several of one cell the first."""
     schema = load_schema(raw.name)
-    cells: dict[tuple[int, str], str] = {}
-    # Stable: a word that is no number is that, whatever bounds it broke before.
-    for error in sorted(found, key=lambda error: not isinstance(error, errors.TypeError)):
+    there = [column for column in schema.fields if column.name in raw.cells.columns]
+    # First: a word that is no number is that, whatever bounds it breaks.
+    cells = {
+        (position, column.name): _explain(schema, column, str(word), "type", own)
+        for column in there
+        if (parse := PARSERS.get(column.type))
+        for position, word in enumerate(raw.cells[column.name])
+        if position not in raw.broken and word not in schema.missing_values and parse(word) is None
+    }
+    for error in found:
         position = position_of(error)
         if position in raw.broken:
             continue
-        if isinstance(error, errors.BlankRowError):
+        if error.type == "blank-row":
             # Text in columns of the user's own, and none in those of the schema.
-            for column in schema.fields:
-                if column.required and column.name in raw.cells.columns:
-                    cells[position, column.name] = _required("")
-        elif isinstance(error, errors.CellError):
+            cells |= {(position, column.name): _required("") for column in there if column.required}
+        elif "#cell" in error.tags:
             column = schema.column(error.field_name)
             word = str(raw.cells[column.name].iloc[position])
             rule = re.match(r'constraint "(\w+)"', error.note)
@@ -151,7 +132,7 @@ def _explain(
         return unknown_level(word, column, known_spellings(column, own))
     if rule == "type":
         kind = "whole number" if column.type == "integer" else "number"
-        return f"'{word}' is no {kind}{_number_hint(word, schema)}"
+        return f"'{word}' is not a {kind}{_number_hint(word, schema)}"
     field = next(field for field in schema.descriptor["fields"] if field["name"] == column.name)
     limit = field["constraints"][rule]
     if rule == "pattern":
@@ -163,14 +144,14 @@ def _explain(
 
 def _required(word: str) -> str:
     found = f"'{word}' stands for a missing value" if word else "the cell is empty"
-    return f"{found}; fill it in, every row needs one here"
+    return f"{found}; fill it in: every row needs a value here"
 
 
 def _number_hint(word: str, schema: TableSchema) -> str:
     point = word.replace(",", ".")
     if point != word and parse_number(point) is not None:
-        return f"; decimals take a point: {point}"
-    return f"; a missing value is written {schema.missing_values[0]}"
+        return f"; write decimals with a point: {point}"
+    return f"; write a missing value as {schema.missing_values[0]}"
 
 
 def _no_identifier(word: str, pattern: str) -> str:
@@ -179,6 +160,6 @@ def _no_identifier(word: str, pattern: str) -> str:
     allowed = " ".join(name for sign, name in names.items() if re.fullmatch(pattern, f"a{sign}a"))
     fitting = re.sub(r"[^0-9A-Za-z.-]+", "-", word).strip(".-")
     known = re.fullmatch(pattern, fitting)
-    hint = f"; did you mean '{fitting}'?" if known else "; use these alone"
+    hint = f"; did you mean '{fitting}'?" if known else "; use only these"
     rule = f"at most 64 letters and digits, with {allowed} between"
-    return f"'{word}' is no identifier: {rule}{hint}"
+    return f"'{word}' is not an identifier: {rule}{hint}"

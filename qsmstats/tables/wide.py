@@ -106,13 +106,15 @@ def _column_problems(
     frame: pd.DataFrame, wide: Sequence[str], new: tuple[str, str]
 ) -> list[Problem]:
     problems = [
-        Problem(table="table", column=column, problem="is no column of the table; correct the name")
+        Problem(
+            table="table", column=column, problem="is not a column of the table; correct the name"
+        )
         for column in wide
         if column not in frame.columns
     ]
     kept = [column for column in frame.columns if column not in wide]
     problems += [
-        Problem(table="table", column=column, problem="is there already; choose another name")
+        Problem(table="table", column=column, problem="is already a column; choose another name")
         for column in new
         if column in kept
     ]

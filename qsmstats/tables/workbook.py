@@ -39,11 +39,11 @@ def read_workbook(source: Source) -> list[Row]:
     except (InvalidDataError, MemoryError):
         raise
     except Exception as error:  # a damaged workbook breaks openpyxl in many places and ways
-        raise source.error(f"is no .xlsx workbook ({error}); save it anew as .xlsx") from error
+        raise source.error(f"is not an .xlsx workbook ({error}); save it again as .xlsx") from error
     width = max((len(row) for _, row in rows), default=0)
     rows = [(number, row + [""] * (width - len(row))) for number, row in rows]
     if not rows or not any(rows[0][1]):
-        raise source.error("holds no column names; write them into the first row", row=1)
+        raise source.error("has no column names; write them in the first row", row=1)
     problems = [
         Problem(
             table=source.file,
@@ -97,21 +97,16 @@ def _rows(source: Source) -> Iterator[Row]:
 
 
 def _sheet_rows(source: Source, book: Any) -> Iterator[tuple[object, ...]]:
-    sheet = _sheet(source, book.worksheets)
+    sheets = book.worksheets
+    own = [sheet for sheet in sheets if sheet.title.strip().lower() == source.name]
+    if len(sheets) != 1 and not own:
+        names = ", ".join(sheet.title for sheet in sheets)
+        found = f"has the sheets {names}" if names else "has no sheet with cells"
+        raise source.error(f"{found}; name the one of this table '{source.name}'")
+    sheet = own[0] if own else sheets[0]
     # Some programs write a wrong size of the sheet, and openpyxl would believe it.
     sheet.reset_dimensions()
     yield from sheet.iter_rows(values_only=True)
-
-
-def _sheet(source: Source, sheets: list[Any]) -> Any:
-    if len(sheets) == 1:
-        return sheets[0]
-    for sheet in sheets:
-        if sheet.title.strip().lower() == source.name:
-            return sheet
-    names = ", ".join(sheet.title for sheet in sheets)
-    found = f"has the sheets {names}" if names else "has no sheet with cells"
-    raise source.error(f"{found}; name the one of this table '{source.name}'")
 
 
 def _cell(value: object, formula: object) -> str:

@@ -8,7 +8,6 @@ sessions table, whoever finished first.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, fields, replace
@@ -18,7 +17,7 @@ from typing import Any
 
 import pandas as pd
 
-from qsmstats.errors import InvalidDataError, Problem, UsageError
+from qsmstats.errors import InvalidDataError, Problem, UsageError, did_you_mean, nearest
 from qsmstats.progress import Progress
 from qsmstats.study import Study
 from qsmstats.tables.read import StudyTables, read_tables
@@ -216,8 +215,7 @@ def _chosen(jobs: list[SessionJob], participants: Sequence[str] | None) -> list[
     wanted = {name if name in known else f"sub-{name}" for name in participants}
     unknown = sorted(wanted - known)
     if unknown:
-        close = difflib.get_close_matches(unknown[0], known, n=1)
-        hint = f"; did you mean '{close[0]}'?" if close else ""
+        hint = did_you_mean(nearest(unknown[0], known))
         also = f"; name some of {', '.join(sorted(known))}"
         message = f"'{unknown[0]}' is no participant with images to measure{hint or also}"
         raise UsageError(message)

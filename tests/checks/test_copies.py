@@ -8,7 +8,7 @@ import shutil
 import numpy as np
 
 from qsmstats.checks.study import check_study
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from tests.study_folder import TOML, write_image, write_images, write_tables
 
 
@@ -25,9 +25,9 @@ def test_a_map_copied_from_another_session_is_named_with_it(tmp_path):
     assert messages(tmp_path) == []
     shutil.copy(image(tmp_path, "sub-02/ses-01"), image(tmp_path, "sub-03/ses-01"))
     assert messages(tmp_path) == [
-        "sub-03/ses-01/sub-03_ses-01_MWFmap.nii.gz: holds the same as "
-        "sub-02/ses-01/sub-02_ses-01_MWFmap.nii.gz, which is the mwf_percent of its session; put "
-        "the image there that was measured"
+        "sub-03/ses-01/sub-03_ses-01_MWFmap.nii.gz: is identical to "
+        "sub-02/ses-01/sub-02_ses-01_MWFmap.nii.gz, the mwf_percent of its session; replace "
+        "the copy by the image that was measured"
     ]
 
 
@@ -44,7 +44,7 @@ def test_one_file_for_two_maps_is_named(tmp_path):
         "[tables]", f'[maps.ndi]\npattern = "{pattern}"\nunit = "percent"\n[tables]'
     )
     write_images(write_tables(tmp_path, None, toml))
-    found = [line for line in messages(tmp_path) if "holds the same" in line]
+    found = [line for line in messages(tmp_path) if "is identical to" in line]
     assert len(found) == 5
 
 

@@ -10,7 +10,7 @@ import pytest
 from qsmstats import check_study
 from qsmstats.checks.followup import seen_once
 from qsmstats.cli import main
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import load_tables
 from tests.study_folder import TOML, tables, write_images, write_tables
 
@@ -37,7 +37,7 @@ def test_lesions_of_all_sessions_and_of_participants_with_one_session_are_none(t
 def test_a_mistyped_lesion_is_counted_twice_and_named(tmp_path):
     assert notes(tmp_path, renamed("L3", "M3")) == [
         "lesions.tsv, column 'lesion_id': 2 of 6 lesions of participants with several sessions "
-        "have one session only (sub-01 L3, sub-01 M3); look whether they are new or gone, or have "
+        "are in one session only (sub-01 L3, sub-01 M3); check whether they are new, gone, or have "
         "another lesion_id"
     ]
 

@@ -6,7 +6,7 @@ import pytest
 
 from qsmstats.checks.formulas import formula_problems
 from qsmstats.errors import InvalidDataError
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import load_tables
 from tests.mixed.ways_out import WAYS_OUT
 from tests.study_folder import TOML, tables, write_tables
@@ -41,10 +41,10 @@ def test_a_formula_that_can_be_read_is_no_problem(tmp_path, name, formula):
         ("baseline", "{outcome} ~ lesion_type + agee + (1 | sex)", "did you mean 'age'?; correct"),
         ("baseline", "{outcome} ~ lesion_type + (1 | patient)", "no table has a column 'patient'"),
         ("baseline", "{outcome} ~ lesion_type + tissue + (1 | sex)", "no column 'tissue'"),
-        ("baseline", "{outcome} ~ age + (1 | participant_id)", "leaves out lesion_type"),
-        ("tissue", "{outcome} ~ lesion_type + (1 | participant_id)", "leaves out tissue"),
-        ("trajectory", "{outcome} ~ lesion_type + (1 | participant_id)", "leaves out years"),
-        ("baseline", "age ~ {outcome} + lesion_type + (1 | sex)", "does not explain mwf_percent"),
+        ("baseline", "{outcome} ~ age + (1 | participant_id)", "lacks lesion_type"),
+        ("tissue", "{outcome} ~ lesion_type + (1 | participant_id)", "lacks tissue"),
+        ("trajectory", "{outcome} ~ lesion_type + (1 | participant_id)", "lacks years"),
+        ("baseline", "age ~ {outcome} + lesion_type + (1 | sex)", "lacks the outcome mwf_percent"),
         ("baseline", "{outcome} ~ lesion_type + logg(age) + (1 | sex)", "'logg(age)' in"),
         ("baseline", "{outcome} ~ lesion_type + log(sex) + (1 | participant_id)", "evaluated"),
         ("baseline", "{outcome} ~ lesion_type + age ** + (1 | sex)", "cannot be read as a formula"),
@@ -72,7 +72,7 @@ def test_no_way_out_of_a_formula(tmp_path, monkeypatch, way):
 
 @pytest.mark.parametrize("braces", ["{outcome.__class__}", "{{outcome}}", "{outcome!r}", "{{age}}"])
 def test_nothing_but_the_outcome_stands_in_braces(tmp_path, braces):
-    with pytest.raises(InvalidDataError, match=r"may hold \{outcome\} in braces only"):
+    with pytest.raises(InvalidDataError, match=r"may contain only \{outcome\} in braces"):
         problems(tmp_path, ("baseline", f"{{outcome}} ~ lesion_type + {braces} + (1 | sex)"))
 
 

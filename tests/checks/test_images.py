@@ -17,7 +17,7 @@ from qsmstats.checks.images import Finding, check_images
 from qsmstats.checks.labels import LabelRows
 from qsmstats.checks.study import sound_tables
 from qsmstats.errors import ImageError
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import load_tables, typed_tables
 from qsmstats.voxels import stream
 from qsmstats.voxels.cohort import extract_cohort, session_jobs

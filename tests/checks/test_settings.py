@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qsmstats.checks.settings import named_in_settings
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import load_tables
 from tests.study_folder import TOML, tables, write_tables
 
@@ -33,7 +33,7 @@ def test_a_class_that_no_type_means_is_named_with_its_lesions(tmp_path):
 def test_an_adjudicator_who_rated_nothing_is_named(tmp_path):
     assert problems(tmp_path, '\n[raters]\nadjudicator = "r2"\n') == []
     assert problems(tmp_path, '\n[raters]\nadjudicator = "R2"\n') == [
-        "study.toml, setting 'raters.adjudicator': 'R2' is no rater of ratings.tsv; name one of "
+        "study.toml, setting 'raters.adjudicator': 'R2' is not a rater of ratings.tsv; choose from "
         "r1, r2, or remove the setting"
     ]
 

@@ -91,4 +91,4 @@ def test_a_broken_sidecar_is_a_problem_once(tmp_path):
     assert len(problems) == 1
     assert isinstance(problems[0], Problem)
     assert problems[0].table == "Chimap.json"
-    assert "holds '[1]' and no JSON object; write" in problems[0].problem
+    assert "contains '[1]', not a JSON object; write" in problems[0].problem

@@ -13,7 +13,7 @@ import pytest
 
 from qsmstats.checks.study import check_study, sound_tables
 from qsmstats.errors import InvalidDataError
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from tests.study_folder import TOML, tables, write_image, write_images, write_tables
 
 
@@ -115,7 +115,7 @@ def test_a_label_without_row_and_a_row_without_label(folder):
     assert found(folder) == [
         (
             "invalid",
-            "lesions.tsv row 15, column 'label': 4 is no label of sub-02/ses-01/"
+            "lesions.tsv row 15, column 'label': 4 is not a label of sub-02/ses-01/"
             "sub-02_ses-01_dseg.nii.gz; remove the row or correct the label",
         ),
         (
@@ -133,7 +133,7 @@ def test_the_label_of_a_broken_row_is_not_called_one_without_a_row(folder):
     write_tables(folder, content)
     messages = [message for _, message in found(folder)]
     assert len(messages) == 2
-    assert messages[0].startswith("lesions.tsv row 4, column 'label': 'x' is no whole number")
+    assert messages[0].startswith("lesions.tsv row 4, column 'label': 'x' is not a whole number")
     assert messages[1].startswith("lesions.tsv row 10, column 'participant_id': 'sub 1' is no")
 
 
@@ -144,7 +144,7 @@ def test_a_repeated_key_excuses_no_label_without_a_row(folder):
     messages = [message for _, message in found(folder)]
     assert len(messages) == 2
     assert messages[0].startswith("lesions.tsv row 13, column 'label': ")
-    assert "stands already in row 12" in messages[0]
+    assert "is already in row 12" in messages[0]
     assert "label 2 has no row for sub-02 ses-01 in lesions.tsv; add it" in messages[1]
 
 
@@ -249,8 +249,8 @@ def test_a_pattern_without_session_is_reported_where_it_matters(folder):
     assert found(folder) == [
         (
             "invalid",
-            "study.toml, setting 'maps.mwf_percent.pattern': names no {session}, but sub-01 has 2 "
-            "sessions; add it",
+            "study.toml, setting 'maps.mwf_percent.pattern': does not contain {session}, but "
+            "sub-01 has 2 sessions; add it",
         )
     ]
 
@@ -284,8 +284,8 @@ def test_a_broken_sidecar_is_named(folder):
     (folder / "sub-02/ses-01/sub-02_ses-01_MWFmap.json").write_text("{")
     (folder / "sub-03/ses-01/sub-03_ses-01_MWFmap.json").write_text(json.dumps({"Units": 3}))
     messages = [message for _, message in found(folder)]
-    assert messages[0].startswith("sub-02/ses-01/sub-02_ses-01_MWFmap.json: is no JSON object")
-    assert messages[1].startswith("sub-03/ses-01/sub-03_ses-01_MWFmap.json: its Units are 3")
+    assert messages[0].startswith("sub-02/ses-01/sub-02_ses-01_MWFmap.json: is not a JSON object")
+    assert messages[1].startswith("sub-03/ses-01/sub-03_ses-01_MWFmap.json: Units is 3")
 
 
 def test_images_may_lie_outside_the_study_folder(sound, tmp_path):

@@ -16,7 +16,7 @@ import pandas as pd
 
 from qsmstats import extract_features, match_lesions, suggest_lesion_types
 from qsmstats.errors import ImageError, UsageError
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.voxels.cohort import extract_cohort
 from qsmstats.voxels.images import open_volume, require_same_grid
 from qsmstats.voxels.stream import gather, read_labels, read_mask

@@ -28,7 +28,7 @@ from qsmstats.output import held, made_folder
 from qsmstats.records import renewed, require_one_source
 from qsmstats.report.results.output_folder import Results
 from qsmstats.run import _require_unchanged_labels
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables
 from qsmstats.voxels.cohort import extract_cohort
 from qsmstats.voxels.dask_client import connected
@@ -157,13 +157,19 @@ def taken(folder: Path) -> Any:
 
 
 WRONG_USE: list[tuple[str, Act, str, str, str]] = [
-    ("level of a run", lambda _: run_study("s", "o", level="x"), "level", "'x'", "say one"),
+    (
+        "level of a run",
+        lambda _: run_study("s", "o", level="x"),
+        "level",
+        "'x'",
+        'must be None, "participant" or "group"',
+    ),
     (
         "some participants analysed",
         lambda _: run_study("s", "o", participants=["7"]),
         "--participant-label",
         "7",
-        "say `participant`",
+        "use level `participant`",
     ),
     ("dask that is not installed", scheduler(None), "--dask", "the extra", "pip install"),
     (
@@ -173,13 +179,13 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
         "timed out",
         "start one",
     ),
-    ("output in a file", in_a_file, "file/out", "Not a directory", "name an output folder"),
+    ("output in a file", in_a_file, "file/out", "Not a directory", "choose another output folder"),
     (
         "output in the study",
         lambda folder: made_folder(folder, folder),
         "/",
         "is the study folder",
-        "name another one",
+        "choose another one",
     ),
     ("output in use", in_use, "/", "another qsmstats command", "wait until it has ended"),
     (
@@ -187,7 +193,7 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
         taken_by_another,
         "/",
         "results of another study, 'made'",
-        "name another output folder",
+        "choose another output folder",
     ),
     (
         "style of a report",
@@ -225,7 +231,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "nothing measured",
         lambda folder: run_study(study(folder), folder / "out", level="group"),
         "out",
-        "no session has been measured",
+        "no session could be measured",
         "run level `participant` again",
     ),
     (
@@ -247,7 +253,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         mixture,
         "/baseline",
         "not made from the data of the other answers",
-        "write it anew with `qsmstats run STUDY OUT group`",
+        "write it again with `qsmstats run STUDY OUT group`",
     ),
     (
         "answer from nowhere",

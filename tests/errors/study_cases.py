@@ -20,7 +20,8 @@ from qsmstats import extract_cohort
 from qsmstats.checks.study import check_study, sound_tables
 from qsmstats.errors import ImageError, InvalidDataError, UsageError
 from qsmstats.inventory.draft import init_study
-from qsmstats.study import Study, open_study
+from qsmstats.study import Study
+from qsmstats.study_file import open_study
 from qsmstats.tables.files import read_file
 from qsmstats.tables.identities import identify_lesions
 from qsmstats.tables.read import read_tables
@@ -304,7 +305,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         lambda folder: (folder / "study.toml").mkdir() or open_study(folder),
         "study.toml",
         "Is a directory",
-        "put the study's own file there",
+        "check the file and its permissions",
     ),
     ("unknown setting", toml("[labels]", "[label]"), "'label'", "is not a setting", "did you mean"),
     (
@@ -334,14 +335,14 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         toml("{session}_dseg", "{session!r}_dseg"),
         "'labels.pattern'",
         "{session!r}",
-        "correct what stands in braces",
+        "correct the text in braces",
     ),
     (
         "pattern with an unseen letter",
         toml("_dseg", "_\\u200bdseg"),
         "'labels.pattern'",
         "u200b",
-        "type the text anew",
+        "type the text again",
     ),
     ("unit of a map", toml('"percent"', '"%"'), "'maps.mwf_percent.unit'", "'%'", "allowed"),
     (
@@ -390,36 +391,36 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "overlap that is no share",
         setting("[matching]\nmin_overlap = 2"),
         "'matching.min_overlap'",
-        "2.0",
-        "give one",
+        "not 2.0",
+        "must be above 0",
     ),
     (
         "level in percent",
         setting("[models]\nlevel = 95"),
         "'models.level'",
         "95.0",
-        "give a share, as 0.95",
+        "must be between 0 and 1, such as 0.95",
     ),
     (
         "choice that is none",
         setting('[models]\ndf = "kr"'),
         "'models.df'",
         "'kr'",
-        "write one of them",
+        'must be "satterthwaite"',
     ),
     (
         "outcome that is no map",
         setting('[models]\noutcomes = ["fa"]'),
         "'models.outcomes'",
         "'fa'",
-        "name some of",
+        "choose from",
     ),
     (
         "outcome twice",
         setting('[models]\noutcomes = ["mwf_percent", "mwf_percent"]'),
         "'models.outcomes'",
         "2 times",
-        "name it once",
+        "list it once",
     ),
     (
         "formula without outcome",
@@ -432,34 +433,34 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "class that is none",
         setting('[histology]\nmapping = { x = "isointense" }'),
         "'histology.mapping.x'",
-        "is no reference class",
-        "write one of",
+        "is not a reference class",
+        "choose from",
     ),
     (
         "class without levels",
         setting("[histology]\nmapping = { remyelinated = [] }"),
         "'histology.mapping.remyelinated'",
-        "claims no level",
-        "name one",
+        "has no level",
+        "add one",
     ),
     (
         "mapping without class",
         setting("[histology]\nmapping = {}"),
         "'histology.mapping'",
-        "names no class",
-        "map some of",
+        "is empty",
+        "map at least one of",
     ),
     (
         "level that is none",
         setting('[histology]\nmapping = { remyelinated = "x" }'),
         "'histology.mapping'",
         "'x'",
-        "write some of",
+        "choose from",
     ),
     # files of tables
     ("format of a table", file("t.txt", b"a\n"), "t.txt", "'.txt'", "save it as one of"),
     ("no table", file("t.tsv", None), "t.tsv", "no such file", "put it there"),
-    ("table that may not be read", unreadable, "t.tsv", "Permission denied", "readable"),
+    ("table that may not be read", unreadable, "t.tsv", "Permission denied", "permissions"),
     ("column without a name", file("t.csv", b",a\n1,x\n"), "t.csv row 1", "column 1", "name it"),
     (
         "column twice",
@@ -483,8 +484,8 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "workbook without names",
         sheets({"lesions": [[None], ["x"]]}),
         "t.xlsx row 1",
-        "no column names",
-        "write them into the first row",
+        "has no column names",
+        "write them in the first row",
     ),
     (
         "formula without result",
@@ -497,8 +498,8 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "workbook that is none",
         file("t.xlsx", b"PK"),
         "t.xlsx",
-        "is no .xlsx workbook",
-        "save it anew",
+        "is not an .xlsx workbook",
+        "save it again",
     ),
     (
         "sheets of other names",
@@ -511,7 +512,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "parquet that is none",
         file("t.parquet", b"PAR1"),
         "t.parquet",
-        "is no .parquet file",
+        "is not a .parquet file",
         "write it again",
     ),
     (
@@ -583,9 +584,9 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         limited("files.BYTES", 2, file("t.tsv", b"a\n1\n")),
         "t.tsv",
         "it holds more than",
-        "write it again",
+        "check the file",
     ),
-    ("pipe", piped, "t.tsv", "no regular file", "write it again"),
+    ("pipe", piped, "t.tsv", "no regular file", "check the file"),
     ("table beyond memory", without_memory, "t.tsv", "the memory of this computer", "remove"),
     # what leads out of the study folder
     (
@@ -606,7 +607,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "pattern of a glob",
         toml('"{participant}/{participant}_sessions', '"{participant}/**/x'),
         "'tables.sessions'",
-        "holds '*'",
+        "contains '*'",
         "write the path without it",
     ),
     (
@@ -620,8 +621,8 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "range of no column",
         setting("[plausible]\nedss_score = [0, 1]"),
         "'plausible.edss_score'",
-        "no column with a range",
-        "write one of",
+        "not a column with a plausible range",
+        "choose from",
     ),
     (
         "range that is none",
@@ -650,7 +651,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         control_without_session,
         "sub-04/sub-04_sessions.tsv",
         "no row",
-        "fill it in",
+        "add them",
     ),
     (
         "row too short",
@@ -664,7 +665,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         table("histology", lambda rows: rows.__delitem__(slice(1, None))),
         "histology.tsv",
         "no row",
-        "fill it in",
+        "add them",
     ),
     (
         "column that is missing",
@@ -685,7 +686,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         cell("participants", 2, "age", "41,5"),
         "participants.tsv row 2",
         "'41,5'",
-        "decimals take a point: 41.5",
+        "write decimals with a point: 41.5",
     ),
     (
         "number out of bounds",
@@ -699,7 +700,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         cell("participants", 2, "sex", "x"),
         "column 'sex'",
         "'x'",
-        "write one of these",
+        "use one of these",
     ),
     (
         "type of a lesion",
@@ -713,7 +714,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "key twice",
         table("lesions", lambda rows: rows.append(rows[1])),
         "lesions.tsv row 22",
-        "stands already in row 2",
+        "is already in row 2",
         "correct or remove one of the two",
     ),
     (
@@ -756,14 +757,14 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         without_sessions,
         "{participant}/{participant}_sessions.tsv",
         "sub-02",
-        "write it or correct tables.sessions",
+        "add it or correct tables.sessions",
     ),
     (
         "no sessions",
         without_any_sessions,
         "{participant}/{participant}_sessions.tsv",
         "sub-01, sub-02",
-        "write it or correct tables.sessions",
+        "add it or correct tables.sessions",
     ),
     (
         "no participants",
@@ -802,7 +803,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         table("lesions", lambda _: None, TOML + '\n[lesion_types]\nrim = "zebra"\n'),
         "'lesion_types.rim'",
         "'zebra'",
-        "write one of these",
+        "use one of these",
     ),
     # before a run, and from code
     (
@@ -860,14 +861,14 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "wide column that is none",
         long(wide=["r3"], names_to="a", values_to="b"),
         "table, column 'r3'",
-        "is no column",
+        "is not a column",
         "correct the name",
     ),
     (
         "wide column there already",
         long(wide=["r1"], names_to="id", values_to="b"),
         "table, column 'id'",
-        "is there already",
+        "is already a column",
         "choose another name",
     ),
     (
@@ -881,7 +882,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "wide type that is none",
         long(wide=["iso"], names_to="lesion_type", values_to="n"),
         "table, column 'iso'",
-        "is no column",
+        "is not a column",
         "correct the name",
     ),
     (
@@ -908,8 +909,8 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
             )
         ),
         "sub-03/ses-01/sub-03_ses-01_MWFmap.nii.gz",
-        "the same as sub-02/ses-01/sub-02_ses-01_MWFmap.nii.gz",
-        "put the image there that was measured",
+        "identical to sub-02/ses-01/sub-02_ses-01_MWFmap.nii.gz",
+        "replace the copy",
     ),
     (
         "image that is missing",
@@ -986,15 +987,15 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         "sidecar that is no JSON",
         checked(sidecar("{")),
         "MWFmap.json",
-        "is no JSON object",
-        "repair it",
+        "is not a JSON object",
+        "correct it",
     ),
     ("sidecar that is a list", checked(sidecar([1])), "MWFmap.json", "'[1]'", "write {...}"),
     (
         "sidecar of a number",
         checked(sidecar({"Units": 3})),
         "MWFmap.json",
-        "its Units are 3",
+        "Units is 3",
         "write a text",
     ),
     (
@@ -1030,7 +1031,7 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         checked(lambda _: None, TOML + '\n[raters]\nadjudicator = "x"\n'),
         "'raters.adjudicator'",
         "'x'",
-        "name one of",
+        "choose from",
     ),
 ]
 CHECKED += [
@@ -1050,7 +1051,7 @@ CHECKED += [
         ),
         "lesions.tsv, column 'lesion_id'",
         "2 of 6 lesions",
-        "look whether",
+        "check whether",
     ),
 ]
 OUTSIDE: list[tuple[str, Act, str, str, str]] = [

@@ -4,7 +4,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 
 TOML = """
 [labels]

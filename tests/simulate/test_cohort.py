@@ -18,7 +18,7 @@ from qsmstats.errors import UsageError
 from qsmstats.schemas import load_schema, map_schemas
 from qsmstats.settings import FeatureSettings
 from qsmstats.simulate.cohort import simulate_study, truth_path
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 
 MAPS = ("susceptibility_ppb", "mwf_percent", "ndi")
 

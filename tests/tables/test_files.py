@@ -80,16 +80,16 @@ def test_columns_without_name_or_text_are_left_out(tmp_path):
             "t.tsv row 2: is not UTF-8 text (byte 0xfc",
         ),
         ("t.tsv", "a\tb\n1\tx\n".encode("utf-16"), "t.tsv row 1: is not UTF-8"),
-        ("t.tsv", b"a\tb\n1\t\x00\n", "t.tsv row 2: holds a zero byte"),
+        ("t.tsv", b"a\tb\n1\t\x00\n", "t.tsv row 2: contains a zero byte"),
         ("t.tsv", b"a,b\n1,x\n", "separated by commas; save the table with tabs"),
         ("t.csv", b"a;b\n1,5;x\n", "separated by semicolons; save the table with commas"),
         ("t.csv", b"a\tb\n1\tx\n", "separated by tabs; save the table with commas"),
         ("t.csv", b'a,b\n1,x\n2,"y\n', "t.csv row 3: cannot be split into cells"),
         ("t.csv", b",a\n1,x\n", "t.csv row 1: column 1 has no name"),
         ("t.csv", b"a,b,a\n1,x,2\n", "t.csv row 1, column 'a': columns 1 and 3 have this name"),
-        ("t.txt", b"a\tb\n", "'.txt' is no format of a table; save it as one of .tsv, .csv, .xlsx"),
-        ("t.xlsx", b"a\tb\n", "t.xlsx: is no .xlsx workbook"),
-        ("t.parquet", b"a\tb\n", "t.parquet: is no .parquet file"),
+        ("t.txt", b"a\tb\n", "'.txt' is not a table format; save it as one of .tsv, .csv, .xlsx"),
+        ("t.xlsx", b"a\tb\n", "t.xlsx: is not an .xlsx workbook"),
+        ("t.parquet", b"a\tb\n", "t.parquet: is not a .parquet file"),
     ],
 )
 def test_what_cannot_be_read_is_one_clear_problem(tmp_path, name, data, words):
@@ -104,7 +104,7 @@ def test_a_missing_file_is_named(tmp_path):
     ]
     (tmp_path / "u.tsv").mkdir()
     assert problems(tmp_path / "u.tsv") == [
-        "u.tsv: is no file; put it there, or correct [tables] in study.toml"
+        "u.tsv: is not a file; put it there, or correct [tables] in study.toml"
     ]
 
 
@@ -115,7 +115,9 @@ def test_a_file_that_may_not_be_read_says_so(tmp_path, monkeypatch):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(Path, "open", refuse)
-    assert problems(path) == ["t.tsv: cannot be read: Permission denied; write it again, readable"]
+    assert problems(path) == [
+        "t.tsv: cannot be read: Permission denied; check the file and its permissions"
+    ]
 
 
 def workbook(path: Path, sheets: dict[str, list[list[object]]]) -> Path:
@@ -161,7 +163,7 @@ def test_a_cell_beyond_the_header_is_not_lost(tmp_path):
 
 
 def test_an_empty_workbook_is_named(tmp_path):
-    assert "holds no column names" in problems(workbook(tmp_path / "t.xlsx", {"s": []}))[0]
+    assert "has no column names" in problems(workbook(tmp_path / "t.xlsx", {"s": []}))[0]
 
 
 def test_a_formula_without_a_result_is_no_missing_value(tmp_path):

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsmstats.errors import InvalidDataError, UsageError
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.identities import describe_matches, identify_lesions, matching_table
 from qsmstats.tables.read import read_tables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table
@@ -108,7 +108,7 @@ def test_participants_do_not_meet():
 
 def test_a_session_that_no_match_reaches_is_an_error():
     tidy = lesions_of({1: "A"}, {1: "A"}, {1: "A"})
-    with pytest.raises(InvalidDataError, match="sub-01 ses-2 is matched with no session before"):
+    with pytest.raises(InvalidDataError, match="sub-01 ses-2 is not matched with a session before"):
         identify_lesions(tidy, matches_of((0, 1, 1, "same", True)))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables, table_problems
 from tests.study_folder import TOML, tables, write_tables, write_text
 
@@ -20,7 +20,7 @@ def test_a_participant_without_a_file_is_named(tmp_path):
     (tmp_path / "sub-03" / "sub-03_sessions.tsv").unlink()
     found = messages(tmp_path)
     pattern = "{participant}/{participant}_sessions.tsv"
-    remedy = "write it or correct tables.sessions"
+    remedy = "add it or correct tables.sessions"
     assert found[0] == f"{pattern}: no such file for sub-03; {remedy}"
     # Its lesions have no session then; that much must be said too, once.
     assert len(found) == 2
@@ -49,8 +49,8 @@ def test_a_row_in_the_file_of_another_participant_is_named(tmp_path):
     rows = [["participant_id", "session_id", "years"], ["sub-03", "ses-01", "0"]]
     write_text(tmp_path / "sub-02" / "sub-02_sessions.tsv", rows)
     assert messages(tmp_path)[0] == (
-        "sub-02/sub-02_sessions.tsv row 2: 'sub-03' stands in the file of 'sub-02'; move the row "
-        "or correct it"
+        "sub-02/sub-02_sessions.tsv row 2: 'sub-03' is in the file of 'sub-02'; move or correct "
+        "the row"
     )
 
 
@@ -106,9 +106,7 @@ def test_a_key_that_stands_in_another_file_is_named_with_it(tmp_path):
     lesions_per_patient(tmp_path)
     path = tmp_path / "sub-03" / "sub-03_lesions.tsv"
     path.write_text(path.read_text() + "ses-01\tL1\t9\tiso\n")
-    assert messages(tmp_path)[0].endswith(
-        "stands already in row 2; correct or remove one of the two"
-    )
+    assert messages(tmp_path)[0].endswith("is already in row 2; correct or remove one of the two")
 
 
 def test_participants_that_cannot_be_read_hide_no_other_table(tmp_path):
@@ -124,6 +122,6 @@ def test_participants_that_cannot_be_read_hide_no_other_table(tmp_path):
 def test_a_pattern_with_other_braces_is_reported(tmp_path, pattern):
     toml = TOML.replace("{participant}/{participant}_sessions.tsv", pattern)
     assert messages(write_tables(tmp_path, toml=toml)) == [
-        f"study.toml, setting 'tables.sessions': '{pattern}' may hold {{participant}} in braces "
-        "only; correct what stands in braces"
+        f"study.toml, setting 'tables.sessions': '{pattern}' may contain only {{participant}} in "
+        "braces; correct the text in braces"
     ]

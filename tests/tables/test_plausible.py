@@ -8,7 +8,7 @@ import pytest
 
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import load_schema, plausible_ranges
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables, table_problems
 from tests.study_folder import TOML, tables, write_tables
 
@@ -46,7 +46,7 @@ def test_a_value_outside_the_range_is_a_problem_until_it_is_confirmed(
 ):
     found = messages(study(tmp_path, {place: word}))
     assert len(found) == 1
-    assert f"column '{place[2]}': lies outside {limits}, the plausible range" in found[0]
+    assert f"column '{place[2]}': is outside {limits}, the plausible range" in found[0]
     line = found[0].partition("study.toml: ")[2].partition(" below")[0]
     study(tmp_path, {place: word}, f"\n[plausible]\n{line}\n")
     assert messages(tmp_path) == []
@@ -73,13 +73,13 @@ def test_a_column_in_months_is_one_problem(tmp_path):
     (folder / "sessions.tsv").write_text("".join("\t".join(row) + "\n" for row in rows))
     found = messages(folder)
     assert len(found) == 1
-    assert "(the column holds 0 to 36)" in found[0]
+    assert "(the column has 0 to 36)" in found[0]
     assert found[0].endswith("(and row 8)")
 
 
 def test_a_narrower_range_of_study_toml_counts_too(tmp_path):
     folder = study(tmp_path, {}, "\n[plausible]\nage = [18, 31]\n")
-    assert "lies outside 18 to 31 year" in messages(folder)[0]
+    assert "is outside 18 to 31 year" in messages(folder)[0]
 
 
 @pytest.mark.parametrize(
@@ -138,7 +138,7 @@ def test_identifiers_have_a_pattern(tmp_path, table, column, word):
     shown = word.encode("ascii", "backslashreplace").decode().replace("\x01", r"\x01")
     rule = "- . _ / spaces between" if (table, column) in FREE else " between"
     assert any(
-        f"column '{column}': '{shown}' is no identifier: at most 64 letters and" in text
+        f"column '{column}': '{shown}' is not an identifier: at most 64 letters and" in text
         and rule in text
         for text in found
     )
@@ -173,7 +173,7 @@ def test_a_sessions_file_with_its_header_alone_is_a_problem_of_a_control_too(tmp
     found = messages(folder)
     for name in ("sub-03", "sub-04"):
         path = f"{name}/{name}_sessions.tsv"
-        assert f"{path}: holds no row below its header; fill it in" in found
+        assert f"{path}: has no rows below its header; add them" in found
 
 
 def test_a_lesions_file_with_its_header_alone_says_that_there_are_none(tmp_path):

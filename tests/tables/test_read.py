@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import load_schema
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.read import load_tables, read_tables, table_problems
 from tests.study_folder import TOML, TYPES, Table, tables, write_tables, write_text
 
@@ -80,12 +80,12 @@ def test_every_problem_is_raised_at_once(tmp_path):
     with pytest.raises(InvalidDataError) as caught:
         read_tables(open_study(tmp_path))
     assert sorted(str(caught.value).splitlines()) == [
-        "histology.tsv row 2, column 'brain_id': the cell is empty; fill it in, every row "
-        "needs one here",
-        "lesions.tsv row 17, column 'lesion_type': 'rim' is none of isointense, hypointense, "
+        "histology.tsv row 2, column 'brain_id': the cell is empty; fill it in: every row "
+        "needs a value here",
+        "lesions.tsv row 17, column 'lesion_type': 'rim' is not one of isointense, hypointense, "
         "hyperintense, hypointense_rim, paramagnetic_rim; did you mean 'hypointense_rim' or "
         "'paramagnetic_rim'?",
-        "participants.tsv row 3, column 'age': 'old' is no number; a missing value is written n/a",
+        "participants.tsv row 3, column 'age': 'old' is not a number; write a missing value as n/a",
     ]
     assert list(map(str, caught.value.problems)) == messages(tmp_path)
 
@@ -119,11 +119,12 @@ FAULTS = {
     ),
     "misspelt level": (
         change("participants", 2, "group", "contrl"),
-        "participants.tsv row 2, column 'group': 'contrl' is none of HC, MS; did you mean 'HC'?",
+        "participants.tsv row 2, column 'group': 'contrl' is not one of HC, MS; did you mean 'HC'?",
     ),
     "decimal comma": (
         change("participants", 3, "age", "31,5"),
-        "participants.tsv row 3, column 'age': '31,5' is no number; decimals take a point: 31.5",
+        "participants.tsv row 3, column 'age': '31,5' is not a number; write decimals with a "
+        "point: 31.5",
     ),
     "age out of range": (
         change("participants", 3, "age", "315"),
@@ -137,7 +138,7 @@ FAULTS = {
     ),
     "not a number of Python's": (
         change("participants", 3, "age", "inf"),
-        "participants.tsv row 3, column 'age': 'inf' is no number; a missing value is written n/a",
+        "participants.tsv row 3, column 'age': 'inf' is not a number; write a missing value as n/a",
     ),
     "label zero": (
         change("lesions", 4, "label", "0"),
@@ -145,18 +146,18 @@ FAULTS = {
     ),
     "label with a fraction": (
         change("lesions", 4, "label", "1.5"),
-        "lesions.tsv row 4, column 'label': '1.5' is no whole number; a missing value is written "
-        "n/a",
+        "lesions.tsv row 4, column 'label': '1.5' is not a whole number; write a missing value "
+        "as n/a",
     ),
     "lesion twice": (
         repeat("lesions", 4, label="77", lesion_type="isointense"),
         "lesions.tsv row 22, column 'lesion_id': participant_id 'sub-01', session_id 'ses-01', "
-        "lesion_id 'L3' stands already in row 4; correct or remove one of the two",
+        "lesion_id 'L3' is already in row 4; correct or remove one of the two",
     ),
     "label twice": (
         repeat("lesions", 4, lesion_id="new"),
         "lesions.tsv row 22, column 'label': participant_id 'sub-01', session_id 'ses-01', "
-        "label '3' stands already in row 4; correct or remove one of the two",
+        "label '3' is already in row 4; correct or remove one of the two",
     ),
     "no such session": (
         repeat("lesions", 4, session_id="ses-09"),
@@ -176,7 +177,7 @@ FAULTS = {
     "session without years": (
         change("sessions", 3, "years", "n/a"),
         "sub-01/sub-01_sessions.tsv row 3, column 'years': 'n/a' stands for a missing value; fill "
-        "it in, every row needs one here",
+        "it in: every row needs a value here",
     ),
     "first session not at 0": (
         change("sessions", 4, "years", "0.5"),
@@ -190,12 +191,12 @@ FAULTS = {
     ),
     "participant twice": (
         repeat("participants", 3),
-        "participants.tsv row 6, column 'participant_id': participant_id 'sub-02' stands already "
+        "participants.tsv row 6, column 'participant_id': participant_id 'sub-02' is already "
         "in row 3; correct or remove one of the two",
     ),
     "bad identifier": (
         change("ratings", 3, "participant_id", "sub 01"),
-        "ratings.tsv row 3, column 'participant_id': 'sub 01' is no identifier: at most 64 "
+        "ratings.tsv row 3, column 'participant_id': 'sub 01' is not an identifier: at most 64 "
         "letters and digits, with - . _ between; did you mean 'sub-01'?",
     ),
     "identifier without its prefix": (
@@ -254,8 +255,8 @@ def test_a_broken_key_is_not_reported_again_by_the_rows_that_point_at_it(tmp_pat
     content = tables()
     change("lesions", 4, "lesion_id", "")(content)
     assert messages(write_tables(tmp_path, content)) == [
-        "lesions.tsv row 4, column 'lesion_id': the cell is empty; fill it in, every row "
-        "needs one here"
+        "lesions.tsv row 4, column 'lesion_id': the cell is empty; fill it in: every row "
+        "needs a value here"
     ]
 
 
@@ -284,7 +285,7 @@ def test_a_table_without_rows_is_a_problem(tmp_path):
     content = tables()
     del content["histology"][1:]
     assert messages(write_tables(tmp_path, content)) == [
-        "histology.tsv: holds no row below its header; fill it in"
+        "histology.tsv: has no rows below its header; add them"
     ]
 
 
@@ -309,7 +310,7 @@ def test_a_misspelt_level_in_study_toml_is_reported(tmp_path):
     toml = TOML + '\n[lesion_types]\nx = "paramagnetic"\n'
     found = messages(write_tables(tmp_path, toml=toml))
     assert len(found) == 1
-    assert found[0].startswith("study.toml, setting 'lesion_types.x': 'paramagnetic' is none of")
+    assert found[0].startswith("study.toml, setting 'lesion_types.x': 'paramagnetic' is not one of")
 
 
 @pytest.mark.parametrize("word", ["n/a", "", "NA", "NaN"])
@@ -332,7 +333,7 @@ def test_columns_of_other_names_are_renamed_and_reported_as_written(tmp_path):
     )
     write_tables(tmp_path, content, toml)
     assert messages(tmp_path) == [
-        "participants.tsv row 3, column 'Alter': 'x' is no number; a missing value is written n/a"
+        "participants.tsv row 3, column 'Alter': 'x' is not a number; write a missing value as n/a"
     ]
     change("participants", 3, "Alter", "40")(content)
     write_tables(tmp_path, content, toml)
@@ -384,14 +385,14 @@ def test_raters_in_columns_are_turned_long_with_their_rows(tmp_path):
     write_text(tmp_path / "ratings.csv", [header, *rows], ",")
     found = messages(tmp_path)
     assert len(found) == 1
-    assert found[0].startswith("ratings.csv row 5, column 'Ben': 'rim' is none of")
+    assert found[0].startswith("ratings.csv row 5, column 'Ben': 'rim' is not one of")
 
 
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
         ('"Ben"]', '"Bem"]', "tables.ratings.wide': ratings.csv has no column 'Bem'; did you mean"),
-        ('"rater_id"', '"rater"', "'rater' is no column of the table; allowed: participant_id"),
+        ('"rater_id"', '"rater"', "'rater' is not a column of the table; allowed: participant_id"),
         ('"rater_id"', '"lesion_id"', "ratings.csv has a column 'lesion_id' already"),
     ],
 )
@@ -422,7 +423,7 @@ def test_visits_in_columns_with_other_names(tmp_path):
     rows[0][2] = "two"
     write_text(tmp_path / "visits.csv", [["participant_id", "baseline", "month 24"], *rows], ",")
     assert messages(tmp_path) == [
-        "visits.csv row 2, column 'month 24': 'two' is no number; a missing value is written n/a"
+        "visits.csv row 2, column 'month 24': 'two' is not a number; write a missing value as n/a"
     ]
 
 

@@ -209,7 +209,7 @@ def test_a_chart_beside_the_only_sheet_does_not_matter(tmp_path):
 
 def test_a_workbook_with_a_password_is_no_workbook(tmp_path):
     (tmp_path / "t.xlsx").write_bytes(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600))
-    assert "t.xlsx: is no .xlsx workbook (" in problem(tmp_path / "t.xlsx")
+    assert "t.xlsx: is not an .xlsx workbook (" in problem(tmp_path / "t.xlsx")
 
 
 def damaged(data: bytes, rng: np.random.Generator) -> bytes:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qsmstats.errors import did_you_mean
 from qsmstats.schemas import load_schema
 from qsmstats.tables.spelling import (
-    did_you_mean,
     known_spellings,
     lesion_levels,
     own_spelling_problems,
@@ -91,8 +91,9 @@ def test_what_is_wrong_with_the_studys_spellings_is_said_per_line():
     }
     found = list(map(str, own_spelling_problems(own, lesion_levels())))
     assert found == [
-        "study.toml, setting 'lesion_types.a': 'paramagnetic' is none of isointense, hypointense, "
-        "hyperintense, hypointense_rim, paramagnetic_rim; did you mean 'paramagnetic_rim'?",
+        "study.toml, setting 'lesion_types.a': 'paramagnetic' is not one of isointense, "
+        "hypointense, hyperintense, hypointense_rim, paramagnetic_rim; did you mean "
+        "'paramagnetic_rim'?",
         "study.toml, setting 'lesion_types.hyperintense': is a lesion type itself and cannot stand "
         "for 'isointense'; remove this line",
         "study.toml, setting 'lesion_types.B_C': stands for 'hypointense' here and for "
@@ -130,11 +131,11 @@ def test_messages_offer_a_remedy():
     assert did_you_mean(["a", "b"]) == "; did you mean 'a' or 'b'?"
     known = known_spellings(TYPE, {})
     assert unknown_level("rim", TYPE, known) == (
-        "'rim' is none of isointense, hypointense, hyperintense, hypointense_rim, "
+        "'rim' is not one of isointense, hypointense, hyperintense, hypointense_rim, "
         "paramagnetic_rim; did you mean 'hypointense_rim' or 'paramagnetic_rim'?"
     )
     assert 'add "zebra" to [lesion_types] in study.toml' in unknown_level("zebra", TYPE, known)
     sex = load_schema("participants").column("sex")
     assert unknown_level("Q", sex, known_spellings(sex, {})) == (
-        "'Q' is none of F, M; write one of these"
+        "'Q' is not one of F, M; use one of these"
     )

@@ -11,7 +11,7 @@ import pytest
 
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import load_schema, map_schemas
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.feature_columns import tidy_columns, widen_features
 from qsmstats.tables.read import read_tables
 from qsmstats.tables.tidy import lesions_without_features, tidy_lesions, tissue_table

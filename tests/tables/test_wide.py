@@ -56,10 +56,16 @@ def test_counts_of_types_in_columns_with_spellings_of_their_own():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"wide": ["iso", "zebra"], "names_to": "type", "values_to": "n"}, "'zebra': is no column"),
-        ({"wide": ["iso"], "names_to": "id", "values_to": "n"}, "'id': is there already"),
+        (
+            {"wide": ["iso", "zebra"], "names_to": "type", "values_to": "n"},
+            "'zebra': is not a column",
+        ),
+        ({"wide": ["iso"], "names_to": "id", "values_to": "n"}, "'id': is already a column"),
         ({"wide": ["iso"], "names_to": "n", "values_to": "n"}, "both the names and the values"),
-        ({"wide": ["iso", "odd"], "names_to": "lesion_type", "values_to": "n"}, "'odd' is none of"),
+        (
+            {"wide": ["iso", "odd"], "names_to": "lesion_type", "values_to": "n"},
+            "'odd' is not one of",
+        ),
         (
             {
                 "wide": ["iso"],
@@ -67,7 +73,7 @@ def test_counts_of_types_in_columns_with_spellings_of_their_own():
                 "values_to": "n",
                 "lesion_types": {"x": "y"},
             },
-            "'y' is none of",
+            "'y' is not one of",
         ),
     ],
 )

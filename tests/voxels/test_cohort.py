@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from qsmstats.errors import InvalidDataError, UsageError
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.voxels.cohort import collect_cohort, extract_cohort
 from qsmstats.voxels.features import extract_features
 from qsmstats.voxels.session_store import sha256

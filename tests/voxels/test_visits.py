@@ -11,7 +11,7 @@ from hypothesis.extra import numpy as hnp
 
 from qsmstats.checks.study import check_study
 from qsmstats.errors import ImageError
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.tables.tidy import tidy_lesions
 from qsmstats.voxels.cohort import extract_cohort
 from qsmstats.voxels.matching import match_lesions

@@ -9,7 +9,6 @@ none should hide it.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -17,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Places
-from qsmstats.errors import FormulaError, InvalidDataError
+from qsmstats.errors import FormulaError, InvalidDataError, did_you_mean, nearest
 
 __all__ = ["ModelFrame", "Variable", "model_frame"]
 
@@ -152,9 +151,8 @@ def _require(data: pd.DataFrame, names: Collection[str]) -> None:
             if np.sum(data.columns == name) > 1:
                 raise InvalidDataError(f"the data hold two columns named '{name}'; keep one")
             continue
-        close = difflib.get_close_matches(name, map(str, data.columns), n=1)
-        hint = f"did you mean '{close[0]}'?" if close else "correct the name"
-        raise FormulaError(f"the data have no column '{name}'; {hint}")
+        hint = did_you_mean(nearest(name, data.columns)) or "; correct the name"
+        raise FormulaError(f"the data have no column '{name}'{hint}")
 
 
 def _column(column: pd.Series, name: str, is_factor: bool) -> pd.Series:  # noqa: FBT001

@@ -1,0 +1,309 @@
+"""Read study.toml: every problem of the file is reported at once.
+
+The kind of each entry is checked here, and what a value of the right kind may be in
+`qsmstats.study_limits`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any, TypeVar
+
+from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
+from qsmstats.schemas import TABLES, map_schemas
+from qsmstats.settings import (
+    FeatureSettings,
+    FolderSettings,
+    HistologySettings,
+    LesionTypeRule,
+    MatchingSettings,
+    ModelSettings,
+    RaterSettings,
+)
+from qsmstats.study import MapSpec, Study, TableSpec
+from qsmstats.study_files import read_bounded
+from qsmstats.study_limits import braces_problem, path_problem, setting_problems
+
+__all__ = ["FILE", "LARGEST", "REQUIRED_TABLES", "open_study"]
+
+FILE = "study.toml"
+LARGEST = 1_000_000
+"""Bytes of study.toml; one that names every setting has some thousands."""
+REQUIRED_TABLES = ("participants", "sessions", "lesions")
+
+
+class _Reader:
+    """Reads the parts of study.toml and collects every problem on the way."""
+
+    def __init__(self) -> None:
+        self.problems: list[Problem] = []
+        self.outside = False
+
+    def report(self, where: str, problem: str) -> None:
+        self.problems.append(Problem(table=FILE, column=where, problem=problem))
+
+    def section(self, raw: Mapping[str, Any], name: str, where: str = "") -> dict[str, Any]:
+        value = raw.get(name, {})
+        if isinstance(value, dict):
+            return value
+        text = f"expected a section [{where + name}], found {value!r}"
+        self.report(where + name, f"{text}; write its settings below such a line")
+        return {}
+
+    def known(self, where: str, raw: Iterable[str], allowed: Iterable[str]) -> None:
+        choices = list(allowed)
+        for key in raw:
+            if key not in choices:
+                hint = did_you_mean(nearest(key, choices))
+                path = f"{where}.{key}" if where else key
+                self.report(path, f"is not a setting; allowed: {', '.join(choices)}{hint}")
+
+
+_Settings = TypeVar(
+    "_Settings",
+    FeatureSettings,
+    MatchingSettings,
+    LesionTypeRule,
+    ModelSettings,
+    HistologySettings,
+    RaterSettings,
+    FolderSettings,
+)
+
+
+def open_study(folder: str | Path) -> Study:
+    """Open a study folder.
+
+    Parameters
+    ----------
+    folder
+        Folder that holds study.toml.
+
+    Returns
+    -------
+    Study
+        What study.toml says; no table or image is read.
+
+    Raises
+    ------
+    InvalidDataError
+        If study.toml is missing or cannot be understood; every problem is listed.
+    """
+    folder = Path(folder)
+    try:
+        return _study(folder, *_read_toml(folder))
+    except RecursionError as error:
+        text = "nests lists or sections too deeply; write it as `qsmstats init` does"
+        raise InvalidDataError([Problem(table=str(folder / FILE), problem=text)]) from error
+
+
+def _study(folder: Path, raw: Mapping[str, Any], checksum: str) -> Study:
+    reader = _Reader()
+    settings = _settings(reader, FolderSettings, "study", raw)
+    reader.outside = settings.outside
+    reader.known(
+        "", raw, (item.name for item in fields(Study) if item.name not in ("folder", "checksum"))
+    )
+    labels = reader.section(raw, "labels")
+    reader.known("labels", labels, ("pattern",))
+    study = Study(
+        folder=folder,
+        name=_name(reader, raw, folder),
+        labels=_pattern(reader, "labels.pattern", labels.get("pattern")),
+        maps=_maps(reader, reader.section(raw, "maps")),
+        tissue={
+            name: _pattern(reader, f"tissue.{name}", pattern)
+            for name, pattern in reader.section(raw, "tissue").items()
+        },
+        tables=_tables(reader, reader.section(raw, "tables")),
+        lesion_types=reader.section(raw, "lesion_types"),
+        plausible=reader.section(raw, "plausible"),
+        study=settings,
+        features=_settings(reader, FeatureSettings, "features", raw),
+        matching=_settings(reader, MatchingSettings, "matching", raw),
+        lesion_type_rule=_settings(reader, LesionTypeRule, "lesion_type_rule", raw),
+        models=_settings(reader, ModelSettings, "models", raw),
+        histology=_settings(reader, HistologySettings, "histology", raw),
+        raters=_settings(reader, RaterSettings, "raters", raw),
+        checksum=checksum,
+    )
+    for where, problem in setting_problems(study):
+        reader.report(where, problem)
+    if reader.problems:
+        raise InvalidDataError(reader.problems)
+    return study
+
+
+def _read_toml(folder: Path) -> tuple[dict[str, Any], str]:
+    path = folder / FILE
+    try:
+        data = read_bounded(path, LARGEST)
+        # Windows editors put a byte-order mark first; utf-8-sig takes it off.
+        return tomllib.loads(data.decode("utf-8-sig")), hashlib.sha256(data).hexdigest()
+    except (OSError, ValueError) as error:
+        problem = Problem(table=str(path), problem=_unreadable(folder, error))
+        raise InvalidDataError([problem]) from error
+
+
+def _unreadable(folder: Path, error: OSError | ValueError) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        row = error.object.count(b"\n", 0, error.start) + 1
+        byte = error.object[error.start]
+        return f"is not valid TOML: byte 0x{byte:02x} in row {row} is not UTF-8; save it as UTF-8"
+    if isinstance(error, ValueError):  # of tomllib, or of int for a number of thousands of digits
+        return f"is not valid TOML: {error}; correct it there"
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        return f"cannot be read: {error.strerror}; check the file and its permissions"
+    if not folder.is_dir():
+        return "no such file, as there is no such folder; check the path of the study"
+    return "no such file; a study folder holds a study.toml (`qsmstats init` writes one)"
+
+
+def _name(reader: _Reader, raw: Mapping[str, Any], folder: Path) -> str:
+    name = raw.get("name", folder.resolve().name)
+    if isinstance(name, str) and (name.strip() or "name" not in raw):
+        return name
+    reader.report("name", f"expected the study's name as text, found {name!r}")
+    return ""
+
+
+def _pattern(reader: _Reader, where: str, value: object) -> str:
+    if not isinstance(value, str):
+        found = "is missing; it is" if value is None else f"found {value!r}, expected"
+        reader.report(where, f"{found} a file pattern such as '{{participant}}/...'")
+        return ""
+    problem = path_problem(value, outside=reader.outside)
+    problem = problem or braces_problem(value, "participant", ("session",))
+    if problem:
+        reader.report(where, problem)
+    return value
+
+
+def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
+    known = map_schemas()
+    reader.known("maps", raw, known)
+    if not raw:
+        reader.report("maps", f"no map is named; add a section such as [maps.{next(iter(known))}]")
+    specs = []
+    for name in raw:
+        entry = reader.section(raw, name, "maps.")
+        reader.known(f"maps.{name}", entry, ("pattern", "unit", "missing"))
+        unit = entry.get("unit")
+        if name in known and unit not in list(known[name].units):
+            units = ", ".join(known[name].units)
+            found = "no unit is declared for" if unit is None else f"{unit!r} is not a unit of"
+            reader.report(f"maps.{name}.unit", f"{found} this map; allowed: {units}")
+        missing = entry.get("missing")
+        if missing is not None and _number(missing) is None:
+            text = f"expected the finite number that means 'not measured', found {missing!r}"
+            reader.report(f"maps.{name}.missing", text)
+        pattern = _pattern(reader, f"maps.{name}.pattern", entry.get("pattern"))
+        specs.append(MapSpec(name=name, pattern=pattern, unit=str(unit), missing=missing))
+    return tuple(specs)
+
+
+def _tables(reader: _Reader, raw: Mapping[str, Any]) -> dict[str, TableSpec]:
+    reader.known("tables", raw, TABLES)
+    specs = {}
+    for name, value in raw.items():
+        entry: dict[str, Any] = {"file": value} if isinstance(value, str) else value
+        allowed = [item.name for item in fields(TableSpec)]
+        if not isinstance(entry, dict) or not isinstance(entry.get("file"), str):
+            text = f'expected a file name, as {name} = "{name}.tsv", found {value!r}'
+            reader.report(f"tables.{name}", text)
+            continue
+        if problem := path_problem(entry["file"], outside=reader.outside):
+            reader.report(f"tables.{name}", problem)
+        reader.known(f"tables.{name}", entry, allowed)
+        entry = {key: entry[key] for key in allowed if key in entry}
+        if _fits_table(reader, f"tables.{name}", entry):
+            wide = tuple(entry.pop("wide", ()))
+            specs[name] = TableSpec(wide=wide, **entry)
+    for name in REQUIRED_TABLES:
+        if name not in raw:
+            reader.report(f"tables.{name}", f'is missing; add e.g. {name} = "{name}.tsv"')
+    return specs
+
+
+def _fits_table(reader: _Reader, where: str, entry: Mapping[str, Any]) -> bool:
+    """Report entries of a table's section that are not of their kind."""
+    before = len(reader.problems)
+    wide, columns = entry.get("wide", []), entry.get("columns", {})
+    if not isinstance(wide, list) or not _all_text(wide):
+        reader.report(f"{where}.wide", f"expected a list of columns of the file, found {wide!r}")
+    elif wide and not {"names_to", "values_to"} <= entry.keys():
+        text = "a wide table needs names_to and values_to; name the columns that get the two"
+        reader.report(where, text)
+    elif not wide and {"names_to", "values_to"} & entry.keys():
+        reader.report(where, "names_to and values_to are for a wide table; name its columns: wide")
+    if not isinstance(columns, dict) or not _all_text(columns.values()):
+        text = 'expected { column = "name in the file" }'
+        reader.report(f"{where}.columns", f"{text}, found {columns!r}")
+    for key in ("names_to", "values_to"):
+        if not isinstance(entry.get(key, ""), str):
+            reader.report(f"{where}.{key}", f"expected a column's name, found {entry[key]!r}")
+    return len(reader.problems) == before
+
+
+def _all_text(values: Iterable[object]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+_KINDS = {
+    bool: "true or false",
+    float: "a number such as 2.0",
+    str: 'a text such as "name"',
+    tuple: 'a list of texts such as ["a", "b"]',
+    dict: 'lists of texts by name such as { name = ["a", "b"] }',
+}
+
+
+def _settings(
+    reader: _Reader, kind: type[_Settings], name: str, raw: Mapping[str, Any]
+) -> _Settings:
+    entry = reader.section(raw, name)
+    defaults = kind()
+    reader.known(name, entry, (item.name for item in fields(kind)))
+    values: dict[str, Any] = {}
+    for item in fields(kind):
+        if item.name not in entry:
+            continue
+        default = getattr(defaults, item.name)
+        value = _like(entry[item.name], default)
+        if value is None:
+            text = f"found {entry[item.name]!r}; write {_KINDS[type(default)]}"
+            reader.report(f"{name}.{item.name}", text)
+        else:
+            values[item.name] = value
+    return kind(**values)
+
+
+def _number(value: object) -> float | None:
+    """Return the finite number that a TOML value is, or None; its whole numbers have no end."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _like(value: object, default: object) -> object:
+    """Return `value` in the type of `default`, or None where it does not fit."""
+    if isinstance(default, bool):
+        return value if isinstance(value, bool) else None
+    if isinstance(default, float):
+        return _number(value)
+    if isinstance(default, tuple) and isinstance(value, list) and _all_text(value):
+        return tuple(value)
+    if isinstance(default, dict) and isinstance(value, dict):
+        lists = {key: [item] if isinstance(item, str) else item for key, item in value.items()}
+        if all(isinstance(items, list) and _all_text(items) for items in lists.values()):
+            return {key: tuple(items) for key, items in lists.items()}
+    return value if isinstance(default, str) and isinstance(value, str) else None
