@@ -1,7 +1,8 @@
 """The criteria of many outcomes at parameters of their own, with gradients and Hessians.
 
-The likelihood is that of `sweeps` and `likelihood`; only the order of the work differs. With one
-factor nested in another (trees g, cells c of their leaves with common Z'Z = A_c),
+The likelihood is that of `criterion.nested` and `criterion.profiled`; only the order of the work
+differs. With one factor nested in another (trees g, cells c of their leaves with common
+Z'Z = A_c),
 
   m_c = M(T_1, A_c),   [D_g E_g] = [D_g E_g]_0 - sum_c m_c [..]_gc,   M_g = M(T_2, D_g),
   F = F_0 - sum_c m_c F_c - sum_g E_g' M_g E_g,
@@ -27,15 +28,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats
+from qsmstats.mixed.batch.design import Grouped
 from qsmstats.mixed.batch.products import Bundle
-from qsmstats.mixed.batch.sweeps import Form, Swept, sweep_together
+from qsmstats.mixed.batch.sweeps import Swept, sweep_together
 from qsmstats.mixed.criterion.derivatives import pair_index
+from qsmstats.mixed.criterion.profiled import LEAST_RESIDUAL
 
 __all__ = ["Values", "evaluate_together"]
-
-
-# Residual variance, in units of the outcome's, below which differences of squares hold no digits.
-_NOTHING_LEFT = 1e-13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,24 +70,24 @@ class Values:
     slopes: Floats
 
 
-def evaluate_together(bundle: Bundle, theta: Floats, form: Form) -> Values:
+def evaluate_together(grouped: Grouped, bundle: Bundle, theta: Floats) -> Values:
     """Evaluate the criteria of all outcomes.
 
     Parameters
     ----------
+    grouped
+        Their design.
     bundle
         Cross-products of m outcomes.
     theta
         Their free parameters, shape (m, k).
-    form
-        What they share.
     """
-    curvature = form.curvature
+    curvature = grouped.curvature
     chain = np.einsum("tab,nb->nta", curvature, theta)
     t = 0.5 * np.einsum("nta,na->nt", chain, theta)
-    swept = sweep_together(bundle, t, form.bases)
+    swept = sweep_together(bundle, t, grouped.rows.bases)
     total, first = _totals(bundle, swept)
-    return _profile(bundle, swept, total, first, chain, curvature, reml=form.reml)
+    return _profile(bundle, swept, total, first, chain, curvature, reml=grouped.reml)
 
 
 def _apply(matrix: Floats, edges: Floats) -> Floats:
@@ -161,7 +160,7 @@ def _profile(
     v = np.concatenate([-estimates, np.ones((len(total), 1))], axis=1)
     rss = np.einsum("ni,nij,nj->n", v, total, v)
     degrees = bundle.rows - p if reml else bundle.rows
-    good &= rss > _NOTHING_LEFT * degrees
+    good &= rss > LEAST_RESIDUAL * degrees
     rss = np.where(good, rss, 1.0)
     weight = (degrees / rss)[:, None, None] * v[:, :, None] * v[:, None]
     if reml:

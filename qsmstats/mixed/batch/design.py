@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsmstats.arrays import Floats, Places
-from qsmstats.mixed.batch.blocks import Block, GroupedRows, block_of, grouped_rows
+from qsmstats.mixed.batch.blocks import GroupedRows, block_of, grouped_rows
 from qsmstats.mixed.batch.products import Stack, stack_blocks
-from qsmstats.mixed.batch.sweeps import Form
+from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.crossproducts import DesignProducts
 from qsmstats.mixed.design.assembly import attach_outcome
 from qsmstats.mixed.design.layout import Layout
@@ -40,18 +40,21 @@ class Grouped:
     ----------
     rows
         The rows by group.
-    blocks, stack
+    stack
         Each group with all its rows.
-    form
-        Parameters.
+    parametrisation, reml
+        Free parameters, those of the finer factor first; REML or ML.
+    curvature
+        Second derivatives of the elements t of T in theta, which are constant, shape (k, k, k).
     between, trace
         The design's part of the moment equations for starting values.
     """
 
     rows: GroupedRows
-    blocks: tuple[Block, ...]
     stack: Stack
-    form: Form
+    parametrisation: Parametrisation
+    reml: bool
+    curvature: Floats
     between: Floats
     trace: Floats
 
@@ -121,14 +124,15 @@ def grouped_design(layout: Layout, structure: Structure, *, reml: bool) -> Group
     rows, products = grouped_rows(layout), structure.parts
     if isinstance(rows, str) or not isinstance(products, DesignProducts):
         return str(rows)
-    blocks = tuple(block_of(rows, group) for group in range(rows.size))
+    parametrisation = structure.parametrisation
     places = [level.column_places() for level in structure.levels]
     between, trace = design_moments(products.levels, places)
     return Grouped(
         rows=rows,
-        blocks=blocks,
-        stack=stack_blocks(rows, blocks),
-        form=Form.of(structure.parametrisation, rows.bases, reml),
+        stack=stack_blocks(rows, [block_of(rows, group) for group in range(rows.size)]),
+        parametrisation=parametrisation,
+        reml=reml,
+        curvature=parametrisation.derivatives(np.zeros(parametrisation.size))[1],
         between=between,
         trace=trace,
     )

@@ -1,6 +1,6 @@
 """The cross-products of many outcomes side by side, ready for one evaluation of all criteria.
 
-An outcome is a list of blocks (`patterns`), one for each group of the coarsest factor, and its own
+An outcome is a list of blocks (`blocks`), one for each group of the coarsest factor, and its own
 products with their columns. What belongs to the design is computed once a block and gathered;
 what belongs to an outcome is linear or quadratic in it and costs one pass over its rows.
 """
@@ -26,6 +26,8 @@ class Stack:
 
     Attributes
     ----------
+    blocks
+        The blocks one by one.
     whole
         Products of the outer columns, shape (B, r, r).
     cells
@@ -42,6 +44,7 @@ class Stack:
         q2.
     """
 
+    blocks: tuple[Block, ...]
     whole: Floats
     cells: Floats
     cell_shape: Places
@@ -65,17 +68,26 @@ class OutcomeParts:
         Sum of squares of the outcome, shape (m, G).
     cells, cell_squares
         The same within cells, shapes (m, G, K, h, r) and (m, G, K, h).
+    scale, projection
+        Unit of each outcome, shape (m,), and its regression on the basis, shape (m, p).
     """
 
     outer: Floats
     square: Floats
     cells: Floats
     cell_squares: Floats
+    scale: Floats
+    projection: Floats
 
     def take(self, index: Places) -> OutcomeParts:
         """Return the groups `index`, shape (m', G'), of a single outcome."""
         return OutcomeParts(
-            **{field.name: getattr(self, field.name)[0][index] for field in fields(self)}
+            outer=self.outer[0][index],
+            square=self.square[0][index],
+            cells=self.cells[0][index],
+            cell_squares=self.cell_squares[0][index],
+            scale=np.tile(self.scale, len(index)),
+            projection=np.tile(self.projection, (len(index), 1)),
         )
 
 
@@ -99,8 +111,10 @@ class Bundle:
         Subgroups of each shape, shape (m, S).
     shapes
         Distinct Z'Z, shape (S, q1, q1), shared by all outcomes.
-    rows
-        Rows of each outcome, shape (m,).
+    rows, log_weight
+        Rows of each outcome, and the sum of the logarithms of their prior weights, shapes (m,).
+    scale, projection
+        Unit of each outcome, shape (m,), and its regression on the basis, shape (m, p).
     """
 
     top: Floats
@@ -111,6 +125,9 @@ class Bundle:
     shape_counts: Floats
     shapes: Floats
     rows: Floats
+    log_weight: Floats
+    scale: Floats
+    projection: Floats
 
     def take(self, which: Places | Flags) -> Bundle:
         """Return some of the outcomes."""
@@ -139,6 +156,7 @@ def stack_blocks(design: GroupedRows, blocks: Sequence[Block]) -> Stack:
         cells[filled] = np.concatenate([block.cells for block in blocks])
         count[filled] = np.concatenate([block.counts for block in blocks])
     return Stack(
+        blocks=tuple(blocks),
         whole=np.stack([block.whole for block in blocks]),
         cells=cells,
         cell_shape=cell_shape,
@@ -152,28 +170,28 @@ def stack_blocks(design: GroupedRows, blocks: Sequence[Block]) -> Stack:
 
 
 def outcome_parts(
-    blocks: Sequence[Block], index: Places, values: Floats, widest: int
+    stack: Stack, index: Places, values: Floats, scale: Floats, projection: Floats
 ) -> OutcomeParts:
     """Products of outcomes with the blocks of their lists.
 
     Parameters
     ----------
-    blocks
+    stack
         All blocks.
     index
         Block of each outcome and group, shape (m, G).
     values
         The outcomes by sorted row, multiplied by the root of the weights, shape (m, n).
-    widest
-        Largest number of cells of a block.
+    scale, projection
+        See `OutcomeParts`.
     """
-    (m, size), (q, r) = index.shape, blocks[0].sides.shape[1:]
-    pairs = q * (q + 1) // 2
+    m, size = index.shape
+    widest, pairs, r = stack.cells.shape[1:4]
     outer, square = np.zeros((m, size, r)), np.zeros((m, size))
     cells, squares = np.zeros((m, size, widest, pairs, r)), np.zeros((m, size, widest, pairs))
     for group in range(size):
         for number in np.unique(index[:, group]):
-            block = blocks[number]
+            block = stack.blocks[number]
             which = np.flatnonzero(index[:, group] == number)
             if not len(block.rows):
                 continue
@@ -183,7 +201,14 @@ def outcome_parts(
             if own := len(block.counts):
                 found = _cell_parts(block, y, pairs)
                 cells[which, group, :own], squares[which, group, :own] = found
-    return OutcomeParts(outer=outer, square=square, cells=cells, cell_squares=squares)
+    return OutcomeParts(
+        outer=outer,
+        square=square,
+        cells=cells,
+        cell_squares=squares,
+        scale=scale,
+        projection=projection,
+    )
 
 
 def _cell_parts(block: Block, y: Floats, pairs: int) -> tuple[Floats, Floats]:
@@ -228,6 +253,9 @@ def bundle(stack: Stack, index: Places, parts: OutcomeParts) -> Bundle:
         shape_counts=shape_counts,
         shapes=stack.shapes,
         rows=np.broadcast_to(stack.rows[used].sum(axis=1), (m,)),
+        log_weight=np.broadcast_to(stack.log_weight[used].sum(axis=1), (m,)),
+        scale=parts.scale,
+        projection=parts.projection,
     )
 
 

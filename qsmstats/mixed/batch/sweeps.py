@@ -1,4 +1,4 @@
-"""The sweeps of many outcomes at parameters of their own; see `together` for the formulas."""
+"""The sweeps of many outcomes at parameters of their own; see `criterion` for the formulas."""
 
 from __future__ import annotations
 
@@ -8,43 +8,15 @@ import numpy as np
 
 from qsmstats.arrays import Floats
 from qsmstats.mixed.batch.products import Bundle
-from qsmstats.mixed.criterion.covariance import Parametrisation, lower_triangle
+from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.derivatives import Jet, constant
 from qsmstats.mixed.criterion.nested import invert
 
-__all__ = ["Form", "Swept", "sweep_together"]
+__all__ = ["Swept", "sweep_together"]
 
 
 # Cells up to which a loop over them beats many small matrix products.
 _FEW = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """What all outcomes of a design share.
-
-    Attributes
-    ----------
-    parametrisation
-        Free parameters, those of the finer factor first.
-    bases
-        T of the finer and of the coarsest factor in their parameters.
-    curvature
-        Second derivatives of the elements t of T in theta, which are constant, shape (k, k, k).
-    reml
-        REML or ML.
-    """
-
-    parametrisation: Parametrisation
-    bases: tuple[Floats, Floats]
-    curvature: Floats
-    reml: bool
-
-    @classmethod
-    def of(cls, parametrisation: Parametrisation, bases: tuple[Floats, Floats], reml: bool) -> Form:  # noqa: FBT001
-        """Complete the parameters of a design by their curvature."""
-        curvature = parametrisation.derivatives(np.zeros(parametrisation.size))[1]
-        return cls(parametrisation=parametrisation, bases=bases, curvature=curvature, reml=reml)
 
 
 @dataclass(frozen=True, slots=True)

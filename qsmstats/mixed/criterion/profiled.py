@@ -28,7 +28,15 @@ from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.derivatives import Jet
 
-__all__ = ["Objective", "Point", "Profile", "profile"]
+__all__ = [
+    "LEAST_RESIDUAL",
+    "REPRODUCED",
+    "Objective",
+    "Point",
+    "Profile",
+    "deviance_uncertainty",
+    "profile",
+]
 
 
 REPRODUCED = (
@@ -37,7 +45,7 @@ REPRODUCED = (
 )
 
 # Residual variance, in units of the outcome's, below which differences of squares hold no digits.
-_NOTHING_LEFT = 1e-13
+LEAST_RESIDUAL = 1e-13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +208,7 @@ class Objective:
             made = profile(total, logdet, self.n, reml=self.reml, rank=self.rank)
         except np.linalg.LinAlgError:
             raise NotIdentifiedError(REPRODUCED) from None
-        if not made.rss > _NOTHING_LEFT * made.degrees:
+        if not made.rss > LEAST_RESIDUAL * made.degrees:
             raise NotIdentifiedError(REPRODUCED)
         first, second = self.parametrisation.derivatives(theta)
         # log det V holds -sum_s n_s log w_s, which is 2 lambda_s n_s: linear in theta.
@@ -213,3 +221,33 @@ class Objective:
             hessian=first.T @ made.hessian @ first + np.tensordot(made.gradient, second, axes=1),
             profile=made,
         )
+
+
+def deviance_uncertainty(
+    curvature: Floats, rss_slope: Floats, rss: Floats | float, variance: Floats | float
+) -> Floats:
+    """Covariance of (theta, log sigma): 2 H^-1, H the Hessian of the deviance at the optimum.
+
+    Of one fit or, with m first in all shapes, of many. Directions in which the deviance does not
+    curve upwards are left out.
+
+    Parameters
+    ----------
+    curvature
+        Hessian of the deviance in theta at fixed residual variance, shape (k, k).
+    rss_slope
+        Gradient of r2 in theta, shape (k,).
+    rss, variance
+        r2 and the residual variance, shape ().
+    """
+    k = curvature.shape[-1]
+    whole = np.empty((*curvature.shape[:-2], k + 1, k + 1))
+    whole[..., :k, :k] = curvature
+    mixed = rss_slope * np.asarray(-2.0 / variance)[..., None]
+    whole[..., :k, k] = whole[..., k, :k] = mixed
+    whole[..., k, k] = 4.0 * rss / variance
+    size, axes = np.linalg.eigh(np.where(np.isfinite(whole), whole, 0.0))
+    curved = size > 1e-9 * np.maximum(size[..., -1:], 1.0)
+    shares = np.where(curved, 2.0 / np.where(curved, size, 1.0), 0.0)
+    made: Floats = (axes * shares[..., None, :]) @ axes.swapaxes(-1, -2)
+    return made

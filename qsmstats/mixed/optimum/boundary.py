@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qsmstats.arrays import Floats
+from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.criterion.covariance import Parametrisation, lower_factor
 from qsmstats.mixed.criterion.profiled import REPRODUCED, Objective, Point
@@ -31,13 +31,13 @@ _RANDOM_STARTS = 3
 SUSPICIOUS = 1e-6
 
 
-def is_singular(parametrisation: Parametrisation, theta: Floats) -> bool:
-    """Whether a relative covariance has a zero eigenvalue."""
+def is_singular(parametrisation: Parametrisation, theta: Floats) -> Flags:
+    """Whether a relative covariance has a zero eigenvalue; theta may be one fit or (m, k)."""
+    singular = np.zeros(theta.shape[:-1], dtype=bool)
     for factor in parametrisation.factors(theta):
         values = np.linalg.svd(factor, compute_uv=False) ** 2
-        if values[-1] < _SINGULAR * max(1.0, float(values[0])):
-            return True
-    return False
+        singular = singular | (values[..., -1] < _SINGULAR * np.maximum(1.0, values[..., 0]))
+    return singular
 
 
 def best_record(objective: Objective, start: Floats) -> Record:

@@ -1,9 +1,4 @@
-"""From an assembled problem to its optimum, and back to the user's units.
-
-The engine works with whitened random columns, so that T_w = S T S' for a term with whitener S;
-its Cholesky factor and lme4's are related by L = S^-1 L_w, made lower triangular by an LQ
-decomposition, which holds for singular T too.
-"""
+"""From a model on its rows to its optimum, and back to the user's units."""
 
 from __future__ import annotations
 
@@ -15,7 +10,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats, Integers
-from qsmstats.mixed.criterion.covariance import Parametrisation, lower_factor
+from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.crossed import crossed_products, evaluate_crossed
 from qsmstats.mixed.criterion.crossproducts import DesignProducts, attach, design_products
 from qsmstats.mixed.criterion.derivatives import Jet
@@ -33,6 +28,7 @@ from qsmstats.mixed.design.layout import Layout, Problem
 from qsmstats.mixed.optimum.boundary import best_record, is_singular, refuse_perfect_fit
 from qsmstats.mixed.optimum.starting_values import start_crossed, start_nested
 from qsmstats.mixed.optimum.trust_region import Record
+from qsmstats.mixed.optimum.units import criterion_offset, free_parameters, relative_factors
 
 __all__ = [
     "Engine",
@@ -82,21 +78,25 @@ class Engine:
 
     def factors(self, theta: Floats) -> tuple[Floats, ...]:
         """Relative Cholesky factors in the user's units, in formula order."""
-        made: dict[int, Floats] = {}
-        for term, factor in zip(
-            self.order, self.objective.parametrisation.factors(theta), strict=True
-        ):
-            made[term] = lower_factor(solve_triangular(self.whiteners[term], factor))
-        return tuple(made[term] for term in range(len(made)))
+        parametrisation = self.objective.parametrisation
+        return relative_factors(parametrisation, self.order, self.whiteners, theta)
 
     def from_factors(self, factors: Sequence[Floats], log_ratios: Floats) -> Floats:
         """Free parameters of given Cholesky factors (formula order) and log ratios."""
-        whitened = [lower_factor(self.whiteners[term] @ factors[term]) for term in self.order]
-        return self.objective.parametrisation.join(log_ratios, whitened)
+        parametrisation = self.objective.parametrisation
+        return free_parameters(parametrisation, self.order, self.whiteners, factors, log_ratios)
 
-    def is_singular(self, theta: Floats) -> bool:
-        """Whether a relative covariance has a zero eigenvalue."""
-        return is_singular(self.objective.parametrisation, theta)
+    def moments(self, point: Point) -> Moments:
+        """Return what inference needs of a point."""
+        counts = self.objective.counts
+        return Moments(
+            profile=point.profile,
+            parametrisation=self.objective.parametrisation,
+            theta=point.theta,
+            basis=self.problem.root,
+            scale=self.problem.scale,
+            stratum_sizes=np.r_[self.objective.n - counts.sum(), counts],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,12 +147,20 @@ def build_engine(problem: Problem, *, reml: bool, structure: Structure | None = 
     made = structure_of(problem) if structure is None else structure
     evaluate_at, start = _attach(made, problem)
     n, p = problem.basis.shape
+    codes, prior = problem.residuals.codes, problem.residuals.prior
     objective = Objective(
         evaluate=evaluate_at,
         parametrisation=made.parametrisation,
-        counts=_stratum_sizes(problem)[1:],
+        counts=np.empty(0) if codes is None else np.bincount(codes)[1:].astype(np.float64),
         n=n,
         rank=p,
+        reml=reml,
+    )
+    offset = criterion_offset(
+        problem.root,
+        n - p if reml else n,
+        problem.scale,
+        0.0 if prior is None else float(np.log(prior).sum()),
         reml=reml,
     )
     return Engine(
@@ -160,7 +168,7 @@ def build_engine(problem: Problem, *, reml: bool, structure: Structure | None = 
         start=start,
         order=made.order,
         whiteners=tuple(part.whitener for part in problem.random),
-        offset=_offset(problem, reml=reml),
+        offset=float(offset),
         problem=problem,
     )
 
@@ -276,33 +284,7 @@ def solution_at(engine: Engine, record: Record) -> Solution:
         factors=engine.factors(point.theta),
         ratios=np.exp(np.r_[0.0, point.theta[:strata]]),
         criterion=engine.criterion(point),
-        singular=engine.is_singular(point.theta),
+        singular=bool(is_singular(objective.parametrisation, point.theta)),
         record=record,
-        moments=Moments(
-            profile=made,
-            parametrisation=objective.parametrisation,
-            theta=point.theta,
-            basis=problem.root,
-            scale=problem.scale,
-            stratum_sizes=_stratum_sizes(problem),
-        ),
+        moments=engine.moments(point),
     )
-
-
-def _stratum_sizes(problem: Problem) -> Floats:
-    codes = problem.residuals.codes
-    if codes is None:
-        return np.array([float(len(problem.response))])
-    return np.bincount(codes).astype(np.float64)
-
-
-def _offset(problem: Problem, *, reml: bool) -> float:
-    """Return what units and prior weights add to -2 log likelihood."""
-    n, p = problem.basis.shape
-    degrees = n - p if reml else n
-    made = 2.0 * degrees * np.log(problem.scale)
-    if reml:
-        made += 2.0 * np.log(np.abs(np.diag(problem.root))).sum()
-    if problem.residuals.prior is not None:
-        made -= np.log(problem.residuals.prior).sum()
-    return float(made)

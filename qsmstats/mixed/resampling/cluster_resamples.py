@@ -1,22 +1,22 @@
 """Groups of the coarsest factor drawn with replacement, or left out one at a time.
 
 A group drawn twice counts as two groups (Field & Welsh 2007, J R Soc B 69:369-390). Where the
-groups of a design are independent blocks (`patterns`), a resample is a list of blocks with their
-own products; no row is looked at again.
+groups of a design are independent (`batch.blocks`), a resample is a list of blocks with their own
+products; no row is looked at again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.errors import UsageError
 from qsmstats.mixed.batch.chunk import fit_singly, sound
-from qsmstats.mixed.batch.design import BatchDesign, Grouped
-from qsmstats.mixed.batch.prepare import Lists, Prepared, prepare, solve_prepared
-from qsmstats.mixed.batch.products import OutcomeParts, bundle
+from qsmstats.mixed.batch.design import BatchDesign
+from qsmstats.mixed.batch.prepare import prepare, solve_outcomes
+from qsmstats.mixed.batch.products import bundle
 from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
 from qsmstats.mixed.criterion.crossproducts import DesignProducts
 from qsmstats.mixed.resampling.simulate import stream
@@ -107,7 +107,7 @@ def left_out(size: int) -> Places:
 def fit_lists(
     shared: tuple[BatchDesign, Floats, Floats | None, Clusters], index: Places
 ) -> BatchFit:
-    """Fit one outcome to lists of groups, shape (m, G); for `jobs.run_tasks`.
+    """Fit one outcome to lists of groups, shape (m, G); for `parallel.run_tasks`.
 
     Parameters
     ----------
@@ -121,39 +121,23 @@ def fit_lists(
         every = np.zeros(len(index), dtype=bool)
         return _by_rows(design, outcome, clusters, index, blank(design, len(index)), every)
     step = design.chunk
-    whole = Lists(blocks=grouped.blocks, stack=grouped.stack, index=np.arange(clusters.size)[None])
-    base, parts = prepare(design, grouped, whole, outcome[None], start)
+    stack, everyone = grouped.stack, np.arange(clusters.size)[None]
+    parts, whole_start = prepare(design, grouped, stack, everyone, outcome[None], start)
     pieces = []
     for at in range(0, len(index), step):
-        lists = replace(whole, index=index[at : at + step])
-        pieces.append(_chunk(design, grouped, lists, (base, parts), (outcome, clusters)))
-    return joined(pieces)
-
-
-def _chunk(
-    design: BatchDesign,
-    grouped: Grouped,
-    lists: Lists,
-    whole: tuple[Prepared, OutcomeParts],
-    data: tuple[Floats, Clusters],
-) -> BatchFit:
-    base, parts = whole
-    good = sound(design, lists)
-    made = blank(design, len(good))
-    if good.any():
-        index, m = lists.index[good], int(good.sum())
-        prepared = Prepared(
-            products=bundle(lists.stack, index, parts.take(index)),
-            start=np.tile(base.start, (m, 1)),
-            scale=np.tile(base.scale, m),
-            projection=np.tile(base.projection, (m, 1)),
-            log_weight=lists.stack.log_weight[index].sum(axis=1),
-        )
-        found, solved = solve_prepared(design, grouped, prepared)
+        lists = index[at : at + step]
+        good = sound(design, stack, lists)
+        made = blank(design, len(lists))
         places = np.flatnonzero(good)
-        made = put(made, places[solved], found, solved)
-        good[places[~solved]] = False
-    return _by_rows(design, *data, lists.index, made, good)
+        if len(places):
+            used = lists[places]
+            products = bundle(stack, used, parts.take(used))
+            starts = np.tile(whole_start, (len(used), 1))
+            found, solved = solve_outcomes(design, grouped, products, starts)
+            made = put(made, places[solved], found, solved)
+            good[places[~solved]] = False
+        pieces.append(_by_rows(design, outcome, clusters, lists, made, good))
+    return joined(pieces)
 
 
 def _by_rows(
