@@ -30,7 +30,7 @@ from qsmstats.mixed.criterion.elimination_order import (
 )
 from qsmstats.mixed.design.layout import Layout
 
-__all__ = ["Block", "GroupedRows", "block_of", "grouped_rows"]
+__all__ = ["GroupBlock", "GroupedRows", "block_of", "grouped_rows"]
 
 
 # Widest levels for which small dense blocks pay; wider ones are rare and are fitted singly.
@@ -90,8 +90,8 @@ class GroupedRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """One group of the coarsest factor with some of its rows.
+class GroupBlock:
+    """Cross-products of one group of the coarsest factor with some of its rows.
 
     Attributes
     ----------
@@ -192,7 +192,7 @@ def _starts(sorted_codes: Integers) -> Places:
     return np.flatnonzero(np.r_[True, sorted_codes[1:] != sorted_codes[:-1]])
 
 
-def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Block:
+def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> GroupBlock:
     """Cross-products of a group.
 
     Parameters
@@ -232,7 +232,7 @@ def _keys(design: GroupedRows, shapes: Floats) -> Integers:
     return np.round(shapes / design.unit * _DIGITS).astype(np.int64)
 
 
-def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> Block:
+def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> GroupBlock:
     inner, outer = design.inner[rows], design.outer[rows]
     q, r = inner.shape[1], outer.shape[1]
     pairs = q * (q + 1) // 2
@@ -244,7 +244,7 @@ def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> 
     else:
         shapes, sides = np.empty((0, q * q)), np.empty((0, q, r))
         summed = np.empty((0, pairs, r, r))
-    return Block(
+    return GroupBlock(
         rows=rows,
         outer=outer,
         inner=inner,

@@ -16,9 +16,9 @@ from scipy.linalg import solve_triangular
 from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.errors import ModelError
 from qsmstats.mixed.batch.blocks import block_of
-from qsmstats.mixed.batch.design import BatchDesign, Grouped, outcome_engine
+from qsmstats.mixed.batch.design import BatchDesign, IndependentGroups, outcome_engine
 from qsmstats.mixed.batch.prepare import prepare, solve_outcomes
-from qsmstats.mixed.batch.products import Stack, bundle, stack_blocks
+from qsmstats.mixed.batch.products import BlockArrays, outcome_products, stack_blocks
 from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
 from qsmstats.mixed.criterion.covariance import factor_elements
 from qsmstats.mixed.inference.satterthwaite import Satterthwaite
@@ -60,7 +60,7 @@ def fit_chunk(design: BatchDesign, values: Floats, start: Floats | None = None) 
         if len(places):
             used = index[places]
             parts, starts = prepare(design, grouped, stack, used, values[places], start)
-            products = bundle(stack, used, parts)
+            products = outcome_products(stack, used, parts)
             found, solved = solve_outcomes(design, grouped, products, starts)
             made = put(made, places[solved], found, solved)
             good[places[~solved]] = False
@@ -73,7 +73,7 @@ def fit_chunk(design: BatchDesign, values: Floats, start: Floats | None = None) 
     return replace(made, n_obs=seen.sum(axis=1).astype(np.int64), seen=np.packbits(seen, axis=1))
 
 
-def _blocks_seen(grouped: Grouped, seen: Flags) -> tuple[Stack, Places]:
+def _blocks_seen(grouped: IndependentGroups, seen: Flags) -> tuple[BlockArrays, Places]:
     """Blocks for the patterns of missing rows, and that of each outcome and group, shape (m, G)."""
     rows = grouped.rows
     index = np.tile(np.arange(rows.size), (len(seen), 1))
@@ -94,7 +94,7 @@ def _blocks_seen(grouped: Grouped, seen: Flags) -> tuple[Stack, Places]:
     return stack, index.reshape(len(seen), rows.size)
 
 
-def sound(design: BatchDesign, stack: Stack, index: Places) -> Flags:
+def sound(design: BatchDesign, stack: BlockArrays, index: Places) -> Flags:
     """Return whether lists of blocks, shape (m, G), surely identify the model, shape (m,)."""
     rows = stack.rows[index].sum(axis=1)
     whole = stack.whole[index].sum(axis=1)
@@ -102,7 +102,7 @@ def sound(design: BatchDesign, stack: Stack, index: Places) -> Flags:
     good: Flags = (rows > whole.shape[1] - q2) & _well_conditioned(whole[:, q2:, q2:])
     good &= _well_conditioned(whole[:, :q2, :q2])
     groups = {0: stack.subgroups[index].sum(axis=1), -1: (stack.rows[index] > 0).sum(axis=1)}
-    levels = design.structure.levels
+    levels = design.elimination.levels
     for place in {0, -1} if len(levels) > 1 else {-1}:
         for member in levels[place].members:
             width = design.layout.random[member.term].columns.shape[1]
@@ -135,23 +135,23 @@ def fit_singly(
     made.n_obs[:] = design.n_obs if rows is None else len(rows)
     try:
         engine = outcome_engine(design, outcome, rows, copies)
-        solution = solve(engine)
+        optimum = solve(engine)
     except ModelError as error:
         return put(made, np.array([0]), replace(made, problems=(str(error),)))
-    moments, root = solution.moments, design.layout.root
+    moments, root = optimum.moments, design.layout.root
     inference = Satterthwaite(moments)
     # From the basis of the rows used to that of the whole design.
     turned = moments.scale * root @ solve_triangular(moments.basis, np.eye(len(root)))
     return replace(
         made,
-        estimates=solution.estimates[None],
-        theta=factor_elements(solution.factors)[None],
-        log_ratios=np.log(solution.ratios[1:])[None],
-        sigma2=np.array([solution.sigma**2]),
-        criterion=np.array([solution.criterion]),
-        converged=np.array([solution.record.converged]),
-        singular=np.array([solution.singular]),
-        iterations=np.array([solution.record.iterations]),
+        estimates=optimum.estimates[None],
+        theta=factor_elements(optimum.factors)[None],
+        log_ratios=np.log(optimum.ratios[1:])[None],
+        sigma2=np.array([optimum.sigma**2]),
+        criterion=np.array([optimum.criterion]),
+        converged=np.array([optimum.minimum.converged]),
+        singular=np.array([optimum.singular]),
+        iterations=np.array([optimum.minimum.iterations]),
         covariance=(turned @ inference.covariance @ turned.T)[None],
         slopes=(turned @ inference.slopes[:-1] @ turned.T)[None],
         uncertainty=inference.uncertainty[None],

@@ -28,17 +28,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats
-from qsmstats.mixed.batch.design import Grouped
-from qsmstats.mixed.batch.products import Bundle
+from qsmstats.mixed.batch.design import IndependentGroups
+from qsmstats.mixed.batch.products import OutcomeProducts
 from qsmstats.mixed.batch.sweeps import Swept, sweep_together
 from qsmstats.mixed.criterion.derivatives import pair_index
 from qsmstats.mixed.criterion.profiled import LEAST_RESIDUAL
 
-__all__ = ["Values", "evaluate_together"]
+__all__ = ["Evaluations", "evaluate_together"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Values:
+class Evaluations:
     """Criteria of m outcomes at theta, shape (m, k).
 
     Attributes
@@ -70,14 +70,16 @@ class Values:
     slopes: Floats
 
 
-def evaluate_together(grouped: Grouped, bundle: Bundle, theta: Floats) -> Values:
+def evaluate_together(
+    grouped: IndependentGroups, products: OutcomeProducts, theta: Floats
+) -> Evaluations:
     """Evaluate the criteria of all outcomes.
 
     Parameters
     ----------
     grouped
         Their design.
-    bundle
+    products
         Cross-products of m outcomes.
     theta
         Their free parameters, shape (m, k).
@@ -85,9 +87,9 @@ def evaluate_together(grouped: Grouped, bundle: Bundle, theta: Floats) -> Values
     curvature = grouped.curvature
     chain = np.einsum("tab,nb->nta", curvature, theta)
     t = 0.5 * np.einsum("nta,na->nt", chain, theta)
-    swept = sweep_together(bundle, t, grouped.rows.bases)
-    total, first = _totals(bundle, swept)
-    return _profile(bundle, swept, total, first, chain, curvature, reml=grouped.reml)
+    swept = sweep_together(products, t, grouped.rows.bases)
+    total, first = _totals(products, swept)
+    return _profile(products, swept, total, first, chain, curvature, reml=grouped.reml)
 
 
 def _apply(matrix: Floats, edges: Floats) -> Floats:
@@ -105,20 +107,20 @@ def _flat(edges: Floats) -> Floats:
     return edges.reshape(m, size * q2, k)
 
 
-def _totals(bundle: Bundle, swept: Swept) -> tuple[Floats, Floats]:
+def _totals(products: OutcomeProducts, swept: Swept) -> tuple[Floats, Floats]:
     """F, shape (m, k, k), and its derivatives in t, shape (params, m, k, k)."""
     edges, outer, inner = swept.edges, swept.outer, swept.inner
     own = len(inner.first)
     left = _flat(edges[0]).swapaxes(1, 2)
     pushed = _flat(_apply(outer.value, edges[0]))
-    total = bundle.total - left @ pushed
+    total = products.total - left @ pushed
     first = np.stack([-(left @ _flat(_apply(moved, edges[0]))) for moved in outer.first])
     for i in range(own):
         half = _flat(edges[1 + i]).swapaxes(1, 2) @ pushed
         first[i] -= half + half.swapaxes(1, 2)
     if own:
-        m, cells, k = bundle.shape_totals.shape[:3]
-        flat = bundle.shape_totals.reshape(m, cells, k * k)
+        m, cells, k = products.shape_totals.shape[:3]
+        flat = products.shape_totals.reshape(m, cells, k * k)
         jets = np.stack([inner.value, *inner.first], axis=1)
         summed = (jets @ flat).reshape(m, own + 1, k, k)
         total = total - summed[:, 0]
@@ -145,7 +147,7 @@ def _factor(matrix: Floats) -> tuple[Floats, Floats, Flags]:
 
 
 def _profile(
-    bundle: Bundle,
+    products: OutcomeProducts,
     swept: Swept,
     total: Floats,
     first: Floats,
@@ -153,13 +155,13 @@ def _profile(
     curvature: Floats,
     *,
     reml: bool,
-) -> Values:
+) -> Evaluations:
     p = total.shape[1] - 1
     inverse, logdet, good = _factor(total[:, :p, :p])
     estimates = np.einsum("nij,nj->ni", inverse, total[:, :p, p])
     v = np.concatenate([-estimates, np.ones((len(total), 1))], axis=1)
     rss = np.einsum("ni,nij,nj->n", v, total, v)
-    degrees = bundle.rows - p if reml else bundle.rows
+    degrees = products.rows - p if reml else products.rows
     good &= rss > LEAST_RESIDUAL * degrees
     rss = np.where(good, rss, 1.0)
     weight = (degrees / rss)[:, None, None] * v[:, :, None] * v[:, None]
@@ -168,7 +170,7 @@ def _profile(
     moved = np.einsum("anij,nj->nai", first, v)
     rss_first = np.einsum("nai,ni->na", moved, v)
     gradient = swept.logdet.first.T + np.einsum("anij,nij->na", first, weight)
-    curve = _second(bundle, swept, weight)
+    curve = _second(products, swept, weight)
     curve -= (
         2.0
         * (degrees / rss)[:, None, None]
@@ -185,7 +187,7 @@ def _profile(
     turn = chain.swapaxes(1, 2)
     curve_hessian = turn @ curve @ chain + bend
     rss_slope = np.einsum("nta,nt->na", chain, rss_first)
-    return Values(
+    return Evaluations(
         value=np.where(good, value + logdet if reml else value, np.inf),
         gradient=np.einsum("nta,nt->na", chain, gradient),
         hessian=curve_hessian
@@ -200,7 +202,7 @@ def _profile(
     )
 
 
-def _second(bundle: Bundle, swept: Swept, weight: Floats) -> Floats:
+def _second(products: OutcomeProducts, swept: Swept, weight: Floats) -> Floats:
     """Second derivatives of l + <F, W> in t with W held, shape (m, params, params)."""
     edges, outer, inner = swept.edges, swept.outer, swept.inner
     own, params = len(inner.first), len(outer.first)
@@ -220,8 +222,8 @@ def _second(bundle: Bundle, swept: Swept, weight: Floats) -> Floats:
             )
             pairs[index[i, j]] -= 2.0 * np.einsum("qsng,qsng->n", outer.value, bent)
     if own:
-        m, cells, k = bundle.shape_totals.shape[:3]
-        sides = bundle.shape_totals.reshape(m, cells, k * k) @ weight.reshape(m, k * k, 1)
+        m, cells, k = products.shape_totals.shape[:3]
+        sides = products.shape_totals.reshape(m, cells, k * k) @ weight.reshape(m, k * k, 1)
         pairs[: len(inner.second)] -= np.einsum("pnc,nc->pn", inner.second, sides[:, :, 0])
     return np.moveaxis(pairs[index], -1, 0)
 

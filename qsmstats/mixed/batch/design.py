@@ -12,7 +12,7 @@ import numpy as np
 
 from qsmstats.arrays import Floats, Places
 from qsmstats.mixed.batch.blocks import GroupedRows, block_of, grouped_rows
-from qsmstats.mixed.batch.products import Stack, stack_blocks
+from qsmstats.mixed.batch.products import BlockArrays, stack_blocks
 from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.crossproducts import DesignProducts
 from qsmstats.mixed.design.assembly import attach_outcome
@@ -21,10 +21,10 @@ from qsmstats.mixed.design.row_subset import take_rows
 from qsmstats.mixed.fitted import Likelihood
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.specification import Specification
-from qsmstats.mixed.optimum.estimate import Engine, Structure, build_engine
+from qsmstats.mixed.optimum.estimate import Elimination, Engine, build_engine
 from qsmstats.mixed.optimum.starting_values import design_moments
 
-__all__ = ["BatchDesign", "Grouped", "grouped_design", "outcome_engine"]
+__all__ = ["BatchDesign", "IndependentGroups", "independent_groups", "outcome_engine"]
 
 
 # Bytes of the arrays of one chunk, and the outcomes between which it may lie.
@@ -33,8 +33,8 @@ _CHUNK = (4, 64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grouped:
-    """A design whose groups are independent.
+class IndependentGroups:
+    """The design by independent groups: what all outcomes share.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class Grouped:
     """
 
     rows: GroupedRows
-    stack: Stack
+    stack: BlockArrays
     parametrisation: Parametrisation
     reml: bool
     curvature: Floats
@@ -67,8 +67,8 @@ class BatchDesign:
     ----------
     model, method
         What is fitted, and by which likelihood.
-    layout, structure
-        The rows, and what the criteria of all outcomes share.
+    layout, elimination
+        The rows, and the elimination that all outcomes share.
     grouped
         The same by independent groups, or None where outcomes must be fitted one by one.
     reason
@@ -78,8 +78,8 @@ class BatchDesign:
     model: Specification
     method: Likelihood
     layout: Layout
-    structure: Structure
-    grouped: Grouped | None
+    elimination: Elimination
+    grouped: IndependentGroups | None
     reason: str
 
     @property
@@ -114,20 +114,22 @@ def outcome_engine(
     if rows is not None:
         layout = take_rows(layout, rows, copies)
         outcome = outcome[rows]
-    problem = attach_outcome(layout, outcome, parse_formula(design.model.formula))
-    structure = design.structure if rows is None else None
-    return build_engine(problem, reml=design.method == "reml", structure=structure)
+    layout_with = attach_outcome(layout, outcome, parse_formula(design.model.formula))
+    elimination = design.elimination if rows is None else None
+    return build_engine(layout_with, reml=design.method == "reml", elimination=elimination)
 
 
-def grouped_design(layout: Layout, structure: Structure, *, reml: bool) -> Grouped | str:
+def independent_groups(
+    layout: Layout, elimination: Elimination, *, reml: bool
+) -> IndependentGroups | str:
     """Return the independent groups of a design, or why it has none."""
-    rows, products = grouped_rows(layout), structure.parts
+    rows, products = grouped_rows(layout), elimination.parts
     if isinstance(rows, str) or not isinstance(products, DesignProducts):
         return str(rows)
-    parametrisation = structure.parametrisation
-    places = [level.column_places() for level in structure.levels]
+    parametrisation = elimination.parametrisation
+    places = [level.column_places() for level in elimination.levels]
     between, trace = design_moments(products.levels, places)
-    return Grouped(
+    return IndependentGroups(
         rows=rows,
         stack=stack_blocks(rows, [block_of(rows, group) for group in range(rows.size)]),
         parametrisation=parametrisation,

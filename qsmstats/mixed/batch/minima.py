@@ -13,8 +13,8 @@ import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.mixed.batch.criterion import evaluate_together
-from qsmstats.mixed.batch.design import Grouped
-from qsmstats.mixed.batch.products import Bundle
+from qsmstats.mixed.batch.design import IndependentGroups
+from qsmstats.mixed.batch.products import OutcomeProducts
 from qsmstats.mixed.optimum.boundary import SAME, further_starts, is_singular
 from qsmstats.mixed.optimum.trust_region import Descents, descend
 
@@ -48,10 +48,12 @@ class Minima:
     iterations: Integers
 
 
-def minimise_together(grouped: Grouped, bundle: Bundle, start: Floats) -> Minima:
+def minimise_together(
+    grouped: IndependentGroups, products: OutcomeProducts, start: Floats
+) -> Minima:
     """Minimise the criteria of m outcomes from starts of their own, shape (m, k)."""
     parametrisation = grouped.parametrisation
-    found = _descend(grouped, bundle, start)
+    found = _descend(grouped, products, start)
     if max(parametrisation.widths) == 1 or not found.singular.any():
         return found
     again = np.flatnonzero(found.singular & np.isfinite(found.value))
@@ -61,11 +63,15 @@ def minimise_together(grouped: Grouped, bundle: Bundle, start: Floats) -> Minima
     size = max(1, len(start) // count)
     for at in range(0, len(again), size):
         part = again[at : at + size]
-        made = _put(made, part, _from_further_starts(grouped, bundle.take(part), _pick(made, part)))
+        made = _put(
+            made, part, _from_further_starts(grouped, products.take(part), _pick(made, part))
+        )
     return made
 
 
-def _from_further_starts(grouped: Grouped, bundle: Bundle, first: Minima) -> Minima:
+def _from_further_starts(
+    grouped: IndependentGroups, products: OutcomeProducts, first: Minima
+) -> Minima:
     """Return the best of the minima found and those reached from the further starts."""
     starts = np.array([further_starts(grouped.parametrisation, theta) for theta in first.theta])
     m, count, k = starts.shape
@@ -80,7 +86,7 @@ def _from_further_starts(grouped: Grouped, bundle: Bundle, first: Minima) -> Min
         above = state.value[which] - value_known[which]
         return np.asarray(close & (above > -SAME) & (above < _NEAR))
 
-    again = bundle.take(np.repeat(np.arange(m), count))
+    again = products.take(np.repeat(np.arange(m), count))
     found = _descend(grouped, again, starts.reshape(m * count, k), arrived)
     value = found.value.reshape(m, count)
     best = np.arange(m) * count + value.argmin(axis=1)
@@ -102,19 +108,19 @@ def _put(found: Minima, which: Places, best: Minima) -> Minima:
     return Minima(**placed)
 
 
-def _elements(grouped: Grouped, theta: Floats) -> Floats:
+def _elements(grouped: IndependentGroups, theta: Floats) -> Floats:
     """Elements of T, shape (m, k)."""
     made: Floats = 0.5 * np.einsum("tab,na,nb->nt", grouped.curvature, theta, theta, optimize=True)
     return made
 
 
 def _descend(
-    grouped: Grouped,
-    bundle: Bundle,
+    grouped: IndependentGroups,
+    products: OutcomeProducts,
     start: Floats,
     arrived: Callable[[Places, Descents], Flags] | None = None,
 ) -> Minima:
-    part, inside = bundle, np.arange(len(start))
+    part, inside = products, np.arange(len(start))
 
     def evaluate(which: Places, theta: Floats) -> tuple[Floats, Floats, Floats]:
         nonlocal part, inside

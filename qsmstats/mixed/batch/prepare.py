@@ -11,9 +11,14 @@ import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.mixed.batch.criterion import evaluate_together
-from qsmstats.mixed.batch.design import BatchDesign, Grouped
+from qsmstats.mixed.batch.design import BatchDesign, IndependentGroups
 from qsmstats.mixed.batch.minima import minimise_together
-from qsmstats.mixed.batch.products import Bundle, OutcomeParts, Stack, outcome_parts
+from qsmstats.mixed.batch.products import (
+    BlockArrays,
+    GroupProducts,
+    OutcomeProducts,
+    group_products,
+)
 from qsmstats.mixed.batch.result import BatchFit
 from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
 from qsmstats.mixed.criterion.profiled import deviance_uncertainty
@@ -27,12 +32,12 @@ __all__ = ["prepare", "solve_outcomes"]
 
 def prepare(
     design: BatchDesign,
-    grouped: Grouped,
-    stack: Stack,
+    grouped: IndependentGroups,
+    stack: BlockArrays,
     index: Places,
     values: Floats,
     start: Floats | None,
-) -> tuple[OutcomeParts, Floats]:
+) -> tuple[GroupProducts, Floats]:
     """Reduce outcomes, multiply them with their design, and say where to start.
 
     Parameters
@@ -48,15 +53,15 @@ def prepare(
 
     Returns
     -------
-    OutcomeParts, start
+    GroupProducts, start
         The outcomes' own products by group; free parameters, shape (m, k).
     """
-    parts = outcome_parts(stack, index, *_reduced(grouped, stack, index, values))
+    parts = group_products(stack, index, *_reduced(grouped, stack, index, values))
     if start is not None:
         whiteners = [part.whitener for part in design.layout.random]
         factors = factors_of(start, [len(whitener) for whitener in whiteners])
         own = free_parameters(
-            grouped.parametrisation, design.structure.order, whiteners, factors, np.empty(0)
+            grouped.parametrisation, design.elimination.order, whiteners, factors, np.empty(0)
         )
         return parts, np.tile(own, (len(values), 1))
     q1, q2 = grouped.rows.inner.shape[1], grouped.rows.width
@@ -76,7 +81,7 @@ def prepare(
 
 
 def _reduced(
-    grouped: Grouped, stack: Stack, index: Places, values: Floats
+    grouped: IndependentGroups, stack: BlockArrays, index: Places, values: Floats
 ) -> tuple[Floats, Floats, Floats]:
     """Residuals of the sorted, weighted outcomes in units of their size; units; projections.
 
@@ -107,7 +112,7 @@ def _reduced(
 
 
 def solve_outcomes(
-    design: BatchDesign, grouped: Grouped, products: Bundle, start: Floats
+    design: BatchDesign, grouped: IndependentGroups, products: OutcomeProducts, start: Floats
 ) -> tuple[BatchFit, Flags]:
     """Minimise, and translate into the user's units; which outcomes can be vouched for."""
     found = minimise_together(grouped, products, start)
@@ -123,7 +128,7 @@ def solve_outcomes(
     local = products.projection + scale[:, None] * values.estimates
     factors = relative_factors(
         grouped.parametrisation,
-        design.structure.order,
+        design.elimination.order,
         [part.whitener for part in layout.random],
         found.theta,
     )

@@ -14,15 +14,22 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from qsmstats.arrays import Flags, Floats, Places
-from qsmstats.mixed.batch.blocks import Block, GroupedRows
+from qsmstats.mixed.batch.blocks import GroupBlock, GroupedRows
 from qsmstats.mixed.criterion.covariance import lower_triangle
 
-__all__ = ["Bundle", "OutcomeParts", "Stack", "bundle", "outcome_parts", "stack_blocks"]
+__all__ = [
+    "BlockArrays",
+    "GroupProducts",
+    "OutcomeProducts",
+    "group_products",
+    "outcome_products",
+    "stack_blocks",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
-    """Blocks as arrays; B blocks, K the largest number of cells, r = q2 + p columns.
+class BlockArrays:
+    """Blocks of groups side by side: B blocks, at most K cells each, r = q2 + p columns.
 
     Attributes
     ----------
@@ -44,7 +51,7 @@ class Stack:
         q2.
     """
 
-    blocks: tuple[Block, ...]
+    blocks: tuple[GroupBlock, ...]
     whole: Floats
     cells: Floats
     cell_shape: Places
@@ -57,8 +64,8 @@ class Stack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeParts:
-    """What m outcomes add to the blocks of their lists of G groups.
+class GroupProducts:
+    """Products of m outcomes with the columns of their G groups.
 
     Attributes
     ----------
@@ -79,9 +86,9 @@ class OutcomeParts:
     scale: Floats
     projection: Floats
 
-    def take(self, index: Places) -> OutcomeParts:
+    def take(self, index: Places) -> GroupProducts:
         """Return the groups `index`, shape (m', G'), of a single outcome."""
-        return OutcomeParts(
+        return GroupProducts(
             outer=self.outer[0][index],
             square=self.square[0][index],
             cells=self.cells[0][index],
@@ -92,8 +99,8 @@ class OutcomeParts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
-    """All that the criteria of m outcomes need; k = p + 1 columns, the outcome last.
+class OutcomeProducts:
+    """Cross-products of m outcomes and their design; k = p + 1 columns, the outcome last.
 
     Attributes
     ----------
@@ -129,17 +136,17 @@ class Bundle:
     scale: Floats
     projection: Floats
 
-    def take(self, which: Places | Flags) -> Bundle:
+    def take(self, which: Places | Flags) -> OutcomeProducts:
         """Return some of the outcomes."""
         parts = {
             field.name: getattr(self, field.name)[which]
             for field in fields(self)
             if field.name != "shapes"
         }
-        return Bundle(**parts, shapes=self.shapes)
+        return OutcomeProducts(**parts, shapes=self.shapes)
 
 
-def stack_blocks(design: GroupedRows, blocks: Sequence[Block]) -> Stack:
+def stack_blocks(design: GroupedRows, blocks: Sequence[GroupBlock]) -> BlockArrays:
     """Put blocks side by side."""
     q, r = design.inner.shape[1], design.outer.shape[1]
     widest = max(len(block.counts) for block in blocks)
@@ -155,7 +162,7 @@ def stack_blocks(design: GroupedRows, blocks: Sequence[Block]) -> Stack:
         cell_shape[filled] = number.ravel()
         cells[filled] = np.concatenate([block.cells for block in blocks])
         count[filled] = np.concatenate([block.counts for block in blocks])
-    return Stack(
+    return BlockArrays(
         blocks=tuple(blocks),
         whole=np.stack([block.whole for block in blocks]),
         cells=cells,
@@ -169,9 +176,9 @@ def stack_blocks(design: GroupedRows, blocks: Sequence[Block]) -> Stack:
     )
 
 
-def outcome_parts(
-    stack: Stack, index: Places, values: Floats, scale: Floats, projection: Floats
-) -> OutcomeParts:
+def group_products(
+    stack: BlockArrays, index: Places, values: Floats, scale: Floats, projection: Floats
+) -> GroupProducts:
     """Products of outcomes with the blocks of their lists.
 
     Parameters
@@ -183,7 +190,7 @@ def outcome_parts(
     values
         The outcomes by sorted row, multiplied by the root of the weights, shape (m, n).
     scale, projection
-        See `OutcomeParts`.
+        See `GroupProducts`.
     """
     m, size = index.shape
     widest, pairs, r = stack.cells.shape[1:4]
@@ -201,7 +208,7 @@ def outcome_parts(
             if own := len(block.counts):
                 found = _cell_parts(block, y, pairs)
                 cells[which, group, :own], squares[which, group, :own] = found
-    return OutcomeParts(
+    return GroupProducts(
         outer=outer,
         square=square,
         cells=cells,
@@ -211,7 +218,7 @@ def outcome_parts(
     )
 
 
-def _cell_parts(block: Block, y: Floats, pairs: int) -> tuple[Floats, Floats]:
+def _cell_parts(block: GroupBlock, y: Floats, pairs: int) -> tuple[Floats, Floats]:
     """Products with the sides and squares of each cell, shapes (m, K, h, r) and (m, K, h)."""
     q = block.inner.shape[1]
     sums = [np.add.reduceat(y * block.inner[:, a], block.subgroup_starts, axis=1) for a in range(q)]
@@ -228,7 +235,7 @@ def _cell_parts(block: Block, y: Floats, pairs: int) -> tuple[Floats, Floats]:
     return made, squares
 
 
-def bundle(stack: Stack, index: Places, parts: OutcomeParts) -> Bundle:
+def outcome_products(stack: BlockArrays, index: Places, parts: GroupProducts) -> OutcomeProducts:
     """Join the blocks of each outcome's list, shape (m, G), to the outcome's own products."""
     (m, size), q2 = index.shape, stack.width
     same = m > 1 and bool(np.all(index == index[:1]))
@@ -244,7 +251,7 @@ def bundle(stack: Stack, index: Places, parts: OutcomeParts) -> Bundle:
     total[:, :-1, -1] = total[:, -1, :-1] = parts.outer[..., q2:].sum(axis=1)
     total[:, -1, -1] = parts.square.sum(axis=1)
     shape_totals, shape_counts = _by_shape(stack, used, parts, m)
-    return Bundle(
+    return OutcomeProducts(
         top=top,
         cells=cells.reshape(m, size, widest * pairs, q2, r + 1),
         cell_shape=np.broadcast_to(stack.cell_shape[used], (m, size, widest)),
@@ -274,7 +281,9 @@ def _multiplicity(index: Places, blocks: int) -> Floats:
     return made
 
 
-def _by_shape(stack: Stack, index: Places, parts: OutcomeParts, m: int) -> tuple[Floats, Floats]:
+def _by_shape(
+    stack: BlockArrays, index: Places, parts: GroupProducts, m: int
+) -> tuple[Floats, Floats]:
     """Add up the cells of each shape, shapes (m, S * h, k, k) and (m, S)."""
     q2, shapes = stack.width, len(stack.shapes)
     widest, pairs, r = stack.cells.shape[1:4]

@@ -260,8 +260,8 @@ def joined(pieces: Sequence[BatchFit]) -> BatchFit:
 
 def blank(design: BatchDesign, m: int) -> BatchFit:
     """Return the result of m outcomes of which nothing is known yet."""
-    k, p = design.structure.parametrisation.size, len(design.layout.fixed.names)
-    strata = design.structure.parametrisation.strata
+    k, p = design.elimination.parametrisation.size, len(design.layout.fixed.names)
+    strata = design.elimination.parametrisation.strata
     return BatchFit(
         design=design,
         estimates=np.full((m, p), np.nan),

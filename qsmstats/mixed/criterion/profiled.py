@@ -1,6 +1,6 @@
 """The profiled REML and ML criterion with exact gradient and Hessian.
 
-With F(x) = U'(V/s2)^-1 U and l(x) = log det of the relative covariance (see `sweeps`), U = [X | y],
+With F(x) = U'(V/s2)^-1 U and l(x) = log det of the relative covariance (see `nested`), U = [X | y],
 
   nu = n - p (REML) or n (ML),    r2 = F_yy - F_yX F_XX^-1 F_Xy,
   b  = F_XX^-1 F_Xy,              s2 = r2 / nu,
@@ -31,6 +31,7 @@ from qsmstats.mixed.criterion.derivatives import Jet
 __all__ = [
     "LEAST_RESIDUAL",
     "REPRODUCED",
+    "Moments",
     "Objective",
     "Point",
     "Profile",
@@ -50,7 +51,7 @@ LEAST_RESIDUAL = 1e-13
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """The criterion at given model parameters x, with what inference needs of it.
+    """The criterion profiled over b and s2 at model parameters x, with what inference needs of it.
 
     Attributes
     ----------
@@ -148,7 +149,7 @@ def profile(total: Jet, logdet: Jet, n: int, *, reml: bool, rank: int) -> Profil
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """The criterion at free parameters.
+    """The criterion f at free parameters theta.
 
     Attributes
     ----------
@@ -171,7 +172,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """The criterion as a function of the free parameters.
+    """The profiled criterion f as a function of the free parameters theta.
 
     Attributes
     ----------
@@ -221,6 +222,37 @@ class Objective:
             hessian=first.T @ made.hessian @ first + np.tensordot(made.gradient, second, axes=1),
             profile=made,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """What inference needs of an optimum, in the basis and on the scale of the cross-products.
+
+    Attributes
+    ----------
+    profile
+        The profiled criterion at the optimum.
+    parametrisation, theta
+        Free parameters of the optimum.
+    basis
+        Upper triangular R with X = Q R, shape (p, p).
+    scale
+        Length of the outcome's unit in the user's.
+    stratum_sizes
+        Rows of each residual stratum, shape (strata,).
+    """
+
+    profile: Profile
+    parametrisation: Parametrisation
+    theta: Floats
+    basis: Floats
+    scale: float
+    stratum_sizes: Floats
+
+    @property
+    def variance(self) -> float:
+        """Residual variance on the scale of the cross-products."""
+        return self.profile.rss / self.profile.degrees
 
 
 def deviance_uncertainty(

@@ -26,7 +26,7 @@ from qsmstats.mixed.design.identifiability import (
     check_rows,
     whiten,
 )
-from qsmstats.mixed.design.layout import Layout, Problem, RandomColumns, Residuals
+from qsmstats.mixed.design.layout import Layout, OutcomeLayout, RandomColumns, Residuals
 from qsmstats.mixed.design.matrices import fixed_design, random_design
 from qsmstats.mixed.formula.language import ParsedFormula
 from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate, read_terms
@@ -49,7 +49,7 @@ def assemble(
     contrasts: Mapping[str, str],
     weights: Sequence[str],
     transforms: Transforms,
-) -> Problem:
+) -> OutcomeLayout:
     """Bring a model onto its data.
 
     Parameters
@@ -91,7 +91,7 @@ def lay_out(
     return _lay_out(parsed, data, contrasts, weights, transforms, [])
 
 
-def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Problem:
+def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> OutcomeLayout:
     """Join an outcome, shape (n,), to the rows of a layout.
 
     Raises
@@ -102,7 +102,7 @@ def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Pr
     reduced, scale, projection = _reduce(outcome, layout.basis, parsed.response)
     shared = {field.name: getattr(layout, field.name) for field in fields(Layout)}
     shared["notes"] += tuple(_outcome_notes(outcome, parsed.response))
-    return Problem(
+    return OutcomeLayout(
         **shared,
         response=outcome,
         reduced=reduced,

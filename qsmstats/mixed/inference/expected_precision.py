@@ -25,7 +25,6 @@ from scipy.linalg import solve_triangular
 from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.mixed.criterion.covariance import lower_factor
-from qsmstats.mixed.criterion.moments import Moments
 from qsmstats.mixed.fitted import engine_of
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.inference.kenward_roger import KenwardRoger
@@ -62,7 +61,9 @@ class ExpectedDesign:
 
     def inference(self, covariances: Sequence[Floats], sigma: float) -> ExpectedInference:
         """Return the precision at given parameters; see `expected_inference`."""
-        moments = _moments(self.engine, _relative_factors(self.engine, covariances, sigma))
+        factors = _relative_factors(self.engine, covariances, sigma)
+        theta = self.engine.from_factors(factors, np.empty(0))
+        moments = self.engine.moments(self.engine.objective.at(theta))
         local = solve_triangular(moments.basis, self.row[:, None], trans=1).T
         approximation = KenwardRoger(moments)
         variance = float((local @ approximation.phi @ local.T)[0, 0])
@@ -115,7 +116,7 @@ def expected_inference(
 
 
 def _relative_factors(engine: Engine, covariances: Sequence[Floats], sigma: float) -> list[Floats]:
-    widths = [part.columns.shape[1] for part in engine.problem.random]
+    widths = [part.columns.shape[1] for part in engine.layout.random]
     shapes = [np.shape(covariance) for covariance in covariances]
     if shapes != [(width, width) for width in widths]:
         raise UsageError(
@@ -132,21 +133,8 @@ def _root(covariance: Floats) -> Floats:
     return root
 
 
-def _moments(engine: Engine, factors: Sequence[Floats]) -> Moments:
-    theta = engine.from_factors(factors, np.empty(0))
-    point = engine.objective.at(theta)
-    return Moments(
-        profile=point.profile,
-        parametrisation=engine.objective.parametrisation,
-        theta=theta,
-        basis=engine.problem.root,
-        scale=engine.problem.scale,
-        stratum_sizes=np.array([float(len(engine.problem.response))]),
-    )
-
-
 def _row(engine: Engine, contrast: Mapping[str, float]) -> Floats:
-    names = engine.problem.fixed.names
+    names = engine.layout.fixed.names
     unknown = [name for name in contrast if name not in names]
     if unknown:
         raise NotIdentifiedError(

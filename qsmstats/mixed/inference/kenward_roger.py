@@ -21,9 +21,9 @@ from __future__ import annotations
 import numpy as np
 
 from qsmstats.arrays import Floats
-from qsmstats.mixed.criterion.moments import Moments, wald_statistic
+from qsmstats.mixed.criterion.profiled import Moments
 
-__all__ = ["KenwardRoger"]
+__all__ = ["KenwardRoger", "wald_statistic"]
 
 
 class KenwardRoger:
@@ -71,6 +71,11 @@ class KenwardRoger:
         a2 = float(np.einsum("ab,aij,bji->", self.weights, moved, moved, optimize=True))
         df, scale = _scaled_f(len(rows), a1, a2)
         return scale * unscaled, df
+
+
+def wald_statistic(rows: Floats, effects: Floats, covariance: Floats) -> float:
+    """Wald statistic over its number of rows."""
+    return float(effects @ np.linalg.solve(rows @ covariance @ rows.T, effects)) / len(rows)
 
 
 def _scaled_f(q: int, a1: float, a2: float) -> tuple[float, float]:

@@ -15,8 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from qsmstats.arrays import Floats
-from qsmstats.mixed.criterion.moments import Moments
-from qsmstats.mixed.criterion.profiled import deviance_uncertainty
+from qsmstats.mixed.criterion.profiled import Moments, deviance_uncertainty
 
 __all__ = ["Satterthwaite"]
 

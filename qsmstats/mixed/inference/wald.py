@@ -17,9 +17,9 @@ from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
-from qsmstats.mixed.criterion.moments import Moments, wald_statistic
+from qsmstats.mixed.criterion.profiled import Moments
 from qsmstats.mixed.fitted import Fitted
-from qsmstats.mixed.inference.kenward_roger import KenwardRoger
+from qsmstats.mixed.inference.kenward_roger import KenwardRoger, wald_statistic
 from qsmstats.mixed.inference.satterthwaite import Satterthwaite
 
 __all__ = [

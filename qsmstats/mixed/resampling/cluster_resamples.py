@@ -16,7 +16,7 @@ from qsmstats.errors import UsageError
 from qsmstats.mixed.batch.chunk import fit_singly, sound
 from qsmstats.mixed.batch.design import BatchDesign
 from qsmstats.mixed.batch.prepare import prepare, solve_outcomes
-from qsmstats.mixed.batch.products import bundle
+from qsmstats.mixed.batch.products import outcome_products
 from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
 from qsmstats.mixed.criterion.crossproducts import DesignProducts
 from qsmstats.mixed.resampling.simulate import stream
@@ -59,9 +59,9 @@ def clusters_of(design: BatchDesign) -> Clusters:
     UsageError
         If there is none.
     """
-    structure = design.structure
-    crossed = not isinstance(structure.parts, DesignProducts)
-    top = None if crossed else structure.levels[-1]
+    elimination = design.elimination
+    crossed = not isinstance(elimination.parts, DesignProducts)
+    top = None if crossed else elimination.levels[-1]
     if top is None or any(member.local is not None for member in top.members):
         msg = (
             "the grouping factors are crossed: there are no independent groups to resample or to "
@@ -131,7 +131,7 @@ def fit_lists(
         places = np.flatnonzero(good)
         if len(places):
             used = lists[places]
-            products = bundle(stack, used, parts.take(used))
+            products = outcome_products(stack, used, parts.take(used))
             starts = np.tile(whole_start, (len(used), 1))
             found, solved = solve_outcomes(design, grouped, products, starts)
             made = put(made, places[solved], found, solved)
