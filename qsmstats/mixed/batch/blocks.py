@@ -15,19 +15,20 @@ Within a group, subgroups of the finer factor with the same Z'Z enter only throu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.mixed.criterion.covariance import lower_triangle
-from qsmstats.mixed.criterion.crossproducts import level_basis, level_columns
+from qsmstats.mixed.criterion.crossproducts import level_basis, level_columns, rounded
 from qsmstats.mixed.criterion.elimination_order import (
     Level,
     eliminate,
     merge_factors,
     split_crossed,
 )
+from qsmstats.mixed.design.grouping import run_starts
 from qsmstats.mixed.design.layout import Layout
 
 __all__ = ["GroupBlock", "GroupedRows", "block_of", "grouped_rows"]
@@ -35,8 +36,6 @@ __all__ = ["GroupBlock", "GroupedRows", "block_of", "grouped_rows"]
 
 # Widest levels for which small dense blocks pay; wider ones are rare and are fitted singly.
 _MOST_OUTER, _MOST_INNER = 6, 3
-# Digits to which Z'Z of subgroups in one cell agree (sums of equal numbers differ in the last).
-_DIGITS = 1e11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,7 +166,11 @@ def _sort(layout: Layout, levels: Sequence[Level], columns: Sequence[Floats]) ->
         if nested
         else np.empty((len(order), 0), dtype=np.float64)
     )
-    made = GroupedRows(
+    unit = 1.0
+    if nested:
+        starts = run_starts(levels[0].codes[order])
+        unit = float(np.add.reduceat(np.square(inner).sum(axis=1), starts).max()) or 1.0
+    return GroupedRows(
         order=order,
         starts=np.flatnonzero(np.r_[True, codes[1:] != codes[:-1], True]),
         subgroups=levels[0].codes[order] if nested else None,
@@ -176,20 +179,8 @@ def _sort(layout: Layout, levels: Sequence[Level], columns: Sequence[Floats]) ->
         width=levels[-1].columns,
         bases=(level_basis(levels[0]) if nested else np.empty((0, 0, 0)), level_basis(levels[-1])),
         row_scale=None if scale is None else scale[order],
-        unit=1.0,
+        unit=unit,
     )
-    return made if not nested else _with_unit(made, levels[0].codes[order])
-
-
-def _with_unit(rows: GroupedRows, subgroups: Integers) -> GroupedRows:
-    squares = np.add.reduceat(np.square(rows.inner).sum(axis=1), _starts(subgroups))
-    return replace(rows, unit=float(squares.max()) or 1.0)
-
-
-def _starts(sorted_codes: Integers) -> Places:
-    if not len(sorted_codes):
-        return np.empty(0, dtype=np.intp)
-    return np.flatnonzero(np.r_[True, sorted_codes[1:] != sorted_codes[:-1]])
 
 
 def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> GroupBlock:
@@ -210,8 +201,8 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Grou
     if design.subgroups is None or not len(rows):
         return _block(design, rows, np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp))
     codes = design.subgroups[rows]
-    starts = _starts(codes)
-    keys = _keys(design, _shapes(design.inner[rows], starts))
+    starts = run_starts(codes)
+    keys = rounded(_shapes(design.inner[rows], starts), design.unit)
     order = np.lexsort(keys.T[::-1])
     rank = np.empty(len(starts), dtype=np.intp)
     rank[order] = np.arange(len(starts))
@@ -219,17 +210,13 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Grou
     by_cell = np.argsort(subgroup, kind="stable")
     changed = np.any(keys[order][1:] != keys[order][:-1], axis=1)
     cells = np.flatnonzero(np.r_[True, changed])
-    return _block(design, rows[by_cell], _starts(subgroup[by_cell]), cells)
+    return _block(design, rows[by_cell], run_starts(subgroup[by_cell]), cells)
 
 
 def _shapes(inner: Floats, starts: Places) -> Floats:
     """Z'Z of each subgroup, shape (J, q1 * q1)."""
     n, q = inner.shape
     return np.add.reduceat((inner[:, :, None] * inner[:, None]).reshape(n, q * q), starts)
-
-
-def _keys(design: GroupedRows, shapes: Floats) -> Integers:
-    return np.round(shapes / design.unit * _DIGITS).astype(np.int64)
 
 
 def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> GroupBlock:
@@ -252,7 +239,7 @@ def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> 
         subgroup_starts=starts,
         cell_starts=cells,
         sides=sides,
-        keys=_keys(design, shapes),
+        keys=rounded(shapes, design.unit),
         shapes=shapes,
         counts=np.diff(np.r_[cells, len(starts)]).astype(np.float64),
         cells=summed,

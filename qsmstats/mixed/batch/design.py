@@ -114,9 +114,9 @@ def outcome_engine(
     if rows is not None:
         layout = take_rows(layout, rows, copies)
         outcome = outcome[rows]
-    layout_with = attach_outcome(layout, outcome, parse_formula(design.model.formula))
+    whole = attach_outcome(layout, outcome, parse_formula(design.model.formula))
     elimination = design.elimination if rows is None else None
-    return build_engine(layout_with, reml=design.method == "reml", elimination=elimination)
+    return build_engine(whole, reml=design.method == "reml", elimination=elimination)
 
 
 def independent_groups(

@@ -74,9 +74,11 @@ def assemble(
         If the design cannot tell the parameters apart.
     """
     columns = _columns(data)
-    text = _as_term(parsed.response, columns)
+    text = parsed.response
+    if text in columns and not text.isidentifier():  # a column's name as it stands
+        text = f"`{text}`"
     response = read_terms(text, columns, None, transforms, intercept=False)
-    layout = _lay_out(parsed, data, contrasts, weights, transforms, [response])
+    layout = lay_out(parsed, data, contrasts, weights, transforms, response)
     return attach_outcome(layout, _response(response, layout.frame, parsed.response), parsed)
 
 
@@ -86,9 +88,38 @@ def lay_out(
     contrasts: Mapping[str, str],
     weights: Sequence[str],
     transforms: Transforms,
+    response: Terms | None = None,
 ) -> Layout:
-    """Bring all of a model but its outcome onto its rows; parameters and errors as `assemble`."""
-    return _lay_out(parsed, data, contrasts, weights, transforms, [])
+    """Bring all of a model but its outcome onto its rows; see `assemble`.
+
+    Rows in which the terms of the response are missing are left out, if these are given.
+    """
+    columns = _columns(data)
+    fixed = read_terms(parsed.fixed, columns, contrasts, transforms)
+    random = [read_terms(term.expression, columns, contrasts, transforms) for term in parsed.random]
+    parts = [fixed, *random] if response is None else [response, fixed, *random]
+    frame = _frame(data, parts, parsed, weights)
+    explicit = {name for part in parts for name in part.factors}
+    residuals = _residuals(frame, weights)
+    design, basis, root = fixed_design(fixed, frame)
+    n = len(frame.data)
+    check_rows(design, n)
+    groups = _groupings(parsed, frame)
+    effects = tuple(
+        _random_columns(term.label, terms, *groups[term.group], frame)
+        for term, terms in zip(parsed.random, random, strict=True)
+    )
+    check_groups(effects, n)
+    check_absorbed(effects, basis)
+    return Layout(
+        frame=frame,
+        fixed=design,
+        random=effects,
+        residuals=residuals,
+        basis=basis,
+        root=root,
+        notes=(*_level_notes(frame, explicit), *_notes(frame, effects)),
+    )
 
 
 def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> OutcomeLayout:
@@ -115,42 +146,6 @@ def _columns(data: pd.DataFrame) -> list[object]:
     if not isinstance(data, pd.DataFrame):
         raise UsageError(f"data must be a pandas DataFrame, not {type(data).__name__}")
     return list(data.columns)
-
-
-def _lay_out(
-    parsed: ParsedFormula,
-    data: pd.DataFrame,
-    contrasts: Mapping[str, str],
-    weights: Sequence[str],
-    transforms: Transforms,
-    response: Sequence[Terms],
-) -> Layout:
-    columns = _columns(data)
-    fixed = read_terms(parsed.fixed, columns, contrasts, transforms)
-    random = [read_terms(term.expression, columns, contrasts, transforms) for term in parsed.random]
-    parts = [*response, fixed, *random]
-    frame = _frame(data, parts, parsed, weights)
-    explicit = {name for part in parts for name in part.factors}
-    residuals = _residuals(frame, weights)
-    design, basis, root = fixed_design(fixed, frame)
-    n = len(frame.data)
-    check_rows(design, n)
-    groups = _groupings(parsed, frame)
-    effects = tuple(
-        _random_columns(term.label, terms, *groups[term.group], frame)
-        for term, terms in zip(parsed.random, random, strict=True)
-    )
-    check_groups(effects, n)
-    check_absorbed(effects, basis)
-    return Layout(
-        frame=frame,
-        fixed=design,
-        random=effects,
-        residuals=residuals,
-        basis=basis,
-        root=root,
-        notes=(*_level_notes(frame, explicit), *_notes(frame, effects)),
-    )
 
 
 def _notes(frame: ModelFrame, random: Sequence[RandomColumns]) -> list[str]:
@@ -210,13 +205,6 @@ def _outcome_notes(outcome: Floats, text: str) -> Iterator[str]:
             "assumes normal residuals: a generalised linear (logistic) mixed model is meant for "
             "it, which qsmstats does not fit"
         )
-
-
-def _as_term(response: str, columns: Sequence[object]) -> str:
-    """Return a response that is a column's name as it stands, however it is spelled."""
-    if response in columns and not response.isidentifier():
-        return f"`{response}`"
-    return response
 
 
 def _frame(

@@ -116,10 +116,10 @@ def model_frame(
     } | {name: data[name] for name in groups if name not in names}
     missing = {name: column.isna().to_numpy() for name, column in columns.items()}
     dropped = {name: int(mask.sum()) for name, mask in missing.items() if mask.any()}
-    gone = np.zeros(len(data), dtype=bool)
+    incomplete = np.zeros(len(data), dtype=bool)
     for name in dropped:
-        gone |= missing[name]
-    kept = np.flatnonzero(~gone)
+        incomplete |= missing[name]
+    kept = np.flatnonzero(~incomplete)
     if not kept.size:
         counts = ", ".join(f"{name}: {count}" for name, count in dropped.items()) or "nothing"
         raise InvalidDataError(
@@ -133,16 +133,18 @@ def model_frame(
         }
     )
     variables = {name: _describe(frame[name], name) for name in dict.fromkeys(names)}
+    empty = {}
+    for name, variable in variables.items():
+        if variable.levels is not None:
+            before, after = columns[name].cat.categories, frame[name].cat.categories
+            if gone := before.difference(after, sort=False).tolist():
+                empty[name] = tuple(gone)
     return ModelFrame(
         data=frame,
         variables=variables,
         kept=kept,
         dropped=dropped,
-        empty_levels={
-            name: levels
-            for name in variables
-            if (levels := _empty_levels(columns[name], frame[name]))
-        },
+        empty_levels=empty,
     )
 
 
@@ -231,12 +233,6 @@ def _complete(column: pd.Series, kept: Places | None) -> pd.Series:
         used = np.bincount(column.cat.codes, minlength=len(column.cat.categories)) > 0
         return column if used.all() else column.cat.remove_unused_categories()
     return column
-
-
-def _empty_levels(before: pd.Series, after: pd.Series) -> tuple[object, ...]:
-    if not isinstance(after.dtype, pd.CategoricalDtype):
-        return ()
-    return tuple(before.cat.categories.difference(after.cat.categories, sort=False).tolist())
 
 
 def _describe(column: pd.Series, name: str) -> Variable:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from formulaic import ModelSpec
+from formulaic.parser.types import Factor
 
 from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.errors import FormulaError, InvalidDataError
@@ -233,8 +234,6 @@ def _new_frame(frame: pd.DataFrame, variables: Mapping[str, Variable]) -> pd.Dat
 def _describe_terms(
     spec: ModelSpec, names: tuple[str, ...], renames: Mapping[str, str]
 ) -> tuple[DesignTerm, ...]:
-    from formulaic.parser.types import Factor
-
     categorical = {
         expression
         for expression, (kind, _) in spec.encoder_state.items()

@@ -20,12 +20,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from formulaic.parser.types import Factor
 
 from qsmstats.errors import FormulaError
-
-if TYPE_CHECKING:
-    from formulaic.parser.types import Factor
+from qsmstats.mixed.formula.allowed import parse_terms
 
 __all__ = ["ParsedFormula", "RandomTerm", "parse_formula"]
 
@@ -222,8 +221,6 @@ def _expand(expression: str, group: str, uncorrelated: bool, part: str) -> list[
 
 def _uncorrelated(expression: str) -> list[str]:
     """Return the pieces of an uncorrelated term: the intercept, then each term without one."""
-    from qsmstats.mixed.formula.allowed import parse_terms
-
     formula, _ = parse_terms(expression)
     terms = [":".join(map(_factor_text, term.factors)) for term in formula]
     return [term if term == "1" else f"0 + {term}" for term in terms]
