@@ -312,7 +312,10 @@ def _messages(layout: OutcomeLayout, optimum: Optimum) -> list[str]:
         counts = ", ".join(f"{name} {count}" for name, count in dropped.items())
         made.append(f"rows with missing values were left out ({counts}); {left} rows are used")
     if columns := layout.fixed.dropped:
-        made.append(f"columns that depend on earlier ones were dropped: {', '.join(columns)}")
+        made.append(
+            "columns that are linear combinations of earlier ones were dropped: "
+            + ", ".join(columns)
+        )
     if optimum.singular:
         made.append(
             "the fit is singular: a random variance is estimated as zero, or a correlation as one"

@@ -79,7 +79,7 @@ class OutcomeDesign(BatchDesign):
     def batch_size(self, batch: int) -> int:
         """Return the next number of outcomes that is made of whole chunks."""
         if batch < 1:
-            msg = f"batch={batch}; at least one outcome is fitted at a time"
+            msg = f"batch={batch}; it must be at least 1"
             raise UsageError(msg)
         return -(-batch // self.chunk) * self.chunk
 
@@ -113,8 +113,8 @@ class OutcomeDesign(BatchDesign):
         made = as_numbers(start)
         if made.shape != (size,) or not np.isfinite(made).all():
             msg = (
-                f"start={start!r} is no theta of this model, which has {size} elements; give "
-                "the theta of a fit of the same formula"
+                f"start={start!r}; theta of this model has {size} elements: give that of a fit of "
+                "the same formula"
             )
             raise UsageError(msg)
         return made

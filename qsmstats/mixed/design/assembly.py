@@ -185,7 +185,7 @@ def _level_notes(frame: ModelFrame, explicit: Collection[str]) -> Iterator[str]:
         elif len(levels) > max(_FEW_LEVELS, n / 2):
             yield (
                 f"column '{name}' is fitted as a factor of {len(levels)} levels in {n} rows, fewer "
-                "than two rows a level; leave it out, or use it as a group, as (1 | group)"
+                "than two rows per level; omit it, or use it as a group: (1 | group)"
             )
 
 
@@ -202,8 +202,8 @@ def _outcome_notes(outcome: Floats, text: str) -> Iterator[str]:
     if np.all((outcome == low) | (outcome == high)):
         yield (
             f"the outcome '{text}' takes two values only ({low:g} and {high:g}), but the model "
-            "assumes normal residuals: a generalised linear (logistic) mixed model is meant for "
-            "it, which qsmstats does not fit"
+            "assumes normal residuals: use a generalised linear (logistic) mixed model, which "
+            "qsmstats does not fit"
         )
 
 
@@ -265,7 +265,8 @@ def _reduce(y: Floats, basis: Floats, text: str) -> tuple[Floats, float, Floats]
     if scale <= NOTHING_LEFT * size or size == 0.0:
         what = "constant" if np.ptp(y) == 0.0 else "reproduced exactly by the fixed part"
         raise NotIdentifiedError(
-            f"the outcome '{text}' is {what}: there is no variance to divide; choose another"
+            f"the outcome '{text}' is {what}: there is no residual variance to estimate; choose "
+            "another"
         )
     return rest / scale, scale, projection + again
 

@@ -55,7 +55,7 @@ class Variable:
         if unknown:
             known = ", ".join(map(str, self.levels))
             raise InvalidDataError(
-                f"column '{self.name}' holds '{unknown[0]}', which the fit has not seen; "
+                f"column '{self.name}' holds '{unknown[0]}', which the fit does not contain; "
                 f"use one of its levels {known}"
             )
         categories = pd.Index(self.levels)
@@ -123,8 +123,8 @@ def model_frame(
     if not kept.size:
         counts = ", ".join(f"{name}: {count}" for name, count in dropped.items()) or "nothing"
         raise InvalidDataError(
-            f"no complete row is left of {len(data)} (missing: {counts}); fill these in, or leave "
-            "what is missing out of the formula"
+            f"none of the {len(data)} rows is complete (missing: {counts}); fill in these values, "
+            "or remove the columns from the formula"
         )
     frame = pd.DataFrame(
         {
@@ -167,13 +167,13 @@ def _column(column: pd.Series, name: str, is_factor: bool) -> pd.Series:  # noqa
     if pd.api.types.is_bool_dtype(dtype) or is_factor:
         return _sorted_categories(_plain_categories(column))
     if pd.api.types.is_complex_dtype(dtype):
-        raise InvalidDataError(f"column '{name}' holds complex numbers; use a real part of them")
+        raise InvalidDataError(f"column '{name}' holds complex numbers; use their real part")
     if pd.api.types.is_numeric_dtype(dtype) or _holds_numbers(column):
         return _numeric(column, name)
     if _is_time(column):
         raise InvalidDataError(
-            f"column '{name}' holds dates or durations ({dtype}); turn it into a number with a "
-            "unit first, for example years since the first visit"
+            f"column '{name}' holds dates or durations ({dtype}); convert it to a number "
+            "first, for example years since the first visit"
         )
     return _sorted_categories(_plain_categories(column))
 
