@@ -55,7 +55,7 @@ class Variable:
         if unknown:
             known = ", ".join(map(str, self.levels))
             raise InvalidDataError(
-                f"column '{self.name}' holds '{unknown[0]}', which the fit does not contain; "
+                f"column '{self.name}' holds '{unknown[0]}', which is not in the data of the fit; "
                 f"use one of its levels {known}"
             )
         categories = pd.Index(self.levels)

@@ -87,15 +87,6 @@ class FixedDesign:
             if variable.levels is not None
         }
 
-    @property
-    def covariates(self) -> dict[str, float]:
-        """Numeric data column -> its mean over the rows of the fit."""
-        return {
-            name: variable.mean
-            for name, variable in self.variables.items()
-            if variable.levels is None
-        }
-
     def full_matrix(self, frame: pd.DataFrame) -> Floats:
         """All columns for new rows, shape (m, kept + dropped), for `reduce`.
 
