@@ -75,7 +75,7 @@ FORMULAS = [
         "must stand by itself",
     ),
     ("no random term", "y ~ x", "'y ~ x'", "has no random term", "add one"),
-    ("bracket too many", "y ~ x) + (1 | g)", "'y ~ x) + (1 | g)'", "closed", "remove it"),
+    ("bracket too many", "y ~ x) + (1 | g)", "'y ~ x) + (1 | g)'", "closing bracket", "remove it"),
     ("bracket too few", "y ~ (x + (1 | g)", "'y ~ (x + (1 | g)'", "never closed", "close it"),
     ("brackets too deep", f"y ~ {'(' * 60}x{')' * 60}", "'y ~ ((", "nested more", "simplify it"),
     ("text too long", f"y ~ {'x+' * 20_000}x + (1 | g)", "'y ~ x+x", "40015", "shorten it"),
@@ -131,7 +131,13 @@ INVALID = [
         "two",
         "keep one",
     ),
-    ("complex numbers", fits("y ~ x + (1 | g)", data(x=1j)), "'x'", "complex", "use a real part"),
+    (
+        "complex numbers",
+        fits("y ~ x + (1 | g)", data(x=1j)),
+        "'x'",
+        "complex",
+        "use their real part",
+    ),
     (
         "dates",
         fits("y ~ x + (1 | g)", data(x=pd.Timestamp("2020-01-01"))),
@@ -160,7 +166,7 @@ INVALID = [
         "too large",
         "correct it",
     ),
-    ("no row", fits("y ~ x + (1 | g)", data(x=np.nan)), "x: 90", "of 90", "fill these in"),
+    ("no row", fits("y ~ x + (1 | g)", data(x=np.nan)), "x: 90", "the 90 rows", "fill in these"),
     (
         "logarithm of less than nothing",
         fits("y ~ log(x - 99) + (1 | g)"),
