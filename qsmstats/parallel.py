@@ -78,7 +78,7 @@ def run_tasks(
         If `jobs` is less than 1.
     """
     if jobs < 1:
-        msg = f"jobs={jobs}; ask for at least one process"
+        msg = f"jobs={jobs}; it must be at least 1"
         raise UsageError(msg)
     results = (
         (call(shared, task) for task in tasks)

@@ -11,20 +11,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, TypeVar, get_args
 
-import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
-from qsmstats.mixed.criterion.covariance import lower_triangle
-from qsmstats.mixed.criterion.moments import Moments
+from qsmstats.mixed.criterion.covariance import factor_elements
+from qsmstats.mixed.criterion.profiled import Moments
 from qsmstats.mixed.design.assembly import assemble
 from qsmstats.mixed.design.frame import ModelFrame
-from qsmstats.mixed.design.layout import Problem
+from qsmstats.mixed.design.layout import OutcomeLayout
 from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.specification import Specification
-from qsmstats.mixed.optimum.estimate import Engine, Solution, build_engine, solve
+from qsmstats.mixed.optimum.estimate import Engine, Optimum, build_engine, solve
 
 __all__ = [
     "FitInfo",
@@ -194,14 +193,14 @@ def engine_of(
 ) -> Engine:
     """Return the criterion of a model for data; arguments and errors as in `MixedModel.fit`."""
     check_option("method", method, get_args(Likelihood))
-    problem = assemble(
+    layout = assemble(
         parse_formula(model.formula),
         data,
         model.contrasts,
         weight_columns(weights),
         model.transforms,
     )
-    return build_engine(problem, reml=method == "reml")
+    return build_engine(layout, reml=method == "reml")
 
 
 def fit_rows(
@@ -246,81 +245,84 @@ def join(
     model: Specification,
     method: Likelihood,
     engine: Engine,
-    solution: Solution,
+    optimum: Optimum,
 ) -> AnyFit:
-    """Put the result of a fit together from its solution."""
-    problem = engine.problem
-    residuals = problem.residuals
-    relative = [factor @ factor.T for factor in solution.factors]
+    """Put the result of a fit together from its optimum."""
+    layout = engine.layout
+    residuals = layout.residuals
+    relative = [factor @ factor.T for factor in optimum.factors]
     return kind(
         model=model,
         method=method,
-        info=_info(problem, solution),
-        estimates=solution.estimates,
-        covariance=solution.covariance,
-        theta=np.concatenate([f[lower_triangle(len(f))] for f in solution.factors]),
-        sigma=solution.sigma,
-        fixed=problem.fixed,
+        info=_info(layout, optimum),
+        estimates=optimum.estimates,
+        covariance=optimum.covariance,
+        theta=factor_elements(optimum.factors),
+        sigma=optimum.sigma,
+        fixed=layout.fixed,
         random=tuple(
-            RandomEffects(design=part.design, relative=t, covariance=t * solution.sigma**2)
-            for part, t in zip(problem.random, relative, strict=True)
+            RandomEffects(design=part.design, relative=t, covariance=t * optimum.sigma**2)
+            for part, t in zip(layout.random, relative, strict=True)
         ),
         residual=ResidualModel(
             column=residuals.column,
             levels=residuals.levels,
-            ratios=solution.ratios,
+            ratios=optimum.ratios,
             weight_column=residuals.weight_column,
         ),
-        frame=problem.frame,
-        response=problem.response,
-        weights=_row_weights(problem, solution.ratios),
-        moments=solution.moments,
+        frame=layout.frame,
+        response=layout.response,
+        weights=_row_weights(layout, optimum.ratios),
+        moments=optimum.moments,
     )
 
 
-def _row_weights(problem: Problem, ratios: Floats) -> Floats | None:
-    residuals = problem.residuals
+def _row_weights(layout: OutcomeLayout, ratios: Floats) -> Floats | None:
+    residuals = layout.residuals
     if residuals.codes is None:
         return residuals.prior
     strata: Floats = ratios[residuals.codes] ** -2.0
     return strata if residuals.prior is None else strata * residuals.prior
 
 
-def _info(problem: Problem, solution: Solution) -> FitInfo:
-    record = solution.record
-    parameters = len(solution.estimates) + solution.moments.parametrisation.size + 1
+def _info(layout: OutcomeLayout, optimum: Optimum) -> FitInfo:
+    minimum = optimum.minimum
+    parameters = len(optimum.estimates) + optimum.moments.parametrisation.size + 1
     return FitInfo(
-        criterion=float(solution.criterion),
-        log_likelihood=-0.5 * solution.criterion,
-        converged=record.converged,
-        singular=solution.singular,
-        n_obs=len(problem.response),
-        n_groups={part.design.grouping.label: part.design.grouping.size for part in problem.random},
+        criterion=float(optimum.criterion),
+        log_likelihood=-0.5 * optimum.criterion,
+        converged=minimum.converged,
+        singular=optimum.singular,
+        n_obs=len(layout.response),
+        n_groups={part.design.grouping.label: part.design.grouping.size for part in layout.random},
         n_parameters=parameters,
-        iterations=record.iterations,
-        evaluations=record.evaluations,
-        gradient_norm=record.gradient_norm,
-        dropped_rows=problem.frame.dropped,
-        dropped_columns=problem.fixed.dropped,
-        messages=tuple(_messages(problem, solution)),
+        iterations=minimum.iterations,
+        evaluations=minimum.evaluations,
+        gradient_norm=minimum.gradient_norm,
+        dropped_rows=layout.frame.dropped,
+        dropped_columns=layout.fixed.dropped,
+        messages=tuple(_messages(layout, optimum)),
     )
 
 
-def _messages(problem: Problem, solution: Solution) -> list[str]:
-    made = list(problem.notes)
-    if dropped := problem.frame.dropped:
-        left = len(problem.response)
+def _messages(layout: OutcomeLayout, optimum: Optimum) -> list[str]:
+    made = list(layout.notes)
+    if dropped := layout.frame.dropped:
+        left = len(layout.response)
         counts = ", ".join(f"{name} {count}" for name, count in dropped.items())
         made.append(f"rows with missing values were left out ({counts}); {left} rows are used")
-    if columns := problem.fixed.dropped:
-        made.append(f"columns that depend on earlier ones were dropped: {', '.join(columns)}")
-    if solution.singular:
+    if columns := layout.fixed.dropped:
+        made.append(
+            "columns that are linear combinations of earlier ones were dropped: "
+            + ", ".join(columns)
+        )
+    if optimum.singular:
         made.append(
             "the fit is singular: a random variance is estimated as zero, or a correlation as one"
         )
-    if not solution.record.converged:
+    if not optimum.minimum.converged:
         made.append(
-            f"the optimiser did not converge in {solution.record.iterations} iterations "
-            f"(gradient norm {solution.record.gradient_norm:.3g})"
+            f"the optimiser did not converge in {optimum.minimum.iterations} iterations "
+            f"(gradient norm {optimum.minimum.gradient_norm:.3g})"
         )
     return made

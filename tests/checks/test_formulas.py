@@ -37,7 +37,7 @@ def test_a_formula_that_can_be_read_is_no_problem(tmp_path, name, formula):
     ("name", "formula", "words"),
     [
         ("baseline", "{outcome} ~ lesion_type + (1 | participant_id", "is never closed; close it"),
-        ("baseline", "{outcome} ~ lesion_type + age", "names no random term: add one"),
+        ("baseline", "{outcome} ~ lesion_type + age", "has no random term: add one"),
         ("baseline", "{outcome} ~ lesion_type + agee + (1 | sex)", "did you mean 'age'?; correct"),
         ("baseline", "{outcome} ~ lesion_type + (1 | patient)", "no table has a column 'patient'"),
         ("baseline", "{outcome} ~ lesion_type + tissue + (1 | sex)", "no column 'tissue'"),

@@ -64,12 +64,18 @@ def many_groups(_):
 
 
 FORMULAS = [
-    ("no formula", "y", "'y'", "is no mixed-model formula", "write it as"),
+    ("no formula", "y", "'y'", "is not a mixed-model formula", "write it as"),
     ("open random term", "y ~ x + 1 | g", "'1 | g' in", "1 | g", "in its own parentheses"),
     ("random term to subtract", "y ~ x - (1 | g)", "- (1 | g)", "subtracted", "leave it out"),
-    ("random term as a factor", "y ~ x * (1 | g)", "x * (1 | g)", "(1 | g)", "own summand"),
-    ("no random term", "y ~ x", "'y ~ x'", "names no random term", "add one"),
-    ("bracket too many", "y ~ x) + (1 | g)", "'y ~ x) + (1 | g)'", "closed", "remove it"),
+    (
+        "random term as a factor",
+        "y ~ x * (1 | g)",
+        "x * (1 | g)",
+        "(1 | g)",
+        "must stand by itself",
+    ),
+    ("no random term", "y ~ x", "'y ~ x'", "has no random term", "add one"),
+    ("bracket too many", "y ~ x) + (1 | g)", "'y ~ x) + (1 | g)'", "closing bracket", "remove it"),
     ("bracket too few", "y ~ (x + (1 | g)", "'y ~ (x + (1 | g)'", "never closed", "close it"),
     ("brackets too deep", f"y ~ {'(' * 60}x{')' * 60}", "'y ~ ((", "nested more", "simplify it"),
     ("text too long", f"y ~ {'x+' * 20_000}x + (1 | g)", "'y ~ x+x", "40015", "shorten it"),
@@ -125,13 +131,19 @@ INVALID = [
         "two",
         "keep one",
     ),
-    ("complex numbers", fits("y ~ x + (1 | g)", data(x=1j)), "'x'", "complex", "use a real part"),
+    (
+        "complex numbers",
+        fits("y ~ x + (1 | g)", data(x=1j)),
+        "'x'",
+        "complex",
+        "use their real part",
+    ),
     (
         "dates",
         fits("y ~ x + (1 | g)", data(x=pd.Timestamp("2020-01-01"))),
         "'x'",
         "dates",
-        "turn it into a number",
+        "convert it to a number",
     ),
     (
         "infinite values",
@@ -154,7 +166,7 @@ INVALID = [
         "too large",
         "correct it",
     ),
-    ("no row", fits("y ~ x + (1 | g)", data(x=np.nan)), "x: 90", "of 90", "fill these in"),
+    ("no row", fits("y ~ x + (1 | g)", data(x=np.nan)), "x: 90", "the 90 rows", "fill in these"),
     (
         "logarithm of less than nothing",
         fits("y ~ log(x - 99) + (1 | g)"),
@@ -221,7 +233,7 @@ NOT_IDENTIFIED = [
         "one group",
         fits("y ~ x + (1 | one)", data(one=1)),
         "(1 | one)",
-        "one group only",
+        "only one group",
         "remove the term",
     ),
     (
@@ -235,8 +247,8 @@ NOT_IDENTIFIED = [
         "groups that are fixed effects",
         fits("y ~ C(g) + (1 | g)"),
         "(1 | g)",
-        "already tells",
-        "leave the term out",
+        "already distinguish",
+        "omit the term",
     ),
     (
         "outcome without residual",

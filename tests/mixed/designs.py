@@ -53,18 +53,18 @@ def engine(seed: int, formula: str, *, reml: bool = True, weights: object = None
 
 
 def naive_parts(made: Engine):
-    """Fixed columns, outcome and random terms of an engine's problem, in the user's units."""
-    problem = made.problem
-    x = problem.basis @ problem.root
-    terms = [(part.codes, part.columns @ part.whitener) for part in problem.random]
-    sizes = [part.design.grouping.size for part in problem.random]
-    return x, problem.response, terms, sizes
+    """Fixed columns, outcome and random terms of an engine's layout, in the user's units."""
+    layout = made.layout
+    x = layout.basis @ layout.root
+    terms = [(part.codes, part.columns @ part.whitener) for part in layout.random]
+    sizes = [part.design.grouping.size for part in layout.random]
+    return x, layout.response, terms, sizes
 
 
 def residual_variances(made: Engine, ratios: np.ndarray) -> np.ndarray:
     """Residual variance of each row relative to sigma2."""
-    residuals = made.problem.residuals
-    variance = np.ones(len(made.problem.response))
+    residuals = made.layout.residuals
+    variance = np.ones(len(made.layout.response))
     if residuals.codes is not None:
         variance = variance * ratios[residuals.codes] ** 2
     return variance if residuals.prior is None else variance / residuals.prior

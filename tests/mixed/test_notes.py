@@ -22,7 +22,7 @@ def test_an_outcome_of_two_values_names_the_model_for_it(data, dtype):
     binary = data.assign(y=(data.y > data.y.median()).astype(dtype))
     assert messages(binary) == [
         "the outcome 'y' takes two values only (0 and 1), but the model assumes normal residuals: "
-        "a generalised linear (logistic) mixed model is meant for it, which qsmstats does not fit"
+        "use a generalised linear (logistic) mixed model, which qsmstats does not fit"
     ]
     coded = binary.assign(y=binary.y + 1)
     assert "takes two values only (1 and 2)" in messages(coded)[0]
@@ -69,6 +69,6 @@ def test_codes_are_categories_without_a_note(data):
 def test_a_factor_of_a_level_a_row_is_noted(data):
     names = data.assign(name=[f"row {min(at, 70)}" for at in range(120)])
     assert messages(names, "y ~ x + name + (1 | g)") == [
-        "column 'name' is fitted as a factor of 71 levels in 120 rows, fewer than two rows a "
-        "level; leave it out, or use it as a group, as (1 | group)"
+        "column 'name' is fitted as a factor of 71 levels in 120 rows, fewer than two rows per "
+        "level; omit it, or use it as a group: (1 | group)"
     ]

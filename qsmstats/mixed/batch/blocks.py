@@ -15,28 +15,27 @@ Within a group, subgroups of the finer factor with the same Z'Z enter only throu
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.mixed.criterion.covariance import lower_triangle
-from qsmstats.mixed.criterion.crossproducts import level_basis, level_columns
+from qsmstats.mixed.criterion.crossproducts import level_basis, level_columns, rounded
 from qsmstats.mixed.criterion.elimination_order import (
     Level,
     eliminate,
     merge_factors,
     split_crossed,
 )
+from qsmstats.mixed.design.grouping import run_starts
 from qsmstats.mixed.design.layout import Layout
 
-__all__ = ["Block", "GroupedRows", "block_of", "grouped_rows"]
+__all__ = ["GroupBlock", "GroupedRows", "block_of", "grouped_rows"]
 
 
 # Widest levels for which small dense blocks pay; wider ones are rare and are fitted singly.
 _MOST_OUTER, _MOST_INNER = 6, 3
-# Digits to which Z'Z of subgroups in one cell agree (sums of equal numbers differ in the last).
-_DIGITS = 1e11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,8 +89,8 @@ class GroupedRows:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """One group of the coarsest factor with some of its rows.
+class GroupBlock:
+    """Cross-products of one group of the coarsest factor with some of its rows.
 
     Attributes
     ----------
@@ -167,7 +166,11 @@ def _sort(layout: Layout, levels: Sequence[Level], columns: Sequence[Floats]) ->
         if nested
         else np.empty((len(order), 0), dtype=np.float64)
     )
-    made = GroupedRows(
+    unit = 1.0
+    if nested:
+        starts = run_starts(levels[0].codes[order])
+        unit = float(np.add.reduceat(np.square(inner).sum(axis=1), starts).max()) or 1.0
+    return GroupedRows(
         order=order,
         starts=np.flatnonzero(np.r_[True, codes[1:] != codes[:-1], True]),
         subgroups=levels[0].codes[order] if nested else None,
@@ -176,23 +179,11 @@ def _sort(layout: Layout, levels: Sequence[Level], columns: Sequence[Floats]) ->
         width=levels[-1].columns,
         bases=(level_basis(levels[0]) if nested else np.empty((0, 0, 0)), level_basis(levels[-1])),
         row_scale=None if scale is None else scale[order],
-        unit=1.0,
+        unit=unit,
     )
-    return made if not nested else _with_unit(made, levels[0].codes[order])
 
 
-def _with_unit(rows: GroupedRows, subgroups: Integers) -> GroupedRows:
-    squares = np.add.reduceat(np.square(rows.inner).sum(axis=1), _starts(subgroups))
-    return replace(rows, unit=float(squares.max()) or 1.0)
-
-
-def _starts(sorted_codes: Integers) -> Places:
-    if not len(sorted_codes):
-        return np.empty(0, dtype=np.intp)
-    return np.flatnonzero(np.r_[True, sorted_codes[1:] != sorted_codes[:-1]])
-
-
-def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Block:
+def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> GroupBlock:
     """Cross-products of a group.
 
     Parameters
@@ -210,8 +201,8 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Bloc
     if design.subgroups is None or not len(rows):
         return _block(design, rows, np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp))
     codes = design.subgroups[rows]
-    starts = _starts(codes)
-    keys = _keys(design, _shapes(design.inner[rows], starts))
+    starts = run_starts(codes)
+    keys = rounded(_shapes(design.inner[rows], starts), design.unit)
     order = np.lexsort(keys.T[::-1])
     rank = np.empty(len(starts), dtype=np.intp)
     rank[order] = np.arange(len(starts))
@@ -219,7 +210,7 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Bloc
     by_cell = np.argsort(subgroup, kind="stable")
     changed = np.any(keys[order][1:] != keys[order][:-1], axis=1)
     cells = np.flatnonzero(np.r_[True, changed])
-    return _block(design, rows[by_cell], _starts(subgroup[by_cell]), cells)
+    return _block(design, rows[by_cell], run_starts(subgroup[by_cell]), cells)
 
 
 def _shapes(inner: Floats, starts: Places) -> Floats:
@@ -228,11 +219,7 @@ def _shapes(inner: Floats, starts: Places) -> Floats:
     return np.add.reduceat((inner[:, :, None] * inner[:, None]).reshape(n, q * q), starts)
 
 
-def _keys(design: GroupedRows, shapes: Floats) -> Integers:
-    return np.round(shapes / design.unit * _DIGITS).astype(np.int64)
-
-
-def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> Block:
+def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> GroupBlock:
     inner, outer = design.inner[rows], design.outer[rows]
     q, r = inner.shape[1], outer.shape[1]
     pairs = q * (q + 1) // 2
@@ -244,7 +231,7 @@ def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> 
     else:
         shapes, sides = np.empty((0, q * q)), np.empty((0, q, r))
         summed = np.empty((0, pairs, r, r))
-    return Block(
+    return GroupBlock(
         rows=rows,
         outer=outer,
         inner=inner,
@@ -252,7 +239,7 @@ def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> 
         subgroup_starts=starts,
         cell_starts=cells,
         sides=sides,
-        keys=_keys(design, shapes),
+        keys=rounded(shapes, design.unit),
         shapes=shapes,
         counts=np.diff(np.r_[cells, len(starts)]).astype(np.float64),
         cells=summed,

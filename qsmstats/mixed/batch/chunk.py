@@ -15,14 +15,14 @@ from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.errors import ModelError
-from qsmstats.mixed.batch.blocks import Block, block_of
-from qsmstats.mixed.batch.design import BatchDesign, Grouped, outcome_engine
-from qsmstats.mixed.batch.prepare import Lists, prepare, solve_prepared
-from qsmstats.mixed.batch.products import stack_blocks
+from qsmstats.mixed.batch.blocks import block_of
+from qsmstats.mixed.batch.design import BatchDesign, IndependentGroups, outcome_engine
+from qsmstats.mixed.batch.prepare import prepare, solve_outcomes
+from qsmstats.mixed.batch.products import BlockArrays, outcome_products, stack_blocks
 from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
-from qsmstats.mixed.criterion.covariance import lower_triangle
+from qsmstats.mixed.criterion.covariance import factor_elements
 from qsmstats.mixed.inference.degrees_of_freedom import Satterthwaite
-from qsmstats.mixed.optimum.estimate import Solution, solve
+from qsmstats.mixed.optimum.estimate import solve
 
 __all__ = ["fit_chunk", "fit_singly", "fit_task", "sound"]
 
@@ -35,7 +35,7 @@ _DOUBTFUL = 1e-9
 def fit_task(
     shared: tuple[BatchDesign, Callable[[Any], Floats] | None, Floats | None], task: Any
 ) -> BatchFit:
-    """Fit the outcomes of one task, chunk by chunk; for `jobs.run_tasks`."""
+    """Fit the outcomes of one task, chunk by chunk; for `parallel.run_tasks`."""
     design, make, start = shared
     values = task if make is None else make(task)
     step = design.chunk
@@ -54,33 +54,32 @@ def fit_chunk(design: BatchDesign, values: Floats, start: Floats | None = None) 
     made = blank(design, len(values))
     left = np.arange(len(values))
     if (grouped := design.grouped) is not None:
-        lists = _lists(grouped, seen)
-        good = sound(design, lists) if missing else np.ones(len(values), dtype=bool)
+        stack, index = _blocks_seen(grouped, seen)
+        good = sound(design, stack, index) if missing else np.ones(len(values), dtype=bool)
         places = np.flatnonzero(good)
         if len(places):
-            used = replace(lists, index=lists.index[places])
-            prepared, _ = prepare(design, grouped, used, values[places], start)
-            found, solved = solve_prepared(design, grouped, prepared)
+            used = index[places]
+            parts, starts = prepare(design, grouped, stack, used, values[places], start)
+            products = outcome_products(stack, used, parts)
+            found, solved = solve_outcomes(design, grouped, products, starts)
             made = put(made, places[solved], found, solved)
             good[places[~solved]] = False
         left = np.flatnonzero(~good)
     for one in left:
         rows = None if seen[one].all() else np.flatnonzero(seen[one])
         made = put(made, np.array([one]), fit_singly(design, values[one], rows))
-    return _with_rows(made, seen) if missing else made
-
-
-def _with_rows(made: BatchFit, seen: Flags) -> BatchFit:
+    if not missing:
+        return made
     return replace(made, n_obs=seen.sum(axis=1).astype(np.int64), seen=np.packbits(seen, axis=1))
 
 
-def _lists(grouped: Grouped, seen: Flags) -> Lists:
-    """Find the pattern of missing rows of each group in each outcome, and their blocks."""
+def _blocks_seen(grouped: IndependentGroups, seen: Flags) -> tuple[BlockArrays, Places]:
+    """Blocks for the patterns of missing rows, and that of each outcome and group, shape (m, G)."""
     rows = grouped.rows
     index = np.tile(np.arange(rows.size), (len(seen), 1))
     if seen.all():
-        return Lists(blocks=grouped.blocks, stack=grouped.stack, index=index)
-    blocks: list[Block] = list(grouped.blocks)
+        return grouped.stack, index
+    blocks = list(grouped.stack.blocks)
     ordered = seen[:, rows.order]
     for group in range(rows.size):
         own = ordered[:, rows.starts[group] : rows.starts[group + 1]]
@@ -91,22 +90,19 @@ def _lists(grouped: Grouped, seen: Flags) -> Lists:
         index[holes, group] = len(blocks) + number.ravel()
         blocks.extend(block_of(rows, group, pattern) for pattern in patterns)
     used, index = np.unique(index, return_inverse=True)
-    chosen = tuple(blocks[number] for number in used)
-    return Lists(
-        blocks=chosen, stack=stack_blocks(rows, chosen), index=index.reshape(len(seen), rows.size)
-    )
+    stack = stack_blocks(rows, [blocks[number] for number in used])
+    return stack, index.reshape(len(seen), rows.size)
 
 
-def sound(design: BatchDesign, lists: Lists) -> Flags:
-    """Return whether the rows left surely identify the model, shape (m,)."""
-    stack, index = lists.stack, lists.index
+def sound(design: BatchDesign, stack: BlockArrays, index: Places) -> Flags:
+    """Return whether lists of blocks, shape (m, G), surely identify the model, shape (m,)."""
     rows = stack.rows[index].sum(axis=1)
     whole = stack.whole[index].sum(axis=1)
     q2 = stack.width
     good: Flags = (rows > whole.shape[1] - q2) & _well_conditioned(whole[:, q2:, q2:])
     good &= _well_conditioned(whole[:, :q2, :q2])
     groups = {0: stack.subgroups[index].sum(axis=1), -1: (stack.rows[index] > 0).sum(axis=1)}
-    levels = design.structure.levels
+    levels = design.elimination.levels
     for place in {0, -1} if len(levels) > 1 else {-1}:
         for member in levels[place].members:
             width = design.layout.random[member.term].columns.shape[1]
@@ -115,16 +111,10 @@ def sound(design: BatchDesign, lists: Lists) -> Flags:
             # Few effects may lie within the fixed part; that takes the rows to find out.
             good &= count * width > whole.shape[1] - q2
     if len(levels) > 1:
-        good &= _well_conditioned(_inner_products(lists))
+        # Z'Z of the finer factor over all rows of each outcome, shape (m, q1, q1).
+        each = np.einsum("bk,bkij->bij", stack.cell_count, stack.shapes[stack.cell_shape])
+        good &= _well_conditioned(each[index].sum(axis=1))
     return good
-
-
-def _inner_products(lists: Lists) -> Floats:
-    """Z'Z of the finer factor over all rows of each outcome, shape (m, q1, q1)."""
-    stack = lists.stack
-    each = np.einsum("bk,bkij->bij", stack.cell_count, stack.shapes[stack.cell_shape])
-    made: Floats = each[lists.index].sum(axis=1)
-    return made
 
 
 def _well_conditioned(matrix: Floats) -> Flags:
@@ -145,32 +135,23 @@ def fit_singly(
     made.n_obs[:] = design.n_obs if rows is None else len(rows)
     try:
         engine = outcome_engine(design, outcome, rows, copies)
-        solution = solve(engine)
+        optimum = solve(engine)
     except ModelError as error:
-        return put(made, np.array([0]), _failed(made, str(error)))
-    return _translated(made, solution, design.layout.root)
-
-
-def _failed(made: BatchFit, message: str) -> BatchFit:
-    return replace(made, problems=(message,))
-
-
-def _translated(made: BatchFit, solution: Solution, root: Floats) -> BatchFit:
-    moments = solution.moments
+        return put(made, np.array([0]), replace(made, problems=(str(error),)))
+    moments, root = optimum.moments, design.layout.root
     inference = Satterthwaite(moments)
     # From the basis of the rows used to that of the whole design.
-    turn = root @ solve_triangular(moments.basis, np.eye(len(root)))
-    turned = turn * moments.scale
+    turned = moments.scale * root @ solve_triangular(moments.basis, np.eye(len(root)))
     return replace(
         made,
-        estimates=solution.estimates[None],
-        theta=np.concatenate([f[lower_triangle(len(f))] for f in solution.factors])[None],
-        log_ratios=np.log(solution.ratios[1:])[None],
-        sigma2=np.array([solution.sigma**2]),
-        criterion=np.array([solution.criterion]),
-        converged=np.array([solution.record.converged]),
-        singular=np.array([solution.singular]),
-        iterations=np.array([solution.record.iterations]),
+        estimates=optimum.estimates[None],
+        theta=factor_elements(optimum.factors)[None],
+        log_ratios=np.log(optimum.ratios[1:])[None],
+        sigma2=np.array([optimum.sigma**2]),
+        criterion=np.array([optimum.criterion]),
+        converged=np.array([optimum.minimum.converged]),
+        singular=np.array([optimum.singular]),
+        iterations=np.array([optimum.minimum.iterations]),
         covariance=(turned @ inference.covariance @ turned.T)[None],
         slopes=(turned @ inference.slopes[:-1] @ turned.T)[None],
         uncertainty=inference.uncertainty[None],

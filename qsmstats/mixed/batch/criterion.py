@@ -1,7 +1,8 @@
 """The criteria of many outcomes at parameters of their own, with gradients and Hessians.
 
-The likelihood is that of `sweeps` and `likelihood`; only the order of the work differs. With one
-factor nested in another (trees g, cells c of their leaves with common Z'Z = A_c),
+The likelihood is that of `criterion.nested` and `criterion.profiled`; only the order of the work
+differs. With one factor nested in another (trees g, cells c of their leaves with common
+Z'Z = A_c),
 
   m_c = M(T_1, A_c),   [D_g E_g] = [D_g E_g]_0 - sum_c m_c [..]_gc,   M_g = M(T_2, D_g),
   F = F_0 - sum_c m_c F_c - sum_g E_g' M_g E_g,
@@ -27,19 +28,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats
-from qsmstats.mixed.batch.products import Bundle
-from qsmstats.mixed.batch.sweeps import Form, Swept, sweep_together
+from qsmstats.mixed.batch.design import IndependentGroups
+from qsmstats.mixed.batch.products import OutcomeProducts
+from qsmstats.mixed.batch.sweeps import Swept, sweep_together
 from qsmstats.mixed.criterion.derivatives import pair_index
+from qsmstats.mixed.criterion.profiled import LEAST_RESIDUAL
 
-__all__ = ["Values", "evaluate_together"]
-
-
-# Residual variance, in units of the outcome's, below which differences of squares hold no digits.
-_NOTHING_LEFT = 1e-13
+__all__ = ["Evaluations", "evaluate_together"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Values:
+class Evaluations:
     """Criteria of m outcomes at theta, shape (m, k).
 
     Attributes
@@ -71,24 +70,26 @@ class Values:
     slopes: Floats
 
 
-def evaluate_together(bundle: Bundle, theta: Floats, form: Form) -> Values:
+def evaluate_together(
+    grouped: IndependentGroups, products: OutcomeProducts, theta: Floats
+) -> Evaluations:
     """Evaluate the criteria of all outcomes.
 
     Parameters
     ----------
-    bundle
+    grouped
+        Their design.
+    products
         Cross-products of m outcomes.
     theta
         Their free parameters, shape (m, k).
-    form
-        What they share.
     """
-    curvature = form.curvature
+    curvature = grouped.curvature
     chain = np.einsum("tab,nb->nta", curvature, theta)
     t = 0.5 * np.einsum("nta,na->nt", chain, theta)
-    swept = sweep_together(bundle, t, form.bases)
-    total, first = _totals(bundle, swept)
-    return _profile(bundle, swept, total, first, chain, curvature, reml=form.reml)
+    swept = sweep_together(products, t, grouped.rows.bases)
+    total, first = _totals(products, swept)
+    return _profile(products, swept, total, first, chain, curvature, reml=grouped.reml)
 
 
 def _apply(matrix: Floats, edges: Floats) -> Floats:
@@ -106,20 +107,20 @@ def _flat(edges: Floats) -> Floats:
     return edges.reshape(m, size * q2, k)
 
 
-def _totals(bundle: Bundle, swept: Swept) -> tuple[Floats, Floats]:
+def _totals(products: OutcomeProducts, swept: Swept) -> tuple[Floats, Floats]:
     """F, shape (m, k, k), and its derivatives in t, shape (params, m, k, k)."""
     edges, outer, inner = swept.edges, swept.outer, swept.inner
     own = len(inner.first)
     left = _flat(edges[0]).swapaxes(1, 2)
     pushed = _flat(_apply(outer.value, edges[0]))
-    total = bundle.total - left @ pushed
+    total = products.total - left @ pushed
     first = np.stack([-(left @ _flat(_apply(moved, edges[0]))) for moved in outer.first])
     for i in range(own):
         half = _flat(edges[1 + i]).swapaxes(1, 2) @ pushed
         first[i] -= half + half.swapaxes(1, 2)
     if own:
-        m, cells, k = bundle.shape_totals.shape[:3]
-        flat = bundle.shape_totals.reshape(m, cells, k * k)
+        m, cells, k = products.shape_totals.shape[:3]
+        flat = products.shape_totals.reshape(m, cells, k * k)
         jets = np.stack([inner.value, *inner.first], axis=1)
         summed = (jets @ flat).reshape(m, own + 1, k, k)
         total = total - summed[:, 0]
@@ -146,7 +147,7 @@ def _factor(matrix: Floats) -> tuple[Floats, Floats, Flags]:
 
 
 def _profile(
-    bundle: Bundle,
+    products: OutcomeProducts,
     swept: Swept,
     total: Floats,
     first: Floats,
@@ -154,14 +155,14 @@ def _profile(
     curvature: Floats,
     *,
     reml: bool,
-) -> Values:
+) -> Evaluations:
     p = total.shape[1] - 1
     inverse, logdet, good = _factor(total[:, :p, :p])
     estimates = np.einsum("nij,nj->ni", inverse, total[:, :p, p])
     v = np.concatenate([-estimates, np.ones((len(total), 1))], axis=1)
     rss = np.einsum("ni,nij,nj->n", v, total, v)
-    degrees = bundle.rows - p if reml else bundle.rows
-    good &= rss > _NOTHING_LEFT * degrees
+    degrees = products.rows - p if reml else products.rows
+    good &= rss > LEAST_RESIDUAL * degrees
     rss = np.where(good, rss, 1.0)
     weight = (degrees / rss)[:, None, None] * v[:, :, None] * v[:, None]
     if reml:
@@ -169,7 +170,7 @@ def _profile(
     moved = np.einsum("anij,nj->nai", first, v)
     rss_first = np.einsum("nai,ni->na", moved, v)
     gradient = swept.logdet.first.T + np.einsum("anij,nij->na", first, weight)
-    curve = _second(bundle, swept, weight)
+    curve = _second(products, swept, weight)
     curve -= (
         2.0
         * (degrees / rss)[:, None, None]
@@ -186,7 +187,7 @@ def _profile(
     turn = chain.swapaxes(1, 2)
     curve_hessian = turn @ curve @ chain + bend
     rss_slope = np.einsum("nta,nt->na", chain, rss_first)
-    return Values(
+    return Evaluations(
         value=np.where(good, value + logdet if reml else value, np.inf),
         gradient=np.einsum("nta,nt->na", chain, gradient),
         hessian=curve_hessian
@@ -201,7 +202,7 @@ def _profile(
     )
 
 
-def _second(bundle: Bundle, swept: Swept, weight: Floats) -> Floats:
+def _second(products: OutcomeProducts, swept: Swept, weight: Floats) -> Floats:
     """Second derivatives of l + <F, W> in t with W held, shape (m, params, params)."""
     edges, outer, inner = swept.edges, swept.outer, swept.inner
     own, params = len(inner.first), len(outer.first)
@@ -221,8 +222,8 @@ def _second(bundle: Bundle, swept: Swept, weight: Floats) -> Floats:
             )
             pairs[index[i, j]] -= 2.0 * np.einsum("qsng,qsng->n", outer.value, bent)
     if own:
-        m, cells, k = bundle.shape_totals.shape[:3]
-        sides = bundle.shape_totals.reshape(m, cells, k * k) @ weight.reshape(m, k * k, 1)
+        m, cells, k = products.shape_totals.shape[:3]
+        sides = products.shape_totals.reshape(m, cells, k * k) @ weight.reshape(m, k * k, 1)
         pairs[: len(inner.second)] -= np.einsum("pnc,nc->pn", inner.second, sides[:, :, 0])
     return np.moveaxis(pairs[index], -1, 0)
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsmstats.arrays import Floats, Places
-from qsmstats.mixed.batch.blocks import Block, GroupedRows, block_of, grouped_rows
-from qsmstats.mixed.batch.products import Stack, stack_blocks
-from qsmstats.mixed.batch.sweeps import Form
+from qsmstats.mixed.batch.blocks import GroupedRows, block_of, grouped_rows
+from qsmstats.mixed.batch.products import BlockArrays, stack_blocks
+from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.crossproducts import DesignProducts
 from qsmstats.mixed.design.assembly import attach_outcome
 from qsmstats.mixed.design.layout import Layout
@@ -21,10 +21,10 @@ from qsmstats.mixed.design.row_subset import take_rows
 from qsmstats.mixed.fitted import Likelihood
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.specification import Specification
-from qsmstats.mixed.optimum.estimate import Engine, Structure, build_engine
+from qsmstats.mixed.optimum.estimate import Elimination, Engine, build_engine
 from qsmstats.mixed.optimum.starting_values import design_moments
 
-__all__ = ["BatchDesign", "Grouped", "grouped_design", "outcome_engine"]
+__all__ = ["BatchDesign", "IndependentGroups", "independent_groups", "outcome_engine"]
 
 
 # Bytes of the arrays of one chunk, and the outcomes between which it may lie.
@@ -33,25 +33,28 @@ _CHUNK = (4, 64)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grouped:
-    """A design whose groups are independent.
+class IndependentGroups:
+    """The design by independent groups: what all outcomes share.
 
     Attributes
     ----------
     rows
         The rows by group.
-    blocks, stack
+    stack
         Each group with all its rows.
-    form
-        Parameters.
+    parametrisation, reml
+        Free parameters, those of the finer factor first; REML or ML.
+    curvature
+        Second derivatives of the elements t of T in theta, which are constant, shape (k, k, k).
     between, trace
         The design's part of the moment equations for starting values.
     """
 
     rows: GroupedRows
-    blocks: tuple[Block, ...]
-    stack: Stack
-    form: Form
+    stack: BlockArrays
+    parametrisation: Parametrisation
+    reml: bool
+    curvature: Floats
     between: Floats
     trace: Floats
 
@@ -64,8 +67,8 @@ class BatchDesign:
     ----------
     model, method
         What is fitted, and by which likelihood.
-    layout, structure
-        The rows, and what the criteria of all outcomes share.
+    layout, elimination
+        The rows, and the elimination that all outcomes share.
     grouped
         The same by independent groups, or None where outcomes must be fitted one by one.
     reason
@@ -75,8 +78,8 @@ class BatchDesign:
     model: Specification
     method: Likelihood
     layout: Layout
-    structure: Structure
-    grouped: Grouped | None
+    elimination: Elimination
+    grouped: IndependentGroups | None
     reason: str
 
     @property
@@ -111,24 +114,27 @@ def outcome_engine(
     if rows is not None:
         layout = take_rows(layout, rows, copies)
         outcome = outcome[rows]
-    problem = attach_outcome(layout, outcome, parse_formula(design.model.formula))
-    structure = design.structure if rows is None else None
-    return build_engine(problem, reml=design.method == "reml", structure=structure)
+    whole = attach_outcome(layout, outcome, parse_formula(design.model.formula))
+    elimination = design.elimination if rows is None else None
+    return build_engine(whole, reml=design.method == "reml", elimination=elimination)
 
 
-def grouped_design(layout: Layout, structure: Structure, *, reml: bool) -> Grouped | str:
+def independent_groups(
+    layout: Layout, elimination: Elimination, *, reml: bool
+) -> IndependentGroups | str:
     """Return the independent groups of a design, or why it has none."""
-    rows, products = grouped_rows(layout), structure.parts
+    rows, products = grouped_rows(layout), elimination.parts
     if isinstance(rows, str) or not isinstance(products, DesignProducts):
         return str(rows)
-    blocks = tuple(block_of(rows, group) for group in range(rows.size))
-    places = [level.column_places() for level in structure.levels]
+    parametrisation = elimination.parametrisation
+    places = [level.column_places() for level in elimination.levels]
     between, trace = design_moments(products.levels, places)
-    return Grouped(
+    return IndependentGroups(
         rows=rows,
-        blocks=blocks,
-        stack=stack_blocks(rows, blocks),
-        form=Form.of(structure.parametrisation, rows.bases, reml),
+        stack=stack_blocks(rows, [block_of(rows, group) for group in range(rows.size)]),
+        parametrisation=parametrisation,
+        reml=reml,
+        curvature=parametrisation.derivatives(np.zeros(parametrisation.size))[1],
         between=between,
         trace=trace,
     )

@@ -6,16 +6,15 @@ of `optimum.boundary` are tried as well, all of them side by side.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from functools import partial
 
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.mixed.batch.criterion import evaluate_together
-from qsmstats.mixed.batch.products import Bundle
-from qsmstats.mixed.batch.sweeps import Form
-from qsmstats.mixed.criterion.covariance import Parametrisation
+from qsmstats.mixed.batch.design import IndependentGroups
+from qsmstats.mixed.batch.products import OutcomeProducts
 from qsmstats.mixed.optimum.boundary import SAME, further_starts, is_singular
 from qsmstats.mixed.optimum.trust_region import Descents, descend
 
@@ -49,10 +48,12 @@ class Minima:
     iterations: Integers
 
 
-def minimise_together(bundle: Bundle, start: Floats, form: Form) -> Minima:
+def minimise_together(
+    grouped: IndependentGroups, products: OutcomeProducts, start: Floats
+) -> Minima:
     """Minimise the criteria of m outcomes from starts of their own, shape (m, k)."""
-    parametrisation = form.parametrisation
-    found = _descend(bundle, start, form)
+    parametrisation = grouped.parametrisation
+    found = _descend(grouped, products, start)
     if max(parametrisation.widths) == 1 or not found.singular.any():
         return found
     again = np.flatnonzero(found.singular & np.isfinite(found.value))
@@ -62,21 +63,31 @@ def minimise_together(bundle: Bundle, start: Floats, form: Form) -> Minima:
     size = max(1, len(start) // count)
     for at in range(0, len(again), size):
         part = again[at : at + size]
-        made = _put(made, part, _from_further_starts(bundle, _pick(made, part), part, form))
+        made = _put(
+            made, part, _from_further_starts(grouped, products.take(part), _pick(made, part))
+        )
     return made
 
 
-def _from_further_starts(bundle: Bundle, first: Minima, places: Places, form: Form) -> Minima:
+def _from_further_starts(
+    grouped: IndependentGroups, products: OutcomeProducts, first: Minima
+) -> Minima:
     """Return the best of the minima found and those reached from the further starts."""
-    starts = np.array([further_starts(form.parametrisation, theta) for theta in first.theta])
+    starts = np.array([further_starts(grouped.parametrisation, theta) for theta in first.theta])
     m, count, k = starts.shape
-    known = _Known(
-        value=np.repeat(first.value, count),
-        elements=np.repeat(_elements(first.theta, form), count, axis=0),
-    )
-    found = _descend(
-        bundle.take(np.repeat(places, count)), starts.reshape(m * count, k), form, known
-    )
+    value_known = np.repeat(first.value, count)
+    elements_known = np.repeat(_elements(grouped, first.theta), count, axis=0)
+
+    def arrived(which: Places, state: Descents) -> Flags:
+        """Whether descents are about to end where the known minimum is."""
+        elements = elements_known[which]
+        distance = np.linalg.norm(_elements(grouped, state.theta[which]) - elements, axis=1)
+        close = distance < _NEAR * (1.0 + np.linalg.norm(elements, axis=1))
+        above = state.value[which] - value_known[which]
+        return np.asarray(close & (above > -SAME) & (above < _NEAR))
+
+    again = products.take(np.repeat(np.arange(m), count))
+    found = _descend(grouped, again, starts.reshape(m * count, k), arrived)
     value = found.value.reshape(m, count)
     best = np.arange(m) * count + value.argmin(axis=1)
     # Of minima that agree to rounding the first one stays, so that a fit does not wander.
@@ -97,49 +108,33 @@ def _put(found: Minima, which: Places, best: Minima) -> Minima:
     return Minima(**placed)
 
 
-@dataclass(frozen=True, slots=True)
-class _Known:
-    """Minima that are known already: criteria, shape (m,), and elements of T, shape (m, k)."""
-
-    value: Floats
-    elements: Floats
-
-
-def _arrived(known: _Known, form: Form, which: Places, state: Descents) -> Flags:
-    """Whether descents of some outcomes are about to end where the known minimum is."""
-    elements = known.elements[which]
-    distance = np.linalg.norm(_elements(state.theta[which], form) - elements, axis=1)
-    close = distance < _NEAR * (1.0 + np.linalg.norm(elements, axis=1))
-    above = state.value[which] - known.value[which]
-    return np.asarray(close & (above > -SAME) & (above < _NEAR))
-
-
-def _elements(theta: Floats, form: Form) -> Floats:
+def _elements(grouped: IndependentGroups, theta: Floats) -> Floats:
     """Elements of T, shape (m, k)."""
-    made: Floats = 0.5 * np.einsum("tab,na,nb->nt", form.curvature, theta, theta, optimize=True)
+    made: Floats = 0.5 * np.einsum("tab,na,nb->nt", grouped.curvature, theta, theta, optimize=True)
     return made
 
 
-def _descend(bundle: Bundle, start: Floats, form: Form, known: _Known | None = None) -> Minima:
-    part, inside = bundle, np.arange(len(start))
+def _descend(
+    grouped: IndependentGroups,
+    products: OutcomeProducts,
+    start: Floats,
+    arrived: Callable[[Places, Descents], Flags] | None = None,
+) -> Minima:
+    part, inside = products, np.arange(len(start))
 
     def evaluate(which: Places, theta: Floats) -> tuple[Floats, Floats, Floats]:
         nonlocal part, inside
         if len(which) < len(inside):
             part, inside = part.take(np.searchsorted(inside, which)), which
-        values = evaluate_together(part, theta, form)
+        values = evaluate_together(grouped, part, theta)
         return values.value, values.gradient, values.hessian
 
-    found = descend(evaluate, start, None if known is None else partial(_arrived, known, form))
-    theta = np.array([form.parametrisation.orient(one) for one in found.theta]).reshape(start.shape)
+    found = descend(evaluate, start, arrived)
+    theta = grouped.parametrisation.orient(found.theta)
     return Minima(
         theta=theta,
         value=found.value,
         converged=found.converged,
-        singular=_singular(form.parametrisation, theta),
+        singular=is_singular(grouped.parametrisation, theta),
         iterations=found.iterations,
     )
-
-
-def _singular(parametrisation: Parametrisation, theta: Floats) -> Flags:
-    return np.array([is_singular(parametrisation, one) for one in theta], dtype=bool)

@@ -21,13 +21,13 @@ import pandas as pd
 from qsmstats.arrays import Floats
 from qsmstats.errors import InvalidDataError, UsageError, check_option
 from qsmstats.mixed.batch.chunk import fit_task
-from qsmstats.mixed.batch.design import BatchDesign, grouped_design
+from qsmstats.mixed.batch.design import BatchDesign, independent_groups
 from qsmstats.mixed.batch.result import BatchFit, joined
 from qsmstats.mixed.design.assembly import lay_out
 from qsmstats.mixed.fitted import Likelihood, Weights, weight_columns
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.specification import Specification
-from qsmstats.mixed.optimum.estimate import structure_of
+from qsmstats.mixed.optimum.estimate import elimination_of
 from qsmstats.parallel import Progress, run_tasks
 
 __all__ = ["OutcomeDesign", "as_numbers", "outcome_design"]
@@ -79,7 +79,7 @@ class OutcomeDesign(BatchDesign):
     def batch_size(self, batch: int) -> int:
         """Return the next number of outcomes that is made of whole chunks."""
         if batch < 1:
-            msg = f"batch={batch}; at least one outcome is fitted at a time"
+            msg = f"batch={batch}; it must be at least 1"
             raise UsageError(msg)
         return -(-batch // self.chunk) * self.chunk
 
@@ -109,12 +109,12 @@ class OutcomeDesign(BatchDesign):
         return joined([replace(piece, design=self) for piece in call])
 
     def _checked_start(self, start: Floats) -> Floats:
-        size = self.structure.parametrisation.size - self.structure.parametrisation.strata
+        size = self.elimination.parametrisation.size - self.elimination.parametrisation.strata
         made = as_numbers(start)
         if made.shape != (size,) or not np.isfinite(made).all():
             msg = (
-                f"start={start!r} is no theta of this model, which has {size} elements; give "
-                "the theta of a fit of the same formula"
+                f"start={start!r}; theta of this model has {size} elements: give that of a fit of "
+                "the same formula"
             )
             raise UsageError(msg)
         return made
@@ -185,14 +185,14 @@ def outcome_design(
         weight_columns(weights),
         model.transforms,
     )
-    structure = structure_of(layout)
-    grouped = grouped_design(layout, structure, reml=method == "reml")
+    elimination = elimination_of(layout)
+    grouped = independent_groups(layout, elimination, reml=method == "reml")
     reason = grouped if isinstance(grouped, str) else ""
     return OutcomeDesign(
         model=model,
         method=method,
         layout=layout,
-        structure=structure,
+        elimination=elimination,
         grouped=None if isinstance(grouped, str) else grouped,
         reason=reason,
     )

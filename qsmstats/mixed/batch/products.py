@@ -1,6 +1,6 @@
 """The cross-products of many outcomes side by side, ready for one evaluation of all criteria.
 
-An outcome is a list of blocks (`patterns`), one for each group of the coarsest factor, and its own
+An outcome is a list of blocks (`blocks`), one for each group of the coarsest factor, and its own
 products with their columns. What belongs to the design is computed once a block and gathered;
 what belongs to an outcome is linear or quadratic in it and costs one pass over its rows.
 """
@@ -14,18 +14,27 @@ import numpy as np
 from scipy.sparse import csr_array
 
 from qsmstats.arrays import Flags, Floats, Places
-from qsmstats.mixed.batch.blocks import Block, GroupedRows
+from qsmstats.mixed.batch.blocks import GroupBlock, GroupedRows
 from qsmstats.mixed.criterion.covariance import lower_triangle
 
-__all__ = ["Bundle", "OutcomeParts", "Stack", "bundle", "outcome_parts", "stack_blocks"]
+__all__ = [
+    "BlockArrays",
+    "GroupProducts",
+    "OutcomeProducts",
+    "group_products",
+    "outcome_products",
+    "stack_blocks",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Stack:
-    """Blocks as arrays; B blocks, K the largest number of cells, r = q2 + p columns.
+class BlockArrays:
+    """Blocks of groups side by side: B blocks, at most K cells each, r = q2 + p columns.
 
     Attributes
     ----------
+    blocks
+        The blocks one by one.
     whole
         Products of the outer columns, shape (B, r, r).
     cells
@@ -42,6 +51,7 @@ class Stack:
         q2.
     """
 
+    blocks: tuple[GroupBlock, ...]
     whole: Floats
     cells: Floats
     cell_shape: Places
@@ -54,8 +64,8 @@ class Stack:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeParts:
-    """What m outcomes add to the blocks of their lists of G groups.
+class GroupProducts:
+    """Products of m outcomes with the columns of their G groups.
 
     Attributes
     ----------
@@ -65,23 +75,32 @@ class OutcomeParts:
         Sum of squares of the outcome, shape (m, G).
     cells, cell_squares
         The same within cells, shapes (m, G, K, h, r) and (m, G, K, h).
+    scale, projection
+        Unit of each outcome, shape (m,), and its regression on the basis, shape (m, p).
     """
 
     outer: Floats
     square: Floats
     cells: Floats
     cell_squares: Floats
+    scale: Floats
+    projection: Floats
 
-    def take(self, index: Places) -> OutcomeParts:
+    def take(self, index: Places) -> GroupProducts:
         """Return the groups `index`, shape (m', G'), of a single outcome."""
-        return OutcomeParts(
-            **{field.name: getattr(self, field.name)[0][index] for field in fields(self)}
+        return GroupProducts(
+            outer=self.outer[0][index],
+            square=self.square[0][index],
+            cells=self.cells[0][index],
+            cell_squares=self.cell_squares[0][index],
+            scale=np.tile(self.scale, len(index)),
+            projection=np.tile(self.projection, (len(index), 1)),
         )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bundle:
-    """All that the criteria of m outcomes need; k = p + 1 columns, the outcome last.
+class OutcomeProducts:
+    """Cross-products of m outcomes and their design; k = p + 1 columns, the outcome last.
 
     Attributes
     ----------
@@ -99,8 +118,10 @@ class Bundle:
         Subgroups of each shape, shape (m, S).
     shapes
         Distinct Z'Z, shape (S, q1, q1), shared by all outcomes.
-    rows
-        Rows of each outcome, shape (m,).
+    rows, log_weight
+        Rows of each outcome, and the sum of the logarithms of their prior weights, shapes (m,).
+    scale, projection
+        Unit of each outcome, shape (m,), and its regression on the basis, shape (m, p).
     """
 
     top: Floats
@@ -111,18 +132,21 @@ class Bundle:
     shape_counts: Floats
     shapes: Floats
     rows: Floats
+    log_weight: Floats
+    scale: Floats
+    projection: Floats
 
-    def take(self, which: Places | Flags) -> Bundle:
+    def take(self, which: Places | Flags) -> OutcomeProducts:
         """Return some of the outcomes."""
         parts = {
             field.name: getattr(self, field.name)[which]
             for field in fields(self)
             if field.name != "shapes"
         }
-        return Bundle(**parts, shapes=self.shapes)
+        return OutcomeProducts(**parts, shapes=self.shapes)
 
 
-def stack_blocks(design: GroupedRows, blocks: Sequence[Block]) -> Stack:
+def stack_blocks(design: GroupedRows, blocks: Sequence[GroupBlock]) -> BlockArrays:
     """Put blocks side by side."""
     q, r = design.inner.shape[1], design.outer.shape[1]
     widest = max(len(block.counts) for block in blocks)
@@ -138,7 +162,8 @@ def stack_blocks(design: GroupedRows, blocks: Sequence[Block]) -> Stack:
         cell_shape[filled] = number.ravel()
         cells[filled] = np.concatenate([block.cells for block in blocks])
         count[filled] = np.concatenate([block.counts for block in blocks])
-    return Stack(
+    return BlockArrays(
+        blocks=tuple(blocks),
         whole=np.stack([block.whole for block in blocks]),
         cells=cells,
         cell_shape=cell_shape,
@@ -151,29 +176,29 @@ def stack_blocks(design: GroupedRows, blocks: Sequence[Block]) -> Stack:
     )
 
 
-def outcome_parts(
-    blocks: Sequence[Block], index: Places, values: Floats, widest: int
-) -> OutcomeParts:
+def group_products(
+    stack: BlockArrays, index: Places, values: Floats, scale: Floats, projection: Floats
+) -> GroupProducts:
     """Products of outcomes with the blocks of their lists.
 
     Parameters
     ----------
-    blocks
+    stack
         All blocks.
     index
         Block of each outcome and group, shape (m, G).
     values
         The outcomes by sorted row, multiplied by the root of the weights, shape (m, n).
-    widest
-        Largest number of cells of a block.
+    scale, projection
+        See `GroupProducts`.
     """
-    (m, size), (q, r) = index.shape, blocks[0].sides.shape[1:]
-    pairs = q * (q + 1) // 2
+    m, size = index.shape
+    widest, pairs, r = stack.cells.shape[1:4]
     outer, square = np.zeros((m, size, r)), np.zeros((m, size))
     cells, squares = np.zeros((m, size, widest, pairs, r)), np.zeros((m, size, widest, pairs))
     for group in range(size):
         for number in np.unique(index[:, group]):
-            block = blocks[number]
+            block = stack.blocks[number]
             which = np.flatnonzero(index[:, group] == number)
             if not len(block.rows):
                 continue
@@ -183,10 +208,17 @@ def outcome_parts(
             if own := len(block.counts):
                 found = _cell_parts(block, y, pairs)
                 cells[which, group, :own], squares[which, group, :own] = found
-    return OutcomeParts(outer=outer, square=square, cells=cells, cell_squares=squares)
+    return GroupProducts(
+        outer=outer,
+        square=square,
+        cells=cells,
+        cell_squares=squares,
+        scale=scale,
+        projection=projection,
+    )
 
 
-def _cell_parts(block: Block, y: Floats, pairs: int) -> tuple[Floats, Floats]:
+def _cell_parts(block: GroupBlock, y: Floats, pairs: int) -> tuple[Floats, Floats]:
     """Products with the sides and squares of each cell, shapes (m, K, h, r) and (m, K, h)."""
     q = block.inner.shape[1]
     sums = [np.add.reduceat(y * block.inner[:, a], block.subgroup_starts, axis=1) for a in range(q)]
@@ -203,7 +235,7 @@ def _cell_parts(block: Block, y: Floats, pairs: int) -> tuple[Floats, Floats]:
     return made, squares
 
 
-def bundle(stack: Stack, index: Places, parts: OutcomeParts) -> Bundle:
+def outcome_products(stack: BlockArrays, index: Places, parts: GroupProducts) -> OutcomeProducts:
     """Join the blocks of each outcome's list, shape (m, G), to the outcome's own products."""
     (m, size), q2 = index.shape, stack.width
     same = m > 1 and bool(np.all(index == index[:1]))
@@ -219,7 +251,7 @@ def bundle(stack: Stack, index: Places, parts: OutcomeParts) -> Bundle:
     total[:, :-1, -1] = total[:, -1, :-1] = parts.outer[..., q2:].sum(axis=1)
     total[:, -1, -1] = parts.square.sum(axis=1)
     shape_totals, shape_counts = _by_shape(stack, used, parts, m)
-    return Bundle(
+    return OutcomeProducts(
         top=top,
         cells=cells.reshape(m, size, widest * pairs, q2, r + 1),
         cell_shape=np.broadcast_to(stack.cell_shape[used], (m, size, widest)),
@@ -228,6 +260,9 @@ def bundle(stack: Stack, index: Places, parts: OutcomeParts) -> Bundle:
         shape_counts=shape_counts,
         shapes=stack.shapes,
         rows=np.broadcast_to(stack.rows[used].sum(axis=1), (m,)),
+        log_weight=np.broadcast_to(stack.log_weight[used].sum(axis=1), (m,)),
+        scale=parts.scale,
+        projection=parts.projection,
     )
 
 
@@ -246,7 +281,9 @@ def _multiplicity(index: Places, blocks: int) -> Floats:
     return made
 
 
-def _by_shape(stack: Stack, index: Places, parts: OutcomeParts, m: int) -> tuple[Floats, Floats]:
+def _by_shape(
+    stack: BlockArrays, index: Places, parts: GroupProducts, m: int
+) -> tuple[Floats, Floats]:
     """Add up the cells of each shape, shapes (m, S * h, k, k) and (m, S)."""
     q2, shapes = stack.width, len(stack.shapes)
     widest, pairs, r = stack.cells.shape[1:4]

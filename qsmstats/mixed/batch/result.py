@@ -23,8 +23,7 @@ from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.errors import check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.batch.design import BatchDesign, outcome_engine
-from qsmstats.mixed.criterion.covariance import lower_triangle
-from qsmstats.mixed.criterion.moments import Moments
+from qsmstats.mixed.criterion.covariance import factors_of
 from qsmstats.mixed.inference.components import component_values, components_of
 from qsmstats.mixed.inference.degrees_of_freedom import KenwardRoger
 from qsmstats.mixed.inference.hypotheses import named_contrasts
@@ -166,14 +165,7 @@ class BatchFit:
 
     def factors(self) -> list[Floats]:
         """Relative Cholesky factors of each random term, shapes (m, q, q)."""
-        made, start = [], 0
-        for part in self.design.layout.random:
-            rows, columns = lower_triangle(part.columns.shape[1])
-            factor = np.zeros((len(self), part.columns.shape[1], part.columns.shape[1]))
-            factor[:, rows, columns] = self.theta[:, start : start + len(rows)]
-            made.append(factor)
-            start += len(rows)
-        return made
+        return factors_of(self.theta, [len(part.whitener) for part in self.design.layout.random])
 
     def _covariance(self, term: int) -> Floats:
         factor = self.factors()[term]
@@ -269,8 +261,8 @@ def joined(pieces: Sequence[BatchFit]) -> BatchFit:
 
 def blank(design: BatchDesign, m: int) -> BatchFit:
     """Return the result of m outcomes of which nothing is known yet."""
-    k, p = design.structure.parametrisation.size, len(design.layout.fixed.names)
-    strata = design.structure.parametrisation.strata
+    k, p = design.elimination.parametrisation.size, len(design.layout.fixed.names)
+    strata = design.elimination.parametrisation.strata
     return BatchFit(
         design=design,
         estimates=np.full((m, p), np.nan),
@@ -325,24 +317,12 @@ def _kenward_roger(fit: BatchFit, rows: Floats) -> tuple[Floats, Floats]:
         if own is None:
             complete = complete or outcome_engine(design, anything, None)
         engine = complete if own is None and complete else outcome_engine(design, anything, own)
-        moments = _moments(engine, [one[outcome] for one in factors], fit, int(outcome))
+        theta = engine.from_factors([one[outcome] for one in factors], fit.log_ratios[outcome])
+        moments = engine.moments(engine.objective.at(theta))
+        # The residual variance is the outcome's own.
+        rss = float(fit.sigma2[outcome]) / moments.scale**2 * moments.profile.degrees
+        moments = replace(moments, profile=replace(moments.profile, rss=rss))
         local = solve_triangular(moments.basis, (rows @ design.layout.root).T, trans=1).T
         found, df[outcome] = KenwardRoger(moments).rows(local)
         variance[outcome] = found * moments.scale**2
     return variance, df
-
-
-def _moments(engine: Engine, factors: list[Floats], fit: BatchFit, outcome: int) -> Moments:
-    objective, problem = engine.objective, engine.problem
-    theta = engine.from_factors(factors, fit.log_ratios[outcome])
-    made = objective.at(theta).profile
-    # The residual variance is the outcome's own.
-    rss = float(fit.sigma2[outcome]) / problem.scale**2 * made.degrees
-    return Moments(
-        profile=replace(made, rss=rss),
-        parametrisation=objective.parametrisation,
-        theta=theta,
-        basis=problem.root,
-        scale=problem.scale,
-        stratum_sizes=np.r_[objective.n - objective.counts.sum(), objective.counts],
-    )

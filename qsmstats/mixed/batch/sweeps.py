@@ -1,4 +1,4 @@
-"""The sweeps of many outcomes at parameters of their own; see `together` for the formulas."""
+"""The sweeps of many outcomes at parameters of their own; see `criterion` for the formulas."""
 
 from __future__ import annotations
 
@@ -7,44 +7,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsmstats.arrays import Floats
-from qsmstats.mixed.batch.products import Bundle
-from qsmstats.mixed.criterion.covariance import Parametrisation, lower_triangle
+from qsmstats.mixed.batch.products import OutcomeProducts
+from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.derivatives import Jet, constant
 from qsmstats.mixed.criterion.nested import invert
 
-__all__ = ["Form", "Swept", "sweep_together"]
+__all__ = ["Swept", "sweep_together"]
 
 
 # Cells up to which a loop over them beats many small matrix products.
 _FEW = 8
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Form:
-    """What all outcomes of a design share.
-
-    Attributes
-    ----------
-    parametrisation
-        Free parameters, those of the finer factor first.
-    bases
-        T of the finer and of the coarsest factor in their parameters.
-    curvature
-        Second derivatives of the elements t of T in theta, which are constant, shape (k, k, k).
-    reml
-        REML or ML.
-    """
-
-    parametrisation: Parametrisation
-    bases: tuple[Floats, Floats]
-    curvature: Floats
-    reml: bool
-
-    @classmethod
-    def of(cls, parametrisation: Parametrisation, bases: tuple[Floats, Floats], reml: bool) -> Form:  # noqa: FBT001
-        """Complete the parameters of a design by their curvature."""
-        curvature = parametrisation.derivatives(np.zeros(parametrisation.size))[1]
-        return cls(parametrisation=parametrisation, bases=bases, curvature=curvature, reml=reml)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +41,13 @@ class Swept:
     logdet: Jet
 
 
-def sweep_together(bundle: Bundle, t: Floats, bases: tuple[Floats, Floats]) -> Swept:
+def sweep_together(products: OutcomeProducts, t: Floats, bases: tuple[Floats, Floats]) -> Swept:
     """Sweep both factors at the elements t of T, shape (m, k)."""
     m, own = len(t), len(bases[0])
-    q2 = bundle.top.shape[2]
-    inner, logdet = _inner(bundle, t[:, :own], bases[0])
-    edges = _edges(bundle, inner)
-    size = bundle.top.shape[1]
+    q2 = products.top.shape[2]
+    inner, logdet = _inner(products, t[:, :own], bases[0])
+    edges = _edges(products, inner)
+    size = products.top.shape[1]
     relative = np.repeat(t[:, own:].T, size, axis=1)
     square = np.moveaxis(edges[..., :q2], (-2, -1), (1, 2)).reshape(-1, q2, q2, m * size)
     d = Jet(value=square[0], first=square[1 : own + 1], second=square[own + 1 :])
@@ -88,12 +60,12 @@ def sweep_together(bundle: Bundle, t: Floats, bases: tuple[Floats, Floats]) -> S
     )
 
 
-def _inner(bundle: Bundle, t: Floats, basis: Floats) -> tuple[Jet, Jet]:
+def _inner(products: OutcomeProducts, t: Floats, basis: Floats) -> tuple[Jet, Jet]:
     """Sweep the finer factor: m of every shape, shape (.., m, S * h), and l, shape (.., m)."""
-    m, shapes = len(t), len(bundle.shapes)
+    m, shapes = len(t), len(products.shapes)
     if not shapes:
         return constant(np.zeros((m, 0))), constant(np.zeros(m))
-    a = np.tile(np.moveaxis(bundle.shapes, 0, -1), m)
+    a = np.tile(np.moveaxis(products.shapes, 0, -1), m)
     found, each = invert(constant(a), np.repeat(t.T, shapes, axis=1), basis)
     rows, columns = lower_triangle(basis.shape[1])
 
@@ -103,28 +75,28 @@ def _inner(bundle: Bundle, t: Floats, basis: Floats) -> tuple[Jet, Jet]:
 
     def count(values: Floats) -> Floats:
         split = values.reshape(*values.shape[:-1], m, shapes)
-        return np.asarray((split * bundle.shape_counts).sum(axis=-1))
+        return np.asarray((split * products.shape_counts).sum(axis=-1))
 
     return found.map(arrange), each.map(count)
 
 
-def _edges(bundle: Bundle, inner: Jet) -> Floats:
+def _edges(products: OutcomeProducts, inner: Jet) -> Floats:
     """[D_g E_g] with derivatives in the finer factor's parameters, one after the other."""
-    m, size, cells = bundle.cells.shape[:3]
+    m, size, cells = products.cells.shape[:3]
     if not cells:
-        return bundle.top[None]
+        return products.top[None]
     jets = np.concatenate([inner.value[None], inner.first, inner.second])
-    shapes, widest = len(bundle.shapes), bundle.cell_shape.shape[2]
+    shapes, widest = len(products.shapes), products.cell_shape.shape[2]
     by_shape = jets.reshape(len(jets), m, shapes, -1)
-    weight = by_shape[:, np.arange(m)[:, None, None], bundle.cell_shape]
+    weight = by_shape[:, np.arange(m)[:, None, None], products.cell_shape]
     weight = weight.reshape(len(jets), m, size, widest * by_shape.shape[3])
     if cells <= _FEW:
-        made = -weight[..., 0, None, None] * bundle.cells[:, :, 0]
+        made = -weight[..., 0, None, None] * products.cells[:, :, 0]
         for cell in range(1, cells):
-            made -= weight[..., cell, None, None] * bundle.cells[:, :, cell]
+            made -= weight[..., cell, None, None] * products.cells[:, :, cell]
     else:
-        flat = bundle.cells.reshape(m, size, cells, -1)
+        flat = products.cells.reshape(m, size, cells, -1)
         product = np.moveaxis(weight, 0, 2) @ flat
-        made = -np.moveaxis(product, 2, 0).reshape(len(jets), *bundle.top.shape)
-    made[0] += bundle.top
+        made = -np.moveaxis(product, 2, 0).reshape(len(jets), *products.top.shape)
+    made[0] += products.top
     return made

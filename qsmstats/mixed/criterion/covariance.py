@@ -21,7 +21,13 @@ import numpy as np
 
 from qsmstats.arrays import Floats, Places
 
-__all__ = ["Parametrisation", "lower_factor", "lower_triangle"]
+__all__ = [
+    "Parametrisation",
+    "factor_elements",
+    "factors_of",
+    "lower_factor",
+    "lower_triangle",
+]
 
 
 @cache
@@ -31,6 +37,24 @@ def lower_triangle(width: int) -> tuple[Places, Places]:
     for made in (rows, columns):
         made.setflags(write=False)
     return rows, columns
+
+
+def factors_of(theta: Floats, widths: Sequence[int]) -> list[Floats]:
+    """Cholesky factors of terms with these widths, shapes (.., q, q), from theta, shape (.., k)."""
+    made, start = [], 0
+    for width in widths:
+        rows, columns = lower_triangle(width)
+        factor = np.zeros((*theta.shape[:-1], width, width))
+        factor[..., rows, columns] = theta[..., start : start + len(rows)]
+        made.append(factor)
+        start += len(rows)
+    return made
+
+
+def factor_elements(factors: Sequence[Floats]) -> Floats:
+    """Return theta, shape (.., k), from Cholesky factors: the inverse of `factors_of`."""
+    parts = [factor[(..., *lower_triangle(factor.shape[-1]))] for factor in factors]
+    return np.concatenate(parts, axis=-1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,32 +79,20 @@ class Parametrisation:
 
     def start(self) -> Floats:
         """Equal residual variances and identity matrices."""
-        blocks = [np.eye(width)[lower_triangle(width)] for width in self.widths]
-        return np.concatenate([np.zeros(self.strata), *blocks])
-
-    def split(self, theta: Floats) -> list[Floats]:
-        """Return the parameters of each term."""
-        sizes = [width * (width + 1) // 2 for width in self.widths]
-        return np.split(theta[self.strata :], np.cumsum(sizes)[:-1])
+        return self.join(np.zeros(self.strata), [np.eye(width) for width in self.widths])
 
     def factors(self, theta: Floats) -> list[Floats]:
-        """Return the Cholesky factors L of all terms."""
-        made = []
-        for width, part in zip(self.widths, self.split(theta), strict=True):
-            factor = np.zeros((width, width))
-            factor[lower_triangle(width)] = part
-            made.append(factor)
-        return made
+        """Return the Cholesky factors L of all terms, for theta of shape (.., size)."""
+        return factors_of(theta[..., self.strata :], self.widths)
 
     def join(self, log_ratios: Floats, factors: Sequence[Floats]) -> Floats:
-        """Parameters from log ratios and Cholesky factors."""
-        parts = [factor[lower_triangle(len(factor))] for factor in factors]
-        return np.concatenate([log_ratios, *parts])
+        """Parameters, shape (.., size), from log ratios and Cholesky factors."""
+        return np.concatenate([log_ratios, factor_elements(factors)], axis=-1)
 
     def values(self, theta: Floats) -> Floats:
         """Model parameters x = (w, t), shape (size,)."""
-        parts = [(factor @ factor.T)[lower_triangle(len(factor))] for factor in self.factors(theta)]
-        return np.concatenate([np.exp(-2.0 * theta[: self.strata]), *parts])
+        relative = [factor @ factor.T for factor in self.factors(theta)]
+        return self.join(np.exp(-2.0 * theta[: self.strata]), relative)
 
     def derivatives(self, theta: Floats) -> tuple[Floats, Floats]:
         """dx_k / dtheta_a, shape (size, size), and d2x_k / dtheta_a dtheta_b, (size,) * 3."""
@@ -100,9 +112,11 @@ class Parametrisation:
 
     def orient(self, theta: Floats) -> Floats:
         """Return the same covariances with every diagonal of L at or above zero."""
-        factors = self.factors(theta)
-        signed = [factor * np.where(np.diag(factor) < 0, -1.0, 1.0) for factor in factors]
-        return self.join(theta[: self.strata], signed)
+        signed = []
+        for factor in self.factors(theta):
+            negative = np.diagonal(factor, axis1=-2, axis2=-1) < 0
+            signed.append(factor * np.where(negative, -1.0, 1.0)[..., None, :])
+        return self.join(theta[..., : self.strata], signed)
 
 
 def _product_derivatives(factor: Floats) -> tuple[Floats, Floats]:

@@ -2,7 +2,7 @@
 
 Where the grouping factors cross (students and lecturers, items and raters), eliminating one
 links the groups of the others. The factor with most effects is swept group by group as in
-`sweeps`; its cross-products with the others, C = Z1'W [Z2 | U], are sparse. What is left is one
+`nested`; its cross-products with the others, C = Z1'W [Z2 | U], are sparse. What is left is one
 dense block of all other effects, bordered by U,
 
   [D E; E' F] = [Z2 | U]'W [Z2 | U] - C' M C,
@@ -11,7 +11,7 @@ from which the last sweep takes M2 = T2 (I + D T2)^-1, H = (I + T2 D)^-1, N = D 
 
   F -= E' M2 E,    l += log det(I + D T2).
 
-Derivatives are those of `sweeps`, arranged so that each costs a product with the k columns of U or
+Derivatives are those of `nested`, arranged so that each costs a product with the k columns of U or
 a sum over elements; only D_i H (for the parameters of the swept factor) takes a product of two
 dense matrices. Bates et al. 2015, section 3, treat the same case with a sparse Cholesky factor.
 """
@@ -25,11 +25,12 @@ import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 from scipy.sparse import bsr_array, csr_array, hstack
 
-from qsmstats.arrays import Floats, Integers, Places
+from qsmstats.arrays import Floats, Integers
 from qsmstats.errors import ModelError
 from qsmstats.mixed.criterion.covariance import lower_triangle
+from qsmstats.mixed.criterion.crossproducts import level_basis
 from qsmstats.mixed.criterion.derivatives import Jet, weighted
-from qsmstats.mixed.criterion.elimination_order import Factor
+from qsmstats.mixed.criterion.elimination_order import Factor, own_level
 from qsmstats.mixed.criterion.nested import invert
 
 __all__ = ["CrossedProducts", "crossed_products", "evaluate_crossed"]
@@ -102,11 +103,15 @@ def crossed_products(
         [*(_incidence(factor, terms, scale) for factor in others), both * scale[:, None]],
         format="csr",
     )
-    rows = _stratum_rows(strata)
+    rows = (
+        [slice(None)]
+        if strata is None
+        else [np.flatnonzero(strata[0] == stratum) for stratum in range(strata[1])]
+    )
     blocks = [(own[part].T @ own[part]).tobsr(blocksize=(width, width)) for part in rows]
     return CrossedProducts(
         own=np.stack([_diagonal_blocks(block, swept.size) for block in blocks]),
-        basis=_own_basis(swept.widths),
+        basis=level_basis(own_level(swept)),
         side=tuple(csr_array(own[part].T @ right[part]) for part in rows),
         border=np.stack([(right[part].T @ right[part]).toarray() for part in rows]),
         dense_basis=tuple(_dense_basis(others, dense)),
@@ -132,29 +137,12 @@ def _incidence(factor: Factor, terms: Sequence[Floats], scale: Floats) -> csr_ar
     return csr_array((values.ravel(), columns.ravel(), starts), shape=shape)
 
 
-def _stratum_rows(strata: tuple[Integers, int] | None) -> list[Places | slice]:
-    if strata is None:
-        return [slice(None)]
-    return [np.flatnonzero(strata[0] == stratum) for stratum in range(strata[1])]
-
-
 def _diagonal_blocks(matrix: bsr_array, size: int) -> Floats:
     """Blocks on the diagonal, shape (q, q, G); groups without rows have zeros."""
     width = matrix.blocksize[0]
     made = np.zeros((width, width, size))
     made[:, :, matrix.indices] = matrix.data.transpose(1, 2, 0)
     return made
-
-
-def _own_basis(widths: Sequence[int]) -> Floats:
-    made, start, total = [], 0, sum(widths)
-    for width in widths:
-        for r, c in zip(*lower_triangle(width), strict=True):
-            unit = np.zeros((total, total))
-            unit[start + r, start + c] = unit[start + c, start + r] = 1.0
-            made.append(unit)
-        start += width
-    return np.array(made)
 
 
 def _dense_basis(factors: Sequence[Factor], dense: int) -> list[csr_array]:
@@ -174,7 +162,7 @@ def _dense_basis(factors: Sequence[Factor], dense: int) -> list[csr_array]:
 
 
 def evaluate_crossed(products: CrossedProducts, x: Floats) -> tuple[Jet, Jet]:
-    """F, shape (k, k), and l, shape (), at the model parameters x = (w, t), as `sweeps.evaluate`.
+    """F, shape (k, k), and l, shape (), at the model parameters x = (w, t), as `nested.evaluate`.
 
     Parameters
     ----------
@@ -189,8 +177,10 @@ def evaluate_crossed(products: CrossedProducts, x: Floats) -> tuple[Jet, Jet]:
     m, each = invert(a, t1[:, None], products.basis)
     logdet = each.map(lambda a: a.sum(axis=-1))
     border = weighted(products.border, ratios).minus(_contracted(products.side, m, ratios))
-    total, added = _sweep_dense(border, t2, products.dense_basis)
-    return total, logdet.plus(added)
+    block = _DenseBlock(border, t2, products.dense_basis)
+    size = products.dense_basis[0].shape[0]
+    total = border.map(lambda a: a[..., size:, size:]).minus(block.sides())
+    return total, logdet.plus(block.logdet())
 
 
 def _contracted(side: Sequence[csr_array], m: Jet, ratios: Floats) -> Jet:
@@ -249,13 +239,6 @@ def _quadratic(left: csr_array, middle: bsr_array, right: csr_array) -> Floats:
 def _both_ways(left: csr_array, middle: bsr_array, right: csr_array) -> Floats:
     made = _quadratic(left, middle, right)
     return made + made.T
-
-
-def _sweep_dense(border: Jet, t: Floats, basis: Sequence[csr_array]) -> tuple[Jet, Jet]:
-    """Sweep the dense block; returns F and what the block adds to l."""
-    size = basis[0].shape[0]
-    block = _DenseBlock(border, t, basis)
-    return border.map(lambda a: a[..., size:, size:]).minus(block.sides()), block.logdet()
 
 
 class _DenseBlock:

@@ -32,6 +32,7 @@ from scipy.sparse import csr_array
 from qsmstats.arrays import Floats, Integers, Places
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.elimination_order import Level
+from qsmstats.mixed.design.grouping import run_starts
 
 __all__ = [
     "Bins",
@@ -42,11 +43,14 @@ __all__ = [
     "design_products",
     "level_basis",
     "level_columns",
+    "rounded",
 ]
 
 
 # Groups per distinct shape from which binning pays.
 _GROUPS_PER_SHAPE = 4
+# Digits to which cross-products count as equal.
+_DIGITS = 1e11
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -186,7 +190,7 @@ def design_products(
                 columns=level.columns,
                 size=level.size,
                 basis=level_basis(level),
-                starts=tuple(_starts(parent) for parent in level.parents),
+                starts=tuple(run_starts(parent) for parent in level.parents),
                 blocks=_sums(incidence[index], right, count),
             )
         )
@@ -264,11 +268,6 @@ def level_basis(level: Level) -> Floats:
     return np.array(made)
 
 
-def _starts(sorted_codes: Integers) -> Places:
-    """First position of each run of equal codes."""
-    return np.flatnonzero(np.r_[True, sorted_codes[1:] != sorted_codes[:-1]])
-
-
 def _bin(levels: Sequence[LevelProducts]) -> Bins | None:
     """Sum the finest level over groups of one shape, where that makes it smaller."""
     finest = levels[0]
@@ -282,46 +281,44 @@ def _bin(levels: Sequence[LevelProducts]) -> Bins | None:
         else np.zeros(finest.size, dtype=np.int64)
     )
     order = np.lexsort((shape, parent))
-    cell = _starts(parent[order] * len(shapes) + shape[order])
+    cell = run_starts(parent[order] * len(shapes) + shape[order])
     if finest.starts and finest.size < 2 * len(cell):
         return None
     sides = blocks[:, q:, order]
+    # Where each coarser level's columns start behind the finest level's own, and columns of U.
+    widths = [level.columns for level in levels[1:]]
+    places = np.cumsum([0, *widths])[:-1]
+    outer = int(levels[-1].blocks.shape[2] - levels[-1].columns)
     return Bins(
         shapes=blocks[:, :q, shapes],
         counts=np.bincount(shape, minlength=len(shapes)).astype(np.float64),
-        total=_products_by_shape(blocks[:, -_outer(levels) :], shape, len(shapes)),
+        total=_products_by_shape(blocks[:, -outer:], shape, len(shapes)),
         cell_shapes=shape[order][cell],
         cell_starts=tuple(np.searchsorted(cell, starts) for starts in finest.starts),
         cells=tuple(
             _products_by_cell(sides[:, start:], width, cell)
-            for start, width in _upper_columns(levels)
+            for start, width in zip(places, widths, strict=True)
         ),
     )
 
 
-def _outer(levels: Sequence[LevelProducts]) -> int:
-    """Return number of columns of U."""
-    last = levels[-1]
-    return int(last.blocks.shape[2] - last.columns)
+def rounded(values: Floats, unit: float) -> Integers:
+    """Cross-products as integers that agree where the products do to eleven digits of the unit.
 
-
-def _upper_columns(levels: Sequence[LevelProducts]) -> list[tuple[int, int]]:
-    """Where each coarser level's columns start behind the finest level's own, and how many."""
-    widths = [level.columns for level in levels[1:]]
-    starts = np.cumsum([0, *widths])[:-1]
-    return list(zip(starts.tolist(), widths, strict=True))
+    Sums of equal numbers in another order differ in the last digits.
+    """
+    return np.round(values / unit * _DIGITS).astype(np.int64)
 
 
 def _shapes(own: Floats) -> tuple[Places, Places]:
     """Shape number of each group, and a representative group of each shape.
 
-    Sums of equal numbers in another order differ in the last digits; shapes are the same where
-    eleven digits agree.
+    Shapes are the same where eleven digits agree (`rounded`).
     """
     q, _, size = own.shape
     flat = own.reshape(q * q, size)
     top = np.abs(flat).max() or 1.0
-    keys = np.round(flat / top * 1e11).astype(np.int64)
+    keys = rounded(flat, top)
     if len(keys) == 1:
         _, first, inverse = np.unique(keys[0], return_index=True, return_inverse=True)
         return inverse.ravel(), first
@@ -341,7 +338,7 @@ def _products_by_shape(sides: Floats, shape: Places, count: int) -> Floats:
     """Sum of C_a'C_b over the groups of each shape, shape (h, k, k, shapes)."""
     q, k, _ = sides.shape
     order = np.argsort(shape, kind="stable")
-    ends = np.r_[_starts(shape[order]), len(order)]
+    ends = np.r_[run_starts(shape[order]), len(order)]
     made = np.empty((q * (q + 1) // 2, k, k, count))
     for number in range(count):
         part = sides[:, :, order[ends[number] : ends[number + 1]]]

@@ -13,16 +13,16 @@ design, and whose columns are the levels of the crossed factors within a part, n
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from qsmstats.arrays import Floats, Integers, Places
-from qsmstats.mixed.design.grouping import compress
+from qsmstats.mixed.design.grouping import compress, run_starts
 
-__all__ = ["Factor", "Level", "Member", "eliminate", "merge_factors", "split_crossed"]
+__all__ = ["Factor", "Level", "Member", "eliminate", "merge_factors", "own_level", "split_crossed"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,10 +102,10 @@ class Level:
 def eliminate(factors: Sequence[Factor]) -> tuple[Level, ...]:
     """Order grouping factors into a chain of levels, finest first."""
     chain, crossed = _chain(factors)
-    steps = [_own_level(factor) for factor in chain]
+    levels = [own_level(factor) for factor in chain]
     if crossed:
-        steps.append(_crossed_level(chain[-1], crossed))
-    return _renumber(steps)
+        levels.append(_crossed_level(chain[-1], crossed))
+    return _renumber(levels)
 
 
 def split_crossed(factors: Sequence[Factor], most: int) -> tuple[Factor, list[Factor]] | None:
@@ -142,24 +142,19 @@ def _is_nested(fine: Factor, coarse: Factor) -> bool:
     return bool(np.array_equal(parent[fine.codes], coarse.codes))
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    codes: Integers
-    size: int
-    columns: int
-    members: tuple[Member, ...]
-
-
-def _own_level(factor: Factor) -> _Step:
+def own_level(factor: Factor) -> Level:
+    """Return a factor as a level of its own, without parents."""
     members, start = [], 0
     for term, width in zip(factor.terms, factor.widths, strict=True):
         place = np.arange(start, start + width, dtype=np.intp)[None]
         members.append(Member(term=term, place=place, local=None))
         start += width
-    return _Step(factor.codes, factor.size, start, tuple(members))
+    return Level(
+        codes=factor.codes, size=factor.size, columns=start, members=tuple(members), parents=()
+    )
 
 
-def _crossed_level(finest: Factor, crossed: Sequence[Factor]) -> _Step:
+def _crossed_level(finest: Factor, crossed: Sequence[Factor]) -> Level:
     """Return the crossed factors as one level over the connected parts of the design."""
     codes, size = _connected_parts([finest, *crossed])
     members, start = [], 0
@@ -169,7 +164,7 @@ def _crossed_level(finest: Factor, crossed: Sequence[Factor]) -> _Step:
             place = start + np.arange(copies * width, dtype=np.intp).reshape(copies, width)
             members.append(Member(term=term, place=place, local=local))
             start += copies * width
-    return _Step(codes, size, start, tuple(members))
+    return Level(codes=codes, size=size, columns=start, members=tuple(members), parents=())
 
 
 def _connected_parts(factors: Sequence[Factor]) -> tuple[Integers, int]:
@@ -187,39 +182,30 @@ def _connected_parts(factors: Sequence[Factor]) -> tuple[Integers, int]:
 
 
 def _number_within(factor: Factor, codes: Integers) -> tuple[Integers, int]:
-    """Return number the groups of a factor from 0 within each part."""
+    """Give the groups of a factor numbers from 0 within each part; return the most in a part."""
     part = codes[_first_rows(factor.codes, factor.size)]
     order = np.argsort(part, kind="stable")
-    starts = np.flatnonzero(np.r_[True, np.diff(part[order]) != 0])
+    starts = run_starts(part[order])
     run = np.diff(np.r_[starts, len(order)])
     number = np.empty(factor.size, dtype=np.int64)
     number[order] = np.arange(factor.size) - np.repeat(starts, run)
     return number[factor.codes], int(run.max())
 
 
-def _renumber(steps: Sequence[_Step]) -> tuple[Level, ...]:
-    """Return number the groups so that those of one parent follow one another."""
+def _renumber(unordered: Sequence[Level]) -> tuple[Level, ...]:
+    """Order the groups so that those of one parent follow one another, and add the parents."""
     levels: list[Level] = []
-    for step in reversed(steps):
-        rows = _first_rows(step.codes, step.size)
-        above = [level.codes[rows] for level in levels]
-        if above:
-            order = np.argsort(above[0], kind="stable")
-            rank = np.empty(step.size, dtype=np.int64)
-            rank[order] = np.arange(step.size)
-            codes, parents = rank[step.codes], tuple(parent[order] for parent in above)
-        else:
-            codes, parents = step.codes, ()
-        levels.insert(
-            0,
-            Level(
-                codes=codes,
-                size=step.size,
-                columns=step.columns,
-                members=step.members,
-                parents=parents,
-            ),
-        )
+    for level in reversed(unordered):
+        if not levels:
+            levels.append(level)
+            continue
+        rows = _first_rows(level.codes, level.size)
+        above = [coarser.codes[rows] for coarser in levels]
+        order = np.argsort(above[0], kind="stable")
+        rank = np.empty(level.size, dtype=np.int64)
+        rank[order] = np.arange(level.size)
+        parents = tuple(parent[order] for parent in above)
+        levels.insert(0, replace(level, codes=rank[level.codes], parents=parents))
     return tuple(levels)
 
 

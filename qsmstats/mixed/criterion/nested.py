@@ -26,7 +26,6 @@ moves).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import partial, reduce
 
 import numpy as np
@@ -192,51 +191,38 @@ def invert(a: Jet, t: Floats, basis: Floats) -> tuple[Jet, Jet]:
         (own, q, q).
     """
     relative = np.tensordot(basis, t, axes=(0, 0))
-    h, logdet = _inverse(_plus_identity(_multiply(relative, a.value)))
+    h, logdet = _inverse(np.eye(len(relative))[..., None] + _multiply(relative, a.value))
     m = _multiply(h, relative)
     n = _multiply(a.value, h)
     steps = basis[..., None]
-    d = _Derivatives(a=a, m=m, h=h, n=n, steps=steps)
     own_first = _multiply(_multiply(h, steps), _transpose(h))
     first_m = np.concatenate([-_multiply(_multiply(m, a.first), m), own_first])
     first_l = np.concatenate([_trace(m, a.first), _trace(n, steps)])
-    second = [d.second(first_m, j) for j in range(len(first_m))]
-    size = m.shape
-    second_m = np.concatenate([np.empty((0, *size)), *(s[0] for s in second)])
-    second_l = np.concatenate([np.empty((0, size[-1])), *(s[1] for s in second)])
+    lower = len(a.first)
+
+    def second(j: int) -> tuple[Floats, Floats]:
+        """Second derivatives of M and of log det for the pairs (i, j), i <= j."""
+        below = a.first[: min(j + 1, lower)]
+        x = -_multiply(_multiply(first_m[j], below), m)
+        bent = _trace(first_m[j], below)
+        if j < lower:
+            start = j * (j + 1) // 2
+            curved = a.second[start : start + j + 1]
+            made = x + _transpose(x) - _multiply(_multiply(m, curved), m)
+            return made, bent + _trace(m, curved)
+        step, own = steps[j - lower], steps[: j - lower + 1]
+        moved = -_multiply(_multiply(h, step), n)
+        x = np.concatenate([x, _multiply(_multiply(moved, own), _transpose(h))])
+        turned = -_multiply(_multiply(n, step), n)
+        return x + _transpose(x), np.concatenate([bent, _trace(turned, own)])
+
+    found = [second(j) for j in range(len(first_m))]
+    second_m = np.concatenate([np.empty((0, *m.shape)), *(pair[0] for pair in found)])
+    second_l = np.concatenate([np.empty((0, m.shape[-1])), *(pair[1] for pair in found)])
     return (
         Jet(value=m, first=first_m, second=second_m),
         Jet(value=logdet, first=first_l, second=second_l),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Derivatives:
-    """What the second derivatives of one level are made of."""
-
-    a: Jet
-    m: Floats
-    h: Floats
-    n: Floats
-    steps: Floats
-
-    def second(self, first_m: Floats, j: int) -> tuple[Floats, Floats]:
-        """Second derivatives of M and of log det for the pairs (i, j), i <= j."""
-        lower = len(self.a.first)
-        below = self.a.first[: min(j + 1, lower)]
-        x = -_multiply(_multiply(first_m[j], below), self.m)
-        logdet = _trace(first_m[j], below)
-        if j < lower:
-            start = j * (j + 1) // 2
-            curved = self.a.second[start : start + j + 1]
-            made = x + _transpose(x) - _multiply(_multiply(self.m, curved), self.m)
-            return made, logdet + _trace(self.m, curved)
-        step = self.steps[j - lower]
-        own = self.steps[: j - lower + 1]
-        moved = -_multiply(_multiply(self.h, step), self.n)
-        x = np.concatenate([x, _multiply(_multiply(moved, own), _transpose(self.h))])
-        bent = -_multiply(_multiply(self.n, step), self.n)
-        return x + _transpose(x), np.concatenate([logdet, _trace(bent, own)])
 
 
 def _multiply(a: Floats, b: Floats) -> Floats:
@@ -270,10 +256,6 @@ def _trace(a: Floats, b: Floats) -> Floats:
     """tr(ab) of every group: (.., q, s, G), (.., s, q, G) -> (.., G)."""
     trace: Floats = np.einsum("...ijg,...jig->...g", a, b)
     return trace
-
-
-def _plus_identity(a: Floats) -> Floats:
-    return a + np.eye(len(a))[..., None]
 
 
 def _inverse(b: Floats) -> tuple[Floats, Floats]:

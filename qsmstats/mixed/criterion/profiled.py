@@ -1,6 +1,6 @@
 """The profiled REML and ML criterion with exact gradient and Hessian.
 
-With F(x) = U'(V/s2)^-1 U and l(x) = log det of the relative covariance (see `sweeps`), U = [X | y],
+With F(x) = U'(V/s2)^-1 U and l(x) = log det of the relative covariance (see `nested`), U = [X | y],
 
   nu = n - p (REML) or n (ML),    r2 = F_yy - F_yX F_XX^-1 F_Xy,
   b  = F_XX^-1 F_Xy,              s2 = r2 / nu,
@@ -28,7 +28,16 @@ from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.derivatives import Jet
 
-__all__ = ["Objective", "Point", "Profile", "profile"]
+__all__ = [
+    "LEAST_RESIDUAL",
+    "REPRODUCED",
+    "Moments",
+    "Objective",
+    "Point",
+    "Profile",
+    "deviance_uncertainty",
+    "profile",
+]
 
 
 REPRODUCED = (
@@ -37,12 +46,12 @@ REPRODUCED = (
 )
 
 # Residual variance, in units of the outcome's, below which differences of squares hold no digits.
-_NOTHING_LEFT = 1e-13
+LEAST_RESIDUAL = 1e-13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Profile:
-    """The criterion at given model parameters x, with what inference needs of it.
+    """The criterion profiled over b and s2 at model parameters x, with what inference needs of it.
 
     Attributes
     ----------
@@ -140,7 +149,7 @@ def profile(total: Jet, logdet: Jet, n: int, *, reml: bool, rank: int) -> Profil
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """The criterion at free parameters.
+    """The criterion f at free parameters theta.
 
     Attributes
     ----------
@@ -163,7 +172,7 @@ class Point:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Objective:
-    """The criterion as a function of the free parameters.
+    """The profiled criterion f as a function of the free parameters theta.
 
     Attributes
     ----------
@@ -200,7 +209,7 @@ class Objective:
             made = profile(total, logdet, self.n, reml=self.reml, rank=self.rank)
         except np.linalg.LinAlgError:
             raise NotIdentifiedError(REPRODUCED) from None
-        if not made.rss > _NOTHING_LEFT * made.degrees:
+        if not made.rss > LEAST_RESIDUAL * made.degrees:
             raise NotIdentifiedError(REPRODUCED)
         first, second = self.parametrisation.derivatives(theta)
         # log det V holds -sum_s n_s log w_s, which is 2 lambda_s n_s: linear in theta.
@@ -213,3 +222,64 @@ class Objective:
             hessian=first.T @ made.hessian @ first + np.tensordot(made.gradient, second, axes=1),
             profile=made,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """What inference needs of an optimum, in the basis and on the scale of the cross-products.
+
+    Attributes
+    ----------
+    profile
+        The profiled criterion at the optimum.
+    parametrisation, theta
+        Free parameters of the optimum.
+    basis
+        Upper triangular R with X = Q R, shape (p, p).
+    scale
+        Length of the outcome's unit in the user's.
+    stratum_sizes
+        Rows of each residual stratum, shape (strata,).
+    """
+
+    profile: Profile
+    parametrisation: Parametrisation
+    theta: Floats
+    basis: Floats
+    scale: float
+    stratum_sizes: Floats
+
+    @property
+    def variance(self) -> float:
+        """Residual variance on the scale of the cross-products."""
+        return self.profile.rss / self.profile.degrees
+
+
+def deviance_uncertainty(
+    curvature: Floats, rss_slope: Floats, rss: Floats | float, variance: Floats | float
+) -> Floats:
+    """Covariance of (theta, log sigma): 2 H^-1, H the Hessian of the deviance at the optimum.
+
+    Of one fit or, with m first in all shapes, of many. Directions in which the deviance does not
+    curve upwards are left out.
+
+    Parameters
+    ----------
+    curvature
+        Hessian of the deviance in theta at fixed residual variance, shape (k, k).
+    rss_slope
+        Gradient of r2 in theta, shape (k,).
+    rss, variance
+        r2 and the residual variance, shape ().
+    """
+    k = curvature.shape[-1]
+    whole = np.empty((*curvature.shape[:-2], k + 1, k + 1))
+    whole[..., :k, :k] = curvature
+    mixed = rss_slope * np.asarray(-2.0 / variance)[..., None]
+    whole[..., :k, k] = whole[..., k, :k] = mixed
+    whole[..., k, k] = 4.0 * rss / variance
+    size, axes = np.linalg.eigh(np.where(np.isfinite(whole), whole, 0.0))
+    curved = size > 1e-9 * np.maximum(size[..., -1:], 1.0)
+    shares = np.where(curved, 2.0 / np.where(curved, size, 1.0), 0.0)
+    made: Floats = (axes * shares[..., None, :]) @ axes.swapaxes(-1, -2)
+    return made

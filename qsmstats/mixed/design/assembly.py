@@ -26,7 +26,7 @@ from qsmstats.mixed.design.identifiability import (
     check_rows,
     whiten,
 )
-from qsmstats.mixed.design.layout import Layout, Problem, RandomColumns, Residuals
+from qsmstats.mixed.design.layout import Layout, OutcomeLayout, RandomColumns, Residuals
 from qsmstats.mixed.design.matrices import fixed_design, random_design
 from qsmstats.mixed.formula.language import ParsedFormula
 from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate, read_terms
@@ -49,7 +49,7 @@ def assemble(
     contrasts: Mapping[str, str],
     weights: Sequence[str],
     transforms: Transforms,
-) -> Problem:
+) -> OutcomeLayout:
     """Bring a model onto its data.
 
     Parameters
@@ -74,9 +74,11 @@ def assemble(
         If the design cannot tell the parameters apart.
     """
     columns = _columns(data)
-    text = _as_term(parsed.response, columns)
+    text = parsed.response
+    if text in columns and not text.isidentifier():  # a column's name as it stands
+        text = f"`{text}`"
     response = read_terms(text, columns, None, transforms, intercept=False)
-    layout = _lay_out(parsed, data, contrasts, weights, transforms, [response])
+    layout = lay_out(parsed, data, contrasts, weights, transforms, response)
     return attach_outcome(layout, _response(response, layout.frame, parsed.response), parsed)
 
 
@@ -86,49 +88,16 @@ def lay_out(
     contrasts: Mapping[str, str],
     weights: Sequence[str],
     transforms: Transforms,
+    response: Terms | None = None,
 ) -> Layout:
-    """Bring all of a model but its outcome onto its rows; parameters and errors as `assemble`."""
-    return _lay_out(parsed, data, contrasts, weights, transforms, [])
+    """Bring all of a model but its outcome onto its rows; see `assemble`.
 
-
-def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Problem:
-    """Join an outcome, shape (n,), to the rows of a layout.
-
-    Raises
-    ------
-    NotIdentifiedError
-        If the fixed part reproduces the outcome.
+    Rows in which the terms of the response are missing are left out, if these are given.
     """
-    reduced, scale, projection = _reduce(outcome, layout.basis, parsed.response)
-    shared = {field.name: getattr(layout, field.name) for field in fields(Layout)}
-    shared["notes"] += tuple(_outcome_notes(outcome, parsed.response))
-    return Problem(
-        **shared,
-        response=outcome,
-        reduced=reduced,
-        scale=scale,
-        projection=projection,
-    )
-
-
-def _columns(data: pd.DataFrame) -> list[object]:
-    if not isinstance(data, pd.DataFrame):
-        raise UsageError(f"data must be a pandas DataFrame, not {type(data).__name__}")
-    return list(data.columns)
-
-
-def _lay_out(
-    parsed: ParsedFormula,
-    data: pd.DataFrame,
-    contrasts: Mapping[str, str],
-    weights: Sequence[str],
-    transforms: Transforms,
-    response: Sequence[Terms],
-) -> Layout:
     columns = _columns(data)
     fixed = read_terms(parsed.fixed, columns, contrasts, transforms)
     random = [read_terms(term.expression, columns, contrasts, transforms) for term in parsed.random]
-    parts = [*response, fixed, *random]
+    parts = [fixed, *random] if response is None else [response, fixed, *random]
     frame = _frame(data, parts, parsed, weights)
     explicit = {name for part in parts for name in part.factors}
     residuals = _residuals(frame, weights)
@@ -151,6 +120,32 @@ def _lay_out(
         root=root,
         notes=(*_level_notes(frame, explicit), *_notes(frame, effects)),
     )
+
+
+def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> OutcomeLayout:
+    """Join an outcome, shape (n,), to the rows of a layout.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If the fixed part reproduces the outcome.
+    """
+    reduced, scale, projection = _reduce(outcome, layout.basis, parsed.response)
+    shared = {field.name: getattr(layout, field.name) for field in fields(Layout)}
+    shared["notes"] += tuple(_outcome_notes(outcome, parsed.response))
+    return OutcomeLayout(
+        **shared,
+        response=outcome,
+        reduced=reduced,
+        scale=scale,
+        projection=projection,
+    )
+
+
+def _columns(data: pd.DataFrame) -> list[object]:
+    if not isinstance(data, pd.DataFrame):
+        raise UsageError(f"data must be a pandas DataFrame, not {type(data).__name__}")
+    return list(data.columns)
 
 
 def _notes(frame: ModelFrame, random: Sequence[RandomColumns]) -> list[str]:
@@ -190,7 +185,7 @@ def _level_notes(frame: ModelFrame, explicit: Collection[str]) -> Iterator[str]:
         elif len(levels) > max(_FEW_LEVELS, n / 2):
             yield (
                 f"column '{name}' is fitted as a factor of {len(levels)} levels in {n} rows, fewer "
-                "than two rows a level; leave it out, or use it as a group, as (1 | group)"
+                "than two rows per level; omit it, or use it as a group: (1 | group)"
             )
 
 
@@ -207,16 +202,9 @@ def _outcome_notes(outcome: Floats, text: str) -> Iterator[str]:
     if np.all((outcome == low) | (outcome == high)):
         yield (
             f"the outcome '{text}' takes two values only ({low:g} and {high:g}), but the model "
-            "assumes normal residuals: a generalised linear (logistic) mixed model is meant for "
-            "it, which qsmstats does not fit"
+            "assumes normal residuals: use a generalised linear (logistic) mixed model, which "
+            "qsmstats does not fit"
         )
-
-
-def _as_term(response: str, columns: Sequence[object]) -> str:
-    """Return a response that is a column's name as it stands, however it is spelled."""
-    if response in columns and not response.isidentifier():
-        return f"`{response}`"
-    return response
 
 
 def _frame(
@@ -277,7 +265,8 @@ def _reduce(y: Floats, basis: Floats, text: str) -> tuple[Floats, float, Floats]
     if scale <= NOTHING_LEFT * size or size == 0.0:
         what = "constant" if np.ptp(y) == 0.0 else "reproduced exactly by the fixed part"
         raise NotIdentifiedError(
-            f"the outcome '{text}' is {what}: there is no variance to divide; choose another"
+            f"the outcome '{text}' is {what}: there is no residual variance to estimate; choose "
+            "another"
         )
     return rest / scale, scale, projection + again
 

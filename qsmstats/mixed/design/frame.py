@@ -54,7 +54,7 @@ class Variable:
         if unknown:
             known = ", ".join(map(str, self.levels))
             raise InvalidDataError(
-                f"column '{self.name}' holds '{unknown[0]}', which the fit has not seen; "
+                f"column '{self.name}' holds '{unknown[0]}', which is not in the data of the fit; "
                 f"use one of its levels {known}"
             )
         categories = pd.Index(self.levels)
@@ -115,15 +115,15 @@ def model_frame(
     } | {name: data[name] for name in groups if name not in names}
     missing = {name: column.isna().to_numpy() for name, column in columns.items()}
     dropped = {name: int(mask.sum()) for name, mask in missing.items() if mask.any()}
-    gone = np.zeros(len(data), dtype=bool)
+    incomplete = np.zeros(len(data), dtype=bool)
     for name in dropped:
-        gone |= missing[name]
-    kept = np.flatnonzero(~gone)
+        incomplete |= missing[name]
+    kept = np.flatnonzero(~incomplete)
     if not kept.size:
         counts = ", ".join(f"{name}: {count}" for name, count in dropped.items()) or "nothing"
         raise InvalidDataError(
-            f"no complete row is left of {len(data)} (missing: {counts}); fill these in, or leave "
-            "what is missing out of the formula"
+            f"none of the {len(data)} rows is complete (missing: {counts}); fill in these values, "
+            "or remove the columns from the formula"
         )
     frame = pd.DataFrame(
         {
@@ -132,16 +132,18 @@ def model_frame(
         }
     )
     variables = {name: _describe(frame[name], name) for name in dict.fromkeys(names)}
+    empty = {}
+    for name, variable in variables.items():
+        if variable.levels is not None:
+            before, after = columns[name].cat.categories, frame[name].cat.categories
+            if gone := before.difference(after, sort=False).tolist():
+                empty[name] = tuple(gone)
     return ModelFrame(
         data=frame,
         variables=variables,
         kept=kept,
         dropped=dropped,
-        empty_levels={
-            name: levels
-            for name in variables
-            if (levels := _empty_levels(columns[name], frame[name]))
-        },
+        empty_levels=empty,
     )
 
 
@@ -163,13 +165,13 @@ def _column(column: pd.Series, name: str, is_factor: bool) -> pd.Series:  # noqa
     if pd.api.types.is_bool_dtype(dtype) or is_factor:
         return _sorted_categories(_plain_categories(column))
     if pd.api.types.is_complex_dtype(dtype):
-        raise InvalidDataError(f"column '{name}' holds complex numbers; use a real part of them")
+        raise InvalidDataError(f"column '{name}' holds complex numbers; use their real part")
     if pd.api.types.is_numeric_dtype(dtype) or _holds_numbers(column):
         return _numeric(column, name)
     if _is_time(column):
         raise InvalidDataError(
-            f"column '{name}' holds dates or durations ({dtype}); turn it into a number with a "
-            "unit first, for example years since the first visit"
+            f"column '{name}' holds dates or durations ({dtype}); convert it to a number "
+            "first, for example years since the first visit"
         )
     return _sorted_categories(_plain_categories(column))
 
@@ -229,12 +231,6 @@ def _complete(column: pd.Series, kept: Places | None) -> pd.Series:
         used = np.bincount(column.cat.codes, minlength=len(column.cat.categories)) > 0
         return column if used.all() else column.cat.remove_unused_categories()
     return column
-
-
-def _empty_levels(before: pd.Series, after: pd.Series) -> tuple[object, ...]:
-    if not isinstance(after.dtype, pd.CategoricalDtype):
-        return ()
-    return tuple(before.cat.categories.difference(after.cat.categories, sort=False).tolist())
 
 
 def _describe(column: pd.Series, name: str) -> Variable:

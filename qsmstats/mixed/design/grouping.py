@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from qsmstats.arrays import Integers
+from qsmstats.arrays import Integers, Places
 from qsmstats.errors import InvalidDataError
 
-__all__ = ["Grouping", "coded_column", "compress", "grouping"]
+__all__ = ["Grouping", "coded_column", "compress", "grouping", "run_starts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,3 +131,9 @@ def compress(codes: Integers, size: int) -> tuple[Integers, Integers]:
         return observed, place[codes]
     observed, dense = np.unique(codes, return_inverse=True)
     return observed, dense.astype(np.int64, copy=False).ravel()
+
+
+def run_starts(sorted_codes: Integers) -> Places:
+    """First position of each run of equal codes."""
+    first = sorted_codes[1:] != sorted_codes[:-1]
+    return np.flatnonzero(np.r_[np.ones(min(len(sorted_codes), 1), dtype=bool), first])

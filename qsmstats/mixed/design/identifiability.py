@@ -53,13 +53,13 @@ def check_groups(random: Sequence[RandomColumns], n: int) -> None:
         groups = int(np.count_nonzero(np.bincount(part.codes)))
         if groups < 2:
             raise NotIdentifiedError(
-                f"{label}: there is one group only; a variance between groups needs at least two: "
+                f"{label}: there is only one group; a variance between groups needs at least two: "
                 "remove the term"
             )
         if groups * width >= n:
             raise NotIdentifiedError(
                 f"{label}: {groups} groups with {width} random effects each against {n} rows; "
-                "its variance cannot be told from the residual variance: remove the term"
+                "its variance cannot be distinguished from the residual variance: remove the term"
             )
 
 
@@ -82,7 +82,7 @@ def check_absorbed(random: Sequence[RandomColumns], basis: Floats) -> None:
         # The basis is orthonormal to seven digits only where fixed columns are nearly collinear.
         if inside / n > (1.0 - 1e-6) * float(np.square(part.columns).sum()):
             raise NotIdentifiedError(
-                f"{part.design.label}: the fixed part already tells its groups apart, so its "
-                "variance cannot be estimated; leave the term out, or the fixed effects that "
-                "differ between groups only"
+                f"{part.design.label}: the fixed effects already distinguish its groups, so its "
+                "variance cannot be estimated; omit the term, or the fixed effects that differ "
+                "only between groups"
             )

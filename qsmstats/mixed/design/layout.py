@@ -8,7 +8,7 @@ from qsmstats.arrays import Floats, Integers
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
 
-__all__ = ["Layout", "Problem", "RandomColumns", "Residuals"]
+__all__ = ["Layout", "OutcomeLayout", "RandomColumns", "Residuals"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class Residuals:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
-    """A model brought onto its rows, without an outcome.
+    """A model on its rows, without an outcome: fixed basis, random columns, residual strata.
 
     Attributes
     ----------
@@ -81,8 +81,8 @@ class Layout:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Problem(Layout):
-    """A model brought onto its data.
+class OutcomeLayout(Layout):
+    """A model on its rows, with an outcome.
 
     Attributes
     ----------

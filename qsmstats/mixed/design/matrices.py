@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from formulaic import ModelSpec
+from formulaic.parser.types import Factor
 
 from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.errors import FormulaError, InvalidDataError
@@ -84,15 +85,6 @@ class FixedDesign:
             name: variable.levels
             for name, variable in self.variables.items()
             if variable.levels is not None
-        }
-
-    @property
-    def covariates(self) -> dict[str, float]:
-        """Numeric data column -> its mean over the rows of the fit."""
-        return {
-            name: variable.mean
-            for name, variable in self.variables.items()
-            if variable.levels is None
         }
 
     def full_matrix(self, frame: pd.DataFrame) -> Floats:
@@ -233,8 +225,6 @@ def _new_frame(frame: pd.DataFrame, variables: Mapping[str, Variable]) -> pd.Dat
 def _describe_terms(
     spec: ModelSpec, names: tuple[str, ...], renames: Mapping[str, str]
 ) -> tuple[DesignTerm, ...]:
-    from formulaic.parser.types import Factor
-
     categorical = {
         expression
         for expression, (kind, _) in spec.encoder_state.items()

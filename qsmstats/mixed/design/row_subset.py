@@ -42,8 +42,8 @@ def take_rows(layout: Layout, rows: Integers, copies: Integers | None = None) ->
     if len(fixed.dropped):
         names = ", ".join(layout.fixed.names[index] for index in fixed.dropped)
         raise NotIdentifiedError(
-            f"the {len(rows)} rows left cannot estimate {names}: fit this outcome by itself, or "
-            "take what they cannot tell apart out of the model"
+            f"{names} cannot be estimated from the {len(rows)} remaining rows: fit this outcome "
+            "separately, or remove these terms from the model"
         )
     made = replace(
         layout,
@@ -70,8 +70,8 @@ def _take_residuals(residuals: Residuals, rows: Integers) -> Residuals:
     codes, prior = residuals.codes, residuals.prior
     if codes is not None and len(np.unique(codes[rows])) < len(residuals.levels):
         raise NotIdentifiedError(
-            f"a level of '{residuals.column}' has no row left, so its residual variance cannot be "
-            "estimated; leave weights out, or give each level more rows"
+            f"no row is left for a level of '{residuals.column}', so its residual variance cannot "
+            "be estimated; omit weights, or give each level more rows"
         )
     return replace(
         residuals,

@@ -240,10 +240,11 @@ class _Walk:
             self.power(node)
             return
         for operand in operands:
-            if isinstance(node, ast.Compare) and _is_text(operand):
-                self.literal(operand)
-            else:
-                self.expression(operand)
+            match operand:
+                case ast.Constant(value=str()) if isinstance(node, ast.Compare):
+                    self.literal(operand)
+                case _:
+                    self.expression(operand)
 
     def power(self, node: ast.BinOp) -> None:
         """Refuse powers of whole numbers, on which Python would spend hours and all memory."""
@@ -357,10 +358,6 @@ def _is_finite(value: float) -> bool:
         return math.isfinite(value)
     except OverflowError:  # a whole number beyond any float
         return False
-
-
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
 
 
 def _is_small_power(base: float, exponent: float) -> bool:

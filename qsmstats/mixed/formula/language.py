@@ -20,12 +20,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+
+from formulaic.parser.types import Factor
 
 from qsmstats.errors import FormulaError
-
-if TYPE_CHECKING:
-    from formulaic.parser.types import Factor
+from qsmstats.mixed.formula.allowed import parse_terms
 
 __all__ = ["ParsedFormula", "RandomTerm", "parse_formula"]
 
@@ -99,13 +98,13 @@ def parse_formula(text: str) -> ParsedFormula:
     text = " ".join(str(text).split())
     if len(text) > _LONGEST:
         raise FormulaError(
-            f"'{text[:80]}...' has {len(text)} characters; a formula has {_LONGEST} at most: "
-            "shorten it"
+            f"'{text[:80]}...' has {len(text)} characters; the limit is {_LONGEST}: shorten it"
         )
     sides = _split(_powers(text), "~")
     if len(sides) != 2 or not sides[0][1].strip() or not sides[1][1].strip():
         raise FormulaError(
-            f"'{text}' is no mixed-model formula: write it as 'outcome ~ predictors + (1 | group)'"
+            f"'{text}' is not a mixed-model formula: write it as "
+            "'outcome ~ predictors + (1 | group)'"
         )
     fixed: list[str] = []
     random: list[RandomTerm] = []
@@ -125,7 +124,7 @@ def parse_formula(text: str) -> ParsedFormula:
             random.extend(_expand(*bar, part))
     if not random:
         raise FormulaError(
-            f"'{text}' names no random term: add one as '(1 | group)', or use ordinary regression"
+            f"'{text}' has no random term: add one, as '(1 | group)', or use ordinary regression"
         )
     fixed_text = " ".join(fixed).removeprefix("+ ") or "1"
     return ParsedFormula(
@@ -151,9 +150,7 @@ def _characters(text: str) -> Iterator[tuple[int, str, int]]:
             continue
         if char in _CLOSE:
             if not closing.endswith(char):
-                raise FormulaError(
-                    f"'{text}': a bracket is closed that was never opened; remove it"
-                )
+                raise FormulaError(f"'{text}': a closing bracket has no opening bracket; remove it")
             closing = closing[:-1]
         yield index, char, len(closing)
         if char in _OPEN:
@@ -184,7 +181,7 @@ def _additive_parts(text: str) -> list[tuple[str, str]]:
         if piece.strip():
             parts.append((mark or "+", piece.strip()))
         elif mark:
-            raise FormulaError(f"'{text}': nothing stands after '{mark}'; complete or remove it")
+            raise FormulaError(f"'{text}': nothing follows '{mark}'; complete or remove it")
     return parts
 
 
@@ -198,7 +195,7 @@ def _random_part(part: str) -> tuple[str, str, bool] | None:
     if len(bars) == 3 and not bars[1][1]:
         return bars[0][1].strip(), bars[2][1].strip(), True
     if "|" in "".join(char for _, char, _ in _characters(re.sub(r"`[^`]*`|'[^']*'", "", part))):
-        raise FormulaError(f"'{part}': write a random term as its own summand '(1 + x | g)'")
+        raise FormulaError(f"'{part}': a random term must stand by itself, as '+ (1 + x | g)'")
     return None
 
 
@@ -222,8 +219,6 @@ def _expand(expression: str, group: str, uncorrelated: bool, part: str) -> list[
 
 def _uncorrelated(expression: str) -> list[str]:
     """Return the pieces of an uncorrelated term: the intercept, then each term without one."""
-    from qsmstats.mixed.formula.allowed import parse_terms
-
     formula, _ = parse_terms(expression)
     terms = [":".join(map(_factor_text, term.factors)) for term in formula]
     return [term if term == "1" else f"0 + {term}" for term in terms]
@@ -256,6 +251,6 @@ def _interaction(text: str, part: str) -> tuple[str, ...]:
         return _interaction(wrapped.group(1), part)
     if not _NAME.fullmatch(text):
         raise FormulaError(
-            f"'{part}': '{text}' is no grouping; use column names joined by ':' or '/'"
+            f"'{part}': '{text}' is not a grouping; use column names joined by ':' or '/'"
         )
     return (text.strip("`"),)

@@ -28,5 +28,5 @@ class Specification:
         for name, function in self.transforms.items():
             taken = name in {*TRANSFORMS, *CONSTANTS, "contr", "factor", "offset"}
             if taken or not str(name).isidentifier() or not callable(function):
-                what = "is a name of the language" if taken else "is no name with a function"
+                what = "is a reserved name" if taken else "is not an identifier with a function"
                 raise UsageError(f"transforms: '{name}' {what}; give it as {{'name': function}}")

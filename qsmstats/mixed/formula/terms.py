@@ -138,19 +138,14 @@ def evaluate(
         raise FormulaError(f"the formula cannot be evaluated: {error}; correct it") from None
     matrix = np.asarray(made, dtype=np.float64)
     names = tuple(made.model_spec.column_names)
-    if not np.isfinite(matrix.sum()):
-        _name_undefined(matrix, names)
-    return matrix, made.model_spec, names
-
-
-def _name_undefined(matrix: Floats, names: Sequence[str]) -> None:
-    bad = ~np.isfinite(matrix)
-    if bad.any():
+    # The sum of a finite matrix can overflow, but it is quick to look at.
+    if not np.isfinite(matrix.sum()) and (bad := ~np.isfinite(matrix)).any():
         row, column = np.argwhere(bad)[0]
         raise InvalidDataError(
             f"'{names[column]}' is not a finite number in {int(bad[:, column].sum())} rows (first: "
             f"row position {row} of the used rows); drop them or change the transform"
         )
+    return matrix, made.model_spec, names
 
 
 def _r_spelling(text: str, names: Sequence[str]) -> str:

@@ -39,8 +39,7 @@ import numpy as np
 from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.method_names import DfMethod
-from qsmstats.mixed.criterion.moments import Moments, wald_statistic
-from qsmstats.mixed.criterion.profiled import Profile
+from qsmstats.mixed.criterion.profiled import Moments, deviance_uncertainty
 
 __all__ = ["Approximation", "Fixed", "KenwardRoger", "Satterthwaite", "approximation"]
 
@@ -102,7 +101,14 @@ class Satterthwaite:
         p = len(inverse)
         first, second = moments.parametrisation.derivatives(moments.theta)
         self.covariance = inverse * variance
-        self.uncertainty = _uncertainty(_deviance_hessian(made, first, second, variance))
+        slope = made.curve_first + made.rss_first / variance
+        curve = made.curve_second + made.rss_second / variance
+        self.uncertainty = deviance_uncertainty(
+            first.T @ curve @ first + np.tensordot(slope, second, axes=1),
+            first.T @ made.rss_first,
+            made.rss,
+            variance,
+        )
         moved = -variance * inverse @ made.total.first[:, :p, :p] @ inverse
         self.slopes = np.concatenate(
             [np.tensordot(first.T, moved, axes=1), 2.0 * self.covariance[None]]
@@ -134,24 +140,9 @@ def _combine(df: Floats) -> float:
     return 2.0 + 2.0 * len(df) / excess
 
 
-def _deviance_hessian(made: Profile, first: Floats, second: Floats, variance: float) -> Floats:
-    """Hessian of the deviance in (theta, log sigma) at the optimum."""
-    gradient = made.curve_first + made.rss_first / variance
-    hessian = made.curve_second + made.rss_second / variance
-    m = len(gradient)
-    whole = np.empty((m + 1, m + 1))
-    whole[:m, :m] = first.T @ hessian @ first + np.tensordot(gradient, second, axes=1)
-    whole[:m, m] = whole[m, :m] = first.T @ made.rss_first * (-2.0 / variance)
-    whole[m, m] = 4.0 * made.rss / variance
-    return whole
-
-
-def _uncertainty(hessian: Floats) -> Floats:
-    """2 H^-1 over the directions in which the deviance is curved upwards."""
-    size, axes = np.linalg.eigh(hessian)
-    curved = size > 1e-9 * max(float(size[-1]), 1.0)
-    made: Floats = 2.0 * (axes[:, curved] / size[curved]) @ axes[:, curved].T
-    return made
+def wald_statistic(rows: Floats, effects: Floats, covariance: Floats) -> float:
+    """Wald statistic over its number of rows."""
+    return float(effects @ np.linalg.solve(rows @ covariance @ rows.T, effects)) / len(rows)
 
 
 class KenwardRoger:

@@ -25,7 +25,6 @@ from scipy.linalg import solve_triangular
 from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.mixed.criterion.covariance import lower_factor
-from qsmstats.mixed.criterion.moments import Moments
 from qsmstats.mixed.fitted import engine_of
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.inference.components import square_root
@@ -76,8 +75,7 @@ class ExpectedDesign:
         UsageError
             If a covariance has another shape than its term.
         """
-        problem, objective = self.engine.problem, self.engine.objective
-        widths = [part.columns.shape[1] for part in problem.random]
+        widths = [part.columns.shape[1] for part in self.engine.layout.random]
         shapes = [np.shape(covariance) for covariance in covariances]
         if shapes != [(width, width) for width in widths]:
             raise UsageError(
@@ -86,14 +84,7 @@ class ExpectedDesign:
             )
         factors = [lower_factor(square_root(one) / sigma) for one in covariances]
         theta = self.engine.from_factors(factors, np.empty(0))
-        moments = Moments(
-            profile=objective.at(theta).profile,
-            parametrisation=objective.parametrisation,
-            theta=theta,
-            basis=problem.root,
-            scale=problem.scale,
-            stratum_sizes=np.array([float(len(problem.response))]),
-        )
+        moments = self.engine.moments(self.engine.objective.at(theta))
         local = solve_triangular(moments.basis, self.row[:, None], trans=1).T
         approximation = KenwardRoger(moments)
         variance = float((local @ approximation.phi @ local.T)[0, 0])
@@ -124,7 +115,7 @@ def expected_design(
     formula = f"{OUTCOME} ~ {model.formula.split('~', 1)[1]}"
     filled = data.assign(**{OUTCOME: random.standard_normal(len(data))})
     engine = engine_of(replace(model, formula=formula), filled)
-    names = engine.problem.fixed.names
+    names = engine.layout.fixed.names
     unknown = [name for name in contrast if name not in names]
     if unknown:
         raise NotIdentifiedError(

@@ -15,7 +15,7 @@ from scipy.linalg import solve_triangular
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError
 from qsmstats.method_names import DfMethod
-from qsmstats.mixed.criterion.moments import Moments
+from qsmstats.mixed.criterion.profiled import Moments
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.degrees_of_freedom import approximation
 

@@ -11,13 +11,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from qsmstats.arrays import Floats
+from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.criterion.covariance import Parametrisation, lower_factor
 from qsmstats.mixed.criterion.profiled import REPRODUCED, Objective, Point
-from qsmstats.mixed.optimum.trust_region import Record, minimise
+from qsmstats.mixed.optimum.trust_region import Minimum, minimise
 
-__all__ = ["SAME", "best_record", "further_starts", "is_singular", "refuse_perfect_fit"]
+__all__ = ["SAME", "best_minimum", "further_starts", "is_singular", "refuse_perfect_fit"]
 
 
 # An eigenvalue of a relative covariance below this share of the largest is a zero variance
@@ -31,16 +31,16 @@ _RANDOM_STARTS = 3
 SUSPICIOUS = 1e-6
 
 
-def is_singular(parametrisation: Parametrisation, theta: Floats) -> bool:
-    """Whether a relative covariance has a zero eigenvalue."""
+def is_singular(parametrisation: Parametrisation, theta: Floats) -> Flags:
+    """Whether a relative covariance has a zero eigenvalue; theta may be one fit or (m, k)."""
+    singular = np.zeros(theta.shape[:-1], dtype=bool)
     for factor in parametrisation.factors(theta):
         values = np.linalg.svd(factor, compute_uv=False) ** 2
-        if values[-1] < _SINGULAR * max(1.0, float(values[0])):
-            return True
-    return False
+        singular = singular | (values[..., -1] < _SINGULAR * np.maximum(1.0, values[..., 0]))
+    return singular
 
 
-def best_record(objective: Objective, start: Floats) -> Record:
+def best_minimum(objective: Objective, start: Floats) -> Minimum:
     """Minimise; where a covariance matrix comes out singular, from further starts as well.
 
     The criterion of a correlated term can have several minima on the boundary of the cone of
@@ -49,22 +49,22 @@ def best_record(objective: Objective, start: Floats) -> Record:
     directions opened, and from seeded random matrices.
     """
     parametrisation = objective.parametrisation
-    record = minimise(objective.at, start)
-    if max(parametrisation.widths) == 1 or not is_singular(parametrisation, record.point.theta):
-        return record
-    records = [record]
-    for other in further_starts(parametrisation, record.point.theta):
+    found = minimise(objective.at, start)
+    if max(parametrisation.widths) == 1 or not is_singular(parametrisation, found.point.theta):
+        return found
+    minima = [found]
+    for other in further_starts(parametrisation, found.point.theta):
         try:
-            records.append(minimise(objective.at, other))
+            minima.append(minimise(objective.at, other))
         except NotIdentifiedError:
             continue
-    best = min(records, key=lambda one: one.point.value)
+    best = min(minima, key=lambda one: one.point.value)
     # Of minima that agree to rounding the first one stays, so that a fit does not wander.
-    chosen = record if record.point.value - best.point.value < SAME else best
+    chosen = found if found.point.value - best.point.value < SAME else best
     return replace(
         chosen,
-        iterations=sum(one.iterations for one in records),
-        evaluations=sum(one.evaluations for one in records),
+        iterations=sum(one.iterations for one in minima),
+        evaluations=sum(one.evaluations for one in minima),
     )
 
 

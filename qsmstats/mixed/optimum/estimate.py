@@ -1,9 +1,4 @@
-"""From an assembled problem to its optimum, and back to the user's units.
-
-The engine works with whitened random columns, so that T_w = S T S' for a term with whitener S;
-its Cholesky factor and lme4's are related by L = S^-1 L_w, made lower triangular by an LQ
-decomposition, which holds for singular T too.
-"""
+"""From a model on its rows to its optimum, and back to the user's units."""
 
 from __future__ import annotations
 
@@ -15,7 +10,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats, Integers
-from qsmstats.mixed.criterion.covariance import Parametrisation, lower_factor
+from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.crossed import crossed_products, evaluate_crossed
 from qsmstats.mixed.criterion.crossproducts import DesignProducts, attach, design_products
 from qsmstats.mixed.criterion.derivatives import Jet
@@ -26,22 +21,22 @@ from qsmstats.mixed.criterion.elimination_order import (
     merge_factors,
     split_crossed,
 )
-from qsmstats.mixed.criterion.moments import Moments
 from qsmstats.mixed.criterion.nested import evaluate
-from qsmstats.mixed.criterion.profiled import Objective, Point
-from qsmstats.mixed.design.layout import Layout, Problem
-from qsmstats.mixed.optimum.boundary import best_record, is_singular, refuse_perfect_fit
+from qsmstats.mixed.criterion.profiled import Moments, Objective, Point
+from qsmstats.mixed.design.layout import Layout, OutcomeLayout
+from qsmstats.mixed.optimum.boundary import best_minimum, is_singular, refuse_perfect_fit
 from qsmstats.mixed.optimum.starting_values import start_crossed, start_nested
-from qsmstats.mixed.optimum.trust_region import Record
+from qsmstats.mixed.optimum.trust_region import Minimum
+from qsmstats.mixed.optimum.units import criterion_offset, free_parameters, relative_factors
 
 __all__ = [
+    "Elimination",
     "Engine",
-    "Solution",
-    "Structure",
+    "Optimum",
     "build_engine",
-    "solution_at",
+    "elimination_of",
+    "optimum_at",
     "solve",
-    "structure_of",
 ]
 
 
@@ -51,7 +46,7 @@ _MOST_COLUMNS = 24
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
-    """The criterion of one problem, and its relation to the user's units.
+    """The profiled criterion of a model and its outcome, and its relation to the user's units.
 
     Attributes
     ----------
@@ -65,8 +60,8 @@ class Engine:
         S of each term, in formula order.
     offset
         What to add to the criterion for the user's units.
-    problem
-        The assembled problem.
+    layout
+        The model on its rows, with the outcome.
     """
 
     objective: Objective
@@ -74,7 +69,7 @@ class Engine:
     order: tuple[int, ...]
     whiteners: tuple[Floats, ...]
     offset: float
-    problem: Problem
+    layout: OutcomeLayout
 
     def criterion(self, point: Point) -> float:
         """-2 log likelihood with all constants, as lme4's."""
@@ -82,25 +77,29 @@ class Engine:
 
     def factors(self, theta: Floats) -> tuple[Floats, ...]:
         """Relative Cholesky factors in the user's units, in formula order."""
-        made: dict[int, Floats] = {}
-        for term, factor in zip(
-            self.order, self.objective.parametrisation.factors(theta), strict=True
-        ):
-            made[term] = lower_factor(solve_triangular(self.whiteners[term], factor))
-        return tuple(made[term] for term in range(len(made)))
+        parametrisation = self.objective.parametrisation
+        return relative_factors(parametrisation, self.order, self.whiteners, theta)
 
     def from_factors(self, factors: Sequence[Floats], log_ratios: Floats) -> Floats:
         """Free parameters of given Cholesky factors (formula order) and log ratios."""
-        whitened = [lower_factor(self.whiteners[term] @ factors[term]) for term in self.order]
-        return self.objective.parametrisation.join(log_ratios, whitened)
+        parametrisation = self.objective.parametrisation
+        return free_parameters(parametrisation, self.order, self.whiteners, factors, log_ratios)
 
-    def is_singular(self, theta: Floats) -> bool:
-        """Whether a relative covariance has a zero eigenvalue."""
-        return is_singular(self.objective.parametrisation, theta)
+    def moments(self, point: Point) -> Moments:
+        """Return what inference needs of a point."""
+        counts = self.objective.counts
+        return Moments(
+            profile=point.profile,
+            parametrisation=self.objective.parametrisation,
+            theta=point.theta,
+            basis=self.layout.root,
+            scale=self.layout.scale,
+            stratum_sizes=np.r_[self.objective.n - counts.sum(), counts],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Solution:
+class Optimum:
     """The optimum in the user's units.
 
     Attributes
@@ -117,8 +116,8 @@ class Solution:
         -2 log likelihood.
     singular
         Whether a relative covariance is singular.
-    record, moments
-        The optimiser's record; the optimum with derivatives.
+    minimum, moments
+        The optimiser's minimum; what inference needs of it.
     """
 
     estimates: Floats
@@ -128,46 +127,56 @@ class Solution:
     ratios: Floats
     criterion: float
     singular: bool
-    record: Record
+    minimum: Minimum
     moments: Moments
 
 
-def build_engine(problem: Problem, *, reml: bool, structure: Structure | None = None) -> Engine:
-    """Cross-products, elimination order and criterion of a problem.
+def build_engine(
+    layout: OutcomeLayout, *, reml: bool, elimination: Elimination | None = None
+) -> Engine:
+    """Cross-products, elimination order and criterion of a model and its outcome.
 
     Parameters
     ----------
-    problem
-        The assembled problem.
+    layout
+        The model on its rows, with the outcome.
     reml
         REML or ML.
-    structure
-        That of the problem's rows, where it has been found before.
+    elimination
+        That of its rows, where it has been found before.
     """
-    made = structure_of(problem) if structure is None else structure
-    evaluate_at, start = _attach(made, problem)
-    n, p = problem.basis.shape
+    made = elimination_of(layout) if elimination is None else elimination
+    evaluate_at, start = _attach(made, layout)
+    n, p = layout.basis.shape
+    codes, prior = layout.residuals.codes, layout.residuals.prior
     objective = Objective(
         evaluate=evaluate_at,
         parametrisation=made.parametrisation,
-        counts=_stratum_sizes(problem)[1:],
+        counts=np.empty(0) if codes is None else np.bincount(codes)[1:].astype(np.float64),
         n=n,
         rank=p,
+        reml=reml,
+    )
+    offset = criterion_offset(
+        layout.root,
+        n - p if reml else n,
+        layout.scale,
+        0.0 if prior is None else float(np.log(prior).sum()),
         reml=reml,
     )
     return Engine(
         objective=objective,
         start=start,
         order=made.order,
-        whiteners=tuple(part.whitener for part in problem.random),
-        offset=_offset(problem, reml=reml),
-        problem=problem,
+        whiteners=tuple(part.whitener for part in layout.random),
+        offset=float(offset),
+        layout=layout,
     )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Structure:
-    """What the criteria of all outcomes of the same rows share.
+class Elimination:
+    """The order of elimination, and the cross-products that all outcomes of the rows share.
 
     Attributes
     ----------
@@ -185,7 +194,7 @@ class Structure:
     parts: DesignProducts | tuple[Factor, tuple[Factor, ...]]
 
 
-def structure_of(layout: Layout) -> Structure:
+def elimination_of(layout: Layout) -> Elimination:
     """Choose between nested sweeps and a dense crossed block, and do what needs no outcome."""
     random = layout.random
     factors = merge_factors(
@@ -197,7 +206,7 @@ def structure_of(layout: Layout) -> Structure:
     if split is not None:
         swept, others = split
         order = tuple(term for factor in (swept, *others) for term in factor.terms)
-        return Structure(
+        return Elimination(
             parametrisation=_parametrisation(layout, order),
             order=order,
             levels=(),
@@ -205,7 +214,7 @@ def structure_of(layout: Layout) -> Structure:
         )
     levels = eliminate(factors)
     order = tuple(member.term for level in levels for member in level.members)
-    return Structure(
+    return Elimination(
         parametrisation=_parametrisation(layout, order),
         order=order,
         levels=levels,
@@ -227,82 +236,56 @@ def _parametrisation(layout: Layout, order: Sequence[int]) -> Parametrisation:
 
 
 def _attach(
-    structure: Structure, problem: Problem
+    elimination: Elimination, layout: OutcomeLayout
 ) -> tuple[Callable[[Floats], tuple[Jet, Jet]], Floats]:
-    """Return x -> (F, l) for the problem's outcome, and where to start."""
-    rows, parametrisation = len(problem.response), structure.parametrisation
-    if isinstance(structure.parts, DesignProducts):
-        products = attach(structure.parts, problem.reduced)
-        places = [level.column_places() for level in structure.levels]
+    """Return x -> (F, l) for the outcome, and where to start."""
+    rows, parametrisation = len(layout.response), elimination.parametrisation
+    if isinstance(elimination.parts, DesignProducts):
+        products = attach(elimination.parts, layout.reduced)
+        places = [level.column_places() for level in elimination.levels]
         return partial(evaluate, products), start_nested(products, parametrisation, places, rows)
     crossed = crossed_products(
-        *structure.parts,
-        [part.columns for part in problem.random],
-        np.column_stack([problem.basis, problem.reduced]),
-        row_scale=_row_scale(problem),
-        strata=_strata(problem),
+        *elimination.parts,
+        [part.columns for part in layout.random],
+        np.column_stack([layout.basis, layout.reduced]),
+        row_scale=_row_scale(layout),
+        strata=_strata(layout),
     )
     return partial(evaluate_crossed, crossed), start_crossed(crossed, parametrisation, rows)
 
 
-def _row_scale(problem: Layout) -> Floats | None:
-    prior = problem.residuals.prior
+def _row_scale(layout: Layout) -> Floats | None:
+    prior = layout.residuals.prior
     return None if prior is None else np.sqrt(prior)
 
 
-def _strata(problem: Layout) -> tuple[Integers, int] | None:
-    residuals = problem.residuals
+def _strata(layout: Layout) -> tuple[Integers, int] | None:
+    residuals = layout.residuals
     return None if residuals.codes is None else (residuals.codes, len(residuals.levels))
 
 
-def solve(engine: Engine) -> Solution:
+def solve(engine: Engine) -> Optimum:
     """Minimise the criterion and translate the optimum."""
-    return solution_at(engine, best_record(engine.objective, engine.start))
+    return optimum_at(engine, best_minimum(engine.objective, engine.start))
 
 
-def solution_at(engine: Engine, record: Record) -> Solution:
+def optimum_at(engine: Engine, minimum: Minimum) -> Optimum:
     """Translate an optimum into the user's units."""
-    objective, problem = engine.objective, engine.problem
-    point = objective.at(objective.parametrisation.orient(record.point.theta))
+    objective, layout = engine.objective, engine.layout
+    point = objective.at(objective.parametrisation.orient(minimum.point.theta))
     refuse_perfect_fit(objective, point)
     made = point.profile
-    sigma = float(np.sqrt(made.rss / made.degrees)) * problem.scale
-    back = solve_triangular(problem.root, np.eye(len(problem.root)))
+    sigma = float(np.sqrt(made.rss / made.degrees)) * layout.scale
+    back = solve_triangular(layout.root, np.eye(len(layout.root)))
     strata = objective.parametrisation.strata
-    return Solution(
-        estimates=back @ (problem.projection + problem.scale * made.estimates),
+    return Optimum(
+        estimates=back @ (layout.projection + layout.scale * made.estimates),
         covariance=back @ made.inverse @ back.T * sigma**2,
         sigma=sigma,
         factors=engine.factors(point.theta),
         ratios=np.exp(np.r_[0.0, point.theta[:strata]]),
         criterion=engine.criterion(point),
-        singular=engine.is_singular(point.theta),
-        record=record,
-        moments=Moments(
-            profile=made,
-            parametrisation=objective.parametrisation,
-            theta=point.theta,
-            basis=problem.root,
-            scale=problem.scale,
-            stratum_sizes=_stratum_sizes(problem),
-        ),
+        singular=bool(is_singular(objective.parametrisation, point.theta)),
+        minimum=minimum,
+        moments=engine.moments(point),
     )
-
-
-def _stratum_sizes(problem: Problem) -> Floats:
-    codes = problem.residuals.codes
-    if codes is None:
-        return np.array([float(len(problem.response))])
-    return np.bincount(codes).astype(np.float64)
-
-
-def _offset(problem: Problem, *, reml: bool) -> float:
-    """Return what units and prior weights add to -2 log likelihood."""
-    n, p = problem.basis.shape
-    degrees = n - p if reml else n
-    made = 2.0 * degrees * np.log(problem.scale)
-    if reml:
-        made += 2.0 * np.log(np.abs(np.diag(problem.root))).sum()
-    if problem.residuals.prior is not None:
-        made -= np.log(problem.residuals.prior).sum()
-    return float(made)

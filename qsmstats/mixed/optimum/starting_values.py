@@ -22,7 +22,7 @@ from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.crossed import CrossedProducts
 from qsmstats.mixed.criterion.crossproducts import CrossProducts, LevelProducts
 
-__all__ = ["design_moments", "moment_roots", "start_crossed", "start_nested"]
+__all__ = ["design_moments", "start_crossed", "start_from_moments", "start_nested"]
 
 
 # Range of relative variances to start from: a start at zero would be a stationary point.
@@ -52,8 +52,10 @@ def start_nested(
         [place @ np.einsum("qg,qg->q", s, s) for place, s in zip(places, sums, strict=True)]
     )
     total = float(products.total.sum(axis=0)[-1, -1])
-    roots = moment_roots(between, trace, outcome[None], np.array([total]), np.array([float(rows)]))
-    return _on_diagonals(roots[0], parametrisation)
+    made = start_from_moments(
+        parametrisation, between, trace, outcome[None], np.array([total]), np.array([float(rows)])
+    )
+    return made.reshape(-1)
 
 
 def design_moments(
@@ -95,35 +97,39 @@ def start_crossed(products: CrossedProducts, parametrisation: Parametrisation, r
     own, side = products.own.sum(axis=0), sum(products.side)
     border = products.border.sum(axis=0)
     q, dense = len(own), products.dense_basis[0].shape[0]
-    columns = _dense_columns(products, dense)
+    diagonals = [unit.diagonal() for unit in products.dense_basis]
+    # Which effects of the dense block belong to each column, shape (columns, dense).
+    columns = np.array([diagonal for diagonal in diagonals if diagonal.any()]).reshape(-1, dense)
     square = side.multiply(side).tocsr()
     first = np.stack([np.asarray(square[a::q].sum(axis=0)).ravel() for a in range(q)])
     top = np.einsum("abg,abg->ab", own, own)
     corner = columns @ border[:dense, :dense] ** 2 @ columns.T
     cross = first[:, :dense] @ columns.T
-    roots = moment_roots(
+    made = start_from_moments(
+        parametrisation,
         np.block([[top, cross], [cross.T, corner]]),
         np.concatenate([np.einsum("aag->a", own), columns @ np.diag(border)[:dense]]),
         np.concatenate([first[:, -1], columns @ border[:dense, -1] ** 2])[None],
         border[-1:, -1],
         np.array([float(rows)]),
     )
-    return _on_diagonals(roots[0], parametrisation)
+    return made.reshape(-1)
 
 
-def _dense_columns(products: CrossedProducts, dense: int) -> Floats:
-    """Which effects of the dense block belong to each column, shape (columns, dense)."""
-    diagonals = [unit.diagonal() for unit in products.dense_basis]
-    return np.array([diagonal for diagonal in diagonals if diagonal.any()]).reshape(-1, dense)
-
-
-def moment_roots(
-    between: Floats, trace: Floats, outcome: Floats, total: Floats, rows: Floats
+def start_from_moments(
+    parametrisation: Parametrisation,
+    between: Floats,
+    trace: Floats,
+    outcome: Floats,
+    total: Floats,
+    rows: Floats,
 ) -> Floats:
-    """Solve the moment equations of m outcomes for relative standard deviations.
+    """Solve the moment equations of m outcomes, and start from their standard deviations.
 
     Parameters
     ----------
+    parametrisation
+        The parameters.
     between, trace
         As from `design_moments`.
     outcome
@@ -133,7 +139,8 @@ def moment_roots(
 
     Returns
     -------
-    ndarray of shape (m, columns)
+    ndarray of shape (m, size)
+        Free parameters: equal residual variances, and diagonal Cholesky factors.
     """
     m, k = outcome.shape
     matrix = np.empty((m, k + 1, k + 1))
@@ -146,12 +153,7 @@ def moment_roots(
     solution = np.einsum("mab,mb->ma", inverse, right) / scale
     residual = np.maximum(solution[:, 0], 0.05 * total / rows)
     residual = np.maximum(residual, np.finfo(np.float64).tiny)
-    made: Floats = np.sqrt(np.clip(solution[:, 1:] / residual[:, None], _LEAST, _MOST))
+    made = np.zeros((m, parametrisation.size))
+    diagonal = parametrisation.start() > 0.0
+    made[:, diagonal] = np.sqrt(np.clip(solution[:, 1:] / residual[:, None], _LEAST, _MOST))
     return made
-
-
-def _on_diagonals(roots: Floats, parametrisation: Parametrisation) -> Floats:
-    ends = np.cumsum(parametrisation.widths)[:-1]
-    return parametrisation.join(
-        np.zeros(parametrisation.strata), [np.diag(part) for part in np.split(roots, ends)]
-    )

@@ -20,7 +20,7 @@ import numpy as np
 from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.mixed.criterion.profiled import Point
 
-__all__ = ["Descents", "Record", "descend", "minimise"]
+__all__ = ["Descents", "Minimum", "descend", "minimise"]
 
 Evaluate = Callable[[Places, Floats], tuple[Floats, Floats, Floats]]
 
@@ -58,8 +58,8 @@ class Descents:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """How an optimisation went.
+class Minimum:
+    """The minimum that a search has found, and how the search went.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Record:
     gradient_norm: float
 
 
-def minimise(criterion: Callable[[Floats], Point], start: Floats) -> Record:
+def minimise(criterion: Callable[[Floats], Point], start: Floats) -> Minimum:
     """Minimise a criterion from a start, shape (k,)."""
     points: dict[bytes, Point] = {}
 
@@ -89,7 +89,7 @@ def minimise(criterion: Callable[[Floats], Point], start: Floats) -> Record:
         return np.array([point.value]), point.gradient[None], point.hessian[None]
 
     found = descend(evaluate, np.asarray(start, dtype=np.float64)[None])
-    return Record(
+    return Minimum(
         point=points[found.theta.tobytes()],
         converged=bool(found.converged[0]),
         iterations=int(found.iterations[0]),

@@ -1,13 +1,13 @@
 """Groups of the coarsest factor drawn with replacement, or left out one at a time.
 
 A group drawn twice counts as two groups (Field & Welsh 2007, J R Soc B 69:369-390). Where the
-groups of a design are independent blocks (`batch.blocks`), a resample is a list of blocks with
-their own products; no row is looked at again.
+groups of a design are independent (`batch.blocks`), a resample is a list of blocks with their own
+products; no row is looked at again.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,8 +15,8 @@ from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.errors import UsageError
 from qsmstats.mixed.batch.chunk import fit_singly, sound
 from qsmstats.mixed.batch.design import BatchDesign
-from qsmstats.mixed.batch.prepare import Lists, Prepared, prepare, solve_prepared
-from qsmstats.mixed.batch.products import bundle
+from qsmstats.mixed.batch.prepare import prepare, solve_outcomes
+from qsmstats.mixed.batch.products import outcome_products
 from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
 from qsmstats.mixed.criterion.crossproducts import DesignProducts
 from qsmstats.mixed.resampling.simulate import stream
@@ -59,9 +59,9 @@ def clusters_of(design: BatchDesign) -> Clusters:
     UsageError
         If there is none.
     """
-    structure = design.structure
-    crossed = not isinstance(structure.parts, DesignProducts)
-    top = None if crossed else structure.levels[-1]
+    elimination = design.elimination
+    crossed = not isinstance(elimination.parts, DesignProducts)
+    top = None if crossed else elimination.levels[-1]
     if top is None or any(member.local is not None for member in top.members):
         msg = (
             "the grouping factors are crossed: there are no independent groups to resample or to "
@@ -121,27 +121,22 @@ def fit_lists(
         every = np.zeros(len(index), dtype=bool)
         return _by_rows(design, outcome, clusters, index, blank(design, len(index)), every)
     step = design.chunk
-    whole = Lists(blocks=grouped.blocks, stack=grouped.stack, index=np.arange(clusters.size)[None])
-    base, parts = prepare(design, grouped, whole, outcome[None], start)
+    stack, everyone = grouped.stack, np.arange(clusters.size)[None]
+    parts, whole_start = prepare(design, grouped, stack, everyone, outcome[None], start)
     pieces = []
     for at in range(0, len(index), step):
-        lists = replace(whole, index=index[at : at + step])
-        done = sound(design, lists)
-        made = blank(design, len(done))
-        if done.any():
-            chosen, m = lists.index[done], int(done.sum())
-            prepared = Prepared(
-                products=bundle(lists.stack, chosen, parts.take(chosen)),
-                start=np.tile(base.start, (m, 1)),
-                scale=np.tile(base.scale, m),
-                projection=np.tile(base.projection, (m, 1)),
-                log_weight=lists.stack.log_weight[chosen].sum(axis=1),
-            )
-            found, solved = solve_prepared(design, grouped, prepared)
-            places = np.flatnonzero(done)
+        lists = index[at : at + step]
+        good = sound(design, stack, lists)
+        made = blank(design, len(lists))
+        places = np.flatnonzero(good)
+        if len(places):
+            used = lists[places]
+            products = outcome_products(stack, used, parts.take(used))
+            starts = np.tile(whole_start, (len(used), 1))
+            found, solved = solve_outcomes(design, grouped, products, starts)
             made = put(made, places[solved], found, solved)
-            done[places[~solved]] = False
-        pieces.append(_by_rows(design, outcome, clusters, lists.index, made, done))
+            good[places[~solved]] = False
+        pieces.append(_by_rows(design, outcome, clusters, lists, made, good))
     return joined(pieces)
 
 
@@ -153,7 +148,6 @@ def _by_rows(
     made: BatchFit,
     done: Flags,
 ) -> BatchFit:
-    """Fit the lists that are not done yet to their rows, one by one."""
     for one in np.flatnonzero(~done):
         rows, copies = clusters.rows(index[one])
         made = put(made, np.array([one]), fit_singly(design, outcome, rows, copies))

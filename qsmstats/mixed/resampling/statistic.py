@@ -19,8 +19,8 @@ from qsmstats.errors import ModelError, UsageError
 from qsmstats.mixed.batch.design import outcome_engine
 from qsmstats.mixed.batch.result import BatchFit
 from qsmstats.mixed.fitted import AnyFit, Fitted, fit_rows, join
-from qsmstats.mixed.optimum.estimate import solution_at
-from qsmstats.mixed.optimum.trust_region import Record
+from qsmstats.mixed.optimum.estimate import optimum_at
+from qsmstats.mixed.optimum.trust_region import Minimum
 from qsmstats.mixed.resampling.cluster_resamples import Clusters
 from qsmstats.mixed.resampling.refit import with_outcome
 
@@ -78,18 +78,18 @@ def _light(fit: AnyFit, fits: BatchFit, one: int, outcome: Floats) -> AnyFit:
     design = fits.design
     engine = outcome_engine(design, outcome, None)
     model, data = with_outcome(design.model, design.layout.frame.data, outcome)
-    problem = engine.problem
-    engine = replace(engine, problem=replace(problem, frame=replace(problem.frame, data=data)))
+    layout = engine.layout
+    engine = replace(engine, layout=replace(layout, frame=replace(layout.frame, data=data)))
     theta = engine.from_factors([factor[one] for factor in fits.factors()], fits.log_ratios[one])
     point = engine.objective.at(theta)
-    record = Record(
+    minimum = Minimum(
         point=point,
         converged=bool(fits.converged[one]),
         iterations=int(fits.iterations[one]),
         evaluations=int(fits.iterations[one]) + 1,
         gradient_norm=float(np.linalg.norm(point.gradient)),
     )
-    return join(type(fit), model, design.method, engine, solution_at(engine, record))
+    return join(type(fit), model, design.method, engine, optimum_at(engine, minimum))
 
 
 def of_clusters(

@@ -199,7 +199,7 @@ def test_outcomes_of_a_wrong_form_are_refused(nested):
         design.fit_outcomes(values, batch=0)
     with pytest.raises(UsageError, match="jobs=0"):
         design.fit_outcomes(values, jobs=0)
-    with pytest.raises(UsageError, match="no theta of this model, which has 3"):
+    with pytest.raises(UsageError, match="theta of this model has 3"):
         design.fit_outcomes(values, start=np.ones(2))
     with pytest.raises(InvalidDataError, match="must be numbers"):
         design.fit_outcomes([["low"]] * 120)

@@ -35,7 +35,7 @@ def test_criterion_is_that_of_the_dense_matrices(engine_kind, formula, weights):
     theta = _theta(made, 4)
     point = made.objective.at(theta)
     x, y, _, _ = designs.naive_parts(made)
-    variance = point.profile.rss / point.profile.degrees * made.problem.scale**2
+    variance = point.profile.rss / point.profile.degrees * made.layout.scale**2
     v = variance * designs.naive_covariance(made, theta)
     expected = naive.minus_two_log_likelihood(y, x, v, reml=reml)
     assert made.criterion(point) == pytest.approx(expected, abs=1e-8)
@@ -46,9 +46,9 @@ def test_ml_criterion_is_the_density_of_a_normal_vector():
     point = made.objective.at(_theta(made, 2))
     x, y, _, _ = designs.naive_parts(made)
     estimates = np.linalg.solve(
-        made.problem.root, made.problem.projection + made.problem.scale * point.profile.estimates
+        made.layout.root, made.layout.projection + made.layout.scale * point.profile.estimates
     )
-    variance = point.profile.rss / point.profile.degrees * made.problem.scale**2
+    variance = point.profile.rss / point.profile.degrees * made.layout.scale**2
     v = variance * designs.naive_covariance(made, point.theta)
     density = multivariate_normal(x @ estimates, v).logpdf(y)
     assert made.criterion(point) == pytest.approx(-2 * density, abs=1e-8)

@@ -65,7 +65,8 @@ def test_variables_are_described_for_a_reference_grid():
     data = designs.random_data(4).assign(k=lambda d: d.k + 2010)
     fit = MixedModel("y ~ f * x + C(k) + I(z**2) + (1 | g)").fit(data)
     assert fit.fixed.factors == {"f": ("a", "b", "c"), "k": (2010, 2011, 2012, 2013, 2014)}
-    assert fit.fixed.covariates == pytest.approx({"x": data.x.mean(), "z": data.z.mean()})
+    means = {name: fit.fixed.variables[name].mean for name in ("x", "z")}
+    assert means == pytest.approx({"x": data.x.mean(), "z": data.z.mean()})
     labels = [term.label for term in fit.fixed.terms]
     assert labels == ["Intercept", "f", "x", "C(k)", "I(z ** 2)", "f:x"]
     interaction = fit.fixed.terms[-1]
@@ -77,7 +78,7 @@ def test_new_data_that_do_not_fit_are_refused():
     fit = MixedModel("y ~ f + x + (1 | g)").fit(data)
     with pytest.raises(InvalidDataError, match="lack the columns x"):
         fit.fixed.matrix(data[["f"]])
-    with pytest.raises(InvalidDataError, match="holds 'q', which the fit has not seen"):
+    with pytest.raises(InvalidDataError, match="holds 'q', which is not in the data of the fit"):
         fit.fixed.matrix(data.assign(f="q"))
     with pytest.raises(InvalidDataError, match="missing values in x"):
         fit.fixed.matrix(data.assign(x=np.nan))

@@ -153,11 +153,11 @@ def test_functions_of_the_user_are_called_by_name(data):
 @pytest.mark.parametrize(
     ("transforms", "words"),
     [
-        ({"log": np.log1p}, "'log' is a name of the language"),
-        ({"factor": np.log1p}, "'factor' is a name of the language"),
-        ({"pi": np.log1p}, "'pi' is a name of the language"),
-        ({"np.log": np.log}, "'np.log' is no name with a function"),
-        ({"f": 2.0}, "'f' is no name with a function"),
+        ({"log": np.log1p}, "'log' is a reserved name"),
+        ({"factor": np.log1p}, "'factor' is a reserved name"),
+        ({"pi": np.log1p}, "'pi' is a reserved name"),
+        ({"np.log": np.log}, "'np.log' is not an identifier with a function"),
+        ({"f": 2.0}, "'f' is not an identifier with a function"),
     ],
 )
 def test_transforms_have_names_of_their_own(transforms, words):

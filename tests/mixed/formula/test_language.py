@@ -48,16 +48,16 @@ def test_backticks_protect_every_mark_of_the_language():
     [
         ("y", "write it as 'outcome ~ predictors"),
         ("~ x + (1 | g)", "write it as 'outcome ~ predictors"),
-        ("y ~ x", "names no random term"),
+        ("y ~ x", "has no random term"),
         ("y ~ x + 1 | g", "its own parentheses"),
-        ("y ~ (1 | g) * x", "its own summand"),
+        ("y ~ (1 | g) * x", "must stand by itself"),
         ("y ~ x - (1 | g)", "cannot be subtracted"),
-        ("y ~ (1 | g + h)", "'g + h' is no grouping"),
+        ("y ~ (1 | g + h)", "'g + h' is not a grouping"),
         ("y ~ (x | )", "needs columns and a group"),
         ("y ~ (1 | g", "never closed"),
-        ("y ~ 1) | g", "closed that was never opened"),
-        ("y ~ (x] + (1 | g)", "closed that was never opened"),
-        ("y ~ x + + (1 | g)", "nothing stands after '+'"),
+        ("y ~ 1) | g", "has no opening bracket"),
+        ("y ~ (x] + (1 | g)", "has no opening bracket"),
+        ("y ~ x + + (1 | g)", "nothing follows '+'"),
     ],
 )
 def test_what_is_no_formula_is_refused_with_the_remedy(formula, message):

@@ -22,7 +22,7 @@ FORMULAS = [
 def _linear_derivatives(made, theta):
     """dV / dpsi for psi = residual variances of the strata and elements of sigma2 T."""
     _, y, terms, sizes = designs.naive_parts(made)
-    residuals = made.problem.residuals
+    residuals = made.layout.residuals
     prior = np.ones(len(y)) if residuals.prior is None else residuals.prior
     codes = np.zeros(len(y), dtype=int) if residuals.codes is None else residuals.codes
     parts = [np.diag((codes == level) / prior) for level in range(codes.max() + 1)]
@@ -42,7 +42,7 @@ def test_kenward_roger_is_that_of_the_dense_matrices(formula, weights):
     data = designs.random_data(11)
     made = MixedModel(formula).engine(data, weights=weights)
     fit = MixedModel(formula).fit(data, weights=weights)
-    theta = solve(made).record.point.theta
+    theta = solve(made).minimum.point.theta
     x = designs.naive_parts(made)[0]
     v = fit.sigma**2 * designs.naive_covariance(made, theta)
     covariance, df = naive.kenward_roger(x, v, _linear_derivatives(made, theta), np.eye(x.shape[1]))

@@ -85,12 +85,12 @@ def _check_against_random_starts(seed):
     data, rng = _null_data(seed)
     engine = MixedModel(FORMULAS[seed % len(FORMULAS)]).engine(data)
     solution = solve(engine)
-    assert solution.record.converged
+    assert solution.minimum.converged
     objective = engine.objective
     for _ in range(20):
         start = rng.normal(size=len(engine.start)) * rng.choice([0.1, 1.0, 3.0])
         other = minimise(objective.at, start)
-        assert solution.record.point.value <= other.point.value + 1e-6
+        assert solution.minimum.point.value <= other.point.value + 1e-6
     shares = [
         values[-1] / max(1.0, values[0])
         for values in (np.linalg.svd(f, compute_uv=False) for f in solution.factors)
