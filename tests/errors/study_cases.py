@@ -819,7 +819,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         ),
         "'tissue'",
         "names wm",
-        "the mask that is used is called 'white_matter'",
+        "the white-matter mask must be called 'white_matter'",
     ),
     (
         "features twice",
@@ -944,7 +944,7 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         losing_its_process,
         "sub-01/ses-01/sub-01_ses-01_dseg.nii.gz",
         "BrokenExecutor: killed",
-        "use fewer processes",
+        "use a machine with more memory",
     ),
     (
         "images of another name",

@@ -105,7 +105,9 @@ def test_a_missing_label_image_of_lesions_in_the_table_is_a_failure(study):
 
 
 def test_an_unknown_participant_is_told(study):
-    with pytest.raises(UsageError, match=r"'sub-021' is no participant .* did you mean 'sub-02'"):
+    with pytest.raises(
+        UsageError, match=r"'sub-021' is not a participant .* did you mean 'sub-01' or 'sub-02'"
+    ):
         extract_cohort(study, participants=["021"])
 
 
@@ -118,7 +120,9 @@ def test_a_mask_of_another_name_is_told(tmp_path):
     folder = write_study(tmp_path / "study")
     text = (folder / "study.toml").read_text().replace("white_matter =", "wm =")
     (folder / "study.toml").write_text(text)
-    with pytest.raises(InvalidDataError, match="names wm; the mask that is used is called 'white"):
+    with pytest.raises(
+        InvalidDataError, match="names wm; the white-matter mask must be called 'white"
+    ):
         extract_cohort(open_study(folder))
 
 
