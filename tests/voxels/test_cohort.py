@@ -18,6 +18,7 @@ from qsmstats.voxels.cohort import collect_cohort, extract_cohort
 from qsmstats.voxels.features import extract_features
 from qsmstats.voxels.session_store import sha256
 
+from ..clusters import time_limit
 from .phantoms import VISITS, stored, write_study
 from .workers import extract_as_allowed, finished
 
@@ -217,6 +218,20 @@ def test_every_image_is_named_with_its_sum_however_it_came(study, tmp_path):
     images = {study.name_of(path): sha256(path) for path in study.folder.rglob("*.nii.gz")}
     assert measured.inputs == images
     assert collect_cohort(study, tmp_path).inputs == images
+
+
+@pytest.mark.parametrize("name", ["sub-02/ses-1/MWFmap.nii.gz", "sub-02/ses-1/dseg.nii.gz"])
+def test_a_pipe_in_place_of_an_image_is_a_failure_and_never_waited_for(study, tmp_path, name):
+    (study.folder / name).unlink()
+    os.mkfifo(study.folder / name)
+    with time_limit(60):
+        failures = extract_cohort(study, out=tmp_path).failures
+        again = extract_cohort(study, out=tmp_path).failures
+    assert failures["file"].tolist() == [name]
+    assert "is not a regular file but a pipe" in failures["reason"][0]
+    pd.testing.assert_frame_equal(again, failures)
+    manifest = json.loads((tmp_path / "features/sub-02_ses-1_manifest.json").read_text())
+    assert manifest["inputs"][name] == "unreadable: not a regular file"
 
 
 def test_one_measures_while_another_has_a_file_half_written(study, tmp_path):
