@@ -57,8 +57,13 @@ def region_rows(regions: Regions) -> RegionRows:
             names.append(name)
             parts.append(part)
             counts.append(np.array([len(part)]))
-            whole = Groups(labels=one, counts=counts[-1], starts=one, index=regions.kept[part])
-            places.append(place(whole, regions.grid))
+            # Without a name of its own, the index of a million voxels is freed at once.
+            places.append(
+                place(
+                    Groups(labels=one, counts=counts[-1], starts=one, index=regions.kept[part]),
+                    regions.grid,
+                )
+            )
     lesions = len(groups.labels)
     # Labels are whole numbers of 64 bits, which floats would round.
     labels = np.append(groups.labels, np.zeros(len(names) - lesions, dtype=np.int64))

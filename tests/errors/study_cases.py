@@ -1081,7 +1081,7 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
         "study.toml that is there",
         initialised(lambda folder: (folder / "study.toml").write_text("") and None),
         "study.toml",
-        "is there already",
+        "already exists",
         "--force writes a new one",
     ),
 ]
