@@ -1,4 +1,4 @@
-"""Post-mortem lesions: what the pathologist saw, and what QSM says; see `HistologyParameters`."""
+"""Post-mortem lesions: histological class and type on QSM; see `HistologyParameters`."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ UNDECIDED = (
 def draw_histology(rng: np.random.Generator, parameters: HistologyParameters) -> list[Row]:
     """Draw the rows of histology.tsv.
 
-    The first lesions of each brain, as many as `brains` says, have both answers. Those on top go to
-    the brains in turn and lack an answer, in turn in each of the four possible ways.
+    The first lesions of each brain, as many as `brains` says, have both answers. The additional
+    lesions are assigned to the brains in turn and lack an answer, in turn in each of the four ways.
     """
     extra = [parameters.undecided // len(parameters.brains)] * len(parameters.brains)
     for i in range(parameters.undecided % len(parameters.brains)):
