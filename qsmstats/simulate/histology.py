@@ -11,6 +11,7 @@ from qsmstats.simulate.parameters import HistologyParameters
 __all__ = ["draw_histology", "true_accuracy"]
 
 Row = dict[str, str | float | None]
+LEAST_MWF = 0.1  # percent
 UNDECIDED = (
     ("index_test", None),
     ("index_test", "indeterminate"),
@@ -67,9 +68,6 @@ def _draw_brain(
             }
         )
     return rows
-
-
-LEAST_MWF = 0.1
 
 
 def _around(
