@@ -146,6 +146,7 @@ def test_some_participants_cannot_be_analysed_alone(small_study, tmp_path):
         run_study(small_study, tmp_path, participants=["001"])
 
 
+@pytest.mark.slow
 def test_dask_workers_measure_the_same(one_visit, results, tmp_path):
     with loopback_cluster(workers=1) as cluster:
         address = cluster.scheduler_address

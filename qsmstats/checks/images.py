@@ -1,15 +1,14 @@
 """What is wrong with the images of a study.
 
-Every image that study.toml promises for a session must be there, and lie on the grid of its
-session. `check` reads every image to its last byte, by the functions by which a session is
-measured (`read_labels`, `read_mask`, `read_map`), so that it finds what measuring would refuse.
+Every image that study.toml declares for a session must exist and lie on the grid of its session.
+`check` reads every image to its last byte, with the functions that measure a session
+(`read_labels`, `read_mask`, `read_map`), so that it finds what measuring would refuse.
 
-`run` measures right afterwards, which reads every image, and keeps the rest of a session that
+`run` measures right afterwards, which reads every image, and excludes only the sessions that
 cannot be measured; before that it needs only what must be corrected first. So it reads the label
-images, and of each map the images of one session, against the unit. Of the others it compares the
+images, and of each map the images of one session to check the unit. Of the others it compares the
 size that the last bytes of a compressed file declare (RFC 1952, section 2.3.1: ISIZE), which shows
-files that were cut short. Maps that hold the same are told by these bytes, too
-(`qsmstats.checks.copies`).
+truncated files. These bytes also show maps with the same content (`qsmstats.checks.copies`).
 """
 
 from __future__ import annotations
@@ -32,6 +31,7 @@ from qsmstats.study import Study
 from qsmstats.voxels.executors import early_end, run_jobs
 from qsmstats.voxels.images import Volume, open_volume, require_same_grid
 from qsmstats.voxels.maps import read_map
+from qsmstats.voxels.memory import MORE_MEMORY
 from qsmstats.voxels.sessions import SessionJob
 from qsmstats.voxels.stream import gather, read_labels, read_mask
 from qsmstats.voxels.units import UnitError, map_unit
@@ -77,16 +77,13 @@ class _Session:
 
     @contextmanager
     def noted(self, path: Path | None) -> Iterator[None]:
-        """Note why an image cannot be used, and go on."""
+        """Record why an image cannot be used, and go on."""
         try:
             yield
         except ImageError as error:
             self.problems += error.problems
         except MemoryError:
-            text = (
-                "does not fit into memory; use fewer processes (--jobs) or a machine with more "
-                "memory"
-            )
+            text = f"does not fit into memory; {MORE_MEMORY}"
             self.problems.append(Problem(table=str(path), problem=text))
         except OSError as error:
             text = f"cannot be read: {error.strerror or error}; copy it again"
@@ -113,11 +110,12 @@ def check_images(
     rows
         What the lesions table says of their labels.
     whole
-        Whether every image is read to its end; else what must be known before measuring.
+        Whether every image is read to its end; otherwise only what must be known before
+        measuring.
     workers
-        Processes to use where it is.
+        Processes to use with `whole`.
     progress
-        Called with (done, total) where it is.
+        Called with (done, total) with `whole`.
 
     Returns
     -------
@@ -131,8 +129,12 @@ def check_images(
         sessions = list(_read_before_measuring(jobs, maps))
     findings = list(_missing_files(study, sessions))
     for session in sessions:
+        job = session.job
         findings += _unreadable(study, session.problems)
-        findings += _label_findings(study, session, rows)
+        if session.labels is not None and job.labels is not None:
+            visit, file = (job.participant_id, job.session_id), study.name_of(job.labels)
+            compared = rows.compare(visit, session.labels, file)
+            findings += [Finding(problem=problem) for problem in compared]
     findings += _grids_to_match(study, sessions)
     there = [
         (name, session.volumes[name])
@@ -179,7 +181,7 @@ def _read_before_measuring(jobs: Sequence[SessionJob], maps: Sequence[str]) -> I
 
 
 def _read_session(job: SessionJob, maps: Collection[str]) -> _Session:
-    """Read the headers of a session, its labels, and whole some maps and the mask for them."""
+    """Read the headers of a session, its labels, and some maps with the mask that they need."""
     session = _Session(job=job)
     for role, path in _paths(job).items():
         if not path.is_file():
@@ -247,7 +249,7 @@ def _check_size(volume: Volume) -> None:
         compressed = file.read(2) == b"\x1f\x8b"
         file.seek(-4, 2)
         declared = int.from_bytes(file.read(4), "little")
-    # A file of several gzip members declares the size of the last one only: then it is read.
+    # A file of several gzip members declares the size of the last one only: it is read whole.
     if not compressed or declared != expected % 2**32:
         gather(volume, NO_VOXEL)
 
@@ -257,21 +259,13 @@ def _unreadable(study: Study, problems: Sequence[Problem]) -> list[Finding]:
 
 
 def _relative(study: Study, problem: Problem) -> Problem:
-    """Name files from the study folder on, as tables are named."""
+    """Name files relative to the study folder, as tables are named."""
     top = f"{study.folder}/"
     return replace(
         problem,
         table=study.name_of(Path(problem.table)),
         problem=problem.problem.replace(top, ""),
     )
-
-
-def _label_findings(study: Study, session: _Session, rows: LabelRows) -> list[Finding]:
-    job = session.job
-    if session.labels is None or job.labels is None:
-        return []
-    visit, file = (job.participant_id, job.session_id), study.name_of(job.labels)
-    return [Finding(problem=problem) for problem in rows.compare(visit, session.labels, file)]
 
 
 def _grids_to_match(study: Study, sessions: Sequence[_Session]) -> Iterator[Finding]:
@@ -304,14 +298,14 @@ def _missing_files(study: Study, sessions: Sequence[_Session]) -> Iterator[Findi
         names = [(job, study.name_of(path)) for job, path in absent]
         if len(absent) == expected[role] > 1:
             text = (
-                f"none of {len(absent)} sessions has this file; correct the pattern, by which the "
-                f"first would be {names[0][1]}"
+                f"none of {len(absent)} sessions has this file; correct the pattern, which gives "
+                f"{names[0][1]} for the first"
             )
             where = {LABELS: "labels.pattern", TISSUE: "tissue"}.get(role, f"maps.{role}.pattern")
             yield Finding(problem=Problem(table="study.toml", column=where, problem=text))
             continue
         for job, name in names:
-            found = "is no file" if (study.folder / name).exists() else "no such file"
+            found = "is not a file" if (study.folder / name).exists() else "no such file"
             text = (
                 f"{found}; study.toml expects it for {job.participant_id} {job.session_id}: copy "
                 "it there, or correct the pattern"
@@ -322,8 +316,8 @@ def _missing_files(study: Study, sessions: Sequence[_Session]) -> Iterator[Findi
 def _unit_findings(study: Study, name: str, sessions: Sequence[_Session]) -> list[Finding]:
     """Return the contradictions of a map's values to its unit.
 
-    Where already the first session's contradict, the unit is wrong, and the others would say the
-    same again; else the other images are.
+    Where those of the first session contradict it, the unit is wrong, and the other sessions
+    would repeat the message; otherwise their own images are wrong.
     """
     found = [session.units[name] for session in sessions if name in session.units]
     if found and found[0] is not None:

@@ -6,7 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 
-from qsmstats.schemas import FieldSchema, TableSchema, load_schema
+from qsmstats.schemas import TableSchema, load_schema
 from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.spelling import known_spellings, lesion_levels, word_key
 
@@ -17,17 +17,18 @@ SHARE_OF_TYPES = 0.8
 
 
 def name_columns(schema: TableSchema, there: Iterable[str]) -> dict[str, str]:
-    """Return column of the schema -> its name in the file; no column serves twice."""
+    """Return column of the schema -> its name in the file; no column is used twice."""
     keys: dict[str, str] = {}
     for name in there:
         for key in _column_keys(name):
             keys.setdefault(key, name)
     found: dict[str, str] = {}
-    for spellings in (_own_name, _other_names):
+    for own in (True, False):
         for column in schema.fields:
             if column.name in found:
                 continue
-            free = (keys.get(key) for word in spellings(column) for key in _column_keys(word))
+            words = (column.name, column.title) if own else column.names
+            free = (keys.get(key) for word in words for key in _column_keys(word))
             theirs = next((name for name in free if name and name not in found.values()), None)
             if theirs is not None:
                 found[column.name] = theirs
@@ -35,17 +36,9 @@ def name_columns(schema: TableSchema, there: Iterable[str]) -> dict[str, str]:
 
 
 def _column_keys(name: str) -> tuple[str, ...]:
-    """Return a column's name without signs, and without what stands in brackets, as a unit does."""
+    """Return a column's name without signs, and also without what is in brackets, as a unit is."""
     bare = re.sub(r"\(.*?\)|\[.*?\]", "", name)
     return tuple(re.sub(r"[\W_]+", "", word_key(text)) for text in (name, bare))
-
-
-def _own_name(column: FieldSchema) -> tuple[str, ...]:
-    return (column.name, column.title)
-
-
-def _other_names(column: FieldSchema) -> tuple[str, ...]:
-    return column.names
 
 
 def rater_columns(raw: RawTable, columns: Mapping[str, str]) -> tuple[str, ...]:
@@ -79,7 +72,7 @@ def type_columns(schema: TableSchema, columns: Mapping[str, str]) -> list[str]:
 
 
 def unknown_types(raw: RawTable, names: Iterable[str]) -> dict[str, int]:
-    """Return word -> number of rows, of words in columns of types that stand for no type."""
+    """Return word -> number of rows, for words in columns of types that are not known types."""
     schema = load_schema(raw.name)
     levels = [item for item in schema.fields if set(lesion_levels()) <= set(item.levels)]
     known = known_spellings(levels[0], {}) if levels else {}

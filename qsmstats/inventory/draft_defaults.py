@@ -1,7 +1,7 @@
 """Every other setting of study.toml as a comment: its default, and what it means.
 
-Names and defaults are those of `qsmstats.settings`; what they mean is read from the docstrings
-there, so that a new setting shows up here by itself.
+Names and defaults are those of `qsmstats.settings`; their descriptions are read from the
+docstrings there, so that a new setting appears here by itself.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from qsmstats.inventory.parts import Part, comment, quoted
+from qsmstats.inventory.draft_images import Part, comment, quoted
 from qsmstats.schemas import plausible_ranges
 from qsmstats.study import Study
 
@@ -37,7 +37,7 @@ def setting_parts(set_already: Mapping[str, Mapping[str, str]]) -> list[Part]:
 
 def plausible_part() -> Part:
     """Write [plausible]: the ranges of data_schemas/, which the study may widen."""
-    text = "Lowest and highest value that need no confirmation; widen one where a value is right."
+    text = "Plausible values, lowest and highest; widen a range if a value outside it is correct."
     ranges = [f"# {name} = {quoted(list(limits))}" for name, limits in plausible_ranges().items()]
     return Part(lines=("", *comment(text), "# [plausible]", *ranges))
 

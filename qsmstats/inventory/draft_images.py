@@ -1,20 +1,84 @@
-"""What study.toml says of images: labels, white matter and maps."""
+"""The parts of a draft of study.toml, and what it says of images: labels, white matter, maps."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+import json
+import textwrap
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
+from qsmstats.errors import printable
 from qsmstats.inventory.image_values import LabelFacts, MapFacts
 from qsmstats.inventory.images import GUESS, LABELS, WHITE_MATTER, Candidate, ImageFiles
-from qsmstats.inventory.parts import Part, comment, counted, listed, quoted
 from qsmstats.schemas import MapSchema, map_schemas
 
-__all__ = ["label_part", "map_part", "white_matter_part"]
+__all__ = [
+    "Part",
+    "comment",
+    "counted",
+    "label_part",
+    "listed",
+    "map_part",
+    "quoted",
+    "white_matter_part",
+]
+
+WIDTH = 98
 
 EXAMPLE = "{participant}/{session}/{participant}_{session}"
 LABEL_EXAMPLES = ("lesions", "dseg", "labels")
-LABELS_ARE = "0 outside lesions, a whole number of its own for each lesion"
+LABELS_ARE = "0 outside lesions and a different whole number for each lesion"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """Lines of study.toml about one table, image or section, and what to tell the user of it.
+
+    Attributes
+    ----------
+    lines
+        The lines.
+    found
+        What was found: kind, number and place; empty where nothing was.
+    guesses, todo
+        What the user should check, and what only the user can supply, in sentences.
+    """
+
+    lines: tuple[str, ...]
+    found: tuple[str, ...] = ()
+    guesses: tuple[str, ...] = ()
+    todo: tuple[str, ...] = ()
+
+
+def comment(text: str, *, indent: str = "") -> list[str]:
+    """Return a text as lines of a TOML comment."""
+    start = f"# {indent}"
+    return textwrap.wrap(
+        printable(text),
+        WIDTH,
+        initial_indent=start,
+        subsequent_indent=start,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+
+
+def quoted(value: object) -> str:
+    """Return a text, number or list as TOML writes it."""
+    text = json.dumps(value, ensure_ascii=False)
+    return "".join(sign if sign.isprintable() else f"\\U{ord(sign):08x}" for sign in text)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun: 1 image, 2 images."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(words: Iterable[str], *, most: int = 5) -> str:
+    """Return words separated by commas, the first few of many."""
+    words = list(words)
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more
 
 
 def label_part(images: ImageFiles, facts: LabelFacts) -> Part:
@@ -25,8 +89,8 @@ def label_part(images: ImageFiles, facts: LabelFacts) -> Part:
     own = []
     if part.found and facts.binary:
         own.append(
-            "the lesion labels that were looked at hold one value only: they seem to be masks, "
-            f"and a label image has {LABELS_ARE} (connected components of the mask may do)"
+            "the lesion labels that were read hold a single value: they seem to be masks, but a "
+            f"label image has {LABELS_ARE} (such as the connected components of the mask)"
         )
     if facts.problem:
         own.append(f"lesion labels cannot be read: {facts.problem}")
@@ -42,27 +106,30 @@ def white_matter_part(images: ImageFiles) -> Part:
         example = f"{EXAMPLE}_label-WM_mask.nii.gz"
         words = ("WM", "whitematter")
         part = _absent("white-matter masks", "white_matter", example, words)
-    why = "# White matter: lesions are compared with it, and controls have nothing else."
+    why = "# White matter: the reference for lesions, and the only region of controls."
     return replace(part, lines=("", why, "[tissue]", *part.lines))
 
 
 def map_part(name: str, images: ImageFiles, facts: MapFacts | None) -> Part:
-    """Write the section of one map; all of it as comment where there is no such map."""
+    """Write the section of one map; as a comment where there is no such map."""
     schema = map_schemas()[name]
     top, head = ("", f"# {schema.title}"), f"[maps.{name}]"
     part = _pattern(images, name, schema.title, "pattern")
     if part is None or facts is None:
         unit = f"# unit = {quoted(schema.unit)}  # {_units(schema)}"
-        # A study needs one map at least, and none in particular: not finding one is no task.
-        absent = _not_found(schema) if part is None else part.lines
-        return Part(lines=(*top, f"# {head}", *absent, unit), todo=part.todo if part else ())
+        if part is None:
+            # A study needs at least one map, but no particular one: a missing one is no task.
+            example = quoted(f"{EXAMPLE}_{schema.file_names[0]}.nii.gz")
+            words = listed(schema.file_names)
+            part = Part(lines=(f"# no file name contains: {words}", f"# pattern = {example}"))
+        return Part(lines=(*top, f"# {head}", *part.lines, unit), todo=part.todo)
     declared, todo = _unit_lines(schema, facts)
     lines = [*top, head, *part.lines, *declared]
     guesses = list(part.guesses)
     if facts.zero_is_missing:
         text = (
-            f"{facts.zeros:.1%} of the voxels in {facts.where} that were looked at are exactly 0, "
-            'which was taken for "not measured"; remove the line if 0 is a value'
+            f"{facts.zeros:.1%} of the voxels read in {facts.where} are exactly 0, interpreted as "
+            '"not measured"; remove the line if 0 is a valid value'
         )
         lines += [*comment(f"GUESS: {text}"), "missing = 0"]
         guesses.append(f"{schema.title}: {text}")
@@ -72,12 +139,6 @@ def map_part(name: str, images: ImageFiles, facts: MapFacts | None) -> Part:
     return Part(lines=tuple(lines), found=found, guesses=tuple(guesses), todo=tuple(todo))
 
 
-def _not_found(schema: MapSchema) -> list[str]:
-    pattern = f"{EXAMPLE}_{schema.file_names[0]}.nii.gz"
-    words = listed(schema.file_names)
-    return [f"# not found in a name: {words}", f"# pattern = {quoted(pattern)}"]
-
-
 def _unit_lines(schema: MapSchema, facts: MapFacts) -> tuple[list[str], list[str]]:
     if facts.unit:
         return [f"unit = {quoted(facts.unit)}  # declared in {facts.sidecar}"], []
@@ -85,10 +146,10 @@ def _unit_lines(schema: MapSchema, facts: MapFacts) -> tuple[list[str], list[str
     if facts.where:
         text += f"; the median absolute value in {facts.where} is {facts.median:.3g}"
     if len(facts.suggested) == 1:
-        text += f", which speaks for {facts.suggested[0]}"
+        text += f", which suggests {facts.suggested[0]}"
     likely = facts.suggested[0] if len(facts.suggested) == 1 else schema.unit
     lines = [
-        *comment(f"TO DO: {text}. Declare it ({_units(schema)}): remove the # if this is it"),
+        *comment(f"TO DO: {text}. Declare it ({_units(schema)}): remove the # if this is right"),
         f"# unit = {quoted(likely)}",
     ]
     return lines, [f"{schema.title}: declare the unit ({_units(schema)}); {text}"]
@@ -99,7 +160,7 @@ def _units(schema: MapSchema) -> str:
 
 
 def _absent(title: str, key: str, example: str, words: Sequence[str]) -> Part:
-    text = f"{title}: no image was found whose name says so ({listed(words)}, ...)"
+    text = f"{title}: no image was found by its name ({listed(words)}, ...)"
     lines = (*comment(f"TO DO: {text}"), f"# {key} = {quoted(example)}")
     return Part(lines=lines, todo=(text,))
 
@@ -132,13 +193,13 @@ def _guesses(chosen: Candidate, found: Sequence[Candidate]) -> list[str]:
     guesses = []
     if chosen.guessed:
         one = chosen.files[0]
-        who = f"'{one.participant}' was taken for the participant"
-        who += f" and '{one.session}' for the session" if one.session else ""
-        guesses.append(f"{who} of {one.path}, for want of a table that lists them")
+        who = f"'{one.participant}' was interpreted as the participant"
+        who += f" and '{one.session}' as the session" if one.session else ""
+        guesses.append(f"{who} of {one.path}, because no table lists them")
     if chosen.strength == GUESS:
-        guesses.append(f"recognised by the name of a folder alone: {chosen.files[0].path}")
+        guesses.append(f"recognised only by the name of a folder: {chosen.files[0].path}")
     if len(found) > 1:
-        guesses.append(f"chosen of {len(found)} kinds of images that fit; the others stand below")
+        guesses.append(f"chosen from {len(found)} kinds of images that fit; see the others below")
     return guesses
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qsmstats.inventory.parts import Part, comment, counted, listed, quoted
+from qsmstats.inventory.draft_images import Part, comment, counted, listed, quoted
 from qsmstats.inventory.tables import FoundTable, TableFiles
 from qsmstats.schemas import TABLES, load_schema
 from qsmstats.study_file import REQUIRED_TABLES
@@ -14,15 +14,13 @@ __all__ = ["lesion_type_part", "table_parts"]
 
 
 def table_parts(tables: TableFiles) -> list[Part]:
-    """Write [tables]: one line per table, and sections of those whose columns need words."""
+    """Write [tables]: one line per table, and sections of those whose columns must be named."""
     plain: list[Part] = []
     sections: list[Part] = []
     for name in TABLES:
         part = _table(name, tables.tables.get(name, ()), tables.chosen(name))
         (sections if any("[tables." in line for line in part.lines) else plain).append(part)
-    head = Part(
-        lines=("", "# Tables; what their columns hold is said in data_schemas/.", "[tables]")
-    )
+    head = Part(lines=("", "# Tables; their columns are described in data_schemas/.", "[tables]"))
     return [head, *plain, *sections]
 
 
@@ -36,7 +34,9 @@ def _table(name: str, found: Sequence[FoundTable], chosen: FoundTable | None) ->
     if chosen.wide:
         entry += [f"wide = {quoted(list(chosen.wide))}"]
         entry += ['names_to = "rater_id"', 'values_to = "lesion_type"']
-    todo, guesses = _lacking(chosen), _guesses(chosen, found)
+    schema, guesses = load_schema(name), _guesses(chosen, found)
+    lacking = [f"{item} ({schema.column(item).description[:-1]})" for item in chosen.lacking]
+    todo = [f"no column was recognised as {'; '.join(lacking)}"] if lacking else []
     notes = [line for text in guesses for line in comment(f"GUESS: {text}")]
     notes += [line for text in todo for line in comment(f"TO DO: {text}")]
     if len(entry) == 1:
@@ -63,7 +63,7 @@ def _none(name: str) -> Part:
         return Part(lines=(f"{line}  # not found; optional. Columns: {columns}",))
     text = f"no table of {name} was found; make one with the columns {columns}"
     if name == "sessions":
-        text += " (0 at the first session; one row each where everybody was scanned once)"
+        text += " (0 at the first session; one row each if every participant was scanned once)"
     return Part(lines=(*comment(f"TO DO: {text}"), line), todo=(text,))
 
 
@@ -71,14 +71,6 @@ def _several(name: str, found: Sequence[FoundTable]) -> Part:
     text = f"several files may be the table of {name}; remove the # before one"
     lines = [f"# {name} = {quoted(item.file)}  # {_count(item)}" for item in found]
     return Part(lines=(*comment(f"TO DO: {text}"), *lines), todo=(f"{text} in study.toml",))
-
-
-def _lacking(table: FoundTable) -> list[str]:
-    if not table.lacking:
-        return []
-    schema = load_schema(table.name)
-    texts = [f"{name} ({schema.column(name).description[:-1]})" for name in table.lacking]
-    return [f"no column was recognised as {'; '.join(texts)}"]
 
 
 def _guesses(table: FoundTable, found: Sequence[FoundTable]) -> list[str]:
@@ -91,12 +83,12 @@ def _guesses(table: FoundTable, found: Sequence[FoundTable]) -> list[str]:
     if table.wide:
         guesses.append(f"{listed(table.wide)} are raters, one column each")
     if len(found) > 1:
-        guesses.append(f"chosen before {listed(item.file for item in found[1:])}")
+        guesses.append(f"chosen over {listed(item.file for item in found[1:])}")
     return guesses
 
 
 def lesion_type_part(tables: TableFiles) -> Part:
-    """Write [lesion_types]: words that stand for no type yet."""
+    """Write [lesion_types]: words that are not known as types."""
     words: dict[str, int] = {}
     for name in TABLES:
         table = tables.chosen(name)
@@ -104,18 +96,18 @@ def lesion_type_part(tables: TableFiles) -> Part:
             words[word] = words.get(word, 0) + rows
     head = [
         "",
-        "# Your words for lesion types, where they are not the usual ones.",
+        "# Your names of lesion types, where they differ from the usual ones.",
         "[lesion_types]",
     ]
     if not words:
         return Part(lines=(*head, '# "rim positive" = "paramagnetic_rim"'))
     known = known_spellings(load_schema("lesions").column("lesion_type"), {})
     allowed = ", ".join(lesion_levels())
-    text = f"these words are no known lesion types; say which of {allowed} each stands for"
+    text = f"these words are not known lesion types; state which of {allowed} each stands for"
     lines = [
         f"# {quoted(word)} = {quoted((suggestions(word, known) or ['?'])[0])}"
         f"  # {counted(rows, 'row')}"
         for word, rows in words.items()
     ]
-    todo = f"lesion types: say in study.toml what {listed(map(repr, words))} stands for"
+    todo = f"lesion types: state in study.toml what {listed(map(repr, words))} stands for"
     return Part(lines=(*head, *comment(f"TO DO: {text}"), *lines), todo=(todo,))

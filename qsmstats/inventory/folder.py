@@ -14,7 +14,7 @@ __all__ = ["FolderFiles", "list_files"]
 
 IMAGES = (".nii", ".nii.gz")
 TABLES = (".tsv", ".csv", ".xlsx", ".parquet")
-# Formats in which other programs keep images and tables; the remedy is to save them anew.
+# Formats of other programs for images and tables, which must be converted.
 OTHERS = (".xls", ".ods", ".sav", ".rds", ".rdata", ".mat", ".mgz", ".mgh", ".mif", ".dcm", ".mnc")
 RESULTS = "provenance.json"
 
@@ -31,7 +31,7 @@ class FolderFiles:
         Suffix of other formats of images and tables -> files.
     outside, unusable
         Links out of the folder, which are not followed; and what a pattern cannot name (a
-        character that cannot be printed) or is no regular file.
+        character that cannot be printed) or is not a regular file.
     """
 
     images: tuple[str, ...]
@@ -44,7 +44,7 @@ class FolderFiles:
 def list_files(folder: Path) -> FolderFiles:
     """List the images and tables below a folder.
 
-    Hidden files and folders, and folders with the results of a run, are passed over.
+    Hidden files and folders, and folders with the results of a run, are skipped.
     """
     found: dict[str, list[str]] = {"images": [], "tables": [], "outside": [], "unusable": []}
     others: dict[str, list[str]] = {}
@@ -62,7 +62,7 @@ def list_files(folder: Path) -> FolderFiles:
 
 
 def _paths(folder: Path) -> Iterator[str]:
-    """Yield the files, and the links to folders outside; what a link within names is met anyway."""
+    """Yield files and links to folders outside; the target of a link within is found anyway."""
     for top, folders, names in os.walk(folder):
         if RESULTS in names:
             folders.clear()

@@ -1,7 +1,7 @@
-"""What a look into a few images says: unit, missing value, size of a voxel, kind of labels.
+"""What a few images show: unit, missing value, size of a voxel, kind of labels.
 
-Nothing is decided here. A unit is `declared` where a sidecar states it; what values merely suggest
-is told to the user, who declares it.
+Nothing is decided here. A unit is declared where a sidecar states it; a unit that the values only
+suggest is shown to the user, who declares it.
 """
 
 from __future__ import annotations
@@ -12,13 +12,13 @@ from pathlib import Path
 
 import numpy as np
 
-from qsmstats.arrays import Floats, Integers
+from qsmstats.arrays import Floats
 from qsmstats.checks.sidecars import Sidecars, canonical_unit
 from qsmstats.errors import ImageError
 from qsmstats.inventory.images import LABELS, WHITE_MATTER, Candidate
 from qsmstats.schemas import map_schemas
 from qsmstats.study import Study
-from qsmstats.voxels.images import Volume, on_same_grid, open_volume
+from qsmstats.voxels.images import on_same_grid, open_volume
 from qsmstats.voxels.stream import gather, read_labels, read_mask
 from qsmstats.voxels.units import map_unit
 
@@ -40,13 +40,13 @@ class MapFacts:
     sidecar
         File that declares it.
     suggested
-        Units that the values do not contradict; empty where none was looked at.
+        Units that the values do not contradict; empty where no value was read.
     where, median
-        Voxels that were looked at ("white matter", "lesions"), and their median absolute value.
+        Voxels that were read ("white matter", "lesions"), and their median absolute value.
     zeros
         Share of these voxels whose value is exactly 0.
     problem
-        Why the images could not be looked at, or empty.
+        Why the images could not be read, or empty.
     """
 
     unit: str | None = None
@@ -74,7 +74,7 @@ class LabelFacts:
     spacing
         Smallest distance of neighbouring voxels in mm.
     problem
-        Why the images could not be looked at, or empty.
+        Why the images could not be read, or empty.
     """
 
     labels: tuple[int, ...] = ()
@@ -90,7 +90,7 @@ class LabelFacts:
 def map_facts(
     folder: Path, candidate: Candidate, regions: Mapping[str, Candidate | None]
 ) -> MapFacts:
-    """Look at a map.
+    """Read a map in a few sessions.
 
     Parameters
     ----------
@@ -152,13 +152,9 @@ def _values(image: Path, region: Path, role: str) -> Floats:
     volume, other = open_volume(image, "map"), open_volume(region, role)
     if not on_same_grid(other, volume):
         return np.empty(0)
-    return gather(volume, _voxels(other, role))
-
-
-def _voxels(volume: Volume, role: str) -> Integers:
     if role == LABELS:
-        return read_labels(volume).index
-    return np.flatnonzero(read_mask(volume)).astype(np.int64)
+        return gather(volume, read_labels(other).index)
+    return gather(volume, np.flatnonzero(read_mask(other)))
 
 
 def _units(name: str, values: Floats, *, tissue: bool) -> tuple[str, ...]:
@@ -171,7 +167,7 @@ def _units(name: str, values: Floats, *, tissue: bool) -> tuple[str, ...]:
 
 
 def label_facts(folder: Path, files: Sequence[str]) -> LabelFacts:
-    """Look at label images.
+    """Read a few label images.
 
     Parameters
     ----------

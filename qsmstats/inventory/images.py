@@ -21,7 +21,7 @@ LABELS, WHITE_MATTER = "labels", "white_matter"
 LESION_WORDS = frozenset({"lesion", "lesions", "les", "wml", "wmls", "plaques"})
 LABEL_WORDS = frozenset({"dseg", "label", "labels", "labeled", "labelled", "seg"})
 WHITE_MATTER_WORDS = frozenset({"wm", "whitematter"})
-# Such words make of a name something else than the map itself.
+# An image with such a word in its name is not the map itself.
 OTHER_WORDS = frozenset(
     {
         *("mask", "magnitude", "mag", "phase", "echo", "std", "error", "residual"),
@@ -46,8 +46,8 @@ class Candidate:
     files
         Its files.
     strength
-        3 where a word of the file's name says so, 2 where a word says something more general, 1
-        where a folder's name does.
+        3 where a word of the file's name is specific, 2 where it is more general, 1 where only a
+        folder's name has such a word.
     guessed
         Whether participants and sessions were guessed from what differs between the paths.
     """
@@ -73,9 +73,9 @@ class ImageFiles:
     candidates
         Role -> candidates, best first.
     other
-        Pattern of images that play no part here -> number of files.
+        Pattern of images that are not used -> number of files.
     nameless
-        Images that seem to play a part, but whose names tell no participant.
+        Images that could be used, but whose names contain no participant.
     """
 
     candidates: Mapping[str, Sequence[Candidate]]
@@ -119,19 +119,14 @@ def find_images(paths: Iterable[str], identifiers: Identifiers) -> ImageFiles:
                 nameless.append(file.path)
             else:
                 groups.setdefault((role, strength, True, file.pattern), []).append(file)
-    return ImageFiles(candidates=_candidates(groups), other=other, nameless=tuple(nameless))
-
-
-def _candidates(
-    groups: Mapping[tuple[str, int, bool, str], Sequence[NamedFile]],
-) -> dict[str, list[Candidate]]:
     found: dict[str, list[Candidate]] = {}
     for (role, strength, guessed, pattern), files in groups.items():
         candidate = Candidate(
             role=role, pattern=pattern, files=tuple(files), strength=strength, guessed=guessed
         )
         found.setdefault(role, []).append(candidate)
-    return {role: sorted(several, key=_rank, reverse=True) for role, several in found.items()}
+    candidates = {role: sorted(those, key=_rank, reverse=True) for role, those in found.items()}
+    return ImageFiles(candidates=candidates, other=other, nameless=tuple(nameless))
 
 
 def _rank(candidate: Candidate) -> tuple[int, int]:
@@ -139,7 +134,7 @@ def _rank(candidate: Candidate) -> tuple[int, int]:
 
 
 def _role(pattern: str) -> tuple[str, int]:
-    """Return the role that the words of a path speak for, and how plainly; or nothing."""
+    """Return the role that the words of a path indicate, and how clearly; or nothing."""
     *folders, name = PurePosixPath(re.sub(r"\{(participant|session)\}", "", pattern)).parts
     words = _words(ABOUT_OTHERS.sub("", name.split(".nii")[0]))
     role, strength = _role_of_words(words)

@@ -2,7 +2,7 @@
 
 Three ways, and the first that fits counts: identifiers that a table lists; those of BIDS
 (``sub-001``, ``ses-01``); and, where neither is known, the parts of the path that differ between
-files: the first is taken for the participant, the second for the session. The third is a guess.
+files: the first is read as the participant, the second as the session. The third is a guess.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _replace(
 
 
 def guess_identifiers(paths: Sequence[str]) -> list[NamedFile]:
-    """Tell participants and sessions apart by what differs between paths of one kind.
+    """Find participants and sessions from what differs between paths of one kind.
 
     Parameters
     ----------
@@ -91,8 +91,8 @@ def guess_identifiers(paths: Sequence[str]) -> list[NamedFile]:
     Returns
     -------
     list of NamedFile
-        In the order of `paths`; without identifiers where nothing can be told: a single file,
-        paths of different build, or a second part that is another one in every path.
+        In the order of `paths`; without identifiers where none can be found: a single file, paths
+        of different structure, or a second part that differs in every path.
     """
     unnamed = [NamedFile(path=path, pattern=path) for path in paths]
     split = [DELIMITERS.split(path) for path in paths]

@@ -36,7 +36,7 @@ TELLING = {
     "histology": "reference_standard",
 }
 FILES_READ = 3
-LARGEST = 50_000_000  # bytes: features of voxels and the like are not read in vain
+LARGEST = 50_000_000  # bytes: larger files, as of voxel values, are no tables of a study
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class FoundTable:
     identifiers
         Column -> its words: the participants and sessions of the table.
     score
-        How sure: telling columns, own name, columns found.
+        How sure: telling columns and own name; share of the columns found.
     """
 
     name: str
@@ -145,7 +145,7 @@ def _find(folder: Path, paths: Iterable[str], identifiers: Identifiers) -> Table
             continue
         size = (folder / files[0]).stat().st_size
         if size > LARGEST:
-            unreadable[pattern] = f"{size / 1e6:.0f} MB; no table of a study is as large"
+            unreadable[pattern] = f"{size / 1e6:.0f} MB; too large for a table of a study"
             continue
         try:
             found = list(_recognise(folder, pattern, files))

@@ -63,7 +63,7 @@ class Anatomy:
     depth
         Distance in mm to the nearest voxel outside white matter.
     preference
-        How likely a lesion starts at a voxel: 0 outside white matter, highest at the ventricles.
+        Weight of a voxel as the site of a lesion: 0 outside white matter, highest at ventricles.
     """
 
     affine: Floats
@@ -90,7 +90,10 @@ def load_anatomy(resolution: float = 2.0) -> Anatomy:
     """
     low, high = RESOLUTIONS
     if not low <= resolution <= high:
-        message = f"resolution {resolution:g} mm lies outside {low:g} to {high:g} mm; choose within"
+        message = (
+            f"resolution {resolution:g} mm lies outside {low:g} to {high:g} mm; choose a value "
+            "within this range"
+        )
         raise UsageError(message)
     (t1, white, grey), affine = _template(resolution)
     brain = ndimage.binary_fill_holes(t1 > 0.2 * t1.max())

@@ -1,33 +1,31 @@
 """Simulate a whole study folder with known truth.
 
-Each participant has random numbers of their own, spawned from the seed (numpy SeedSequence), so
-that neither the number of processes nor the order in which they finish changes a byte. The folder
-is written under a temporary name and gets its own when it is complete.
+Each participant has their own random numbers, spawned from the seed (numpy SeedSequence), so that
+neither the number of processes nor the order in which they finish changes a byte. The folder is
+written under a temporary name and renamed when it is complete.
 
 The truth is written beside the folder, to ``<folder>_truth.json``; no analysis reads it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from qsmstats.errors import UsageError
-from qsmstats.parallel import process_pool
+from qsmstats.parallel import run_tasks
+from qsmstats.progress import Progress
 from qsmstats.simulate.anatomy import load_anatomy
 from qsmstats.simulate.dataset import describe_dataset, write_described, write_json
 from qsmstats.simulate.histology import draw_histology
 from qsmstats.simulate.parameters import Parameters
-from qsmstats.simulate.records import Record, Row, Task, simulate_participant
+from qsmstats.simulate.records import simulate_participant
 from qsmstats.simulate.truth import study_truth
 
-__all__ = ["Progress", "simulate_study", "truth_path"]
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total) sessions."""
+__all__ = ["simulate_study", "truth_path"]
 
 
 def truth_path(folder: str | Path) -> Path:
@@ -72,7 +70,7 @@ def simulate_study(
     Raises
     ------
     UsageError
-        If the folder is taken, or a number cannot be used.
+        If the folder exists and is not empty, or a number is out of range.
     """
     folder = Path(path)
     counts = {"patients": patients, "controls": controls, "followed": followed}
@@ -86,20 +84,26 @@ def simulate_study(
     with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         study = Path(temporary) / folder.name
         study.mkdir()
-        tasks = [
-            Task(
-                folder=study,
-                seed=child,
-                parameters=parameters,
-                resolution=resolution,
-                participant_id=_participant_id(i, len(seeds)),
-                group="MS" if i < patients else "HC",
-                followed=i in second,
-            )
+        digits = max(3, len(str(len(seeds))))
+        enrolments = [
+            (child, f"sub-{i + 1:0{digits}d}", "MS" if i < patients else "HC", i in second)
             for i, child in enumerate(seeds)
         ]
-        records = _run(tasks, jobs, progress)
-        _write_tables(study, records, draw_histology(rng, parameters.histology))
+        common = (study, parameters, resolution)
+        records, done = [], 0
+        for record in run_tasks(simulate_participant, common, enrolments, jobs=jobs):
+            records.append(record)
+            done += record.sessions
+            if progress is not None:
+                progress(done, len(seeds) + followed)
+        tables = {
+            "participants": [record.participant for record in records],
+            "lesions": [row for record in records for row in record.lesions],
+            "ratings": [row for record in records for row in record.ratings],
+            "histology": draw_histology(rng, parameters.histology),
+        }
+        for name, rows in tables.items():
+            write_described(study / f"{name}.tsv", name, rows)
         describe_dataset(study, seed=seed, resolution=resolution, counts=counts)
         write_json(truth_path(folder), study_truth(parameters, records, seed=seed))
         if folder.exists():
@@ -108,16 +112,12 @@ def simulate_study(
     return folder
 
 
-def _participant_id(position: int, count: int) -> str:
-    return f"sub-{position + 1:0{max(3, len(str(count)))}d}"
-
-
 def _check(folder: Path, counts: Mapping[str, int], *, seed: int, jobs: int) -> None:
     if not folder.name:
         message = f"'{folder}' has no name of its own; name a new folder"
         raise UsageError(message)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        message = f"{folder} is there already; name a new folder, or remove it"
+        message = f"{folder} already exists; name a new folder, or remove it"
         raise UsageError(message)
     least = {"patients": 1, "controls": 0, "followed": 0, "seed": 0, "jobs": 1}
     for name, value in {**counts, "seed": seed, "jobs": jobs}.items():
@@ -130,34 +130,3 @@ def _check(folder: Path, counts: Mapping[str, int], *, seed: int, jobs: int) -> 
             f"are {counts['patients']}; give at most that many"
         )
         raise UsageError(message)
-
-
-def _run(tasks: list[Task], jobs: int, progress: Progress | None) -> list[Record]:
-    total = len(tasks) + sum(task.followed for task in tasks)
-    done = 0
-    records = []
-    for record in _records(tasks, min(jobs, len(tasks))):
-        records.append(record)
-        done += record.sessions
-        if progress is not None:
-            progress(done, total)
-    return records
-
-
-def _records(tasks: list[Task], jobs: int) -> Iterator[Record]:
-    if jobs == 1:
-        yield from map(simulate_participant, tasks)
-        return
-    with process_pool(jobs, simulate_participant.__module__) as pool:
-        yield from pool.map(simulate_participant, tasks)
-
-
-def _write_tables(folder: Path, records: list[Record], histology: list[Row]) -> None:
-    rows = {
-        "participants": [record.participant for record in records],
-        "lesions": [row for record in records for row in record.lesions],
-        "ratings": [row for record in records for row in record.ratings],
-        "histology": histology,
-    }
-    for name, table in rows.items():
-        write_described(folder / f"{name}.tsv", name, table)

@@ -1,8 +1,8 @@
 """The files of a study folder around its images: tables, dictionaries, descriptions, study.toml.
 
-Source: Brain Imaging Data Structure 1.10, derivative datasets and tabular files. What BIDS has no
-name for yet stands in .bidsignore: the tables of lesions, ratings and histology, the maps of
-diffusion models, and study.toml.
+Source: Brain Imaging Data Structure 1.10, derivative datasets and tabular files. Files that BIDS
+has no name for yet are listed in .bidsignore: the tables of lesions, ratings and histology, the
+maps of diffusion models, and study.toml.
 """
 
 from __future__ import annotations
@@ -65,9 +65,9 @@ controls, seed {seed}. No person was imaged: lesions were drawn into the MNI152 
 
 Per session: susceptibility (Chimap, ppm), myelin water fraction (MWFmap, percent; 0 where it was
 not measured), neurite density index (dwimap, fraction), the white-matter mask and, of patients, the
-labels of lesions (dseg). lesions.tsv holds the type of each lesion by consensus, ratings.tsv what
-each rater said, histology.tsv lesions seen post mortem. study.toml tells qsmstats where all this
-is. The true parameters lie beside this folder, in a file of its name that ends in _truth.json.
+labels of lesions (dseg). lesions.tsv holds the consensus type of each lesion, ratings.tsv the type
+by each rater, histology.tsv lesions examined post mortem. study.toml describes this folder to
+qsmstats. The true parameters are beside this folder, in the file of its name with _truth.json.
 """
 
 STUDY = """\

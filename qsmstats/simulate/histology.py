@@ -1,4 +1,4 @@
-"""Post-mortem lesions: what the pathologist saw, and what QSM says; see `HistologyParameters`."""
+"""Post-mortem lesions: histological class and type on QSM; see `HistologyParameters`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from qsmstats.simulate.parameters import HistologyParameters
 __all__ = ["draw_histology", "true_accuracy"]
 
 Row = dict[str, str | float | None]
+LEAST_MWF = 0.1  # percent
 UNDECIDED = (
     ("index_test", None),
     ("index_test", "indeterminate"),
@@ -22,8 +23,8 @@ UNDECIDED = (
 def draw_histology(rng: np.random.Generator, parameters: HistologyParameters) -> list[Row]:
     """Draw the rows of histology.tsv.
 
-    The first lesions of each brain, as many as `brains` says, have both answers. Those on top go to
-    the brains in turn and lack an answer, in turn in each of the four possible ways.
+    The first lesions of each brain, as many as `brains` says, have both answers. The additional
+    lesions are assigned to the brains in turn and lack an answer, in turn in each of the four ways.
     """
     extra = [parameters.undecided // len(parameters.brains)] * len(parameters.brains)
     for i in range(parameters.undecided % len(parameters.brains)):
@@ -67,9 +68,6 @@ def _draw_brain(
             }
         )
     return rows
-
-
-LEAST_MWF = 0.1
 
 
 def _around(

@@ -1,11 +1,11 @@
 """Lesions in the voxels: where they lie, and their shape at each session.
 
-A lesion grows from a site in white matter: the voxels of its
-box are ranked by their distance from the site in a random ellipsoid's metric with smooth noise, and
-the first n that hang together are the lesion. White matter therefore bounds it as it does in
-patients. A second session takes more or fewer of the same ranking. Reserved voxels are dilated by
-one voxel in all 26 directions, so that no two lesions of a participant ever touch, at one session
-or across two. Large lesions are placed first; one that finds no room is left out, and counted.
+A lesion grows from a site in white matter: the voxels of its box are ranked by their distance from
+the site in a random ellipsoid's metric with smooth noise, and the first n that are connected are
+the lesion. White matter therefore bounds it as it does in patients. A second session takes more or
+fewer voxels of the same ranking. Reserved voxels are dilated by one voxel in all 26 directions, so
+that no two lesions of a participant ever touch, at one session or across two. Large lesions are
+placed first; one for which there is no room is left out and counted.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import numpy as np
 from scipy import ndimage
 
 from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.settings import FeatureSettings
 from qsmstats.simulate.anatomy import Anatomy
 from qsmstats.simulate.parameters import RIM_TYPES, LesionParameters
 from qsmstats.simulate.plans import Plan, draw_plans
@@ -25,7 +26,6 @@ __all__ = ["Lesion", "Shape", "draw_lesions", "shell_depth"]
 SITES = 40
 """Sites that are tried for one lesion before it is left out."""
 
-SHELL_MM = 2.0
 LESION_VOXELS = 3
 RIM_VOXELS = 12
 """Fewest voxels of a lesion; a rim that closes around a core takes more."""
@@ -83,8 +83,8 @@ class Lesion:
 
 
 def shell_depth(resolution: float) -> float:
-    """Return the depth in mm of the outer shell: 2 mm, or one voxel where that is more."""
-    return max(SHELL_MM, resolution)
+    """Return the depth in mm of the outer shell: the default, or one voxel where that is more."""
+    return max(FeatureSettings().shell_mm, resolution)
 
 
 def draw_lesions(
@@ -109,7 +109,7 @@ def draw_lesions(
     lesions
         At least one is there at every session.
     left_out
-        How many found no room.
+        Number of lesions for which there was no room.
     """
     plans = draw_plans(rng, parameters, years)
     order = sorted(range(len(plans)), key=lambda i: -plans[i].largest)
@@ -142,26 +142,26 @@ class _Ground:
 
     def place(self, rng: np.random.Generator, plan: Plan) -> tuple[Shape | None, ...] | None:
         """Find room for a lesion and take it; None where there is none."""
-        resolution = self.anatomy.resolution
+        resolution, shell = self.anatomy.resolution, shell_depth(self.anatomy.resolution)
         rim = plan.lesion_type in RIM_TYPES
         least = RIM_VOXELS if rim else LESION_VOXELS
         counts = [
             None if volume is None else max(round(volume / resolution**3), least)
             for volume in plan.volumes
         ]
-        allowed = self.free.ravel()[self.sites] & (~rim | (self.depth > shell_depth(resolution)))
+        allowed = self.free.ravel()[self.sites] & (~rim | (self.depth > shell))
         total = np.cumsum(np.where(allowed, self.weights, 0.0))
         for _ in range(SITES if total[-1] > 0.0 else 0):
             place = np.searchsorted(total, rng.random() * total[-1], side="right")
             shapes = self._grow(rng, int(self.sites[place]), counts)
-            if shapes is not None and not (rim and self._coreless(shapes)):
-                self._take(shapes)
-                return shapes
+            # A rim needs a core at every session.
+            if shapes is None or (
+                rim and any(shape and shape.depth.max() <= shell for shape in shapes)
+            ):
+                continue
+            self._take(shapes)
+            return shapes
         return None
-
-    def _coreless(self, shapes: tuple[Shape | None, ...]) -> bool:
-        shell = shell_depth(self.anatomy.resolution)
-        return any(shape is not None and shape.depth.max() <= shell for shape in shapes)
 
     def _grow(
         self, rng: np.random.Generator, site: int, counts: list[int | None]
@@ -190,15 +190,14 @@ class _Ground:
         low: Integers,
         centre: Integers,
     ) -> Shape | None:
-        """Take the first `count` voxels, as far as they hang together; None where few do."""
+        """Take the first `count` voxels as far as they are connected; None where few are."""
         if count is None:
             return None
         mask = np.zeros(size, dtype=np.bool_)
         mask.ravel()[ranked[:count]] = True
         mask = _connected(mask, centre)
-        return self._shape(mask, low) if mask.sum() >= count * CONNECTED else None
-
-    def _shape(self, mask: Flags, low: Integers) -> Shape:
+        if mask.sum() < count * CONNECTED:
+            return None
         # Padded, because a lesion that fills its box to a side ends there, too.
         distance = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=self.anatomy.resolution)
         coordinates = np.argwhere(mask)

@@ -19,7 +19,7 @@ __all__ = ["Person", "RegionValues", "SimulatedParticipant", "draw_participant",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Person:
-    """What the tables say of a participant.
+    """A participant's values in the tables.
 
     Attributes
     ----------
@@ -58,7 +58,7 @@ class RegionValues:
     lesions
         Shape (lesions, sessions); also where the lesion is not there.
     lifted
-        How many values were lifted to the least that the map can show.
+        Number of values raised to the minimum of the map.
     """
 
     white_matter: Floats
@@ -75,7 +75,7 @@ class SimulatedParticipant:
     person, lesions, values
         Covariates; lesions; map -> values.
     left_out
-        Number of lesions that found no room.
+        Number of lesions for which there was no room.
     """
 
     person: Person

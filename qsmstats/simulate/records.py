@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,39 +14,16 @@ from qsmstats.simulate.participants import SimulatedParticipant, draw_participan
 from qsmstats.simulate.ratings import draw_ratings
 from qsmstats.simulate.sessions import write_participant
 
-__all__ = ["Record", "Row", "Task", "simulate_participant"]
+__all__ = ["Enrolment", "ParticipantRecord", "Row", "simulate_participant"]
 
 Row = dict[str, Any]
+Enrolment: TypeAlias = tuple[np.random.SeedSequence, str, str, bool]
+"""Source of a participant's random numbers; identifier; MS or HC; whether followed up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Task:
-    """One participant to simulate.
-
-    Attributes
-    ----------
-    folder
-        Study folder.
-    seed
-        Source of all random numbers of this participant.
-    parameters, resolution
-        Truth, and voxel size in mm.
-    participant_id, group, followed
-        Identifier; MS or HC; whether there is a second session.
-    """
-
-    folder: Path
-    seed: np.random.SeedSequence
-    parameters: Parameters
-    resolution: float
-    participant_id: str
-    group: str
-    followed: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Record:
-    """What the tables and the truth keep of one participant.
+class ParticipantRecord:
+    """The rows of one participant in the tables and in the truth.
 
     Attributes
     ----------
@@ -57,7 +34,7 @@ class Record:
     regions
         True values of each region at each session, with log volumes (mm³) of lesions.
     sessions, left_out, lifted
-        Numbers of sessions, of lesions without room, and of values lifted to the least.
+        Numbers of sessions, of lesions without room, and of values raised to the minimum.
     """
 
     participant: Row
@@ -69,17 +46,27 @@ class Record:
     lifted: int
 
 
-def simulate_participant(task: Task) -> Record:
-    """Draw a participant and write the files."""
-    rng = np.random.default_rng(task.seed)
-    anatomy = load_anatomy(task.resolution)
-    person = draw_person(
-        rng, task.parameters, task.participant_id, task.group, followed=task.followed
-    )
-    participant = draw_participant(rng, anatomy, task.parameters, person)
-    lesions, ratings = _lesion_rows(rng, task.parameters, participant)
-    write_participant(task.folder, rng, anatomy, task.parameters, participant)
-    return Record(
+def simulate_participant(
+    study: tuple[Path, Parameters, float], enrolment: Enrolment
+) -> ParticipantRecord:
+    """Draw a participant and write the files.
+
+    Parameters
+    ----------
+    study
+        Study folder, truth, and voxel size in mm.
+    enrolment
+        The participant.
+    """
+    folder, parameters, resolution = study
+    seed, participant_id, group, followed = enrolment
+    rng = np.random.default_rng(seed)
+    anatomy = load_anatomy(resolution)
+    person = draw_person(rng, parameters, participant_id, group, followed=followed)
+    participant = draw_participant(rng, anatomy, parameters, person)
+    lesions, ratings = _lesion_rows(rng, parameters, participant)
+    write_participant(folder, rng, anatomy, parameters, participant)
+    return ParticipantRecord(
         participant={
             "participant_id": person.participant_id,
             "group": person.group,

@@ -28,7 +28,7 @@ from qsmstats.simulate.histology import true_accuracy
 from qsmstats.simulate.maps import CONTROL_TISSUE, PATIENT_TISSUE, VOLUME_REFERENCE, MapParameters
 from qsmstats.simulate.parameters import Parameters
 from qsmstats.simulate.ratings import true_kappa
-from qsmstats.simulate.records import Record
+from qsmstats.simulate.records import ParticipantRecord
 
 __all__ = ["map_truth", "study_truth"]
 
@@ -125,7 +125,9 @@ def _differences(means: Mapping[str, float]) -> dict[str, float]:
     return {f"{a} - {b}": means[a] - means[b] for a, b in combinations(means, 2)}
 
 
-def study_truth(parameters: Parameters, records: Sequence[Record], *, seed: int) -> dict[str, Any]:
+def study_truth(
+    parameters: Parameters, records: Sequence[ParticipantRecord], *, seed: int
+) -> dict[str, Any]:
     """Return everything that is true of a simulated study, ready for JSON."""
     regions = [row for record in records for row in record.regions]
     first = _log_volumes([row for row in regions if row["session_id"] == "ses-01"])

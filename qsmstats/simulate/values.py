@@ -69,7 +69,7 @@ def draw_values(
 def least_value(truth: MapParameters) -> float:
     """Return the least mean that a region may have: 20 stored steps where values are positive.
 
-    The defaults of `Parameters` make a draw below it a matter of one lesion in thousands; how many
-    were lifted is written to the truth.
+    With the defaults of `Parameters` one draw in thousands lies below it; the number of values that
+    were raised is written to the truth.
     """
     return 20.0 * truth.step if truth.relative else -np.inf

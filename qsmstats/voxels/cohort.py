@@ -1,9 +1,9 @@
-"""Every participant and session of a study, on one machine or many, and again where it stopped.
+"""Every participant and session of a study, on one machine or many, resumed where it stopped.
 
-Only this module of the room knows what a study folder is. It turns the folder into jobs
-(`qsmstats.voxels.sessions`), runs them (`qsmstats.voxels.executors`) and, where an output folder
-is given, keeps their results (`qsmstats.voxels.session_store`). The rows come in the order of the
-sessions table, whoever finished first.
+This module turns a study folder into jobs (`qsmstats.voxels.sessions`), runs them
+(`qsmstats.voxels.executors`) and, where an output folder is given, keeps their results
+(`qsmstats.voxels.session_store`). The rows come in the order of the sessions table, whichever
+session finished first.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ MASK = "white_matter"
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Extraction:
-    """Features of a cohort, and the sessions that have none.
+    """Features of a cohort, and the sessions without.
 
     Attributes
     ----------
@@ -97,13 +97,13 @@ def extract_cohort(
         If the tables are not valid. What is wrong with an image is a row of `failures`.
     """
     if jobs < 1:
-        message = f"jobs is {jobs}; at least one process is needed, as jobs=1"
+        message = f"jobs is {jobs}; at least one process is needed, as in jobs=1"
         raise UsageError(message)
     todo = _chosen(session_jobs(study, tables or read_tables(study)), participants)
     call: Callable[[SessionJob], SessionResult] = partial(_extract, study.name_of)
     if out is not None:
         call = partial(_extract_or_read, FeatureStore(Path(out), study.name_of), study.name_of)
-    # Not pure: a session whose worker died is run again, and must not be given its old failure.
+    # Not pure: a session whose worker died is run again, and must not get its old failure back.
     executor: Executor | None = (
         client.get_executor(pure=False) if hasattr(client, "get_executor") else client
     )
@@ -111,14 +111,16 @@ def extract_cohort(
     for done, (number, result) in enumerate(
         run_jobs(call, todo, workers=jobs, executor=executor), start=1
     ):
-        results[number] = _or_failure(todo[number], result)
+        if isinstance(result, Exception):
+            result = session_failure(todo[number], "", early_end(result))
+        results[number] = result
         if progress is not None:
             progress(done, len(todo))
     return _join([result for result in results if result is not None])
 
 
 def collect_cohort(study: Study, out: Path, *, tables: StudyTables | None = None) -> Extraction:
-    """Read what `extract_cohort` has written to an output folder, one participant at a time or all.
+    """Read what `extract_cohort` has written to an output folder, in one run or in several.
 
     A session without a result, or with the result of another version or configuration, is a row of
     `failures`. Input files are not read again to see whether they have changed.
@@ -150,10 +152,32 @@ def session_jobs(study: Study, tables: StudyTables) -> list[SessionJob]:
         If study.toml names masks and none of them is that of white matter, or if images lie
         outside the study folder, which it does not allow.
     """
-    _require_known_mask(study)
-    _require_inside(study, _visits(tables.sessions))
+    mask = study.tissue.get(MASK)
+    if study.tissue and mask is None:
+        named = ", ".join(study.tissue)
+        problem = f"names {named}; the white-matter mask must be called '{MASK}'"
+        raise InvalidDataError([Problem(table="study.toml", column="tissue", problem=problem)])
+    visits = _visits(tables.sessions)
+    _require_inside(study, visits)
     labels = label_images(study, tables)
-    jobs = (_job(study, visit, labels) for visit in _visits(tables.sessions))
+    jobs = [
+        SessionJob(
+            participant_id=visit[0],
+            session_id=visit[1],
+            maps={spec.name: study.image(spec.pattern, *visit) for spec in study.maps},
+            units={spec.name: spec.unit for spec in study.maps},
+            missing={
+                spec.name: float(spec.missing) for spec in study.maps if spec.missing is not None
+            },
+            labels=labels.get(visit),
+            tissue=None if mask is None else study.image(mask, *visit),
+            other_labels=tuple(
+                path for other, path in labels.items() if other[0] == visit[0] and other != visit
+            ),
+            settings=study.features,
+        )
+        for visit in visits
+    ]
     return [job for job in jobs if job.labels is not None or job.tissue is not None]
 
 
@@ -171,32 +195,8 @@ def label_images(study: Study, tables: StudyTables) -> dict[_Visit, Path]:
     return {visit: path for visit, path in paths.items() if visit in with_lesions or path.exists()}
 
 
-def _job(study: Study, visit: _Visit, labels: Mapping[_Visit, Path]) -> SessionJob:
-    mask = study.tissue.get(MASK)
-    return SessionJob(
-        participant_id=visit[0],
-        session_id=visit[1],
-        maps={spec.name: study.image(spec.pattern, *visit) for spec in study.maps},
-        units={spec.name: spec.unit for spec in study.maps},
-        missing={spec.name: float(spec.missing) for spec in study.maps if spec.missing is not None},
-        labels=labels.get(visit),
-        tissue=None if mask is None else study.image(mask, *visit),
-        other_labels=tuple(
-            path for other, path in labels.items() if other[0] == visit[0] and other != visit
-        ),
-        settings=study.features,
-    )
-
-
-def _require_known_mask(study: Study) -> None:
-    if study.tissue and MASK not in study.tissue:
-        named = ", ".join(study.tissue)
-        problem = f"names {named}; the mask that is used is called '{MASK}'"
-        raise InvalidDataError([Problem(table="study.toml", column="tissue", problem=problem)])
-
-
 def _require_inside(study: Study, visits: Sequence[_Visit]) -> None:
-    """Raise if an image leads out of the study folder; one problem per pattern says it."""
+    """Raise if images lie outside the study folder, with one problem per pattern."""
     problems = []
     for where, pattern in study.patterns.items():
         names = (pattern.format(participant=who, session=session) for who, session in visits)
@@ -216,14 +216,14 @@ def _chosen(jobs: list[SessionJob], participants: Sequence[str] | None) -> list[
     unknown = sorted(wanted - known)
     if unknown:
         hint = did_you_mean(nearest(unknown[0], known))
-        also = f"; name some of {', '.join(sorted(known))}"
-        message = f"'{unknown[0]}' is no participant with images to measure{hint or also}"
+        hint = hint or f"; choose from {', '.join(sorted(known))}"
+        message = f"'{unknown[0]}' is not a participant with images to measure{hint}"
         raise UsageError(message)
     return [job for job in jobs if job.participant_id in wanted]
 
 
 def _extract(name_of: Callable[[Path], str], job: SessionJob) -> SessionResult:
-    """Measure a session; a failure calls files by their names, and no path of this machine."""
+    """Measure a session; a failure names files from the study folder on."""
     result = extract_session(job)
     if result.failure is None:
         return result
@@ -239,8 +239,8 @@ def _extract_or_read(
 ) -> SessionResult:
     """Return the stored result of a session, or measure it and store the result.
 
-    A failure is tried again: what was wrong may have been the network's fault, not the file's.
-    The sums are those of what was measured: files that change meanwhile make a failure.
+    A failed session is tried again: the cause may have been the network, not the file. The sums
+    are those of what was measured: a file that changes meanwhile is a failure.
     """
     inputs = store.input_sums(job)
     stored = store.read(job, inputs)
@@ -250,16 +250,13 @@ def _extract_or_read(
     after = store.input_sums(job)
     changed = [name for name in inputs if inputs[name] != after[name]]
     if changed:
-        reason = "was changed while it was measured; leave it alone and measure the session again"
+        reason = (
+            "was changed while it was measured; do not change it during a run, and measure the "
+            "session again"
+        )
         result = session_failure(job, changed[0], reason)
     store.write(job, result, inputs)
     return store.read(job, inputs) or session_failure(job, "", "its result could not be read back")
-
-
-def _or_failure(job: SessionJob, result: SessionResult | Exception) -> SessionResult:
-    if isinstance(result, SessionResult):
-        return result
-    return session_failure(job, "", early_end(result))
 
 
 def _join(results: Sequence[SessionResult]) -> Extraction:

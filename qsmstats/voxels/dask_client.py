@@ -1,4 +1,4 @@
-"""Connects to a dask scheduler, whose workers measure instead of processes of this machine."""
+"""Connects to a dask scheduler, whose workers replace the processes of this machine."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ KNOCK, ANSWER = 10, 60
 
 @contextmanager
 def connected(address: str | None) -> Iterator[Any]:
-    """Connect to a dask scheduler; None where work stays on this machine.
+    """Connect to a dask scheduler, or yield None where work stays on this machine.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ def connected(address: str | None) -> Iterator[Any]:
         client = Client(address, timeout=ANSWER)  # type: ignore[no-untyped-call]  # unannotated
     except (OSError, ValueError) as error:
         message = (
-            f"no dask scheduler answers at '{address}': {error}; start one, and give its address "
+            f"no dask scheduler answers at '{address}': {error}; start one and give its address "
             "as tcp://host:port"
         )
         raise UsageError(message) from error
@@ -58,8 +58,8 @@ def connected(address: str | None) -> Iterator[Any]:
 def _knock(address: str) -> None:
     """Raise unless something listens at an address.
 
-    A client that cannot connect is left half made, and its removal from memory may block the
-    making of another for ever; so none is made before.
+    A client that cannot connect remains half constructed, and its removal from memory may block
+    the next one for ever; so none is constructed before.
     """
     parts = urlsplit(address if "://" in address else f"tcp://{address}")
     if parts.hostname is None or parts.port is None:

@@ -1,4 +1,4 @@
-"""Distances from the edge of each lesion: its layers, its ring, and what lies far from all.
+"""Distances from the edge of each lesion: its layers, its ring, and what is far from all lesions.
 
 Inside a lesion, the depth of a voxel is the distance in mm from its centre to the nearest voxel
 centre outside the lesion's own label; a touching lesion is outside. Outside, the distance is to
@@ -19,7 +19,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-import numpy.typing as npt
 from scipy.ndimage import distance_transform_edt
 from scipy.spatial import cKDTree
 
@@ -153,8 +152,9 @@ def _edt(spacing: Floats, mask: Flags) -> Floats:
     )
     distance = np.zeros(mask.shape)
     for axis, step in enumerate(spacing):
-        offset = nearest[axis] - _positions(mask.shape, axis)
-        squared = (offset * step) ** 2
+        places = np.arange(mask.shape[axis], dtype=np.int32)
+        places = places.reshape([-1 if i == axis else 1 for i in range(3)])
+        squared = ((nearest[axis] - places) * step) ** 2
         distance += squared
     return np.sqrt(distance, out=distance)
 
@@ -164,9 +164,3 @@ def _tree_distance(matrix: Floats, mask: Flags) -> Floats:
     tree = cKDTree(np.argwhere(~mask) @ matrix.T)
     distance[mask] = tree.query(np.argwhere(mask) @ matrix.T)[0]
     return distance
-
-
-def _positions(shape: tuple[int, ...], axis: int) -> npt.NDArray[np.int32]:
-    """Return the positions along one axis, to be broadcast over the others."""
-    places = np.arange(shape[axis], dtype=np.int32)
-    return places.reshape([-1 if i == axis else 1 for i in range(len(shape))])

@@ -1,10 +1,10 @@
-"""Runs jobs on any executor of `concurrent.futures`; a worker that dies costs nothing but time.
+"""Runs jobs on any executor of `concurrent.futures`; a worker that dies loses no other job.
 
-A process that is killed (out of memory, most often) breaks a process pool, and every job that was
-waiting in it fails with it. Those jobs are run again, each in a process of its own: the one that
-kills its process again is to blame and is reported; the others are done. A dask cluster moves the
-jobs of a lost worker to another by itself, and gives up on those that lost several; they too are
-run again alone.
+A process that is killed (most often for lack of memory) breaks a process pool, and every job that
+was waiting in it fails with it. Those jobs are run again, each in a process of its own: the one
+that ends its process again is the cause and is reported; the others succeed. A dask cluster moves
+the jobs of a lost worker to another by itself, and gives up those that lost several workers; they
+too are run again alone.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _Result = TypeVar("_Result")
 def early_end(error: Exception) -> str:
     """Return why a job has no result, where its process, and not the job, has failed."""
     return (
-        f"the process that read it alone ended early ({type(error).__name__}: {error}); most "
-        "often memory ran out: use a machine with more memory"
+        f"the process that read it alone ended early ({type(error).__name__}: {error}), most "
+        "often because memory ran out; use a machine with more memory"
     )
 
 
@@ -70,8 +70,8 @@ def run_jobs(
                 failed.append(number)
             else:
                 yield number, result
-    # Whatever waited in a broken pool, or ran on a worker that died several times, has failed with
-    # it; alone, only the job that kills its process fails again.
+    # Every job that waited in a broken pool, or ran on a worker that died, has failed with it;
+    # alone, only the job that ends its process fails again.
     for number in failed:
         with _executor(executor, 1) as pool:
             yield from _run(pool, call, jobs, [number])
@@ -104,14 +104,10 @@ def _run(
     try:
         for future in as_completed(futures):
             failed = future.exception()
-            yield futures[future], future.result() if failed is None else _exception(failed)
+            if not isinstance(failed, Exception | None):  # Ctrl-C of a worker
+                raise failed
+            yield futures[future], future.result() if failed is None else failed
     finally:
         for future in futures:
             future.cancel()
     yield from refused
-
-
-def _exception(error: BaseException) -> Exception:
-    if isinstance(error, Exception):
-        return error
-    raise error

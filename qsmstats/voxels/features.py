@@ -1,17 +1,16 @@
-"""One row per region and map: what the maps say of each lesion and of the white matter.
+"""One row per region and map: the statistics of each lesion and of the white matter.
 
 Regions are the lesions of a label image and, where a white-matter mask is given, the white matter
 as a whole and the normal-appearing white matter (NAWM): the mask at least `nawm_distance_mm` from
-every lesion of every session. The NAWM is summed up by median m and s = 1.4826 MAD, which a few
-lesions that nobody labelled do not move; z = (x - m) / s places a lesion's mean, shell, core and
-ring against it. Statistics of groups: `qsmstats.voxels.kernels`; shapes:
+every lesion of every session. The NAWM is described by its median m and s = 1.4826 MAD, which a
+few unlabelled lesions hardly change; z = (x - m) / s compares a lesion's mean, shell, core and ring
+with it. Statistics of groups: `qsmstats.voxels.kernels`; shapes:
 `qsmstats.voxels.geometry`; layers and rings: `qsmstats.voxels.edge_distance`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -59,8 +58,8 @@ def extract_features(
         White-matter mask; gives the rows "white_matter" and "nawm", and confines the rings.
     other_labels
         Label images of the participant's other sessions, on the same grid: their lesions are
-        kept out of NAWM. On another grid, or where the image is damaged, they cannot be, which is
-        flagged.
+        excluded from NAWM. Where the grid differs or the image is damaged they cannot be, which
+        is flagged.
     units
         Name of a map -> unit of its stored values; by default the canonical one.
     missing
@@ -97,28 +96,22 @@ def extract_features(
     for name, source in maps.items():
         volume = open_volume(source, name)
         require_same_grid(regions.reference, volume)
-        one = _Map(name=name, volume=volume, unit=declared[name], missing=missing.get(name))
-        measured.append(_measure(regions, rows, one))
+        columns = _measure(regions, rows, volume, declared[name], missing.get(name))
+        measured.append({**columns, "map": np.full(len(rows.counts), name, dtype=object)})
     return _table(rows, measured)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Map:
-    name: str
-    volume: Volume
-    unit: MapUnit
-    missing: float | None
-
-
-def _measure(regions: Regions, rows: RegionRows, one: _Map) -> dict[str, npt.NDArray[Any]]:
+def _measure(
+    regions: Regions, rows: RegionRows, volume: Volume, unit: MapUnit, missing: float | None
+) -> dict[str, npt.NDArray[Any]]:
     """Read one map and return the columns that it fills, with one value per region."""
     white_matter = regions.white_matter
     values, valid, absent = read_map(
-        one.volume,
+        volume,
         regions.kept,
         np.sort(regions.lesion) if white_matter is None else white_matter,
-        unit=one.unit,
-        missing=one.missing,
+        unit=unit,
+        missing=missing,
         tissue=white_matter is not None,
     )
     columns: dict[str, npt.NDArray[Any]] = dict(
@@ -130,34 +123,25 @@ def _measure(regions: Regions, rows: RegionRows, one: _Map) -> dict[str, npt.NDA
     )
     if regions.layers is not None:
         profiles = measure_profiles(regions, values, valid)
-        median, spread = _reference(columns, rows)
+        median = spread = np.nan
+        if rows.nawm_row is not None:
+            median = columns["median"][rows.nawm_row]
+            spread = MAD_TO_SD * columns["mad"][rows.nawm_row]
         means = {**profiles, "mean": columns["mean"][: rows.lesions]}
         profiles |= standardise(means, median, spread)
         columns |= {name: padded(column, len(rows.counts)) for name, column in profiles.items()}
-    columns["map"] = np.full(len(rows.counts), one.name, dtype=object)
-    columns["flags"] = np.array(rows.flags.join(_flags(columns, rows, one)), dtype=object)
-    return columns
-
-
-def _reference(columns: Mapping[str, Any], rows: RegionRows) -> tuple[float, float]:
-    """Return median and 1.4826 MAD of the map in NAWM."""
-    if rows.nawm_row is None:
-        return np.nan, np.nan
-    return columns["median"][rows.nawm_row], MAD_TO_SD * columns["mad"][rows.nawm_row]
-
-
-def _flags(columns: Mapping[str, Any], rows: RegionRows, one: _Map) -> RowFlags:
-    flags = RowFlags(len(rows.counts), one.volume.flags)
+    flags = RowFlags(len(rows.counts), volume.flags)
     flags.add("not_measured", columns["n_valid"] == 0)
     flags.add("partial_coverage", (columns["n_valid"] > 0) & (columns["coverage"] < 1))
     flags.add("nonfinite_values", columns["n_nonfinite"] > 0)
-    schema = one.unit.schema
-    if schema is not None:
-        flags.add("out_of_range", (columns["min"] < schema.low) | (columns["max"] > schema.high))
-    if rows.with_mask:
+    if unit.schema is not None:
+        low, high = unit.schema.low, unit.schema.high
+        flags.add("out_of_range", (columns["min"] < low) | (columns["max"] > high))
+    if white_matter is not None:
         measurable = columns["n_valid"][: rows.lesions] > 0
         flags.add("nawm_unusable", measurable & np.isnan(columns["z"][: rows.lesions]))
-    return flags
+    columns["flags"] = np.array(rows.flags.join(flags), dtype=object)
+    return columns
 
 
 def _table(rows: RegionRows, measured: Sequence[Mapping[str, npt.NDArray[Any]]]) -> pd.DataFrame:
@@ -179,7 +163,7 @@ def _check_names(
         unknown = [name for name in names if name not in maps]
         if unknown:
             message = (
-                f"{argument} names '{unknown[0]}', which is none of maps; correct it to one of "
+                f"{argument} names '{unknown[0]}', which is not in maps; correct it to one of "
                 f"{', '.join(maps)}"
             )
             raise UsageError(message)

@@ -1,4 +1,4 @@
-"""What was unusual about a row, in words that a table can carry.
+"""The flags of a row: what was unusual about it.
 
 A row's `flags` column holds the names below, joined by semicolons in alphabetical order; empty
 where nothing was unusual. A flag never changes a number.
@@ -10,13 +10,11 @@ import numpy as np
 
 from qsmstats.arrays import Flags
 
-__all__ = [
-    "FLAGS",
-]
+__all__ = ["FLAGS", "RowFlags"]
 
 FLAGS = {
     "affine_missing": "header without sform and qform; the grid is pixdim alone",
-    "affines_disagree": "sform, qform and pixdim of the header disagree; the affine in use wins",
+    "affines_disagree": "sform, qform and pixdim of the header disagree; the affine is used",
     "cut_by_mask": "some voxels of the lesion lie outside the white-matter mask",
     "deeper_than_profile": "some voxels lie deeper than the last layer of the profile",
     "grid_not_in_mm": "the header declares micron or metre; converted to mm",
@@ -29,15 +27,15 @@ FLAGS = {
     "nonfinite_values": "some voxels are NaN or infinite",
     "not_measured": "no valid value",
     "one_voxel": "a single voxel: no standard deviation",
-    "other_session_on_another_grid": "lesions of that session are not kept out of NAWM",
-    "other_session_unreadable": "lesions of that session are not kept out of NAWM",
+    "other_session_on_another_grid": "lesions of that session are not excluded from NAWM",
+    "other_session_unreadable": "lesions of that session are not excluded from NAWM",
     "out_of_range": "some values cannot occur in tissue",
     "outside_mask": "no voxel of the lesion lies in the white-matter mask",
     "partial_coverage": "some voxels have no valid value",
     "ring_widened": "the grid is coarser than ring_mm; the ring is one voxel wide",
     "sheared_grid": "the axes of the grid are not orthogonal",
     "shell_widened": "the grid is coarser than shell_mm; the shell is one voxel thick",
-    "touches_border": "a voxel lies on a face of the volume: the lesion may go on",
+    "touches_border": "a voxel lies on a face of the volume: the lesion may extend beyond it",
     "touches_lesion": "the lesion touches another",
 }
 

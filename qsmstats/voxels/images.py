@@ -1,9 +1,9 @@
-"""Opens images: what the header says, checked, before a voxel is read.
+"""Opens images: reads and checks the header before any voxel is read.
 
 The only module that imports nibabel. `open_volume` reads the header of a NIfTI-1 or NIfTI-2 file
 (.nii, .nii.gz, or a pair of .hdr and .img), or takes a nibabel image, and returns a `Volume`: the
-grid in mm, and all that `qsmstats.voxels.stream` needs to read the voxels: data type, offset,
-slope and intercept. Slope and intercept are those of nibabel's array proxy, because nibabel clears
+grid in mm, and what `qsmstats.voxels.stream` needs to read the voxels: data type, offset, slope
+and intercept. Slope and intercept are those of nibabel's array proxy, because nibabel clears
 the header's once an image is loaded.
 
 Source: NIfTI-1 and NIfTI-2 data format (https://nifti.nimh.nih.gov): sform before qform before
@@ -47,7 +47,7 @@ _OFFSETS = {348: (108, "f"), 540: (168, "q")}
 # Bytes before the voxels: extensions of headers rarely take more than some kilobytes.
 _HEADER_LIMIT = 64_000_000
 
-# Larger numbers in an affine are damage, in whatever unit of length.
+# Larger numbers in an affine are damage, in any unit of length.
 _FARTHEST = 1e9
 
 _MILLIMETRES = {"unknown": 1.0, "mm": 1.0, "meter": 1e3, "micron": 1e-3}
@@ -114,8 +114,8 @@ def open_volume(source: ImageSource, role: str) -> Volume:
     Raises
     ------
     ImageError
-        If there is no such file, it is no regular file, it cannot be read as NIfTI, it is not a
-        volume of real numbers, or its affine does not place it in space.
+        If there is no such file, it is not a regular file, it cannot be read as NIfTI, it is not
+        a volume of real numbers, or its affine is unusable.
     """
     if isinstance(source, str | os.PathLike):
         image, name = _load(Path(source)), str(source)
@@ -127,7 +127,7 @@ def open_volume(source: ImageSource, role: str) -> Volume:
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
         raise image_error(
             name,
-            f"stores voxels of type {dtype}; convert it: real numbers of at most 64 bits are read",
+            f"stores voxels of type {dtype}; convert it to real numbers of at most 64 bits",
         )
     if not _in_file(image):
         data = np.asanyarray(proxy)
@@ -174,15 +174,15 @@ def require_same_grid(reference: Volume, other: Volume) -> None:
             other.name,
             f"lies on another grid than {reference.name}: corners are up to {distance:.3g} voxels "
             f"apart (of {_times(reference.grid.spacing.round(3))} mm; up to {GRID_TOLERANCE:g} "
-            "voxel is allowed); resample one to the other beforehand, images are never resampled "
-            "here",
+            "voxel is allowed); resample one to the other beforehand, as images are never "
+            "resampled here",
         )
 
 
 def _require_enough_bytes(path: Path, name: str, grid: Grid, dtype: np.dtype[Any]) -> None:
     """Raise where a file cannot hold its volume, however well compressed.
 
-    Damaged dimensions must be found out before memory is asked for in their size.
+    Damaged dimensions must be found before memory of that size is requested.
     """
     expected, size = grid.size * dtype.itemsize, path.stat().st_size
     if expected > size * _DEFLATE_LIMIT:
@@ -226,14 +226,14 @@ def _no_image(path: Path) -> str | None:
     if not path.exists():
         return "no such file; check the pattern in study.toml or the path"
     if not path.is_file():  # a pipe or a device may never end
-        return "is no regular file but a pipe or device; put the image there"
+        return "is not a regular file but a pipe or device; replace it with the image"
     if not os.access(path, os.R_OK):
-        return "may not be read: permission denied; ask its owner for it"
+        return "cannot be read: permission denied; ask its owner for access"
     return None if path.stat().st_size else "is empty (0 bytes); copy or write it again"
 
 
 def _require_short_header(path: Path) -> None:
-    """Raise where nibabel would read too much on its way to the voxels: it keeps all of it."""
+    """Raise where nibabel would read too much before the voxels, all of which it keeps."""
     with nib.openers.ImageOpener(str(path)) as file:
         raw = file.read(540).ljust(540, b"\0")
     for order in "<>":
@@ -269,10 +269,10 @@ def _grid(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
     shape = tuple(map(int, image.shape))
     if len(shape) < 3 or any(n != 1 for n in shape[3:]):
         raise image_error(
-            name, f"has shape {_times(shape)}; cut it: one volume of three dimensions is expected"
+            name, f"has shape {_times(shape)}; extract one volume of three dimensions"
         )
     if min(shape) < 1:
-        raise image_error(name, f"has shape {_times(shape)}: it holds no voxel; write it again")
+        raise image_error(name, f"has shape {_times(shape)}: it has no voxels; write it again")
     affine, flags = _affine(image, name)
     grid = Grid(shape=(shape[0], shape[1], shape[2]), affine=affine)
     return grid, (*flags, "sheared_grid") if grid.sheared else flags
@@ -281,28 +281,26 @@ def _grid(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
 def _affine(image: Any, name: str) -> tuple[Floats, tuple[str, ...]]:
     affine = image.affine
     if affine is None:
-        raise image_error(name, "has no affine; write one, or its voxels have no place")
+        raise image_error(name, "has no affine, and its voxels no positions; write one")
     affine = np.array(affine, dtype=np.float64)
     usable = np.abs(affine).max() < _FARTHEST and abs(np.linalg.det(affine[:3, :3])) > 1e-12
     if not usable:  # NaN compares as false
-        text = f"has an affine of no usable extent: {affine[:3].tolist()}; correct it"
+        text = f"has an unusable affine: {affine[:3].tolist()}; correct it"
         raise image_error(name, text)
     if not isinstance(image, nib.Nifti1Pair):
         return affine, ()
-    flags = _affine_flags(image.header, affine)
-    factor = _MILLIMETRES[_space_unit(image.header, name)]
+    header: Any = image.header
+    flags = _affine_flags(header, affine)
+    try:
+        factor = _MILLIMETRES[header.get_xyzt_units()[0]]
+    except KeyError as error:
+        code = int(header["xyzt_units"])
+        text = f"xyzt_units holds {code}, which is not a NIfTI code; correct it"
+        raise image_error(name, text) from error
     if factor != 1.0:
         affine[:3] *= factor
         flags = (*flags, "grid_not_in_mm")
     return affine, flags
-
-
-def _space_unit(header: Any, name: str) -> str:
-    try:
-        return str(header.get_xyzt_units()[0])
-    except KeyError as error:
-        code = int(header["xyzt_units"])
-        raise image_error(name, f"xyzt_units holds {code}, no code of NIfTI; repair it") from error
 
 
 def _affine_flags(header: Any, affine: Floats) -> tuple[str, ...]:
@@ -319,5 +317,5 @@ def _affine_flags(header: Any, affine: Floats) -> tuple[str, ...]:
         try:
             agree = agree and grid.placed_by(header.get_qform())
         except (ValueError, nib.spatialimages.HeaderDataError):
-            agree = False  # a quaternion that is no rotation agrees with nothing
+            agree = False  # the quaternion is not a rotation
     return () if agree else ("affines_disagree",)

@@ -158,22 +158,18 @@ def group_means(values: Floats, group: Integers, n_groups: int) -> tuple[Floats,
 
 
 def _statistics(values: Floats, counts: Integers) -> Columns:
-    """Describe small groups together and each large one alone."""
-    large = counts >= MANY
-    parts, stop = [], 0
-    for run in np.split(counts, np.flatnonzero(large[1:] | large[:-1]) + 1):
-        start, stop = stop, stop + run.sum()
-        with np.errstate(over="ignore"):  # of squares of what is no measurement
-            parts.append(_describe_run(values[start:stop], run))
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-
-
-def _describe_run(x: Floats, counts: Integers) -> Columns:
+    """Describe small groups together and each large one alone; NaN for an empty one."""
     columns: Columns = {name: np.full(len(counts), np.nan) for name in _STATISTICS}
-    filled = counts > 0
-    if filled.any():
-        for name, values in _describe_filled(x, counts[filled]).items():
-            columns[name][filled] = values
+    filled = np.flatnonzero(counts)
+    large = counts[filled] >= MANY
+    stop = 0
+    for run in np.split(filled, np.flatnonzero(large[1:] | large[:-1]) + 1):
+        start, stop = stop, stop + counts[run].sum()
+        if len(run):
+            with np.errstate(over="ignore"):  # of squares of values that are no measurement
+                described = _describe_filled(values[start:stop], counts[run])
+            for name, column in described.items():
+                columns[name][run] = column
     return columns
 
 

@@ -1,23 +1,22 @@
 """Lesions of two visits on one grid: which is which, and what became of each.
 
 Two lesions are tied if the voxels they share are at least `min_overlap` of the smaller one (the
-overlap coefficient of Szymkiewicz and Simpson), so that neither growth nor shrinking parts them,
-and a few voxels in common, as a small misregistration leaves between neighbours, tie nothing.
-A lesion tied to one that is tied to it alone is the same; without a tie it is gone or new.
+overlap coefficient of Szymkiewicz and Simpson), so that growth and shrinkage do not separate them,
+and a few common voxels, as a small misregistration leaves between neighbours, make no tie.
+A lesion tied to exactly one, which is tied to it alone, is the same; without a tie it is gone or
+new.
 
 Where several are tied to several, ties are thinned first: a tie is kept if it is the best (largest
 Dice coefficient) of at least one of its two lesions. Where the best of each is the best of both,
 this is the one-to-one assignment with the largest sum of Dice coefficients
 (scipy.optimize.linear_sum_assignment; Crouse, IEEE Trans Aerosp Electron Syst 2016;52:1679-1696),
-which also decides between equals. What remains is read off: several to one have merged, one has
-split into several, and a chain of both is called merged_and_split.
+which also decides between equals. The remaining ties give the relation: several to one have
+merged, one has split into several, and a chain of both is called merged_and_split.
 
 Dice 2 |A and B| / (|A| + |B|); IoU |A and B| / |A or B|.
 """
 
 from __future__ import annotations
-
-from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -56,7 +55,7 @@ def match_lesions(
     DataFrame
         One row per tie, and per lesion without one: label_a, label_b (one is missing for "gone"
         and "new"), relation (same, split, merged, merged_and_split, gone, new), group (number of
-        the lesions that belong together), n_a, n_b, n_overlap (voxels), overlap, dice, iou,
+        the lesions that are connected by ties), n_a, n_b, n_overlap (voxels), overlap, dice, iou,
         centroid_distance_mm, volume_a_mm3, volume_b_mm3, and volume_change_mm3 and
         volume_change_percent of the whole group, later minus earlier.
 
@@ -70,39 +69,20 @@ def match_lesions(
     if not 0 < min_overlap <= 1:
         message = f"min_overlap is {min_overlap}; give a share above 0 and at most 1"
         raise UsageError(message)
-    a, b, grid = _read_both(labels_a, labels_b)
-    return match_groups(a, b, grid, min_overlap)
-
-
-def match_groups(a: Groups, b: Groups, grid: Grid, min_overlap: float) -> pd.DataFrame:
-    """Match the lesions of two visits whose label images have been read; see `match_lesions`."""
-    shared = _shared_voxels(a, b)
-    ties = _thinned(_Overlaps.of(a, b, shared), min_overlap)
-    frame = _rows(a, b, ties, shared, grid)
-    return frame.sort_values(["label_a", "label_b"], ignore_index=True)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Overlaps:
-    """Shape (n_a, n_b) each: share of the smaller lesion, and Dice coefficient."""
-
-    coefficient: Floats
-    dice: Floats
-
-    @classmethod
-    def of(cls, a: Groups, b: Groups, shared: Integers) -> _Overlaps:
-        smaller = np.minimum(a.counts[:, None], b.counts[None])
-        total = a.counts[:, None] + b.counts[None]
-        return cls(coefficient=shared / smaller, dice=2 * shared / total)
-
-
-def _read_both(labels_a: ImageSource, labels_b: ImageSource) -> tuple[Groups, Groups, Grid]:
     first = open_volume(labels_a, "label image of the earlier visit")
     second = open_volume(labels_b, "label image of the later visit")
     require_same_grid(first, second)
     voxels = [read_labels(volume) for volume in (first, second)]
     a, b = (group_voxels(v.label, v.index) for v in voxels)
-    return a, b, first.grid
+    return match_groups(a, b, first.grid, min_overlap)
+
+
+def match_groups(a: Groups, b: Groups, grid: Grid, min_overlap: float) -> pd.DataFrame:
+    """Match the lesions of two visits whose label images have been read; see `match_lesions`."""
+    shared = _shared_voxels(a, b)
+    ties = _thinned(a, b, shared, min_overlap)
+    frame = _rows(a, b, ties, shared, grid)
+    return frame.sort_values(["label_a", "label_b"], ignore_index=True)
 
 
 def _shared_voxels(a: Groups, b: Groups) -> Integers:
@@ -113,10 +93,11 @@ def _shared_voxels(a: Groups, b: Groups) -> Integers:
     return shared
 
 
-def _thinned(overlaps: _Overlaps, min_overlap: float) -> Flags:
+def _thinned(a: Groups, b: Groups, shared: Integers, min_overlap: float) -> Flags:
     """Return which lesions are tied once several-to-several ties are thinned, (n_a, n_b)."""
-    tied: Flags = overlaps.coefficient >= min_overlap
-    dice = np.where(tied, overlaps.dice, 0.0)
+    of_a, of_b = a.counts[:, None], b.counts[None]
+    tied: Flags = shared / np.minimum(of_a, of_b) >= min_overlap
+    dice = np.where(tied, 2 * shared / (of_a + of_b), 0.0)
     rows, columns = linear_sum_assignment(dice, maximize=True)
     # Far below any difference of two Dice coefficients: it decides between equals alone.
     dice[rows, columns] *= 1 + 1e-12
@@ -154,7 +135,14 @@ def _rows(a: Groups, b: Groups, ties: Flags, shared: Integers, grid: Grid) -> pd
             "n_b": _pick(b.counts, j),
         }
     )
-    return _with_volumes(_with_overlaps(frame, shared, i, j), a, b, grid, i, j)
+    both = (i >= 0) & (j >= 0)
+    n = np.where(both, shared[i, j] if shared.size else 0, 0)
+    n_a, n_b = (frame[name].to_numpy(dtype=np.float64, na_value=0) for name in ("n_a", "n_b"))
+    smaller = np.where(both, np.minimum(n_a, n_b), 1)
+    frame = frame.assign(
+        n_overlap=n, overlap=n / smaller, dice=2 * n / (n_a + n_b), iou=n / (n_a + n_b - n)
+    )
+    return _with_volumes(frame, a, b, grid, i, j)
 
 
 def _pick(values: Integers, number: Integers) -> pd.arrays.IntegerArray:
@@ -165,22 +153,12 @@ def _pick(values: Integers, number: Integers) -> pd.arrays.IntegerArray:
 
 
 def _groups(ties: Flags, i: Integers, j: Integers) -> Integers:
-    """Return the number, from 1, of the lesions of both visits that hang together."""
+    """Return the number, from 1, of the connected lesions of both visits."""
     n_a, n_b = ties.shape
     rows, columns = np.nonzero(ties)
     graph = coo_array((np.ones(len(rows)), (rows, columns + n_a)), shape=(n_a + n_b,) * 2)
     member = connected_components(graph, directed=False)[1]
     return np.asarray(member[np.where(i >= 0, i, j + n_a)] + 1, dtype=np.int64)
-
-
-def _with_overlaps(frame: pd.DataFrame, shared: Integers, i: Integers, j: Integers) -> pd.DataFrame:
-    both = (i >= 0) & (j >= 0)
-    n = np.where(both, shared[i, j] if shared.size else 0, 0)
-    n_a, n_b = (frame[name].to_numpy(dtype=np.float64, na_value=0) for name in ("n_a", "n_b"))
-    smaller = np.where(both, np.minimum(n_a, n_b), 1)
-    return frame.assign(
-        n_overlap=n, overlap=n / smaller, dice=2 * n / (n_a + n_b), iou=n / (n_a + n_b - n)
-    )
 
 
 def _with_volumes(

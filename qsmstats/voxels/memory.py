@@ -1,8 +1,8 @@
-"""The memory that one process may take: what the machine and its limits leave, shared out.
+"""The memory that one process may take: what the machine and its limits leave, in equal shares.
 
-An image that cannot fit is refused by name before it is inflated, where the operating system would
-end the process. The share of a worker is fixed when its pool starts, so that it does not depend on
-what the others hold at that moment.
+An image that cannot fit is refused by name before it is decompressed, where the operating system
+would end the process. The share of a worker is fixed when its pool starts, so that it does not
+depend on what the others hold at that moment.
 
 Sources: MemAvailable in /proc/meminfo (proc_meminfo(5)); RLIMIT_AS (getrlimit(2)); limit and usage
 of control groups, in which a file's cached pages count as used although they are given back on
@@ -18,7 +18,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["gigabytes", "memory_at_hand", "share_memory"]
+__all__ = ["MORE_MEMORY", "gigabytes", "memory_at_hand", "share_memory"]
+
+MORE_MEMORY = "use fewer processes (--jobs) or a machine with more memory"
 
 PROC, CGROUPS = Path("/proc"), Path("/sys/fs/cgroup")
 
@@ -38,21 +40,21 @@ def share_memory(share: float) -> None:
 
 
 def memory_at_hand() -> float:
-    """Return the bytes that this process may take; infinite where nothing tells."""
+    """Return the bytes that this process may take; infinite where no limit is known."""
     if _share is not None:
         return _share
     return max(0.0, min((*_machine(), *_address_space(), *_control_groups()), default=math.inf))
 
 
 def gigabytes(size: float) -> str:
-    """Return a number of bytes in words."""
+    """Return a number of bytes as text."""
     return f"{size / 1e9:.3g} GB"
 
 
 def _machine() -> Iterator[float]:
     try:
         yield 1024.0 * _numbers(PROC / "meminfo")["MemAvailable:"]
-    except (OSError, KeyError):  # no Linux: what is free is not known, what is there may be
+    except (OSError, KeyError):  # not Linux: free memory is not known, installed memory may be
         if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
             yield float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 

@@ -1,4 +1,4 @@
-"""The rows of the table before any map is read: which regions, where, of what shape."""
+"""The rows of the table before any map is read: the regions, their places and their shapes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qsmstats.voxels.flags import RowFlags
 from qsmstats.voxels.geometry import describe_shapes, place
 from qsmstats.voxels.grids import Columns
 from qsmstats.voxels.kernels import Groups
-from qsmstats.voxels.regions import Layers, Regions
+from qsmstats.voxels.regions import Regions
 
 __all__ = ["RegionRows", "padded", "region_rows"]
 
@@ -33,8 +33,6 @@ class RegionRows:
         Number of rows that are lesions.
     nawm_row
         Number of the row of NAWM, or None.
-    with_mask
-        Whether white matter was given, against which lesions can be placed.
     columns
         Column -> one value per row, NaN where a region has none.
     flags
@@ -45,14 +43,13 @@ class RegionRows:
     counts: Integers
     lesions: int
     nawm_row: int | None
-    with_mask: bool
     columns: dict[str, Any]
     flags: RowFlags
 
 
 def region_rows(regions: Regions) -> RegionRows:
     """Lay out the rows of one session's table."""
-    groups = regions.groups
+    groups, one = regions.groups, np.array([0], dtype=np.int64)
     names, parts = ["lesion"] * len(groups.labels), [regions.lesion]
     counts, places = [groups.counts], [place(groups, regions.grid)]
     for name, part in (("nawm", regions.nawm), ("white_matter", regions.white_matter)):
@@ -60,34 +57,30 @@ def region_rows(regions: Regions) -> RegionRows:
             names.append(name)
             parts.append(part)
             counts.append(np.array([len(part)]))
-            places.append(place(_as_group(regions.kept[part]), regions.grid))
+            # Without a name of its own, the index of a million voxels is freed at once.
+            places.append(
+                place(
+                    Groups(labels=one, counts=counts[-1], starts=one, index=regions.kept[part]),
+                    regions.grid,
+                )
+            )
+    lesions = len(groups.labels)
+    # Labels are whole numbers of 64 bits, which floats would round.
+    labels = np.append(groups.labels, np.zeros(len(names) - lesions, dtype=np.int64))
     columns: dict[str, Any] = {
         "region": np.array(names, dtype=object),
-        "label": _labels(groups, len(names)),
+        "label": pd.arrays.IntegerArray(labels, np.arange(len(names)) >= lesions),
         **{name: np.concatenate([part[name] for part in places]) for name in places[0]},
     }
     shapes = {} if regions.layers is None else describe_shapes(groups, regions.grid)
     return RegionRows(
         positions=np.concatenate(parts),
         counts=np.concatenate(counts),
-        lesions=len(groups.labels),
+        lesions=lesions,
         nawm_row=names.index("nawm") if "nawm" in names else None,
-        with_mask=regions.white_matter is not None,
         columns=columns | {name: padded(values, len(names)) for name, values in shapes.items()},
         flags=_flags(regions, shapes, len(names)),
     )
-
-
-def _as_group(index: Integers) -> Groups:
-    one = np.array([0], dtype=np.int64)
-    return Groups(labels=one, counts=np.array([len(index)]), starts=one, index=index)
-
-
-def _labels(groups: Groups, rows: int) -> pd.arrays.IntegerArray:
-    """Return the column of labels: whole numbers of 64 bits, which floats would round."""
-    beyond = rows - len(groups.labels)
-    values = np.append(groups.labels, np.zeros(beyond, dtype=np.int64))
-    return pd.arrays.IntegerArray(values, np.arange(rows) >= len(groups.labels))
 
 
 def padded(values: npt.NDArray[Any], rows: int) -> Floats:
@@ -98,18 +91,13 @@ def padded(values: npt.NDArray[Any], rows: int) -> Floats:
 
 
 def _flags(regions: Regions, shapes: Columns, rows: int) -> RowFlags:
+    groups, layers = regions.groups, regions.layers
     flags = RowFlags(rows, regions.flags)
-    flags.add("one_voxel", regions.groups.counts == 1)
-    if regions.layers is None:
+    flags.add("one_voxel", groups.counts == 1)
+    if layers is None:
         return flags
     for name in ("touches_border", "touches_lesion"):
         flags.add(name, shapes[name] > 0)
-    _flag_layers(flags, regions, regions.layers)
-    return flags
-
-
-def _flag_layers(flags: RowFlags, regions: Regions, layers: Layers) -> None:
-    groups = regions.groups
     every = np.ones(len(groups.labels), dtype=np.bool_)
     cores = np.bincount(groups.number[~layers.shell], minlength=len(every))
     rings = np.bincount(layers.ring_number, minlength=len(every))
@@ -124,3 +112,4 @@ def _flag_layers(flags: RowFlags, regions: Regions, layers: Layers) -> None:
     flags.add("mask_missing", every & (regions.white_matter is None))
     flags.add("shell_widened", every & layers.shell_widened)
     flags.add("ring_widened", every & layers.ring_widened)
+    return flags

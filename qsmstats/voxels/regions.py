@@ -1,7 +1,7 @@
-"""Which voxels belong to what: lesions, their layers and rings, white matter near and far.
+"""Which voxels belong to which region: lesions, their layers and rings, white matter and NAWM.
 
-Everything here follows from the label images and the mask; no map has been read yet. The voxels
-to keep from each map are the union of lesions, rings and white matter.
+Everything here follows from the label images and the mask, before any map is read. The voxels to
+keep from each map are the union of lesions, rings and white matter.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ def read_regions(
     labels, tissue
         Label image and white-matter mask; one of them may be None.
     other_labels
-        Label images of the participant's other sessions, whose lesions NAWM avoids, too.
+        Label images of the participant's other sessions, whose lesions NAWM avoids too.
     settings
         Distances; None for lesions alone, without layers, rings and NAWM.
 
@@ -142,13 +142,17 @@ def read_regions(
     # A ring narrower than the voxels would hold none; it is then one voxel wide, and flagged.
     ring_width = max(settings.ring_mm, float(grid.spacing.min()))
     near = surroundings(groups, grid, max(ring_width, settings.nawm_distance_mm))
-    everywhere = np.ones(grid.size, dtype=np.bool_) if mask is None else mask
-    allowed = _replaced(everywhere, voxels.index, to=False)
-    ring = _ring(near, groups, allowed, ring_width + slack(grid))
+    # A ring holds white matter (any voxel without a mask) outside all lesions.
+    tissue_voxels = np.ones(grid.size, dtype=np.bool_) if mask is None else mask.copy()
+    tissue_voxels[voxels.index] = False
+    width = ring_width + slack(grid)
+    ring = near.where(np.flatnonzero((near.distance > 0) & (near.distance <= width)))
+    ring = nearest_only(ring.where(np.flatnonzero(tissue_voxels[ring.index])), groups)
     if mask is None:
         kept = np.union1d(voxels.index, ring.index)
     else:
-        kept = np.flatnonzero(_replaced(mask, voxels.index, to=True))
+        tissue_voxels[voxels.index] = True
+        kept = np.flatnonzero(tissue_voxels)
     return Regions(
         reference=reference,
         groups=groups,
@@ -198,19 +202,6 @@ def _other_lesions(
         else:
             others.append(group_voxels(voxels.label, voxels.index))
     return others, tuple(flags)
-
-
-def _ring(near: Surroundings, groups: Groups, allowed: Flags, width: float) -> Surroundings:
-    """Return the voxels around the lesions that are `allowed`, each with its nearest lesion."""
-    ring = near.where(np.flatnonzero((near.distance > 0) & (near.distance <= width)))
-    return nearest_only(ring.where(np.flatnonzero(allowed[ring.index])), groups)
-
-
-def _replaced(volume: Flags, index: Integers, *, to: bool) -> Flags:
-    """Return a copy of a volume with another value for some voxels."""
-    copy = volume.copy()
-    copy[index] = to
-    return copy
 
 
 def _nawm(

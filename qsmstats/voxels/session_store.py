@@ -1,14 +1,15 @@
-"""Results of sessions on disk: written whole or not at all, and used again only if still true.
+"""Results of sessions on disk: written whole or not at all, and used again only if still valid.
 
-Each session has two files in the folder ``features`` of the output: a table, and a manifest that
-says of what it is the result: version of qsmstats, configuration, sha256 of every input file, and
-sha256 of the table. A result counts only if all agree; time stamps play no part. Both files are
+Each session has two files in the folder ``features`` of the output: a table, and a manifest of
+what the table was made from: version of qsmstats, configuration, sha256 of every input file, and
+sha256 of the table. A result is valid only if all agree; time stamps are ignored. Both files are
 written whole or not at all, the manifest last, so that a run killed at any moment leaves either a
-result that counts or none.
+valid result or none.
 """
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 from collections.abc import Callable
@@ -54,14 +55,14 @@ class FeatureStore:
         _write_whole(self._manifest(job), json.dumps(manifest, indent=1, sort_keys=True) + "\n")
 
     def read(self, job: SessionJob, inputs: dict[str, str] | None = None) -> SessionResult | None:
-        """Return the stored result of a job, or None where none counts.
+        """Return the stored result of a job, or None where there is no valid one.
 
         Parameters
         ----------
         job
             The session.
         inputs
-            What `input_sums` says now; None to trust that the inputs have not changed.
+            What `input_sums` returns now; None to trust that the inputs have not changed.
         """
         manifest = _read_manifest(self._manifest(job))
         found = {key: manifest.get(key) for key in ("version", "configuration")}
@@ -78,11 +79,17 @@ class FeatureStore:
         return SessionResult(features=read_features(self._table(job)), inputs=sums)
 
     def input_sums(self, job: SessionJob) -> dict[str, str]:
-        """Return the sha256 of every input of a job, by name; of an unreadable one, why."""
-        return {self._name_of(path): _sum_or_reason(path) for path in job.inputs}
+        """Return name -> sha256 of every input of a job, or why it cannot be read."""
+        sums = {}
+        for path in job.inputs:
+            try:
+                sums[self._name_of(path)] = sha256(path)
+            except OSError as error:
+                sums[self._name_of(path)] = f"unreadable: {error.strerror}"
+        return sums
 
     def sweep(self) -> None:
-        """Remove what killed runs left half written; only when no other run writes here."""
+        """Remove the unfinished files of killed runs; only when no other run writes here."""
         sweep(self._folder)
 
     def _terms(self, job: SessionJob) -> dict[str, Any]:
@@ -106,7 +113,7 @@ class FeatureStore:
 
 
 def _read_manifest(path: Path) -> dict[str, Any]:
-    """Return what a manifest says; nothing where it is missing or damaged, and does not count."""
+    """Return the content of a manifest; nothing where it is missing or damaged."""
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -115,16 +122,11 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def sha256(path: Path) -> str:
-    """Return the sha256 of a file."""
+    """Return the sha256 of a regular file; any other is an OSError, as a pipe may never end."""
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sum_or_reason(path: Path) -> str:
-    try:
-        return sha256(path)
-    except OSError as error:
-        return f"unreadable: {error.strerror}"
 
 
 def _write_whole(path: Path, text: str) -> None:

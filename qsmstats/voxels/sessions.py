@@ -16,6 +16,7 @@ import pandas as pd
 from qsmstats.errors import InvalidDataError, QsmstatsError
 from qsmstats.settings import FeatureSettings
 from qsmstats.voxels.features import extract_features
+from qsmstats.voxels.memory import MORE_MEMORY
 
 __all__ = ["Failure", "SessionJob", "SessionResult", "extract_session", "session_failure"]
 
@@ -29,9 +30,9 @@ class Failure:
     participant_id, session_id
         The session.
     file
-        The file that is to blame, or empty.
+        The file at fault, or empty.
     reason
-        What was found in it, and the remedy.
+        What was found in it, and what to do.
     """
 
     participant_id: str
@@ -90,7 +91,7 @@ class SessionResult:
 
 
 def extract_session(job: SessionJob) -> SessionResult:
-    """Measure one session; whatever goes wrong becomes its failure, so that others go on."""
+    """Measure one session; any error becomes its failure, so that the others go on."""
     try:
         features = extract_features(
             job.labels,
@@ -106,13 +107,10 @@ def extract_session(job: SessionJob) -> SessionResult:
         file, reason = ("", str(error)) if first is None else (first.table, first.problem)
     except MemoryError:  # each image fits: what is measured grows with the voxels that are marked
         file = str(job.labels or job.tissue)
-        reason = (
-            "marks more voxels than memory can hold; use fewer processes (--jobs) or a machine "
-        )
-        reason += "with more memory"
+        reason = f"has more labelled voxels than fit into memory; {MORE_MEMORY}"
     except (QsmstatsError, OSError) as error:
         file, reason = str(getattr(error, "filename", None) or ""), f"{error}" or repr(error)
-    except Exception as error:  # a fault of ours must not take the other sessions with it
+    except Exception as error:  # a fault of ours must not stop the other sessions
         place = traceback.extract_tb(error.__traceback__)[-1]
         file, reason = "", f"unexpected {error!r} in {place.name}, line {place.lineno}; report it"
     else:

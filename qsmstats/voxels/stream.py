@@ -1,14 +1,14 @@
 """Reads voxels in one pass, in bounded pieces, and keeps only those that are asked for.
 
-A compressed file is inflated piece by piece by isal (zlib where isal is not to be had) into one
-buffer; most of the time is spent there. An uncompressed file is mapped into memory. Every file is
-read to its end, because the checksum of a gzip stream stands behind its data, and because a file
-that is longer or shorter than its header says must not pass; of a longer one nothing is inflated
-beyond what the header says.
+A compressed file is decompressed piece by piece by isal (zlib where isal is not available) into
+one buffer; most of the time is spent there. An uncompressed file is mapped into memory. Every file
+is read to its end, because the checksum of a gzip stream stands after its data, and because a file
+that is longer or shorter than its header says must be refused; of a longer one nothing is
+decompressed beyond what the header says.
 
-An image whose voxels take more bytes than this process has at hand (`qsmstats.voxels.memory`) is
-refused before it is inflated, and a label image or mask as soon as it has more voxels than could be
-measured.
+An image whose voxels take more bytes than are available to this process
+(`qsmstats.voxels.memory`) is refused before it is decompressed, and a label image or mask as soon
+as it has more voxels than could be measured.
 
 Source: RFC 1952 (gzip file format), section 2.3.1: CRC32 and ISIZE.
 """
@@ -18,7 +18,6 @@ from __future__ import annotations
 import gzip
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedIOBase
 from pathlib import Path
@@ -29,7 +28,7 @@ import numpy.typing as npt
 
 from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.voxels.images import Volume, image_error
-from qsmstats.voxels.memory import gigabytes, memory_at_hand
+from qsmstats.voxels.memory import MORE_MEMORY, gigabytes, memory_at_hand
 
 try:
     from isal import igzip, isal_zlib
@@ -97,7 +96,7 @@ def gather(volume: Volume, index: Integers) -> Floats:
     Raises
     ------
     ImageError
-        If the file is damaged, truncated, or longer than its header says, or does not fit into
+        If the file is damaged, truncated, longer than its header says, or does not fit into
         memory.
     """
     _room(volume)
@@ -133,7 +132,7 @@ def read_labels(volume: Volume) -> LabelVoxels:
         raise image_error(
             volume.name,
             f"holds the negative label {label.min()} (voxel {place}); "
-            "labels are whole numbers from 1, and 0 outside lesions: write them so",
+            "labels must be whole numbers from 1, and 0 outside lesions: correct them",
         )
     kept = label != 0
     if not kept.any():
@@ -169,26 +168,26 @@ def read_mask(volume: Volume) -> Flags:
     if not (low > high or 0 <= low <= high <= 1 or 0 < low == high < np.inf):
         raise image_error(
             volume.name,
-            f"is no mask: its values run from {low:g} to {high:g}; a mask holds 0 and one other "
-            "value, or probabilities from 0 to 1: write one of these",
+            f"is not a mask: its values range from {low:g} to {high:g}; a mask must hold 0 and "
+            "one other value, or probabilities from 0 to 1: correct it",
         )
     if not found:
         raise image_error(
-            volume.name, "is an empty mask; it must hold the white matter: correct it"
+            volume.name, "is an empty mask; it must contain the white matter: correct it"
         )
     return mask
 
 
 def _whole_numbers(volume: Volume, stored: npt.NDArray[Any]) -> tuple[Integers, tuple[str, ...]]:
-    if stored.dtype.kind in "bi" and not volume.scaled:
-        return stored.astype(np.int64), ()
-    if stored.dtype.kind == "u" and not volume.scaled and stored.max(initial=0) < 2**63:
+    kind = stored.dtype.kind
+    fits = kind in "bi" or (kind == "u" and stored.max(initial=0) < 2**63)
+    if fits and not volume.scaled:
         return stored.astype(np.int64), ()
     values = volume.values(stored)
     if not np.isfinite(values).all() or np.abs(values).max(initial=0) >= 2**63:
         bad = values[~np.isfinite(values) | (np.abs(values) >= 2**63)][0]
         raise image_error(
-            volume.name, f"holds the label {bad}; labels are whole numbers from 1: correct it"
+            volume.name, f"holds the label {bad}; labels must be whole numbers from 1: correct it"
         )
     rounded = np.rint(values)
     residual = np.abs(values - rounded)
@@ -198,29 +197,31 @@ def _whole_numbers(volume: Volume, stored: npt.NDArray[Any]) -> tuple[Integers, 
         share = (residual > allowed).mean()
         raise image_error(
             volume.name,
-            f"holds the label {worst:.4g}, and {share:.0%} of its labelled voxels are no whole "
-            "numbers: the labels were interpolated or badly scaled; resample label images "
+            f"holds the label {worst:.4g}, and {share:.0%} of its labelled voxels are not whole "
+            "numbers: the labels were interpolated or wrongly scaled; resample label images "
             "with nearest-neighbour interpolation",
         )
-    # Rounding within double precision (slope 1/255, say) is no news; more than that is flagged.
+    # Rounding within double precision (slope 1/255, say) is expected; more than that is flagged.
     flags = ("labels_rounded",) if residual.max(initial=0) > 1e-6 else ()
     return rounded.astype(np.int64), flags
 
 
 def _pieces(volume: Volume) -> Iterator[_Piece]:
     """Yield (flat index of the first voxel, stored values), in Fortran order, over all voxels."""
-    if volume.data is not None:
-        yield from _pieces_in_memory(volume.data)
-    elif volume.path is not None:
-        compressed = _is_gzip(volume.path, volume.name)
-        yield from (_pieces_inflated if compressed else _pieces_mapped)(volume, volume.path)
-
-
-def _pieces_in_memory(data: npt.NDArray[Any]) -> Iterator[_Piece]:
-    # Plane by plane: flattening the whole of a C-ordered array would copy it.
-    plane = data.shape[0] * data.shape[1]
-    for k in range(data.shape[2]):
-        yield k * plane, data[:, :, k].ravel(order="F")
+    data, path = volume.data, volume.path
+    if data is not None:
+        # Plane by plane: flattening the whole of a C-ordered array would copy it.
+        plane = data.shape[0] * data.shape[1]
+        for k in range(data.shape[2]):
+            yield k * plane, data[:, :, k].ravel(order="F")
+    elif path is not None and _is_gzip(path, volume.name):
+        yield from _pieces_inflated(volume, path)
+    elif path is not None:
+        _require_size(volume, path.stat().st_size - volume.offset)
+        stored = np.memmap(path, dtype=volume.dtype, mode="r", offset=volume.offset)
+        step = PIECE // volume.dtype.itemsize
+        for start in range(0, volume.grid.size, step):
+            yield start, stored[start : start + step]
 
 
 def _is_gzip(path: Path, name: str) -> bool:
@@ -232,35 +233,31 @@ def _is_gzip(path: Path, name: str) -> bool:
         return False
     raise image_error(
         name,
-        f"is named {path.suffix} but begins with {magic.hex()}, not with 1f8b as gzip does; "
+        f"is named {path.suffix} but begins with {magic.hex()}, not with 1f8b as gzip files do; "
         "write it as .nii or .nii.gz",
     )
-
-
-def _pieces_mapped(volume: Volume, path: Path) -> Iterator[_Piece]:
-    size = path.stat().st_size - volume.offset
-    _require_size(volume, size)
-    stored = np.memmap(path, dtype=volume.dtype, mode="r", offset=volume.offset)
-    step = PIECE // volume.dtype.itemsize
-    for start in range(0, volume.grid.size, step):
-        yield start, stored[start : start + step]
 
 
 def _pieces_inflated(volume: Volume, path: Path) -> Iterator[_Piece]:
     item = volume.dtype.itemsize
     buffer = memoryview(bytearray(PIECE))
     done, end = 0, volume.grid.size * item
-    with _reported_damage(volume), _inflate(path, "rb") as file:
-        file.seek(volume.offset)
-        while done < end:
-            view = buffer[: end - done]
-            got = _fill(file, view)
-            yield done // item, np.frombuffer(view, dtype=volume.dtype, count=got // item)
-            done += got
-            if got < len(view):
-                break
-        # One byte beyond the volume tells whether there are more, and has the checksum compared.
-        done += _fill(file, buffer[:1])
+    try:
+        with _inflate(path, "rb") as file:
+            file.seek(volume.offset)
+            while done < end:
+                view = buffer[: end - done]
+                got = _fill(file, view)
+                yield done // item, np.frombuffer(view, dtype=volume.dtype, count=got // item)
+                done += got
+                if got < len(view):
+                    break
+            # One more byte shows whether there are more, and has the checksum compared.
+            done += _fill(file, buffer[:1])
+    except (OSError, EOFError, _INFLATE_ERROR) as error:
+        raise image_error(
+            volume.name, f"is damaged: {error}; copy it again from an intact source"
+        ) from error
     _require_size(volume, done)
 
 
@@ -286,15 +283,15 @@ def _require_size(volume: Volume, size: int) -> None:
 
 
 def _room(volume: Volume) -> float:
-    """Return the bytes of memory at hand, into which the voxels of a file must fit."""
+    """Return the bytes of memory that are available; the voxels of a file must fit into them."""
     size, room = volume.grid.size * volume.dtype.itemsize, memory_at_hand()
     if size > room and volume.path is not None:
         shape = " x ".join(map(str, volume.grid.shape))
         raise image_error(
             volume.name,
             f"does not fit into memory: {shape} voxels of {volume.dtype} take {gigabytes(size)}, "
-            f"and {gigabytes(room)} are at hand for each process; correct the header if it is "
-            "wrong, or use fewer processes (--jobs) or a machine with more memory",
+            f"and {gigabytes(room)} are available to each process; correct the header if it is "
+            f"wrong, or {MORE_MEMORY}",
         )
     return room
 
@@ -303,18 +300,7 @@ def _require_room(volume: Volume, found: int, each: int, room: float) -> None:
     if found * each > room:
         raise image_error(
             volume.name,
-            f"marks at least {found} of {volume.grid.size} voxels; to measure them takes "
-            f"{gigabytes(found * each)} of memory, and {gigabytes(room)} are at hand for each "
-            "process; voxels outside are 0: correct them, or use fewer processes (--jobs) or a "
-            "machine with more memory",
+            f"has at least {found} of {volume.grid.size} voxels that are not 0; to measure them "
+            f"takes {gigabytes(found * each)} of memory, and {gigabytes(room)} are available to "
+            f"each process; set voxels outside the regions to 0, or {MORE_MEMORY}",
         )
-
-
-@contextmanager
-def _reported_damage(volume: Volume) -> Iterator[None]:
-    try:
-        yield
-    except (OSError, EOFError, _INFLATE_ERROR) as error:
-        raise image_error(
-            volume.name, f"is damaged: {error}; copy it again from where it is whole"
-        ) from error

@@ -1,9 +1,9 @@
 """Canonical units: each map is converted once, and a unit that its values contradict is an error.
 
-Which units a map may have, and between which bounds its values lie in white matter, is written in
+The units that a map may have, and the bounds of its values in white matter, are in
 data_schemas/features.schema.json. A declared unit is contradicted where the median absolute value
-in white matter lies outside the bounds. Without a mask only lesions are at hand, in which low
-values are common; there the 95th percentile takes the place of the median for the lower bound.
+in white matter lies outside the bounds. Without a mask only lesions can be compared, in which low
+values are common; there the 95th percentile replaces the median for the lower bound.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ class MapUnit:
             f"{statistic} of the absolute values in {'white matter' if tissue else 'lesions'} is "
             f"{value:g} {unit}, too {'small' if too_low else 'large'} for "
             f"tissue, where {low:g} to {high:g} {unit} is plausible; declare {others} if that is "
-            "what the file holds"
+            "the unit of the file"
         )
         return UnitError([Problem(table=name, problem=problem)])
 
@@ -93,12 +93,12 @@ def map_unit(name: str, units: Mapping[str, str]) -> MapUnit:
             known = ", ".join(map_schemas())
             message = (
                 f"map '{name}' has no canonical unit to convert '{units[name]}' to; "
-                f"leave the unit out, or use one of the names {known}"
+                f"leave the unit out, or use one of the map names {known}"
             )
             raise UsageError(message)
         return MapUnit(unit="as stored")
     unit = units.get(name, schema.unit)
     if unit not in schema.units:
-        message = f"'{unit}' is no unit of map '{name}'; allowed: {', '.join(schema.units)}"
+        message = f"'{unit}' is not a unit of map '{name}'; allowed: {', '.join(schema.units)}"
         raise UsageError(message)
     return MapUnit(unit=unit, factor=schema.units[unit], schema=schema)

@@ -1,20 +1,19 @@
-"""Which lesion of one session is which of the next, where each session was labelled on its own.
+"""Which lesion of one session is which of the next, where sessions were labelled independently.
 
 The label images of a participant's sessions are matched pair by pair in the order of years
-(`qsmstats.voxels.matching`), the second with the first, the third with the second. A lesion that
-a session lacks is gone; should it be labelled again later, it is a new one.
+(`qsmstats.voxels.matching`), the second with the first, the third with the second. A lesion
+without a match in the next session is gone; if it is labelled again later, it counts as new.
 
-A lesion goes on (column `continues`) in the lesion of the next session that is the same. Where
-lesions have merged or split, it goes on in the one lesion, if there is such a one, with which it
-shares more than half of its own voxels and more than half of the other's: two lesions cannot both
-be that, so that no lesion goes on in two and no two go on in one. All others end, and their
+A lesion continues (column `continues`) in the lesion of the next session that is the same. Where
+lesions have merged or split, it continues in the one lesion, if there is one, with which it shares
+more than half of its own voxels and more than half of the other's: at most one lesion can meet
+this, so that no lesion continues in two and no two continue in one. All others end, and their
 successors begin, at that session. A merged lesion with two equal parents thus continues neither,
-and one that lost a few voxels to a fragment stays what it was.
+and one that lost a few voxels to a fragment keeps its identity.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -61,7 +60,7 @@ def match_visits(
     study
         The study folder; ``[matching]`` of its study.toml says whether, and how, to match.
     features
-        What `extract_cohort` returns, or its table. Sessions without features are passed over.
+        What `extract_cohort` returns, or its table. Sessions without features are skipped.
     tables
         The study's tables, where they have been read already.
 
@@ -70,8 +69,8 @@ def match_visits(
     DataFrame or None
         None where study.toml says that lesion identifiers are consistent. Otherwise the rows of
         `match_lesions` for each pair of successive sessions, after participant_id, session_id_a
-        and session_id_b, with the truth value `continues` behind `relation`: whether label_b is
-        label_a still.
+        and session_id_b, with the truth value `continues` after `relation`: whether label_b is
+        still the same lesion as label_a.
 
     Raises
     ------
@@ -84,24 +83,17 @@ def match_visits(
     paths = label_images(study, tables)
     measured = set(map(tuple, features_of(features)[["participant_id", "session_id"]].to_numpy()))
     visits = tables.sessions.sort_values("years", kind="stable")
-    # The first frame has no row, and the columns and types of all: nobody may have come back.
+    # The first frame has no row but all columns and types: there may be no second session.
     frames = [_match(_Visit(session_id=""), _Visit(session_id=""), 1.0).assign(participant_id="")]
     for participant, rows in visits.groupby("participant_id", sort=False):
         keys = [(str(participant), name) for name in rows["session_id"]]
         images = {key[1]: paths.get(key) for key in keys if key in measured}
-        matched = _match_sessions(images, study.matching.min_overlap)
-        frames += [frame.assign(participant_id=participant) for frame in matched]
+        # At most two label images are held in memory.
+        for first, second in pairwise(_read(name, path) for name, path in images.items()):
+            frame = _match(first, second, study.matching.min_overlap)
+            frames.append(frame.assign(participant_id=participant))
     matches = pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
     return matches[[*_LEADING, *matches.columns.drop(_LEADING)]]
-
-
-def _match_sessions(
-    images: Mapping[str, Path | None], min_overlap: float
-) -> Iterator[pd.DataFrame]:
-    """Match each session of a participant with the next; at most two label images are held."""
-    visits = (_read(name, path) for name, path in images.items())
-    for first, second in pairwise(visits):
-        yield _match(first, second, min_overlap)
 
 
 def _read(session_id: str, path: Path | None) -> _Visit:
@@ -124,7 +116,7 @@ def _match(first: _Visit, second: _Visit, min_overlap: float) -> pd.DataFrame:
 
 
 def continuing(matches: pd.DataFrame) -> pd.Series:
-    """Return for each row of `match_lesions` whether label_b is label_a still."""
+    """Return for each row of `match_lesions` whether label_b is still the lesion label_a."""
     shared = 2 * matches["n_overlap"]
     majority = (shared > matches["n_a"]) & (shared > matches["n_b"])
     return (matches["relation"] == "same") | majority.fillna(value=False).astype("bool")

@@ -87,8 +87,8 @@ def test_a_pattern_that_no_file_follows_is_one_problem(folder):
         (
             "invalid",
             "study.toml, setting 'maps.mwf_percent.pattern': none of 5 sessions has this file; "
-            "correct the pattern, by which the first would be "
-            "sub-01/ses-01/sub-01_ses-01_MVFmap.nii.gz",
+            "correct the pattern, which gives sub-01/ses-01/sub-01_ses-01_MVFmap.nii.gz for the "
+            "first",
         )
     ]
 
@@ -301,4 +301,4 @@ def test_images_may_lie_outside_the_study_folder(sound, tmp_path):
     set_toml(folder, 'unit = "percent"', 'unit = "fraction"')
     assert len(found(folder)) == 1
     set_toml(folder, "_MWFmap", "_MVFmap")
-    assert f"would be {sound.as_posix()}/sub-01" in found(folder)[0][1]
+    assert f"which gives {sound.as_posix()}/sub-01" in found(folder)[0][1]

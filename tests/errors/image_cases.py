@@ -153,7 +153,13 @@ class _Stopped:
 NAME = "a.nii"
 DAMAGED: list[tuple[str, Act, str, str, str]] = [
     ("type of voxels", opened(MAP.astype(np.complex64)), NAME, "complex64", "convert it"),
-    ("several volumes", opened(np.stack([MAP, MAP], -1)), NAME, "4 x 5 x 6 x 2", "cut it"),
+    (
+        "several volumes",
+        opened(np.stack([MAP, MAP], -1)),
+        NAME,
+        "4 x 5 x 6 x 2",
+        "extract one volume",
+    ),
     ("negative extent", header(42, np.int16(-4)), NAME, "-4 x 5 x 6", "write it again"),
     (
         "huge extent",
@@ -169,7 +175,7 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         "1e+30",
         "copy or write it again",
     ),
-    ("code of units", header(123, np.uint8(5)), NAME, "xyzt_units holds 5", "repair it"),
+    ("code of units", header(123, np.uint8(5)), NAME, "xyzt_units holds 5", "correct it"),
     (
         "affine without extent",
         header(280, np.zeros(12, np.float32)),
@@ -192,7 +198,7 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         "is a folder",
         "name the image file",
     ),
-    ("pipe as an image", pipe, NAME, "is no regular file", "put the image there"),
+    ("pipe as an image", pipe, NAME, "not a regular file", "replace it"),
     (
         "image larger than memory",
         with_memory_for(9999, bytes_of(lambda raw: raw)),
@@ -204,7 +210,7 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         "labels of more voxels than memory",
         with_memory_for(999, labels(LABELS)),
         "labels",
-        "marks at least 8 of 120 voxels",
+        "has at least 8 of 120 voxels",
         "use fewer processes",
     ),
     ("no image", data(None), NAME, "no such file", "check the pattern"),
@@ -241,10 +247,10 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         "3 voxels apart",
         "resample one to the other",
     ),
-    ("negative label", labels(-LABELS), "labels", "-1", "write them so"),
+    ("negative label", labels(-LABELS), "labels", "-1", "correct them"),
     ("endless label", labels(np.full(SHAPE, np.inf)), "labels", "inf", "correct it"),
     ("interpolated labels", labels(LABELS * 0.7), "labels", "0.7", "nearest-neighbour"),
-    ("mask of many values", mask(MAP), "mask", "5 to 15", "write one of these"),
+    ("mask of many values", mask(MAP), "mask", "5 to 15", "correct it"),
     (
         "empty mask",
         measured(labels=None, tissue=memory(np.zeros(SHAPE, np.uint8))),
@@ -296,13 +302,13 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
         "no column",
         "needs the full",
     ),
-    ("no process", cohort(jobs=0), "jobs", "0", "as jobs=1"),
+    ("no process", cohort(jobs=0), "jobs", "0", "as in jobs=1"),
     (
         "participant of another study",
         cohort(participants=["nobody"]),
         "'sub-nobody'",
-        "no participant",
-        "name some of",
+        "not a participant",
+        "choose from",
     ),
 ]
 CASES = [

@@ -207,10 +207,10 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
         lambda folder: simulate_study(folder / "s", resolution=9.0),
         "resolution",
         "9 mm",
-        "choose within",
+        "choose a value within",
     ),
     ("folder without a name", lambda _: simulate_study("/"), "'/'", "no name", "name a new folder"),
-    ("name that is taken", taken, "sim", "is there already", "name a new folder"),
+    ("name that is taken", taken, "sim", "already exists", "name a new folder"),
     (
         "patients",
         lambda folder: simulate_study(folder / "s", patients=0),

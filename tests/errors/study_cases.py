@@ -820,7 +820,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         ),
         "'tissue'",
         "names wm",
-        "the mask that is used is called 'white_matter'",
+        "the white-matter mask must be called 'white_matter'",
     ),
     (
         "features twice",
@@ -945,7 +945,7 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         losing_its_process,
         "sub-01/ses-01/sub-01_ses-01_dseg.nii.gz",
         "BrokenExecutor: killed",
-        "a machine with more memory",
+        "use a machine with more memory",
     ),
     (
         "images of another name",
@@ -1082,7 +1082,7 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
         "study.toml that is there",
         initialised(lambda folder: (folder / "study.toml").write_text("") and None),
         "study.toml",
-        "is there already",
+        "already exists",
         "--force writes a new one",
     ),
 ]

@@ -100,7 +100,7 @@ def test_a_strangers_folder_needs_only_what_its_owner_must_say(tmp_path):
         "years": "Time (years)",
     }
     assert raw["tables"]["ratings"]["wide"] == ["r1", "r2"]
-    assert ["which speaks for fraction" in text for text in draft.todo] == [True, False]
+    assert ["which suggests fraction" in text for text in draft.todo] == [True, False]
     assert "'dark band'" in draft.todo[1]
     left = "\n".join(draft.left_alone)
     assert [word in left for word in ("FLAIR", "scanner_log", "semicolons", ".sav")] == [True] * 4
@@ -123,7 +123,7 @@ def test_a_flat_folder_of_one_scan_each(tmp_path):
     write_text(tmp_path / "notes.csv", [["drug", "dose"], ["x", "1"]], ",")
     write_image(tmp_path / "QSM" / "Smith_T1w.nii.gz", np.zeros((4, 4, 4)))
     draft = init_study(tmp_path)
-    assert sum("by the name of a folder alone" in text for text in draft.guesses) == 2
+    assert sum("only by the name of a folder" in text for text in draft.guesses) == 2
     first = tomllib.loads((tmp_path / "study.toml").read_text())
     assert first["labels"] == {"pattern": "lesions/{participant}.nii.gz"}
     assert first["maps"] == {"susceptibility_ppb": {"pattern": "QSM/{participant}.nii.gz"}}
@@ -132,10 +132,10 @@ def test_a_flat_folder_of_one_scan_each(tmp_path):
     draft = init_study(tmp_path, force=True)
     said = "\n".join(draft.todo)
     assert "patients.csv): no column was recognised as age (Age at the first session); sex" in said
-    assert "one row each where everybody was scanned once" in said
+    assert "one row each if every participant was scanned once" in said
     assert draft.left_alone == (
         "1 image  QSM/{participant}_T1w.nii.gz",
-        "table of something else  notes.csv (columns drug, dose)",
+        "other table  notes.csv (columns drug, dose)",
     )
 
 
@@ -145,7 +145,7 @@ def test_what_a_map_suggests_is_never_set(dataset):
     draft = init_study(dataset)
     raw = tomllib.loads((dataset / "study.toml").read_text())
     assert "unit" not in raw["maps"]["mwf_percent"]
-    assert ["which speaks for percent" in text for text in draft.todo] == [True]
+    assert ["which suggests percent" in text for text in draft.todo] == [True]
 
 
 def test_zeros_in_white_matter_are_taken_for_missing_and_said_so(dataset):
@@ -199,7 +199,7 @@ def test_of_two_candidates_the_one_of_more_sessions_is_a_guess(dataset):
     duplicate(dataset, "_dseg.nii.gz", "_desc-second_dseg.nii.gz", keep=1)
     draft = init_study(dataset)
     assert "desc" not in open_study(dataset).labels
-    assert ["chosen of 2 kinds" in text for text in draft.guesses] == [True]
+    assert ["chosen from 2 kinds" in text for text in draft.guesses] == [True]
 
 
 def test_lesions_before_other_segmentations(dataset):
@@ -236,7 +236,7 @@ def test_results_and_hidden_files_play_no_part(dataset):
 
 def test_a_study_toml_is_never_lost(dataset):
     (dataset / "study.toml").write_text("mine")
-    with pytest.raises(UsageError, match="is there already; --force"):
+    with pytest.raises(UsageError, match="already exists; --force"):
         init_study(dataset)
     assert (dataset / "study.toml").read_text() == "mine"
     assert init_study(dataset, force=True).backup == dataset / "study.toml.bak"

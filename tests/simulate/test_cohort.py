@@ -208,7 +208,7 @@ def test_an_empty_folder_may_be_filled_and_a_full_one_not(tmp_path):
     folder.mkdir()
     options = {"patients": 1, "controls": 0, "followed": 0, "resolution": 4.0}
     assert simulate_study(folder, **options) == folder
-    with pytest.raises(UsageError, match="study is there already"):
+    with pytest.raises(UsageError, match="study already exists"):
         simulate_study(folder, **options)
 
 

@@ -18,6 +18,7 @@ from qsmstats.voxels.cohort import collect_cohort, extract_cohort
 from qsmstats.voxels.features import extract_features
 from qsmstats.voxels.session_store import sha256
 
+from ..clusters import time_limit
 from .phantoms import VISITS, stored, write_study
 from .workers import extract_as_allowed, finished
 
@@ -105,7 +106,9 @@ def test_a_missing_label_image_of_lesions_in_the_table_is_a_failure(study):
 
 
 def test_an_unknown_participant_is_told(study):
-    with pytest.raises(UsageError, match=r"'sub-021' is no participant .* did you mean 'sub-02'"):
+    with pytest.raises(
+        UsageError, match=r"'sub-021' is not a participant .* did you mean 'sub-01' or 'sub-02'"
+    ):
         extract_cohort(study, participants=["021"])
 
 
@@ -118,7 +121,9 @@ def test_a_mask_of_another_name_is_told(tmp_path):
     folder = write_study(tmp_path / "study")
     text = (folder / "study.toml").read_text().replace("white_matter =", "wm =")
     (folder / "study.toml").write_text(text)
-    with pytest.raises(InvalidDataError, match="names wm; the mask that is used is called 'white"):
+    with pytest.raises(
+        InvalidDataError, match="names wm; the white-matter mask must be called 'white"
+    ):
         extract_cohort(open_study(folder))
 
 
@@ -213,6 +218,20 @@ def test_every_image_is_named_with_its_sum_however_it_came(study, tmp_path):
     images = {study.name_of(path): sha256(path) for path in study.folder.rglob("*.nii.gz")}
     assert measured.inputs == images
     assert collect_cohort(study, tmp_path).inputs == images
+
+
+@pytest.mark.parametrize("name", ["sub-02/ses-1/MWFmap.nii.gz", "sub-02/ses-1/dseg.nii.gz"])
+def test_a_pipe_in_place_of_an_image_is_a_failure_and_never_waited_for(study, tmp_path, name):
+    (study.folder / name).unlink()
+    os.mkfifo(study.folder / name)
+    with time_limit(60):
+        failures = extract_cohort(study, out=tmp_path).failures
+        again = extract_cohort(study, out=tmp_path).failures
+    assert failures["file"].tolist() == [name]
+    assert "is not a regular file but a pipe" in failures["reason"][0]
+    pd.testing.assert_frame_equal(again, failures)
+    manifest = json.loads((tmp_path / "features/sub-02_ses-1_manifest.json").read_text())
+    assert manifest["inputs"][name] == "unreadable: not a regular file"
 
 
 def test_one_measures_while_another_has_a_file_half_written(study, tmp_path):

@@ -1,9 +1,10 @@
-"""A scheduler that is there is tested by `tests/test_run.py`; here is what is said of none."""
+"""An address with a listener gets a client, one without a message; no scheduler is started."""
 
 from __future__ import annotations
 
 import socket
 import sys
+from contextlib import nullcontext
 
 import pytest
 
@@ -18,6 +19,27 @@ def closed_port():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         yield taken.getsockname()[1]
+
+
+def test_an_address_at_which_somebody_listens_gets_a_client_that_is_closed(monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    made = []
+
+    class Client(nullcontext):
+        def __init__(self, address, timeout):
+            super().__init__()
+            self.address = address
+
+        def __exit__(self, *_):
+            made.append("closed")
+
+    monkeypatch.setattr(distributed, "Client", Client)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = f"127.0.0.1:{listener.getsockname()[1]}"
+        with connected(address) as client:
+            assert client.address == address
+            assert made == []
+    assert made == ["closed"]
 
 
 def connect(address):

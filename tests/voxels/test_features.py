@@ -277,7 +277,7 @@ def test_a_unit_that_the_values_contradict_is_an_error(
     assert (said[1] == "median") == (with_mask or said[3] == "large")
     assert float(said[2]) < low if said[3] == "small" else float(said[2]) > high
     others = [other for other in map_schemas()[name].units if other != unit]
-    assert f"declare '{others[0]}' if that is what the file holds" in message
+    assert f"declare '{others[0]}' if that is the unit of the file" in message
     right = extract_features(
         image(labels), {name: image(values)}, tissue=tissue, units={name: others[0]}
     )
@@ -381,9 +381,9 @@ def test_lesions_of_a_session_on_another_grid_are_left_out_with_a_flag(
     ("arguments", "message"),
     [
         ({"maps": {}}, "maps is empty"),
-        ({"units": {"ndi": "percent"}}, "units names 'ndi', which is none of maps; correct it"),
+        ({"units": {"ndi": "percent"}}, "units names 'ndi', which is not in maps; correct it"),
         ({"missing": {"ndi": 0}}, "missing names 'ndi'"),
-        ({"units": {MAP: "ppm"}}, "'ppm' is no unit of map 'mwf_percent'; allowed: percent"),
+        ({"units": {MAP: "ppm"}}, "'ppm' is not a unit of map 'mwf_percent'; allowed: percent"),
         ({"labels": None}, "neither a label image nor a tissue mask"),
     ],
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from qsmstats.voxels import executors, memory
@@ -70,8 +72,13 @@ def test_without_proc_the_memory_of_the_machine_counts(system, monkeypatch):
 
 def test_the_processes_of_a_pool_have_equal_shares(monkeypatch):
     made = {}
-    monkeypatch.setattr(executors, "process_pool", lambda *_, **named: made.update(named))
-    executors._executor(None, 4)
+
+    def pool(workers, _, **options):
+        made.update(options)
+        return ThreadPoolExecutor(workers)
+
+    monkeypatch.setattr(executors, "process_pool", pool)
+    assert list(executors.run_jobs(str, [1], workers=4)) == [(0, "1")]
     made["initializer"](*made["initargs"])
     assert memory_at_hand() == 1_024_000_000
     share_memory(5)

@@ -150,7 +150,9 @@ def test_voxels_that_could_not_be_measured_are_refused_while_they_are_read(
     call(read, path)
     monkeypatch.setattr(stream, "memory_at_hand", lambda: 950.0 * each)
     # A piece of 100 voxels is the tenth.
-    assert "marks at least 1000 of 3200 voxels" in failure(path, lambda path: call(read, path))
+    assert "has at least 1000 of 3200 voxels that are not 0" in failure(
+        path, lambda path: call(read, path)
+    )
 
 
 def test_more_voxels_than_a_piece_of_the_stream(save, noise, monkeypatch):
@@ -206,7 +208,7 @@ def test_a_name_that_promises_gzip(save, noise):
 
 def test_a_compression_that_is_not_read(save, noise):
     path = save(noise, "image.nii.bz2")
-    assert "is named .bz2 but begins with 425a, not with 1f8b as gzip does" in failure(path)
+    assert "is named .bz2 but begins with 425a, not with 1f8b as gzip files do" in failure(path)
 
 
 def test_labels_stored_with_a_slope_are_rounded(tmp_path):
@@ -233,7 +235,7 @@ def scaled(path, stored, slope, intercept=0.0):
 def test_labels_with_a_slope_that_rounding_cannot_mend(tmp_path):
     stored = np.array([0, 100, 130, 300], dtype=np.int16).reshape(4, 1, 1)
     message = labels_failure(scaled(tmp_path / "labels.nii", stored, 0.01))
-    assert "holds the label 1.3, and 33% of its labelled voxels are no whole" in message
+    assert "holds the label 1.3, and 33% of its labelled voxels are not whole" in message
 
 
 def test_labels_with_an_intercept(tmp_path):
@@ -255,7 +257,7 @@ def test_interpolated_labels(save, labels):
     blurred = labels.astype(np.float32)
     blurred[1:] = 0.9 * blurred[1:] + 0.1 * blurred[:-1]
     message = labels_failure(save(blurred))
-    assert "the labels were interpolated or badly scaled" in message
+    assert "the labels were interpolated or wrongly scaled" in message
     assert "nearest-neighbour" in message
 
 
@@ -276,7 +278,7 @@ def test_negative_labels(save, labels):
 def test_labels_that_are_not_finite(save, labels, value):
     spoilt = labels.astype(np.float32)
     spoilt[0, 0, 0] = value
-    assert f"holds the label {value}; labels are whole numbers" in labels_failure(save(spoilt))
+    assert f"holds the label {value}; labels must be whole numbers" in labels_failure(save(spoilt))
 
 
 def test_labels_beyond_sixteen_and_thirty_two_bits(tmp_path):
@@ -289,7 +291,7 @@ def test_labels_beyond_sixteen_and_thirty_two_bits(tmp_path):
 def test_labels_beyond_sixty_three_bits(tmp_path):
     labels = np.array([0, 2**63 + 5], dtype=np.uint64).reshape(2, 1, 1)
     nib.save(nib.Nifti1Image(labels, np.eye(4), dtype=np.uint64), tmp_path / "a.nii.gz")
-    assert "labels are whole numbers" in labels_failure(tmp_path / "a.nii.gz")
+    assert "labels must be whole numbers" in labels_failure(tmp_path / "a.nii.gz")
 
 
 def test_nan_and_infinite_voxels_are_counted_and_left_out(save, labels, values):
@@ -339,11 +341,11 @@ def test_masks(save, kind):
 def test_images_that_are_no_masks(save, values, span):
     path = save(values.reshape(3, 1, 1))
     message = failure(path, lambda path: read_mask(open_volume(path, "mask")))
-    assert f"is no mask: its values run {span}" in message
+    assert f"is not a mask: its values range {span}" in message
 
 
 def test_an_empty_mask(save, labels, values):
-    with pytest.raises(ImageError, match="is an empty mask; it must hold the white matter"):
+    with pytest.raises(ImageError, match="is an empty mask; it must contain the white matter"):
         extract_features(
             save(labels),
             {MAP: image(values)},
