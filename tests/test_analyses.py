@@ -45,7 +45,15 @@ def test_script_is_short_and_uses_public_names_only(script):
     assert used <= set(qsmstats.__all__)
 
 
-@pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "script",
+    [
+        # Half a minute of simulated trials; tests/test_plan.py plans one in the suite.
+        pytest.param(path, marks=[pytest.mark.slow] if path.stem == "trial_planning" else [])
+        for path in SCRIPTS
+    ],
+    ids=lambda path: path.stem,
+)
 def test_script_runs_on_a_study_folder(script, small_study, tmp_path):
     done = subprocess.run(
         [sys.executable, "-W", "error", script, small_study, tmp_path],

@@ -221,7 +221,7 @@ def test_init_follows_no_link_out_and_says_so(folder, tmp_path):
     (folder / "evil\n[study]\noutside=true_MWFmap.nii.gz").write_bytes(b"")
     draft = init_study(folder)
     text = (folder / "study.toml").read_text()
-    assert "1 link out of the folder, not followed  linked" in draft.left_alone
+    assert "1 link to outside the folder, not followed  linked" in draft.left_alone
     assert any(text.startswith("2 files that a pattern cannot name") for text in draft.left_alone)
     assert "linked" not in text
     assert "round/" not in text

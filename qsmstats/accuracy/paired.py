@@ -61,9 +61,9 @@ def mcnemar_exact(b: int, c: int) -> tuple[float, float]:
 
 
 def mcnemar_mid_p(b: int, c: int) -> tuple[float, float]:
-    """Smaller discordant count, and McNemar's mid-p; 1 with no discordant pair."""
-    if b + c == 0:
-        return 0.0, 1.0
+    """Smaller discordant count, and McNemar's mid-p; 1 with as many of one kind as of the other."""
+    if b == c:
+        return float(b), 1.0
     smaller, null = min(b, c), stats.binom(b + c, 0.5)
     return float(smaller), min(1.0, 2.0 * float(null.cdf(smaller)) - float(null.pmf(smaller)))
 

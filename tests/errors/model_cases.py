@@ -96,6 +96,13 @@ READ = [
     ("many terms", "y ~ (x + z + w)^9 + (1 | g)", "'(x + z + w)**9'", "2000 terms", "leave inter"),
     ("power of a power", "y ~ I(x * 9^9^9) + (1 | g)", "'I(x", "'9 ** 9 ** 9'", "write the result"),
     ("large power", "y ~ I(x * 9^99) + (1 | g)", "'I(x * 9**99)'", "1e+15", "use a smaller"),
+    (
+        "text for a switch",
+        'y ~ poly(x, 2, raw="n") + (1 | g)',
+        "poly(x, 2",
+        "is a text",
+        "TRUE or FALSE",
+    ),
     ("transform of nothing", "y ~ log() + (1 | g)", "'log()' in", "needs a column", "log(column)"),
     (
         "argument too many",

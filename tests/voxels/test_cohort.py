@@ -107,7 +107,7 @@ def test_a_missing_label_image_of_lesions_in_the_table_is_a_failure(study):
 
 def test_an_unknown_participant_is_told(study):
     with pytest.raises(
-        UsageError, match=r"'sub-021' is not a participant .* did you mean 'sub-01' or 'sub-02'"
+        UsageError, match=r"'sub-021' is not a participant .* did you mean 'sub-02'"
     ):
         extract_cohort(study, participants=["021"])
 

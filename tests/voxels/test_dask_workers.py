@@ -13,7 +13,7 @@ from functools import partial
 import pandas as pd
 import pytest
 
-from qsmstats.study import open_study
+from qsmstats.study_file import open_study
 from qsmstats.voxels.cohort import extract_cohort
 from qsmstats.voxels.executors import run_jobs
 

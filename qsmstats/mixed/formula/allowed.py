@@ -41,7 +41,7 @@ TRANSFORMS: dict[str, tuple[str, ...]] = {
     ),
     "cr": _SPLINE,
     "cc": _SPLINE,
-    "C": ("contrasts", "levels"),
+    "C": ("contrasts",),
 }
 """Functions of the language -> what may follow their first argument, in order."""
 
@@ -295,6 +295,10 @@ class _Walk:
             if type(number) is not int or not 0 <= number <= MOST_COLUMNS:
                 text = f"is not a valid {option}; write a whole number from 0 to {MOST_COLUMNS}"
                 raise self.refusal(value, text)
+        elif option not in ("constraints", "extrapolation") and isinstance(
+            getattr(value, "value", None), str
+        ):
+            raise self.refusal(value, f"is a text, but {option} takes a number or TRUE or FALSE")
         else:
             self.literal(value)
 

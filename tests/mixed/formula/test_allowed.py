@@ -74,6 +74,20 @@ def test_the_message_names_formula_piece_and_what_is_allowed(data):
     )
 
 
+@pytest.mark.parametrize(
+    ("term", "said"),
+    [
+        # Levels that leave some of the data out would count those rows to the reference.
+        ('C(sex, levels=["F"])', "C takes a column, contrasts"),
+        ('poly(age, degree=2, raw="no")', "raw takes a number or TRUE or FALSE"),
+        ('scale(age, center="no")', "center takes a number or TRUE or FALSE"),
+    ],
+)
+def test_an_option_that_would_be_misread_is_refused(data, term, said):
+    with pytest.raises(FormulaError, match=said):
+        MixedModel(f"y ~ {term} + (1 | g)").fit(data)
+
+
 def test_contrasts_by_column_pass_the_same_gate(data, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name = "sex, levels=open('made','w')"
