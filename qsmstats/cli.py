@@ -191,14 +191,15 @@ def _add_plan(commands: _Commands[argparse.ArgumentParser]) -> None:
         nargs="+",
         type=float,
         metavar="CHANGE",
-        help="changes of the slope by treatment, in units of the outcome per year",
+        help="changes of the slope by treatment per year, on the scale of the model: in units of "
+        "the map, or of log(map) where the formula takes the logarithm",
     )
     effect.add_argument(
         "--fraction",
         nargs="+",
         type=float,
         metavar="SHARE",
-        help="the same as shares of the slope without treatment; default: 0.25 0.5 0.75",
+        help="the same as fractions of the slope without treatment; default: 0.25 0.5 0.75",
     )
     _add_trial(parser)
     _add_jobs(parser)
@@ -229,8 +230,8 @@ def _add_trial(parser: argparse.ArgumentParser) -> None:
         "--df",
         choices=("satterthwaite", "kenward-roger"),
         default="satterthwaite",
-        help="test; default: satterthwaite. kenward-roger holds its level in small arms too, "
-        "and takes several times as long",
+        help="test; default: satterthwaite. kenward-roger keeps its nominal level in small arms "
+        "too and takes several times as long",
     )
     parser.add_argument(
         "--maximum", type=_jobs, default=400, metavar="N", help="largest control arm; default: 400"

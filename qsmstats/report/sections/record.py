@@ -31,7 +31,7 @@ def limits(context: Context) -> Section:
         " propagated into the models' intervals.",
         "Unadjusted and adjusted p-values are both given. The adjustment covers the comparisons"
         " within one map and one question, not several maps or questions.",
-        "Lesions that appear or disappear contribute to the means and not to the slopes; if a"
+        "Lesions that appear or disappear contribute to the means and little to the slopes; if a"
         " lesion disappears because it changes, the slopes do not reflect that change.",
     ]
     if context.results.names("histology"):
