@@ -33,13 +33,15 @@ def read_bounded(path: Path, limit: int) -> bytes:
     Raises
     ------
     OSError
-        If it is no regular file, is larger, or cannot be read; `strerror` says which.
+        If it is not a regular file, is larger, or cannot be read; `strerror` says which.
     """
     mode = path.stat().st_mode
     if stat.S_ISDIR(mode):
         raise OSError(errno.EISDIR, "Is a directory", str(path))
     if not stat.S_ISREG(mode):
-        raise OSError(errno.EINVAL, "it is no regular file (a pipe, socket or device)", str(path))
+        raise OSError(
+            errno.EINVAL, "it is not a regular file (a pipe, socket or device)", str(path)
+        )
     with path.open("rb") as file:
         data = file.read(limit + 1)
     if len(data) > limit:

@@ -175,7 +175,7 @@ def test_what_has_no_end_is_not_opened(tmp_path, name, kind):
     except InvalidDataError as error:
         found = list(error.problems)
     assert name in found[0].table
-    assert "no regular file" in found[0].problem
+    assert "not a regular file" in found[0].problem
 
 
 @pytest.mark.parametrize("kind", ["pipe", "/dev/zero"])
@@ -183,7 +183,7 @@ def test_a_sidecar_without_end_is_not_opened(folder, kind):
     (folder / "study.toml").write_text(TOML + OUTSIDE)
     found = messages(endless(folder, SIDECAR, kind))
     assert len(found) == 1
-    assert found[0].startswith(f"{SIDECAR}: is not a JSON object (it is no regular file")
+    assert found[0].startswith(f"{SIDECAR}: is not a JSON object (it is not a regular file")
 
 
 def endless(folder: Path, name: str, kind: str) -> Path:
@@ -239,7 +239,7 @@ def test_init_keeps_the_former_file_without_following_a_link(folder, tmp_path):
 def test_a_former_file_without_end_is_not_kept(folder):
     (folder / "study.toml").unlink()
     (folder / "study.toml").symlink_to("/dev/zero")
-    with pytest.raises(OSError, match="no regular file"):
+    with pytest.raises(OSError, match="not a regular file"):
         init_study(folder, force=True)
 
 

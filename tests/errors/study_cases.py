@@ -586,7 +586,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "it holds more than",
         "check the file",
     ),
-    ("pipe", piped, "t.tsv", "no regular file", "check the file"),
+    ("pipe", piped, "t.tsv", "not a regular file", "check the file"),
     ("table beyond memory", without_memory, "t.tsv", "the memory of this computer", "remove"),
     # what leads out of the study folder
     (
