@@ -14,7 +14,7 @@ from qsmstats.report.tables.tables import display
 from qsmstats.report.wording.names import title
 from qsmstats.report.wording.numbers import counted
 
-__all__ = ["flow", "participants"]
+__all__ = ["flow", "once_for_all_maps", "participants"]
 
 # The step that stands beside the patients, not before them.
 BESIDE = "controls"
@@ -44,9 +44,22 @@ def flow(context: Context) -> Section:
     else:
         blocks.append(table)
     for folder, caption in MODELS.items():
-        models = context.display(f"{folder}/flow", f"{caption} after each exclusion")
+        models = context.display(
+            f"{folder}/flow", f"{caption} after each exclusion", keep=once_for_all_maps
+        )
         blocks += [models] if models else []
     return Section(anchor="flow", title="Study flow", blocks=tuple(blocks))
+
+
+def once_for_all_maps(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows of one map, called "all maps", where those of every map are the same."""
+    maps = [
+        own.drop(columns="outcome").reset_index(drop=True)
+        for _, own in rows.groupby("outcome", sort=False)
+    ]
+    if len(maps) < 2 or not all(own.equals(maps[0]) for own in maps):
+        return rows
+    return rows.iloc[: len(maps[0])].assign(outcome="all maps")
 
 
 def flow_steps(stages: pd.DataFrame) -> pd.DataFrame:

@@ -1,6 +1,6 @@
 import pandas as pd
 
-from qsmstats.report.sections.cohort import flow_steps, table_one
+from qsmstats.report.sections.cohort import flow_steps, once_for_all_maps, table_one
 
 
 def test_the_flow_says_who_left_after_each_step():
@@ -52,3 +52,18 @@ def test_table_one_has_a_text_per_row_and_tells_not_recorded_from_missing():
     assert table.loc[2, "HC"] == "7 (58.3\N{NO-BREAK SPACE}%)"
     assert table["missing_HC"].isna().tolist() == [False, False, False, True]
     assert table["missing_MS"].tolist() == [0, 1, 0, 0]
+
+
+def test_numbers_that_all_maps_share_are_shown_once():
+    rows = pd.DataFrame(
+        {
+            "outcome": ["mwf_percent", "mwf_percent", "ndi", "ndi"],
+            "stage": ["lesions", "rows of the model"] * 2,
+            "n_observations": [9, 8, 9, 8],
+        }
+    )
+    once = once_for_all_maps(rows)
+    assert once["outcome"].tolist() == ["all maps"] * 2
+    assert once["n_observations"].tolist() == [9, 8]
+    rows.loc[3, "n_observations"] = 7
+    assert once_for_all_maps(rows).equals(rows)
