@@ -62,6 +62,7 @@ def test_no_file_of_the_results_holds_a_path_of_this_machine(study, results):
     assert [path for path in files if any(place in path.read_bytes() for place in places)] == []
 
 
+@pytest.mark.slow
 def test_step_by_step_gives_the_same_bytes_as_one_command(
     study, results, tmp_path, qsmstats, monkeypatch
 ):

@@ -28,6 +28,7 @@ def power(alike):
     return trial_power(alike, designs, patients=14, effects=0.2, simulations=300, seed=5)
 
 
+@pytest.mark.slow
 def test_simulated_and_expected_power_agree(power):
     first = power.table.iloc[0]
     # 300 simulations: three standard errors of a share near 0.9 are 0.05.
