@@ -33,7 +33,7 @@ ELSEWHERE = {
         "mixed/resampling/refit.py: refit",
     ],
     "mixed/batch/test_outcomes.py::test_lost_rank_is_named_and_nothing_is_made_up": [
-        "mixed/design/row_subset.py: take_rows"
+        "mixed/design/assembly.py: take_rows"
     ],
     "mixed/resampling/test_bootstrap.py::test_a_bootstrap_that_cannot_be_made_is_refused": [
         "mixed/resampling/bootstrap_result.py: Bootstrap._table",
@@ -86,7 +86,6 @@ ELSEWHERE = {
 NO_USERS = {
     "voxels/executors.py: _run": "passes Ctrl-C of a worker on",
     "mixed/optimum/boundary.py: refuse_perfect_fit": "as Objective.at, where rounding hides it",
-    "mixed/design/row_subset.py: _take_residuals": "counted among the resamples without a fit",
     "studies/planning/grid_cell.py: expected_tests": "raises again what a draw has raised",
 }
 """Errors that no user meets, or none as such -> what they are for."""

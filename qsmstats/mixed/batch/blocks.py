@@ -14,7 +14,6 @@ Within a group, subgroups of the finer factor with the same Z'Z enter only throu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +22,6 @@ from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.crossproducts import level_basis, level_columns, rounded
 from qsmstats.mixed.criterion.elimination_order import (
-    Level,
     eliminate,
     merge_factors,
     split_crossed,
@@ -151,33 +149,27 @@ def grouped_rows(layout: Layout) -> GroupedRows | str:
         return "grouping factors are nested more than twice"
     if levels[-1].columns > _MOST_OUTER or (len(levels) > 1 and levels[0].columns > _MOST_INNER):
         return "a grouping factor has many random columns"
-    return _sort(layout, levels, columns)
-
-
-def _sort(layout: Layout, levels: Sequence[Level], columns: Sequence[Floats]) -> GroupedRows:
-    prior = layout.residuals.prior
-    scale = None if prior is None else np.sqrt(prior)
+    scale = layout.residuals.row_scale
     fixed = layout.basis if scale is None else layout.basis * scale[:, None]
-    nested = len(levels) > 1
     order = np.lexsort((levels[0].codes, levels[-1].codes))
-    codes = levels[-1].codes[order]
-    inner = (
-        level_columns(levels[0], columns, scale)[order]
-        if nested
-        else np.empty((len(order), 0), dtype=np.float64)
-    )
-    unit = 1.0
-    if nested:
-        starts = run_starts(levels[0].codes[order])
-        unit = float(np.add.reduceat(np.square(inner).sum(axis=1), starts).max()) or 1.0
+    starts = run_starts(levels[-1].codes[order])
+    subgroups, unit, inner = None, 1.0, np.empty((len(order), 0))
+    if len(levels) > 1:
+        inner = level_columns(levels[0], columns, scale)[order]
+        subgroups = levels[0].codes[order]
+        sizes = np.add.reduceat(np.square(inner).sum(axis=1), run_starts(subgroups))
+        unit = float(sizes.max()) or 1.0
     return GroupedRows(
         order=order,
-        starts=np.flatnonzero(np.r_[True, codes[1:] != codes[:-1], True]),
-        subgroups=levels[0].codes[order] if nested else None,
+        starts=np.r_[starts, len(order)],
+        subgroups=subgroups,
         inner=inner,
         outer=np.hstack([level_columns(levels[-1], columns, scale), fixed])[order],
         width=levels[-1].columns,
-        bases=(level_basis(levels[0]) if nested else np.empty((0, 0, 0)), level_basis(levels[-1])),
+        bases=(
+            np.empty((0, 0, 0)) if subgroups is None else level_basis(levels[0]),
+            level_basis(levels[-1]),
+        ),
         row_scale=None if scale is None else scale[order],
         unit=unit,
     )

@@ -24,8 +24,13 @@ from qsmstats.errors import check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.batch.design import BatchDesign, outcome_engine
 from qsmstats.mixed.criterion.covariance import factors_of
+from qsmstats.mixed.design.assembly import any_outcome
 from qsmstats.mixed.inference.components import component_values, components_of
-from qsmstats.mixed.inference.degrees_of_freedom import KenwardRoger
+from qsmstats.mixed.inference.degrees_of_freedom import (
+    KenwardRoger,
+    quadratic_forms,
+    satterthwaite,
+)
 from qsmstats.mixed.inference.hypotheses import named_contrasts
 from qsmstats.mixed.optimum.estimate import Engine
 
@@ -218,17 +223,11 @@ class BatchFit:
         """Variance and degrees of freedom of each function, shapes (m, k)."""
         if df == "kenward-roger":
             return _kenward_roger(self, rows)
-        variance = np.einsum("ki,nij,kj->nk", rows, self.covariance, rows, optimize=True)
-        if df == "normal":
-            return variance, np.where(np.isnan(variance), np.nan, np.inf)
-        if df == "residual":
-            left = (self.n_obs - len(self.terms)).astype(np.float64)
-            return variance, np.where(np.isnan(variance), np.nan, left[:, None])
-        slope = np.einsum("ki,naij,kj->nka", rows, self.slopes, rows, optimize=True)
-        slope = np.concatenate([slope, 2.0 * variance[:, :, None]], axis=2)
-        spread = np.einsum("nka,nab,nkb->nk", slope, self.uncertainty, slope, optimize=True)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return variance, 2.0 * variance**2 / spread
+        if df == "satterthwaite":
+            return satterthwaite(rows, self.covariance, self.slopes, self.uncertainty)
+        variance = quadratic_forms(rows, self.covariance)
+        left = self.n_obs[:, None] - len(self.terms) if df == "residual" else np.inf
+        return variance, np.where(np.isnan(variance), np.nan, left)
 
     def rows_of(self, outcome: int) -> Places | None:
         """Rows that an outcome has, or None where it has all."""
@@ -309,7 +308,7 @@ def _kenward_roger(fit: BatchFit, rows: Floats) -> tuple[Floats, Floats]:
     """
     design = fit.design
     variance, df = np.full((2, len(fit), len(rows)), np.nan)
-    anything = np.random.default_rng(0).standard_normal(design.n_obs)
+    anything = any_outcome(design.layout)
     complete: Engine | None = None
     factors = fit.factors()
     for outcome in np.flatnonzero(~fit.failed):

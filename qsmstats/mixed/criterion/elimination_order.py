@@ -104,7 +104,18 @@ def eliminate(factors: Sequence[Factor]) -> tuple[Level, ...]:
     chain, crossed = _chain(factors)
     levels = [own_level(factor) for factor in chain]
     if crossed:
-        levels.append(_crossed_level(chain[-1], crossed))
+        # One level over the connected parts of the design.
+        codes, size = _connected_parts([chain[-1], *crossed])
+        members, start = [], 0
+        for factor in crossed:
+            local, copies = _number_within(factor, codes)
+            for term, width in zip(factor.terms, factor.widths, strict=True):
+                place = start + np.arange(copies * width, dtype=np.intp).reshape(copies, width)
+                members.append(Member(term=term, place=place, local=local))
+                start += copies * width
+        levels.append(
+            Level(codes=codes, size=size, columns=start, members=tuple(members), parents=())
+        )
     return _renumber(levels)
 
 
@@ -126,7 +137,10 @@ def _chain(factors: Sequence[Factor]) -> tuple[list[Factor], list[Factor]]:
     chain: list[Factor] = [order[0]]
     crossed: list[Factor] = []
     for factor in order[1:]:
-        (chain if _is_nested(chain[-1], factor) else crossed).append(factor)
+        fine = chain[-1]
+        parent = factor.codes[_first_rows(fine.codes, fine.size)]
+        nested = np.array_equal(parent[fine.codes], factor.codes)
+        (chain if nested else crossed).append(factor)
     return chain, crossed
 
 
@@ -135,11 +149,6 @@ def _first_rows(codes: Integers, size: int) -> Integers:
     rows = np.empty(size, dtype=np.int64)
     rows[codes] = np.arange(len(codes))
     return rows
-
-
-def _is_nested(fine: Factor, coarse: Factor) -> bool:
-    parent = coarse.codes[_first_rows(fine.codes, fine.size)]
-    return bool(np.array_equal(parent[fine.codes], coarse.codes))
 
 
 def own_level(factor: Factor) -> Level:
@@ -152,19 +161,6 @@ def own_level(factor: Factor) -> Level:
     return Level(
         codes=factor.codes, size=factor.size, columns=start, members=tuple(members), parents=()
     )
-
-
-def _crossed_level(finest: Factor, crossed: Sequence[Factor]) -> Level:
-    """Return the crossed factors as one level over the connected parts of the design."""
-    codes, size = _connected_parts([finest, *crossed])
-    members, start = [], 0
-    for factor in crossed:
-        local, copies = _number_within(factor, codes)
-        for term, width in zip(factor.terms, factor.widths, strict=True):
-            place = start + np.arange(copies * width, dtype=np.intp).reshape(copies, width)
-            members.append(Member(term=term, place=place, local=local))
-            start += copies * width
-    return Level(codes=codes, size=size, columns=start, members=tuple(members), parents=())
 
 
 def _connected_parts(factors: Sequence[Factor]) -> tuple[Integers, int]:

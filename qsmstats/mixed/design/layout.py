@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from qsmstats.arrays import Floats, Integers
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
@@ -55,6 +57,16 @@ class Residuals:
     codes: Integers | None
     weight_column: str | None
     prior: Floats | None
+
+    @property
+    def row_scale(self) -> Floats | None:
+        """Root of the prior weights, shape (n,), or None."""
+        return None if self.prior is None else np.sqrt(self.prior)
+
+    @property
+    def strata(self) -> tuple[Integers, int] | None:
+        """Level of each row and the number of levels, or None where there is one variance."""
+        return None if self.codes is None else (self.codes, len(self.levels))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,7 +30,7 @@ from qsmstats.errors import UsageError
 from qsmstats.mixed.criterion.profiled import Point
 from qsmstats.mixed.fitted import Fitted, Likelihood, engine_of_fit, refitted
 from qsmstats.mixed.formula.language import ParsedFormula, RandomTerm, parse_formula
-from qsmstats.mixed.formula.terms import read_terms
+from qsmstats.mixed.formula.terms import quoted, read_terms
 from qsmstats.mixed.optimum.trust_region import minimise
 
 __all__ = [
@@ -123,12 +123,29 @@ def nested_pair(fit: Fitted, other: Fitted) -> tuple[Fitted, Fitted]:
         )
         raise UsageError(msg)
     small, large = sorted((fit, other), key=lambda one: one.info.n_parameters)
-    same_fixed = _rank(_joined(small, large)) == len(small.estimates) == len(large.estimates)
+    rank = _rank(np.hstack([one.fixed.matrix(one.frame.data) for one in (small, large)]))
+    same_fixed = rank == len(small.estimates) == len(large.estimates)
     method: Likelihood = "reml" if same_fixed and small.method == large.method == "reml" else "ml"
     small, large = (
         one if one.method == method else refitted(one, method=method) for one in (small, large)
     )
-    _check_nested(small, large)
+    held = _columns_by_group(large)
+    within = [names <= held.get(group, set()) for group, names in _columns_by_group(small).items()]
+    failures = {
+        "its fixed part is not part of the other's": rank > len(large.estimates),
+        "its random terms are not part of the other's": not all(within),
+        "its residual weights are not part of the other's": not set(small.residual.columns)
+        <= set(large.residual.columns),
+        "both have the same number of parameters": small.info.n_parameters
+        == large.info.n_parameters,
+    }
+    if any(failures.values()):
+        msg = (
+            f"'{small.model.formula}' is not nested in '{large.model.formula}': "
+            f"{'; '.join(reason for reason, failed in failures.items() if failed)}. Compare such "
+            "models by an information criterion"
+        )
+        raise UsageError(msg)
     return small, large
 
 
@@ -154,7 +171,8 @@ def random_term_tests(fit: Fitted, *, reduce: bool = True) -> pd.DataFrame:
     parsed = parse_formula(fit.model.formula)
     rows = []
     for label, random in _reductions(parsed, fit, reduce=reduce):
-        formula = _text(replace(parsed, random=random))
+        terms = [f"({term.expression} | {':'.join(map(quoted, term.group))})" for term in random]
+        formula = f"{parsed.response} ~ {' + '.join([parsed.fixed, *terms])}"
         if random:
             smaller = refitted(fit, formula=formula)
             log_likelihood, parameters = smaller.info.log_likelihood, smaller.info.n_parameters
@@ -228,34 +246,9 @@ def _test(small: float, large: float, null: _Null) -> dict[str, object]:
     }
 
 
-def _joined(small: Fitted, large: Fitted) -> Floats:
-    return np.hstack([one.fixed.matrix(one.frame.data) for one in (small, large)])
-
-
 def _rank(matrix: Floats) -> int:
     scale = np.sqrt(np.square(matrix).mean(axis=0))
     return int(np.linalg.matrix_rank(matrix / np.where(scale > 0, scale, 1.0), tol=None))
-
-
-def _check_nested(small: Fitted, large: Fitted) -> None:
-    reasons = []
-    if _rank(_joined(small, large)) > len(large.estimates):
-        reasons.append("its fixed part is not part of the other's")
-    held = _columns_by_group(large)
-    if any(
-        not names <= held.get(group, set()) for group, names in _columns_by_group(small).items()
-    ):
-        reasons.append("its random terms are not part of the other's")
-    if not set(small.residual.columns) <= set(large.residual.columns):
-        reasons.append("its residual weights are not part of the other's")
-    if small.info.n_parameters == large.info.n_parameters:
-        reasons.append("both have the same number of parameters")
-    if reasons:
-        msg = (
-            f"'{small.model.formula}' is not nested in '{large.model.formula}': "
-            f"{'; '.join(reasons)}. Compare such models by an information criterion"
-        )
-        raise UsageError(msg)
 
 
 def _columns_by_group(fit: Fitted) -> dict[frozenset[str], set[str]]:
@@ -291,17 +284,6 @@ def _reductions(
             expression = " + ".join(left if "1" in left else ["0", *left])
             kept = replace(term, expression=expression)
             yield f"{gone} in {term.label}", (*others[0], kept, *others[1])
-
-
-def _text(parsed: ParsedFormula) -> str:
-    random = [
-        f"({term.expression} | {':'.join(map(_quoted, term.group))})" for term in parsed.random
-    ]
-    return f"{parsed.response} ~ {' + '.join([parsed.fixed, *random])}"
-
-
-def _quoted(name: str) -> str:
-    return name if name.isidentifier() else f"`{name}`"
 
 
 def _without_random(fit: Fitted) -> tuple[float, int]:
