@@ -190,39 +190,31 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Grou
     rows = np.arange(design.starts[group], design.starts[group + 1])
     if seen is not None:
         rows = rows[seen]
-    if design.subgroups is None or not len(rows):
-        return _block(design, rows, np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp))
-    codes = design.subgroups[rows]
-    starts = run_starts(codes)
-    keys = rounded(_shapes(design.inner[rows], starts), design.unit)
-    order = np.lexsort(keys.T[::-1])
-    rank = np.empty(len(starts), dtype=np.intp)
-    rank[order] = np.arange(len(starts))
-    subgroup = np.repeat(rank, np.diff(np.r_[starts, len(rows)]))
-    by_cell = np.argsort(subgroup, kind="stable")
-    changed = np.any(keys[order][1:] != keys[order][:-1], axis=1)
-    cells = np.flatnonzero(np.r_[True, changed])
-    return _block(design, rows[by_cell], run_starts(subgroup[by_cell]), cells)
-
-
-def _shapes(inner: Floats, starts: Places) -> Floats:
-    """Z'Z of each subgroup, shape (J, q1 * q1)."""
-    n, q = inner.shape
-    return np.add.reduceat((inner[:, :, None] * inner[:, None]).reshape(n, q * q), starts)
-
-
-def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> GroupBlock:
+    starts = cells = np.zeros(0, dtype=np.intp)
+    if design.subgroups is not None and len(rows):
+        # Subgroups in the order of their Z'Z, so that those of one cell follow one another.
+        first = run_starts(design.subgroups[rows])
+        keys = rounded(_shapes(design.inner[rows], first), design.unit)
+        order = np.lexsort(keys.T[::-1])
+        rank = np.empty(len(first), dtype=np.intp)
+        rank[order] = np.arange(len(first))
+        subgroup = np.repeat(rank, np.diff(np.r_[first, len(rows)]))
+        by_cell = np.argsort(subgroup, kind="stable")
+        rows, starts = rows[by_cell], run_starts(subgroup[by_cell])
+        cells = np.flatnonzero(np.r_[True, np.any(keys[order][1:] != keys[order][:-1], axis=1)])
     inner, outer = design.inner[rows], design.outer[rows]
     q, r = inner.shape[1], outer.shape[1]
-    pairs = q * (q + 1) // 2
+    shapes, sides = np.empty((0, q * q)), np.empty((0, q, r))
     if len(starts):
         shapes = _shapes(inner, starts)[cells]
         products = (inner[:, :, None] * outer[:, None]).reshape(len(rows), q * r)
         sides = np.add.reduceat(products, starts).reshape(-1, q, r)
-        summed = np.stack([_cell(part, r) for part in np.split(sides, cells[1:])])
-    else:
-        shapes, sides = np.empty((0, q * q)), np.empty((0, q, r))
-        summed = np.empty((0, pairs, r, r))
+    summed = np.empty((len(cells), q * (q + 1) // 2, r, r))
+    ends = np.r_[cells, len(starts)]
+    for h, (a, b) in enumerate(zip(*lower_triangle(q), strict=True)):
+        for cell, part in enumerate(map(slice, ends[:-1], ends[1:])):
+            product = sides[part, a].T @ sides[part, b]
+            summed[cell, h] = product if a == b else product + product.T
     return GroupBlock(
         rows=rows,
         outer=outer,
@@ -233,7 +225,7 @@ def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> 
         sides=sides,
         keys=rounded(shapes, design.unit),
         shapes=shapes,
-        counts=np.diff(np.r_[cells, len(starts)]).astype(np.float64),
+        counts=np.diff(ends).astype(np.float64),
         cells=summed,
         log_weight=0.0
         if design.row_scale is None
@@ -241,12 +233,7 @@ def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> 
     )
 
 
-def _cell(sides: Floats, r: int) -> Floats:
-    """Sum of C_a'C_b over the subgroups of a cell, shape (h, r, r)."""
-    q = sides.shape[1]
-    rows, columns = lower_triangle(q)
-    made = np.empty((len(rows), r, r))
-    for h, (a, b) in enumerate(zip(rows, columns, strict=True)):
-        product = sides[:, a].T @ sides[:, b]
-        made[h] = product if a == b else product + product.T
-    return made
+def _shapes(inner: Floats, starts: Places) -> Floats:
+    """Z'Z of each subgroup, shape (J, q1 * q1)."""
+    n, q = inner.shape
+    return np.add.reduceat((inner[:, :, None] * inner[:, None]).reshape(n, q * q), starts)

@@ -163,7 +163,10 @@ class BatchFit:
         found = components_of([part.design for part in layout.random], layout.residuals.levels)
         sigma = np.sqrt(self.sigma2)
         ratios = np.exp(np.concatenate([np.zeros((len(self), 1)), self.log_ratios], axis=1))
-        covariances = [self._covariance(term) for term in range(len(layout.random))]
+        covariances = [
+            self.sigma2[:, None, None] * (factor @ factor.swapaxes(1, 2))
+            for factor in self.factors()
+        ]
         return pd.DataFrame(
             {one.label: component_values(one, covariances, sigma, ratios) for one in found}
         )
@@ -171,10 +174,6 @@ class BatchFit:
     def factors(self) -> list[Floats]:
         """Relative Cholesky factors of each random term, shapes (m, q, q)."""
         return factors_of(self.theta, [len(part.whitener) for part in self.design.layout.random])
-
-    def _covariance(self, term: int) -> Floats:
-        factor = self.factors()[term]
-        return self.sigma2[:, None, None] * (factor @ factor.swapaxes(1, 2))
 
     def wald(
         self,

@@ -82,17 +82,17 @@ def _sweep_bins(bins: Bins, level: LevelProducts, t: Floats) -> tuple[list[Jet],
     m = m.map(lambda a: a[..., rows, columns, :])
     sides = m.map(lambda a: np.tensordot(a, bins.total, axes=([-2, -1], [0, 3])))
     spread = m.map(lambda a: a[..., bins.cell_shapes])
+
+    def total(m: Floats, cells: Floats, starts: Places) -> Floats:
+        """Sum of M times products over the cells of each parent, (..., q_up, r_up, parents)."""
+        each = sum(m[..., h, None, None, :] * cells[h] for h in range(len(cells)))
+        return np.add.reduceat(each, starts, axis=-1)
+
     parts = [
-        spread.map(partial(_sum_cells, cells=cells, starts=starts))
+        spread.map(partial(total, cells=cells, starts=starts))
         for cells, starts in zip(bins.cells, bins.cell_starts, strict=True)
     ]
     return parts, sides, logdet
-
-
-def _sum_cells(m: Floats, cells: Floats, starts: Places) -> Floats:
-    """Sum of M times products over the cells of each parent, shape (..., q_up, r_up, parents)."""
-    weighted_cells = sum(m[..., h, None, None, :] * cells[h] for h in range(len(cells)))
-    return np.add.reduceat(weighted_cells, starts, axis=-1)
 
 
 def _sweep_level(

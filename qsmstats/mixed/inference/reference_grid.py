@@ -134,7 +134,16 @@ class ReferenceGrid:
             self._check_names([name])
             several = isinstance(value, list | tuple | np.ndarray | pd.Series | pd.Index | range)
             chosen = tuple(value) if several else (value,)
-            _check_values(held[name], chosen)
+            predictor = held[name]
+            numeric = predictor.span is not None
+            fits = [
+                isinstance(one, int | float | np.number) if numeric else one in predictor.values
+                for one in chosen
+            ]
+            if not all(fits) or not chosen:
+                allowed = "numbers" if numeric else f"its levels {list(predictor.values)}"
+                msg = f"at={{{name!r}: {list(chosen)}}}: use {allowed}"
+                raise UsageError(msg)
             held[name] = replace(held[name], values=chosen)
         return replace(self, predictors=held)
 
@@ -235,17 +244,3 @@ class ReferenceGrid:
         if len(set(names)) < len(names):
             msg = f"a predictor is named twice in {list(names)}; name each once"
             raise UsageError(msg)
-
-
-def _check_values(predictor: Predictor, chosen: tuple[Any, ...]) -> None:
-    numeric = predictor.span is not None
-    wrong = [
-        value
-        for value in chosen
-        if (numeric and not isinstance(value, int | float | np.number))
-        or (not numeric and value not in predictor.values)
-    ]
-    if wrong or not chosen:
-        allowed = "numbers" if numeric else f"its levels {list(predictor.values)}"
-        msg = f"at={{{predictor.name!r}: {list(chosen)}}}: use {allowed}"
-        raise UsageError(msg)

@@ -20,7 +20,7 @@ group.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -195,6 +195,15 @@ def bootstrap(
         index = left_out(clusters_of(design).size)
         lists = np.array_split(index, np.arange(design.chunk, len(index), design.chunk))
         jackknife = _together(run_tasks(_Work.lists, work, lists, jobs=jobs))[0]
+    whole = (-np.inf, np.inf)
+    rows = [
+        ("coefficient", name, float(value), *whole)
+        for name, value in zip(fit.fixed.names, fit.estimates, strict=True)
+    ]
+    for one in components(fit):
+        span = (-1.0, 1.0) if one.is_correlation else (0.0, np.inf)
+        rows.append(("variance", one.label, one.value(fit), *span))
+    rows += [("statistic", name, value, *whole) for name, value in point.items()]
     used = ~ends["failed"] & ends["converged"]
     return Bootstrap(
         fit=fit,
@@ -202,7 +211,9 @@ def bootstrap(
         seed=chosen,
         level=level,
         interval=interval,
-        parameters=_parameters(fit, point),
+        parameters=pd.DataFrame(
+            rows, columns=["parameter", "term", "estimate", "lowest", "highest"]
+        ),
         refits=parameters.loc[used].reset_index(drop=True),
         jackknife=jackknife,
         n=n,
@@ -232,16 +243,3 @@ def _strata(fit: Fitted, clusters: Clusters, column: str | None) -> tuple[Places
         msg = f"strata='{column}' varies within a group of '{clusters.label}'; give a constant one"
         raise UsageError(msg)
     return tuple(np.flatnonzero(first == one) for one in range(first.max() + 1))
-
-
-def _parameters(fit: Fitted, statistics: Mapping[str, float]) -> pd.DataFrame:
-    """Return what a bootstrap is about: parameter, term, estimate, lowest, highest."""
-    rows: list[tuple[str, str, float, float, float]] = [
-        ("coefficient", name, float(value), -np.inf, np.inf)
-        for name, value in zip(fit.fixed.names, fit.estimates, strict=True)
-    ]
-    for one in components(fit):
-        lowest, highest = (-1.0, 1.0) if one.is_correlation else (0.0, np.inf)
-        rows.append(("variance", one.label, one.value(fit), lowest, highest))
-    rows += [("statistic", name, value, -np.inf, np.inf) for name, value in statistics.items()]
-    return pd.DataFrame(rows, columns=["parameter", "term", "estimate", "lowest", "highest"])
