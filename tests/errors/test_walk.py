@@ -33,7 +33,7 @@ ELSEWHERE = {
         "mixed/resampling/refit.py: refit",
     ],
     "mixed/batch/test_outcomes.py::test_lost_rank_is_named_and_nothing_is_made_up": [
-        "mixed/design/assembly.py: take_rows"
+        "mixed/design/row_subset.py: take_rows"
     ],
     "mixed/resampling/test_bootstrap.py::test_a_bootstrap_that_cannot_be_made_is_refused": [
         "mixed/resampling/bootstrap_result.py: Bootstrap._table",

@@ -15,8 +15,9 @@ from qsmstats.mixed.batch.blocks import GroupedRows, block_of, grouped_rows
 from qsmstats.mixed.batch.products import BlockArrays, stack_blocks
 from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.crossproducts import DesignProducts
-from qsmstats.mixed.design.assembly import attach_outcome, take_rows
+from qsmstats.mixed.design.assembly import attach_outcome
 from qsmstats.mixed.design.layout import Layout
+from qsmstats.mixed.design.row_subset import take_rows
 from qsmstats.mixed.fitted import Likelihood
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.specification import Specification

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import fields, replace
+from dataclasses import fields
 
 import numpy as np
 import pandas as pd
@@ -19,20 +19,19 @@ import pandas as pd
 from qsmstats.arrays import Floats, Integers
 from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
 from qsmstats.mixed.design.frame import ModelFrame, model_frame
-from qsmstats.mixed.design.grouping import coded_column, grouping
+from qsmstats.mixed.design.grouping import Grouping, coded_column, grouping
 from qsmstats.mixed.design.identifiability import (
     check_absorbed,
     check_groups,
     check_rows,
     whiten,
 )
-from qsmstats.mixed.design.independent_columns import independent_columns
 from qsmstats.mixed.design.layout import Layout, OutcomeLayout, RandomColumns, Residuals
 from qsmstats.mixed.design.matrices import fixed_design, random_design
 from qsmstats.mixed.formula.language import ParsedFormula
 from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate, read_terms
 
-__all__ = ["NOTHING_LEFT", "any_outcome", "assemble", "attach_outcome", "lay_out", "take_rows"]
+__all__ = ["NOTHING_LEFT", "any_outcome", "assemble", "attach_outcome", "lay_out"]
 
 
 # Share of the outcome that the fixed part must leave for a variance to be estimable in doubles.
@@ -80,18 +79,7 @@ def assemble(
         text = f"`{text}`"
     response = read_terms(text, columns, None, transforms, intercept=False)
     layout = lay_out(parsed, data, contrasts, weights, transforms, response)
-    for name in response.variables:
-        if layout.frame.variables[name].levels is not None:
-            raise InvalidDataError(
-                f"the outcome '{parsed.response}' needs numbers, but column '{name}' holds "
-                "categories; name a column of numbers, or convert it with pandas.to_numeric"
-            )
-    values = evaluate(response.formula, layout.frame.data, transforms)[0]
-    if values.shape[1] != 1:
-        raise InvalidDataError(
-            f"the outcome '{parsed.response}' makes {values.shape[1]} columns; name one"
-        )
-    return attach_outcome(layout, values[:, 0].copy(), parsed)
+    return attach_outcome(layout, _response(response, layout.frame, parsed.response), parsed)
 
 
 def lay_out(
@@ -110,31 +98,23 @@ def lay_out(
     fixed = read_terms(parsed.fixed, columns, contrasts, transforms)
     random = [read_terms(term.expression, columns, contrasts, transforms) for term in parsed.random]
     parts = [fixed, *random] if response is None else [response, fixed, *random]
-    names = [name for part in parts for name in part.variables]
-    plain = {name for part in parts for name in set(part.variables) - part.factors}
+    frame = _frame(data, parts, parsed, weights)
     explicit = {name for part in parts for name in part.factors}
-    groups = list(dict.fromkeys(name for term in parsed.random for name in term.group))
-    frame = model_frame(data, [*names, *weights], groups, explicit - plain)
     residuals = _residuals(frame, weights)
     design, basis, root = fixed_design(fixed, frame)
     n = len(frame.data)
     check_rows(design, n)
-    coded = {name: coded_column(frame.data[name]) for name in groups}
-    combined = {group: grouping(group, coded) for group in {term.group for term in parsed.random}}
-    effects = []
-    for term, terms in zip(parsed.random, random, strict=True):
-        grouped, codes = combined[term.group]
-        part, values = random_design(term.label, terms, grouped, frame)
-        whitened = whiten(part, values)
-        effects.append(
-            RandomColumns(design=part, codes=codes, columns=whitened.q, whitener=whitened.r)
-        )
+    groups = _groupings(parsed, frame)
+    effects = tuple(
+        _random_columns(term.label, terms, *groups[term.group], frame)
+        for term, terms in zip(parsed.random, random, strict=True)
+    )
     check_groups(effects, n)
     check_absorbed(effects, basis)
     return Layout(
         frame=frame,
         fixed=design,
-        random=tuple(effects),
+        random=effects,
         residuals=residuals,
         basis=basis,
         root=root,
@@ -150,7 +130,7 @@ def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Ou
     NotIdentifiedError
         If the fixed part reproduces the outcome.
     """
-    basis, n, text = layout.basis, len(outcome), parsed.response
+    basis, n = layout.basis, len(outcome)
     size = float(np.sqrt(np.mean(outcome**2)))
     projection = basis.T @ outcome / n
     rest = outcome - basis @ projection
@@ -158,20 +138,14 @@ def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Ou
     again = basis.T @ rest / n
     rest -= basis @ again
     scale = float(np.sqrt(np.mean(rest**2)))
-    low, high = outcome.min(), outcome.max()
     if scale <= NOTHING_LEFT * size or size == 0.0:
-        what = "constant" if low == high else "reproduced exactly by the fixed part"
+        what = "constant" if np.ptp(outcome) == 0.0 else "reproduced exactly by the fixed part"
         raise NotIdentifiedError(
-            f"the outcome '{text}' is {what}: there is no residual variance to estimate; choose "
-            "another"
+            f"the outcome '{parsed.response}' is {what}: there is no residual variance to "
+            "estimate; choose another"
         )
     shared = {field.name: getattr(layout, field.name) for field in fields(Layout)}
-    if np.all((outcome == low) | (outcome == high)):
-        shared["notes"] += (
-            f"the outcome '{text}' takes two values only ({low:g} and {high:g}), but the model "
-            "assumes normal residuals: use a generalised linear (logistic) mixed model, which "
-            "qsmstats does not fit",
-        )
+    shared["notes"] += tuple(_outcome_notes(outcome, parsed.response))
     return OutcomeLayout(
         **shared,
         response=outcome,
@@ -184,60 +158,6 @@ def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Ou
 def any_outcome(layout: Layout) -> Floats:
     """Return an outcome, shape (n,), for questions about a design whose answer depends on none."""
     return np.random.default_rng(0).standard_normal(len(layout.basis))
-
-
-def take_rows(layout: Layout, rows: Integers, copies: Integers | None = None) -> Layout:
-    """Return the layout of some of the rows, as if the model had been given these alone.
-
-    Parameters
-    ----------
-    layout
-        A layout of n rows.
-    rows
-        Positions of the rows, shape (m,); a row may come several times.
-    copies
-        Which copy of its groups each of these rows belongs to, shape (m,): groups of different
-        copies are different groups.
-
-    Raises
-    ------
-    NotIdentifiedError
-        If these rows cannot tell the parameters apart.
-    """
-    fixed = independent_columns(layout.basis[rows])
-    if len(fixed.dropped):
-        names = ", ".join(layout.fixed.names[index] for index in fixed.dropped)
-        raise NotIdentifiedError(
-            f"{names} cannot be estimated from the {len(rows)} remaining rows: fit this outcome "
-            "separately, or remove these terms from the model"
-        )
-    effects = []
-    for part in layout.random:
-        codes = part.codes[rows]
-        if copies is not None:
-            codes = np.unique(copies * (part.codes.max() + 1) + codes, return_inverse=True)[1]
-        basis = whiten(part.design, part.columns[rows])
-        effects.append(
-            replace(part, codes=codes, columns=basis.q, whitener=basis.r @ part.whitener)
-        )
-    residuals = layout.residuals
-    strata = None if residuals.codes is None else residuals.codes[rows]
-    if strata is not None and len(np.unique(strata)) < len(residuals.levels):
-        raise NotIdentifiedError(
-            f"no row is left for a level of '{residuals.column}', so its residual variance cannot "
-            "be estimated; omit weights, or give each level more rows"
-        )
-    prior = None if residuals.prior is None else residuals.prior[rows]
-    check_rows(layout.fixed, len(rows))
-    check_groups(effects, len(rows))
-    check_absorbed(effects, fixed.q)
-    return replace(
-        layout,
-        random=tuple(effects),
-        residuals=replace(residuals, codes=strata, prior=prior),
-        basis=fixed.q,
-        root=fixed.r @ layout.root,
-    )
 
 
 def _columns(data: pd.DataFrame) -> list[object]:
@@ -295,6 +215,39 @@ def _number(level: object) -> float | None:
     return value if math.isfinite(value) else None
 
 
+def _outcome_notes(outcome: Floats, text: str) -> Iterator[str]:
+    low, high = outcome.min(), outcome.max()
+    if np.all((outcome == low) | (outcome == high)):
+        yield (
+            f"the outcome '{text}' takes two values only ({low:g} and {high:g}), but the model "
+            "assumes normal residuals: use a generalised linear (logistic) mixed model, which "
+            "qsmstats does not fit"
+        )
+
+
+def _frame(
+    data: pd.DataFrame, parts: Sequence[Terms], parsed: ParsedFormula, weights: Sequence[str]
+) -> ModelFrame:
+    names = [name for part in parts for name in part.variables]
+    plain = {name for part in parts for name in set(part.variables) - part.factors}
+    factors = {name for part in parts for name in part.factors} - plain
+    groups = dict.fromkeys(name for term in parsed.random for name in term.group)
+    return model_frame(data, [*names, *weights], list(groups), factors)
+
+
+def _response(terms: Terms, frame: ModelFrame, text: str) -> Floats:
+    for name in terms.variables:
+        if frame.variables[name].levels is not None:
+            raise InvalidDataError(
+                f"the outcome '{text}' needs numbers, but column '{name}' holds categories; "
+                "name a column of numbers, or convert it with pandas.to_numeric"
+            )
+    values = evaluate(terms.formula, frame.data, terms.transforms)[0]
+    if values.shape[1] != 1:
+        raise InvalidDataError(f"the outcome '{text}' makes {values.shape[1]} columns; name one")
+    return values[:, 0].copy()
+
+
 def _residuals(frame: ModelFrame, weights: Sequence[str]) -> Residuals:
     numbers = [name for name in weights if frame.variables[name].levels is None]
     categories = [name for name in weights if name not in numbers]
@@ -317,3 +270,19 @@ def _residuals(frame: ModelFrame, weights: Sequence[str]) -> Residuals:
         weight_column=numbers[0] if numbers else None,
         prior=prior,
     )
+
+
+def _groupings(
+    parsed: ParsedFormula, frame: ModelFrame
+) -> dict[tuple[str, ...], tuple[Grouping, Integers]]:
+    names = dict.fromkeys(name for term in parsed.random for name in term.group)
+    columns = {name: coded_column(frame.data[name]) for name in names}
+    return {group: grouping(group, columns) for group in {term.group for term in parsed.random}}
+
+
+def _random_columns(
+    label: str, terms: Terms, groups: Grouping, codes: Integers, frame: ModelFrame
+) -> RandomColumns:
+    design, values = random_design(label, terms, groups, frame)
+    basis = whiten(design, values)
+    return RandomColumns(design=design, codes=codes, columns=basis.q, whitener=basis.r)

@@ -134,30 +134,24 @@ def term_hypotheses(fit: Fitted, kind: int) -> dict[str, Floats]:
     root = fit.moments.basis
     if kind == 1 or len(tested) == 1:
         return {term.label: _sequential(root, terms, term, columns) for term in tested}
-    if kind == 2:
-        return {term.label: _type_two(root, terms, term, columns) for term in tested}
-    return _type_three(fit, tested, columns)
+    if kind == 3:
+        return _type_three(fit, tested, columns)
+    found = {}
+    for term in tested:
+        later = [other for other in terms if _contains(other, term)]
+        first = [other for other in terms if other not in later and other is not term]
+        # Where no term contains it, its coefficients span the same hypothesis behind all other
+        # terms as its sequential rows, but joint df depend on the basis.
+        found[term.label] = (
+            _sequential(root, [*first, term, *later], term, columns)
+            if later
+            else np.eye(len(root))[columns[term.label]]
+        )
+    return found
 
 
 def _contains(larger: DesignTerm, term: DesignTerm) -> bool:
     return larger.numbers == term.numbers and larger.categories > term.categories
-
-
-def _type_two(
-    root: Floats,
-    terms: Sequence[DesignTerm],
-    term: DesignTerm,
-    columns: Mapping[str, list[int]],
-) -> Floats:
-    """Rows of a term when the terms that contain it come last; its coefficients if there are none.
-
-    Both span the same hypothesis behind all other terms, but joint df depend on the basis.
-    """
-    later = [other for other in terms if _contains(other, term)]
-    if not later:
-        return np.eye(len(root))[columns[term.label]]
-    first = [other for other in terms if other not in later and other is not term]
-    return _sequential(root, [*first, term, *later], term, columns)
 
 
 def _sequential(
