@@ -24,7 +24,7 @@ from qsmstats.errors import check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.batch.design import BatchDesign, outcome_engine
 from qsmstats.mixed.criterion.covariance import factors_of
-from qsmstats.mixed.design.assembly import any_outcome
+from qsmstats.mixed.design.layout import any_outcome
 from qsmstats.mixed.inference.components import component_values, components_of
 from qsmstats.mixed.inference.degrees_of_freedom import (
     KenwardRoger,

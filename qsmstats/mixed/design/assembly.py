@@ -31,7 +31,7 @@ from qsmstats.mixed.design.matrices import fixed_design, random_design
 from qsmstats.mixed.formula.language import ParsedFormula
 from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate, read_terms
 
-__all__ = ["NOTHING_LEFT", "any_outcome", "assemble", "attach_outcome", "lay_out"]
+__all__ = ["NOTHING_LEFT", "assemble", "attach_outcome", "lay_out"]
 
 
 # Share of the outcome that the fixed part must leave for a variance to be estimable in doubles.
@@ -153,11 +153,6 @@ def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Ou
         scale=scale,
         projection=projection + again,
     )
-
-
-def any_outcome(layout: Layout) -> Floats:
-    """Return an outcome, shape (n,), for questions about a design whose answer depends on none."""
-    return np.random.default_rng(0).standard_normal(len(layout.basis))
 
 
 def _columns(data: pd.DataFrame) -> list[object]:

@@ -10,7 +10,7 @@ from qsmstats.arrays import Floats, Integers
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
 
-__all__ = ["Layout", "OutcomeLayout", "RandomColumns", "Residuals"]
+__all__ = ["Layout", "OutcomeLayout", "RandomColumns", "Residuals", "any_outcome"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,3 +108,8 @@ class OutcomeLayout(Layout):
     reduced: Floats
     scale: float
     projection: Floats
+
+
+def any_outcome(layout: Layout) -> Floats:
+    """Return an outcome, shape (n,), for questions about a design whose answer depends on none."""
+    return np.random.default_rng(0).standard_normal(len(layout.basis))

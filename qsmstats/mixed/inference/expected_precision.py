@@ -24,7 +24,8 @@ from scipy.linalg import solve_triangular
 from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.mixed.criterion.covariance import lower_factor
-from qsmstats.mixed.design.assembly import any_outcome, attach_outcome, lay_out
+from qsmstats.mixed.design.assembly import attach_outcome, lay_out
+from qsmstats.mixed.design.layout import any_outcome
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.inference.components import square_root
