@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
-from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.errors import check_option
@@ -28,6 +27,7 @@ from qsmstats.mixed.design.layout import any_outcome
 from qsmstats.mixed.inference.components import component_values, components_of
 from qsmstats.mixed.inference.degrees_of_freedom import (
     KenwardRoger,
+    in_basis,
     quadratic_forms,
     satterthwaite,
 )
@@ -204,7 +204,7 @@ class BatchFit:
             if contrasts is None
             else named_contrasts(contrasts, self.terms)
         )
-        local = solve_triangular(self.design.layout.root, rows.T, trans=1).T
+        local = in_basis(rows, self.design.layout.root)
         variance, nu = self._spread(local, df)
         estimate, std_error = self.estimates @ rows.T, np.sqrt(np.maximum(variance, 0.0))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -320,7 +320,7 @@ def _kenward_roger(fit: BatchFit, rows: Floats) -> tuple[Floats, Floats]:
         # The residual variance is the outcome's own.
         rss = float(fit.sigma2[outcome]) / moments.scale**2 * moments.profile.degrees
         moments = replace(moments, profile=replace(moments.profile, rss=rss))
-        local = solve_triangular(moments.basis, (rows @ design.layout.root).T, trans=1).T
+        local = in_basis(rows @ design.layout.root, moments.basis)
         found, df[outcome] = KenwardRoger(moments).rows(local)
         variance[outcome] = found * moments.scale**2
     return variance, df

@@ -35,6 +35,7 @@ from __future__ import annotations
 from typing import Protocol, get_args
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
@@ -47,6 +48,7 @@ __all__ = [
     "KenwardRoger",
     "Satterthwaite",
     "approximation",
+    "in_basis",
     "quadratic_forms",
     "satterthwaite",
 ]
@@ -128,6 +130,14 @@ class Satterthwaite:
         size, axes = np.linalg.eigh(rows @ self.covariance @ rows.T)
         statistic = float(((axes.T @ effects) ** 2 / size).mean())
         return statistic, _combine(self.rows(axes.T @ rows)[1])
+
+
+def in_basis(rows: Floats, root: Floats) -> Floats:
+    """Rows of L in the basis of the cross-products: L R^-1, shape (k, p)."""
+    if not len(root):
+        return rows
+    local: Floats = solve_triangular(root, rows.T, trans=1).T
+    return local
 
 
 def satterthwaite(

@@ -19,7 +19,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError, UsageError
@@ -29,7 +28,7 @@ from qsmstats.mixed.design.layout import any_outcome
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.inference.components import square_root
-from qsmstats.mixed.inference.degrees_of_freedom import KenwardRoger
+from qsmstats.mixed.inference.degrees_of_freedom import KenwardRoger, in_basis
 from qsmstats.mixed.optimum.estimate import Engine, build_engine
 
 __all__ = ["ExpectedDesign", "ExpectedInference", "expected_design"]
@@ -83,7 +82,7 @@ class ExpectedDesign:
         factors = [lower_factor(square_root(one) / sigma) for one in covariances]
         theta = self.engine.from_factors(factors, np.empty(0))
         moments = self.engine.moments(self.engine.objective.at(theta))
-        local = solve_triangular(moments.basis, self.row[:, None], trans=1).T
+        local = in_basis(self.row[None], moments.basis)
         approximation = KenwardRoger(moments)
         variance = float((local @ approximation.phi @ local.T)[0, 0])
         df = float(approximation.rows(local)[1][0])

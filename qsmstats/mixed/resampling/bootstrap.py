@@ -19,7 +19,6 @@ group.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -42,7 +41,7 @@ from qsmstats.mixed.resampling.cluster_resamples import (
     fit_lists,
     left_out,
 )
-from qsmstats.mixed.resampling.refit import design_of_fit, start_of
+from qsmstats.mixed.resampling.refit import design_of_fit, endings, start_of
 from qsmstats.mixed.resampling.simulate import Drawn, check_number, drawn, reused, seed_of
 from qsmstats.mixed.resampling.statistic import Statistic, as_numbers, of_clusters, of_outcomes
 from qsmstats.parallel import Progress, run_tasks
@@ -204,7 +203,7 @@ def bootstrap(
         span = (-1.0, 1.0) if one.is_correlation else (0.0, np.inf)
         rows.append(("variance", one.label, one.value(fit), *span))
     rows += [("statistic", name, value, *whole) for name, value in point.items()]
-    used = ~ends["failed"] & ends["converged"]
+    used, counts = endings(ends)
     return Bootstrap(
         fit=fit,
         kind=kind,
@@ -217,11 +216,8 @@ def bootstrap(
         refits=parameters.loc[used].reset_index(drop=True),
         jackknife=jackknife,
         n=n,
-        n_failed=int(ends["failed"].sum()),
-        n_unconverged=int((~ends["failed"] & ~ends["converged"]).sum()),
-        n_singular=int((used & ends["singular"]).sum()),
         n_refitted_singly=int(ends["singly"].sum()),
-        problems=dict(Counter(filter(None, ends["problem"]))),
+        **counts,
     )
 
 

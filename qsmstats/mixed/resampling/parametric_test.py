@@ -14,7 +14,6 @@ fitted by ML.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,7 +25,7 @@ from qsmstats.arrays import Floats
 from qsmstats.mixed.batch.outcomes import OutcomeDesign, fit_task
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.likelihood_ratio import likelihood_ratio, nested_pair
-from qsmstats.mixed.resampling.refit import design_of_fit, start_of
+from qsmstats.mixed.resampling.refit import design_of_fit, endings, start_of
 from qsmstats.mixed.resampling.simulate import Drawn, check_number, drawn, seed_of
 from qsmstats.parallel import Progress, run_tasks
 
@@ -136,7 +135,7 @@ def bootstrap_test(
         run_tasks(_refit_both, (source, models), tasks, jobs=jobs, progress=progress),
         ignore_index=True,
     )
-    used = ~refits["failed"] & refits["converged"]
+    used, counts = endings(refits)
     statistics = refits.loc[used, "statistic"].to_numpy()
     table, left = likelihood_ratio(small, large), len(statistics)
     above = int((statistics >= float(table["statistic"].iloc[1]) - _NOISE).sum())
@@ -153,8 +152,5 @@ def bootstrap_test(
         statistics=statistics,
         seed=source.seed,
         n=n,
-        n_failed=int(refits["failed"].sum()),
-        n_unconverged=int((~refits["failed"] & ~refits["converged"]).sum()),
-        n_singular=int((used & refits["singular"]).sum()),
-        problems=dict(Counter(filter(None, refits["problem"]))),
+        **counts,
     )
