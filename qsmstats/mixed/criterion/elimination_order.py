@@ -116,7 +116,17 @@ def eliminate(factors: Sequence[Factor]) -> tuple[Level, ...]:
         levels.append(
             Level(codes=codes, size=size, columns=start, members=tuple(members), parents=())
         )
-    return _renumber(levels)
+    # From the coarsest down: groups of one parent follow one another.
+    ordered = levels[-1:]
+    for level in reversed(levels[:-1]):
+        rows = _first_rows(level.codes, level.size)
+        above = [coarser.codes[rows] for coarser in ordered]
+        order = np.argsort(above[0], kind="stable")
+        rank = np.empty(level.size, dtype=np.int64)
+        rank[order] = np.arange(level.size)
+        parents = tuple(parent[order] for parent in above)
+        ordered.insert(0, replace(level, codes=rank[level.codes], parents=parents))
+    return tuple(ordered)
 
 
 def split_crossed(factors: Sequence[Factor], most: int) -> tuple[Factor, list[Factor]] | None:
@@ -186,23 +196,6 @@ def _number_within(factor: Factor, codes: Integers) -> tuple[Integers, int]:
     number = np.empty(factor.size, dtype=np.int64)
     number[order] = np.arange(factor.size) - np.repeat(starts, run)
     return number[factor.codes], int(run.max())
-
-
-def _renumber(unordered: Sequence[Level]) -> tuple[Level, ...]:
-    """Order the groups so that those of one parent follow one another, and add the parents."""
-    levels: list[Level] = []
-    for level in reversed(unordered):
-        if not levels:
-            levels.append(level)
-            continue
-        rows = _first_rows(level.codes, level.size)
-        above = [coarser.codes[rows] for coarser in levels]
-        order = np.argsort(above[0], kind="stable")
-        rank = np.empty(level.size, dtype=np.int64)
-        rank[order] = np.arange(level.size)
-        parents = tuple(parent[order] for parent in above)
-        levels.insert(0, replace(level, codes=rank[level.codes], parents=parents))
-    return tuple(levels)
 
 
 def merge_factors(

@@ -135,7 +135,15 @@ def term_hypotheses(fit: Fitted, kind: int) -> dict[str, Floats]:
     if kind == 1 or len(tested) == 1:
         return {term.label: _sequential(root, terms, term, columns) for term in tested}
     if kind == 3:
-        return _type_three(fit, tested, columns)
+        functions = _complete_coding(fit).T
+        back = np.linalg.pinv(functions)
+        for term in sorted(tested, key=lambda term: -len(term.categories | term.numbers)):
+            own = columns[term.label]
+            above = [c for other in tested if _contains(other, term) for c in columns[other.label]]
+            if above:
+                solution = np.linalg.lstsq(functions[:, above], functions[:, own], rcond=None)[0]
+                functions[:, own] -= functions[:, above] @ solution
+        return {term.label: (back @ functions[:, columns[term.label]]).T for term in tested}
     found = {}
     for term in tested:
         later = [other for other in terms if _contains(other, term)]
@@ -165,20 +173,6 @@ def _sequential(
     own = columns[term.label]
     start = sequence.index(own[0]) if own else 0
     return rows[start : start + len(own)]
-
-
-def _type_three(
-    fit: Fitted, terms: Sequence[DesignTerm], columns: Mapping[str, list[int]]
-) -> dict[str, Floats]:
-    functions = _complete_coding(fit).T
-    back = np.linalg.pinv(functions)
-    for term in sorted(terms, key=lambda term: -len(term.categories | term.numbers)):
-        own = columns[term.label]
-        above = [c for other in terms if _contains(other, term) for c in columns[other.label]]
-        if above:
-            solution = np.linalg.lstsq(functions[:, above], functions[:, own], rcond=None)[0]
-            functions[:, own] -= functions[:, above] @ solution
-    return {term.label: (back @ functions[:, columns[term.label]]).T for term in terms}
 
 
 def _complete_coding(fit: Fitted) -> Floats:
