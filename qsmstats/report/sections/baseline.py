@@ -121,7 +121,7 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
     lesions = context.results.rows("baseline/residuals", outcome)  # the very rows of the model
     means = context.results.rows("baseline/means", outcome)
     contrasts = context.results.rows("baseline/contrasts", outcome)
-    if "value" not in lesions or means.empty:
+    if lesions.empty or means.empty:
         return []
     levels = present_levels(lesions["level"])
     own = on_own_scale(means, unit_text(outcome))
