@@ -22,8 +22,8 @@ SLOPES = {
     "ndi": (0.004, 0.001, -0.004, 0.0, -0.012),
 }
 SHARES = (0.6, 0.05, 0.2, 0.05, 0.1)
-# Change over time is drawn like the differences at baseline: one map shows it all.
-FOLLOWED = ("ndi",)
+# Every map takes four figures for each question: few of them show all that there is.
+COMPARED, FOLLOWED = ("mwf_percent", "ndi"), ("ndi",)
 
 
 def lesions(patients=30, seed=1):
@@ -117,7 +117,7 @@ def write(table, path):
     table.to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.10g")
 
 
-def stacked(make, quantity=None, per="", outcomes=tuple(MEANS)):
+def stacked(make, quantity=None, per="", outcomes=COMPARED):
     parts = []
     for outcome in outcomes:
         table = make(outcome)

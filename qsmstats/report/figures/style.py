@@ -207,26 +207,20 @@ def _lean(root: ElementTree.Element) -> None:
     if font:
         root.set("font-family", font.removeprefix("font-family: ").removesuffix("; "))
     for part in root.iter():
-        _shorten(part, used, font)
-        if len(part):
-            part.text = "\n"
+        if part.get("id") not in {None, *used}:
+            del part.attrib["id"]
+        if re.match(r"rotate\(-?0 ", part.get("transform", "")):
+            del part.attrib["transform"]
+        if "style" in part.attrib:
+            part.set("style", part.attrib["style"].replace(font, ""))
+        # A hundredth of a point is finer than any screen or printer.
+        for name in _LENGTHS & part.attrib.keys():
+            short = _LONG.sub(
+                lambda length: f"{float(length[0]):.2f}".rstrip("0").rstrip("."), part.attrib[name]
+            )
+            part.set(name, " ".join(short.split()))
+        part.text = "\n" if len(part) else part.text
         part.tail = "\n"
-
-
-def _shorten(part: ElementTree.Element, used: set[str], font: str) -> None:
-    """Drop what an element need not say, and write its lengths with few digits."""
-    if part.get("id") not in {None, *used}:
-        del part.attrib["id"]
-    if re.match(r"rotate\(-?0 ", part.get("transform", "")):
-        del part.attrib["transform"]
-    if font and "style" in part.attrib:
-        part.set("style", part.attrib["style"].replace(font, ""))
-    # A hundredth of a point is finer than any screen or printer.
-    for name in _LENGTHS & part.attrib.keys():
-        short = _LONG.sub(
-            lambda length: f"{float(length[0]):.2f}".rstrip("0").rstrip("."), part.attrib[name]
-        )
-        part.set(name, " ".join(short.split()))
 
 
 def inline_svg(document: str, slug: str, alt: str) -> str:

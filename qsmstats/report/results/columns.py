@@ -70,4 +70,5 @@ _OF_ONE_STUDY = {
 
 def needed(name: str) -> tuple[str, ...]:
     """Return the columns of the table `name` (path below the output folder, without .tsv)."""
-    return _OF_ONE_STUDY.get(name, _OF_MODELS.get(name.rpartition("/")[2], ()))
+    study, _, table = name.rpartition("/")
+    return _OF_ONE_STUDY.get(name, _OF_MODELS.get(table, ()) if study else ())

@@ -98,18 +98,15 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
     levels = present_levels(means["lesion_type"])
     own = on_own_scale(means, unit_text(outcome))
     drawn = means if own else means.iloc[:0]
+    wide, slim = (columns_without_hole(len(levels), most) for most in (COLUMNS, NARROW_COLUMNS))
     # One more panel for the means of all types, where it fills a hole and leaves none.
-    wide = columns_without_hole(len(levels), COLUMNS)
-    slim = columns_without_hole(len(levels), NARROW_COLUMNS)
     together = own and len(levels) > 1 and (len(levels) + 1) % wide == 0
     cells = len(levels) + together
 
     def paint(figure: Figure) -> None:
         columns = slim if is_narrow(figure) else wide
-        grid = figure.subplots(
-            -(-cells // columns), columns, sharex=True, sharey=True, squeeze=False
-        )
-        panels = list(grid.flat)
+        shape = (-(-cells // columns), columns)
+        panels = list(figure.subplots(*shape, sharex=True, sharey=True, squeeze=False).flat)
         for axes, level in zip(panels, levels, strict=False):
             mine = lesions[lesions["level"] == level]
             trajectory(mine, drawn[drawn["lesion_type"] == level], axes, value="value", level=level)
