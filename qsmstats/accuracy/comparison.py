@@ -206,7 +206,7 @@ def compare_readings(
             codes = one.cluster[group] if one.n_clusters else None
             fixed = {"class_": name, "measure": measure, "n": int(group.sum())}
             fixed["n_clusters"] = pd.NA if codes is None else np.unique(codes).size
-            found += [fixed | row for row in _rows(*hits, codes, level)]
+            found += [fixed | row for row in _rows(hits[0], hits[1], codes, level)]
     frame = pd.DataFrame.from_records(found)
     frame = frame.reindex(columns=list(COMPARISON_COLUMNS))
     for _, rows in frame.groupby("method"):

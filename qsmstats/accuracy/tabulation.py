@@ -38,7 +38,8 @@ def cross_tabulation(pairs: Pairs) -> pd.DataFrame:
             levels = [one for one in column.dtype.categories if one != "missing"]
             named = named.astype(pd.CategoricalDtype([*levels, "missing"]))
         readings.append(named)
-    table = pd.crosstab(*readings, margins=True, margins_name="total")
+    index, reference = readings
+    table = pd.crosstab(index, reference, margins=True, margins_name="total")
     # A categorical index would refuse a further name, such as that of a column beside the levels.
     return table.set_axis(pd.Index(list(table.index), name="index_test")).set_axis(
         pd.Index(list(table.columns), name="reference_standard"), axis="columns"
