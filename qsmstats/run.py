@@ -28,6 +28,7 @@ from qsmstats.progress import progress_bar, say
 from qsmstats.provenance import source_sum, write_provenance
 from qsmstats.records import ANSWERS, PLAN, removed, renewed, source_of
 from qsmstats.report.page import draw_report
+from qsmstats.schemas import DECLARED
 from qsmstats.studies.answer_files import result_tables, write_answer, write_table
 from qsmstats.studies.baseline import baseline_differences, tissue_differences
 from qsmstats.studies.cohort import describe_cohort
@@ -137,7 +138,7 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
     measured = collect_cohort(study, out, tables=tables)
     results = _result_tables(study, tables, measured)
     source = source_sum(study, tables, measured)
-    files = [*(f"{name}.tsv" for name in results), "provenance.json"]
+    files = [*(f"{name}.tsv" for name in results), "provenance.json", DECLARED]
     unconverged: list[str] = []
     with renewed(out, files, source):
         for name, table in results.items():
