@@ -57,25 +57,10 @@ def describe_cohort(
     failures
         One row per session that failed: participant_id, session_id, file, reason.
     """
-    first = first_sessions(lesions)
-    census = []
-    for level in (*levels_of(lesions["lesion_type"], Schemas().lesion_types), None):
-        of_type = first[
-            first["lesion_type"].isna() if level is None else first["lesion_type"] == level
-        ]
-        census.append(
-            {
-                "lesion_type": "without a type" if level is None else level,
-                "n_lesions": len(of_type),
-                "share": len(of_type) / len(first) if len(first) else np.nan,
-                "n_participants": of_type["participant_id"].nunique(),
-                "median_volume_mm3": of_type["volume_mm3"].median(),
-            }
-        )
     return CohortDescription(
         flow=_flow(tables, lesions, failures),
         participants=_participants(tables.participants),
-        lesions=pd.DataFrame(census),
+        lesions=_census(lesions),
     )
 
 
@@ -176,3 +161,23 @@ def _row(
 def _standardised(first: tuple[float, float], second: tuple[float, float]) -> float:
     spread = np.sqrt((first[1] + second[1]) / 2)
     return float((second[0] - first[0]) / spread) if spread > 0 else np.nan
+
+
+def _census(lesions: pd.DataFrame) -> pd.DataFrame:
+    first = first_sessions(lesions)
+    levels = levels_of(lesions["lesion_type"], Schemas().lesion_types)
+    rows = []
+    for level in (*levels, None):
+        of_type = first[
+            first["lesion_type"].isna() if level is None else first["lesion_type"] == level
+        ]
+        rows.append(
+            {
+                "lesion_type": "without a type" if level is None else level,
+                "n_lesions": len(of_type),
+                "share": len(of_type) / len(first) if len(first) else np.nan,
+                "n_participants": of_type["participant_id"].nunique(),
+                "median_volume_mm3": of_type["volume_mm3"].median(),
+            }
+        )
+    return pd.DataFrame(rows)
