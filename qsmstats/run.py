@@ -28,7 +28,8 @@ from qsmstats.progress import progress_bar, say
 from qsmstats.provenance import source_sum, write_provenance
 from qsmstats.records import ANSWERS, PLAN, removed, renewed, source_of
 from qsmstats.report.page import draw_report
-from qsmstats.studies.answers import result_tables, write_answer, write_table
+from qsmstats.schemas import DECLARED
+from qsmstats.studies.answer_files import result_tables, write_answer, write_table
 from qsmstats.studies.baseline import baseline_differences, tissue_differences
 from qsmstats.studies.cohort import describe_cohort
 from qsmstats.studies.histology import histology_accuracy
@@ -41,7 +42,12 @@ from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table
 from qsmstats.voxels.cohort import Extraction, collect_cohort, extract_cohort, label_images
 from qsmstats.voxels.dask_client import connected
-from qsmstats.voxels.lesion_types import disputed_lesions, type_confusion
+from qsmstats.voxels.lesion_types import (
+    KNOWN_TYPES,
+    disputed_lesions,
+    not_suggested,
+    type_confusion,
+)
 from qsmstats.voxels.session_store import sha256
 from qsmstats.voxels.visits import match_visits
 
@@ -132,7 +138,7 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
     measured = collect_cohort(study, out, tables=tables)
     results = _result_tables(study, tables, measured)
     source = source_sum(study, tables, measured)
-    files = [*(f"{name}.tsv" for name in results), "provenance.json"]
+    files = [*(f"{name}.tsv" for name in results), "provenance.json", DECLARED]
     unconverged: list[str] = []
     with renewed(out, files, source):
         for name, table in results.items():
@@ -179,7 +185,12 @@ def _result_tables(
     results["tissue"] = tissue_table(tables, measured, lesions=lesions)
     cohort = result_tables(describe_cohort(tables, lesions, measured.failures))
     results |= {f"cohort/{name}": table for name, table in cohort.items()}
-    if "susceptibility_ppb" in study.outcomes:
+    outcomes = (study.schemas.outcomes[name].map.name for name in study.outcomes)
+    if "susceptibility_ppb" in outcomes:
+        types = study.schemas.lesion_types
+        if set(types) != set(KNOWN_TYPES):
+            say(not_suggested(types))
+            return results
         # Lesions whose images disagree with their type; what raters said is never changed.
         for name, compare in (("disputed", disputed_lesions), ("confusion", type_confusion)):
             table = compare(measured.features, tables.lesions, rule=study.lesion_type_rule)

@@ -87,7 +87,7 @@ unmapped = "exclude"
 mapping = { remyelinated = "isointense", chronic_active = ["paramagnetic_rim"] }
 """
     study = open_study(write(tmp_path, TOML + extra))
-    assert study.lesion_types == {"typ a": "isointense"}
+    assert study.schemas.words == {"lesion_type": {"typ a": "isointense"}}
     assert study.features == FeatureSettings(shell_mm=1.0)
     assert study.models.df == "kenward-roger"
     assert study.models.baseline == ModelSettings().baseline
@@ -228,6 +228,11 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
             '[models]\noutcomes = ["mwf"]',
             "models.outcomes': 'mwf' is not a map of the study; choose",
         ),
+        (
+            '[lesion_types]\nx = "paramagnetic"',
+            "lesion_types.x': 'paramagnetic' is not one of isointense, ",
+        ),
+        ('[lesion_types]\nhyperintense = "isointense"', "a level itself and cannot stand for"),
         (
             '[models]\noutcomes = ["mwf_percent", "mwf_percent"]',
             "'mwf_percent' is listed 2 times",
