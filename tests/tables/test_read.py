@@ -125,7 +125,7 @@ FAULTS = {
     "decimal comma": (
         change("participants", 3, "age", "31,5"),
         "participants.tsv row 3, column 'age': '31,5' is not a number; write decimals with a "
-        "point: 31.5",
+        'point: 31.5, or state decimal = "," below [tables.participants]',
     ),
     "age out of range": (
         change("participants", 3, "age", "315"),
