@@ -92,7 +92,8 @@ def _findings(
     found += _pattern_problems(study, loaded)
     found += [Finding(problem=problem) for problem in formula_problems(study, loaded)]
     found += [Finding(problem=problem) for problem in named_in_settings(study, loaded)]
-    found += [Finding(problem=problem, kind="note") for problem in seen_once(study, loaded)]
+    notes = [*seen_once(study, loaded), *_maps_without_range(study)]
+    found += [Finding(problem=problem, kind="note") for problem in notes]
     try:
         jobs = session_jobs(study, _known_tables(loaded))
     except InvalidDataError as error:
@@ -126,6 +127,16 @@ def _known_tables(loaded: LoadedTables) -> StudyTables:
         whole = set(key) <= set(rows.columns)
         known.append(rows.dropna(subset=key) if whole else pd.DataFrame(columns=key))
     return StudyTables(participants=pd.DataFrame(), sessions=known[0], lesions=known[1])
+
+
+def _maps_without_range(study: Study) -> list[Problem]:
+    """Say of which maps no value can be implausible."""
+    text = "has no plausible range, so its values are not checked; add plausible = [low, high]"
+    return [
+        Problem(table="study.toml", column=f"maps.{name}", problem=text)
+        for name, schema in study.schemas.own_maps.items()
+        if not schema.has_range
+    ]
 
 
 def _pattern_problems(study: Study, loaded: LoadedTables) -> list[Finding]:

@@ -11,7 +11,6 @@ from dataclasses import replace
 import pandas as pd
 
 from qsmstats.errors import Problem
-from qsmstats.schemas import load_schema
 from qsmstats.study import TableSpec
 from qsmstats.tables.raw_table import RawTable, toml_problem
 from qsmstats.tables.typed import parse_number
@@ -35,7 +34,7 @@ def without_codes(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Proble
     spec
         What study.toml says of it.
     """
-    schema = load_schema(raw.name)
+    schema = raw.schema
     numbers = {number for code in spec.missing if (number := parse_number(code)) is not None}
     found: set[str | float] = set()
 
@@ -65,7 +64,7 @@ def converted(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
     raw, spec
         As for `without_codes`.
     """
-    schema = load_schema(raw.name)
+    schema = raw.schema
     levels = {column.name for column in schema.fields if column.levels}
     cells, faults, problems = raw.cells.copy(), dict(raw.faults), []
     for column in cells.columns.difference([*schema.primary_key, *levels], sort=False):
@@ -98,7 +97,7 @@ def converted(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
 
 
 def _is_number(raw: RawTable, column: str) -> bool:
-    fields = {item.name: item.type for item in load_schema(raw.name).fields}
+    fields = {item.name: item.type for item in raw.schema.fields}
     return fields.get(column) in ("number", "integer")
 
 

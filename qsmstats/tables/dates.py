@@ -13,7 +13,6 @@ from dataclasses import replace
 
 import pandas as pd
 
-from qsmstats.schemas import load_schema
 from qsmstats.study import TIME_UNITS, TableSpec
 from qsmstats.tables.raw_table import RawTable, take_rows
 from qsmstats.tables.typed import parse_number
@@ -71,7 +70,7 @@ def read_dates(words: pd.Series, date_format: str | None) -> pd.Series:
 def _with_dates(raw: RawTable, column: str, date_format: str | None) -> tuple[RawTable, pd.Series]:
     """Return the dates of a column, and the table with what is wrong with them."""
     words = raw.cells[column]
-    filled = ~words.isin(load_schema(raw.name).missing_values)
+    filled = ~words.isin(raw.schema.missing_values)
     dates = read_dates(words.where(filled, ""), date_format)
     wrong = [
         int(at) for at in (filled & dates.isna()).to_numpy().nonzero()[0] if at not in raw.broken
@@ -174,6 +173,6 @@ def with_ages(raw: RawTable, spec: TableSpec, first: Mapping[str, pd.Timestamp])
     raw, births = _with_dates(raw, "age", spec.date_format)
     began = pd.to_datetime(raw.cells["participant_id"].map(first))
     ages = ((began - births).dt.days / 365.25).map(lambda number: f"{number:.6g}")
-    missing = load_schema(raw.name).missing_values[0]
+    missing = raw.schema.missing_values[0]
     ages = ages.where(began.notna(), missing).where(births.notna(), raw.cells["age"])
     return replace(raw, cells=raw.cells.assign(age=ages))

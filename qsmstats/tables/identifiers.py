@@ -13,7 +13,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from qsmstats.errors import Problem
-from qsmstats.schemas import load_schema
 from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.spelling import word_key
 
@@ -59,7 +58,7 @@ def matched(
     if column not in raw.cells.columns:
         return raw, [], 0
     sought = set(known)
-    words = set(raw.cells[column]) - {*load_schema(raw.name).missing_values}
+    words = set(raw.cells[column]) - {*raw.schema.missing_values}
     targets: dict[str, list[str]] = {}
     for name in sorted(sought):
         targets.setdefault(bare(name), []).append(name)

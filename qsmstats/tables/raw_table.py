@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from qsmstats.errors import Problem
+from qsmstats.schemas import Schemas, TableSchema
 
 __all__ = [
     "RawTable",
@@ -47,6 +48,8 @@ class RawTable:
     faults
         (position of a row, column of `cells`) -> what was found wrong with that cell before it
         could be compared with the schema.
+    schemas
+        Those of the study.
     """
 
     name: str
@@ -58,6 +61,12 @@ class RawTable:
     sums: Mapping[str, str] = field(default_factory=dict)
     broken: Mapping[int, str] = field(default_factory=dict)
     faults: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    schemas: Schemas = field(default_factory=Schemas)
+
+    @property
+    def schema(self) -> TableSchema:
+        """Schema of the table."""
+        return self.schemas.table(self.name)
 
     def file_column(self, column: str) -> str:
         """Return what the file calls a column."""

@@ -7,15 +7,15 @@ plausible ranges (`plausible`), types (`typed`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from qsmstats.errors import InvalidDataError, Problem
-from qsmstats.schemas import TABLES, load_schema
+from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
+from qsmstats.schemas import TABLES, Schemas
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
 from qsmstats.tables.between_tables import rule_problems
@@ -32,8 +32,7 @@ from qsmstats.tables.raw_table import (
     place_problem,
     toml_problem,
 )
-from qsmstats.tables.spelling import lesion_levels, own_spelling_problems
-from qsmstats.tables.stated_levels import stated_levels
+from qsmstats.tables.stated_levels import with_stated_levels
 from qsmstats.tables.table_files import names_in_paths, read_source
 from qsmstats.tables.to_schema import prepare
 from qsmstats.tables.typed import typed_frame
@@ -74,6 +73,10 @@ class StudyTables:
     lesion_ids
         Whether a lesion has one `lesion_id` at all sessions ("consistent"), or equal identifiers
         of two sessions mean nothing ("independent").
+    schemas
+        Those of the study.
+    outcomes
+        Columns of the tidy table that the study analyses.
     """
 
     participants: pd.DataFrame
@@ -84,6 +87,8 @@ class StudyTables:
     places: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     sums: Mapping[str, str] = field(default_factory=dict)
     lesion_ids: LesionIds = "consistent"
+    schemas: Schemas = field(default_factory=Schemas)
+    outcomes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -130,8 +135,14 @@ def typed_tables(study: Study, loaded: LoadedTables) -> StudyTables:
         raise InvalidDataError(summarise(loaded.problems))
     places = {name: table.places for name, table in loaded.raw.items()}
     sums = {file: sha for table in loaded.raw.values() for file, sha in table.sums.items()}
-    lesion_ids = study.matching.lesion_ids
-    return StudyTables(**loaded.frames, places=places, sums=sums, lesion_ids=lesion_ids)
+    return StudyTables(
+        **loaded.frames,
+        places=places,
+        sums=sums,
+        lesion_ids=study.matching.lesion_ids,
+        schemas=study.schemas,
+        outcomes=study.outcomes,
+    )
 
 
 def table_problems(study: Study) -> list[Problem]:
@@ -142,9 +153,10 @@ def table_problems(study: Study) -> list[Problem]:
 def load_tables(study: Study) -> LoadedTables:
     """Read what can be read of every table, and keep every problem; see `read_tables`."""
     raw, problems = _read_all(study)
-    problems += validate_tables(raw, study.lesion_types)
+    problems += validate_tables(raw)
+    problems += _unused_words(study, raw)
     frames = {name: _sound_cells(table, problems) for name, table in raw.items()}
-    reserved = tidy_columns(spec.name for spec in study.maps)
+    reserved = tidy_columns((spec.name for spec in study.maps), study.outcomes)
     if study.matching.lesion_ids == "independent":
         reserved += IDENTITY_COLUMNS
     problems += rule_problems(raw, frames, reserved)
@@ -171,7 +183,7 @@ def _sound_cells(raw: RawTable, problems: Sequence[Problem]) -> pd.DataFrame:
 
 def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
     raw: dict[str, RawTable] = {}
-    problems = own_spelling_problems(study.lesion_types, _spelled_levels(study))
+    problems: list[Problem] = []
     # The files of all others may be named after participants; lesions may be expanded by sessions.
     for name in sorted(study.tables, key=TABLES.index):
         try:
@@ -191,14 +203,14 @@ def _read_one(
     spec, people = study.tables[name], raw.get("participants")
     if spec.visits:
         maps = [one.pattern for one in study.maps]
-        return stated_visits(spec.visits, people, partial(_has_image, study, maps)), []
+        visits = stated_visits(spec.visits, people, partial(_has_image, study, maps))
+        return replace(visits, schemas=study.schemas), []
     table, problems = read_source(study, name, people)
     problems += broken_rows(table)
     if table.cells.empty:
         problems.append(empty_table(table))
-    levels, sums, found = stated_levels(study, name)
-    table = replace(table, sums={**table.sums, **sums})
-    table, more = prepare(table, spec, study.lesion_types, levels)
+    table, found = with_stated_levels(replace(table, schemas=study.schemas), study)
+    table, more = prepare(table, spec)
     problems += found + more
     table, more = _matched(study, table, raw)
     if spec.each_session:
@@ -255,8 +267,12 @@ def _matched(
     return table, problems
 
 
-def _spelled_levels(study: Study) -> tuple[str, ...]:
-    """Return what [lesion_types] may stand for: the levels of every column of lesion types."""
-    columns = [column for name in study.tables for column in load_schema(name).fields]
-    levels = [column.levels for column in columns if set(lesion_levels()) <= set(column.levels)]
-    return tuple(dict.fromkeys(level for group in levels for level in group))
+def _unused_words(study: Study, raw: Mapping[str, RawTable]) -> Iterator[Problem]:
+    """Yield the columns of [levels] that no table has; nothing where a table could not be read."""
+    if set(raw) != set(study.tables):
+        return
+    there = {str(column) for table in raw.values() for column in table.cells.columns}
+    for column in study.schemas.words.keys() - there - {"lesion_type"}:
+        hint = did_you_mean(nearest(column, there)) or "; correct the name, or remove the section"
+        text = f"no table has a column '{column}'{hint}"
+        yield Problem(table="study.toml", column=f"levels.{column}", problem=text)

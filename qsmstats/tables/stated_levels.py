@@ -9,46 +9,43 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import PurePosixPath
 from typing import Any
 
 from qsmstats.errors import Problem
-from qsmstats.schemas import load_schema
 from qsmstats.study import Study
 from qsmstats.study_files import read_bounded
+from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.spelling import known_spellings, word_key
 
-__all__ = ["stated_levels"]
+__all__ = ["with_stated_levels"]
 
 LARGEST = 1_000_000
 """Bytes of a sidecar."""
 
 
-def stated_levels(
-    study: Study, name: str
-) -> tuple[dict[str, dict[str, str]], dict[str, str], list[Problem]]:
-    """Read what the codes in the columns of a table stand for.
+def with_stated_levels(raw: RawTable, study: Study) -> tuple[RawTable, list[Problem]]:
+    """Let the words of a table stand for what the sidecars of its files say.
 
     Parameters
     ----------
+    raw
+        The table as its files have it.
     study
-        The study; its `levels` go before those of sidecars.
-    name
-        Name of the table's schema.
+        The study; what study.toml says of a word goes first.
 
     Returns
     -------
-    levels
-        Column of the schema -> word in the file -> level. A code whose description is no known
-        spelling of a level is left out: it is reported where it stands in the table.
-    sums
-        Sidecar -> sha256 of the bytes that were read.
+    table
+        With the words of the sidecars among those of its schemas. A code whose description is no
+        known spelling of a level is left out: it is reported where it stands in the table.
     problems
         Sidecars that cannot be read.
     """
-    spec = study.tables[name]
-    levels: dict[str, dict[str, str]] = {}
-    sums, problems = {}, []
+    spec = study.tables[raw.name]
+    words: dict[str, dict[str, str]] = {}
+    sums, problems = dict(raw.sums), []
     for file in spec.files:
         sidecar = PurePosixPath(file).with_suffix(".json").as_posix()
         if "{" in file or not (study.folder / sidecar).is_file():
@@ -64,13 +61,16 @@ def stated_levels(
             problems.append(Problem(table=sidecar, problem=text))
             continue
         sums[sidecar] = hashlib.sha256(data).hexdigest()
-        for column in load_schema(name).fields:
+        for column in (item for item in raw.schema.fields if item.levels):
+            known = known_spellings(column)
             described = _levels(content, spec.columns.get(column.name, column.name))
-            known = known_spellings(column, study.lesion_types)
             means = {word: known.get(word_key(text)) for word, text in described.items()}
             found = {word: level for word, level in means.items() if level}
-            levels.setdefault(column.name, {}).update(found)
-    return levels, sums, problems
+            words[column.name] = {**words.get(column.name, {}), **found}
+    declared = study.schemas.words
+    own = {name: {**found, **declared.get(name, {})} for name, found in words.items() if found}
+    schemas = replace(study.schemas, words={**declared, **own})
+    return replace(raw, sums=sums, schemas=schemas if own else study.schemas), problems
 
 
 def _levels(content: Any, column: str) -> Mapping[str, str]:

@@ -6,13 +6,13 @@ become the level. What is missing or unknown is reported with the nearest name; 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import replace
 
 import pandas as pd
 
 from qsmstats.errors import Problem, did_you_mean
-from qsmstats.schemas import load_schema
+from qsmstats.schemas import TYPES
 from qsmstats.study import TableSpec
 from qsmstats.tables.conversion import converted, without_codes
 from qsmstats.tables.raw_table import RawTable, toml_problem
@@ -29,14 +29,10 @@ INSTEAD = {
     ("ratings", "session_id"): "; or each_session = true, if each row is for every session",
 }
 """(table, column) -> what may be stated in place of the column."""
+RECORDED = "_recorded"
 
 
-def prepare(
-    raw: RawTable,
-    spec: TableSpec,
-    own: Mapping[str, str],
-    levels: Mapping[str, Mapping[str, str]],
-) -> tuple[RawTable, list[Problem]]:
+def prepare(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
     """Bring a raw table into the shape of its schema.
 
     Parameters
@@ -45,10 +41,6 @@ def prepare(
         The table as its file has it.
     spec
         What study.toml says of it.
-    own
-        The study's spellings of lesion types.
-    levels
-        Column of the schema -> word in the file -> level, as stated.
 
     Returns
     -------
@@ -67,7 +59,7 @@ def prepare(
     if not problems:
         problems = _missing_columns(raw, {"session_id"} if spec.each_session else set())
     raw, more = converted(raw, spec)
-    return _with_levels(raw, own, levels), problems + more
+    return _with_levels(raw), problems + more
 
 
 def _not_there(raw: RawTable, column: str) -> str:
@@ -107,7 +99,7 @@ def _lengthen(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
         for column in spec.wide
         if column not in raw.cells.columns
     ]
-    allowed = [column.name for column in load_schema(raw.name).fields]
+    allowed = [column.name for column in raw.schema.fields]
     for key, column in (("names_to", names_to), ("values_to", values_to)):
         if column not in allowed:
             hint = did_you_mean(suggestions(column, {word_key(name): name for name in allowed}))
@@ -120,7 +112,7 @@ def _lengthen(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
 
 
 def _missing_columns(raw: RawTable, made: Collection[str]) -> list[Problem]:
-    schema = load_schema(raw.name)
+    schema = raw.schema
     names = [column.name for column in schema.fields]
     others = {word_key(name): name for name in raw.cells.columns if name not in names}
     problems = []
@@ -138,18 +130,24 @@ def _missing_columns(raw: RawTable, made: Collection[str]) -> list[Problem]:
     return problems
 
 
-def _with_levels(
-    raw: RawTable, own: Mapping[str, str], levels: Mapping[str, Mapping[str, str]]
-) -> RawTable:
+def _with_levels(raw: RawTable) -> RawTable:
+    """Replace words by the levels that they stand for.
+
+    Where the study gives several words of a column one level, as RRMS and SPMS to MS, the words
+    are kept in a column of their own.
+    """
     cells = raw.cells.copy()
-    for column in load_schema(raw.name).fields:
-        if column.levels and column.name in cells.columns:
-            known = known_spellings(column, own)
-            known |= {word_key(word): one for word, one in levels.get(column.name, {}).items()}
-            words = cells[column.name]
-            named = {
-                word: known.get(word_key(word)) or known.get(word.removesuffix(".0"), word)
-                for word in words.unique()  # pandas writes a column of codes with gaps as 1.0
-            }
-            cells[column.name] = words.map(named)
+    known = {item.name: known_spellings(item) for item in raw.schema.fields if item.levels}
+    declared = raw.schemas.words
+    for column in cells.columns.intersection([*known, *declared]):
+        words = cells[column]
+        own = {word_key(word): level for word, level in declared.get(column, {}).items()}
+        meant = known.get(column) or own
+        levels = {
+            word: meant.get(word_key(word)) or meant.get(word.removesuffix(".0"), word)
+            for word in words.unique()  # pandas writes codes as 1.0 where some are missing
+        }
+        if len(set(own.values())) < len(own) and column not in TYPES.values():
+            cells[f"{column}{RECORDED}"] = words
+        cells[column] = words.map(levels)
     return replace(raw, cells=cells)

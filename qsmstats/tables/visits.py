@@ -98,7 +98,7 @@ def split_visits(
 def _constant(raw: RawTable, column: str) -> tuple[pd.Series, pd.Index]:
     """Return participant -> first value of a column, and the participants in whom it changes."""
     words = raw.cells[column]
-    filled = words[~words.isin(load_schema(raw.name).missing_values)]
+    filled = words[~words.isin(raw.schema.missing_values)]
     people = raw.cells[ID].loc[filled.index]
     # 34 and 34.0 are one number.
     values = filled.map(lambda word: word if (number := parse_number(word)) is None else number)
