@@ -178,10 +178,7 @@ def spelled(change: str) -> Act:
 def clinic(change: str, rows: list[list[str]], folder: Path) -> Any:
     """Read a study whose participants and sessions are one table with a row per visit."""
     head = ["participant_id", "session_id", "date", "group", "age", "sex", "edss"]
-    file = f'{{ file = "clinic.tsv", {change} }}'
-    toml = TOML.replace(
-        '"participants.tsv"', file if "birth" in change or "base" in change else '"clinic.tsv"'
-    )
+    toml = TOML.replace('"participants.tsv"', f'{{ file = "clinic.tsv"{change} }}')
     old = '"{participant}/{participant}_sessions.tsv"'
     toml = toml.replace(old, '{ file = "clinic.tsv", date = "date" }')
     write_text(write_tables(folder, None, toml) / "clinic.tsv", [head, *rows])
