@@ -31,12 +31,12 @@ __all__ = [
     "OutcomeSchema",
     "Schemas",
     "TableSchema",
-    "data_dictionary",
     "load_schema",
     "map_features",
     "map_schemas",
     "own_map",
     "plausible_ranges",
+    "result_columns",
     "word_key",
 ]
 
@@ -45,6 +45,8 @@ TABLES = ("participants", "sessions", "lesions", "ratings", "histology")
 TYPES = {"lesions": "lesion_type", "ratings": "lesion_type", "histology": "index_test"}
 """Table -> its column of lesion types."""
 UNDECIDED = "indeterminate"
+DECLARED = "schemas.json"
+"""File of an output folder that holds what its study declares (`Schemas.declared`)."""
 DASHES = re.compile("[\u2010-\u2015\u2212]")
 MAP = "{map}"
 
@@ -217,11 +219,11 @@ class Schemas:
     @cached_property
     def outcomes(self) -> Mapping[str, OutcomeSchema]:
         """Column of the tidy table -> the feature that it holds, of every map."""
-        found = {name: OutcomeSchema(map=schema) for name, schema in self.maps.items()}
+        found = {}
         for name, schema in self.maps.items():
+            found[name] = OutcomeSchema(map=schema)
             for suffix, feature in map_features().items():
-                # A map called like a feature of another one is refused where it is declared.
-                found.setdefault(f"{name}_{suffix}", OutcomeSchema(map=schema, feature=feature))
+                found[f"{name}_{suffix}"] = OutcomeSchema(map=schema, feature=feature)
         return found
 
     @property
@@ -483,17 +485,9 @@ def map_features() -> Mapping[str, FieldSchema]:
     return found
 
 
-def data_dictionary(name: str) -> dict[str, dict[str, Any]]:
-    """Return the BIDS data dictionary (JSON sidecar) of a table.
-
-    Source: BIDS specification 1.10, "Tabular files": LongName, Description, Levels, Units.
-    """
-    dictionary: dict[str, dict[str, Any]] = {}
-    for column in load_schema(name).fields:
-        entry: dict[str, Any] = {"LongName": column.title, "Description": column.description}
-        if column.levels:
-            entry["Levels"] = {level: column.level_descriptions[level] for level in column.levels}
-        if column.unit:
-            entry["Units"] = column.unit
-        dictionary[column.name] = entry
-    return dictionary
+@cache
+def result_columns() -> Mapping[str, Any]:
+    """Return what data_schemas/results.json says of the columns of tables of results."""
+    text = (_folder() / "results.json").read_text(encoding="utf-8")
+    told: dict[str, Any] = json.loads(text)
+    return told

@@ -1,4 +1,4 @@
-"""Text of tables that a spreadsheet would run as a formula, and the way back.
+"""Cells as other programs read them: no formula that a spreadsheet would run, truth values of R.
 
 A spreadsheet that opens a .tsv runs every cell that begins with ``=``, ``+``, ``-``, ``@``, a tab
 or a line break (OWASP, "CSV Injection", https://owasp.org/www-community/attacks/CSV_Injection).
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-__all__ = ["read_guarded", "write_guarded"]
+__all__ = ["read_guarded", "with_truth", "write_guarded"]
 
 # Full-width forms too: a spreadsheet in Japanese takes them for the signs.
 _SIGNS = "=+@\t\r\n\uff1d\uff0b\uff0d\uff20-"
@@ -27,22 +27,33 @@ def write_guarded(table: pd.DataFrame) -> pd.DataFrame:
     return _with_texts(table, lambda text: f"'{text}" if _RUNS.match(text) else text)
 
 
+def with_truth(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose truth values are TRUE and FALSE, which R and pandas read as such."""
+    words = {True: "TRUE", False: "FALSE"}
+    columns = {
+        str(name): [words[bool(value)] if pd.api.types.is_bool(value) else value for value in column]
+        for name, column in table.items()
+        if column.dtype in ("bool", "boolean", "object")
+    }
+    return table.assign(**columns)
+
+
 def read_guarded(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table that was written by `write_guarded` with its texts as they were."""
     return _with_texts(table, lambda text: text[1:] if _GUARDED.match(text) else text)
 
 
 def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
-    columns = [_changed(column, change) for _, column in table.items()]
+    columns = []
+    for place in range(table.shape[1]):
+        column = table.iloc[:, place]
+        values = column
+        if not pd.api.types.is_numeric_dtype(column):
+            texts = [change(cell) if isinstance(cell, str) else cell for cell in column]
+            if any(a is not b for a, b in zip(texts, column, strict=True)):
+                kind = "str" if column.dtype == "str" else "object"
+                values = pd.Series(texts, column.index, kind)
+        columns.append(values)
     changed = pd.concat(columns, axis=1) if columns else table.copy()
     changed.columns = pd.Index([change(str(name)) for name in table.columns])
     return changed
-
-
-def _changed(column: pd.Series, change: Callable[[str], str]) -> pd.Series:
-    if pd.api.types.is_numeric_dtype(column):
-        return column
-    values = [change(value) if isinstance(value, str) else value for value in column]
-    if not any(a is not b for a, b in zip(values, column, strict=True)):
-        return column
-    return pd.Series(values, column.index, "str" if column.dtype == "str" else "object")
