@@ -31,7 +31,9 @@ def with_truth(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose truth values are TRUE and FALSE, which R and pandas read as such."""
     words = {True: "TRUE", False: "FALSE"}
     columns = {
-        str(name): [words[bool(value)] if pd.api.types.is_bool(value) else value for value in column]
+        str(name): [
+            words[bool(value)] if pd.api.types.is_bool(value) else value for value in column
+        ]
         for name, column in table.items()
         if column.dtype in ("bool", "boolean", "object")
     }
