@@ -102,7 +102,8 @@ class TableSpec:
     capped
         Column -> number that stands for itself and all above it, written as ``89+`` or ``>89``.
     each_session
-        Lesions or ratings: each row is for every session of its participant.
+        Lesions or ratings: the rows are not of one session. Lesions are those of every session of
+        their participant; a rating counts once, at the first session.
     match_ids
         Whether identifiers are matched without regard to capitals, ``sub-``, ``ses-`` and leading
         zeros: those of participants with the names of the folders, all others with the tables of

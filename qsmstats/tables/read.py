@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
-from qsmstats.schemas import TABLES, Schemas, load_schema
+from qsmstats.schemas import TABLES, Schemas
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
 from qsmstats.tables.between_tables import rule_problems
@@ -50,6 +50,8 @@ __all__ = [
 
 FOLDERS = {"participants": "participant_id", "sessions": "session_id"}
 """Table -> its identifier that names folders or files of images."""
+NEEDED = {"participants": {"participant_id"}, "sessions": {"participant_id", "session_id", "years"}}
+"""Table -> its columns that others may be read by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -201,10 +203,9 @@ def _read_one(
 ) -> tuple[RawTable, list[Problem]]:
     """Read one table, in the shape of its schema; `raw` holds those before it."""
     spec = study.tables[name]
-    needed = {"participants"} if spec.visits or any("{" in file for file in spec.files) else set()
-    needed |= {"sessions"} if spec.each_session else set()
-    keys = {one: {*load_schema(one).primary_key} for one in needed}
-    if any(one not in raw or not keys[one] <= {*raw[one].cells.columns} for one in needed):
+    needed = ["participants"] if spec.visits or any("{" in file for file in spec.files) else []
+    needed += ["sessions"] if spec.each_session else []
+    if any(one not in raw or not NEEDED[one] <= {*raw[one].cells.columns} for one in needed):
         raise InvalidDataError([])  # what is wrong with that table is reported already
     people = typed_frame(raw["participants"]) if "participants" in raw else pd.DataFrame()
     if spec.visits:
@@ -254,7 +255,7 @@ def _matched(
     stated = study.tables[name].match_ids
     on_disk = [
         names
-        for spec in study.maps
+        for spec in study.maps[:1]
         if name in FOLDERS
         for names, _ in names_in_paths(study.folder, spec.pattern)
     ]

@@ -164,14 +164,17 @@ def stated_visits(
 
 
 def for_each_session(raw: RawTable, sessions: RawTable) -> RawTable:
-    """Repeat every row of lesions or ratings for each session of its participant.
+    """Repeat every row of lesions for each session of its participant.
+
+    Ratings are not repeated: a lesion that was rated once has one rating, which stands at the
+    first session. Twice the same rating would count as two lesions.
 
     Parameters
     ----------
     raw
         A table without `session_id`.
     sessions
-        The table of sessions.
+        The table of sessions, with years.
 
     Raises
     ------
@@ -183,7 +186,11 @@ def for_each_session(raw: RawTable, sessions: RawTable) -> RawTable:
         raise InvalidDataError([toml_problem(raw, "each_session", text)])
     if ID not in raw.cells.columns:
         return raw
-    own = sessions.cells.groupby(ID)[SESSION].agg(list).to_dict()
+    years = sessions.cells["years"].map(parse_number).astype(float)
+    ordered = sessions.cells.loc[years.sort_values(kind="stable").index]
+    own = ordered.groupby(ID)[SESSION].agg(list).to_dict()
+    if raw.name == "ratings":
+        own = {name: visits[:1] for name, visits in own.items()}
     rows = [(at, one) for at, name in enumerate(raw.cells[ID]) for one in own.get(name) or [""]]
     raw = take_rows(raw, [at for at, _ in rows])
     cells = raw.cells.copy()
