@@ -1,15 +1,16 @@
 """Read the tables of a study: every problem of all of them at once, or typed tables.
 
 The steps: text with its place in the file (`files`), the columns and words of the schema
-(`to_schema`), the checks of the schema (`validate`), the rules between tables (`between_tables`),
-plausible ranges (`plausible`), types (`typed`).
+(`to_schema`), identifiers, sessions and visits (`identifiers`, `visits`, `dates`), the checks of the
+schema and plausible ranges (`validate`), the rules between tables (`between_tables`), types
+(`typed`).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -23,7 +24,6 @@ from qsmstats.tables.dates import with_ages, with_years
 from qsmstats.tables.feature_columns import tidy_columns
 from qsmstats.tables.identifiers import matched
 from qsmstats.tables.identities import IDENTITY_COLUMNS
-from qsmstats.tables.plausible import implausible_values
 from qsmstats.tables.problems import summarise
 from qsmstats.tables.raw_table import (
     RawTable,
@@ -36,7 +36,7 @@ from qsmstats.tables.stated_levels import with_stated_levels
 from qsmstats.tables.table_files import names_in_paths, read_source
 from qsmstats.tables.to_schema import prepare
 from qsmstats.tables.typed import typed_frame
-from qsmstats.tables.validate import validate_tables
+from qsmstats.tables.validate import implausible_values, validate_tables
 from qsmstats.tables.visits import for_each_session, is_shared, split_visits, stated_visits
 
 __all__ = [
@@ -209,9 +209,14 @@ def _read_one(
         raise InvalidDataError([])  # what is wrong with that table is reported already
     people = typed_frame(raw["participants"]) if "participants" in raw else pd.DataFrame()
     if spec.visits:
-        names = people["participant_id"].dropna()
-        visits = stated_visits(spec.visits, names, partial(_has_image, study))
-        return replace(visits, schemas=study.schemas), []
+        names = list(people["participant_id"].dropna())
+        patterns = [one.pattern for one in study.maps]
+        there = {
+            (name, visit)
+            for name, visit, pattern in itertools.product(names, spec.visits, patterns)
+            if (study.folder / pattern.format(participant=name, session=visit)).is_file()
+        }
+        return replace(stated_visits(spec.visits, names, there), schemas=study.schemas), []
     table, problems = read_source(study, name, people)
     problems += broken_rows(table)
     if table.cells.empty:
@@ -223,12 +228,6 @@ def _read_one(
     if spec.each_session:
         table = for_each_session(table, raw["sessions"])
     return table, problems + more
-
-
-def _has_image(study: Study, participant: str, session: str) -> bool:
-    patterns = (spec.pattern for spec in study.maps)
-    files = (one.format(participant=participant, session=session) for one in patterns)
-    return any((study.folder / file).is_file() for file in files)
 
 
 def _join_visits(study: Study, raw: dict[str, RawTable]) -> list[Problem]:

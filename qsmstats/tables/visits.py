@@ -8,7 +8,7 @@ the value of the first session counts. Its values per session are kept as ``{col
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -119,7 +119,7 @@ def _changing(raw: RawTable, column: str, name: str) -> Problem:
 
 
 def stated_visits(
-    visits: Mapping[str, float], people: Iterable[str], has_image: Callable[[str, str], bool]
+    visits: Mapping[str, float], people: Iterable[str], imaged: Collection[tuple[str, str]]
 ) -> RawTable:
     """Make the table of sessions from the years that study.toml states.
 
@@ -129,8 +129,8 @@ def stated_visits(
         Session -> years since the first one.
     people
         The participants.
-    has_image
-        Whether a map of a participant and session is there.
+    imaged
+        Participant and session of every map that is there.
 
     Raises
     ------
@@ -138,7 +138,7 @@ def stated_visits(
         If a session has no image of any participant, or a participant none of the first session.
     """
     order = sorted(visits, key=lambda name: visits[name])
-    there = {name: [one for one in order if has_image(name, one)] for name in people}
+    there = {name: [one for one in order if (name, one) in imaged] for name in people}
     where = "tables.sessions.visits"
     found = {one for own in there.values() for one in own}
     problems = [
