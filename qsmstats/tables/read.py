@@ -1,7 +1,7 @@
 """Read the tables of a study: every problem of all of them at once, or typed tables.
 
 The steps: text with its place in the file (`files`), the columns and words of the schema
-(`to_schema`), identifiers, sessions and visits (`identifiers`, `visits`, `dates`), the checks of the
+(`to_schema`), what tables know of each other (`identifiers`, `visits`, `dates`), the checks of the
 schema and plausible ranges (`validate`), the rules between tables (`between_tables`), types
 (`typed`).
 """
