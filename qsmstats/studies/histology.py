@@ -1,4 +1,4 @@
-"""How accurately the QSM type predicts the class that the pathologist assigned.
+"""How accurately the lesion type on MRI predicts the class that the pathologist assigned.
 
 One class of the reference standard against the rest, from the mapping of study.toml. Lesions are
 nested in brains: the table holds the interval that assumes independence, labelled so, beside those
@@ -39,7 +39,7 @@ FEW_BRAINS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistologyAccuracy:
-    """Accuracy of the QSM type against histology.
+    """Accuracy of the lesion type on MRI against histology.
 
     Attributes
     ----------
@@ -129,12 +129,16 @@ def histology_accuracy(
     }
     methods = _methods(settings, unclaimed, pairs, cutoffs, level)
     notes = _notes(settings, unclaimed, pairs, areas, cutoffs)
+    counts, extra = confusion_matrices(pairs)
+    names = [*pairs.classes, *(["none of the classes"] if extra else [])]
+    cells = pd.MultiIndex.from_product([names, names], names=["index_class", "reference_class"])
+    numbers = {"n": counts.sum(axis=0).ravel(), "n_clusters": (counts > 0).sum(axis=0).ravel()}
     readings = histology[READINGS].astype("object")
     confusion = readings.where(readings.notna(), "missing").value_counts(sort=False)
     return HistologyAccuracy(
         crosstab=cross_tabulation(pairs).reset_index(),
         confusion=confusion.rename("n").reset_index().sort_values(READINGS, ignore_index=True),
-        class_counts=_class_counts(pairs),
+        class_counts=pd.DataFrame(numbers, index=cells).reset_index(),
         clusters=counts_per_cluster(pairs),
         assumed_correlations=assumed_correlations(pairs, level=level),
         roc=roc,
@@ -171,14 +175,6 @@ def unclaimed_types(histology: pd.DataFrame, settings: HistologySettings) -> lis
     return [name for name in levels if name not in {*claimed, INDETERMINATE}]
 
 
-def _class_counts(pairs: Pairs) -> pd.DataFrame:
-    counts, extra = confusion_matrices(pairs)
-    names = [*pairs.classes, *(["none of the classes"] if extra else [])]
-    cells = pd.MultiIndex.from_product([names, names], names=["index_class", "reference_class"])
-    numbers = {"n": counts.sum(axis=0).ravel(), "n_clusters": (counts > 0).sum(axis=0).ravel()}
-    return pd.DataFrame(numbers, index=cells).reset_index()
-
-
 def _methods(
     settings: HistologySettings,
     unclaimed: list[str],
@@ -191,7 +187,7 @@ def _methods(
     )
     rule = {"negative": "count as negative for every class", "exclude": "are excluded"}
     text = (
-        f"Each pathological class was tested one against the rest ({mapping}). QSM types not"
+        f"Each pathological class was tested one against the rest ({mapping}). Types not"
         f" mapped to any class ({', '.join(unclaimed) or 'none'}) {rule[settings.unmapped]}."
         f" Lesions are nested in {number_of(pairs.n_clusters, 'brain')}. Intervals at {level:.0%}:"
         " Wilson's score interval, which assumes that lesions are independent; a Bayesian"

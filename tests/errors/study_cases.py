@@ -522,6 +522,13 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "keep it for one",
     ),
     (
+        "word beside a spelling",
+        setting('[lesion_types]\n"X" = "b"\n[lesion_types.a]\nspellings = ["x"]\n[lesion_types.b]'),
+        "'lesion_types.X'",
+        "elsewhere for 'a'",
+        "keep one of the two",
+    ),
+    (
         "two references",
         types(a="reference = true", b="reference = true"),
         "'lesion_types.b.reference'",
@@ -602,7 +609,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "code of two levels",
         setting('[levels.sex]\nx = "F"\nX = "M"'),
         "'levels.sex.X'",
-        "for 'F' above",
+        "elsewhere for 'F'",
         "keep one of the two",
     ),
     (

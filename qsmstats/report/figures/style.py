@@ -38,7 +38,7 @@ __all__ = [
     "svg",
 ]
 
-_PALETTE = ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#B8A100", "#5B3A8E")
+_PALETTE = ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#E3D500", "#882255")
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 _GREYS = {"nawm": "#8C8C8C", "hc_white_matter": "#333333"}
 OTHER = "#666666"
@@ -177,7 +177,7 @@ def svg(figure: Figure) -> str:
     Call within `drawing`: the settings for text and identifiers are read when saving.
     """
     buffer = io.BytesIO()
-    canvas = FigureCanvasSVG(figure)
+    canvas: Any = FigureCanvasSVG(figure)  # matplotlib gives `print_svg` no types
     if (layout := figure.get_layout_engine()) is not None:
         # `savefig` would draw everything once more, invisibly, to come to the same layout.
         dots, figure.dpi = figure.dpi, POINTS
