@@ -80,7 +80,8 @@ class TableSpec:
         Sheet of a workbook; by default the one with the table's name, or the only one.
     separator, decimal, encoding
         How a text file is written; by default tabs or commas as its suffix says, a decimal point
-        and UTF-8. `decimal` is for the texts of workbooks too.
+        and UTF-8. `decimal` is for the texts of workbooks too; without it, a further column of
+        nothing but numbers with a comma is a problem.
     columns
         Column of the schema -> name of that column in the file, where they differ. A column of
         the file may serve several.
@@ -117,7 +118,7 @@ class TableSpec:
     files: tuple[str, ...] = ()
     sheet: str | None = None
     separator: str | None = None
-    decimal: str = "."
+    decimal: str | None = None
     encoding: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()

@@ -19,6 +19,7 @@ from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
 from qsmstats.schemas import TABLES, Schemas
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
+from qsmstats.study_tables import have_one_table
 from qsmstats.tables.between_tables import rule_problems
 from qsmstats.tables.dates import with_ages, with_years
 from qsmstats.tables.feature_columns import tidy_columns
@@ -37,7 +38,7 @@ from qsmstats.tables.table_files import names_in_paths, read_source
 from qsmstats.tables.to_schema import prepare
 from qsmstats.tables.typed import typed_frame
 from qsmstats.tables.validate import implausible_values, validate_tables
-from qsmstats.tables.visits import for_each_session, is_shared, split_visits, stated_visits
+from qsmstats.tables.visits import for_each_session, split_visits, stated_visits
 
 __all__ = [
     "LoadedTables",
@@ -237,7 +238,7 @@ def _join_visits(study: Study, raw: dict[str, RawTable]) -> list[Problem]:
     problems: list[Problem] = []
     if "sessions" in raw:
         raw["sessions"], first = with_years(raw["sessions"], spec["sessions"])
-    if {"participants", "sessions"} <= raw.keys() and is_shared(spec):
+    if {"participants", "sessions"} <= raw.keys() and have_one_table(spec):
         baseline = spec["participants"].baseline
         both = split_visits(raw["participants"], raw["sessions"], baseline)
         raw["participants"], raw["sessions"], problems = both

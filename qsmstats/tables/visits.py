@@ -15,22 +15,13 @@ import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
-from qsmstats.study import TableSpec
 from qsmstats.tables.raw_table import RawTable, take_rows, toml_problem
 from qsmstats.tables.typed import parse_number
 
-__all__ = ["for_each_session", "is_shared", "split_visits", "stated_visits"]
+__all__ = ["for_each_session", "split_visits", "stated_visits"]
 
 ID, SESSION = "participant_id", "session_id"
 AT_SESSION = "_at_session"
-
-
-def is_shared(tables: Mapping[str, TableSpec]) -> bool:
-    """Tell whether participants and sessions come from one table with a row per visit."""
-    people, visits = tables.get("participants"), tables.get("sessions")
-    if people is None or visits is None or not people.files:
-        return False
-    return (people.files, people.sheet) == (visits.files, visits.sheet)
 
 
 def split_visits(
@@ -91,7 +82,8 @@ def split_visits(
     people = take_rows(people, chosen)
     faults = {at: text for at, text in people.faults.items() if at[1] in kept}
     people = replace(people, cells=cells[kept], faults=faults)
-    visits = replace(visits, cells=visits.cells[rest].rename(columns=new_names))
+    files = {**visits.columns, **{name: file for file, name in new_names.items()}}
+    visits = replace(visits, cells=visits.cells[rest].rename(columns=new_names), columns=files)
     return people, visits, problems
 
 

@@ -1164,8 +1164,8 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "decimal commas in a column of one's own",
         table("participants", lambda rows: [row.__setitem__(4, "1,5") for row in rows[1:]]),
         "participants.tsv row 1, column 'center'",
-        "decimal commas",
-        'decimal = "," below [tables.participants]',
+        "numbers with commas",
+        'decimal = ",", or "." if they are texts, below [tables.participants]',
     ),
     (
         "capped age",
