@@ -7,6 +7,7 @@ The command line turns each class into its own exit code (`exit_code`).
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -23,6 +24,7 @@ __all__ = [
     "UsageError",
     "check_option",
     "did_you_mean",
+    "grouped",
     "nearest",
     "one_of",
     "printable",
@@ -95,18 +97,69 @@ class Problem:
         Name of the column, or of the setting of study.toml; or None.
     problem
         What was found, what is allowed and the remedy.
+    files, participant
+        Pattern of study.toml that the file follows, and whose file it is, where that is known.
     """
 
     table: str
     row: int | None = None
     column: str | None = None
     problem: str
+    files: str | None = None
+    participant: str | None = None
 
     def __str__(self) -> str:
         row = "" if self.row is None else f" row {self.row}"
+        return printable(f"{self.table}{row}{self._column}: {self.problem}")
+
+    @property
+    def _column(self) -> str:
         kind = "setting" if self.table.endswith(".toml") else "column"
-        column = "" if self.column is None else f", {kind} '{self.column}'"
-        return printable(f"{self.table}{row}{column}: {self.problem}")
+        return "" if self.column is None else f", {kind} '{self.column}'"
+
+
+SHOWN = 3
+"""Problems of one kind that are listed one by one; of more, this many are named."""
+
+
+def grouped(problems: Iterable[Problem]) -> list[str]:
+    """Return one line per kind of problem: those of the same files that say the same.
+
+    Names and numbers in what they say may differ. Up to three of a kind keep a line each.
+
+    Examples
+    --------
+    >>> files = "{participant}.nii"
+    >>> said = {"problem": "is empty; copy it again", "files": files}
+    >>> print(*grouped(Problem(table=f"P{n}.nii", **said) for n in range(9)))
+    {participant}.nii: 9 files: is empty; first: P0.nii, P1.nii, P2.nii; copy it again
+    """
+    kinds: dict[tuple[str | None, ...], list[Problem]] = {}
+    for one in problems:
+        # What is quoted, has a digit or is a path may differ within a kind.
+        text = re.sub(r"'[^']*'|\S*[\d/]\S*", "#", one.problem)
+        key = one.files or one.table, one.column, re.sub("#( #)+", "#", text)
+        kinds.setdefault(key, []).append(one)
+    lines: list[str] = []
+    for those in kinds.values():
+        lines += map(str, those) if len(those) <= SHOWN else [_together(those)]
+    return lines
+
+
+def _together(those: Sequence[Problem]) -> str:
+    """Return the line of many problems of one kind, which ends in what to do."""
+    first = those[0]
+    count = f"{len(those)} {'files' if first.files else 'problems'}"
+    if people := {one.participant for one in those if one.participant}:
+        count += f" of {len(people)} participant{'s' if len(people) > 1 else ''}"
+    one_file = len({one.table for one in those}) == 1
+    places = [f"row {one.row}" if one_file and one.row else one.table for one in those[:SHOWN]]
+    found, _, remedy = first.problem.rpartition("; ")
+    if len({one.problem for one in those}) == 1:
+        text = f"{count}: {found}; first: {', '.join(places)}; {remedy}"
+    else:
+        text = f"{count}, such as {places[0]}: {found}; also {', '.join(places[1:])}; {remedy}"
+    return printable(f"{first.files or first.table}{first._column}: {text}")
 
 
 class InvalidDataError(QsmstatsError, ValueError):
@@ -122,7 +175,7 @@ class InvalidDataError(QsmstatsError, ValueError):
 
     def __init__(self, problems: Sequence[Problem] | str) -> None:
         self.problems: tuple[Problem, ...] = () if isinstance(problems, str) else tuple(problems)
-        message = problems if isinstance(problems, str) else "\n".join(map(str, self.problems))
+        message = problems if isinstance(problems, str) else "\n".join(grouped(problems))
         super().__init__(message)
 
     def __reduce__(self) -> tuple[type[InvalidDataError], tuple[Sequence[Problem] | str]]:

@@ -23,6 +23,7 @@ import numpy as np
 
 from qsmstats.arrays import Integers
 from qsmstats.checks.copies import copied_maps
+from qsmstats.checks.identifiers import other_spelling
 from qsmstats.checks.labels import LabelRows
 from qsmstats.checks.sidecars import Sidecars, unit_problems
 from qsmstats.errors import ImageError, Problem
@@ -39,6 +40,8 @@ from qsmstats.voxels.units import UnitError, map_unit
 __all__ = ["Finding", "check_images"]
 
 LABELS, TISSUE = "labels", "tissue"
+PLACES = {LABELS: "labels.pattern", TISSUE: "tissue.white_matter"}
+"""Image -> where study.toml has its pattern; those of maps have the name of the map in it."""
 NO_VOXEL = np.empty(0, dtype=np.int64)
 
 
@@ -123,15 +126,21 @@ def check_images(
         Missing files first, then session by session, then units.
     """
     maps = [spec.name for spec in study.maps]
+    sessions: list[_Session] = []
     if whole:
         sessions = _read_all(jobs, maps, workers, progress)
     else:
-        sessions = list(_read_before_measuring(jobs, maps))
+        left = set(maps)
+        for job in jobs:
+            sessions.append(_read_session(job, left))
+            left -= sessions[-1].units.keys()
     findings = list(_missing_files(study, sessions))
+    masks = rows.masks([session.labels for session in sessions if session.labels])
+    findings += [Finding(problem=problem) for problem in masks]
     for session in sessions:
         job = session.job
         findings += _unreadable(study, session.problems)
-        if session.labels is not None and job.labels is not None:
+        if session.labels is not None and job.labels is not None and not masks:
             visit, file = (job.participant_id, job.session_id), study.name_of(job.labels)
             compared = rows.compare(visit, session.labels, file)
             findings += [Finding(problem=problem) for problem in compared]
@@ -148,9 +157,34 @@ def check_images(
         images = [job.maps[spec.name] for job in jobs if spec.name in job.maps]
         declared = unit_problems(sidecars, spec, images)
         findings += [Finding(problem=problem) for problem in declared]
-        # Values against a unit that the sidecars contradict would be the same problem again.
-        findings += [] if declared else _unit_findings(study, spec.name, sessions)
-    return findings
+        if declared:
+            continue  # values against a unit that the sidecars contradict: the same problem again
+        found = [session.units[spec.name] for session in sessions if spec.name in session.units]
+        if found and found[0] is not None:
+            # The unit is wrong, and the other sessions would repeat the message.
+            findings.append(Finding(problem=_relative(study, found[0])))
+        else:
+            findings += _unreadable(study, [problem for problem in found if problem is not None])
+    return _with_patterns(study, jobs, findings)
+
+
+def _with_patterns(
+    study: Study, jobs: Sequence[SessionJob], findings: Sequence[Finding]
+) -> list[Finding]:
+    """Add to each problem of an image the pattern that it follows and its participant."""
+    known = {
+        study.name_of(path): (
+            study.patterns.get(PLACES.get(role, f"maps.{role}.pattern")),
+            job.participant_id,
+        )
+        for job in jobs
+        for role, path in _paths(job).items()
+    }
+    return [
+        replace(item, problem=replace(item.problem, files=files, participant=participant))
+        for item in findings
+        for files, participant in [known.get(item.problem.table, (None, None))]
+    ]
 
 
 def _read_all(
@@ -170,14 +204,6 @@ def _read_all(
         if progress is not None:
             progress(done, len(jobs))
     return sessions
-
-
-def _read_before_measuring(jobs: Sequence[SessionJob], maps: Sequence[str]) -> Iterator[_Session]:
-    left = set(maps)
-    for job in jobs:
-        session = _read_session(job, left)
-        left -= session.units.keys()
-        yield session
 
 
 def _read_session(job: SessionJob, maps: Collection[str]) -> _Session:
@@ -288,38 +314,25 @@ def _grids_to_match(study: Study, sessions: Sequence[_Session]) -> Iterator[Find
 def _missing_files(study: Study, sessions: Sequence[_Session]) -> Iterator[Finding]:
     """Yield one problem per missing file, or per pattern where all its files are missing."""
     expected: dict[str, int] = {}
-    missing: dict[str, list[tuple[SessionJob, Path]]] = {}
+    missing: dict[str, list[Path]] = {}
     for session in sessions:
         for role in _paths(session.job):
             expected[role] = expected.get(role, 0) + 1
         for role, path in session.missing.items():
-            missing.setdefault(role, []).append((session.job, path))
+            missing.setdefault(role, []).append(path)
     for role, absent in missing.items():
-        names = [(job, study.name_of(path)) for job, path in absent]
+        names = [study.name_of(path) for path in absent]
         if len(absent) == expected[role] > 1:
-            text = (
-                f"none of {len(absent)} sessions has this file; correct the pattern, which gives "
-                f"{names[0][1]} for the first"
-            )
             where = {LABELS: "labels.pattern", TISSUE: "tissue"}.get(role, f"maps.{role}.pattern")
+            people = (session.job.participant_id for session in sessions)
+            pattern = study.patterns.get(PLACES.get(role, where), "")
+            remedy = other_spelling(study, pattern, people) or (
+                f"correct the pattern, which gives {names[0]} for the first"
+            )
+            text = f"none of {len(absent)} sessions has this file; {remedy}"
             yield Finding(problem=Problem(table="study.toml", column=where, problem=text))
             continue
-        for job, name in names:
+        for name in names:
             found = "is not a file" if (study.folder / name).exists() else "no such file"
-            text = (
-                f"{found}; study.toml expects it for {job.participant_id} {job.session_id}: copy "
-                "it there, or correct the pattern"
-            )
+            text = f"{found}; copy it there, or correct the pattern in study.toml"
             yield Finding(problem=Problem(table=name, problem=text))
-
-
-def _unit_findings(study: Study, name: str, sessions: Sequence[_Session]) -> list[Finding]:
-    """Return the contradictions of a map's values to its unit.
-
-    Where those of the first session contradict it, the unit is wrong, and the other sessions
-    would repeat the message; otherwise their own images are wrong.
-    """
-    found = [session.units[name] for session in sessions if name in session.units]
-    if found and found[0] is not None:
-        return [Finding(problem=_relative(study, found[0]))]
-    return _unreadable(study, [problem for problem in found if problem is not None])

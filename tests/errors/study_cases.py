@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -1035,6 +1036,42 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
     ),
 ]
 CHECKED += [
+    (
+        "masks instead of labels",
+        checked(
+            lambda folder: [
+                write_image(path, (np.asanyarray(nib.load(path).dataobj) > 0).astype(np.uint8))
+                for path in folder.rglob("*_dseg.nii.gz")
+            ]
+        ),
+        "'labels'",
+        "all 4 images hold the label 1 only, but sessions have up to 5",
+        'write instances = "components"',
+    ),
+    (
+        "folders of other identifiers",
+        checked(
+            lambda folder: [(folder / f"images/SUB_{n}").mkdir(parents=True) for n in range(1, 5)],
+            TOML.replace('"{participant}/{session}/', '"images/{participant}/', 1),
+        ),
+        "'labels.pattern'",
+        "'sub-01' in the tables is 'SUB_1' in the folder",
+        "write the identifiers of the folder",
+    ),
+    (
+        "description of the dataset that is no JSON",
+        checked(lambda folder: (folder / "dataset_description.json").write_text("{")),
+        "dataset_description.json",
+        "is not a JSON object",
+        "correct it",
+    ),
+    (
+        "levels that are no levels",
+        checked(lambda folder: (folder / "participants.json").write_text('{"sex": {"Levels": 2}}')),
+        "participants.json, column 'sex'",
+        "has the Levels 2",
+        'write {"value"',
+    ),
     (
         "link to an image outside",
         linked_out("sub-01/ses-01/sub-01_ses-01_dseg.nii.gz", messages_of),
