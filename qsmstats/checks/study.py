@@ -124,8 +124,9 @@ def _findings(
         rows = loaded.frames.get(name, pd.DataFrame())
         whole = set(key) <= set(rows.columns)
         known[name] = rows.dropna(subset=key) if whole else pd.DataFrame(columns=key)
+    people, visits, rows = pd.DataFrame(), known["sessions"], known["lesions"]
     try:
-        jobs = session_jobs(study, StudyTables(participants=pd.DataFrame(), **known))
+        jobs = session_jobs(study, StudyTables(participants=people, sessions=visits, lesions=rows))
     except InvalidDataError as error:
         found += [Finding(problem=problem) for problem in error.problems]
         return found
