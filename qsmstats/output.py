@@ -151,12 +151,12 @@ def _read(file: TextIO) -> dict[str, Any]:
 
 def _identity(study: Study) -> dict[str, str]:
     place = os.fsencode(study.folder.resolve())
-    people = study.folder / study.tables["participants"].file
     content = hashlib.sha256(study.checksum.encode())
-    if people.is_file():
-        with people.open("rb") as file:
-            while piece := file.read(PIECE):
-                content.update(piece)
+    for name in study.tables["participants"].files:
+        if (study.folder / name).is_file():
+            with (study.folder / name).open("rb") as file:
+                while piece := file.read(PIECE):
+                    content.update(piece)
     return {
         "name": study.name,
         "folder": hashlib.sha256(place).hexdigest(),

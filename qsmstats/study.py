@@ -25,7 +25,12 @@ from qsmstats.settings import (
 )
 from qsmstats.study_files import leads_out
 
-__all__ = ["STAY_INSIDE", "MapSpec", "Study", "TableSpec"]
+__all__ = ["DATE_FORMATS", "STAY_INSIDE", "TIME_UNITS", "MapSpec", "Study", "TableSpec"]
+
+DATE_FORMATS = ("iso", "day-first", "month-first")
+"""How dates may be written: ``2024-03-31``, ``31.03.2024``, ``03/31/2024``."""
+TIME_UNITS = {"years": 1.0, "months": 1 / 12, "weeks": 7 / 365.25, "days": 1 / 365.25}
+"""Unit of time -> years, the year being 365.25 days."""
 
 STAY_INSIDE = (
     "copy the files into it, or allow it, if you trust the study: outside = true in section "
@@ -62,22 +67,66 @@ class MapSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSpec:
-    """Where a table is, and how it turns long where it is stored wide.
+    """Where a table is, and how its files are to be read.
 
     Attributes
     ----------
-    file
-        Path below the study folder; may carry ``{participant}``.
+    files
+        Paths below the study folder; may carry ``{participant}``, for sessions ``{session}`` too.
+        Empty for sessions whose `visits` are stated.
+    sheet
+        Sheet of a workbook; by default the one with the table's name, or the only one.
+    separator, decimal, encoding
+        How a text file is written; by default tabs or commas as its suffix says, a decimal point
+        and UTF-8. `decimal` is for the texts of workbooks too.
     columns
-        Column of the schema -> name of that column in the file, where they differ.
+        Column of the schema -> name of that column in the file, where they differ. A column of
+        the file may serve several.
+    missing
+        Words that stand for a missing value in this table, beside those of the schema; not in its
+        identifiers.
+    date, years
+        Sessions: the column with their dates; or the column with the time since the first one and
+        its unit (one of `TIME_UNITS`).
+    visits
+        Sessions without a table: identifier -> years. A participant has those with an image.
+    birth_date
+        Participants: the column with the dates of birth, which give the age at the first session.
+    date_format
+        How dates are written (one of `DATE_FORMATS`); without it as ``2024-03-31`` only.
+    baseline
+        Participants in a table with a row per session: columns that change from session to
+        session, of which the participant gets the value at the first one.
+    capped
+        Column -> number that stands for itself and all above it, written as ``89+`` or ``>89``.
+    each_session
+        Lesions or ratings: each row is for every session of its participant.
+    match_ids
+        Whether identifiers are matched without regard to capitals, ``sub-``, ``ses-`` and leading
+        zeros: those of participants with the names of the folders, all others with the tables of
+        participants and sessions.
     wide
         Columns of the file that hold one rater (visit, type, ...) each; empty for a long table.
     names_to, values_to
         Columns of the schema that receive the names and the values of `wide`.
     """
 
-    file: str
+    files: tuple[str, ...] = ()
+    sheet: str | None = None
+    separator: str | None = None
+    decimal: str = "."
+    encoding: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+    date: str | None = None
+    years: tuple[str, str] | None = None
+    visits: Mapping[str, float] = field(default_factory=dict)
+    birth_date: str | None = None
+    date_format: str | None = None
+    baseline: tuple[str, ...] = ()
+    capped: Mapping[str, float] = field(default_factory=dict)
+    each_session: bool = False
+    match_ids: bool = False
     wide: tuple[str, ...] = ()
     names_to: str | None = None
     values_to: str | None = None

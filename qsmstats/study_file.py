@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
-from qsmstats.schemas import TABLES, map_schemas
+from qsmstats.schemas import map_schemas
 from qsmstats.settings import (
     FeatureSettings,
     FolderSettings,
@@ -25,16 +25,16 @@ from qsmstats.settings import (
     ModelSettings,
     RaterSettings,
 )
-from qsmstats.study import MapSpec, Study, TableSpec
+from qsmstats.study import MapSpec, Study
 from qsmstats.study_files import read_bounded
 from qsmstats.study_limits import braces_problem, path_problem, setting_problems
+from qsmstats.study_tables import table_specs
 
-__all__ = ["FILE", "LARGEST", "REQUIRED_TABLES", "open_study"]
+__all__ = ["FILE", "LARGEST", "open_study"]
 
 FILE = "study.toml"
 LARGEST = 1_000_000
 """Bytes of study.toml; one that names every setting has some thousands."""
-REQUIRED_TABLES = ("participants", "sessions", "lesions")
 
 
 class _Reader:
@@ -120,7 +120,7 @@ def _study(folder: Path, raw: Mapping[str, Any], checksum: str) -> Study:
             name: _pattern(reader, f"tissue.{name}", pattern)
             for name, pattern in reader.section(raw, "tissue").items()
         },
-        tables=_tables(reader, reader.section(raw, "tables")),
+        tables=table_specs(reader, reader.section(raw, "tables")),
         lesion_types=reader.section(raw, "lesion_types"),
         plausible=reader.section(raw, "plausible"),
         study=settings,
@@ -205,49 +205,6 @@ def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
         pattern = _pattern(reader, f"maps.{name}.pattern", entry.get("pattern"))
         specs.append(MapSpec(name=name, pattern=pattern, unit=str(unit), missing=missing))
     return tuple(specs)
-
-
-def _tables(reader: _Reader, raw: Mapping[str, Any]) -> dict[str, TableSpec]:
-    reader.known("tables", raw, TABLES)
-    specs = {}
-    for name, value in raw.items():
-        entry: dict[str, Any] = {"file": value} if isinstance(value, str) else value
-        allowed = [item.name for item in fields(TableSpec)]
-        if not isinstance(entry, dict) or not isinstance(entry.get("file"), str):
-            text = f'expected a file name, as {name} = "{name}.tsv", found {value!r}'
-            reader.report(f"tables.{name}", text)
-            continue
-        if problem := path_problem(entry["file"], outside=reader.outside):
-            reader.report(f"tables.{name}", problem)
-        reader.known(f"tables.{name}", entry, allowed)
-        entry = {key: entry[key] for key in allowed if key in entry}
-        if _fits_table(reader, f"tables.{name}", entry):
-            wide = tuple(entry.pop("wide", ()))
-            specs[name] = TableSpec(wide=wide, **entry)
-    for name in REQUIRED_TABLES:
-        if name not in raw:
-            reader.report(f"tables.{name}", f'is missing; add e.g. {name} = "{name}.tsv"')
-    return specs
-
-
-def _fits_table(reader: _Reader, where: str, entry: Mapping[str, Any]) -> bool:
-    """Report entries of a table's section that are not of their kind."""
-    before = len(reader.problems)
-    wide, columns = entry.get("wide", []), entry.get("columns", {})
-    if not isinstance(wide, list) or not _all_text(wide):
-        reader.report(f"{where}.wide", f"expected a list of columns of the file, found {wide!r}")
-    elif wide and not {"names_to", "values_to"} <= entry.keys():
-        text = "a wide table needs names_to and values_to; name the columns that get the two"
-        reader.report(where, text)
-    elif not wide and {"names_to", "values_to"} & entry.keys():
-        reader.report(where, "names_to and values_to are for a wide table; name its columns: wide")
-    if not isinstance(columns, dict) or not _all_text(columns.values()):
-        text = 'expected { column = "name in the file" }'
-        reader.report(f"{where}.columns", f"{text}, found {columns!r}")
-    for key in ("names_to", "values_to"):
-        if not isinstance(entry.get(key, ""), str):
-            reader.report(f"{where}.{key}", f"expected a column's name, found {entry[key]!r}")
-    return len(reader.problems) == before
 
 
 def _all_text(values: Iterable[object]) -> bool:

@@ -38,7 +38,7 @@ def test_a_study_is_what_its_file_says(tmp_path):
             missing=0,
         ),
     )
-    assert study.tables["lesions"].file == "lesions.tsv"
+    assert study.tables["lesions"].files == ("lesions.tsv",)
     assert study.features == FeatureSettings()
     assert study.models == ModelSettings()
     assert study.outcomes == ("mwf_percent",)

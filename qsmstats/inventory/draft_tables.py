@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from qsmstats.inventory.draft_images import Part, comment, counted, listed, quoted
 from qsmstats.inventory.tables import FoundTable, TableFiles
 from qsmstats.schemas import TABLES, load_schema
-from qsmstats.study_file import REQUIRED_TABLES
+from qsmstats.study_tables import REQUIRED_TABLES
 from qsmstats.tables.spelling import known_spellings, lesion_levels, suggestions, word_key
 
 __all__ = ["lesion_type_part", "table_parts"]

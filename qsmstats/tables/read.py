@@ -162,11 +162,11 @@ def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
     for name in sorted(study.tables, key=lambda name: name != "participants"):
         spec = study.tables[name]
         try:
-            if PARTICIPANT in spec.file:
-                table, found = read_parts(study, name, spec.file, raw.get("participants"))
+            if PARTICIPANT in spec.files[0]:
+                table, found = read_parts(study, name, spec.files[0], raw.get("participants"))
                 problems += found
             else:
-                table = read_table(study, name, spec.file)
+                table = read_table(study, name, spec.files[0])
         except InvalidDataError as error:
             problems += error.problems
             continue
