@@ -189,7 +189,17 @@ def _add_plan(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("study", metavar="STUDY", type=Path)
     parser.add_argument("out", metavar="OUT", type=Path, help="output folder of a run")
-    parser.add_argument("--outcome", default="mwf_percent", help="default: mwf_percent")
+    parser.add_argument(
+        "--outcome",
+        default="mwf_percent",
+        help="a map, or a feature of one that study.toml analyses; default: mwf_percent",
+    )
+    parser.add_argument(
+        "--target",
+        nargs="+",
+        metavar="TYPE",
+        help="lesion types that share the effect; default: hypointense and isointense",
+    )
     effect = parser.add_mutually_exclusive_group()
     effect.add_argument(
         "--effect",
@@ -365,10 +375,11 @@ def _plan(options: argparse.Namespace) -> int:
     from qsmstats.errors import ConvergenceError
     from qsmstats.plan import plan_study
     from qsmstats.records import PLAN
-    from qsmstats.studies.planning.design import Dropout, TrialDesign
+    from qsmstats.studies.planning.design import TARGETS, Dropout, TrialDesign
     from qsmstats.studies.planning.plan_trial import FRACTIONS, PATIENTS
 
     design = TrialDesign(
+        target=tuple(options.target or TARGETS),
         visits=tuple(options.visits),
         dropout=Dropout(annual_rate=options.dropout),
         df=options.df,

@@ -27,6 +27,7 @@ __all__ = [
     "grouped",
     "nearest",
     "one_of",
+    "opposite",
     "printable",
 ]
 
@@ -63,9 +64,55 @@ def one_of(allowed: Iterable[object]) -> str:
     return f"{', '.join(others)} or {last}" if others else last
 
 
-def nearest(word: str, known: Iterable[object], *, count: int = 1) -> list[str]:
-    """Return the known words that are spelled most like an unknown one; none where none is near."""
-    return difflib.get_close_matches(word, list(map(str, known)), n=count)
+_DENIAL = re.compile(
+    r"(?<![a-z])(?:non|not|no|un|in|without|negative|neg|absent)[\s_-]*(?=[a-z])"
+    r"|(?<=[a-z])[\s_-]*(?:negative|neg|absent|-)$"
+)
+
+
+def nearest(
+    word: str, known: Iterable[object], *, count: int = 1, cutoff: float = 0.6
+) -> list[str]:
+    """Return the known words that are spelled most like an unknown one; none where none is near.
+
+    The opposite of a word is none of them, however alike the two are spelled (`opposite`).
+
+    Parameters
+    ----------
+    word
+        The unknown word.
+    known
+        The known ones.
+    count
+        The most to return.
+    cutoff
+        Least similarity, from 0 to 1 (`difflib.SequenceMatcher.ratio`).
+
+    Examples
+    --------
+    >>> nearest("isointens", ["isointense", "prl"]), nearest("non-prl", ["isointense", "prl"])
+    (['isointense'], [])
+    """
+    choices = [one for one in dict.fromkeys(map(str, known)) if not opposite(word, one)]
+    return difflib.get_close_matches(word, choices, n=count, cutoff=cutoff)
+
+
+def opposite(first: str, second: str) -> bool:
+    """Tell whether one of two words says of the other that it is not there: "non-PRL" and "PRL".
+
+    So it is where the two are more alike once non, not, no, un, in, without, negative or a minus is
+    taken off one of them.
+    """
+    first, second = first.casefold(), second.casefold()
+    return any(
+        bare != one and _alike(bare, other) > _alike(one, other)
+        for one, other in ((first, second), (second, first))
+        for bare in [_DENIAL.sub("", one)]
+    )
+
+
+def _alike(first: str, second: str) -> float:
+    return difflib.SequenceMatcher(None, first, second).ratio()
 
 
 def did_you_mean(values: Iterable[str]) -> str:

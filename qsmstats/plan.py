@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from qsmstats.errors import UsageError
 from qsmstats.output import held, made_folder
 from qsmstats.progress import progress_bar, say
 from qsmstats.provenance import source_sum
@@ -55,7 +56,9 @@ def plan_study(
         Study folder; its trajectory formula and confidence level are used.
     out
         Output folder of a run; the study is measured into it where it holds no ``tidy.tsv``.
-    outcome, design, patients, effects, fractions, power, maximum, simulations, seed, jobs
+    outcome
+        A map (its mean), or a feature that study.toml analyses, as "mwf_percent.median".
+    design, patients, effects, fractions, power, maximum, simulations, seed, jobs
         As in `plan_trial`.
 
     Returns
@@ -73,13 +76,20 @@ def plan_study(
         study.
     """
     study = open_study(folder)
+    known = study.schemas.lesion_types
+    if unknown := [name for name in design.target if name not in known]:
+        message = (
+            f"target: the study has no lesion type {' or '.join(unknown)}; name the types whose "
+            f"slope a treatment would change, of {', '.join(known)} (--target)"
+        )
+        raise UsageError(message)
     out = made_folder(out, study.folder)
     with held(out, study):
         lesions, source = _lesions(study, out, jobs)
         with progress_bar("simulating trials") as progress:
             plan = plan_trial(
                 lesions,
-                outcome,
+                outcome.replace(".", "_"),
                 design=design,
                 patients=patients,
                 effects=effects,
@@ -102,6 +112,9 @@ def _lesions(study: Study, out: Path, jobs: int) -> tuple[pd.DataFrame, str]:
     require_finished(out)
     rows = Results(folder=out).rows("tidy")
     if not rows.empty:
+        levels = list(study.schemas.lesion_types)
+        rows = rows.assign(lesion_type=pd.Categorical(rows["lesion_type"], categories=levels))
+        rows.attrs["units"] = study.schemas.own_units
         return rows, source_of(out) or ""
     say(f"{out} holds no tidy.tsv of a run; measuring the study first")
     tables = read_tables(study)

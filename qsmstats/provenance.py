@@ -65,6 +65,7 @@ def write_provenance(
             "python": platform.python_version(),
             **{name: version(name) for name in PACKAGES},
         },
+        "declared": study.schemas.declared(),
         "models": asdict(study.models),
         "features": asdict(study.features),
         "matching": asdict(study.matching),

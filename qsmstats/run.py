@@ -41,7 +41,12 @@ from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table
 from qsmstats.voxels.cohort import Extraction, collect_cohort, extract_cohort, label_images
 from qsmstats.voxels.dask_client import connected
-from qsmstats.voxels.lesion_types import disputed_lesions, type_confusion
+from qsmstats.voxels.lesion_types import (
+    KNOWN_TYPES,
+    disputed_lesions,
+    not_suggested,
+    type_confusion,
+)
 from qsmstats.voxels.session_store import sha256
 from qsmstats.voxels.visits import match_visits
 
@@ -175,7 +180,12 @@ def _result_tables(
     results["tissue"] = tissue_table(tables, measured, lesions=lesions)
     cohort = result_tables(describe_cohort(tables, lesions, measured.failures))
     results |= {f"cohort/{name}": table for name, table in cohort.items()}
-    if "susceptibility_ppb" in study.outcomes:
+    outcomes = (study.schemas.outcomes[name].map.name for name in study.outcomes)
+    if "susceptibility_ppb" in outcomes:
+        types = study.schemas.lesion_types
+        if set(types) != set(KNOWN_TYPES):
+            say(not_suggested(types))
+            return results
         # Lesions whose images disagree with their type; what raters said is never changed.
         for name, compare in (("disputed", disputed_lesions), ("confusion", type_confusion)):
             table = compare(measured.features, tables.lesions, rule=study.lesion_type_rule)

@@ -127,7 +127,8 @@ class ModelSettings:
     trajectory
         Lesions of every session of participants with at least two.
     outcomes
-        Maps to analyse; empty for every map of the study.
+        Maps and features of maps to analyse: "mwf_percent" for the mean of a map,
+        "mwf_percent.median" for another feature; empty for the means of every map of the study.
     df, adjust, level
         Degrees of freedom, adjustment for the number of comparisons and confidence level.
     """

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from qsmstats.errors import ImageError, Problem
-from qsmstats.schemas import map_schemas
+from qsmstats.schemas import Schemas, map_schemas
 from qsmstats.settings import (
     FeatureSettings,
     FolderSettings,
@@ -45,11 +45,12 @@ class MapSpec:
     Attributes
     ----------
     name
-        Canonical name (`susceptibility_ppb`, `mwf_percent`, `ndi`): the unit is part of it.
+        Canonical name (`susceptibility_ppb`, `mwf_percent`, `ndi`: the unit is part of it), or
+        another one.
     pattern
         Path of the image below the study folder, with ``{participant}`` and ``{session}``.
     unit
-        Unit of the stored values; converted to the canonical one when read.
+        Unit of the stored values; converted to the canonical one when read, where there is one.
     missing
         Stored value that means "not measured" (MWF fits often write 0), or None.
     """
@@ -61,8 +62,9 @@ class MapSpec:
 
     @property
     def factor(self) -> float:
-        """Factor from the stored unit to the canonical one."""
-        return map_schemas()[self.name].units[self.unit]
+        """Factor from the stored unit to the canonical one; 1 where the map has none."""
+        known = map_schemas().get(self.name)
+        return known.units[self.unit] if known else 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +136,17 @@ class TableSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Study:
-    """A study folder as study.toml describes it; `checksum` is the sha256 of that file as read."""
+    """A study folder as study.toml describes it.
+
+    Attributes
+    ----------
+    schemas
+        The schemas of its tables and maps: those of data_schemas/ with what it declares.
+    checksum
+        sha256 of study.toml as read.
+
+    The others are sections of study.toml.
+    """
 
     folder: Path
     name: str
@@ -142,7 +154,6 @@ class Study:
     maps: tuple[MapSpec, ...]
     tissue: Mapping[str, str]
     tables: Mapping[str, TableSpec]
-    lesion_types: Mapping[str, str] = field(default_factory=dict)
     plausible: Mapping[str, Sequence[float]] = field(default_factory=dict)
     study: FolderSettings = field(default_factory=FolderSettings)
     features: FeatureSettings = field(default_factory=FeatureSettings)
@@ -151,12 +162,14 @@ class Study:
     models: ModelSettings = field(default_factory=ModelSettings)
     histology: HistologySettings = field(default_factory=HistologySettings)
     raters: RaterSettings = field(default_factory=RaterSettings)
+    schemas: Schemas = field(default_factory=Schemas)
     checksum: str = field(default="", compare=False)
 
     @property
     def outcomes(self) -> tuple[str, ...]:
-        """Names of the maps to analyse."""
-        return self.models.outcomes or tuple(spec.name for spec in self.maps)
+        """Columns of the tidy table to analyse: ``map.feature`` has the column ``map_feature``."""
+        named = self.models.outcomes or tuple(spec.name for spec in self.maps)
+        return tuple(name.replace(".", "_") for name in named)
 
     @property
     def patterns(self) -> dict[str, str]:

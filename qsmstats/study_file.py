@@ -10,12 +10,12 @@ import hashlib
 import math
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
-from qsmstats.schemas import map_schemas
+from qsmstats.schemas import Schemas, map_schemas
 from qsmstats.settings import (
     FeatureSettings,
     FolderSettings,
@@ -28,6 +28,7 @@ from qsmstats.settings import (
 from qsmstats.study import MapSpec, Study
 from qsmstats.study_files import read_bounded
 from qsmstats.study_limits import braces_problem, path_problem, setting_problems
+from qsmstats.study_schemas import declared_schemas
 from qsmstats.study_tables import table_specs
 
 __all__ = ["FILE", "LARGEST", "open_study"]
@@ -35,6 +36,10 @@ __all__ = ["FILE", "LARGEST", "open_study"]
 FILE = "study.toml"
 LARGEST = 1_000_000
 """Bytes of study.toml; one that names every setting has some thousands."""
+NO_SECTIONS = ("folder", "checksum", "schemas")
+"""Fields of a study that are no section of study.toml."""
+DECLARED = ("lesion_types", "levels")
+"""Sections of study.toml that become its schemas."""
 
 
 class _Reader:
@@ -106,9 +111,12 @@ def _study(folder: Path, raw: Mapping[str, Any], checksum: str) -> Study:
     reader = _Reader()
     settings = _settings(reader, FolderSettings, "study", raw)
     reader.outside = settings.outside
-    reader.known(
-        "", raw, (item.name for item in fields(Study) if item.name not in ("folder", "checksum"))
-    )
+    sections = [item.name for item in fields(Study) if item.name not in NO_SECTIONS]
+    reader.known("", raw, [*sections, *DECLARED])
+    for name in DECLARED:
+        reader.section(raw, name)
+    declared: list[tuple[str, str]] = []
+    schemas = declared_schemas(raw, declared)
     labels = reader.section(raw, "labels")
     reader.known("labels", labels, ("pattern",))
     study = Study(
@@ -121,18 +129,18 @@ def _study(folder: Path, raw: Mapping[str, Any], checksum: str) -> Study:
             for name, pattern in reader.section(raw, "tissue").items()
         },
         tables=table_specs(reader, reader.section(raw, "tables")),
-        lesion_types=reader.section(raw, "lesion_types"),
         plausible=reader.section(raw, "plausible"),
         study=settings,
         features=_settings(reader, FeatureSettings, "features", raw),
         matching=_settings(reader, MatchingSettings, "matching", raw),
         lesion_type_rule=_settings(reader, LesionTypeRule, "lesion_type_rule", raw),
         models=_settings(reader, ModelSettings, "models", raw),
-        histology=_settings(reader, HistologySettings, "histology", raw),
+        histology=_histology(reader, raw, schemas),
         raters=_settings(reader, RaterSettings, "raters", raw),
+        schemas=schemas,
         checksum=checksum,
     )
-    for where, problem in setting_problems(study):
+    for where, problem in (*declared, *setting_problems(study)):
         reader.report(where, problem)
     if reader.problems:
         raise InvalidDataError(reader.problems)
@@ -186,13 +194,12 @@ def _pattern(reader: _Reader, where: str, value: object) -> str:
 
 def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
     known = map_schemas()
-    reader.known("maps", raw, known)
     if not raw:
         reader.report("maps", f"no map is named; add a section such as [maps.{next(iter(known))}]")
     specs = []
     for name in raw:
         entry = reader.section(raw, name, "maps.")
-        reader.known(f"maps.{name}", entry, ("pattern", "unit", "missing"))
+        reader.known(f"maps.{name}", entry, ("pattern", "unit", "missing", "title", "plausible"))
         unit = entry.get("unit")
         if name in known and unit not in list(known[name].units):
             units = ", ".join(known[name].units)
@@ -205,6 +212,17 @@ def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
         pattern = _pattern(reader, f"maps.{name}.pattern", entry.get("pattern"))
         specs.append(MapSpec(name=name, pattern=pattern, unit=str(unit), missing=missing))
     return tuple(specs)
+
+
+def _histology(reader: _Reader, raw: Mapping[str, Any], schemas: Schemas) -> HistologySettings:
+    """Read [histology]; a study with levels of its own has no default mapping."""
+    entry = reader.section(raw, "histology")
+    reader.section(entry, "classes", "histology.")
+    settings = {name: value for name, value in entry.items() if name != "classes"}
+    read = _settings(reader, HistologySettings, "histology", {"histology": settings})
+    if "mapping" in entry or not (schemas.types or schemas.classes):
+        return read
+    return replace(read, mapping={})
 
 
 def _all_text(values: Iterable[object]) -> bool:

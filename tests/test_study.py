@@ -87,7 +87,7 @@ unmapped = "exclude"
 mapping = { remyelinated = "isointense", chronic_active = ["paramagnetic_rim"] }
 """
     study = open_study(write(tmp_path, TOML + extra))
-    assert study.lesion_types == {"typ a": "isointense"}
+    assert study.schemas.words == {"lesion_type": {"typ a": "isointense"}}
     assert study.features == FeatureSettings(shell_mm=1.0)
     assert study.models.df == "kenward-roger"
     assert study.models.baseline == ModelSettings().baseline

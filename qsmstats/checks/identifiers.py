@@ -62,4 +62,4 @@ def other_spelling(study: Study, pattern: str, participants: Iterable[str]) -> s
     if all(name == f"sub-{word}" for word, name in same.items()):
         own = pattern.replace("{participant}", "sub-{participant}")
         return f'{text}; write pattern = "{own}"'
-    return f"{text}; write the identifiers of the folder in the tables, as text"
+    return f"{text}; write match_ids = true below [tables.participants], or correct the tables"

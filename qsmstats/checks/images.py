@@ -251,7 +251,7 @@ def _read_map(session: _Session, name: str, measured: Integers | None) -> None:
     if measured is None:
         gather(volume, NO_VOXEL)
         return
-    unit, missing = map_unit(name, job.units), job.missing.get(name)
+    unit, missing = map_unit(name, job.units, job.plausible), job.missing.get(name)
     tissue = job.tissue is not None
     try:
         read_map(volume, measured, None, unit=unit, missing=missing, tissue=tissue)

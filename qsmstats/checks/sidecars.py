@@ -102,7 +102,8 @@ def description_problems(study: Study) -> Iterator[Problem]:
     (``participants.json``), which holds one JSON object per column (BIDS specification 1.10,
     "Tabular files").
     """
-    tables = [Path(spec.file) for spec in study.tables.values() if "{" not in spec.file]
+    files = (file for spec in study.tables.values() for file in spec.files)
+    tables = [Path(file) for file in files if "{" not in file]
     beside = {file.with_suffix(".json") for file in tables if file.suffix in (".tsv", ".csv")}
     for path in (study.folder / name for name in (DESCRIPTION, *map(str, sorted(beside)))):
         if not path.is_file():
@@ -140,14 +141,15 @@ def unit_problems(sidecars: Sidecars, spec: MapSpec, images: Sequence[Path]) -> 
     for path, unit in filter(None, map(sidecars.unit, images)):
         if isinstance(unit, Problem):
             broken[unit] = None
-        elif canonical_unit(unit) != spec.unit:
+        elif spec.unit not in (canonical_unit(unit), unit.strip()):
             other.setdefault(unit, {})[sidecars.name_of(path)] = None
     problems = list(broken)
     for unit, files in other.items():
         first, more = next(iter(files)), len(files) - 1
         where = f"{first} and {more} more" if more else first
-        allowed = ", ".join(map_schemas()[spec.name].units)
-        text = f"'{spec.unit}' here, but '{unit}' in {where}; correct one (allowed: {allowed})"
+        known = map_schemas().get(spec.name)
+        allowed = f" (allowed: {', '.join(known.units)})" if known else ""
+        text = f"'{spec.unit}' here, but '{unit}' in {where}; correct one{allowed}"
         column = f"maps.{spec.name}.unit"
         problems.append(Problem(table="study.toml", column=column, problem=text))
     return problems

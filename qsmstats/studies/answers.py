@@ -28,7 +28,7 @@ from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.response_scale import Kind
 from qsmstats.mixed.model import MixedModel
 from qsmstats.records import renewed
-from qsmstats.schemas import load_schema, map_schemas
+from qsmstats.schemas import Schemas
 from qsmstats.settings import ModelSettings
 from qsmstats.spreadsheets import write_guarded
 from qsmstats.writing import written_whole
@@ -40,6 +40,7 @@ __all__ = [
     "fit_study_model",
     "hedges_g",
     "left_out",
+    "levels_of",
     "number_of",
     "observed_types",
     "outcome_unit",
@@ -124,11 +125,21 @@ def fit_study_model(formula: str, data: pd.DataFrame, outcome: str) -> MixedFit:
 def observed_types(lesions: pd.DataFrame, column: str = "lesion_type") -> pd.DataFrame:
     """Return the rows that have a type; levels without a row are removed from the column."""
     typed = lesions[lesions[column].notna()].copy()
-    if not isinstance(typed[column].dtype, pd.CategoricalDtype):
-        levels = load_schema("lesions").column("lesion_type").levels
-        typed[column] = pd.Categorical(typed[column], categories=levels)
-    typed[column] = typed[column].cat.remove_unused_categories()
+    levels = levels_of(typed[column], Schemas().tissues)
+    typed[column] = pd.Categorical(typed[column], categories=levels).remove_unused_categories()
     return typed
+
+
+def levels_of(values: pd.Series, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the levels of a column in their order; the first is the reference.
+
+    A table that a study's files gave has them as categories. In one of text, the `known` levels
+    come first, then what else it holds, in alphabetical order.
+    """
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return tuple(map(str, values.cat.categories))
+    others = {str(value) for value in values.dropna()} - set(known)
+    return (*known, *sorted(others))
 
 
 def fit_record(fit: MixedFit) -> pd.DataFrame:
@@ -273,13 +284,23 @@ def number_of(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def outcome_unit(column: str) -> str:
-    """Return the unit of an outcome: that of its map, or its name if it is no map."""
-    schema = map_schemas().get(column)
-    return schema.unit if schema else column
+def outcome_unit(column: str, rows: pd.DataFrame) -> str:
+    """Return the unit of an outcome, or its name where none is known.
+
+    Parameters
+    ----------
+    column
+        The outcome.
+    rows
+        Tidy table that holds it; `tidy_lesions` notes the units of a study's own maps there.
+    """
+    known = Schemas().outcomes.get(column)
+    return str(rows.attrs.get("units", {}).get(column, known.unit if known else column))
 
 
-def with_units(table: pd.DataFrame, fit: MixedFit, per: str = "") -> pd.DataFrame:
+def with_units(
+    table: pd.DataFrame, fit: MixedFit, rows: pd.DataFrame, per: str = ""
+) -> pd.DataFrame:
     """Replace the outcome's column by its unit in `unit`, and say per what a slope is.
 
     Parameters
@@ -288,11 +309,13 @@ def with_units(table: pd.DataFrame, fit: MixedFit, per: str = "") -> pd.DataFram
         Estimates on the response scale, with `unit` as `ResponseScale.converted` gives it.
     fit
         The model.
+    rows
+        Tidy table that the model was fitted to.
     per
         " per year" for slopes.
     """
     column = fit.response_scale().column
-    unit = table["unit"].map(lambda one: outcome_unit(one) if one == column else one)
+    unit = table["unit"].map(lambda one: outcome_unit(one, rows) if one == column else one)
     return table.assign(unit=unit + per)
 
 

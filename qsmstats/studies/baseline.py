@@ -149,7 +149,9 @@ def _differences(
     response = fit.response_scale().converted(contrasts, "contrast")
     return GroupDifferences(
         factor=factor,
-        means=with_units(fit.marginal_means(factor, df=df, level=level, type="response"), fit),
-        contrasts=with_units(response, fit).join(effects),
+        means=with_units(
+            fit.marginal_means(factor, df=df, level=level, type="response"), fit, rows
+        ),
+        contrasts=with_units(response, fit, rows).join(effects),
         **fields,
     )

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from qsmstats.schemas import load_schema
-from qsmstats.studies.answers import number_of
+from qsmstats.schemas import Schemas, load_schema
+from qsmstats.studies.answers import levels_of, number_of
 from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import first_sessions
 
@@ -165,9 +165,9 @@ def _standardised(first: tuple[float, float], second: tuple[float, float]) -> fl
 
 def _census(lesions: pd.DataFrame) -> pd.DataFrame:
     first = first_sessions(lesions)
-    column = load_schema("lesions").column("lesion_type")
+    levels = levels_of(lesions["lesion_type"], Schemas().lesion_types)
     rows = []
-    for level in (*column.levels, None):
+    for level in (*levels, None):
         of_type = first[
             first["lesion_type"].isna() if level is None else first["lesion_type"] == level
         ]

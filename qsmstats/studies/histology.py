@@ -23,9 +23,9 @@ from qsmstats.accuracy.nesting import (
 from qsmstats.accuracy.pairing import Pairs, confusion_matrices, pair_classes, usable
 from qsmstats.accuracy.tabulation import cross_tabulation, flow_counts
 from qsmstats.errors import ModelError
-from qsmstats.schemas import load_schema
+from qsmstats.schemas import Schemas
 from qsmstats.settings import HistologySettings
-from qsmstats.studies.answers import number_of
+from qsmstats.studies.answers import levels_of, number_of
 from qsmstats.studies.histology_features import feature_accuracy
 from qsmstats.studies.stard import stard_items
 
@@ -119,7 +119,7 @@ def histology_accuracy(
         )
         raise ModelError(message)
     areas, roc, cutoffs = feature_accuracy(histology, pairs, level=level)
-    unclaimed = unclaimed_types(settings)
+    unclaimed = unclaimed_types(histology, settings)
     reported = {
         "accuracy": missing_scenarios(pairs, level=level),
         "flow": flow_counts(pairs),
@@ -149,7 +149,7 @@ def histology_accuracy(
 
 def pair_lesions(histology: pd.DataFrame, settings: HistologySettings) -> Pairs:
     """Pair index test and reference standard of every lesion under a study's settings."""
-    policies = dict.fromkeys(unclaimed_types(settings), settings.unmapped)
+    policies = dict.fromkeys(unclaimed_types(histology, settings), settings.unmapped)
     # An indeterminate reference standard can be counted for no class.
     policies[INDETERMINATE] = "exclude"
     return pair_classes(
@@ -164,11 +164,11 @@ def pair_lesions(histology: pd.DataFrame, settings: HistologySettings) -> Pairs:
     )
 
 
-def unclaimed_types(settings: HistologySettings) -> list[str]:
+def unclaimed_types(histology: pd.DataFrame, settings: HistologySettings) -> list[str]:
     """Return the levels of the index test not mapped to any class."""
     claimed = {name for names in settings.mapping.values() for name in names}
-    levels = load_schema("lesions").column("lesion_type").levels
-    return [name for name in levels if name not in claimed]
+    levels = levels_of(histology["index_test"], Schemas().lesion_types)
+    return [name for name in levels if name not in {*claimed, INDETERMINATE}]
 
 
 def _class_counts(pairs: Pairs) -> pd.DataFrame:

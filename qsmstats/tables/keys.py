@@ -14,7 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from qsmstats.errors import Problem, did_you_mean
-from qsmstats.schemas import load_schema
 from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.spelling import word_key
 from qsmstats.tables.typed import parse_integer
@@ -40,7 +39,7 @@ def key_problems(raw: RawTable, cells: CellProblems) -> Iterator[Problem]:
     cells
         Problems of its single cells.
     """
-    schema = load_schema(raw.name)
+    schema = raw.schema
     for key in (schema.primary_key, *schema.unique_keys):
         if not set(key) <= set(raw.cells.columns):
             continue
@@ -89,7 +88,7 @@ def reference_problems(
         key, name = error.field_names, error.reference_name
         position, broken = position_of(error), cells[raw.name]
         words = tuple(str(raw.cells[name].iloc[position]) for name in key)
-        missing = set(words) & set(load_schema(raw.name).missing_values)
+        missing = set(words) & set(raw.schema.missing_values)
         if missing or position in raw.broken or any((position, name) in broken for name in key):
             continue  # a problem of its own
         if name not in targets:

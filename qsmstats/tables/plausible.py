@@ -12,7 +12,6 @@ from collections.abc import Iterator, Mapping, Sequence
 import pandas as pd
 
 from qsmstats.errors import Problem
-from qsmstats.schemas import load_schema
 from qsmstats.tables.raw_table import RawTable, place_problem
 
 __all__ = ["implausible_values"]
@@ -30,7 +29,7 @@ def implausible_values(
     confirmed
         Column -> lowest and highest value, as study.toml states them.
     """
-    for column in load_schema(raw.name).fields:
+    for column in raw.schema.fields:
         limits = confirmed.get(column.name, column.plausible)
         if limits is None or column.name not in frame.columns:
             continue

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from qsmstats.errors import Problem
+from qsmstats.schemas import Schemas, TableSchema
 
 __all__ = ["RawTable", "broken_rows", "empty_table", "place_problem", "stack_raw"]
 
@@ -36,6 +37,8 @@ class RawTable:
     broken
         Position of a row whose cells cannot be told apart -> what is wrong with it. Its cells
         are not checked one by one.
+    schemas
+        Those of the study.
     """
 
     name: str
@@ -46,6 +49,12 @@ class RawTable:
     value_columns: tuple[str, ...] = ()
     sums: Mapping[str, str] = field(default_factory=dict)
     broken: Mapping[int, str] = field(default_factory=dict)
+    schemas: Schemas = field(default_factory=Schemas)
+
+    @property
+    def schema(self) -> TableSchema:
+        """Schema of the table."""
+        return self.schemas.table(self.name)
 
     def file_column(self, column: str) -> str:
         """Return what the file calls a column."""

@@ -7,14 +7,14 @@ plausible ranges (`plausible`), types (`typed`).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from qsmstats.errors import InvalidDataError, Problem
-from qsmstats.schemas import load_schema
+from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
+from qsmstats.schemas import Schemas
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
 from qsmstats.tables.between_tables import rule_problems
@@ -24,7 +24,6 @@ from qsmstats.tables.per_participant import PARTICIPANT, read_parts, read_table
 from qsmstats.tables.plausible import implausible_values
 from qsmstats.tables.problems import summarise
 from qsmstats.tables.raw_table import RawTable, broken_rows, empty_table, place_problem
-from qsmstats.tables.spelling import lesion_levels, own_spelling_problems
 from qsmstats.tables.to_schema import prepare
 from qsmstats.tables.typed import typed_frame
 from qsmstats.tables.validate import validate_tables
@@ -60,6 +59,10 @@ class StudyTables:
     lesion_ids
         Whether a lesion has one `lesion_id` at all sessions ("consistent"), or equal identifiers
         of two sessions mean nothing ("independent").
+    schemas
+        Those of the study.
+    outcomes
+        Columns of the tidy table that the study analyses.
     """
 
     participants: pd.DataFrame
@@ -70,6 +73,8 @@ class StudyTables:
     places: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     sums: Mapping[str, str] = field(default_factory=dict)
     lesion_ids: LesionIds = "consistent"
+    schemas: Schemas = field(default_factory=Schemas)
+    outcomes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -116,8 +121,14 @@ def typed_tables(study: Study, loaded: LoadedTables) -> StudyTables:
         raise InvalidDataError(summarise(loaded.problems))
     places = {name: table.places for name, table in loaded.raw.items()}
     sums = {file: sha for table in loaded.raw.values() for file, sha in table.sums.items()}
-    lesion_ids = study.matching.lesion_ids
-    return StudyTables(**loaded.frames, places=places, sums=sums, lesion_ids=lesion_ids)
+    return StudyTables(
+        **loaded.frames,
+        places=places,
+        sums=sums,
+        lesion_ids=study.matching.lesion_ids,
+        schemas=study.schemas,
+        outcomes=study.outcomes,
+    )
 
 
 def table_problems(study: Study) -> list[Problem]:
@@ -128,9 +139,10 @@ def table_problems(study: Study) -> list[Problem]:
 def load_tables(study: Study) -> LoadedTables:
     """Read what can be read of every table, and keep every problem; see `read_tables`."""
     raw, problems = _read_all(study)
-    problems += validate_tables(raw, study.lesion_types)
+    problems += validate_tables(raw)
+    problems += _unused_words(study, raw)
     frames = {name: _sound_cells(table, problems) for name, table in raw.items()}
-    reserved = tidy_columns(spec.name for spec in study.maps)
+    reserved = tidy_columns((spec.name for spec in study.maps), study.outcomes)
     if study.matching.lesion_ids == "independent":
         reserved += IDENTITY_COLUMNS
     problems += rule_problems(raw, frames, reserved)
@@ -157,7 +169,7 @@ def _sound_cells(raw: RawTable, problems: Sequence[Problem]) -> pd.DataFrame:
 
 def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
     raw: dict[str, RawTable] = {}
-    problems = own_spelling_problems(study.lesion_types, _spelled_levels(study))
+    problems: list[Problem] = []
     # Participants come first: the files of the others may be named after them.
     for name in sorted(study.tables, key=lambda name: name != "participants"):
         spec = study.tables[name]
@@ -173,13 +185,17 @@ def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
         problems += broken_rows(table)
         if table.cells.empty:
             problems.append(empty_table(table))
-        raw[name], found = prepare(table, spec, study.lesion_types)
+        raw[name], found = prepare(replace(table, schemas=study.schemas), spec)
         problems += found
     return {name: raw[name] for name in study.tables if name in raw}, problems
 
 
-def _spelled_levels(study: Study) -> tuple[str, ...]:
-    """Return what [lesion_types] may stand for: the levels of every column of lesion types."""
-    columns = [column for name in study.tables for column in load_schema(name).fields]
-    levels = [column.levels for column in columns if set(lesion_levels()) <= set(column.levels)]
-    return tuple(dict.fromkeys(level for group in levels for level in group))
+def _unused_words(study: Study, raw: Mapping[str, RawTable]) -> Iterator[Problem]:
+    """Yield the columns of [levels] that no table has; nothing where a table could not be read."""
+    if set(raw) != set(study.tables):
+        return
+    there = {str(column) for table in raw.values() for column in table.cells.columns}
+    for column in study.schemas.words.keys() - there - {"lesion_type"}:
+        hint = did_you_mean(nearest(column, there)) or "; correct the name, or remove the section"
+        text = f"no table has a column '{column}'{hint}"
+        yield Problem(table="study.toml", column=f"levels.{column}", problem=text)

@@ -6,11 +6,10 @@ become the level. What is missing or unknown is reported with the nearest name; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 from qsmstats.errors import Problem, did_you_mean
-from qsmstats.schemas import load_schema
+from qsmstats.schemas import TYPES
 from qsmstats.study import TableSpec
 from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.spelling import known_spellings, suggestions, word_key
@@ -18,10 +17,10 @@ from qsmstats.tables.wide import raw_to_long
 
 __all__ = ["prepare"]
 
+RECORDED = "_recorded"
 
-def prepare(
-    raw: RawTable, spec: TableSpec, own: Mapping[str, str]
-) -> tuple[RawTable, list[Problem]]:
+
+def prepare(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
     """Bring a raw table into the shape of its schema.
 
     Parameters
@@ -47,7 +46,7 @@ def prepare(
         problems += more
     if not problems:
         problems = _missing_columns(raw)
-    return _with_levels(raw, own), problems
+    return _with_levels(raw), problems
 
 
 def _toml(raw: RawTable, key: str, problem: str) -> Problem:
@@ -83,7 +82,7 @@ def _lengthen(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
         for column in spec.wide
         if column not in raw.cells.columns
     ]
-    allowed = [column.name for column in load_schema(raw.name).fields]
+    allowed = [column.name for column in raw.schema.fields]
     for key, column in (("names_to", names_to), ("values_to", values_to)):
         if column not in allowed:
             hint = did_you_mean(suggestions(column, {word_key(name): name for name in allowed}))
@@ -96,7 +95,7 @@ def _lengthen(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
 
 
 def _missing_columns(raw: RawTable) -> list[Problem]:
-    schema = load_schema(raw.name)
+    schema = raw.schema
     names = [column.name for column in schema.fields]
     others = {word_key(name): name for name in raw.cells.columns if name not in names}
     problems = []
@@ -113,12 +112,20 @@ def _missing_columns(raw: RawTable) -> list[Problem]:
     return problems
 
 
-def _with_levels(raw: RawTable, own: Mapping[str, str]) -> RawTable:
+def _with_levels(raw: RawTable) -> RawTable:
+    """Replace words by the levels that they stand for.
+
+    Where the study gives several words of a column one level, as RRMS and SPMS to MS, the words
+    are kept in a column of their own.
+    """
     cells = raw.cells.copy()
-    for column in load_schema(raw.name).fields:
-        if column.levels and column.name in cells.columns:
-            known = known_spellings(column, own)
-            words = cells[column.name]
-            levels = {word: known.get(word_key(word), word) for word in words.unique()}
-            cells[column.name] = words.map(levels)
+    known = {item.name: known_spellings(item) for item in raw.schema.fields if item.levels}
+    declared = raw.schemas.words
+    for column in cells.columns.intersection([*known, *declared]):
+        words = cells[column]
+        own = {word_key(word): level for word, level in declared.get(column, {}).items()}
+        levels = {word: (known.get(column) or own).get(word_key(word), word) for word in words}
+        if len(set(own.values())) < len(own) and column not in TYPES.values():
+            cells[f"{column}{RECORDED}"] = words
+        cells[column] = words.map(levels)
     return replace(raw, cells=cells)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from qsmstats.schemas import FieldSchema, TableSchema, load_schema
+from qsmstats.schemas import FieldSchema, TableSchema
 from qsmstats.tables.raw_table import RawTable
 
 __all__ = ["parse_integer", "parse_number", "typed_frame"]
@@ -48,7 +48,7 @@ def typed_frame(raw: RawTable) -> pd.DataFrame:
         The schema's columns first, in its order, then the others as they come: numbers where
         every cell is one, else text.
     """
-    schema = load_schema(raw.name)
+    schema = raw.schema
     ours = [column.name for column in schema.fields if column.name in raw.cells.columns]
     others = [column for column in raw.cells.columns if column not in ours]
     typed = {name: _typed(raw.cells[name], schema.column(name), schema) for name in ours}

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from qsmstats.errors import Problem
-from qsmstats.schemas import FieldSchema, TableSchema, load_schema
+from qsmstats.schemas import FieldSchema, TableSchema
 from qsmstats.tables.keys import CellProblems, key_problems, position_of, reference_problems
 from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.spelling import known_spellings, unknown_level
@@ -29,15 +29,13 @@ EVERY_ERROR = 10**9  # frictionless stops at 1000 errors by itself
 PARSERS = {"integer": parse_integer, "number": parse_number}
 
 
-def validate_tables(tables: Mapping[str, RawTable], own: Mapping[str, str]) -> list[Problem]:
+def validate_tables(tables: Mapping[str, RawTable]) -> list[Problem]:
     """Check every table against its schema and the keys between them.
 
     Parameters
     ----------
     tables
         Prepared tables by name.
-    own
-        The study's spellings of lesion types, for the suggestions.
 
     Returns
     -------
@@ -51,7 +49,7 @@ def validate_tables(tables: Mapping[str, RawTable], own: Mapping[str, str]) -> l
     if report.errors:  # about the descriptors, which are ours
         raise RuntimeError(str([error.message for error in report.errors]))
     found = {task.name: task.errors for task in report.tasks}
-    cells = {name: _cell_problems(tables[name], found[name], own) for name in found}
+    cells = {name: _cell_problems(tables[name], found[name]) for name in found}
     problems: list[Problem] = []
     for name, raw in tables.items():
         problems += [place_problem(raw, *at, text) for at, text in cells[name].items()]
@@ -64,7 +62,7 @@ def _resource(raw: RawTable, tables: Mapping[str, RawTable]) -> Any:
     from frictionless import Schema
     from frictionless.resources import TableResource
 
-    schema = load_schema(raw.name)
+    schema = raw.schema
     columns = [column.name for column in schema.fields if column.name in raw.cells.columns]
     descriptor = dict(schema.descriptor)
     for keys in ("primaryKey", "uniqueKeys"):
@@ -95,13 +93,13 @@ def _can_follow(
     )
 
 
-def _cell_problems(raw: RawTable, found: Iterable[Any], own: Mapping[str, str]) -> CellProblems:
+def _cell_problems(raw: RawTable, found: Iterable[Any]) -> CellProblems:
     """Return the problem of each cell; of several of one cell the first."""
-    schema = load_schema(raw.name)
+    schema = raw.schema
     there = [column for column in schema.fields if column.name in raw.cells.columns]
     # First: a word that is no number is that, whatever bounds it breaks.
     cells = {
-        (position, column.name): _explain(schema, column, str(word), "type", own)
+        (position, column.name): _explain(schema, column, str(word), "type")
         for column in there
         if (parse := PARSERS.get(column.type))
         for position, word in enumerate(raw.cells[column.name])
@@ -118,18 +116,16 @@ def _cell_problems(raw: RawTable, found: Iterable[Any], own: Mapping[str, str]) 
             column = schema.column(error.field_name)
             word = str(raw.cells[column.name].iloc[position])
             rule = re.match(r'constraint "(\w+)"', error.note)
-            text = _explain(schema, column, word, rule[1] if rule else "type", own)
+            text = _explain(schema, column, word, rule[1] if rule else "type")
             cells.setdefault((position, column.name), text)
     return cells
 
 
-def _explain(
-    schema: TableSchema, column: FieldSchema, word: str, rule: str, own: Mapping[str, str]
-) -> str:
+def _explain(schema: TableSchema, column: FieldSchema, word: str, rule: str) -> str:
     if rule == "required":
         return _required(word)
     if rule == "enum":
-        return unknown_level(word, column, known_spellings(column, own))
+        return unknown_level(word, column, known_spellings(column))
     if rule == "type":
         kind = "whole number" if column.type == "integer" else "number"
         return f"'{word}' is not a {kind}{_number_hint(word, schema)}"

@@ -169,6 +169,11 @@ def session_jobs(study: Study, tables: StudyTables) -> list[SessionJob]:
             missing={
                 spec.name: float(spec.missing) for spec in study.maps if spec.missing is not None
             },
+            plausible={
+                name: (schema.low, schema.high)
+                for name, schema in study.schemas.own_maps.items()
+                if schema.has_range
+            },
             labels=labels.get(visit),
             tissue=None if mask is None else study.image(mask, *visit),
             other_labels=tuple(

@@ -40,6 +40,7 @@ def extract_features(
     other_labels: Sequence[ImageSource] = (),
     units: Mapping[str, str] | None = None,
     missing: Mapping[str, float] | None = None,
+    plausible: Mapping[str, Sequence[float]] | None = None,
     settings: FeatureSettings | None = None,
     basic: bool = False,
 ) -> pd.DataFrame:
@@ -53,7 +54,7 @@ def extract_features(
     maps
         Name -> map. Names that the schema knows (``susceptibility_ppb``, ``mwf_percent``,
         ``ndi``) carry a unit, to which the map is converted and against which its values are
-        checked; maps of other names are taken as they are.
+        checked; maps of other names keep the values of their files.
     tissue
         White-matter mask; gives the rows "white_matter" and "nawm", and confines the rings.
     other_labels
@@ -64,6 +65,10 @@ def extract_features(
         Name of a map -> unit of its stored values; by default the canonical one.
     missing
         Name of a map -> stored value that means "not measured".
+    plausible
+        Name of a map that the schema does not know -> lowest and highest plausible value. White
+        matter (or lesions, without a mask) whose median lies outside is an error; rows with single
+        values outside are flagged.
     settings
         Distances in mm; by default `FeatureSettings()`.
     basic
@@ -82,11 +87,12 @@ def extract_features(
         If an image cannot be read, does not lie on the grid of the others, or its values
         contradict its unit.
     UsageError
-        If no map is given, or a unit or missing value is given for a map that is not there.
+        If no map is given, a unit, missing value or range is given for a map that is not there,
+        or a unit or range that a known map does not have.
     """
-    units, missing = units or {}, missing or {}
-    _check_names(maps, units, missing)
-    declared = {name: map_unit(name, units) for name in maps}
+    units, missing, plausible = units or {}, missing or {}, plausible or {}
+    _check_names(maps, {"units": units, "missing": missing, "plausible": plausible})
+    declared = {name: map_unit(name, units, plausible) for name in maps}
     if basic:
         regions = read_regions(labels, None, (), None)
     else:
@@ -134,9 +140,8 @@ def _measure(
     flags.add("not_measured", columns["n_valid"] == 0)
     flags.add("partial_coverage", (columns["n_valid"] > 0) & (columns["coverage"] < 1))
     flags.add("nonfinite_values", columns["n_nonfinite"] > 0)
-    if unit.schema is not None:
-        low, high = unit.schema.low, unit.schema.high
-        flags.add("out_of_range", (columns["min"] < low) | (columns["max"] > high))
+    low, high = unit.schema.low, unit.schema.high
+    flags.add("out_of_range", (columns["min"] < low) | (columns["max"] > high))
     if white_matter is not None:
         measurable = columns["n_valid"][: rows.lesions] > 0
         flags.add("nawm_unusable", measurable & np.isnan(columns["z"][: rows.lesions]))
@@ -154,12 +159,12 @@ def _table(rows: RegionRows, measured: Sequence[Mapping[str, npt.NDArray[Any]]])
 
 
 def _check_names(
-    maps: Mapping[str, ImageSource], units: Mapping[str, str], missing: Mapping[str, float]
+    maps: Mapping[str, ImageSource], arguments: Mapping[str, Mapping[str, object]]
 ) -> None:
     if not maps:
         message = "maps is empty; give at least one, such as {'mwf_percent': 'mwf.nii.gz'}"
         raise UsageError(message)
-    for argument, names in (("units", units), ("missing", missing)):
+    for argument, names in arguments.items():
         unknown = [name for name in names if name not in maps]
         if unknown:
             message = (

@@ -51,8 +51,9 @@ class SessionJob:
         First columns of the rows.
     maps
         Name -> path of the map.
-    units, missing
-        Name -> unit, and stored value that means "not measured".
+    units, missing, plausible
+        Name -> unit, stored value that means "not measured", and plausible range of a map that
+        data_schemas/ does not know.
     labels, tissue
         Label image and white-matter mask, or None.
     other_labels
@@ -66,6 +67,7 @@ class SessionJob:
     maps: Mapping[str, Path]
     units: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, float] = field(default_factory=dict)
+    plausible: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     labels: Path | None = None
     tissue: Path | None = None
     other_labels: tuple[Path, ...] = ()
@@ -100,6 +102,7 @@ def extract_session(job: SessionJob) -> SessionResult:
             other_labels=job.other_labels,
             units=job.units,
             missing=job.missing,
+            plausible=job.plausible,
             settings=job.settings,
         )
     except InvalidDataError as error:

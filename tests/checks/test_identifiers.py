@@ -13,7 +13,7 @@ from qsmstats.study import Study
     [
         (["sub-01", "sub-02"], ["01", "02"], 'write pattern = "img/sub-{participant}/a.nii"'),
         (["MS_001", "MS_010"], ["ms_1", "ms_10"], "'ms_1' in the tables is 'MS_001' in the folder"),
-        (["007", "008"], ["7", "8"], "write the identifiers of the folder in the tables, as text"),
+        (["007", "008"], ["7", "8"], "write match_ids = true below [tables.participants]"),
         (["001", "01"], ["1"], None),
         (["001"], ["1", "01"], None),
         (["001"], ["1", "2"], None),

@@ -1056,7 +1056,7 @@ CHECKED += [
         ),
         "'labels.pattern'",
         "'sub-01' in the tables is 'SUB_1' in the folder",
-        "write the identifiers of the folder",
+        "write match_ids = true",
     ),
     (
         "description of the dataset that is no JSON",

@@ -56,7 +56,7 @@ def fitted_assumptions(fit: MixedFit, *, interval: Interval | None, level: float
         "slopes": slopes["estimate"].to_dict(),
         "means": means["estimate"].to_dict(),
         "outcome": outcome,
-        "unit": outcome_unit(outcome),
+        "unit": outcome_unit(outcome, fit.frame.data),
         "intervals": _limits(slopes, "slope")
         | _limits(means, "mean")
         | _variance_limits(fit, patient, lesion, interval, level),
