@@ -147,7 +147,7 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistologySettings:
-    """Which levels of the index test stand for which class of the reference standard.
+    """Which levels of the index test, and which values, stand for which class of pathology.
 
     Attributes
     ----------
@@ -155,6 +155,9 @@ class HistologySettings:
         Reference class -> levels of the index test that predict it.
     unmapped
         What a level not mapped to any class counts as: "exclude" or "negative".
+    high_in
+        Continuous feature of the histology table -> classes that its high values speak for; low
+        values speak for every other class.
     """
 
     mapping: Mapping[str, tuple[str, ...]] = field(
@@ -165,6 +168,12 @@ class HistologySettings:
         }
     )
     unmapped: str = "negative"
+    high_in: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {
+            "mwf_percent": ("remyelinated",),
+            "rim_contrast_ppb": ("chronic_active",),
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

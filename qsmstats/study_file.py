@@ -215,14 +215,16 @@ def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
 
 
 def _histology(reader: _Reader, raw: Mapping[str, Any], schemas: Schemas) -> HistologySettings:
-    """Read [histology]; a study with levels of its own has no default mapping."""
+    """Read [histology]; what the defaults say of levels, they do not say of a study's own."""
     entry = reader.section(raw, "histology")
     reader.section(entry, "classes", "histology.")
     settings = {name: value for name, value in entry.items() if name != "classes"}
     read = _settings(reader, HistologySettings, "histology", {"histology": settings})
-    if "mapping" in entry or not (schemas.types or schemas.classes):
+    if not (schemas.types or schemas.classes):
         return read
-    return replace(read, mapping={})
+    own: dict[str, Any] = {} if "mapping" in entry else {"mapping": {}}
+    own |= {} if "high_in" in entry or not schemas.classes else {"high_in": {}}
+    return replace(read, **own)
 
 
 def _all_text(values: Iterable[object]) -> bool:

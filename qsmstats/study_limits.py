@@ -92,6 +92,7 @@ def setting_problems(study: Study) -> _Found:
     yield from _map_names(study)
     yield from _outcomes(study)
     yield from _mapping(study)
+    yield from _high_in(study)
 
 
 def _ranges(study: Study) -> _Found:
@@ -186,3 +187,16 @@ def _mapping(study: Study) -> _Found:
             yield MAPPING, text
         elif times > 1:
             yield MAPPING, f"'{level}' is mapped to {times} classes; keep one of them"
+
+
+def _high_in(study: Study) -> _Found:
+    schema = study.schemas.table("histology")
+    features = [column.name for column in schema.fields if column.type == "number"]
+    classes = schema.column("reference_standard").levels
+    for name, levels in study.histology.high_in.items():
+        where = f"histology.high_in.{name}"
+        if name not in features:
+            yield where, f"is not a continuous feature; choose from {', '.join(features)}"
+        for level in levels:
+            if level not in classes:
+                yield where, f"'{level}' is not a reference class; choose from {', '.join(classes)}"

@@ -23,7 +23,6 @@ import numpy as np
 
 from qsmstats.arrays import Integers
 from qsmstats.checks.copies import copied_maps
-from qsmstats.checks.identifiers import other_spelling
 from qsmstats.checks.labels import LabelRows
 from qsmstats.checks.sidecars import Sidecars, unit_problems
 from qsmstats.errors import ImageError, Problem
@@ -324,12 +323,10 @@ def _missing_files(study: Study, sessions: Sequence[_Session]) -> Iterator[Findi
         names = [study.name_of(path) for path in absent]
         if len(absent) == expected[role] > 1:
             where = {LABELS: "labels.pattern", TISSUE: "tissue"}.get(role, f"maps.{role}.pattern")
-            people = (session.job.participant_id for session in sessions)
-            pattern = study.patterns.get(PLACES.get(role, where), "")
-            remedy = other_spelling(study, pattern, people) or (
-                f"correct the pattern, which gives {names[0]} for the first"
+            text = (
+                f"none of {len(absent)} sessions has this file; correct the pattern, which gives "
+                f"{names[0]} for the first"
             )
-            text = f"none of {len(absent)} sessions has this file; {remedy}"
             yield Finding(problem=Problem(table="study.toml", column=where, problem=text))
             continue
         for name in names:

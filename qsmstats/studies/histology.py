@@ -118,7 +118,7 @@ def histology_accuracy(
             "no lesion has both an index test and a reference standard; fill in what is missing"
         )
         raise ModelError(message)
-    areas, roc, cutoffs = feature_accuracy(histology, pairs, level=level)
+    areas, roc, cutoffs = feature_accuracy(histology, pairs, high_in=settings.high_in, level=level)
     unclaimed = unclaimed_types(histology, settings)
     reported = {
         "accuracy": missing_scenarios(pairs, level=level),

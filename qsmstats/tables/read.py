@@ -9,24 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
-from qsmstats.schemas import Schemas
+from qsmstats.schemas import TABLES, Schemas
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
 from qsmstats.tables.between_tables import rule_problems
+from qsmstats.tables.dates import with_ages, with_years
 from qsmstats.tables.feature_columns import tidy_columns
+from qsmstats.tables.identifiers import matched
 from qsmstats.tables.identities import IDENTITY_COLUMNS
-from qsmstats.tables.per_participant import PARTICIPANT, read_parts, read_table
 from qsmstats.tables.plausible import implausible_values
 from qsmstats.tables.problems import summarise
-from qsmstats.tables.raw_table import RawTable, broken_rows, empty_table, place_problem
+from qsmstats.tables.raw_table import (
+    RawTable,
+    broken_rows,
+    empty_table,
+    place_problem,
+    toml_problem,
+)
+from qsmstats.tables.stated_levels import with_stated_levels
+from qsmstats.tables.table_files import names_in_paths, read_source
 from qsmstats.tables.to_schema import prepare
 from qsmstats.tables.typed import typed_frame
 from qsmstats.tables.validate import validate_tables
+from qsmstats.tables.visits import for_each_session, is_shared, split_visits, stated_visits
 
 __all__ = [
     "LoadedTables",
@@ -36,6 +47,9 @@ __all__ = [
     "table_problems",
     "typed_tables",
 ]
+
+FOLDERS = {"participants": "participant_id", "sessions": "session_id"}
+"""Table -> its identifier that names folders or files of images."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -170,24 +184,87 @@ def _sound_cells(raw: RawTable, problems: Sequence[Problem]) -> pd.DataFrame:
 def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
     raw: dict[str, RawTable] = {}
     problems: list[Problem] = []
-    # Participants come first: the files of the others may be named after them.
-    for name in sorted(study.tables, key=lambda name: name != "participants"):
-        spec = study.tables[name]
+    # The files of all others may be named after participants; lesions may be expanded by sessions.
+    for name in sorted(study.tables, key=TABLES.index):
         try:
-            if PARTICIPANT in spec.files[0]:
-                table, found = read_parts(study, name, spec.files[0], raw.get("participants"))
-                problems += found
-            else:
-                table = read_table(study, name, spec.files[0])
+            raw[name], found = _read_one(study, name, raw)
+            problems += found
         except InvalidDataError as error:
             problems += error.problems
-            continue
-        problems += broken_rows(table)
-        if table.cells.empty:
-            problems.append(empty_table(table))
-        raw[name], found = prepare(replace(table, schemas=study.schemas), spec)
-        problems += found
+        if name == "sessions":
+            problems += _join_visits(study, raw)
     return {name: raw[name] for name in study.tables if name in raw}, problems
+
+
+def _read_one(
+    study: Study, name: str, raw: Mapping[str, RawTable]
+) -> tuple[RawTable, list[Problem]]:
+    """Read one table, in the shape of its schema; `raw` holds those before it."""
+    spec, people = study.tables[name], raw.get("participants")
+    if spec.visits:
+        maps = [one.pattern for one in study.maps]
+        visits = stated_visits(spec.visits, people, partial(_has_image, study, maps))
+        return replace(visits, schemas=study.schemas), []
+    table, problems = read_source(study, name, people)
+    problems += broken_rows(table)
+    if table.cells.empty:
+        problems.append(empty_table(table))
+    table, found = with_stated_levels(replace(table, schemas=study.schemas), study)
+    table, more = prepare(table, spec)
+    problems += found + more
+    table, more = _matched(study, table, raw)
+    if spec.each_session:
+        table = for_each_session(table, raw.get("sessions"))
+    return table, problems + more
+
+
+def _has_image(study: Study, patterns: Sequence[str], participant: str, session: str) -> bool:
+    names = {"participant": participant, "session": session}
+    return any((study.folder / pattern.format(**names)).is_file() for pattern in patterns)
+
+
+def _join_visits(study: Study, raw: dict[str, RawTable]) -> list[Problem]:
+    """Give sessions their years and participants their ages; split one table for both in two."""
+    spec = study.tables
+    first: Mapping[str, pd.Timestamp] = {}
+    problems: list[Problem] = []
+    if "sessions" in raw:
+        raw["sessions"], first = with_years(raw["sessions"], spec["sessions"])
+    if {"participants", "sessions"} <= raw.keys() and is_shared(spec):
+        baseline = spec["participants"].baseline
+        both = split_visits(raw["participants"], raw["sessions"], baseline)
+        raw["participants"], raw["sessions"], problems = both
+    if "participants" in raw:
+        raw["participants"] = with_ages(raw["participants"], spec["participants"], first)
+    return problems
+
+
+def _matched(
+    study: Study, table: RawTable, raw: Mapping[str, RawTable]
+) -> tuple[RawTable, list[Problem]]:
+    """Match identifiers with those of the tables before, or with the names of the folders."""
+    name, problems, replaced = table.name, [], 0
+    stated = study.tables[name].match_ids
+    on_disk = [
+        names
+        for spec in study.maps
+        if name in FOLDERS
+        for names, _ in names_in_paths(study.folder, spec.pattern)
+    ]
+    for column, owner in (("participant_id", "participants"), ("session_id", "sessions")):
+        if name != owner and owner in raw and column in raw[owner].cells.columns:
+            known, where = set(raw[owner].cells[column]), raw[owner].file
+        elif FOLDERS.get(name) == column:
+            known, where = {names[column] for names in on_disk if column in names}, "the folders"
+        else:
+            continue
+        table, found, count = matched(table, column, known, where, stated=stated)
+        problems += found
+        replaced += count
+    if stated and not replaced:
+        text = "no identifier differs from those sought; remove it"
+        problems.append(toml_problem(table, "match_ids", text))
+    return table, problems
 
 
 def _unused_words(study: Study, raw: Mapping[str, RawTable]) -> Iterator[Problem]:

@@ -18,6 +18,8 @@ from typing import Any
 
 from qsmstats.errors import Problem
 from qsmstats.schemas import FieldSchema, TableSchema
+from qsmstats.tables.conversion import CAPPED
+from qsmstats.tables.dates import is_date
 from qsmstats.tables.keys import CellProblems, key_problems, position_of, reference_problems
 from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.spelling import known_spellings, unknown_level
@@ -98,12 +100,16 @@ def _cell_problems(raw: RawTable, found: Iterable[Any]) -> CellProblems:
     schema = raw.schema
     there = [column for column in schema.fields if column.name in raw.cells.columns]
     # First: a word that is no number is that, whatever bounds it breaks.
-    cells = {
+    cells = {at: text for at, text in raw.faults.items() if at[0] not in raw.broken}
+    cells |= {
         (position, column.name): _explain(schema, column, str(word), "type")
         for column in there
         if (parse := PARSERS.get(column.type))
         for position, word in enumerate(raw.cells[column.name])
-        if position not in raw.broken and word not in schema.missing_values and parse(word) is None
+        if position not in raw.broken
+        and (position, column.name) not in raw.faults
+        and word not in schema.missing_values
+        and parse(word) is None
     }
     for error in found:
         position = position_of(error)
@@ -111,7 +117,9 @@ def _cell_problems(raw: RawTable, found: Iterable[Any]) -> CellProblems:
             continue
         if error.type == "blank-row":
             # Text in columns of the user's own, and none in those of the schema.
-            cells |= {(position, column.name): _required("") for column in there if column.required}
+            for column in there:
+                if column.required:
+                    cells.setdefault((position, column.name), _required(""))
         elif "#cell" in error.tags:
             column = schema.column(error.field_name)
             word = str(raw.cells[column.name].iloc[position])
@@ -128,7 +136,7 @@ def _explain(schema: TableSchema, column: FieldSchema, word: str, rule: str) -> 
         return unknown_level(word, column, known_spellings(column))
     if rule == "type":
         kind = "whole number" if column.type == "integer" else "number"
-        return f"'{word}' is not a {kind}{_number_hint(word, schema)}"
+        return f"'{word}' is not a {kind}{_number_hint(word, column.name, schema)}"
     field = next(field for field in schema.descriptor["fields"] if field["name"] == column.name)
     limit = field["constraints"][rule]
     if rule == "pattern":
@@ -143,15 +151,32 @@ def _required(word: str) -> str:
     return f"{found}; fill it in: every row needs a value here"
 
 
-def _number_hint(word: str, schema: TableSchema) -> str:
+def _number_hint(word: str, column: str, schema: TableSchema) -> str:
+    """Say how to write what was meant by a word that is no number."""
+    below = f"below [tables.{schema.name}]"
     point = word.replace(",", ".")
     if point != word and parse_number(point) is not None:
-        return f"; write decimals with a point: {point}"
-    return f"; write a missing value as {schema.missing_values[0]}"
+        return f'; write decimals with a point: {point}, or state decimal = "," {below}'
+    if match := CAPPED.fullmatch(word):
+        limit = match["above"] or match["plus"]
+        stated = f"capped = {{ {column} = {limit} }}"
+        return f"; if it stands for {limit} and more, state {stated} {below}"
+    if re.fullmatch(r"\d+([.,]\d+)?\s*([-\u2013]|to)\s*\d+([.,]\d+)?", word):
+        return "; a band is no number: write the value itself, or give the column another name"
+    if match := re.fullmatch(r"([+-]?\d+(?:\.\d+)?)\s*[A-Za-z%]+\.?", word):
+        return f"; write the number without its unit: {match[1]}"
+    hint = f"; write a missing value as {schema.missing_values[0]}"
+    coded = f', or state its code: missing = ["{word}"] {below}'
+    return hint if parse_number(word) is not None else hint + coded
 
 
 def _no_identifier(word: str, pattern: str) -> str:
     """Say which signs an identifier may hold, and offer the word without the others."""
+    if is_date(word):
+        return (
+            f"'{word}' is a date: a spreadsheet makes one of identifiers such as 3-1 or MAR1; "
+            "format the column as text and enter the identifiers again"
+        )
     names = {"-": "-", ".": ".", "_": "_", "/": "/", " ": "spaces"}
     allowed = " ".join(name for sign, name in names.items() if re.fullmatch(pattern, f"a{sign}a"))
     fitting = re.sub(r"[^0-9A-Za-z.-]+", "-", word).strip(".-")

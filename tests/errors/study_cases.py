@@ -1049,16 +1049,6 @@ CHECKED += [
         'write instances = "components"',
     ),
     (
-        "folders of other identifiers",
-        checked(
-            lambda folder: [(folder / f"images/SUB_{n}").mkdir(parents=True) for n in range(1, 5)],
-            TOML.replace('"{participant}/{session}/', '"images/{participant}/', 1),
-        ),
-        "'labels.pattern'",
-        "'sub-01' in the tables is 'SUB_1' in the folder",
-        "write match_ids = true",
-    ),
-    (
         "description of the dataset that is no JSON",
         checked(lambda folder: (folder / "dataset_description.json").write_text("{")),
         "dataset_description.json",

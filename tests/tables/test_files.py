@@ -81,9 +81,13 @@ def test_columns_without_name_or_text_are_left_out(tmp_path):
         ),
         ("t.tsv", "a\tb\n1\tx\n".encode("utf-16"), "t.tsv row 1: is not UTF-8"),
         ("t.tsv", b"a\tb\n1\t\x00\n", "t.tsv row 2: contains a zero byte"),
-        ("t.tsv", b"a,b\n1,x\n", "separated by commas; save the table with tabs"),
-        ("t.csv", b"a;b\n1,5;x\n", "separated by semicolons; save the table with commas"),
-        ("t.csv", b"a\tb\n1\tx\n", "separated by tabs; save the table with commas"),
+        (
+            "t.tsv",
+            b"a,b\n1,x\n",
+            'separated by commas; state it: separator = "," below [tables.lesions]',
+        ),
+        ("t.csv", b"a;b\n1,5;x\n", 'separator = ";" below [tables.lesions]'),
+        ("t.csv", b"a\tb\n1\tx\n", 'separated by tabs; state it: separator = "\\t"'),
         ("t.csv", b'a,b\n1,x\n2,"y\n', "t.csv row 3: cannot be split into cells"),
         ("t.csv", b",a\n1,x\n", "t.csv row 1: column 1 has no name"),
         ("t.csv", b"a,b,a\n1,x,2\n", "t.csv row 1, column 'a': columns 1 and 3 have this name"),
@@ -143,7 +147,7 @@ def test_a_workbook_gives_the_text_a_tsv_would_hold(tmp_path):
         "id": ["sub-01", "sub-02"],
         "label": ["3", "4"],
         "years": ["0.1", ""],
-        "day": ["2020-05-01T00:00:00", "2020-05-01T08:00:00"],
+        "day": ["2020-05-01", "2020-05-01T08:00:00"],
         "seen": ["TRUE", "FALSE"],
     }
     assert list(raw.places["row"]) == [2, 4]
@@ -153,7 +157,8 @@ def test_of_several_sheets_the_one_named_as_the_table_is_read(tmp_path):
     path = workbook(tmp_path / "t.xlsx", {"notes": [["x"], [1]], "Lesions": [["a"], ["b"]]})
     assert list(read(path).cells["a"]) == ["b"]
     assert problems(path, "ratings") == [
-        "t.xlsx: has the sheets notes, Lesions; name the one of this table 'ratings'"
+        "t.xlsx: has no sheet 'ratings', but notes, Lesions; state the one of this table: "
+        'sheet = "..." below [tables.ratings]'
     ]
 
 

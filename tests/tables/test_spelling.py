@@ -10,7 +10,6 @@ from qsmstats.errors import did_you_mean
 from qsmstats.schemas import load_schema
 from qsmstats.tables.spelling import (
     known_spellings,
-    lesion_levels,
     suggestions,
     unknown_level,
     word_key,
