@@ -72,12 +72,17 @@ def table_specs(reader: Reader, raw: Mapping[str, Any]) -> dict[str, TableSpec]:
         allowed = ["file", *(item.name for item in fields(TableSpec) if item.name != "files")]
         allowed = [key for key in allowed if name in OWN.get(key, TABLES)]
         reader.known(where, entry, allowed)
+        entry = {key: entry[key] for key in allowed if key in entry}
         wrong = [*_files(name, entry, outside=reader.outside), *_kinds(entry)]
         wrong = wrong or [*_together(name, entry)]
         for key, problem in wrong:
             reader.report(f"{where}.{key}" if key else where, problem)
         if not wrong:
-            specs[name] = _spec({key: entry[key] for key in allowed if key in entry})
+            specs[name] = _spec(entry)
+    people, visits = specs.get("participants"), specs.get("sessions")
+    if people and visits and people.birth_date and not visits.date:
+        text = 'needs the dates of the sessions; name their column: date = "..." below'
+        reader.report("tables.participants.birth_date", f"{text} [tables.sessions]")
     for name in REQUIRED_TABLES:
         if name not in raw:
             reader.report(f"tables.{name}", f'is missing; add e.g. {name} = "{name}.tsv"')
@@ -108,7 +113,7 @@ def _files(name: str, entry: Mapping[str, Any], *, outside: bool) -> _Found:
     if not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
         yield "", f'expected a file name, as {name} = "{name}.tsv", found {files!r}'
         return
-    for one in names:
+    for one in dict.fromkeys(names):
         if problem := path_problem(one, outside=outside):
             yield "", problem
         elif names.count(one) > 1:

@@ -27,8 +27,11 @@ FORMATS = {
 """Stated form -> what is read, with ``-`` for any sign between the parts. A spreadsheet's own dates
 come as ISO 8601 whatever its cells look like."""
 _TIME = re.compile(r"[T ]\d{1,2}:\d\d.*")
+_MONTHS = "jan|feb|mar|mrz|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez"
 _EXCEL_DATE = re.compile(
-    r"\d{4}-\d\d-\d\d.*|\d{1,2}[-. /]?[A-Za-z]{3}([-. /]?\d{2,4})?|[A-Za-z]{3}[-. /]\d{2,4}"
+    r"\d{4}-\d\d-\d\d.*"
+    rf"|\d{{1,2}}[-. ]{{0,2}}({_MONTHS})([-. ]?\d{{2,4}})?|({_MONTHS})[-. ]\d{{2,4}}",
+    re.IGNORECASE,
 )
 
 
@@ -38,11 +41,7 @@ def is_date(word: str) -> bool:
     >>> is_date("2024-03-01"), is_date("01-Mar"), is_date("Mar-01"), is_date("MS-01")
     (True, True, True, False)
     """
-    if not _EXCEL_DATE.fullmatch(word):
-        return False
-    months = ["jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"]
-    letters = re.findall("[a-z]{3}", word.casefold())
-    return not letters or letters[0] in months
+    return bool(_EXCEL_DATE.fullmatch(word))
 
 
 def read_dates(words: pd.Series, date_format: str | None) -> pd.Series:

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsmstats.errors import InvalidDataError
+from qsmstats.study import TableSpec
 from qsmstats.tables.files import read_file
 from qsmstats.tables.raw_table import broken_rows
 
@@ -240,3 +241,32 @@ def test_any_table_written_as_a_workbook_is_read_back(tmp_path_factory, table):
     table = [[cell.replace("=", "-") for cell in row] for row in table]
     path = workbook(tmp_path_factory.mktemp("book") / "t.xlsx", {"s": table})
     assert as_read(path) == table
+
+
+def test_a_file_is_read_as_study_toml_says(tmp_path):
+    text = "Größe;b;note\n1,5;x;'a\n"
+    for encoding in ("latin-1", "utf-16", "cp1252"):
+        path = write(tmp_path, "t.csv", text.encode(encoding))
+        spec = TableSpec(files=("t.csv",), separator=";", encoding=encoding)
+        raw = read_file(path, name="lesions", file="t.csv", spec=spec)
+        assert raw.cells.to_dict("list") == {"Größe": ["1,5"], "b": ["x"], "note": ["'a"]}
+    spec = TableSpec(files=("t.csv",), separator=";", encoding="ascii")
+    with pytest.raises(InvalidDataError, match="is not ascii text .* correct encoding in study"):
+        read_file(path, name="lesions", file="t.csv", spec=spec)
+
+
+def test_a_sheet_may_have_any_name_and_numbers_come_with_the_decimal_sign_stated(tmp_path):
+    rows = [["a", "b"], [1.5, "2,5"], [3.0, datetime.date(2020, 5, 1)]]
+    path = workbook(tmp_path / "t.xlsx", {"lesions": [["x"], [1]], "Läsionen 2": rows})
+    spec = TableSpec(files=("t.xlsx",), sheet="läsionen 2", decimal=",")
+    raw = read_file(path, name="lesions", file="t.xlsx", spec=spec)
+    assert raw.cells.to_dict("list") == {"a": ["1,5", "3"], "b": ["2,5", "2020-05-01"]}
+    spec = TableSpec(files=("t.xlsx",), sheet="Lasionen 2")
+    with pytest.raises(InvalidDataError, match="has no sheet 'Lasionen 2', but .*did you mean 'Lä"):
+        read_file(path, name="lesions", file="t.xlsx", spec=spec)
+
+
+def test_what_exports_write_beside_a_table_is_left_out(tmp_path):
+    raw = read(write(tmp_path, "t.tsv", "a\tb\ta\t\n1\tx\t1\t\t\n2\ty\t2\n"))
+    assert raw.cells.to_dict("list") == {"a": ["1", "2"], "b": ["x", "y"]}
+    assert not raw.broken

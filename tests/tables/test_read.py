@@ -85,8 +85,8 @@ def test_every_problem_is_raised_at_once(tmp_path):
         "lesions.tsv row 17, column 'lesion_type': 'rim' is not one of isointense, hypointense, "
         "hyperintense, hypointense_rim, paramagnetic_rim; did you mean 'hypointense_rim' or "
         "'paramagnetic_rim'?",
-        "participants.tsv row 3, column 'age': 'old' is not a number; write a missing value as n/a, "
-        'or state its code: missing = ["old"] below [tables.participants]',
+        "participants.tsv row 3, column 'age': 'old' is not a number; write a missing value as n/a"
+        ', or state its code: missing = ["old"] below [tables.participants]',
     ]
     assert list(map(str, caught.value.problems)) == messages(tmp_path)
 
@@ -139,8 +139,8 @@ FAULTS = {
     ),
     "not a number of Python's": (
         change("participants", 3, "age", "inf"),
-        "participants.tsv row 3, column 'age': 'inf' is not a number; write a missing value as n/a, "
-        'or state its code: missing = ["inf"] below [tables.participants]',
+        "participants.tsv row 3, column 'age': 'inf' is not a number; write a missing value as n/a"
+        ', or state its code: missing = ["inf"] below [tables.participants]',
     ),
     "label zero": (
         change("lesions", 4, "label", "0"),
@@ -335,8 +335,8 @@ def test_columns_of_other_names_are_renamed_and_reported_as_written(tmp_path):
     )
     write_tables(tmp_path, content, toml)
     assert messages(tmp_path) == [
-        "participants.tsv row 3, column 'Alter': 'x' is not a number; write a missing value as n/a, "
-        'or state its code: missing = ["x"] below [tables.participants]'
+        "participants.tsv row 3, column 'Alter': 'x' is not a number; write a missing value as n/a"
+        ', or state its code: missing = ["x"] below [tables.participants]'
     ]
     change("participants", 3, "Alter", "40")(content)
     write_tables(tmp_path, content, toml)
@@ -426,8 +426,8 @@ def test_visits_in_columns_with_other_names(tmp_path):
     rows[0][2] = "two"
     write_text(tmp_path / "visits.csv", [["participant_id", "baseline", "month 24"], *rows], ",")
     assert messages(tmp_path) == [
-        "visits.csv row 2, column 'month 24': 'two' is not a number; write a missing value as n/a, "
-        'or state its code: missing = ["two"] below [tables.sessions]'
+        "visits.csv row 2, column 'month 24': 'two' is not a number; write a missing value as n/a"
+        ', or state its code: missing = ["two"] below [tables.sessions]'
     ]
 
 
