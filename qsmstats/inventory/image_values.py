@@ -45,6 +45,8 @@ class MapFacts:
         Voxels that were read ("white matter", "lesions"), and their median absolute value.
     zeros
         Share of these voxels whose value is exactly 0.
+    volumes
+        Volumes of a file.
     problem
         Why the images could not be read, or empty.
     """
@@ -55,6 +57,7 @@ class MapFacts:
     where: str = ""
     median: float = float("nan")
     zeros: float = 0.0
+    volumes: int = 1
     problem: str = ""
 
     @property
@@ -73,12 +76,15 @@ class LabelFacts:
         Number of labels in each image that was read.
     spacing
         Smallest distance of neighbouring voxels in mm.
+    volumes
+        Volumes of a file.
     problem
         Why the images could not be read, or empty.
     """
 
     labels: tuple[int, ...] = ()
     spacing: float = float("nan")
+    volumes: int = 1
     problem: str = ""
 
     @property
