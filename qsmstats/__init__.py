@@ -55,7 +55,7 @@ _HOMES = {
     "to_long": "qsmstats.tables.wide",
     "trajectories": "qsmstats.studies.trajectory",
     "trial_power": "qsmstats.studies.planning.power",
-    "write_answer": "qsmstats.studies.answers",
+    "write_answer": "qsmstats.studies.answer_files",
     "write_report": "qsmstats.report.page",
 }
 
@@ -80,7 +80,7 @@ if TYPE_CHECKING:
     from qsmstats.report.page import write_report
     from qsmstats.run import run_study
     from qsmstats.simulate.cohort import simulate_study
-    from qsmstats.studies.answers import write_answer
+    from qsmstats.studies.answer_files import write_answer
     from qsmstats.studies.baseline import baseline_differences, tissue_differences
     from qsmstats.studies.histology import histology_accuracy
     from qsmstats.studies.planning.assumptions import TrialAssumptions

@@ -28,6 +28,7 @@ __all__ = [
     "nearest",
     "one_of",
     "opposite",
+    "plural",
     "printable",
 ]
 
@@ -62,6 +63,11 @@ def one_of(allowed: Iterable[object]) -> str:
     """Return the values that are allowed, as a sentence has them: ``"reml" or "ml"``."""
     *others, last = [f'"{one}"' if isinstance(one, str) else str(one) for one in allowed]
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def plural(noun: str, number: float) -> str:
+    """Return a noun as it stands after a number: "session", "sessions"."""
+    return noun if number == 1 else f"{noun}s"
 
 
 _DENIAL = re.compile(

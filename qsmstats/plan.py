@@ -18,7 +18,7 @@ from qsmstats.provenance import source_sum
 from qsmstats.records import PLAN, require_finished, source_of
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.planning import draw_power_curves
-from qsmstats.studies.answers import write_answer
+from qsmstats.studies.answer_files import write_answer
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.plan_trial import FRACTIONS, PATIENTS, TrialPlan, plan_trial
 from qsmstats.study import Study

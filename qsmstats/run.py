@@ -28,7 +28,8 @@ from qsmstats.progress import progress_bar, say
 from qsmstats.provenance import source_sum, write_provenance
 from qsmstats.records import ANSWERS, PLAN, removed, renewed, source_of
 from qsmstats.report.page import draw_report
-from qsmstats.studies.answers import result_tables, write_answer, write_table
+from qsmstats.schemas import DECLARED
+from qsmstats.studies.answer_files import result_tables, write_answer, write_table
 from qsmstats.studies.baseline import baseline_differences, tissue_differences
 from qsmstats.studies.cohort import describe_cohort
 from qsmstats.studies.histology import histology_accuracy
@@ -137,7 +138,7 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
     measured = collect_cohort(study, out, tables=tables)
     results = _result_tables(study, tables, measured)
     source = source_sum(study, tables, measured)
-    files = [*(f"{name}.tsv" for name in results), "provenance.json"]
+    files = [*(f"{name}.tsv" for name in results), "provenance.json", DECLARED]
     unconverged: list[str] = []
     with renewed(out, files, source):
         for name, table in results.items():
@@ -150,7 +151,11 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
             raise InvalidDataError(message)
         write_provenance(study, tables, measured, out, command)
         questions = list(_questions(study, tables, results["tidy"], results["tissue"]))
-        _remove_outdated(out, [name for name, *_ in questions], source)
+        # Answers of earlier runs that this study or its present data do not give.
+        for name in set(ANSWERS) - {PLAN, *(name for name, *_ in questions)}:
+            removed(out / name)
+        if source_of(out / PLAN) != source and removed(out / PLAN):
+            say(f"{PLAN}/ was made from other data and has been removed; run `qsmstats plan` again")
         for question in questions:
             say(f"answering: {question[0]}")
             unconverged += _answer(question, out, source)
@@ -202,14 +207,6 @@ def _require_unchanged_labels(study: Study, tables: StudyTables, measured: Extra
         if visit in visits and sha256(path) != measured.inputs[name]:
             problem = "was changed since it was measured; run level `participant` again"
             raise InvalidDataError([Problem(table=name, problem=problem)])
-
-
-def _remove_outdated(out: Path, asked: Sequence[str], source: str) -> None:
-    """Remove the answers of earlier runs that this study or its present data do not give."""
-    for name in set(ANSWERS) - {PLAN, *asked}:
-        removed(out / name)
-    if source_of(out / PLAN) != source and removed(out / PLAN):
-        say(f"{PLAN}/ was made from other data and has been removed; run `qsmstats plan` again")
 
 
 _Question = tuple[str, Sequence[str], Callable[[str], Any]]

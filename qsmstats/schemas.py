@@ -45,6 +45,8 @@ TABLES = ("participants", "sessions", "lesions", "ratings", "histology")
 TYPES = {"lesions": "lesion_type", "ratings": "lesion_type", "histology": "index_test"}
 """Table -> its column of lesion types."""
 UNDECIDED = "indeterminate"
+DECLARED = "schemas.json"
+"""File of an output folder that holds what its study declares (`Schemas.declared`)."""
 DASHES = re.compile("[\u2010-\u2015\u2212]")
 MAP = "{map}"
 
@@ -217,11 +219,11 @@ class Schemas:
     @cached_property
     def outcomes(self) -> Mapping[str, OutcomeSchema]:
         """Column of the tidy table -> the feature that it holds, of every map."""
-        found = {name: OutcomeSchema(map=schema) for name, schema in self.maps.items()}
+        found = {}
         for name, schema in self.maps.items():
+            found[name] = OutcomeSchema(map=schema)
             for suffix, feature in map_features().items():
-                # A map called like a feature of another one is refused where it is declared.
-                found.setdefault(f"{name}_{suffix}", OutcomeSchema(map=schema, feature=feature))
+                found[f"{name}_{suffix}"] = OutcomeSchema(map=schema, feature=feature)
         return found
 
     @property

@@ -208,7 +208,7 @@ def _levels(
             ]
             levels[name] = _level(place, entry, known.get(name, Level(title=name)), found)
     if raw and not 2 <= len(raw) <= MOST_LEVELS:
-        text = f"declares {len(raw)} levels; declare 2 to {MOST_LEVELS}, all that the tables have"
+        text = f"a study has 2 to {MOST_LEVELS} of them, not {len(raw)}; declare all of its tables"
         found.append((where, text))
     found += _shared_words(where, levels)
     first = [name for name in levels if raw[name].get("reference") is True]

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qsmstats.report.results.output_folder import Results
 from qsmstats.spreadsheets import read_guarded, write_guarded
-from qsmstats.studies.answers import write_table
+from qsmstats.studies.answer_files import write_table
 
 RUN = ("=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "\uff0b1", "\uff0d1")
 

@@ -32,6 +32,7 @@ from qsmstats.report.sections import (
     trajectory,
 )
 from qsmstats.report.sections.context import Context
+from qsmstats.report.wording.names import using_schemas
 from qsmstats.study import Study
 from qsmstats.study_file import open_study
 from qsmstats.writing import written_whole
@@ -98,7 +99,17 @@ def write_report(
         If there is no such style, or the output folder is in use or belongs to another study.
     """
     folder = Path(out_folder)
-    _require_results(folder)
+    # A page of nothing would be written to a wrong path.
+    found = ""
+    if not folder.is_dir():
+        found = "is no folder"
+    elif (folder / "study.toml").is_file():
+        found = "is a study folder, not the output folder of a run"
+    elif not (folder / "features").is_dir() and not any(folder.rglob("*.tsv")):
+        found = "holds no results"
+    if found:
+        problem = f"{found}; run `qsmstats run STUDY OUT` first, and name its OUT"
+        raise InvalidDataError([Problem(table=str(folder), problem=problem)])
     told = (Path(study_folder) / "study.toml").is_file()
     study = open_study(Path(study_folder)) if told else None
     with held(folder, study):
@@ -120,26 +131,13 @@ def draw_report(
         plates=Plates(folder=folder, style=figure_style(style), pdf=pdf),
         study=study,
     )
-    made = (part(context) for part in SECTIONS)
+    with using_schemas(context.schemas):
+        made = [part(context) for part in SECTIONS]
     page = _render(context, [section for section in made if section is not None])
     with written_whole(folder / REPORT) as unfinished:
         unfinished.write_text(page, encoding="utf-8")
     note_file(folder, REPORT)
     return folder / REPORT
-
-
-def _require_results(folder: Path) -> None:
-    """Raise where a run has left nothing; a page of nothing would be written to a wrong path."""
-    if not folder.is_dir():
-        found = "is no folder"
-    elif (folder / "study.toml").is_file():
-        found = "is a study folder, not the output folder of a run"
-    elif not (folder / "features").is_dir() and not any(folder.rglob("*.tsv")):
-        found = "holds no results"
-    else:
-        return
-    problem = f"{found}; run `qsmstats run STUDY OUT` first, and name its OUT"
-    raise InvalidDataError([Problem(table=str(folder), problem=problem)])
 
 
 def _render(context: Context, sections: list[Section]) -> str:
@@ -155,6 +153,11 @@ def _render(context: Context, sections: list[Section]) -> str:
         source = environment.get_template(name).render()
         return Markup(source)  # noqa: S704  (our own style sheet and script)
 
+    # Within the quotes of a CSS string HTML's escapes mean nothing.
+    title = "".join(
+        letter if letter.isalnum() or letter in " .,:()-" else f"\\{ord(letter):06x}"
+        for letter in context.name
+    )
     template = environment.get_template("report.html.j2")
     viewer = any(isinstance(block, ViewerBlock) for part in sections for block in part.blocks)
     return template.render(
@@ -162,16 +165,7 @@ def _render(context: Context, sections: list[Section]) -> str:
         anonymous=context.anonymous,
         sections=sections,
         css=asset("report.css"),
-        running_title=_css_text(context.name),
+        running_title=Markup(title),  # noqa: S704  (letters, digits and escapes only)
         script=asset("tables.js"),
         viewer=asset("viewer.js") if viewer else "",
     )
-
-
-def _css_text(text: str) -> Markup:
-    """Write a text within the quotes of a CSS string, where HTML's escapes mean nothing."""
-    safe = "".join(
-        letter if letter.isalnum() or letter in " .,:()-" else f"\\{ord(letter):06x}"
-        for letter in text
-    )
-    return Markup(safe)  # noqa: S704  (letters, digits and escapes only)

@@ -23,11 +23,10 @@ from qsmstats.studies.answers import (
     ModelAnswer,
     answer_fields,
     fit_study_model,
-    hedges_g,
     left_out,
     observed_types,
-    with_units,
 )
+from qsmstats.studies.effects import hedges_g, with_units
 from qsmstats.tables.tidy import first_sessions
 
 __all__ = ["GroupDifferences", "baseline_differences", "tissue_differences"]

@@ -28,8 +28,8 @@ from qsmstats.studies.answers import (
     left_out,
     observed_types,
     used_rows,
-    with_units,
 )
+from qsmstats.studies.effects import with_units
 from qsmstats.tables.tidy import followed_lesions
 
 __all__ = ["Trajectories", "fit_trajectory", "trajectories"]

@@ -25,9 +25,11 @@ from qsmstats import (
 from qsmstats.cli import main
 from qsmstats.errors import InvalidDataError, ModelError, NotIdentifiedError, UsageError
 from qsmstats.output import held, made_folder
+from qsmstats.plan import plan_study
 from qsmstats.records import renewed, require_one_source
 from qsmstats.report.results.output_folder import Results
 from qsmstats.run import _require_unchanged_labels
+from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables
 from qsmstats.voxels.cohort import extract_cohort
@@ -225,6 +227,15 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
         "2 patients",
         "give at most that many",
     ),
+    (
+        "target that is no type",
+        lambda folder: plan_study(
+            study(folder), folder / "out", design=TrialDesign(target=("prl",))
+        ),
+        "target",
+        "no lesion type prl",
+        "--target",
+    ),
 ]
 INVALID: list[tuple[str, Act, str, str, str]] = [
     (
@@ -282,6 +293,13 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "a.tsv",
         "0xff",
         "run `qsmstats run` again",
+    ),
+    (
+        "results of another version",
+        result("failures.tsv", b"participant_id\tsession_id\tfile\n1\t1\ta\n"),
+        "failures.tsv",
+        "column 'reason'",
+        "run `qsmstats run STUDY OUT` again",
     ),
 ]
 NO_ANSWER: list[tuple[str, Act, str, str, str]] = [

@@ -268,6 +268,18 @@ def initialised(change: Callable[[Path], object]) -> Act:
     return act
 
 
+def own_map(name: str, unit: str | None = '"ms"', **more: str) -> Act:
+    """Return an act that opens a study with a map of its own."""
+    lines = {"pattern": '"{participant}/{session}/x.nii"'} | ({"unit": unit} if unit else {}) | more
+    return setting(f"[maps.{name}]\n" + "\n".join(f"{key} = {v}" for key, v in lines.items()))
+
+
+def types(**sections: str) -> Act:
+    """Return an act that opens a study with lesion types of its own, and one more."""
+    text = "\n".join(f"[lesion_types.{name}]\n{lines}" for name, lines in sections.items())
+    return setting(text + "\n[lesion_types.other]")
+
+
 def long(**options: Any) -> Act:
     frame = pd.DataFrame({"id": [1], "r1": ["iso"], "r2": ["odd"]})
     return lambda _: to_long(frame, **options)
@@ -352,6 +364,203 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "'maps.mwf_percent.missing'",
         "found nan",
         "expected the finite number",
+    ),
+    (
+        "map almost of a known name",
+        toml("[maps.mwf_", "[maps.mw_"),
+        "'maps.mw_percent'",
+        "almost the name of a known map",
+        "did you mean 'mwf_percent'?",
+    ),
+    ("map that is no column", own_map('"r2*"'), "'maps.r2*'", "cannot be", "a letter first"),
+    (
+        "map without a unit",
+        own_map("t1_ms", unit=None),
+        "'maps.t1_ms.unit'",
+        "is missing",
+        'as unit = "Hz"',
+    ),
+    (
+        "map with a title that is none",
+        own_map("t1_ms", title="3"),
+        "'maps.t1_ms.title'",
+        "found 3",
+        "as a text in one line",
+    ),
+    (
+        "map with one limit",
+        own_map("t1_ms", plausible="[3]"),
+        "'maps.t1_ms.plausible'",
+        "found [3]",
+        "as plausible = [0, 200]",
+    ),
+    (
+        "title of a known map",
+        toml('unit = "percent"', 'unit = "percent"\ntitle = "M"'),
+        "'maps.mwf_percent.title'",
+        "is known of 'mwf_percent'",
+        "remove this line",
+    ),
+    (
+        "map like a feature of another",
+        own_map("mwf_percent_median"),
+        "'maps.mwf_percent_median'",
+        "column of a feature of 'mwf_percent'",
+        "choose another name",
+    ),
+    (
+        "feature of a map that is none",
+        setting('[models]\noutcomes = ["mwf_percent.medain"]'),
+        "'models.outcomes'",
+        "'medain' is not a feature",
+        "did you mean 'mwf_percent.median'?",
+    ),
+    (
+        "mean of a map",
+        setting('[models]\noutcomes = ["mwf_percent.mean"]'),
+        "'models.outcomes'",
+        "'mwf_percent.mean'",
+        "write 'mwf_percent'",
+    ),
+    (
+        "one type",
+        setting("[lesion_types.prl]"),
+        "'lesion_types'",
+        "2 to 8 of them, not 1",
+        "declare all",
+    ),
+    (
+        "type of a name in use",
+        types(nawm=""),
+        "'lesion_types.nawm'",
+        "cannot be the name",
+        "a letter first",
+    ),
+    (
+        "type with an unknown key",
+        types(a="color = 1"),
+        "'lesion_types.a.color'",
+        "is not a setting",
+        "allowed: title, colour",
+    ),
+    (
+        "type with a title that is none",
+        types(a="title = 3"),
+        "'lesion_types.a.title'",
+        "found 3",
+        "as a text in one line",
+    ),
+    (
+        "type with a colour that is none",
+        types(a='colour = "red"'),
+        "'lesion_types.a.colour'",
+        "'red'",
+        'as colour = "#D55E00"',
+    ),
+    (
+        "type with spellings that are none",
+        types(a="spellings = 1"),
+        "'lesion_types.a.spellings'",
+        "found 1",
+        'as spellings = ["1", "PRL+"]',
+    ),
+    (
+        "two types of one spelling",
+        types(a='spellings = ["X"]', b='spellings = ["x"]'),
+        "'lesion_types.b.spellings'",
+        "'x' also stands for 'a'",
+        "keep it for one",
+    ),
+    (
+        "two references",
+        types(a="reference = true", b="reference = true"),
+        "'lesion_types.b.reference'",
+        "is set for a, b",
+        "keep it for the one",
+    ),
+    (
+        "reference that is none",
+        types(a="reference = 1"),
+        "'lesion_types.a.reference'",
+        "found 1",
+        "write true or false",
+    ),
+    (
+        "class that is no section",
+        setting("[histology.classes]\nlost = 1\nkept = 2"),
+        "'histology.classes.lost'",
+        "found 1",
+        "write a section [histology.classes.lost]",
+    ),
+    (
+        "classes without a mapping",
+        setting("[histology.classes.lost]\n[histology.classes.kept]"),
+        "'histology.mapping'",
+        "is empty",
+        'as lost = ["isointense"]',
+    ),
+    (
+        "types without a mapping",
+        types(a="", b=""),
+        "'histology.mapping'",
+        "is empty",
+        'as remyelinated = ["a"]',
+    ),
+    (
+        "feature of histology that is none",
+        setting('[histology.high_in]\nndi = ["remyelinated"]'),
+        "'histology.high_in.ndi'",
+        "is not a continuous feature",
+        "choose from",
+    ),
+    (
+        "direction of a class that is none",
+        setting('[histology.high_in]\nmwf_percent = ["x"]'),
+        "'histology.high_in.mwf_percent'",
+        "'x' is not a reference class",
+        "choose from",
+    ),
+    (
+        "levels of lesion types",
+        setting('[levels.lesion_type]\n1 = "isointense"'),
+        "'levels.lesion_type'",
+        "section of their own",
+        "use [lesion_types]",
+    ),
+    (
+        "levels that are none",
+        setting("[levels]\nsex = 1"),
+        "'levels.sex'",
+        "found 1",
+        "write one line per value",
+    ),
+    (
+        "level of a code that is none",
+        setting('[levels.sex]\n1 = "W"'),
+        "'levels.sex.1'",
+        "'W' is not one of F, M",
+        "use one of these",
+    ),
+    (
+        "level that stands for another",
+        setting('[levels.sex]\nM = "F"'),
+        "'levels.sex.M'",
+        "is a level itself",
+        "remove this line",
+    ),
+    (
+        "code of two levels",
+        setting('[levels.sex]\nx = "F"\nX = "M"'),
+        "'levels.sex.X'",
+        "for 'F' above",
+        "keep one of the two",
+    ),
+    (
+        "levels of no column",
+        table("lesions", lambda _: None, TOML + '\n[levels.cenetr]\n1 = "a"'),
+        "'levels.cenetr'",
+        "no table has a column 'cenetr'",
+        "did you mean 'center'",
     ),
     (
         "table that is no file",
@@ -887,6 +1096,13 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "correct the name",
     ),
     (
+        "own word of a type that is none",
+        long(wide=["r1"], names_to="r", values_to="lesion_type", lesion_types={"odd": "zebra"}),
+        "lesion_types",
+        "'zebra'",
+        "use one of these",
+    ),
+    (
         "wide rating that is none",
         long(wide=["r1", "r2"], names_to="r", values_to="lesion_type"),
         "table, column 'lesion_type'",
@@ -1068,6 +1284,17 @@ CHECKED += [
         "sub-01_ses-01_dseg.nii.gz",
         "leads out of the study folder",
         "outside = true",
+    ),
+    (
+        "map without a range",
+        checked(
+            lambda _: None,
+            TOML + "\n[maps.own]\nunit = 'percent'\n"
+            "pattern = '{participant}/{session}/{participant}_{session}_MWFmap.nii.gz'",
+        ),
+        "'maps.own'",
+        "no plausible range",
+        "add plausible = [low, high]",
     ),
     (
         "lesion that is seen once",

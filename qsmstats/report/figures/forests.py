@@ -51,7 +51,15 @@ def forest(
     """
     rows = len(frame)
     if reference == 1.0:
-        _logarithmic(frame, axes)
+        axes.set_xscale("log")
+        wide = frame["conf_high"].max() > WIDE_RATIO * frame["conf_low"].min()
+        axes.xaxis.set_major_locator(
+            LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
+            if wide
+            else MaxNLocator(5, steps=[1, 2, 5, 10])
+        )
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
     if reference is not None:
         axes.axvline(reference, color="#777777", linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
     for position, (_, row) in zip(range(rows - 1, -1, -1), frame.iterrows(), strict=True):
@@ -78,15 +86,6 @@ def forest(
     else:
         _write_beside(frame, axes, column_title)
     return axes
-
-
-def _logarithmic(frame: pd.DataFrame, axes: Axes) -> None:
-    axes.set_xscale("log")
-    wide = frame["conf_high"].max() > WIDE_RATIO * frame["conf_low"].min()
-    between, even = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), [1, 2, 5, 10]
-    axes.xaxis.set_major_locator(LogLocator(subs=between) if wide else MaxNLocator(5, steps=even))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_locator(NullLocator())
 
 
 def _name(label: str, letters: int = 44) -> str:

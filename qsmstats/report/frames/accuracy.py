@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED
-from qsmstats.report.wording.names import figure_name, present_levels, short_title
+from qsmstats.report.wording.names import figure_name, present_levels, schemas_in_use, short_title
 from qsmstats.report.wording.numbers import counted
-from qsmstats.schemas import load_schema
 
 __all__ = [
     "RATES",
@@ -39,7 +38,7 @@ def confusion_table(counts: pd.DataFrame) -> pd.DataFrame:
     """
     if counts.empty:
         return counts
-    schema = load_schema("histology")
+    schema = schemas_in_use().table("histology")
     wide = counts.pivot_table(
         index="index_test", columns="reference_standard", values="n", aggfunc="sum", fill_value=0
     )
@@ -107,7 +106,7 @@ def reading_steps(flow: pd.DataFrame) -> pd.DataFrame:
         "index_read": ("index test read", "reference_"),
         "analysed": ("index test and reference standard read", ""),
     }
-    steps = flow.drop_duplicates("step").set_index("step") if "step" in flow else flow
+    steps = flow.drop_duplicates("step").set_index("step")
     if not set(chain) <= set(steps.index):
         return pd.DataFrame()
     number = {str(name): int(value) for name, value in steps["n"].items()}

@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.records import PLAN
 from qsmstats.report.results.anonymous import (
     IDENTIFIERS,
     TABLES,
@@ -22,6 +23,8 @@ from qsmstats.report.results.anonymous import (
     veiled,
     veiled_text,
 )
+from qsmstats.report.results.columns import needed
+from qsmstats.schemas import DECLARED, Schemas
 from qsmstats.spreadsheets import read_guarded
 
 __all__ = ["Results"]
@@ -61,7 +64,7 @@ class Results:
         Raises
         ------
         InvalidDataError
-            If the file is there and is no table.
+            If the file is there and is no table, or lacks a column that the page reads.
         """
         if name not in self._tables:
             table = self._read(name)
@@ -71,10 +74,13 @@ class Results:
         return self._tables[name]
 
     def rows(self, name: str, outcome: str | None = None) -> pd.DataFrame:
-        """Return the rows of a table (of one outcome); an empty frame where there are none."""
+        """Return the rows of a table (of one outcome); an empty frame where there are none.
+
+        A frame has the columns that the page reads (`results.columns`) with or without rows.
+        """
         table = self.table(name)
         if table is None:
-            return pd.DataFrame()
+            return pd.DataFrame(columns=list(needed(name)))
         if outcome is None or "outcome" not in table:
             return table
         return table[table["outcome"] == outcome].reset_index(drop=True)
@@ -92,19 +98,36 @@ class Results:
         InvalidDataError
             If the file is there and is not a JSON object.
         """
-        text = self._text("provenance.json")
-        try:
-            content = json.loads(text) if text else {}
-        except json.JSONDecodeError as error:
-            raise self._broken("provenance.json", error) from error
+        content = self._json("provenance.json") or {}
         content = content if isinstance(content, dict) else {"provenance": content}
         if self.anonymous:
             return {key: content[key] for key in IMPERSONAL if key in content}
         return content
 
+    def schemas(self) -> Schemas | None:
+        """Return the schemas of the study that was run; None where no run has written them.
+
+        Raises
+        ------
+        InvalidDataError
+            If the file is there and does not hold them.
+        """
+        content = self._json(DECLARED)
+        try:
+            return None if content is None else Schemas.from_declared(content)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise self._broken(DECLARED, error) from error
+
     def names(self, folder: str) -> list[str]:
         """Return the names of the tables in a subfolder, as `table` takes them, sorted."""
         return sorted(f"{folder}/{path.stem}" for path in (self.folder / folder).glob("*.tsv"))
+
+    def _json(self, name: str) -> Any:
+        text = self._text(name)
+        try:
+            return json.loads(text) if text else None
+        except json.JSONDecodeError as error:
+            raise self._broken(name, error) from error
 
     def _text(self, name: str) -> str:
         path = self.folder / name
@@ -131,7 +154,18 @@ class Results:
             )
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise self._broken(f"{name}.tsv", error) from error
-        return read_guarded(table)
+        missing = [column for column in needed(name) if column not in table]
+        if missing and len(table):
+            command = "plan" if name.startswith(f"{PLAN}/") else "run"
+            problem = (
+                "is missing: another version of qsmstats wrote this table; run"
+                f" `qsmstats {command} STUDY OUT` again"
+            )
+            place = str(self.folder / f"{name}.tsv")
+            raise InvalidDataError(
+                [Problem(table=place, column=column, problem=problem) for column in missing]
+            )
+        return read_guarded(table.reindex(columns=[*table.columns, *missing]))
 
     def _broken(self, name: str, error: Exception) -> InvalidDataError:
         problem = f"cannot be read ({error}); run `qsmstats run` again to write it anew"

@@ -32,7 +32,8 @@ MODELS = {
 
 def flow(context: Context) -> Section:
     """Return the section that counts participants, sessions and lesions at each stage."""
-    blocks: list[Block] = [*_diagram(context)]
+    stages = context.results.rows("cohort/flow")
+    blocks: list[Block] = [] if stages.empty else [_diagram(context, flow_steps(stages))]
     table = context.display(
         "cohort/flow",
         "Participants, sessions and lesions at each stage, with reasons for exclusion",
@@ -95,18 +96,14 @@ def _aside(row: pd.Series, after: pd.Series | None, controls: pd.Series) -> str:
     return f"{reason}\n" + ", ".join(counted(n, what) for what, n in lost.items()) if lost else ""
 
 
-def _diagram(context: Context) -> list[FigureBlock]:
-    stages = context.results.rows("cohort/flow")
-    if not {"stage", *COUNTS} <= set(stages.columns):
-        return []
-    steps = flow_steps(stages)
+def _diagram(context: Context, steps: pd.DataFrame) -> FigureBlock:
     wide, narrow = flow_height(len(steps))
 
     def paint(figure: Figure) -> None:
         flow_diagram(steps, figure.add_subplot())
 
     spoken = "; ".join(text.replace("\n", ": ") for text in steps["text"])
-    block = context.plates.draw(
+    return context.plates.draw(
         "cohort/flow",
         paint,
         height=wide,
@@ -117,7 +114,6 @@ def _diagram(context: Context) -> list[FigureBlock]:
         " observations in the table.",
         alt=f"Flow diagram. {spoken}.",
     )
-    return [block]
 
 
 def participants(context: Context) -> Section:

@@ -21,7 +21,7 @@ from qsmstats.report.wording.names import (
     present_levels,
 )
 from qsmstats.report.wording.numbers import counted
-from qsmstats.schemas import map_schemas
+from qsmstats.schemas import Schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study
 
@@ -52,6 +52,12 @@ class Context:
     results: Results
     plates: Plates
     study: Study | None
+
+    @property
+    def schemas(self) -> Schemas:
+        """Maps and levels of the study as it was run, or as study.toml has them now."""
+        now = self.study.schemas if self.study else Schemas()
+        return self.results.schemas() or now
 
     @property
     def name(self) -> str:
@@ -85,11 +91,11 @@ class Context:
         return f"{100 * self.level:g}\u00a0%\u00a0CI"
 
     def outcomes(self, folder: str) -> list[str]:
-        """Return the maps that a study's tables hold, in the order of the schemas."""
+        """Return the outcomes that a study's tables hold, in the order of the schemas."""
         for table in ("means", "slopes", "coefficients"):
             rows = self.results.rows(f"{folder}/{table}")
-            if "outcome" in rows:
-                return present_levels(rows["outcome"], map_schemas())
+            if not rows.empty:
+                return present_levels(rows["outcome"], self.schemas.outcomes)
         return []
 
     def display(
@@ -142,7 +148,7 @@ class Context:
 def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     """Return the whole model of one map, folded: tests, coefficients, variances, record."""
     what = outcome_words(outcome)
-    for formula in context.results.rows(f"{folder}/models", outcome).get("formula", ()):
+    for formula in context.results.rows(f"{folder}/models", outcome)["formula"]:
         left = str(formula).partition("~")[0].strip()
         # Coefficients and variances are on the model's scale.
         what += f", on the scale of {left}" if left != outcome else ""
@@ -168,17 +174,16 @@ def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> l
     sentences = []
     notes_said = " ".join(study_notes(context, folder, outcome))
     for _, row in context.results.rows(f"{folder}/models", outcome).iterrows():
-        name = outcome_title(str(row.get("outcome", folder)))
-        messages = row.get("messages")
-        said = messages if isinstance(messages, str) else ""
+        name = outcome_title(str(row["outcome"]))
+        said = row["messages"] if isinstance(row["messages"], str) else ""
         left_out = f"({str(row.get('dropped_rows')).replace('; ', ', ')})"
         if left_out in notes_said:
             # The study's own note says it, and of whom.
             clause = rf"[^; ][^;]*{re.escape(left_out)}[^;]*(; \d[^;]*)?(; |$)"
             said = re.sub(clause, "", said).removesuffix("; ")
-        if not _true(row.get("converged", True)):
+        if not _true(row["converged"]):
             sentences.append(f"{name}: the fit did not converge; its estimates must not be used.")
-        if _true(row.get("singular", False)) and "singular" not in said:
+        if _true(row["singular"]) and "singular" not in said:
             sentences.append(f"{name}: {SINGULAR}")
         if said:
             sentences.append(f"{name}: {in_words(said)}.")
@@ -192,7 +197,7 @@ def _true(value: object) -> bool:
 def study_notes(context: Context, folder: str, outcome: str | None = None) -> list[str]:
     """Return what a study notes of its data, as its table has it, each note once."""
     rows = context.results.rows(f"{folder}/notes", outcome)
-    return [*map(str, rows["note"].dropna().unique())] if "note" in rows else []
+    return [*map(str, rows["note"].dropna().unique())]
 
 
 def notes(context: Context, folder: str, outcome: str | None = None) -> list[Block]:

@@ -11,10 +11,9 @@ import pandas as pd
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, Prose, Section
 from qsmstats.report.sections.context import Context, fit_warnings
 from qsmstats.report.tables.tables import display
-from qsmstats.report.wording.names import adjustment, in_words, outcome_words
+from qsmstats.report.wording.names import adjustment, in_words, outcome_words, schemas_in_use
 from qsmstats.report.wording.numbers import counted
 from qsmstats.report.wording.sentences import listed
-from qsmstats.schemas import map_schemas
 
 __all__ = ["failures", "limits", "methods", "provenance"]
 
@@ -49,12 +48,23 @@ def methods(context: Context) -> Section:
         for study in STUDIES
         for part in once_per_model(context.results.text(f"{study}/methods.txt").split("\n\n"))
     ]
-    blocks: list[Block] = [
-        Prose(slug="methods-text", paragraphs=(*dict.fromkeys(paragraphs), *_closing(context)))
+    content = context.results.provenance()
+    closing = []
+    if adjust := content.get("models", {}).get("adjust"):
+        closing.append(
+            "P-values of pairwise differences, and of the changes of the lesion types, were"
+            f" {adjustment(adjust)}"
+            f" within each map and question; intervals are at {100 * context.level:g} %."
+        )
+    if versions := content.get("versions", {}):
+        software = ", ".join(f"{name} {version}" for name, version in versions.items())
+        closing.append(f"Software: {software}.")
+    block = (
+        Prose(slug="methods-text", paragraphs=(*dict.fromkeys(paragraphs), *closing))
         if paragraphs
         else Notice(text="No model was fitted in this run.", warning=False)
-    ]
-    return Section(anchor="methods", title="Methods, ready for a paper", blocks=tuple(blocks))
+    )
+    return Section(anchor="methods", title="Methods, ready for a paper", blocks=(block,))
 
 
 def once_per_model(paragraphs: Iterable[str]) -> list[str]:
@@ -67,31 +77,15 @@ def once_per_model(paragraphs: Iterable[str]) -> list[str]:
     """
     maps: dict[str, list[str]] = {}
     for paragraph in filter(None, (part.strip() for part in paragraphs)):
-        outcome = next((name for name in map_schemas() if f" {name} ~ " in paragraph), "")
+        outcome = next(
+            (name for name in schemas_in_use().outcomes if f" {name} ~ " in paragraph), ""
+        )
         said = paragraph.replace(f" {outcome} ~ ", " Y ~ ") if outcome else in_words(paragraph)
         maps.setdefault(said, []).append(outcome)
     return [
         f"{said} Y is {listed(map(outcome_words, names), 'or')}." if names[0] else said
         for said, names in maps.items()
     ]
-
-
-def _closing(context: Context) -> list[str]:
-    """Say how tests were adjusted and which software was used, from the run's provenance."""
-    content = context.results.provenance()
-    said = []
-    adjust = content.get("models", {}).get("adjust")
-    if adjust:
-        said.append(
-            f"P-values of pairwise differences, and of the changes of the lesion types, were"
-            f" {adjustment(adjust)}"
-            f" within each map and question; intervals are at {100 * context.level:g} %."
-        )
-    versions = content.get("versions", {})
-    if versions:
-        software = ", ".join(f"{name} {version}" for name, version in versions.items())
-        said.append(f"Software: {software}.")
-    return said
 
 
 def provenance(context: Context) -> Section:

@@ -12,7 +12,7 @@ from qsmstats.errors import ModelError
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.fitted import RandomEffects
 from qsmstats.mixed.inference.variance_components import Interval
-from qsmstats.studies.answers import outcome_unit
+from qsmstats.studies.effects import outcome_unit
 from qsmstats.tables.tidy import first_sessions
 
 __all__ = ["fitted_assumptions"]

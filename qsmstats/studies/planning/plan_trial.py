@@ -20,7 +20,8 @@ from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.variance_components import Interval
 from qsmstats.progress import Progress
 from qsmstats.settings import ModelSettings
-from qsmstats.studies.answers import fit_record, observed_types, outcome_unit
+from qsmstats.studies.answers import fit_record, observed_types
+from qsmstats.studies.effects import outcome_unit
 from qsmstats.studies.planning.analysis import average_power
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
