@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from qsmstats.errors import one_of
 from qsmstats.schemas import TABLES, load_schema
 from qsmstats.study import DATE_FORMATS, TIME_UNITS, TableSpec
-from qsmstats.study_limits import path_problem
+from qsmstats.study_limits import braces_problem, path_problem
 
 __all__ = ["REQUIRED_TABLES", "Reader", "table_specs"]
 
@@ -79,6 +79,12 @@ def table_specs(reader: Reader, raw: Mapping[str, Any]) -> dict[str, TableSpec]:
             reader.report(f"{where}.{key}" if key else where, problem)
         if not wrong:
             specs[name] = _spec(entry)
+    _between(reader, raw, specs)
+    return specs
+
+
+def _between(reader: Reader, raw: Mapping[str, Any], specs: Mapping[str, TableSpec]) -> None:
+    """Report tables that are missing, or that lack what another one needs."""
     people, visits = specs.get("participants"), specs.get("sessions")
     if people and visits and people.birth_date and not visits.date:
         text = 'needs the dates of the sessions; name their column: date = "..." below'
@@ -86,7 +92,6 @@ def table_specs(reader: Reader, raw: Mapping[str, Any]) -> dict[str, TableSpec]:
     for name in REQUIRED_TABLES:
         if name not in raw:
             reader.report(f"tables.{name}", f'is missing; add e.g. {name} = "{name}.tsv"')
-    return specs
 
 
 def _spec(entry: dict[str, Any]) -> TableSpec:
@@ -106,18 +111,23 @@ def _files(name: str, entry: Mapping[str, Any], *, outside: bool) -> _Found:
     """Yield what is wrong with the file names of a table."""
     files = entry.get("file")
     if "visits" in entry:
-        if files is not None:
-            yield "visits", "stands for a table of sessions; remove it, or remove the file"
         return
-    names = [files] if isinstance(files, str) else files
-    if not isinstance(names, list) or not names or not all(isinstance(one, str) for one in names):
+    names: Any = [files] if isinstance(files, str) else files
+    if not names or not _is_list(names):
         yield "", f'expected a file name, as {name} = "{name}.tsv", found {files!r}'
         return
+    # Of a file per session only dates are taken, as of scans.tsv.
+    more = ("session",) if "date" in entry else ()
     for one in dict.fromkeys(names):
-        if problem := path_problem(one, outside=outside):
+        problem = path_problem(one, outside=outside)
+        if not problem and names.count(one) > 1:
+            problem = f"'{one}' is listed twice; list each file once"
+        elif not problem and {"{", "}"} & {*one}:
+            problem = braces_problem(one, "participant", more)
+            if name == "participants":
+                problem = f"'{one}' has braces, but participants have no file each; name the file"
+        if problem:
             yield "", problem
-        elif names.count(one) > 1:
-            yield "", f"'{one}' is listed twice; list each file once"
 
 
 def _is_text(value: object) -> bool:
@@ -162,7 +172,7 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "sheet": (_is_text, "expected the name of a sheet"),
     "separator": (
         lambda value: value in (",", ";", "\t", "|"),
-        f'must be {one_of([",", ";", "|"])} or "\\t"',
+        'must be ",", ";", "|" or "\\t"',
     ),
     "decimal": (lambda value: value in (".", ","), f"must be {one_of(['.', ','])}"),
     "encoding": (_is_encoding, 'expected a known encoding of text, such as "latin-1"'),
@@ -228,4 +238,4 @@ def _times(entry: Mapping[str, Any]) -> _Found:
     if "date_format" in entry and not {"date", "birth_date"} & entry.keys():
         yield "date_format", "is of no date here; name the column of dates, or remove this line"
     if "visits" in entry and (others := entry.keys() - {"visits"}):
-        yield min(others), "is for a table with a file; remove this line"
+        yield min(others), "is for a table with a file; remove this entry, or visits"

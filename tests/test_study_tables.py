@@ -90,7 +90,7 @@ def test_every_entry_is_read():
             'sessions = { file = "s.xlsx", separator = ";" }',
             'separator: is for files of the kind ".tsv"',
         ),
-        ('sessions = { file = "s.tsv", separator = "x" }', 'separator: must be "," or ";" or'),
+        ('sessions = { file = "s.tsv", separator = "x" }', 'separator: must be ",", ";", "|" or'),
         ('sessions = { file = "s.xlsx", encoding = "latin-1" }', "encoding: is for files"),
         (
             'sessions = { file = "s.tsv", encoding = "base64" }',
@@ -115,7 +115,7 @@ def test_every_entry_is_read():
         ),
         (
             'sessions = { file = "s.tsv", visits = { V1 = 0 } }',
-            "visits: stands for a table of sessions",
+            "file: is for a table with a file; remove this entry, or visits",
         ),
         ("sessions = { visits = {} }", "visits: expected the years of each session"),
         (

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
-from qsmstats.schemas import TABLES, Schemas
+from qsmstats.schemas import TABLES, Schemas, load_schema
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
 from qsmstats.tables.between_tables import rule_problems
@@ -200,10 +200,16 @@ def _read_one(
     study: Study, name: str, raw: Mapping[str, RawTable]
 ) -> tuple[RawTable, list[Problem]]:
     """Read one table, in the shape of its schema; `raw` holds those before it."""
-    spec, people = study.tables[name], raw.get("participants")
+    spec = study.tables[name]
+    needed = {"participants"} if spec.visits or any("{" in file for file in spec.files) else set()
+    needed |= {"sessions"} if spec.each_session else set()
+    keys = {one: {*load_schema(one).primary_key} for one in needed}
+    if any(one not in raw or not keys[one] <= {*raw[one].cells.columns} for one in needed):
+        raise InvalidDataError([])  # what is wrong with that table is reported already
+    people = typed_frame(raw["participants"]) if "participants" in raw else pd.DataFrame()
     if spec.visits:
-        maps = [one.pattern for one in study.maps]
-        visits = stated_visits(spec.visits, people, partial(_has_image, study, maps))
+        names = people["participant_id"].dropna()
+        visits = stated_visits(spec.visits, names, partial(_has_image, study))
         return replace(visits, schemas=study.schemas), []
     table, problems = read_source(study, name, people)
     problems += broken_rows(table)
@@ -214,13 +220,14 @@ def _read_one(
     problems += found + more
     table, more = _matched(study, table, raw)
     if spec.each_session:
-        table = for_each_session(table, raw.get("sessions"))
+        table = for_each_session(table, raw["sessions"])
     return table, problems + more
 
 
-def _has_image(study: Study, patterns: Sequence[str], participant: str, session: str) -> bool:
-    names = {"participant": participant, "session": session}
-    return any((study.folder / pattern.format(**names)).is_file() for pattern in patterns)
+def _has_image(study: Study, participant: str, session: str) -> bool:
+    patterns = (spec.pattern for spec in study.maps)
+    files = (one.format(participant=participant, session=session) for one in patterns)
+    return any((study.folder / file).is_file() for file in files)
 
 
 def _join_visits(study: Study, raw: dict[str, RawTable]) -> list[Problem]:

@@ -13,14 +13,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
+
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
-from qsmstats.study import Study, TableSpec
-from qsmstats.study_limits import braces_problem
+from qsmstats.study import Study
 from qsmstats.tables.between_tables import controls
 from qsmstats.tables.files import read_file
 from qsmstats.tables.raw_table import RawTable, empty_table, stack_raw
-from qsmstats.tables.typed import typed_frame
 
 __all__ = ["names_in_paths", "read_source"]
 
@@ -28,7 +28,7 @@ ID, SESSION = "participant_id", "session_id"
 
 
 def read_source(
-    study: Study, name: str, participants: RawTable | None
+    study: Study, name: str, participants: pd.DataFrame
 ) -> tuple[RawTable, list[Problem]]:
     """Read the files of a table.
 
@@ -39,7 +39,7 @@ def read_source(
     name
         Name of the table's schema.
     participants
-        The prepared participants table, or None where it could not be read.
+        The participants, typed; only the files of a pattern need them.
 
     Returns
     -------
@@ -53,8 +53,7 @@ def read_source(
     Raises
     ------
     InvalidDataError
-        If there is nothing to return; without the participants table there is nothing to report
-        of a pattern either. The participants table itself has no pattern.
+        If there is nothing to return.
     """
     spec = study.tables[name]
     parts: list[RawTable] = []
@@ -83,13 +82,10 @@ def _read(study: Study, name: str, file: str) -> RawTable:
 
 
 def _read_pattern(
-    study: Study, name: str, pattern: str, participants: RawTable | None
+    study: Study, name: str, pattern: str, participants: pd.DataFrame
 ) -> tuple[list[RawTable], list[Problem]]:
-    _check_pattern(name, pattern, study.tables[name])
-    if participants is None or ID not in participants.cells.columns:
-        raise InvalidDataError([])
-    known = [word for word in dict.fromkeys(participants.cells[ID]) if word]
-    without = controls(typed_frame(participants)) if name != "sessions" else set()
+    known = [word for word in dict.fromkeys(participants[ID].dropna()) if word]
+    without = controls(participants) if name != "sessions" else set()
     # A word that is no identifier, such as ../x, is a problem of its own and names no file.
     identifier = load_schema("participants").column(ID).pattern
     fitting = [word for word in known if re.fullmatch(identifier, word)]
@@ -118,17 +114,6 @@ def _read_pattern(
         except InvalidDataError as error:
             problems += error.problems
     return parts, problems
-
-
-def _check_pattern(name: str, pattern: str, spec: TableSpec) -> None:
-    # Of a file per session only dates are taken, as of scans.tsv.
-    sessions = name == "sessions" and spec.date
-    text = braces_problem(pattern, "participant", ("session",) if sessions else ())
-    if name == "participants":
-        text = f"'{pattern}' contains braces, but all participants are in one table; name its files"
-    if text:
-        where = f"tables.{name}"
-        raise InvalidDataError([Problem(table="study.toml", column=where, problem=text)])
 
 
 def _read_part(study: Study, name: str, file: str, names: Mapping[str, str]) -> RawTable:

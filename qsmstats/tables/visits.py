@@ -8,7 +8,7 @@ the value of the first session counts. Its values per session are kept as ``{col
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 import pandas as pd
@@ -119,7 +119,7 @@ def _changing(raw: RawTable, column: str, name: str) -> Problem:
 
 
 def stated_visits(
-    visits: Mapping[str, float], people: RawTable | None, has_image: Callable[[str, str], bool]
+    visits: Mapping[str, float], people: Iterable[str], has_image: Callable[[str, str], bool]
 ) -> RawTable:
     """Make the table of sessions from the years that study.toml states.
 
@@ -128,7 +128,7 @@ def stated_visits(
     visits
         Session -> years since the first one.
     people
-        The table of participants, or None where it could not be read.
+        The participants.
     has_image
         Whether a map of a participant and session is there.
 
@@ -137,10 +137,8 @@ def stated_visits(
     InvalidDataError
         If a session has no image of any participant, or a participant none of the first session.
     """
-    if people is None or ID not in people.cells.columns:
-        raise InvalidDataError([])
     order = sorted(visits, key=lambda name: visits[name])
-    there = {name: [one for one in order if has_image(name, one)] for name in people.cells[ID]}
+    there = {name: [one for one in order if has_image(name, one)] for name in people}
     where = "tables.sessions.visits"
     found = {one for own in there.values() for one in own}
     problems = [
@@ -165,7 +163,7 @@ def stated_visits(
     return RawTable(name="sessions", file="study.toml", cells=cells, places=places, columns=columns)
 
 
-def for_each_session(raw: RawTable, sessions: RawTable | None) -> RawTable:
+def for_each_session(raw: RawTable, sessions: RawTable) -> RawTable:
     """Repeat every row of lesions or ratings for each session of its participant.
 
     Parameters
@@ -173,18 +171,16 @@ def for_each_session(raw: RawTable, sessions: RawTable | None) -> RawTable:
     raw
         A table without `session_id`.
     sessions
-        The table of sessions, or None where it could not be read.
+        The table of sessions.
 
     Raises
     ------
     InvalidDataError
-        If the table has sessions of its own, or cannot be expanded.
+        If the table has sessions of its own.
     """
     if SESSION in raw.cells.columns:
         text = f"{raw.file} has a column '{raw.file_column(SESSION)}'; remove each_session"
         raise InvalidDataError([toml_problem(raw, "each_session", text)])
-    if sessions is None or not {ID, SESSION} <= set(sessions.cells.columns):
-        raise InvalidDataError([])
     if ID not in raw.cells.columns:
         return raw
     own = sessions.cells.groupby(ID)[SESSION].agg(list).to_dict()

@@ -251,7 +251,7 @@ def test_a_file_is_read_as_study_toml_says(tmp_path):
         raw = read_file(path, name="lesions", file="t.csv", spec=spec)
         assert raw.cells.to_dict("list") == {"Größe": ["1,5"], "b": ["x"], "note": ["'a"]}
     spec = TableSpec(files=("t.csv",), separator=";", encoding="ascii")
-    with pytest.raises(InvalidDataError, match="is not ascii text .* correct encoding in study"):
+    with pytest.raises(InvalidDataError, match=r"is not ascii text .* correct encoding in study"):
         read_file(path, name="lesions", file="t.csv", spec=spec)
 
 
@@ -262,7 +262,7 @@ def test_a_sheet_may_have_any_name_and_numbers_come_with_the_decimal_sign_stated
     raw = read_file(path, name="lesions", file="t.xlsx", spec=spec)
     assert raw.cells.to_dict("list") == {"a": ["1,5", "3"], "b": ["2,5", "2020-05-01"]}
     spec = TableSpec(files=("t.xlsx",), sheet="Lasionen 2")
-    with pytest.raises(InvalidDataError, match="has no sheet 'Lasionen 2', but .*did you mean 'Lä"):
+    with pytest.raises(InvalidDataError, match=r"no sheet 'Lasionen 2', but .*did you mean 'Lä"):
         read_file(path, name="lesions", file="t.xlsx", spec=spec)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from qsmstats.errors import InvalidDataError
 from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables, table_problems
 from tests.study_folder import TOML, tables, write_images, write_tables, write_text
@@ -121,7 +122,9 @@ def test_participants_that_cannot_be_read_hide_no_other_table(tmp_path):
 @pytest.mark.parametrize("pattern", ["{participant}/{session}.tsv", "{participant}/{0}.tsv"])
 def test_a_pattern_with_other_braces_is_reported(tmp_path, pattern):
     toml = TOML.replace("{participant}/{participant}_sessions.tsv", pattern)
-    assert messages(write_tables(tmp_path, toml=toml)) == [
+    with pytest.raises(InvalidDataError) as caught:
+        open_study(write_tables(tmp_path, toml=toml))
+    assert list(map(str, caught.value.problems)) == [
         f"study.toml, setting 'tables.sessions': '{pattern}' may contain only {{participant}} in "
         "braces; correct the text in braces"
     ]

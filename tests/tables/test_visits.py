@@ -128,8 +128,7 @@ def raw(name: str, **columns: list[str]) -> RawTable:
 
 def test_visits_that_study_toml_states_are_those_with_a_map():
     there = {("a", "V1"), ("a", "V2"), ("b", "V1")}
-    people = raw("participants", participant_id=["a", "b", "c"])
-    table = stated_visits({"V2": 2.1, "V1": 0}, people, lambda *names: names in there)
+    table = stated_visits({"V2": 2.1, "V1": 0}, ["a", "b", "c"], lambda *names: names in there)
     assert table.cells.to_numpy().tolist() == [
         ["a", "V1", "0"],
         ["a", "V2", "2.1"],
@@ -149,9 +148,8 @@ def test_visits_that_study_toml_states_are_those_with_a_map():
     ],
 )
 def test_visits_that_the_folder_contradicts_are_refused(visits, there, said):
-    people = raw("participants", participant_id=["a", "b"])
     with pytest.raises(InvalidDataError, match=said):
-        stated_visits(visits, people, lambda *names: names in there)
+        stated_visits(visits, ["a", "b"], lambda *names: names in there)
 
 
 def test_a_lesion_of_no_session_and_a_column_of_sessions_are_reported():
