@@ -25,6 +25,7 @@ __all__ = [
     "data_dictionary",
     "load_schema",
     "map_schemas",
+    "parcellation_labels",
     "plausible_ranges",
 ]
 
@@ -188,6 +189,14 @@ def map_schemas() -> Mapping[str, MapSchema]:
         )
         for name, item in raw.items()
     }
+
+
+@cache
+def parcellation_labels() -> Mapping[str, int]:
+    """Return name -> label of the parcellations of FreeSurfer and SynthSeg."""
+    text = (_folder() / "parcellation.json").read_text(encoding="utf-8")
+    labels: dict[str, int] = json.loads(text)["labels"]
+    return labels
 
 
 def data_dictionary(name: str) -> dict[str, dict[str, Any]]:

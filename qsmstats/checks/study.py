@@ -26,6 +26,7 @@ from qsmstats.study import Study
 from qsmstats.tables.problems import summarise
 from qsmstats.tables.read import LoadedTables, StudyTables, load_tables, typed_tables
 from qsmstats.voxels.cohort import session_jobs
+from qsmstats.voxels.lesion_rows import lesions_in_images
 
 __all__ = ["check_study", "sound_tables"]
 
@@ -53,7 +54,7 @@ def check_study(study: Study, *, jobs: int = 1, progress: Progress | None = None
         to be checked) and `message`, all of it in one line.
     """
     images = partial(check_images, workers=jobs, progress=progress)
-    return _frame(_findings(study, load_tables(study), images))
+    return _frame(_findings(study, load_tables(study, lesions_in_images), images))
 
 
 def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> StudyTables:
@@ -74,7 +75,7 @@ def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> 
     InvalidDataError
         With every problem that must be corrected before the study can be run.
     """
-    loaded = load_tables(study)
+    loaded = load_tables(study, lesions_in_images)
     found = _findings(study, loaded, partial(check_images, whole=False), participants)
     problems = [item.problem for item in found if item.kind == "invalid"]
     if problems:
@@ -125,7 +126,8 @@ def _known_tables(loaded: LoadedTables) -> StudyTables:
         rows = loaded.frames.get(name, pd.DataFrame())
         whole = set(key) <= set(rows.columns)
         known.append(rows.dropna(subset=key) if whole else pd.DataFrame(columns=key))
-    return StudyTables(participants=pd.DataFrame(), sessions=known[0], lesions=known[1])
+    people = loaded.frames.get("participants", pd.DataFrame())
+    return StudyTables(participants=people, sessions=known[0], lesions=known[1])
 
 
 def _pattern_problems(study: Study, loaded: LoadedTables) -> list[Finding]:

@@ -17,7 +17,7 @@ from qsmstats.checks.sidecars import Sidecars, canonical_unit
 from qsmstats.errors import ImageError
 from qsmstats.inventory.images import LABELS, WHITE_MATTER, Candidate
 from qsmstats.schemas import map_schemas
-from qsmstats.study import Study
+from qsmstats.study import LabelSpec, Study
 from qsmstats.voxels.images import on_same_grid, open_volume
 from qsmstats.voxels.stream import gather, read_labels, read_mask
 from qsmstats.voxels.units import map_unit
@@ -126,7 +126,9 @@ def map_facts(
 
 def _declared(folder: Path, candidate: Candidate) -> tuple[str | None, str]:
     """Return the unit of the first sidecar that holds for the map's images, and its file."""
-    study = Study(folder=folder, name="", labels="", maps=(), tissue={}, tables={})
+    study = Study(
+        folder=folder, name="", labels=LabelSpec(pattern=""), maps=(), tissue={}, tables={}
+    )
     sidecars = Sidecars(study)
     for file in candidate.files:
         found = sidecars.unit(folder / file.path)

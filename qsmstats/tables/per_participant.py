@@ -6,7 +6,6 @@ other, with the participant filled in.
 
 from __future__ import annotations
 
-import glob
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +14,7 @@ from pathlib import Path
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
 from qsmstats.study import Study
+from qsmstats.study_files import matching_files
 from qsmstats.study_limits import braces_problem
 from qsmstats.tables.between_tables import controls
 from qsmstats.tables.files import read_file
@@ -128,15 +128,9 @@ def _with_columns(part: RawTable, first: RawTable) -> RawTable:
 
 def _strangers(folder: Path, pattern: str, known: Sequence[str]) -> list[Problem]:
     """Report the files whose participant is not in the participants table."""
-    top = Path(folder, Path(pattern).anchor)
-    below = Path(pattern).relative_to(Path(pattern).anchor).as_posix()
-    first, *rest = (re.escape(part) for part in below.split(PARTICIPANT))
-    regex = re.compile(first + "(?P<name>[^/]+)" + "(?P=name)".join(rest))
-    problems = []
-    for path in sorted(top.glob(glob.escape(below).replace(PARTICIPANT, "*"))):
-        match = regex.fullmatch(path.relative_to(top).as_posix())
-        if match and match["name"] not in known:
-            text = f"'{match['name']}' is not in the participants table; add it or remove the file"
-            file = pattern.format(participant=match["name"])
-            problems.append(Problem(table=file, problem=text))
-    return problems
+    text = "is not in the participants table; add it or remove the file"
+    return [
+        Problem(table=file, problem=f"'{word}' {text}")
+        for word, file in matching_files(folder, pattern, PARTICIPANT).items()
+        if word not in known
+    ]

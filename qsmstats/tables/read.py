@@ -20,6 +20,7 @@ from qsmstats.study import Study
 from qsmstats.tables.between_tables import rule_problems
 from qsmstats.tables.feature_columns import tidy_columns
 from qsmstats.tables.identities import IDENTITY_COLUMNS
+from qsmstats.tables.image_lesions import ListLesions, lesions_of_images, provided_column
 from qsmstats.tables.per_participant import PARTICIPANT, read_parts, read_table
 from qsmstats.tables.plausible import implausible_values
 from qsmstats.tables.problems import summarise
@@ -90,13 +91,16 @@ class LoadedTables:
     problems: tuple[Problem, ...]
 
 
-def read_tables(study: Study) -> StudyTables:
+def read_tables(study: Study, listing: ListLesions | None = None) -> StudyTables:
     """Read and check every table of a study.
 
     Parameters
     ----------
     study
         As `open_study` returns it.
+    listing
+        What lists the lesions of the label images (`qsmstats.tables.image_lesions`), where the
+        study's images say which lesions there are.
 
     Returns
     -------
@@ -107,7 +111,7 @@ def read_tables(study: Study) -> StudyTables:
     InvalidDataError
         With every problem of every table, each with its file, row and column.
     """
-    return typed_tables(study, load_tables(study))
+    return typed_tables(study, load_tables(study, listing))
 
 
 def typed_tables(study: Study, loaded: LoadedTables) -> StudyTables:
@@ -125,9 +129,15 @@ def table_problems(study: Study) -> list[Problem]:
     return summarise(load_tables(study).problems)
 
 
-def load_tables(study: Study) -> LoadedTables:
+def load_tables(study: Study, listing: ListLesions | None = None) -> LoadedTables:
     """Read what can be read of every table, and keep every problem; see `read_tables`."""
     raw, problems = _read_all(study)
+    unread = "lesions" in study.tables and "lesions" not in raw
+    if study.labels.lists_lesions and {"participants", "sessions"} <= raw.keys() and not unread:
+        people, sessions = raw["participants"], raw["sessions"]
+        lesions = lesions_of_images(study, people, sessions, raw.get("lesions"), listing)
+        raw["lesions"] = lesions[0]
+        problems += lesions[1]
     problems += validate_tables(raw, study.lesion_types)
     frames = {name: _sound_cells(table, problems) for name, table in raw.items()}
     reserved = tidy_columns(spec.name for spec in study.maps)
@@ -173,7 +183,8 @@ def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
         problems += broken_rows(table)
         if table.cells.empty:
             problems.append(empty_table(table))
-        raw[name], found = prepare(table, spec, study.lesion_types)
+        provided = provided_column(study.labels) if name == "lesions" else None
+        raw[name], found = prepare(table, spec, study.lesion_types, provided=provided)
         problems += found
     return {name: raw[name] for name in study.tables if name in raw}, problems
 

@@ -20,7 +20,7 @@ __all__ = ["prepare"]
 
 
 def prepare(
-    raw: RawTable, spec: TableSpec, own: Mapping[str, str]
+    raw: RawTable, spec: TableSpec, own: Mapping[str, str], *, provided: str | None = None
 ) -> tuple[RawTable, list[Problem]]:
     """Bring a raw table into the shape of its schema.
 
@@ -32,6 +32,8 @@ def prepare(
         What study.toml says of it.
     own
         The study's spellings of lesion types.
+    provided
+        Column that may be absent, as something else fills it.
 
     Returns
     -------
@@ -46,7 +48,7 @@ def prepare(
         raw, more = _lengthen(raw, spec)
         problems += more
     if not problems:
-        problems = _missing_columns(raw)
+        problems = [one for one in _missing_columns(raw) if one.column != provided]
     return _with_levels(raw, own), problems
 
 

@@ -23,6 +23,7 @@ from qsmstats.voxels.feature_table import feature_types
 from qsmstats.voxels.flags import RowFlags
 from qsmstats.voxels.images import ImageSource, Volume, open_volume, require_same_grid
 from qsmstats.voxels.kernels import MAD_TO_SD, describe
+from qsmstats.voxels.labels import LabelSource, TissueSource
 from qsmstats.voxels.maps import read_map
 from qsmstats.voxels.profiles import measure_profiles, standardise
 from qsmstats.voxels.region_rows import RegionRows, padded, region_rows
@@ -33,13 +34,14 @@ __all__ = ["extract_features"]
 
 
 def extract_features(
-    labels: ImageSource | None,
+    labels: LabelSource | None,
     maps: Mapping[str, ImageSource],
     *,
-    tissue: ImageSource | None = None,
-    other_labels: Sequence[ImageSource] = (),
+    tissue: TissueSource | None = None,
+    other_labels: Sequence[LabelSource] = (),
     units: Mapping[str, str] | None = None,
     missing: Mapping[str, float] | None = None,
+    volumes: Mapping[str, int] | None = None,
     settings: FeatureSettings | None = None,
     basic: bool = False,
 ) -> pd.DataFrame:
@@ -48,14 +50,15 @@ def extract_features(
     Parameters
     ----------
     labels
-        Label image: 0 outside lesions, one whole number per lesion. None where there are no
-        lesions to measure.
+        Label image: 0 outside lesions, one whole number per lesion; or `LabelFiles`
+        (`qsmstats.voxels.labels`) for other forms. None where there are no lesions to measure.
     maps
         Name -> map. Names that the schema knows (``susceptibility_ppb``, ``mwf_percent``,
         ``ndi``) carry a unit, to which the map is converted and against which its values are
         checked; maps of other names are taken as they are.
     tissue
-        White-matter mask; gives the rows "white_matter" and "nawm", and confines the rings.
+        White-matter mask, or a `TissueFile` for a parcellation; gives the rows "white_matter" and
+        "nawm", and confines the rings.
     other_labels
         Label images of the participant's other sessions, on the same grid: their lesions are
         excluded from NAWM. Where the grid differs or the image is damaged they cannot be, which
@@ -64,6 +67,8 @@ def extract_features(
         Name of a map -> unit of its stored values; by default the canonical one.
     missing
         Name of a map -> stored value that means "not measured".
+    volumes
+        Name of a map -> number, from 0, of its volume in an image of several.
     settings
         Distances in mm; by default `FeatureSettings()`.
     basic
@@ -82,10 +87,10 @@ def extract_features(
         If an image cannot be read, does not lie on the grid of the others, or its values
         contradict its unit.
     UsageError
-        If no map is given, or a unit or missing value is given for a map that is not there.
+        If no map is given, or a unit, missing value or volume for a map that is not there.
     """
-    units, missing = units or {}, missing or {}
-    _check_names(maps, units, missing)
+    units, missing, volumes = units or {}, missing or {}, volumes or {}
+    _check_names(maps, {"units": units, "missing": missing, "volumes": volumes})
     declared = {name: map_unit(name, units) for name in maps}
     if basic:
         regions = read_regions(labels, None, (), None)
@@ -94,7 +99,7 @@ def extract_features(
     rows = region_rows(regions)
     measured = []
     for name, source in maps.items():
-        volume = open_volume(source, name)
+        volume = open_volume(source, name, volumes.get(name))
         require_same_grid(regions.reference, volume)
         columns = _measure(regions, rows, volume, declared[name], missing.get(name))
         measured.append({**columns, "map": np.full(len(rows.counts), name, dtype=object)})
@@ -154,12 +159,12 @@ def _table(rows: RegionRows, measured: Sequence[Mapping[str, npt.NDArray[Any]]])
 
 
 def _check_names(
-    maps: Mapping[str, ImageSource], units: Mapping[str, str], missing: Mapping[str, float]
+    maps: Mapping[str, ImageSource], arguments: Mapping[str, Mapping[str, object]]
 ) -> None:
     if not maps:
         message = "maps is empty; give at least one, such as {'mwf_percent': 'mwf.nii.gz'}"
         raise UsageError(message)
-    for argument, names in (("units", units), ("missing", missing)):
+    for argument, names in arguments.items():
         unknown = [name for name in names if name not in maps]
         if unknown:
             message = (
