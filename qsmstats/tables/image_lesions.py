@@ -17,7 +17,7 @@ from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
 from qsmstats.study import LabelSpec, Study
 from qsmstats.tables.between_tables import controls
-from qsmstats.tables.raw_table import RawTable, place_problem
+from qsmstats.tables.raw_table import RawTable, broken_rows, place_problem
 from qsmstats.tables.typed import parse_integer, typed_frame
 
 __all__ = ["ListLesions", "lesions_of_images", "provided_column"]
@@ -107,7 +107,7 @@ def _completed(study: Study, raw: RawTable, rows: pd.DataFrame) -> tuple[RawTabl
     read = set(rows[_VISIT].itertuples(index=False, name=None))
     missing = load_schema("lesions").missing_values
     own = raw.cells[column] if column in raw.cells else [""] * len(raw.cells)
-    values, problems, met = [], [], set()
+    values, problems, met, broken = [], [], set(), dict(raw.broken)
     cells = raw.cells[key].itertuples(index=False, name=None)
     for position, ((who, session, word), mine) in enumerate(zip(cells, own, strict=True)):
         number = None if column == "label" else parse_integer(word)
@@ -115,8 +115,8 @@ def _completed(study: Study, raw: RawTable, rows: pd.DataFrame) -> tuple[RawTabl
         value, file = said.get(name, ("", ""))
         met.add(name)
         if not file and ((who, session) in read or not study.label_files(who, session)):
-            text = f"'{word}' is in no file of {study.labels.pattern}; correct it or remove the row"
-            problems.append(place_problem(raw, position, key[2], text))
+            text = f"{key[2]} {word} is in no file of {study.labels.pattern}; correct the row"
+            broken.setdefault(position, text)
         elif file and mine not in (*missing, value):
             text = f"'{mine}' here, and '{value}' by the name of {file}; correct one of the two"
             problems.append(place_problem(raw, position, column, text))
@@ -128,4 +128,6 @@ def _completed(study: Study, raw: RawTable, rows: pd.DataFrame) -> tuple[RawTabl
             if (who, session, word) not in met
         ]
     filled = pd.Series(values, index=raw.cells.index, dtype="str")
-    return replace(raw, cells=raw.cells.assign(**{column: filled})), problems
+    table = replace(raw, cells=raw.cells.assign(**{column: filled}), broken=broken)
+    new = {position: text for position, text in broken.items() if position not in raw.broken}
+    return table, [*broken_rows(replace(table, broken=new)), *problems]

@@ -264,9 +264,10 @@ def _load_mgh(path: Path) -> Any:
     mgh: Any = nib.freesurfer.mghformat
     header = mgh.MGHHeader(raw)
     spec = (header.get_data_shape(), header.get_data_dtype(), _MGH_HEADER)
-    affine = header.get_affine()
-    header["goodRASFlag"] = int.from_bytes(raw[_MGH_AFFINE : _MGH_AFFINE + 2], "big")
-    return mgh.MGHImage(mgh.ArrayProxy(str(path), spec), affine, header)
+    image = mgh.MGHImage(mgh.ArrayProxy(str(path), spec), header.get_affine(), header)
+    # nibabel sets it where it is not set, and makes an affine up.
+    image.header["goodRASFlag"] = int.from_bytes(raw[_MGH_AFFINE : _MGH_AFFINE + 2], "big")
+    return image
 
 
 def _no_image(path: Path) -> str | None:
