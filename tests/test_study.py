@@ -42,7 +42,7 @@ def test_a_study_is_what_its_file_says(tmp_path):
     assert study.features == FeatureSettings()
     assert study.models == ModelSettings()
     assert study.outcomes == ("mwf_percent",)
-    path = study.image(study.labels, "sub-01", "ses-02")
+    path = study.image(study.labels.pattern, "sub-01", "ses-02")
     assert path == tmp_path / "sub-01/ses-02/sub-01_ses-02_dseg.nii.gz"
 
 

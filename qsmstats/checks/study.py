@@ -27,6 +27,7 @@ from qsmstats.study import Study
 from qsmstats.tables.problems import summarise
 from qsmstats.tables.read import LoadedTables, StudyTables, load_tables, typed_tables
 from qsmstats.voxels.cohort import session_jobs
+from qsmstats.voxels.lesion_rows import lesions_in_images
 
 __all__ = ["check_study", "find_problems", "sound_tables"]
 
@@ -77,7 +78,7 @@ def find_problems(
         Whether every image is read to its end; otherwise what must be known before measuring.
     """
     images = partial(check_images, whole=whole, workers=jobs, progress=progress)
-    return _findings(study, load_tables(study), images)
+    return _findings(study, load_tables(study, lesions_in_images), images)
 
 
 def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> StudyTables:
@@ -98,7 +99,7 @@ def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> 
     InvalidDataError
         With every problem that must be corrected before the study can be run.
     """
-    loaded = load_tables(study)
+    loaded = load_tables(study, lesions_in_images)
     found = _findings(study, loaded, partial(check_images, whole=False), participants)
     problems = [item.problem for item in found if item.kind == "invalid"]
     if problems:

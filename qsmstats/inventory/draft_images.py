@@ -35,7 +35,7 @@ __all__ = [
 
 WIDTH = 98
 LEFT = "#? "
-"""Starts a line that is left to the user: a comment in study.toml, set where the draft is tested."""
+"""Starts a line that is left to the user: a comment in study.toml, set where it is tested."""
 
 EXAMPLE = "{participant}/{session}/{participant}_{session}"
 LABEL_EXAMPLES = ("lesions", "dseg", "labels")

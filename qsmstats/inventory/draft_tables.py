@@ -4,25 +4,45 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from typing import Any
 
 from qsmstats.inventory.draft_images import LEFT, Part, comment, counted, listed, quoted
 from qsmstats.inventory.tables import FoundTable, TableFiles
 from qsmstats.schemas import TABLES, UNDECIDED, FieldSchema, load_schema, word_key
 from qsmstats.settings import HistologySettings
 from qsmstats.study_tables import REQUIRED_TABLES
+from qsmstats.tables.identifiers import bare
 from qsmstats.tables.spelling import known_spellings, lesion_levels, suggestions
 
-__all__ = ["histology_part", "level_parts", "lesion_type_part", "rater_part", "table_parts"]
+__all__ = ["adjudicator", "histology_part", "lesion_type_part", "level_parts", "table_parts"]
 
 MOST_LEVELS = 8
 SUBTYPES = re.compile(r"(rr|sp|pp|pr|r|cp)ms|cis|relapsing.*|(primary|secondary) progressive.*")
 """Words for a course of multiple sclerosis."""
+SAID: Mapping[str, Callable[[Any], str]] = {
+    "wide": lambda names: f"{listed(names)} are raters, one column each",
+    "each_session": lambda _: "no column of sessions: each row is for every session",
+    "separator": lambda sign: f"columns are separated by {sign!r}",
+    "encoding": lambda name: f"the text is written in {name}",
+    "decimal": lambda _: "numbers have decimal commas",
+    "missing": lambda words: f"{listed(map(repr, words))} mean a missing value",
+    "capped": lambda of: "; ".join(f"{name} is capped at {top:g}" for name, top in of.items()),
+    "years": lambda of: f"{of['column']} is the time since the first session in {of['unit']}",
+    "date": lambda name: f"years are counted from the dates in {name}",
+    "birth_date": lambda name: f"the age is counted from {name}",
+    "date_format": lambda form: f"dates are written {form}",
+}
+"""Entry of a table -> the sentence that says what was concluded."""
 JUDGES = re.compile(r"consensus|konsens|adjudicat")
 
 
 def table_parts(
-    tables: TableFiles, visits: Sequence[str], matched: bool, labels_list: bool
+    tables: TableFiles,
+    visits: Sequence[str],
+    in_paths: Mapping[str, Collection[str]],
+    *,
+    labels_list: bool,
 ) -> list[Part]:
     """Write [tables]: one line per table, and sections of those whose columns must be named.
 
@@ -32,8 +52,8 @@ def table_parts(
         What was found.
     visits
         Sessions that were found by comparing paths, in their order.
-    matched
-        Whether identifiers are the same as those of the folders but for zeros and capitals.
+    in_paths
+        `participant_id` and `session_id` -> the identifiers in the paths of images.
     labels_list
         Whether the label images say which lesions there are, so that no table need do.
     """
@@ -42,7 +62,7 @@ def table_parts(
     for name in TABLES:
         found, chosen = tables.tables.get(name, ()), tables.chosen(name)
         if chosen is not None:
-            part = _table(name, found, chosen, matched=matched)
+            part = _table(name, found, chosen, in_paths)
         elif found:
             text = f"several files may be the table of {name}; remove the # before one"
             lines = [f"# {name} = {quoted(item.files[0])}  # {_count(item)}" for item in found]
@@ -56,12 +76,24 @@ def table_parts(
     return [head, *plain, *sections]
 
 
-def _table(name: str, found: Sequence[FoundTable], chosen: FoundTable, *, matched: bool) -> Part:
+def _table(
+    name: str,
+    found: Sequence[FoundTable],
+    chosen: FoundTable,
+    in_paths: Mapping[str, Collection[str]],
+) -> Part:
     files = chosen.files[0] if len(chosen.files) == 1 else list(chosen.files)
     renamed = {ours: theirs for ours, theirs in chosen.columns.items() if ours != theirs}
-    entry = {"file": files, "columns": renamed, **chosen.entry}
-    if matched and name == "participants":
-        entry["match_ids"] = True
+    matched = [
+        f"{column} ({word} for {meant[key]})"
+        for column, names in in_paths.items()
+        for meant in [{bare(one): one for one in names}]
+        for word in chosen.words(column)
+        for key in [bare(word)]
+        if key in meant and word not in names
+    ]
+    entry: dict[str, Any] = {"file": files, "columns": renamed, **chosen.entry}
+    entry["match_ids"] = bool(matched)
     entry = {key: value for key, value in entry.items() if value or key == "file"}
     # Which number is the day, only the user knows; the other entries are complete without it.
     lines = [
@@ -69,6 +101,8 @@ def _table(name: str, found: Sequence[FoundTable], chosen: FoundTable, *, matche
         for key, value in entry.items()
     ]
     schema, guesses = load_schema(name), list(_guesses(chosen, found))
+    if matched:
+        guesses.append(f"identifiers differ from the folders in zeros or capitals: {matched[0]}")
     lacking = [f"{item} ({schema.column(item).description[:-1]})" for item in chosen.lacking]
     todo = [f"no column was recognised as {'; '.join(lacking)}"] if lacking else []
     if chosen.open_dates:
@@ -141,21 +175,9 @@ def _guesses(table: FoundTable, found: Sequence[FoundTable]) -> Iterator[str]:
     ]
     if told:
         yield f"columns read as: {', '.join(told)}"
-    entry = table.entry
-    if "wide" in entry:
-        yield f"{listed(entry['wide'])} are raters, one column each"
-    if "each_session" in entry:
-        yield "no column of sessions: each row is for every session of its participant"
-    if "decimal" in entry:
-        yield "numbers have decimal commas"
-    if "missing" in entry:
-        yield f"{listed(map(repr, entry['missing']))} mean a missing value"
-    for column, limit in entry.get("capped", {}).items():
-        yield f"{column} is capped at {limit:g}"
-    if "years" in entry:
-        yield f"the time since the first session is in {entry['years']['unit']}"
-    if "date_format" in entry and not table.open_dates:
-        yield f"dates are written {entry['date_format']}"
+    for key, sentence in SAID.items():
+        if key in table.entry and not (key == "date_format" and table.open_dates):
+            yield sentence(table.entry[key])
     if others := [item.place for item in found if item is not table]:
         yield f"chosen over {listed(others)}"
 

@@ -35,6 +35,7 @@ FLAGS = {
     "ring_widened": "the grid is coarser than ring_mm; the ring is one voxel wide",
     "sheared_grid": "the axes of the grid are not orthogonal",
     "shell_widened": "the grid is coarser than shell_mm; the shell is one voxel thick",
+    "small_components": "components smaller than labels.min_mm3 were left out",
     "touches_border": "a voxel lies on a face of the volume: the lesion may extend beyond it",
     "touches_lesion": "the lesion touches another",
 }

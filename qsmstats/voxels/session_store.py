@@ -93,17 +93,10 @@ class FeatureStore:
         sweep(self._folder)
 
     def _terms(self, job: SessionJob) -> dict[str, Any]:
-        configuration = asdict(job)
-        configuration["maps"] = {key: self._name_of(path) for key, path in job.maps.items()}
-        configuration["other_labels"] = [self._name_of(path) for path in job.other_labels]
-        for key in ("labels", "tissue"):
-            path = configuration[key]
-            configuration[key] = None if path is None else self._name_of(path)
         # Through JSON and back, as the manifest has been.
-        terms: dict[str, Any] = json.loads(
-            json.dumps({"version": __version__, "configuration": configuration})
-        )
-        return terms
+        terms = {"version": __version__, "configuration": asdict(job)}
+        stored: dict[str, Any] = json.loads(json.dumps(terms, default=self._name_of))
+        return stored
 
     def _table(self, job: SessionJob) -> Path:
         return self._folder / f"{job.participant_id}_{job.session_id}_features.tsv"

@@ -16,20 +16,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from qsmstats.study import Study
 from qsmstats.tables.feature_columns import Measured, features_of
-from qsmstats.tables.read import StudyTables, read_tables
+from qsmstats.tables.read import StudyTables
 from qsmstats.voxels.cohort import label_images
 from qsmstats.voxels.grids import Grid
-from qsmstats.voxels.images import Volume, open_volume, require_same_grid
+from qsmstats.voxels.images import Volume, require_same_grid
 from qsmstats.voxels.kernels import Groups, group_voxels
+from qsmstats.voxels.labels import LabelFiles, open_labels, read_lesions
+from qsmstats.voxels.lesion_rows import read_tables
 from qsmstats.voxels.matching import match_groups
-from qsmstats.voxels.stream import read_labels
 
 __all__ = ["continuing", "match_visits"]
 
@@ -96,13 +96,13 @@ def match_visits(
     return matches[[*_LEADING, *matches.columns.drop(_LEADING)]]
 
 
-def _read(session_id: str, path: Path | None) -> _Visit:
-    if path is None:
+def _read(session_id: str, labels: LabelFiles | None) -> _Visit:
+    if labels is None:
         return _Visit(session_id=session_id)
-    volume = open_volume(path, "label image")
-    voxels = read_labels(volume)
+    volumes = open_labels(labels)
+    voxels = read_lesions(labels, volumes)
     groups = group_voxels(voxels.label, voxels.index)
-    return _Visit(session_id=session_id, groups=groups, volume=volume)
+    return _Visit(session_id=session_id, groups=groups, volume=volumes[0])
 
 
 def _match(first: _Visit, second: _Visit, min_overlap: float) -> pd.DataFrame:
