@@ -274,7 +274,7 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
         ),
         (
             "[histology]\nmapping = { remyelinated = [] }",
-            "histology.mapping.remyelinated': has no level of the index test; add one",
+            "histology.mapping': is empty; map at least one of remyelinated",
         ),
         (
             '[histology]\nmapping = { remyelinated = "isointense", chronic_active = "isointense" }',
