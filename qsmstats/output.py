@@ -126,11 +126,11 @@ def _own(file: TextIO, out: Path, study: Study, *, alone: bool) -> None:
     """Raise where the folder holds results of another study; else write down that it is ours."""
     place = os.fsencode(study.folder.resolve())
     content = hashlib.sha256(study.checksum.encode())
-    people = [study.folder / name for name in study.tables["participants"].files]
-    for path in (path for path in people if path.is_file()):
-        with path.open("rb") as table:
-            while piece := table.read(PIECE):
-                content.update(piece)
+    for name in study.tables["participants"].files:
+        if (study.folder / name).is_file():
+            with (study.folder / name).open("rb") as table:
+                while piece := table.read(PIECE):
+                    content.update(piece)
     mine = {
         "name": study.name,
         "folder": hashlib.sha256(place).hexdigest(),

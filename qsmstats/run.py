@@ -138,11 +138,12 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
     measured = collect_cohort(study, out, tables=tables)
     results = _result_tables(study, tables, measured)
     source = source_sum(study, tables, measured)
-    files = [*(f"{name}.tsv" for name in results), "provenance.json", DECLARED]
+    files = [f"{name}{suffix}" for name in results for suffix in (".tsv", ".json")]
+    files += ["provenance.json", DECLARED]
     unconverged: list[str] = []
     with renewed(out, files, source):
         for name, table in results.items():
-            write_table(table, out / f"{name}.tsv")
+            write_table(table, out / f"{name}.tsv", study.schemas)
         if measured.features.empty:
             message = (
                 f"{out}: no session could be measured; failures.tsv there has the reasons: "

@@ -13,7 +13,7 @@ from qsmstats.schemas import load_schema
 __all__ = ["MISSING", "feature_types", "read_features"]
 
 MISSING = "n/a"
-_TRUTH = {"True": True, "False": False}
+_TRUTH = {"TRUE": True, "FALSE": False}
 
 
 def feature_types() -> dict[str, str]:

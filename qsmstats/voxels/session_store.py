@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from qsmstats.spreadsheets import with_truth
 from qsmstats.version import __version__
 from qsmstats.voxels.feature_table import MISSING, read_features
 from qsmstats.voxels.sessions import Failure, SessionJob, SessionResult
@@ -45,7 +46,7 @@ class FeatureStore:
         """Write the result of a job whose input files have the sha256 sums `inputs`."""
         manifest: dict[str, Any] = {**self._terms(job), "inputs": inputs}
         if result.features is not None:
-            text = result.features.to_csv(
+            text = with_truth(result.features).to_csv(
                 sep="\t", index=False, na_rep=MISSING, lineterminator="\n"
             )
             manifest["table"] = hashlib.sha256(text.encode()).hexdigest()
