@@ -1,4 +1,4 @@
-"""How accurately the QSM type predicts the class that the pathologist assigned.
+"""How accurately the lesion type on MRI predicts the class that the pathologist assigned.
 
 One class of the reference standard against the rest, from the mapping of study.toml. Lesions are
 nested in brains: the table holds the interval that assumes independence, labelled so, beside those
@@ -39,7 +39,7 @@ FEW_BRAINS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistologyAccuracy:
-    """Accuracy of the QSM type against histology.
+    """Accuracy of the lesion type on MRI against histology.
 
     Attributes
     ----------
@@ -197,7 +197,7 @@ def _methods(
     )
     rule = {"negative": "count as negative for every class", "exclude": "are excluded"}
     text = (
-        f"Each pathological class was tested one against the rest ({mapping}). QSM types not"
+        f"Each pathological class was tested one against the rest ({mapping}). Types not"
         f" mapped to any class ({', '.join(unclaimed) or 'none'}) {rule[settings.unmapped]}."
         f" Lesions are nested in {number_of(pairs.n_clusters, 'brain')}. Intervals at {level:.0%}:"
         " Wilson's score interval, which assumes that lesions are independent; a Bayesian"

@@ -38,6 +38,7 @@ from qsmstats.settings import LesionTypeRule
 
 __all__ = [
     "KNOWN_TYPES",
+    "QSM",
     "disputed_lesions",
     "not_suggested",
     "suggest_lesion_types",

@@ -98,6 +98,12 @@ class Context:
                 return present_levels(rows["outcome"], self.schemas.outcomes)
         return []
 
+    def maps(self, folder: str) -> list[str]:
+        """Return the maps that these outcomes are features of, each once."""
+        known = self.schemas.outcomes
+        outcomes = (known[name] for name in self.outcomes(folder) if name in known)
+        return list(dict.fromkeys(one.map.name for one in outcomes))
+
     def display(
         self,
         name: str,
