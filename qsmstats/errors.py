@@ -150,6 +150,8 @@ class Problem:
         Name of the column, or of the setting of study.toml; or None.
     problem
         What was found, what is allowed and the remedy.
+    also
+        Further rows of the file with the same problem.
     files, participant
         Pattern of study.toml that the file follows, and whose file it is, where that is known.
     """
@@ -158,17 +160,38 @@ class Problem:
     row: int | None = None
     column: str | None = None
     problem: str
+    also: tuple[int, ...] = ()
     files: str | None = None
     participant: str | None = None
 
     def __str__(self) -> str:
         row = "" if self.row is None else f" row {self.row}"
-        return printable(f"{self.table}{row}{self._column}: {self.problem}")
+        more = f" (and {_rows(self.also)})" if self.also else ""
+        return printable(f"{self.table}{row}{self._column}: {self.problem}{more}")
 
     @property
     def _column(self) -> str:
         kind = "setting" if self.table.endswith(".toml") else "column"
         return "" if self.column is None else f", {kind} '{self.column}'"
+
+
+RANGES_SHOWN = 8
+
+
+def _rows(rows: Sequence[int]) -> str:
+    """Return rows in words, those that follow one another as a range."""
+    if len(rows) == 1:
+        return f"row {rows[0]}"
+    ranges: list[list[int]] = []
+    for row in rows:
+        if ranges and row == ranges[-1][1] + 1:
+            ranges[-1][1] = row
+        else:
+            ranges.append([row, row])
+    shown = [f"{low}-{high}" if low < high else f"{low}" for low, high in ranges[:RANGES_SHOWN]]
+    if len(ranges) > RANGES_SHOWN:
+        shown.append("...")
+    return f"{len(rows)} more rows: {', '.join(shown)}"
 
 
 SHOWN = 3
@@ -202,7 +225,8 @@ def grouped(problems: Iterable[Problem]) -> list[str]:
 def _together(those: Sequence[Problem]) -> str:
     """Return the line of many problems of one kind, which ends in what to do."""
     first = those[0]
-    count = f"{len(those)} {'files' if first.files else 'problems'}"
+    number = sum(1 + len(one.also) for one in those)
+    count = f"{number} {'files' if first.files else 'problems'}"
     if people := {one.participant for one in those if one.participant}:
         count += f" of {len(people)} participant{'s' if len(people) > 1 else ''}"
     one_file = len({one.table for one in those}) == 1

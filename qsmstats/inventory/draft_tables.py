@@ -28,6 +28,7 @@ SAID: Mapping[str, Callable[[Any], str]] = {
     "decimal": lambda _: "numbers have decimal commas",
     "missing": lambda words: f"{listed(map(repr, words))} mean a missing value",
     "capped": lambda of: "; ".join(f"{name} is capped at {top:g}" for name, top in of.items()),
+    "baseline": lambda names: f"{listed(names)} change: the value of the first session counts",
     "years": lambda of: f"{of['column']} is the time since the first session in {of['unit']}",
     "date": lambda name: f"years are counted from the dates in {name}",
     "birth_date": lambda name: f"the age is counted from {name}",
@@ -199,13 +200,13 @@ def level_parts(tables: TableFiles) -> list[Part]:
             continue
         if courses:
             text = f"{listed(unknown)} are multiple sclerosis"
-            lines = [f'{_key(word)} = "MS"' for word in unknown]
+            lines = [f'{quoted(word)} = "MS"' for word in unknown]
             lines = [*comment(f"GUESS: {text}"), f"[levels.{column.name}]", *lines]
             parts.append(Part(lines=("", *lines), guesses=(f"{column.name}: {text}",)))
             continue
         text = f"state what {listed(map(repr, unknown))} stand for: {' or '.join(column.levels)}"
         order = dict(zip(sorted(unknown), column.levels, strict=False))
-        lines = [f"{_key(word)} = {quoted(order.get(word, '?'))}" for word in sorted(unknown)]
+        lines = [f"{quoted(word)} = {quoted(order.get(word, '?'))}" for word in sorted(unknown)]
         lines = [f"{LEFT}{line}" for line in (f"[levels.{column.name}]", *lines)]
         todo = f"{column.name} ({table.place}): {text}"
         parts.append(Part(lines=("", *comment(f"TO DO: {text}"), *lines), todo=(todo,)))

@@ -14,6 +14,7 @@ from pathlib import PurePosixPath
 
 from qsmstats.inventory.patterns import Identifiers, NamedFile, guess_identifiers, session_words
 from qsmstats.schemas import load_schema, map_schemas, word_key
+from qsmstats.tables.identifiers import bare
 from qsmstats.tables.spelling import known_spellings
 
 __all__ = [
@@ -144,6 +145,13 @@ def find_images(paths: Sequence[str], identifiers: Identifiers) -> ImageFiles:
         What tables list. Sessions that no table lists are found by comparing paths.
     """
     found = _find_images(paths, identifiers)
+    # Tables may list MS_1 where the folder is MS_001.
+    folders = {part for path in paths for part in path.split("/")[:-1]}
+    alike = {bare(word) for word in identifiers.participants}
+    others = [name for name in folders if bare(name) in alike]
+    if others and not folders & {*identifiers.participants}:
+        identifiers = replace(identifiers, participants=others)
+        found = _find_images(paths, identifiers)
     maps = [one for name in map_schemas() for one in found.candidates.get(name, ())]
     if any(file.session for one in maps for file in one.files):
         return found

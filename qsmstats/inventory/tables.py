@@ -309,7 +309,19 @@ def _tables_of_sheet(found: Sequence[FoundTable]) -> list[FoundTable]:
         others = [table for table in found if table.name in pair and table is not best]
         if best.name in pair and others and _shares(best, others[0]):
             together |= pair
-    return [table for table in found if table.name in together]
+    chosen = {table.name: table for table in found if table.name in together}
+    if {"participants", "sessions"} <= chosen.keys():
+        people = chosen["participants"]
+        who = people.cells[people.columns["participant_id"]]
+        values = people.cells.groupby(who).nunique()
+        changing = [
+            ours
+            for ours, own in people.columns.items()
+            if own in values and (values[own] > 1).any()
+        ]
+        more = {"baseline": changing} if changing else {}
+        chosen["participants"] = replace(people, entry={**people.entry, **more})
+    return list(chosen.values())
 
 
 def _shares(one: FoundTable, other: FoundTable) -> bool:

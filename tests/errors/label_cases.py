@@ -243,7 +243,7 @@ IN_TABLES: list[tuple[str, Act, str, str, str]] = [
     (
         "row of a lesion without a file",
         study(written(BY_LESION), read_tables, without=("label",)),
-        "lesions.tsv row 2",
+        "row 2",
         "lesion_id L1 is in no file",
         "correct the row",
     ),

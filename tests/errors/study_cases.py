@@ -700,9 +700,9 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
     (
         "class without levels",
         setting("[histology]\nmapping = { remyelinated = [] }"),
-        "'histology.mapping.remyelinated'",
-        "has no level",
-        "add one",
+        "'histology.mapping'",
+        "is empty",
+        "map at least one of remyelinated",
     ),
     (
         "mapping without class",

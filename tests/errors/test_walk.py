@@ -92,6 +92,7 @@ ELSEWHERE = {
 """Test -> "file: functions" whose errors it reaches; they need long runs, or rooms of their own."""
 
 NO_USERS = {
+    "inventory/tables.py: _sheets": "listed by init among the tables that cannot be read",
     "voxels/executors.py: _run": "passes Ctrl-C of a worker on",
     "mixed/optimum/boundary.py: refuse_perfect_fit": "as Objective.at, where rounding hides it",
     "mixed/design/row_subset.py: _take_residuals": "counted among the resamples without a fit",
