@@ -145,9 +145,14 @@ def find_tables(folder: Path, paths: Sequence[str], images: Sequence[str]) -> Ta
     """
     in_paths = {part for path in images for part in (*path.split("/"), *_stem(path).split("_"))}
     # Who the participants are tells which files are one participant's.
-    near = [path for path in paths if path.count("/") < 2]
-    people = _find(folder, near, Identifiers(), in_paths).identifiers("participant_id")
-    return _find(folder, paths, Identifiers(participants=people), in_paths)
+    near, plain = [path for path in paths if path.count("/") < 2], Identifiers()
+    found = _find(folder, near, plain, in_paths)
+    known = Identifiers(participants=found.identifiers("participant_id"))
+    if near == [*paths] and all(
+        known.name(one).pattern == plain.name(one).pattern for one in paths
+    ):
+        return found
+    return _find(folder, paths, known, in_paths)
 
 
 def _stem(path: str) -> str:
