@@ -148,7 +148,8 @@ class TableSpec:
         Sheet of a workbook; by default the one with the table's name, or the only one.
     separator, decimal, encoding
         How a text file is written; by default tabs or commas as its suffix says, a decimal point
-        and UTF-8. `decimal` is for the texts of workbooks too.
+        and UTF-8. `decimal` is for the texts of workbooks too; without it, a further column of
+        nothing but numbers with a comma is a problem.
     columns
         Column of the schema -> name of that column in the file, where they differ. A column of
         the file may serve several.
@@ -170,7 +171,8 @@ class TableSpec:
     capped
         Column -> number that stands for itself and all above it, written as ``89+`` or ``>89``.
     each_session
-        Lesions or ratings: each row is for every session of its participant.
+        Lesions or ratings: the rows are not of one session. Lesions are those of every session of
+        their participant; a rating counts once, at the first session.
     match_ids
         Whether identifiers are matched without regard to capitals, ``sub-``, ``ses-`` and leading
         zeros: those of participants with the names of the folders, all others with the tables of
@@ -184,7 +186,7 @@ class TableSpec:
     files: tuple[str, ...] = ()
     sheet: str | None = None
     separator: str | None = None
-    decimal: str = "."
+    decimal: str | None = None
     encoding: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()

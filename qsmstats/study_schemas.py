@@ -11,6 +11,7 @@ from __future__ import annotations
 import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, TypeAlias
 
 from qsmstats.errors import did_you_mean, nearest
@@ -63,8 +64,10 @@ def declared_schemas(raw: Mapping[str, Any], found: Problems) -> Schemas:
         ),
     )
     # "indeterminate" is a type to the histology table alone.
-    spoken = (*schemas.lesion_types, *([UNDECIDED] if "histology" in raw.get("tables", ()) else ()))
-    spoken_words = {"lesion_type": _words("lesion_types", words, spoken, found)}
+    undecided = [UNDECIDED] if "histology" in (_table(raw, "tables") or {}) else []
+    told = (*schemas.lesion_types, *undecided)
+    spellings = {word: name for name, level in schemas.types.items() for word in level.spellings}
+    all_words = {"lesion_type": _words("lesion_types", words, told, found, spellings)}
     for column, own in (_table(raw, "levels") or {}).items():
         where = f"levels.{column}"
         if column in ("lesion_type", "index_test"):
@@ -73,16 +76,13 @@ def declared_schemas(raw: Mapping[str, Any], found: Problems) -> Schemas:
             text = f'found {own!r}; write one line per value of the file, as "1" = "F"'
             found.append((where, text))
         else:
-            spoken_words[column] = _words(where, own, _levels_of(schemas, column), found)
-    return Schemas(
-        own_maps=schemas.own_maps,
-        types=schemas.types,
-        classes=schemas.classes,
-        words={column: own for column, own in spoken_words.items() if own},
-    )
+            all_words[column] = _words(where, own, _levels_of(schemas, column), found)
+    return replace(schemas, words={column: own for column, own in all_words.items() if own})
 
 
-def word_problems(words: Mapping[str, object], allowed: Sequence[str]) -> Iterator[tuple[str, str]]:
+def word_problems(
+    words: Mapping[str, object], allowed: Sequence[str], spellings: Mapping[str, str] | None = None
+) -> Iterator[tuple[str, str]]:
     """Yield each word that cannot stand for what it is to stand for, and why.
 
     A word must stand for one of `allowed`, no level may stand for another one, and two words that
@@ -94,9 +94,11 @@ def word_problems(words: Mapping[str, object], allowed: Sequence[str]) -> Iterat
         Word -> level.
     allowed
         The levels; empty where any text is one.
+    spellings
+        Words that stand for a level elsewhere in study.toml.
     """
     levels = {word_key(level): level for level in allowed}
-    seen: dict[str, object] = {}
+    seen: dict[str, object] = {word_key(word): one for word, one in (spellings or {}).items()}
     for word, level in words.items():
         key = word_key(word)
         if not isinstance(level, str) or (allowed and level not in allowed):
@@ -106,7 +108,9 @@ def word_problems(words: Mapping[str, object], allowed: Sequence[str]) -> Iterat
         elif levels.get(key, level) != level:
             yield word, f"is a level itself and cannot stand for '{level}'; remove this line"
         elif seen.get(key, level) != level:
-            text = f"stands for '{level}' here and for '{seen[key]}' above; keep one of the two"
+            text = (
+                f"stands for '{level}' here, and elsewhere for '{seen[key]}'; keep one of the two"
+            )
             yield word, text
         else:
             seen[key] = level
@@ -258,9 +262,13 @@ def _level(place: str, entry: Mapping[str, Any], known: Level, found: Problems) 
 
 
 def _words(
-    where: str, words: Mapping[str, Any], allowed: Sequence[str], found: Problems
+    where: str,
+    words: Mapping[str, Any],
+    allowed: Sequence[str],
+    found: Problems,
+    spellings: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    problems = dict(word_problems(words, allowed))
+    problems = dict(word_problems(words, allowed, spellings))
     found += [(f"{where}.{word}", text) for word, text in problems.items()]
     return {word: level for word, level in words.items() if word not in problems}
 

@@ -16,7 +16,7 @@ from qsmstats.schemas import TABLES, load_schema
 from qsmstats.study import DATE_FORMATS, TIME_UNITS, TableSpec
 from qsmstats.study_limits import braces_problem, path_problem
 
-__all__ = ["REQUIRED_TABLES", "Reader", "table_specs"]
+__all__ = ["REQUIRED_TABLES", "TEXT_FILES", "Reader", "have_one_table", "table_specs"]
 
 REQUIRED_TABLES = ("participants", "sessions", "lesions")
 TEXT_FILES = (".tsv", ".csv")
@@ -96,6 +96,17 @@ def _between(reader: Reader, specs: Mapping[str, TableSpec]) -> None:
     if people and visits and people.birth_date and not visits.date:
         text = 'needs the dates of the sessions; name their column: date = "..." below'
         reader.report("tables.participants.birth_date", f"{text} [tables.sessions]")
+    if people and visits and people.baseline and not have_one_table(specs):
+        text = "is for a table with a row per session, which the sessions name too; remove it"
+        reader.report("tables.participants.baseline", text)
+
+
+def have_one_table(tables: Mapping[str, TableSpec]) -> bool:
+    """Tell whether participants and sessions come from one table with a row per visit."""
+    people, visits = tables.get("participants"), tables.get("sessions")
+    if people is None or visits is None:
+        return False
+    return (people.files, people.sheet) == (visits.files, visits.sheet)
 
 
 def _spec(entry: dict[str, Any]) -> TableSpec:

@@ -136,6 +136,10 @@ def test_every_entry_is_read():
         ),
         ('participants = { file = "p.tsv", baseline = "edss" }', "baseline: expected a list"),
         (
+            'participants = { file = "p.tsv", baseline = ["edss"] }',
+            "baseline: is for a table with a row per session, which the sessions name too",
+        ),
+        (
             'participants = { file = "p.tsv", birth_date = "DOB", columns = { age = "A" } }',
             "columns.age: the age comes from birth_date already",
         ),

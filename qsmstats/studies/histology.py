@@ -129,12 +129,16 @@ def histology_accuracy(
     }
     methods = _methods(settings, unclaimed, pairs, cutoffs, level)
     notes = _notes(settings, unclaimed, pairs, areas, cutoffs)
+    counts, extra = confusion_matrices(pairs)
+    names = [*pairs.classes, *(["none of the classes"] if extra else [])]
+    cells = pd.MultiIndex.from_product([names, names], names=["index_class", "reference_class"])
+    numbers = {"n": counts.sum(axis=0).ravel(), "n_clusters": (counts > 0).sum(axis=0).ravel()}
     readings = histology[READINGS].astype("object")
     confusion = readings.where(readings.notna(), "missing").value_counts(sort=False)
     return HistologyAccuracy(
         crosstab=cross_tabulation(pairs).reset_index(),
         confusion=confusion.rename("n").reset_index().sort_values(READINGS, ignore_index=True),
-        class_counts=_class_counts(pairs),
+        class_counts=pd.DataFrame(numbers, index=cells).reset_index(),
         clusters=counts_per_cluster(pairs),
         assumed_correlations=assumed_correlations(pairs, level=level),
         roc=roc,
@@ -175,14 +179,6 @@ def unclaimed_types(histology: pd.DataFrame, settings: HistologySettings) -> lis
     claimed = {name for names in settings.mapping.values() for name in names}
     levels = levels_of(histology["index_test"], Schemas().lesion_types)
     return [name for name in levels if name not in {*claimed, INDETERMINATE}]
-
-
-def _class_counts(pairs: Pairs) -> pd.DataFrame:
-    counts, extra = confusion_matrices(pairs)
-    names = [*pairs.classes, *(["none of the classes"] if extra else [])]
-    cells = pd.MultiIndex.from_product([names, names], names=["index_class", "reference_class"])
-    numbers = {"n": counts.sum(axis=0).ravel(), "n_clusters": (counts > 0).sum(axis=0).ravel()}
-    return pd.DataFrame(numbers, index=cells).reset_index()
 
 
 def _methods(

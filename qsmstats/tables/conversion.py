@@ -78,8 +78,8 @@ def converted(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
                 text = f"'{words.iloc[at]}' has a point, and the decimal sign stated is a comma"
                 faults[int(at), column] = f"{text}; write it with a comma, or without the point"
             cells[column] = words.where(~commas, words.str.replace(",", "."))
-        elif not _is_number(raw, column) and _are_commas(words):
-            text = 'holds numbers with decimal commas; state it: decimal = "," below'
+        elif not spec.decimal and not _is_number(raw, column) and _are_commas(words):
+            text = 'holds numbers with commas; state decimal = ",", or "." if they are texts, below'
             problems.append(
                 Problem(
                     table=raw.file,

@@ -56,7 +56,7 @@ def read_dates(words: pd.Series, date_format: str | None) -> pd.Series:
     """
     plain = words.str.replace(_TIME, "", regex=True)
     iso = plain.str.fullmatch(r"\d{4}-\d\d-\d\d")
-    joined = plain.str.replace(r"[./ ]+", "-", regex=True)
+    joined = plain.str.replace(r"[.,/ ]+", "-", regex=True)
     dates = pd.Series(pd.NaT, index=words.index, dtype="datetime64[s]")
     for form in FORMATS[date_format or "iso"]:
         # Only the ISO form is one with a hyphen of its own.

@@ -106,7 +106,8 @@ def _tidied(header: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
     twice with the same cells.
     """
     width = len(header)
-    rows = [(number, [*row[:width], *_until_text(row[width:])]) for number, row in rows]
+    ends = [max((at for at, cell in enumerate(row, 1) if cell), default=0) for _, row in rows]
+    rows = [(number, row[: max(width, end)]) for (number, row), end in zip(rows, ends, strict=True)]
     columns = [tuple(row[at] if at < len(row) else "" for _, row in rows) for at in range(width)]
     first = [header.index(title) for title in header]
     keep = [
@@ -121,12 +122,6 @@ def _tidied(header: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
         (number, [row[at] for at in keep if at < len(row)] + row[width:]) for number, row in rows
     ]
     return [header[at] for at in keep], kept
-
-
-def _until_text(cells: list[str]) -> list[str]:
-    while cells and not cells[-1]:
-        cells = cells[:-1]
-    return cells
 
 
 def _check_header(header: list[str], file: str) -> None:

@@ -69,7 +69,7 @@ def _check_type(source: Source, name: str, kind: Any) -> None:
 
 def _texts(source: Source, name: str, column: Any) -> list[str]:
     """Return a column as texts; a value without one is an error that names its row."""
-    as_text = partial(cell_text, decimal=source.spec.decimal)
+    as_text = partial(cell_text, decimal=source.spec.decimal or ".")
     try:
         texts: list[str] = []
         for chunk in column.chunks:

@@ -1,30 +1,31 @@
 """Read the tables of a study: every problem of all of them at once, or typed tables.
 
 The steps: text with its place in the file (`files`), the columns and words of the schema
-(`to_schema`), the checks of the schema (`validate`), the rules between tables (`between_tables`),
-plausible ranges (`plausible`), types (`typed`).
+(`to_schema`), what tables know of each other (`identifiers`, `visits`, `dates`), the checks of the
+schema and plausible ranges (`validate`), the rules between tables (`between_tables`), types
+(`typed`).
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import numpy as np
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
-from qsmstats.schemas import TABLES, Schemas, load_schema
+from qsmstats.schemas import TABLES, Schemas
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
+from qsmstats.study_tables import have_one_table
 from qsmstats.tables.between_tables import rule_problems
 from qsmstats.tables.dates import with_ages, with_years
 from qsmstats.tables.feature_columns import tidy_columns
 from qsmstats.tables.identifiers import matched
 from qsmstats.tables.identities import IDENTITY_COLUMNS
 from qsmstats.tables.image_lesions import ListLesions, lesions_of_images, provided_column
-from qsmstats.tables.plausible import implausible_values
 from qsmstats.tables.problems import summarise
 from qsmstats.tables.raw_table import (
     RawTable,
@@ -37,8 +38,8 @@ from qsmstats.tables.stated_levels import with_stated_levels
 from qsmstats.tables.table_files import names_in_paths, read_source
 from qsmstats.tables.to_schema import prepare
 from qsmstats.tables.typed import typed_frame
-from qsmstats.tables.validate import validate_tables
-from qsmstats.tables.visits import for_each_session, is_shared, split_visits, stated_visits
+from qsmstats.tables.validate import implausible_values, validate_tables
+from qsmstats.tables.visits import for_each_session, split_visits, stated_visits
 
 __all__ = [
     "LoadedTables",
@@ -51,6 +52,8 @@ __all__ = [
 
 FOLDERS = {"participants": "participant_id", "sessions": "session_id"}
 """Table -> its identifier that names folders or files of images."""
+NEEDED = {"participants": {"participant_id"}, "sessions": {"participant_id", "session_id", "years"}}
+"""Table -> its columns that others may be read by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -211,16 +214,20 @@ def _read_one(
 ) -> tuple[RawTable, list[Problem]]:
     """Read one table, in the shape of its schema; `raw` holds those before it."""
     spec = study.tables[name]
-    needed = {"participants"} if spec.visits or any("{" in file for file in spec.files) else set()
-    needed |= {"sessions"} if spec.each_session else set()
-    keys = {one: {*load_schema(one).primary_key} for one in needed}
-    if any(one not in raw or not keys[one] <= {*raw[one].cells.columns} for one in needed):
+    needed = ["participants"] if spec.visits or any("{" in file for file in spec.files) else []
+    needed += ["sessions"] if spec.each_session else []
+    if any(one not in raw or not NEEDED[one] <= {*raw[one].cells.columns} for one in needed):
         raise InvalidDataError([])  # what is wrong with that table is reported already
     people = typed_frame(raw["participants"]) if "participants" in raw else pd.DataFrame()
     if spec.visits:
-        names = people["participant_id"].dropna()
-        visits = stated_visits(spec.visits, names, partial(_has_image, study))
-        return replace(visits, schemas=study.schemas), []
+        names = list(people["participant_id"].dropna())
+        patterns = [one.pattern for one in study.maps]
+        there = {
+            (name, visit)
+            for name, visit, pattern in itertools.product(names, spec.visits, patterns)
+            if (study.folder / pattern.format(participant=name, session=visit)).is_file()
+        }
+        return replace(stated_visits(spec.visits, names, there), schemas=study.schemas), []
     table, problems = read_source(study, name, people)
     problems += broken_rows(table)
     if table.cells.empty:
@@ -235,12 +242,6 @@ def _read_one(
     return table, problems + more
 
 
-def _has_image(study: Study, participant: str, session: str) -> bool:
-    patterns = (spec.pattern for spec in study.maps)
-    files = (one.format(participant=participant, session=session) for one in patterns)
-    return any((study.folder / file).is_file() for file in files)
-
-
 def _join_visits(study: Study, raw: dict[str, RawTable]) -> list[Problem]:
     """Give sessions their years and participants their ages; split one table for both in two."""
     spec = study.tables
@@ -248,7 +249,7 @@ def _join_visits(study: Study, raw: dict[str, RawTable]) -> list[Problem]:
     problems: list[Problem] = []
     if "sessions" in raw:
         raw["sessions"], first = with_years(raw["sessions"], spec["sessions"])
-    if {"participants", "sessions"} <= raw.keys() and is_shared(spec):
+    if {"participants", "sessions"} <= raw.keys() and have_one_table(spec):
         baseline = spec["participants"].baseline
         both = split_visits(raw["participants"], raw["sessions"], baseline)
         raw["participants"], raw["sessions"], problems = both
@@ -265,7 +266,7 @@ def _matched(
     stated = study.tables[name].match_ids
     on_disk = [
         names
-        for spec in study.maps
+        for spec in study.maps[:1]
         if name in FOLDERS
         for names, _ in names_in_paths(study.folder, spec.pattern)
     ]

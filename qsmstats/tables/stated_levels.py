@@ -16,6 +16,7 @@ from typing import Any
 from qsmstats.errors import Problem
 from qsmstats.study import Study
 from qsmstats.study_files import read_bounded
+from qsmstats.study_tables import TEXT_FILES
 from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.spelling import known_spellings, word_key
 
@@ -48,7 +49,8 @@ def with_stated_levels(raw: RawTable, study: Study) -> tuple[RawTable, list[Prob
     sums, problems = dict(raw.sums), []
     for file in spec.files:
         sidecar = PurePosixPath(file).with_suffix(".json").as_posix()
-        if "{" in file or not (study.folder / sidecar).is_file():
+        is_text = PurePosixPath(file).suffix.lower() in TEXT_FILES
+        if "{" in file or not is_text or not (study.folder / sidecar).is_file():
             continue
         if problem := study.outside(sidecar):
             problems.append(problem)

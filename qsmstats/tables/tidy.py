@@ -89,7 +89,16 @@ def tidy_lesions(
         )
         raise UsageError(message)
     measured = _measured(features_of(features), tables.outcomes)
-    _check_unknown(tables.lesions, measured)
+    known = pd.MultiIndex.from_frame(tables.lesions[LESION])
+    unknown = measured.loc[~pd.MultiIndex.from_frame(measured[LESION]).isin(known), LESION]
+    if len(unknown):
+        text = "has features and no row in the lesions table; add the row or remove the label"
+        raise InvalidDataError(
+            [
+                Problem(table="features", problem=f"label {row.label} of {row[0]} {row[1]} {text}")
+                for row in unknown.itertuples(index=False)
+            ]
+        )
     tidy = _with_context(tables.lesions, tables)
     tidy = tidy.merge(measured, on=LESION, how="inner", validate="one_to_one")
     lost = len(tables.lesions) - len(tidy)
@@ -222,19 +231,6 @@ def _measured(features: pd.DataFrame, outcomes: Collection[str] = ()) -> pd.Data
     measured = widen_features(features, "lesion", LESION, outcomes)
     # Read back from a file, labels beside white matter without one are floats.
     return measured.assign(label=measured["label"].astype("Int64"))
-
-
-def _check_unknown(lesions: pd.DataFrame, measured: pd.DataFrame) -> None:
-    known = pd.MultiIndex.from_frame(lesions[LESION])
-    unknown = measured.loc[~pd.MultiIndex.from_frame(measured[LESION]).isin(known), LESION]
-    if len(unknown):
-        text = "has features and no row in the lesions table; add the row or remove the label"
-        raise InvalidDataError(
-            [
-                Problem(table="features", problem=f"label {row.label} of {row[0]} {row[1]} {text}")
-                for row in unknown.itertuples(index=False)
-            ]
-        )
 
 
 def _with_context(rows: pd.DataFrame, tables: StudyTables) -> pd.DataFrame:

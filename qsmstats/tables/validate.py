@@ -8,13 +8,19 @@ inf, 1_000).
 Each error becomes one `Problem` with the row and column of the user's file. Consequences are left
 out: a broken cell is reported for itself and not for the keys it is part of, and a key that
 another table lacks is reported at the first column from which it is lacking.
+
+A follow-up of 25.2 years is within what the schema allows; where others have 12 and 24, it is a
+follow-up in months. Such values are problems until the study confirms them: `plausible` of a column
+in data_schemas/, or of study.toml, which goes first.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+import pandas as pd
 
 from qsmstats.errors import Problem
 from qsmstats.schemas import FieldSchema, TableSchema
@@ -25,7 +31,7 @@ from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.spelling import known_spellings, unknown_level
 from qsmstats.tables.typed import parse_integer, parse_number
 
-__all__ = ["validate_tables"]
+__all__ = ["implausible_values", "validate_tables"]
 
 EVERY_ERROR = 10**9  # frictionless stops at 1000 errors by itself
 PARSERS = {"integer": parse_integer, "number": parse_number}
@@ -75,24 +81,17 @@ def _resource(raw: RawTable, tables: Mapping[str, RawTable]) -> Any:
         for field in descriptor["fields"]
         if field["name"] in columns
     ]
+    there = {name: set(other.cells.columns) for name, other in tables.items()}
     descriptor["foreignKeys"] = [
-        key for key in descriptor.pop("foreignKeys", ()) if _can_follow(key, columns, tables)
+        key
+        for key in descriptor.pop("foreignKeys", ())
+        # A column or table that is missing is reported already.
+        if set(key["fields"]) <= there[raw.name]
+        and set(key["reference"]["fields"]) <= there.get(key["reference"]["resource"], set())
     ]
     rows = raw.cells[columns].to_numpy(dtype=object).tolist()
     resource_schema = Schema.from_descriptor(descriptor)
     return TableResource(name=raw.name, data=[columns, *rows], schema=resource_schema)
-
-
-def _can_follow(
-    key: Mapping[str, Any], columns: Iterable[str], tables: Mapping[str, RawTable]
-) -> bool:
-    """Tell whether both ends of a foreign key were read; what is missing is reported already."""
-    other = tables.get(key["reference"]["resource"])
-    return (
-        other is not None
-        and set(key["fields"]) <= set(columns)
-        and set(key["reference"]["fields"]) <= set(other.cells.columns)
-    )
 
 
 def _cell_problems(raw: RawTable, found: Iterable[Any]) -> CellProblems:
@@ -184,3 +183,35 @@ def _no_identifier(word: str, pattern: str) -> str:
     hint = f"; did you mean '{fitting}'?" if known else "; use only these"
     rule = f"at most 64 letters and digits, with {allowed} between"
     return f"'{word}' is not an identifier: {rule}{hint}"
+
+
+def implausible_values(
+    raw: RawTable, frame: pd.DataFrame, confirmed: Mapping[str, Sequence[float]]
+) -> Iterator[Problem]:
+    """Yield the values outside the plausible range of their column.
+
+    Parameters
+    ----------
+    raw, frame
+        One table, as text and typed.
+    confirmed
+        Column -> lowest and highest value, as study.toml states them.
+    """
+    for column in raw.schema.fields:
+        limits = confirmed.get(column.name, column.plausible)
+        if limits is None or column.name not in frame.columns:
+            continue
+        low, high = limits
+        values = frame[column.name]
+        outside = (values < low) | (values > high)
+        # One text for all of them, so that a column in months is one problem.
+        seen = f"{values.min():g} to {values.max():g}"
+        wider = f"{column.name} = [{min(values.min(), low):g}, {max(values.max(), high):g}]"
+        unit = "" if column.unit in (None, "1") else f" {column.unit}"
+        text = (
+            f"is outside {low:g} to {high:g}{unit}, the plausible range (the column has "
+            f"{seen}); correct the value or its unit, or confirm it in study.toml: "
+            f"{wider} below [plausible]"
+        )
+        for position in outside.to_numpy().nonzero()[0]:
+            yield place_problem(raw, int(position), column.name, text)

@@ -8,29 +8,20 @@ the value of the first session counts. Its values per session are kept as ``{col
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
-from qsmstats.study import TableSpec
 from qsmstats.tables.raw_table import RawTable, take_rows, toml_problem
 from qsmstats.tables.typed import parse_number
 
-__all__ = ["for_each_session", "is_shared", "split_visits", "stated_visits"]
+__all__ = ["for_each_session", "split_visits", "stated_visits"]
 
 ID, SESSION = "participant_id", "session_id"
 AT_SESSION = "_at_session"
-
-
-def is_shared(tables: Mapping[str, TableSpec]) -> bool:
-    """Tell whether participants and sessions come from one table with a row per visit."""
-    people, visits = tables.get("participants"), tables.get("sessions")
-    if people is None or visits is None or not people.files:
-        return False
-    return (people.files, people.sheet) == (visits.files, visits.sheet)
 
 
 def split_visits(
@@ -91,7 +82,8 @@ def split_visits(
     people = take_rows(people, chosen)
     faults = {at: text for at, text in people.faults.items() if at[1] in kept}
     people = replace(people, cells=cells[kept], faults=faults)
-    visits = replace(visits, cells=visits.cells[rest].rename(columns=new_names))
+    files = {**visits.columns, **{name: file for file, name in new_names.items()}}
+    visits = replace(visits, cells=visits.cells[rest].rename(columns=new_names), columns=files)
     return people, visits, problems
 
 
@@ -119,7 +111,7 @@ def _changing(raw: RawTable, column: str, name: str) -> Problem:
 
 
 def stated_visits(
-    visits: Mapping[str, float], people: Iterable[str], has_image: Callable[[str, str], bool]
+    visits: Mapping[str, float], people: Iterable[str], imaged: Collection[tuple[str, str]]
 ) -> RawTable:
     """Make the table of sessions from the years that study.toml states.
 
@@ -129,8 +121,8 @@ def stated_visits(
         Session -> years since the first one.
     people
         The participants.
-    has_image
-        Whether a map of a participant and session is there.
+    imaged
+        Participant and session of every map that is there.
 
     Raises
     ------
@@ -138,7 +130,7 @@ def stated_visits(
         If a session has no image of any participant, or a participant none of the first session.
     """
     order = sorted(visits, key=lambda name: visits[name])
-    there = {name: [one for one in order if has_image(name, one)] for name in people}
+    there = {name: [one for one in order if (name, one) in imaged] for name in people}
     where = "tables.sessions.visits"
     found = {one for own in there.values() for one in own}
     problems = [
@@ -164,14 +156,17 @@ def stated_visits(
 
 
 def for_each_session(raw: RawTable, sessions: RawTable) -> RawTable:
-    """Repeat every row of lesions or ratings for each session of its participant.
+    """Repeat every row of lesions for each session of its participant.
+
+    Ratings are not repeated: a lesion that was rated once has one rating, which stands at the
+    first session. Twice the same rating would count as two lesions.
 
     Parameters
     ----------
     raw
         A table without `session_id`.
     sessions
-        The table of sessions.
+        The table of sessions, with years.
 
     Raises
     ------
@@ -183,7 +178,11 @@ def for_each_session(raw: RawTable, sessions: RawTable) -> RawTable:
         raise InvalidDataError([toml_problem(raw, "each_session", text)])
     if ID not in raw.cells.columns:
         return raw
-    own = sessions.cells.groupby(ID)[SESSION].agg(list).to_dict()
+    years = sessions.cells["years"].map(parse_number).astype(float)
+    ordered = sessions.cells.loc[years.sort_values(kind="stable").index]
+    own = ordered.groupby(ID)[SESSION].agg(list).to_dict()
+    if raw.name == "ratings":
+        own = {name: visits[:1] for name, visits in own.items()}
     rows = [(at, one) for at, name in enumerate(raw.cells[ID]) for one in own.get(name) or [""]]
     raw = take_rows(raw, [at for at, _ in rows])
     cells = raw.cells.copy()

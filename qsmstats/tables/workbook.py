@@ -117,6 +117,6 @@ def _sheet_rows(source: Source, book: Any) -> Iterator[tuple[object, ...]]:
 
 
 def _cell(source: Source, value: object, formula: object) -> str:
-    text = cell_text(value, source.spec.decimal)
+    text = cell_text(value, source.spec.decimal or ".")
     is_formula = isinstance(formula, str) and formula.startswith("=")
     return _Formula(formula) if is_formula and not text else text

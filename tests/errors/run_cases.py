@@ -288,6 +288,16 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "run `qsmstats run` again",
     ),
     (
+        "schemas that are none",
+        lambda folder: (
+            (folder / "schemas.json").write_text('{"maps": {"a": {}}}')
+            and Results(folder=folder).schemas()
+        ),
+        "schemas.json",
+        "unit",
+        "run `qsmstats run` again",
+    ),
+    (
         "results that are none",
         result("a.tsv", b"\xff\n"),
         "a.tsv",

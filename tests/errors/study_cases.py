@@ -523,6 +523,13 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "keep it for one",
     ),
     (
+        "word beside a spelling",
+        setting('[lesion_types]\n"X" = "b"\n[lesion_types.a]\nspellings = ["x"]\n[lesion_types.b]'),
+        "'lesion_types.X'",
+        "elsewhere for 'a'",
+        "keep one of the two",
+    ),
+    (
         "two references",
         types(a="reference = true", b="reference = true"),
         "'lesion_types.b.reference'",
@@ -603,7 +610,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "code of two levels",
         setting('[levels.sex]\nx = "F"\nX = "M"'),
         "'levels.sex.X'",
-        "for 'F' above",
+        "elsewhere for 'F'",
         "keep one of the two",
     ),
     (
@@ -1158,8 +1165,8 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "decimal commas in a column of one's own",
         table("participants", lambda rows: [row.__setitem__(4, "1,5") for row in rows[1:]]),
         "participants.tsv row 1, column 'center'",
-        "decimal commas",
-        'decimal = "," below [tables.participants]',
+        "numbers with commas",
+        'decimal = ",", or "." if they are texts, below [tables.participants]',
     ),
     (
         "capped age",

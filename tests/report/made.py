@@ -282,6 +282,7 @@ def write_effects(out, patients):
         )
 
     write(stacked(effects), out / "baseline" / "random_effects.tsv")
+    write(stacked(effects, outcomes=FOLLOWED), out / "trajectory" / "random_effects.tsv")
 
 
 def write_cohort(out):

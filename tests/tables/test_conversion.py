@@ -69,9 +69,11 @@ def test_a_column_of_decimal_commas_is_no_text():
         raw(participant_id=list("abc"), nfl=["12,5", "n/a", "7"], note=["1,2", "x", ""]), spec()
     )
     assert list(map(str, problems)) == [
-        "t.tsv row 1, column 'nfl': holds numbers with decimal commas; state it: decimal = \",\" "
-        "below [tables.participants]"
+        't.tsv row 1, column \'nfl\': holds numbers with commas; state decimal = ",", or "." if '
+        "they are texts, below [tables.participants]"
     ]
+    lists = raw(participant_id=["a"], sectors=["1,2"])
+    assert not converted(lists, spec(decimal="."))[1]
     assert table.cells["nfl"][0] == "12,5"
 
 

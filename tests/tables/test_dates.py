@@ -32,7 +32,7 @@ def raw(name: str = "sessions", **columns: list[str]) -> RawTable:
                 "01.03.2024 08:30",
             ],
         ),
-        ("month-first", ["3/1/2024", "03.01.2024", "Mar 1 2024", "2024-03-01"]),
+        ("month-first", ["3/1/2024", "03.01.2024", "Mar 1, 2024", "2024-03-01"]),
     ],
 )
 def test_a_date_is_read_in_the_form_that_is_stated(date_format, words):

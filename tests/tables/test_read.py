@@ -209,12 +209,14 @@ FAULTS = {
     "column that the features bring": (
         rename("participants", "center", "volume_mm3"),
         "participants.tsv row 1, column 'volume_mm3': the features of the lesions have this column "
-        "too; rename one of the two",
+        'too; rename one of the two, as with columns = { participants_volume_mm3 = "volume_mm3" } '
+        "below [tables.participants]",
     ),
     "column of two tables": (
         rename("participants", "center", "label"),
         "lesions.tsv row 1, column 'label': the rows of participants.tsv have this column too; "
-        "rename one of the two",
+        'rename one of the two, as with columns = { lesions_label = "label" } below '
+        "[tables.lesions]",
     ),
 }
 
@@ -310,9 +312,8 @@ def test_study_toml_spellings_hold_in_every_table_of_types(tmp_path):
 
 def test_a_misspelt_level_in_study_toml_is_reported(tmp_path):
     toml = TOML + '\n[lesion_types]\nx = "paramagnetic"\n'
-    found = messages(write_tables(tmp_path, toml=toml))
-    assert len(found) == 1
-    assert found[0].startswith("study.toml, setting 'lesion_types.x': 'paramagnetic' is not one of")
+    with pytest.raises(InvalidDataError, match=r"lesion_types.x': 'paramagnetic' is not one of"):
+        open_study(write_tables(tmp_path, toml=toml))
 
 
 @pytest.mark.parametrize("word", ["n/a", "", "NA", "NaN"])

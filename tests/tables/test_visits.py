@@ -128,7 +128,7 @@ def raw(name: str, **columns: list[str]) -> RawTable:
 
 def test_visits_that_study_toml_states_are_those_with_a_map():
     there = {("a", "V1"), ("a", "V2"), ("b", "V1")}
-    table = stated_visits({"V2": 2.1, "V1": 0}, ["a", "b", "c"], lambda *names: names in there)
+    table = stated_visits({"V2": 2.1, "V1": 0}, ["a", "b", "c"], there)
     assert table.cells.to_numpy().tolist() == [
         ["a", "V1", "0"],
         ["a", "V2", "2.1"],
@@ -149,14 +149,25 @@ def test_visits_that_study_toml_states_are_those_with_a_map():
 )
 def test_visits_that_the_folder_contradicts_are_refused(visits, there, said):
     with pytest.raises(InvalidDataError, match=said):
-        stated_visits(visits, ["a", "b"], lambda *names: names in there)
+        stated_visits(visits, ["a", "b"], there)
 
 
 def test_a_lesion_of_no_session_and_a_column_of_sessions_are_reported():
-    sessions = raw("sessions", participant_id=["a"], session_id=["V1"])
+    sessions = raw("sessions", participant_id=["a"], session_id=["V1"], years=["0"])
     table = for_each_session(raw("lesions", participant_id=["a", "b"], label=["1", "1"]), sessions)
     assert table.faults == {
         (1, "session_id"): "sessions.tsv has no session of 'b'; add one, or correct the row"
     }
     with pytest.raises(InvalidDataError, match="has a column 'session_id'; remove each_session"):
         for_each_session(raw("lesions", participant_id=["a"], session_id=["V1"]), sessions)
+
+
+def test_a_rating_is_not_repeated():
+    sessions = raw(
+        "sessions", participant_id=["a", "a"], session_id=["V2", "V1"], years=["2.1", "0"]
+    )
+    rows = {"participant_id": ["a", "a"], "lesion_id": ["1", "1"], "rater_id": ["A", "B"]}
+    ratings = for_each_session(raw("ratings", **rows), sessions)
+    assert ratings.cells["session_id"].to_list() == ["V1", "V1"]
+    lesions = for_each_session(raw("lesions", participant_id=["a"], label=["1"]), sessions)
+    assert lesions.cells["session_id"].to_list() == ["V1", "V2"]

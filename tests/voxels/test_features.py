@@ -393,9 +393,19 @@ def test_arguments_that_cannot_be_used_are_told(labels, values, arguments, messa
         extract_features(arguments.pop("labels"), arguments.pop("maps"), **arguments)
 
 
-def test_a_unit_of_an_unknown_map_is_refused(labels, values):
-    with pytest.raises(UsageError, match="map 'r2' has no canonical unit"):
-        extract_features(image(labels), {"r2": image(values)}, units={"r2": "Hz"})
+def test_a_map_of_another_name_keeps_its_values_and_is_judged_by_its_own_range(labels, values):
+    maps = {"r2": image(values), "mwf_percent": image(values)}
+    rows = extract_features(image(labels), maps, units={"r2": "Hz"}, plausible={"r2": (0, 12)})
+    own = rows[rows["map"] == "r2"].reset_index(drop=True)
+    known = rows[rows["map"] == "mwf_percent"].reset_index(drop=True)
+    np.testing.assert_array_equal(own["mean"], known["mean"])
+    outside = own["flags"].str.contains("out_of_range")
+    np.testing.assert_array_equal(outside, own["max"] > 12)
+    assert outside.any()
+    without = extract_features(image(labels), {"r2": image(values * 1e6)}, units={"r2": "Hz"})
+    assert not without["flags"].str.contains("out_of_range").any()
+    with pytest.raises(ImageError, match="correct the image, or unit and plausible range of r2"):
+        extract_features(image(labels), maps, plausible={"r2": (100, 200)})
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations([1, 7, 70000])))

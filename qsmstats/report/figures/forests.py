@@ -88,13 +88,9 @@ def forest(
     return axes
 
 
-def _name(label: str, letters: int = 44) -> str:
-    return figure_name(label, letters, lines=1)
-
-
 def _write_beside(frame: pd.DataFrame, axes: Axes, column_title: str) -> None:
     heights = range(len(frame) - 1, -1, -1)
-    axes.set_yticks(list(heights), [_name(label) for label in frame["label"]])
+    axes.set_yticks(list(heights), [figure_name(label, 44, lines=1) for label in frame["label"]])
     axes.set_ylim(-0.6, len(frame) - 0.4)
     texts = frame["text"] if "text" in frame else [None] * len(frame)
     for position, text in zip(heights, texts, strict=True):
@@ -111,7 +107,7 @@ def _write_above(frame: pd.DataFrame, axes: Axes) -> None:
     axes.set_ylim(-0.5, len(frame) - 0.2)
     for position, (_, row) in zip(range(len(frame) - 1, -1, -1), frame.iterrows(), strict=True):
         _text(
-            _name(row["label"], 24),
+            figure_name(row["label"], 24, lines=1),
             axes,
             (0.0, position + ABOVE),
             va="center",

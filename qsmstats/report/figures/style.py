@@ -177,7 +177,7 @@ def svg(figure: Figure) -> str:
     Call within `drawing`: the settings for text and identifiers are read when saving.
     """
     buffer = io.BytesIO()
-    canvas = FigureCanvasSVG(figure)
+    canvas: Any = FigureCanvasSVG(figure)  # matplotlib gives `print_svg` no types
     if (layout := figure.get_layout_engine()) is not None:
         # `savefig` would draw everything once more, invisibly, to come to the same layout.
         dots, figure.dpi = figure.dpi, POINTS

@@ -78,22 +78,19 @@ def flow_steps(stages: pd.DataFrame) -> pd.DataFrame:
         after = chain.iloc[int(str(step)) + 1] if int(str(step)) + 1 < len(chain) else None
         counts = [counted(row[name], what) for name, what in COUNTS.items() if row[name] > 0]
         text = f"{row['stage']}\n{', '.join(counts) or 'none'}"
-        rows.append({"text": text, "aside": _aside(row, after, controls)})
+        aside = ""
+        if after is not None and after["stage"] == "patients" and len(controls):
+            aside = f"controls\n{counted(int(controls.iloc[0]), 'participant')}"
+        elif after is not None:
+            reason = "not followed" if after["stage"] == "followed" else "excluded"
+            lost = [
+                counted(row[name] - after[name], COUNTS[name])
+                for name in ("n_participants", "n_sessions")
+                if row[name] > after[name]
+            ]
+            aside = f"{reason}\n{', '.join(lost)}" if lost else ""
+        rows.append({"text": text, "aside": aside})
     return pd.DataFrame(rows)
-
-
-def _aside(row: pd.Series, after: pd.Series | None, controls: pd.Series) -> str:
-    if after is None:
-        return ""
-    if after["stage"] == "patients" and len(controls):
-        return f"controls\n{counted(int(controls.iloc[0]), 'participant')}"
-    reason = "not followed" if after["stage"] == "followed" else "excluded"
-    lost = {
-        what: row[column] - after[column]
-        for column, what in (("n_participants", "participant"), ("n_sessions", "session"))
-        if row[column] > after[column]
-    }
-    return f"{reason}\n" + ", ".join(counted(n, what) for what, n in lost.items()) if lost else ""
 
 
 def _diagram(context: Context, steps: pd.DataFrame) -> FigureBlock:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section, TableBlock
+from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
 from qsmstats.report.figures.panels import columns_without_hole, label_lowest
 from qsmstats.report.figures.style import colour, is_narrow, marker
 from qsmstats.report.figures.trajectories import mean_lines, trajectory
@@ -67,27 +67,19 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
         "slope_contrasts": f"Differences between types in the change per year in {words}",
         "changes": f"Change over two years in {words}, by type",
     }
-    tables = [_table(context, name, caption, outcome) for name, caption in captions.items()]
-    blocks += [table for table in tables if table is not None]
+    for name, caption in captions.items():
+        rows = context.results.rows(f"trajectory/{name}", outcome)
+        table = context.display(
+            f"trajectory/{name}",
+            caption,
+            outcome=outcome,
+            # The caption says which years are compared; the statistic is the ratio of two columns.
+            without=("statistic", *ABOUT, *(["contrast"] if name == "changes" else [])),
+            titles={"contrast": "pair", "estimate": quantity_and_unit(rows)},
+            keep=with_pairs_titled if name == "slope_contrasts" else None,
+        )
+        blocks += [table] if table else []
     return blocks + model_details(context, "trajectory", outcome)
-
-
-def _table(context: Context, name: str, caption: str, outcome: str) -> TableBlock | None:
-    rows = context.results.rows(f"trajectory/{name}", outcome)
-    titles = {
-        "contrast": "pair",
-        "estimate": quantity_and_unit(rows),
-    }
-    # The caption says which years are compared; the statistic is the ratio of two columns.
-    without = ("statistic", *ABOUT, *(["contrast"] if name == "changes" else []))
-    return context.display(
-        f"trajectory/{name}",
-        caption,
-        outcome=outcome,
-        without=without,
-        titles=titles,
-        keep=with_pairs_titled if name == "slope_contrasts" else None,
-    )
 
 
 def _panels(context: Context, outcome: str) -> list[FigureBlock]:

@@ -75,7 +75,16 @@ def _cell_writer(frame: pd.DataFrame, name: str) -> WriteCell:
     if high != name and high in frame:
         return _interval_cell(name, high, _decimals(frame, name))
     numeric = pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool
-    cell = _plain_cell(name, _number_writer(frame, name) if numeric else _text_writer(frame, name))
+    write = _number_writer(frame, name) if numeric else _text_writer(frame, name)
+
+    def cell(row: pd.Series) -> Cell:
+        value = row[name]
+        if pd.isna(value):
+            return Cell(text=numbers.MISSING, sort="")
+        value = value.item() if hasattr(value, "item") else value
+        sort = float(value) if isinstance(value, int | float) else write(value)
+        return Cell(text=write(value), sort=sort)
+
     low, high = f"{ASIDE.get(name, '')}_low", f"{ASIDE.get(name, '')}_high"
     if name not in ASIDE or not {low, high} <= set(frame.columns):
         return cell
@@ -143,18 +152,6 @@ def written(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
-
-
-def _plain_cell(name: str, write: Write) -> WriteCell:
-    def cell(row: pd.Series) -> Cell:
-        value = row[name]
-        if pd.isna(value):
-            return Cell(text=numbers.MISSING, sort="")
-        value = value.item() if hasattr(value, "item") else value
-        sort = float(value) if isinstance(value, int | float) else write(value)
-        return Cell(text=write(value), sort=sort)
-
-    return cell
 
 
 def _interval_cell(low: str, high: str, decimals: int) -> WriteCell:
