@@ -19,6 +19,8 @@ from qsmstats.errors import (
     QsmstatsError,
     UsageError,
     grouped,
+    nearest,
+    opposite,
 )
 
 PROBLEMS = (
@@ -109,3 +111,28 @@ def test_every_error_is_public_and_of_the_tree():
     kinds.remove(errors.Problem)
     assert all(issubclass(kind, QsmstatsError) for kind in kinds)
     assert all(kind.__doc__ for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("word", "other"),
+    [
+        *(("non-PRL", "prl"), ("nonprl", "PRL"), ("no rim", "rim"), ("not PRL", "prl")),
+        *(("PRL-", "prl+"), ("prl neg", "prl"), ("PRL negative", "prl"), ("prl", "non_prl")),
+        *(("without core", "core"), ("unmapped", "mapped"), ("chronic actve", "chronic_inactive")),
+    ],
+)
+def test_a_word_and_the_same_denied_are_opposites(word, other):
+    assert opposite(word, other)
+    assert opposite(other, word)
+    assert nearest(word, [other]) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        *(("idependent", "independent"), ("nmapped", "unmapped"), ("nromal", "normal")),
+        *(("isointens", "isointense"), ("non_plr", "non_prl"), ("outcome", "outcomes")),
+    ],
+)
+def test_a_slip_of_a_word_that_only_begins_like_a_denial_finds_it(word, meant):
+    assert nearest(word, ["something", meant]) == [meant]

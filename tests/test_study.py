@@ -229,6 +229,11 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
             "models.outcomes': 'mwf' is not a map of the study; choose",
         ),
         (
+            '[lesion_types]\nx = "paramagnetic"',
+            "lesion_types.x': 'paramagnetic' is not one of isointense, ",
+        ),
+        ('[lesion_types]\nhyperintense = "isointense"', "a level itself and cannot stand for"),
+        (
             '[models]\noutcomes = ["mwf_percent", "mwf_percent"]',
             "'mwf_percent' is listed 2 times",
         ),

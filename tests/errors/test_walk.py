@@ -95,7 +95,6 @@ NO_USERS = {
     "inventory/tables.py: _sheets": "listed by init among the tables that cannot be read",
     "voxels/executors.py: _run": "passes Ctrl-C of a worker on",
     "mixed/optimum/boundary.py: refuse_perfect_fit": "as Objective.at, where rounding hides it",
-    "mixed/design/row_subset.py: _take_residuals": "counted among the resamples without a fit",
     "studies/planning/grid_cell.py: expected_tests": "raises again what a draw has raised",
 }
 """Errors that no user meets, or none as such -> what they are for."""
