@@ -188,7 +188,7 @@ _VOLUME = "the number of a volume of the file; the first has 0"
 _LABEL_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "instances": (lambda value: value in ("labels", "components"), '"labels" or "components"'),
     "connectivity": (lambda value: value in (6, 18, 26), "6, 18 or 26 neighbours of a voxel"),
-    "min_mm3": (lambda value: (_number(value) or 0.0) >= 0, "a volume in mm³ such as 3.0, or 0"),
+    "min_mm3": (lambda value: 0 <= value < 1e9, "a volume in mm³ such as 3.0, or 0"),
     "volume": (lambda value: value >= 0, _VOLUME),
 }
 

@@ -42,7 +42,6 @@ __all__ = [
     "LabelSource",
     "TissueFile",
     "TissueSource",
-    "label_files",
     "labels_of",
     "open_labels",
     "open_tissue",
@@ -102,7 +101,7 @@ TissueSource: TypeAlias = "ImageSource | TissueFile"
 """Image of a tissue; an image alone is a mask."""
 
 
-def label_files(labels: LabelSource) -> LabelFiles:
+def _files_of(labels: LabelSource) -> LabelFiles:
     """Return the files of label images in any form."""
     if isinstance(labels, LabelFiles):
         return labels
@@ -157,7 +156,7 @@ def open_labels(labels: LabelSource, role: str = "label image") -> tuple[Volume,
     ImageError
         As `open_volume`, and if they lie on different grids.
     """
-    labels = label_files(labels)
+    labels = _files_of(labels)
     volumes = [open_volume(file, role, labels.spec.volume) for _, file in labels.files]
     for volume in volumes[1:]:
         require_same_grid(volumes[0], volume)
@@ -180,7 +179,7 @@ def read_lesions(labels: LabelSource, volumes: Sequence[Volume]) -> LabelVoxels:
         If a file cannot be read in the form that study.toml says, a mask of a lesion is empty, or
         two files share a voxel or a label.
     """
-    labels = label_files(labels)
+    labels = _files_of(labels)
     parts = [_read(volume, labels.spec) for volume in volumes]
     return parts[0] if labels.spec.each is None else _joined(labels, volumes, parts)
 

@@ -198,14 +198,14 @@ def test_two_candidates_that_fit_equally_are_left_to_the_user(dataset):
 def test_of_two_candidates_the_one_of_more_sessions_is_a_guess(dataset):
     duplicate(dataset, "_dseg.nii.gz", "_desc-second_dseg.nii.gz", keep=1)
     draft = init_study(dataset)
-    assert "desc" not in open_study(dataset).labels
+    assert "desc" not in open_study(dataset).labels.pattern
     assert ["chosen from 2 kinds" in text for text in draft.guesses] == [True]
 
 
 def test_lesions_before_other_segmentations(dataset):
     duplicate(dataset, "_dseg.nii.gz", "_desc-lesions_dseg.nii.gz", keep=1)
     init_study(dataset)
-    assert open_study(dataset).labels.endswith("_desc-lesions_dseg.nii.gz")
+    assert open_study(dataset).labels.pattern.endswith("_desc-lesions_dseg.nii.gz")
 
 
 def test_participants_without_images_and_images_without_participant(dataset):
