@@ -25,7 +25,7 @@ from qsmstats.settings import (
 )
 from qsmstats.study_files import leads_out, matching_files
 
-__all__ = ["STAY_INSIDE", "LabelSpec", "MapSpec", "Study", "TableSpec", "TissueSpec"]
+__all__ = ["EACH", "STAY_INSIDE", "LabelSpec", "MapSpec", "Study", "TableSpec", "TissueSpec"]
 
 EACH = ("lesion_type", "lesion")
 """What a label file may be named after, in braces in its pattern."""

@@ -1,7 +1,8 @@
 """Read study.toml: every problem of the file is reported at once.
 
 The kind of each entry is checked here, and what a value of the right kind may be in
-`qsmstats.study_limits`.
+`qsmstats.study_limits`; of [labels] and [tissue] both are checked here, as what one entry may be
+depends on the others.
 """
 
 from __future__ import annotations

@@ -78,7 +78,7 @@ def lesions_of_images(
     pattern = study.labels.pattern
     table = RawTable(name="lesions", file=pattern, cells=rows.drop(columns="file"), places=places)
     problems = []
-    if rows.empty:
+    if rows.empty and visits:
         text = "no lesion was found in any of these images; correct [labels] in study.toml"
         problems.append(Problem(table=pattern, problem=text))
     several = known["participant_id"][known["participant_id"].duplicated()]
