@@ -180,15 +180,16 @@ def read_lesions(labels: LabelSource, volumes: Sequence[Volume]) -> LabelVoxels:
         two files share a voxel or a label.
     """
     labels = _files_of(labels)
-    parts = [_read(volume, labels.spec) for volume in volumes]
+    parts = []
+    for volume in volumes:
+        if labels.spec.each == "lesion":
+            index = np.flatnonzero(read_mask(volume, must_hold="the voxels of the lesion"))
+            parts.append(LabelVoxels(index=index, label=np.ones_like(index)))
+        elif labels.spec.instances == "components":
+            parts.append(_components(volume, labels.spec))
+        else:
+            parts.append(read_labels(volume))
     return parts[0] if labels.spec.each is None else _joined(labels, volumes, parts)
-
-
-def _read(volume: Volume, spec: LabelSpec) -> LabelVoxels:
-    if spec.each == "lesion":
-        index = np.flatnonzero(read_mask(volume, must_hold="the voxels of the lesion"))
-        return LabelVoxels(index=index, label=np.ones_like(index))
-    return _components(volume, spec) if spec.instances == "components" else read_labels(volume)
 
 
 def _components(volume: Volume, spec: LabelSpec) -> LabelVoxels:

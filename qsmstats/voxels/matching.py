@@ -120,12 +120,15 @@ def _rows(a: Groups, b: Groups, ties: Flags, shared: Integers, grid: Grid) -> pd
     j = np.concatenate([number_b, none_b, new])
     pairs = zip(ties.sum(axis=1)[number_a], ties.sum(axis=0)[number_b], strict=True)
     relation = [_relation(*pair) for pair in pairs] + ["gone"] * len(gone) + ["new"] * len(new)
+    n_ties, n_lesions = len(number_a), sum(ties.shape)
+    graph = coo_array((np.ones(n_ties), (number_a, number_b + len(ties))), shape=(n_lesions,) * 2)
+    group = connected_components(graph, directed=False)[1]
     frame = pd.DataFrame(
         {
             "label_a": _pick(a.labels, i),
             "label_b": _pick(b.labels, j),
             "relation": pd.Categorical(relation, categories=list(RELATIONS)),
-            "group": _groups(ties, i, j),
+            "group": group[np.where(i >= 0, i, j + len(ties))].astype(np.int64) + 1,
             "n_a": _pick(a.counts, i),
             "n_b": _pick(b.counts, j),
         }
@@ -145,15 +148,6 @@ def _pick(values: Integers, number: Integers) -> pd.arrays.IntegerArray:
     missing = number < 0
     picked = np.append(values, 0)[number]
     return pd.arrays.IntegerArray(picked, missing)
-
-
-def _groups(ties: Flags, i: Integers, j: Integers) -> Integers:
-    """Return the number, from 1, of the connected lesions of both visits."""
-    n_a, n_b = ties.shape
-    rows, columns = np.nonzero(ties)
-    graph = coo_array((np.ones(len(rows)), (rows, columns + n_a)), shape=(n_a + n_b,) * 2)
-    member = connected_components(graph, directed=False)[1]
-    return np.asarray(member[np.where(i >= 0, i, j + n_a)] + 1, dtype=np.int64)
 
 
 def _with_volumes(
