@@ -41,7 +41,7 @@ from qsmstats.tables.identities import matching_table
 from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table
 from qsmstats.voxels.cohort import Extraction, collect_cohort, extract_cohort, label_images
-from qsmstats.voxels.dask_client import connected
+from qsmstats.voxels.executors import connected
 from qsmstats.voxels.lesion_types import (
     KNOWN_TYPES,
     disputed_lesions,

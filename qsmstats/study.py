@@ -27,6 +27,7 @@ from qsmstats.study_files import leads_out, matching_files
 
 __all__ = [
     "DATE_FORMATS",
+    "EACH",
     "STAY_INSIDE",
     "TIME_UNITS",
     "LabelSpec",

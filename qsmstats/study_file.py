@@ -1,7 +1,8 @@
 """Read study.toml: every problem of the file is reported at once.
 
 The kind of each entry is checked here, and what a value of the right kind may be in
-`qsmstats.study_limits`.
+`qsmstats.study_limits`; of [labels] and [tissue] both are checked here, as what one entry may be
+depends on the others.
 """
 
 from __future__ import annotations
@@ -203,7 +204,7 @@ _VOLUME = "the number of a volume of the file; the first has 0"
 _LABEL_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
     "instances": (lambda value: value in ("labels", "components"), '"labels" or "components"'),
     "connectivity": (lambda value: value in (6, 18, 26), "6, 18 or 26 neighbours of a voxel"),
-    "min_mm3": (lambda value: (_number(value) or 0.0) >= 0, "a volume in mm³ such as 3.0, or 0"),
+    "min_mm3": (lambda value: 0 <= value < 1e9, "a volume in mm³ such as 3.0, or 0"),
     "volume": (lambda value: value >= 0, _VOLUME),
 }
 

@@ -279,7 +279,7 @@ def _paths(job: SessionJob) -> dict[str, Path]:
 
 
 def _is_label(role: str) -> bool:
-    return role.split()[0] == LABELS
+    return role.partition(" ")[0] == LABELS
 
 
 def _volume_number(job: SessionJob, role: str) -> int | None:
@@ -328,8 +328,9 @@ def _without_lesions(
     if some:
         count, mm3 = sum(number for number, _ in some), sum(volume for _, volume in some)
         text = (
-            f"{count} components of {len(some)} sessions are smaller than {study.labels.min_mm3:g} "
-            f"mm³ and left out, {mm3:.4g} mm³ in all; set another floor if they are lesions"
+            f"components left out as smaller than {study.labels.min_mm3:g} mm³: {count}, in "
+            f"{len(some)} of {len(sessions)} sessions, {mm3:.4g} mm³ in all; set another floor if "
+            "they are lesions"
         )
         problem = Problem(table="study.toml", column="labels.min_mm3", problem=text)
         yield Finding(problem=problem, kind="note")
@@ -338,8 +339,8 @@ def _without_lesions(
     if study.labels.each and bare:
         named = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
         text = (
-            f"{len(bare)} sessions of patients have no such file and count as free of lesions: "
-            f"{named}; add the files if they have some"
+            f"gives no file for {len(bare)} of {len(jobs)} sessions of patients ({named}), which "
+            "count as free of lesions; add the files if they have some"
         )
         problem = Problem(table="study.toml", column="labels.pattern", problem=text)
         yield Finding(problem=problem, kind="note")

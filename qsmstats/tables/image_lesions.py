@@ -84,7 +84,7 @@ def lesions_of_images(
         schemas=study.schemas,
     )
     problems = []
-    if rows.empty:
+    if rows.empty and visits:
         text = "no lesion was found in any of these images; correct [labels] in study.toml"
         problems.append(Problem(table=pattern, problem=text))
     several = known["participant_id"][known["participant_id"].duplicated()]

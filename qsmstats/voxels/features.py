@@ -19,8 +19,7 @@ import pandas as pd
 
 from qsmstats.errors import UsageError
 from qsmstats.settings import FeatureSettings
-from qsmstats.voxels.feature_table import feature_types
-from qsmstats.voxels.flags import RowFlags
+from qsmstats.voxels.feature_table import RowFlags, feature_types
 from qsmstats.voxels.images import ImageSource, Volume, open_volume, require_same_grid
 from qsmstats.voxels.kernels import MAD_TO_SD, describe
 from qsmstats.voxels.labels import LabelSource, TissueSource
@@ -110,7 +109,12 @@ def extract_features(
         require_same_grid(regions.reference, volume)
         columns = _measure(regions, rows, volume, declared[name], missing.get(name))
         measured.append({**columns, "map": np.full(len(rows.counts), name, dtype=object)})
-    return _table(rows, measured)
+    # The maps of a region stand together, in the columns of the schema.
+    table = {name: column.repeat(len(measured)) for name, column in rows.columns.items()}
+    for name in measured[0]:
+        table[name] = np.stack([one[name] for one in measured], axis=1).ravel()
+    types = {name: kind for name, kind in feature_types().items() if name in table}
+    return pd.DataFrame({name: table[name] for name in types}).astype(types)
 
 
 def _measure(
@@ -153,15 +157,6 @@ def _measure(
         flags.add("nawm_unusable", measurable & np.isnan(columns["z"][: rows.lesions]))
     columns["flags"] = np.array(rows.flags.join(flags), dtype=object)
     return columns
-
-
-def _table(rows: RegionRows, measured: Sequence[Mapping[str, npt.NDArray[Any]]]) -> pd.DataFrame:
-    """Interleave the maps, so that those of a region stand together, in the schema's columns."""
-    columns = {name: column.repeat(len(measured)) for name, column in rows.columns.items()}
-    for name in measured[0]:
-        columns[name] = np.stack([one[name] for one in measured], axis=1).ravel()
-    types = {name: kind for name, kind in feature_types().items() if name in columns}
-    return pd.DataFrame({name: columns[name] for name in types}).astype(types)
 
 
 def _check_names(

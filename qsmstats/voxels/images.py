@@ -56,8 +56,6 @@ _FARTHEST = 1e9
 # Header of an MGH file, and the place in it of the flag that says whether it holds an affine.
 _MGH_HEADER, _MGH_AFFINE = 284, 28
 
-_MGH = (".mgh", ".mgz")
-
 _MILLIMETRES = {"unknown": 1.0, "mm": 1.0, "meter": 1e3, "micron": 1e-3}
 
 
@@ -237,7 +235,11 @@ def _load(path: Path) -> Any:
         if problem:
             raise image_error(str(part), problem)
     try:
-        image = _load_mgh(path) if path.suffix.lower() in _MGH else _load_other(path)
+        if path.suffix.lower() in (".mgh", ".mgz"):
+            image = _load_mgh(path)
+        else:
+            _require_short_header(_files(path)[0])
+            image = nib.load(path)
     except ImageError:
         raise
     except Exception as error:  # a damaged header breaks nibabel in many places and ways
@@ -250,11 +252,6 @@ def _load(path: Path) -> Any:
         kind = type(image).__name__
         raise image_error(str(path), f"is a {kind}; convert it to NIfTI (.nii or .nii.gz)")
     return image
-
-
-def _load_other(path: Path) -> Any:
-    _require_short_header(_files(path)[0])
-    return nib.load(path)
 
 
 def _load_mgh(path: Path) -> Any:

@@ -41,7 +41,6 @@ __all__ = [
     "LabelSource",
     "TissueFile",
     "TissueSource",
-    "label_files",
     "labels_of",
     "open_labels",
     "open_tissue",
@@ -101,7 +100,7 @@ TissueSource: TypeAlias = "ImageSource | TissueFile"
 """Image of a tissue; an image alone is a mask."""
 
 
-def label_files(labels: LabelSource) -> LabelFiles:
+def _files_of(labels: LabelSource) -> LabelFiles:
     """Return the files of label images in any form."""
     if isinstance(labels, LabelFiles):
         return labels
@@ -156,7 +155,7 @@ def open_labels(labels: LabelSource, role: str = "label image") -> tuple[Volume,
     ImageError
         As `open_volume`, and if they lie on different grids.
     """
-    labels = label_files(labels)
+    labels = _files_of(labels)
     volumes = [open_volume(file, role, labels.spec.volume) for _, file in labels.files]
     for volume in volumes[1:]:
         require_same_grid(volumes[0], volume)
@@ -179,16 +178,17 @@ def read_lesions(labels: LabelSource, volumes: Sequence[Volume]) -> LabelVoxels:
         If a file cannot be read in the form that study.toml says, a mask of a lesion is empty, or
         two files share a voxel or a label.
     """
-    labels = label_files(labels)
-    parts = [_read(volume, labels.spec) for volume in volumes]
+    labels = _files_of(labels)
+    parts = []
+    for volume in volumes:
+        if labels.spec.each == "lesion":
+            index = np.flatnonzero(read_mask(volume, must_hold="the voxels of the lesion"))
+            parts.append(LabelVoxels(index=index, label=np.ones_like(index)))
+        elif labels.spec.instances == "components":
+            parts.append(_components(volume, labels.spec))
+        else:
+            parts.append(read_labels(volume))
     return parts[0] if labels.spec.each is None else _joined(labels, volumes, parts)
-
-
-def _read(volume: Volume, spec: LabelSpec) -> LabelVoxels:
-    if spec.each == "lesion":
-        index = np.flatnonzero(read_mask(volume, must_hold="the voxels of the lesion"))
-        return LabelVoxels(index=index, label=np.ones_like(index))
-    return _components(volume, spec) if spec.instances == "components" else read_labels(volume)
 
 
 def _components(volume: Volume, spec: LabelSpec) -> LabelVoxels:

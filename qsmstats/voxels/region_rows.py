@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from qsmstats.arrays import Floats, Integers
-from qsmstats.voxels.flags import RowFlags
+from qsmstats.voxels.feature_table import RowFlags
 from qsmstats.voxels.geometry import describe_shapes, place
 from qsmstats.voxels.grids import Columns
 from qsmstats.voxels.kernels import Groups

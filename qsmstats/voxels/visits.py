@@ -89,7 +89,7 @@ def match_visits(
         keys = [(str(participant), name) for name in rows["session_id"]]
         images = {key[1]: paths.get(key) for key in keys if key in measured}
         # At most two label images are held in memory.
-        for first, second in pairwise(_read(name, path) for name, path in images.items()):
+        for first, second in pairwise(_read(name, own) for name, own in images.items()):
             frame = _match(first, second, study.matching.min_overlap)
             frames.append(frame.assign(participant_id=participant))
     matches = pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)

@@ -356,7 +356,7 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
             ],
         ),
         "'labels.min_mm3'",
-        "smaller than 99 mm³ and left out",
+        "left out as smaller than 99 mm³: 4, in 4 of 5 sessions",
         "set another floor",
     ),
     (
@@ -367,7 +367,7 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
             masks("L_1"),
         ),
         "'labels.pattern'",
-        "3 sessions of patients have no such file",
+        "gives no file for 3 of 4 sessions of patients",
         "add the files",
     ),
 ]

@@ -18,8 +18,8 @@ from scipy import ndimage
 from qsmstats.errors import ImageError, UsageError
 from qsmstats.schemas import load_schema, map_schemas
 from qsmstats.settings import FeatureSettings
+from qsmstats.voxels.feature_table import FLAGS
 from qsmstats.voxels.features import extract_features
-from qsmstats.voxels.flags import FLAGS
 
 from .phantoms import AFFINE, balls, image
 

@@ -171,7 +171,7 @@ def test_a_study_of_masks_needs_no_lesions_table(tmp_path, plain):
     found = check_study(study)
     assert found["kind"].tolist() == ["note"]
     assert found["message"][0].startswith(
-        "study.toml, setting 'labels.min_mm3': 3 components of 3 sessions are smaller than 3 mm³"
+        "study.toml, setting 'labels.min_mm3': components left out as smaller than 3 mm³: 3, in"
     )
     tables = sound_tables(study)
     out = tmp_path / "out"
@@ -253,7 +253,7 @@ def test_patients_without_any_file_are_noted(tmp_path):
     for path in folder.glob("sub-02/ses-1/L*.nii.gz"):
         path.unlink()
     assert (
-        "1 sessions of patients have no such file and count as free of lesions: sub-02"
+        "gives no file for 1 of 3 sessions of patients (sub-02 ses-1), which count as free"
         in messages(study)
     )
     assert set(extract_cohort(study).features["participant_id"]) == {"sub-01", "sub-02", "sub-03"}
@@ -291,3 +291,33 @@ def test_files_of_one_session_on_two_grids_are_refused(mask):
     files = components(image(mask), image(mask, moved), names=("isointense", "hypointense"))
     with pytest.raises(ImageError, match="lies on another grid"):
         open_labels(files)
+
+
+def test_volumes_of_one_file_are_labels_tissue_and_maps(tmp_path, plain):
+    folder = write_study(tmp_path / "study")
+    names = {"Chimap": 0, "MWFmap": 1, "wm": 2, "dseg": 3}
+    for visit in folder.glob("sub-*/ses-*"):
+        files = [visit / f"{name}.nii.gz" for name in names]
+        there = [np.asarray(nib.load(path).dataobj) for path in files if path.exists()]
+        there += [np.zeros_like(there[0])] * (len(files) - len(there))
+        nib.save(image(np.stack(there, axis=-1).astype(np.float32)), visit / "all.nii.gz")
+        for path in files:
+            path.unlink(missing_ok=True)
+    text = (folder / "study.toml").read_text()
+    text = text.replace(
+        'white_matter = "{participant}/{session}/wm.nii.gz"',
+        'white_matter = { pattern = "{participant}/{session}/wm.nii.gz"\nvolume = 2 }',
+    )
+    for name, number in names.items():
+        if name == "wm":
+            text = text.replace('wm.nii.gz"\nvolume', 'all.nii.gz", volume')
+        else:
+            text = text.replace(f'{name}.nii.gz"\n', f'all.nii.gz"\nvolume = {number}\n')
+    (folder / "study.toml").write_text(text)
+    study = open_study(folder)
+    assert messages(study) == ""
+    found, expected = extract_cohort(study).features, plain[0]
+    # The control now has a label image, an empty one.
+    control = found["participant_id"] == "sub-03"
+    pd.testing.assert_frame_equal(found[~control], expected[~control], check_exact=True)
+    assert found.loc[control, "flags"].str.contains("labels_empty").all()
