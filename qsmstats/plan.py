@@ -23,9 +23,9 @@ from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.plan_trial import FRACTIONS, PATIENTS, TrialPlan, plan_trial
 from qsmstats.study import Study
 from qsmstats.study_file import open_study
-from qsmstats.tables.read import read_tables
 from qsmstats.tables.tidy import tidy_lesions
 from qsmstats.voxels.cohort import extract_cohort
+from qsmstats.voxels.lesion_rows import read_tables
 from qsmstats.voxels.visits import match_visits
 
 __all__ = ["plan_study"]
@@ -110,11 +110,14 @@ def plan_study(
 def _lesions(study: Study, out: Path, jobs: int) -> tuple[pd.DataFrame, str]:
     """Return the lesions of a run, or measured now, and the sum of what they were made from."""
     require_finished(out)
-    rows = Results(folder=out).rows("tidy")
+    results = Results(folder=out)
+    rows = results.rows("tidy")
     if not rows.empty:
-        levels = list(study.schemas.lesion_types)
-        rows = rows.assign(lesion_type=pd.Categorical(rows["lesion_type"], categories=levels))
-        rows.attrs["units"] = study.schemas.own_units
+        # As the study was when it was run; a table of text has no order of its types.
+        schemas = results.schemas() or study.schemas
+        types = pd.Categorical(rows["lesion_type"], categories=list(schemas.lesion_types))
+        rows = rows.assign(lesion_type=types)
+        rows.attrs["units"] = schemas.own_units
         return rows, source_of(out) or ""
     say(f"{out} holds no tidy.tsv of a run; measuring the study first")
     tables = read_tables(study)

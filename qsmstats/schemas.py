@@ -35,6 +35,7 @@ __all__ = [
     "map_features",
     "map_schemas",
     "own_map",
+    "parcellation_labels",
     "plausible_ranges",
     "result_columns",
     "word_key",
@@ -483,6 +484,14 @@ def map_features() -> Mapping[str, FieldSchema]:
         if column.type == "number" and tidy.startswith(MAP + "_"):
             found[tidy.removeprefix(MAP + "_")] = column
     return found
+
+
+@cache
+def parcellation_labels() -> Mapping[str, int]:
+    """Return name -> label of the parcellations of FreeSurfer and SynthSeg."""
+    text = (_folder() / "parcellation.json").read_text(encoding="utf-8")
+    labels: dict[str, int] = json.loads(text)["labels"]
+    return labels
 
 
 @cache

@@ -23,14 +23,26 @@ from qsmstats.settings import (
     ModelSettings,
     RaterSettings,
 )
-from qsmstats.study_files import leads_out
+from qsmstats.study_files import leads_out, matching_files
 
-__all__ = ["DATE_FORMATS", "STAY_INSIDE", "TIME_UNITS", "MapSpec", "Study", "TableSpec"]
+__all__ = [
+    "DATE_FORMATS",
+    "EACH",
+    "STAY_INSIDE",
+    "TIME_UNITS",
+    "LabelSpec",
+    "MapSpec",
+    "Study",
+    "TableSpec",
+    "TissueSpec",
+]
 
 DATE_FORMATS = ("iso", "day-first", "month-first")
 """How dates may be written: ``2024-03-31``, ``31.03.2024``, ``03/31/2024``."""
 TIME_UNITS = {"years": 1.0, "months": 1 / 12, "weeks": 7 / 365.25, "days": 1 / 365.25}
 """Unit of time -> years, the year being 365.25 days."""
+EACH = ("lesion_type", "lesion")
+"""What a label file may be named after, in braces in its pattern."""
 
 STAY_INSIDE = (
     "copy the files into it, or allow it, if you trust the study: outside = true in section "
@@ -53,18 +65,75 @@ class MapSpec:
         Unit of the stored values; converted to the canonical one when read, where there is one.
     missing
         Stored value that means "not measured" (MWF fits often write 0), or None.
+    volume
+        Number, from 0, of the volume of a file of several, or None.
     """
 
     name: str
     pattern: str
     unit: str
     missing: float | None = None
+    volume: int | None = None
 
     @property
     def factor(self) -> float:
         """Factor from the stored unit to the canonical one; 1 where the map has none."""
         known = map_schemas().get(self.name)
         return known.units[self.unit] if known else 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabelSpec:
+    """Where the lesions are, and how one is told from another.
+
+    Attributes
+    ----------
+    pattern
+        As for a map. It may carry ``{lesion_type}``, for one file per type of lesion, or
+        ``{lesion}``, for one mask per lesion.
+    instances
+        "labels": each lesion has a whole number of its own. "components": the files are masks, and
+        a lesion is what hangs together in one.
+    connectivity
+        Neighbours of a voxel that hang together with it: 6 share a face, 18 an edge, 26 a corner.
+    min_mm3
+        Components smaller than this are left out.
+    volume
+        As for a map.
+    """
+
+    pattern: str
+    instances: str = "labels"
+    connectivity: int = 26
+    min_mm3: float = 3.0
+    volume: int | None = None
+
+    @property
+    def each(self) -> str | None:
+        """What each file holds: one "lesion_type", one "lesion", or None: all lesions."""
+        return next((name for name in EACH if f"{{{name}}}" in self.pattern), None)
+
+    @property
+    def lists_lesions(self) -> bool:
+        """Whether the images say which lesions there are, so that no table need list them."""
+        return self.each is not None or self.instances == "components"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TissueSpec:
+    """A mask of a tissue, or the labels of a parcellation that make it up.
+
+    Attributes
+    ----------
+    pattern, volume
+        As for a map.
+    labels
+        Values of a parcellation, ascending; empty for a mask.
+    """
+
+    pattern: str
+    labels: tuple[int, ...] = ()
+    volume: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,9 +221,9 @@ class Study:
 
     folder: Path
     name: str
-    labels: str
+    labels: LabelSpec
     maps: tuple[MapSpec, ...]
-    tissue: Mapping[str, str]
+    tissue: Mapping[str, TissueSpec]
     tables: Mapping[str, TableSpec]
     plausible: Mapping[str, Sequence[float]] = field(default_factory=dict)
     study: FolderSettings = field(default_factory=FolderSettings)
@@ -177,9 +246,9 @@ class Study:
     def patterns(self) -> dict[str, str]:
         """Place in study.toml -> pattern, of every image."""
         return {
-            "labels.pattern": self.labels,
+            "labels.pattern": self.labels.pattern,
             **{f"maps.{spec.name}.pattern": spec.pattern for spec in self.maps},
-            **{f"tissue.{name}": pattern for name, pattern in self.tissue.items()},
+            **{f"tissue.{name}": spec.pattern for name, spec in self.tissue.items()},
         }
 
     def outside(self, name: str) -> Problem | None:
@@ -206,6 +275,26 @@ class Study:
         if problem := self.outside(name):
             raise ImageError([problem])
         return self.folder / name
+
+    def labels_name(self, participant_id: str, session_id: str) -> str:
+        """Return what messages call the label images of a session: their pattern."""
+        pattern = self.labels.pattern.replace("{participant}", participant_id)
+        return pattern.replace("{session}", session_id)
+
+    def label_files(self, participant_id: str, session_id: str) -> dict[str, str]:
+        """Return the label files of one session, by the lesion type or lesion in their names.
+
+        Returns
+        -------
+        dict
+            Word in place of ``{lesion_type}`` or ``{lesion}`` -> path below the study folder, of
+            the files that are there, in the order of the words (2 before 10). Where the pattern
+            has neither, "" -> the one path, whether or not the file is there.
+        """
+        pattern = self.labels_name(participant_id, session_id)
+        if self.labels.each is None:
+            return {"": pattern}
+        return matching_files(self.folder, pattern, f"{{{self.labels.each}}}")
 
     def name_of(self, path: Path) -> str:
         """Return what messages call a file: its path below the folder, where it lies there."""

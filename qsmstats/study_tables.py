@@ -43,7 +43,9 @@ class Reader(Protocol):
         """Report the names that are none of those allowed."""
 
 
-def table_specs(reader: Reader, raw: Mapping[str, Any]) -> dict[str, TableSpec]:
+def table_specs(
+    reader: Reader, raw: Mapping[str, Any], *, lists_lesions: bool = False
+) -> dict[str, TableSpec]:
     """Read the section [tables].
 
     Parameters
@@ -52,6 +54,8 @@ def table_specs(reader: Reader, raw: Mapping[str, Any]) -> dict[str, TableSpec]:
         Gets every problem.
     raw
         The section, as tomllib returns it.
+    lists_lesions
+        Whether the label images say which lesions there are, so that no table need list them.
 
     Returns
     -------
@@ -79,12 +83,15 @@ def table_specs(reader: Reader, raw: Mapping[str, Any]) -> dict[str, TableSpec]:
             reader.report(f"{where}.{key}" if key else where, problem)
         if not wrong:
             specs[name] = _spec(entry)
-    _between(reader, raw, specs)
+    _between(reader, specs)
+    for name in REQUIRED_TABLES:
+        if name not in raw and not (name == "lesions" and lists_lesions):
+            reader.report(f"tables.{name}", f'is missing; add e.g. {name} = "{name}.tsv"')
     return specs
 
 
-def _between(reader: Reader, raw: Mapping[str, Any], specs: Mapping[str, TableSpec]) -> None:
-    """Report tables that are missing, or that lack what another one needs."""
+def _between(reader: Reader, specs: Mapping[str, TableSpec]) -> None:
+    """Report tables that lack what another one needs."""
     people, visits = specs.get("participants"), specs.get("sessions")
     if people and visits and people.birth_date and not visits.date:
         text = 'needs the dates of the sessions; name their column: date = "..." below'
@@ -92,9 +99,6 @@ def _between(reader: Reader, raw: Mapping[str, Any], specs: Mapping[str, TableSp
     if people and visits and people.baseline and not have_one_table(specs):
         text = "is for a table with a row per session, which the sessions name too; remove it"
         reader.report("tables.participants.baseline", text)
-    for name in REQUIRED_TABLES:
-        if name not in raw:
-            reader.report(f"tables.{name}", f'is missing; add e.g. {name} = "{name}.tsv"')
 
 
 def have_one_table(tables: Mapping[str, TableSpec]) -> bool:

@@ -18,6 +18,7 @@ from qsmstats.errors import ConvergenceError, InvalidDataError, NotIdentifiedErr
 from qsmstats.output import held
 from qsmstats.records import renewed, require_one_source, source_of
 from qsmstats.run import _answer
+from qsmstats.schemas import Schemas
 from qsmstats.study_file import open_study
 from qsmstats.voxels.session_store import sha256
 
@@ -103,6 +104,8 @@ def test_provenance_names_inputs_versions_and_formulas(results):
     assert {"study.toml", "participants.tsv", "lesions.tsv"} <= set(record["inputs"])
     assert any(name.endswith("_MWFmap.nii.gz") for name in record["inputs"])
     assert all(len(value) == 64 for value in record["inputs"].values())
+    declared = json.loads((results / "schemas.json").read_text())
+    assert Schemas.from_declared(declared) == Schemas()
 
 
 @pytest.mark.usefixtures("no_report")

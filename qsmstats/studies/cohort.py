@@ -99,6 +99,18 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
     followed_note = "patients with two sessions or more"
     if matches := lesions.attrs.get("matches"):
         followed_note += f"; their lesions from session to session: {matches}"
+    lesions_note = []
+    touching = lesions["touches_lesion"].fillna(value=False).astype("bool")
+    if touching.any():
+        share = lesions.loc[touching, "volume_mm3"].sum() / lesions["volume_mm3"].sum()
+        lesions_note.append(
+            f"{number_of(int(touching.sum()), 'observed lesion')} touch another (confluent), "
+            f"{share:.1%} of the lesion volume"
+        )
+    count, mm3 = lesions.attrs.get("left_out", (0, 0.0))
+    if count:
+        small = number_of(int(count), "component")
+        lesions_note.append(f"{small} too small to be lesions left out, {mm3:.4g} mm³ in all")
     listed = _stage("enrolled", sessions, tables.lesions, "listed in the table of participants")
     rows = pd.DataFrame(
         [
@@ -106,7 +118,7 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
             _stage("imaged", sessions, tables.lesions, "at least one session"),
             _stage("images read", read, lesions, failures_note),
             _stage("controls", controls, lesions.iloc[:0]),
-            _stage("patients", patients, lesions),
+            _stage("patients", patients, lesions, "; ".join(lesions_note)),
             _stage("followed", followed, of_followed, followed_note),
         ]
     ).astype({"n_lesions": "Int64"})

@@ -25,6 +25,7 @@ from qsmstats.tables.dates import with_ages, with_years
 from qsmstats.tables.feature_columns import tidy_columns
 from qsmstats.tables.identifiers import matched
 from qsmstats.tables.identities import IDENTITY_COLUMNS
+from qsmstats.tables.image_lesions import ListLesions, lesions_of_images, provided_column
 from qsmstats.tables.problems import summarise
 from qsmstats.tables.raw_table import (
     RawTable,
@@ -112,13 +113,16 @@ class LoadedTables:
     problems: tuple[Problem, ...]
 
 
-def read_tables(study: Study) -> StudyTables:
+def read_tables(study: Study, listing: ListLesions | None = None) -> StudyTables:
     """Read and check every table of a study.
 
     Parameters
     ----------
     study
         As `open_study` returns it.
+    listing
+        What lists the lesions of the label images (`qsmstats.tables.image_lesions`), where the
+        study's images say which lesions there are.
 
     Returns
     -------
@@ -129,7 +133,7 @@ def read_tables(study: Study) -> StudyTables:
     InvalidDataError
         With every problem of every table, each with its file, row and column.
     """
-    return typed_tables(study, load_tables(study))
+    return typed_tables(study, load_tables(study, listing))
 
 
 def typed_tables(study: Study, loaded: LoadedTables) -> StudyTables:
@@ -153,9 +157,15 @@ def table_problems(study: Study) -> list[Problem]:
     return summarise(load_tables(study).problems)
 
 
-def load_tables(study: Study) -> LoadedTables:
+def load_tables(study: Study, listing: ListLesions | None = None) -> LoadedTables:
     """Read what can be read of every table, and keep every problem; see `read_tables`."""
     raw, problems = _read_all(study)
+    unread = "lesions" in study.tables and "lesions" not in raw
+    if study.labels.lists_lesions and {"participants", "sessions"} <= raw.keys() and not unread:
+        people, sessions = raw["participants"], raw["sessions"]
+        lesions = lesions_of_images(study, people, sessions, raw.get("lesions"), listing)
+        raw["lesions"] = lesions[0]
+        problems += lesions[1]
     problems += validate_tables(raw)
     problems += _unused_words(study, raw)
     frames = {name: _sound_cells(table, problems) for name, table in raw.items()}
@@ -223,7 +233,8 @@ def _read_one(
     if table.cells.empty:
         problems.append(empty_table(table))
     table, found = with_stated_levels(replace(table, schemas=study.schemas), study)
-    table, more = prepare(table, spec)
+    provided = provided_column(study.labels) if name == "lesions" else None
+    table, more = prepare(table, spec, provided=provided)
     problems += found + more
     table, more = _matched(study, table, raw)
     if spec.each_session:

@@ -68,8 +68,10 @@ def tidy_lesions(
         `mwf_percent_shell`, `mwf_percent_z`, ...). With `matches`, `lesion_id` is that of the
         lesion's first session, and behind `label` stand `session_lesion_id`, the identifier in
         the lesions table, and `match`, how the lesion relates to the session before.
-        `attrs["n_unmeasured"]` counts the participants of the lesions table who have no row, and
-        `attrs["units"]` holds the units of the columns of maps that data_schemas/ does not know.
+        `attrs["n_unmeasured"]` counts the participants of the lesions table who have no row,
+        `attrs["units"]` holds the units of the columns of maps that data_schemas/ does not know,
+        and where lesions are components `attrs["left_out"]` those that are too small, with their
+        mm³.
 
     Raises
     ------
@@ -106,6 +108,9 @@ def tidy_lesions(
         tidy = identify_lesions(tidy, matches)
         tidy.attrs["matches"] = describe_matches(matches)
     tidy.attrs["n_without_features"] = lost
+    if "n_left_out" in features_of(features):
+        sessions = features_of(features).drop_duplicates(SESSION)[["n_left_out", "left_out_mm3"]]
+        tidy.attrs["left_out"] = tuple(sessions.sum())
     people = tables.lesions["participant_id"].drop_duplicates()
     tidy.attrs["units"] = tables.schemas.own_units
     tidy.attrs["n_unmeasured"] = int((~people.isin(tidy["participant_id"])).sum())

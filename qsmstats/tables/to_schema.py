@@ -32,7 +32,9 @@ INSTEAD = {
 RECORDED = "_recorded"
 
 
-def prepare(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
+def prepare(
+    raw: RawTable, spec: TableSpec, *, provided: str | None = None
+) -> tuple[RawTable, list[Problem]]:
     """Bring a raw table into the shape of its schema.
 
     Parameters
@@ -41,6 +43,8 @@ def prepare(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
         The table as its file has it.
     spec
         What study.toml says of it.
+    provided
+        Column that may be absent, as something else fills it.
 
     Returns
     -------
@@ -57,7 +61,8 @@ def prepare(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
         raw, more = _lengthen(raw, spec)
         problems += more
     if not problems:
-        problems = _missing_columns(raw, {"session_id"} if spec.each_session else set())
+        implied = {"session_id"} if spec.each_session else set()
+        problems = _missing_columns(raw, implied | ({provided} if provided else set()))
     raw, more = converted(raw, spec)
     return _with_levels(raw), problems + more
 

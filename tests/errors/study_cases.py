@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -706,9 +707,9 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
     (
         "class without levels",
         setting("[histology]\nmapping = { remyelinated = [] }"),
-        "'histology.mapping.remyelinated'",
-        "has no level",
-        "add one",
+        "'histology.mapping'",
+        "is empty",
+        "map at least one of remyelinated",
     ),
     (
         "mapping without class",
@@ -1439,6 +1440,32 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
     ),
 ]
 CHECKED += [
+    (
+        "masks instead of labels",
+        checked(
+            lambda folder: [
+                write_image(path, (np.asanyarray(nib.load(path).dataobj) > 0).astype(np.uint8))
+                for path in folder.rglob("*_dseg.nii.gz")
+            ]
+        ),
+        "'labels'",
+        "all 4 images hold the label 1 only, but sessions have up to 5",
+        'write instances = "components"',
+    ),
+    (
+        "description of the dataset that is no JSON",
+        checked(lambda folder: (folder / "dataset_description.json").write_text("{")),
+        "dataset_description.json",
+        "is not a JSON object",
+        "correct it",
+    ),
+    (
+        "levels that are no levels",
+        checked(lambda folder: (folder / "participants.json").write_text('{"sex": {"Levels": 2}}')),
+        "participants.json, column 'sex'",
+        "has the Levels 2",
+        'write {"value"',
+    ),
     (
         "link to an image outside",
         linked_out("sub-01/ses-01/sub-01_ses-01_dseg.nii.gz", messages_of),

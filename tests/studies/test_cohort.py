@@ -33,6 +33,7 @@ def description():
             "lesion_type": ["isointense", "hyperintense", "isointense", "isointense"],
             "years": [0.0, 0.0, 2.0, 0.0],
             "volume_mm3": [10.0, 20.0, 12.0, 30.0],
+            "touches_lesion": pd.array([True, True, False, False], dtype="boolean"),
         }
     )
     tables = StudyTables(participants=participants, sessions=sessions, lesions=lesions)
@@ -40,7 +41,9 @@ def description():
         [("sub-4", "ses-1", "x.nii.gz", "broken")],
         columns=["participant_id", "session_id", "file", "reason"],
     )
-    return describe_cohort(tables, lesions[lesions["participant_id"] != "sub-4"], failures)
+    measured = lesions[lesions["participant_id"] != "sub-4"]
+    measured.attrs["left_out"] = (2, 3.5)
+    return describe_cohort(tables, measured, failures)
 
 
 def test_flow_counts_every_stage(description):
@@ -51,6 +54,10 @@ def test_flow_counts_every_stage(description):
     assert flow.loc["controls", columns].tolist() == [2, 2, 0, 0]
     assert flow.loc["followed", columns].tolist() == [1, 2, 2, 3]
     assert flow.loc["images read", "note"] == "1 session failed; failures.tsv gives the reasons"
+    assert flow.loc["patients", "note"] == (
+        "2 observed lesions touch another (confluent), 71.4% of the lesion volume; "
+        "2 components too small to be lesions left out, 3.5 mm³ in all"
+    )
 
 
 def test_standardised_difference_by_hand(description):

@@ -310,12 +310,6 @@ def test_study_toml_spellings_hold_in_every_table_of_types(tmp_path):
         assert column.iloc[0] == "hypointense_rim"
 
 
-def test_a_misspelt_level_in_study_toml_is_reported(tmp_path):
-    toml = TOML + '\n[lesion_types]\nx = "paramagnetic"\n'
-    with pytest.raises(InvalidDataError, match=r"lesion_types.x': 'paramagnetic' is not one of"):
-        open_study(write_tables(tmp_path, toml=toml))
-
-
 @pytest.mark.parametrize("word", ["n/a", "", "NA", "NaN"])
 def test_missing_codes_give_missing_values(tmp_path, word):
     content = tables()
