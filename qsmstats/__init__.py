@@ -43,7 +43,7 @@ _HOMES = {
     "open_study": "qsmstats.study_file",
     "proportion_interval": "qsmstats.accuracy.intervals",
     "rater_agreement": "qsmstats.studies.raters",
-    "read_tables": "qsmstats.tables.read",
+    "read_tables": "qsmstats.voxels.lesion_rows",
     "required_patients": "qsmstats.studies.planning.sizes",
     "run_study": "qsmstats.run",
     "simulate_study": "qsmstats.simulate.cohort",
@@ -91,11 +91,11 @@ if TYPE_CHECKING:
     from qsmstats.studies.raters import rater_agreement
     from qsmstats.studies.trajectory import trajectories
     from qsmstats.study_file import open_study
-    from qsmstats.tables.read import read_tables
     from qsmstats.tables.tidy import lesions_without_features, tidy_lesions, tissue_table
     from qsmstats.tables.wide import to_long
     from qsmstats.voxels.cohort import extract_cohort
     from qsmstats.voxels.features import extract_features
+    from qsmstats.voxels.lesion_rows import read_tables
     from qsmstats.voxels.lesion_types import suggest_lesion_types
     from qsmstats.voxels.matching import match_lesions
     from qsmstats.voxels.visits import match_visits

@@ -24,6 +24,7 @@ __all__ = [
     "UsageError",
     "check_option",
     "did_you_mean",
+    "grouped",
     "nearest",
     "one_of",
     "opposite",
@@ -149,18 +150,93 @@ class Problem:
         Name of the column, or of the setting of study.toml; or None.
     problem
         What was found, what is allowed and the remedy.
+    also
+        Further rows of the file with the same problem.
+    files, participant
+        Pattern of study.toml that the file follows, and whose file it is, where that is known.
     """
 
     table: str
     row: int | None = None
     column: str | None = None
     problem: str
+    also: tuple[int, ...] = ()
+    files: str | None = None
+    participant: str | None = None
 
     def __str__(self) -> str:
         row = "" if self.row is None else f" row {self.row}"
+        more = f" (and {_rows(self.also)})" if self.also else ""
+        return printable(f"{self.table}{row}{self._column}: {self.problem}{more}")
+
+    @property
+    def _column(self) -> str:
         kind = "setting" if self.table.endswith(".toml") else "column"
-        column = "" if self.column is None else f", {kind} '{self.column}'"
-        return printable(f"{self.table}{row}{column}: {self.problem}")
+        return "" if self.column is None else f", {kind} '{self.column}'"
+
+
+RANGES_SHOWN = 8
+
+
+def _rows(rows: Sequence[int]) -> str:
+    """Return rows in words, those that follow one another as a range."""
+    if len(rows) == 1:
+        return f"row {rows[0]}"
+    ranges: list[list[int]] = []
+    for row in rows:
+        if ranges and row == ranges[-1][1] + 1:
+            ranges[-1][1] = row
+        else:
+            ranges.append([row, row])
+    shown = [f"{low}-{high}" if low < high else f"{low}" for low, high in ranges[:RANGES_SHOWN]]
+    if len(ranges) > RANGES_SHOWN:
+        shown.append("...")
+    return f"{len(rows)} more rows: {', '.join(shown)}"
+
+
+SHOWN = 3
+"""Problems of one kind that are listed one by one; of more, this many are named."""
+
+
+def grouped(problems: Iterable[Problem]) -> list[str]:
+    """Return one line per kind of problem: those of the same files that say the same.
+
+    Names and numbers in what they say may differ. Up to three of a kind keep a line each.
+
+    Examples
+    --------
+    >>> files = "{participant}.nii"
+    >>> said = {"problem": "is empty; copy it again", "files": files}
+    >>> print(*grouped(Problem(table=f"P{n}.nii", **said) for n in range(9)))
+    {participant}.nii: 9 files: is empty; first: P0.nii, P1.nii, P2.nii; copy it again
+    """
+    kinds: dict[tuple[str | None, ...], list[Problem]] = {}
+    for one in problems:
+        # What is quoted, has a digit or is a path may differ within a kind.
+        text = re.sub(r"'[^']*'|\S*[\d/]\S*", "#", one.problem)
+        key = one.files or one.table, one.column, re.sub("#( #)+", "#", text)
+        kinds.setdefault(key, []).append(one)
+    lines: list[str] = []
+    for those in kinds.values():
+        lines += map(str, those) if len(those) <= SHOWN else [_together(those)]
+    return lines
+
+
+def _together(those: Sequence[Problem]) -> str:
+    """Return the line of many problems of one kind, which ends in what to do."""
+    first = those[0]
+    number = sum(1 + len(one.also) for one in those)
+    count = f"{number} {'files' if first.files else 'problems'}"
+    if people := {one.participant for one in those if one.participant}:
+        count += f" of {len(people)} participant{'s' if len(people) > 1 else ''}"
+    one_file = len({one.table for one in those}) == 1
+    places = [f"row {one.row}" if one_file and one.row else one.table for one in those[:SHOWN]]
+    found, _, remedy = first.problem.rpartition("; ")
+    if len({one.problem for one in those}) == 1:
+        text = f"{count}: {found}; first: {', '.join(places)}; {remedy}"
+    else:
+        text = f"{count}, such as {places[0]}: {found}; also {', '.join(places[1:])}; {remedy}"
+    return printable(f"{first.files or first.table}{first._column}: {text}")
 
 
 class InvalidDataError(QsmstatsError, ValueError):
@@ -176,7 +252,7 @@ class InvalidDataError(QsmstatsError, ValueError):
 
     def __init__(self, problems: Sequence[Problem] | str) -> None:
         self.problems: tuple[Problem, ...] = () if isinstance(problems, str) else tuple(problems)
-        message = problems if isinstance(problems, str) else "\n".join(map(str, self.problems))
+        message = problems if isinstance(problems, str) else "\n".join(grouped(problems))
         super().__init__(message)
 
     def __reduce__(self) -> tuple[type[InvalidDataError], tuple[Sequence[Problem] | str]]:

@@ -23,9 +23,9 @@ from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.plan_trial import FRACTIONS, PATIENTS, TrialPlan, plan_trial
 from qsmstats.study import Study
 from qsmstats.study_file import open_study
-from qsmstats.tables.read import read_tables
 from qsmstats.tables.tidy import tidy_lesions
 from qsmstats.voxels.cohort import extract_cohort
+from qsmstats.voxels.lesion_rows import read_tables
 from qsmstats.voxels.visits import match_visits
 
 __all__ = ["plan_study"]

@@ -41,7 +41,7 @@ from qsmstats.tables.identities import matching_table
 from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table
 from qsmstats.voxels.cohort import Extraction, collect_cohort, extract_cohort, label_images
-from qsmstats.voxels.dask_client import connected
+from qsmstats.voxels.executors import connected
 from qsmstats.voxels.lesion_types import (
     KNOWN_TYPES,
     disputed_lesions,
@@ -138,11 +138,12 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
     measured = collect_cohort(study, out, tables=tables)
     results = _result_tables(study, tables, measured)
     source = source_sum(study, tables, measured)
-    files = [*(f"{name}.tsv" for name in results), "provenance.json", DECLARED]
+    files = [f"{name}{suffix}" for name in results for suffix in (".tsv", ".json")]
+    files += ["provenance.json", DECLARED]
     unconverged: list[str] = []
     with renewed(out, files, source):
         for name, table in results.items():
-            write_table(table, out / f"{name}.tsv")
+            write_table(table, out / f"{name}.tsv", study.schemas)
         if measured.features.empty:
             message = (
                 f"{out}: no session could be measured; failures.tsv there has the reasons: "
@@ -202,11 +203,12 @@ def _require_unchanged_labels(study: Study, tables: StudyTables, measured: Extra
     """Raise where a label image that was matched is not the one that was measured."""
     features = measured.features
     visits = set(zip(features["participant_id"], features["session_id"], strict=True))
-    for visit, path in label_images(study, tables).items():
-        name = study.name_of(path)
-        if visit in visits and sha256(path) != measured.inputs[name]:
-            problem = "was changed since it was measured; run level `participant` again"
-            raise InvalidDataError([Problem(table=name, problem=problem)])
+    for visit, labels in label_images(study, tables).items():
+        for path in labels.paths if visit in visits else ():
+            name = study.name_of(path)
+            if sha256(path) != measured.inputs.get(name):
+                problem = "was changed since it was measured; run level `participant` again"
+                raise InvalidDataError([Problem(table=name, problem=problem)])
 
 
 _Question = tuple[str, Sequence[str], Callable[[str], Any]]

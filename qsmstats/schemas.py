@@ -31,12 +31,13 @@ __all__ = [
     "OutcomeSchema",
     "Schemas",
     "TableSchema",
-    "data_dictionary",
     "load_schema",
     "map_features",
     "map_schemas",
     "own_map",
+    "parcellation_labels",
     "plausible_ranges",
+    "result_columns",
     "word_key",
 ]
 
@@ -485,17 +486,17 @@ def map_features() -> Mapping[str, FieldSchema]:
     return found
 
 
-def data_dictionary(name: str) -> dict[str, dict[str, Any]]:
-    """Return the BIDS data dictionary (JSON sidecar) of a table.
+@cache
+def parcellation_labels() -> Mapping[str, int]:
+    """Return name -> label of the parcellations of FreeSurfer and SynthSeg."""
+    text = (_folder() / "parcellation.json").read_text(encoding="utf-8")
+    labels: dict[str, int] = json.loads(text)["labels"]
+    return labels
 
-    Source: BIDS specification 1.10, "Tabular files": LongName, Description, Levels, Units.
-    """
-    dictionary: dict[str, dict[str, Any]] = {}
-    for column in load_schema(name).fields:
-        entry: dict[str, Any] = {"LongName": column.title, "Description": column.description}
-        if column.levels:
-            entry["Levels"] = {level: column.level_descriptions[level] for level in column.levels}
-        if column.unit:
-            entry["Units"] = column.unit
-        dictionary[column.name] = entry
-    return dictionary
+
+@cache
+def result_columns() -> Mapping[str, Any]:
+    """Return what data_schemas/results.json says of the columns of tables of results."""
+    text = (_folder() / "results.json").read_text(encoding="utf-8")
+    told: dict[str, Any] = json.loads(text)
+    return told

@@ -152,7 +152,7 @@ class HistologySettings:
     Attributes
     ----------
     mapping
-        Reference class -> levels of the index test that predict it.
+        Reference class -> levels of the index test that predict it; none where no level does.
     unmapped
         What a level not mapped to any class counts as: "exclude" or "negative".
     high_in

@@ -172,15 +172,13 @@ def _mapping(study: Study) -> _Found:
     mapping, schema = study.histology.mapping, study.schemas.table("histology")
     known = schema.column("reference_standard").levels
     types = schema.column("index_test").levels
-    if not mapping and "histology" in study.tables:
+    if not any(mapping.values()) and "histology" in study.tables:
         example = f'{known[0]} = ["{types[0]}"]'
         text = f"is empty; map at least one of {', '.join(known)}, as {example}"
         yield MAPPING, text
-    for name, levels in mapping.items():
+    for name in mapping:
         if name not in known:
             yield f"{MAPPING}.{name}", f"is not a reference class; choose from {', '.join(known)}"
-        if not levels:
-            yield f"{MAPPING}.{name}", "has no level of the index test; add one or remove the class"
     for level, times in Counter(one for levels in mapping.values() for one in set(levels)).items():
         if level not in types:
             text = f"'{level}' is not a level of the index test; choose from {', '.join(types)}"

@@ -41,8 +41,8 @@ def test_numbers_missing_values_and_other_texts_stay_as_they_are(tmp_path):
     write_table(table, tmp_path / "t.tsv")
     assert cells(tmp_path / "t.tsv") == [
         ["estimate", "n", "text", "mixed", "true"],
-        ["-1.5", "-3", "it's", "-1.25", "True"],
-        ["n/a", "n/a", "n/a", "'=1", "False"],
+        ["-1.5", "-3", "it's", "-1.25", "TRUE"],
+        ["n/a", "n/a", "n/a", "'=1", "FALSE"],
     ]
 
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from qsmstats.dictionaries import result_dictionary
 from qsmstats.records import renewed
-from qsmstats.spreadsheets import write_guarded
+from qsmstats.schemas import Schemas
+from qsmstats.spreadsheets import with_truth, write_guarded
 from qsmstats.writing import written_whole
 
 __all__ = ["result_tables", "write_answer", "write_table"]
@@ -24,13 +27,27 @@ def result_tables(answer: object) -> dict[str, pd.DataFrame]:
     return {name: value for name, value in values if isinstance(value, pd.DataFrame)}
 
 
-def write_table(table: pd.DataFrame, path: Path) -> None:
+def write_table(table: pd.DataFrame, path: Path, schemas: Schemas | None = None) -> None:
     """Write a TSV whole or not at all: tabs, UTF-8, n/a for missing, ten significant digits.
 
-    Text that a spreadsheet would run as a formula has an apostrophe before it.
+    Text that a spreadsheet would run as a formula has an apostrophe before it. What the columns
+    hold stands in the JSON file beside it.
+
+    Parameters
+    ----------
+    table
+        The table.
+    path
+        The .tsv file.
+    schemas
+        Those of the study, for a table that holds columns of its tables.
     """
+    described = result_dictionary(path.stem, map(str, table.columns), schemas)
+    with written_whole(path.with_suffix(".json")) as unfinished:
+        text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
+        unfinished.write_text(text, encoding="utf-8")
     with written_whole(path) as unfinished:
-        write_guarded(table).to_csv(
+        write_guarded(with_truth(table)).to_csv(
             unfinished,
             sep="\t",
             index=False,
@@ -82,11 +99,11 @@ def write_answer(
         (getattr(answer, "outcome", None), note) for answer in several for note in answer.notes
     ]
     tables["notes"] = pd.DataFrame([*notes, *refusals], columns=["outcome", "note"])
-    written = [folder / f"{name}.tsv" for name in tables]
     methods = folder / "methods.txt"
+    written = [folder / f"{name}{suffix}" for name in tables for suffix in (".tsv", ".json")]
     with renewed(folder, [path.name for path in (*written, methods)], source):
-        for path, table in zip(written, tables.values(), strict=True):
-            write_table(table, path)
+        for name, table in tables.items():
+            write_table(table, folder / f"{name}.tsv")
         with written_whole(methods) as unfinished:
             text = "\n\n".join(answer.methods for answer in several) + "\n"
             unfinished.write_text(text, encoding="utf-8")

@@ -154,18 +154,24 @@ def histology_accuracy(
 def pair_lesions(histology: pd.DataFrame, settings: HistologySettings) -> Pairs:
     """Pair index test and reference standard of every lesion under a study's settings."""
     policies = dict.fromkeys(unclaimed_types(histology, settings), settings.unmapped)
+    # Lesions of a class that no type means are negative for every other class.
+    policies |= dict.fromkeys(_meant_by_no_type(settings), "negative")
     # An indeterminate reference standard can be counted for no class.
     policies[INDETERMINATE] = "exclude"
     return pair_classes(
         histology,
         index_test="index_test",
         reference_standard="reference_standard",
-        mapping=settings.mapping,
+        mapping={name: types for name, types in settings.mapping.items() if types},
         cluster="brain_id",
         unmapped=policies,
         indeterminate_levels=(INDETERMINATE,),
         key=("brain_id", "lesion_id"),
     )
+
+
+def _meant_by_no_type(settings: HistologySettings) -> list[str]:
+    return [name for name, types in settings.mapping.items() if not types]
 
 
 def unclaimed_types(histology: pd.DataFrame, settings: HistologySettings) -> list[str]:
@@ -183,7 +189,7 @@ def _methods(
     level: float,
 ) -> str:
     mapping = "; ".join(
-        f"{name} from {', '.join(kinds)}" for name, kinds in settings.mapping.items()
+        f"{name} from {', '.join(kinds)}" for name, kinds in settings.mapping.items() if kinds
     )
     rule = {"negative": "count as negative for every class", "exclude": "are excluded"}
     text = (
@@ -223,6 +229,9 @@ def _notes(
     if settings.unmapped == "negative" and unclaimed:
         names = ", ".join(unclaimed)
         notes.append(f"Types not mapped to any class ({names}) count as negative readings.")
+    if classes := _meant_by_no_type(settings):
+        names = ", ".join(classes)
+        notes.append(f"No type means {names}: these lesions are negative for every class.")
     below = areas[areas["estimate"] < 0.5].drop_duplicates(["feature", "class_"])
     if not below.empty:
         names = "; ".join(f"{row.feature} for {row.class_}" for row in below.itertuples())

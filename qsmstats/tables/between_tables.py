@@ -64,8 +64,11 @@ def _shared_columns(raw: Mapping[str, RawTable], reserved: Collection[str]) -> I
         keys = {*table.schema.primary_key, "participant_id"}
         for column in table.cells.columns:
             if column in owners:
-                text = f"{owners[column]} have this column too; rename one of the two"
                 name = table.file_column(column)
+                text = (
+                    f"{owners[column]} have this column too; rename one of the two, as with "
+                    f'columns = {{ {table.name}_{column} = "{name}" }} below [tables.{table.name}]'
+                )
                 yield Problem(table=table.file, row=1, column=name, problem=text)
             elif column not in keys:
                 owners[column] = f"the rows of {table.file}"

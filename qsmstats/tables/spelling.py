@@ -66,5 +66,6 @@ def unknown_level(word: str, column: FieldSchema, known: Mapping[str, str]) -> s
     hint = did_you_mean(suggestions(word, known))
     if not hint and column.name in TYPES.values():
         hint = f'; if it stands for one of them, add "{word}" to [lesion_types] in study.toml'
-    hint = hint or "; use one of these"
+    stated = f'"{word}" = "{column.levels[0]}" below [levels.{column.name}] in study.toml'
+    hint = hint or f"; use one of these, or state which it stands for, as {stated}"
     return f"'{word}' is not one of {', '.join(column.levels)}{hint}"

@@ -68,8 +68,10 @@ def tidy_lesions(
         `mwf_percent_shell`, `mwf_percent_z`, ...). With `matches`, `lesion_id` is that of the
         lesion's first session, and behind `label` stand `session_lesion_id`, the identifier in
         the lesions table, and `match`, how the lesion relates to the session before.
-        `attrs["n_unmeasured"]` counts the participants of the lesions table who have no row, and
-        `attrs["units"]` holds the units of the columns of maps that data_schemas/ does not know.
+        `attrs["n_unmeasured"]` counts the participants of the lesions table who have no row,
+        `attrs["units"]` holds the units of the columns of maps that data_schemas/ does not know,
+        and where lesions are components `attrs["left_out"]` those that are too small, with their
+        mm³.
 
     Raises
     ------
@@ -87,7 +89,16 @@ def tidy_lesions(
         )
         raise UsageError(message)
     measured = _measured(features_of(features), tables.outcomes)
-    _check_unknown(tables.lesions, measured)
+    known = pd.MultiIndex.from_frame(tables.lesions[LESION])
+    unknown = measured.loc[~pd.MultiIndex.from_frame(measured[LESION]).isin(known), LESION]
+    if len(unknown):
+        text = "has features and no row in the lesions table; add the row or remove the label"
+        raise InvalidDataError(
+            [
+                Problem(table="features", problem=f"label {row.label} of {row[0]} {row[1]} {text}")
+                for row in unknown.itertuples(index=False)
+            ]
+        )
     tidy = _with_context(tables.lesions, tables)
     tidy = tidy.merge(measured, on=LESION, how="inner", validate="one_to_one")
     lost = len(tables.lesions) - len(tidy)
@@ -97,6 +108,9 @@ def tidy_lesions(
         tidy = identify_lesions(tidy, matches)
         tidy.attrs["matches"] = describe_matches(matches)
     tidy.attrs["n_without_features"] = lost
+    if "n_left_out" in features_of(features):
+        sessions = features_of(features).drop_duplicates(SESSION)[["n_left_out", "left_out_mm3"]]
+        tidy.attrs["left_out"] = tuple(sessions.sum())
     people = tables.lesions["participant_id"].drop_duplicates()
     tidy.attrs["units"] = tables.schemas.own_units
     tidy.attrs["n_unmeasured"] = int((~people.isin(tidy["participant_id"])).sum())
@@ -217,19 +231,6 @@ def _measured(features: pd.DataFrame, outcomes: Collection[str] = ()) -> pd.Data
     measured = widen_features(features, "lesion", LESION, outcomes)
     # Read back from a file, labels beside white matter without one are floats.
     return measured.assign(label=measured["label"].astype("Int64"))
-
-
-def _check_unknown(lesions: pd.DataFrame, measured: pd.DataFrame) -> None:
-    known = pd.MultiIndex.from_frame(lesions[LESION])
-    unknown = measured.loc[~pd.MultiIndex.from_frame(measured[LESION]).isin(known), LESION]
-    if len(unknown):
-        text = "has features and no row in the lesions table; add the row or remove the label"
-        raise InvalidDataError(
-            [
-                Problem(table="features", problem=f"label {row.label} of {row[0]} {row[1]} {text}")
-                for row in unknown.itertuples(index=False)
-            ]
-        )
 
 
 def _with_context(rows: pd.DataFrame, tables: StudyTables) -> pd.DataFrame:

@@ -13,7 +13,7 @@ import pandas as pd
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
 from qsmstats.study_schemas import word_problems
-from qsmstats.tables.raw_table import RawTable
+from qsmstats.tables.raw_table import RawTable, take_rows
 from qsmstats.tables.spelling import known_spellings, unknown_level, word_key
 
 __all__ = ["raw_to_long", "to_long"]
@@ -78,15 +78,13 @@ def raw_to_long(raw: RawTable, wide: Sequence[str], names_to: str, values_to: st
     missing = raw.schema.missing_values
     long = _melt(raw.cells, wide, names_to, values_to)
     long = long[~long[values_to].isin(missing)]
-    places = raw.places.loc[long.index].assign(column=long[names_to].map(raw.file_column))
-    # A broken row gives several long ones; its one problem has been reported already.
-    broken = {at: raw.broken[old] for at, old in enumerate(long.index) if old in raw.broken}
+    taken = take_rows(raw, list(long.index))
+    places = taken.places.assign(column=list(long[names_to].map(raw.file_column)))
     return replace(
-        raw,
+        taken,
         cells=long.reset_index(drop=True),
-        places=places.reset_index(drop=True),
+        places=places,
         value_columns=(names_to, values_to),
-        broken=broken,
     )
 
 

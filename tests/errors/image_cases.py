@@ -108,11 +108,6 @@ def without_voxels(folder: Path) -> Any:
     return open_volume(folder / "a.hdr", "map")
 
 
-def of_another_format(folder: Path) -> Any:
-    nib.save(nib.MGHImage(MAP, np.eye(4)), folder / "a.mgz")
-    return open_volume(folder / "a.mgz", "map")
-
-
 def without_an_affine(_: Path) -> Any:
     return open_volume(nib.Nifti1Image(MAP, None), "map")
 
@@ -224,7 +219,6 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         "cannot be read as an image",
         "copy or write it again",
     ),
-    ("image of another format", of_another_format, "a.mgz", "is a MGHImage", "convert it to NIfTI"),
     ("file cut short", bytes_of(lambda raw: raw[:-6]), NAME, "is damaged", "copy it again"),
     (
         "compressed otherwise",

@@ -33,7 +33,7 @@ from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables
 from qsmstats.voxels.cohort import extract_cohort
-from qsmstats.voxels.dask_client import connected
+from qsmstats.voxels.executors import connected
 from tests.errors.walk import Case
 from tests.study_folder import tables, write_images, write_tables
 
@@ -91,7 +91,7 @@ def scheduler(module: object) -> Act:
     """Return an act that asks a scheduler which does not answer, with or without distributed."""
 
     def act(_: Path) -> Any:
-        silent = patch("qsmstats.voxels.dask_client._knock", side_effect=OSError("timed out"))
+        silent = patch("qsmstats.voxels.executors._knock", side_effect=OSError("timed out"))
         installed = patch.dict(sys.modules, {"distributed": module})
         with installed, silent, connected("tcp://x:1"):
             return None

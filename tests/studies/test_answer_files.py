@@ -24,4 +24,4 @@ def test_missing_values_are_written_as_bids_has_them(tmp_path):
 
 def test_no_unfinished_file_is_left(tmp_path):
     write_table(pd.DataFrame({"a": [1]}), tmp_path / "deep" / "t.tsv")
-    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["t.tsv"]
+    assert {p.name for p in (tmp_path / "deep").iterdir()} == {"t.tsv", "t.json"}

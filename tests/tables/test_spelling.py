@@ -121,5 +121,6 @@ def test_messages_offer_a_remedy():
     assert 'add "zebra" to [lesion_types] in study.toml' in unknown_level("zebra", TYPE, known)
     sex = load_schema("participants").column("sex")
     assert unknown_level("Q", sex, known_spellings(sex)) == (
-        "'Q' is not one of F, M; use one of these"
+        "'Q' is not one of F, M; use one of these, or state which it stands for, as "
+        '"Q" = "F" below [levels.sex] in study.toml'
     )
