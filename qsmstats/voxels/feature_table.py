@@ -63,7 +63,7 @@ def read_features(path: Path) -> pd.DataFrame:
         "str": str,
         "float64": float,
         "Int64": int,
-        "boolean": {"True": True, "False": False}.__getitem__,
+        "boolean": {"TRUE": True, "FALSE": False}.__getitem__,
     }
     columns = {}
     for name, kind in feature_types().items():
