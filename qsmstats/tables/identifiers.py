@@ -68,8 +68,8 @@ def matched(
     pairs = {word: name for word, name in pairs.items() if used[name] == 1}
     if not pairs:
         return raw, [], 0
-    cells = raw.cells.assign(**{column: raw.cells[column].replace(pairs)})
-    raw = replace(raw, cells=cells)
+    replaced = raw.cells[column].map(lambda word: pairs.get(word, word))
+    raw = replace(raw, cells=raw.cells.assign(**{column: replaced}))
     if stated:
         return raw, [], len(pairs)
     word, name = next(iter(pairs.items()))

@@ -51,7 +51,6 @@ def typed_frame(raw: RawTable) -> pd.DataFrame:
     typed: dict[str, pd.Series] = {}
     for name in [*ours, *(column for column in raw.cells.columns if column not in ours)]:
         words, column = raw.cells[name], ours.get(name)
-        numbers = pd.Series(list(map(parse_number, words)), index=words.index, dtype=np.float64)
         filled = ~words.isin(missing)
         if column and column.levels:
             known = words.where(words.isin(column.levels))
@@ -59,8 +58,13 @@ def typed_frame(raw: RawTable) -> pd.DataFrame:
         elif column and column.type == "integer":
             whole = list(map(parse_integer, words))
             typed[name] = pd.Series(whole, index=words.index, dtype="Int64")
-        elif column.type == "number" if column else filled.any() and numbers[filled].notna().all():
-            typed[name] = numbers
+        elif column.type == "number" if column else _are_numbers(words[filled]):
+            numbers = list(map(parse_number, words))
+            typed[name] = pd.Series(numbers, index=words.index, dtype=np.float64)
         else:
             typed[name] = words.astype("str").where(filled)
     return pd.DataFrame(typed, index=raw.cells.index)
+
+
+def _are_numbers(words: pd.Series) -> bool:
+    return len(words) > 0 and None not in map(parse_number, words)

@@ -208,9 +208,12 @@ def implausible_values(
         seen = f"{values.min():g} to {values.max():g}"
         wider = f"{column.name} = [{min(values.min(), low):g}, {max(values.max(), high):g}]"
         unit = "" if column.unit in (None, "1") else f" {column.unit}"
+        file = raw.file_column(column.name)
+        stated = f'years = {{ column = "{file}", unit = "months" }} below [tables.sessions]'
+        months = f" (months: {stated})" if column.name == "years" else ""
         text = (
             f"is outside {low:g} to {high:g}{unit}, the plausible range (the column has "
-            f"{seen}); correct the value or its unit, or confirm it in study.toml: "
+            f"{seen}); correct the value or its unit{months}, or confirm it in study.toml: "
             f"{wider} below [plausible]"
         )
         for position in outside.to_numpy().nonzero()[0]:
