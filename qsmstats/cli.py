@@ -273,7 +273,9 @@ def _cores() -> int:
 def _init(options: argparse.Namespace) -> int:
     from qsmstats.inventory.draft import init_study
 
-    show(str(init_study(options.folder, force=options.force)))
+    with progress_bar("testing the draft") as progress:
+        draft = init_study(options.folder, force=options.force, progress=progress)
+    show(str(draft))
     return 0
 
 

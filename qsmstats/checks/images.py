@@ -121,7 +121,7 @@ def check_images(
     workers
         Processes to use with `whole`.
     progress
-        Called with (done, total) with `whole`.
+        Called with (done, total) sessions.
 
     Returns
     -------
@@ -129,14 +129,10 @@ def check_images(
         Missing files first, then session by session, then units.
     """
     maps = [spec.name for spec in study.maps]
-    sessions: list[_Session] = []
     if whole:
         sessions = _read_all(jobs, maps, workers, progress)
     else:
-        left = set(maps)
-        for job in jobs:
-            sessions.append(_read_session(job, left))
-            left -= sessions[-1].units.keys()
+        sessions = list(_read_before_measuring(jobs, maps, progress))
     findings = list(_missing_files(study, sessions))
     masks = rows.masks([session.labels for session in sessions if session.labels])
     findings += [Finding(problem=problem) for problem in masks]
@@ -207,6 +203,18 @@ def _read_all(
         if progress is not None:
             progress(done, len(jobs))
     return sessions
+
+
+def _read_before_measuring(
+    jobs: Sequence[SessionJob], maps: Sequence[str], progress: Progress | None
+) -> Iterator[_Session]:
+    left = set(maps)
+    for done, job in enumerate(jobs, start=1):
+        session = _read_session(job, left)
+        left -= session.units.keys()
+        yield session
+        if progress is not None:
+            progress(done, len(jobs))
 
 
 def _read_session(job: SessionJob, maps: Collection[str]) -> _Session:

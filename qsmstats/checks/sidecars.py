@@ -110,7 +110,8 @@ def description_problems(study: Study) -> Iterator[Problem]:
             continue
         content = read_object(study, path)
         if isinstance(content, Problem):
-            yield content
+            # The sidecar of a table is read with it, and reported there.
+            yield from [content] if path.name == DESCRIPTION else []
             continue
         for column, entry in content.items():
             levels = entry.get("Levels", {}) if isinstance(entry, dict) else {}

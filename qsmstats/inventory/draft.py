@@ -40,6 +40,7 @@ from qsmstats.inventory.image_values import label_facts, map_facts, parcels_ther
 from qsmstats.inventory.images import LABELS, WHITE_MATTER, ImageFiles, find_images
 from qsmstats.inventory.patterns import Identifiers
 from qsmstats.inventory.tables import TableFiles, find_tables
+from qsmstats.progress import Progress
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings
 from qsmstats.study_file import FILE, LARGEST, study_of
@@ -111,11 +112,14 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {'  '.join(row[2:])}" for row in rows]
 
 
-def init_study(folder: str | Path, *, force: bool = False) -> StudyDraft:
+def init_study(
+    folder: str | Path, *, force: bool = False, progress: Progress | None = None
+) -> StudyDraft:
     """Look at an existing dataset and write a study.toml for it.
 
     Images are recognised by their names, tables by their columns. What was inferred is marked as
-    a guess, and units that no sidecar declares are left to the user. Only study.toml is written.
+    a guess, and units that no sidecar declares are left to the user. The draft is tested by what
+    `qsmstats run` checks before it measures. Only study.toml is written.
 
     Parameters
     ----------
@@ -123,6 +127,8 @@ def init_study(folder: str | Path, *, force: bool = False) -> StudyDraft:
         Folder with images and tables, in BIDS or in any other layout.
     force
         Replace an existing study.toml, which is kept under another name.
+    progress
+        Called with (done, total) sessions while the draft is tested.
 
     Returns
     -------
@@ -154,7 +160,7 @@ def init_study(folder: str | Path, *, force: bool = False) -> StudyDraft:
         "\n".join(re.sub(f"^{re.escape(LEFT)}", start, line) for line in lines) + "\n"
         for start in ("# ", "")
     )
-    problems = _problems(folder, tested)
+    problems = _problems(folder, tested, progress)
     used = {word for part in parts for word in part.found}
     backup = _kept(path) if path.exists() else None
     with written_whole(path) as unfinished:
@@ -170,10 +176,10 @@ def init_study(folder: str | Path, *, force: bool = False) -> StudyDraft:
     )
 
 
-def _problems(folder: Path, text: str) -> list[str]:
+def _problems(folder: Path, text: str, progress: Progress | None) -> list[str]:
     """Return what `check` says of a draft, one line per kind."""
     try:
-        found = find_problems(study_of(folder, text), whole=False)
+        found = find_problems(study_of(folder, text), whole=False, progress=progress)
     except InvalidDataError as error:
         lines = grouped(error.problems)
     else:
@@ -227,7 +233,7 @@ def _parts(folder: Path, tables: TableFiles, images: ImageFiles) -> list[Part]:
         *(map_part(name, images, maps.get(name)) for name in map_schemas()),
         *own_map_parts(images, own),
         *table_parts(tables, visits, _in_paths(images), labels_list=listing),
-        *level_parts(tables),
+        *level_parts(folder, tables),
         lesion_type_part(tables),
         histology_part(tables),
         plausible_part(),

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from qsmstats.inventory.draft_images import LEFT, Part, comment, counted, listed, quoted
 from qsmstats.inventory.tables import FoundTable, TableFiles
 from qsmstats.schemas import TABLES, UNDECIDED, FieldSchema, load_schema, word_key
 from qsmstats.settings import HistologySettings
+from qsmstats.study_files import read_bounded
 from qsmstats.study_tables import REQUIRED_TABLES
 from qsmstats.tables.identifiers import bare
 from qsmstats.tables.spelling import known_spellings, lesion_levels, suggestions
@@ -18,6 +22,8 @@ from qsmstats.tables.spelling import known_spellings, lesion_levels, suggestions
 __all__ = ["adjudicator", "histology_part", "lesion_type_part", "level_parts", "table_parts"]
 
 MOST_LEVELS = 8
+LARGEST = 1_000_000
+"""Bytes of a sidecar."""
 SUBTYPES = re.compile(r"(rr|sp|pp|pr|r|cp)ms|cis|relapsing.*|(primary|secondary) progressive.*")
 """Words for a course of multiple sclerosis."""
 SAID: Mapping[str, Callable[[Any], str]] = {
@@ -183,11 +189,21 @@ def _guesses(table: FoundTable, found: Sequence[FoundTable]) -> Iterator[str]:
         yield f"chosen over {listed(others)}"
 
 
-def level_parts(tables: TableFiles) -> list[Part]:
-    """Write [levels]: what codes and words of sex and group stand for, where that is not known."""
+def level_parts(folder: Path, tables: TableFiles) -> list[Part]:
+    """Write [levels]: what codes and words of sex and group stand for, where that is not known.
+
+    The sidecar of the table says so where it has `Levels` for the column (BIDS).
+    """
     table, parts = tables.chosen("participants"), []
+    sidecar: Mapping[str, Any] = {}
+    if table is not None:
+        with suppress(OSError, ValueError):
+            data = read_bounded((folder / table.files[0]).with_suffix(".json"), LARGEST)
+            sidecar = json.loads(data.decode("utf-8-sig"))
     for column in load_schema("participants").fields if table else ():
-        if not column.levels or table is None:
+        if not column.levels or table is None or column.name not in table.columns:
+            continue
+        if "Levels" in (sidecar.get(table.columns[column.name]) or {}):
             continue
         known = known_spellings(column)
         codes = {*table.entry.get("missing", ())}

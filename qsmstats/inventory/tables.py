@@ -88,7 +88,7 @@ class FoundTable:
     @property
     def place(self) -> str:
         """What messages call it: its file and sheet."""
-        sheet = f" (sheet {self.entry['sheet']})" if "sheet" in self.entry else ""
+        sheet = f", sheet {self.entry['sheet']}" if "sheet" in self.entry else ""
         more = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
         return f"{self.files[0]}{more}{sheet}"
 

@@ -6,6 +6,7 @@ are taken as they are, or corrected where the test says so; then `check` reads e
 
 from __future__ import annotations
 
+import json
 import re
 import tomllib
 from pathlib import Path
@@ -212,6 +213,19 @@ def test_coded_sex_and_courses_of_the_disease(tmp_path):
     assert accepted(tmp_path)["levels"]["sex"] == {"1": "F", "2": "M"}
 
 
+def test_codes_that_a_sidecar_explains_are_left_to_nobody(tmp_path):
+    def write(folder: Path) -> None:
+        (folder / "database.xlsx").unlink()
+        people().assign(Sex=[1, 2, 1, 2]).to_csv(folder / "people.tsv", sep="\t", index=False)
+        levels = {"Levels": {"1": "female", "2": "male"}}
+        (folder / "people.json").write_text(json.dumps({"Sex": levels}))
+        lesions().to_csv(folder / "lesions.tsv", sep="\t", index=False)
+
+    draft, raw = started(lab(tmp_path, ["V1"], change=write))
+    assert "levels" not in raw
+    assert len(draft.todo) == 2
+
+
 def test_binary_masks(tmp_path):
     def mask(folder: Path) -> None:
         for path in folder.rglob("lesions.nii.gz"):
@@ -222,20 +236,22 @@ def test_binary_masks(tmp_path):
     assert any("hangs together" in text for text in draft.guesses)
 
 
-def by_type(folder: Path) -> None:
-    for path in folder.rglob("lesions.nii.gz"):
-        whole = labels()
-        for number, word in enumerate(TYPES, start=1):
-            name = path.with_name(f"lesions_{word}.nii.gz")
-            save(name, np.where(whole == number, number, 0).astype(np.int16))
-        path.unlink()
-    (folder / "database.xlsx").unlink()
-    people().to_csv(folder / "people.csv", index=False)
+@pytest.mark.parametrize(
+    ("words", "name"), [(TYPES, "lesion_type"), (["01", "02", "03", "04", "05"], "lesion")]
+)
+def test_one_file_per_lesion_type_or_lesion(tmp_path, words, name):
+    def split(folder: Path) -> None:
+        for path in folder.rglob("lesions.nii.gz"):
+            for number, word in enumerate(words, start=1):
+                mask = (labels() == number).astype(np.uint8)
+                save(path.with_name(f"lesions_{word}.nii.gz"), mask)
+            path.unlink()
+        (folder / "database.xlsx").unlink()
+        people().to_csv(folder / "people.csv", index=False)
 
-
-def test_one_file_per_lesion_type(tmp_path):
-    _, raw = started(lab(tmp_path, ["V1"], change=by_type))
-    assert raw["labels"]["pattern"] == "{participant}/{session}/lesions_{lesion_type}.nii.gz"
+    _, raw = started(lab(tmp_path, ["V1"], change=split))
+    assert raw["labels"]["pattern"] == f"{{participant}}/{{session}}/lesions_{{{name}}}.nii.gz"
+    assert raw["labels"].get("instances") == {"lesion_type": "components"}.get(name)
     assert "lesions" not in raw["tables"]
 
 
@@ -268,8 +284,8 @@ def test_images_in_the_format_of_freesurfer(tmp_path):
 
 def test_files_of_several_volumes(tmp_path):
     def stack(folder: Path) -> None:
+        rng = np.random.default_rng(1)
         for path in folder.rglob("mwf_frac.nii.gz"):
-            rng = np.random.default_rng(1)
             save(path, rng.normal(0.1, 0.01, (10, 10, 8, 3)).astype(np.float32))
 
     draft, raw = started(lab(tmp_path, ["V1"], change=stack))
