@@ -7,57 +7,31 @@ are taken as they are, or corrected where the test says so; then `check` reads e
 from __future__ import annotations
 
 import json
-import re
-import tomllib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from qsmstats import check_study, init_study, open_study
-from qsmstats.inventory.draft import StudyDraft
+from qsmstats import init_study
 from tests.inventory.lab import (
     LESIONS,
     PEOPLE,
     TYPES,
+    accepted,
+    further_map,
+    german,
     histology,
     lab,
-    labels,
     lesions,
+    masks,
+    one_file_each,
+    parcellate,
     people,
     save,
-    visits_of,
+    started,
+    visit_rows,
 )
-
-SUGGESTED = re.compile(
-    r'# (unit = |date_format = |sessions = \{|\[levels\.\w+\]$|"[^"]+" = "[^"?]+"(  # \d+ rows?|$))'
-)
-
-
-def started(folder: Path) -> tuple[StudyDraft, dict[str, Any]]:
-    """Return the draft, in which `check` finds nothing wrong, and study.toml as written."""
-    draft = init_study(folder)
-    assert draft.problems == ()
-    return draft, tomllib.loads((folder / "study.toml").read_text())
-
-
-def accepted(folder: Path, **corrections: str) -> dict[str, Any]:
-    """Take the suggestions, check the study whole, and return study.toml as it is then."""
-    lines, active = [], True
-    for line in (folder / "study.toml").read_text().splitlines():
-        if header := re.match(r"(# )?\[[a-z]", line):
-            active = header[1] is None or "[levels" in line
-        lines.append(line[2:] if active and SUGGESTED.match(line) else line)
-    text = "\n".join(lines)
-    for old, new in corrections.items():
-        assert old in text
-        text = text.replace(old, new)
-    (folder / "study.toml").write_text(text)
-    found = check_study(open_study(folder))
-    assert found["kind"].isin(["note"]).all(), found["message"].to_list()
-    return tomllib.loads(text)
 
 
 def test_a_workbook_with_sheets_of_any_name_and_no_table_of_sessions(tmp_path):
@@ -106,15 +80,6 @@ def test_months_in_the_names_of_folders_are_suggested_as_years(tmp_path):
     assert visits == {"M00": 0, "M06": 0.5, "M12": 1}
 
 
-def visit_rows(visits: list[str], **columns: list[Any]) -> pd.DataFrame:
-    rows = [
-        {"ID": person, "Visit": visit, **{name: of[at] for name, of in columns.items()}}
-        for person in PEOPLE
-        for at, visit in enumerate(visits_of(person, visits))
-    ]
-    return pd.DataFrame(rows)
-
-
 @pytest.mark.parametrize(
     ("dates", "entry"),
     [
@@ -157,21 +122,7 @@ def test_one_clinical_table_with_a_row_per_visit(tmp_path):
 
 
 def test_a_german_workbook_with_decimal_commas(tmp_path):
-    frame = people().rename(columns={"ID": "Pat.-Nr.", "Group": "Gruppe", "Age": "Alter"})
-    frame = frame.rename(columns={"Sex": "Geschlecht"}).astype("str")
-    frame["Alter"] = frame["Alter"].str.replace(".", ",")
-    frame["Geschlecht"] = frame["Geschlecht"].map({"F": "weiblich", "M": "männlich"})
-    frame["Gruppe"] = frame["Gruppe"].map({"patient": "Patient", "control": "Kontrolle"})
-    rows = lesions().rename(columns={"ID": "Pat.-Nr.", "Lesion": "Läsion", "Consensus": "Konsens"})
-    frames = {"Probanden": frame, "Läsionen": rows}
-
-    def rename(folder: Path) -> None:
-        (folder / "database.xlsx").unlink()
-        with pd.ExcelWriter(folder / "Daten.xlsx") as book:
-            for title, sheet in frames.items():
-                sheet.to_excel(book, sheet_name=title, index=False)
-
-    _, raw = started(lab(tmp_path, ["V1"], change=rename))
+    _, raw = started(lab(tmp_path, ["V1"], change=german))
     assert raw["tables"]["participants"]["decimal"] == ","
     assert raw["tables"]["participants"]["columns"]["age"] == "Alter"
     assert raw["raters"]["adjudicator"] == "Konsens"
@@ -227,11 +178,7 @@ def test_codes_that_a_sidecar_explains_are_left_to_nobody(tmp_path):
 
 
 def test_binary_masks(tmp_path):
-    def mask(folder: Path) -> None:
-        for path in folder.rglob("lesions.nii.gz"):
-            save(path, (labels() > 0).astype(np.uint8))
-
-    draft, raw = started(lab(tmp_path, ["V1"], change=mask))
+    draft, raw = started(lab(tmp_path, ["V1"], change=masks))
     assert raw["labels"]["instances"] == "components"
     assert any("hangs together" in text for text in draft.guesses)
 
@@ -240,16 +187,7 @@ def test_binary_masks(tmp_path):
     ("words", "name"), [(TYPES, "lesion_type"), (["01", "02", "03", "04", "05"], "lesion")]
 )
 def test_one_file_per_lesion_type_or_lesion(tmp_path, words, name):
-    def split(folder: Path) -> None:
-        for path in folder.rglob("lesions.nii.gz"):
-            for number, word in enumerate(words, start=1):
-                mask = (labels() == number).astype(np.uint8)
-                save(path.with_name(f"lesions_{word}.nii.gz"), mask)
-            path.unlink()
-        (folder / "database.xlsx").unlink()
-        people().to_csv(folder / "people.csv", index=False)
-
-    _, raw = started(lab(tmp_path, ["V1"], change=split))
+    _, raw = started(lab(tmp_path, ["V1"], change=lambda folder: one_file_each(folder, words)))
     assert raw["labels"]["pattern"] == f"{{participant}}/{{session}}/lesions_{{{name}}}.nii.gz"
     assert raw["labels"].get("instances") == {"lesion_type": "components"}.get(name)
     assert "lesions" not in raw["tables"]
@@ -264,15 +202,7 @@ def test_one_file_per_lesion_type_or_lesion(tmp_path, words, name):
     ],
 )
 def test_a_parcellation_for_white_matter(tmp_path, name, values, wanted):
-    def parcellate(folder: Path) -> None:
-        for path in folder.rglob("wm.nii.gz"):
-            parcels = np.zeros((10, 10, 8), dtype=np.int16)
-            for at, value in enumerate(values):
-                parcels[:, :, 2 * at : 2 * at + 2] = value
-            save(path.with_name(f"{name}.nii.gz"), parcels)
-            path.unlink()
-
-    _, raw = started(lab(tmp_path, ["V1"], change=parcellate))
+    _, raw = started(lab(tmp_path, ["V1"], change=lambda top: parcellate(top, name, values)))
     pattern = f"{{participant}}/{{session}}/{name}.nii.gz"
     assert raw["tissue"]["white_matter"] == {"pattern": pattern, "labels": wanted}
 
@@ -315,13 +245,7 @@ def test_two_or_eight_types_of_a_study(tmp_path, words, names):
 
 
 def test_a_map_that_is_not_known(tmp_path):
-    def add(folder: Path) -> None:
-        rng = np.random.default_rng(2)
-        for path in folder.rglob("qsm_ppb.nii.gz"):
-            save(path.with_name("r2s.nii.gz"), rng.normal(25, 3, (10, 10, 8)).astype(np.float32))
-            save(path.with_name("flair.nii.gz"), rng.normal(25, 3, (10, 10, 8)))
-
-    draft, raw = started(lab(tmp_path, ["V1"], change=add))
+    draft, raw = started(lab(tmp_path, ["V1"], change=further_map))
     pattern = "{participant}/{session}/r2s.nii.gz"
     assert raw["maps"]["r2star_hz"] == {"pattern": pattern, "title": "R2*"}
     assert draft.left_alone == ("4 images  {participant}/{session}/flair.nii.gz",)
