@@ -50,7 +50,20 @@ def rule_problems(
     reserved
         Columns that the features bring to the tidy table.
     """
-    problems = list(_shared_columns(raw, reserved))
+    problems = []
+    owners = dict.fromkeys(reserved, "the features of the lesions")
+    for table in (raw[name] for name in JOINED if name in raw):
+        keys = {*table.schema.primary_key, "participant_id"}
+        for column in table.cells.columns:
+            if column in owners:
+                name = table.file_column(column)
+                text = (
+                    f"{owners[column]} have this column too; rename one of the two, as with "
+                    f'columns = {{ {table.name}_{column} = "{name}" }} below [tables.{table.name}]'
+                )
+                problems.append(Problem(table=table.file, row=1, column=name, problem=text))
+            elif column not in keys:
+                owners[column] = f"the rows of {table.file}"
     if {"participants", "lesions"} <= raw.keys():
         lesions = frames["lesions"].get("participant_id", pd.Series(dtype="str"))
         of_controls = lesions.isin(controls(frames["participants"]))
@@ -63,22 +76,6 @@ def rule_problems(
     if "sessions" in raw:
         problems += _years(raw["sessions"], frames["sessions"])
     return problems
-
-
-def _shared_columns(raw: Mapping[str, RawTable], reserved: Collection[str]) -> Iterator[Problem]:
-    owners = dict.fromkeys(reserved, "the features of the lesions")
-    for table in (raw[name] for name in JOINED if name in raw):
-        keys = {*table.schema.primary_key, "participant_id"}
-        for column in table.cells.columns:
-            if column in owners:
-                name = table.file_column(column)
-                text = (
-                    f"{owners[column]} have this column too; rename one of the two, as with "
-                    f'columns = {{ {table.name}_{column} = "{name}" }} below [tables.{table.name}]'
-                )
-                yield Problem(table=table.file, row=1, column=name, problem=text)
-            elif column not in keys:
-                owners[column] = f"the rows of {table.file}"
 
 
 def _years(raw: RawTable, sessions: pd.DataFrame) -> Iterator[Problem]:
