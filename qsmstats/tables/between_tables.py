@@ -50,15 +50,7 @@ def rule_problems(
     reserved
         Columns that the features bring to the tidy table.
     """
-    problems = list(_shared_columns(raw, reserved))
-    if {"participants", "lesions"} <= raw.keys():
-        problems += _lesions_of_controls(raw["lesions"], frames)
-    if "sessions" in raw:
-        problems += _years(raw["sessions"], frames["sessions"])
-    return problems
-
-
-def _shared_columns(raw: Mapping[str, RawTable], reserved: Collection[str]) -> Iterator[Problem]:
+    problems = []
     owners = dict.fromkeys(reserved, "the features of the lesions")
     for table in (raw[name] for name in JOINED if name in raw):
         keys = {*table.schema.primary_key, "participant_id"}
@@ -69,23 +61,21 @@ def _shared_columns(raw: Mapping[str, RawTable], reserved: Collection[str]) -> I
                     f"{owners[column]} have this column too; rename one of the two, as with "
                     f'columns = {{ {table.name}_{column} = "{name}" }} below [tables.{table.name}]'
                 )
-                yield Problem(table=table.file, row=1, column=name, problem=text)
+                problems.append(Problem(table=table.file, row=1, column=name, problem=text))
             elif column not in keys:
                 owners[column] = f"the rows of {table.file}"
-
-
-def _lesions_of_controls(raw: RawTable, frames: Mapping[str, pd.DataFrame]) -> Iterator[Problem]:
-    lesions = frames["lesions"]
-    if "participant_id" not in lesions.columns:
-        return
-    of_controls = lesions["participant_id"].isin(controls(frames["participants"]))
-    for position in of_controls.to_numpy().nonzero()[0]:
-        name = lesions["participant_id"].iloc[position]
-        text = (
-            f"'{name}' is a control (group {control_group()}), and controls have no lesions; "
-            "correct the group or remove the row"
-        )
-        yield place_problem(raw, int(position), "participant_id", text)
+    if {"participants", "lesions"} <= raw.keys():
+        lesions = frames["lesions"].get("participant_id", pd.Series(dtype="str"))
+        of_controls = lesions.isin(controls(frames["participants"]))
+        for position in of_controls.to_numpy().nonzero()[0]:
+            text = (
+                f"'{lesions.iloc[position]}' is a control (group {control_group()}), and controls "
+                "have no lesions; correct the group or remove the row"
+            )
+            problems.append(place_problem(raw["lesions"], int(position), "participant_id", text))
+    if "sessions" in raw:
+        problems += _years(raw["sessions"], frames["sessions"])
+    return problems
 
 
 def _years(raw: RawTable, sessions: pd.DataFrame) -> Iterator[Problem]:

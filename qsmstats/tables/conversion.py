@@ -69,8 +69,9 @@ def converted(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
     cells, faults, problems = raw.cells.copy(), dict(raw.faults), []
     for column in cells.columns.difference([*schema.primary_key, *levels], sort=False):
         words = cells[column]
+        commas = words.str.fullmatch(COMMA)
+        others = words[~commas & ~words.isin(["", "n/a"])]
         if spec.decimal == ",":
-            commas = words.str.fullmatch(COMMA)
             points = (
                 words.str.fullmatch(POINT) if commas.any() or _is_number(raw, column) else commas
             )
@@ -78,7 +79,10 @@ def converted(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
                 text = f"'{words.iloc[at]}' has a point, and the decimal sign stated is a comma"
                 faults[int(at), column] = f"{text}; write it with a comma, or without the point"
             cells[column] = words.where(~commas, words.str.replace(",", "."))
-        elif not spec.decimal and not _is_number(raw, column) and _are_commas(words):
+        elif spec.decimal or _is_number(raw, column) or None in map(parse_number, others):
+            continue
+        elif commas.any():
+            # Nothing but numbers, some of them with a decimal comma.
             text = 'holds numbers with commas; state decimal = ",", or "." if they are texts, below'
             problems.append(
                 Problem(
@@ -99,13 +103,6 @@ def converted(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
 def _is_number(raw: RawTable, column: str) -> bool:
     fields = {item.name: item.type for item in raw.schema.fields}
     return fields.get(column) in ("number", "integer")
-
-
-def _are_commas(words: pd.Series) -> bool:
-    """Tell whether a column holds nothing but numbers, some of them with a decimal comma."""
-    filled = words[~words.isin(["", "n/a"])]
-    commas = filled.str.fullmatch(COMMA)
-    return bool(commas.any()) and None not in map(parse_number, filled[~commas])
 
 
 def _capped(raw: RawTable, column: str, limit: float) -> tuple[RawTable, list[Problem]]:

@@ -75,10 +75,20 @@ def _with_dates(raw: RawTable, column: str, date_format: str | None) -> tuple[Ra
         int(at) for at in (filled & dates.isna()).to_numpy().nonzero()[0] if at not in raw.broken
     ]
     unstated = None if date_format else _unstated(words.iloc[wrong])
-    faults = {(at, column): unstated or _no_date(str(words.iloc[at]), date_format) for at in wrong}
-    if unstated:
-        faults = {at: f"{text} below [tables.{raw.name}]" for at, text in faults.items()}
-    return replace(raw, faults={**raw.faults, **faults}), dates
+    like = {"day-first": " or 31.03.2024", "month-first": " or 03/31/2024"}.get(date_format or "")
+    faults = dict(raw.faults)
+    for at in wrong:
+        word = str(words.iloc[at])
+        text = f"'{word}' is not a date; write it as 2024-03-31{like or ''}"
+        if unstated:
+            text = f"{unstated} below [tables.{raw.name}]"
+        elif re.fullmatch(r"\d{5}(\.\d+)?", word):
+            text = f"'{word}' is a spreadsheet's count of days"
+            text += "; give the column the format of a date"
+        elif re.fullmatch(r"\d{1,2}\D\d{1,2}\D\d\d", word):
+            text = f"'{word}' has a year of two digits; write all four"
+        faults[at, column] = text
+    return replace(raw, faults=faults), dates
 
 
 def _unstated(words: pd.Series) -> str | None:
@@ -101,15 +111,6 @@ def _unstated(words: pd.Series) -> str | None:
     least = max(known, key=lambda form: int(read[form].notna().sum()))
     other = forms[0] if least == forms[1] else forms[1]
     return f'{text}; state it: date_format = "{least}" (or "{other}")'
-
-
-def _no_date(word: str, date_format: str | None) -> str:
-    if re.fullmatch(r"\d{5}(\.\d+)?", word):
-        return f"'{word}' is a spreadsheet's count of days; give the column the format of a date"
-    if re.fullmatch(r"\d{1,2}\D\d{1,2}\D\d\d", word):
-        return f"'{word}' has a year of two digits; write all four"
-    like = {"day-first": "31.03.2024", "month-first": "03/31/2024"}.get(date_format or "")
-    return f"'{word}' is not a date; write it as 2024-03-31" + (f" or {like}" if like else "")
 
 
 def with_years(raw: RawTable, spec: TableSpec) -> tuple[RawTable, Mapping[str, pd.Timestamp]]:

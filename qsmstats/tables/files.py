@@ -81,8 +81,7 @@ def read_file(path: Path, *, name: str, file: str, spec: TableSpec = PLAIN) -> R
         ) from error
     except MemoryError as error:
         raise source.too_large("does not fit into the memory of this computer") from error
-    header, rows = _tidied(header, rows)
-    _check_header(header, file)
+    header, rows = _tidied(header, rows, file)
     width = len(header)
     cells = [(row + [""] * (width - len(row)))[:width] for _, row in rows]
     return RawTable(
@@ -99,11 +98,11 @@ def read_file(path: Path, *, name: str, file: str, spec: TableSpec = PLAIN) -> R
     )
 
 
-def _tidied(header: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
+def _tidied(header: list[str], rows: list[Row], file: str) -> tuple[list[str], list[Row]]:
     """Leave out what spreadsheets and exports write beside a table.
 
     Empty cells behind the last column, columns without name or text, and a column that stands
-    twice with the same cells.
+    twice with the same cells. Each of the others must have a name of its own.
     """
     width = len(header)
     ends = [max((at for at, cell in enumerate(row, 1) if cell), default=0) for _, row in rows]
@@ -116,15 +115,9 @@ def _tidied(header: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
         if (header[at] or any(columns[at]))
         and (at == first[at] or not header[at] or columns[at] != columns[first[at]])
     ]
-    if len(keep) == width:
-        return header, rows
-    kept = [
-        (number, [row[at] for at in keep if at < len(row)] + row[width:]) for number, row in rows
-    ]
-    return [header[at] for at in keep], kept
-
-
-def _check_header(header: list[str], file: str) -> None:
+    if len(keep) < width:
+        header = [header[at] for at in keep]
+        rows = [(no, [row[at] for at in keep if at < len(row)] + row[width:]) for no, row in rows]
     remedy = "name it or leave it out (R: row.names = FALSE, pandas: index=False)"
     problems = [
         Problem(table=file, row=1, problem=f"column {at} has no name; {remedy}")
@@ -138,24 +131,10 @@ def _check_header(header: list[str], file: str) -> None:
             problems.append(Problem(table=file, row=1, column=title, problem=text))
     if problems:
         raise InvalidDataError(problems)
+    return header, rows
 
 
 def _read_text(source: Source) -> list[Row]:
-    text = _decoded(source)
-    delimiter = source.spec.separator or DELIMITERS[source.suffix]
-    rows = list(bounded(source, _records(source, text, delimiter)))
-    if not rows:
-        raise source.error("is empty; write a row of column names and the rows below it")
-    header = rows[0][1]
-    for other, name in DELIMITER_NAMES.items():
-        if len(header) == 1 and other != delimiter and other in header[0]:
-            # Semicolons usually come with decimal commas: to guess would be to misread numbers.
-            problem = f"the columns are separated by {name}; state it: separator = "
-            raise source.error(f"{problem}{json.dumps(other)} below [tables.{source.name}]", row=1)
-    return rows
-
-
-def _decoded(source: Source) -> str:
     data, encoding = source.data, source.spec.encoding
     remedy = f'state its encoding: encoding = "{{}}" below [tables.{source.name}]'
     try:
@@ -173,7 +152,17 @@ def _decoded(source: Source) -> str:
     if "\0" in text:
         row = text.count("\n", 0, text.index("\0")) + 1
         raise source.error("contains a zero byte, so it is not text; save it as UTF-8", row=row)
-    return text
+    delimiter = source.spec.separator or DELIMITERS[source.suffix]
+    rows = list(bounded(source, _records(source, text, delimiter)))
+    if not rows:
+        raise source.error("is empty; write a row of column names and the rows below it")
+    header = rows[0][1]
+    for other, name in DELIMITER_NAMES.items():
+        if len(header) == 1 and other != delimiter and other in header[0]:
+            # Semicolons usually come with decimal commas: to guess would be to misread numbers.
+            problem = f"the columns are separated by {name}; state it: separator = "
+            raise source.error(f"{problem}{json.dumps(other)} below [tables.{source.name}]", row=1)
+    return rows
 
 
 def _records(source: Source, text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:

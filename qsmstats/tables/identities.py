@@ -7,7 +7,7 @@ an identifier that no lesion of the participant has, ``{session_id}_{lesion_id}`
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import pandas as pd
@@ -52,16 +52,29 @@ def identify_lesions(tidy: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
         If `matches` lacks a session, or has a label that `tidy` does not.
     """
     _check(tidy, matches)
-    names = _identities(tidy, matches)
-    before: dict[_Key, list[str]] = {}
+    going_on = matches[matches["continues"]]
+    before = dict(zip(_side(going_on, "b"), _side(going_on, "a"), strict=True))
+    later = _later(matches)
+    taken = {name: set(ids) for name, ids in tidy.groupby("participant_id")["lesion_id"]}
+    ordered = tidy.sort_values("years", kind="stable")
+    names: dict[_Key, str] = {}
+    for key, lesion_id in zip(_keys(ordered, _LESION), ordered["lesion_id"], strict=True):
+        name = names[before[key]] if key in before else lesion_id
+        if key not in before and key[:2] in later:
+            name = f"{key[1]}_{lesion_id}"
+            while name in taken[key[0]]:
+                name += "+"
+            taken[key[0]].add(name)
+        names[key] = name
+    relations: dict[_Key, list[str]] = {}
     rows = matches[matches["label_b"].notna()]
     for key, relation in zip(_side(rows, "b"), rows["relation"], strict=True):
-        before.setdefault(key, []).append(str(relation))
+        relations.setdefault(key, []).append(str(relation))
     keys = _keys(tidy, _LESION)
     result = tidy.assign(
         lesion_id=pd.Series([names[key] for key in keys], tidy.index, "str"),
         session_lesion_id=tidy["lesion_id"],
-        match=pd.Series([_one(before.get(key, [_FIRST])) for key in keys], tidy.index, "str"),
+        match=pd.Series([_one(relations.get(key, [_FIRST])) for key in keys], tidy.index, "str"),
     )
     return _behind(result, "label", IDENTITY_COLUMNS)
 
@@ -122,25 +135,9 @@ def _side(matches: pd.DataFrame, side: str) -> list[_Key]:
     return _keys(matches, ["participant_id", f"session_id_{side}", f"label_{side}"])
 
 
-def _identities(tidy: pd.DataFrame, matches: pd.DataFrame) -> Mapping[_Key, str]:
-    going_on = matches[matches["continues"]]
-    before = dict(zip(_side(going_on, "b"), _side(going_on, "a"), strict=True))
-    later = set(matches[["participant_id", "session_id_b"]].itertuples(index=False, name=None))
-    taken = {name: set(ids) for name, ids in tidy.groupby("participant_id")["lesion_id"]}
-    ordered = tidy.sort_values("years", kind="stable")
-    names: dict[_Key, str] = {}
-    for key, lesion_id in zip(_keys(ordered, _LESION), ordered["lesion_id"], strict=True):
-        if key in before:
-            names[key] = names[before[key]]
-        elif key[:2] in later:
-            name = f"{key[1]}_{lesion_id}"
-            while name in taken[key[0]]:
-                name += "+"
-            taken[key[0]].add(name)
-            names[key] = name
-        else:
-            names[key] = lesion_id
-    return names
+def _later(matches: pd.DataFrame) -> set[tuple[str, str]]:
+    """Return participant and session of the sessions that are matched with one before them."""
+    return set(matches[["participant_id", "session_id_b"]].itertuples(index=False, name=None))
 
 
 def _one(relations: list[str]) -> str:
@@ -157,7 +154,7 @@ def _check(tidy: pd.DataFrame, matches: pd.DataFrame) -> None:
         for participant, session, label in matched
         if label is not None and (participant, session, label) not in known
     ]
-    later = set(matches[["participant_id", "session_id_b"]].itertuples(index=False, name=None))
+    later = _later(matches)
     visits = tidy.sort_values("years", kind="stable").drop_duplicates(_SESSION)[_SESSION]
     followed = visits[visits.duplicated("participant_id")]
     wrong += [

@@ -44,8 +44,14 @@ def _rows(source: Source) -> list[Row]:
     if stored.num_rows * len(schema.names) > CELLS:
         found = f"has {stored.num_rows} rows of {len(schema.names)} columns"
         raise source.too_large(f"{found}, and at most {CELLS} cells are read")
+    is_text = (types.is_string, types.is_large_string, types.is_string_view)
+    is_number = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean)
+    is_time = (types.is_date, types.is_time, types.is_timestamp, types.is_null)
     for item in schema:
-        _check_type(source, item.name, item.type)
+        kind = item.type.value_type if types.is_dictionary(item.type) else item.type
+        if not any(fits(kind) for fits in (*is_text, *is_number, *is_time)):
+            text = f"holds values of the type {kind}; store texts, numbers or dates"
+            raise source.error(text, column=item.name)
     # As a dictionary a text that stands in many rows is held once.
     names = [item.name for item in schema if types.is_string(item.type)]
     table = parquet.ParquetFile(io.BytesIO(source.data), read_dictionary=names).read()
@@ -55,39 +61,23 @@ def _rows(source: Source) -> list[Row]:
     return list(bounded(source, itertools.chain([header], rows)))
 
 
-def _check_type(source: Source, name: str, kind: Any) -> None:
-    from pyarrow import types
-
-    inner = kind.value_type if types.is_dictionary(kind) else kind
-    is_text = (types.is_string, types.is_large_string, types.is_string_view)
-    is_number = (types.is_integer, types.is_floating, types.is_decimal, types.is_boolean)
-    is_time = (types.is_date, types.is_time, types.is_timestamp, types.is_null)
-    if not any(fits(inner) for fits in (*is_text, *is_number, *is_time)):
-        text = f"holds values of the type {inner}; store texts, numbers or dates"
-        raise source.error(text, column=name)
-
-
 def _texts(source: Source, name: str, column: Any) -> list[str]:
     """Return a column as texts; a value without one is an error that names its row."""
     as_text = partial(cell_text, decimal=source.spec.decimal or ".")
+    texts: list[str] = []
     try:
-        texts: list[str] = []
         for chunk in column.chunks:
             if hasattr(chunk, "dictionary"):
                 words = [*map(as_text, chunk.dictionary.to_pylist()), ""]
                 texts += [words[-1 if at is None else at] for at in chunk.indices.to_pylist()]
             else:
                 texts += map(as_text, chunk.to_pylist())
-    except (ValueError, OverflowError) as error:
-        row = next(at for at, value in enumerate(column, start=2) if not _has_text(value))
-        text = f"holds a value that cannot be read ({error}); correct it, or leave the column out"
-        raise source.error(text, row=row, column=name) from error
-    return texts
-
-
-def _has_text(value: Any) -> bool:
-    try:
-        value.as_py()
     except (ValueError, OverflowError):
-        return False
-    return True
+        for row, value in enumerate(column, start=2):
+            try:
+                value.as_py()
+            except (ValueError, OverflowError) as error:
+                text = f"holds a value that cannot be read ({error}); correct it, or leave the"
+                raise source.error(f"{text} column out", row=row, column=name) from error
+        raise
+    return texts

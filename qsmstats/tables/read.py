@@ -9,7 +9,7 @@ schema and plausible ranges (`validate`), the rules between tables (`between_tab
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -167,7 +167,13 @@ def load_tables(study: Study, listing: ListLesions | None = None) -> LoadedTable
         raw["lesions"] = lesions[0]
         problems += lesions[1]
     problems += validate_tables(raw)
-    problems += _unused_words(study, raw)
+    there = {str(column) for table in raw.values() for column in table.cells.columns}
+    unused = study.schemas.words.keys() - there - {"lesion_type"}
+    # A table that could not be read may have the column.
+    for column in unused if set(raw) == set(study.tables) else ():
+        hint = did_you_mean(nearest(column, there)) or "; correct the name, or remove the section"
+        text = f"no table has a column '{column}'{hint}"
+        problems.append(Problem(table="study.toml", column=f"levels.{column}", problem=text))
     frames = {name: _sound_cells(table, problems) for name, table in raw.items()}
     reserved = tidy_columns((spec.name for spec in study.maps), study.outcomes)
     if study.matching.lesion_ids == "independent":
@@ -204,8 +210,20 @@ def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
             problems += found
         except InvalidDataError as error:
             problems += error.problems
-        if name == "sessions":
-            problems += _join_visits(study, raw)
+        if name != "sessions":
+            continue
+        # Sessions get their years and participants their ages; one table for both becomes two.
+        spec = study.tables
+        first: Mapping[str, pd.Timestamp] = {}
+        if "sessions" in raw:
+            raw["sessions"], first = with_years(raw["sessions"], spec["sessions"])
+        if {"participants", "sessions"} <= raw.keys() and have_one_table(spec):
+            baseline = spec["participants"].baseline
+            both = split_visits(raw["participants"], raw["sessions"], baseline)
+            raw["participants"], raw["sessions"], found = both
+            problems += found
+        if "participants" in raw:
+            raw["participants"] = with_ages(raw["participants"], spec["participants"], first)
     return {name: raw[name] for name in study.tables if name in raw}, problems
 
 
@@ -242,22 +260,6 @@ def _read_one(
     return table, problems + more
 
 
-def _join_visits(study: Study, raw: dict[str, RawTable]) -> list[Problem]:
-    """Give sessions their years and participants their ages; split one table for both in two."""
-    spec = study.tables
-    first: Mapping[str, pd.Timestamp] = {}
-    problems: list[Problem] = []
-    if "sessions" in raw:
-        raw["sessions"], first = with_years(raw["sessions"], spec["sessions"])
-    if {"participants", "sessions"} <= raw.keys() and have_one_table(spec):
-        baseline = spec["participants"].baseline
-        both = split_visits(raw["participants"], raw["sessions"], baseline)
-        raw["participants"], raw["sessions"], problems = both
-    if "participants" in raw:
-        raw["participants"] = with_ages(raw["participants"], spec["participants"], first)
-    return problems
-
-
 def _matched(
     study: Study, table: RawTable, raw: Mapping[str, RawTable]
 ) -> tuple[RawTable, list[Problem]]:
@@ -284,14 +286,3 @@ def _matched(
         text = "no identifier differs from those sought; remove it"
         problems.append(toml_problem(table, "match_ids", text))
     return table, problems
-
-
-def _unused_words(study: Study, raw: Mapping[str, RawTable]) -> Iterator[Problem]:
-    """Yield the columns of [levels] that no table has; nothing where a table could not be read."""
-    if set(raw) != set(study.tables):
-        return
-    there = {str(column) for table in raw.values() for column in table.cells.columns}
-    for column in study.schemas.words.keys() - there - {"lesion_type"}:
-        hint = did_you_mean(nearest(column, there)) or "; correct the name, or remove the section"
-        text = f"no table has a column '{column}'{hint}"
-        yield Problem(table="study.toml", column=f"levels.{column}", problem=text)

@@ -65,20 +65,42 @@ def read_source(
                 parts += found
                 problems += more
             else:
-                parts.append(_read(study, name, file))
+                parts.append(_read(study, name, file, {}))
         except InvalidDataError as error:
             problems += error.problems
     if not parts:
         raise InvalidDataError(problems)
     if len(spec.files) == 1 and parts[0].file == spec.files[0]:
         return parts[0], problems
-    return stack_raw([_with_columns(part, parts[0]) for part in parts]), problems
+    for at, part in enumerate(parts):
+        lacking = [name for name in parts[0].cells.columns if name not in part.cells.columns]
+        if lacking:
+            columns = ", ".join(f"'{name}'" for name in lacking)
+            text = f"the file has no column {columns}, which {parts[0].file} has; add it"
+            parts[at] = replace(part, broken=dict.fromkeys(range(len(part.cells)), text))
+    return stack_raw(parts), problems
 
 
-def _read(study: Study, name: str, file: str) -> RawTable:
+def _read(study: Study, name: str, file: str, names: Mapping[str, str]) -> RawTable:
+    """Read one file; what its name says of participant and session is filled in."""
     if problem := study.outside(file):
         raise InvalidDataError([problem])
-    return read_file(study.folder / file, name=name, file=file, spec=study.tables[name])
+    part = read_file(study.folder / file, name=name, file=file, spec=study.tables[name])
+    if names and name == "sessions" and part.cells.empty:
+        raise InvalidDataError([empty_table(part)])
+    others: dict[int, str] = {}
+    for at, (column, own) in enumerate(names.items()):
+        if column in part.cells.columns:
+            others |= {
+                position: f"'{word}' is in the file of '{own}'; move or correct the row"
+                for position, word in enumerate(part.cells[column])
+                if word != own
+            }
+        else:
+            cells = part.cells.copy()
+            cells.insert(at, column, own)
+            part = replace(part, cells=cells)
+    return replace(part, broken={**others, **part.broken})
 
 
 def _read_pattern(
@@ -110,40 +132,10 @@ def _read_pattern(
     parts: list[RawTable] = []
     for names, file in (one for found in files.values() for one in found):
         try:
-            parts.append(_read_part(study, name, file, names))
+            parts.append(_read(study, name, file, names))
         except InvalidDataError as error:
             problems += error.problems
     return parts, problems
-
-
-def _read_part(study: Study, name: str, file: str, names: Mapping[str, str]) -> RawTable:
-    """Read the file of one participant, or of one session; what its name says is filled in."""
-    part = _read(study, name, file)
-    if name == "sessions" and part.cells.empty:
-        raise InvalidDataError([empty_table(part)])
-    others: dict[int, str] = {}
-    for at, (column, own) in enumerate(names.items()):
-        if column in part.cells.columns:
-            others |= {
-                position: f"'{word}' is in the file of '{own}'; move or correct the row"
-                for position, word in enumerate(part.cells[column])
-                if word != own
-            }
-        else:
-            cells = part.cells.copy()
-            cells.insert(at, column, own)
-            part = replace(part, cells=cells)
-    return replace(part, broken={**others, **part.broken})
-
-
-def _with_columns(part: RawTable, first: RawTable) -> RawTable:
-    """Break every row of a part that lacks a column of the first part."""
-    lacking = [column for column in first.cells.columns if column not in part.cells.columns]
-    if not lacking:
-        return part
-    columns = ", ".join(f"'{column}'" for column in lacking)
-    text = f"the file has no column {columns}, which {first.file} has; add it"
-    return replace(part, broken=dict.fromkeys(range(len(part.cells)), text))
 
 
 def names_in_paths(folder: Path, pattern: str) -> Iterator[tuple[dict[str, str], str]]:

@@ -6,7 +6,6 @@ become the level. What is missing or unknown is reported with the nearest name; 
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import replace
 
 import pandas as pd
@@ -60,9 +59,20 @@ def prepare(
     if spec.wide:
         raw, more = _lengthen(raw, spec)
         problems += more
-    if not problems:
-        implied = {"session_id"} if spec.each_session else set()
-        problems = _missing_columns(raw, implied | ({provided} if provided else set()))
+    names = [column.name for column in raw.schema.fields]
+    others = {word_key(name): name for name in raw.cells.columns if name not in names}
+    made = {*raw.cells.columns, provided, "session_id" if spec.each_session else None}
+    required = [item.name for item in raw.schema.fields if not item.optional]
+    missing = [name for name in required if name not in made]
+    for name in missing if not problems else ():  # a wrong name makes a column missing, too
+        near = suggestions(name, others)[:1]
+        text = f"the column is missing{did_you_mean(near)}"
+        if near:
+            text += f'; rename it, or set columns.{name} = "{near[0]}" in study.toml'
+        else:
+            text += f"; add it, or name it in study.toml: tables.{raw.name}.columns.{name}"
+            text += INSTEAD.get((raw.name, name), "")
+        problems.append(Problem(table=raw.file, row=1, column=name, problem=text))
     raw, more = converted(raw, spec)
     return _with_levels(raw), problems + more
 
@@ -114,25 +124,6 @@ def _lengthen(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
             text = f"{raw.file} has a column '{column}' already; remove or rename it"
             problems.append(toml_problem(raw, key, text))
     return (raw, problems) if problems else (raw_to_long(raw, spec.wide, names_to, values_to), [])
-
-
-def _missing_columns(raw: RawTable, made: Collection[str]) -> list[Problem]:
-    schema = raw.schema
-    names = [column.name for column in schema.fields]
-    others = {word_key(name): name for name in raw.cells.columns if name not in names}
-    problems = []
-    for column in schema.fields:
-        if column.optional or column.name in {*raw.cells.columns, *made}:
-            continue
-        near = suggestions(column.name, others)[:1]
-        text = f"the column is missing{did_you_mean(near)}"
-        if near:
-            text += f'; rename it, or set columns.{column.name} = "{near[0]}" in study.toml'
-        else:
-            text += f"; add it, or name it in study.toml: tables.{raw.name}.columns.{column.name}"
-            text += INSTEAD.get((raw.name, column.name), "")
-        problems.append(Problem(table=raw.file, row=1, column=column.name, problem=text))
-    return problems
 
 
 def _with_levels(raw: RawTable) -> RawTable:

@@ -50,10 +50,34 @@ def validate_tables(tables: Mapping[str, RawTable]) -> list[Problem]:
     list of Problem
         In the order of tables and rows.
     """
-    from frictionless import Package  # takes half a second, which opening a study need not
+    # They take half a second, which opening a study need not.
+    from frictionless import Package, Schema
+    from frictionless.resources import TableResource
 
-    package = Package(resources=[_resource(raw, tables) for raw in tables.values()])
-    report = package.validate(limit_errors=EVERY_ERROR)
+    there = {name: set(raw.cells.columns) for name, raw in tables.items()}
+    resources: list[Any] = []
+    for raw in tables.values():
+        columns = [item.name for item in raw.schema.fields if item.name in there[raw.name]]
+        descriptor = dict(raw.schema.descriptor)
+        for keys in ("primaryKey", "uniqueKeys"):
+            descriptor.pop(keys, None)
+        descriptor["fields"] = [
+            # Floats, not decimals: ordering a decimal NaN raises within frictionless.
+            field | ({"floatNumber": True} if field["type"] == "number" else {})
+            for field in descriptor["fields"]
+            if field["name"] in columns
+        ]
+        descriptor["foreignKeys"] = [
+            key
+            for key in descriptor.pop("foreignKeys", ())
+            # A column or table that is missing is reported already.
+            if set(key["fields"]) <= there[raw.name]
+            and set(key["reference"]["fields"]) <= there.get(key["reference"]["resource"], set())
+        ]
+        rows = [columns, *raw.cells[columns].to_numpy(dtype=object).tolist()]
+        schema = Schema.from_descriptor(descriptor)
+        resources.append(TableResource(name=raw.name, data=rows, schema=schema))
+    report = Package(resources=resources).validate(limit_errors=EVERY_ERROR)
     if report.errors:  # about the descriptors, which are ours
         raise RuntimeError(str([error.message for error in report.errors]))
     found = {task.name: task.errors for task in report.tasks}
@@ -64,34 +88,6 @@ def validate_tables(tables: Mapping[str, RawTable]) -> list[Problem]:
         problems += key_problems(raw, cells[name])
         problems += reference_problems(raw, found[name], cells, tables)
     return problems
-
-
-def _resource(raw: RawTable, tables: Mapping[str, RawTable]) -> Any:
-    from frictionless import Schema
-    from frictionless.resources import TableResource
-
-    schema = raw.schema
-    columns = [column.name for column in schema.fields if column.name in raw.cells.columns]
-    descriptor = dict(schema.descriptor)
-    for keys in ("primaryKey", "uniqueKeys"):
-        descriptor.pop(keys, None)
-    descriptor["fields"] = [
-        # Floats, not decimals: ordering a decimal NaN raises within frictionless.
-        field | ({"floatNumber": True} if field["type"] == "number" else {})
-        for field in descriptor["fields"]
-        if field["name"] in columns
-    ]
-    there = {name: set(other.cells.columns) for name, other in tables.items()}
-    descriptor["foreignKeys"] = [
-        key
-        for key in descriptor.pop("foreignKeys", ())
-        # A column or table that is missing is reported already.
-        if set(key["fields"]) <= there[raw.name]
-        and set(key["reference"]["fields"]) <= there.get(key["reference"]["resource"], set())
-    ]
-    rows = raw.cells[columns].to_numpy(dtype=object).tolist()
-    resource_schema = Schema.from_descriptor(descriptor)
-    return TableResource(name=raw.name, data=[columns, *rows], schema=resource_schema)
 
 
 def _cell_problems(raw: RawTable, found: Iterable[Any]) -> CellProblems:

@@ -63,13 +63,35 @@ def to_long(
     0         sub-01        isointense         12
     1         sub-01  paramagnetic_rim          2
     """
-    problems = _column_problems(frame, wide, (names_to, values_to))
-    if problems:
-        raise InvalidDataError(problems)
+    kept = [column for column in frame.columns if column not in wide]
+    missing = [name for name in wide if name not in frame.columns]
+    twice = [name for name in (names_to, values_to) if name in kept]
+    said = [(name, "is not a column of the table; correct the name") for name in missing]
+    said += [(name, "is already a column; choose another name") for name in twice]
+    if names_to == values_to:
+        said.append((names_to, "cannot hold both the names and the values; name two columns"))
+    if said:
+        raise InvalidDataError(
+            [Problem(table="table", column=name, problem=text) for name, text in said]
+        )
     long = _melt(frame, wide, names_to, values_to)
     long = long[long[values_to].notna()].reset_index(drop=True)
     if TYPE_COLUMN in (names_to, values_to):
-        long[TYPE_COLUMN] = _lesion_types(long[TYPE_COLUMN], lesion_types or {})
+        own, column = lesion_types or {}, load_schema("lesions").column(TYPE_COLUMN)
+        known, words = known_spellings(column, own), list(map(str, long[TYPE_COLUMN]))
+        problems = [
+            Problem(table="lesion_types", column=word, problem=text)
+            for word, text in word_problems(own, column.levels)
+        ]
+        problems += [
+            Problem(table="table", column=TYPE_COLUMN, problem=unknown_level(word, column, known))
+            for word in dict.fromkeys(words)
+            if word_key(word) not in known
+        ]
+        if problems:
+            raise InvalidDataError(problems)
+        levels = [known[word_key(word)] for word in words]
+        long[TYPE_COLUMN] = pd.Categorical(levels, categories=list(column.levels))
     return long
 
 
@@ -99,43 +121,3 @@ def _melt(frame: pd.DataFrame, wide: Sequence[str], names_to: str, values_to: st
         ignore_index=False,
     )
     return long.sort_index(kind="stable")
-
-
-def _column_problems(
-    frame: pd.DataFrame, wide: Sequence[str], new: tuple[str, str]
-) -> list[Problem]:
-    problems = [
-        Problem(
-            table="table", column=column, problem="is not a column of the table; correct the name"
-        )
-        for column in wide
-        if column not in frame.columns
-    ]
-    kept = [column for column in frame.columns if column not in wide]
-    problems += [
-        Problem(table="table", column=column, problem="is already a column; choose another name")
-        for column in new
-        if column in kept
-    ]
-    if new[0] == new[1]:
-        text = "cannot hold both the names and the values; name two columns"
-        problems.append(Problem(table="table", column=new[0], problem=text))
-    return problems
-
-
-def _lesion_types(words: pd.Series, own: Mapping[str, str]) -> pd.Categorical[str]:
-    column = load_schema("lesions").column(TYPE_COLUMN)
-    known = known_spellings(column, own)
-    problems = [
-        Problem(table="lesion_types", column=word, problem=text)
-        for word, text in word_problems(own, column.levels)
-    ]
-    problems += [
-        Problem(table="table", column=TYPE_COLUMN, problem=unknown_level(word, column, known))
-        for word in map(str, words.unique())
-        if word_key(word) not in known
-    ]
-    if problems:
-        raise InvalidDataError(problems)
-    levels = [known[word_key(str(word))] for word in words]
-    return pd.Categorical(levels, categories=list(column.levels))

@@ -109,7 +109,16 @@ def extract_cohort(
     if jobs < 1:
         message = f"jobs is {jobs}; at least one process is needed, as in jobs=1"
         raise UsageError(message)
-    todo = _chosen(session_jobs(study, tables or read_tables(study)), participants)
+    todo = session_jobs(study, tables or read_tables(study))
+    if participants is not None:
+        known = {job.participant_id for job in todo}
+        wanted = {name if name in known else f"sub-{name}" for name in participants}
+        if unknown := sorted(wanted - known):
+            hint = did_you_mean(nearest(unknown[0], known))
+            hint = hint or f"; choose from {', '.join(sorted(known))}"
+            message = f"'{unknown[0]}' is not a participant with images to measure{hint}"
+            raise UsageError(message)
+        todo = [job for job in todo if job.participant_id in wanted]
     call: Callable[[SessionJob], SessionResult] = partial(_extract, study.name_of)
     if out is not None:
         call = partial(_extract_or_read, FeatureStore(Path(out), study.name_of), study.name_of)
@@ -250,20 +259,6 @@ def _require_inside(study: Study, visits: Sequence[_Visit]) -> None:
             problems.append(replace(found[0], problem=found[0].problem + more))
     if problems:
         raise InvalidDataError(problems)
-
-
-def _chosen(jobs: list[SessionJob], participants: Sequence[str] | None) -> list[SessionJob]:
-    if participants is None:
-        return jobs
-    known = {job.participant_id for job in jobs}
-    wanted = {name if name in known else f"sub-{name}" for name in participants}
-    unknown = sorted(wanted - known)
-    if unknown:
-        hint = did_you_mean(nearest(unknown[0], known))
-        hint = hint or f"; choose from {', '.join(sorted(known))}"
-        message = f"'{unknown[0]}' is not a participant with images to measure{hint}"
-        raise UsageError(message)
-    return [job for job in jobs if job.participant_id in wanted]
 
 
 def _extract(name_of: Callable[[Path], str], job: SessionJob) -> SessionResult:

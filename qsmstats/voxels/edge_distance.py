@@ -14,9 +14,8 @@ coordinates finds the nearest centre.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt
@@ -61,13 +60,12 @@ class Surroundings:
 def depths(groups: Groups, grid: Grid) -> Floats:
     """Return the depth in mm of each voxel of each group, shape (n_voxels,)."""
     result = np.empty(len(groups.index))
-    distance = _distances(grid)
     planes = float(grid.plane_spacing.min()) if grid.sheared else np.inf
     for _, part, coordinates in _each(groups, grid):
         pad = 1
         while True:
             mask, low = _box(coordinates, np.full(3, pad))
-            depth = distance(mask)
+            depth = _distance(mask, grid)
             # In a box of orthogonal axes one voxel of padding holds the nearest centre. On a
             # sheared grid it may lie further off, but no further than the depth found so far.
             needed = int(np.ceil(depth.max() / planes))
@@ -82,13 +80,12 @@ def surroundings(groups: Groups, grid: Grid, reach: float) -> Surroundings:
     """Find the voxels at most `reach` mm from each group, the group's own among them."""
     pad = np.ceil(reach / grid.plane_spacing + _SLACK).astype(np.int64)
     limit = reach + slack(grid)
-    away_from = _distances(grid)
     index, number, distance = [], [], []
     for i, _, coordinates in _each(groups, grid):
         mask, low = _box(coordinates, pad)
         first, last = np.maximum(low, 0), np.minimum(low + mask.shape, grid.shape)
         inside = tuple(map(slice, first - low, last - low))
-        away = away_from(~mask)[inside].ravel()
+        away = _distance(~mask, grid)[inside].ravel()
         near = np.flatnonzero(away <= limit)
         index.append(grid.box_index(first, last).ravel()[near])
         distance.append(away[near])
@@ -140,27 +137,21 @@ def _box(coordinates: Integers, pad: Integers) -> tuple[Flags, Integers]:
     return box, low
 
 
-def _distances(grid: Grid) -> Callable[[Flags], Floats]:
-    """Return a function: for each True voxel of a box, the distance in mm to a False one."""
-    return partial(_tree_distance, grid.matrix) if grid.sheared else partial(_edt, grid.spacing)
-
-
-def _edt(spacing: Floats, mask: Flags) -> Floats:
+def _distance(mask: Flags, grid: Grid) -> Floats:
+    """Return the distance in mm from each True voxel of a box to the nearest False one."""
+    distance = np.zeros(mask.shape)
+    if grid.sheared:
+        tree = cKDTree(np.argwhere(~mask) @ grid.matrix.T)
+        distance[mask] = tree.query(np.argwhere(mask) @ grid.matrix.T)[0]
+        return distance
     # scipy's own distances are these; without its temporary arrays, in half the time.
+    spacing = grid.spacing
     nearest = distance_transform_edt(
         mask, sampling=spacing, return_distances=False, return_indices=True
     )
-    distance = np.zeros(mask.shape)
     for axis, step in enumerate(spacing):
         places = np.arange(mask.shape[axis], dtype=np.int32)
         places = places.reshape([-1 if i == axis else 1 for i in range(3)])
         squared = ((nearest[axis] - places) * step) ** 2
         distance += squared
     return np.sqrt(distance, out=distance)
-
-
-def _tree_distance(matrix: Floats, mask: Flags) -> Floats:
-    distance = np.zeros(mask.shape)
-    tree = cKDTree(np.argwhere(~mask) @ matrix.T)
-    distance[mask] = tree.query(np.argwhere(mask) @ matrix.T)[0]
-    return distance

@@ -146,7 +146,13 @@ def connected(address: str | None) -> Iterator[Any]:
         message = "--dask needs the extra: pip install 'qsmstats[dask]'"
         raise UsageError(message) from error
     try:
-        _knock(address)
+        parts = urlsplit(address if "://" in address else f"tcp://{address}")
+        if parts.hostname is None or parts.port is None:
+            message = "host or port is missing"
+            raise ValueError(message)
+        # A client that cannot connect remains half constructed, and its removal from memory may
+        # block the next one for ever; so none is constructed before something listens.
+        socket.create_connection((parts.hostname, parts.port), timeout=KNOCK).close()
         client = Client(address, timeout=ANSWER)  # type: ignore[no-untyped-call]  # unannotated
     except (OSError, ValueError) as error:
         message = (
@@ -156,16 +162,3 @@ def connected(address: str | None) -> Iterator[Any]:
         raise UsageError(message) from error
     with client:
         yield client
-
-
-def _knock(address: str) -> None:
-    """Raise unless something listens at an address.
-
-    A client that cannot connect remains half constructed, and its removal from memory may block
-    the next one for ever; so none is constructed before.
-    """
-    parts = urlsplit(address if "://" in address else f"tcp://{address}")
-    if parts.hostname is None or parts.port is None:
-        message = "host or port is missing"
-        raise ValueError(message)
-    socket.create_connection((parts.hostname, parts.port), timeout=KNOCK).close()

@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 import os
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -147,7 +147,15 @@ def open_volume(source: ImageSource, role: str, volume: int | None = None) -> Vo
         data = np.asanyarray(proxy).reshape(*grid.shape, volumes, order="F")[..., number]
         return Volume(name=name, grid=grid, dtype=data.dtype, data=data, flags=flags)
     path, size = Path(proxy.file_like), grid.size * dtype.itemsize
-    _require_enough_bytes(path, name, grid, dtype, volumes)
+    expected, there = volumes * size, path.stat().st_size
+    # Damaged dimensions must be found before memory of that size is requested.
+    if expected > there * _DEFLATE_LIMIT:
+        shape = grid.shape if volumes == 1 else (*grid.shape, volumes)
+        raise image_error(
+            name,
+            f"is truncated: {_times(shape)} voxels of {dtype} take {expected} bytes, and "
+            f"a file of {there} bytes cannot hold them; copy or write it again",
+        )
     behind = (volumes - 1 - number) * size
     return Volume(
         name=name,
@@ -208,23 +216,6 @@ def require_same_grid(reference: Volume, other: Volume) -> None:
         )
 
 
-def _require_enough_bytes(
-    path: Path, name: str, grid: Grid, dtype: np.dtype[Any], volumes: int
-) -> None:
-    """Raise where a file cannot hold its volume, however well compressed.
-
-    Damaged dimensions must be found before memory of that size is requested.
-    """
-    shape = grid.shape if volumes == 1 else (*grid.shape, volumes)
-    expected, size = math.prod(shape) * dtype.itemsize, path.stat().st_size
-    if expected > size * _DEFLATE_LIMIT:
-        raise image_error(
-            name,
-            f"is truncated: {_times(shape)} voxels of {dtype} take {expected} bytes, and "
-            f"a file of {size} bytes cannot hold them; copy or write it again",
-        )
-
-
 def _times(numbers: Any) -> str:
     return " x ".join(f"{number:g}" for number in numbers)
 
@@ -236,7 +227,15 @@ def _load(path: Path) -> Any:
             raise image_error(str(part), problem)
     try:
         if path.suffix.lower() in (".mgh", ".mgz"):
-            image = _load_mgh(path)
+            # The header alone: nibabel would decompress the whole file for what is behind.
+            with nib.openers.ImageOpener(str(path)) as file:
+                raw = file.read(_MGH_HEADER)
+            mgh: Any = nib.freesurfer.mghformat
+            header = mgh.MGHHeader(raw)
+            spec = (header.get_data_shape(), header.get_data_dtype(), _MGH_HEADER)
+            image = mgh.MGHImage(mgh.ArrayProxy(str(path), spec), header.get_affine(), header)
+            # nibabel sets it where it is not set, and makes an affine up.
+            image.header["goodRASFlag"] = int.from_bytes(raw[_MGH_AFFINE : _MGH_AFFINE + 2], "big")
         else:
             _require_short_header(_files(path)[0])
             image = nib.load(path)
@@ -251,19 +250,6 @@ def _load(path: Path) -> Any:
     if not _in_file(image):
         kind = type(image).__name__
         raise image_error(str(path), f"is a {kind}; convert it to NIfTI (.nii or .nii.gz)")
-    return image
-
-
-def _load_mgh(path: Path) -> Any:
-    """Read the header alone: nibabel would decompress the whole file for what is behind."""
-    with nib.openers.ImageOpener(str(path)) as file:
-        raw = file.read(_MGH_HEADER)
-    mgh: Any = nib.freesurfer.mghformat
-    header = mgh.MGHHeader(raw)
-    spec = (header.get_data_shape(), header.get_data_dtype(), _MGH_HEADER)
-    image = mgh.MGHImage(mgh.ArrayProxy(str(path), spec), header.get_affine(), header)
-    # nibabel sets it where it is not set, and makes an affine up.
-    image.header["goodRASFlag"] = int.from_bytes(raw[_MGH_AFFINE : _MGH_AFFINE + 2], "big")
     return image
 
 
@@ -320,51 +306,43 @@ def _grid(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
         raise image_error(name, text)
     if min(shape) < 1:
         raise image_error(name, f"has shape {_times(shape)}: it has no voxels; write it again")
-    affine, flags = _affine(image, name)
-    grid = Grid(shape=(shape[0], shape[1], shape[2]), affine=affine)
-    return grid, (*flags, "sheared_grid") if grid.sheared else flags
-
-
-def _affine(image: Any, name: str) -> tuple[Floats, tuple[str, ...]]:
-    affine = image.affine
-    if affine is None:
+    if image.affine is None:
         raise image_error(name, "has no affine, and its voxels no positions; write one")
-    affine = np.array(affine, dtype=np.float64)
+    affine = np.array(image.affine, dtype=np.float64)
     usable = np.abs(affine).max() < _FARTHEST and abs(np.linalg.det(affine[:3, :3])) > 1e-12
     if not usable:  # NaN compares as false
         text = f"has an unusable affine: {affine[:3].tolist()}; correct it"
         raise image_error(name, text)
+    grid, flags = Grid(shape=(shape[0], shape[1], shape[2]), affine=affine), list[str]()
     if isinstance(image, nib.MGHImage):
-        return affine, () if image.header["goodRASFlag"] else ("affine_missing",)
-    if not isinstance(image, nib.Nifti1Pair):
-        return affine, ()
-    header: Any = image.header
-    flags = _affine_flags(header, affine)
+        flags = [] if image.header["goodRASFlag"] else ["affine_missing"]
+    elif isinstance(image, nib.Nifti1Pair):
+        grid, flags = _in_millimetres(image.header, grid, name)
+    return grid, (*flags, *(["sheared_grid"] if grid.sheared else []))
+
+
+def _in_millimetres(header: Any, grid: Grid, name: str) -> tuple[Grid, list[str]]:
+    """Return the grid in mm, its affine compared with the others that a NIfTI header holds."""
+    has_sform, has_qform = int(header["sform_code"]) > 0, int(header["qform_code"]) > 0
+    flags = ["affine_missing"]
+    if has_sform or has_qform:
+        rescaled = grid.affine.copy()
+        rescaled[:3, :3] *= header["pixdim"][1:4] / grid.spacing
+        agree = grid.placed_by(rescaled)
+        if has_sform and has_qform:
+            try:
+                agree = agree and grid.placed_by(header.get_qform())
+            except (ValueError, nib.spatialimages.HeaderDataError):
+                agree = False  # the quaternion is not a rotation
+        flags = [] if agree else ["affines_disagree"]
     try:
         factor = _MILLIMETRES[header.get_xyzt_units()[0]]
     except KeyError as error:
         code = int(header["xyzt_units"])
         text = f"xyzt_units holds {code}, which is not a NIfTI code; correct it"
         raise image_error(name, text) from error
-    if factor != 1.0:
-        affine[:3] *= factor
-        flags = (*flags, "grid_not_in_mm")
-    return affine, flags
-
-
-def _affine_flags(header: Any, affine: Floats) -> tuple[str, ...]:
-    """Compare the affine in use with the others that the header holds."""
-    if int(header["sform_code"]) <= 0 and int(header["qform_code"]) <= 0:
-        return ("affine_missing",)
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    shape = tuple(map(int, header.get_data_shape()[:3]))
-    grid = Grid(shape=(shape[0], shape[1], shape[2]), affine=affine)
-    rescaled = affine.copy()
-    rescaled[:3, :3] *= header["pixdim"][1:4] / spacing
-    agree = grid.placed_by(rescaled)
-    if int(header["sform_code"]) > 0 and int(header["qform_code"]) > 0:
-        try:
-            agree = agree and grid.placed_by(header.get_qform())
-        except (ValueError, nib.spatialimages.HeaderDataError):
-            agree = False  # the quaternion is not a rotation
-    return () if agree else ("affines_disagree",)
+    if factor == 1.0:
+        return grid, flags
+    affine = grid.affine.copy()
+    affine[:3] *= factor
+    return replace(grid, affine=affine), [*flags, "grid_not_in_mm"]

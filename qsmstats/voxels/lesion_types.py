@@ -32,7 +32,7 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from qsmstats.arrays import Floats, Integers, Places
+from qsmstats.arrays import Floats, Places
 from qsmstats.errors import UsageError
 from qsmstats.settings import LesionTypeRule
 
@@ -99,8 +99,9 @@ def suggest_lesion_types(
     keys = [name for name in ("participant_id", "session_id", "label") if name in rows.columns]
     result = rows[[*keys, "shell_core_z", "shell_ring_z"]].reset_index(drop=True)
     result["mean_ring_z"] = (rows["z"] - rows["ring_z"]).to_numpy()
-    errors = _standard_errors(rows[_COUNTS].to_numpy(dtype=np.float64))
-    scores, noise = _scores(result[_EVIDENCE].to_numpy(dtype=np.float64), errors, rule)
+    evidence = result[_EVIDENCE].to_numpy(dtype=np.float64)
+    counts = rows[_COUNTS].to_numpy(dtype=np.float64)
+    scores, noise = _scores(evidence, counts, rule)
     chosen, margin, margin_se = _decide(scores, noise)
     known = result["mean_ring_z"].notna()
     names = [_ORDER[i] if there else None for i, there in zip(chosen, known, strict=True)]
@@ -174,20 +175,18 @@ def type_confusion(
     """
     types = KNOWN_TYPES
     both = _beside_ratings(features, lesions, rule)
-    counts, decided = (_crossed(rows, types) for rows in (both, both[both["decided"]]))
+    counts, decided = (
+        pd.crosstab(rows["lesion_type"].astype("str"), rows["suggested_type"].astype("str"))
+        .reindex(index=types, columns=types, fill_value=0)
+        .to_numpy(dtype=np.int64)
+        for rows in (both, both[both["decided"]])
+    )
     n = counts.ravel()
     total = counts.sum(axis=1).repeat(len(types))
     pairs = [(rated, proposed) for rated in types for proposed in types]
     frame = pd.DataFrame(pairs, columns=["lesion_type", "suggested_type"])
     share = np.where(total > 0, n / np.maximum(total, 1), np.nan)
     return frame.assign(n=n, share=share, n_decided=decided.ravel())
-
-
-def _crossed(both: pd.DataFrame, types: tuple[str, ...]) -> Integers:
-    """Count rated against suggested types, shape (n_types, n_types)."""
-    counts = pd.crosstab(both["lesion_type"].astype("str"), both["suggested_type"].astype("str"))
-    counts = counts.reindex(index=types, columns=types, fill_value=0)
-    return np.asarray(counts, dtype=np.int64)
 
 
 def _beside_ratings(
@@ -204,21 +203,15 @@ def _beside_ratings(
     return both[both["suggested_type"].notna()]
 
 
-def _standard_errors(counts: Floats) -> Floats:
-    """Return the standard errors of the evidence from voxel counts, shape (n, 3)."""
-    with np.errstate(divide="ignore"):
-        whole, shell, core, ring = 1 / counts.T
-    squared: Floats = np.column_stack([shell + core, shell + ring, whole + ring])
-    return np.sqrt(squared, out=squared)
-
-
-def _scores(evidence: Floats, errors: Floats, rule: LesionTypeRule) -> tuple[Floats, Floats]:
+def _scores(evidence: Floats, counts: Floats, rule: LesionTypeRule) -> tuple[Floats, Floats]:
     """Return how far each of the first four conditions is met, and the standard error of that.
 
-    Shape (n, 4) each.
+    Shape (n, 4) each; from the evidence, shape (n, 3), and the voxels that it rests on (n, 4).
     """
     contrast, edge, level = evidence.T
-    of_contrast, of_edge, of_level = errors.T
+    with np.errstate(divide="ignore"):
+        whole, shell, core, ring = 1 / counts.T
+    of_contrast, of_edge, of_level = np.sqrt([shell + core, shell + ring, whole + ring])
     with np.errstate(invalid="ignore"):  # without a core
         rim = np.maximum(rule.rim, rule.rim_noise * of_contrast)
         bright = np.stack([contrast - rim, edge - rule.edge])

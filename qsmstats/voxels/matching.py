@@ -35,6 +35,8 @@ from qsmstats.voxels.labels import LabelSource, open_labels, read_lesions
 __all__ = ["RELATIONS", "match_groups", "match_lesions"]
 
 RELATIONS = ("same", "split", "merged", "merged_and_split", "gone", "new")
+# By whether the later lesion of a tie has several ties, the earlier one, or both.
+_BY_TIES = ("same", "merged", "split", "merged_and_split")
 
 
 def match_lesions(
@@ -84,32 +86,20 @@ def match_groups(a: Groups, b: Groups, grid: Grid, min_overlap: float) -> pd.Dat
     _, in_a, in_b = np.intersect1d(a.index, b.index, assume_unique=True, return_indices=True)
     pairs = (np.ones(len(in_a), dtype=np.int64), (a.number[in_a], b.number[in_b]))
     shared: Integers = coo_array(pairs, shape=(len(a.labels), len(b.labels))).toarray()
-    frame = _rows(a, b, _thinned(a, b, shared, min_overlap), shared, grid)
-    return frame.sort_values(["label_a", "label_b"], ignore_index=True)
-
-
-def _thinned(a: Groups, b: Groups, shared: Integers, min_overlap: float) -> Flags:
-    """Return which lesions are tied once several-to-several ties are thinned, (n_a, n_b)."""
     of_a, of_b = a.counts[:, None], b.counts[None]
     tied: Flags = shared / np.minimum(of_a, of_b) >= min_overlap
     dice = np.where(tied, 2 * shared / (of_a + of_b), 0.0)
     rows, columns = linear_sum_assignment(dice, maximize=True)
     # Far below any difference of two Dice coefficients: it decides between equals alone.
     dice[rows, columns] *= 1 + 1e-12
+    # Thinned, where several are tied to several: the best tie of each lesion is kept.
     kept = np.zeros_like(tied)
     in_a, in_b = np.flatnonzero(tied.any(axis=1)), np.flatnonzero(tied.any(axis=0))
     if len(in_a):
         kept[in_a, dice[in_a].argmax(axis=1)] = True
         kept[dice[:, in_b].argmax(axis=0), in_b] = True
-    return kept
-
-
-def _relation(ties_of_a: int, ties_of_b: int) -> str:
-    if ties_of_a == 1 and ties_of_b == 1:
-        return "same"
-    if ties_of_b == 1:
-        return "split"
-    return "merged" if ties_of_a == 1 else "merged_and_split"
+    frame = _rows(a, b, kept, shared, grid)
+    return frame.sort_values(["label_a", "label_b"], ignore_index=True)
 
 
 def _rows(a: Groups, b: Groups, ties: Flags, shared: Integers, grid: Grid) -> pd.DataFrame:
@@ -118,8 +108,8 @@ def _rows(a: Groups, b: Groups, ties: Flags, shared: Integers, grid: Grid) -> pd
     none_a, none_b = np.full(len(new), -1), np.full(len(gone), -1)
     i = np.concatenate([number_a, gone, none_a])
     j = np.concatenate([number_b, none_b, new])
-    pairs = zip(ties.sum(axis=1)[number_a], ties.sum(axis=0)[number_b], strict=True)
-    relation = [_relation(*pair) for pair in pairs] + ["gone"] * len(gone) + ["new"] * len(new)
+    several = 2 * (ties.sum(axis=1)[number_a] > 1) + (ties.sum(axis=0)[number_b] > 1)
+    relation = [_BY_TIES[kind] for kind in several] + ["gone"] * len(gone) + ["new"] * len(new)
     n_ties, n_lesions = len(number_a), sum(ties.shape)
     graph = coo_array((np.ones(n_ties), (number_a, number_b + len(ties))), shape=(n_lesions,) * 2)
     group = connected_components(graph, directed=False)[1]

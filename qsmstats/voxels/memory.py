@@ -43,35 +43,28 @@ def memory_at_hand() -> float:
     """Return the bytes that this process may take; infinite where no limit is known."""
     if _share is not None:
         return _share
-    return max(0.0, min((*_machine(), *_address_space(), *_control_groups()), default=math.inf))
+    limits = [math.inf, *_control_groups()]
+    try:
+        limits.append(1024.0 * _numbers(PROC / "meminfo")["MemAvailable:"])
+    except (OSError, KeyError):  # not Linux: free memory is not known, installed memory may be
+        if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
+            limits.append(float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")))
+    if sys.platform != "win32":
+        import resource
+
+        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
+        if limit != resource.RLIM_INFINITY:
+            try:
+                pages = int((PROC / "self" / "statm").read_text().split()[0])
+            except OSError:
+                pages = 0
+            limits.append(float(limit - pages * resource.getpagesize()))
+    return max(0.0, min(limits))
 
 
 def gigabytes(size: float) -> str:
     """Return a number of bytes as text."""
     return f"{size / 1e9:.3g} GB"
-
-
-def _machine() -> Iterator[float]:
-    try:
-        yield 1024.0 * _numbers(PROC / "meminfo")["MemAvailable:"]
-    except (OSError, KeyError):  # not Linux: free memory is not known, installed memory may be
-        if "SC_PHYS_PAGES" in getattr(os, "sysconf_names", ()):
-            yield float(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-
-
-def _address_space() -> Iterator[float]:
-    if sys.platform == "win32":
-        return
-    import resource
-
-    limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-    if limit == resource.RLIM_INFINITY:
-        return
-    try:
-        pages = int((PROC / "self" / "statm").read_text().split()[0])
-    except OSError:
-        pages = 0
-    yield float(limit - pages * resource.getpagesize())
 
 
 def _control_groups() -> Iterator[float]:

@@ -266,9 +266,19 @@ def _pieces(volume: Volume) -> Iterator[_Piece]:
         plane = data.shape[0] * data.shape[1]
         for k in range(data.shape[2]):
             yield k * plane, data[:, :, k].ravel(order="F")
-    elif path is not None and _is_gzip(path, volume.name):
+    if path is None:
+        return
+    with path.open("rb") as file:
+        magic = file.read(2)
+    if magic == b"\x1f\x8b":
         yield from _pieces_inflated(volume, path)
-    elif path is not None:
+    elif path.suffix not in (".nii", ".img", ".mgh"):
+        raise image_error(
+            volume.name,
+            f"is named {path.suffix} but begins with {magic.hex()}, not with 1f8b as gzip files "
+            "do; write it as .nii or .nii.gz",
+        )
+    else:
         _require_size(volume, path.stat().st_size - volume.offset)
         stored = np.memmap(
             path, dtype=volume.dtype, mode="r", offset=volume.offset, shape=volume.grid.size
@@ -276,20 +286,6 @@ def _pieces(volume: Volume) -> Iterator[_Piece]:
         step = PIECE // volume.dtype.itemsize
         for start in range(0, volume.grid.size, step):
             yield start, stored[start : start + step]
-
-
-def _is_gzip(path: Path, name: str) -> bool:
-    with path.open("rb") as file:
-        magic = file.read(2)
-    if magic == b"\x1f\x8b":
-        return True
-    if path.suffix in (".nii", ".img", ".mgh"):
-        return False
-    raise image_error(
-        name,
-        f"is named {path.suffix} but begins with {magic.hex()}, not with 1f8b as gzip files do; "
-        "write it as .nii or .nii.gz",
-    )
 
 
 def _pieces_inflated(volume: Volume, path: Path) -> Iterator[_Piece]:

@@ -91,7 +91,7 @@ def scheduler(module: object) -> Act:
     """Return an act that asks a scheduler which does not answer, with or without distributed."""
 
     def act(_: Path) -> Any:
-        silent = patch("qsmstats.voxels.executors._knock", side_effect=OSError("timed out"))
+        silent = patch("socket.create_connection", side_effect=OSError("timed out"))
         installed = patch.dict(sys.modules, {"distributed": module})
         with installed, silent, connected("tcp://x:1"):
             return None
