@@ -1,0 +1,424 @@
+r"""Exact likelihood of a nested design: adaptive Gauss-Hermite quadrature at every level.
+
+The likelihood of a top group factorises downwards (rows in lesions in patients):
+
+.. math:: L = \int \varphi(v) \prod_{\mathrm{lesions}} \Bigl[\int \varphi(a) \prod_{\mathrm{rows}}
+   f(y_i \mid \eta_i + z_i' L_2 v + z_i' L_1 a)\, da \Bigr] dv.
+
+*Nodes* are :math:`a_k = c + S z_k` with log weight :math:`\log w_k + \log|S| - |a_k|^2/2 +
+|z_k|^2/2` (Naylor & Smith 1982, Appl Stat 31:214-225; Pinheiro & Bates 1995, J Comput Graph Stat
+4:12-35; for nested levels Rabe-Hesketh, Skrondal & Pickles 2005, J Econometrics 128:301-323). c is
+the mode of a group's integrand, in which the levels below have been integrated, and :math:`SS'` its
+inverse curvature there. They are found by Newton's method for every group at every node of the
+levels above; the integrands are log-concave (Prekopa 1973), so each has one mode.
+
+*Gradient*, by Fisher's identity: the posterior mean of the complete-data score. *Hessian*, by
+Louis' identity (1982, J R Stat Soc B 44:226-233),
+
+.. math:: \nabla^2 \log L = E[\nabla^2 \log f \mid y] + \mathrm{Var}(\nabla \log f \mid y),
+
+the variance by the law of total variance up the tree, as the scores of children are independent
+given their parent's node. Both are the exact derivatives of the quadrature rule at fixed nodes.
+
+Arrays have the groups (or rows) first, then the combinations of nodes of all levels above (A), then
+those of the level itself (K), the finest level running fastest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+
+import numpy as np
+
+from qsmstats.arrays import Floats
+from qsmstats.generalized.chain import Block, BlockLevel, Chain
+from qsmstats.generalized.parameters import Parameters
+
+__all__ = ["Quadrature", "hermite_nodes"]
+
+# Elements of the largest array of a block: it should stay in the processor's cache.
+_BLOCK = 2**18
+# Length of the Newton steps at which nodes are in place; they need not be exactly at the mode.
+_PLACED = 1e-3
+_MOST_STEPS = 100
+
+Jets = tuple[Floats, Floats, Floats]
+"""Value, shape (units, A), gradient (units, A, d) and Hessian (units, A, d, d)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Nodes:
+    """Nodes of one level: effects, shape (groups, A, K, d), and their log weights without d."""
+
+    centre: Floats
+    root: Floats
+    effects: Floats
+    log_weights: Floats
+
+
+@cache
+def hermite_nodes(order: int, width: int) -> tuple[Floats, Floats]:
+    """Nodes, shape (order ** width, width), and log weights for the standard normal distribution."""
+    z, w = np.polynomial.hermite_e.hermegauss(order)
+    # Weights too small for doubles belong to nodes that count for nothing.
+    held = w > 0.0
+    z, w = z[held], w[held]
+    grid = np.array(list(product(z, repeat=width)))
+    log_weights = np.array(list(product(np.log(w / w.sum()), repeat=width))).sum(axis=1)
+    return grid, log_weights
+
+
+class Quadrature:
+    """The log likelihood of a nested design at nodes that are held.
+
+    Parameters
+    ----------
+    chain
+        The rows.
+    parameters
+        Of the model.
+    orders
+        Nodes in each dimension of each level, finest first.
+    phi
+        Parameters at which the nodes are placed.
+    """
+
+    def __init__(
+        self, chain: Chain, parameters: Parameters, orders: Sequence[int], phi: Floats
+    ) -> None:
+        self.parameters = parameters
+        self.orders = tuple(orders)
+        nodes = 1
+        for order, columns in zip(orders, chain.columns, strict=True):
+            nodes *= order ** columns.shape[1]
+        self.blocks = list(chain.blocks(max(1, _BLOCK // nodes)))
+        self.constant = chain.outcome.constant
+        self.nodes = [_place_all(_Integral(block, self, phi)) for block in self.blocks]
+
+    def value(self, phi: Floats) -> float:
+        """Return the log likelihood."""
+        made = self.constant
+        for block, nodes in zip(self.blocks, self.nodes, strict=True):
+            integral = _Integral(block, self, phi)
+            eta = integral.spread_all(nodes)
+            made += float(integral.upwards(block.outcome.at(eta, integral.kappa).value, nodes)[0])
+        return made
+
+    def at(self, phi: Floats) -> tuple[float, Floats, Floats]:
+        """Return the log likelihood, its gradient, shape (m,), and its Hessian, shape (m, m)."""
+        value, size = self.constant, self.parameters.size
+        gradient, hessian = np.zeros(size), np.zeros((size, size))
+        for block, nodes in zip(self.blocks, self.nodes, strict=True):
+            part = _Integral(block, self, phi).derivatives(nodes)
+            value += part[0]
+            gradient += part[1]
+            hessian += part[2]
+        return value, gradient, hessian
+
+    def effects(self, phi: Floats) -> list[tuple[Floats, Floats]]:
+        """Return posterior means, (groups, d), and covariances of the standard normal effects.
+
+        One pair for each level, finest first.
+        """
+        parts = [
+            _Integral(block, self, phi).posterior(nodes)
+            for block, nodes in zip(self.blocks, self.nodes, strict=True)
+        ]
+        return [
+            (
+                np.concatenate([part[level][0] for part in parts]),
+                np.concatenate([part[level][1] for part in parts]),
+            )
+            for level in range(len(self.orders))
+        ]
+
+
+class _Integral:
+    """The integral over the effects of one block at given parameters."""
+
+    def __init__(self, block: Block, rule: Quadrature, phi: Floats) -> None:
+        self.block, self.parameters, self.orders = block, rule.parameters, rule.orders
+        beta, self.factors, self.kappa = rule.parameters.split(phi)
+        # Columns of the standard normal effects of each level, Z L.
+        self.loaded = [
+            level.columns @ factor for level, factor in zip(block.levels, self.factors, strict=True)
+        ]
+        self.eta = (block.offset + block.fixed @ beta)[:, None]
+
+    # ---- Nodes ----------------------------------------------------------------------------------
+
+    def place(self, depth: int, eta: Floats) -> _Nodes:
+        """Place the nodes of a level, 0 the finest, at linear predictors of shape (n, A)."""
+        level, loaded = self.block.levels[depth], self.loaded[depth]
+        width = loaded.shape[1]
+        at = np.zeros((level.sums.shape[0], eta.shape[1], width))
+        best, step, curve = self._newton(depth, eta, at)
+        for _ in range(_MOST_STEPS):
+            if not np.any(np.abs(step) > _PLACED):
+                break
+            moved = at + step
+            value, onwards, curved = self._newton(depth, eta, moved)
+            up = value >= best - 1e-9 * (1.0 + np.abs(best))
+            at = np.where(up[..., None], moved, at)
+            step = np.where(up[..., None], onwards, 0.5 * step)
+            curve = np.where(up[..., None, None], curved, curve)
+            best = np.where(up, value, best)
+        root = _inverse_root(curve)
+        z, log_weights = hermite_nodes(self.orders[depth], width)
+        effects = at[:, :, None] + np.einsum("gade,ke->gakd", root, z)
+        logdet = np.log(np.einsum("gadd->gad", root)).sum(axis=-1)
+        weights = log_weights + 0.5 * np.square(z).sum(axis=1) + logdet[..., None]
+        weights = weights - 0.5 * np.square(effects).sum(axis=-1)
+        return _Nodes(centre=at, root=root, effects=effects, log_weights=weights)
+
+    def _newton(self, depth: int, eta: Floats, at: Floats) -> Jets:
+        """Log integrand of a level's groups at effects, a Newton step, and the curvature."""
+        level, loaded = self.block.levels[depth], self.loaded[depth]
+        moved = eta + _predictor(level, loaded, at[:, :, None])[:, :, 0]
+        value, first, second = _summed(level, self.jets(depth, moved, loaded))
+        curve = np.eye(at.shape[-1]) - second
+        return value - 0.5 * np.square(at).sum(axis=-1), _solve(curve, first - at), curve
+
+    def jets(self, depth: int, eta: Floats, direction: Floats) -> Jets:
+        """Log likelihood of the units below a level as a function of v in eta + direction v.
+
+        Rows, for the finest level; groups of the level below with its effects integrated, for the
+        others. Derivatives are at v = 0.
+        """
+        if depth == 0:
+            made = self.block.outcome.at(eta, self.kappa)
+            first = made.first[..., None] * direction[:, None]
+            square = direction[:, None, :, None] * direction[:, None, None, :]
+            return made.value, first, -made.curve[..., None, None] * square
+        nodes = self.place(depth - 1, eta)
+        below = self.spread(depth - 1, eta, nodes)
+        value, first, second = _summed(
+            self.block.levels[depth - 1], self.jets(depth - 1, below, direction)
+        )
+        total, share = _integrate(value, nodes)
+        first, second = (_per_node(part, nodes) for part in (first, second))
+        mean = np.einsum("gak,gakd->gad", share, first)
+        second = second + first[..., :, None] * first[..., None, :]
+        spread = np.einsum("gak,gakde->gade", share, second)
+        return total, mean, spread - mean[..., :, None] * mean[..., None, :]
+
+    def spread(self, depth: int, eta: Floats, nodes: _Nodes) -> Floats:
+        """Linear predictors at the nodes of one more level, shape (n, A * K)."""
+        moved = _predictor(self.block.levels[depth], self.loaded[depth], nodes.effects)
+        made: Floats = (eta[:, :, None] + moved).reshape(len(eta), -1)
+        return made
+
+    def spread_all(self, nodes: Sequence[_Nodes]) -> Floats:
+        """Linear predictors at all nodes."""
+        eta = self.eta
+        for depth in reversed(range(len(nodes))):
+            eta = self.spread(depth, eta, nodes[depth])
+        return eta
+
+    # ---- The likelihood and its derivatives -----------------------------------------------------
+
+    def upwards(self, value: Floats, nodes: Sequence[_Nodes]) -> tuple[float, list[Floats]]:
+        """Log likelihood from that of the rows at all nodes, and each level's posterior shares."""
+        shares = []
+        for level, placed in zip(self.block.levels, nodes, strict=True):
+            value, share = _integrate(level.sums @ value, placed)
+            shares.append(share)
+        return float(value.sum()), shares
+
+    def downwards(self, shares: Sequence[Floats]) -> list[Floats]:
+        """Posterior weight of every combination of nodes, for the groups of each level."""
+        weights: list[Floats] = []
+        above = np.ones((len(shares[-1]), 1))
+        for level, share in zip(reversed(self.block.levels), reversed(shares), strict=True):
+            if weights:
+                above = weights[0].reshape(len(weights[0]), -1)[parents]
+            weights.insert(0, above[:, :, None] * share)
+            parents = self._children(level)
+        return weights
+
+    def _children(self, level: BlockLevel) -> Floats:
+        """Group of `level` that each unit of the level below lies in."""
+        return level.sums.tocsc().indices
+
+    def derivatives(self, nodes: Sequence[_Nodes]) -> tuple[float, Floats, Floats]:
+        """Log likelihood with gradient and Hessian."""
+        eta = self.spread_all(nodes)
+        rows = self.block.outcome.at(eta, self.kappa)
+        value, shares = self.upwards(rows.value, nodes)
+        weights = self.downwards(shares)
+        at_rows = weights[0].reshape(len(weights[0]), -1)[self.block.levels[0].codes]
+        curves = self._moments(at_rows * rows.curve, nodes)
+        size, has_shape = self.parameters.size, self.parameters.has_shape
+        base = np.column_stack([self.block.fixed, *(lv.columns for lv in self.block.levels)])
+        columns, effects = self.parameters.places()
+        hessian = np.zeros((size, size))
+        hessian[: len(columns), : len(columns)] = -_quadratic(base, curves, columns, effects)
+        scores = self._scores(rows.first, base, nodes)
+        if has_shape:
+            shape = self.block.outcome.shape_slopes(eta, self.kappa)
+            scores = np.concatenate([scores, (self.block.levels[0].sums @ shape.value)[None]])
+            mixed = self._moments(at_rows * shape.first, nodes)[:, 0]
+            cross = np.einsum("it,it->t", base[:, columns], mixed[:, effects])
+            hessian[-1, :-1] += cross
+            hessian[:-1, -1] += cross
+            hessian[-1, -1] += float((at_rows * shape.third).sum())
+        gradient, variance = self._total(scores, shares, weights)
+        return value, gradient, hessian + variance
+
+    def _scores(self, first: Floats, base: Floats, nodes: Sequence[_Nodes]) -> Floats:
+        """Complete-data score of the finest groups at all nodes, shape (p + theta, groups, A)."""
+        level = self.block.levels[0]
+        columns, effects = self.parameters.places()
+        sums = [level.sums @ (first * column[:, None]) for column in base.T]
+        at = self._effects_of_finest(nodes)
+        made = np.empty((len(columns), *sums[0].shape))
+        for score, column, effect in zip(made, columns, effects, strict=True):
+            score[:] = sums[column] if effect == 0 else sums[column] * at[effect - 1]
+        return made
+
+    def _effects_of_finest(self, nodes: Sequence[_Nodes]) -> list[Floats]:
+        """Effects of all levels for each finest group at all nodes, each (groups, A)."""
+        made: list[Floats] = []
+        place = np.arange(len(nodes[0].effects))
+        inner = 1
+        for level, placed in zip(self.block.levels, nodes, strict=True):
+            effects = placed.effects[place]
+            flat = effects.reshape(len(place), -1, effects.shape[-1])
+            made.extend(np.repeat(flat[..., column], inner, axis=1) for column in range(flat.shape[-1]))
+            inner *= placed.effects.shape[2]
+            place = level.parents[place]
+        return made
+
+    def _moments(self, weights: Floats, nodes: Sequence[_Nodes]) -> Floats:
+        """Second moments of (1, a) under weights of shape (n, A), shape (n, 1 + D, 1 + D).
+
+        At each level a = c + S z, so that the moments in z, products with a constant matrix, give
+        those in a.
+        """
+        n, done = len(weights), 1
+        # First index: moments of the levels below, (1, a)(1, a)' of them flattened.
+        lower = weights[None]
+        for depth, placed in enumerate(nodes):
+            groups, above, count, width = placed.effects.shape
+            z, _ = hermite_nodes(self.orders[depth], width)
+            one = np.column_stack([np.ones(count), z])
+            second = (one[:, :, None] * one[:, None]).reshape(count, -1)
+            affine = np.zeros((groups, above, 1 + width, 1 + width))
+            affine[..., 0, 0] = 1.0
+            affine[..., 1:, 0], affine[..., 1:, 1:] = placed.centre, placed.root
+            affine = affine[self.block.levels[depth].codes]
+            lower = lower.reshape(done, done, n, above, count)
+            total = 1 + width
+            own = (lower[0, 0] @ second).reshape(n, above, total, total)
+            own = affine @ own @ affine.swapaxes(-1, -2)
+            cross = np.einsum("naef,lnaf->lena", affine, lower[0, 1:] @ one)
+            size = done + width
+            made = np.empty((size, size, n, above))
+            made[:done, :done] = lower.sum(axis=-1)
+            made[0, 0] = own[..., 0, 0]
+            made[done:, done:] = own[..., 1:, 1:].transpose(2, 3, 0, 1)
+            made[0, done:] = made[done:, 0] = own[..., 0, 1:].transpose(2, 0, 1)
+            made[1:done, done:] = cross[:, 1:]
+            made[done:, 1:done] = cross[:, 1:].swapaxes(0, 1)
+            lower, done = made, size
+        return lower[..., 0].transpose(2, 0, 1)
+
+    def _total(
+        self, scores: Floats, shares: Sequence[Floats], weights: Sequence[Floats]
+    ) -> tuple[Floats, Floats]:
+        """Posterior mean and variance of the complete-data score, by the law of total variance."""
+        size = len(scores)
+        variance = np.zeros((size, size))
+        for depth, (share, weight) in enumerate(zip(shares, weights, strict=True)):
+            if depth:
+                sums = self.block.levels[depth].sums
+                scores = np.stack([sums @ score for score in scores])
+            scores = scores.reshape(size, *share.shape)
+            mean = np.einsum("gak,tgak->tga", share, scores)
+            away = (scores - mean[..., None]).reshape(size, -1)
+            variance += (away * weight.ravel()) @ away.T
+            scores = mean
+        return scores.sum(axis=(1, 2)), variance
+
+    # ---- The posterior of the effects -----------------------------------------------------------
+
+    def posterior(self, nodes: Sequence[_Nodes]) -> list[tuple[Floats, Floats]]:
+        """Posterior mean and covariance of each level's effects."""
+        eta = self.spread_all(nodes)
+        _, shares = self.upwards(self.block.outcome.at(eta, self.kappa).value, nodes)
+        made = []
+        for weight, placed in zip(self.downwards(shares), nodes, strict=True):
+            mean = np.einsum("gak,gakd->gd", weight, placed.effects)
+            away = placed.effects - mean[:, None, None]
+            made.append((mean, np.einsum("gak,gakd,gake->gde", weight, away, away)))
+        return made
+
+
+def _place_all(integral: _Integral) -> list[_Nodes]:
+    """Place the nodes of all levels, the top level first."""
+    nodes: list[_Nodes] = []
+    eta = integral.eta
+    for depth in reversed(range(len(integral.block.levels))):
+        nodes.insert(0, integral.place(depth, eta))
+        eta = integral.spread(depth, eta, nodes[0])
+    return nodes
+
+
+def _predictor(level: BlockLevel, loaded: Floats, effects: Floats) -> Floats:
+    """Share of effects, (groups, A, K, d), in the linear predictors of the rows, (n, A, K)."""
+    made = loaded[:, 0, None, None] * effects[level.codes, :, :, 0]
+    for column in range(1, loaded.shape[1]):
+        made += loaded[:, column, None, None] * effects[level.codes, :, :, column]
+    return made
+
+
+def _summed(level: BlockLevel, jets: Jets) -> Jets:
+    """Sum value and derivatives of the units below by the groups of a level."""
+    groups = level.sums.shape[0]
+    value, first, second = (
+        (level.sums @ part.reshape(len(part), -1)).reshape(groups, *part.shape[1:])
+        for part in jets
+    )
+    return value, first, second
+
+
+def _per_node(part: Floats, nodes: _Nodes) -> Floats:
+    """Derivatives of shape (groups, A * K, ...) as (groups, A, K, ...)."""
+    return part.reshape(*nodes.log_weights.shape, *part.shape[2:])
+
+
+def _integrate(value: Floats, nodes: _Nodes) -> tuple[Floats, Floats]:
+    """Log of the integral over a level, (groups, A), and the share of each node in it."""
+    terms = value.reshape(nodes.log_weights.shape) + nodes.log_weights
+    largest = terms.max(axis=-1)
+    share = np.exp(terms - largest[..., None])
+    total = share.sum(axis=-1)
+    share /= total[..., None]
+    return largest + np.log(total), share
+
+
+def _solve(curve: Floats, slope: Floats) -> Floats:
+    if slope.shape[-1] == 1:  # LAPACK would be called once for each group and node
+        return slope / curve[..., 0]
+    return np.asarray(np.linalg.solve(curve, slope[..., None])[..., 0])
+
+
+def _inverse_root(curve: Floats) -> Floats:
+    """Lower triangular S with S S' = curve^-1."""
+    if curve.shape[-1] == 1:
+        return 1.0 / np.sqrt(curve)
+    return np.asarray(np.linalg.cholesky(np.linalg.inv(curve)))
+
+
+def _quadratic(base: Floats, moments: Floats, columns: Floats, effects: Floats) -> Floats:
+    """Sum over rows of base_t base_u moments[effect_t, effect_u], shape (m, m)."""
+    made = np.empty((len(columns), len(columns)))
+    kinds = np.unique(effects)
+    for first, second in product(kinds, kinds):
+        here, there = np.flatnonzero(effects == first), np.flatnonzero(effects == second)
+        weighted = base[:, columns[here]] * moments[:, first, second, None]
+        made[np.ix_(here, there)] = weighted.T @ base[:, columns[there]]
+    return made
