@@ -246,32 +246,37 @@ class _Search:
         self.settled = True
 
     def run(self, start: Floats) -> Optimum:
+        rule = self.rule(start)
+
         def placed(phi: Floats) -> tuple[float, Floats, Floats]:
-            return self.rule(phi).at(phi)
+            rule.move(phi)
+            return rule.at(phi)
 
         phi = self.descend(placed, start, near=True).theta[0]
         converged = False
         for _ in range(_MOST_ROUNDS):
             self.orders = self.adequate(phi)
+            # Half the nodes bring the search to where one or two steps with all of them are left.
+            phi = self.descend(self.rule(phi, [(n + 1) // 2 for n in self.orders]).at, phi).theta[0]
             rule = self.rule(phi)
             state = self.descend(rule.at, phi)
-            moved, phi = phi, self.parameters.orient(state.theta[0])
-            converged = bool(state.converged[0])
-            before = -0.5 * float(state.value[0])
-            if converged and abs(self.rule(phi).value(phi) - before) < 0.5 * _MOVES:
+            phi = self.parameters.orient(state.theta[0])
+            rule.move(phi)
+            before, value = -0.5 * float(state.value[0]), rule.value(phi)
+            converged = bool(state.converged[0]) and abs(value - before) < 0.5 * _MOVES
+            if converged:
                 break
-        value, gradient, hessian = self.rule(phi).at(phi)
         return Optimum(
             phi=phi,
             value=value,
-            gradient=gradient,
-            hessian=hessian,
+            gradient=-0.5 * state.gradient[0],
+            hessian=-0.5 * state.hessian[0],
             converged=converged,
             orders=tuple(self.orders),
             iterations=self.iterations,
             evaluations=self.evaluations,
             settled=self.settled,
-            effects=self.rule(phi).effects(phi),
+            effects=rule.effects(phi),
         )
 
     def rule(self, phi: Floats, orders: list[int] | None = None) -> Quadrature:
@@ -300,7 +305,7 @@ class _Search:
                 trial[depth] = 2 * order
                 doubled = self.rule(phi, trial).value(phi)
                 self.evaluations += 1
-                if abs(doubled - value) < 0.5 * _MOVES / len(first):
+                if abs(doubled - value) < 0.5 * _MOVES:
                     break
                 order, value = 2 * order, doubled
             else:

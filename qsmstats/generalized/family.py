@@ -54,13 +54,16 @@ class Slopes:
     Attributes
     ----------
     value, first, curve, third
-        l; s = dl / d eta; w = -d2l / d eta2; dw / d eta.
+        l; s = dl / d eta; w = -d2l / d eta2; dw / d eta, empty where it was not asked for.
     """
 
     value: Floats
     first: Floats
     curve: Floats
     third: Floats
+
+
+_NONE = np.empty(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,21 +103,37 @@ class Outcome:
             terms = -gammaln(y + 1.0)
         return float(self.prior @ terms)
 
-    def at(self, eta: Floats, kappa: float) -> Slopes:
+    def value(self, eta: Floats, kappa: float) -> Floats:
+        """Log densities at linear predictors of shape (n, ...)."""
+        if self.link == "logit":  # the one that is integrated most often
+            y, m = _beside(self.y, eta), _beside(self.trials, eta)
+            eta = np.clip(eta, -_LARGEST, _LARGEST)
+            whole = np.exp(eta)
+            whole += 1.0
+            np.log(whole, out=whole)
+            whole *= m
+            made: Floats = y * eta - whole
+            return made if self._is_plain else _beside(self.prior, eta) * made
+        return self.at(eta, kappa).value
+
+    def at(self, eta: Floats, kappa: float, *, third: bool = False) -> Slopes:
         """Log densities and derivatives at linear predictors of shape (n, ...)."""
-        y, m, prior = (_beside(part, eta) for part in (self.y, self.trials, self.prior))
+        y, m = _beside(self.y, eta), _beside(self.trials, eta)
         eta = np.clip(eta, -_LARGEST, _LARGEST)
         if self.family == "binomial":
-            made = _BINOMIAL[self.link](eta, y, m)
+            made = _BINOMIAL[self.link](eta, y, m, third)
         elif self.family == "poisson":
             mean = np.exp(eta)
             made = (y * eta - mean, y - mean, mean, mean)
         else:
-            made = _negative_binomial(eta, y, np.exp(kappa))
-        if not np.all(self.prior == 1.0):
-            made = tuple(prior * part for part in made)
-        value, first, curve, third = made
-        return Slopes(value=value, first=first, curve=curve, third=third)
+            made = _negative_binomial(eta, y, float(np.exp(kappa)), third)
+        if not self._is_plain:
+            made = tuple(_beside(self.prior, eta) * part if part.size else part for part in made)
+        return Slopes(value=made[0], first=made[1], curve=made[2], third=made[3])
+
+    @property
+    def _is_plain(self) -> bool:
+        return bool(np.all(self.prior == 1.0))
 
     def shape_slopes(self, eta: Floats, kappa: float) -> Slopes:
         """Derivatives in kappa: of l, of s, of w, and the second of l (as `third`)."""
@@ -167,23 +186,32 @@ def _beside(part: Floats, eta: Floats) -> Floats:
     return part.reshape(len(part), *([1] * (eta.ndim - 1)))
 
 
-def _logit(eta: Floats, y: Floats, m: Floats) -> tuple[Floats, ...]:
-    # An error of the logarithm near one is absolute: no digit of a sum of densities is lost.
-    odds = np.exp(eta)
-    whole = 1.0 + odds
-    p = odds / whole
-    curve = m * p / whole
-    return y * eta - m * np.log(whole), y - m * p, curve, curve * (1.0 - 2.0 * p)
+def _logit(eta: Floats, y: Floats, m: Floats, third: bool) -> tuple[Floats, ...]:  # noqa: FBT001
+    # Few temporaries: large ones cost more than the arithmetic. An error of the logarithm near one
+    # is absolute: no digit of a sum of densities is lost.
+    p = np.exp(eta)
+    whole = 1.0 + p
+    p /= whole
+    curve = p / whole
+    curve *= m
+    np.log(whole, out=whole)
+    whole *= m
+    value = y * eta
+    value -= whole
+    last = curve * (1.0 - 2.0 * p) if third else _NONE
+    p *= -m
+    p += y
+    return value, p, curve, last
 
 
-def _probit(eta: Floats, y: Floats, m: Floats) -> tuple[Floats, ...]:
+def _probit(eta: Floats, y: Floats, m: Floats, third: bool) -> tuple[Floats, ...]:  # noqa: FBT001
     yes, no = _normal_tail(eta), _normal_tail(-eta)
     left = m - y
     return (
         y * yes[0] + left * no[0],
         y * yes[1] - left * no[1],
         -(y * yes[2] + left * no[2]),
-        -(y * yes[3] - left * no[3]),
+        -(y * yes[3] - left * no[3]) if third else _NONE,
     )
 
 
@@ -195,7 +223,7 @@ def _normal_tail(eta: Floats) -> tuple[Floats, ...]:
     return log_ndtr(eta), ratio, second, third
 
 
-def _cloglog(eta: Floats, y: Floats, m: Floats) -> tuple[Floats, ...]:
+def _cloglog(eta: Floats, y: Floats, m: Floats, third: bool) -> tuple[Floats, ...]:  # noqa: FBT001
     hazard = np.exp(np.minimum(eta, 300.0))
     # r = u / (exp u - 1) is d log(1 - exp(-u)) / d eta; r' = r (1 - u - r).
     with np.errstate(over="ignore"):
@@ -203,23 +231,31 @@ def _cloglog(eta: Floats, y: Floats, m: Floats) -> tuple[Floats, ...]:
     ratio = np.where(hazard > 0.0, ratio, 1.0)
     rest = 1.0 - hazard - ratio
     second = np.where(ratio > 0.0, ratio * rest, 0.0)
-    third = np.where(ratio > 0.0, second * rest - ratio * (hazard + second), 0.0)
     log_p = np.where(hazard > 1e-8, np.log(-np.expm1(-np.maximum(hazard, 1e-300))), eta)
     left = (m - y) * hazard
-    return y * log_p - left, y * ratio - left, left - y * second, left - y * third
+    last = _NONE
+    if third:
+        last = left - y * np.where(ratio > 0.0, second * rest - ratio * (hazard + second), 0.0)
+    return y * log_p - left, y * ratio - left, left - y * second, last
 
 
 _BINOMIAL = {"logit": _logit, "probit": _probit, "cloglog": _cloglog}
 
 
-def _negative_binomial(eta: Floats, y: Floats, k: float) -> tuple[Floats, ...]:
+def _negative_binomial(
+    eta: Floats,
+    y: Floats,
+    k: float,
+    third: bool,  # noqa: FBT001
+) -> tuple[Floats, ...]:
     mean = np.exp(eta)
     whole = k + mean
     share = mean / whole
     size = y + k
     curve = size * share * k / whole
     value = y * eta - size * np.log(whole) + k * np.log(k) + gammaln(size) - gammaln(k)
-    return value, k * (y - mean) / whole, curve, curve * (1.0 - 2.0 * share)
+    last = curve * (1.0 - 2.0 * share) if third else _NONE
+    return value, k * (y - mean) / whole, curve, last
 
 
 def _exp(eta: Floats) -> Floats:

@@ -146,7 +146,7 @@ class Laplace:
         )
         system, value = self._modes(self.offset + self.fixed @ beta, loaded, kappa)
         eta = self.offset + self.fixed @ beta + (loaded * self.modes[self.own]).sum(axis=1)
-        rows = self.outcome.at(eta, kappa)
+        rows = self.outcome.at(eta, kappa, third=True)
         pulled = self._pulled(system, loaded)
         leverage = (loaded * pulled).sum(axis=1)
         push = leverage * rows.third

@@ -26,6 +26,7 @@ those of the level itself (K), the finest level running fastest.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -40,10 +41,18 @@ from qsmstats.generalized.parameters import Parameters
 __all__ = ["Quadrature", "hermite_nodes"]
 
 # Elements of the largest array of a block: it should stay in the processor's cache.
-_BLOCK = 2**18
+_BLOCK = 2**16
+# Nodes of the levels below while those of a level are placed: they need not be in place exactly.
+_ROUGH = 7
 # Length of the Newton steps at which nodes are in place; they need not be exactly at the mode.
-_PLACED = 1e-3
+_PLACED = 1e-2
 _MOST_STEPS = 100
+
+Centres = dict[tuple[int, int], Floats]
+"""Centres of the nodes of a level, by the level and the combinations of nodes above it."""
+
+_Place = tuple[Floats, Floats]
+"""Centre c, shape (groups, A, d), and root S, shape (groups, A, d, d)."""
 
 Jets = tuple[Floats, Floats, Floats]
 """Value, shape (units, A), gradient (units, A, d) and Hessian (units, A, d, d)."""
@@ -74,6 +83,9 @@ def hermite_nodes(order: int, width: int) -> tuple[Floats, Floats]:
 class Quadrature:
     """The log likelihood of a nested design at nodes that are held.
 
+    Nodes are placed in blocks that are as large as the combinations of nodes above the finest level
+    allow; the likelihood is evaluated in smaller ones, with the nodes of the finest level too.
+
     Parameters
     ----------
     chain
@@ -91,28 +103,52 @@ class Quadrature:
     ) -> None:
         self.parameters = parameters
         self.orders = tuple(orders)
-        nodes = 1
-        for order, columns in zip(orders, chain.columns, strict=True):
-            nodes *= order ** columns.shape[1]
-        self.blocks = list(chain.blocks(max(1, _BLOCK // nodes)))
+        counts = [
+            order ** columns.shape[1] for order, columns in zip(orders, chain.columns, strict=True)
+        ]
+        above = math.prod(counts[1:])
+        self.large = list(chain.blocks(max(1, _BLOCK // above)))
+        self.blocks = list(chain.blocks(max(1, _BLOCK // (above * counts[0]))))
         self.constant = chain.outcome.constant
-        self.nodes = [_place_all(_Integral(block, self, phi)) for block in self.blocks]
+        # Where the nodes were placed last: there the next search for them starts.
+        self.centres: list[Centres] = [{} for _ in self.large]
+        self.places: list[list[_Place]] = []
+        self.move(phi)
+
+    def move(self, phi: Floats) -> None:
+        """Place the nodes at other parameters."""
+        parts = [
+            _place_all(_Integral(block, self, phi), centres)
+            for block, centres in zip(self.large, self.centres, strict=True)
+        ]
+        by_level = []
+        for depth in range(len(self.orders)):
+            whole = [np.concatenate([part[depth][side] for part in parts]) for side in (0, 1)]
+            ends = np.cumsum([block.levels[depth].sums.shape[0] for block in self.blocks])[:-1]
+            by_level.append(list(zip(*(np.split(side, ends) for side in whole), strict=True)))
+        self.places = [list(levels) for levels in zip(*by_level, strict=True)]
+
+    def nodes(self, places: Sequence[_Place]) -> list[_Nodes]:
+        """Return the nodes of all levels of a block."""
+        return [
+            _nodes(*place, order) for place, order in zip(places, self.orders, strict=True)
+        ]
 
     def value(self, phi: Floats) -> float:
         """Return the log likelihood."""
         made = self.constant
-        for block, nodes in zip(self.blocks, self.nodes, strict=True):
-            integral = _Integral(block, self, phi)
+        for block, places in zip(self.blocks, self.places, strict=True):
+            integral, nodes = _Integral(block, self, phi), self.nodes(places)
             eta = integral.spread_all(nodes)
-            made += float(integral.upwards(block.outcome.at(eta, integral.kappa).value, nodes)[0])
+            made += integral.upwards(block.outcome.value(eta, integral.kappa), nodes)[0]
         return made
 
     def at(self, phi: Floats) -> tuple[float, Floats, Floats]:
         """Return the log likelihood, its gradient, shape (m,), and its Hessian, shape (m, m)."""
         value, size = self.constant, self.parameters.size
         gradient, hessian = np.zeros(size), np.zeros((size, size))
-        for block, nodes in zip(self.blocks, self.nodes, strict=True):
-            part = _Integral(block, self, phi).derivatives(nodes)
+        for block, places in zip(self.blocks, self.places, strict=True):
+            part = _Integral(block, self, phi).derivatives(self.nodes(places))
             value += part[0]
             gradient += part[1]
             hessian += part[2]
@@ -124,8 +160,8 @@ class Quadrature:
         One pair for each level, finest first.
         """
         parts = [
-            _Integral(block, self, phi).posterior(nodes)
-            for block, nodes in zip(self.blocks, self.nodes, strict=True)
+            _Integral(block, self, phi).posterior(self.nodes(places))
+            for block, places in zip(self.blocks, self.places, strict=True)
         ]
         return [
             (
@@ -150,39 +186,34 @@ class _Integral:
 
     # ---- Nodes ----------------------------------------------------------------------------------
 
-    def place(self, depth: int, eta: Floats) -> _Nodes:
-        """Place the nodes of a level, 0 the finest, at linear predictors of shape (n, A)."""
-        level, loaded = self.block.levels[depth], self.loaded[depth]
-        width = loaded.shape[1]
-        at = np.zeros((level.sums.shape[0], eta.shape[1], width))
-        best, step, curve = self._newton(depth, eta, at)
+    def place(self, depth: int, eta: Floats, centres: Centres) -> _Place:
+        """Centre and root of the nodes of a level, 0 the finest, at eta of shape (n, A)."""
+        level, width = self.block.levels[depth], self.loaded[depth].shape[1]
+        shape = (level.sums.shape[0], eta.shape[1], width)
+        near = centres.get((depth, eta.shape[1]), centres.get((depth, 1), np.zeros((1, 1, 1))))
+        at = np.array(np.broadcast_to(near, shape))
+        best, step, curve = self._newton(depth, eta, at, centres)
         for _ in range(_MOST_STEPS):
-            if not np.any(np.abs(step) > _PLACED):
+            if np.abs(step).max() < _PLACED:
                 break
-            moved = at + step
-            value, onwards, curved = self._newton(depth, eta, moved)
+            value, onwards, curved = self._newton(depth, eta, at + step, centres)
             up = value >= best - 1e-9 * (1.0 + np.abs(best))
-            at = np.where(up[..., None], moved, at)
+            at = np.where(up[..., None], at + step, at)
             step = np.where(up[..., None], onwards, 0.5 * step)
             curve = np.where(up[..., None, None], curved, curve)
             best = np.where(up, value, best)
-        root = _inverse_root(curve)
-        z, log_weights = hermite_nodes(self.orders[depth], width)
-        effects = at[:, :, None] + np.einsum("gade,ke->gakd", root, z)
-        logdet = np.log(np.einsum("gadd->gad", root)).sum(axis=-1)
-        weights = log_weights + 0.5 * np.square(z).sum(axis=1) + logdet[..., None]
-        weights = weights - 0.5 * np.square(effects).sum(axis=-1)
-        return _Nodes(centre=at, root=root, effects=effects, log_weights=weights)
+        centres[depth, eta.shape[1]] = at
+        return at, _inverse_root(curve)
 
-    def _newton(self, depth: int, eta: Floats, at: Floats) -> Jets:
+    def _newton(self, depth: int, eta: Floats, at: Floats, centres: Centres) -> Jets:
         """Log integrand of a level's groups at effects, a Newton step, and the curvature."""
         level, loaded = self.block.levels[depth], self.loaded[depth]
         moved = eta + _predictor(level, loaded, at[:, :, None])[:, :, 0]
-        value, first, second = _summed(level, self.jets(depth, moved, loaded))
+        value, first, second = _summed(level, self.jets(depth, moved, loaded, centres))
         curve = np.eye(at.shape[-1]) - second
         return value - 0.5 * np.square(at).sum(axis=-1), _solve(curve, first - at), curve
 
-    def jets(self, depth: int, eta: Floats, direction: Floats) -> Jets:
+    def jets(self, depth: int, eta: Floats, direction: Floats, centres: Centres) -> Jets:
         """Log likelihood of the units below a level as a function of v in eta + direction v.
 
         Rows, for the finest level; groups of the level below with its effects integrated, for the
@@ -193,10 +224,11 @@ class _Integral:
             first = made.first[..., None] * direction[:, None]
             square = direction[:, None, :, None] * direction[:, None, None, :]
             return made.value, first, -made.curve[..., None, None] * square
-        nodes = self.place(depth - 1, eta)
+        place = self.place(depth - 1, eta, centres)
+        nodes = _nodes(*place, min(self.orders[depth - 1], _ROUGH))
         below = self.spread(depth - 1, eta, nodes)
         value, first, second = _summed(
-            self.block.levels[depth - 1], self.jets(depth - 1, below, direction)
+            self.block.levels[depth - 1], self.jets(depth - 1, below, direction, centres)
         )
         total, share = _integrate(value, nodes)
         first, second = (_per_node(part, nodes) for part in (first, second))
@@ -272,7 +304,11 @@ class _Integral:
         """Complete-data score of the finest groups at all nodes, shape (p + theta, groups, A)."""
         level = self.block.levels[0]
         columns, effects = self.parameters.places()
-        sums = [level.sums @ (first * column[:, None]) for column in base.T]
+        plain = level.sums @ first
+        sums = [
+            column[0] * plain if np.all(column == column[0]) else level.sums @ (first * column[:, None])
+            for column in base.T
+        ]
         at = self._effects_of_finest(nodes)
         made = np.empty((len(columns), *sums[0].shape))
         for score, column, effect in zip(made, columns, effects, strict=True):
@@ -338,7 +374,8 @@ class _Integral:
                 scores = np.stack([sums @ score for score in scores])
             scores = scores.reshape(size, *share.shape)
             mean = np.einsum("gak,tgak->tga", share, scores)
-            away = (scores - mean[..., None]).reshape(size, -1)
+            scores -= mean[..., None]
+            away = scores.reshape(size, -1)
             variance += (away * weight.ravel()) @ away.T
             scores = mean
         return scores.sum(axis=(1, 2)), variance
@@ -348,7 +385,7 @@ class _Integral:
     def posterior(self, nodes: Sequence[_Nodes]) -> list[tuple[Floats, Floats]]:
         """Posterior mean and covariance of each level's effects."""
         eta = self.spread_all(nodes)
-        _, shares = self.upwards(self.block.outcome.at(eta, self.kappa).value, nodes)
+        _, shares = self.upwards(self.block.outcome.value(eta, self.kappa), nodes)
         made = []
         for weight, placed in zip(self.downwards(shares), nodes, strict=True):
             mean = np.einsum("gak,gakd->gd", weight, placed.effects)
@@ -357,14 +394,25 @@ class _Integral:
         return made
 
 
-def _place_all(integral: _Integral) -> list[_Nodes]:
+def _place_all(integral: _Integral, centres: Centres) -> list[_Place]:
     """Place the nodes of all levels, the top level first."""
-    nodes: list[_Nodes] = []
+    made: list[_Place] = []
     eta = integral.eta
-    for depth in reversed(range(len(integral.block.levels))):
-        nodes.insert(0, integral.place(depth, eta))
-        eta = integral.spread(depth, eta, nodes[0])
-    return nodes
+    for depth in reversed(range(len(integral.orders))):
+        made.insert(0, integral.place(depth, eta, centres))
+        if depth:
+            eta = integral.spread(depth, eta, _nodes(*made[0], integral.orders[depth]))
+    return made
+
+
+def _nodes(centre: Floats, root: Floats, order: int) -> _Nodes:
+    """Return nodes around a centre, (groups, A, d), by a root S, (groups, A, d, d)."""
+    z, log_weights = hermite_nodes(order, centre.shape[-1])
+    effects = centre[:, :, None] + np.einsum("gade,ke->gakd", root, z)
+    logdet = np.log(np.einsum("gadd->gad", root)).sum(axis=-1)
+    weights = log_weights + 0.5 * np.square(z).sum(axis=1) + logdet[..., None]
+    weights = weights - 0.5 * np.square(effects).sum(axis=-1)
+    return _Nodes(centre=centre, root=root, effects=effects, log_weights=weights)
 
 
 def _predictor(level: BlockLevel, loaded: Floats, effects: Floats) -> Floats:
