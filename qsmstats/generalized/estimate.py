@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qsmstats.arrays import Flags, Floats, Places
+from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.errors import UsageError
 from qsmstats.generalized.assembly import GeneralizedLayout
 from qsmstats.generalized.chain import Chain
@@ -51,8 +51,9 @@ class Engine:
         The free parameters, and the formula position of each term in their order.
     integration
         How the random effects are integrated.
-    levels
-        Groupings in the order of the parameters.
+    levels, codes
+        Groupings in the order of the parameters: formula positions of their terms, and the group of
+        each row, shape (n,).
     chain
         The rows of a nested design, for quadrature; or None.
     laplace
@@ -65,6 +66,7 @@ class Engine:
     order: tuple[int, ...]
     integration: Integration
     levels: tuple[tuple[int, ...], ...]
+    codes: tuple[Integers, ...]
     chain: Chain | None
     laplace: Laplace | None
     start: Floats
@@ -124,10 +126,12 @@ def build_engine(layout: GeneralizedLayout, integration: Integration | None) -> 
     chosen = _choose(integration, factors, levels)
     if chosen == "nested":
         terms = tuple(tuple(member.term for member in level.members) for level in levels)
+        codes = tuple(level.codes for level in levels)
     else:
         # The widest grouping is swept out first.
         factors = sorted(factors, key=lambda one: -one.size * sum(one.widths))
         terms = tuple(factor.terms for factor in factors)
+        codes = tuple(factor.codes for factor in factors)
     order = tuple(term for group in terms for term in group)
     widths = tuple(design.random[term].columns.shape[1] for term in order)
     parameters = Parameters(
@@ -151,7 +155,7 @@ def build_engine(layout: GeneralizedLayout, integration: Integration | None) -> 
             design.basis,
             layout.offset,
             [np.column_stack([columns[term] for term in group]) for group in terms],
-            [factor.codes for factor in factors],
+            codes,
             parameters,
         )
     return Engine(
@@ -159,6 +163,7 @@ def build_engine(layout: GeneralizedLayout, integration: Integration | None) -> 
         order=order,
         integration=chosen,
         levels=terms,
+        codes=codes,
         chain=chain,
         laplace=laplace,
         start=start,
