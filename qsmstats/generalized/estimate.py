@@ -32,7 +32,7 @@ MOST_NESTED = 3
 """Columns of all random terms together that nested integration takes."""
 
 _FIRST_ORDER = 7
-_MOST_NODES = 224
+_MOST_ORDER, _MOST_NODES = 224, 2**15
 _MOVES = 1e-6
 _MOST_ROUNDS = 6
 # Standard deviation, in units of the whitened columns, from which the search starts.
@@ -234,11 +234,12 @@ class _Counter:
 
 
 def _is_near(active: Places, state: Descents) -> Flags:
-    """Whether a Newton step promises less than 1e-3."""
+    """Whether a Newton step promises less than 1e-3, or the nodes are too few for any progress."""
     values, vectors = np.linalg.eigh(state.hessian[active])
     slope = np.einsum("mij,mi->mj", vectors, state.gradient[active])
     gain = 0.5 * (slope**2 / np.maximum(values, 1e-12)).sum(axis=1)
-    return np.asarray((values[:, 0] > 0.0) & (gain < 1e-3))
+    near = (values[:, 0] > 0.0) & (gain < 1e-3)
+    return np.asarray(near | (state.radius[active] < 1e-3))
 
 
 class _Search:
@@ -268,7 +269,7 @@ class _Search:
             phi = self.parameters.orient(state.theta[0])
             rule.move(phi)
             before, value = -0.5 * float(state.value[0]), rule.value(phi)
-            converged = bool(state.converged[0]) and abs(value - before) < 0.5 * _MOVES
+            converged = bool(state.converged[0]) and abs(value - before) < _MOVES
             if converged:
                 break
         return Optimum(
@@ -301,11 +302,12 @@ class _Search:
         hardly depends on the others.
         """
         first = [_FIRST_ORDER] * len(self.orders)
+        widths = [columns.shape[1] for columns in self.chain.columns]
         base = self.rule(phi, first).value(phi)
         found = []
         for depth in range(len(first)):
             order, value = _FIRST_ORDER, base
-            while order < _MOST_NODES:
+            while 2 * order <= _MOST_ORDER and (2 * order) ** widths[depth] <= _MOST_NODES:
                 trial = first.copy()
                 trial[depth] = 2 * order
                 doubled = self.rule(phi, trial).value(phi)

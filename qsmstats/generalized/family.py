@@ -14,8 +14,9 @@ binomial, log      + \log\Gamma(y + k) - \log\Gamma(k)`
 with p the logistic function (logit), the normal distribution function (probit) or
 :math:`1 - \exp(-e^\eta)` (cloglog). The negative binomial is NB2 of Cameron & Trivedi (2013,
 Regression Analysis of Count Data, section 3.3); its second parameter is :math:`\kappa = \log k`.
-Counts have the log link alone: the mean of an identity link is negative for some value of every
-normal random effect, where there is no likelihood.
+Counts have the log link alone. Of an identity link the mean is negative for some value of every
+normal random effect, and there is no likelihood there; the square root gives two opposite
+predictors the same mean, so that its integral over the effects counts both sides of zero.
 
 Each log density is concave in :math:`\eta`, which the searches for modes rely on.
 """
@@ -27,7 +28,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from scipy.special import digamma, erfcx, expit, gammaln, log_ndtr, ndtr, polygamma
+from scipy.special import digamma, erfcx, expit, gammaln, log_ndtr, logit, ndtr, ndtri, polygamma
 
 from qsmstats.arrays import Floats, Places
 
@@ -156,6 +157,13 @@ class Outcome:
         """Mean of one trial or of the count at linear predictors."""
         return inverse_link(self.link)[0](eta)
 
+    def start(self) -> Floats:
+        """Linear predictors near the outcomes, from which to start, shape (n,)."""
+        if self.family == "binomial":
+            p = (self.y + 0.5) / (self.trials + 1.0)
+            return _LINK[self.link](p)
+        return _LINK[self.link](self.y + 0.5)
+
     def variance(self, mean: Floats, kappa: float) -> Floats:
         """Variance of the outcome (of all trials) at means of one trial, shape (n,)."""
         if self.family == "binomial":
@@ -261,6 +269,13 @@ def _negative_binomial(
 def _exp(eta: Floats) -> Floats:
     return np.asarray(np.exp(np.clip(eta, -_LARGEST, _LARGEST)))
 
+
+_LINK: dict[str, Callable[[Floats], Floats]] = {
+    "logit": logit,
+    "probit": ndtri,
+    "cloglog": lambda p: np.log(-np.log1p(-p)),
+    "log": np.log,
+}
 
 _INVERSE: dict[str, tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]] = {
     "logit": (expit, lambda eta: expit(eta) * expit(-eta)),

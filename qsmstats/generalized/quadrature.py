@@ -33,6 +33,7 @@ from functools import cache
 from itertools import product
 
 import numpy as np
+from scipy.special import roots_hermitenorm
 
 from qsmstats.arrays import Floats
 from qsmstats.generalized.chain import Block, BlockLevel, Chain
@@ -45,7 +46,7 @@ _BLOCK = 2**16
 # Nodes of the levels below while those of a level are placed: they need not be in place exactly.
 _ROUGH = 7
 # Length of the Newton steps at which nodes are in place; they need not be exactly at the mode.
-_PLACED = 1e-2
+_PLACED = 1e-3
 _MOST_STEPS = 100
 
 Centres = dict[tuple[int, int], Floats]
@@ -71,7 +72,7 @@ class _Nodes:
 @cache
 def hermite_nodes(order: int, width: int) -> tuple[Floats, Floats]:
     """Nodes, shape (order ** width, width), and log weights for the standard normal distribution."""
-    z, w = np.polynomial.hermite_e.hermegauss(order)
+    z, w = roots_hermitenorm(order)
     # Weights too small for doubles belong to nodes that count for nothing.
     held = w > 0.0
     z, w = z[held], w[held]

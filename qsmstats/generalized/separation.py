@@ -45,7 +45,8 @@ def start_fixed(
     NotIdentifiedError
         If columns separate the outcome.
     """
-    beta, step = np.zeros(basis.shape[1]), np.zeros(basis.shape[1])
+    beta = np.linalg.lstsq(basis, outcome.start() - offset, rcond=None)[0]
+    step = np.zeros(len(beta))
     best = -np.inf
     for _ in range(_MOST_STEPS):
         eta = offset + basis @ (beta + step)
