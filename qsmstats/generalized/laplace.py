@@ -42,7 +42,7 @@ _MOST_STEPS = 200
 # Length of the Newton steps at which the modes are found: the next one would be its square.
 _MODE = 1e-6
 # Relative length of the steps of the differences of the gradient.
-_STEP = 1e-5
+_STEP = 1e-4
 # Numbers in the dense block, and in its products with the swept grouping.
 _MOST_NUMBERS = 2**27
 
@@ -195,7 +195,7 @@ class Laplace:
         """Move `modes` to the maximum of h; return H and h there."""
         best = -np.inf
         at, step = self.modes, np.zeros(self.count)
-        for _ in range(_MOST_STEPS):
+        for number in range(_MOST_STEPS):
             trial = at + step
             rows = self.outcome.at(eta + (loaded * trial[self.own]).sum(axis=1), kappa)
             value = float(rows.value.sum() - 0.5 * trial @ trial)
@@ -205,7 +205,7 @@ class Laplace:
             at, best = trial, value
             system = self._system(loaded, rows.curve)
             taken, step = step, system.solve(self._transposed(loaded, rows.first) - at)
-            if max(np.abs(taken).max(), np.abs(step).max()) < _MODE:
+            if number and max(np.abs(taken).max(), np.abs(step).max()) < _MODE:
                 break
         self.modes = at
         return system, best

@@ -29,8 +29,7 @@ def test_laplace_is_that_of_glmmtmb(name):
     errors = np.array(list(expected["se"].values()))
     away = (made.estimates - np.array(list(expected["estimates"].values()))) / errors
     assert np.abs(away).max() < 1e-4
-    if name != "nested_logit":  # glmmTMB's standard errors there are checked below
-        assert std_errors(made) == pytest.approx(errors, rel=1e-4)
+    assert std_errors(made) == pytest.approx(errors, rel=1e-4)
     if not expected["singular"]:
         found = [value for values in std_devs(made).values() for value in values]
         assert found == pytest.approx(sum((one["sd"] for one in expected["random"]), []), rel=1e-4)
