@@ -61,7 +61,25 @@ def summary(fit: Fitted, *, df: DfMethod = "satterthwaite", level: float = 0.95)
     title = "Linear Mixed Model Results".center(width).rstrip()
     double, single = "=" * width, "-" * width
     notes = [f"Note: {message}" for message in fit.info.messages]
-    parts = [title, double, *_head(fit, df, width), single, *fixed, single, *random]
+    info, log_likelihood = fit.info, f"{fit.info.log_likelihood:.4f}"
+    converged, singular = "yes" if info.converged else "NO", "YES" if info.singular else "no"
+    pairs = [
+        ("Method", fit.method.upper(), "No. Observations", f"{info.n_obs}"),
+        ("Log-Likelihood", log_likelihood, "Criterion (-2 log L)", f"{info.criterion:.4f}"),
+        ("Converged", converged, "Singular", singular),
+        ("Deg. of freedom", df, "Parameters", f"{info.n_parameters}"),
+    ]
+    half = width // 2 - 1
+    groups = "   ".join(f"{name}: {count}" for name, count in info.n_groups.items())
+    head = [
+        f"{'Formula:':<18}{fit.model.formula}",
+        *(
+            f"{name + ':':<18}{value:<{half - 18}}  {other + ':':<22}{number}"
+            for name, value, other, number in pairs
+        ),
+        f"{'Groups:':<18}{groups}",
+    ]
+    parts = [title, double, *head, single, *fixed, single, *random]
     return "\n".join([*parts, double, *notes])
 
 
@@ -91,37 +109,6 @@ def methods_text(fit: Fitted, *, df: DfMethod = "satterthwaite") -> str:
     sentences += [f"{message[0].upper()}{message[1:]}." for message in info.messages]
     sentences.append(f"The model was fitted with qsmstats {__version__}.")
     return " ".join(sentences)
-
-
-def _head(fit: Fitted, df: DfMethod, width: int) -> list[str]:
-    info = fit.info
-    pairs = [
-        ("Method", fit.method.upper(), "No. Observations", f"{info.n_obs}"),
-        (
-            "Log-Likelihood",
-            f"{info.log_likelihood:.4f}",
-            "Criterion (-2 log L)",
-            f"{info.criterion:.4f}",
-        ),
-        (
-            "Converged",
-            "yes" if info.converged else "NO",
-            "Singular",
-            "YES" if info.singular else "no",
-        ),
-        ("Deg. of freedom", df, "Parameters", f"{info.n_parameters}"),
-    ]
-    half = width // 2 - 1
-    lines = [
-        f"{name + ':':<18}{value:<{half - 18}}  {other + ':':<22}{number}"
-        for name, value, other, number in pairs
-    ]
-    groups = "   ".join(f"{name}: {count}" for name, count in info.n_groups.items())
-    return [
-        f"{'Formula:':<18}{fit.model.formula}",
-        *lines,
-        f"{'Groups:':<18}{groups}",
-    ]
 
 
 def _lines(names: list[str], table: pd.DataFrame, heads: Mapping[str, str]) -> list[str]:

@@ -13,7 +13,6 @@ from typing import get_args
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import FormulaError, InvalidDataError, UsageError, check_option
@@ -23,7 +22,7 @@ from qsmstats.mixed.fitted import Likelihood
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.terms import Transforms, evaluate, read_terms
 from qsmstats.mixed.inference.multiplicity import adjust_p_values, check_adjustment
-from qsmstats.mixed.inference.wald import check_level
+from qsmstats.mixed.inference.wald import RowInference, check_level, tidy
 from qsmstats.mixed.model import MixedModel
 from qsmstats.parallel import Progress
 
@@ -32,6 +31,11 @@ __all__ = ["PLACEHOLDER", "ManyFits", "fit_many"]
 
 PLACEHOLDER = "outcome"
 """Stands for the column in turn on the left side of a formula."""
+
+_COLUMNS = [
+    *("outcome", "term", "estimate", "std_error", "df", "statistic", "p_value", "p_adjusted"),
+    *("conf_low", "conf_high", "adjust", "df_method", "n_obs", "converged", "singular", "note"),
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,37 +117,6 @@ def fit_many(
     NotIdentifiedError
         If the design cannot tell the parameters apart for any outcome.
     """
-    _check(df, adjust, level, outcomes)
-    left, right = _sides(formula, transforms)
-    model = MixedModel(f"{left} ~ {right}", contrasts or {}, transforms or {})
-    design = model.design(data, method=method, weights=weights)
-    values = np.column_stack(
-        [_outcome(left, data, name, transforms)[design.layout.frame.kept] for name in outcomes]
-    )
-    fits = design.fit_outcomes(values, jobs=jobs, progress=progress)
-    names = list(map(str, outcomes))
-    variances = fits.variances
-    variances.insert(0, "outcome", names)
-    return ManyFits(
-        coefficients=_coefficients(fits, names, df, adjust, level),
-        outcomes=pd.DataFrame(
-            {
-                "outcome": names,
-                "n_obs": fits.n_obs,
-                "criterion": fits.criterion,
-                "sigma": np.sqrt(fits.sigma2),
-                "converged": fits.converged,
-                "singular": fits.singular,
-                "refitted_singly": fits.refitted_singly,
-                "note": fits.problems,
-            }
-        ),
-        variances=variances,
-        fits=fits,
-    )
-
-
-def _check(df: str, adjust: str, level: float, outcomes: Sequence[str]) -> None:
     if isinstance(outcomes, str) or not len(outcomes):
         msg = f"outcomes={outcomes!r}; give a list of one or more columns"
         raise UsageError(msg)
@@ -155,6 +128,51 @@ def _check(df: str, adjust: str, level: float, outcomes: Sequence[str]) -> None:
         msg = f"adjust={adjust!r} is for one fit only; use 'fdr_bh', 'holm' or 'bonferroni'"
         raise UsageError(msg)
     check_level(level)
+    left, right = _sides(formula, transforms)
+    model = MixedModel(f"{left} ~ {right}", contrasts or {}, transforms or {})
+    design = model.design(data, method=method, weights=weights)
+    values = np.column_stack(
+        [_outcome(left, data, name, transforms)[design.layout.frame.kept] for name in outcomes]
+    )
+    fits = design.fit_outcomes(values, jobs=jobs, progress=progress)
+    names = list(map(str, outcomes))
+    variances = fits.variances
+    variances.insert(0, "outcome", names)
+    table = pd.DataFrame(
+        {
+            "outcome": names,
+            "n_obs": fits.n_obs,
+            "criterion": fits.criterion,
+            "sigma": np.sqrt(fits.sigma2),
+            "converged": fits.converged,
+            "singular": fits.singular,
+            "refitted_singly": fits.refitted_singly,
+            "note": fits.problems,
+        }
+    )
+    tests, p = fits.wald(df=df), len(fits.terms)
+    families = zip(tests.statistic.T, tests.df.T, strict=True)
+    adjusted = np.column_stack([adjust_p_values(t, nu, method=adjust) for t, nu in families])
+    flat = RowInference(
+        estimate=tests.estimate.ravel(), std_error=tests.std_error.ravel(), df=tests.df.ravel()
+    )
+    coefficients = tidy(flat, level).assign(
+        p_adjusted=adjusted.ravel(),
+        adjust=adjust,
+        df_method=df,
+        outcome=np.repeat(np.asarray(names, dtype=object), p),
+        term=list(fits.terms) * len(names),
+        n_obs=np.repeat(fits.n_obs, p),
+        converged=np.repeat(fits.converged, p),
+        singular=np.repeat(fits.singular, p),
+        note=np.repeat(np.asarray(fits.problems, dtype=object), p),
+    )
+    return ManyFits(
+        coefficients=coefficients[_COLUMNS],
+        outcomes=table,
+        variances=variances,
+        fits=fits,
+    )
 
 
 def _sides(formula: str, transforms: Transforms | None) -> tuple[str, str]:
@@ -198,33 +216,3 @@ def _outcome(left: str, data: pd.DataFrame, name: str, transforms: Transforms | 
     whole = np.full(len(values), np.nan)
     whole[known] = made
     return whole
-
-
-def _coefficients(
-    fits: BatchFit, names: list[str], df: DfMethod, adjust: Adjustment, level: float
-) -> pd.DataFrame:
-    tests = fits.wald(df=df)
-    half = stats.t.ppf(0.5 + level / 2.0, tests.df) * tests.std_error
-    p = len(fits.terms)
-    families = zip(tests.statistic.T, tests.df.T, strict=True)
-    adjusted = np.column_stack([adjust_p_values(t, nu, method=adjust) for t, nu in families])
-    return pd.DataFrame(
-        {
-            "outcome": np.repeat(np.asarray(names, dtype=object), p),
-            "term": list(fits.terms) * len(names),
-            "estimate": tests.estimate.ravel(),
-            "std_error": tests.std_error.ravel(),
-            "df": tests.df.ravel(),
-            "statistic": tests.statistic.ravel(),
-            "p_value": tests.p_value.ravel(),
-            "p_adjusted": adjusted.ravel(),
-            "conf_low": (tests.estimate - half).ravel(),
-            "conf_high": (tests.estimate + half).ravel(),
-            "adjust": adjust,
-            "df_method": df,
-            "n_obs": np.repeat(fits.n_obs, p),
-            "converged": np.repeat(fits.converged, p),
-            "singular": np.repeat(fits.singular, p),
-            "note": np.repeat(np.asarray(fits.problems, dtype=object), p),
-        }
-    )

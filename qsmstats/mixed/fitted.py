@@ -15,7 +15,7 @@ import pandas as pd
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
-from qsmstats.mixed.criterion.covariance import factor_elements
+from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
 from qsmstats.mixed.criterion.profiled import Moments
 from qsmstats.mixed.design.assembly import assemble
 from qsmstats.mixed.design.frame import ModelFrame
@@ -174,6 +174,10 @@ class Fitted:
     weights: Floats | None
     moments: Moments
 
+    def factors(self) -> list[Floats]:
+        """Relative Cholesky factor of each random term, shapes (q, q)."""
+        return factors_of(self.theta, [len(term.design.names) for term in self.random])
+
 
 AnyFit = TypeVar("AnyFit", bound=Fitted)
 """A record, or a class that binds questions to it."""
@@ -248,13 +252,32 @@ def join(
     optimum: Optimum,
 ) -> AnyFit:
     """Put the result of a fit together from its optimum."""
-    layout = engine.layout
-    residuals = layout.residuals
+    layout, minimum = engine.layout, optimum.minimum
+    residuals, weights = layout.residuals, layout.residuals.prior
+    if residuals.codes is not None:
+        strata = optimum.ratios[residuals.codes] ** -2.0
+        weights = strata if weights is None else strata * weights
     relative = [factor @ factor.T for factor in optimum.factors]
+    groupings = [part.design.grouping for part in layout.random]
+    parameters = len(optimum.estimates) + optimum.moments.parametrisation.size + 1
     return kind(
         model=model,
         method=method,
-        info=_info(layout, optimum),
+        info=FitInfo(
+            criterion=float(optimum.criterion),
+            log_likelihood=-0.5 * optimum.criterion,
+            converged=minimum.converged,
+            singular=optimum.singular,
+            n_obs=len(layout.response),
+            n_groups={grouping.label: grouping.size for grouping in groupings},
+            n_parameters=parameters,
+            iterations=minimum.iterations,
+            evaluations=minimum.evaluations,
+            gradient_norm=minimum.gradient_norm,
+            dropped_rows=layout.frame.dropped,
+            dropped_columns=layout.fixed.dropped,
+            messages=tuple(_messages(layout, optimum)),
+        ),
         estimates=optimum.estimates,
         covariance=optimum.covariance,
         theta=factor_elements(optimum.factors),
@@ -272,36 +295,8 @@ def join(
         ),
         frame=layout.frame,
         response=layout.response,
-        weights=_row_weights(layout, optimum.ratios),
+        weights=weights,
         moments=optimum.moments,
-    )
-
-
-def _row_weights(layout: OutcomeLayout, ratios: Floats) -> Floats | None:
-    residuals = layout.residuals
-    if residuals.codes is None:
-        return residuals.prior
-    strata: Floats = ratios[residuals.codes] ** -2.0
-    return strata if residuals.prior is None else strata * residuals.prior
-
-
-def _info(layout: OutcomeLayout, optimum: Optimum) -> FitInfo:
-    minimum = optimum.minimum
-    parameters = len(optimum.estimates) + optimum.moments.parametrisation.size + 1
-    return FitInfo(
-        criterion=float(optimum.criterion),
-        log_likelihood=-0.5 * optimum.criterion,
-        converged=minimum.converged,
-        singular=optimum.singular,
-        n_obs=len(layout.response),
-        n_groups={part.design.grouping.label: part.design.grouping.size for part in layout.random},
-        n_parameters=parameters,
-        iterations=minimum.iterations,
-        evaluations=minimum.evaluations,
-        gradient_norm=minimum.gradient_norm,
-        dropped_rows=layout.frame.dropped,
-        dropped_columns=layout.fixed.dropped,
-        messages=tuple(_messages(layout, optimum)),
     )
 
 

@@ -86,7 +86,6 @@ ELSEWHERE = {
 NO_USERS = {
     "voxels/executors.py: _run": "passes Ctrl-C of a worker on",
     "mixed/optimum/boundary.py: refuse_perfect_fit": "as Objective.at, where rounding hides it",
-    "mixed/design/row_subset.py: _take_residuals": "counted among the resamples without a fit",
     "studies/planning/grid_cell.py: expected_tests": "raises again what a draw has raised",
 }
 """Errors that no user meets, or none as such -> what they are for."""

@@ -14,7 +14,6 @@ Within a group, subgroups of the finer factor with the same Z'Z enter only throu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +22,6 @@ from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.crossproducts import level_basis, level_columns, rounded
 from qsmstats.mixed.criterion.elimination_order import (
-    Level,
     eliminate,
     merge_factors,
     split_crossed,
@@ -151,33 +149,27 @@ def grouped_rows(layout: Layout) -> GroupedRows | str:
         return "grouping factors are nested more than twice"
     if levels[-1].columns > _MOST_OUTER or (len(levels) > 1 and levels[0].columns > _MOST_INNER):
         return "a grouping factor has many random columns"
-    return _sort(layout, levels, columns)
-
-
-def _sort(layout: Layout, levels: Sequence[Level], columns: Sequence[Floats]) -> GroupedRows:
-    prior = layout.residuals.prior
-    scale = None if prior is None else np.sqrt(prior)
+    scale = layout.residuals.row_scale
     fixed = layout.basis if scale is None else layout.basis * scale[:, None]
-    nested = len(levels) > 1
     order = np.lexsort((levels[0].codes, levels[-1].codes))
-    codes = levels[-1].codes[order]
-    inner = (
-        level_columns(levels[0], columns, scale)[order]
-        if nested
-        else np.empty((len(order), 0), dtype=np.float64)
-    )
-    unit = 1.0
-    if nested:
-        starts = run_starts(levels[0].codes[order])
-        unit = float(np.add.reduceat(np.square(inner).sum(axis=1), starts).max()) or 1.0
+    starts = run_starts(levels[-1].codes[order])
+    subgroups, unit, inner = None, 1.0, np.empty((len(order), 0))
+    if len(levels) > 1:
+        inner = level_columns(levels[0], columns, scale)[order]
+        subgroups = levels[0].codes[order]
+        sizes = np.add.reduceat(np.square(inner).sum(axis=1), run_starts(subgroups))
+        unit = float(sizes.max()) or 1.0
     return GroupedRows(
         order=order,
-        starts=np.flatnonzero(np.r_[True, codes[1:] != codes[:-1], True]),
-        subgroups=levels[0].codes[order] if nested else None,
+        starts=np.r_[starts, len(order)],
+        subgroups=subgroups,
         inner=inner,
         outer=np.hstack([level_columns(levels[-1], columns, scale), fixed])[order],
         width=levels[-1].columns,
-        bases=(level_basis(levels[0]) if nested else np.empty((0, 0, 0)), level_basis(levels[-1])),
+        bases=(
+            np.empty((0, 0, 0)) if subgroups is None else level_basis(levels[0]),
+            level_basis(levels[-1]),
+        ),
         row_scale=None if scale is None else scale[order],
         unit=unit,
     )
@@ -198,39 +190,31 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Grou
     rows = np.arange(design.starts[group], design.starts[group + 1])
     if seen is not None:
         rows = rows[seen]
-    if design.subgroups is None or not len(rows):
-        return _block(design, rows, np.zeros(0, dtype=np.intp), np.zeros(0, dtype=np.intp))
-    codes = design.subgroups[rows]
-    starts = run_starts(codes)
-    keys = rounded(_shapes(design.inner[rows], starts), design.unit)
-    order = np.lexsort(keys.T[::-1])
-    rank = np.empty(len(starts), dtype=np.intp)
-    rank[order] = np.arange(len(starts))
-    subgroup = np.repeat(rank, np.diff(np.r_[starts, len(rows)]))
-    by_cell = np.argsort(subgroup, kind="stable")
-    changed = np.any(keys[order][1:] != keys[order][:-1], axis=1)
-    cells = np.flatnonzero(np.r_[True, changed])
-    return _block(design, rows[by_cell], run_starts(subgroup[by_cell]), cells)
-
-
-def _shapes(inner: Floats, starts: Places) -> Floats:
-    """Z'Z of each subgroup, shape (J, q1 * q1)."""
-    n, q = inner.shape
-    return np.add.reduceat((inner[:, :, None] * inner[:, None]).reshape(n, q * q), starts)
-
-
-def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> GroupBlock:
+    starts = cells = np.zeros(0, dtype=np.intp)
+    if design.subgroups is not None and len(rows):
+        # Subgroups in the order of their Z'Z, so that those of one cell follow one another.
+        first = run_starts(design.subgroups[rows])
+        keys = rounded(_shapes(design.inner[rows], first), design.unit)
+        order = np.lexsort(keys.T[::-1])
+        rank = np.empty(len(first), dtype=np.intp)
+        rank[order] = np.arange(len(first))
+        subgroup = np.repeat(rank, np.diff(np.r_[first, len(rows)]))
+        by_cell = np.argsort(subgroup, kind="stable")
+        rows, starts = rows[by_cell], run_starts(subgroup[by_cell])
+        cells = np.flatnonzero(np.r_[True, np.any(keys[order][1:] != keys[order][:-1], axis=1)])
     inner, outer = design.inner[rows], design.outer[rows]
     q, r = inner.shape[1], outer.shape[1]
-    pairs = q * (q + 1) // 2
+    shapes, sides = np.empty((0, q * q)), np.empty((0, q, r))
     if len(starts):
         shapes = _shapes(inner, starts)[cells]
         products = (inner[:, :, None] * outer[:, None]).reshape(len(rows), q * r)
         sides = np.add.reduceat(products, starts).reshape(-1, q, r)
-        summed = np.stack([_cell(part, r) for part in np.split(sides, cells[1:])])
-    else:
-        shapes, sides = np.empty((0, q * q)), np.empty((0, q, r))
-        summed = np.empty((0, pairs, r, r))
+    summed = np.empty((len(cells), q * (q + 1) // 2, r, r))
+    ends = np.r_[cells, len(starts)]
+    for h, (a, b) in enumerate(zip(*lower_triangle(q), strict=True)):
+        for cell, part in enumerate(map(slice, ends[:-1], ends[1:])):
+            product = sides[part, a].T @ sides[part, b]
+            summed[cell, h] = product if a == b else product + product.T
     return GroupBlock(
         rows=rows,
         outer=outer,
@@ -241,7 +225,7 @@ def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> 
         sides=sides,
         keys=rounded(shapes, design.unit),
         shapes=shapes,
-        counts=np.diff(np.r_[cells, len(starts)]).astype(np.float64),
+        counts=np.diff(ends).astype(np.float64),
         cells=summed,
         log_weight=0.0
         if design.row_scale is None
@@ -249,12 +233,7 @@ def _block(design: GroupedRows, rows: Places, starts: Places, cells: Places) -> 
     )
 
 
-def _cell(sides: Floats, r: int) -> Floats:
-    """Sum of C_a'C_b over the subgroups of a cell, shape (h, r, r)."""
-    q = sides.shape[1]
-    rows, columns = lower_triangle(q)
-    made = np.empty((len(rows), r, r))
-    for h, (a, b) in enumerate(zip(rows, columns, strict=True)):
-        product = sides[:, a].T @ sides[:, b]
-        made[h] = product if a == b else product + product.T
-    return made
+def _shapes(inner: Floats, starts: Places) -> Floats:
+    """Z'Z of each subgroup, shape (J, q1 * q1)."""
+    n, q = inner.shape
+    return np.add.reduceat((inner[:, :, None] * inner[:, None]).reshape(n, q * q), starts)

@@ -30,11 +30,16 @@ import numpy as np
 from qsmstats.arrays import Flags, Floats
 from qsmstats.mixed.batch.design import IndependentGroups
 from qsmstats.mixed.batch.products import OutcomeProducts
-from qsmstats.mixed.batch.sweeps import Swept, sweep_together
-from qsmstats.mixed.criterion.derivatives import pair_index
+from qsmstats.mixed.criterion.covariance import lower_triangle
+from qsmstats.mixed.criterion.derivatives import Jet, constant, pair_index
+from qsmstats.mixed.criterion.nested import invert
 from qsmstats.mixed.criterion.profiled import LEAST_RESIDUAL
 
 __all__ = ["Evaluations", "evaluate_together"]
+
+
+# Cells up to which a loop over them beats many small matrix products.
+_FEW = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,9 +92,123 @@ def evaluate_together(
     curvature = grouped.curvature
     chain = np.einsum("tab,nb->nta", curvature, theta)
     t = 0.5 * np.einsum("nta,na->nt", chain, theta)
-    swept = sweep_together(products, t, grouped.rows.bases)
-    total, first = _totals(products, swept)
-    return _profile(products, swept, total, first, chain, curvature, reml=grouped.reml)
+    inner, edges, outer, logdet = _sweep(products, t, grouped.rows.bases)
+    total, first = _totals(products, inner, edges, outer)
+    p = total.shape[1] - 1
+    inverse, logdet_xx, good = _factor(total[:, :p, :p])
+    estimates = np.einsum("nij,nj->ni", inverse, total[:, :p, p])
+    v = np.concatenate([-estimates, np.ones((len(total), 1))], axis=1)
+    rss = np.einsum("ni,nij,nj->n", v, total, v)
+    degrees = products.rows - p if grouped.reml else products.rows
+    good &= rss > LEAST_RESIDUAL * degrees
+    rss = np.where(good, rss, 1.0)
+    weight = (degrees / rss)[:, None, None] * v[:, :, None] * v[:, None]
+    if grouped.reml:
+        weight[:, :p, :p] += inverse
+    moved = np.einsum("anij,nj->nai", first, v)
+    rss_first = np.einsum("nai,ni->na", moved, v)
+    gradient = logdet.first.T + np.einsum("anij,nij->na", first, weight)
+    curve = _second(products, inner, edges, outer, logdet, weight)
+    curve -= (
+        2.0
+        * (degrees / rss)[:, None, None]
+        * (moved[:, :, :p] @ inverse @ moved[:, :, :p].swapaxes(1, 2))
+    )
+    if grouped.reml:
+        pushed = inverse @ first[:, :, :p, :p]
+        flat = (len(first), len(v), p * p)
+        curve -= np.moveaxis(pushed.reshape(flat), 0, 1) @ np.moveaxis(
+            pushed.swapaxes(2, 3).reshape(flat), 0, 2
+        )
+    value = logdet.value + degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees))
+    bend = np.einsum("nt,tab->nab", gradient, curvature)
+    curve_hessian = chain.swapaxes(1, 2) @ curve @ chain + bend
+    rss_slope = np.einsum("nta,nt->na", chain, rss_first)
+    return Evaluations(
+        value=np.where(good, value + logdet_xx if grouped.reml else value, np.inf),
+        gradient=np.einsum("nta,nt->na", chain, gradient),
+        hessian=curve_hessian
+        - (degrees / rss**2)[:, None, None] * rss_slope[:, :, None] * rss_slope[:, None],
+        rss=rss,
+        degrees=degrees,
+        rss_slope=rss_slope,
+        curve_hessian=curve_hessian,
+        estimates=estimates,
+        inverse=inverse,
+        slopes=np.einsum("nta,tnij->naij", chain, first[:, :, :p, :p]),
+    )
+
+
+def _sweep(
+    products: OutcomeProducts, t: Floats, bases: tuple[Floats, Floats]
+) -> tuple[Jet, Floats, Jet, Jet]:
+    """Sweep both factors at the elements t of T, shape (m, k).
+
+    Returns
+    -------
+    inner
+        m of every shape, shape (.., m, S * h), in the parameters of the finer factor.
+    edges
+        [E_g] and derivatives, shape (1 + first + second, m, G, q2, k).
+    outer
+        M of every group, shape (.., q2, q2, m, G), in all parameters.
+    logdet
+        l, shape (.., m).
+    """
+    m, own = len(t), len(bases[0])
+    q2 = products.top.shape[2]
+    inner, logdet = _sweep_finer(products, t[:, :own], bases[0])
+    edges = _edges(products, inner)
+    size = products.top.shape[1]
+    relative = np.repeat(t[:, own:].T, size, axis=1)
+    square = np.moveaxis(edges[..., :q2], (-2, -1), (1, 2)).reshape(-1, q2, q2, m * size)
+    d = Jet(value=square[0], first=square[1 : own + 1], second=square[own + 1 :])
+    outer, each = invert(d, relative, bases[1])
+    added = each.map(lambda a: a.reshape(*a.shape[:-1], m, size).sum(axis=-1))
+    by_group = outer.map(lambda a: a.reshape(*a.shape[:-1], m, size))
+    return inner, np.ascontiguousarray(edges[..., q2:]), by_group, logdet.plus(added)
+
+
+def _sweep_finer(products: OutcomeProducts, t: Floats, basis: Floats) -> tuple[Jet, Jet]:
+    """Sweep the finer factor: m of every shape, shape (.., m, S * h), and l, shape (.., m)."""
+    m, shapes = len(t), len(products.shapes)
+    if not shapes:
+        return constant(np.zeros((m, 0))), constant(np.zeros(m))
+    a = np.tile(np.moveaxis(products.shapes, 0, -1), m)
+    found, each = invert(constant(a), np.repeat(t.T, shapes, axis=1), basis)
+    rows, columns = lower_triangle(basis.shape[1])
+
+    def arrange(values: Floats) -> Floats:
+        pairs = values[..., rows, columns, :].reshape(*values.shape[:-3], len(rows), m, shapes)
+        return np.moveaxis(pairs, -3, -1).reshape(*values.shape[:-3], m, shapes * len(rows))
+
+    def count(values: Floats) -> Floats:
+        split = values.reshape(*values.shape[:-1], m, shapes)
+        return np.asarray((split * products.shape_counts).sum(axis=-1))
+
+    return found.map(arrange), each.map(count)
+
+
+def _edges(products: OutcomeProducts, inner: Jet) -> Floats:
+    """[D_g E_g] with derivatives in the finer factor's parameters, one after the other."""
+    m, size, cells = products.cells.shape[:3]
+    if not cells:
+        return products.top[None]
+    jets = np.concatenate([inner.value[None], inner.first, inner.second])
+    shapes, widest = len(products.shapes), products.cell_shape.shape[2]
+    by_shape = jets.reshape(len(jets), m, shapes, -1)
+    weight = by_shape[:, np.arange(m)[:, None, None], products.cell_shape]
+    weight = weight.reshape(len(jets), m, size, widest * by_shape.shape[3])
+    if cells <= _FEW:
+        made = -weight[..., 0, None, None] * products.cells[:, :, 0]
+        for cell in range(1, cells):
+            made -= weight[..., cell, None, None] * products.cells[:, :, cell]
+    else:
+        flat = products.cells.reshape(m, size, cells, -1)
+        product = np.moveaxis(weight, 0, 2) @ flat
+        made = -np.moveaxis(product, 2, 0).reshape(len(jets), *products.top.shape)
+    made[0] += products.top
+    return made
 
 
 def _apply(matrix: Floats, edges: Floats) -> Floats:
@@ -107,9 +226,10 @@ def _flat(edges: Floats) -> Floats:
     return edges.reshape(m, size * q2, k)
 
 
-def _totals(products: OutcomeProducts, swept: Swept) -> tuple[Floats, Floats]:
+def _totals(
+    products: OutcomeProducts, inner: Jet, edges: Floats, outer: Jet
+) -> tuple[Floats, Floats]:
     """F, shape (m, k, k), and its derivatives in t, shape (params, m, k, k)."""
-    edges, outer, inner = swept.edges, swept.outer, swept.inner
     own = len(inner.first)
     left = _flat(edges[0]).swapaxes(1, 2)
     pushed = _flat(_apply(outer.value, edges[0]))
@@ -146,70 +266,13 @@ def _factor(matrix: Floats) -> tuple[Floats, Floats, Flags]:
     return inverse.swapaxes(1, 2) @ inverse, logdet, good
 
 
-def _profile(
-    products: OutcomeProducts,
-    swept: Swept,
-    total: Floats,
-    first: Floats,
-    chain: Floats,
-    curvature: Floats,
-    *,
-    reml: bool,
-) -> Evaluations:
-    p = total.shape[1] - 1
-    inverse, logdet, good = _factor(total[:, :p, :p])
-    estimates = np.einsum("nij,nj->ni", inverse, total[:, :p, p])
-    v = np.concatenate([-estimates, np.ones((len(total), 1))], axis=1)
-    rss = np.einsum("ni,nij,nj->n", v, total, v)
-    degrees = products.rows - p if reml else products.rows
-    good &= rss > LEAST_RESIDUAL * degrees
-    rss = np.where(good, rss, 1.0)
-    weight = (degrees / rss)[:, None, None] * v[:, :, None] * v[:, None]
-    if reml:
-        weight[:, :p, :p] += inverse
-    moved = np.einsum("anij,nj->nai", first, v)
-    rss_first = np.einsum("nai,ni->na", moved, v)
-    gradient = swept.logdet.first.T + np.einsum("anij,nij->na", first, weight)
-    curve = _second(products, swept, weight)
-    curve -= (
-        2.0
-        * (degrees / rss)[:, None, None]
-        * (moved[:, :, :p] @ inverse @ moved[:, :, :p].swapaxes(1, 2))
-    )
-    if reml:
-        pushed = (inverse @ first[:, :, :p, :p]).reshape(len(first), len(v), p * p)
-        turned = np.swapaxes(pushed.reshape(len(first), len(v), p, p), 2, 3)
-        curve -= np.moveaxis(pushed, 0, 1) @ np.moveaxis(
-            turned.reshape(len(first), len(v), p * p), 0, 2
-        )
-    value = swept.logdet.value + degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees))
-    bend = np.einsum("nt,tab->nab", gradient, curvature)
-    turn = chain.swapaxes(1, 2)
-    curve_hessian = turn @ curve @ chain + bend
-    rss_slope = np.einsum("nta,nt->na", chain, rss_first)
-    return Evaluations(
-        value=np.where(good, value + logdet if reml else value, np.inf),
-        gradient=np.einsum("nta,nt->na", chain, gradient),
-        hessian=curve_hessian
-        - (degrees / rss**2)[:, None, None] * rss_slope[:, :, None] * rss_slope[:, None],
-        rss=rss,
-        degrees=degrees,
-        rss_slope=rss_slope,
-        curve_hessian=curve_hessian,
-        estimates=estimates,
-        inverse=inverse,
-        slopes=np.einsum("nta,tnij->naij", chain, first[:, :, :p, :p]),
-    )
-
-
-def _second(products: OutcomeProducts, swept: Swept, weight: Floats) -> Floats:
+def _second(
+    products: OutcomeProducts, inner: Jet, edges: Floats, outer: Jet, logdet: Jet, weight: Floats
+) -> Floats:
     """Second derivatives of l + <F, W> in t with W held, shape (m, params, params)."""
-    edges, outer, inner = swept.edges, swept.outer, swept.inner
     own, params = len(inner.first), len(outer.first)
     spread = edges[: own + 1] @ weight[:, None]
-    pairs = swept.logdet.second - np.einsum(
-        "pqsng,qsng->pn", outer.second, _gram(spread[0], edges[0])
-    )
+    pairs = logdet.second - np.einsum("pqsng,qsng->pn", outer.second, _gram(spread[0], edges[0]))
     index = pair_index(params)
     for i in range(own):
         cross = 2.0 * np.einsum("jqsng,qsng->jn", outer.first, _gram(spread[0], edges[1 + i]))

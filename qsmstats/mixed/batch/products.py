@@ -245,7 +245,9 @@ def outcome_products(stack: BlockArrays, index: Places, parts: GroupProducts) ->
     r = stack.whole.shape[1]
     cells = _with_outcome(stack.cells[..., :q2, :][used], parts.cells[..., :q2, None], m)
     fixed = stack.whole[:, q2:, q2:]
-    counts = _multiplicity(used, len(fixed))
+    # How often each block is in each list.
+    counts = np.zeros((len(used), len(fixed)))
+    np.add.at(counts, (np.arange(len(used))[:, None], used), 1.0)
     total = np.empty((m, r - q2 + 1, r - q2 + 1))
     total[:, :-1, :-1] = (counts @ fixed.reshape(len(fixed), -1)).reshape(-1, *fixed.shape[1:])
     total[:, :-1, -1] = total[:, -1, :-1] = parts.outer[..., q2:].sum(axis=1)
@@ -271,13 +273,6 @@ def _with_outcome(design: Floats, outcome: Floats, m: int) -> Floats:
     made = np.empty((m, *design.shape[1:-1], design.shape[-1] + 1))
     made[..., :-1] = design
     made[..., -1:] = outcome
-    return made
-
-
-def _multiplicity(index: Places, blocks: int) -> Floats:
-    """How often each block is in each list, shape (lists, blocks)."""
-    made = np.zeros((len(index), blocks))
-    np.add.at(made, (np.arange(len(index))[:, None], index), 1.0)
     return made
 
 

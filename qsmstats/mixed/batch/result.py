@@ -17,15 +17,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
-from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.errors import check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.batch.design import BatchDesign, outcome_engine
 from qsmstats.mixed.criterion.covariance import factors_of
+from qsmstats.mixed.design.layout import any_outcome
 from qsmstats.mixed.inference.components import component_values, components_of
-from qsmstats.mixed.inference.degrees_of_freedom import KenwardRoger
+from qsmstats.mixed.inference.degrees_of_freedom import (
+    KenwardRoger,
+    in_basis,
+    quadratic_forms,
+    satterthwaite,
+)
 from qsmstats.mixed.inference.hypotheses import named_contrasts
 from qsmstats.mixed.optimum.estimate import Engine
 
@@ -158,7 +163,10 @@ class BatchFit:
         found = components_of([part.design for part in layout.random], layout.residuals.levels)
         sigma = np.sqrt(self.sigma2)
         ratios = np.exp(np.concatenate([np.zeros((len(self), 1)), self.log_ratios], axis=1))
-        covariances = [self._covariance(term) for term in range(len(layout.random))]
+        covariances = [
+            self.sigma2[:, None, None] * (factor @ factor.swapaxes(1, 2))
+            for factor in self.factors()
+        ]
         return pd.DataFrame(
             {one.label: component_values(one, covariances, sigma, ratios) for one in found}
         )
@@ -166,10 +174,6 @@ class BatchFit:
     def factors(self) -> list[Floats]:
         """Relative Cholesky factors of each random term, shapes (m, q, q)."""
         return factors_of(self.theta, [len(part.whitener) for part in self.design.layout.random])
-
-    def _covariance(self, term: int) -> Floats:
-        factor = self.factors()[term]
-        return self.sigma2[:, None, None] * (factor @ factor.swapaxes(1, 2))
 
     def wald(
         self,
@@ -200,7 +204,7 @@ class BatchFit:
             if contrasts is None
             else named_contrasts(contrasts, self.terms)
         )
-        local = solve_triangular(self.design.layout.root, rows.T, trans=1).T
+        local = in_basis(rows, self.design.layout.root)
         variance, nu = self._spread(local, df)
         estimate, std_error = self.estimates @ rows.T, np.sqrt(np.maximum(variance, 0.0))
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -218,17 +222,11 @@ class BatchFit:
         """Variance and degrees of freedom of each function, shapes (m, k)."""
         if df == "kenward-roger":
             return _kenward_roger(self, rows)
-        variance = np.einsum("ki,nij,kj->nk", rows, self.covariance, rows, optimize=True)
-        if df == "normal":
-            return variance, np.where(np.isnan(variance), np.nan, np.inf)
-        if df == "residual":
-            left = (self.n_obs - len(self.terms)).astype(np.float64)
-            return variance, np.where(np.isnan(variance), np.nan, left[:, None])
-        slope = np.einsum("ki,naij,kj->nka", rows, self.slopes, rows, optimize=True)
-        slope = np.concatenate([slope, 2.0 * variance[:, :, None]], axis=2)
-        spread = np.einsum("nka,nab,nkb->nk", slope, self.uncertainty, slope, optimize=True)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return variance, 2.0 * variance**2 / spread
+        if df == "satterthwaite":
+            return satterthwaite(rows, self.covariance, self.slopes, self.uncertainty)
+        variance = quadratic_forms(rows, self.covariance)
+        left = self.n_obs[:, None] - len(self.terms) if df == "residual" else np.inf
+        return variance, np.where(np.isnan(variance), np.nan, left)
 
     def rows_of(self, outcome: int) -> Places | None:
         """Rows that an outcome has, or None where it has all."""
@@ -309,7 +307,7 @@ def _kenward_roger(fit: BatchFit, rows: Floats) -> tuple[Floats, Floats]:
     """
     design = fit.design
     variance, df = np.full((2, len(fit), len(rows)), np.nan)
-    anything = np.random.default_rng(0).standard_normal(design.n_obs)
+    anything = any_outcome(design.layout)
     complete: Engine | None = None
     factors = fit.factors()
     for outcome in np.flatnonzero(~fit.failed):
@@ -322,7 +320,7 @@ def _kenward_roger(fit: BatchFit, rows: Floats) -> tuple[Floats, Floats]:
         # The residual variance is the outcome's own.
         rss = float(fit.sigma2[outcome]) / moments.scale**2 * moments.profile.degrees
         moments = replace(moments, profile=replace(moments.profile, rss=rss))
-        local = solve_triangular(moments.basis, (rows @ design.layout.root).T, trans=1).T
+        local = in_basis(rows @ design.layout.root, moments.basis)
         found, df[outcome] = KenwardRoger(moments).rows(local)
         variance[outcome] = found * moments.scale**2
     return variance, df

@@ -108,9 +108,13 @@ def crossed_products(
         if strata is None
         else [np.flatnonzero(strata[0] == stratum) for stratum in range(strata[1])]
     )
-    blocks = [(own[part].T @ own[part]).tobsr(blocksize=(width, width)) for part in rows]
+    # Groups without rows keep zeros.
+    blocks = np.zeros((len(rows), width, width, swept.size))
+    for stratum, part in enumerate(rows):
+        found = (own[part].T @ own[part]).tobsr(blocksize=(width, width))
+        blocks[stratum][:, :, found.indices] = found.data.transpose(1, 2, 0)
     return CrossedProducts(
-        own=np.stack([_diagonal_blocks(block, swept.size) for block in blocks]),
+        own=blocks,
         basis=level_basis(own_level(swept)),
         side=tuple(csr_array(own[part].T @ right[part]) for part in rows),
         border=np.stack([(right[part].T @ right[part]).toarray() for part in rows]),
@@ -135,14 +139,6 @@ def _incidence(factor: Factor, terms: Sequence[Floats], scale: Floats) -> csr_ar
     starts = np.arange(0, n * width + 1, width)
     shape = (n, factor.size * width)
     return csr_array((values.ravel(), columns.ravel(), starts), shape=shape)
-
-
-def _diagonal_blocks(matrix: bsr_array, size: int) -> Floats:
-    """Blocks on the diagonal, shape (q, q, G); groups without rows have zeros."""
-    width = matrix.blocksize[0]
-    made = np.zeros((width, width, size))
-    made[:, :, matrix.indices] = matrix.data.transpose(1, 2, 0)
-    return made
 
 
 def _dense_basis(factors: Sequence[Factor], dense: int) -> list[csr_array]:
@@ -274,15 +270,12 @@ class _DenseBlock:
                     curved = self.d.second[j * (j + 1) // 2 + i]
                     second.append(np.vdot(self.m, curved) - np.vdot(w[i], w[j].T))
                 elif i < self.lower:
-                    second.append(self._mixed(self.k[i], self.basis[j - self.lower]))
+                    # tr(E H'D_i H), from the elements of H'D_i H that E picks.
+                    rows, columns = self.basis[j - self.lower].nonzero()
+                    second.append(float(np.vdot(self.h[:, rows], self.k[i][:, columns])))
                 else:
                     second.append(-np.vdot(ne[i - self.lower], ne[j - self.lower].T))
         return Jet(value=np.array(self.value), first=np.array(first), second=np.array(second))
-
-    def _mixed(self, k: Floats, unit: csr_array) -> float:
-        """tr(E H'D_i H), from the elements of H'D_i H that E picks."""
-        rows, columns = unit.nonzero()
-        return float(np.vdot(self.h[:, rows], k[:, columns]))
 
     def sides(self) -> Jet:
         """Return E'M2E with derivatives."""

@@ -214,10 +214,15 @@ def attach(design: DesignProducts, outcome: Floats) -> CrossProducts:
         for level, incidence in zip(design.levels, design.incidence, strict=True)
     )
     both = np.concatenate([design.columns, y], axis=1)
+    parts = (
+        [both]
+        if design.strata is None
+        else [both[design.strata[0] == stratum] for stratum in range(count)]
+    )
     return CrossProducts(
         levels=levels,
         bins=_bin(levels) if count == 1 else None,
-        total=_totals(both, design.strata),
+        total=np.stack([part.T @ part for part in parts]),
     )
 
 
@@ -247,13 +252,6 @@ def _sums(incidence: Sequence[csr_array], right: Floats, strata: int) -> Floats:
     made = [matrix.T @ right for matrix in incidence]
     width = right.shape[1]
     return np.stack([sums.reshape(strata, -1, width).transpose(0, 2, 1) for sums in made], axis=1)
-
-
-def _totals(both: Floats, strata: tuple[Integers, int] | None) -> Floats:
-    if strata is None:
-        return (both.T @ both)[None]
-    parts = [both[strata[0] == stratum] for stratum in range(strata[1])]
-    return np.stack([part.T @ part for part in parts])
 
 
 def level_basis(level: Level) -> Floats:

@@ -104,8 +104,29 @@ def eliminate(factors: Sequence[Factor]) -> tuple[Level, ...]:
     chain, crossed = _chain(factors)
     levels = [own_level(factor) for factor in chain]
     if crossed:
-        levels.append(_crossed_level(chain[-1], crossed))
-    return _renumber(levels)
+        # One level over the connected parts of the design.
+        codes, size = _connected_parts([chain[-1], *crossed])
+        members, start = [], 0
+        for factor in crossed:
+            local, copies = _number_within(factor, codes)
+            for term, width in zip(factor.terms, factor.widths, strict=True):
+                place = start + np.arange(copies * width, dtype=np.intp).reshape(copies, width)
+                members.append(Member(term=term, place=place, local=local))
+                start += copies * width
+        levels.append(
+            Level(codes=codes, size=size, columns=start, members=tuple(members), parents=())
+        )
+    # From the coarsest down: groups of one parent follow one another.
+    ordered = levels[-1:]
+    for level in reversed(levels[:-1]):
+        rows = _first_rows(level.codes, level.size)
+        above = [coarser.codes[rows] for coarser in ordered]
+        order = np.argsort(above[0], kind="stable")
+        rank = np.empty(level.size, dtype=np.int64)
+        rank[order] = np.arange(level.size)
+        parents = tuple(parent[order] for parent in above)
+        ordered.insert(0, replace(level, codes=rank[level.codes], parents=parents))
+    return tuple(ordered)
 
 
 def split_crossed(factors: Sequence[Factor], most: int) -> tuple[Factor, list[Factor]] | None:
@@ -126,7 +147,10 @@ def _chain(factors: Sequence[Factor]) -> tuple[list[Factor], list[Factor]]:
     chain: list[Factor] = [order[0]]
     crossed: list[Factor] = []
     for factor in order[1:]:
-        (chain if _is_nested(chain[-1], factor) else crossed).append(factor)
+        fine = chain[-1]
+        parent = factor.codes[_first_rows(fine.codes, fine.size)]
+        nested = np.array_equal(parent[fine.codes], factor.codes)
+        (chain if nested else crossed).append(factor)
     return chain, crossed
 
 
@@ -135,11 +159,6 @@ def _first_rows(codes: Integers, size: int) -> Integers:
     rows = np.empty(size, dtype=np.int64)
     rows[codes] = np.arange(len(codes))
     return rows
-
-
-def _is_nested(fine: Factor, coarse: Factor) -> bool:
-    parent = coarse.codes[_first_rows(fine.codes, fine.size)]
-    return bool(np.array_equal(parent[fine.codes], coarse.codes))
 
 
 def own_level(factor: Factor) -> Level:
@@ -152,19 +171,6 @@ def own_level(factor: Factor) -> Level:
     return Level(
         codes=factor.codes, size=factor.size, columns=start, members=tuple(members), parents=()
     )
-
-
-def _crossed_level(finest: Factor, crossed: Sequence[Factor]) -> Level:
-    """Return the crossed factors as one level over the connected parts of the design."""
-    codes, size = _connected_parts([finest, *crossed])
-    members, start = [], 0
-    for factor in crossed:
-        local, copies = _number_within(factor, codes)
-        for term, width in zip(factor.terms, factor.widths, strict=True):
-            place = start + np.arange(copies * width, dtype=np.intp).reshape(copies, width)
-            members.append(Member(term=term, place=place, local=local))
-            start += copies * width
-    return Level(codes=codes, size=size, columns=start, members=tuple(members), parents=())
 
 
 def _connected_parts(factors: Sequence[Factor]) -> tuple[Integers, int]:
@@ -190,23 +196,6 @@ def _number_within(factor: Factor, codes: Integers) -> tuple[Integers, int]:
     number = np.empty(factor.size, dtype=np.int64)
     number[order] = np.arange(factor.size) - np.repeat(starts, run)
     return number[factor.codes], int(run.max())
-
-
-def _renumber(unordered: Sequence[Level]) -> tuple[Level, ...]:
-    """Order the groups so that those of one parent follow one another, and add the parents."""
-    levels: list[Level] = []
-    for level in reversed(unordered):
-        if not levels:
-            levels.append(level)
-            continue
-        rows = _first_rows(level.codes, level.size)
-        above = [coarser.codes[rows] for coarser in levels]
-        order = np.argsort(above[0], kind="stable")
-        rank = np.empty(level.size, dtype=np.int64)
-        rank[order] = np.arange(level.size)
-        parents = tuple(parent[order] for parent in above)
-        levels.insert(0, replace(level, codes=rank[level.codes], parents=parents))
-    return tuple(levels)
 
 
 def merge_factors(

@@ -56,7 +56,8 @@ def evaluate(products: CrossProducts, x: Floats) -> tuple[Jet, Jet]:
         Precisions of all strata but the first, then the elements of T level by level.
     """
     strata = len(products.total) - 1
-    ratios, own = x[:strata], _split(x[strata:], products.levels)
+    ends = strata + np.cumsum([0, *(len(level.basis) for level in products.levels)])
+    ratios, *own = np.split(x, ends[:-1])
     total = weighted(products.total, ratios)
     logdet = weighted(np.zeros(strata + 1), ratios)
     blocks = [weighted(level.blocks, ratios) for level in products.levels]
@@ -73,10 +74,6 @@ def evaluate(products: CrossProducts, x: Floats) -> tuple[Jet, Jet]:
     return total, logdet
 
 
-def _split(t: Floats, levels: Sequence[LevelProducts]) -> list[Floats]:
-    return np.split(t, np.cumsum([len(level.basis) for level in levels])[:-1])
-
-
 def _sweep_bins(bins: Bins, level: LevelProducts, t: Floats) -> tuple[list[Jet], Jet, Jet]:
     """Sweep the finest level by its bins; no parameter has moved it before."""
     m, each = invert(constant(bins.shapes), t[:, None], level.basis)
@@ -85,17 +82,17 @@ def _sweep_bins(bins: Bins, level: LevelProducts, t: Floats) -> tuple[list[Jet],
     m = m.map(lambda a: a[..., rows, columns, :])
     sides = m.map(lambda a: np.tensordot(a, bins.total, axes=([-2, -1], [0, 3])))
     spread = m.map(lambda a: a[..., bins.cell_shapes])
+
+    def total(m: Floats, cells: Floats, starts: Places) -> Floats:
+        """Sum of M times products over the cells of each parent, (..., q_up, r_up, parents)."""
+        each = sum(m[..., h, None, None, :] * cells[h] for h in range(len(cells)))
+        return np.add.reduceat(each, starts, axis=-1)
+
     parts = [
-        spread.map(partial(_sum_cells, cells=cells, starts=starts))
+        spread.map(partial(total, cells=cells, starts=starts))
         for cells, starts in zip(bins.cells, bins.cell_starts, strict=True)
     ]
     return parts, sides, logdet
-
-
-def _sum_cells(m: Floats, cells: Floats, starts: Places) -> Floats:
-    """Sum of M times products over the cells of each parent, shape (..., q_up, r_up, parents)."""
-    weighted_cells = sum(m[..., h, None, None, :] * cells[h] for h in range(len(cells)))
-    return np.add.reduceat(weighted_cells, starts, axis=-1)
 
 
 def _sweep_level(
@@ -103,7 +100,7 @@ def _sweep_level(
 ) -> tuple[list[Jet], Jet, Jet]:
     """Sweep a level group by group, in blocks of groups that bound the memory."""
     pieces = [
-        _sweep_groups(level, block.map(partial(_groups, inside=inside)), t, coarser, starts)
+        _sweep_groups(level, _part(block, slice(None), inside), t, coarser, starts)
         for inside, starts in _blocks_of_groups(level, block, len(t))
     ]
     parts = [_join(column) for column in zip(*(piece[0] for piece in pieces), strict=True)]
@@ -111,35 +108,33 @@ def _sweep_level(
     return parts, sides, reduce(Jet.plus, (piece[2] for piece in pieces))
 
 
-def _groups(a: Floats, inside: slice) -> Floats:
-    return a[..., inside]
-
-
 def _sweep_groups(
     level: LevelProducts, block: Jet, t: Floats, coarser: Sequence[LevelProducts], starts: Starts
 ) -> tuple[list[Jet], Jet, Jet]:
-    own = block.map(lambda a: a[..., : level.columns, :])
-    right = block.map(lambda a: a[..., level.columns :, :])
-    m, each = invert(own, t[:, None], level.basis)
-    logdet = each.map(lambda a: a.sum(axis=-1))
+    right = _part(block, slice(level.columns, None))
+    m, logdets = invert(_part(block, slice(level.columns)), t[:, None], level.basis)
+    logdet = logdets.map(lambda a: a.sum(axis=-1))
     swept = product(m, right, _multiply)
     parts, offset = [], 0
     for upper, first in zip(coarser, starts, strict=True):
-        parts.append(_to_parents(right, swept, offset, upper.columns, first))
+        # C'MC for the columns of one coarser level, summed over the groups of each parent.
+        rows = _part(right, slice(offset, offset + upper.columns))
+        each = product(
+            rows, _part(swept, slice(offset, None)), lambda a, b: _multiply(_transpose(a), b)
+        )
+        parts.append(each.map(partial(np.add.reduceat, indices=first, axis=-1)))
         offset += upper.columns
-    sides = product(_from(right, offset), _from(swept, offset), _sum_groups)
+    rest = slice(offset, None)
+    sides = product(
+        _part(right, rest),
+        _part(swept, rest),
+        lambda a, b: (a @ b.swapaxes(-1, -2)).sum(axis=-3),
+    )
     return parts, sides, logdet
 
 
-def _from(jet: Jet, column: int) -> Jet:
-    return jet.map(lambda a: a[..., column:, :])
-
-
-def _to_parents(right: Jet, swept: Jet, offset: int, width: int, starts: Places) -> Jet:
-    """C'MC for the columns of one coarser level, summed over the groups of each parent."""
-    rows = right.map(lambda a: a[..., offset : offset + width, :])
-    each = product(rows, _from(swept, offset), _multiply_transposed)
-    return each.map(lambda a: np.add.reduceat(a, starts, axis=-1))
+def _part(jet: Jet, columns: slice, groups: slice = slice(None)) -> Jet:
+    return jet.map(lambda a: a[..., columns, groups])
 
 
 def _join(pieces: Sequence[Jet]) -> Jet:
@@ -235,17 +230,6 @@ def _multiply(a: Floats, b: Floats) -> Floats:
         return made
     made = np.moveaxis(a, -1, -3) @ np.moveaxis(b, -1, -3)
     return np.ascontiguousarray(np.moveaxis(made, -3, -1))
-
-
-def _multiply_transposed(a: Floats, b: Floats) -> Floats:
-    """Products a'b group by group: (.., s, q, G), (.., s, r, G) -> (.., q, r, G)."""
-    return _multiply(_transpose(a), b)
-
-
-def _sum_groups(a: Floats, b: Floats) -> Floats:
-    """Products a'b summed over the groups: (.., q, k, G), (.., q, k, G) -> (.., k, k)."""
-    total: Floats = (a @ b.swapaxes(-1, -2)).sum(axis=-3)
-    return total
 
 
 def _transpose(a: Floats) -> Floats:

@@ -142,15 +142,28 @@ def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Ou
     NotIdentifiedError
         If the fixed part reproduces the outcome.
     """
-    reduced, scale, projection = _reduce(outcome, layout.basis, parsed.response)
+    basis, n = layout.basis, len(outcome)
+    size = float(np.sqrt(np.mean(outcome**2)))
+    projection = basis.T @ outcome / n
+    rest = outcome - basis @ projection
+    # The second round takes what rounding left of a large mean.
+    again = basis.T @ rest / n
+    rest -= basis @ again
+    scale = float(np.sqrt(np.mean(rest**2)))
+    if scale <= NOTHING_LEFT * size or size == 0.0:
+        what = "constant" if np.ptp(outcome) == 0.0 else "reproduced exactly by the fixed part"
+        raise NotIdentifiedError(
+            f"the outcome '{parsed.response}' is {what}: there is no residual variance to "
+            "estimate; choose another"
+        )
     shared = {field.name: getattr(layout, field.name) for field in fields(Layout)}
     shared["notes"] += tuple(_outcome_notes(outcome, parsed.response))
     return OutcomeLayout(
         **shared,
         response=outcome,
-        reduced=reduced,
+        reduced=rest / scale,
         scale=scale,
-        projection=projection,
+        projection=projection + again,
     )
 
 
@@ -270,23 +283,6 @@ def _residuals(frame: ModelFrame, weights: Sequence[str]) -> Residuals:
         weight_column=numbers[0] if numbers else None,
         prior=prior,
     )
-
-
-def _reduce(y: Floats, basis: Floats, text: str) -> tuple[Floats, float, Floats]:
-    """Return the outcome less its regression on the fixed part, in units of its size."""
-    size = float(np.sqrt(np.mean(y**2)))
-    projection = basis.T @ y / len(y)
-    rest = y - basis @ projection
-    again = basis.T @ rest / len(y)
-    rest -= basis @ again
-    scale = float(np.sqrt(np.mean(rest**2)))
-    if scale <= NOTHING_LEFT * size or size == 0.0:
-        what = "constant" if np.ptp(y) == 0.0 else "reproduced exactly by the fixed part"
-        raise NotIdentifiedError(
-            f"the outcome '{text}' is {what}: there is no residual variance to estimate; choose "
-            "another"
-        )
-    return rest / scale, scale, projection + again
 
 
 def _groupings(

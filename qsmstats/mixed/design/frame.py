@@ -131,13 +131,16 @@ def model_frame(
             for name, column in columns.items()
         }
     )
-    variables = {name: _describe(frame[name], name) for name in dict.fromkeys(names)}
-    empty = {}
-    for name, variable in variables.items():
-        if variable.levels is not None:
-            before, after = columns[name].cat.categories, frame[name].cat.categories
-            if gone := before.difference(after, sort=False).tolist():
-                empty[name] = tuple(gone)
+    variables, empty = {}, {}
+    for name in dict.fromkeys(names):
+        column = frame[name]
+        if not isinstance(column.dtype, pd.CategoricalDtype):
+            variables[name] = Variable(name=name, levels=None, mean=float(column.mean()))
+            continue
+        levels = column.cat.categories
+        variables[name] = Variable(name=name, levels=tuple(levels.tolist()))
+        if gone := columns[name].cat.categories.difference(levels, sort=False).tolist():
+            empty[name] = tuple(gone)
     return ModelFrame(
         data=frame,
         variables=variables,
@@ -149,12 +152,11 @@ def model_frame(
 
 def _require(data: pd.DataFrame, names: Collection[str]) -> None:
     for name in names:
-        if name in data.columns:
-            if np.sum(data.columns == name) > 1:
-                raise InvalidDataError(f"the data hold two columns named '{name}'; keep one")
-            continue
-        hint = did_you_mean(nearest(name, data.columns)) or "; correct the name"
-        raise FormulaError(f"the data have no column '{name}'{hint}")
+        if name not in data.columns:
+            hint = did_you_mean(nearest(name, data.columns)) or "; correct the name"
+            raise FormulaError(f"the data have no column '{name}'{hint}")
+        if np.sum(data.columns == name) > 1:
+            raise InvalidDataError(f"the data hold two columns named '{name}'; keep one")
 
 
 def _column(column: pd.Series, name: str, is_factor: bool) -> pd.Series:  # noqa: FBT001
@@ -164,31 +166,25 @@ def _column(column: pd.Series, name: str, is_factor: bool) -> pd.Series:  # noqa
         return column
     if pd.api.types.is_bool_dtype(dtype) or is_factor:
         return _sorted_categories(_plain_categories(column))
-    if pd.api.types.is_complex_dtype(dtype):
+    kinds = pd.api.types
+    if kinds.is_complex_dtype(dtype):
         raise InvalidDataError(f"column '{name}' holds complex numbers; use their real part")
-    if pd.api.types.is_numeric_dtype(dtype) or _holds_numbers(column):
+    numbers = {"integer", "floating", "mixed-integer-float", "decimal", "empty"}
+    is_object = column.dtype == object
+    if kinds.is_numeric_dtype(dtype) or (
+        is_object and kinds.infer_dtype(column, skipna=True) in numbers
+    ):
         return _numeric(column, name)
-    if _is_time(column):
+    if (
+        kinds.is_datetime64_any_dtype(column)
+        or kinds.is_timedelta64_dtype(column)
+        or isinstance(dtype, pd.PeriodDtype)
+    ):
         raise InvalidDataError(
             f"column '{name}' holds dates or durations ({dtype}); convert it to a number "
             "first, for example years since the first visit"
         )
     return _sorted_categories(_plain_categories(column))
-
-
-def _is_time(column: pd.Series) -> bool:
-    kinds = pd.api.types
-    return (
-        kinds.is_datetime64_any_dtype(column)
-        or kinds.is_timedelta64_dtype(column)
-        or isinstance(column.dtype, pd.PeriodDtype)
-    )
-
-
-def _holds_numbers(column: pd.Series) -> bool:
-    kinds = {"integer", "floating", "mixed-integer-float", "decimal", "empty"}
-    is_object = column.dtype == object
-    return is_object and pd.api.types.infer_dtype(column, skipna=True) in kinds
 
 
 def _numeric(column: pd.Series, name: str) -> pd.Series:
@@ -231,9 +227,3 @@ def _complete(column: pd.Series, kept: Places | None) -> pd.Series:
         used = np.bincount(column.cat.codes, minlength=len(column.cat.categories)) > 0
         return column if used.all() else column.cat.remove_unused_categories()
     return column
-
-
-def _describe(column: pd.Series, name: str) -> Variable:
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        return Variable(name=name, levels=tuple(column.cat.categories.tolist()))
-    return Variable(name=name, levels=None, mean=float(column.mean()))

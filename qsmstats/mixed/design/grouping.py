@@ -6,7 +6,7 @@ are ordered by the first column, then the second, each in its own order.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ import pandas as pd
 from qsmstats.arrays import Integers, Places
 from qsmstats.errors import InvalidDataError
 
-__all__ = ["Grouping", "coded_column", "compress", "grouping", "run_starts"]
+__all__ = ["Grouping", "check_new_columns", "coded_column", "compress", "grouping", "run_starts"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +58,7 @@ class Grouping:
 
     def codes(self, frame: pd.DataFrame) -> Integers:
         """Group of each row of new data, shape (m,); -1 for a group the fit has not seen."""
-        missing = [name for name in self.names if name not in frame.columns]
-        if missing:
-            raise InvalidDataError(f"the new data lack the columns {', '.join(missing)}; add them")
+        check_new_columns(frame, self.names)
         mixed = np.zeros(len(frame), dtype=np.int64)
         known = np.ones(len(frame), dtype=bool)
         for name, values in zip(self.names, self.values, strict=True):
@@ -69,6 +67,13 @@ class Grouping:
             mixed = mixed * len(values) + part
         place = np.searchsorted(self.observed, mixed).clip(max=len(self.observed) - 1)
         return np.where(known & (self.observed[place] == mixed), place, -1)
+
+
+def check_new_columns(frame: pd.DataFrame, names: Iterable[str]) -> None:
+    """Refuse new data without some of these columns."""
+    missing = [name for name in names if name not in frame.columns]
+    if missing:
+        raise InvalidDataError(f"the new data lack the columns {', '.join(missing)}; add them")
 
 
 def grouping(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from qsmstats.arrays import Floats, Integers
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
 
-__all__ = ["Layout", "OutcomeLayout", "RandomColumns", "Residuals"]
+__all__ = ["Layout", "OutcomeLayout", "RandomColumns", "Residuals", "any_outcome"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,16 @@ class Residuals:
     weight_column: str | None
     prior: Floats | None
 
+    @property
+    def row_scale(self) -> Floats | None:
+        """Root of the prior weights, shape (n,), or None."""
+        return None if self.prior is None else np.sqrt(self.prior)
+
+    @property
+    def strata(self) -> tuple[Integers, int] | None:
+        """Level of each row and the number of levels, or None where there is one variance."""
+        return None if self.codes is None else (self.codes, len(self.levels))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Layout:
@@ -96,3 +108,8 @@ class OutcomeLayout(Layout):
     reduced: Floats
     scale: float
     projection: Floats
+
+
+def any_outcome(layout: Layout) -> Floats:
+    """Return an outcome, shape (n,), for questions about a design whose answer depends on none."""
+    return np.random.default_rng(0).standard_normal(len(layout.basis))

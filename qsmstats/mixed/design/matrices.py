@@ -18,7 +18,7 @@ from formulaic.parser.types import Factor
 from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.errors import FormulaError, InvalidDataError
 from qsmstats.mixed.design.frame import ModelFrame, Variable
-from qsmstats.mixed.design.grouping import Grouping
+from qsmstats.mixed.design.grouping import Grouping, check_new_columns
 from qsmstats.mixed.design.independent_columns import independent_columns
 from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate
 
@@ -167,10 +167,28 @@ def fixed_design(terms: Terms, frame: ModelFrame) -> tuple[FixedDesign, Floats, 
     full, spec, raw = evaluate(terms.formula, frame.data, terms.transforms)
     names = tuple(_rename(name, terms.renames) for name in raw)
     basis = independent_columns(full)
+    categorical = {
+        expression
+        for expression, (kind, _) in spec.encoder_state.items()
+        if kind is Factor.Kind.CATEGORICAL
+    }
+    position = {name: index for index, name in enumerate(raw)}
+    described = []
+    for structure in spec.structure or ():
+        factors = {str(f.expr) for f in structure.term.factors if f.expr != "1"}
+        label = _rename(str(structure.term), terms.renames)
+        described.append(
+            DesignTerm(
+                label="Intercept" if label == "1" else label,
+                columns=tuple(position[name] for name in structure.columns),
+                categories=frozenset(factors & categorical),
+                numbers=frozenset(factors - categorical),
+            )
+        )
     design = FixedDesign(
         names=tuple(names[index] for index in basis.kept),
         dropped=tuple(names[index] for index in basis.dropped),
-        terms=_describe_terms(spec, raw, terms.renames),
+        terms=tuple(described),
         variables={name: frame.variables[name] for name in terms.variables},
         kept=basis.kept,
         null_space=basis.null_space,
@@ -210,9 +228,7 @@ def _rename(name: str, renames: Mapping[str, str]) -> str:
 
 
 def _new_frame(frame: pd.DataFrame, variables: Mapping[str, Variable]) -> pd.DataFrame:
-    missing = [name for name in variables if name not in frame.columns]
-    if missing:
-        raise InvalidDataError(f"the new data lack the columns {', '.join(missing)}; add them")
+    check_new_columns(frame, variables)
     columns = {name: variable.coerce(frame[name]) for name, variable in variables.items()}
     made = pd.DataFrame(columns, index=frame.index)
     holes = [name for name in made.columns if made[name].isna().any()]
@@ -220,27 +236,3 @@ def _new_frame(frame: pd.DataFrame, variables: Mapping[str, Variable]) -> pd.Dat
         text = f"the new data have missing values in {', '.join(holes)}; fill them in"
         raise InvalidDataError(text)
     return made
-
-
-def _describe_terms(
-    spec: ModelSpec, names: tuple[str, ...], renames: Mapping[str, str]
-) -> tuple[DesignTerm, ...]:
-    categorical = {
-        expression
-        for expression, (kind, _) in spec.encoder_state.items()
-        if kind is Factor.Kind.CATEGORICAL
-    }
-    position = {name: index for index, name in enumerate(names)}
-    described = []
-    for structure in spec.structure or ():
-        factors = {str(f.expr) for f in structure.term.factors if f.expr != "1"}
-        label = _rename(str(structure.term), renames)
-        described.append(
-            DesignTerm(
-                label="Intercept" if label == "1" else label,
-                columns=tuple(position[name] for name in structure.columns),
-                categories=frozenset(factors & categorical),
-                numbers=frozenset(factors - categorical),
-            )
-        )
-    return tuple(described)

@@ -16,7 +16,7 @@ from qsmstats.mixed.design.identifiability import (
     whiten,
 )
 from qsmstats.mixed.design.independent_columns import independent_columns
-from qsmstats.mixed.design.layout import Layout, RandomColumns, Residuals
+from qsmstats.mixed.design.layout import Layout
 
 __all__ = ["take_rows"]
 
@@ -46,10 +46,26 @@ def take_rows(layout: Layout, rows: Integers, copies: Integers | None = None) ->
             f"{names} cannot be estimated from the {len(rows)} remaining rows: fit this outcome "
             "separately, or remove these terms from the model"
         )
+    random = []
+    for part in layout.random:
+        groups = part.codes[rows]
+        if copies is not None:
+            groups = np.unique(copies * (part.codes.max() + 1) + groups, return_inverse=True)[1]
+        basis = whiten(part.design, part.columns[rows])
+        whitener = basis.r @ part.whitener
+        random.append(replace(part, codes=groups, columns=basis.q, whitener=whitener))
+    residuals = layout.residuals
+    codes = None if residuals.codes is None else residuals.codes[rows]
+    if codes is not None and len(np.unique(codes)) < len(residuals.levels):
+        raise NotIdentifiedError(
+            f"no row is left for a level of '{residuals.column}', so its residual variance cannot "
+            "be estimated; omit weights, or give each level more rows"
+        )
+    prior = None if residuals.prior is None else residuals.prior[rows]
     made = replace(
         layout,
-        random=tuple(_take_random(part, rows, copies) for part in layout.random),
-        residuals=_take_residuals(layout.residuals, rows),
+        random=tuple(random),
+        residuals=replace(residuals, codes=codes, prior=prior),
         basis=fixed.q,
         root=fixed.r @ layout.root,
     )
@@ -58,25 +74,3 @@ def take_rows(layout: Layout, rows: Integers, copies: Integers | None = None) ->
     check_residual(made.random, len(rows))
     check_absorbed(made.random, made.basis)
     return made
-
-
-def _take_random(part: RandomColumns, rows: Integers, copies: Integers | None) -> RandomColumns:
-    codes = part.codes[rows]
-    if copies is not None:
-        codes = np.unique(copies * (part.codes.max() + 1) + codes, return_inverse=True)[1]
-    basis = whiten(part.design, part.columns[rows])
-    return replace(part, codes=codes, columns=basis.q, whitener=basis.r @ part.whitener)
-
-
-def _take_residuals(residuals: Residuals, rows: Integers) -> Residuals:
-    codes, prior = residuals.codes, residuals.prior
-    if codes is not None and len(np.unique(codes[rows])) < len(residuals.levels):
-        raise NotIdentifiedError(
-            f"no row is left for a level of '{residuals.column}', so its residual variance cannot "
-            "be estimated; omit weights, or give each level more rows"
-        )
-    return replace(
-        residuals,
-        codes=None if codes is None else codes[rows],
-        prior=None if prior is None else prior[rows],
-    )

@@ -92,8 +92,18 @@ def parse_terms(text: str, *, intercept: bool = True) -> tuple[Formula, tuple[st
         # The parser's own intercept comes to the same terms, but it evaluates the left side of a
         # formula to find its columns.
         tree = _PARSER.get_ast(f"1 + {text}" if intercept else f"1 + 0 + {text}")
-        nodes = _nodes(tree)
-        _check_terms(nodes, text)
+        # The nodes of the tree, each after the one that it belongs to.
+        nodes, left = [], [tree]
+        while left:
+            nodes.append(left.pop())
+            left.extend(getattr(nodes[-1], "args", ()))
+        made: dict[int, int] = {}
+        for node in reversed(nodes):
+            made[id(node)] = 1 if isinstance(node, Token) else _count(node, made, text)
+            if made[id(node)] > MOST_TERMS:
+                raise FormulaError(
+                    f"'{_short(text)}' makes more than {MOST_TERMS} terms; leave interactions out"
+                )
         formula = Formula(list(_PARSER.get_terms_from_ast(tree, context={})))
     tokens = (node for node in nodes if isinstance(node, Token))
     return formula, tuple(token.token for token in tokens if token.kind is Token.Kind.PYTHON)
@@ -114,26 +124,6 @@ def _readable(text: str) -> Iterator[None]:
 
 def _short(text: str) -> str:
     return text if len(text) <= 200 else f"{text[:200]}..."
-
-
-def _nodes(tree: Any) -> list[Any]:
-    """Return the nodes of formulaic's syntax tree, each after the one that it belongs to."""
-    made, left = [], [tree]
-    while left:
-        made.append(left.pop())
-        left.extend(getattr(made[-1], "args", ()))
-    return made
-
-
-def _check_terms(nodes: list[Any], text: str) -> None:
-    """Refuse unknown operators, and products that make too many terms."""
-    made: dict[int, int] = {}
-    for node in reversed(nodes):
-        made[id(node)] = 1 if isinstance(node, Token) else _count(node, made, text)
-        if made[id(node)] > MOST_TERMS:
-            raise FormulaError(
-                f"'{_short(text)}' makes more than {MOST_TERMS} terms; leave interactions out"
-            )
 
 
 def _count(node: Any, made: Mapping[int, int], text: str) -> int:

@@ -239,19 +239,18 @@ def _is_balanced(text: str) -> bool:
 def _expand(expression: str, group: str, uncorrelated: bool, part: str) -> list[RandomTerm]:  # noqa: FBT001
     if not expression or not group:
         raise FormulaError(f"'{part}': a random term needs columns and a group, as '(1 + x | g)'")
-    expressions = _uncorrelated(expression) if uncorrelated else [expression]
+    expressions = [expression]
+    if uncorrelated:
+        # The intercept, then each term without one.
+        terms = [":".join(map(_factor_text, term.factors)) for term in parse_terms(expression)[0]]
+        expressions = [term if term == "1" else f"0 + {term}" for term in terms]
+    nested = [_interaction(piece, part) for _, piece in _split(group, "/")]
+    groups = [sum(nested[: depth + 1], ()) for depth in range(len(nested))]
     return [
-        RandomTerm(expression=one, group=names)
-        for names in _groupings(group, part)
+        RandomTerm(expression=one, group=tuple(dict.fromkeys(names)))
+        for names in groups
         for one in expressions
     ]
-
-
-def _uncorrelated(expression: str) -> list[str]:
-    """Return the pieces of an uncorrelated term: the intercept, then each term without one."""
-    formula, _ = parse_terms(expression)
-    terms = [":".join(map(_factor_text, term.factors)) for term in formula]
-    return [term if term == "1" else f"0 + {term}" for term in terms]
 
 
 def _factor_text(factor: Factor) -> str:
@@ -259,13 +258,6 @@ def _factor_text(factor: Factor) -> str:
     text = str(factor.expr)
     lookup = factor.eval_method is factor.eval_method.LOOKUP
     return f"`{text}`" if lookup and not _NAME.fullmatch(text) else text
-
-
-def _groupings(group: str, part: str) -> list[tuple[str, ...]]:
-    """Return the groupings of ``g``, ``g:h`` and ``g/h`` as names of columns."""
-    nested = [_interaction(piece, part) for _, piece in _split(group, "/")]
-    found = [sum(nested[: depth + 1], ()) for depth in range(len(nested))]
-    return [tuple(dict.fromkeys(names)) for names in found]
 
 
 def _interaction(text: str, part: str) -> tuple[str, ...]:

@@ -22,7 +22,7 @@ from qsmstats.arrays import Floats
 from qsmstats.errors import FormulaError, InvalidDataError
 from qsmstats.mixed.formula.allowed import CONSTANTS, parse_terms, used_columns
 
-__all__ = ["Terms", "Transforms", "evaluate", "read_terms"]
+__all__ = ["Terms", "Transforms", "evaluate", "quoted", "read_terms"]
 
 Transforms = Mapping[str, Callable[..., Any]]
 """Functions that a user adds to the language: name in the formula -> function."""
@@ -90,18 +90,36 @@ def read_terms(
     functions = transforms or {}
     found = {piece: used_columns(piece, text, names, functions) for piece in pieces}
     factors = {factor.expr: factor for term in formula for factor in term.factors}.values()
-    uses = [use for factor in factors for use in _uses(factor, found)]
+    uses = [
+        use
+        for factor in factors
+        for use in (
+            [(factor.expr, False)]
+            if factor.eval_method is Factor.EvalMethod.LOOKUP
+            else found.get(factor.expr, [])  # a number names no column
+        )
+    ]
     numeric = {name for name, as_factor in uses if not as_factor}
     variables = tuple(dict.fromkeys(name for name, _ in uses))
     recoded = {
-        f"C({_quoted(name)}, contr.{kind})": name
+        f"C({quoted(name)}, contr.{kind})": name
         for name, kind in (contrasts or {}).items()
         if name in variables
     }
     for piece in recoded:
         used_columns(piece, text, names)
+    if recoded:
+        # Columns that stand by themselves are replaced by their contrast-coded form.
+        coded = {name: Factor(piece, eval_method="python") for piece, name in recoded.items()}
+        lookup = Factor.EvalMethod.LOOKUP
+        formula = Formula(
+            [
+                Term([coded.get(f.expr, f) if f.eval_method is lookup else f for f in term.factors])
+                for term in formula
+            ]
+        )
     return Terms(
-        formula=_recode(formula, {name: expr for expr, name in recoded.items()}),
+        formula=formula,
         variables=variables,
         factors=frozenset(variables) - numeric,
         renames=recoded,
@@ -109,11 +127,9 @@ def read_terms(
     )
 
 
-def _uses(factor: Factor, found: Mapping[str, list[tuple[str, bool]]]) -> list[tuple[str, bool]]:
-    """Return the columns that a factor names, each with "as category inside C()?"."""
-    if factor.eval_method is Factor.EvalMethod.LOOKUP:
-        return [(factor.expr, False)]
-    return found.get(factor.expr, [])  # a number has none
+def quoted(name: str) -> str:
+    """Return a column's name as it must stand in a formula: in backticks unless it is a word."""
+    return name if name.isidentifier() else f"`{name}`"
 
 
 def evaluate(
@@ -161,25 +177,3 @@ def _r_spelling(text: str, names: Sequence[str]) -> str:
             plain = re.sub(rf"(?<![\w.])(?:{pattern})(?![\w.(])", lambda m: f"`{m[0]}`", plain)
         pieces[index] = plain
     return "".join(pieces)
-
-
-def _quoted(name: str) -> str:
-    return name if name.isidentifier() else f"`{name}`"
-
-
-def _recode(formula: Formula, recoded: Mapping[str, str]) -> Formula:
-    """Return the formula with plain columns replaced by their contrast-coded form."""
-    if not recoded:
-        return formula
-    terms = [
-        Term(
-            [
-                Factor(recoded[factor.expr], eval_method="python")
-                if factor.eval_method is Factor.EvalMethod.LOOKUP and factor.expr in recoded
-                else factor
-                for factor in term.factors
-            ]
-        )
-        for term in formula
-    ]
-    return Formula(terms)

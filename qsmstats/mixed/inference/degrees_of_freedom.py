@@ -35,13 +35,23 @@ from __future__ import annotations
 from typing import Protocol, get_args
 
 import numpy as np
+from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.criterion.profiled import Moments, deviance_uncertainty
 
-__all__ = ["Approximation", "Fixed", "KenwardRoger", "Satterthwaite", "approximation"]
+__all__ = [
+    "Approximation",
+    "Fixed",
+    "KenwardRoger",
+    "Satterthwaite",
+    "approximation",
+    "in_basis",
+    "quadratic_forms",
+    "satterthwaite",
+]
 
 
 class Approximation(Protocol):
@@ -84,8 +94,7 @@ class Fixed:
 
     def rows(self, rows: Floats) -> tuple[Floats, Floats]:
         """Variance and df of each row."""
-        variance = np.einsum("ki,ij,kj->k", rows, self.covariance, rows)
-        return variance, np.full(len(rows), self.df)
+        return quadratic_forms(rows, self.covariance), np.full(len(rows), self.df)
 
     def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
         """F statistic and denominator df."""
@@ -110,23 +119,54 @@ class Satterthwaite:
             variance,
         )
         moved = -variance * inverse @ made.total.first[:, :p, :p] @ inverse
-        self.slopes = np.concatenate(
-            [np.tensordot(first.T, moved, axes=1), 2.0 * self.covariance[None]]
-        )
+        self.slopes = np.tensordot(first.T, moved, axes=1)
 
     def rows(self, rows: Floats) -> tuple[Floats, Floats]:
         """Variance and df of each row."""
-        variance = np.einsum("ki,ij,kj->k", rows, self.covariance, rows)
-        slope = np.einsum("ki,aij,kj->ka", rows, self.slopes, rows)
-        spread = np.einsum("ka,ab,kb->k", slope, self.uncertainty, slope)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return variance, 2.0 * variance**2 / spread
+        return satterthwaite(rows, self.covariance, self.slopes, self.uncertainty)
 
     def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
         """F statistic and denominator df, combined over the principal components."""
         size, axes = np.linalg.eigh(rows @ self.covariance @ rows.T)
         statistic = float(((axes.T @ effects) ** 2 / size).mean())
         return statistic, _combine(self.rows(axes.T @ rows)[1])
+
+
+def in_basis(rows: Floats, root: Floats) -> Floats:
+    """Rows of L in the basis of the cross-products: L R^-1, shape (k, p)."""
+    if not len(root):
+        return rows
+    local: Floats = solve_triangular(root, rows.T, trans=1).T
+    return local
+
+
+def satterthwaite(
+    rows: Floats, covariance: Floats, slopes: Floats, uncertainty: Floats
+) -> tuple[Floats, Floats]:
+    """Variance and Satterthwaite's df of each row, shapes (.., k), of one fit or of many.
+
+    Parameters
+    ----------
+    rows
+        L, shape (k, p).
+    covariance, slopes
+        C, shape (.., p, p), and its derivatives in theta, shape (.., m, p, p); in log sigma it is
+        2 C.
+    uncertainty
+        A, shape (.., m + 1, m + 1).
+    """
+    variance = quadratic_forms(rows, covariance)
+    moved = quadratic_forms(rows, slopes).swapaxes(-1, -2)
+    slope = np.concatenate([moved, 2.0 * variance[..., None]], axis=-1)
+    spread = ((slope @ uncertainty) * slope).sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return variance, 2.0 * variance**2 / spread
+
+
+def quadratic_forms(rows: Floats, matrices: Floats) -> Floats:
+    """Return L M L' of each row of L, shape (k, p), and each matrix, shape (.., p, p): (.., k)."""
+    forms: Floats = ((rows @ matrices) * rows).sum(axis=-1)
+    return forms
 
 
 def _combine(df: Floats) -> float:
@@ -170,13 +210,13 @@ class KenwardRoger:
 
     def rows(self, rows: Floats) -> tuple[Floats, Floats]:
         """Return adjusted variance and df of each row."""
-        plain = np.einsum("ki,ij,kj->k", rows, self.phi, rows)
+        plain = quadratic_forms(rows, self.phi)
         side = rows @ self.phi
-        trace = np.einsum("ki,aij,kj->ka", side, self.slopes, side)
-        spread = np.einsum("ka,ab,kb->k", trace, self.weights, trace)
+        trace = quadratic_forms(side, self.slopes).T
+        spread = ((trace @ self.weights) * trace).sum(axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             df = 2.0 * plain**2 / spread
-        return np.einsum("ki,ij,kj->k", rows, self.covariance, rows), df
+        return quadratic_forms(rows, self.covariance), df
 
     def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
         """Scaled F statistic and denominator df."""

@@ -9,32 +9,29 @@ where :math:`g` is the gradient of :math:`v` in the variance parameters and :mat
 their expected REML information: Satterthwaite's degrees of freedom with the expected information
 in place of the observed one, which are Kenward and Roger's for one row (1997, Biometrics 53,
 983-997). In a balanced design they are exact: the comparison of the mean slopes of two groups of m
-gets 2 (m - 1). No data enter; an outcome is made up only because the criterion asks for one, and
-nothing here depends on it.
+gets 2 (m - 1). No data enter: the criterion is given any outcome, and nothing here depends on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.mixed.criterion.covariance import lower_factor
-from qsmstats.mixed.fitted import engine_of
+from qsmstats.mixed.design.assembly import attach_outcome, lay_out
+from qsmstats.mixed.design.layout import any_outcome
+from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.inference.components import square_root
-from qsmstats.mixed.inference.degrees_of_freedom import KenwardRoger
-from qsmstats.mixed.optimum.estimate import Engine
+from qsmstats.mixed.inference.degrees_of_freedom import KenwardRoger, in_basis
+from qsmstats.mixed.optimum.estimate import Engine, build_engine
 
 __all__ = ["ExpectedDesign", "ExpectedInference", "expected_design"]
-
-
-OUTCOME = "outcome_to_come"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +82,7 @@ class ExpectedDesign:
         factors = [lower_factor(square_root(one) / sigma) for one in covariances]
         theta = self.engine.from_factors(factors, np.empty(0))
         moments = self.engine.moments(self.engine.objective.at(theta))
-        local = solve_triangular(moments.basis, self.row[:, None], trans=1).T
+        local = in_basis(self.row[None], moments.basis)
         approximation = KenwardRoger(moments)
         variance = float((local @ approximation.phi @ local.T)[0, 0])
         df = float(approximation.rows(local)[1][0])
@@ -111,11 +108,10 @@ def expected_design(
     NotIdentifiedError
         If the design cannot estimate the function, or the parameters of the model.
     """
-    random = np.random.default_rng(0)
-    formula = f"{OUTCOME} ~ {model.formula.split('~', 1)[1]}"
-    filled = data.assign(**{OUTCOME: random.standard_normal(len(data))})
-    engine = engine_of(replace(model, formula=formula), filled)
-    names = engine.layout.fixed.names
+    parsed = parse_formula(model.formula)
+    layout = lay_out(parsed, data, model.contrasts, (), model.transforms)
+    engine = build_engine(attach_outcome(layout, any_outcome(layout), parsed), reml=True)
+    names = layout.fixed.names
     unknown = [name for name in contrast if name not in names]
     if unknown:
         raise NotIdentifiedError(

@@ -134,30 +134,32 @@ def term_hypotheses(fit: Fitted, kind: int) -> dict[str, Floats]:
     root = fit.moments.basis
     if kind == 1 or len(tested) == 1:
         return {term.label: _sequential(root, terms, term, columns) for term in tested}
-    if kind == 2:
-        return {term.label: _type_two(root, terms, term, columns) for term in tested}
-    return _type_three(fit, tested, columns)
+    if kind == 3:
+        functions = _complete_coding(fit).T
+        back = np.linalg.pinv(functions)
+        for term in sorted(tested, key=lambda term: -len(term.categories | term.numbers)):
+            own = columns[term.label]
+            above = [c for other in tested if _contains(other, term) for c in columns[other.label]]
+            if above:
+                solution = np.linalg.lstsq(functions[:, above], functions[:, own], rcond=None)[0]
+                functions[:, own] -= functions[:, above] @ solution
+        return {term.label: (back @ functions[:, columns[term.label]]).T for term in tested}
+    found = {}
+    for term in tested:
+        later = [other for other in terms if _contains(other, term)]
+        first = [other for other in terms if other not in later and other is not term]
+        # Where no term contains it, its coefficients span the same hypothesis behind all other
+        # terms as its sequential rows, but joint df depend on the basis.
+        found[term.label] = (
+            _sequential(root, [*first, term, *later], term, columns)
+            if later
+            else np.eye(len(root))[columns[term.label]]
+        )
+    return found
 
 
 def _contains(larger: DesignTerm, term: DesignTerm) -> bool:
     return larger.numbers == term.numbers and larger.categories > term.categories
-
-
-def _type_two(
-    root: Floats,
-    terms: Sequence[DesignTerm],
-    term: DesignTerm,
-    columns: Mapping[str, list[int]],
-) -> Floats:
-    """Rows of a term when the terms that contain it come last; its coefficients if there are none.
-
-    Both span the same hypothesis behind all other terms, but joint df depend on the basis.
-    """
-    later = [other for other in terms if _contains(other, term)]
-    if not later:
-        return np.eye(len(root))[columns[term.label]]
-    first = [other for other in terms if other not in later and other is not term]
-    return _sequential(root, [*first, term, *later], term, columns)
 
 
 def _sequential(
@@ -171,20 +173,6 @@ def _sequential(
     own = columns[term.label]
     start = sequence.index(own[0]) if own else 0
     return rows[start : start + len(own)]
-
-
-def _type_three(
-    fit: Fitted, terms: Sequence[DesignTerm], columns: Mapping[str, list[int]]
-) -> dict[str, Floats]:
-    functions = _complete_coding(fit).T
-    back = np.linalg.pinv(functions)
-    for term in sorted(terms, key=lambda term: -len(term.categories | term.numbers)):
-        own = columns[term.label]
-        above = [c for other in terms if _contains(other, term) for c in columns[other.label]]
-        if above:
-            solution = np.linalg.lstsq(functions[:, above], functions[:, own], rcond=None)[0]
-            functions[:, own] -= functions[:, above] @ solution
-    return {term.label: (back @ functions[:, columns[term.label]]).T for term in terms}
 
 
 def _complete_coding(fit: Fitted) -> Floats:

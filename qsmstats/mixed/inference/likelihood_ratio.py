@@ -19,7 +19,7 @@ the plain one; it stands beside ours as `p_value_chi2`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -30,7 +30,7 @@ from qsmstats.errors import UsageError
 from qsmstats.mixed.criterion.profiled import Point
 from qsmstats.mixed.fitted import Fitted, Likelihood, engine_of_fit, refitted
 from qsmstats.mixed.formula.language import ParsedFormula, RandomTerm, parse_formula
-from qsmstats.mixed.formula.terms import read_terms
+from qsmstats.mixed.formula.terms import quoted, read_terms
 from qsmstats.mixed.optimum.trust_region import minimise
 
 __all__ = [
@@ -39,41 +39,6 @@ __all__ = [
     "random_term_tests",
     "residual_variance_test",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Null:
-    """Distribution of the statistic when the smaller model holds.
-
-    Attributes
-    ----------
-    df
-        Difference in the number of parameters.
-    lower
-        Degrees of freedom of the other half of the mixture, or None for a plain chi-squared.
-    name
-        In words, for the table.
-    """
-
-    df: int
-    lower: int | None
-    name: str
-
-    @classmethod
-    def of(cls, df: int, new_columns: int) -> _Null:
-        if new_columns == 0:
-            return cls(df=df, lower=None, name=f"chi2({df})")
-        if new_columns == 1:
-            return cls(df=df, lower=df - 1, name=f"0.5 chi2({df - 1}) + 0.5 chi2({df})")
-        return cls(df=df, lower=None, name=f"chi2({df}), conservative")
-
-    def p_value(self, statistic: float) -> float:
-        upper = float(stats.chi2.sf(statistic, self.df))
-        if self.lower is None:
-            return upper
-        point = float(statistic <= 0)
-        below = float(stats.chi2.sf(statistic, self.lower)) if self.lower else point
-        return 0.5 * below + 0.5 * upper
 
 
 def likelihood_ratio(fit: Fitted, other: Fitted) -> pd.DataFrame:
@@ -97,15 +62,7 @@ def likelihood_ratio(fit: Fitted, other: Fitted) -> pd.DataFrame:
         If the fits are not of the same rows and outcome, or neither model is part of the other.
     """
     small, large = nested_pair(fit, other)
-    null = _Null.of(
-        large.info.n_parameters - small.info.n_parameters, _random_columns(large, small)
-    )
-    return pd.DataFrame(
-        [
-            _side(small),
-            _side(large) | _test(small.info.log_likelihood, large.info.log_likelihood, null),
-        ]
-    )
+    return _two_rows(small, large, new_columns=_random_columns(large, small))
 
 
 def nested_pair(fit: Fitted, other: Fitted) -> tuple[Fitted, Fitted]:
@@ -123,12 +80,29 @@ def nested_pair(fit: Fitted, other: Fitted) -> tuple[Fitted, Fitted]:
         )
         raise UsageError(msg)
     small, large = sorted((fit, other), key=lambda one: one.info.n_parameters)
-    same_fixed = _rank(_joined(small, large)) == len(small.estimates) == len(large.estimates)
+    rank = _rank(np.hstack([one.fixed.matrix(one.frame.data) for one in (small, large)]))
+    same_fixed = rank == len(small.estimates) == len(large.estimates)
     method: Likelihood = "reml" if same_fixed and small.method == large.method == "reml" else "ml"
     small, large = (
         one if one.method == method else refitted(one, method=method) for one in (small, large)
     )
-    _check_nested(small, large)
+    held = _columns_by_group(large)
+    within = [names <= held.get(group, set()) for group, names in _columns_by_group(small).items()]
+    failures = {
+        "its fixed part is not part of the other's": rank > len(large.estimates),
+        "its random terms are not part of the other's": not all(within),
+        "its residual weights are not part of the other's": not set(small.residual.columns)
+        <= set(large.residual.columns),
+        "both have the same number of parameters": small.info.n_parameters
+        == large.info.n_parameters,
+    }
+    if any(failures.values()):
+        msg = (
+            f"'{small.model.formula}' is not nested in '{large.model.formula}': "
+            f"{'; '.join(reason for reason, failed in failures.items() if failed)}. Compare such "
+            "models by an information criterion"
+        )
+        raise UsageError(msg)
     return small, large
 
 
@@ -154,7 +128,8 @@ def random_term_tests(fit: Fitted, *, reduce: bool = True) -> pd.DataFrame:
     parsed = parse_formula(fit.model.formula)
     rows = []
     for label, random in _reductions(parsed, fit, reduce=reduce):
-        formula = _text(replace(parsed, random=random))
+        terms = [f"({term.expression} | {':'.join(map(quoted, term.group))})" for term in random]
+        formula = f"{parsed.response} ~ {' + '.join([parsed.fixed, *terms])}"
         if random:
             smaller = refitted(fit, formula=formula)
             log_likelihood, parameters = smaller.info.log_likelihood, smaller.info.n_parameters
@@ -162,7 +137,12 @@ def random_term_tests(fit: Fitted, *, reduce: bool = True) -> pd.DataFrame:
         else:
             log_likelihood, parameters = _without_random(fit)
             columns = sum(len(term.design.names) for term in fit.random)
-        null = _Null.of(fit.info.n_parameters - parameters, columns)
+        test = _test(
+            log_likelihood,
+            fit.info.log_likelihood,
+            df=fit.info.n_parameters - parameters,
+            new_columns=columns,
+        )
         rows.append(
             {
                 "term": label,
@@ -170,7 +150,7 @@ def random_term_tests(fit: Fitted, *, reduce: bool = True) -> pd.DataFrame:
                 "n_parameters": parameters,
                 "log_likelihood": log_likelihood,
             }
-            | _test(log_likelihood, fit.info.log_likelihood, null)
+            | test
         )
     return pd.DataFrame(rows)
 
@@ -197,65 +177,53 @@ def residual_variance_test(fit: Fitted) -> pd.DataFrame:
         msg = "the fit has one residual variance; fit it with weights='<column>' to compare"
         raise UsageError(msg)
     equal = refitted(fit, weights=fit.residual.weight_column)
-    null = _Null.of(fit.info.n_parameters - equal.info.n_parameters, 0)
-    names = ("one residual variance", f"residual variance by {fit.residual.column}")
-    return pd.DataFrame(
-        [
-            _side(equal, names[0]),
-            _side(fit, names[1]) | _test(equal.info.log_likelihood, fit.info.log_likelihood, null),
-        ]
+    names = (" (one residual variance)", f" (residual variance by {fit.residual.column})")
+    return _two_rows(equal, fit, names, new_columns=0)
+
+
+def _two_rows(
+    small: Fitted, large: Fitted, names: tuple[str, str] = ("", ""), *, new_columns: int
+) -> pd.DataFrame:
+    rows: list[dict[str, object]] = [
+        {
+            "formula": fit.model.formula + name,
+            "method": fit.method,
+            "n_parameters": fit.info.n_parameters,
+            "log_likelihood": fit.info.log_likelihood,
+        }
+        for fit, name in zip((small, large), names, strict=True)
+    ]
+    rows[1] |= _test(
+        small.info.log_likelihood,
+        large.info.log_likelihood,
+        df=large.info.n_parameters - small.info.n_parameters,
+        new_columns=new_columns,
     )
+    return pd.DataFrame(rows)
 
 
-def _side(fit: Fitted, what: str = "") -> dict[str, object]:
-    formula = f"{fit.model.formula} ({what})" if what else fit.model.formula
-    return {
-        "formula": formula,
-        "method": fit.method,
-        "n_parameters": fit.info.n_parameters,
-        "log_likelihood": fit.info.log_likelihood,
-    }
-
-
-def _test(small: float, large: float, null: _Null) -> dict[str, object]:
+def _test(small: float, large: float, *, df: int, new_columns: int) -> dict[str, object]:
+    """Test two log-likelihoods whose models differ by `df` parameters and some random columns."""
     statistic = max(0.0, 2.0 * (large - small))
+    plain = float(stats.chi2.sf(statistic, df))
+    p_value, name = plain, f"chi2({df})"
+    if new_columns == 1:
+        below = float(stats.chi2.sf(statistic, df - 1)) if df > 1 else float(statistic <= 0)
+        p_value, name = 0.5 * below + 0.5 * plain, f"0.5 chi2({df - 1}) + 0.5 chi2({df})"
+    elif new_columns:
+        name = f"{name}, conservative"
     return {
         "statistic": statistic,
-        "df": null.df,
-        "p_value": null.p_value(statistic),
-        "p_value_chi2": float(stats.chi2.sf(statistic, null.df)),
-        "null_distribution": null.name,
+        "df": df,
+        "p_value": p_value,
+        "p_value_chi2": plain,
+        "null_distribution": name,
     }
-
-
-def _joined(small: Fitted, large: Fitted) -> Floats:
-    return np.hstack([one.fixed.matrix(one.frame.data) for one in (small, large)])
 
 
 def _rank(matrix: Floats) -> int:
     scale = np.sqrt(np.square(matrix).mean(axis=0))
     return int(np.linalg.matrix_rank(matrix / np.where(scale > 0, scale, 1.0), tol=None))
-
-
-def _check_nested(small: Fitted, large: Fitted) -> None:
-    reasons = []
-    if _rank(_joined(small, large)) > len(large.estimates):
-        reasons.append("its fixed part is not part of the other's")
-    held = _columns_by_group(large)
-    if any(
-        not names <= held.get(group, set()) for group, names in _columns_by_group(small).items()
-    ):
-        reasons.append("its random terms are not part of the other's")
-    if not set(small.residual.columns) <= set(large.residual.columns):
-        reasons.append("its residual weights are not part of the other's")
-    if small.info.n_parameters == large.info.n_parameters:
-        reasons.append("both have the same number of parameters")
-    if reasons:
-        msg = (
-            f"'{small.model.formula}' is not nested in '{large.model.formula}': "
-            f"{'; '.join(reasons)}. Compare such models by an information criterion"
-        )
-        raise UsageError(msg)
 
 
 def _columns_by_group(fit: Fitted) -> dict[frozenset[str], set[str]]:
@@ -291,17 +259,6 @@ def _reductions(
             expression = " + ".join(left if "1" in left else ["0", *left])
             kept = replace(term, expression=expression)
             yield f"{gone} in {term.label}", (*others[0], kept, *others[1])
-
-
-def _text(parsed: ParsedFormula) -> str:
-    random = [
-        f"({term.expression} | {':'.join(map(_quoted, term.group))})" for term in parsed.random
-    ]
-    return f"{parsed.response} ~ {' + '.join([parsed.fixed, *random])}"
-
-
-def _quoted(name: str) -> str:
-    return name if name.isidentifier() else f"`{name}`"
 
 
 def _without_random(fit: Fitted) -> tuple[float, int]:

@@ -142,7 +142,9 @@ def _interaction(
     for term in fit.fixed.terms:
         factors = term.categories | term.numbers
         inside = [
-            name for name in fit.fixed.variables if any(_uses(factor, name) for factor in factors)
+            name
+            for name in fit.fixed.variables
+            if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", factor) for factor in factors)
         ]
         if set(inside) & set(asked or names) and (slope is None or slope in inside):
             hidden |= dict.fromkeys(name for name in inside if name not in {*names, *shown})
@@ -155,15 +157,22 @@ def _interaction(
     )
 
 
-def _uses(expression: str, name: str) -> bool:
-    return re.search(rf"(?<!\w){re.escape(name)}(?!\w)", expression) is not None
-
-
 def _weights(method: Comparison, labels: list[str]) -> tuple[pd.DataFrame, Floats]:
     """Return contrast, first and second, and the weights on the means, shape (contrasts, means)."""
     if isinstance(method, str):
-        pairs = _pairs(method, len(labels))
-        if not pairs:
+        k = len(labels)
+        of_method = {
+            "pairwise": list(combinations(range(k), 2)),
+            "reference": [(level, 0) for level in range(1, k)],
+            "consecutive": [(level, level - 1) for level in range(1, k)],
+        }
+        if method not in of_method:
+            msg = (
+                'method must be "pairwise", "reference", "consecutive", a matrix or a mapping from '
+                f"label to weights, not {method!r}"
+            )
+            raise UsageError(msg)
+        if not (pairs := of_method[method]):
             msg = f"method={method!r} compares levels, but there is only {labels[0]!r}; give more"
             raise UsageError(msg)
         plus, minus = np.array(pairs).T
@@ -179,20 +188,6 @@ def _weights(method: Comparison, labels: list[str]) -> tuple[pd.DataFrame, Float
         names = [f"contrast {number}" for number in range(1, len(rows) + 1)]
     keys = pd.DataFrame({"contrast": names, "first": "", "second": ""})
     return keys, np.array([_row(row, labels) for row in rows])
-
-
-def _pairs(method: str, k: int) -> list[tuple[int, int]]:
-    if method == "pairwise":
-        return list(combinations(range(k), 2))
-    if method == "reference":
-        return [(level, 0) for level in range(1, k)]
-    if method == "consecutive":
-        return [(level, level - 1) for level in range(1, k)]
-    msg = (
-        'method must be "pairwise", "reference", "consecutive", a matrix or a mapping from label '
-        f"to weights, not {method!r}"
-    )
-    raise UsageError(msg)
 
 
 def _row(row: Any, labels: list[str]) -> Floats:

@@ -24,7 +24,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.fitted import Fitted
@@ -227,12 +226,10 @@ def slope_contrasts(
     ----------
     fit, variable, by, at, weights, df, level, type
         As in `slopes`.
-    method, adjust
-        As in `contrasts`.
     within
         Further predictors; slopes are compared within each of their combinations.
-    family
-        As in `contrasts`, for the combinations of `within`.
+    method, family, adjust
+        As in `contrasts`, `family` for the combinations of `within`.
 
     Returns
     -------
@@ -293,6 +290,13 @@ def _adjusted(
     if method == "tukey" and n_means is None:
         raise UsageError(NO_TUKEY)
     table = _estimates(fit, family, df, level)
+    correlation = None
+    if method == "mvt":
+        # NaN where a function cannot be estimated.
+        reduced, known = fit.fixed.reduce(family.matrix)
+        covariance = reduced @ adjusted_covariance(fit, df) @ reduced.T
+        size = np.where(known, np.sqrt(np.diag(covariance)), np.nan)
+        correlation = covariance / np.outer(size, size)
     if n_means is not None:
         # The means of which a difference can be estimated.
         pairs = np.array(list(combinations(range(n_means), 2)))
@@ -303,7 +307,7 @@ def _adjusted(
         table["df"],
         method=method,
         level=level,
-        correlation=_correlation(fit, family.matrix, df) if method == "mvt" else None,
+        correlation=correlation,
         n_means=n_means,
     )
     table.insert(list(table).index("p_value") + 1, "p_adjusted", made.pop("p_adjusted"))
@@ -312,11 +316,3 @@ def _adjusted(
         both = f"{family.note}; {HOLM_INTERVAL}" if family.note else HOLM_INTERVAL
         note = note.where(note == NOT_ESTIMABLE, both)
     return pd.concat([table, made], axis=1).assign(adjust=method, note=note)
-
-
-def _correlation(fit: Fitted, matrix: Floats, df: DfMethod) -> Floats:
-    """Correlation of the estimates, shape (k, k); NaN where one cannot be estimated."""
-    reduced, known = fit.fixed.reduce(matrix)
-    covariance = reduced @ adjusted_covariance(fit, df) @ reduced.T
-    size = np.where(known, np.sqrt(np.diag(covariance)), np.nan)
-    return np.asarray(covariance / np.outer(size, size), float)

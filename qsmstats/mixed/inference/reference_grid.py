@@ -84,17 +84,6 @@ class Rows:
     matrix: Floats
 
 
-def _predictor(name: str, levels: tuple[object, ...] | None, column: pd.Series[Any]) -> Predictor:
-    if levels is not None:
-        return Predictor(name=name, values=levels, categorical=True)
-    numbers = column.to_numpy(float)
-    span = (float(numbers.min()), float(numbers.max()))
-    distinct = np.unique(numbers)
-    if distinct.size == 2:
-        return Predictor(name=name, values=tuple(distinct.tolist()), categorical=True, span=span)
-    return Predictor(name=name, values=(float(numbers.mean()),), categorical=False, span=span)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReferenceGrid:
     """All combinations of the predictors' values, and the fixed-effects design there.
@@ -116,10 +105,20 @@ class ReferenceGrid:
     @classmethod
     def of(cls, design: FixedDesign, frame: pd.DataFrame) -> ReferenceGrid:
         """Build the grid of a fixed part over the rows of its fit."""
-        predictors = {
-            name: _predictor(name, variable.levels, frame[name])
-            for name, variable in design.variables.items()
-        }
+        predictors = {}
+        for name, variable in design.variables.items():
+            if variable.levels is not None:
+                predictors[name] = Predictor(name=name, values=variable.levels, categorical=True)
+                continue
+            numbers = frame[name].to_numpy(float)
+            distinct = np.unique(numbers)
+            two = distinct.size == 2
+            predictors[name] = Predictor(
+                name=name,
+                values=tuple(distinct.tolist()) if two else (float(numbers.mean()),),
+                categorical=two,
+                span=(float(distinct[0]), float(distinct[-1])),
+            )
         return cls(predictors=predictors, frame=frame, design_rows=design.full_matrix)
 
     def at(self, values: Mapping[str, Any] | None) -> ReferenceGrid:
@@ -135,7 +134,16 @@ class ReferenceGrid:
             self._check_names([name])
             several = isinstance(value, list | tuple | np.ndarray | pd.Series | pd.Index | range)
             chosen = tuple(value) if several else (value,)
-            _check_values(held[name], chosen)
+            predictor = held[name]
+            numeric = predictor.span is not None
+            fits = [
+                isinstance(one, int | float | np.number) if numeric else one in predictor.values
+                for one in chosen
+            ]
+            if not all(fits) or not chosen:
+                allowed = "numbers" if numeric else f"its levels {list(predictor.values)}"
+                msg = f"at={{{name!r}: {list(chosen)}}}: use {allowed}"
+                raise UsageError(msg)
             held[name] = replace(held[name], values=chosen)
         return replace(self, predictors=held)
 
@@ -236,17 +244,3 @@ class ReferenceGrid:
         if len(set(names)) < len(names):
             msg = f"a predictor is named twice in {list(names)}; name each once"
             raise UsageError(msg)
-
-
-def _check_values(predictor: Predictor, chosen: tuple[Any, ...]) -> None:
-    numeric = predictor.span is not None
-    wrong = [
-        value
-        for value in chosen
-        if (numeric and not isinstance(value, int | float | np.number))
-        or (not numeric and value not in predictor.values)
-    ]
-    if wrong or not chosen:
-        allowed = "numbers" if numeric else f"its levels {list(predictor.values)}"
-        msg = f"at={{{predictor.name!r}: {list(chosen)}}}: use {allowed}"
-        raise UsageError(msg)

@@ -17,7 +17,7 @@ from qsmstats.errors import UsageError
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.criterion.profiled import Moments
 from qsmstats.mixed.fitted import Fitted
-from qsmstats.mixed.inference.degrees_of_freedom import approximation
+from qsmstats.mixed.inference.degrees_of_freedom import approximation, in_basis
 
 __all__ = [
     "JointTest",
@@ -98,7 +98,7 @@ def row_inference(fit: Fitted, rows: Floats, df: DfMethod = "satterthwaite") -> 
     """
     rows = np.atleast_2d(np.asarray(rows, dtype=np.float64))
     method = approximation(fit.moments, df)
-    local = _local(rows, fit.moments)
+    local = in_basis(rows, fit.moments.basis)
     variance, degrees = method.rows(local)
     return RowInference(
         estimate=rows @ fit.estimates,
@@ -126,7 +126,7 @@ def joint_test(fit: Fitted, rows: Floats, df: DfMethod = "satterthwaite") -> Joi
     if not len(rows):
         return JointTest(num_df=0.0, den_df=np.nan, statistic=np.nan, p_value=np.nan)
     effects = rows @ fit.estimates / fit.moments.scale
-    statistic, den_df = method.joint(_local(rows, fit.moments), effects)
+    statistic, den_df = method.joint(in_basis(rows, fit.moments.basis), effects)
     num_df = len(rows)
     p_value = (
         stats.chi2.sf(statistic * num_df, num_df)
@@ -172,21 +172,13 @@ def tidy(inference: RowInference, level: float = 0.95) -> pd.DataFrame:
     )
 
 
-def _local(rows: Floats, moments: Moments) -> Floats:
-    """Rows of L in the basis of the cross-products: L R^-1."""
-    if not len(moments.basis):
-        return rows
-    local: Floats = solve_triangular(moments.basis, rows.T, trans=1).T
-    return local
-
-
 def _independent_rows(rows: Floats, covariance: Floats, moments: Moments) -> Floats:
     """Return the rows as they are if they are independent, else their leading principal components.
 
     Satterthwaite's joint df depend on the basis of the rows, so it is left alone where possible.
     Independence is judged on correlations, which units do not touch.
     """
-    local = _local(rows, moments)
+    local = in_basis(rows, moments.basis)
     whole = local @ covariance @ local.T
     size = np.sqrt(np.diag(whole))
     rows, whole, size = rows[size > 0], whole[size > 0][:, size > 0], size[size > 0]

@@ -1,19 +1,24 @@
-"""From a model on its rows to its optimum, and back to the user's units."""
+"""From a model on its rows to its optimum, and back to the user's units.
+
+The criterion works with whitened random columns, so that T_w = S T S' for a term with whitener S;
+its Cholesky factor and lme4's are related by L = S^-1 L_w, made lower triangular by an LQ
+decomposition, which holds for singular T too. Its fixed columns are an orthogonal basis Q, X = Q R,
+and its outcome is in units of its own size.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 from scipy.linalg import solve_triangular
 
-from qsmstats.arrays import Floats, Integers
-from qsmstats.mixed.criterion.covariance import Parametrisation
+from qsmstats.arrays import Floats
+from qsmstats.mixed.criterion.covariance import Parametrisation, lower_factor
 from qsmstats.mixed.criterion.crossed import crossed_products, evaluate_crossed
 from qsmstats.mixed.criterion.crossproducts import DesignProducts, attach, design_products
-from qsmstats.mixed.criterion.derivatives import Jet
 from qsmstats.mixed.criterion.elimination_order import (
     Factor,
     Level,
@@ -27,15 +32,17 @@ from qsmstats.mixed.design.layout import Layout, OutcomeLayout
 from qsmstats.mixed.optimum.boundary import best_minimum, is_singular, refuse_perfect_fit
 from qsmstats.mixed.optimum.starting_values import start_crossed, start_nested
 from qsmstats.mixed.optimum.trust_region import Minimum
-from qsmstats.mixed.optimum.units import criterion_offset, free_parameters, relative_factors
 
 __all__ = [
     "Elimination",
     "Engine",
     "Optimum",
     "build_engine",
+    "criterion_offset",
     "elimination_of",
+    "free_parameters",
     "optimum_at",
+    "relative_factors",
     "solve",
 ]
 
@@ -146,12 +153,30 @@ def build_engine(
         That of its rows, where it has been found before.
     """
     made = elimination_of(layout) if elimination is None else elimination
-    evaluate_at, start = _attach(made, layout)
-    n, p = layout.basis.shape
+    parametrisation, (n, p) = made.parametrisation, layout.basis.shape
     codes, prior = layout.residuals.codes, layout.residuals.prior
+    if isinstance(made.parts, DesignProducts):
+        nested = attach(made.parts, layout.reduced)
+        places = [level.column_places() for level in made.levels]
+        evaluate_at, start = (
+            partial(evaluate, nested),
+            start_nested(nested, parametrisation, places, n),
+        )
+    else:
+        crossed = crossed_products(
+            *made.parts,
+            [part.columns for part in layout.random],
+            np.column_stack([layout.basis, layout.reduced]),
+            row_scale=layout.residuals.row_scale,
+            strata=layout.residuals.strata,
+        )
+        evaluate_at, start = (
+            partial(evaluate_crossed, crossed),
+            start_crossed(crossed, parametrisation, n),
+        )
     objective = Objective(
         evaluate=evaluate_at,
-        parametrisation=made.parametrisation,
+        parametrisation=parametrisation,
         counts=np.empty(0) if codes is None else np.bincount(codes)[1:].astype(np.float64),
         n=n,
         rank=p,
@@ -203,65 +228,26 @@ def elimination_of(layout: Layout) -> Elimination:
         [part.columns.shape[1] for part in random],
     )
     split = split_crossed(factors, _MOST_COLUMNS)
+    levels: tuple[Level, ...] = ()
+    parts: DesignProducts | tuple[Factor, tuple[Factor, ...]]
     if split is not None:
-        swept, others = split
-        order = tuple(term for factor in (swept, *others) for term in factor.terms)
-        return Elimination(
-            parametrisation=_parametrisation(layout, order),
-            order=order,
-            levels=(),
-            parts=(swept, tuple(others)),
-        )
-    levels = eliminate(factors)
-    order = tuple(member.term for level in levels for member in level.members)
-    return Elimination(
-        parametrisation=_parametrisation(layout, order),
-        order=order,
-        levels=levels,
-        parts=design_products(
+        parts = split[0], tuple(split[1])
+        order = tuple(term for factor in (split[0], *split[1]) for term in factor.terms)
+    else:
+        levels = eliminate(factors)
+        order = tuple(member.term for level in levels for member in level.members)
+        parts = design_products(
             levels,
             [part.columns for part in random],
             layout.basis,
-            row_scale=_row_scale(layout),
-            strata=_strata(layout),
-        ),
-    )
-
-
-def _parametrisation(layout: Layout, order: Sequence[int]) -> Parametrisation:
-    return Parametrisation(
+            row_scale=layout.residuals.row_scale,
+            strata=layout.residuals.strata,
+        )
+    parametrisation = Parametrisation(
         strata=max(len(layout.residuals.levels) - 1, 0),
-        widths=tuple(layout.random[term].columns.shape[1] for term in order),
+        widths=tuple(random[term].columns.shape[1] for term in order),
     )
-
-
-def _attach(
-    elimination: Elimination, layout: OutcomeLayout
-) -> tuple[Callable[[Floats], tuple[Jet, Jet]], Floats]:
-    """Return x -> (F, l) for the outcome, and where to start."""
-    rows, parametrisation = len(layout.response), elimination.parametrisation
-    if isinstance(elimination.parts, DesignProducts):
-        products = attach(elimination.parts, layout.reduced)
-        places = [level.column_places() for level in elimination.levels]
-        return partial(evaluate, products), start_nested(products, parametrisation, places, rows)
-    crossed = crossed_products(
-        *elimination.parts,
-        [part.columns for part in layout.random],
-        np.column_stack([layout.basis, layout.reduced]),
-        row_scale=_row_scale(layout),
-        strata=_strata(layout),
-    )
-    return partial(evaluate_crossed, crossed), start_crossed(crossed, parametrisation, rows)
-
-
-def _row_scale(layout: Layout) -> Floats | None:
-    prior = layout.residuals.prior
-    return None if prior is None else np.sqrt(prior)
-
-
-def _strata(layout: Layout) -> tuple[Integers, int] | None:
-    residuals = layout.residuals
-    return None if residuals.codes is None else (residuals.codes, len(residuals.levels))
+    return Elimination(parametrisation=parametrisation, order=order, levels=levels, parts=parts)
 
 
 def solve(engine: Engine) -> Optimum:
@@ -289,3 +275,63 @@ def optimum_at(engine: Engine, minimum: Minimum) -> Optimum:
         minimum=minimum,
         moments=engine.moments(point),
     )
+
+
+def relative_factors(
+    parametrisation: Parametrisation,
+    order: Sequence[int],
+    whiteners: Sequence[Floats],
+    theta: Floats,
+) -> tuple[Floats, ...]:
+    """Relative Cholesky factors in the user's units, in the order of the formula.
+
+    Parameters
+    ----------
+    parametrisation, order
+        The free parameters, and the formula position of each term in their order.
+    whiteners
+        S of each term, in the order of the formula.
+    theta
+        Free parameters of one fit, shape (k,), or of many, shape (m, k).
+    """
+    made = dict(zip(order, parametrisation.factors(theta), strict=True))
+    return tuple(
+        lower_factor(np.asarray(np.linalg.solve(whitener, made[term])))
+        for term, whitener in enumerate(whiteners)
+    )
+
+
+def free_parameters(
+    parametrisation: Parametrisation,
+    order: Sequence[int],
+    whiteners: Sequence[Floats],
+    factors: Sequence[Floats],
+    log_ratios: Floats,
+) -> Floats:
+    """Free parameters of Cholesky factors in the user's units: inverse of `relative_factors`."""
+    whitened = [lower_factor(whiteners[term] @ factors[term]) for term in order]
+    return parametrisation.join(log_ratios, whitened)
+
+
+def criterion_offset(
+    root: Floats,
+    degrees: Floats | float,
+    scale: Floats | float,
+    log_weight: Floats | float,
+    *,
+    reml: bool,
+) -> Floats:
+    """Return what units and prior weights add to -2 log likelihood.
+
+    Parameters
+    ----------
+    root
+        R, shape (p, p).
+    degrees, scale, log_weight
+        nu, the unit of the outcome, and the sum of the logarithms of the prior weights; of one
+        fit, or shape (m,).
+    reml
+        REML or ML.
+    """
+    made = np.asarray(2.0 * degrees * np.log(scale) - log_weight)
+    return made + 2.0 * np.log(np.abs(np.diag(root))).sum() if reml else made

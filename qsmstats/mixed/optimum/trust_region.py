@@ -139,35 +139,24 @@ def descend(
             if not len(active):
                 break
         theta = state.theta[active] + step
-        _advance(state, active, step, expected, theta, evaluate(active, theta))
+        trial = evaluate(active, theta)
+        # Judge the steps: take them or not, and set the radii of the next.
+        length, radius = _norm(step), state.radius[active]
+        ratio = _quality(state.value[active], trial[0], expected)
+        radius = np.where(ratio < 0.25, 0.25 * length, radius)
+        radius = np.where(ratio > 0.75, np.maximum(radius, 2.0 * length), radius)
+        state.radius[active] = radius
+        taken = ratio > 1e-4
+        stuck = ~taken & (radius < 1e-14 * (1.0 + _norm(state.theta[active])))
+        state.running[active[stuck]] = False
+        moved = active[taken]
+        state.theta[moved] = theta[taken]
+        state.value[moved], state.gradient[moved], state.hessian[moved] = (
+            values[taken] for values in trial
+        )
         if arrived is not None:
             state.running[active[arrived(active, state)]] = False
     return state
-
-
-def _advance(
-    state: Descents,
-    active: Places,
-    step: Floats,
-    expected: Floats,
-    theta: Floats,
-    trial: tuple[Floats, Floats, Floats],
-) -> None:
-    """Judge a step of every running descent: take it or not, and set the radius of the next."""
-    length = _norm(step)
-    ratio = _quality(state.value[active], trial[0], expected)
-    radius = state.radius[active]
-    radius = np.where(ratio < 0.25, 0.25 * length, radius)
-    radius = np.where(ratio > 0.75, np.maximum(radius, 2.0 * length), radius)
-    state.radius[active] = radius
-    taken = ratio > 1e-4
-    stuck = ~taken & (radius < 1e-14 * (1.0 + _norm(state.theta[active])))
-    state.running[active[stuck]] = False
-    moved = active[taken]
-    state.theta[moved] = theta[taken]
-    state.value[moved], state.gradient[moved], state.hessian[moved] = (
-        values[taken] for values in trial
-    )
 
 
 def _quality(before: Floats, after: Floats, expected: Floats) -> Floats:

@@ -26,7 +26,7 @@ from scipy.sparse.csgraph import connected_components
 from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.mixed.fitted import Fitted
 
-__all__ = ["ConditionalSystem", "conditional_system", "relative_factors", "spherical_rows"]
+__all__ = ["ConditionalSystem", "conditional_system", "spherical_rows"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,19 +84,6 @@ class ConditionalSystem:
         return own, rows[:, self.outer] - own @ self.coupling
 
 
-def relative_factors(fit: Fitted) -> list[Floats]:
-    """Lower-triangular relative factor of each random term, shapes (q, q), from theta."""
-    factors, start = [], 0
-    for term in fit.random:
-        q = len(term.design.names)
-        column, row = np.triu_indices(q)
-        factor = np.zeros((q, q))
-        factor[row, column] = fit.theta[start : start + len(row)]
-        factors.append(factor)
-        start += len(row)
-    return factors
-
-
 def spherical_rows(fit: Fitted, frame: pd.DataFrame) -> tuple[sparse.csr_array, Floats, Flags]:
     r"""Rows of Z Lambda for any frame of predictors and groups.
 
@@ -110,7 +97,7 @@ def spherical_rows(fit: Fitted, frame: pd.DataFrame) -> tuple[sparse.csr_array, 
     pieces: list[sparse.csr_array] = []
     variance = np.zeros(len(frame))
     seen = np.zeros((len(frame), len(fit.random)), dtype=bool)
-    for place, (term, factor) in enumerate(zip(fit.random, relative_factors(fit), strict=True)):
+    for place, (term, factor) in enumerate(zip(fit.random, fit.factors(), strict=True)):
         values = term.design.matrix(frame) @ factor
         codes = term.design.grouping.codes(frame)
         known = codes >= 0
@@ -143,7 +130,17 @@ def conditional_system(
     """
     weighted = rows if weights is None else rows.multiply(weights[:, None]).tocsr()
     k = sparse.csr_array(rows.T @ weighted + sparse.eye_array(rows.shape[1], format="csr"))
-    inner, width = _inner_columns(fit)
+    # Columns of all terms on each grouping, group by group; the one with most groups goes first.
+    found: dict[tuple[str, ...], list[Integers]] = {}
+    start = 0
+    for term in fit.random:
+        size, q = term.design.grouping.size, len(term.design.names)
+        place = start + np.arange(size * q).reshape(size, q)
+        found.setdefault(term.design.grouping.names, []).append(place)
+        start += size * q
+    finest = max(found.values(), key=lambda places: len(places[0]))
+    joined = np.hstack(finest)
+    inner, width = joined.ravel(), joined.shape[1]
     outer = np.setdiff1d(np.arange(rows.shape[1]), inner)
     blocks = _inverse_blocks(k[inner][:, inner], np.arange(len(inner)) // width)
     couplings = k[inner][:, outer]
@@ -157,20 +154,6 @@ def conditional_system(
         coupling=coupling,
         remainder=_inverse_blocks(rest, label),
     )
-
-
-def _inner_columns(fit: Fitted) -> tuple[Integers, int]:
-    """Columns of all terms on the grouping with most levels, group by group; columns a group."""
-    found: dict[tuple[str, ...], list[Integers]] = {}
-    start = 0
-    for term in fit.random:
-        size, q = term.design.grouping.size, len(term.design.names)
-        place = start + np.arange(size * q).reshape(size, q)
-        found.setdefault(term.design.grouping.names, []).append(place)
-        start += size * q
-    finest = max(found.values(), key=lambda places: len(places[0]))
-    joined = np.hstack(finest)
-    return joined.ravel(), joined.shape[1]
 
 
 def _inverse_blocks(matrix: sparse.csr_array, label: Integers) -> sparse.csr_array:

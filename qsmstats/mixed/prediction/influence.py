@@ -25,7 +25,6 @@ Technometrics 34:38-45).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +81,16 @@ def influence(fit: Fitted, by: str) -> Influence:
     """
     codes, levels = _groups(fit, by)
     scale = np.sqrt(np.square(fit.fixed.matrix(fit.frame.data)).mean(axis=0))
-    without = np.array(list(_estimates_without(fit, codes, scale)))
+    p, without = len(scale), np.full((len(levels), len(scale)), np.nan)
+    products = _Products.of(fit, scale)
+    total = products.right.T @ products.swept
+    order, ends = np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1]
+    for group, rows in enumerate(np.split(order, ends)):
+        left = total - products.removed(rows)
+        information, score = left[:p, :p], left[:p, p]
+        # What a group alone holds leaves a remainder of rounding size on the diagonal.
+        if np.linalg.eigvalsh(information)[0] > 1e-10 * np.linalg.eigvalsh(total[:p, :p])[0]:
+            without[group] = np.linalg.solve(information, score) / scale
     change = without - fit.estimates
     precision = np.linalg.inv(fit.covariance * np.outer(scale, scale))
     scaled = change * scale
@@ -125,19 +133,6 @@ def _groups(fit: Fitted, by: str) -> tuple[Integers, list[object]]:
     if len(names) == 1:
         return codes, first[names[0]].tolist()
     return codes, [":".join(map(str, row)) for row in first.itertuples(index=False, name=None)]
-
-
-def _estimates_without(fit: Fitted, codes: Integers, scale: Floats) -> Iterator[Floats]:
-    """Estimates without each group, in the order of the codes."""
-    p = len(scale)
-    products = _Products.of(fit, scale)
-    total = products.right.T @ products.swept
-    for rows in np.split(np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1]):
-        left = total - products.removed(rows)
-        information, score = left[:p, :p], left[:p, p]
-        # What a group alone holds leaves a remainder of rounding size on the diagonal.
-        held = np.linalg.eigvalsh(information)[0] > 1e-10 * np.linalg.eigvalsh(total[:p, :p])[0]
-        yield np.linalg.solve(information, score) / scale if held else np.full(p, np.nan)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,7 +26,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse, stats
 
-from qsmstats.arrays import Flags, Floats
+from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.fitted import Fitted
@@ -34,7 +34,6 @@ from qsmstats.mixed.inference.wald import row_inference
 from qsmstats.mixed.prediction.conditional_modes import (
     ConditionalSystem,
     conditional_system,
-    relative_factors,
     spherical_rows,
 )
 
@@ -63,12 +62,11 @@ def random_effects(fit: Fitted, *, level: float = 0.95) -> pd.DataFrame:
     """
     rows, system = _system(fit)
     modes = _spherical_modes(fit, rows, system)
-    factors = relative_factors(fit)
     sizes = [term.design.grouping.size for term in fit.random]
     transform = sparse.block_diag(
         [
             sparse.kron(sparse.eye_array(size), factor)
-            for size, factor in zip(sizes, factors, strict=True)
+            for size, factor in zip(sizes, fit.factors(), strict=True)
         ],
         format="csr",
     )
@@ -139,13 +137,29 @@ def predict(
     frame = fit.frame.data if new is None else new
     fixed, known = fit.fixed.reduce(fit.fixed.full_matrix(frame))
     fixed = np.where(known[:, None], fixed, np.nan)
-    if level == "population":
-        table = _population(fit, fixed, known, df, interval=interval)
-    else:
-        table = _conditional(fit, frame, fixed, interval=interval)
-    table.index = frame.index
+    table = pd.DataFrame({"estimate": fixed @ fit.estimates}, index=frame.index)
+    std_error, nu = np.full((2, len(fixed)), np.nan)
+    if level == "conditional":
+        rows, system = _system(fit)
+        new_rows, unseen_variance, seen = spherical_rows(fit, frame)
+        table["estimate"] += new_rows @ _spherical_modes(fit, rows, system)
+        table["unseen_groups"] = (~seen).sum(axis=1)
+        if interval:
+            design = fit.fixed.matrix(fit.frame.data)
+            shared = fixed - new_rows @ system.solve(rows.T @ _weighted(fit, design))
+            variance = np.einsum("ij,jk,ik->i", shared, fit.covariance, shared)
+            variance += fit.sigma**2 * (system.inverse_form(new_rows) + unseen_variance)
+            std_error, nu = np.sqrt(variance), np.where(known, np.inf, np.nan)
+    elif interval:
+        # Rows repeat (every leaf of a day, say); inference is done once for each kind.
+        distinct, place = np.unique(fixed[known], axis=0, return_inverse=True)
+        if len(distinct):
+            inference = row_inference(fit, distinct, df)
+            std_error[known] = inference.std_error[place.ravel()]
+            nu[known] = inference.df[place.ravel()]
     if not interval:
         return table
+    table = table.assign(std_error=std_error, df=nu)
     width = stats.t.isf((1 - confidence) / 2, table["df"]) * table["std_error"]
     return table.assign(conf_low=table["estimate"] - width, conf_high=table["estimate"] + width)
 
@@ -194,36 +208,3 @@ def _spherical_modes(fit: Fitted, rows: sparse.csr_array, system: ConditionalSys
 
 def _weighted(fit: Fitted, values: Floats) -> Floats:
     return values if fit.weights is None else values * fit.weights[:, None]
-
-
-def _population(
-    fit: Fitted, fixed: Floats, known: Flags, df: DfMethod, *, interval: bool
-) -> pd.DataFrame:
-    table = pd.DataFrame({"estimate": fixed @ fit.estimates})
-    if interval:
-        std_error, nu = np.full((2, len(fixed)), np.nan)
-        # Rows repeat (every leaf of a day, say); inference is done once for each kind.
-        distinct, place = np.unique(fixed[known], axis=0, return_inverse=True)
-        if len(distinct):
-            inference = row_inference(fit, distinct, df)
-            std_error[known] = inference.std_error[place.ravel()]
-            nu[known] = inference.df[place.ravel()]
-        table["std_error"], table["df"] = std_error, nu
-    return table
-
-
-def _conditional(
-    fit: Fitted, frame: pd.DataFrame, fixed: Floats, *, interval: bool
-) -> pd.DataFrame:
-    rows, system = _system(fit)
-    new_rows, unseen_variance, seen = spherical_rows(fit, frame)
-    estimate = fixed @ fit.estimates + new_rows @ _spherical_modes(fit, rows, system)
-    table = pd.DataFrame({"estimate": estimate, "unseen_groups": (~seen).sum(axis=1)})
-    if interval:
-        design = fit.fixed.matrix(fit.frame.data)
-        shared = fixed - new_rows @ system.solve(rows.T @ _weighted(fit, design))
-        variance = np.einsum("ij,jk,ik->i", shared, fit.covariance, shared)
-        variance += fit.sigma**2 * (system.inverse_form(new_rows) + unseen_variance)
-        table["std_error"] = np.sqrt(variance)
-        table["df"] = np.where(np.isfinite(estimate), np.inf, np.nan)
-    return table

@@ -19,8 +19,7 @@ group.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -29,8 +28,7 @@ import pandas as pd
 
 from qsmstats.arrays import Floats, Places
 from qsmstats.errors import UsageError, check_option
-from qsmstats.mixed.batch.chunk import fit_task
-from qsmstats.mixed.batch.outcomes import OutcomeDesign
+from qsmstats.mixed.batch.outcomes import OutcomeDesign, fit_task
 from qsmstats.mixed.batch.result import BatchFit
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.components import components
@@ -43,7 +41,7 @@ from qsmstats.mixed.resampling.cluster_resamples import (
     fit_lists,
     left_out,
 )
-from qsmstats.mixed.resampling.refit import design_of_fit, start_of
+from qsmstats.mixed.resampling.refit import design_of_fit, endings, start_of
 from qsmstats.mixed.resampling.simulate import Drawn, check_number, drawn, reused, seed_of
 from qsmstats.mixed.resampling.statistic import Statistic, as_numbers, of_clusters, of_outcomes
 from qsmstats.parallel import Progress, run_tasks
@@ -183,23 +181,43 @@ def bootstrap(
         statistic=statistic,
         names=tuple(point),
     )
-    parameters, ends = _together(_refits(work, n, batch, jobs, progress))
-    used = ~ends["failed"] & ends["converged"]
+    step = design.batch_size(batch)
+
+    def told(done: int, _: int) -> None:
+        if progress is not None:
+            progress(min(done * step, n), n)
+
+    tasks = [(at, min(at + step, n)) for at in range(0, n, step)]
+    parameters, ends = _together(run_tasks(_Work.refits, work, tasks, jobs=jobs, progress=told))
+    jackknife = None
+    if interval == "bca":
+        index = left_out(clusters_of(design).size)
+        lists = np.array_split(index, np.arange(design.chunk, len(index), design.chunk))
+        jackknife = _together(run_tasks(_Work.lists, work, lists, jobs=jobs))[0]
+    whole = (-np.inf, np.inf)
+    rows = [
+        ("coefficient", name, float(value), *whole)
+        for name, value in zip(fit.fixed.names, fit.estimates, strict=True)
+    ]
+    for one in components(fit):
+        span = (-1.0, 1.0) if one.is_correlation else (0.0, np.inf)
+        rows.append(("variance", one.label, one.value(fit), *span))
+    rows += [("statistic", name, value, *whole) for name, value in point.items()]
+    used, counts = endings(ends)
     return Bootstrap(
         fit=fit,
         kind=kind,
         seed=chosen,
         level=level,
         interval=interval,
-        parameters=_parameters(fit, point),
+        parameters=pd.DataFrame(
+            rows, columns=["parameter", "term", "estimate", "lowest", "highest"]
+        ),
         refits=parameters.loc[used].reset_index(drop=True),
-        jackknife=_jackknife(work, jobs) if interval == "bca" else None,
+        jackknife=jackknife,
         n=n,
-        n_failed=int(ends["failed"].sum()),
-        n_unconverged=int((~ends["failed"] & ~ends["converged"]).sum()),
-        n_singular=int((used & ends["singular"]).sum()),
         n_refitted_singly=int(ends["singly"].sum()),
-        problems=dict(Counter(filter(None, ends["problem"]))),
+        **counts,
     )
 
 
@@ -221,36 +239,3 @@ def _strata(fit: Fitted, clusters: Clusters, column: str | None) -> tuple[Places
         msg = f"strata='{column}' varies within a group of '{clusters.label}'; give a constant one"
         raise UsageError(msg)
     return tuple(np.flatnonzero(first == one) for one in range(first.max() + 1))
-
-
-def _refits(
-    work: _Work, n: int, batch: int, jobs: int, progress: Progress | None
-) -> Iterator[Kept]:
-    step = work.design.batch_size(batch)
-    tasks = [(at, min(at + step, n)) for at in range(0, n, step)]
-
-    def told(done: int, _: int) -> None:
-        if progress is not None:
-            progress(min(done * step, n), n)
-
-    return run_tasks(_Work.refits, work, tasks, jobs=jobs, progress=told)
-
-
-def _jackknife(work: _Work, jobs: int) -> pd.DataFrame:
-    index = left_out(clusters_of(work.design).size)
-    step = work.design.batch_size(1)
-    tasks = [index[at : at + step] for at in range(0, len(index), step)]
-    return _together(run_tasks(_Work.lists, work, tasks, jobs=jobs))[0]
-
-
-def _parameters(fit: Fitted, statistics: Mapping[str, float]) -> pd.DataFrame:
-    """Return what a bootstrap is about: parameter, term, estimate, lowest, highest."""
-    rows: list[tuple[str, str, float, float, float]] = [
-        ("coefficient", name, float(value), -np.inf, np.inf)
-        for name, value in zip(fit.fixed.names, fit.estimates, strict=True)
-    ]
-    for one in components(fit):
-        lowest, highest = (-1.0, 1.0) if one.is_correlation else (0.0, np.inf)
-        rows.append(("variance", one.label, one.value(fit), lowest, highest))
-    rows += [("statistic", name, value, -np.inf, np.inf) for name, value in statistics.items()]
-    return pd.DataFrame(rows, columns=["parameter", "term", "estimate", "lowest", "highest"])

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsmstats.arrays import Flags, Floats, Integers, Places
+from qsmstats.arrays import Floats, Integers, Places
 from qsmstats.errors import UsageError
-from qsmstats.mixed.batch.chunk import fit_singly, sound
 from qsmstats.mixed.batch.design import BatchDesign
-from qsmstats.mixed.batch.prepare import prepare, solve_outcomes
-from qsmstats.mixed.batch.products import outcome_products
+from qsmstats.mixed.batch.optimum import prepare
+from qsmstats.mixed.batch.outcomes import fit_singly, fit_together
+from qsmstats.mixed.batch.products import GroupProducts
 from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
 from qsmstats.mixed.criterion.crossproducts import DesignProducts
 from qsmstats.mixed.resampling.simulate import stream
@@ -117,38 +117,21 @@ def fit_lists(
         Groups of each list.
     """
     design, outcome, start, clusters = shared
-    if (grouped := design.grouped) is None:
-        every = np.zeros(len(index), dtype=bool)
-        return _by_rows(design, outcome, clusters, index, blank(design, len(index)), every)
-    step = design.chunk
-    stack, everyone = grouped.stack, np.arange(clusters.size)[None]
-    parts, whole_start = prepare(design, grouped, stack, everyone, outcome[None], start)
-    pieces = []
+    pieces, step = [], design.chunk
+    if (grouped := design.grouped) is not None:
+        everyone = np.arange(clusters.size)[None]
+        parts, whole_start = prepare(design, grouped, grouped.stack, everyone, outcome[None], start)
     for at in range(0, len(index), step):
         lists = index[at : at + step]
-        good = sound(design, stack, lists)
-        made = blank(design, len(lists))
-        places = np.flatnonzero(good)
-        if len(places):
-            used = lists[places]
-            products = outcome_products(stack, used, parts.take(used))
-            starts = np.tile(whole_start, (len(used), 1))
-            found, solved = solve_outcomes(design, grouped, products, starts)
-            made = put(made, places[solved], found, solved)
-            good[places[~solved]] = False
-        pieces.append(_by_rows(design, outcome, clusters, lists, made, good))
+        made, done = blank(design, len(lists)), np.zeros(len(lists), dtype=bool)
+        if grouped is not None:
+
+            def prepared(which: Places, lists: Places = lists) -> tuple[GroupProducts, Floats]:
+                return parts.take(lists[which]), np.tile(whole_start, (len(which), 1))
+
+            made, done = fit_together(design, grouped.stack, lists, prepared)
+        for one in np.flatnonzero(~done):
+            rows, copies = clusters.rows(lists[one])
+            made = put(made, np.array([one]), fit_singly(design, outcome, rows, copies))
+        pieces.append(made)
     return joined(pieces)
-
-
-def _by_rows(
-    design: BatchDesign,
-    outcome: Floats,
-    clusters: Clusters,
-    index: Places,
-    made: BatchFit,
-    done: Flags,
-) -> BatchFit:
-    for one in np.flatnonzero(~done):
-        rows, copies = clusters.rows(index[one])
-        made = put(made, np.array([one]), fit_singly(design, outcome, rows, copies))
-    return made

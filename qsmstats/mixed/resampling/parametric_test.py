@@ -14,7 +14,6 @@ fitted by ML.
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -23,11 +22,10 @@ import pandas as pd
 from scipy import stats
 
 from qsmstats.arrays import Floats
-from qsmstats.mixed.batch.chunk import fit_task
-from qsmstats.mixed.batch.outcomes import OutcomeDesign
+from qsmstats.mixed.batch.outcomes import OutcomeDesign, fit_task
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.likelihood_ratio import likelihood_ratio, nested_pair
-from qsmstats.mixed.resampling.refit import design_of_fit, start_of
+from qsmstats.mixed.resampling.refit import design_of_fit, endings, start_of
 from qsmstats.mixed.resampling.simulate import Drawn, check_number, drawn, seed_of
 from qsmstats.parallel import Progress, run_tasks
 
@@ -137,29 +135,22 @@ def bootstrap_test(
         run_tasks(_refit_both, (source, models), tasks, jobs=jobs, progress=progress),
         ignore_index=True,
     )
-    used = ~refits["failed"] & refits["converged"]
+    used, counts = endings(refits)
     statistics = refits.loc[used, "statistic"].to_numpy()
+    table, left = likelihood_ratio(small, large), len(statistics)
+    above = int((statistics >= float(table["statistic"].iloc[1]) - _NOISE).sum())
+    tail = (1.0 - _COVERAGE) / 2.0
+    low = float(stats.beta.ppf(tail, above, left - above + 1)) if above else 0.0
+    high = float(stats.beta.ppf(1.0 - tail, above + 1, left - above)) if above < left else 1.0
     return BootstrapTest(
-        table=_table(likelihood_ratio(small, large), statistics),
+        table=table.assign(
+            p_bootstrap=[np.nan, (1.0 + above) / (left + 1.0)],
+            p_low=[np.nan, low],
+            p_high=[np.nan, high],
+            n_refits=[np.nan, left],
+        ),
         statistics=statistics,
         seed=source.seed,
         n=n,
-        n_failed=int(refits["failed"].sum()),
-        n_unconverged=int((~refits["failed"] & ~refits["converged"]).sum()),
-        n_singular=int((used & refits["singular"]).sum()),
-        problems=dict(Counter(filter(None, refits["problem"]))),
-    )
-
-
-def _table(table: pd.DataFrame, simulated: Floats) -> pd.DataFrame:
-    observed, n = float(table["statistic"].iloc[1]), len(simulated)
-    above = int((simulated >= observed - _NOISE).sum())
-    tail = (1.0 - _COVERAGE) / 2.0
-    low = float(stats.beta.ppf(tail, above, n - above + 1)) if above else 0.0
-    high = float(stats.beta.ppf(1.0 - tail, above + 1, n - above)) if above < n else 1.0
-    return table.assign(
-        p_bootstrap=[np.nan, (1.0 + above) / (n + 1.0)],
-        p_low=[np.nan, low],
-        p_high=[np.nan, high],
-        n_refits=[np.nan, n],
+        **counts,
     )

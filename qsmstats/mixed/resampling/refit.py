@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import overload
+from typing import Any, overload
 
 import pandas as pd
 
@@ -16,7 +17,7 @@ from qsmstats.mixed.fitted import AnyFit, Fitted, fit_rows
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.parallel import Progress
 
-__all__ = ["design_of_fit", "refit", "start_of", "with_outcome"]
+__all__ = ["design_of_fit", "endings", "refit", "start_of", "with_outcome"]
 
 
 OUTCOME = "refitted_outcome"
@@ -116,6 +117,23 @@ def design_of_fit(fit: Fitted) -> OutcomeDesign:
 def start_of(fit: Fitted) -> Floats | None:
     """Return theta to start refits from: the fit's own, unless it lies on the boundary."""
     return None if fit.info.singular else fit.theta
+
+
+def endings(ends: pd.DataFrame) -> tuple[pd.Series, dict[str, Any]]:
+    """Return which refits are used, shape (m,), and how many are not or are singular, and why.
+
+    Parameters
+    ----------
+    ends
+        One row for each refit: failed, converged, singular, problem.
+    """
+    used = ~ends["failed"] & ends["converged"]
+    return used, {
+        "n_failed": int(ends["failed"].sum()),
+        "n_unconverged": int((~ends["failed"] & ~ends["converged"]).sum()),
+        "n_singular": int((used & ends["singular"]).sum()),
+        "problems": dict(Counter(filter(None, ends["problem"]))),
+    }
 
 
 def with_outcome(

@@ -18,7 +18,7 @@ from qsmstats.arrays import Floats, Places
 from qsmstats.errors import ModelError, UsageError
 from qsmstats.mixed.batch.design import outcome_engine
 from qsmstats.mixed.batch.result import BatchFit
-from qsmstats.mixed.fitted import AnyFit, Fitted, fit_rows, join
+from qsmstats.mixed.fitted import Fitted, fit_rows, join
 from qsmstats.mixed.optimum.estimate import optimum_at
 from qsmstats.mixed.optimum.trust_region import Minimum
 from qsmstats.mixed.resampling.cluster_resamples import Clusters
@@ -68,28 +68,28 @@ def of_outcomes(
     statistic: Statistic, fit: Fitted, fits: BatchFit, outcomes: Floats
 ) -> list[dict[str, float]]:
     """Work a statistic out for each outcome, shape (m, n_obs), of a batch; {} where it failed."""
-    return [
-        {} if fits.problems[one] else as_numbers(statistic, _light(fit, fits, one, outcomes[one]))
-        for one in range(len(fits))
-    ]
-
-
-def _light(fit: AnyFit, fits: BatchFit, one: int, outcome: Floats) -> AnyFit:
-    design = fits.design
-    engine = outcome_engine(design, outcome, None)
-    model, data = with_outcome(design.model, design.layout.frame.data, outcome)
-    layout = engine.layout
-    engine = replace(engine, layout=replace(layout, frame=replace(layout.frame, data=data)))
-    theta = engine.from_factors([factor[one] for factor in fits.factors()], fits.log_ratios[one])
-    point = engine.objective.at(theta)
-    minimum = Minimum(
-        point=point,
-        converged=bool(fits.converged[one]),
-        iterations=int(fits.iterations[one]),
-        evaluations=int(fits.iterations[one]) + 1,
-        gradient_norm=float(np.linalg.norm(point.gradient)),
-    )
-    return join(type(fit), model, design.method, engine, optimum_at(engine, minimum))
+    design, factors = fits.design, fits.factors()
+    made: list[dict[str, float]] = []
+    for one, outcome in enumerate(outcomes):
+        if fits.problems[one]:
+            made.append({})
+            continue
+        engine = outcome_engine(design, outcome, None)
+        model, data = with_outcome(design.model, design.layout.frame.data, outcome)
+        layout = engine.layout
+        engine = replace(engine, layout=replace(layout, frame=replace(layout.frame, data=data)))
+        theta = engine.from_factors([factor[one] for factor in factors], fits.log_ratios[one])
+        point = engine.objective.at(theta)
+        minimum = Minimum(
+            point=point,
+            converged=bool(fits.converged[one]),
+            iterations=int(fits.iterations[one]),
+            evaluations=int(fits.iterations[one]) + 1,
+            gradient_norm=float(np.linalg.norm(point.gradient)),
+        )
+        light = join(type(fit), model, design.method, engine, optimum_at(engine, minimum))
+        made.append(as_numbers(statistic, light))
+    return made
 
 
 def of_clusters(

@@ -54,7 +54,7 @@ def test_terms_on_one_grouping_share_a_factor_whatever_the_order_of_names():
     assert [member.place.tolist() for member in level.members] == [[[0]], [[1, 2]]]
 
 
-@settings(deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     strata=st.integers(0, 2),
     widths=st.lists(st.integers(1, 3), min_size=1, max_size=3),

@@ -1,18 +1,20 @@
-"""Outcomes as the optimiser wants them, and its optima as the user does.
+"""The optima of many outcomes: where their descents start, the minima, and what they are worth.
 
 Outcomes are reduced by their regression on the fixed part first, so that differences of squares
-keep their digits. Optima are judged: what did not converge, or has hardly any residual variance
-left, is not vouched for.
+keep their digits. Every outcome descends by itself; where a covariance matrix comes out singular,
+the further starts of `optimum.boundary` are tried as well, all of them side by side. What did not
+converge, or has hardly any residual variance left, is not vouched for.
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable
 
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.mixed.batch.criterion import evaluate_together
 from qsmstats.mixed.batch.design import BatchDesign, IndependentGroups
-from qsmstats.mixed.batch.minima import minimise_together
 from qsmstats.mixed.batch.products import (
     BlockArrays,
     GroupProducts,
@@ -23,11 +25,17 @@ from qsmstats.mixed.batch.result import BatchFit
 from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
 from qsmstats.mixed.criterion.profiled import deviance_uncertainty
 from qsmstats.mixed.design.assembly import NOTHING_LEFT
-from qsmstats.mixed.optimum.boundary import SUSPICIOUS
+from qsmstats.mixed.optimum.boundary import SAME, SUSPICIOUS, further_starts, is_singular
+from qsmstats.mixed.optimum.estimate import criterion_offset, free_parameters, relative_factors
 from qsmstats.mixed.optimum.starting_values import start_from_moments
-from qsmstats.mixed.optimum.units import criterion_offset, free_parameters, relative_factors
+from qsmstats.mixed.optimum.trust_region import Descents, descend
 
 __all__ = ["prepare", "solve_outcomes"]
+
+
+# How close (share of T, units of -2 log likelihood) a descent from a further start comes to the
+# known minimum before it is taken to end there.
+_NEAR = 1e-2
 
 
 def prepare(
@@ -115,7 +123,7 @@ def solve_outcomes(
     design: BatchDesign, grouped: IndependentGroups, products: OutcomeProducts, start: Floats
 ) -> tuple[BatchFit, Flags]:
     """Minimise, and translate into the user's units; which outcomes can be vouched for."""
-    found = minimise_together(grouped, products, start)
+    found = _minimise(grouped, products, start)
     values = evaluate_together(grouped, products, found.theta)
     good = np.isfinite(values.value) & found.converged
     good &= values.rss > SUSPICIOUS * values.degrees
@@ -143,7 +151,7 @@ def solve_outcomes(
         sigma2=variance * scale**2,
         criterion=values.value + offset,
         converged=found.converged,
-        singular=found.singular,
+        singular=is_singular(grouped.parametrisation, found.theta),
         n_obs=products.rows.astype(np.int64),
         iterations=found.iterations,
         refitted_singly=np.zeros(m, dtype=bool),
@@ -156,3 +164,76 @@ def solve_outcomes(
         seen=None,
     )
     return made, good
+
+
+def _minimise(grouped: IndependentGroups, products: OutcomeProducts, start: Floats) -> Descents:
+    """Minimise the criteria of m outcomes from starts of their own, shape (m, k)."""
+    parametrisation = grouped.parametrisation
+    found = _descend(grouped, products, start)
+    if max(parametrisation.widths) == 1:
+        return found
+    again = np.flatnonzero(is_singular(parametrisation, found.theta) & np.isfinite(found.value))
+    # All starts of an outcome go side by side; as many outcomes at a time as the chunk holds.
+    size = max(1, len(start) // len(further_starts(parametrisation, found.theta[0])))
+    for at in range(0, len(again), size):
+        _try_further_starts(grouped, products, found, again[at : at + size])
+    return found
+
+
+def _try_further_starts(
+    grouped: IndependentGroups, products: OutcomeProducts, found: Descents, part: Places
+) -> None:
+    """Descend from the further starts of some outcomes, and take the minima that are better."""
+    parametrisation = grouped.parametrisation
+    starts = np.array([further_starts(parametrisation, theta) for theta in found.theta[part]])
+    m, count, k = starts.shape
+    value_known = np.repeat(found.value[part], count)
+    elements_known = np.repeat(_elements(grouped, found.theta[part]), count, axis=0)
+
+    def arrived(which: Places, state: Descents) -> Flags:
+        """Whether descents are about to end where the known minimum is."""
+        elements = elements_known[which]
+        distance = np.linalg.norm(_elements(grouped, state.theta[which]) - elements, axis=1)
+        close = distance < _NEAR * (1.0 + np.linalg.norm(elements, axis=1))
+        above = state.value[which] - value_known[which]
+        return np.asarray(close & (above > -SAME) & (above < _NEAR))
+
+    again = products.take(np.repeat(part, count))
+    tried = _descend(grouped, again, starts.reshape(m * count, k), arrived)
+    value = tried.value.reshape(m, count)
+    best = np.arange(m) * count + value.argmin(axis=1)
+    # Of minima that agree to rounding the first one stays, so that a fit does not wander.
+    better = found.value[part] - value.min(axis=1) >= SAME
+    found.iterations[part] += tried.iterations.reshape(m, count).sum(axis=1)
+    for old, new in (
+        (found.theta, tried.theta),
+        (found.value, tried.value),
+        (found.converged, tried.converged),
+    ):
+        old[part[better]] = new[best[better]]
+
+
+def _elements(grouped: IndependentGroups, theta: Floats) -> Floats:
+    """Elements of T, shape (m, k)."""
+    made: Floats = 0.5 * np.einsum("tab,na,nb->nt", grouped.curvature, theta, theta, optimize=True)
+    return made
+
+
+def _descend(
+    grouped: IndependentGroups,
+    products: OutcomeProducts,
+    start: Floats,
+    arrived: Callable[[Places, Descents], Flags] | None = None,
+) -> Descents:
+    part, inside = products, np.arange(len(start))
+
+    def evaluate(which: Places, theta: Floats) -> tuple[Floats, Floats, Floats]:
+        nonlocal part, inside
+        if len(which) < len(inside):
+            part, inside = part.take(np.searchsorted(inside, which)), which
+        values = evaluate_together(grouped, part, theta)
+        return values.value, values.gradient, values.hessian
+
+    found = descend(evaluate, start, arrived)
+    found.theta = grouped.parametrisation.orient(found.theta)
+    return found
