@@ -20,7 +20,7 @@ from qsmstats.mixed.design.assembly import lay_out, numeric_response
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.layout import Layout
 from qsmstats.mixed.formula.language import parse_formula, split_offsets
-from qsmstats.mixed.formula.terms import Terms, evaluate, read_terms
+from qsmstats.mixed.formula.terms import Terms, evaluate, quoted, read_terms
 
 __all__ = ["GeneralizedLayout", "assemble", "offset_of"]
 
@@ -58,21 +58,21 @@ def assemble(model: GeneralizedSpecification, data: pd.DataFrame) -> Generalized
     parsed = replace(parse_formula(text), text=model.formula)
     columns = list(data.columns)
     response = read_terms(
-        _quoted(parsed.response) if parsed.response in columns else parsed.response,
+        quoted(parsed.response) if parsed.response in columns else parsed.response,
         columns,
         None,
         model.transforms,
         intercept=False,
     )
     if model.offset is not None:
-        offsets = (*offsets, _quoted(model.offset))
+        offsets = (*offsets, quoted(model.offset))
     offset_terms = tuple(
         read_terms(one, columns, None, model.transforms, intercept=False) for one in offsets
     )
     _check_offsets(data, offset_terms)
     others = [response, *offset_terms]
     if model.trials is not None:
-        others.append(read_terms(_quoted(model.trials), columns, intercept=False))
+        others.append(read_terms(quoted(model.trials), columns, intercept=False))
     weights = [] if model.weights is None else [model.weights]
     design = lay_out(
         parsed, data, model.contrasts, weights, model.transforms, others, residual=False
@@ -98,10 +98,6 @@ def offset_of(terms: Sequence[Terms], frame: pd.DataFrame) -> Floats:
             )
         made += values[:, 0]
     return made
-
-
-def _quoted(name: str) -> str:
-    return name if name.isidentifier() else f"`{name}`"
 
 
 def _label(terms: Terms) -> str:

@@ -9,7 +9,7 @@ change nothing, else the last two stages are repeated.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -26,7 +26,7 @@ from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.elimination_order import Factor, Level, eliminate, merge_factors
 from qsmstats.mixed.optimum.trust_region import Descents, descend
 
-__all__ = ["Engine", "Optimum", "build_engine", "solve"]
+__all__ = ["Engine", "Evaluate", "Optimum", "build_engine", "likelihood", "solve"]
 
 MOST_NESTED = 3
 """Columns of all random terms together that nested integration takes."""
@@ -49,6 +49,8 @@ class Engine:
     ----------
     parameters, order
         The free parameters, and the formula position of each term in their order.
+    whiteners
+        S of each term, in the order of the formula.
     integration
         How the random effects are integrated.
     levels, codes
@@ -64,6 +66,7 @@ class Engine:
 
     parameters: Parameters
     order: tuple[int, ...]
+    whiteners: tuple[Floats, ...]
     integration: Integration
     levels: tuple[tuple[int, ...], ...]
     codes: tuple[Integers, ...]
@@ -161,6 +164,7 @@ def build_engine(layout: GeneralizedLayout, integration: Integration | None) -> 
     return Engine(
         parameters=parameters,
         order=order,
+        whiteners=tuple(part.whitener for part in design.random),
         integration=chosen,
         levels=terms,
         codes=codes,
@@ -196,6 +200,20 @@ def solve(engine: Engine) -> Optimum:
         return _solve_laplace(engine, engine.laplace)
     assert engine.chain is not None  # noqa: S101
     return _Search(engine.chain, engine.parameters).run(engine.start)
+
+
+def likelihood(engine: Engine, optimum: Optimum) -> Evaluate:
+    """Return the log likelihood with its derivatives, integrated as at the maximum."""
+    if engine.laplace is not None:
+        return engine.laplace.at
+    assert engine.chain is not None  # noqa: S101
+    rule = Quadrature(engine.chain, engine.parameters, optimum.orders, optimum.phi)
+
+    def evaluate(phi: Floats) -> tuple[float, Floats, Floats]:
+        rule.move(phi)
+        return rule.at(phi)
+
+    return evaluate
 
 
 def _solve_laplace(engine: Engine, laplace: Laplace) -> Optimum:

@@ -32,7 +32,7 @@ from scipy.special import digamma, erfcx, expit, gammaln, log_ndtr, logit, ndtr,
 
 from qsmstats.arrays import Floats, Places
 
-__all__ = ["LINKS", "Family", "Outcome", "Slopes", "inverse_link"]
+__all__ = ["LINKS", "Family", "Outcome", "Slopes", "inverse_link", "link_function"]
 
 Family = Literal["binomial", "poisson", "negative_binomial"]
 
@@ -137,7 +137,7 @@ class Outcome:
         return bool(np.all(self.prior == 1.0))
 
     def shape_slopes(self, eta: Floats, kappa: float) -> Slopes:
-        """Derivatives in kappa: of l, of s, of w, and the second of l (as `third`)."""
+        """Return derivatives in kappa: of l, of s, of w, and the second of l (as `third`)."""
         y, prior = _beside(self.y, eta), _beside(self.prior, eta)
         k, mean = np.exp(kappa), np.exp(np.clip(eta, -_LARGEST, _LARGEST))
         whole = k + mean
@@ -154,7 +154,7 @@ class Outcome:
         )
 
     def mean(self, eta: Floats) -> Floats:
-        """Mean of one trial or of the count at linear predictors."""
+        """Mean of one trial, or of the count, at linear predictors."""
         return inverse_link(self.link)[0](eta)
 
     def start(self) -> Floats:
@@ -187,6 +187,11 @@ def inverse_link(
 ) -> tuple[Callable[[Floats], Floats], Callable[[Floats], Floats]]:
     """Return the mean as a function of the linear predictor, and its derivative."""
     return _INVERSE[link]
+
+
+def link_function(link: str) -> Callable[[Floats], Floats]:
+    """Return the linear predictor as a function of the mean."""
+    return _LINK[link]
 
 
 def _beside(part: Floats, eta: Floats) -> Floats:

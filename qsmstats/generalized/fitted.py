@@ -18,14 +18,15 @@ from qsmstats.generalized.assembly import GeneralizedLayout, assemble
 from qsmstats.generalized.estimate import Engine, Optimum, build_engine, solve
 from qsmstats.generalized.family import Outcome
 from qsmstats.generalized.specification import GeneralizedSpecification, Integration
+from qsmstats.mixed.criterion.profiled import LargeSample
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.matrices import FixedDesign
 from qsmstats.mixed.fitted import RandomEffects
 from qsmstats.mixed.formula.terms import Terms
 from qsmstats.mixed.optimum.boundary import is_singular
-from qsmstats.mixed.optimum.units import relative_factors
+from qsmstats.mixed.optimum.estimate import relative_factors
 
-__all__ = ["GeneralizedFitted", "GeneralizedInfo", "fit_rows"]
+__all__ = ["GeneralizedFitted", "GeneralizedInfo", "fit_rows", "joint_covariance"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +106,8 @@ class GeneralizedFitted:
         and their covariances, shape (groups, q, q).
     frame, outcome, offset, offset_terms
         The rows used; their outcomes; offset, shape (n,), and its expressions.
-    root
-        R of the fixed columns X = Q R, shape (p, p).
+    moments
+        The uncertainty of the fixed effects.
     engine, optimum
         The likelihood, and its maximum in free parameters.
     """
@@ -123,9 +124,18 @@ class GeneralizedFitted:
     outcome: Outcome
     offset: Floats
     offset_terms: tuple[Terms, ...]
-    root: Floats
+    moments: LargeSample
     engine: Engine
     optimum: Optimum
+
+    def estimates_at(self, phi: Floats) -> Floats:
+        """Return the fixed effects at other free parameters, shape (p,)."""
+        rank = self.engine.parameters.rank
+        return np.asarray(solve_triangular(self.moments.basis, phi[:rank]))
+
+    def covariances_at(self, phi: Floats) -> list[Floats]:
+        """Return the covariance of each random term at other free parameters."""
+        return covariances(self.engine, phi)
 
 
 AnyFit = TypeVar("AnyFit", bound=GeneralizedFitted)
@@ -140,13 +150,6 @@ def fit_rows(kind: type[AnyFit], model: GeneralizedSpecification, data: pd.DataF
     rank, phi = parameters.rank, optimum.phi
     back = solve_triangular(design.root, np.eye(rank))
     inverse = joint_covariance(optimum)
-    factors = relative_factors(
-        parameters.covariance,
-        engine.order,
-        [part.whitener for part in design.random],
-        phi[parameters.theta],
-    )
-    covariances = [factor @ factor.T for factor in factors]
     return kind(
         model=model,
         info=_info(layout, engine, optimum),
@@ -156,17 +159,26 @@ def fit_rows(kind: type[AnyFit], model: GeneralizedSpecification, data: pd.DataF
         fixed=design.fixed,
         random=tuple(
             RandomEffects(design=part.design, relative=made, covariance=made)
-            for part, made in zip(design.random, covariances, strict=True)
+            for part, made in zip(design.random, covariances(engine, phi), strict=True)
         ),
         effects=_effects(layout, engine, optimum),
         frame=design.frame,
         outcome=layout.outcome,
         offset=layout.offset,
         offset_terms=layout.offset_terms,
-        root=design.root,
+        moments=LargeSample(covariance=inverse[:rank, :rank], basis=design.root),
         engine=engine,
         optimum=optimum,
     )
+
+
+def covariances(engine: Engine, phi: Floats) -> list[Floats]:
+    """Covariance of each random term in the user's units, in the order of the formula."""
+    parameters = engine.parameters
+    factors = relative_factors(
+        parameters.covariance, engine.order, engine.whiteners, phi[parameters.theta]
+    )
+    return [factor @ factor.T for factor in factors]
 
 
 def joint_covariance(optimum: Optimum) -> Floats:
@@ -209,9 +221,7 @@ def _effects(
 def _info(layout: GeneralizedLayout, engine: Engine, optimum: Optimum) -> GeneralizedInfo:
     design, parameters = layout.design, engine.parameters
     labels = [design.random[terms[0]].design.grouping.label for terms in engine.levels]
-    singular = bool(
-        is_singular(parameters.covariance, optimum.phi[parameters.theta])
-    )
+    singular = bool(is_singular(parameters.covariance, optimum.phi[parameters.theta]))
     return GeneralizedInfo(
         criterion=-2.0 * optimum.value,
         log_likelihood=optimum.value,

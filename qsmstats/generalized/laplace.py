@@ -189,7 +189,9 @@ class Laplace:
             made.append(system.rest[place[:, :, None], place[:, None, :]])
             start += size * width
         modes = np.split(self.modes, np.cumsum(np.multiply(self.sizes, self.widths))[:-1])
-        return [(mode.reshape(part.shape[:2]), part) for mode, part in zip(modes, made, strict=True)]
+        return [
+            (mode.reshape(part.shape[:2]), part) for mode, part in zip(modes, made, strict=True)
+        ]
 
     def _modes(self, eta: Floats, loaded: Floats, kappa: float) -> tuple[_System, float]:
         """Move `modes` to the maximum of h; return H and h there."""
@@ -213,7 +215,8 @@ class Laplace:
     def _transposed(self, loaded: Floats, values: Floats) -> Floats:
         """Return (Z Lambda)' times a vector over the rows."""
         weights = (loaded * values[:, None]).ravel()
-        return np.bincount(self.own.ravel(), weights=weights, minlength=self.count)
+        sums = np.bincount(self.own.ravel(), weights=weights, minlength=self.count)
+        return np.asarray(sums, dtype=np.float64)
 
     def _system(self, loaded: Floats, curve: Floats) -> _System:
         size, width = self.sizes[0], self.widths[0]
@@ -225,14 +228,15 @@ class Laplace:
                 blocks[:, row, column] += np.bincount(
                     self.codes[0], weights=weighted[:, row] * first[:, column], minlength=size
                 )
-        inverse = 1.0 / blocks if width == 1 else np.linalg.inv(blocks)
+        inverse = np.asarray(1.0 / blocks if width == 1 else np.linalg.inv(blocks))
         logdet = float(np.log(blocks).sum() if width == 1 else np.linalg.slogdet(blocks)[1].sum())
         rest = self.count - self.first
         place = self.own[:, width:] - self.first
         joined = _cross(weighted, self.own[:, :width], others, place, (self.first, rest))
-        inner = np.eye(rest) + _cross(
-            others * curve[:, None], place, others, place, (rest, rest)
-        ).toarray()
+        inner = (
+            np.eye(rest)
+            + _cross(others * curve[:, None], place, others, place, (rest, rest)).toarray()
+        )
         folded = _block_diagonal(inverse) @ joined
         factor = cho_factor(inner - (joined.T @ folded).toarray(), lower=True, check_finite=False)
         logdet += 2.0 * float(np.log(np.diag(factor[0])).sum())

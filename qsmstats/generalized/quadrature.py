@@ -35,7 +35,7 @@ from itertools import product
 import numpy as np
 from scipy.special import roots_hermitenorm
 
-from qsmstats.arrays import Floats
+from qsmstats.arrays import Floats, Places
 from qsmstats.generalized.chain import Block, BlockLevel, Chain
 from qsmstats.generalized.parameters import Parameters
 
@@ -71,7 +71,7 @@ class _Nodes:
 
 @cache
 def hermite_nodes(order: int, width: int) -> tuple[Floats, Floats]:
-    """Nodes, shape (order ** width, width), and log weights for the standard normal distribution."""
+    """Nodes, shape (order ** width, width), and log weights of a standard normal density."""
     z, w = roots_hermitenorm(order)
     # Weights too small for doubles belong to nodes that count for nothing.
     held = w > 0.0
@@ -131,9 +131,7 @@ class Quadrature:
 
     def nodes(self, places: Sequence[_Place]) -> list[_Nodes]:
         """Return the nodes of all levels of a block."""
-        return [
-            _nodes(*place, order) for place, order in zip(places, self.orders, strict=True)
-        ]
+        return [_nodes(*place, order) for place, order in zip(places, self.orders, strict=True)]
 
     def value(self, phi: Floats) -> float:
         """Return the log likelihood."""
@@ -267,14 +265,9 @@ class _Integral:
         above = np.ones((len(shares[-1]), 1))
         for level, share in zip(reversed(self.block.levels), reversed(shares), strict=True):
             if weights:
-                above = weights[0].reshape(len(weights[0]), -1)[parents]
+                above = weights[0].reshape(len(weights[0]), -1)[level.parents]
             weights.insert(0, above[:, :, None] * share)
-            parents = self._children(level)
         return weights
-
-    def _children(self, level: BlockLevel) -> Floats:
-        """Group of `level` that each unit of the level below lies in."""
-        return level.sums.tocsc().indices
 
     def derivatives(self, nodes: Sequence[_Nodes]) -> tuple[float, Floats, Floats]:
         """Log likelihood with gradient and Hessian."""
@@ -307,7 +300,9 @@ class _Integral:
         columns, effects = self.parameters.places()
         plain = level.sums @ first
         sums = [
-            column[0] * plain if np.all(column == column[0]) else level.sums @ (first * column[:, None])
+            column[0] * plain
+            if np.all(column == column[0])
+            else level.sums @ (first * column[:, None])
             for column in base.T
         ]
         at = self._effects_of_finest(nodes)
@@ -324,7 +319,9 @@ class _Integral:
         for level, placed in zip(self.block.levels, nodes, strict=True):
             effects = placed.effects[place]
             flat = effects.reshape(len(place), -1, effects.shape[-1])
-            made.extend(np.repeat(flat[..., column], inner, axis=1) for column in range(flat.shape[-1]))
+            made.extend(
+                np.repeat(flat[..., column], inner, axis=1) for column in range(flat.shape[-1])
+            )
             inner *= placed.effects.shape[2]
             place = level.parents[place]
         return made
@@ -428,14 +425,13 @@ def _summed(level: BlockLevel, jets: Jets) -> Jets:
     """Sum value and derivatives of the units below by the groups of a level."""
     groups = level.sums.shape[0]
     value, first, second = (
-        (level.sums @ part.reshape(len(part), -1)).reshape(groups, *part.shape[1:])
-        for part in jets
+        (level.sums @ part.reshape(len(part), -1)).reshape(groups, *part.shape[1:]) for part in jets
     )
     return value, first, second
 
 
 def _per_node(part: Floats, nodes: _Nodes) -> Floats:
-    """Derivatives of shape (groups, A * K, ...) as (groups, A, K, ...)."""
+    """Bring derivatives of shape (groups, A * K, ...) to (groups, A, K, ...)."""
     return part.reshape(*nodes.log_weights.shape, *part.shape[2:])
 
 
@@ -462,7 +458,7 @@ def _inverse_root(curve: Floats) -> Floats:
     return np.asarray(np.linalg.cholesky(np.linalg.inv(curve)))
 
 
-def _quadratic(base: Floats, moments: Floats, columns: Floats, effects: Floats) -> Floats:
+def _quadratic(base: Floats, moments: Floats, columns: Places, effects: Places) -> Floats:
     """Sum over rows of base_t base_u moments[effect_t, effect_u], shape (m, m)."""
     made = np.empty((len(columns), len(columns)))
     kinds = np.unique(effects)

@@ -45,8 +45,8 @@ def start_fixed(
     NotIdentifiedError
         If columns separate the outcome.
     """
-    beta = np.linalg.lstsq(basis, outcome.start() - offset, rcond=None)[0]
-    step = np.zeros(len(beta))
+    beta: Floats = np.asarray(np.linalg.lstsq(basis, outcome.start() - offset, rcond=None)[0])
+    step: Floats = np.zeros(len(beta))
     best = -np.inf
     for _ in range(_MOST_STEPS):
         eta = offset + basis @ (beta + step)
@@ -58,7 +58,7 @@ def start_fixed(
         beta, best = beta + step, value
         # A small multiple of the identity keeps the steps finite on the way to a separation.
         curve = basis.T @ (basis * rows.curve[:, None]) + 1e-8 * np.eye(len(beta))
-        step = np.linalg.solve(curve, basis.T @ rows.first)
+        step = np.asarray(np.linalg.solve(curve, basis.T @ rows.first))
         if np.abs(step).max(initial=0.0) < 1e-6:
             break
     if np.abs(eta - offset).max() > _FAR or np.abs(step).max(initial=0.0) >= 1e-6:
@@ -66,9 +66,7 @@ def start_fixed(
     return beta
 
 
-def _refuse_separation(
-    outcome: Outcome, basis: Floats, root: Floats, names: Sequence[str]
-) -> None:
+def _refuse_separation(outcome: Outcome, basis: Floats, root: Floats, names: Sequence[str]) -> None:
     none = outcome.y == 0.0
     every = (outcome.y == outcome.trials) & (outcome.family == "binomial")
     free = none | every

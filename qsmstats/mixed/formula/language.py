@@ -155,7 +155,8 @@ def split_offsets(text: str) -> tuple[str, tuple[str, ...]]:
             rest.append(f"{sign} {part}")
         elif sign == "-":
             raise FormulaError(
-                f"'- {part}' in '{text}': an offset cannot be subtracted; write offset(-({inner[1]}))"
+                f"'- {part}' in '{text}': an offset cannot be subtracted; write "
+                f"offset(-({inner[1]}))"
             )
         else:
             offsets.append(inner[1])
