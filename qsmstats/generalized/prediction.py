@@ -25,8 +25,8 @@ def random_effects(fit: GeneralizedFitted, *, level: float = 0.95) -> pd.DataFra
     """Predict the random effects of every group.
 
     With nested integration they are posterior means with posterior standard deviations; with
-    Laplace's approximation modes with those of the curvature, as glmmTMB's. Both are at the
-    estimated parameters, whose uncertainty is not in them.
+    Laplace's approximation modes with those of the curvature, as in lme4. Both are at the estimated
+    parameters, whose uncertainty is not in them (glmmTMB adds it).
 
     Parameters
     ----------
