@@ -13,10 +13,10 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Flags, Floats
-from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
+from qsmstats.errors import InvalidDataError, NotIdentifiedError
 from qsmstats.generalized.family import Outcome
 from qsmstats.generalized.specification import GeneralizedSpecification
-from qsmstats.mixed.design.assembly import lay_out, numeric_response
+from qsmstats.mixed.design.assembly import columns_of, lay_out, numeric_response
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.layout import Layout
 from qsmstats.mixed.formula.language import parse_formula, split_offsets
@@ -52,11 +52,9 @@ class GeneralizedLayout:
 
 def assemble(model: GeneralizedSpecification, data: pd.DataFrame) -> GeneralizedLayout:
     """Bring a model onto its data; errors as in `GeneralizedMixedModel.fit`."""
-    if not isinstance(data, pd.DataFrame):
-        raise UsageError(f"data must be a pandas DataFrame, not {type(data).__name__}")
+    columns = columns_of(data)
     text, offsets = split_offsets(model.formula)
     parsed = replace(parse_formula(text), text=model.formula)
-    columns = list(data.columns)
     response = read_terms(
         quoted(parsed.response) if parsed.response in columns else parsed.response,
         columns,
@@ -107,8 +105,8 @@ def _label(terms: Terms) -> str:
 def _check_offsets(data: pd.DataFrame, offsets: Sequence[Terms]) -> None:
     """Refuse missing offsets: an exposure that is not known cannot be left out in silence."""
     for terms in offsets:
-        for name in terms.variables:
-            if missing := int(data[name].isna().sum()):
+        for name in set(terms.variables) & set(data.columns):
+            if missing := int(np.sum(data[name].isna())):
                 raise InvalidDataError(
                     f"the offset column '{name}' is missing in {missing} rows; fill in these "
                     "values, or drop the rows"
@@ -132,7 +130,7 @@ def _outcome(
         _check_binomial(y, trials, text, model.trials)
     else:
         whole = (y >= 0.0) & (y == np.round(y))
-        _refuse(y, ~whole, text, "is a count: a whole number from 0 on", "correct these values")
+        _refuse(y, ~whole, text, "must be a count, a whole number from 0 on", "correct it")
     if np.all(y == 0.0) or (model.family == "binomial" and np.all(y == trials)):
         raise NotIdentifiedError(
             f"the outcome '{text}' is the same in every row ({y[0]:g}): there is nothing to "
@@ -171,18 +169,24 @@ def _trials(name: str, frame: ModelFrame) -> Floats:
         )
     trials = frame.data[name].to_numpy()
     whole = (trials >= 1.0) & (trials == np.round(trials))
-    _refuse(trials, ~whole, name, "holds trials: whole numbers from 1 on", "drop rows of none")
+    _refuse(
+        trials,
+        ~whole,
+        name,
+        "must hold trials, whole numbers from 1 on",
+        "drop rows without trials",
+    )
     return trials
 
 
 def _check_binomial(y: Floats, trials: Floats, text: str, column: str | None) -> None:
     if column is None:
         wrong = (y != 0.0) & (y != 1.0)
-        _refuse(y, wrong, text, "is 0 or 1", "name the column of trials with trials=")
+        _refuse(y, wrong, text, "must be 0 or 1", "correct it, or name trials=")
         return
     whole = (y >= 0.0) & (y == np.round(y))
-    _refuse(y, ~whole, text, "counts successes: whole numbers from 0 on", "correct these values")
-    rule = f"counts successes, at most the trials in '{column}'"
+    _refuse(y, ~whole, text, "must count successes, whole numbers from 0 on", "correct it")
+    rule = f"must not exceed the trials in '{column}'"
     _refuse(y, y > trials, text, rule, "correct the successes or the trials")
 
 
@@ -190,6 +194,6 @@ def _refuse(values: Floats, wrong: Flags, text: str, rule: str, remedy: str) -> 
     if wrong.any():
         row = int(np.flatnonzero(wrong)[0])
         raise InvalidDataError(
-            f"'{text}' {rule}; it is not in {int(wrong.sum())} rows (first: row position {row} of "
-            f"the used rows, {values[row]:g}); {remedy}"
+            f"'{text}' {rule}, but is {values[row]:g} in row position {row} of the used rows "
+            f"({int(wrong.sum())} such rows); {remedy}"
         )

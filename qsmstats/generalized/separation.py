@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.linalg import solve_triangular
 from scipy.optimize import linprog
 
 from qsmstats.arrays import Floats
@@ -24,6 +23,8 @@ __all__ = ["start_fixed"]
 _MOST_STEPS = 50
 # A linear predictor this far out is fitted to outcomes without any variation.
 _FAR = 12.0
+# Largest element of a direction of separation, in units of a mean of one.
+_MOST = 1e4
 
 
 def start_fixed(
@@ -67,28 +68,31 @@ def start_fixed(
 
 
 def _refuse_separation(outcome: Outcome, basis: Floats, root: Floats, names: Sequence[str]) -> None:
-    none = outcome.y == 0.0
+    columns = basis @ root
+    columns = columns / np.sqrt(np.square(columns).mean(axis=0))
     every = (outcome.y == outcome.trials) & (outcome.family == "binomial")
-    free = none | every
-    signed = np.where(every, 1.0, -1.0)[free, None] * basis[free]
-    fixed = basis[~free]
+    free = (outcome.y == 0.0) | every
+    signed = np.where(every, 1.0, -1.0)[free, None] * columns[free]
+    # d = u - v with u, v >= 0, and its direction scaled to a mean of one: the d of least sum of
+    # magnitudes, so that columns which it does not need stay out of the message.
+    both = np.hstack([columns, -columns])
     found = linprog(
-        -signed.sum(axis=0),
-        A_ub=-signed,
+        np.ones(both.shape[1]),
+        A_ub=-np.hstack([signed, -signed]),
         b_ub=np.zeros(len(signed)),
-        A_eq=fixed if len(fixed) else None,
-        b_eq=np.zeros(len(fixed)) if len(fixed) else None,
-        bounds=(-1.0, 1.0),
+        A_eq=np.vstack([both[~free], np.hstack([signed, -signed]).sum(axis=0)]),
+        b_eq=np.r_[np.zeros(int((~free).sum())), float(len(basis))],
+        bounds=(0.0, _MOST),
         method="highs",
     )
-    if found.x is None or -found.fun <= 1e-7 * len(basis):
+    if found.x is None:
         return
-    direction = solve_triangular(root, found.x)
-    # In units of what a column contributes.
-    size = np.abs(direction) * np.linalg.norm(root, axis=0)
+    size = found.x[: len(names)] + found.x[len(names) :]
     involved = [name for name, part in zip(names, size, strict=True) if part > 1e-6 * size.max()]
-    what = "separate the outcomes" if outcome.family == "binomial" else "predict counts of zero"
+    listed = [name for name in involved if name != "Intercept"] or involved
+    what = "the outcome" if outcome.family == "binomial" else "counts of zero"
     raise NotIdentifiedError(
-        f"the columns {', '.join(involved)} {what} without error in a part of the rows, so their "
-        "estimates are infinite: remove them, or join levels in which the outcome does not vary"
+        f"the columns {', '.join(listed)} predict {what} without error in a part of the rows "
+        "(separation), so that their estimates are infinite: remove these columns, or join levels "
+        "in which the outcome does not vary"
     )

@@ -32,7 +32,14 @@ from qsmstats.mixed.design.matrices import fixed_design, random_design
 from qsmstats.mixed.formula.language import ParsedFormula
 from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate, read_terms
 
-__all__ = ["NOTHING_LEFT", "assemble", "attach_outcome", "lay_out", "numeric_response"]
+__all__ = [
+    "NOTHING_LEFT",
+    "assemble",
+    "attach_outcome",
+    "columns_of",
+    "lay_out",
+    "numeric_response",
+]
 
 
 # Share of the outcome that the fixed part must leave for a variance to be estimable in doubles.
@@ -74,7 +81,7 @@ def assemble(
     NotIdentifiedError
         If the design cannot tell the parameters apart.
     """
-    columns = _columns(data)
+    columns = columns_of(data)
     text = parsed.response
     if text in columns and not text.isidentifier():  # a column's name as it stands
         text = f"`{text}`"
@@ -104,7 +111,7 @@ def lay_out(
         Whether the model has a residual variance: a random effect for each row cannot be told from
         it.
     """
-    columns = _columns(data)
+    columns = columns_of(data)
     fixed = read_terms(parsed.fixed, columns, contrasts, transforms)
     random = [read_terms(term.expression, columns, contrasts, transforms) for term in parsed.random]
     parts = [*others, fixed, *random]
@@ -167,7 +174,14 @@ def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Ou
     )
 
 
-def _columns(data: pd.DataFrame) -> list[object]:
+def columns_of(data: pd.DataFrame) -> list[object]:
+    """Return the names of the columns of the data.
+
+    Raises
+    ------
+    UsageError
+        If the data are no DataFrame.
+    """
     if not isinstance(data, pd.DataFrame):
         raise UsageError(f"data must be a pandas DataFrame, not {type(data).__name__}")
     return list(data.columns)
