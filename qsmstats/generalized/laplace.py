@@ -231,12 +231,15 @@ class Laplace:
         inverse = np.asarray(1.0 / blocks if width == 1 else np.linalg.inv(blocks))
         logdet = float(np.log(blocks).sum() if width == 1 else np.linalg.slogdet(blocks)[1].sum())
         rest = self.count - self.first
+        if not rest:
+            empty = sparse.csr_array((self.first, 0))
+            return _System(swept=inverse, joined=empty, rest=np.zeros((0, 0)), logdet=logdet)
         place = self.own[:, width:] - self.first
         joined = _cross(weighted, self.own[:, :width], others, place, (self.first, rest))
-        inner = (
-            np.eye(rest)
-            + _cross(others * curve[:, None], place, others, place, (rest, rest)).toarray()
-        )
+        cells = (place[:, :, None] * rest + place[:, None, :]).ravel()
+        pairs = (others * curve[:, None])[:, :, None] * others[:, None, :]
+        sums = np.bincount(cells, weights=pairs.ravel(), minlength=rest**2)
+        inner = np.eye(rest) + sums.reshape(rest, rest)
         folded = _block_diagonal(inverse) @ joined
         factor = cho_factor(inner - (joined.T @ folded).toarray(), lower=True, check_finite=False)
         logdet += 2.0 * float(np.log(np.diag(factor[0])).sum())
@@ -251,6 +254,8 @@ class Laplace:
         """Return H^-1 c_i at row i's own effects, shape (n, D)."""
         width = self.widths[0]
         first, others = loaded[:, :width], loaded[:, width:]
+        if not others.shape[1]:
+            return np.asarray(np.einsum("ide,ie->id", system.swept[self.codes[0]], first))
         joined = system.joined @ system.rest
         covariance = self._swept_covariance(system, joined)
         place = self.own[:, width:] - self.first

@@ -133,9 +133,8 @@ def test_population_means_average_over_the_groups():
     frame = made.frame.data
     random = np.random.default_rng(5).normal(size=(20_000, 1))
     for level, row in zip(["0", "1"], table.itertuples(), strict=True):
-        rows = made.fixed.matrix(
-            frame.assign(treatment=pd.Categorical([level] * len(frame), ["0", "1"]))
-        )
+        column = pd.Categorical([level] * len(frame), ["0", "1"])
+        rows = made.fixed.matrix(frame.assign(treatment=column))
         eta = np.unique(rows @ made.estimates, return_counts=True)
         drawn = expit(eta[0] + spread * random) @ eta[1] / eta[1].sum()
         # Four standard errors of the Monte Carlo mean.

@@ -9,7 +9,7 @@ from tests.generalized.cases import CASES, EXACT, fit, std_devs, std_errors
 
 # A square root has two predictors for each mean; see `qsmstats.generalized.family`.
 LEFT_OUT = {"epil_sqrt"}
-SLOW = {"prlong", "guimmun"}
+SLOW = {"prlong", "guimmun", "grouseticks_poisson", "verbagg_crossed"}
 
 LAPLACE = [
     pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
