@@ -286,7 +286,7 @@ class _Search:
             state = self.descend(rule.at, phi)
             phi = self.parameters.orient(state.theta[0])
             rule.move(phi)
-            before, value = -0.5 * float(state.value[0]), rule.value(phi)
+            before, (value, effects) = -0.5 * float(state.value[0]), rule.posterior(phi)
             converged = bool(state.converged[0]) and abs(value - before) < _MOVES
             if converged:
                 break
@@ -300,7 +300,7 @@ class _Search:
             iterations=self.iterations,
             evaluations=self.evaluations,
             settled=self.settled,
-            effects=rule.effects(phi),
+            effects=effects,
         )
 
     def rule(self, phi: Floats, orders: list[int] | None = None) -> Quadrature:

@@ -153,22 +153,24 @@ class Quadrature:
             hessian += part[2]
         return value, gradient, hessian
 
-    def effects(self, phi: Floats) -> list[tuple[Floats, Floats]]:
-        """Return posterior means, (groups, d), and covariances of the standard normal effects.
+    def posterior(self, phi: Floats) -> tuple[float, list[tuple[Floats, Floats]]]:
+        """Return the log likelihood, and the posterior of the standard normal effects.
 
-        One pair for each level, finest first.
+        Of each level, finest first: means, shape (groups, d), and covariances, (groups, d, d).
         """
         parts = [
             _Integral(block, self, phi).posterior(self.nodes(places))
             for block, places in zip(self.blocks, self.places, strict=True)
         ]
-        return [
+        levels = range(len(self.orders))
+        effects = [
             (
-                np.concatenate([part[level][0] for part in parts]),
-                np.concatenate([part[level][1] for part in parts]),
+                np.concatenate([part[level][0] for _, part in parts]),
+                np.concatenate([part[level][1] for _, part in parts]),
             )
-            for level in range(len(self.orders))
+            for level in levels
         ]
+        return self.constant + sum(value for value, _ in parts), effects
 
 
 class _Integral:
@@ -380,16 +382,16 @@ class _Integral:
 
     # ---- The posterior of the effects -----------------------------------------------------------
 
-    def posterior(self, nodes: Sequence[_Nodes]) -> list[tuple[Floats, Floats]]:
-        """Posterior mean and covariance of each level's effects."""
+    def posterior(self, nodes: Sequence[_Nodes]) -> tuple[float, list[tuple[Floats, Floats]]]:
+        """Log likelihood; posterior mean and covariance of each level's effects."""
         eta = self.spread_all(nodes)
-        _, shares = self.upwards(self.block.outcome.value(eta, self.kappa), nodes)
+        value, shares = self.upwards(self.block.outcome.value(eta, self.kappa), nodes)
         made = []
         for weight, placed in zip(self.downwards(shares), nodes, strict=True):
             mean = np.einsum("gak,gakd->gd", weight, placed.effects)
             away = placed.effects - mean[:, None, None]
             made.append((mean, np.einsum("gak,gakd,gake->gde", weight, away, away)))
-        return made
+        return value, made
 
 
 def _place_all(integral: _Integral, centres: Centres) -> list[_Place]:

@@ -113,5 +113,5 @@ def test_blocks_do_not_matter(table, monkeypatch):
     assert len(parts.blocks) == 3
     # Nodes are in place to 1e-3, block by block.
     assert parts.value(phi) == pytest.approx(whole.value(phi), abs=1e-3)
-    for one, other in zip(parts.effects(phi), whole.effects(phi), strict=True):
+    for one, other in zip(parts.posterior(phi)[1], whole.posterior(phi)[1], strict=True):
         assert one[0] == pytest.approx(other[0], abs=1e-2)
