@@ -66,7 +66,7 @@ INVALID = [
         "correct it",
     ),
     (
-        "more successes than trials",
+        "successes above the trials",
         fits(columns={"y": 4.0}, trials="m"),
         "'y'",
         "exceed the trials in 'm'",
@@ -75,7 +75,7 @@ INVALID = [
     ("no trials", fits(columns={"m": 0.0}, trials="m"), "'m'", "whole numbers from 1", "drop"),
     ("trials in words", fits(columns={"m": "a"}, trials="m"), "'m'", "categories", "convert"),
     (
-        "negative count",
+        "count below zero",
         fits(columns={"y": -1.0}, family="poisson"),
         "'y'",
         "-1",
