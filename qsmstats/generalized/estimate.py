@@ -8,8 +8,9 @@ change nothing, else the last two stages are repeated.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from qsmstats.generalized.separation import start_fixed
 from qsmstats.generalized.specification import Integration
 from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.elimination_order import Factor, Level, eliminate, merge_factors
+from qsmstats.mixed.optimum.boundary import SAME, further_starts, is_singular
 from qsmstats.mixed.optimum.trust_region import Descents, descend
 
 __all__ = ["Engine", "Evaluate", "Optimum", "build_engine", "likelihood", "solve"]
@@ -33,6 +35,8 @@ MOST_NESTED = 3
 
 _FIRST_ORDER = 7
 _MOST_ORDER, _MOST_NODES = 224, 2**15
+# Elements of the largest array of a top group, which is integrated as a whole.
+_MOST_ELEMENTS = 2**27
 _MOVES = 1e-6
 _MOST_ROUNDS = 6
 # Standard deviation, in units of the whitened columns, from which the search starts.
@@ -195,11 +199,34 @@ def _choose(
 
 
 def solve(engine: Engine) -> Optimum:
-    """Maximise the likelihood."""
+    """Maximise the likelihood.
+
+    The likelihood of a correlated term can have several maxima on the boundary of the covariance
+    matrices (correlations of +1 and -1, say). A singular maximum of such a term is therefore
+    compared with the one reached when its zero directions are opened.
+    """
+    found = _maximum(engine, engine.start)
+    covariance, place = engine.parameters.covariance, engine.parameters.theta
+    theta = found.phi[place]
+    if max(covariance.widths) == 1 or not is_singular(covariance, theta):
+        return found
+    again = found.phi.copy()
+    again[place] = further_starts(covariance, theta)[1]
+    other = _maximum(engine, again)
+    best = other if other.value > found.value + SAME else found
+    return replace(
+        best,
+        iterations=found.iterations + other.iterations,
+        evaluations=found.evaluations + other.evaluations,
+    )
+
+
+def _maximum(engine: Engine, start: Floats) -> Optimum:
+    """Return the maximum that is reached from a start."""
     if engine.laplace is not None:
-        return _solve_laplace(engine, engine.laplace)
+        return _solve_laplace(engine, engine.laplace, start)
     assert engine.chain is not None  # noqa: S101
-    return _Search(engine.chain, engine.parameters).run(engine.start)
+    return _Search(engine.chain, engine.parameters).run(start)
 
 
 def likelihood(engine: Engine, optimum: Optimum) -> Evaluate:
@@ -216,9 +243,9 @@ def likelihood(engine: Engine, optimum: Optimum) -> Evaluate:
     return evaluate
 
 
-def _solve_laplace(engine: Engine, laplace: Laplace) -> Optimum:
+def _solve_laplace(engine: Engine, laplace: Laplace, start: Floats) -> Optimum:
     search = _Counter(laplace.at)
-    state = search.descend(engine.start)
+    state = search.descend(start)
     phi = engine.parameters.orient(state.theta[0])
     value, gradient, hessian = laplace.at(phi)
     return Optimum(
@@ -281,10 +308,11 @@ class _Search:
         for _ in range(_MOST_ROUNDS):
             self.orders = self.adequate(phi)
             # Half the nodes bring the search to where one or two steps with all of them are left.
-            phi = self.descend(self.rule(phi, [(n + 1) // 2 for n in self.orders]).at, phi).theta[0]
+            half = self.rule(phi, [(order + 1) // 2 for order in self.orders])
+            phi = self.parameters.orient(self.descend(half.at, phi).theta[0])
             rule = self.rule(phi)
             state = self.descend(rule.at, phi)
-            phi = self.parameters.orient(state.theta[0])
+            phi = state.theta[0]
             rule.move(phi)
             before, (value, effects) = -0.5 * float(state.value[0]), rule.posterior(phi)
             converged = bool(state.converged[0]) and abs(value - before) < _MOVES
@@ -322,6 +350,7 @@ class _Search:
         first = [_FIRST_ORDER] * len(self.orders)
         widths = [columns.shape[1] for columns in self.chain.columns]
         base = self.rule(phi, first).value(phi)
+        self.settled = True
         found = []
         for depth in range(len(first)):
             order, value = _FIRST_ORDER, base
@@ -336,4 +365,9 @@ class _Search:
             else:
                 self.settled = False
             found.append(max(order, self.orders[depth]))
+        rows = int(np.bincount(self.chain.codes[-1]).max())
+        while rows * math.prod(np.power(found, widths)) > _MOST_ELEMENTS:
+            largest = found.index(max(found))
+            found[largest] = (found[largest] + 1) // 2
+            self.settled = False
         return found
