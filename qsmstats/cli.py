@@ -30,18 +30,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     arguments
         What stands after ``qsmstats`` on the command line; by default `sys.argv`.
     """
-    _prepare_process()
-    options = parse(sys.argv[1:] if arguments is None else arguments)
-    places = (getattr(options, name, None) for name in ("out", "study", "folder"))
-    place = next(place for place in places if place)
-    # A run catches what its processes lack; what remains is out of memory by itself.
-    parallel = hasattr(options, "jobs") and not hasattr(options, "level")
-    return ended(partial(options.call, options), place, parallel=parallel)
-
-
-def _prepare_process() -> None:
-    """Make the streams and the environment such that no step of a command can fail for them."""
-    # A stream that the shell closed (`>&-`) would else be taken by the next file that is opened.
+    # No step of a command may fail for its streams or environment. A stream that the shell closed
+    # (`>&-`) would else be taken by the next file that is opened.
     for name, mode in {"stdin": "r", "stdout": "w", "stderr": "w"}.items():
         if getattr(sys, name) is None:
             nothing = os.open(os.devnull, os.O_RDWR)
@@ -53,6 +43,12 @@ def _prepare_process() -> None:
     # Letters that the terminal's encoding lacks are escaped, where Python would give up printing.
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
+    options = parse(sys.argv[1:] if arguments is None else arguments)
+    places = (getattr(options, name, None) for name in ("out", "study", "folder"))
+    place = next(place for place in places if place)
+    # A run catches what its processes lack; what remains is out of memory by itself.
+    parallel = hasattr(options, "jobs") and not hasattr(options, "level")
+    return ended(partial(options.call, options), place, parallel=parallel)
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -68,39 +64,39 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--version", action="version", version=f"qsmstats {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_init(commands)
-    _add_simulate(commands)
-    _add_check(commands)
-    _add_run(commands)
-    _add_report(commands)
-    _add_plan(commands)
-    _add_demo(commands)
-    return parser.parse_args(arguments)
-
-
-_Commands = argparse._SubParsersAction  # argparse has no public name for it
-
-
-def _add_init(commands: _Commands[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
+    init = commands.add_parser(
         "init", help="inspect a folder of images and tables and write a study.toml for it"
     )
-    parser.add_argument("folder", metavar="FOLDER", type=Path)
-    parser.add_argument(
+    init.add_argument("folder", metavar="FOLDER", type=Path)
+    init.add_argument(
         "--force",
         action="store_true",
         help="write study.toml even if it exists; the old one is kept",
     )
-    parser.set_defaults(call=_init)
-
-
-def _add_simulate(commands: _Commands[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
+    init.set_defaults(call=_init)
+    simulate = commands.add_parser(
         "simulate", help="simulate a study folder with known truth on real anatomy"
     )
-    parser.add_argument("study", metavar="STUDY", type=Path, help="folder to write; must not exist")
-    _add_size(parser)
-    parser.set_defaults(call=_simulate)
+    simulate.add_argument(
+        "study", metavar="STUDY", type=Path, help="folder to write; must not exist"
+    )
+    _add_size(simulate)
+    simulate.set_defaults(call=_simulate)
+    check = commands.add_parser("check", help="list everything that is wrong with a study folder")
+    check.add_argument("study", metavar="STUDY", type=Path)
+    _add_jobs(check)
+    check.set_defaults(call=_check)
+    _add_run(commands)
+    _add_report(commands)
+    _add_plan(commands)
+    demo = commands.add_parser("demo", help="simulate a study and run it")
+    demo.add_argument("out", metavar="OUT", type=Path, help="folder for the study and its results")
+    _add_size(demo)
+    demo.set_defaults(call=_demo)
+    return parser.parse_args(arguments)
+
+
+_Commands = argparse._SubParsersAction  # argparse has no public name for it
 
 
 def _add_size(parser: argparse.ArgumentParser) -> None:
@@ -120,13 +116,6 @@ def _add_jobs(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs", type=_jobs, default=None, metavar="N", help="processes; default: one per core"
     )
-
-
-def _add_check(commands: _Commands[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("check", help="list everything that is wrong with a study folder")
-    parser.add_argument("study", metavar="STUDY", type=Path)
-    _add_jobs(parser)
-    parser.set_defaults(call=_check)
 
 
 def _add_run(commands: _Commands[argparse.ArgumentParser]) -> None:
@@ -244,15 +233,6 @@ def _add_trial(parser: argparse.ArgumentParser) -> None:
         help="simulated trials per size; 0: calculation without simulation; default: 1000",
     )
     parser.add_argument("--seed", type=_count, default=1, help="default: 1")
-
-
-def _add_demo(commands: _Commands[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser("demo", help="simulate a study and run it")
-    parser.add_argument(
-        "out", metavar="OUT", type=Path, help="folder for the study and its results"
-    )
-    _add_size(parser)
-    parser.set_defaults(call=_demo)
 
 
 def _count(text: str) -> int:

@@ -25,6 +25,7 @@ __all__ = [
     "did_you_mean",
     "nearest",
     "one_of",
+    "plural",
     "printable",
 ]
 
@@ -59,6 +60,11 @@ def one_of(allowed: Iterable[object]) -> str:
     """Return the values that are allowed, as a sentence has them: ``"reml" or "ml"``."""
     *others, last = [f'"{one}"' if isinstance(one, str) else str(one) for one in allowed]
     return f"{', '.join(others)} or {last}" if others else last
+
+
+def plural(noun: str, number: float) -> str:
+    """Return a noun as it stands after a number: "session", "sessions"."""
+    return noun if number == 1 else f"{noun}s"
 
 
 def nearest(word: str, known: Iterable[object], *, count: int = 1) -> list[str]:

@@ -124,7 +124,18 @@ def _locked(file: TextIO, out: Path, *, exclusive: bool) -> bool:
 
 def _own(file: TextIO, out: Path, study: Study, *, alone: bool) -> None:
     """Raise where the folder holds results of another study; else write down that it is ours."""
-    mine = _identity(study)
+    place = os.fsencode(study.folder.resolve())
+    people = study.folder / study.tables["participants"].file
+    content = hashlib.sha256(study.checksum.encode())
+    if people.is_file():
+        with people.open("rb") as table:
+            while piece := table.read(PIECE):
+                content.update(piece)
+    mine = {
+        "name": study.name,
+        "folder": hashlib.sha256(place).hexdigest(),
+        "content": content.hexdigest(),
+    }
     owner = _read(file)
     same = any(owner.get(key) == mine[key] for key in ("folder", "content"))
     used = not alone or any(path.name != OWNER for path in out.iterdir())
@@ -147,18 +158,3 @@ def _read(file: TextIO) -> dict[str, Any]:
     except ValueError:  # empty, as a new file is
         return {}
     return owner if isinstance(owner, dict) else {}
-
-
-def _identity(study: Study) -> dict[str, str]:
-    place = os.fsencode(study.folder.resolve())
-    people = study.folder / study.tables["participants"].file
-    content = hashlib.sha256(study.checksum.encode())
-    if people.is_file():
-        with people.open("rb") as file:
-            while piece := file.read(PIECE):
-                content.update(piece)
-    return {
-        "name": study.name,
-        "folder": hashlib.sha256(place).hexdigest(),
-        "content": content.hexdigest(),
-    }

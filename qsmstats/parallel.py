@@ -14,13 +14,12 @@ from itertools import islice
 from typing import Any, TypeVar
 
 from qsmstats.errors import UsageError
+from qsmstats.progress import Progress
 
 __all__ = ["Progress", "process_pool", "run_tasks"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
-Progress = Callable[[int, int], None]
-"""Called with (done, total) as work goes on."""
 
 # Tasks under way for each process: one at work and one waiting.
 _AHEAD = 2

@@ -145,7 +145,11 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
             raise InvalidDataError(message)
         write_provenance(study, tables, measured, out, command)
         questions = list(_questions(study, tables, results["tidy"], results["tissue"]))
-        _remove_outdated(out, [name for name, *_ in questions], source)
+        # Answers of earlier runs that this study or its present data do not give.
+        for name in set(ANSWERS) - {PLAN, *(name for name, *_ in questions)}:
+            removed(out / name)
+        if source_of(out / PLAN) != source and removed(out / PLAN):
+            say(f"{PLAN}/ was made from other data and has been removed; run `qsmstats plan` again")
         for question in questions:
             say(f"answering: {question[0]}")
             unconverged += _answer(question, out, source)
@@ -192,14 +196,6 @@ def _require_unchanged_labels(study: Study, tables: StudyTables, measured: Extra
         if visit in visits and sha256(path) != measured.inputs[name]:
             problem = "was changed since it was measured; run level `participant` again"
             raise InvalidDataError([Problem(table=name, problem=problem)])
-
-
-def _remove_outdated(out: Path, asked: Sequence[str], source: str) -> None:
-    """Remove the answers of earlier runs that this study or its present data do not give."""
-    for name in set(ANSWERS) - {PLAN, *asked}:
-        removed(out / name)
-    if source_of(out / PLAN) != source and removed(out / PLAN):
-        say(f"{PLAN}/ was made from other data and has been removed; run `qsmstats plan` again")
 
 
 _Question = tuple[str, Sequence[str], Callable[[str], Any]]

@@ -33,16 +33,16 @@ def read_guarded(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFrame:
-    columns = [_changed(column, change) for _, column in table.items()]
+    columns = []
+    for place in range(table.shape[1]):
+        column = table.iloc[:, place]
+        values = column
+        if not pd.api.types.is_numeric_dtype(column):
+            texts = [change(cell) if isinstance(cell, str) else cell for cell in column]
+            if any(a is not b for a, b in zip(texts, column, strict=True)):
+                kind = "str" if column.dtype == "str" else "object"
+                values = pd.Series(texts, column.index, kind)
+        columns.append(values)
     changed = pd.concat(columns, axis=1) if columns else table.copy()
     changed.columns = pd.Index([change(str(name)) for name in table.columns])
     return changed
-
-
-def _changed(column: pd.Series, change: Callable[[str], str]) -> pd.Series:
-    if pd.api.types.is_numeric_dtype(column):
-        return column
-    values = [change(value) if isinstance(value, str) else value for value in column]
-    if not any(a is not b for a, b in zip(values, column, strict=True)):
-        return column
-    return pd.Series(values, column.index, "str" if column.dtype == "str" else "object")

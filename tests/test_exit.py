@@ -15,6 +15,7 @@ import pytest
 from qsmstats.cli import main
 from qsmstats.errors import ConvergenceError, InvalidDataError, UsageError
 from qsmstats.exit import FAULT, INTERRUPTED, PIPE_CLOSED, ended
+from qsmstats.report.results.columns import needed
 from tests.mixed.ways_out import WAYS_OUT
 from tests.studies.conftest import make_lesions
 from tests.study_folder import write_images, write_tables
@@ -178,7 +179,9 @@ def test_plan_runs_no_code_of_a_formula(hostile, capsys, way):
     text = text.replace(WAYS_OUT["large power"], WAYS_OUT[way])
     (hostile / "study.toml").write_text(text)
     Path("out").mkdir()
-    make_lesions(patients=4, followed=4).to_csv("out/tidy.tsv", sep="\t", index=False)
+    lesions = make_lesions(patients=4, followed=4)
+    columns = dict.fromkeys([*lesions, *needed("tidy")])
+    lesions.reindex(columns=[*columns]).to_csv("out/tidy.tsv", sep="\t", index=False)
     assert main(["plan", str(hostile), "out", "--jobs", "1"]) == InvalidDataError.exit_code
     assert "in 'lesion_type * years + tissue + I(" in capsys.readouterr().err
     assert not Path("made").exists()

@@ -12,6 +12,7 @@ import pytest
 from qsmstats.cli import main
 from qsmstats.report.figures.power import power_curves
 from qsmstats.report.page import write_report
+from qsmstats.report.results.columns import needed
 from tests.studies.conftest import SLOPES, make_lesions
 
 WRITTEN = {
@@ -25,7 +26,9 @@ OPTIONS = "--patients 12 30 --fraction 0.05 0.3 --simulations 25 --maximum 60 --
 def out(small_study, tmp_path_factory):
     """Return an output folder with a table of lesions and a plan made from it."""
     folder = tmp_path_factory.mktemp("plan")
-    make_lesions(patients=12, followed=12).to_csv(folder / "tidy.tsv", sep="\t", index=False)
+    lesions = make_lesions(patients=12, followed=12)
+    columns = dict.fromkeys([*lesions, *needed("tidy")])
+    lesions.reindex(columns=[*columns]).to_csv(folder / "tidy.tsv", sep="\t", index=False)
     return folder
 
 

@@ -39,7 +39,7 @@ from qsmstats.accuracy.paired import (
     mcnemar_test,
     tango_interval,
 )
-from qsmstats.accuracy.pairing import NEGATIVE, Pairs, pair_classes
+from qsmstats.accuracy.pairing import NEGATIVE, pair_classes
 from qsmstats.accuracy.proportions import (
     COMPARISON,
     INDEPENDENT,
@@ -141,19 +141,6 @@ def _rows(
             yield shares | row
 
 
-def _compare(one: Pairs, two: Pairs, level: float) -> Iterator[dict[str, Any]]:
-    read = (one.index >= NEGATIVE) & (two.index >= NEGATIVE) & (one.reference >= NEGATIVE)
-    for k, name in enumerate(one.classes):
-        for measure, true in (("sensitivity", True), ("specificity", False)):
-            group = read & ((one.reference == k) == true)
-            first, second = ((pairs.index[group] == k) == true for pairs in (one, two))
-            cluster = one.cluster[group] if one.n_clusters else None
-            fixed = {"class_": name, "measure": measure, "n": int(group.sum())}
-            fixed["n_clusters"] = pd.NA if cluster is None else np.unique(cluster).size
-            for row in _rows(first, second, cluster, level):
-                yield fixed | row
-
-
 def compare_readings(
     table: pd.DataFrame,
     *,
@@ -210,7 +197,17 @@ def compare_readings(
         )
         for column in (first, second)
     )
-    frame = pd.DataFrame.from_records(list(_compare(one, two, level)))
+    read = (one.index >= NEGATIVE) & (two.index >= NEGATIVE) & (one.reference >= NEGATIVE)
+    found: list[dict[str, Any]] = []
+    for k, name in enumerate(one.classes):
+        for measure, true in (("sensitivity", True), ("specificity", False)):
+            group = read & ((one.reference == k) == true)
+            hits = [(pairs.index[group] == k) == true for pairs in (one, two)]
+            codes = one.cluster[group] if one.n_clusters else None
+            fixed = {"class_": name, "measure": measure, "n": int(group.sum())}
+            fixed["n_clusters"] = pd.NA if codes is None else np.unique(codes).size
+            found += [fixed | row for row in _rows(hits[0], hits[1], codes, level)]
+    frame = pd.DataFrame.from_records(found)
     frame = frame.reindex(columns=list(COMPARISON_COLUMNS))
     for _, rows in frame.groupby("method"):
         frame.loc[rows.index, "p_adjusted"] = _holm(rows["p_value"].to_numpy(dtype=np.float64))

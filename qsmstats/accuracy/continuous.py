@@ -17,8 +17,8 @@ Shrout PE, Fleiss JL (1979) Psychol Bull 86:420-428.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -32,17 +32,6 @@ __all__ = ["intraclass_correlation"]
 
 LIMITS, TESTS = ("conf_low", "conf_high"), ("statistic", "p_value")
 NOTE = "95 % limits for independent targets; p-value of the one-sided F test of equal targets"
-
-
-@contextmanager
-def _unrounded_limits(options: dict[str, Any]) -> Iterator[None]:
-    """Keep pingouin from rounding confidence limits to two decimals, its global default."""
-    kept = dict(options)
-    options.update(dict.fromkeys([key for key in options if "CI95" in key], None))
-    try:
-        yield
-    finally:
-        options.update(kept)
 
 
 def intraclass_correlation(
@@ -115,7 +104,11 @@ def _pingouin(complete: pd.DataFrame) -> pd.DataFrame:
 
     long = complete.reset_index(drop=True).rename_axis("target").reset_index()
     long = long.melt(id_vars="target", var_name="rater", value_name="value")
-    with warnings.catch_warnings(), _unrounded_limits(pingouin.options):
+    kept = dict(pingouin.options)
+    # By default pingouin rounds confidence limits to two decimals.
+    pingouin.options.update(dict.fromkeys([key for key in kept if "CI95" in key], None))
+    with warnings.catch_warnings(), ExitStack() as afterwards:
+        afterwards.callback(pingouin.options.update, kept)
         # pingouin 0.7 still drops columns in place, which pandas 3.1 announces to remove, and
         # divides by zero where a variance is 0, which `_within_range` puts into words.
         warnings.filterwarnings("ignore", "The inplace keyword", DeprecationWarning)

@@ -57,27 +57,26 @@ class _Percentage:
         return np.asarray((m > 0) & (twice >= -m) & ((twice < m) | tie))
 
 
-def _percentage(name: str, text: object, n: int) -> _Percentage:
-    found = _PERCENTAGE.fullmatch(text) if isinstance(text, str) else None
-    if found is None:
-        raise UsageError(
-            f"{name} must be the percentage as printed, as text such as '88.89', so that its"
-            f" decimals can be counted; not {text!r}"
-        )
-    whole, fraction = found[1], found[2] or ""
-    target, decimals = int(whole + fraction), len(fraction)
-    if target > 100 * 10**decimals:
-        raise UsageError(f"{name} is {text!r}, above 100 %; percentages are 0 to 100")
-    if 400 * 10**decimals * n > 2**62:
-        raise UsageError(f"{name} is {text!r}: {decimals} decimals are too many; round it")
-    return _Percentage(target=target, decimals=decimals)
-
-
 def _percentages(published: Mapping[str, str], n: int) -> dict[str, _Percentage]:
     unknown = sorted(set(published) - set(MEASURES))
     if unknown or not published:
         raise UsageError(f"published must name some of {MEASURES}, not {unknown or 'none'}")
-    return {name: _percentage(name, text, n) for name, text in published.items()}
+    percentages = {}
+    for name, text in published.items():
+        found = _PERCENTAGE.fullmatch(text) if isinstance(text, str) else None
+        if found is None:
+            raise UsageError(
+                f"{name} must be the percentage as printed, as text such as '88.89', so that its"
+                f" decimals can be counted; not {text!r}"
+            )
+        whole, fraction = found[1], found[2] or ""
+        target, decimals = int(whole + fraction), len(fraction)
+        if target > 100 * 10**decimals:
+            raise UsageError(f"{name} is {text!r}, above 100 %; percentages are 0 to 100")
+        if 400 * 10**decimals * n > 2**62:
+            raise UsageError(f"{name} is {text!r}: {decimals} decimals are too many; round it")
+        percentages[name] = _Percentage(target=target, decimals=decimals)
+    return percentages
 
 
 def _check_total(n: int, name: str) -> None:

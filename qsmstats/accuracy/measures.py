@@ -103,7 +103,13 @@ def measure_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
         share = prevalence if measure in ("ppv", "npv") else math.nan
         for row in proportion_rows(measure, x, n, clustered=table.clustered, settings=settings):
             yield replace(row, prevalence=share)
-    yield from _f1_rows(table, settings)
+    # F1 is carried over from the proportion J.
+    hits, union = int(tp.sum()), tp + fp + fn
+    for row in proportion_rows("f1", tp, union, clustered=table.clustered, settings=settings):
+        parts = (row.value.estimate, row.value.conf_low, row.value.conf_high)
+        estimate, low, high = (2.0 * part / (1.0 + part) for part in parts)
+        value = replace(row.value, estimate=estimate, conf_low=low, conf_high=high)
+        yield replace(row, value=value, numerator=2 * hits, denominator=int(union.sum()) + hits)
     yield from combined_rows(table, settings)
     if table.n == 0:
         return
@@ -112,13 +118,3 @@ def measure_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
         yield from bounded_rows(
             measure, statistic, cells, low=-1.0, clustered=table.clustered, level=settings.level
         )
-
-
-def _f1_rows(table: TwoByTwo, settings: Settings) -> Iterator[Row]:
-    """Rows of F1, carried over from the proportion J."""
-    hits, union = int(table.tp.sum()), table.tp + table.fp + table.fn
-    for row in proportion_rows("f1", table.tp, union, clustered=table.clustered, settings=settings):
-        parts = (row.value.estimate, row.value.conf_low, row.value.conf_high)
-        estimate, low, high = (2.0 * part / (1.0 + part) for part in parts)
-        value = replace(row.value, estimate=estimate, conf_low=low, conf_high=high)
-        yield replace(row, value=value, numerator=2 * hits, denominator=int(union.sum()) + hits)

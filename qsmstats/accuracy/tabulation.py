@@ -10,8 +10,6 @@ Bossuyt PM et al. (2015) BMJ 351:h5527.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
@@ -32,21 +30,20 @@ def cross_tabulation(pairs: Pairs) -> pd.DataFrame:
         with a total. Every lesion of the table is counted. The levels of a Categorical keep
         their order; others are sorted.
     """
-    index, reference = (_with_missing(pairs.table[name]) for name in pairs.table.columns[:2])
+    readings = []
+    for name in pairs.table.columns[:2]:
+        column = pairs.table[name]
+        named = column.astype("object").where(column.notna(), "missing")
+        if isinstance(column.dtype, pd.CategoricalDtype):
+            levels = [one for one in column.dtype.categories if one != "missing"]
+            named = named.astype(pd.CategoricalDtype([*levels, "missing"]))
+        readings.append(named)
+    index, reference = readings
     table = pd.crosstab(index, reference, margins=True, margins_name="total")
     # A categorical index would refuse a further name, such as that of a column beside the levels.
     return table.set_axis(pd.Index(list(table.index), name="index_test")).set_axis(
         pd.Index(list(table.columns), name="reference_standard"), axis="columns"
     )
-
-
-def _with_missing(column: pd.Series[Any]) -> pd.Series[Any]:
-    """Return the levels with "missing" as the last of them."""
-    named = column.astype("object").where(column.notna(), "missing")
-    if not isinstance(column.dtype, pd.CategoricalDtype):
-        return named
-    levels = [name for name in column.dtype.categories if name != "missing"]
-    return named.astype(pd.CategoricalDtype([*levels, "missing"]))
 
 
 def flow_counts(pairs: Pairs) -> pd.DataFrame:

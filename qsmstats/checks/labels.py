@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import pandas as pd
 
-from qsmstats.errors import Problem
+from qsmstats.errors import Problem, plural
 from qsmstats.tables.between_tables import control_group, controls
 from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.read import LoadedTables
@@ -92,7 +92,7 @@ class LabelRows:
         extra = [label for label in sorted(labels - rows.keys()) if not self._excused(visit, label)]
         if not extra:
             return
-        named = f"label{'s' if len(extra) > 1 else ''} {', '.join(map(str, extra))}"
+        named = f"{plural('label', len(extra))} {', '.join(map(str, extra))}"
         if visit[0] in self.controls:
             text = (
                 f"has {named}, but {visit[0]} is a control (group {control_group()}): no lesions; "

@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from qsmstats.errors import printable
+from qsmstats.errors import plural, printable
 from qsmstats.inventory.image_values import LabelFacts, MapFacts
 from qsmstats.inventory.images import GUESS, LABELS, WHITE_MATTER, Candidate, ImageFiles
 from qsmstats.schemas import MapSchema, map_schemas
@@ -71,7 +71,7 @@ def quoted(value: object) -> str:
 
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun: 1 image, 2 images."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    return f"{number} {plural(noun, number)}"
 
 
 def listed(words: Iterable[str], *, most: int = 5) -> str:

@@ -98,7 +98,17 @@ def write_report(
         If there is no such style, or the output folder is in use or belongs to another study.
     """
     folder = Path(out_folder)
-    _require_results(folder)
+    # A page of nothing would be written to a wrong path.
+    found = ""
+    if not folder.is_dir():
+        found = "is no folder"
+    elif (folder / "study.toml").is_file():
+        found = "is a study folder, not the output folder of a run"
+    elif not (folder / "features").is_dir() and not any(folder.rglob("*.tsv")):
+        found = "holds no results"
+    if found:
+        problem = f"{found}; run `qsmstats run STUDY OUT` first, and name its OUT"
+        raise InvalidDataError([Problem(table=str(folder), problem=problem)])
     told = (Path(study_folder) / "study.toml").is_file()
     study = open_study(Path(study_folder)) if told else None
     with held(folder, study):
@@ -128,20 +138,6 @@ def draw_report(
     return folder / REPORT
 
 
-def _require_results(folder: Path) -> None:
-    """Raise where a run has left nothing; a page of nothing would be written to a wrong path."""
-    if not folder.is_dir():
-        found = "is no folder"
-    elif (folder / "study.toml").is_file():
-        found = "is a study folder, not the output folder of a run"
-    elif not (folder / "features").is_dir() and not any(folder.rglob("*.tsv")):
-        found = "holds no results"
-    else:
-        return
-    problem = f"{found}; run `qsmstats run STUDY OUT` first, and name its OUT"
-    raise InvalidDataError([Problem(table=str(folder), problem=problem)])
-
-
 def _render(context: Context, sections: list[Section]) -> str:
     environment = Environment(
         loader=PackageLoader("qsmstats.report"),
@@ -155,6 +151,11 @@ def _render(context: Context, sections: list[Section]) -> str:
         source = environment.get_template(name).render()
         return Markup(source)  # noqa: S704  (our own style sheet and script)
 
+    # Within the quotes of a CSS string HTML's escapes mean nothing.
+    title = "".join(
+        letter if letter.isalnum() or letter in " .,:()-" else f"\\{ord(letter):06x}"
+        for letter in context.name
+    )
     template = environment.get_template("report.html.j2")
     viewer = any(isinstance(block, ViewerBlock) for part in sections for block in part.blocks)
     return template.render(
@@ -162,16 +163,7 @@ def _render(context: Context, sections: list[Section]) -> str:
         anonymous=context.anonymous,
         sections=sections,
         css=asset("report.css"),
-        running_title=_css_text(context.name),
+        running_title=Markup(title),  # noqa: S704  (letters, digits and escapes only)
         script=asset("tables.js"),
         viewer=asset("viewer.js") if viewer else "",
     )
-
-
-def _css_text(text: str) -> Markup:
-    """Write a text within the quotes of a CSS string, where HTML's escapes mean nothing."""
-    safe = "".join(
-        letter if letter.isalnum() or letter in " .,:()-" else f"\\{ord(letter):06x}"
-        for letter in text
-    )
-    return Markup(safe)  # noqa: S704  (letters, digits and escapes only)

@@ -136,7 +136,12 @@ def draw_person(
     if followed:
         interval = (parameters.interval_mean, parameters.interval_sd, parameters.interval_limits)
         years = (0.0, round(_within(rng, *interval), 2))
-    duration, edss = _disease(rng, age) if group == "MS" else (None, None)
+    duration = edss = None
+    if group == "MS":
+        # Assumptions that no map depends on.
+        drawn = min(float(rng.gamma(2.0, 6.0)), age - 15.0)
+        edss = min(round(2.0 * float(rng.gamma(2.0, 0.8) + 0.06 * drawn)) / 2.0, 8.0)
+        duration = round(drawn, 1)
     return Person(
         participant_id=participant_id,
         group=group,
@@ -153,10 +158,3 @@ def _within(rng: np.random.Generator, mean: float, sd: float, limits: tuple[floa
         value = float(rng.normal(mean, sd))
         if limits[0] <= value <= limits[1]:
             return value
-
-
-def _disease(rng: np.random.Generator, age: float) -> tuple[float, float]:
-    """Draw disease duration and EDSS; assumptions that no map depends on."""
-    duration = min(float(rng.gamma(2.0, 6.0)), age - 15.0)
-    edss = min(round(2.0 * float(rng.gamma(2.0, 0.8) + 0.06 * duration)) / 2.0, 8.0)
-    return round(duration, 1), edss

@@ -64,7 +64,21 @@ def simulate_participant(
     anatomy = load_anatomy(resolution)
     person = draw_person(rng, parameters, participant_id, group, followed=followed)
     participant = draw_participant(rng, anatomy, parameters, person)
-    lesions, ratings = _lesion_rows(rng, parameters, participant)
+    lesions: list[Row] = []
+    ratings: list[Row] = []
+    for session, session_id in enumerate(person.session_ids):
+        for label, (_, lesion) in enumerate(participant.shown(session), start=1):
+            key = {
+                "participant_id": person.participant_id,
+                "session_id": session_id,
+                "lesion_id": lesion.lesion_id,
+            }
+            lesions.append({**key, "label": label, "lesion_type": lesion.lesion_type})
+            drawn = draw_ratings(rng, parameters.raters, lesion.lesion_type)
+            ratings += [
+                {**key, "rater_id": rater, "lesion_type": lesion_type}
+                for rater, lesion_type in drawn.items()
+            ]
     write_participant(folder, rng, anatomy, parameters, participant)
     return ParticipantRecord(
         participant={
@@ -82,26 +96,6 @@ def simulate_participant(
         left_out=participant.left_out,
         lifted=sum(values.lifted for values in participant.values.values()),
     )
-
-
-def _lesion_rows(
-    rng: np.random.Generator, parameters: Parameters, participant: SimulatedParticipant
-) -> tuple[list[Row], list[Row]]:
-    lesions, ratings = [], []
-    for session, session_id in enumerate(participant.person.session_ids):
-        for label, (_, lesion) in enumerate(participant.shown(session), start=1):
-            key = {
-                "participant_id": participant.person.participant_id,
-                "session_id": session_id,
-                "lesion_id": lesion.lesion_id,
-            }
-            lesions.append({**key, "label": label, "lesion_type": lesion.lesion_type})
-            drawn = draw_ratings(rng, parameters.raters, lesion.lesion_type)
-            ratings += [
-                {**key, "rater_id": rater, "lesion_type": lesion_type}
-                for rater, lesion_type in drawn.items()
-            ]
-    return lesions, ratings
 
 
 def _regions(participant: SimulatedParticipant, voxel: float) -> list[Row]:

@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from qsmstats.arrays import Integers
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings
 from qsmstats.simulate.anatomy import Anatomy
@@ -47,7 +46,25 @@ def write_participant(
     shapes = [s for lesion in participant.lesions for s in lesion.shapes if s is not None]
     far = far_from_lesions(anatomy, shapes, FeatureSettings().nawm_distance_mm)
     for session in range(len(person.years)):
-        _write_maps(folder, rng, anatomy, parameters, participant, session, far)
+        shown = participant.shown(session)
+        painting = Painting(
+            anatomy=anatomy, far=far, shapes=tuple(lesion.at(session) for _, lesion in shown)
+        )
+        for name, truth in parameters.maps.items():
+            file, values, schema = MAP_FILES[name], participant.values[name], map_schemas()[name]
+            stored = paint_map(
+                rng,
+                painting,
+                truth,
+                white_matter=float(values.white_matter[session]),
+                lesions=[
+                    (lesion.lesion_type, float(values.lesions[k, session])) for k, lesion in shown
+                ],
+                failed=0.0 if file.missing is None else parameters.failed_voxels,
+            )
+            path = _path(folder, participant, session, file.pattern)
+            write_image(path, stored, anatomy.affine, slope=truth.step / schema.units[file.unit])
+            _describe(path, schema.description, Units=file.unit, SkullStripped=True)
         _write_masks(folder, anatomy, participant, session)
     write_described(
         folder / person.participant_id / f"{person.participant_id}_sessions.tsv",
@@ -64,36 +81,6 @@ def _path(folder: Path, participant: SimulatedParticipant, session: int, pattern
     return folder / pattern.format(
         participant=person.participant_id, session=person.session_ids[session]
     )
-
-
-def _write_maps(
-    folder: Path,
-    rng: np.random.Generator,
-    anatomy: Anatomy,
-    parameters: Parameters,
-    participant: SimulatedParticipant,
-    session: int,
-    far: Integers,
-) -> None:
-    shown = participant.shown(session)
-    painting = Painting(
-        anatomy=anatomy, far=far, shapes=tuple(lesion.at(session) for _, lesion in shown)
-    )
-    for name, truth in parameters.maps.items():
-        file, values, schema = MAP_FILES[name], participant.values[name], map_schemas()[name]
-        stored = paint_map(
-            rng,
-            painting,
-            truth,
-            white_matter=float(values.white_matter[session]),
-            lesions=[
-                (lesion.lesion_type, float(values.lesions[k, session])) for k, lesion in shown
-            ],
-            failed=0.0 if file.missing is None else parameters.failed_voxels,
-        )
-        path = _path(folder, participant, session, file.pattern)
-        write_image(path, stored, anatomy.affine, slope=truth.step / schema.units[file.unit])
-        _describe(path, schema.description, Units=file.unit, SkullStripped=True)
 
 
 def _write_masks(

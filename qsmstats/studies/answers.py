@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qsmstats.errors import ModelError
+from qsmstats.errors import ModelError, plural
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.response_scale import Kind
 from qsmstats.mixed.model import MixedModel
@@ -270,7 +270,7 @@ def left_out(count: int, what: str, rest: str) -> tuple[str, ...]:
 
 def number_of(n: int, noun: str) -> str:
     """Return a number with its noun, in the plural unless it is one."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+    return f"{n} {plural(noun, n)}"
 
 
 def outcome_unit(column: str) -> str:

@@ -283,6 +283,13 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "0xff",
         "run `qsmstats run` again",
     ),
+    (
+        "results of another version",
+        result("failures.tsv", b"participant_id\tsession_id\tfile\n1\t1\ta\n"),
+        "failures.tsv",
+        "column 'reason'",
+        "run `qsmstats run STUDY OUT` again",
+    ),
 ]
 NO_ANSWER: list[tuple[str, Act, str, str, str]] = [
     (

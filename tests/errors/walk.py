@@ -83,10 +83,8 @@ def sites() -> dict[Place, tuple[int, str]]:
     for path in sorted(PACKAGE.rglob("*.py")):
         file = path.relative_to(PACKAGE).as_posix()
         tree = ast.parse(path.read_text(encoding="utf-8"))
-        # The mixed models have a Problem of their own, which is none of a user's.
-        ours = "Problem" in _taken_from_errors(tree)
         for function, node in _statements(tree, ""):
-            if _raises(node) or (ours and _builds_problem(node)):
+            if _raises(node) or _builds_problem(node):
                 found[file, node.lineno] = (node.end_lineno or node.lineno, function)
     return found
 
@@ -98,13 +96,6 @@ def _statements(node: ast.AST, function: str) -> Iterator[tuple[str, Any]]:
             inner = f"{function}.{child.name}" if function else child.name
         yield inner, child
         yield from _statements(child, inner)
-
-
-def _taken_from_errors(tree: ast.Module) -> set[str]:
-    imports = [node for node in tree.body if isinstance(node, ast.ImportFrom)]
-    return {
-        name.name for node in imports if node.module == "qsmstats.errors" for name in node.names
-    }
 
 
 def _raises(node: ast.AST) -> bool:

@@ -22,6 +22,8 @@ SLOPES = {
     "ndi": (0.004, 0.001, -0.004, 0.0, -0.012),
 }
 SHARES = (0.6, 0.05, 0.2, 0.05, 0.1)
+# Every map takes four figures for each question: few of them show all that there is.
+COMPARED, FOLLOWED = ("mwf_percent", "ndi"), ("ndi",)
 
 
 def lesions(patients=30, seed=1):
@@ -44,6 +46,7 @@ def lesions(patients=30, seed=1):
                         "lesion_type": TYPES[kind],
                         "years": years,
                         "volume_mm3": float(np.exp(random.normal(5, 1))),
+                        **dict.fromkeys(("centroid_x", "centroid_y", "centroid_z"), np.nan),
                         **{
                             name: MEANS[name][kind]
                             + SLOPES[name][kind] * years
@@ -114,9 +117,9 @@ def write(table, path):
     table.to_csv(path, sep="\t", index=False, na_rep="n/a", float_format="%.10g")
 
 
-def stacked(make, quantity=None, per=""):
+def stacked(make, quantity=None, per="", outcomes=COMPARED):
     parts = []
-    for outcome in MEANS:
+    for outcome in outcomes:
         table = make(outcome)
         if quantity:
             table = table.assign(quantity=quantity, unit=UNITS[outcome] + per, null=0.0)
@@ -126,15 +129,18 @@ def stacked(make, quantity=None, per=""):
 
 
 def rows_used(outcome, patients=30, *, followed=False):
-    """The rows of a model as residuals.tsv has them, without what only the model checks need."""
+    """The rows of a model as residuals.tsv has them."""
     tidy = lesions(patients)
     later = tidy.loc[tidy["years"] > 0, "participant_id"]
     rows = tidy[tidy["participant_id"].isin(later) if followed else tidy["years"] == 0]
     names = ["participant_id", "session_id", "lesion_id", "years"]
-    return rows[names].assign(level=rows["lesion_type"], value=rows[outcome])
+    used = rows[names].assign(level=rows["lesion_type"], value=rows[outcome])
+    middle = used.groupby("level")["value"].transform("mean")
+    noise = np.random.default_rng(2).normal(0, SPREADS[outcome] / 3, len(used))
+    return used.assign(fitted=middle + noise, residual=used["value"] - middle)
 
 
-def write_baseline(out):
+def write_baseline(out, patients=30):
     def error(outcome):
         return SPREADS[outcome] / 9
 
@@ -143,7 +149,7 @@ def write_baseline(out):
     write(means.drop(columns="null"), folder / "means.tsv")
     pairs = stacked(lambda name: contrasts(MEANS[name], error(name)), "difference")
     write(pairs, folder / "contrasts.tsv")
-    write(stacked(rows_used), folder / "residuals.tsv")
+    write(stacked(lambda name: rows_used(name, patients)), folder / "residuals.tsv")
     write(
         stacked(lambda name: record(f"{name} ~ lesion_type + (1 | participant_id)")),
         folder / "models.tsv",
@@ -175,15 +181,23 @@ def write_trajectory(out):
             lambda name: estimates(TYPES, SLOPES[name], error(name), "lesion_type"),
             "change",
             " per year",
+            FOLLOWED,
         ),
         folder / "slopes.tsv",
     )
-    pairs = stacked(lambda name: contrasts(SLOPES[name], error(name)), "difference", " per year")
+    pairs = stacked(
+        lambda name: contrasts(SLOPES[name], error(name)), "difference", " per year", FOLLOWED
+    )
     write(pairs, folder / "slope_contrasts.tsv")
-    write(stacked(means, "mean"), folder / "means.tsv")
-    write(stacked(lambda name: rows_used(name, followed=True)), folder / "residuals.tsv")
+    write(stacked(means, "mean", outcomes=FOLLOWED), folder / "means.tsv")
     write(
-        stacked(lambda name: record(f"{name} ~ lesion_type * years", singular=name == "ndi")),
+        stacked(lambda name: rows_used(name, followed=True), outcomes=FOLLOWED),
+        folder / "residuals.tsv",
+    )
+    write(
+        stacked(
+            lambda name: record(f"{name} ~ lesion_type * years", singular=True), outcomes=FOLLOWED
+        ),
         folder / "models.tsv",
     )
 
@@ -251,14 +265,8 @@ def write_raters(out):
     write(unlike, out / "raters" / "disagreements.tsv")
 
 
-def write_checks(out, patients):
+def write_effects(out, patients):
     random = np.random.default_rng(2)
-
-    def residuals(outcome):
-        table = rows_used(outcome, patients)
-        middle = table.groupby("level")["value"].transform("mean")
-        noise = random.normal(0, SPREADS[outcome] / 3, len(table))
-        return table.assign(fitted=middle + noise, residual=table["value"] - middle)
 
     def effects(outcome):
         names = [f"sub-{patient + 1:03d}" for patient in range(patients)]
@@ -273,8 +281,8 @@ def write_checks(out, patients):
             }
         )
 
-    write(stacked(residuals), out / "baseline" / "residuals.tsv")
     write(stacked(effects), out / "baseline" / "random_effects.tsv")
+    write(stacked(effects, outcomes=FOLLOWED), out / "trajectory" / "random_effects.tsv")
 
 
 def write_cohort(out):
@@ -325,11 +333,11 @@ def write_results(out, patients=30):
     """Write the whole folder."""
     write(lesions(patients), out / "tidy.tsv")
     write_cohort(out)
-    write_baseline(out)
+    write_baseline(out, patients)
     write_trajectory(out)
     write_histology(out)
     write_raters(out)
-    write_checks(out, patients)
+    write_effects(out, patients)
     columns = ["participant_id", "session_id", "file", "reason"]
     write(pd.DataFrame(columns=columns), out / "failures.tsv")
     provenance = {

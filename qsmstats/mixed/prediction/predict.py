@@ -37,10 +37,10 @@ from qsmstats.mixed.prediction.conditional_modes import (
     spherical_rows,
 )
 
-__all__ = ["PredictionLevel", "Residuals", "predict", "random_effects", "residuals"]
+__all__ = ["PredictionLevel", "ResidualKind", "predict", "random_effects", "residuals"]
 
 PredictionLevel = Literal["population", "conditional"]
-Residuals = Literal["conditional", "marginal", "pearson"]
+ResidualKind = Literal["conditional", "marginal", "pearson"]
 
 
 def random_effects(fit: Fitted, *, level: float = 0.95) -> pd.DataFrame:
@@ -164,7 +164,7 @@ def predict(
     return table.assign(conf_low=table["estimate"] - width, conf_high=table["estimate"] + width)
 
 
-def residuals(fit: Fitted, kind: Residuals = "conditional") -> pd.Series:
+def residuals(fit: Fitted, kind: ResidualKind = "conditional") -> pd.Series:
     r"""Differences between outcome and prediction on the rows of the fit.
 
     Parameters
@@ -186,7 +186,7 @@ def residuals(fit: Fitted, kind: Residuals = "conditional") -> pd.Series:
     UsageError
         If `kind` is unknown.
     """
-    check_option("kind", kind, get_args(Residuals))
+    check_option("kind", kind, get_args(ResidualKind))
     values = fit.response - fit.fixed.matrix(fit.frame.data) @ fit.estimates
     if kind != "marginal":
         rows, system = _system(fit)

@@ -84,7 +84,10 @@ class Plates:
         slug = name.replace("/", "-").replace("_", "-")
         heights = (height, height if narrow_height is None else narrow_height)
         files = [f"{name}.svg"]
-        with _without_foreign_warnings() as complaints:
+        with warnings.catch_warnings(record=True) as complaints:
+            # Letters are measured in matplotlib's font and drawn in the browser's, which has them.
+            warnings.filterwarnings("ignore", "Glyph .* missing from font")
+            warnings.filterwarnings("always", COLLAPSED)
             with drawing(self.style):
                 figure, narrow = _painted(paint, self.style, heights)
                 document = svg(figure)
@@ -115,16 +118,6 @@ class Plates:
         with written_whole(self.folder / name) as unfinished:
             yield unfinished
         note_file(self.folder, name)
-
-
-@contextmanager
-def _without_foreign_warnings() -> Iterator[list[warnings.WarningMessage]]:
-    """Within, what matplotlib complains of is listed and not printed."""
-    with warnings.catch_warnings(record=True) as complaints:
-        # Letters are measured in matplotlib's font and drawn in the browser's, which has them.
-        warnings.filterwarnings("ignore", "Glyph .* missing from font")
-        warnings.filterwarnings("always", COLLAPSED)
-        yield complaints
 
 
 def _painted(paint: Paint, style: Style, heights: tuple[float, float]) -> tuple[Figure, bool]:

@@ -51,7 +51,15 @@ def forest(
     """
     rows = len(frame)
     if reference == 1.0:
-        _logarithmic(frame, axes)
+        axes.set_xscale("log")
+        wide = frame["conf_high"].max() > WIDE_RATIO * frame["conf_low"].min()
+        axes.xaxis.set_major_locator(
+            LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0))
+            if wide
+            else MaxNLocator(5, steps=[1, 2, 5, 10])
+        )
+        axes.xaxis.set_major_formatter("{x:g}")
+        axes.xaxis.set_minor_locator(NullLocator())
     if reference is not None:
         axes.axvline(reference, color="#777777", linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
     for position, (_, row) in zip(range(rows - 1, -1, -1), frame.iterrows(), strict=True):
@@ -80,22 +88,9 @@ def forest(
     return axes
 
 
-def _logarithmic(frame: pd.DataFrame, axes: Axes) -> None:
-    axes.set_xscale("log")
-    wide = frame["conf_high"].max() > WIDE_RATIO * frame["conf_low"].min()
-    between, even = (1.0, 1.5, 2.0, 3.0, 5.0, 7.0), [1, 2, 5, 10]
-    axes.xaxis.set_major_locator(LogLocator(subs=between) if wide else MaxNLocator(5, steps=even))
-    axes.xaxis.set_major_formatter("{x:g}")
-    axes.xaxis.set_minor_locator(NullLocator())
-
-
-def _name(label: str, letters: int = 44) -> str:
-    return figure_name(label, letters, lines=1)
-
-
 def _write_beside(frame: pd.DataFrame, axes: Axes, column_title: str) -> None:
     heights = range(len(frame) - 1, -1, -1)
-    axes.set_yticks(list(heights), [_name(label) for label in frame["label"]])
+    axes.set_yticks(list(heights), [figure_name(label, 44, lines=1) for label in frame["label"]])
     axes.set_ylim(-0.6, len(frame) - 0.4)
     texts = frame["text"] if "text" in frame else [None] * len(frame)
     for position, text in zip(heights, texts, strict=True):
@@ -112,7 +107,7 @@ def _write_above(frame: pd.DataFrame, axes: Axes) -> None:
     axes.set_ylim(-0.5, len(frame) - 0.2)
     for position, (_, row) in zip(range(len(frame) - 1, -1, -1), frame.iterrows(), strict=True):
         _text(
-            _name(row["label"], 24),
+            figure_name(row["label"], 24, lines=1),
             axes,
             (0.0, position + ABOVE),
             va="center",

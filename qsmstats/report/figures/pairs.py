@@ -66,19 +66,6 @@ def pair_triangle(
             axes.add_patch(box)
             axes.text(x, y + 0.03, fixed(estimate, decimals), ha="center", va="bottom")
             axes.text(x, y - 0.03, p_value(p), ha="center", va="top", size="small", color=FAINT)
-    _heads(axes, levels)
-    if name_rows:
-        heights = range(len(levels) - 1, 0, -1)
-        axes.set_yticks(list(heights), [figure_name(short_title(level)) for level in levels[:-1]])
-    axes.set_xlim(0.5, len(levels) - 0.5)
-    axes.set_ylim(0.5 if name_rows else -0.5, len(levels) - 0.3)
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    return axes
-
-
-def _heads(axes: Axes, levels: Sequence[str]) -> None:
-    """Name the columns above the uppermost cells, with the marker of each type."""
     columns = range(1, len(levels))
     # Long words would meet those of the next column.
     names = [
@@ -87,7 +74,14 @@ def _heads(axes: Axes, levels: Sequence[str]) -> None:
     ]
     axes.xaxis.tick_top()
     axes.set_xticks(list(columns), names, size="small")
-    for column in columns:
-        level = levels[column]
+    for column, level in zip(columns, levels[1:], strict=True):
         height = len(levels) - 1 + HALF_HEIGHT + 0.14
         axes.plot([column], [height], marker=marker(level), color=colour(level), markersize=5)
+    if name_rows:
+        heights = range(len(levels) - 1, 0, -1)
+        axes.set_yticks(list(heights), [figure_name(short_title(level)) for level in levels[:-1]])
+    axes.set_xlim(0.5, len(levels) - 0.5)
+    axes.set_ylim(0.5 if name_rows else -0.5, len(levels) - 0.3)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    return axes

@@ -73,7 +73,18 @@ def power_curves(
         shown[NO_EFFECT] = none
     if asked is not None:
         axes.axhline(asked, color=GREY, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
-    _legend(axes, shown)
+    figure = axes.get_figure()
+    if isinstance(figure, Figure):
+        # The curves are named above the axes, the steepest first.
+        figure.legend(
+            list(shown.values()),
+            list(shown),
+            loc="outside upper left",
+            ncols=1 if is_narrow(figure) else 2,
+            frameon=False,
+            title="Treatment changes the slope by",
+            alignment="left",
+        )
     trials = sorted(frame["patients"].unique())
     axes.set_xscale("log")
     axes.set_xlim(trials[0] / 1.12, trials[-1] * 1.12)
@@ -93,7 +104,12 @@ def power_curves(
 
 def _curve(rows: pd.DataFrame, axes: Axes, hue: object, mark: str) -> Any:
     """Draw one curve; return what stands for it in the legend."""
-    (line,) = axes.plot(*_smooth(rows), color=hue, linewidth=1.4, zorder=2)
+    # Expected powers are joined in probits over the root of the size, where they are near a line.
+    roots = np.sqrt(rows["patients"].to_numpy(float))
+    probits = stats.norm.ppf(rows["power_expected"].clip(EDGE, 1 - EDGE).to_numpy(float))
+    fine = np.linspace(roots[0], roots[-1], 200)
+    expected = stats.norm.cdf(np.interp(fine, roots, probits))
+    (line,) = axes.plot(fine**2, expected, color=hue, linewidth=1.4, zorder=2)
     simulated = rows.dropna(subset=["power"])
     if simulated.empty:
         return line
@@ -112,14 +128,6 @@ def _curve(rows: pd.DataFrame, axes: Axes, hue: object, mark: str) -> Any:
         zorder=3,
     )
     return (line, points)
-
-
-def _smooth(rows: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
-    """Join expected powers in probits over the root of the size, where they are near a line."""
-    roots = np.sqrt(rows["patients"].to_numpy(float))
-    probits = stats.norm.ppf(rows["power_expected"].clip(EDGE, 1 - EDGE).to_numpy(float))
-    fine = np.linspace(roots[0], roots[-1], 200)
-    return fine**2, stats.norm.cdf(np.interp(fine, roots, probits))
 
 
 def _crossing(found: pd.Series, axes: Axes, asked: float, hue: object) -> None:
@@ -157,20 +165,4 @@ def _type_i(frame: pd.DataFrame, axes: Axes, level_tested: float) -> ErrorbarCon
         color=GREY,
         elinewidth=0.9,
         zorder=2,
-    )
-
-
-def _legend(axes: Axes, shown: dict[str, Any]) -> None:
-    """Name the curves above the axes, the steepest first."""
-    figure = axes.get_figure()
-    if not isinstance(figure, Figure):
-        return
-    figure.legend(
-        list(shown.values()),
-        list(shown),
-        loc="outside upper left",
-        ncols=1 if is_narrow(figure) else 2,
-        frameon=False,
-        title="Treatment changes the slope by",
-        alignment="left",
     )

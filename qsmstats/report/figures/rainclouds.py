@@ -15,6 +15,7 @@ from scipy.stats import gaussian_kde
 from qsmstats.arrays import Floats
 from qsmstats.report.figures.style import INK, colour, is_narrow
 from qsmstats.report.wording.names import figure_name, present_levels, short_title, title
+from qsmstats.report.wording.numbers import counted
 
 __all__ = ["rainclouds"]
 
@@ -75,7 +76,15 @@ def rainclouds(
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color="#E4E4E4", linewidth=0.6)
     axes.set_axisbelow(True)
-    _limit(rows[value].to_numpy(dtype=np.float64), axes)
+    if len(rows) < 2:
+        return axes
+    low, high = rows[value].quantile([TAIL, 1 - TAIL])
+    margin = 0.06 * (high - low) or 1.0
+    axes.set_xlim(low - margin, high + margin)
+    outside = int((~rows[value].between(low - margin, high + margin)).sum())
+    if outside:
+        note = f"{counted(outside, 'value')} beyond the axis"
+        axes.text(1.0, 1.0, note, transform=axes.transAxes, ha="right", va="bottom", size="small")
     return axes
 
 
@@ -108,15 +117,3 @@ def _rain(values: Floats, axes: Axes, position: float, hue: str) -> None:
     low, middle, high = np.percentile(values, [25, 50, 75])
     axes.plot([low, high], [position, position], color=hue, linewidth=5, solid_capstyle="butt")
     axes.plot([middle], [position], marker="|", color="white", markersize=6, markeredgewidth=1.6)
-
-
-def _limit(values: Floats, axes: Axes) -> None:
-    if len(values) < 2:
-        return
-    low, high = np.quantile(values, [TAIL, 1 - TAIL])
-    margin = 0.06 * (high - low) or 1.0
-    axes.set_xlim(low - margin, high + margin)
-    outside = int(((values < low - margin) | (values > high + margin)).sum())
-    if outside:
-        note = f"{outside} value{'s' if outside > 1 else ''} beyond the axis"
-        axes.text(1.0, 1.0, note, transform=axes.transAxes, ha="right", va="bottom", size="small")

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from qsmstats.errors import UsageError
@@ -50,6 +51,8 @@ _LONG = re.compile(r"-?\d+\.\d{3,}")
 _FONT = re.compile(r"font-family: [^;]+; ")
 _SVG = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
+# Dots per inch of SVG, which is measured in points.
+POINTS = 72.0
 _PROLOG = '<?xml version="1.0" encoding="utf-8"?>\n'
 # Control characters, which XML cannot hold.
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -156,7 +159,7 @@ def is_narrow(drawn: Figure | Axes) -> bool:
     figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
     if figure is None:
         return False
-    return bool(figure.get_figwidth() * 72 / mpl.rcParams["font.size"] < NARROW_EM)
+    return bool(figure.get_figwidth() * POINTS / mpl.rcParams["font.size"] < NARROW_EM)
 
 
 def svg(figure: Figure) -> str:
@@ -167,8 +170,15 @@ def svg(figure: Figure) -> str:
     Call within `drawing`: the settings for text and identifiers are read when saving.
     """
     buffer = io.BytesIO()
+    canvas: Any = FigureCanvasSVG(figure)  # matplotlib gives `print_svg` no types
+    if (layout := figure.get_layout_engine()) is not None:
+        # `savefig` would draw everything once more, invisibly, to come to the same layout.
+        dots, figure.dpi = figure.dpi, POINTS
+        layout.execute(figure)
+        figure.set_layout_engine("none")
+        figure.dpi = dots
     metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    figure.savefig(buffer, format="svg", metadata=metadata)
+    canvas.print_svg(buffer, metadata=metadata)
     document = _NO_XML.sub("\N{REPLACEMENT CHARACTER}", buffer.getvalue().decode("utf-8"))
     root = ElementTree.fromstring(document)  # noqa: S314  (our own drawing)
     _lean(root)
@@ -197,26 +207,20 @@ def _lean(root: ElementTree.Element) -> None:
     if font:
         root.set("font-family", font.removeprefix("font-family: ").removesuffix("; "))
     for part in root.iter():
-        _shorten(part, used, font)
-        if len(part):
-            part.text = "\n"
+        if part.get("id") not in {None, *used}:
+            del part.attrib["id"]
+        if re.match(r"rotate\(-?0 ", part.get("transform", "")):
+            del part.attrib["transform"]
+        if "style" in part.attrib:
+            part.set("style", part.attrib["style"].replace(font, ""))
+        # A hundredth of a point is finer than any screen or printer.
+        for name in _LENGTHS & part.attrib.keys():
+            short = _LONG.sub(
+                lambda length: f"{float(length[0]):.2f}".rstrip("0").rstrip("."), part.attrib[name]
+            )
+            part.set(name, " ".join(short.split()))
+        part.text = "\n" if len(part) else part.text
         part.tail = "\n"
-
-
-def _shorten(part: ElementTree.Element, used: set[str], font: str) -> None:
-    """Drop what an element need not say, and write its lengths with few digits."""
-    if part.get("id") not in {None, *used}:
-        del part.attrib["id"]
-    if re.match(r"rotate\(-?0 ", part.get("transform", "")):
-        del part.attrib["transform"]
-    if font and "style" in part.attrib:
-        part.set("style", part.attrib["style"].replace(font, ""))
-    # A hundredth of a point is finer than any screen or printer.
-    for name in _LENGTHS & part.attrib.keys():
-        short = _LONG.sub(
-            lambda length: f"{float(length[0]):.2f}".rstrip("0").rstrip("."), part.attrib[name]
-        )
-        part.set(name, " ".join(short.split()))
 
 
 def inline_svg(document: str, slug: str, alt: str) -> str:

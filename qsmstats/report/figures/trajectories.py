@@ -9,6 +9,7 @@ from matplotlib.collections import LineCollection
 
 from qsmstats.report.figures.style import INK, colour, is_narrow, marker
 from qsmstats.report.wording.names import figure_name, present_levels, short_title, title
+from qsmstats.report.wording.numbers import counted
 
 __all__ = ["mean_lines", "trajectory"]
 
@@ -61,9 +62,8 @@ def trajectory(
         axes.plot(order["years"], order["estimate"], color="white", linewidth=3.2)
         axes.plot(order["years"], order["estimate"], color=INK, linewidth=1.8)
         _ends(order, axes, level)
-    counted = f"{len(lines):,} lesion{'' if len(lines) == 1 else 's'}"
     name = short_title if is_narrow(axes) else title
-    axes.set_title(f"{figure_name(name(level), 22)}\n{counted}", loc="left")
+    axes.set_title(f"{figure_name(name(level), 22)}\n{counted(len(lines), 'lesion')}", loc="left")
     axes.grid(axis="y", color="#EAEAEA", linewidth=0.6)
     axes.set_axisbelow(True)
     return axes

@@ -107,7 +107,7 @@ def reading_steps(flow: pd.DataFrame) -> pd.DataFrame:
         "index_read": ("index test read", "reference_"),
         "analysed": ("index test and reference standard read", ""),
     }
-    steps = flow.drop_duplicates("step").set_index("step") if "step" in flow else flow
+    steps = flow.drop_duplicates("step").set_index("step")
     if not set(chain) <= set(steps.index):
         return pd.DataFrame()
     number = {str(name): int(value) for name, value in steps["n"].items()}

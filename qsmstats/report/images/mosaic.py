@@ -23,8 +23,6 @@ from qsmstats.voxels.stream import gather, read_labels
 
 __all__ = ["PLACE", "Tile", "cut_tile", "exemplary_lesions"]
 
-
-KEY = ["participant_id", "session_id", "label"]
 PLACE = ("centroid_x", "centroid_y", "centroid_z")
 REACH_MM = 18.0
 
@@ -67,7 +65,7 @@ def exemplary_lesions(lesions: pd.DataFrame, outcome: str) -> pd.DataFrame:
         One row per type that has lesions with a core, in the schema's order.
     """
     names = [f"{outcome}_shell", f"{outcome}_core"]
-    if not {*names, *KEY, *PLACE, "volume_mm3"} <= set(lesions.columns):
+    if not set(names) <= set(lesions.columns):
         return lesions.iloc[:0]
     usable = lesions.dropna(subset=[*names, *PLACE, "lesion_type"])
     chosen = []

@@ -93,13 +93,6 @@ def veiled(table: pd.DataFrame, aliases: Aliases) -> pd.DataFrame:
     return table.assign(**changed)
 
 
-def _is_telling(kind: str, name: str) -> bool:
-    """Return whether an identifier is more than a word or number of any sentence."""
-    if kind == "session" and not re.search(r"\d", name):
-        return False  # baseline, follow-up
-    return len(name) >= FEWEST_LETTERS and bool(re.search(r"[^\W\d]", name))
-
-
 def veiled_text(text: str, aliases: Aliases) -> str:
     """Return sentences with aliases for the identifiers in them.
 
@@ -107,7 +100,15 @@ def veiled_text(text: str, aliases: Aliases) -> str:
     """
     if text.startswith(REFUSED):
         return f"{REFUSED}; the run's notes hold the reason."
-    words = {name: alias for (kind, name), alias in aliases.items() if _is_telling(kind, name)}
+    # Only identifiers that are more than a word or number of any sentence: a session may be called
+    # baseline or follow-up.
+    words = {
+        name: alias
+        for (kind, name), alias in aliases.items()
+        if len(name) >= FEWEST_LETTERS
+        and re.search(r"[^\W\d]", name)
+        and (kind != "session" or re.search(r"\d", name))
+    }
     if not words:
         return text
     longest_first = sorted(words, key=len, reverse=True)

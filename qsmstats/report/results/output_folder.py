@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.records import PLAN
 from qsmstats.report.results.anonymous import (
     IDENTIFIERS,
     TABLES,
@@ -22,6 +23,7 @@ from qsmstats.report.results.anonymous import (
     veiled,
     veiled_text,
 )
+from qsmstats.report.results.columns import needed
 from qsmstats.spreadsheets import read_guarded
 
 __all__ = ["Results"]
@@ -61,7 +63,7 @@ class Results:
         Raises
         ------
         InvalidDataError
-            If the file is there and is no table.
+            If the file is there and is no table, or lacks a column that the page reads.
         """
         if name not in self._tables:
             table = self._read(name)
@@ -71,10 +73,13 @@ class Results:
         return self._tables[name]
 
     def rows(self, name: str, outcome: str | None = None) -> pd.DataFrame:
-        """Return the rows of a table (of one outcome); an empty frame where there are none."""
+        """Return the rows of a table (of one outcome); an empty frame where there are none.
+
+        A frame has the columns that the page reads (`results.columns`) with or without rows.
+        """
         table = self.table(name)
         if table is None:
-            return pd.DataFrame()
+            return pd.DataFrame(columns=list(needed(name)))
         if outcome is None or "outcome" not in table:
             return table
         return table[table["outcome"] == outcome].reset_index(drop=True)
@@ -131,7 +136,18 @@ class Results:
             )
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise self._broken(f"{name}.tsv", error) from error
-        return read_guarded(table)
+        missing = [column for column in needed(name) if column not in table]
+        if missing and len(table):
+            command = "plan" if name.startswith(f"{PLAN}/") else "run"
+            problem = (
+                "is missing: another version of qsmstats wrote this table; run"
+                f" `qsmstats {command} STUDY OUT` again"
+            )
+            place = str(self.folder / f"{name}.tsv")
+            raise InvalidDataError(
+                [Problem(table=place, column=column, problem=problem) for column in missing]
+            )
+        return read_guarded(table.reindex(columns=[*table.columns, *missing]))
 
     def _broken(self, name: str, error: Exception) -> InvalidDataError:
         problem = f"cannot be read ({error}); run `qsmstats run` again to write it anew"

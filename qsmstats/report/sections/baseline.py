@@ -71,10 +71,9 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
         blocks += _clouds(context, outcome)
     blocks += _forest(context, folder, outcome)
     level = "tissue" if folder == "tissue" else "type"
-    heads = {
-        name: quantity_and_unit(context.results.rows(f"{folder}/{name}", outcome))
-        for name in ("means", "contrasts")
-    }
+    means, contrasts = (
+        context.results.rows(f"{folder}/{name}", outcome) for name in ("means", "contrasts")
+    )
     tables = (
         context.display(
             f"{folder}/counts",
@@ -93,19 +92,13 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
             outcome=outcome,
             # Whether a mean is zero is no question of this study: no test of it is shown.
             only=("level", "estimate", "std_error", "df"),
-            titles={
-                "level": level,
-                "estimate": heads["means"],
-            },
+            titles={"level": level, "estimate": quantity_and_unit(means)},
         ),
         context.display(
             f"{folder}/contrasts",
             f"{CAPTIONS[folder]} {outcome_words(outcome)}",
             outcome=outcome,
-            titles={
-                "contrast": "pair",
-                "estimate": heads["contrasts"],
-            },
+            titles={"contrast": "pair", "estimate": quantity_and_unit(contrasts)},
             # The ratio of two columns that are shown.
             without=("statistic", *ABOUT),
             keep=lambda rows: with_pairs_titled(
@@ -121,7 +114,7 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
     lesions = context.results.rows("baseline/residuals", outcome)  # the very rows of the model
     means = context.results.rows("baseline/means", outcome)
     contrasts = context.results.rows("baseline/contrasts", outcome)
-    if "value" not in lesions or means.empty:
+    if lesions.empty or means.empty:
         return []
     levels = present_levels(lesions["level"])
     own = on_own_scale(means, unit_text(outcome))

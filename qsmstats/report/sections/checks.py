@@ -64,16 +64,14 @@ def _lines(panels: Sized, columns: int) -> int:
 
 def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
     residuals = context.results.rows(f"{folder}/residuals", outcome)
-    if "residual" not in residuals:
+    if residuals.empty:
         return []
     panels = {"residuals": residuals["residual"]}
     effects = context.results.rows(f"{folder}/random_effects", outcome)
-    if {"group", "term", "estimate"} <= set(effects.columns):
-        for (group, term), rows in effects.groupby(["group", "term"], sort=False):
-            whose = figure_name(group_title(str(group)), LONGEST_LINE, lines=3)
-            said = figure_name(term_titler([str(term)])(term), LONGEST_LINE, lines=3)
-            name = f"{said},\n{whose}"
-            panels[name] = rows["estimate"]
+    for (group, term), rows in effects.groupby(["group", "term"], sort=False):
+        whose = figure_name(group_title(str(group)), LONGEST_LINE, lines=3)
+        said = figure_name(term_titler([str(term)])(term), LONGEST_LINE, lines=3)
+        panels[f"{said},\n{whose}"] = rows["estimate"]
 
     def paint(figure: Figure) -> None:
         columns = _columns(figure, panels)
@@ -100,7 +98,7 @@ def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]
 
 def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
     residuals = context.results.rows(f"{folder}/residuals", outcome)
-    if not {"level", "fitted", "residual"} <= set(residuals.columns):
+    if residuals.empty:
         return []
     levels = present_levels(residuals["level"], tissues())
 

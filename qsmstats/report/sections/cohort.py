@@ -32,7 +32,8 @@ MODELS = {
 
 def flow(context: Context) -> Section:
     """Return the section that counts participants, sessions and lesions at each stage."""
-    blocks: list[Block] = [*_diagram(context)]
+    stages = context.results.rows("cohort/flow")
+    blocks: list[Block] = [] if stages.empty else [_diagram(context, flow_steps(stages))]
     table = context.display(
         "cohort/flow",
         "Participants, sessions and lesions at each stage, with reasons for exclusion",
@@ -77,36 +78,29 @@ def flow_steps(stages: pd.DataFrame) -> pd.DataFrame:
         after = chain.iloc[int(str(step)) + 1] if int(str(step)) + 1 < len(chain) else None
         counts = [counted(row[name], what) for name, what in COUNTS.items() if row[name] > 0]
         text = f"{row['stage']}\n{', '.join(counts) or 'none'}"
-        rows.append({"text": text, "aside": _aside(row, after, controls)})
+        aside = ""
+        if after is not None and after["stage"] == "patients" and len(controls):
+            aside = f"controls\n{counted(int(controls.iloc[0]), 'participant')}"
+        elif after is not None:
+            reason = "not followed" if after["stage"] == "followed" else "excluded"
+            lost = [
+                counted(row[name] - after[name], COUNTS[name])
+                for name in ("n_participants", "n_sessions")
+                if row[name] > after[name]
+            ]
+            aside = f"{reason}\n{', '.join(lost)}" if lost else ""
+        rows.append({"text": text, "aside": aside})
     return pd.DataFrame(rows)
 
 
-def _aside(row: pd.Series, after: pd.Series | None, controls: pd.Series) -> str:
-    if after is None:
-        return ""
-    if after["stage"] == "patients" and len(controls):
-        return f"controls\n{counted(int(controls.iloc[0]), 'participant')}"
-    reason = "not followed" if after["stage"] == "followed" else "excluded"
-    lost = {
-        what: row[column] - after[column]
-        for column, what in (("n_participants", "participant"), ("n_sessions", "session"))
-        if row[column] > after[column]
-    }
-    return f"{reason}\n" + ", ".join(counted(n, what) for what, n in lost.items()) if lost else ""
-
-
-def _diagram(context: Context) -> list[FigureBlock]:
-    stages = context.results.rows("cohort/flow")
-    if not {"stage", *COUNTS} <= set(stages.columns):
-        return []
-    steps = flow_steps(stages)
+def _diagram(context: Context, steps: pd.DataFrame) -> FigureBlock:
     wide, narrow = flow_height(len(steps))
 
     def paint(figure: Figure) -> None:
         flow_diagram(steps, figure.add_subplot())
 
     spoken = "; ".join(text.replace("\n", ": ") for text in steps["text"])
-    block = context.plates.draw(
+    return context.plates.draw(
         "cohort/flow",
         paint,
         height=wide,
@@ -117,7 +111,6 @@ def _diagram(context: Context) -> list[FigureBlock]:
         " observations in the table.",
         alt=f"Flow diagram. {spoken}.",
     )
-    return [block]
 
 
 def participants(context: Context) -> Section:

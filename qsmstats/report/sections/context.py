@@ -88,7 +88,7 @@ class Context:
         """Return the maps that a study's tables hold, in the order of the schemas."""
         for table in ("means", "slopes", "coefficients"):
             rows = self.results.rows(f"{folder}/{table}")
-            if "outcome" in rows:
+            if not rows.empty:
                 return present_levels(rows["outcome"], map_schemas())
         return []
 
@@ -142,7 +142,7 @@ class Context:
 def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     """Return the whole model of one map, folded: tests, coefficients, variances, record."""
     what = outcome_words(outcome)
-    for formula in context.results.rows(f"{folder}/models", outcome).get("formula", ()):
+    for formula in context.results.rows(f"{folder}/models", outcome)["formula"]:
         left = str(formula).partition("~")[0].strip()
         # Coefficients and variances are on the model's scale.
         what += f", on the scale of {left}" if left != outcome else ""
@@ -168,17 +168,16 @@ def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> l
     sentences = []
     notes_said = " ".join(study_notes(context, folder, outcome))
     for _, row in context.results.rows(f"{folder}/models", outcome).iterrows():
-        name = outcome_title(str(row.get("outcome", folder)))
-        messages = row.get("messages")
-        said = messages if isinstance(messages, str) else ""
+        name = outcome_title(str(row["outcome"]))
+        said = row["messages"] if isinstance(row["messages"], str) else ""
         left_out = f"({str(row.get('dropped_rows')).replace('; ', ', ')})"
         if left_out in notes_said:
             # The study's own note says it, and of whom.
             clause = rf"[^; ][^;]*{re.escape(left_out)}[^;]*(; \d[^;]*)?(; |$)"
             said = re.sub(clause, "", said).removesuffix("; ")
-        if not _true(row.get("converged", True)):
+        if not _true(row["converged"]):
             sentences.append(f"{name}: the fit did not converge; its estimates must not be used.")
-        if _true(row.get("singular", False)) and "singular" not in said:
+        if _true(row["singular"]) and "singular" not in said:
             sentences.append(f"{name}: {SINGULAR}")
         if said:
             sentences.append(f"{name}: {in_words(said)}.")
@@ -192,7 +191,7 @@ def _true(value: object) -> bool:
 def study_notes(context: Context, folder: str, outcome: str | None = None) -> list[str]:
     """Return what a study notes of its data, as its table has it, each note once."""
     rows = context.results.rows(f"{folder}/notes", outcome)
-    return [*map(str, rows["note"].dropna().unique())] if "note" in rows else []
+    return [*map(str, rows["note"].dropna().unique())]
 
 
 def notes(context: Context, folder: str, outcome: str | None = None) -> list[Block]:

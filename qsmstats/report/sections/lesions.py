@@ -50,8 +50,6 @@ def section(context: Context) -> Section:
 def _at_first_sessions(context: Context) -> pd.DataFrame:
     """Return the typed lesions of first sessions; nothing where the table is absent."""
     lesions = context.results.rows("tidy")
-    if not {"participant_id", "years", "lesion_type"} <= set(lesions.columns):
-        return pd.DataFrame()
     return first_sessions(lesions).dropna(subset=["lesion_type"])
 
 
@@ -139,6 +137,8 @@ def _viewer(context: Context) -> list[Block]:
     name = outcome_short(spec.name)
     types = present_levels(lesions["lesion_type"])
     shown = f"{scene.participant_id} {scene.session_id}: {name} with the lesions"
+    listing = scene.lesions.sort_values("volume_mm3", ascending=False).dropna(subset=list(PLACE))
+    decimals = decimals_of_values(listing[spec.name])
     return [
         ViewerBlock(
             caption=f"{shown} in the colour of their type.",
@@ -153,7 +153,18 @@ def _viewer(context: Context) -> list[Block]:
             data=Markup(scene.data.replace("<", "\\u003c")),  # noqa: S704  (JSON of our own)
             script=library,
             columns=("lesion", "type", "volume (mm³)", with_unit(f"mean {name}", spec.name)),
-            lesions=_viewer_rows(scene.lesions, spec.name),
+            lesions=tuple(
+                (
+                    (
+                        str(row["lesion_id"]),
+                        title(str(row["lesion_type"])),
+                        count(float(row["volume_mm3"])),
+                        fixed(float(row[spec.name]), decimals),
+                    ),
+                    (float(row[PLACE[0]]), float(row[PLACE[1]]), float(row[PLACE[2]])),
+                )
+                for _, row in listing.iterrows()
+            ),
         )
     ]
 
@@ -169,30 +180,10 @@ def thinned(scene: Scene) -> str:
     )
 
 
-def _viewer_rows(
-    lesions: pd.DataFrame, outcome: str
-) -> tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...]:
-    ordered = lesions.sort_values("volume_mm3", ascending=False).dropna(subset=list(PLACE))
-    decimals = decimals_of_values(ordered[outcome])
-    return tuple(
-        (
-            (
-                str(row["lesion_id"]),
-                title(str(row["lesion_type"])),
-                count(float(row["volume_mm3"])),
-                fixed(float(row[outcome]), decimals),
-            ),
-            (float(row[PLACE[0]]), float(row[PLACE[1]]), float(row[PLACE[2]])),
-        )
-        for _, row in ordered.iterrows()
-    )
-
-
 def _profiles(context: Context) -> list[Block]:
     features = context.results.rows("features")
     lesions = _at_first_sessions(context)
-    needed = {"region", "map", "label", "median", "n_core", "ring_mean", "layer_1_mean"}
-    if lesions.empty or not needed <= set(features.columns):
+    if lesions.empty or "layer_1_mean" not in features:
         return []
     outcomes = context.outcomes("baseline") or list(dict.fromkeys(features["map"]))
     profiles = {
@@ -201,10 +192,9 @@ def _profiles(context: Context) -> list[Block]:
         )
         for name in outcomes
     }
-    return [_profile_plate(context, profiles)] if len(profiles[outcomes[0]]) else []
+    if profiles[outcomes[0]].empty:
+        return []
 
-
-def _profile_plate(context: Context, profiles: dict[str, pd.DataFrame]) -> FigureBlock:
     def paint(figure: Figure) -> None:
         narrow = is_narrow(figure)
         shape = (len(profiles), 1) if narrow else (1, len(profiles))
@@ -218,7 +208,7 @@ def _profile_plate(context: Context, profiles: dict[str, pd.DataFrame]) -> Figur
         columns = 2 if narrow else 3
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
 
-    return context.plates.draw(
+    block = context.plates.draw(
         "cohort/layers",
         paint,
         height=3.4,
@@ -227,8 +217,9 @@ def _profile_plate(context: Context, profiles: dict[str, pd.DataFrame]) -> Figur
         reading="Depth 0 is the ring around the lesion; larger depths lie further inside. Points"
         " are means over participants of their lesions with a core, as differences from NAWM, with"
         f" {context.ci}. A rim appears as a first layer that differs from the deeper ones.",
-        alt="Layer profiles by lesion type: " + _spoken(next(iter(profiles.values()))),
+        alt="Layer profiles by lesion type: " + _spoken(profiles[outcomes[0]]),
     )
+    return [block]
 
 
 def _spoken(profile: pd.DataFrame) -> str:

@@ -15,7 +15,6 @@ from qsmstats.report.blocks import (
     Notice,
     Paragraph,
     Section,
-    TableBlock,
 )
 from qsmstats.report.figures.files import Plates
 from qsmstats.report.figures.power import power_curves
@@ -145,20 +144,19 @@ def _tables(context: Context, sizes: pd.DataFrame) -> list[Block]:
         "power": "Power and type I error of every size and effect, with the record of the fits",
         "models": "Trajectory model behind the assumptions, and its convergence",
     }
-    blocks = tuple(_table(context, name, caption) for name, caption in captions.items())
-    return [shown, Details(summary="Assumptions, sensitivity and every size", blocks=blocks)]
-
-
-def _table(context: Context, name: str, caption: str) -> TableBlock:
-    rows = context.results.rows(f"planning/{name}").drop(columns="outcome")
-    texts = {
-        column: rows[column].str.replace("_", " ") for column in ("quantity",) if column in rows
-    }
-    return display(
-        rows.assign(**texts),
-        slug=f"table-planning-{name}",
-        caption=caption,
-        file=f"planning/{name}.tsv",
-        titles={"fraction_of_slope": "of the slope"},
-        ci=context.ci,
-    )
+    folded = []
+    for name, caption in captions.items():
+        rows = context.results.rows(f"planning/{name}").drop(columns="outcome")
+        if "quantity" in rows:
+            rows = rows.assign(quantity=rows["quantity"].str.replace("_", " "))
+        block = display(
+            rows,
+            slug=f"table-planning-{name}",
+            caption=caption,
+            file=f"planning/{name}.tsv",
+            titles={"fraction_of_slope": "of the slope"},
+            ci=context.ci,
+        )
+        folded.append(block)
+    summary = "Assumptions, sensitivity and every size"
+    return [shown, Details(summary=summary, blocks=tuple(folded))]

@@ -94,9 +94,6 @@ def _label(row: pd.Series) -> str:
 
 def _figure(context: Context) -> list[FigureBlock]:
     agreement = context.results.rows("raters/agreement")
-    needed = {"coefficient", "category", "raters", "role", "estimate", "conf_low", "conf_high"}
-    if not needed <= set(agreement.columns):
-        return []
     rows = agreement_rows(agreement).dropna(subset=["estimate"])
     if rows.empty:
         return []

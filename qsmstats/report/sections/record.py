@@ -49,12 +49,23 @@ def methods(context: Context) -> Section:
         for study in STUDIES
         for part in once_per_model(context.results.text(f"{study}/methods.txt").split("\n\n"))
     ]
-    blocks: list[Block] = [
-        Prose(slug="methods-text", paragraphs=(*dict.fromkeys(paragraphs), *_closing(context)))
+    content = context.results.provenance()
+    closing = []
+    if adjust := content.get("models", {}).get("adjust"):
+        closing.append(
+            "P-values of pairwise differences, and of the changes of the lesion types, were"
+            f" {adjustment(adjust)}"
+            f" within each map and question; intervals are at {100 * context.level:g} %."
+        )
+    if versions := content.get("versions", {}):
+        software = ", ".join(f"{name} {version}" for name, version in versions.items())
+        closing.append(f"Software: {software}.")
+    block = (
+        Prose(slug="methods-text", paragraphs=(*dict.fromkeys(paragraphs), *closing))
         if paragraphs
         else Notice(text="No model was fitted in this run.", warning=False)
-    ]
-    return Section(anchor="methods", title="Methods, ready for a paper", blocks=tuple(blocks))
+    )
+    return Section(anchor="methods", title="Methods, ready for a paper", blocks=(block,))
 
 
 def once_per_model(paragraphs: Iterable[str]) -> list[str]:
@@ -74,24 +85,6 @@ def once_per_model(paragraphs: Iterable[str]) -> list[str]:
         f"{said} Y is {listed(map(outcome_words, names), 'or')}." if names[0] else said
         for said, names in maps.items()
     ]
-
-
-def _closing(context: Context) -> list[str]:
-    """Say how tests were adjusted and which software was used, from the run's provenance."""
-    content = context.results.provenance()
-    said = []
-    adjust = content.get("models", {}).get("adjust")
-    if adjust:
-        said.append(
-            f"P-values of pairwise differences, and of the changes of the lesion types, were"
-            f" {adjustment(adjust)}"
-            f" within each map and question; intervals are at {100 * context.level:g} %."
-        )
-    versions = content.get("versions", {})
-    if versions:
-        software = ", ".join(f"{name} {version}" for name, version in versions.items())
-        said.append(f"Software: {software}.")
-    return said
 
 
 def provenance(context: Context) -> Section:

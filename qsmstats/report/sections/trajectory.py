@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.figure import Figure
 
-from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section, TableBlock
+from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
 from qsmstats.report.figures.panels import columns_without_hole, label_lowest
 from qsmstats.report.figures.style import colour, is_narrow, marker
 from qsmstats.report.figures.trajectories import mean_lines, trajectory
@@ -67,55 +67,43 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
         "slope_contrasts": f"Differences between types in the change per year in {words}",
         "changes": f"Change over two years in {words}, by type",
     }
-    tables = [_table(context, name, caption, outcome) for name, caption in captions.items()]
-    blocks += [table for table in tables if table is not None]
+    for name, caption in captions.items():
+        rows = context.results.rows(f"trajectory/{name}", outcome)
+        table = context.display(
+            f"trajectory/{name}",
+            caption,
+            outcome=outcome,
+            # The caption says which years are compared; the statistic is the ratio of two columns.
+            without=("statistic", *ABOUT, *(["contrast"] if name == "changes" else [])),
+            titles={"contrast": "pair", "estimate": quantity_and_unit(rows)},
+            keep=with_pairs_titled if name == "slope_contrasts" else None,
+        )
+        blocks += [table] if table else []
     return blocks + model_details(context, "trajectory", outcome)
-
-
-def _table(context: Context, name: str, caption: str, outcome: str) -> TableBlock | None:
-    rows = context.results.rows(f"trajectory/{name}", outcome)
-    titles = {
-        "contrast": "pair",
-        "estimate": quantity_and_unit(rows),
-    }
-    # The caption says which years are compared; the statistic is the ratio of two columns.
-    without = ("statistic", *ABOUT, *(["contrast"] if name == "changes" else []))
-    return context.display(
-        f"trajectory/{name}",
-        caption,
-        outcome=outcome,
-        without=without,
-        titles=titles,
-        keep=with_pairs_titled if name == "slope_contrasts" else None,
-    )
 
 
 def _panels(context: Context, outcome: str) -> list[FigureBlock]:
     lesions = context.results.rows("trajectory/residuals", outcome)  # the very rows of the model
     means = context.results.rows("trajectory/means", outcome)
-    column = "lesion_type" if "lesion_type" in means else "level"
-    if not {"value", "lesion_id", "years"} <= set(lesions) or "years" not in means:
+    if lesions.empty or means.empty:
         return []
-    levels = present_levels(means[column])
+    levels = present_levels(means["lesion_type"])
     own = on_own_scale(means, unit_text(outcome))
     drawn = means if own else means.iloc[:0]
+    wide, slim = (columns_without_hole(len(levels), most) for most in (COLUMNS, NARROW_COLUMNS))
     # One more panel for the means of all types, where it fills a hole and leaves none.
-    wide = columns_without_hole(len(levels), COLUMNS)
-    slim = columns_without_hole(len(levels), NARROW_COLUMNS)
     together = own and len(levels) > 1 and (len(levels) + 1) % wide == 0
     cells = len(levels) + together
 
     def paint(figure: Figure) -> None:
         columns = slim if is_narrow(figure) else wide
-        grid = figure.subplots(
-            -(-cells // columns), columns, sharex=True, sharey=True, squeeze=False
-        )
-        panels = list(grid.flat)
+        shape = (-(-cells // columns), columns)
+        panels = list(figure.subplots(*shape, sharex=True, sharey=True, squeeze=False).flat)
         for axes, level in zip(panels, levels, strict=False):
             mine = lesions[lesions["level"] == level]
-            trajectory(mine, drawn[drawn[column] == level], axes, value="value", level=level)
+            trajectory(mine, drawn[drawn["lesion_type"] == level], axes, value="value", level=level)
         if together:
-            mean_lines(means, panels[cells - 1], by=column)
+            mean_lines(means, panels[cells - 1], by="lesion_type")
         for axes in panels[cells:]:
             axes.set_visible(False)
         label_lowest(panels[:cells], columns, "years")
@@ -147,10 +135,9 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
 
 def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
     slopes = context.results.rows("trajectory/slopes", outcome)
-    column = "lesion_type" if "lesion_type" in slopes else "level"
-    if slopes.empty or column not in slopes:
+    if slopes.empty:
         return []
-    levels = [str(level) for level in slopes[column]]
+    levels = [str(level) for level in slopes["lesion_type"]]
     null = no_effect(slopes)
     rows = forest_rows(slopes, map(title, levels), 1 - context.level, signs=not null)
     block = estimates_forest(

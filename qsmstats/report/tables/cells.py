@@ -60,19 +60,14 @@ def cell_writer(frame: pd.DataFrame, name: str) -> WriteCell:
     name
         Name of the column; an interval by the name of its lower end.
     """
-    if name in _OF_ESTIMATE and _uneven(frame):
-        # Each row by itself, as if it were the only one.
+    errors = frame.get("std_error", pd.Series(dtype="float64"))
+    errors = errors[errors > 0]
+    uneven = "term" in frame and len(errors) and errors.max() > ONE_SIZE * errors.min()
+    if name in _OF_ESTIMATE and uneven:
+        # The coefficients of one model are of different kinds: each row as if it were the only one.
         each = {row: _cell_writer(frame.loc[[row]], name) for row in frame.index}
         return lambda row: each[row.name](row)
     return _cell_writer(frame, name)
-
-
-def _uneven(frame: pd.DataFrame) -> bool:
-    """Return whether estimates are of different kinds, as the coefficients of one model are."""
-    if not {"term", "std_error"} <= set(frame.columns):
-        return False
-    errors = frame["std_error"][frame["std_error"] > 0]
-    return bool(len(errors) and errors.max() > ONE_SIZE * errors.min())
 
 
 def _cell_writer(frame: pd.DataFrame, name: str) -> WriteCell:
@@ -80,18 +75,24 @@ def _cell_writer(frame: pd.DataFrame, name: str) -> WriteCell:
     if high != name and high in frame:
         return _interval_cell(name, high, _decimals(frame, name))
     numeric = pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool
-    cell = _plain_cell(name, _number_writer(frame, name) if numeric else _text_writer(frame, name))
+    write = _number_writer(frame, name) if numeric else _text_writer(frame, name)
+
+    def cell(row: pd.Series) -> Cell:
+        value = row[name]
+        if pd.isna(value):
+            return Cell(text=numbers.MISSING, sort="")
+        value = value.item() if hasattr(value, "item") else value
+        sort = float(value) if isinstance(value, int | float) else write(value)
+        return Cell(text=write(value), sort=sort)
+
     low, high = f"{ASIDE.get(name, '')}_low", f"{ASIDE.get(name, '')}_high"
-    if name in ASIDE and {low, high} <= set(frame.columns):
-        return _with_aside(cell, _interval_cell(low, high, _decimals(frame, name)))
-    return cell
+    if name not in ASIDE or not {low, high} <= set(frame.columns):
+        return cell
+    aside = _interval_cell(low, high, _decimals(frame, name))
 
-
-def _with_aside(cell: WriteCell, aside: WriteCell) -> WriteCell:
     def both(row: pd.Series) -> Cell:
         between = aside(row).text
-        known = between != numbers.MISSING
-        return replace(cell(row), aside=f"({between})" if known else "")
+        return replace(cell(row), aside="" if between == numbers.MISSING else f"({between})")
 
     return both
 
@@ -151,18 +152,6 @@ def written(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value)
-
-
-def _plain_cell(name: str, write: Write) -> WriteCell:
-    def cell(row: pd.Series) -> Cell:
-        value = row[name]
-        if pd.isna(value):
-            return Cell(text=numbers.MISSING, sort="")
-        value = value.item() if hasattr(value, "item") else value
-        sort = float(value) if isinstance(value, int | float) else write(value)
-        return Cell(text=write(value), sort=sort)
-
-    return cell
 
 
 def _interval_cell(low: str, high: str, decimals: int) -> WriteCell:

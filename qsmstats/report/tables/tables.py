@@ -68,7 +68,14 @@ def display(
     )
     filled = [name for name in names if not (frame[name].isna() | (frame[name] == "")).all()]
     names = filled or names
-    constant = _constant(frame, names[1:])
+    # Texts that are the same in every row, where there are rows to tell.
+    constant = {
+        name: written(frame[name].iloc[0])
+        for name in (names[1:] if len(frame) > 1 else ())
+        if not pd.api.types.is_numeric_dtype(frame[name])
+        and (frame[name] == frame[name].iloc[0]).all()
+        and name not in LEVELS
+    }
     said = [
         f"{capitalised(adjustment(value))}."
         if name == "adjust"
@@ -114,18 +121,6 @@ def _order(names: list[str]) -> list[str]:
         if name not in aside
         and ("_high" not in name or name.replace("_high", "_low") not in {*names, *aside})
     ]
-
-
-def _constant(frame: pd.DataFrame, names: Sequence[str]) -> dict[str, str]:
-    """Return the texts that are the same in every row, where there are rows to tell."""
-    if len(frame) < 2:
-        return {}
-    texts = [name for name in names if not pd.api.types.is_numeric_dtype(frame[name])]
-    return {
-        name: written(frame[name].iloc[0])
-        for name in texts
-        if (frame[name] == frame[name].iloc[0]).all() and name not in LEVELS
-    }
 
 
 def _head(frame: pd.DataFrame, name: str, titles: Mapping[str, str]) -> Column:

@@ -22,7 +22,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from qsmstats.arrays import Floats, Integers
+from qsmstats.arrays import Floats
 from qsmstats.report.figures.style import colour
 from qsmstats.report.images.margins import brain_voxels, within_margin
 from qsmstats.report.viewer.still import still_png
@@ -132,7 +132,13 @@ def build_scene(study: Study, lesions: pd.DataFrame, spec: MapSpec) -> Scene:
     grey = 1 + np.clip((np.nan_to_num(values) - low) / (high - low), 0, 1) * 254
     grey[~shown] = 0
     kinds = np.zeros(image.grid.size, dtype=np.uint8)
-    kinds[labels.index] = _kinds(labels.label, lesions)
+    # The number of the type of each lesion's voxels: 1 for the schema's first, 0 for no type.
+    number = {level: place for place, level in enumerate(lesion_types(), start=1)}
+    of_label = {
+        int(label): number.get(str(kind), 0)
+        for label, kind in zip(lesions["label"], lesions["lesion_type"], strict=True)
+    }
+    kinds[labels.index] = [of_label.get(int(label), 0) for label in labels.label]
     shape = image.grid.shape
     head, affine = _cropped(
         np.stack([np.rint(grey).astype(np.uint8), kinds]).reshape(2, *shape, order="F"), image.grid
@@ -182,16 +188,6 @@ def _pooled(volume: Bytes, step: int, pool: Callable[..., Any]) -> Bytes:
     blocks = wide.reshape(i, step, j, step, k, step)
     pooled: Bytes = np.rint(pool(blocks, axis=(1, 3, 5))).astype(np.uint8)
     return pooled
-
-
-def _kinds(labels: Integers, lesions: pd.DataFrame) -> Bytes:
-    """Return the number of the type of each voxel: 1 for the schema's first, 0 for no type."""
-    number = {level: place for place, level in enumerate(lesion_types(), start=1)}
-    of_label = {
-        int(label): number.get(str(kind), 0)
-        for label, kind in zip(lesions["label"], lesions["lesion_type"], strict=True)
-    }
-    return np.array([of_label.get(int(label), 0) for label in labels], dtype=np.uint8)
 
 
 def _colours() -> dict[str, Any]:

@@ -9,7 +9,6 @@ import io
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -54,7 +53,19 @@ def still_png(grey: Bytes, kinds: Bytes, affine: Floats) -> bytes:
         for panel in panels:
             panel.set_axis_off()
         for panel, plane in zip(figure.axes, axial_planes(kinds), strict=False):
-            _draw(panel, grey[:, :, plane], kinds[:, :, plane], axes_mm)
+            extent = (*_ends(axes_mm[0]), *_ends(axes_mm[1]))
+            panel.imshow(
+                grey[:, :, plane].T,
+                cmap="gray",
+                vmin=0,
+                vmax=255,
+                extent=extent,
+                origin="lower",
+                interpolation="nearest",
+            )
+            for number, level in enumerate(lesion_types(), start=1):
+                lesion = np.equal(kinds[:, :, plane].T, number)
+                outline(lesion, panel, hue=colour(level), extent=extent, width=0.9)
             words: dict[str, Any] = {
                 "transform": panel.transAxes,
                 "color": "white",
@@ -109,21 +120,6 @@ def axial_planes(kinds: Bytes) -> list[int]:
         if all(abs(plane - other) >= apart for other in chosen):
             chosen.add(plane)
     return sorted(chosen)[: COLUMNS * LINES]
-
-
-def _draw(axes: Axes, grey: Bytes, kinds: Bytes, axes_mm: tuple[Floats, ...]) -> None:
-    extent = (*_ends(axes_mm[0]), *_ends(axes_mm[1]))
-    axes.imshow(
-        grey.T,
-        cmap="gray",
-        vmin=0,
-        vmax=255,
-        extent=extent,
-        origin="lower",
-        interpolation="nearest",
-    )
-    for number, level in enumerate(lesion_types(), start=1):
-        outline(np.equal(kinds.T, number), axes, hue=colour(level), extent=extent, width=0.9)
 
 
 def _ends(centres: Floats) -> tuple[float, float]:

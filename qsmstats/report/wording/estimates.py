@@ -57,7 +57,7 @@ def with_pairs_titled(contrasts: pd.DataFrame) -> pd.DataFrame:
 
 
 def _first(table: pd.DataFrame, column: str, default: object) -> object:
-    return table[column].iloc[0] if column in table and len(table) else default
+    return table[column].iloc[0] if len(table) else default
 
 
 def with_scale(table: pd.DataFrame, of: str) -> str:
@@ -69,7 +69,7 @@ def with_scale(table: pd.DataFrame, of: str) -> str:
 
 def on_own_scale(means: pd.DataFrame, unit: str) -> bool:
     """Return whether means are in the unit that the outcome itself is written in."""
-    return "unit" not in means or unit_of(means) == unit
+    return means.empty or unit_of(means) == unit
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:

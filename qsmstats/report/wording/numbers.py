@@ -12,6 +12,8 @@ from collections.abc import Iterable
 from numbers import Real
 from typing import TypeGuard
 
+from qsmstats.errors import plural
+
 __all__ = [
     "MISSING",
     "count",
@@ -160,7 +162,7 @@ def counted(value: float, what: str) -> str:
     >>> counted(1, "session"), counted(1200, "lesion")
     ('1 session', '1,200 lesions')
     """
-    return f"{count(value)} {what}{'' if value == 1 else 's'}"
+    return f"{count(value)} {plural(what, value)}"
 
 
 def percent(share: object, decimals: int = 1) -> str:

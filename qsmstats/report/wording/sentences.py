@@ -88,7 +88,14 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
         pairs_tested = counted(len(contrasts), quantity_of(contrasts))
         return f"{name}: no difference was shown ({pairs_tested} tested)."
     pairs = _turned(contrasts[told])
-    clauses = [f"higher in {high} than in {low}" for high, low in _clauses(pairs)]
+    # Levels above the same ones are taken together.
+    together: dict[tuple[str, ...], list[str]] = {}
+    for high, rows in pairs.groupby("high", sort=False):
+        together.setdefault(tuple(rows["low"]), []).append(str(high))
+    clauses = [
+        f"higher in {_lesions(highs)} than in {_lesions(lows)}"
+        for lows, highs in sorted(together.items(), key=lambda item: -len(item[0]))
+    ]
     clauses.append(_largest(pairs, contrasts, ci))
     open_pairs = [_unbroken(pair) for pair in with_pairs_titled(contrasts[~told])["contrast"]]
     if len(open_pairs) > MOST_PAIRS:
@@ -125,16 +132,6 @@ def _turned(contrasts: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _clauses(pairs: pd.DataFrame) -> list[tuple[str, str]]:
-    """Return (higher levels, lower levels), levels above the same ones taken together."""
-    below = {high: tuple(rows["low"]) for high, rows in pairs.groupby("high", sort=False)}
-    together: dict[tuple[str, ...], list[str]] = {}
-    for high, lows in below.items():
-        together.setdefault(lows, []).append(str(high))
-    order = sorted(together.items(), key=lambda item: -len(item[0]))
-    return [(_lesions(highs), _lesions(lows)) for lows, highs in order]
-
-
 def _largest(pairs: pd.DataFrame, contrasts: pd.DataFrame, ci: str) -> str:
     top = pairs.nlargest(1, "estimate").iloc[0]
     decimals = decimals_of_errors([top["std_error"]])
@@ -154,19 +151,9 @@ def change_sentence(slopes: pd.DataFrame, outcome: str, alpha: float, ci: str) -
     Parameters
     ----------
     slopes
-        Columns lesion_type, estimate, std_error, conf_low, conf_high, p_adjusted (or p_value
-        where nothing was adjusted), quantity, unit, null.
-    outcome
-        The map.
-    alpha
-        Adjusted p below which a change counts as shown.
-    ci
-        Name of the intervals.
-
-    Returns
-    -------
-    str
-        One sentence; empty where there are no slopes.
+        Columns as those of contrasts, with lesion_type for first and second.
+    outcome, alpha, ci
+        As for `difference_sentence`.
     """
     if slopes.empty:
         return ""
@@ -208,20 +195,17 @@ def accuracy_sentences(rows: pd.DataFrame, ci: str) -> list[str]:
         return []
     sentences = []
     for name, part in rows.groupby("class", sort=False):
-        rates = part[part["measure"].isin(["sensitivity", "specificity"])]
-        said = [_rate(row, ci) for _, row in rates.iterrows()]
+        said = []
+        for _, row in part[part["measure"].isin(["sensitivity", "specificity"])].iterrows():
+            cases = row["denominator"]
+            known = pd.notna(row["recommended_low"])
+            role = "recommended" if known else "independent"
+            limits = share_interval(row[f"{role}_low"], row[f"{role}_high"], cases)
+            said.append(
+                f"{row['measure']} {share_text(row['numerator'], cases)}"
+                f" ({count(row['numerator'])} of {count(cases)}; {ci} {limits}"
+                + (")" if known else ", lesions assumed independent)")
+            )
         if said:
             sentences.append(f"{capitalised(title(str(name)))}: {'; '.join(said)}.")
     return sentences
-
-
-def _rate(row: pd.Series, ci: str) -> str:
-    cases = row["denominator"]
-    counts = f"{count(row['numerator'])} of {count(cases)}"
-    known = pd.notna(row["recommended_low"])
-    role = "recommended" if known else "independent"
-    limits = share_interval(row[f"{role}_low"], row[f"{role}_high"], cases)
-    aside = "" if known else ", lesions assumed independent"
-    return (
-        f"{row['measure']} {share_text(row['numerator'], cases)} ({counts}; {ci} {limits}{aside})"
-    )

@@ -46,7 +46,14 @@ def term_titler(terms: Iterable[str]) -> Callable[[object], str]:
         for part in _parts(str(term)):
             if found := _CODED.match(part):
                 coded.setdefault(found[1], set()).add(found[2])
-    references = {factor: _reference(factor, levels) for factor, levels in coded.items()}
+    # The only level of the schema without a coefficient; none where several have none, as levels
+    # that no row holds have none either.
+    without = {
+        factor: [level for level in _factors()[factor].levels if level not in levels]
+        for factor, levels in coded.items()
+        if factor in _factors()
+    }
+    references = {factor: left[0] for factor, left in without.items() if len(left) == 1}
 
     def write(term: object) -> str:
         words = [_part(part, references) for part in _parts(str(term))]
@@ -66,16 +73,6 @@ def _factors() -> dict[str, FieldSchema]:
 def _parts(term: str) -> list[str]:
     """Split an interaction at its colons, but not at those within brackets or parentheses."""
     return re.split(r":(?![^\[(]*[\])])", term)
-
-
-def _reference(factor: str, levels: set[str]) -> str:
-    """Return the only level of the schema that has no coefficient; empty where several have none.
-
-    Levels that no row holds have no coefficient either.
-    """
-    known = _factors()[factor].levels if factor in _factors() else ()
-    without = [level for level in known if level not in levels]
-    return without[0] if len(without) == 1 else ""
 
 
 def _part(part: str, references: dict[str, str]) -> str:

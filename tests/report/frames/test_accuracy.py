@@ -74,5 +74,5 @@ def test_main_rows_keep_the_observed_share_beside_both_intervals():
 
 
 def test_a_flow_without_its_steps_gives_no_boxes():
-    assert reading_steps(pd.DataFrame()).empty
+    assert reading_steps(pd.DataFrame(columns=["step", "n", "n_clusters"])).empty
     assert reading_steps(pd.DataFrame({"step": ["eligible"], "n": [1], "n_clusters": [1]})).empty

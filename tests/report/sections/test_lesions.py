@@ -1,6 +1,7 @@
 import pandas as pd
 import pytest
 
+from qsmstats.report.results.columns import needed
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections import lesions
 from qsmstats.report.sections.context import Context
@@ -18,10 +19,8 @@ def test_a_later_session_is_shown_nowhere_as_the_first(tmp_path, monkeypatch, bl
     tidy = made.lesions(patients=12)
     unread = tidy["participant_id"].isin(["sub-002", "sub-004", "sub-006"]) & (tidy["years"] == 0)
     made.write(tidy[~unread], tmp_path / "tidy.tsv")
-    columns = ["region", "map", "label", "median", "n_core", "ring_mean", "layer_1_mean"]
-    made.write(
-        pd.DataFrame([["lesion", "ndi", 1, 0, 1, 0, 0]], columns=columns), tmp_path / "features.tsv"
-    )
+    columns = [*needed("features"), "layer_1_mean"]
+    made.write(pd.DataFrame([dict.fromkeys(columns, 1)]), tmp_path / "features.tsv")
 
     def seen(*frames, **_):
         raise SeenError(frames[-1])

@@ -1,0 +1,74 @@
+"""The columns that the page reads by name, for each table of results.
+
+A table that an older version wrote may lack some of them; it is refused when it is read
+(`Results.table`), so that no section asks again. Columns that are only shown are not listed.
+"""
+
+from __future__ import annotations
+
+__all__ = ["needed"]
+
+_ESTIMATES = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
+_SCALE = ("outcome", "quantity", "unit")
+_CONTRASTS = (*_SCALE, "null", "first", "second", *_ESTIMATES)
+_LESIONS = ("participant_id", "session_id", "lesion_id", "lesion_type")
+
+# Tables of one name hold the same columns, whichever study they answer.
+_OF_MODELS = {
+    "contrasts": _CONTRASTS,
+    "slope_contrasts": _CONTRASTS,
+    "means": (*_SCALE, "level", *_ESTIMATES[:-1]),
+    "slopes": (*_SCALE, "null", "lesion_type", *_ESTIMATES),
+    "changes": _SCALE,
+    "residuals": ("outcome", "level", "value", "fitted", "residual"),
+    "random_effects": ("outcome", "group", "term", "estimate"),
+    **dict.fromkeys(("anova", "coefficients", "variances"), ("outcome", "term")),
+    "models": ("outcome", "formula", "converged", "singular", "messages"),
+    "notes": ("outcome", "note"),
+    "flow": ("outcome",),
+}
+_OF_ONE_STUDY = {
+    "tidy": (
+        *(*_LESIONS, "label", "years", "volume_mm3"),
+        *("centroid_x", "centroid_y", "centroid_z"),
+    ),
+    "features": (*_LESIONS[:2], "region", "label", "map", "median", "n_core", "ring_mean"),
+    "failures": ("participant_id", "session_id", "file", "reason"),
+    "cohort/flow": ("stage", "n_participants", "n_sessions", "n_lesions"),
+    "cohort/participants": ("variable", "level", "statistic", "standardised_difference"),
+    "trajectory/means": (*_SCALE, "lesion_type", "years", *_ESTIMATES[:-1]),
+    "trajectory/residuals": (
+        *("outcome", "participant_id", "lesion_id", "years"),
+        *("level", "value", "fitted", "residual"),
+    ),
+    "histology/accuracy": (
+        *("class_", "measure", "estimate", "conf_low", "conf_high", "numerator", "denominator"),
+        *("method", "role", "missing", "indeterminate"),
+    ),
+    "histology/confusion": ("index_test", "reference_standard", "n"),
+    "histology/class_counts": ("index_class", "reference_class", "n"),
+    "histology/flow": ("step", "n", "n_clusters"),
+    "histology/clusters": ("class_", "measure", "cluster", "numerator", "denominator"),
+    "histology/roc": ("feature", "class_", "sensitivity", "specificity"),
+    "histology/areas": ("feature", "class_", "estimate", "conf_low", "conf_high"),
+    "histology/stard": ("item", "topic", "status", "text"),
+    "raters/agreement": (
+        *("coefficient", "category", "raters", "role", "estimate", "conf_low", "conf_high"),
+    ),
+    "planning/power": (
+        *("outcome", "unit", "target", "visits", "dropout", "simulations", "significance"),
+        *("patients", "effect", "fraction_of_slope", "power", "conf_low", "conf_high"),
+        *("power_expected", "type_i_error", "type_i_low", "type_i_high"),
+    ),
+    **dict.fromkeys(("planning/assumptions", "planning/sensitivity"), ("outcome",)),
+    "planning/sizes": (
+        *("outcome", "effect", "power_asked", "maximum", "patients"),
+        *("patients_expected", "answer"),
+    ),
+}
+
+
+def needed(name: str) -> tuple[str, ...]:
+    """Return the columns of the table `name` (path below the output folder, without .tsv)."""
+    study, _, table = name.rpartition("/")
+    return _OF_ONE_STUDY.get(name, _OF_MODELS.get(table, ()) if study else ())
