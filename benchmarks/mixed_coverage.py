@@ -3,7 +3,7 @@
     python benchmarks/mixed_coverage.py [--studies 50] [--patients 20] [--study baseline trajectory]
         [--scenario NAME ...] [--model NAME ...] [--df satterthwaite] [--seed 1]
 
-The table of docs/models.md needs --studies 400 --patients 10 20 40, some hours.
+A table to decide by takes --studies 400 --patients 10 20 40, and some hours.
 
 Five lesion types of unequal frequency, 12 lesions a patient. Baseline: one row a lesion, residual
 standard deviation (SD) 1, patients 0.7. Trajectory: visits at about 0, 1 and 2 years; SD of
