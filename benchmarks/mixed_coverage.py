@@ -111,16 +111,16 @@ BY_TYPE = "(1 | patient:lesion_type)"
 SLOPE_BY_TYPE = "(1 + years | patient:lesion_type)"
 LESION, LESION_SLOPE = "(1 | patient:lesion)", "(1 + years | patient:lesion)"
 KEY = ["study", "scenario", "patients", "model", "df", "seed"]
-# Name: random terms beside those of the formula, and the column of residual strata. In `stratum`,
-# types of fewer than RARE lesions share the residual SD of the most frequent type.
-RARE = 5
+# Name: random terms beside those of the formula, and the column of residual strata. In `strata_5`,
+# types of fewer than 5 lesions share the residual SD of the most frequent type.
 CANDIDATES: dict[str, dict[str, tuple[str, str | None]]] = {
     "baseline": {
         "plain": ("", None),
         "SD by type": ("", "lesion_type"),
         "patient-by-type": (BY_TYPE, None),
         "SD by type, patient-by-type": (BY_TYPE, "lesion_type"),
-        "SD by frequent type, patient-by-type": (BY_TYPE, "stratum"),
+        "SD by type of 5+ lesions, patient-by-type": (BY_TYPE, "strata_5"),
+        "SD by type of 10+ lesions, patient-by-type": (BY_TYPE, "strata_10"),
     },
     "trajectory": {
         "plain": (LESION, None),
@@ -160,8 +160,10 @@ def design(study: str, truth: Scenario, patients: int, rng: np.random.Generator)
         }
     )
     count = lesions["lesion_type"].value_counts()
-    frequent = lesions["lesion_type"].map(count).astype(int) >= RARE
-    lesions["stratum"] = lesions["lesion_type"].astype(str).where(frequent, count.idxmax())
+    for least in (5, 10):
+        frequent = lesions["lesion_type"].map(count).astype(int) >= least
+        names = lesions["lesion_type"].astype(str)
+        lesions[f"strata_{least}"] = names.where(frequent, count.idxmax())
     if study == "baseline":
         return lesions
     rows = lesions.loc[lesions.index.repeat(truth.visits)].reset_index(drop=True)
