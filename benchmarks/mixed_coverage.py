@@ -62,6 +62,7 @@ MEANS = np.array([0.0, 0.3, -0.8, -0.5, -1.2])
 SLOPES = np.array([0.16, 0.10, 0.0, 0.0, -0.10])
 STRONG, MILD, EQUAL = (1.0, 0.7, 2.0, 1.5, 2.5), (1.0, 0.9, 1.3, 1.2, 1.5), (1.0,) * 5
 LESIONS = 12
+BLOCK = 50  # studies of one design
 BASELINE = "y ~ lesion_type + age + sex + log(volume) + (1 | patient)"
 TRAJECTORY = "y ~ lesion_type * years + age + sex + (1 + years | patient)"
 
@@ -251,7 +252,7 @@ def judge(fits: BatchFit, study: str, df: str) -> pd.DataFrame:
     for i in np.flatnonzero(known):
         covariance = local @ fits.covariance[i] @ local.T
         family[i] = family_holds(made.statistic[i, :pairs], made.df[i, :pairs], covariance)
-        test = object.__new__(Satterthwaite)
+        test = object.__new__(Satterthwaite)  # the batch holds what one fit's moments would give
         test.covariance, test.uncertainty = fits.covariance[i], fits.uncertainty[i]
         test.slopes = np.concatenate([fits.slopes[i], 2.0 * fits.covariance[i][None]])
         f, ddf = test.joint(first, (made.estimate - truth)[i, :4])
@@ -273,18 +274,18 @@ def judge(fits: BatchFit, study: str, df: str) -> pd.DataFrame:
     return whole.assign(studies=len(fits), n_fitted=known.sum(), **counts)
 
 
-def block_of(study: str, name: str, patients: int, block: int, given: argparse.Namespace):
+def block_of(study: str, name: str, patients: int, block: int, seed: int):
     """One design and the outcomes of a block: the same for every model."""
     truth = SCENARIOS[study][name]
-    key = [given.seed, zlib.crc32(f"{study} {name}".encode()), patients, block, given.block]
+    key = [seed, zlib.crc32(f"{study} {name}".encode()), patients, block, BLOCK]
     rng = np.random.default_rng(key)
     frame = design(study, truth, patients, rng)
-    return frame, outcomes(study, truth, frame, given.block, rng)
+    return frame, outcomes(study, truth, frame, BLOCK, rng)
 
 
 def run_block(study: str, name: str, patients: int, block: int, given, models: list[str]) -> None:
     """Fit the models to one block and append their sums to the file."""
-    frame, values = block_of(study, name, patients, block, given)
+    frame, values = block_of(study, name, patients, block, given.seed)
     for model in models:
         begin = time.process_time()
         extra, strata = CANDIDATES[study][model]
@@ -345,7 +346,6 @@ def relative_widths(blocks: pd.DataFrame) -> pd.DataFrame:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=50)
-    parser.add_argument("--block", type=int, default=50, help="studies of one design")
     parser.add_argument("--patients", type=int, nargs="*", default=(20,))
     parser.add_argument("--study", nargs="*", default=tuple(SCENARIOS))
     parser.add_argument("--scenario", nargs="*", help="all if not given")
@@ -359,7 +359,7 @@ def main() -> None:
     if given.out.exists():
         known = pd.read_csv(given.out)
         done = set(known[[*KEY, "block"]].itertuples(index=False, name=None))
-    blocks = range(-(-given.studies // given.block))
+    blocks = range(-(-given.studies // BLOCK))
     for block, patients, study in product(blocks, given.patients, given.study):
         for name in given.scenario or SCENARIOS[study]:
             place = (study, name, patients)
