@@ -363,11 +363,9 @@ def main() -> None:
     for block, patients, study in product(blocks, given.patients, given.study):
         for name in given.scenario or SCENARIOS[study]:
             place = (study, name, patients)
-            run_block(*place, block, given, [
-                model
-                for model in given.model or CANDIDATES[study]
-                if (*place, model, given.df, given.seed, block) not in done
-            ])  # fmt: skip
+            models = given.model or CANDIDATES[study]
+            wanted = [m for m in models if (*place, m, given.df, given.seed, block) not in done]
+            run_block(*place, block, given, wanted)
     table = summary(pd.read_csv(given.out))
     given.out.with_suffix(".md").write_text(table.round(1).to_markdown(index=False) + "\n")
     print(table.round(1).to_string(index=False))
