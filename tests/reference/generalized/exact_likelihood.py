@@ -33,7 +33,8 @@ from scipy.special import digamma, expit, gammaln, log_ndtr, logsumexp
 
 HERE = Path(__file__).parent
 REFERENCE = json.loads((HERE / "generalized.json").read_text(encoding="utf-8"))
-# Case and its chain of groups, from the top.
+# Case and its axes of integration, from the top: groups for random intercepts, "column | group" for
+# random slopes of a column of X, correlated with the intercepts named before.
 CASES = {
     "nested_logit": ("patient", "lesion"),
     "nested_probit": ("patient", "lesion"),
@@ -58,11 +59,14 @@ CASES = {
     "epil_nb": ("subject",),
     "salamanders_nb": ("site",),
     "owls_nb": ("nest",),
+    "epil_slope": ("subject", "visit | subject"),
+    "contraception_slope": ("district", "urbanY | district"),
     "prl": ("pid",),
     "prlong": ("pid", "lid"),
 }
 NODES = (161, 61)
 COARSER = {"guimmun": (61, 61), "grouseticks_poisson": (61, 41, 41)}
+FINER = {"epil_slope": (161, 161)}
 # BFGS from Laplace's estimates would take an hour here: near the maximum that adaptive quadrature
 # found (15 x 41 nodes), from where Newton's steps suffice.
 START = {"prlong": [-3.1224, -0.2729, 0.0143, 0.5757, np.log(1.2975), np.log(1.9356)]}
@@ -105,11 +109,16 @@ def log_density(case, y, n, eta, k):
 
 
 class Nested:
-    """Likelihood of one case; parameters are b, log SD of each level from the top, log k."""
+    """Likelihood of one case.
+
+    Parameters are b, the log diagonal of L from the top, its elements below (slopes), and log k.
+    """
 
     def __init__(self, name: str):
-        self.case, chain = REFERENCE["cases"][name], list(CASES[name])
-        frame = read(self.case["data"]).sort_values(chain, kind="stable").reset_index(drop=True)
+        self.case, self.axes = REFERENCE["cases"][name], CASES[name]
+        groups = [axis.split(" | ")[-1] for axis in self.axes]
+        frame = read(self.case["data"])
+        frame = frame.sort_values(list(dict.fromkeys(groups)), kind="stable", ignore_index=True)
         response, right = self.case["formula"].split(" ~ ")
         design = model_matrix(right.split(" + (")[0], frame)
         self.names = [c.replace("[T.", "").replace("]", "") for c in design.columns]
@@ -123,14 +132,16 @@ class Nested:
             for role, otherwise in (("trials", 1.0), ("weights", 1.0), ("offset", 0.0))
         )
         self.has_k = self.case["family"] == "negative_binomial"
-        self.levels, keys = len(chain), frame[chain]
-        self.first = [  # first row of every group, level by level
-            np.flatnonzero(
-                np.r_[True, (keys[chain[:m]] != keys[chain[:m]].shift()).any(axis=1)[1:]]
-            )
-            for m in range(1, self.levels + 1)
+        self.levels = len(groups)
+        self.slopes = [m for m, axis in enumerate(self.axes) if " | " in axis]
+        self.columns = [
+            self.x[:, self.names.index(axis.split(" | ")[0])] if " | " in axis else 0 * self.y + 1
+            for axis in self.axes
         ]
-        nodes = COARSER.get(name, NODES)
+        new = [np.r_[True, np.diff(pd.factorize(frame[group])[0]) != 0] for group in groups]
+        # First row of every group, level by level.
+        self.first = [np.flatnonzero(np.any(new[: m + 1], axis=0)) for m in range(self.levels)]
+        nodes = (COARSER | FINER).get(name, NODES)
         self.z = [np.linspace(-8, 8, k) for k in nodes[: self.levels]]
         self.log_weight = [-0.5 * z**2 - logsumexp(-0.5 * z**2) for z in self.z]
         self.points = np.prod([len(z) for z in self.z])
@@ -148,7 +159,8 @@ class Nested:
     def _chunk(self, parameters, begin, end):
         rows, p = slice(begin, end), self.x.shape[1]
         first = [f[(begin <= f) & (f < end)] - begin for f in self.first]
-        sd, k = np.exp(parameters[p : p + self.levels]), np.exp(parameters[-1])
+        diagonal, k = np.exp(parameters[p : p + self.levels]), np.exp(parameters[-1])
+        below_diagonal = parameters[p + self.levels :]
 
         def along(values, level):  # an axis of its own for the nodes of each level
             return values.reshape((1,) * (level + 1) + (-1,) + (1,) * (self.levels - level - 1))
@@ -157,7 +169,11 @@ class Nested:
             return values.reshape((-1,) + (1,) * self.levels)
 
         eta = column(self.x[rows] @ parameters[:p] + self.offset[rows])
-        eta = eta + sum(sd[m] * along(self.z[m], m) for m in range(self.levels))
+        # Effects are L a: of a random slope and its intercept, L = (l_11, 0; l_21, l_22).
+        z = [column(self.columns[m][rows]) * along(self.z[m], m) for m in range(self.levels)]
+        crossed = [column(self.columns[m][rows]) * along(self.z[m - 1], m - 1) for m in self.slopes]
+        eta = eta + sum(root * values for root, values in zip(diagonal, z, strict=True))
+        eta = eta + sum(low * values for low, values in zip(below_diagonal, crossed, strict=False))
         y, n = column(self.y[rows]), column(self.n[rows])
         below, score, by_k = log_density(self.case, y, n, eta, k)
         weights = column(self.weights[rows])
@@ -177,24 +193,28 @@ class Nested:
         weight = weight[lowest]
         known = weight * score
         slope = [self.x[rows].T @ known.reshape(len(known), -1).sum(axis=1)]
-        slope += [
-            np.array([sd[m] * (known * along(self.z[m], m)).sum()]) for m in range(self.levels)
-        ]
-        slope += [np.array([(weight * by_k).sum()])] if self.has_k else []
+        slope += [[root * (known * values).sum()] for root, values in zip(diagonal, z, strict=True)]
+        slope += [[(known * values).sum()] for values in crossed]
+        slope += [[(weight * by_k).sum()]] if self.has_k else []
         return below.sum(), np.concatenate(slope)
 
 
-def from_laplace(model: Nested, chain: tuple[str, ...]) -> np.ndarray:
+def from_laplace(model: Nested) -> np.ndarray:
     """glmmTMB's estimates as parameters of the grid."""
     found = model.case["laplace"]
-    sd = {term["group"]: term["sd"][0] for term in found["random"]}
+    of = {term["group"]: (*term["sd"], term.get("correlation")) for term in found["random"]}
+    diagonal, below = [], []
+    for axis in model.axes:
+        *column, group = axis.split(" | ")
+        diagonal.append(of[group][1] * np.sqrt(1 - of[group][2] ** 2) if column else of[group][0])
+        below += [of[group][1] * of[group][2]] if column else []
     k = [np.log(found["k"])] if model.has_k else []
-    return np.r_[list(found["estimates"].values()), [np.log(sd[g]) for g in chain], k]
+    return np.r_[list(found["estimates"].values()), np.log(diagonal), below, k]
 
 
 def maximum(name: str) -> dict:
-    model, chain = Nested(name), CASES[name]
-    start = from_laplace(model, chain)
+    model = Nested(name)
+    start = from_laplace(model)
     at_laplace, _ = model.at(start)
     found = np.array(START.get(name, start))
     if name not in START:
@@ -208,6 +228,7 @@ def maximum(name: str) -> dict:
         found = found + covariance @ model.at(found)[1]
     value, gradient = model.at(found)
     se, p = np.sqrt(np.diag(covariance)), model.x.shape[1]
+    sd = np.exp(found[p : p + model.levels])
     answer = {
         "nodes": [len(z) for z in model.z],
         "log_likelihood": value,
@@ -215,24 +236,31 @@ def maximum(name: str) -> dict:
         "log_likelihood_at_laplace": at_laplace,
         "estimates": dict(zip(model.names, found[:p], strict=True)),
         "se": dict(zip(model.names, se[:p], strict=True)),
-        "sd": dict(zip(chain, np.exp(found[p : p + len(chain)]), strict=True)),
-        "log_sd_se": dict(zip(chain, se[p : p + len(chain)], strict=True)),
     }
+    if model.slopes:
+        low, (first, second) = found[p + model.levels], sd
+        whole = np.hypot(low, second)
+        answer |= {"sd": dict(zip(model.axes, (first, whole), strict=True))}
+        answer |= {"correlation": low / whole}
+    else:
+        answer |= {"sd": dict(zip(model.axes, sd, strict=True))}
+        answer |= {"log_sd_se": dict(zip(model.axes, se[p : p + model.levels], strict=True))}
     return answer | ({"k": np.exp(found[-1]), "log_k_se": se[-1]} if model.has_k else {})
 
 
 def main() -> None:
     path = HERE / "exact.json"
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     for name in sys.argv[1:] or CASES:
         begin = time.process_time()
-        found[name] = maximum(name)
-        value, laplace = found[name]["log_likelihood"], REFERENCE["cases"][name]["laplace"]
+        made = maximum(name)
+        value, laplace = made["log_likelihood"], REFERENCE["cases"][name]["laplace"]
         print(f"{name:20} {value:.6f}, Laplace {laplace['log_likelihood']:.6f}", end=" ")
-        print(f"(exact there {found[name]['log_likelihood_at_laplace']:.6f})", end=" ")
-        print({k: round(float(v), 4) for k, v in found[name]["sd"].items()}, end=" ")
-        print(f"gradient {found[name]['largest_gradient']:.0e}", end=" ")
+        print(f"(exact there {made['log_likelihood_at_laplace']:.6f})", end=" ")
+        print({k: round(float(v), 4) for k, v in made["sd"].items()}, end=" ")
+        print(f"gradient {made['largest_gradient']:.0e}", end=" ")
         print(f"{time.process_time() - begin:.0f} s", flush=True)
+        found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        found[name] = made
         path.write_text(json.dumps(found, indent=1, default=float) + "\n")
 
 

@@ -7,8 +7,8 @@ suppressPackageStartupMessages({library(lmerTest); library(pbkrtest); library(em
 options(contrasts = c("contr.treatment", "contr.poly"))
 emm_options(lmerTest.limit = 1e6, pbkrtest.limit = 1e5)
 quiet <- function(e) suppressWarnings(suppressMessages(e))
-frame <- function(x) { x <- data.frame(x, check.names = FALSE); x[] <- lapply(x, function(v) if (is.factor(v)) as.character(v) else v); x }
-named <- function(x) cbind(row = rownames(data.frame(x)), frame(x))
+frame <- function(x) { x <- data.frame(x, check.names = FALSE, row.names = NULL); x[] <- lapply(x, function(v) if (is.factor(v)) as.character(v) else v); x }
+named <- function(x) { x <- data.frame(x, check.names = FALSE); cbind(row = rownames(x), frame(x)) }
 # The optimum is polished, so that the references do not carry the optimiser's own error.
 tight <- list(
   lmerControl(optimizer = "nloptwrap", calc.derivs = FALSE, optCtrl = list(xtol_abs = 1e-13, ftol_abs = 1e-13, xtol_rel = 0, ftol_rel = 0, maxeval = 1e5)),
@@ -65,17 +65,24 @@ both <- function(nm, f) { m <- use(nm); sapply(c("satterthwaite", "kenward-roger
 A <- list()
 
 # ---- information criteria ------------------------------------------------------------------------
-A$information <- lapply(fits, function(f) lapply(f, function(m) { l <- logLik(m)
-  list(log_likelihood = as.numeric(l), parameters = attr(l, "df"), nobs = attr(l, "nobs"), aic = AIC(m), bic = BIC(m),
-    aicc = performance::performance_aicc(m), fixed = length(fixef(m)), rows = nobs(m)) }))
+# AICc: Hurvich & Tsai 1989, Biometrika 76, 297-307, with all parameters and rows, as MuMIn has it.
+A$information <- lapply(fits, function(f) lapply(f, function(m) { l <- logLik(m); k <- attr(l, "df"); n <- nobs(m)
+  list(log_likelihood = as.numeric(l), parameters = k, rows = n, aic = AIC(m), bic = BIC(m), aicc = AIC(m) + 2 * k * (k + 1) / (n - k - 1)) }))
 
 # ---- joint tests and interaction contrasts -----------------------------------------------------
-A$joint_tests <- list(
-  lesion_small = both("lesion_small", function(m, k) list(overall = frame(joint_tests(m, lmer.df = k)),
-    within_sex = frame(joint_tests(m, by = "sex", lmer.df = k)), within_type = frame(joint_tests(m, by = "type", lmer.df = k)))),
-  oats = both("oats", function(m, k) list(overall = frame(joint_tests(m, lmer.df = k)),
-    within_Variety = frame(joint_tests(m, by = "Variety", lmer.df = k)), within_nitro = frame(joint_tests(m, by = "nitro", lmer.df = k)))),
-  cake = both("cake", function(m, k) list(within_recipe = frame(joint_tests(m, by = "recipe", lmer.df = k)))))
+# emmeans rounds F to three and df to two digits, and takes the smallest df of the rotated rows;
+# `contest` is lmerTest's test of the same rows: Satterthwaite's combined df, Kenward and Roger's F.
+within <- function(m, k, factor, by) { e <- emmeans(m, as.formula(paste("~", factor, "|", by)), lmer.df = k)
+  rows <- contrast(e, "trt.vs.ctrl1", adjust = "none"); group <- as.character(rows@grid[[by]]); L <- rows@linfct
+  tests <- lapply(unique(group), function(g) contest(m, L[group == g, , drop = FALSE], joint = TRUE,
+    ddf = if (k == "satterthwaite") "Satterthwaite" else "Kenward-Roger"))
+  cbind(group = unique(group), frame(do.call(rbind, lapply(tests, function(x) data.frame(x, check.names = FALSE))))) }
+joint <- function(nm, factors) both(nm, function(m, k) { out <- list(overall = frame(joint_tests(m, lmer.df = k)))
+  for (i in 1:2) { out[[paste0("within_", factors[i])]] <- frame(joint_tests(m, by = factors[i], lmer.df = k))
+    out[[paste0("contest_within_", factors[i])]] <- within(m, k, factors[3 - i], factors[i]) }
+  out })
+A$joint_tests <- list(lesion_small = joint("lesion_small", c("sex", "type")), oats = joint("oats", c("Variety", "nitro")),
+  cake = joint("cake", c("recipe", "temperature")))
 A$interaction_contrasts <- list(
   oats = both("oats", function(m, k) { e <- emmeans(m, ~ Variety * nitro, lmer.df = k)
     list(pairwise_consec = frame(summary(contrast(e, interaction = c("pairwise", "consec")), infer = TRUE)),
@@ -171,7 +178,7 @@ A$pooled <- list(formula = F_$lesion_plain, coefficient = rownames(Q), estimates
 
 # ---- offset --------------------------------------------------------------------------------------
 m <- polish("Reaction ~ Days + offset(load) + (1 + Days | Subject)", D$sleep)
-A$offset <- list(formula = "Reaction ~ Days + offset(load) + (1 + Days | Subject)", load = "(row counted from 1) %% 5 * 10",
+A$offset <- list(formula = "Reaction ~ Days + offset(load) + (1 + Days | Subject)", load = "(row counted from 1) modulo 5 * 10",
   criterion = criterion(m), estimates = as.list(fixef(m)), se = as.list(sqrt(diag(as.matrix(vcov(m))))), theta = unname(getME(m, "theta")), sigma = sigma(m),
   satterthwaite = named(coef(summary(m))), fitted = unname(fitted(m)), population = unname(predict(m, re.form = NA)),
   mean_at_5 = frame(emmeans(m, ~ Days, at = list(Days = 5), lmer.df = "satterthwaite")),
@@ -179,13 +186,12 @@ A$offset <- list(formula = "Reaction ~ Days + offset(load) + (1 + Days | Subject
 
 # ---- one group left out at a time ----------------------------------------------------------------
 deleted <- function(nm) { m <- use(nm); g <- names(ranef(m))[1]; i <- quiet(influence(m, groups = g))
-  list(group = g, left_out = rownames(i[["fixed.effects[-case]"]] %||% i[[1]]), cooks_distance = as.numeric(cooks.distance(i)),
+  list(group = g, left_out = rownames(i[[paste0("fixed.effects[-", g, "]")]]), cooks_distance = as.numeric(cooks.distance(i)),
     estimates = unname(as.matrix(i[[paste0("fixed.effects[-", g, "]")]]))) }
-`%||%` <- function(a, b) if (is.null(a)) b else a
 A$deletion <- list(sleep_ri = deleted("sleep_ri"), lesion_plain = deleted("lesion_plain"))
 
 version <- function(p) as.character(packageVersion(p))
-packages <- c("lme4", "lmerTest", "pbkrtest", "emmeans", "mvtnorm", "clubSandwich", "mice", "performance")
+packages <- c("lme4", "lmerTest", "pbkrtest", "emmeans", "mvtnorm", "clubSandwich", "mice")
 write(toJSON(list(software = c(list(R = R.version.string), sapply(packages, version, simplify = FALSE)),
   data = files, factor_levels = levels_of, rows_left_out = unbalanced,
   models = lapply(names(F_), function(nm) list(name = nm, formula = F_[[nm]], data = data_of[[nm]])), answers = A),
