@@ -11,14 +11,13 @@ from tests.generalized.cases import CASES, EXACT, fit, std_devs, std_errors
 LEFT_OUT = {"epil_sqrt"}
 SLOW = {"prlong", "guimmun", "grouseticks_poisson", "verbagg_crossed"}
 
-LAPLACE = [
-    pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
-    for name in CASES
-    if name not in LEFT_OUT
-]
+
+def marked(names):
+    kept = [name for name in names if name not in LEFT_OUT]
+    return [pytest.param(name, marks=pytest.mark.slow if name in SLOW else ()) for name in kept]
 
 
-@pytest.mark.parametrize("name", LAPLACE)
+@pytest.mark.parametrize("name", marked(CASES))
 def test_laplace_is_that_of_glmmtmb(name):
     expected, made = CASES[name]["laplace"], fit(name, "laplace")
     assert made.info.converged
@@ -34,19 +33,26 @@ def test_laplace_is_that_of_glmmtmb(name):
         assert found == pytest.approx(known, rel=1e-4)
 
 
-@pytest.mark.parametrize("name", EXACT)
+@pytest.mark.parametrize("name", marked(EXACT))
 def test_nested_quadrature_is_that_of_a_grid(name):
     expected, made = EXACT[name], fit(name)
     assert made.info.integration == "nested"
     assert made.info.converged
-    # 1e-6 on the scale of the criterion is what doubling the nodes may move.
-    assert made.info.log_likelihood == pytest.approx(expected["log_likelihood"], abs=1e-6)
+    # 1e-6 on the scale of the criterion is what doubling the nodes may move. A grid of 41 plain
+    # nodes has 3e-4 left: ours moves by less than 1e-7 from 14 adaptive ones to 40.
+    coarse = min(expected["nodes"]) < 61
+    near = 1e-3 if coarse else 1e-6
+    assert made.info.log_likelihood == pytest.approx(expected["log_likelihood"], abs=near)
     errors = np.array(list(expected["se"].values()))
     away = (made.estimates - np.array(list(expected["estimates"].values()))) / errors
-    assert np.abs(away).max() < 1e-4
-    assert std_errors(made) == pytest.approx(errors, rel=1e-4)
-    found = {group: values[0] for group, values in std_devs(made).items()}
-    assert found == pytest.approx(expected["sd"], rel=1e-4)
+    close = 1e-2 if coarse else 1e-4
+    assert np.abs(away).max() < close
+    assert std_errors(made) == pytest.approx(errors, rel=close)
+    found = std_devs(made)
+    known: dict[str, list[float]] = {}
+    for label, value in expected["sd"].items():  # of a slope: "visit | subject"
+        known.setdefault(label.rpartition(" | ")[2], []).append(value)
+    assert found == {group: pytest.approx(values, rel=close) for group, values in known.items()}
 
 
 def test_a_variance_of_zero():
@@ -55,10 +61,3 @@ def test_a_variance_of_zero():
     assert "singular" in made.info.messages[-1]
     expected = CASES["nested_zero"]["quadrature"]["log_likelihood"]
     assert made.info.log_likelihood == pytest.approx(expected, abs=1e-8)
-
-
-@pytest.mark.slow
-def test_nested_quadrature_of_lesions_in_patients():
-    made = fit("prlong")
-    assert made.info.log_likelihood == pytest.approx(-6255.0274, abs=1e-3)
-    assert std_devs(made) == pytest.approx({"pid": [1.2975], "lid": [1.9356]}, abs=1e-3)
