@@ -22,6 +22,7 @@ stage               what it computes
 ``prediction``      random effects, predictions, residuals, simulated outcomes
 ``population``      means over the population of groups
 ``variances``       variances, shares of variance, overdispersion
+``describe``        a fit as a table for the screen
 ``fit``             `GeneralizedFit`: the record with the questions bound to it
 ``model``           `GeneralizedMixedModel`: from a formula and data to a fit
 ==================  ===============================================================================

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qsmstats.generalized import coefficients as tests
-from qsmstats.generalized import fitted, marginal, population, prediction, variances
+from qsmstats.generalized import describe, fitted, marginal, population, prediction, variances
 
 __all__ = ["GeneralizedFit"]
 
@@ -38,3 +38,5 @@ class GeneralizedFit(fitted.GeneralizedFitted):  # noqa: D101
     predict = prediction.predict
     residuals = prediction.residuals
     simulate = prediction.simulate
+
+    summary = describe.summary

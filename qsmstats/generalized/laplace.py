@@ -78,7 +78,7 @@ class _System:
 
 
 class Laplace:
-    """-2 log likelihood of a design by Laplace's approximation.
+    """The log likelihood of a design by Laplace's approximation.
 
     Parameters
     ----------

@@ -82,6 +82,25 @@ def test_the_order_of_rows_and_of_terms_does_not_matter():
     assert merged["estimate_x"].to_numpy() == pytest.approx(merged["estimate_y"], abs=1e-5)
 
 
+def test_a_summary_holds_what_the_record_says():
+    made = fit("nested_nb")
+    text = made.summary()
+    assert "negative_binomial (log)" in text
+    assert "nested (nodes: lesion" in text
+    assert f"{made.shape:.4f}" in text
+    assert f"{made.estimates[1]:.5f}" in text
+    assert "hold for many groups" in text
+    assert "YES" in fit("nested_zero").summary()
+    assert "Laplace's approximation" in fit("crossed").summary()
+
+
+def test_a_model_without_fixed_effects():
+    made = GeneralizedMixedModel("slow ~ 0 + (1 | subject)").fit(table("sleep"))
+    assert made.info.converged
+    assert made.coefficients().empty
+    assert "subject Intercept" in made.summary()
+
+
 def test_criteria_of_information():
     info = fit("sleep").info
     assert info.aic == pytest.approx(info.criterion + 6.0)
