@@ -44,7 +44,7 @@ _HOMES = {
     "open_study": "qsmstats.study_file",
     "proportion_interval": "qsmstats.accuracy.intervals",
     "rater_agreement": "qsmstats.studies.raters",
-    "read_tables": "qsmstats.tables.read",
+    "read_tables": "qsmstats.voxels.lesion_rows",
     "required_patients": "qsmstats.studies.planning.sizes",
     "run_study": "qsmstats.run",
     "simulate_study": "qsmstats.simulate.cohort",
@@ -56,7 +56,7 @@ _HOMES = {
     "to_long": "qsmstats.tables.wide",
     "trajectories": "qsmstats.studies.trajectory",
     "trial_power": "qsmstats.studies.planning.power",
-    "write_answer": "qsmstats.studies.answers",
+    "write_answer": "qsmstats.studies.answer_files",
     "write_report": "qsmstats.report.page",
 }
 
@@ -82,7 +82,7 @@ if TYPE_CHECKING:
     from qsmstats.report.page import write_report
     from qsmstats.run import run_study
     from qsmstats.simulate.cohort import simulate_study
-    from qsmstats.studies.answers import write_answer
+    from qsmstats.studies.answer_files import write_answer
     from qsmstats.studies.baseline import baseline_differences, tissue_differences
     from qsmstats.studies.histology import histology_accuracy
     from qsmstats.studies.planning.assumptions import TrialAssumptions
@@ -93,11 +93,11 @@ if TYPE_CHECKING:
     from qsmstats.studies.raters import rater_agreement
     from qsmstats.studies.trajectory import trajectories
     from qsmstats.study_file import open_study
-    from qsmstats.tables.read import read_tables
     from qsmstats.tables.tidy import lesions_without_features, tidy_lesions, tissue_table
     from qsmstats.tables.wide import to_long
     from qsmstats.voxels.cohort import extract_cohort
     from qsmstats.voxels.features import extract_features
+    from qsmstats.voxels.lesion_rows import read_tables
     from qsmstats.voxels.lesion_types import suggest_lesion_types
     from qsmstats.voxels.matching import match_lesions
     from qsmstats.voxels.visits import match_visits

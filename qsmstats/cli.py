@@ -84,6 +84,11 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     simulate.set_defaults(call=_simulate)
     check = commands.add_parser("check", help="list everything that is wrong with a study folder")
     check.add_argument("study", metavar="STUDY", type=Path)
+    check.add_argument(
+        "--all",
+        action="store_true",
+        help="list every problem; default: one line for all problems of one kind",
+    )
     _add_jobs(check)
     check.set_defaults(call=_check)
     _add_run(commands)
@@ -173,7 +178,17 @@ def _add_plan(commands: _Commands[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument("study", metavar="STUDY", type=Path)
     parser.add_argument("out", metavar="OUT", type=Path, help="output folder of a run")
-    parser.add_argument("--outcome", default="mwf_percent", help="default: mwf_percent")
+    parser.add_argument(
+        "--outcome",
+        default="mwf_percent",
+        help="a map, or a feature of one that study.toml analyses; default: mwf_percent",
+    )
+    parser.add_argument(
+        "--target",
+        nargs="+",
+        metavar="TYPE",
+        help="lesion types that share the effect; default: hypointense and isointense",
+    )
     effect = parser.add_mutually_exclusive_group()
     effect.add_argument(
         "--effect",
@@ -258,7 +273,9 @@ def _cores() -> int:
 def _init(options: argparse.Namespace) -> int:
     from qsmstats.inventory.draft import init_study
 
-    show(str(init_study(options.folder, force=options.force)))
+    with progress_bar("testing the draft") as progress:
+        draft = init_study(options.folder, force=options.force, progress=progress)
+    show(str(draft))
     return 0
 
 
@@ -281,23 +298,28 @@ def _simulate(options: argparse.Namespace) -> int:
 
 
 def _check(options: argparse.Namespace) -> int:
-    from qsmstats.checks.study import check_study
-    from qsmstats.errors import InvalidDataError
+    from qsmstats.checks.study import find_problems
+    from qsmstats.errors import InvalidDataError, grouped
     from qsmstats.study_file import open_study
 
     with progress_bar("reading images") as progress:
-        found = check_study(
+        found = find_problems(
             open_study(options.study), jobs=options.jobs or _cores(), progress=progress
         )
-    problems = found[found["kind"] != "note"]
-    for message in problems["message"]:
-        show(message)
-    for message in found.loc[found["kind"] == "note", "message"]:
-        say(f"note: {message}")
-    if problems.empty:
+    notes = [item.problem for item in found if item.kind == "note"]
+    kinds = [item.kind for item in found if item.kind != "note"]
+    problems = [item.problem for item in found if item.kind != "note"]
+    lines = [str(problem) for problem in problems] if options.all else grouped(problems)
+    for line in lines:
+        show(line)
+    for line in grouped(notes):
+        say(f"note: {line}")
+    if not kinds:
         say(f"{options.study}: no problem found")
         return 0
-    return 1 if (problems["kind"] == "unreadable").all() else InvalidDataError.exit_code
+    if len(lines) < len(problems):
+        say(f"{len(problems)} problems; --all lists each of them")
+    return 1 if set(kinds) == {"unreadable"} else InvalidDataError.exit_code
 
 
 def _run(options: argparse.Namespace) -> int:
@@ -335,10 +357,11 @@ def _plan(options: argparse.Namespace) -> int:
     from qsmstats.errors import ConvergenceError
     from qsmstats.plan import plan_study
     from qsmstats.records import PLAN
-    from qsmstats.studies.planning.design import Dropout, TrialDesign
+    from qsmstats.studies.planning.design import TARGETS, Dropout, TrialDesign
     from qsmstats.studies.planning.plan_trial import FRACTIONS, PATIENTS
 
     design = TrialDesign(
+        target=tuple(options.target or TARGETS),
         visits=tuple(options.visits),
         dropout=Dropout(annual_rate=options.dropout),
         df=options.df,

@@ -7,6 +7,7 @@ The command line turns each class into its own exit code (`exit_code`).
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -23,8 +24,10 @@ __all__ = [
     "UsageError",
     "check_option",
     "did_you_mean",
+    "grouped",
     "nearest",
     "one_of",
+    "opposite",
     "plural",
     "printable",
 ]
@@ -67,9 +70,55 @@ def plural(noun: str, number: float) -> str:
     return noun if number == 1 else f"{noun}s"
 
 
-def nearest(word: str, known: Iterable[object], *, count: int = 1) -> list[str]:
-    """Return the known words that are spelled most like an unknown one; none where none is near."""
-    return difflib.get_close_matches(word, list(map(str, known)), n=count)
+_DENIAL = re.compile(
+    r"(?<![a-z])(?:non|not|no|un|in|without|negative|neg|absent)[\s_-]*(?=[a-z])"
+    r"|(?<=[a-z])[\s_-]*(?:negative|neg|absent|-)$"
+)
+
+
+def nearest(
+    word: str, known: Iterable[object], *, count: int = 1, cutoff: float = 0.6
+) -> list[str]:
+    """Return the known words that are spelled most like an unknown one; none where none is near.
+
+    The opposite of a word is none of them, however alike the two are spelled (`opposite`).
+
+    Parameters
+    ----------
+    word
+        The unknown word.
+    known
+        The known ones.
+    count
+        The most to return.
+    cutoff
+        Least similarity, from 0 to 1 (`difflib.SequenceMatcher.ratio`).
+
+    Examples
+    --------
+    >>> nearest("isointens", ["isointense", "prl"]), nearest("non-prl", ["isointense", "prl"])
+    (['isointense'], [])
+    """
+    choices = [one for one in dict.fromkeys(map(str, known)) if not opposite(word, one)]
+    return difflib.get_close_matches(word, choices, n=count, cutoff=cutoff)
+
+
+def opposite(first: str, second: str) -> bool:
+    """Tell whether one of two words says of the other that it is not there: "non-PRL" and "PRL".
+
+    So it is where the two are more alike once non, not, no, un, in, without, negative or a minus is
+    taken off one of them.
+    """
+    first, second = first.casefold(), second.casefold()
+    return any(
+        bare != one and _alike(bare, other) > _alike(one, other)
+        for one, other in ((first, second), (second, first))
+        for bare in [_DENIAL.sub("", one)]
+    )
+
+
+def _alike(first: str, second: str) -> float:
+    return difflib.SequenceMatcher(None, first, second).ratio()
 
 
 def did_you_mean(values: Iterable[str]) -> str:
@@ -101,18 +150,93 @@ class Problem:
         Name of the column, or of the setting of study.toml; or None.
     problem
         What was found, what is allowed and the remedy.
+    also
+        Further rows of the file with the same problem.
+    files, participant
+        Pattern of study.toml that the file follows, and whose file it is, where that is known.
     """
 
     table: str
     row: int | None = None
     column: str | None = None
     problem: str
+    also: tuple[int, ...] = ()
+    files: str | None = None
+    participant: str | None = None
 
     def __str__(self) -> str:
         row = "" if self.row is None else f" row {self.row}"
+        more = f" (and {_rows(self.also)})" if self.also else ""
+        return printable(f"{self.table}{row}{self._column}: {self.problem}{more}")
+
+    @property
+    def _column(self) -> str:
         kind = "setting" if self.table.endswith(".toml") else "column"
-        column = "" if self.column is None else f", {kind} '{self.column}'"
-        return printable(f"{self.table}{row}{column}: {self.problem}")
+        return "" if self.column is None else f", {kind} '{self.column}'"
+
+
+RANGES_SHOWN = 8
+
+
+def _rows(rows: Sequence[int]) -> str:
+    """Return rows in words, those that follow one another as a range."""
+    if len(rows) == 1:
+        return f"row {rows[0]}"
+    ranges: list[list[int]] = []
+    for row in rows:
+        if ranges and row == ranges[-1][1] + 1:
+            ranges[-1][1] = row
+        else:
+            ranges.append([row, row])
+    shown = [f"{low}-{high}" if low < high else f"{low}" for low, high in ranges[:RANGES_SHOWN]]
+    if len(ranges) > RANGES_SHOWN:
+        shown.append("...")
+    return f"{len(rows)} more rows: {', '.join(shown)}"
+
+
+SHOWN = 3
+"""Problems of one kind that are listed one by one; of more, this many are named."""
+
+
+def grouped(problems: Iterable[Problem]) -> list[str]:
+    """Return one line per kind of problem: those of the same files that say the same.
+
+    Names and numbers in what they say may differ. Up to three of a kind keep a line each.
+
+    Examples
+    --------
+    >>> files = "{participant}.nii"
+    >>> said = {"problem": "is empty; copy it again", "files": files}
+    >>> print(*grouped(Problem(table=f"P{n}.nii", **said) for n in range(9)))
+    {participant}.nii: 9 files: is empty; first: P0.nii, P1.nii, P2.nii; copy it again
+    """
+    kinds: dict[tuple[str | None, ...], list[Problem]] = {}
+    for one in problems:
+        # What is quoted, has a digit or is a path may differ within a kind.
+        text = re.sub(r"'[^']*'|\S*[\d/]\S*", "#", one.problem)
+        key = one.files or one.table, one.column, re.sub("#( #)+", "#", text)
+        kinds.setdefault(key, []).append(one)
+    lines: list[str] = []
+    for those in kinds.values():
+        lines += map(str, those) if len(those) <= SHOWN else [_together(those)]
+    return lines
+
+
+def _together(those: Sequence[Problem]) -> str:
+    """Return the line of many problems of one kind, which ends in what to do."""
+    first = those[0]
+    number = sum(1 + len(one.also) for one in those)
+    count = f"{number} {'files' if first.files else 'problems'}"
+    if people := {one.participant for one in those if one.participant}:
+        count += f" of {len(people)} participant{'s' if len(people) > 1 else ''}"
+    one_file = len({one.table for one in those}) == 1
+    places = [f"row {one.row}" if one_file and one.row else one.table for one in those[:SHOWN]]
+    found, _, remedy = first.problem.rpartition("; ")
+    if len({one.problem for one in those}) == 1:
+        text = f"{count}: {found}; first: {', '.join(places)}; {remedy}"
+    else:
+        text = f"{count}, such as {places[0]}: {found}; also {', '.join(places[1:])}; {remedy}"
+    return printable(f"{first.files or first.table}{first._column}: {text}")
 
 
 class InvalidDataError(QsmstatsError, ValueError):
@@ -128,7 +252,7 @@ class InvalidDataError(QsmstatsError, ValueError):
 
     def __init__(self, problems: Sequence[Problem] | str) -> None:
         self.problems: tuple[Problem, ...] = () if isinstance(problems, str) else tuple(problems)
-        message = problems if isinstance(problems, str) else "\n".join(map(str, self.problems))
+        message = problems if isinstance(problems, str) else "\n".join(grouped(problems))
         super().__init__(message)
 
     def __reduce__(self) -> tuple[type[InvalidDataError], tuple[Sequence[Problem] | str]]:

@@ -125,12 +125,12 @@ def _locked(file: TextIO, out: Path, *, exclusive: bool) -> bool:
 def _own(file: TextIO, out: Path, study: Study, *, alone: bool) -> None:
     """Raise where the folder holds results of another study; else write down that it is ours."""
     place = os.fsencode(study.folder.resolve())
-    people = study.folder / study.tables["participants"].file
     content = hashlib.sha256(study.checksum.encode())
-    if people.is_file():
-        with people.open("rb") as table:
-            while piece := table.read(PIECE):
-                content.update(piece)
+    for name in study.tables["participants"].files:
+        if (study.folder / name).is_file():
+            with (study.folder / name).open("rb") as table:
+                while piece := table.read(PIECE):
+                    content.update(piece)
     mine = {
         "name": study.name,
         "folder": hashlib.sha256(place).hexdigest(),

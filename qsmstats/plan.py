@@ -11,20 +11,21 @@ from pathlib import Path
 
 import pandas as pd
 
+from qsmstats.errors import UsageError
 from qsmstats.output import held, made_folder
 from qsmstats.progress import progress_bar, say
 from qsmstats.provenance import source_sum
 from qsmstats.records import PLAN, require_finished, source_of
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.planning import draw_power_curves
-from qsmstats.studies.answers import write_answer
+from qsmstats.studies.answer_files import write_answer
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.plan_trial import FRACTIONS, PATIENTS, TrialPlan, plan_trial
 from qsmstats.study import Study
 from qsmstats.study_file import open_study
-from qsmstats.tables.read import read_tables
 from qsmstats.tables.tidy import tidy_lesions
 from qsmstats.voxels.cohort import extract_cohort
+from qsmstats.voxels.lesion_rows import read_tables
 from qsmstats.voxels.visits import match_visits
 
 __all__ = ["plan_study"]
@@ -55,7 +56,9 @@ def plan_study(
         Study folder; its trajectory formula and confidence level are used.
     out
         Output folder of a run; the study is measured into it where it holds no ``tidy.tsv``.
-    outcome, design, patients, effects, fractions, power, maximum, simulations, seed, jobs
+    outcome
+        A map (its mean), or a feature that study.toml analyses, as "mwf_percent.median".
+    design, patients, effects, fractions, power, maximum, simulations, seed, jobs
         As in `plan_trial`.
 
     Returns
@@ -73,13 +76,20 @@ def plan_study(
         study.
     """
     study = open_study(folder)
+    known = study.schemas.lesion_types
+    if unknown := [name for name in design.target if name not in known]:
+        message = (
+            f"target: the study has no lesion type {' or '.join(unknown)}; name the types whose "
+            f"slope a treatment would change, of {', '.join(known)} (--target)"
+        )
+        raise UsageError(message)
     out = made_folder(out, study.folder)
     with held(out, study):
         lesions, source = _lesions(study, out, jobs)
         with progress_bar("simulating trials") as progress:
             plan = plan_trial(
                 lesions,
-                outcome,
+                outcome.replace(".", "_"),
                 design=design,
                 patients=patients,
                 effects=effects,
@@ -100,8 +110,14 @@ def plan_study(
 def _lesions(study: Study, out: Path, jobs: int) -> tuple[pd.DataFrame, str]:
     """Return the lesions of a run, or measured now, and the sum of what they were made from."""
     require_finished(out)
-    rows = Results(folder=out).rows("tidy")
+    results = Results(folder=out)
+    rows = results.rows("tidy")
     if not rows.empty:
+        # As the study was when it was run; a table of text has no order of its types.
+        schemas = results.schemas() or study.schemas
+        types = pd.Categorical(rows["lesion_type"], categories=list(schemas.lesion_types))
+        rows = rows.assign(lesion_type=types)
+        rows.attrs["units"] = schemas.own_units
         return rows, source_of(out) or ""
     say(f"{out} holds no tidy.tsv of a run; measuring the study first")
     tables = read_tables(study)

@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
 
+from qsmstats.schemas import DECLARED
 from qsmstats.study import Study
 from qsmstats.study_file import FILE
 from qsmstats.tables.read import StudyTables
@@ -41,8 +42,8 @@ def source_sum(study: Study, tables: StudyTables, measured: Extraction) -> str:
 
 def write_provenance(
     study: Study, tables: StudyTables, measured: Extraction, out: Path, command: str
-) -> Path:
-    """Write OUT/provenance.json; without a clock, so that the same run gives the same bytes.
+) -> None:
+    """Write provenance.json and the study's schemas; without a clock, so that bytes are the same.
 
     Parameters
     ----------
@@ -73,11 +74,10 @@ def write_provenance(
         "raters": asdict(study.raters),
         "inputs": _inputs(study, tables, measured),
     }
-    path = out / "provenance.json"
-    with written_whole(path) as unfinished:
-        text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
-        unfinished.write_text(text, encoding="utf-8")
-    return path
+    for name, content in (("provenance.json", record), (DECLARED, study.schemas.declared())):
+        with written_whole(out / name) as unfinished:
+            text = json.dumps(content, indent=2, ensure_ascii=False) + "\n"
+            unfinished.write_text(text, encoding="utf-8")
 
 
 def _inputs(study: Study, tables: StudyTables, measured: Extraction) -> Mapping[str, str]:

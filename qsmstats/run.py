@@ -28,7 +28,8 @@ from qsmstats.progress import progress_bar, say
 from qsmstats.provenance import source_sum, write_provenance
 from qsmstats.records import ANSWERS, PLAN, removed, renewed, source_of
 from qsmstats.report.page import draw_report
-from qsmstats.studies.answers import result_tables, write_answer, write_table
+from qsmstats.schemas import DECLARED
+from qsmstats.studies.answer_files import result_tables, write_answer, write_table
 from qsmstats.studies.baseline import baseline_differences, tissue_differences
 from qsmstats.studies.cohort import describe_cohort
 from qsmstats.studies.histology import histology_accuracy
@@ -40,8 +41,13 @@ from qsmstats.tables.identities import matching_table
 from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table
 from qsmstats.voxels.cohort import Extraction, collect_cohort, extract_cohort, label_images
-from qsmstats.voxels.dask_client import connected
-from qsmstats.voxels.lesion_types import disputed_lesions, type_confusion
+from qsmstats.voxels.executors import connected
+from qsmstats.voxels.lesion_types import (
+    KNOWN_TYPES,
+    disputed_lesions,
+    not_suggested,
+    type_confusion,
+)
 from qsmstats.voxels.session_store import sha256
 from qsmstats.voxels.visits import match_visits
 
@@ -132,11 +138,12 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
     measured = collect_cohort(study, out, tables=tables)
     results = _result_tables(study, tables, measured)
     source = source_sum(study, tables, measured)
-    files = [*(f"{name}.tsv" for name in results), "provenance.json"]
+    files = [f"{name}{suffix}" for name in results for suffix in (".tsv", ".json")]
+    files += ["provenance.json", DECLARED]
     unconverged: list[str] = []
     with renewed(out, files, source):
         for name, table in results.items():
-            write_table(table, out / f"{name}.tsv")
+            write_table(table, out / f"{name}.tsv", study.schemas)
         if measured.features.empty:
             message = (
                 f"{out}: no session could be measured; failures.tsv there has the reasons: "
@@ -179,7 +186,12 @@ def _result_tables(
     results["tissue"] = tissue_table(tables, measured, lesions=lesions)
     cohort = result_tables(describe_cohort(tables, lesions, measured.failures))
     results |= {f"cohort/{name}": table for name, table in cohort.items()}
-    if "susceptibility_ppb" in study.outcomes:
+    outcomes = (study.schemas.outcomes[name].map.name for name in study.outcomes)
+    if "susceptibility_ppb" in outcomes:
+        types = study.schemas.lesion_types
+        if set(types) != set(KNOWN_TYPES):
+            say(not_suggested(types))
+            return results
         # Lesions whose images disagree with their type; what raters said is never changed.
         for name, compare in (("disputed", disputed_lesions), ("confusion", type_confusion)):
             table = compare(measured.features, tables.lesions, rule=study.lesion_type_rule)
@@ -191,11 +203,12 @@ def _require_unchanged_labels(study: Study, tables: StudyTables, measured: Extra
     """Raise where a label image that was matched is not the one that was measured."""
     features = measured.features
     visits = set(zip(features["participant_id"], features["session_id"], strict=True))
-    for visit, path in label_images(study, tables).items():
-        name = study.name_of(path)
-        if visit in visits and sha256(path) != measured.inputs[name]:
-            problem = "was changed since it was measured; run level `participant` again"
-            raise InvalidDataError([Problem(table=name, problem=problem)])
+    for visit, labels in label_images(study, tables).items():
+        for path in labels.paths if visit in visits else ():
+            name = study.name_of(path)
+            if sha256(path) != measured.inputs.get(name):
+                problem = "was changed since it was measured; run level `participant` again"
+                raise InvalidDataError([Problem(table=name, problem=problem)])
 
 
 _Question = tuple[str, Sequence[str], Callable[[str], Any]]

@@ -127,7 +127,8 @@ class ModelSettings:
     trajectory
         Lesions of every session of participants with at least two.
     outcomes
-        Maps to analyse; empty for every map of the study.
+        Maps and features of maps to analyse: "mwf_percent" for the mean of a map,
+        "mwf_percent.median" for another feature; empty for the means of every map of the study.
     df, adjust, level
         Degrees of freedom, adjustment for the number of comparisons and confidence level.
     """
@@ -146,14 +147,17 @@ class ModelSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistologySettings:
-    """Which levels of the index test stand for which class of the reference standard.
+    """Which levels of the index test, and which values, stand for which class of pathology.
 
     Attributes
     ----------
     mapping
-        Reference class -> levels of the index test that predict it.
+        Reference class -> levels of the index test that predict it; none where no level does.
     unmapped
         What a level not mapped to any class counts as: "exclude" or "negative".
+    high_in
+        Continuous feature of the histology table -> classes that its high values speak for; low
+        values speak for every other class.
     """
 
     mapping: Mapping[str, tuple[str, ...]] = field(
@@ -164,6 +168,12 @@ class HistologySettings:
         }
     )
     unmapped: str = "negative"
+    high_in: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {
+            "mwf_percent": ("remyelinated",),
+            "rim_contrast_ppb": ("chronic_active",),
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""Text of tables that a spreadsheet would run as a formula, and the way back.
+"""Cells as other programs read them: no formula that a spreadsheet would run, truth values of R.
 
 A spreadsheet that opens a .tsv runs every cell that begins with ``=``, ``+``, ``-``, ``@``, a tab
 or a line break (OWASP, "CSV Injection", https://owasp.org/www-community/attacks/CSV_Injection).
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-__all__ = ["read_guarded", "write_guarded"]
+__all__ = ["read_guarded", "with_truth", "write_guarded"]
 
 # Full-width forms too: a spreadsheet in Japanese takes them for the signs.
 _SIGNS = "=+@\t\r\n\uff1d\uff0b\uff0d\uff20-"
@@ -25,6 +25,19 @@ _GUARDED = re.compile(f"'+[{_SIGNS}]")
 def write_guarded(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose text, column names included, no spreadsheet runs."""
     return _with_texts(table, lambda text: f"'{text}" if _RUNS.match(text) else text)
+
+
+def with_truth(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose truth values are TRUE and FALSE, which R and pandas read as such."""
+    words = {True: "TRUE", False: "FALSE"}
+    columns = {
+        str(name): [
+            words[bool(value)] if pd.api.types.is_bool(value) else value for value in column
+        ]
+        for name, column in table.items()
+        if column.dtype in ("bool", "boolean", "object")
+    }
+    return table.assign(**columns)
 
 
 def read_guarded(table: pd.DataFrame) -> pd.DataFrame:

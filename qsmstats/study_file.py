@@ -1,21 +1,23 @@
 """Read study.toml: every problem of the file is reported at once.
 
 The kind of each entry is checked here, and what a value of the right kind may be in
-`qsmstats.study_limits`.
+`qsmstats.study_limits`; of [labels] and [tissue] both are checked here, as what one entry may be
+depends on the others.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
+import re
 import tomllib
-from collections.abc import Iterable, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
-from qsmstats.schemas import TABLES, map_schemas
+from qsmstats.schemas import Schemas, map_schemas, parcellation_labels
 from qsmstats.settings import (
     FeatureSettings,
     FolderSettings,
@@ -25,16 +27,21 @@ from qsmstats.settings import (
     ModelSettings,
     RaterSettings,
 )
-from qsmstats.study import MapSpec, Study, TableSpec
+from qsmstats.study import EACH, LabelSpec, MapSpec, Study, TissueSpec
 from qsmstats.study_files import read_bounded
 from qsmstats.study_limits import braces_problem, path_problem, setting_problems
+from qsmstats.study_schemas import declared_schemas
+from qsmstats.study_tables import table_specs
 
-__all__ = ["FILE", "LARGEST", "REQUIRED_TABLES", "open_study"]
+__all__ = ["FILE", "LARGEST", "open_study", "study_of"]
 
 FILE = "study.toml"
 LARGEST = 1_000_000
 """Bytes of study.toml; one that names every setting has some thousands."""
-REQUIRED_TABLES = ("participants", "sessions", "lesions")
+NO_SECTIONS = ("folder", "checksum", "schemas")
+"""Fields of a study that are no section of study.toml."""
+DECLARED = ("lesion_types", "levels")
+"""Sections of study.toml that become its schemas."""
 
 
 class _Reader:
@@ -102,37 +109,46 @@ def open_study(folder: str | Path) -> Study:
         raise InvalidDataError([Problem(table=str(folder / FILE), problem=text)]) from error
 
 
+def study_of(folder: Path, text: str) -> Study:
+    """Return the study of a folder with `text` as its study.toml; errors as of `open_study`."""
+    return _study(folder, tomllib.loads(text), "")
+
+
 def _study(folder: Path, raw: Mapping[str, Any], checksum: str) -> Study:
     reader = _Reader()
     settings = _settings(reader, FolderSettings, "study", raw)
     reader.outside = settings.outside
-    reader.known(
-        "", raw, (item.name for item in fields(Study) if item.name not in ("folder", "checksum"))
-    )
-    labels = reader.section(raw, "labels")
-    reader.known("labels", labels, ("pattern",))
+    sections = [item.name for item in fields(Study) if item.name not in NO_SECTIONS]
+    reader.known("", raw, [*sections, *DECLARED])
+    for name in DECLARED:
+        reader.section(raw, name)
+    declared: list[tuple[str, str]] = []
+    schemas = declared_schemas(raw, declared)
+    labels = _labels(reader, reader.section(raw, "labels"))
     study = Study(
         folder=folder,
         name=_name(reader, raw, folder),
-        labels=_pattern(reader, "labels.pattern", labels.get("pattern")),
+        labels=labels,
         maps=_maps(reader, reader.section(raw, "maps")),
         tissue={
-            name: _pattern(reader, f"tissue.{name}", pattern)
-            for name, pattern in reader.section(raw, "tissue").items()
+            name: _tissue(reader, f"tissue.{name}", value)
+            for name, value in reader.section(raw, "tissue").items()
         },
-        tables=_tables(reader, reader.section(raw, "tables")),
-        lesion_types=reader.section(raw, "lesion_types"),
+        tables=table_specs(
+            reader, reader.section(raw, "tables"), lists_lesions=labels.lists_lesions
+        ),
         plausible=reader.section(raw, "plausible"),
         study=settings,
         features=_settings(reader, FeatureSettings, "features", raw),
         matching=_settings(reader, MatchingSettings, "matching", raw),
         lesion_type_rule=_settings(reader, LesionTypeRule, "lesion_type_rule", raw),
         models=_settings(reader, ModelSettings, "models", raw),
-        histology=_settings(reader, HistologySettings, "histology", raw),
+        histology=_histology(reader, raw, schemas),
         raters=_settings(reader, RaterSettings, "raters", raw),
+        schemas=schemas,
         checksum=checksum,
     )
-    for where, problem in setting_problems(study):
+    for where, problem in (*declared, *setting_problems(study)):
         reader.report(where, problem)
     if reader.problems:
         raise InvalidDataError(reader.problems)
@@ -172,27 +188,113 @@ def _name(reader: _Reader, raw: Mapping[str, Any], folder: Path) -> str:
     return ""
 
 
-def _pattern(reader: _Reader, where: str, value: object) -> str:
+def _pattern(reader: _Reader, where: str, value: object, others: Sequence[str] = ()) -> str:
     if not isinstance(value, str):
         found = "is missing; it is" if value is None else f"found {value!r}, expected"
         reader.report(where, f"{found} a file pattern such as '{{participant}}/...'")
         return ""
     problem = path_problem(value, outside=reader.outside)
-    problem = problem or braces_problem(value, "participant", ("session",))
+    problem = problem or braces_problem(value, "participant", ("session", *others))
     if problem:
         reader.report(where, problem)
     return value
 
 
+_VOLUME = "the number of a volume of the file; the first has 0"
+_LABEL_VALUES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "instances": (lambda value: value in ("labels", "components"), '"labels" or "components"'),
+    "connectivity": (lambda value: value in (6, 18, 26), "6, 18 or 26 neighbours of a voxel"),
+    "min_mm3": (lambda value: 0 <= value < 1e9, "a volume in mm³ such as 3.0, or 0"),
+    "volume": (lambda value: value >= 0, _VOLUME),
+}
+
+
+def _labels(reader: _Reader, raw: Mapping[str, Any]) -> LabelSpec:
+    defaults = LabelSpec(pattern=_pattern(reader, "labels.pattern", raw.get("pattern"), EACH))
+    reader.known("labels", raw, (item.name for item in fields(LabelSpec)))
+    values: dict[str, Any] = {}
+    for name, (fits, expected) in _LABEL_VALUES.items():
+        if name not in raw:
+            continue
+        kinds = {"instances": (str,), "min_mm3": (int, float)}.get(name, (int,))
+        if type(raw[name]) in kinds and fits(raw[name]):
+            values[name] = raw[name]
+        else:
+            reader.report(f"labels.{name}", f"found {raw[name]!r}; write {expected}")
+    spec = replace(defaults, **values)
+    if all(f"{{{name}}}" in spec.pattern for name in EACH):
+        text = "names files after both lesion_type and lesion; keep one of the two in braces"
+        reader.report("labels.pattern", text)
+    if spec.each == "lesion" and "instances" in raw:
+        text = "does nothing where each file holds one {lesion}; remove this line"
+        reader.report("labels.instances", text)
+    for name in ("connectivity", "min_mm3"):
+        if name in values and spec.instances != "components":
+            text = 'does nothing without instances = "components"; add that, or remove this line'
+            reader.report(f"labels.{name}", text)
+    return spec
+
+
+def _tissue(reader: _Reader, where: str, value: object) -> TissueSpec:
+    if not isinstance(value, dict):
+        return TissueSpec(pattern=_pattern(reader, where, value))
+    reader.known(where, value, (item.name for item in fields(TissueSpec)))
+    numbers: set[int] = set()
+    listed = value.get("labels", [])
+    if not isinstance(listed, list) or ("labels" in value and not listed):
+        text = f"found {listed!r}; write a list of labels of the parcellation such as [2, 41]"
+        reader.report(f"{where}.labels", text)
+        listed = []
+    for item in listed:
+        found = _parcels(item)
+        if not found:
+            near = nearest(item, parcellation_labels()) if isinstance(item, str) else []
+            text = (
+                f'{item!r} is neither a label from 1 to 99999, nor a range such as "3000-4999", '
+                f"nor a name of FreeSurfer or SynthSeg{did_you_mean(near) or '; correct it'}"
+            )
+            reader.report(f"{where}.labels", text)
+        numbers.update(found)
+    return TissueSpec(
+        pattern=_pattern(reader, f"{where}.pattern", value.get("pattern")),
+        labels=tuple(sorted(numbers)),
+        volume=_volume(reader, where, value),
+    )
+
+
+def _parcels(item: object) -> range:
+    """Return the labels that a number, a range in words or a name stands for."""
+    first = last = item
+    if isinstance(item, str):
+        names = {_name_key(name): label for name, label in parcellation_labels().items()}
+        between = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", item)
+        first, last = map(int, between.groups()) if between else (names.get(_name_key(item)),) * 2
+    if type(first) is int and type(last) is int and 1 <= first <= last <= 99_999:
+        return range(first, last + 1)
+    return range(0)
+
+
+def _name_key(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
+
+
+def _volume(reader: _Reader, where: str, entry: Mapping[str, Any]) -> int | None:
+    value = entry.get("volume")
+    if value is None or (type(value) is int and value >= 0):
+        return value
+    reader.report(f"{where}.volume", f"found {value!r}; write {_VOLUME}")
+    return None
+
+
 def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
     known = map_schemas()
-    reader.known("maps", raw, known)
     if not raw:
         reader.report("maps", f"no map is named; add a section such as [maps.{next(iter(known))}]")
     specs = []
     for name in raw:
         entry = reader.section(raw, name, "maps.")
-        reader.known(f"maps.{name}", entry, ("pattern", "unit", "missing"))
+        allowed = ("pattern", "unit", "missing", "title", "plausible", "volume")
+        reader.known(f"maps.{name}", entry, allowed)
         unit = entry.get("unit")
         if name in known and unit not in list(known[name].units):
             units = ", ".join(known[name].units)
@@ -203,51 +305,24 @@ def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
             text = f"expected the finite number that means 'not measured', found {missing!r}"
             reader.report(f"maps.{name}.missing", text)
         pattern = _pattern(reader, f"maps.{name}.pattern", entry.get("pattern"))
-        specs.append(MapSpec(name=name, pattern=pattern, unit=str(unit), missing=missing))
+        volume = _volume(reader, f"maps.{name}", entry)
+        specs.append(
+            MapSpec(name=name, pattern=pattern, unit=str(unit), missing=missing, volume=volume)
+        )
     return tuple(specs)
 
 
-def _tables(reader: _Reader, raw: Mapping[str, Any]) -> dict[str, TableSpec]:
-    reader.known("tables", raw, TABLES)
-    specs = {}
-    for name, value in raw.items():
-        entry: dict[str, Any] = {"file": value} if isinstance(value, str) else value
-        allowed = [item.name for item in fields(TableSpec)]
-        if not isinstance(entry, dict) or not isinstance(entry.get("file"), str):
-            text = f'expected a file name, as {name} = "{name}.tsv", found {value!r}'
-            reader.report(f"tables.{name}", text)
-            continue
-        if problem := path_problem(entry["file"], outside=reader.outside):
-            reader.report(f"tables.{name}", problem)
-        reader.known(f"tables.{name}", entry, allowed)
-        entry = {key: entry[key] for key in allowed if key in entry}
-        if _fits_table(reader, f"tables.{name}", entry):
-            wide = tuple(entry.pop("wide", ()))
-            specs[name] = TableSpec(wide=wide, **entry)
-    for name in REQUIRED_TABLES:
-        if name not in raw:
-            reader.report(f"tables.{name}", f'is missing; add e.g. {name} = "{name}.tsv"')
-    return specs
-
-
-def _fits_table(reader: _Reader, where: str, entry: Mapping[str, Any]) -> bool:
-    """Report entries of a table's section that are not of their kind."""
-    before = len(reader.problems)
-    wide, columns = entry.get("wide", []), entry.get("columns", {})
-    if not isinstance(wide, list) or not _all_text(wide):
-        reader.report(f"{where}.wide", f"expected a list of columns of the file, found {wide!r}")
-    elif wide and not {"names_to", "values_to"} <= entry.keys():
-        text = "a wide table needs names_to and values_to; name the columns that get the two"
-        reader.report(where, text)
-    elif not wide and {"names_to", "values_to"} & entry.keys():
-        reader.report(where, "names_to and values_to are for a wide table; name its columns: wide")
-    if not isinstance(columns, dict) or not _all_text(columns.values()):
-        text = 'expected { column = "name in the file" }'
-        reader.report(f"{where}.columns", f"{text}, found {columns!r}")
-    for key in ("names_to", "values_to"):
-        if not isinstance(entry.get(key, ""), str):
-            reader.report(f"{where}.{key}", f"expected a column's name, found {entry[key]!r}")
-    return len(reader.problems) == before
+def _histology(reader: _Reader, raw: Mapping[str, Any], schemas: Schemas) -> HistologySettings:
+    """Read [histology]; what the defaults say of levels, they do not say of a study's own."""
+    entry = reader.section(raw, "histology")
+    reader.section(entry, "classes", "histology.")
+    settings = {name: value for name, value in entry.items() if name != "classes"}
+    read = _settings(reader, HistologySettings, "histology", {"histology": settings})
+    if not (schemas.types or schemas.classes):
+        return read
+    own: dict[str, Any] = {} if "mapping" in entry else {"mapping": {}}
+    own |= {} if "high_in" in entry or not schemas.classes else {"high_in": {}}
+    return replace(read, **own)
 
 
 def _all_text(values: Iterable[object]) -> bool:

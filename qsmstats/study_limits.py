@@ -12,11 +12,12 @@ from dataclasses import fields
 from pathlib import PurePath
 from typing import get_args
 
-from qsmstats.errors import one_of
+from qsmstats.errors import did_you_mean, nearest, one_of
 from qsmstats.method_names import Adjustment, DfMethod
-from qsmstats.schemas import load_schema, plausible_ranges
+from qsmstats.schemas import map_features, plausible_ranges
 from qsmstats.settings import LesionIds
 from qsmstats.study import STAY_INSIDE, Study
+from qsmstats.study_schemas import range_problem
 
 __all__ = ["braces_problem", "path_problem", "setting_problems"]
 
@@ -88,8 +89,10 @@ def setting_problems(study: Study) -> _Found:
         if problem:
             yield f"models.{name}", problem
     yield from _choices(study)
+    yield from _map_names(study)
     yield from _outcomes(study)
-    yield from _mapping(study.histology.mapping)
+    yield from _mapping(study)
+    yield from _high_in(study)
 
 
 def _ranges(study: Study) -> _Found:
@@ -117,15 +120,8 @@ def _plausible(ranges: Mapping[str, object]) -> _Found:
         if name not in known:
             text = f"is not a column with a plausible range; choose from {', '.join(known)}"
             yield f"plausible.{name}", text
-        elif (
-            not isinstance(limits, list)
-            or not {*map(type, limits)} <= {int, float}
-            # Never true of nan, and TOML has whole numbers that no float can hold.
-            or not (len(limits) == 2 and -1e9 < limits[0] < limits[1] < 1e9)
-        ):
-            example = f"{name} = {list(known[name])}"
-            text = f"found {limits!r}; write the lowest and the highest number, as {example}"
-            yield f"plausible.{name}", text
+        elif problem := range_problem(limits, f"{name} = {list(known[name])}"):
+            yield f"plausible.{name}", problem
 
 
 def _choices(study: Study) -> _Found:
@@ -140,29 +136,65 @@ def _choices(study: Study) -> _Found:
 
 
 def _outcomes(study: Study) -> _Found:
+    """Compare what to analyse with the maps and their features, as study.toml names them."""
     named = [spec.name for spec in study.maps]
+    features = list(map_features())
     for name, times in Counter(study.models.outcomes).items():
-        if name not in named:
+        of, dot, feature = name.partition(".")
+        hint = did_you_mean(
+            nearest(name, [*named, *(f"{one}.{f}" for one in named for f in features)])
+        )
+        if of not in named:
             text = f"'{name}' is not a map of the study; choose from {', '.join(named)}"
+            yield "models.outcomes", text + hint
+        elif dot and feature == "mean":
+            text = f"'{name}' is analysed by the name of the map alone; write '{of}'"
             yield "models.outcomes", text
+        elif dot and feature not in features:
+            text = f"'{feature}' is not a feature of a map; choose from {', '.join(features)}"
+            yield "models.outcomes", text + hint
         elif times > 1:
             yield "models.outcomes", f"'{name}' is listed {times} times; list it once"
 
 
-def _mapping(mapping: Mapping[str, tuple[str, ...]]) -> _Found:
-    """Compare the mapping to pathology with the schema; a level has one class at most."""
-    known = load_schema("histology").column("reference_standard").levels
-    if not mapping:
-        yield MAPPING, f"is empty; map at least one of {', '.join(known)}"
-    for name, levels in mapping.items():
+def _map_names(study: Study) -> _Found:
+    """Refuse a map whose column in the tidy table is that of another map's feature."""
+    named = [spec.name for spec in study.maps]
+    owners = {f"{name}_{feature}": name for name in named for feature in map_features()}
+    for name in named:
+        if name in owners:
+            text = f"is also the column of a feature of '{owners[name]}'; choose another name"
+            yield f"maps.{name}", text
+
+
+def _mapping(study: Study) -> _Found:
+    """Compare the mapping to pathology with the levels; a level has one class at most."""
+    mapping, schema = study.histology.mapping, study.schemas.table("histology")
+    known = schema.column("reference_standard").levels
+    types = schema.column("index_test").levels
+    if not any(mapping.values()) and "histology" in study.tables:
+        example = f'{known[0]} = ["{types[0]}"]'
+        text = f"is empty; map at least one of {', '.join(known)}, as {example}"
+        yield MAPPING, text
+    for name in mapping:
         if name not in known:
             yield f"{MAPPING}.{name}", f"is not a reference class; choose from {', '.join(known)}"
-        if not levels:
-            yield f"{MAPPING}.{name}", "has no level of the index test; add one or remove the class"
-    known = load_schema("histology").column("index_test").levels
     for level, times in Counter(one for levels in mapping.values() for one in set(levels)).items():
-        if level not in known:
-            text = f"'{level}' is not a level of the index test; choose from {', '.join(known)}"
+        if level not in types:
+            text = f"'{level}' is not a level of the index test; choose from {', '.join(types)}"
             yield MAPPING, text
         elif times > 1:
             yield MAPPING, f"'{level}' is mapped to {times} classes; keep one of them"
+
+
+def _high_in(study: Study) -> _Found:
+    schema = study.schemas.table("histology")
+    features = [column.name for column in schema.fields if column.type == "number"]
+    classes = schema.column("reference_standard").levels
+    for name, levels in study.histology.high_in.items():
+        where = f"histology.high_in.{name}"
+        if name not in features:
+            yield where, f"is not a continuous feature; choose from {', '.join(features)}"
+        for level in levels:
+            if level not in classes:
+                yield where, f"'{level}' is not a reference class; choose from {', '.join(classes)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 
@@ -17,6 +18,9 @@ from qsmstats.errors import (
     Problem,
     QsmstatsError,
     UsageError,
+    grouped,
+    nearest,
+    opposite,
 )
 
 PROBLEMS = (
@@ -40,6 +44,38 @@ def test_invalid_data_lists_every_problem():
     assert str(error).splitlines() == list(map(str, PROBLEMS))
     assert InvalidDataError("one sentence").problems == ()
     assert str(InvalidDataError("one sentence")) == "one sentence"
+
+
+def many(text: str, count: int = 48, **where: object) -> list[Problem]:
+    return [
+        Problem(table=f"P{n // 2}/V{n % 2}.nii", problem=text.format(n), **where)
+        for n in range(count)
+    ]
+
+
+def test_problems_of_one_kind_are_one_line_with_a_count_places_and_what_to_do():
+    files = {"files": "{participant}/{session}.nii"}
+    missing = [replace(one, participant=one.table[:2]) for one in many("no file; add it", **files)]
+    odd = many("'x{}' is odd; correct it", column="label")
+    odd = [replace(one, table="lesions.tsv", row=at) for at, one in enumerate(odd, start=2)]
+    first, second = grouped([*missing, *odd])
+    assert first == (
+        "{participant}/{session}.nii: 48 files of 10 participants: no file; "
+        "first: P0/V0.nii, P0/V1.nii, P1/V0.nii; add it"
+    )
+    assert second == (
+        "lesions.tsv, column 'label': 48 problems, such as row 2: 'x0' is odd; "
+        "also row 3, row 4; correct it"
+    )
+    assert str(InvalidDataError(missing)) == first
+
+
+def test_few_problems_and_those_of_other_columns_or_words_keep_their_lines():
+    few = many("'{}' is odd; correct it", 3, files="{participant}")
+    others = [Problem(table="a.tsv", column=name, problem="is missing; add it") for name in "abcd"]
+    words = [Problem(table="a", problem=f"{word} is odd") for word in ("one", "two", "three")]
+    problems = [*few, *others, *words]
+    assert grouped(problems) == list(map(str, problems))
 
 
 @pytest.mark.parametrize("kind", [InvalidDataError, ImageError])
@@ -75,3 +111,28 @@ def test_every_error_is_public_and_of_the_tree():
     kinds.remove(errors.Problem)
     assert all(issubclass(kind, QsmstatsError) for kind in kinds)
     assert all(kind.__doc__ for kind in kinds)
+
+
+@pytest.mark.parametrize(
+    ("word", "other"),
+    [
+        *(("non-PRL", "prl"), ("nonprl", "PRL"), ("no rim", "rim"), ("not PRL", "prl")),
+        *(("PRL-", "prl+"), ("prl neg", "prl"), ("PRL negative", "prl"), ("prl", "non_prl")),
+        *(("without core", "core"), ("unmapped", "mapped"), ("chronic actve", "chronic_inactive")),
+    ],
+)
+def test_a_word_and_the_same_denied_are_opposites(word, other):
+    assert opposite(word, other)
+    assert opposite(other, word)
+    assert nearest(word, [other]) == []
+
+
+@pytest.mark.parametrize(
+    ("word", "meant"),
+    [
+        *(("idependent", "independent"), ("nmapped", "unmapped"), ("nromal", "normal")),
+        *(("isointens", "isointense"), ("non_plr", "non_prl"), ("outcome", "outcomes")),
+    ],
+)
+def test_a_slip_of_a_word_that_only_begins_like_a_denial_finds_it(word, meant):
+    assert nearest(word, ["something", meant]) == [meant]

@@ -18,6 +18,7 @@ from qsmstats.errors import ConvergenceError, InvalidDataError, NotIdentifiedErr
 from qsmstats.output import held
 from qsmstats.records import renewed, require_one_source, source_of
 from qsmstats.run import _answer
+from qsmstats.schemas import Schemas
 from qsmstats.study_file import open_study
 from qsmstats.voxels.session_store import sha256
 
@@ -103,6 +104,8 @@ def test_provenance_names_inputs_versions_and_formulas(results):
     assert {"study.toml", "participants.tsv", "lesions.tsv"} <= set(record["inputs"])
     assert any(name.endswith("_MWFmap.nii.gz") for name in record["inputs"])
     assert all(len(value) == 64 for value in record["inputs"].values())
+    declared = json.loads((results / "schemas.json").read_text())
+    assert Schemas.from_declared(declared) == Schemas()
 
 
 @pytest.mark.usefixtures("no_report")
@@ -238,6 +241,20 @@ def true_names(expected, new):
     return new[place].merge(expected, on=place, how="left", validate="one_to_one")["lesion_id"]
 
 
+def test_every_table_has_its_dictionary_and_is_read_with_its_types(results):
+    out = results
+    tables = [path for path in out.rglob("*.tsv") if path.parent.name != "features"]
+    assert len(tables) > 20
+    for path in tables:
+        read = pd.read_csv(path, sep="\t")
+        told = json.loads(path.with_suffix(".json").read_text())
+        assert list(told) == list(read.columns), path
+        assert all(entry.get("Description") for entry in told.values()), (path, told)
+    models = pd.read_csv(out / "baseline" / "models.tsv", sep="\t")
+    assert models["converged"].dtype == models["singular"].dtype == "bool"
+    assert "\tTRUE\t" in (out / "baseline" / "models.tsv").read_text()
+
+
 def test_lesions_whose_images_disagree_are_listed(results):
     disputed = pd.read_csv(results / "types" / "disputed.tsv", sep="\t")
     assert (disputed["suggested_type"] != disputed["lesion_type"]).all()
@@ -291,11 +308,11 @@ def test_provenance_names_the_bytes_that_were_read_though_they_change_meanwhile(
     read = {name: sha256(made / name) for name in names}
     write_table = run.write_table
 
-    def edit(table, path):
+    def edit(table, path, schemas):
         if path.name == "features.tsv":
             for name in names:
                 (made / name).write_text((made / name).read_text() + "\n")
-        write_table(table, path)
+        write_table(table, path, schemas)
 
     monkeypatch.setattr(run, "write_table", edit)
     assert run_made(made, tmp_path / "out") == 0
@@ -380,7 +397,7 @@ def test_an_outcome_that_is_refused_now_leaves_no_table_of_the_run_before(tmp_pa
     assert (tmp_path / "raters/agreement.tsv").exists()
     _answer(("raters", ["raters"], refuse), tmp_path)
     left = {path.name for path in (tmp_path / "raters").iterdir()}
-    assert left == {"notes.tsv", "methods.txt", "made_from.json"}
+    assert left == {"notes.tsv", "notes.json", "methods.txt", "made_from.json"}
 
 
 @pytest.mark.usefixtures("quick")

@@ -7,7 +7,7 @@ import itertools
 import pytest
 from frictionless import Schema
 
-from qsmstats.schemas import data_dictionary, load_schema, map_schemas
+from qsmstats.schemas import load_schema, map_schemas
 
 READ = ("participants", "sessions", "lesions", "ratings", "histology")
 ALL = (*READ, "features", "tissue")
@@ -122,15 +122,3 @@ def test_spellings_of_units_are_units_of_maps():
     words = list(itertools.chain.from_iterable(field["unit_spellings"].values()))
     assert len(words) == len(set(words))
     assert all(word == word.lower() for word in words)
-
-
-@pytest.mark.parametrize("name", READ)
-def test_data_dictionaries_are_those_of_bids(name):
-    dictionary = data_dictionary(name)
-    schema = load_schema(name)
-    assert list(dictionary) == [column.name for column in schema.fields]
-    for column in schema.fields:
-        entry = dictionary[column.name]
-        assert set(entry) <= {"LongName", "Description", "Levels", "Units"}
-        assert tuple(entry.get("Levels", {})) == column.levels
-        assert entry.get("Units") == column.unit

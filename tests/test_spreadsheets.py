@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from qsmstats.report.results.output_folder import Results
 from qsmstats.spreadsheets import read_guarded, write_guarded
-from qsmstats.studies.answers import write_table
+from qsmstats.studies.answer_files import write_table
 
 RUN = ("=1+1", "+1", "-2+3", "@SUM(A1)", "\t=1", "\r=1", "\n=1", "\uff1d1", "\uff0b1", "\uff0d1")
 
@@ -41,8 +41,8 @@ def test_numbers_missing_values_and_other_texts_stay_as_they_are(tmp_path):
     write_table(table, tmp_path / "t.tsv")
     assert cells(tmp_path / "t.tsv") == [
         ["estimate", "n", "text", "mixed", "true"],
-        ["-1.5", "-3", "it's", "-1.25", "True"],
-        ["n/a", "n/a", "n/a", "'=1", "False"],
+        ["-1.5", "-3", "it's", "-1.25", "TRUE"],
+        ["n/a", "n/a", "n/a", "'=1", "FALSE"],
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
-from qsmstats.study import MapSpec
+from qsmstats.study import LabelSpec, MapSpec, TissueSpec
 from qsmstats.study_file import open_study
 from tests.study_folder import TOML
 
@@ -38,12 +38,36 @@ def test_a_study_is_what_its_file_says(tmp_path):
             missing=0,
         ),
     )
-    assert study.tables["lesions"].file == "lesions.tsv"
+    assert study.tables["lesions"].files == ("lesions.tsv",)
     assert study.features == FeatureSettings()
     assert study.models == ModelSettings()
     assert study.outcomes == ("mwf_percent",)
-    path = study.image(study.labels, "sub-01", "ses-02")
+    path = study.image(study.labels.pattern, "sub-01", "ses-02")
     assert path == tmp_path / "sub-01/ses-02/sub-01_ses-02_dseg.nii.gz"
+
+
+def test_other_forms_of_labels_and_tissue_are_read(tmp_path):
+    text = TOML.replace(
+        '_dseg.nii.gz"\n',
+        '_{lesion_type}.mgz"\ninstances = "components"\n'
+        "connectivity = 6\nmin_mm3 = 0\nvolume = 1\n",
+    ).replace(
+        'white_matter = "{participant}/{session}/{participant}_{session}_mask.nii.gz"',
+        'white_matter = { pattern = "{participant}/wmparc.mgz", volume = 0, labels = '
+        '["3001-3003", 5001, "Right-Cerebral-White-Matter", "left cerebral white matter"] }',
+    )
+    study = open_study(write(tmp_path, text.replace('lesions = "lesions.tsv"\n', "")))
+    assert study.labels == LabelSpec(
+        pattern="{participant}/{session}/{participant}_{session}_{lesion_type}.mgz",
+        instances="components",
+        connectivity=6,
+        min_mm3=0,
+        volume=1,
+    )
+    assert study.tissue["white_matter"] == TissueSpec(
+        pattern="{participant}/wmparc.mgz", labels=(2, 41, 3001, 3002, 3003, 5001), volume=0
+    )
+    assert "lesions" not in study.tables
 
 
 def test_a_study_opened_by_text_is_the_same_and_can_be_sent_to_workers(tmp_path):
@@ -87,7 +111,7 @@ unmapped = "exclude"
 mapping = { remyelinated = "isointense", chronic_active = ["paramagnetic_rim"] }
 """
     study = open_study(write(tmp_path, TOML + extra))
-    assert study.lesion_types == {"typ a": "isointense"}
+    assert study.schemas.words == {"lesion_type": {"typ a": "isointense"}}
     assert study.features == FeatureSettings(shell_mm=1.0)
     assert study.models.df == "kenward-roger"
     assert study.models.baseline == ModelSettings().baseline
@@ -229,6 +253,11 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
             "models.outcomes': 'mwf' is not a map of the study; choose",
         ),
         (
+            '[lesion_types]\nx = "paramagnetic"',
+            "lesion_types.x': 'paramagnetic' is not one of isointense, ",
+        ),
+        ('[lesion_types]\nhyperintense = "isointense"', "a level itself and cannot stand for"),
+        (
             '[models]\noutcomes = ["mwf_percent", "mwf_percent"]',
             "'mwf_percent' is listed 2 times",
         ),
@@ -274,7 +303,7 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
         ),
         (
             "[histology]\nmapping = { remyelinated = [] }",
-            "histology.mapping.remyelinated': has no level of the index test; add one",
+            "histology.mapping': is empty; map at least one of remyelinated",
         ),
         (
             '[histology]\nmapping = { remyelinated = "isointense", chronic_active = "isointense" }',

@@ -128,7 +128,7 @@ def test_a_folder_that_is_a_link_out_is_one_problem_per_pattern(folder):
 def test_images_outside_are_barred_from_python_too(folder):
     study = open_study(link_out(folder, f"{IMAGE}_dseg.nii.gz"))
     with pytest.raises(ImageError, match="leads out of the study folder"):
-        study.image(study.labels, "sub-01", "ses-01")
+        study.image(study.labels.pattern, "sub-01", "ses-01")
 
 
 def test_the_study_folder_may_be_a_link_itself(folder, tmp_path):

@@ -43,14 +43,15 @@ def copied_maps(study: Study, volumes: Iterable[tuple[str, Volume]]) -> Iterator
 
 
 def _sum_and_size(volume: Volume) -> bytes | None:
-    """Return the last bytes of a compressed file of one member; None of any other."""
+    """Return what tells volumes of compressed files of one member apart; None of any other."""
     if volume.path is None:
         return None
     with volume.path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
         file.seek(-8, 2)
         end = file.read(8)
-    expected = volume.offset + volume.grid.size * volume.dtype.itemsize
+    expected = volume.offset + volume.grid.size * volume.dtype.itemsize + volume.behind[0]
     # The last of several members, as some programs write them, says nothing of the others.
     whole = int.from_bytes(end[4:], "little") == expected % 2**32
-    return end if compressed and whole else None
+    # One file may hold several maps, each at a place of its own.
+    return end + volume.offset.to_bytes(8, "big") if compressed and whole else None

@@ -91,8 +91,9 @@ def _made_up(study: Study, loaded: LoadedTables) -> pd.DataFrame:
     for name in JOINED:
         columns |= {str(key): _values(column) for key, column in loaded.frames[name].items()}
     numbers = pd.Series(np.linspace(1.0, 2.0, ROWS))
-    columns |= dict.fromkeys(tidy_columns(spec.name for spec in study.maps), numbers)
-    levels = load_schema("tissue").column("tissue").levels
+    maps = [spec.name for spec in study.maps]
+    columns |= dict.fromkeys(tidy_columns(maps, study.outcomes), numbers)
+    levels = study.schemas.tissues
     columns["tissue"] = _values(pd.Series(pd.Categorical(levels, categories=levels)))
     return pd.DataFrame(columns)
 

@@ -2,7 +2,7 @@
 
 Every image that study.toml declares for a session must exist and lie on the grid of its session.
 `check` reads every image to its last byte, with the functions that measure a session
-(`read_labels`, `read_mask`, `read_map`), so that it finds what measuring would refuse.
+(`read_lesions`, `read_tissue`, `read_map`), so that it finds what measuring would refuse.
 
 `run` measures right afterwards, which reads every image, and excludes only the sessions that
 cannot be measured; before that it needs only what must be corrected first. So it reads the label
@@ -30,15 +30,18 @@ from qsmstats.progress import Progress
 from qsmstats.study import Study
 from qsmstats.voxels.executors import early_end, run_jobs
 from qsmstats.voxels.images import Volume, open_volume, require_same_grid
+from qsmstats.voxels.labels import read_lesions, read_tissue
 from qsmstats.voxels.maps import read_map
 from qsmstats.voxels.memory import MORE_MEMORY
 from qsmstats.voxels.sessions import SessionJob
-from qsmstats.voxels.stream import gather, read_labels, read_mask
+from qsmstats.voxels.stream import gather
 from qsmstats.voxels.units import UnitError, map_unit
 
 __all__ = ["Finding", "check_images"]
 
 LABELS, TISSUE = "labels", "tissue"
+PLACES = {LABELS: "labels.pattern", TISSUE: "tissue.white_matter"}
+"""Image -> where study.toml has its pattern; those of maps have the name of the map in it."""
 NO_VOXEL = np.empty(0, dtype=np.int64)
 
 
@@ -63,7 +66,9 @@ class _Session:
     problems
         What is wrong with the others, and with the voxels.
     labels
-        Labels of the label image; None where it has none or cannot be read.
+        Labels of the label images; None where it has none or they cannot be read.
+    left_out
+        Number of components that are too small to be lesions, and their mm³.
     units
         Map whose values have been compared with its unit -> their contradiction, if there is one.
     """
@@ -73,6 +78,7 @@ class _Session:
     volumes: dict[str, Volume] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     labels: set[int] | None = None
+    left_out: tuple[int, float] = (0, 0.0)
     units: dict[str, Problem | None] = field(default_factory=dict)
 
     @contextmanager
@@ -115,7 +121,7 @@ def check_images(
     workers
         Processes to use with `whole`.
     progress
-        Called with (done, total) with `whole`.
+        Called with (done, total) sessions.
 
     Returns
     -------
@@ -126,15 +132,19 @@ def check_images(
     if whole:
         sessions = _read_all(jobs, maps, workers, progress)
     else:
-        sessions = list(_read_before_measuring(jobs, maps))
+        sessions = list(_read_before_measuring(jobs, maps, progress))
     findings = list(_missing_files(study, sessions))
+    masks = rows.masks([session.labels for session in sessions if session.labels])
+    findings += [Finding(problem=problem) for problem in masks]
     for session in sessions:
         job = session.job
         findings += _unreadable(study, session.problems)
-        if session.labels is not None and job.labels is not None:
-            visit, file = (job.participant_id, job.session_id), study.name_of(job.labels)
-            compared = rows.compare(visit, session.labels, file)
+        # Of files for each lesion, reading the table has compared names with its rows.
+        if session.labels is not None and study.labels.each != "lesion" and not masks:
+            visit = (job.participant_id, job.session_id)
+            compared = rows.compare(visit, session.labels, study.labels_name(*visit))
             findings += [Finding(problem=problem) for problem in compared]
+    findings += _without_lesions(study, sessions, rows.controls)
     findings += _grids_to_match(study, sessions)
     there = [
         (name, session.volumes[name])
@@ -148,9 +158,34 @@ def check_images(
         images = [job.maps[spec.name] for job in jobs if spec.name in job.maps]
         declared = unit_problems(sidecars, spec, images)
         findings += [Finding(problem=problem) for problem in declared]
-        # Values against a unit that the sidecars contradict would be the same problem again.
-        findings += [] if declared else _unit_findings(study, spec.name, sessions)
-    return findings
+        if declared:
+            continue  # values against a unit that the sidecars contradict: the same problem again
+        found = [session.units[spec.name] for session in sessions if spec.name in session.units]
+        if found and found[0] is not None:
+            # The unit is wrong, and the other sessions would repeat the message.
+            findings.append(Finding(problem=_relative(study, found[0])))
+        else:
+            findings += _unreadable(study, [problem for problem in found if problem is not None])
+    return _with_patterns(study, jobs, findings)
+
+
+def _with_patterns(
+    study: Study, jobs: Sequence[SessionJob], findings: Sequence[Finding]
+) -> list[Finding]:
+    """Add to each problem of an image the pattern that it follows and its participant."""
+    known = {
+        study.name_of(path): (
+            study.patterns.get(PLACES.get(role, f"maps.{role}.pattern")),
+            job.participant_id,
+        )
+        for job in jobs
+        for role, path in _paths(job).items()
+    }
+    return [
+        replace(item, problem=replace(item.problem, files=files, participant=participant))
+        for item in findings
+        for files, participant in [known.get(item.problem.table, (None, None))]
+    ]
 
 
 def _read_all(
@@ -161,9 +196,7 @@ def _read_all(
     for done, (number, session) in enumerate(read, start=1):
         if isinstance(session, Exception):
             job = jobs[number]
-            problem = Problem(
-                table=str(job.labels or job.tissue), problem=f"not read: {early_end(session)}"
-            )
+            problem = Problem(table=str(job.inputs[0]), problem=f"not read: {early_end(session)}")
             sessions[number].problems.append(problem)
         else:
             sessions[number] = session
@@ -172,12 +205,16 @@ def _read_all(
     return sessions
 
 
-def _read_before_measuring(jobs: Sequence[SessionJob], maps: Sequence[str]) -> Iterator[_Session]:
+def _read_before_measuring(
+    jobs: Sequence[SessionJob], maps: Sequence[str], progress: Progress | None
+) -> Iterator[_Session]:
     left = set(maps)
-    for job in jobs:
+    for done, job in enumerate(jobs, start=1):
         session = _read_session(job, left)
         left -= session.units.keys()
         yield session
+        if progress is not None:
+            progress(done, len(jobs))
 
 
 def _read_session(job: SessionJob, maps: Collection[str]) -> _Session:
@@ -188,7 +225,7 @@ def _read_session(job: SessionJob, maps: Collection[str]) -> _Session:
             session.missing[role] = path
             continue
         with session.noted(path):
-            volume = open_volume(path, role)
+            volume = open_volume(path, role, _volume_number(job, role))
             require_same_grid(next(iter(session.volumes.values()), volume), volume)
             session.volumes[role] = volume
     measured = _measured_voxels(session, needed=bool(maps))
@@ -204,16 +241,23 @@ def _read_session(job: SessionJob, maps: Collection[str]) -> _Session:
 def _measured_voxels(session: _Session, *, needed: bool) -> Integers | None:
     """Read labels and mask; return the voxels of white matter, or of lesions without a mask."""
     voxels: Integers | None = None
-    labels, mask = session.volumes.get(LABELS), session.volumes.get(TISSUE)
-    if labels is not None:
-        with session.noted(labels.path):
-            found = read_labels(labels)
+    job = session.job
+    labels = [
+        session.volumes[role] for role in _paths(job) if _is_label(role) and role in session.volumes
+    ]
+    if job.labels is not None and len(labels) == len(job.labels.files):
+        with session.noted(labels[0].path):
+            found = read_lesions(job.labels, labels)
             session.labels = set(map(int, np.unique(found.label)))
-            voxels = found.index if session.job.tissue is None else None
-    if mask is not None:
+            if found.left_out is not None:
+                mm3 = float(found.left_out.sum()) * labels[0].grid.voxel_volume
+                session.left_out = (len(found.left_out), mm3)
+            voxels = found.index if job.tissue is None else None
+    mask = session.volumes.get(TISSUE)
+    if mask is not None and job.tissue is not None:
         with session.noted(mask.path):
             if needed:
-                voxels = np.flatnonzero(read_mask(mask))
+                voxels = np.flatnonzero(read_tissue(job.tissue, mask))
             else:
                 _check_size(mask)
     return voxels
@@ -225,7 +269,7 @@ def _read_map(session: _Session, name: str, measured: Integers | None) -> None:
     if measured is None:
         gather(volume, NO_VOXEL)
         return
-    unit, missing = map_unit(name, job.units), job.missing.get(name)
+    unit, missing = map_unit(name, job.units, job.plausible), job.missing.get(name)
     tissue = job.tissue is not None
     try:
         read_map(volume, measured, None, unit=unit, missing=missing, tissue=tissue)
@@ -235,8 +279,23 @@ def _read_map(session: _Session, name: str, measured: Integers | None) -> None:
 
 
 def _paths(job: SessionJob) -> dict[str, Path]:
-    paths = {LABELS: job.labels, TISSUE: job.tissue, **job.maps}
-    return {role: path for role, path in paths.items() if path is not None}
+    """Return role -> path of each image; the roles of further label images count on."""
+    labels = () if job.labels is None else job.labels.paths
+    tissue = () if job.tissue is None else job.tissue.paths
+    roles = {LABELS if n == 0 else f"{LABELS} {n}": path for n, path in enumerate(labels)}
+    return roles | dict(zip([TISSUE], tissue, strict=False)) | dict(job.maps)
+
+
+def _is_label(role: str) -> bool:
+    return role.partition(" ")[0] == LABELS
+
+
+def _volume_number(job: SessionJob, role: str) -> int | None:
+    if _is_label(role) and job.labels is not None:
+        return job.labels.spec.volume
+    if role == TISSUE and job.tissue is not None:
+        return job.tissue.spec.volume
+    return job.volumes.get(role)
 
 
 def _check_size(volume: Volume) -> None:
@@ -244,13 +303,14 @@ def _check_size(volume: Volume) -> None:
     path = volume.path
     if path is None:
         return
-    expected = volume.offset + volume.grid.size * volume.dtype.itemsize
+    least, most = volume.behind
+    expected = volume.offset + volume.grid.size * volume.dtype.itemsize + least
     with path.open("rb") as file:
         compressed = file.read(2) == b"\x1f\x8b"
         file.seek(-4, 2)
         declared = int.from_bytes(file.read(4), "little")
     # A file of several gzip members declares the size of the last one only: it is read whole.
-    if not compressed or declared != expected % 2**32:
+    if not compressed or least != most or declared != expected % 2**32:
         gather(volume, NO_VOXEL)
 
 
@@ -266,6 +326,32 @@ def _relative(study: Study, problem: Problem) -> Problem:
         table=study.name_of(Path(problem.table)),
         problem=problem.problem.replace(top, ""),
     )
+
+
+def _without_lesions(
+    study: Study, sessions: Sequence[_Session], controls: Collection[str]
+) -> Iterator[Finding]:
+    """Note the components that are too small, and the patients' sessions without a label file."""
+    some = [session.left_out for session in sessions if session.left_out[0]]
+    if some:
+        count, mm3 = sum(number for number, _ in some), sum(volume for _, volume in some)
+        text = (
+            f"components left out as smaller than {study.labels.min_mm3:g} mm³: {count}, in "
+            f"{len(some)} of {len(sessions)} sessions, {mm3:.4g} mm³ in all; set another floor if "
+            "they are lesions"
+        )
+        problem = Problem(table="study.toml", column="labels.min_mm3", problem=text)
+        yield Finding(problem=problem, kind="note")
+    jobs = [one.job for one in sessions if one.job.participant_id not in controls]
+    bare = [f"{job.participant_id} {job.session_id}" for job in jobs if job.labels is None]
+    if study.labels.each and bare:
+        named = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
+        text = (
+            f"gives no file for {len(bare)} of {len(jobs)} sessions of patients ({named}), which "
+            "count as free of lesions; add the files if they have some"
+        )
+        problem = Problem(table="study.toml", column="labels.pattern", problem=text)
+        yield Finding(problem=problem, kind="note")
 
 
 def _grids_to_match(study: Study, sessions: Sequence[_Session]) -> Iterator[Finding]:
@@ -288,38 +374,23 @@ def _grids_to_match(study: Study, sessions: Sequence[_Session]) -> Iterator[Find
 def _missing_files(study: Study, sessions: Sequence[_Session]) -> Iterator[Finding]:
     """Yield one problem per missing file, or per pattern where all its files are missing."""
     expected: dict[str, int] = {}
-    missing: dict[str, list[tuple[SessionJob, Path]]] = {}
+    missing: dict[str, list[Path]] = {}
     for session in sessions:
         for role in _paths(session.job):
             expected[role] = expected.get(role, 0) + 1
         for role, path in session.missing.items():
-            missing.setdefault(role, []).append((session.job, path))
+            missing.setdefault(role, []).append(path)
     for role, absent in missing.items():
-        names = [(job, study.name_of(path)) for job, path in absent]
+        names = [study.name_of(path) for path in absent]
         if len(absent) == expected[role] > 1:
+            where = {LABELS: "labels.pattern", TISSUE: "tissue"}.get(role, f"maps.{role}.pattern")
             text = (
                 f"none of {len(absent)} sessions has this file; correct the pattern, which gives "
-                f"{names[0][1]} for the first"
+                f"{names[0]} for the first"
             )
-            where = {LABELS: "labels.pattern", TISSUE: "tissue"}.get(role, f"maps.{role}.pattern")
             yield Finding(problem=Problem(table="study.toml", column=where, problem=text))
             continue
-        for job, name in names:
+        for name in names:
             found = "is not a file" if (study.folder / name).exists() else "no such file"
-            text = (
-                f"{found}; study.toml expects it for {job.participant_id} {job.session_id}: copy "
-                "it there, or correct the pattern"
-            )
+            text = f"{found}; copy it there, or correct the pattern in study.toml"
             yield Finding(problem=Problem(table=name, problem=text))
-
-
-def _unit_findings(study: Study, name: str, sessions: Sequence[_Session]) -> list[Finding]:
-    """Return the contradictions of a map's values to its unit.
-
-    Where those of the first session contradict it, the unit is wrong, and the other sessions
-    would repeat the message; otherwise their own images are wrong.
-    """
-    found = [session.units[name] for session in sessions if name in session.units]
-    if found and found[0] is not None:
-        return [Finding(problem=_relative(study, found[0]))]
-    return _unreadable(study, [problem for problem in found if problem is not None])

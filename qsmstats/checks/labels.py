@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -70,6 +70,23 @@ class LabelRows:
         )
         return cls(raw=raw, rows=rows, broken=unknown, controls=without)
 
+    def masks(self, images: Sequence[Collection[int]]) -> list[Problem]:
+        """Return one problem where all images hold 1 only, and the table has several labels.
+
+        Parameters
+        ----------
+        images
+            Labels of each image that has any.
+        """
+        most = max((len(labels) for labels in self.rows.values()), default=0)
+        if most < 2 or not images or any({*labels} != {1} for labels in images):
+            return []
+        text = (
+            f"all {len(images)} images hold the label 1 only, but sessions have up to {most} "
+            'lesions in the table: they are masks; write instances = "components"'
+        )
+        return [Problem(table="study.toml", column="labels", problem=text)]
+
     def compare(self, visit: Visit, labels: set[int], file: str) -> Iterator[Problem]:
         """Yield the rows of a session without a label, and one problem for its other labels.
 
@@ -89,7 +106,13 @@ class LabelRows:
             if label not in labels:
                 text = f"{label} is not a label of {file}; remove the row or correct the label"
                 yield place_problem(self.raw, position, "label", text)
-        extra = [label for label in sorted(labels - rows.keys()) if not self._excused(visit, label)]
+        excused = {
+            label
+            for label in labels
+            for row in self.broken
+            if all(part in (None, own) for part, own in zip(row, (*visit, label), strict=True))
+        }
+        extra = sorted(labels - rows.keys() - excused)
         if not extra:
             return
         named = f"{plural('label', len(extra))} {', '.join(map(str, extra))}"
@@ -102,10 +125,3 @@ class LabelRows:
             verb = "have" if len(extra) > 1 else "has"
             text = f"{named} {verb} no row for {' '.join(visit)} in {self.raw.file}; add it"
         yield Problem(table=file, problem=text)
-
-    def _excused(self, visit: Visit, label: int) -> bool:
-        key = (*visit, label)
-        return any(
-            all(part is None or part == own for part, own in zip(row, key, strict=True))
-            for row in self.broken
-        )

@@ -33,7 +33,7 @@ def named_in_settings(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
         if level not in mapping and level != INDETERMINATE:
             text = (
                 f"maps {', '.join(mapping)}, but {count} lesions of {loaded.raw['histology'].file} "
-                f"are '{level}'; add {level} = [...] with the types that mean it"
+                f"are '{level}'; add {level} = [...] with the types that mean it, [] if none does"
             )
             yield Problem(table=FILE, column="histology.mapping", problem=text)
     raters = sorted(set(_words(loaded, "ratings", "rater_id")))

@@ -11,14 +11,16 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from qsmstats.errors import Problem
 from qsmstats.schemas import load_schema, map_schemas
 from qsmstats.study import MapSpec, Study
 from qsmstats.study_files import read_bounded
 
-__all__ = ["Sidecars", "canonical_unit", "unit_problems"]
+__all__ = ["Sidecars", "canonical_unit", "description_problems", "read_object", "unit_problems"]
 
+DESCRIPTION = "dataset_description.json"
 LARGEST = 1_000_000
 """Bytes of a sidecar; those of scanners have some thousands."""
 
@@ -34,8 +36,7 @@ class Sidecars:
 
     def __init__(self, study: Study) -> None:
         self.name_of = study.name_of
-        self._outside = study.outside
-        self._top = study.folder
+        self._study = study
         self._folders: dict[Path, list[Path]] = {}
         self._units: dict[Path, str | Problem | None] = {}
 
@@ -64,26 +65,59 @@ class Sidecars:
                 if other_suffix == suffix and set(others) <= set(entities):
                     fitting.append((len(others), path))
             yield from (path for _, path in sorted(fitting, reverse=True))
-            if outside or folder == self._top:
+            if outside or folder == self._study.folder:
                 return
 
     def _read(self, path: Path) -> str | Problem | None:
-        if outside := self._outside(self.name_of(path)):
-            return outside
-        try:
-            content = json.loads(read_bounded(path, LARGEST).decode("utf-8-sig"))
-        except (ValueError, RecursionError, OSError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            text = f"is not a JSON object ({reason}); correct it"
-            return Problem(table=self.name_of(path), problem=text)
-        if not isinstance(content, dict):
-            text = f"contains {str(content)[:20]!r}, not a JSON object; write {{...}} around keys"
-            return Problem(table=self.name_of(path), problem=text)
+        content = read_object(self._study, path)
+        if isinstance(content, Problem):
+            return content
         unit = content.get("Units")
         if unit is None or isinstance(unit, str):
             return unit
         text = f'Units is {unit!r}; write a text such as "ppm"'
         return Problem(table=self.name_of(path), problem=text)
+
+
+def read_object(study: Study, path: Path) -> dict[str, Any] | Problem:
+    """Read a JSON file of the study that holds keys and values, or return what is wrong with it."""
+    name = study.name_of(path)
+    if outside := study.outside(name):
+        return outside
+    try:
+        content = json.loads(read_bounded(path, LARGEST).decode("utf-8-sig"))
+    except (ValueError, RecursionError, OSError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        return Problem(table=name, problem=f"is not a JSON object ({reason}); correct it")
+    if not isinstance(content, dict):
+        text = f"contains {str(content)[:20]!r}, not a JSON object; write {{...}} around keys"
+        return Problem(table=name, problem=text)
+    return content
+
+
+def description_problems(study: Study) -> Iterator[Problem]:
+    """Yield what is wrong with the JSON files that describe the dataset and its tables.
+
+    `dataset_description.json`, and one beside each table that is one text file
+    (``participants.json``), which holds one JSON object per column (BIDS specification 1.10,
+    "Tabular files").
+    """
+    files = (file for spec in study.tables.values() for file in spec.files)
+    tables = [Path(file) for file in files if "{" not in file]
+    beside = {file.with_suffix(".json") for file in tables if file.suffix in (".tsv", ".csv")}
+    for path in (study.folder / name for name in (DESCRIPTION, *map(str, sorted(beside)))):
+        if not path.is_file():
+            continue
+        content = read_object(study, path)
+        if isinstance(content, Problem):
+            # The sidecar of a table is read with it, and reported there.
+            yield from [content] if path.name == DESCRIPTION else []
+            continue
+        for column, entry in content.items():
+            levels = entry.get("Levels", {}) if isinstance(entry, dict) else {}
+            if not isinstance(levels, dict):
+                text = f'has the Levels {levels!r}; write {{"value": "its meaning", ...}}'
+                yield Problem(table=study.name_of(path), column=column, problem=text)
 
 
 def unit_problems(sidecars: Sidecars, spec: MapSpec, images: Sequence[Path]) -> list[Problem]:
@@ -108,14 +142,15 @@ def unit_problems(sidecars: Sidecars, spec: MapSpec, images: Sequence[Path]) -> 
     for path, unit in filter(None, map(sidecars.unit, images)):
         if isinstance(unit, Problem):
             broken[unit] = None
-        elif canonical_unit(unit) != spec.unit:
+        elif spec.unit not in (canonical_unit(unit), unit.strip()):
             other.setdefault(unit, {})[sidecars.name_of(path)] = None
     problems = list(broken)
     for unit, files in other.items():
         first, more = next(iter(files)), len(files) - 1
         where = f"{first} and {more} more" if more else first
-        allowed = ", ".join(map_schemas()[spec.name].units)
-        text = f"'{spec.unit}' here, but '{unit}' in {where}; correct one (allowed: {allowed})"
+        known = map_schemas().get(spec.name)
+        allowed = f" (allowed: {', '.join(known.units)})" if known else ""
+        text = f"'{spec.unit}' here, but '{unit}' in {where}; correct one{allowed}"
         column = f"maps.{spec.name}.unit"
         problems.append(Problem(table="study.toml", column=column, problem=text))
     return problems

@@ -20,14 +20,16 @@ from qsmstats.checks.formulas import formula_problems
 from qsmstats.checks.images import Finding, check_images
 from qsmstats.checks.labels import LabelRows
 from qsmstats.checks.settings import named_in_settings
+from qsmstats.checks.sidecars import description_problems
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.progress import Progress
 from qsmstats.study import Study
 from qsmstats.tables.problems import summarise
 from qsmstats.tables.read import LoadedTables, StudyTables, load_tables, typed_tables
 from qsmstats.voxels.cohort import session_jobs
+from qsmstats.voxels.lesion_rows import lesions_in_images
 
-__all__ = ["check_study", "sound_tables"]
+__all__ = ["check_study", "find_problems", "sound_tables"]
 
 KEYS = {"sessions": ["participant_id", "session_id"], "lesions": LabelRows.columns}
 
@@ -52,8 +54,31 @@ def check_study(study: Study, *, jobs: int = 1, progress: Progress | None = None
         missing), `column`, `problem`, `kind` ("invalid", "unreadable", or "note": not wrong, but
         to be checked) and `message`, all of it in one line.
     """
-    images = partial(check_images, workers=jobs, progress=progress)
-    return _frame(_findings(study, load_tables(study), images))
+    found = find_problems(study, jobs=jobs, progress=progress)
+    rows = [
+        (one.table, one.row, one.column, one.problem, item.kind, str(one))
+        for item in found
+        for one in [item.problem]
+    ]
+    columns = ["table", "row", "column", "problem", "kind", "message"]
+    types = {name: "Int64" if name == "row" else "str" for name in columns}
+    return pd.DataFrame(rows, columns=columns).astype(types)
+
+
+def find_problems(
+    study: Study, *, jobs: int = 1, progress: Progress | None = None, whole: bool = True
+) -> list[Finding]:
+    """Return everything that is wrong with a study, as `check_study` lists it.
+
+    Parameters
+    ----------
+    study, jobs, progress
+        As for `check_study`.
+    whole
+        Whether every image is read to its end; otherwise what must be known before measuring.
+    """
+    images = partial(check_images, whole=whole, workers=jobs, progress=progress)
+    return _findings(study, load_tables(study, lesions_in_images), images)
 
 
 def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> StudyTables:
@@ -74,7 +99,7 @@ def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> 
     InvalidDataError
         With every problem that must be corrected before the study can be run.
     """
-    loaded = load_tables(study)
+    loaded = load_tables(study, lesions_in_images)
     found = _findings(study, loaded, partial(check_images, whole=False), participants)
     problems = [item.problem for item in found if item.kind == "invalid"]
     if problems:
@@ -90,11 +115,20 @@ def _findings(
 ) -> list[Finding]:
     found = [Finding(problem=problem) for problem in summarise(loaded.problems)]
     found += _pattern_problems(study, loaded)
+    found += [Finding(problem=problem) for problem in description_problems(study)]
     found += [Finding(problem=problem) for problem in formula_problems(study, loaded)]
     found += [Finding(problem=problem) for problem in named_in_settings(study, loaded)]
-    found += [Finding(problem=problem, kind="note") for problem in seen_once(study, loaded)]
+    notes = [*seen_once(study, loaded), *_maps_without_range(study)]
+    found += [Finding(problem=problem, kind="note") for problem in notes]
+    # Only the images of rows whose session is known for certain are looked for.
+    known = {}
+    for name, key in KEYS.items():
+        rows = loaded.frames.get(name, pd.DataFrame())
+        whole = set(key) <= set(rows.columns)
+        known[name] = rows.dropna(subset=key) if whole else pd.DataFrame(columns=key)
+    people, visits, rows = pd.DataFrame(), known["sessions"], known["lesions"]
     try:
-        jobs = session_jobs(study, _known_tables(loaded))
+        jobs = session_jobs(study, StudyTables(participants=people, sessions=visits, lesions=rows))
     except InvalidDataError as error:
         found += [Finding(problem=problem) for problem in error.problems]
         return found
@@ -104,28 +138,14 @@ def _findings(
     return found + images(study, jobs, LabelRows.of(loaded))
 
 
-def _frame(found: Sequence[Finding]) -> pd.DataFrame:
-    problems = [item.problem for item in found]
-    columns = {
-        "table": [problem.table for problem in problems],
-        "row": [problem.row for problem in problems],
-        "column": [problem.column for problem in problems],
-        "problem": [problem.problem for problem in problems],
-        "kind": [item.kind for item in found],
-        "message": [str(problem) for problem in problems],
-    }
-    types = {name: "Int64" if name == "row" else "str" for name in columns}
-    return pd.DataFrame(columns).astype(types)
-
-
-def _known_tables(loaded: LoadedTables) -> StudyTables:
-    """Return the rows whose session is known for certain; only their images are looked for."""
-    known = []
-    for name, key in KEYS.items():
-        rows = loaded.frames.get(name, pd.DataFrame())
-        whole = set(key) <= set(rows.columns)
-        known.append(rows.dropna(subset=key) if whole else pd.DataFrame(columns=key))
-    return StudyTables(participants=pd.DataFrame(), sessions=known[0], lesions=known[1])
+def _maps_without_range(study: Study) -> list[Problem]:
+    """Say of which maps no value can be implausible."""
+    text = "has no plausible range, so its values are not checked; add plausible = [low, high]"
+    return [
+        Problem(table="study.toml", column=f"maps.{name}", problem=text)
+        for name, schema in study.schemas.own_maps.items()
+        if not schema.has_range
+    ]
 
 
 def _pattern_problems(study: Study, loaded: LoadedTables) -> list[Finding]:

@@ -1,35 +1,51 @@
-"""Look at a dataset and write a draft of its study.toml."""
+"""Look at a dataset and write a draft of its study.toml.
+
+The draft is tested before it is written: `check` reads the tables and the images with it, and with
+what it leaves to the user set as the draft suggests. What is wrong then is said with it.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
-from qsmstats.errors import InvalidDataError, UsageError
+from qsmstats.checks.study import find_problems
+from qsmstats.errors import InvalidDataError, UsageError, grouped
 from qsmstats.inventory.draft_defaults import plausible_part, setting_parts
 from qsmstats.inventory.draft_images import (
+    LEFT,
     Part,
     counted,
     label_part,
     listed,
     map_part,
+    own_map_parts,
     quoted,
     white_matter_part,
 )
-from qsmstats.inventory.draft_tables import lesion_type_part, table_parts
+from qsmstats.inventory.draft_tables import (
+    adjudicator,
+    histology_part,
+    lesion_type_part,
+    level_parts,
+    table_parts,
+)
 from qsmstats.inventory.folder import FolderFiles, list_files
-from qsmstats.inventory.image_values import label_facts, map_facts
+from qsmstats.inventory.image_values import label_facts, map_facts, parcels_there
 from qsmstats.inventory.images import LABELS, WHITE_MATTER, ImageFiles, find_images
 from qsmstats.inventory.patterns import Identifiers
 from qsmstats.inventory.tables import TableFiles, find_tables
+from qsmstats.progress import Progress
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings
-from qsmstats.study_file import FILE, LARGEST
+from qsmstats.study_file import FILE, LARGEST, study_of
 from qsmstats.study_files import read_bounded
+from qsmstats.tables.identifiers import bare
 from qsmstats.writing import written_whole
 
 __all__ = ["StudyDraft", "init_study"]
@@ -38,6 +54,8 @@ HEAD = """\
 # Written by `qsmstats init` from the files in this folder; please check every entry.
 # GUESS marks what was inferred from names or values, TO DO what only you can supply.
 # A setting after a # is not set; it shows the default, or an example."""
+SHOWN = 8
+"""Lines of what `check` says of a draft."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +72,9 @@ class StudyDraft:
         What was found: kind, number, place, and the unit of a map.
     guesses, todo, left_alone
         What to check, what only the user can supply, and what is not used.
+    problems
+        What `check` says of the draft with what is left to the user as suggested; of images, what
+        must be known before measuring.
     """
 
     path: Path
@@ -62,6 +83,7 @@ class StudyDraft:
     guesses: tuple[str, ...]
     todo: tuple[str, ...]
     left_alone: tuple[str, ...]
+    problems: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         blocks = [
@@ -69,6 +91,7 @@ class StudyDraft:
             ("left alone", self.left_alone),
             ("guessed; please check", self.guesses),
             ("to do", self.todo),
+            ("wrong with the data or the draft, by `qsmstats check`", self.problems),
         ]
         lines = []
         for title, texts in blocks:
@@ -89,11 +112,14 @@ def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
     return [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {'  '.join(row[2:])}" for row in rows]
 
 
-def init_study(folder: str | Path, *, force: bool = False) -> StudyDraft:
+def init_study(
+    folder: str | Path, *, force: bool = False, progress: Progress | None = None
+) -> StudyDraft:
     """Look at an existing dataset and write a study.toml for it.
 
     Images are recognised by their names, tables by their columns. What was inferred is marked as
-    a guess, and units that no sidecar declares are left to the user. Only study.toml is written.
+    a guess, and units that no sidecar declares are left to the user. The draft is tested by what
+    `qsmstats run` checks before it measures. Only study.toml is written.
 
     Parameters
     ----------
@@ -101,6 +127,8 @@ def init_study(folder: str | Path, *, force: bool = False) -> StudyDraft:
         Folder with images and tables, in BIDS or in any other layout.
     force
         Replace an existing study.toml, which is kept under another name.
+    progress
+        Called with (done, total) sessions while the draft is tested.
 
     Returns
     -------
@@ -123,12 +151,18 @@ def init_study(folder: str | Path, *, force: bool = False) -> StudyDraft:
         message = f"{path} already exists; --force writes a new one and keeps the old one"
         raise UsageError(message)
     files = _files(folder)
-    tables = find_tables(folder, files.tables)
+    tables = find_tables(folder, files.tables, files.images)
     people, sessions = map(tables.identifiers, ("participant_id", "session_id"))
     images = find_images(files.images, Identifiers(participants=people, sessions=sessions))
     parts = _parts(folder, tables, images)
+    lines = [line for part in parts for line in part.lines]
+    text, tested = (
+        "\n".join(re.sub(f"^{re.escape(LEFT)}", start, line) for line in lines) + "\n"
+        for start in ("# ", "")
+    )
+    problems = _problems(folder, tested, progress)
+    used = {word for part in parts for word in part.found}
     backup = _kept(path) if path.exists() else None
-    text = "\n".join(line for part in parts for line in part.lines) + "\n"
     with written_whole(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8", newline="\n")
     return StudyDraft(
@@ -137,8 +171,21 @@ def init_study(folder: str | Path, *, force: bool = False) -> StudyDraft:
         found=tuple(part.found for part in parts if part.found),
         guesses=tuple(text for part in parts for text in part.guesses),
         todo=(*(text for part in parts for text in part.todo), *_strangers(tables, images)),
-        left_alone=tuple(_left_alone(files, tables, images)),
+        left_alone=tuple(_left_alone(files, tables, images, used)),
+        problems=tuple(problems),
     )
+
+
+def _problems(folder: Path, text: str, progress: Progress | None) -> list[str]:
+    """Return what `check` says of a draft, one line per kind."""
+    try:
+        found = find_problems(study_of(folder, text), whole=False, progress=progress)
+    except InvalidDataError as error:
+        lines = grouped(error.problems)
+    else:
+        lines = grouped(item.problem for item in found if item.kind != "note")
+    more = len(lines) - SHOWN
+    return [*lines[:SHOWN], *([f"... and {more} more"] if more > 0 else [])]
 
 
 def _files(folder: Path) -> FolderFiles:
@@ -161,29 +208,48 @@ def _parts(folder: Path, tables: TableFiles, images: ImageFiles) -> list[Part]:
     chosen = {name: images.chosen(name) for name in map_schemas()}
     regions = {WHITE_MATTER: tissue, LABELS: labels}
     maps = {name: map_facts(folder, item, regions) for name, item in chosen.items() if item}
-    facts = label_facts(folder, [file.path for file in labels.files] if labels else [])
+    facts = label_facts(folder, labels)
     titles = ", ".join(schema.title for schema in map_schemas().values())
     missing = () if maps else (f"name at least one map in study.toml: {titles}",)
     shell = FeatureSettings().shell_mm
     settings: dict[str, dict[str, str]] = {}
-    widened: tuple[str, ...] = ()
+    guesses = []
     if facts.spacing > shell:  # no shell is thinner than one voxel
         width = round(facts.spacing, 3)
-        settings = {"features": {"shell_mm": f"shell_mm = {width}  # GUESS: one voxel"}}
-        widened = (
-            f"outer shell of lesions: one voxel ({facts.spacing:g} mm) instead of {shell:g} mm",
+        settings["features"] = {"shell_mm": f"shell_mm = {width}  # GUESS: one voxel"}
+        guesses.append(
+            f"outer shell of lesions: one voxel ({facts.spacing:g} mm) instead of {shell:g} mm"
         )
+    if judge := adjudicator(tables):
+        settings["raters"] = {"adjudicator": f"adjudicator = {quoted(judge)}  # GUESS"}
+        guesses.append(f"ratings: {judge} decides where the raters differ")
+    visits = images.sessions if not tables.identifiers("session_id") else ()
+    listing = bool(labels and labels.words) or facts.binary
+    own = [item for item in chosen.values() if item]
     return [
         Part(lines=(HEAD, f"name = {quoted(folder.resolve().name)}"), todo=missing),
         label_part(images, facts),
-        white_matter_part(images),
+        white_matter_part(images, parcels_there(folder, tissue)),
         *(map_part(name, images, maps.get(name)) for name in map_schemas()),
-        *table_parts(tables),
+        *own_map_parts(images, own),
+        *table_parts(tables, visits, _in_paths(images), labels_list=listing),
+        *level_parts(folder, tables),
         lesion_type_part(tables),
+        histology_part(tables),
         plausible_part(),
         *setting_parts(settings),
-        Part(lines=(), guesses=widened),
+        Part(lines=(), guesses=tuple(guesses)),
     ]
+
+
+def _in_paths(images: ImageFiles) -> dict[str, set[str]]:
+    """Return the identifiers in the paths of the images that are used."""
+    chosen = filter(None, map(images.chosen, images.candidates))
+    files = [file for one in chosen for file in one.files]
+    return {
+        "participant_id": {file.participant for file in files if file.participant},
+        "session_id": {file.session for file in files if file.session},
+    }
 
 
 def _kept(path: Path) -> Path:
@@ -200,25 +266,26 @@ def _kept(path: Path) -> Path:
 
 def _strangers(tables: TableFiles, images: ImageFiles) -> Iterable[str]:
     """Yield where the names of images and the participants table disagree."""
-    listed_people = tables.identifiers("participant_id")
-    labels, found = images.chosen(LABELS), set()
-    for role in images.candidates:
-        chosen = images.chosen(role)
-        found |= {file.participant or "" for file in chosen.files} if chosen else set()
-    table = tables.chosen("participants")
+    labels, table = images.chosen(LABELS), tables.chosen("participants")
+    found = _in_paths(images)["participant_id"]
     if table is None or not found:
         return
-    if without := sorted(listed_people - found):
-        yield f"{table.file}: no image of {listed(without)} was found"
-    if unlisted := sorted(found - listed_people):
-        yield f"{table.file}: has no row for {listed(unlisted)}, who have images"
-    if labels and not {file.participant for file in labels.files} & listed_people:
-        yield f"no lesion labels belong to a participant of {table.file}"
+    own = {bare(word): word for word in table.words("participant_id")}
+    there = {bare(word): word for word in found}
+    if without := [own[key] for key in sorted(own.keys() - there.keys())]:
+        yield f"{table.place}: no image of {listed(without)} was found"
+    if unlisted := [there[key] for key in sorted(there.keys() - own.keys())]:
+        yield f"{table.place}: has no row for {listed(unlisted)}, who have images"
+    if labels and not {bare(file.participant or "") for file in labels.files} & own.keys():
+        yield f"no lesion labels belong to a participant of {table.place}"
 
 
-def _left_alone(files: FolderFiles, tables: TableFiles, images: ImageFiles) -> Iterable[str]:
-    for pattern, number in sorted(images.other.items()):
-        yield f"{counted(number, 'image')}  {pattern}"
+def _left_alone(
+    files: FolderFiles, tables: TableFiles, images: ImageFiles, used: Collection[str]
+) -> Iterable[str]:
+    for pattern, others in sorted(images.other.items()):
+        if pattern not in used:
+            yield f"{counted(len(others), 'image')}  {pattern}"
     if images.nameless:
         count = counted(len(images.nameless), "image")
         yield f"{count} whose names contain no participant  {listed(images.nameless, most=2)}"
@@ -227,12 +294,13 @@ def _left_alone(files: FolderFiles, tables: TableFiles, images: ImageFiles) -> I
         yield f"other table  {pattern}{told}"
     for pattern, reason in tables.unreadable.items():
         yield f"table that cannot be read  {pattern}: {reason}"
-    if files.outside:
-        count = counted(len(files.outside), "link")
-        yield f"{count} to outside the folder, not followed  {listed(files.outside, most=2)}"
-    if files.unusable:
-        count = counted(len(files.unusable), "file")
-        yield f"{count} that a pattern cannot name or that cannot be read  {listed(files.unusable)}"
-    for suffix, paths in files.unreadable.items():
-        count = counted(len(paths), f"{suffix} file")
-        yield f"{count}, a format that is not read  {listed(paths, most=2)}"
+    for paths, noun, why in (
+        (files.outside, "link", "to outside the folder, not followed"),
+        (files.unusable, "file", "that a pattern cannot name or that cannot be read"),
+        *(
+            (paths, f"{suffix} file", "of a format that is not read")
+            for suffix, paths in files.unreadable.items()
+        ),
+    ):
+        if paths:
+            yield f"{counted(len(paths), noun)} {why}  {listed(paths, most=2)}"

@@ -15,6 +15,7 @@ from typing import Any
 from qsmstats.inventory.draft_images import Part, comment, quoted
 from qsmstats.schemas import plausible_ranges
 from qsmstats.study import Study
+from qsmstats.study_file import NO_SECTIONS
 
 __all__ = ["plausible_part", "setting_parts"]
 
@@ -30,7 +31,7 @@ def setting_parts(set_already: Mapping[str, Mapping[str, str]]) -> list[Part]:
     parts = []
     for item in fields(Study):
         kind: Any = item.default_factory
-        if isinstance(kind, type) and is_dataclass(kind):
+        if isinstance(kind, type) and is_dataclass(kind) and item.name not in NO_SECTIONS:
             parts.append(Part(lines=("", *_section(item.name, kind, set_already))))
     return parts
 

@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from qsmstats.errors import plural, printable
 from qsmstats.inventory.image_values import LabelFacts, MapFacts
-from qsmstats.inventory.images import GUESS, LABELS, WHITE_MATTER, Candidate, ImageFiles
+from qsmstats.inventory.images import (
+    GUESS,
+    LABELS,
+    QUANTITATIVE,
+    WHITE_MATTER,
+    Candidate,
+    ImageFiles,
+)
 from qsmstats.schemas import MapSchema, map_schemas
 
 __all__ = [
+    "LEFT",
     "Part",
     "comment",
     "counted",
     "label_part",
     "listed",
     "map_part",
+    "own_map_parts",
     "quoted",
     "white_matter_part",
 ]
 
 WIDTH = 98
+LEFT = "#? "
+"""Starts a line that is left to the user: a comment in study.toml, set where it is tested."""
 
 EXAMPLE = "{participant}/{session}/{participant}_{session}"
 LABEL_EXAMPLES = ("lesions", "dseg", "labels")
@@ -86,26 +98,46 @@ def label_part(images: ImageFiles, facts: LabelFacts) -> Part:
     part = _pattern(images, LABELS, "lesion labels", "pattern")
     if part is None:
         part = _absent("lesion labels", "pattern", f"{EXAMPLE}_dseg.nii.gz", LABEL_EXAMPLES)
-    own = []
-    if part.found and facts.binary:
-        own.append(
-            "the lesion labels that were read hold a single value: they seem to be masks, but a "
-            f"label image has {LABELS_ARE} (such as the connected components of the mask)"
-        )
+    chosen = images.chosen(LABELS)
+    lines, guesses, todo = list(part.lines), list(part.guesses), list(part.todo)
+    each = bool(chosen and "{lesion}" in chosen.pattern)
+    if chosen and chosen.words:
+        guesses.append(f"lesion labels: {listed(chosen.words)} are one file each")
+    if chosen and facts.binary and not each:
+        text = "the images hold 0 and 1 only: a lesion is what hangs together in a mask"
+        lines += [*comment(f"GUESS: {text}"), 'instances = "components"']
+        guesses.append(f"lesion labels: {text}")
+    lines += _volume("lesion labels", facts.volumes, guesses)
     if facts.problem:
-        own.append(f"lesion labels cannot be read: {facts.problem}")
+        todo.append(f"lesion labels cannot be read: {facts.problem}")
+        lines += comment(f"TO DO: {todo[-1]}")
     head = ["", *comment(f"Lesion labels of each patient and session: {LABELS_ARE}."), "[labels]"]
-    notes = [line for text in own for line in comment(f"TO DO: {text}")]
-    return replace(part, lines=(*head, *notes, *part.lines), todo=(*part.todo, *own))
+    return replace(part, lines=(*head, *lines), guesses=tuple(guesses), todo=tuple(todo))
 
 
-def white_matter_part(images: ImageFiles) -> Part:
-    """Write [tissue]."""
+def _volume(title: str, volumes: int, guesses: list[str]) -> list[str]:
+    """Return the line that names a volume of files of several; the first is a guess."""
+    if volumes < 2:
+        return []
+    text = f"the files have {volumes} volumes, of which the first is used"
+    guesses.append(f"{title}: {text}")
+    return [*comment(f"GUESS: {text}"), "volume = 0"]
+
+
+def white_matter_part(images: ImageFiles, parcels: Sequence[int | str] = ()) -> Part:
+    """Write [tissue]; `parcels` are the labels of white matter that a parcellation has."""
     part = _pattern(images, WHITE_MATTER, "white-matter masks", "white_matter")
     if part is None:
         example = f"{EXAMPLE}_label-WM_mask.nii.gz"
         words = ("WM", "whitematter")
         part = _absent("white-matter masks", "white_matter", example, words)
+    chosen = images.chosen(WHITE_MATTER)
+    if chosen and chosen.parcels:
+        text = f"{listed(map(str, parcels))} are the labels of white matter in this parcellation"
+        whole = f"{{ pattern = {quoted(chosen.pattern)}, labels = {quoted(list(parcels))} }}"
+        lines = [*part.lines[:-1], *comment(f"GUESS: {text}"), f"white_matter = {whole}"]
+        guesses = (*part.guesses, f"white matter: {text}")
+        part = replace(part, lines=tuple(lines), guesses=guesses)
     why = "# White matter: the reference for lesions, and the only region of controls."
     return replace(part, lines=("", why, "[tissue]", *part.lines))
 
@@ -133,6 +165,7 @@ def map_part(name: str, images: ImageFiles, facts: MapFacts | None) -> Part:
         )
         lines += [*comment(f"GUESS: {text}"), "missing = 0"]
         guesses.append(f"{schema.title}: {text}")
+    lines += _volume(schema.title, facts.volumes, guesses)
     if facts.problem:
         todo.append(f"{schema.title}: an image cannot be read: {facts.problem}")
     found = (*part.found, f"unit: {facts.unit or 'not declared'}")
@@ -150,9 +183,44 @@ def _unit_lines(schema: MapSchema, facts: MapFacts) -> tuple[list[str], list[str
     likely = facts.suggested[0] if len(facts.suggested) == 1 else schema.unit
     lines = [
         *comment(f"TO DO: {text}. Declare it ({_units(schema)}): remove the # if this is right"),
-        f"# unit = {quoted(likely)}",
+        f"{LEFT}unit = {quoted(likely)}",
     ]
     return lines, [f"{schema.title}: declare the unit ({_units(schema)}); {text}"]
+
+
+def own_map_parts(images: ImageFiles, maps: Sequence[Candidate]) -> list[Part]:
+    """Write a section for each image of a quantity that data_schemas/ does not know.
+
+    Parameters
+    ----------
+    images
+        Those that were found; the ones of no known kind are looked at.
+    maps
+        The maps of the study: an image of fewer than half of their sessions is none.
+    """
+    visits = {visit for one in maps for visit in one.visits}
+    parts, taken = [], set()
+    for pattern, files in images.other.items():
+        words = re.findall(r"[a-z0-9]+", pattern.rsplit("/", 1)[-1].lower())
+        word = next((word for word in words if word in QUANTITATIVE), "")
+        name, title, unit = QUANTITATIVE.get(word, ("", "", ""))
+        there = {(file.participant, file.session) for file in files} & visits
+        if not word or name in taken or 2 * len(there) < len(visits):
+            continue
+        taken.add(name)
+        count = counted(len(files), "image")
+        ask = f'state the unit of the stored values (often "{unit}")'
+        lines = (
+            "",
+            *comment(f"TO DO: {ask}, and remove the #; or remove this section"),
+            f"[maps.{name}]",
+            f"# {count}",
+            f"pattern = {quoted(pattern)}",
+            f"{LEFT}unit = {quoted(unit)}",
+            f"title = {quoted(title)}",
+        )
+        parts.append(Part(lines=lines, found=(title, count, pattern), todo=(f"{title}: {ask}",)))
+    return parts
 
 
 def _units(schema: MapSchema) -> str:

@@ -12,10 +12,10 @@ from qsmstats.study_files import leads_out
 
 __all__ = ["FolderFiles", "list_files"]
 
-IMAGES = (".nii", ".nii.gz")
+IMAGES = (".nii", ".nii.gz", ".mgz", ".mgh")
 TABLES = (".tsv", ".csv", ".xlsx", ".parquet")
 # Formats of other programs for images and tables, which must be converted.
-OTHERS = (".xls", ".ods", ".sav", ".rds", ".rdata", ".mat", ".mgz", ".mgh", ".mif", ".dcm", ".mnc")
+OTHERS = (".xls", ".ods", ".sav", ".rds", ".rdata", ".mat", ".mif", ".dcm", ".mnc")
 RESULTS = "provenance.json"
 
 

@@ -6,7 +6,7 @@ suggest is shown to the user, who declares it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,12 +17,12 @@ from qsmstats.checks.sidecars import Sidecars, canonical_unit
 from qsmstats.errors import ImageError
 from qsmstats.inventory.images import LABELS, WHITE_MATTER, Candidate
 from qsmstats.schemas import map_schemas
-from qsmstats.study import Study
-from qsmstats.voxels.images import on_same_grid, open_volume
-from qsmstats.voxels.stream import gather, read_labels, read_mask
+from qsmstats.study import LabelSpec, Study
+from qsmstats.voxels.images import Volume, on_same_grid, open_volume
+from qsmstats.voxels.stream import gather, read_labels, read_mask, read_parcels
 from qsmstats.voxels.units import map_unit
 
-__all__ = ["LabelFacts", "MapFacts", "label_facts", "map_facts"]
+__all__ = ["LabelFacts", "MapFacts", "label_facts", "map_facts", "parcels_there"]
 
 IMAGES_READ = 2
 # Fewer exact zeros than this share of the voxels may be chance in stored whole numbers.
@@ -45,6 +45,8 @@ class MapFacts:
         Voxels that were read ("white matter", "lesions"), and their median absolute value.
     zeros
         Share of these voxels whose value is exactly 0.
+    volumes
+        Volumes of a file.
     problem
         Why the images could not be read, or empty.
     """
@@ -55,6 +57,7 @@ class MapFacts:
     where: str = ""
     median: float = float("nan")
     zeros: float = 0.0
+    volumes: int = 1
     problem: str = ""
 
     @property
@@ -73,12 +76,15 @@ class LabelFacts:
         Number of labels in each image that was read.
     spacing
         Smallest distance of neighbouring voxels in mm.
+    volumes
+        Volumes of a file.
     problem
         Why the images could not be read, or empty.
     """
 
     labels: tuple[int, ...] = ()
     spacing: float = float("nan")
+    volumes: int = 1
     problem: str = ""
 
     @property
@@ -106,10 +112,14 @@ def map_facts(
         region = regions.get(role)
         pairs = _same_visits(candidate, region) if region else []
         try:
-            values = [_values(folder / own, folder / other, role) for own, other in pairs]
+            read = [
+                _values(folder / own, folder / other, region)
+                for own, other in pairs
+                if region is not None
+            ]
         except ImageError as error:
             return MapFacts(unit=unit, sidecar=sidecar, problem=str(error.problems[0]))
-        stored = np.concatenate([np.empty(0), *values])
+        stored = np.concatenate([np.empty(0), *(values for values, _ in read)])
         stored = stored[np.isfinite(stored)]
         if stored.size:
             measured = stored[stored != 0]
@@ -120,13 +130,16 @@ def map_facts(
                 where=where,
                 median=float(np.median(np.abs(measured))) if measured.size else 0.0,
                 zeros=float((stored == 0).mean()),
+                volumes=read[0][1],
             )
     return MapFacts(unit=unit, sidecar=sidecar)
 
 
 def _declared(folder: Path, candidate: Candidate) -> tuple[str | None, str]:
     """Return the unit of the first sidecar that holds for the map's images, and its file."""
-    study = Study(folder=folder, name="", labels="", maps=(), tissue={}, tables={})
+    study = Study(
+        folder=folder, name="", labels=LabelSpec(pattern=""), maps=(), tissue={}, tables={}
+    )
     sidecars = Sidecars(study)
     for file in candidate.files:
         found = sidecars.unit(folder / file.path)
@@ -147,14 +160,30 @@ def _same_visits(candidate: Candidate, region: Candidate) -> list[tuple[str, str
     return pairs[:IMAGES_READ]
 
 
-def _values(image: Path, region: Path, role: str) -> Floats:
-    """Return the stored values of a map within a region; none where the grids differ."""
-    volume, other = open_volume(image, "map"), open_volume(region, role)
+def _values(image: Path, region: Path, candidate: Candidate) -> tuple[Floats, int]:
+    """Return the stored values of a map within a region, none where the grids differ; volumes."""
+    role = candidate.role
+    volume, other = open_volume(image, "map", 0), open_volume(region, role, 0)
     if not on_same_grid(other, volume):
-        return np.empty(0)
+        return np.empty(0), _volumes(volume)
     if role == LABELS:
-        return gather(volume, read_labels(other).index)
-    return gather(volume, np.flatnonzero(read_mask(other)))
+        index = read_labels(other).index
+    elif candidate.parcels:
+        index = np.flatnonzero(read_parcels(other, _numbers(candidate.parcels)))
+    else:
+        index = np.flatnonzero(read_mask(other, must_hold=None))
+    return gather(volume, index), _volumes(volume)
+
+
+def _volumes(volume: Volume) -> int:
+    """Return the number of volumes in the file of its first one."""
+    return 1 + volume.behind[0] // (volume.grid.size * volume.dtype.itemsize)
+
+
+def _numbers(parcels: Iterable[int | str]) -> list[int]:
+    """Return labels of a parcellation, ranges in words as numbers."""
+    ranges = [str(one).partition("-") for one in parcels]
+    return [n for low, _, high in ranges for n in range(int(low), int(high or low) + 1)]
 
 
 def _units(name: str, values: Floats, *, tissue: bool) -> tuple[str, ...]:
@@ -166,22 +195,27 @@ def _units(name: str, values: Floats, *, tissue: bool) -> tuple[str, ...]:
     )
 
 
-def label_facts(folder: Path, files: Sequence[str]) -> LabelFacts:
-    """Read a few label images.
-
-    Parameters
-    ----------
-    folder
-        The study folder.
-    files
-        Label images below it; the first ones are read.
-    """
-    labels, spacing = [], float("nan")
+def label_facts(folder: Path, labels: Candidate | None) -> LabelFacts:
+    """Read a few label images; nothing is known without any."""
+    numbers, spacing, volumes = [], float("nan"), 1
     try:
-        for file in files[:IMAGES_READ]:
-            volume = open_volume(folder / file, LABELS)
-            labels.append(len(np.unique(read_labels(volume).label)))
-            spacing = float(volume.grid.spacing.min())
+        for file in labels.files[:IMAGES_READ] if labels else ():
+            volume = open_volume(folder / file.path, LABELS, 0)
+            found = np.unique(read_labels(volume).label)
+            numbers.append(len(found) if len(found) != 1 or found[0] != 1 else 1)
+            spacing, volumes = float(volume.grid.spacing.min()), _volumes(volume)
     except ImageError as error:
         return LabelFacts(problem=str(error.problems[0]))
-    return LabelFacts(labels=tuple(labels), spacing=spacing)
+    return LabelFacts(labels=tuple(numbers), spacing=spacing, volumes=volumes)
+
+
+def parcels_there(folder: Path, tissue: Candidate | None) -> tuple[int | str, ...]:
+    """Return the labels of white matter that the first image of a parcellation has."""
+    if tissue is None or not tissue.parcels:
+        return ()
+    try:
+        volume = open_volume(folder / tissue.files[0].path, WHITE_MATTER, 0)
+        there = set(map(int, np.unique(read_labels(volume).label)))
+    except ImageError:
+        return tissue.parcels  # `check` says what is wrong with the image
+    return tuple(one for one in tissue.parcels if there & {*_numbers([one])})

@@ -11,11 +11,18 @@ import re
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["Identifiers", "NamedFile", "guess_identifiers"]
+__all__ = ["Identifiers", "NamedFile", "guess_identifiers", "natural", "session_words"]
 
 # Not within a word, and not the value of another entity: the 1 of run-1 is no participant.
 BEFORE, AFTER = r"(?<![^/_.-])(?<![A-Za-z]-)", r"(?![0-9A-Za-z])"
 DELIMITERS = re.compile(r"([/_.-])")
+VISIT = re.compile(
+    r"(ses|session|visit|v|tp|t|timepoint|m|month|y|year|fu|followup|scan|mri)?\d{1,8}|baseline|bl",
+    re.IGNORECASE,
+)
+"""What a session may be called where every participant has one only."""
+OTHERS = frozenset({"run", "echo", "acq", "part", "space", "desc", "task", "lesion", "label"})
+"""Words before a number that does not count sessions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,27 +53,72 @@ class Identifiers:
     ----------
     participants, sessions
         Those that tables list. Identifiers as in BIDS are looked for where none of them is found.
+    before_session
+        What stands before the session in paths: the V of V1, where tables list 1.
     """
 
     participants: Collection[str] = field(default_factory=tuple)
     sessions: Collection[str] = field(default_factory=tuple)
+    before_session: str = ""
 
     def name(self, path: str) -> NamedFile:
         """Return a file with what its name says."""
         pattern, participant = _replace(path, _finders(self.participants, "sub"), "{participant}")
         if participant is None:
             return NamedFile(path=path, pattern=path)
-        pattern, session = _replace(pattern, _finders(self.sessions, "ses"), "{session}")
+        pattern, session = _replace(
+            pattern, _finders(self.sessions, "ses", self.before_session), "{session}"
+        )
         return NamedFile(path=path, pattern=pattern, participant=participant, session=session)
 
 
-def _finders(known: Iterable[str], prefix: str) -> list[tuple[str, str]]:
+def session_words(files: Iterable[NamedFile]) -> list[str]:
+    """Find the names of sessions by comparing the paths of maps of several participants.
+
+    Where the paths of one map and participant differ in one word only, that word is the session.
+    Where they do not differ, a word that all of them have is, if it looks like one ("V1").
+
+    Parameters
+    ----------
+    files
+        Images of one map whose participants are known and whose sessions are not.
+
+    Returns
+    -------
+    list of str
+        In the order of the words, numbers as numbers; empty where nothing is found.
+    """
+    split = [DELIMITERS.split(file.pattern) for file in files if file.participant]
+    if not split or len({tuple(words[1::2]) for words in split}) > 1:
+        return []
+    at = {number: {words[number] for words in split} for number in range(0, len(split[0]), 2)}
+    # Words that differ together are one name in two places.
+    columns = {tuple(words[number] for words in split): number for number in reversed(at)}
+    varying = [number for column, number in columns.items() if len({*column}) > 1]
+    if len(varying) > 1:
+        varying = [number for number in varying if all(map(VISIT.fullmatch, at[number]))]
+    if len(varying) == 1:
+        before = split[0][varying[0] - 2] if varying[0] > 1 else ""
+        return [] if before.lower() in OTHERS else sorted(at[varying[0]], key=natural)
+    constant = {next(iter(words)) for words in at.values() if len(words) == 1}
+    named = [word for word in constant if VISIT.fullmatch(word) and not word.isdigit()]
+    return named if len(named) == 1 and not varying else []
+
+
+def natural(word: str) -> tuple[list[tuple[int, str]], str]:
+    """Return a key by which 2 comes before 10."""
+    parts = re.findall(r"[0-9]+|[^0-9]+", word)
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts], word
+
+
+def _finders(known: Iterable[str], prefix: str, other: str = "") -> list[tuple[str, str]]:
     """Return what must stand before an identifier, and what it looks like, best first."""
     # Longest first, or P1 would be found in P1-2.
     words = "|".join(re.escape(word) for word in sorted(known, key=lambda word: -len(word)))
     bids = [(BEFORE, f"{prefix}-[0-9A-Za-z]+")]
     # A table may list 001 where the files have sub-001.
-    return [(f"(?:{BEFORE}|(?<={prefix}-))", words), *bids] if words else bids
+    before = f"(?<=[/_.-]{re.escape(other)})" if other else f"(?:{BEFORE}|(?<={prefix}-))"
+    return [(before, words), *bids] if words else bids
 
 
 def _replace(

@@ -32,6 +32,7 @@ from qsmstats.report.sections import (
     trajectory,
 )
 from qsmstats.report.sections.context import Context
+from qsmstats.report.wording.names import using_schemas
 from qsmstats.study import Study
 from qsmstats.study_file import open_study
 from qsmstats.writing import written_whole
@@ -130,7 +131,8 @@ def draw_report(
         plates=Plates(folder=folder, style=figure_style(style), pdf=pdf),
         study=study,
     )
-    made = (part(context) for part in SECTIONS)
+    with using_schemas(context.schemas):
+        made = [part(context) for part in SECTIONS]
     page = _render(context, [section for section in made if section is not None])
     with written_whole(folder / REPORT) as unfinished:
         unfinished.write_text(page, encoding="utf-8")

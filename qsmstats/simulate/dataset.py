@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from qsmstats.schemas import data_dictionary, load_schema
+from qsmstats.dictionaries import data_dictionary
+from qsmstats.schemas import load_schema
 from qsmstats.settings import FeatureSettings
 from qsmstats.simulate.lesions import shell_depth
 from qsmstats.version import __version__
@@ -154,7 +155,7 @@ def write_described(path: Path, schema: str, rows: Sequence[Mapping[str, Any]]) 
     """
     columns = [column.name for column in load_schema(schema).fields if column.name in rows[0]]
     write_table(path, columns, rows)
-    dictionary = data_dictionary(schema)
+    dictionary = data_dictionary(load_schema(schema))
     described = {name: dictionary[name] for name in columns}
     content = {"Description": load_schema(schema).description, **described}
     write_json(path.with_suffix(".json"), content)

@@ -23,11 +23,10 @@ from qsmstats.studies.answers import (
     ModelAnswer,
     answer_fields,
     fit_study_model,
-    hedges_g,
     left_out,
     observed_types,
-    with_units,
 )
+from qsmstats.studies.effects import hedges_g, with_units
 from qsmstats.tables.tidy import first_sessions
 
 __all__ = ["GroupDifferences", "baseline_differences", "tissue_differences"]
@@ -149,7 +148,9 @@ def _differences(
     response = fit.response_scale().converted(contrasts, "contrast")
     return GroupDifferences(
         factor=factor,
-        means=with_units(fit.marginal_means(factor, df=df, level=level, type="response"), fit),
-        contrasts=with_units(response, fit).join(effects),
+        means=with_units(
+            fit.marginal_means(factor, df=df, level=level, type="response"), fit, rows
+        ),
+        contrasts=with_units(response, fit, rows).join(effects),
         **fields,
     )

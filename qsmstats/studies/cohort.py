@@ -13,12 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from qsmstats.schemas import load_schema
-from qsmstats.studies.answers import number_of
+from qsmstats.schemas import Schemas, load_schema
+from qsmstats.studies.answers import levels_of, number_of
 from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import first_sessions
 
 __all__ = ["CohortDescription", "describe_cohort"]
+
+MOST_LEVELS = 10
+"""Levels of a text column of the study's own that Table 1 lists."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +36,9 @@ class CohortDescription:
         session was labelled on its own and they have not been matched yet.
     participants
         One row per variable (and level): a column per group, missing counts, the standardised
-        difference between the two groups.
+        difference between the two groups. Further columns of the participants table are
+        variables too, and those of the sessions table with their value at the first session;
+        text only where it has few levels.
     lesions
         Lesions, participants with one, share and median volume per type at the first session.
     """
@@ -59,7 +64,7 @@ def describe_cohort(
     """
     return CohortDescription(
         flow=_flow(tables, lesions, failures),
-        participants=_participants(tables.participants),
+        participants=_participants(tables),
         lesions=_census(lesions),
     )
 
@@ -94,6 +99,18 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
     followed_note = "patients with two sessions or more"
     if matches := lesions.attrs.get("matches"):
         followed_note += f"; their lesions from session to session: {matches}"
+    lesions_note = []
+    touching = lesions["touches_lesion"].fillna(value=False).astype("bool")
+    if touching.any():
+        share = lesions.loc[touching, "volume_mm3"].sum() / lesions["volume_mm3"].sum()
+        lesions_note.append(
+            f"{number_of(int(touching.sum()), 'observed lesion')} touch another (confluent), "
+            f"{share:.1%} of the lesion volume"
+        )
+    count, mm3 = lesions.attrs.get("left_out", (0, 0.0))
+    if count:
+        small = number_of(int(count), "component")
+        lesions_note.append(f"{small} too small to be lesions left out, {mm3:.4g} mm³ in all")
     listed = _stage("enrolled", sessions, tables.lesions, "listed in the table of participants")
     rows = pd.DataFrame(
         [
@@ -101,7 +118,7 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
             _stage("imaged", sessions, tables.lesions, "at least one session"),
             _stage("images read", read, lesions, failures_note),
             _stage("controls", controls, lesions.iloc[:0]),
-            _stage("patients", patients, lesions),
+            _stage("patients", patients, lesions, "; ".join(lesions_note)),
             _stage("followed", followed, of_followed, followed_note),
         ]
     ).astype({"n_lesions": "Int64"})
@@ -110,33 +127,53 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
     return rows
 
 
-def _participants(participants: pd.DataFrame) -> pd.DataFrame:
-    groups = [
-        participants[participants["group"] == name]
-        for name in load_schema("participants").column("group").levels
-    ]
+def _participants(tables: StudyTables) -> pd.DataFrame:
+    schema = tables.schemas.table("participants")
+    people = _with_first_session(tables)
+    groups = [people[people["group"] == name] for name in schema.column("group").levels]
     rows = [_row("n", "", "count", [str(len(group)) for group in groups], [0, 0], np.nan)]
-    for column in load_schema("participants").fields:
-        if column.name in {"participant_id", "group"} or column.name not in participants:
+    known = {column.name: column for column in schema.fields}
+    for name in dict.fromkeys([*known, *people.columns]):
+        if name in {"participant_id", "group"} or name not in people:
             continue
-        values = [group[column.name] for group in groups]
+        values = [group[name] for group in groups]
         missing = [int(value.isna().sum()) for value in values]
-        if column.levels:
-            known = [value.dropna() for value in values]
-            for level in column.levels:
-                having = [value == level for value in known]
-                cells = [f"{int(x.sum())} ({x.mean():.1%})" if len(x) else "n/a" for x in having]
-                shares = [float(x.mean()) if len(x) else np.nan for x in having]
-                difference = _standardised(*((p, p * (1 - p)) for p in shares))
-                title = column.level_titles[level]
-                rows.append(_row(column.title, title, "n (%)", cells, missing, difference))
+        column = known.get(name)
+        title = column.title if column else name
+        if column is None and not pd.api.types.is_numeric_dtype(people[name]):
+            levels = {level: level for level in _few_levels(people[name])}
         else:
-            title = column.title + (f", {column.unit}" if column.unit not in (None, "1") else "")
+            levels = (
+                {level: column.level_titles[level] for level in column.levels} if column else {}
+            )
+        for level, level_title in levels.items():
+            having = [value.dropna() == level for value in values]
+            cells = [f"{int(x.sum())} ({x.mean():.1%})" if len(x) else "n/a" for x in having]
+            shares = [float(x.mean()) if len(x) else np.nan for x in having]
+            difference = _standardised(*((p, p * (1 - p)) for p in shares))
+            rows.append(_row(title, level_title, "n (%)", cells, missing, difference))
+        if not levels and pd.api.types.is_numeric_dtype(people[name]):
+            unit = column.unit if column and column.unit != "1" else None
             numbers = [value.dropna().astype(float) for value in values]
             cells = [f"{x.mean():.1f} ± {x.std():.1f}" if len(x) > 1 else "n/a" for x in numbers]
             difference = _standardised(*((x.mean(), x.var()) for x in numbers))
+            title += f", {unit}" if unit else ""
             rows.append(_row(title, "", "mean ± SD", cells, missing, difference))
     return pd.DataFrame(rows)
+
+
+def _with_first_session(tables: StudyTables) -> pd.DataFrame:
+    """Return the participants with what else the sessions table has of their first session."""
+    first = first_sessions(tables.sessions).drop(columns=["session_id", "years"])
+    names = {name: f"{name}, first session" for name in first.columns.drop("participant_id")}
+    return tables.participants.merge(first.rename(columns=names), on="participant_id", how="left")
+
+
+def _few_levels(words: pd.Series) -> list[str]:
+    """Return the levels of a text column; none where it is free text, which names people."""
+    counts = words.value_counts()
+    few = len(counts) <= MOST_LEVELS and len(counts) * 2 <= counts.sum()
+    return sorted(map(str, counts.index)) if few else []
 
 
 def _row(
@@ -165,9 +202,9 @@ def _standardised(first: tuple[float, float], second: tuple[float, float]) -> fl
 
 def _census(lesions: pd.DataFrame) -> pd.DataFrame:
     first = first_sessions(lesions)
-    column = load_schema("lesions").column("lesion_type")
+    levels = levels_of(lesions["lesion_type"], Schemas().lesion_types)
     rows = []
-    for level in (*column.levels, None):
+    for level in (*levels, None):
         of_type = first[
             first["lesion_type"].isna() if level is None else first["lesion_type"] == level
         ]

@@ -1,4 +1,4 @@
-"""How accurately the QSM type predicts the class that the pathologist assigned.
+"""How accurately the lesion type on MRI predicts the class that the pathologist assigned.
 
 One class of the reference standard against the rest, from the mapping of study.toml. Lesions are
 nested in brains: the table holds the interval that assumes independence, labelled so, beside those
@@ -23,9 +23,9 @@ from qsmstats.accuracy.nesting import (
 from qsmstats.accuracy.pairing import Pairs, confusion_matrices, pair_classes, usable
 from qsmstats.accuracy.tabulation import cross_tabulation, flow_counts
 from qsmstats.errors import ModelError
-from qsmstats.schemas import load_schema
+from qsmstats.schemas import Schemas
 from qsmstats.settings import HistologySettings
-from qsmstats.studies.answers import number_of
+from qsmstats.studies.answers import levels_of, number_of
 from qsmstats.studies.histology_features import feature_accuracy
 from qsmstats.studies.stard import stard_items
 
@@ -39,7 +39,7 @@ FEW_BRAINS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HistologyAccuracy:
-    """Accuracy of the QSM type against histology.
+    """Accuracy of the lesion type on MRI against histology.
 
     Attributes
     ----------
@@ -118,8 +118,8 @@ def histology_accuracy(
             "no lesion has both an index test and a reference standard; fill in what is missing"
         )
         raise ModelError(message)
-    areas, roc, cutoffs = feature_accuracy(histology, pairs, level=level)
-    unclaimed = unclaimed_types(settings)
+    areas, roc, cutoffs = feature_accuracy(histology, pairs, high_in=settings.high_in, level=level)
+    unclaimed = unclaimed_types(histology, settings)
     reported = {
         "accuracy": missing_scenarios(pairs, level=level),
         "flow": flow_counts(pairs),
@@ -129,12 +129,16 @@ def histology_accuracy(
     }
     methods = _methods(settings, unclaimed, pairs, cutoffs, level)
     notes = _notes(settings, unclaimed, pairs, areas, cutoffs)
+    counts, extra = confusion_matrices(pairs)
+    names = [*pairs.classes, *(["none of the classes"] if extra else [])]
+    cells = pd.MultiIndex.from_product([names, names], names=["index_class", "reference_class"])
+    numbers = {"n": counts.sum(axis=0).ravel(), "n_clusters": (counts > 0).sum(axis=0).ravel()}
     readings = histology[READINGS].astype("object")
     confusion = readings.where(readings.notna(), "missing").value_counts(sort=False)
     return HistologyAccuracy(
         crosstab=cross_tabulation(pairs).reset_index(),
         confusion=confusion.rename("n").reset_index().sort_values(READINGS, ignore_index=True),
-        class_counts=_class_counts(pairs),
+        class_counts=pd.DataFrame(numbers, index=cells).reset_index(),
         clusters=counts_per_cluster(pairs),
         assumed_correlations=assumed_correlations(pairs, level=level),
         roc=roc,
@@ -149,14 +153,16 @@ def histology_accuracy(
 
 def pair_lesions(histology: pd.DataFrame, settings: HistologySettings) -> Pairs:
     """Pair index test and reference standard of every lesion under a study's settings."""
-    policies = dict.fromkeys(unclaimed_types(settings), settings.unmapped)
+    policies = dict.fromkeys(unclaimed_types(histology, settings), settings.unmapped)
+    # Lesions of a class that no type means are negative for every other class.
+    policies |= dict.fromkeys(_meant_by_no_type(settings), "negative")
     # An indeterminate reference standard can be counted for no class.
     policies[INDETERMINATE] = "exclude"
     return pair_classes(
         histology,
         index_test="index_test",
         reference_standard="reference_standard",
-        mapping=settings.mapping,
+        mapping={name: types for name, types in settings.mapping.items() if types},
         cluster="brain_id",
         unmapped=policies,
         indeterminate_levels=(INDETERMINATE,),
@@ -164,19 +170,15 @@ def pair_lesions(histology: pd.DataFrame, settings: HistologySettings) -> Pairs:
     )
 
 
-def unclaimed_types(settings: HistologySettings) -> list[str]:
+def _meant_by_no_type(settings: HistologySettings) -> list[str]:
+    return [name for name, types in settings.mapping.items() if not types]
+
+
+def unclaimed_types(histology: pd.DataFrame, settings: HistologySettings) -> list[str]:
     """Return the levels of the index test not mapped to any class."""
     claimed = {name for names in settings.mapping.values() for name in names}
-    levels = load_schema("lesions").column("lesion_type").levels
-    return [name for name in levels if name not in claimed]
-
-
-def _class_counts(pairs: Pairs) -> pd.DataFrame:
-    counts, extra = confusion_matrices(pairs)
-    names = [*pairs.classes, *(["none of the classes"] if extra else [])]
-    cells = pd.MultiIndex.from_product([names, names], names=["index_class", "reference_class"])
-    numbers = {"n": counts.sum(axis=0).ravel(), "n_clusters": (counts > 0).sum(axis=0).ravel()}
-    return pd.DataFrame(numbers, index=cells).reset_index()
+    levels = levels_of(histology["index_test"], Schemas().lesion_types)
+    return [name for name in levels if name not in {*claimed, INDETERMINATE}]
 
 
 def _methods(
@@ -187,11 +189,11 @@ def _methods(
     level: float,
 ) -> str:
     mapping = "; ".join(
-        f"{name} from {', '.join(kinds)}" for name, kinds in settings.mapping.items()
+        f"{name} from {', '.join(kinds)}" for name, kinds in settings.mapping.items() if kinds
     )
     rule = {"negative": "count as negative for every class", "exclude": "are excluded"}
     text = (
-        f"Each pathological class was tested one against the rest ({mapping}). QSM types not"
+        f"Each pathological class was tested one against the rest ({mapping}). Types not"
         f" mapped to any class ({', '.join(unclaimed) or 'none'}) {rule[settings.unmapped]}."
         f" Lesions are nested in {number_of(pairs.n_clusters, 'brain')}. Intervals at {level:.0%}:"
         " Wilson's score interval, which assumes that lesions are independent; a Bayesian"
@@ -227,6 +229,9 @@ def _notes(
     if settings.unmapped == "negative" and unclaimed:
         names = ", ".join(unclaimed)
         notes.append(f"Types not mapped to any class ({names}) count as negative readings.")
+    if classes := _meant_by_no_type(settings):
+        names = ", ".join(classes)
+        notes.append(f"No type means {names}: these lesions are negative for every class.")
     below = areas[areas["estimate"] < 0.5].drop_duplicates(["feature", "class_"])
     if not below.empty:
         names = "; ".join(f"{row.feature} for {row.class_}" for row in below.itertuples())

@@ -4,14 +4,16 @@ Each numeric column of histology.tsv against each class of the reference standar
 area under it, and the cut-off with the largest Youden index with the optimism of having been
 chosen here (`qsmstats.accuracy.roc`, `qsmstats.accuracy.cutoff`).
 
-On which side of a cut-off a class lies is fixed before the data are seen, so that an area may
-fall below 0.5. Taking the better side afterwards would bias every area upwards. Myelin water
-is high where myelin has been restored and low in the demyelinated classes; the rim contrast is
-high where iron-laden microglia sit at the edge and low elsewhere.
+On which side of a cut-off a class lies is fixed before the data are seen
+(`HistologySettings.high_in`), so that an area may fall below 0.5. Taking the better side afterwards
+would bias every area upwards. Myelin water is high where myelin has been restored and low in the
+demyelinated classes; the rim contrast is high where iron-laden microglia sit at the edge and low
+elsewhere.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -25,9 +27,6 @@ from qsmstats.arrays import Flags
 from qsmstats.schemas import load_schema
 
 __all__ = ["continuous_features", "feature_accuracy", "has_reference"]
-
-# Feature -> classes that high values speak for; low values speak for every other class.
-HIGH_IN = {"mwf_percent": ("remyelinated",), "rim_contrast_ppb": ("chronic_active",)}
 
 KEYS = ["feature", "class_", "rule"]
 AREA_COLUMNS = [
@@ -63,7 +62,12 @@ def has_reference(pairs: Pairs) -> Flags:
 
 
 def feature_accuracy(
-    histology: pd.DataFrame, pairs: Pairs, *, level: float = 0.95, seed: int = 0
+    histology: pd.DataFrame,
+    pairs: Pairs,
+    *,
+    high_in: Mapping[str, Collection[str]],
+    level: float = 0.95,
+    seed: int = 0,
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Measure how well each continuous feature separates each class from the rest.
 
@@ -74,6 +78,8 @@ def feature_accuracy(
     pairs
         The lesions' readings with their brains. A lesion without a type on QSM still counts: only
         its class and its feature are needed.
+    high_in
+        Feature -> classes that high values speak for.
     level
         Confidence level of the areas.
     seed
@@ -101,7 +107,7 @@ def feature_accuracy(
         cluster = pairs.cluster[kept]
         for number, name in enumerate(pairs.classes):
             # Turned so that high values speak for the class.
-            sign = 1.0 if name in HIGH_IN[feature] else -1.0
+            sign = 1.0 if name in high_in.get(feature, ()) else -1.0
             truth = np.asarray(pairs.reference[kept] == number, dtype=np.bool_)
             rule = "at least" if sign > 0 else "at most"
             keys: dict[str, Any] = {"feature": feature, "class_": name, "rule": rule}

@@ -14,9 +14,9 @@ import pandas as pd
 from qsmstats.accuracy.agreement import agreement
 from qsmstats.accuracy.consensus import consensus
 from qsmstats.errors import ModelError
-from qsmstats.schemas import load_schema
+from qsmstats.schemas import Schemas
 from qsmstats.settings import RaterSettings
-from qsmstats.studies.answers import number_of
+from qsmstats.studies.answers import levels_of, number_of
 
 __all__ = ["RaterAgreement", "rater_agreement"]
 
@@ -86,7 +86,7 @@ def rater_agreement(
         )
         raise ModelError(message)
     adjudicated = bool((ratings["rater_id"] == settings.adjudicator).any())
-    types = load_schema("ratings").column("lesion_type").levels
+    types = levels_of(ratings["lesion_type"], Schemas().lesion_types)
     decided = consensus(
         ratings, adjudicator=settings.adjudicator if adjudicated else None, categories=types
     )

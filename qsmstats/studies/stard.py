@@ -68,7 +68,7 @@ HANDLED = (
     " standard disagree) and as best case (they agree)"
 )
 INDETERMINATE = (
-    f"Indeterminate readings on QSM were {HANDLED}. Lesions with an indeterminate reference"
+    f"Indeterminate readings on MRI were {HANDLED}. Lesions with an indeterminate reference"
     " standard were excluded, as they cannot be assigned to a class."
 )
 MISSING = f"Missing readings were {HANDLED}. Lesions with neither reading were excluded."
@@ -159,7 +159,7 @@ def _test_methods(
         f"{words(name)} from {listed_words(settings.mapping[name])}" for name in pairs.classes
     )
     counted = {"negative": "counts as negative for every class", "exclude": "is excluded"}
-    text = f"Categories of the index test (type on QSM): {mapping}."
+    text = f"Categories of the index test (type on MRI): {mapping}."
     if unclaimed:
         text += (
             f" A type not mapped to any class ({listed_words(unclaimed)})"
@@ -172,8 +172,8 @@ def _test_methods(
     text = f"Categories of the reference standard: {listed_words(pairs.classes)}."
     yield "12b", AUTHOR, f"{text} State their definitions."
     for item, reader, other in (
-        ("13a", "the readers of QSM", "histology"),
-        ("13b", "the pathologists", "QSM"),
+        ("13a", "the readers of the images", "histology"),
+        ("13b", "the pathologists", "the images"),
     ):
         text = f"The tables do not say whether {reader} knew the results of {other}"
         yield item, AUTHOR, f"{text}, or clinical information about the donor."
@@ -185,7 +185,7 @@ def _participants(
     number = {name: steps[name][""] for name in STEPS}
     text = (
         f"Of {number['eligible']} lesions in {number_of(pairs.n_clusters, 'brain')},"
-        f" {number['index_read']} had a type on QSM ({number['index_missing']} missing,"
+        f" {number['index_read']} had a type on MRI ({number['index_missing']} missing,"
         f" {number['index_indeterminate']} indeterminate, {number['index_excluded_by_policy']}"
         f" excluded by policy); of these, {number['analysed']} had a class by histology"
         f" ({number['reference_missing']} missing, {number['reference_excluded_by_policy']}"

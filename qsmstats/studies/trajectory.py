@@ -28,8 +28,8 @@ from qsmstats.studies.answers import (
     left_out,
     observed_types,
     used_rows,
-    with_units,
 )
+from qsmstats.studies.effects import with_units
 from qsmstats.tables.tidy import followed_lesions
 
 __all__ = ["Trajectories", "fit_trajectory", "trajectories"]
@@ -112,10 +112,10 @@ def trajectories(
         **asked,
     )
     return Trajectories(
-        slopes=with_units(slopes, fit, " per year"),
-        slope_contrasts=with_units(slope_contrasts, fit, " per year"),
-        changes=with_units(changes.replace({"quantity": {"difference": "change"}}), fit),
-        means=with_units(fit.marginal_means([types, "years"], at=times, **asked), fit),
+        slopes=with_units(slopes, fit, typed, " per year"),
+        slope_contrasts=with_units(slope_contrasts, fit, typed, " per year"),
+        changes=with_units(changes.replace({"quantity": {"difference": "change"}}), fit, typed),
+        means=with_units(fit.marginal_means([types, "years"], at=times, **asked), fit, typed),
         **fields,
     )
 

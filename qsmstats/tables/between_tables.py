@@ -61,11 +61,14 @@ def rule_problems(
 def _shared_columns(raw: Mapping[str, RawTable], reserved: Collection[str]) -> Iterator[Problem]:
     owners = dict.fromkeys(reserved, "the features of the lesions")
     for table in (raw[name] for name in JOINED if name in raw):
-        keys = {*load_schema(table.name).primary_key, "participant_id"}
+        keys = {*table.schema.primary_key, "participant_id"}
         for column in table.cells.columns:
             if column in owners:
-                text = f"{owners[column]} have this column too; rename one of the two"
                 name = table.file_column(column)
+                text = (
+                    f"{owners[column]} have this column too; rename one of the two, as with "
+                    f'columns = {{ {table.name}_{column} = "{name}" }} below [tables.{table.name}]'
+                )
                 yield Problem(table=table.file, row=1, column=name, problem=text)
             elif column not in keys:
                 owners[column] = f"the rows of {table.file}"

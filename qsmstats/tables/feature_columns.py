@@ -6,13 +6,13 @@ data_schemas/features.schema.json says of a feature under what name it stands in
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Protocol
 
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
-from qsmstats.schemas import load_schema
+from qsmstats.schemas import load_schema, map_features
 
 __all__ = ["Measured", "features_of", "tidy_columns", "widen_features"]
 
@@ -37,14 +37,25 @@ def _templates() -> dict[str, str]:
     return {field["name"]: field["tidy"] for field in fields if "tidy" in field}
 
 
-def tidy_columns(maps: Iterable[str]) -> list[str]:
-    """Return the columns of a tidy table that come from the features of `maps`."""
+def tidy_columns(maps: Iterable[str], outcomes: Iterable[str] = ()) -> list[str]:
+    """Return the columns of a tidy table that come from the features of `maps`.
+
+    Parameters
+    ----------
+    maps
+        Names of maps.
+    outcomes
+        Columns that the study analyses, beside those that every tidy table has.
+    """
     templates = _templates().values()
     columns = [name for name in templates if MAP not in name]
-    return columns + [name.format(map=key) for key in maps for name in templates if MAP in name]
+    columns += [name.format(map=key) for key in maps for name in templates if MAP in name]
+    return list(dict.fromkeys([*columns, *outcomes]))
 
 
-def widen_features(features: pd.DataFrame, region: str, keys: Sequence[str]) -> pd.DataFrame:
+def widen_features(
+    features: pd.DataFrame, region: str, keys: Sequence[str], outcomes: Collection[str] = ()
+) -> pd.DataFrame:
     """Put the maps of a region into one row.
 
     Parameters
@@ -55,6 +66,8 @@ def widen_features(features: pd.DataFrame, region: str, keys: Sequence[str]) -> 
         Level of `region` to take.
     keys
         Columns that tell the regions of this kind apart.
+    outcomes
+        As for `tidy_columns`.
 
     Returns
     -------
@@ -81,8 +94,11 @@ def widen_features(features: pd.DataFrame, region: str, keys: Sequence[str]) -> 
     own = {name: tidy for name, tidy in templates.items() if MAP in tidy}
     wide = rows.drop_duplicates(list(keys))[[*keys, *shared]].rename(columns=shared)
     for key in rows["map"].unique():
-        part = rows.loc[rows["map"] == key, [*keys, *own]]
-        part = part.rename(columns={name: tidy.format(map=key) for name, tidy in own.items()})
+        columns = {name: tidy.format(map=key) for name, tidy in own.items()}
+        for suffix, feature in map_features().items():
+            if f"{key}_{suffix}" in outcomes:
+                columns.setdefault(feature.name, f"{key}_{suffix}")
+        part = rows.loc[rows["map"] == key, [*keys, *columns]].rename(columns=columns)
         wide = wide.merge(part, on=list(keys), how="left", validate="one_to_one")
     return wide.reset_index(drop=True)
 

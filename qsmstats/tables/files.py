@@ -11,9 +11,11 @@ an error with its remedy, and so is what is larger than a table of any study (`s
 
 from __future__ import annotations
 
+import codecs
 import csv
 import hashlib
 import io
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +23,7 @@ from pathlib import Path
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.study import TableSpec
 from qsmstats.study_files import read_bounded
 from qsmstats.tables.parquet import read_parquet
 from qsmstats.tables.raw_table import RawTable
@@ -29,11 +32,12 @@ from qsmstats.tables.workbook import read_workbook
 
 __all__ = ["read_file"]
 
+PLAIN = TableSpec()
 DELIMITERS = {".tsv": "\t", ".csv": ","}
 DELIMITER_NAMES = {"\t": "tabs", ",": "commas", ";": "semicolons"}
 
 
-def read_file(path: Path, *, name: str, file: str) -> RawTable:
+def read_file(path: Path, *, name: str, file: str, spec: TableSpec = PLAIN) -> RawTable:
     """Read one file of a table.
 
     Parameters
@@ -44,6 +48,8 @@ def read_file(path: Path, *, name: str, file: str) -> RawTable:
         Name of the table's schema.
     file
         What messages call the file.
+    spec
+        What study.toml says of the file: sheet, separator, decimal sign, encoding.
 
     Returns
     -------
@@ -56,7 +62,7 @@ def read_file(path: Path, *, name: str, file: str) -> RawTable:
     InvalidDataError
         If the file cannot be read as a table.
     """
-    source = Source(data=b"", suffix=path.suffix.lower(), file=file, name=name)
+    source = Source(data=b"", suffix=path.suffix.lower(), file=file, name=name, spec=spec)
     reader = _READERS.get(source.suffix)
     if reader is None:
         allowed = ", ".join(_READERS)
@@ -75,7 +81,7 @@ def read_file(path: Path, *, name: str, file: str) -> RawTable:
         ) from error
     except MemoryError as error:
         raise source.too_large("does not fit into the memory of this computer") from error
-    header, rows = _without_blank_columns(header, rows)
+    header, rows = _tidied(header, rows)
     _check_header(header, file)
     width = len(header)
     cells = [(row + [""] * (width - len(row)))[:width] for _, row in rows]
@@ -93,11 +99,23 @@ def read_file(path: Path, *, name: str, file: str) -> RawTable:
     )
 
 
-def _without_blank_columns(header: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
-    """Leave out nameless columns that hold no text at all; spreadsheets write such."""
+def _tidied(header: list[str], rows: list[Row]) -> tuple[list[str], list[Row]]:
+    """Leave out what spreadsheets and exports write beside a table.
+
+    Empty cells behind the last column, columns without name or text, and a column that stands
+    twice with the same cells.
+    """
     width = len(header)
-    filled = [any(at < len(row) and row[at] for _, row in rows) for at in range(width)]
-    keep = [at for at in range(width) if header[at] or filled[at]]
+    ends = [max((at for at, cell in enumerate(row, 1) if cell), default=0) for _, row in rows]
+    rows = [(number, row[: max(width, end)]) for (number, row), end in zip(rows, ends, strict=True)]
+    columns = [tuple(row[at] if at < len(row) else "" for _, row in rows) for at in range(width)]
+    first = [header.index(title) for title in header]
+    keep = [
+        at
+        for at in range(width)
+        if (header[at] or any(columns[at]))
+        and (at == first[at] or not header[at] or columns[at] != columns[first[at]])
+    ]
     if len(keep) == width:
         return header, rows
     kept = [
@@ -124,7 +142,7 @@ def _check_header(header: list[str], file: str) -> None:
 
 def _read_text(source: Source) -> list[Row]:
     text = _decoded(source)
-    delimiter = DELIMITERS[source.suffix]
+    delimiter = source.spec.separator or DELIMITERS[source.suffix]
     rows = list(bounded(source, _records(source, text, delimiter)))
     if not rows:
         raise source.error("is empty; write a row of column names and the rows below it")
@@ -132,21 +150,26 @@ def _read_text(source: Source) -> list[Row]:
     for other, name in DELIMITER_NAMES.items():
         if len(header) == 1 and other != delimiter and other in header[0]:
             # Semicolons usually come with decimal commas: to guess would be to misread numbers.
-            wanted = DELIMITER_NAMES[delimiter]
-            problem = f"the columns are separated by {name}; save the table with {wanted}"
-            raise source.error(problem, row=1)
+            problem = f"the columns are separated by {name}; state it: separator = "
+            raise source.error(f"{problem}{json.dumps(other)} below [tables.{source.name}]", row=1)
     return rows
 
 
 def _decoded(source: Source) -> str:
-    data = source.data
+    data, encoding = source.data, source.spec.encoding
+    remedy = f'state its encoding: encoding = "{{}}" below [tables.{source.name}]'
     try:
         # Excel and PowerShell put a byte-order mark first; utf-8-sig takes it off.
-        text = data.decode("utf-8-sig")
+        text = data.decode(encoding or "utf-8-sig").removeprefix("\ufeff")
     except UnicodeDecodeError as error:
         row = data.count(b"\n", 0, error.start) + 1
-        problem = f"is not UTF-8 text (byte 0x{data[error.start]:02x}); save it as UTF-8"
-        raise source.error(problem, row=row) from error
+        found = f"is not {encoding or 'UTF-8'} text (byte 0x{data[error.start]:02x})"
+        wide = data[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+        other = remedy.format("utf-16" if wide else "latin-1")
+        problem = (
+            "; correct encoding in study.toml" if encoding else f"; save it as UTF-8, or {other}"
+        )
+        raise source.error(found + problem, row=row) from error
     if "\0" in text:
         row = text.count("\n", 0, text.index("\0")) + 1
         raise source.error("contains a zero byte, so it is not text; save it as UTF-8", row=row)

@@ -9,14 +9,13 @@ share one problem.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from qsmstats.errors import Problem, did_you_mean
-from qsmstats.schemas import load_schema
+from qsmstats.tables.dates import is_date
+from qsmstats.tables.identifiers import bare
 from qsmstats.tables.raw_table import RawTable, place_problem
-from qsmstats.tables.spelling import word_key
 from qsmstats.tables.typed import parse_integer
 
 __all__ = ["CellProblems", "key_problems", "position_of", "reference_problems"]
@@ -40,7 +39,7 @@ def key_problems(raw: RawTable, cells: CellProblems) -> Iterator[Problem]:
     cells
         Problems of its single cells.
     """
-    schema = load_schema(raw.name)
+    schema = raw.schema
     for key in (schema.primary_key, *schema.unique_keys):
         if not set(key) <= set(raw.cells.columns):
             continue
@@ -89,7 +88,7 @@ def reference_problems(
         key, name = error.field_names, error.reference_name
         position, broken = position_of(error), cells[raw.name]
         words = tuple(str(raw.cells[name].iloc[position]) for name in key)
-        missing = set(words) & set(load_schema(raw.name).missing_values)
+        missing = set(words) & set(raw.schema.missing_values)
         if missing or position in raw.broken or any((position, name) in broken for name in key):
             continue  # a problem of its own
         if name not in targets:
@@ -99,6 +98,8 @@ def reference_problems(
         size = targets[name].known_parts(words) + 1
         text = f"{tables[name].file} has no row with {_named(key[:size], words[:size])}"
         alike = did_you_mean(targets[name].alike(words[:size]))
+        if is_date(words[size - 1]):
+            alike = "; a spreadsheet makes a date of 3-1 or MAR1: enter identifiers as text"
         text += alike or "; add the row there, or correct this one"
         yield place_problem(raw, position, key[size - 1], text)
 
@@ -128,7 +129,7 @@ class _Target:
         """
         *before, last = words
         others = sorted(row[len(before)] for row in self.rows if row[: len(before)] == (*before,))
-        return [word for word in dict.fromkeys(others) if _bare(word) == _bare(last)][:2]
+        return [word for word in dict.fromkeys(others) if bare(word) == bare(last)][:2]
 
     def may_mean(self, words: tuple[str, ...]) -> bool:
         """Tell whether a row with a broken key, reported for itself, may be the one sought.
@@ -144,10 +145,6 @@ class _Target:
             )
             for row in self.broken
         )
-
-
-def _bare(identifier: str) -> str:
-    return re.sub(r"^(sub|ses)?0*", "", word_key(identifier))
 
 
 def _named(columns: Iterable[str], words: Iterable[str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import itertools
+from functools import partial
 from typing import Any
 
 from qsmstats.errors import InvalidDataError
@@ -68,14 +69,15 @@ def _check_type(source: Source, name: str, kind: Any) -> None:
 
 def _texts(source: Source, name: str, column: Any) -> list[str]:
     """Return a column as texts; a value without one is an error that names its row."""
+    as_text = partial(cell_text, decimal=source.spec.decimal or ".")
     try:
         texts: list[str] = []
         for chunk in column.chunks:
             if hasattr(chunk, "dictionary"):
-                words = [*map(cell_text, chunk.dictionary.to_pylist()), ""]
+                words = [*map(as_text, chunk.dictionary.to_pylist()), ""]
                 texts += [words[-1 if at is None else at] for at in chunk.indices.to_pylist()]
             else:
-                texts += map(cell_text, chunk.to_pylist())
+                texts += map(as_text, chunk.to_pylist())
     except (ValueError, OverflowError) as error:
         row = next(at for at, value in enumerate(column, start=2) if not _has_text(value))
         text = f"holds a value that cannot be read ({error}); correct it, or leave the column out"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from qsmstats.errors import Problem
 
 __all__ = ["summarise"]
-
-RANGES_SHOWN = 8
 
 
 def summarise(problems: Iterable[Problem]) -> list[Problem]:
@@ -17,8 +15,7 @@ def summarise(problems: Iterable[Problem]) -> list[Problem]:
     Returns
     -------
     list of Problem
-        In order of first appearance, then row; each at its first row, with the number and the
-        places of the others in its text.
+        In order of first appearance, then row; each at its first row, with the others in `also`.
 
     Examples
     --------
@@ -34,23 +31,6 @@ def summarise(problems: Iterable[Problem]) -> list[Problem]:
     for (table, column, text), rows in groups.items():
         numbers = sorted({row for row in rows if row is not None})
         row = numbers[0] if numbers else None
-        full = text + _others(numbers[1:])
-        merged.append(Problem(table=table, row=row, column=column, problem=full))
+        also = tuple(numbers[1:])
+        merged.append(Problem(table=table, row=row, column=column, problem=text, also=also))
     return sorted(merged, key=lambda item: (files.index(item.table), item.row or 0))
-
-
-def _others(rows: Sequence[int]) -> str:
-    if not rows:
-        return ""
-    if len(rows) == 1:
-        return f" (and row {rows[0]})"
-    ranges: list[list[int]] = []
-    for row in rows:
-        if ranges and row == ranges[-1][1] + 1:
-            ranges[-1][1] = row
-        else:
-            ranges.append([row, row])
-    shown = [f"{low}-{high}" if low < high else f"{low}" for low, high in ranges[:RANGES_SHOWN]]
-    if len(ranges) > RANGES_SHOWN:
-        shown.append("...")
-    return f" (and {len(rows)} more rows: {', '.join(shown)})"

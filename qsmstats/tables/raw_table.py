@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pandas as pd
 
 from qsmstats.errors import Problem
+from qsmstats.schemas import Schemas, TableSchema
 
-__all__ = ["RawTable", "broken_rows", "empty_table", "place_problem", "stack_raw"]
+__all__ = [
+    "RawTable",
+    "broken_rows",
+    "empty_table",
+    "place_problem",
+    "stack_raw",
+    "take_rows",
+    "toml_problem",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +45,11 @@ class RawTable:
     broken
         Position of a row whose cells cannot be told apart -> what is wrong with it. Its cells
         are not checked one by one.
+    faults
+        (position of a row, column of `cells`) -> what was found wrong with that cell before it
+        could be compared with the schema.
+    schemas
+        Those of the study.
     """
 
     name: str
@@ -46,6 +60,13 @@ class RawTable:
     value_columns: tuple[str, ...] = ()
     sums: Mapping[str, str] = field(default_factory=dict)
     broken: Mapping[int, str] = field(default_factory=dict)
+    faults: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    schemas: Schemas = field(default_factory=Schemas)
+
+    @property
+    def schema(self) -> TableSchema:
+        """Schema of the table."""
+        return self.schemas.table(self.name)
 
     def file_column(self, column: str) -> str:
         """Return what the file calls a column."""
@@ -67,6 +88,30 @@ def broken_rows(raw: RawTable) -> list[Problem]:
         Problem(table=str(file), row=int(row), problem=text)
         for file, row, text in zip(places["file"], places["row"], raw.broken.values(), strict=True)
     ]
+
+
+def take_rows(raw: RawTable, positions: Sequence[int]) -> RawTable:
+    """Return the rows at these positions, each with its place; a position may be taken twice."""
+    taken: dict[int, list[int]] = {}
+    for new, old in enumerate(positions):
+        taken.setdefault(old, []).append(new)
+    return replace(
+        raw,
+        cells=raw.cells.iloc[list(positions)].reset_index(drop=True),
+        places=raw.places.iloc[list(positions)].reset_index(drop=True),
+        # A row that is taken twice has one problem, not two.
+        broken={taken[old][0]: text for old, text in raw.broken.items() if old in taken},
+        faults={
+            (new, name): text
+            for (old, name), text in raw.faults.items()
+            for new in taken.get(old, ())
+        },
+    )
+
+
+def toml_problem(raw: RawTable, key: str, problem: str) -> Problem:
+    """Return the problem of what study.toml says of a table."""
+    return Problem(table="study.toml", column=f"tables.{raw.name}.{key}", problem=problem)
 
 
 def empty_table(raw: RawTable) -> Problem:

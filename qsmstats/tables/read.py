@@ -1,33 +1,45 @@
 """Read the tables of a study: every problem of all of them at once, or typed tables.
 
 The steps: text with its place in the file (`files`), the columns and words of the schema
-(`to_schema`), the checks of the schema (`validate`), the rules between tables (`between_tables`),
-plausible ranges (`plausible`), types (`typed`).
+(`to_schema`), what tables know of each other (`identifiers`, `visits`, `dates`), the checks of the
+schema and plausible ranges (`validate`), the rules between tables (`between_tables`), types
+(`typed`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
-from qsmstats.errors import InvalidDataError, Problem
-from qsmstats.schemas import load_schema
+from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
+from qsmstats.schemas import TABLES, Schemas
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
+from qsmstats.study_tables import have_one_table
 from qsmstats.tables.between_tables import rule_problems
+from qsmstats.tables.dates import with_ages, with_years
 from qsmstats.tables.feature_columns import tidy_columns
+from qsmstats.tables.identifiers import matched
 from qsmstats.tables.identities import IDENTITY_COLUMNS
-from qsmstats.tables.per_participant import PARTICIPANT, read_parts, read_table
-from qsmstats.tables.plausible import implausible_values
+from qsmstats.tables.image_lesions import ListLesions, lesions_of_images, provided_column
 from qsmstats.tables.problems import summarise
-from qsmstats.tables.raw_table import RawTable, broken_rows, empty_table, place_problem
-from qsmstats.tables.spelling import lesion_levels, own_spelling_problems
+from qsmstats.tables.raw_table import (
+    RawTable,
+    broken_rows,
+    empty_table,
+    place_problem,
+    toml_problem,
+)
+from qsmstats.tables.stated_levels import with_stated_levels
+from qsmstats.tables.table_files import names_in_paths, read_source
 from qsmstats.tables.to_schema import prepare
 from qsmstats.tables.typed import typed_frame
-from qsmstats.tables.validate import validate_tables
+from qsmstats.tables.validate import implausible_values, validate_tables
+from qsmstats.tables.visits import for_each_session, split_visits, stated_visits
 
 __all__ = [
     "LoadedTables",
@@ -37,6 +49,11 @@ __all__ = [
     "table_problems",
     "typed_tables",
 ]
+
+FOLDERS = {"participants": "participant_id", "sessions": "session_id"}
+"""Table -> its identifier that names folders or files of images."""
+NEEDED = {"participants": {"participant_id"}, "sessions": {"participant_id", "session_id", "years"}}
+"""Table -> its columns that others may be read by."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,6 +77,10 @@ class StudyTables:
     lesion_ids
         Whether a lesion has one `lesion_id` at all sessions ("consistent"), or equal identifiers
         of two sessions mean nothing ("independent").
+    schemas
+        Those of the study.
+    outcomes
+        Columns of the tidy table that the study analyses.
     """
 
     participants: pd.DataFrame
@@ -70,6 +91,8 @@ class StudyTables:
     places: Mapping[str, pd.DataFrame] = field(default_factory=dict)
     sums: Mapping[str, str] = field(default_factory=dict)
     lesion_ids: LesionIds = "consistent"
+    schemas: Schemas = field(default_factory=Schemas)
+    outcomes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -90,13 +113,16 @@ class LoadedTables:
     problems: tuple[Problem, ...]
 
 
-def read_tables(study: Study) -> StudyTables:
+def read_tables(study: Study, listing: ListLesions | None = None) -> StudyTables:
     """Read and check every table of a study.
 
     Parameters
     ----------
     study
         As `open_study` returns it.
+    listing
+        What lists the lesions of the label images (`qsmstats.tables.image_lesions`), where the
+        study's images say which lesions there are.
 
     Returns
     -------
@@ -107,7 +133,7 @@ def read_tables(study: Study) -> StudyTables:
     InvalidDataError
         With every problem of every table, each with its file, row and column.
     """
-    return typed_tables(study, load_tables(study))
+    return typed_tables(study, load_tables(study, listing))
 
 
 def typed_tables(study: Study, loaded: LoadedTables) -> StudyTables:
@@ -116,8 +142,14 @@ def typed_tables(study: Study, loaded: LoadedTables) -> StudyTables:
         raise InvalidDataError(summarise(loaded.problems))
     places = {name: table.places for name, table in loaded.raw.items()}
     sums = {file: sha for table in loaded.raw.values() for file, sha in table.sums.items()}
-    lesion_ids = study.matching.lesion_ids
-    return StudyTables(**loaded.frames, places=places, sums=sums, lesion_ids=lesion_ids)
+    return StudyTables(
+        **loaded.frames,
+        places=places,
+        sums=sums,
+        lesion_ids=study.matching.lesion_ids,
+        schemas=study.schemas,
+        outcomes=study.outcomes,
+    )
 
 
 def table_problems(study: Study) -> list[Problem]:
@@ -125,12 +157,19 @@ def table_problems(study: Study) -> list[Problem]:
     return summarise(load_tables(study).problems)
 
 
-def load_tables(study: Study) -> LoadedTables:
+def load_tables(study: Study, listing: ListLesions | None = None) -> LoadedTables:
     """Read what can be read of every table, and keep every problem; see `read_tables`."""
     raw, problems = _read_all(study)
-    problems += validate_tables(raw, study.lesion_types)
+    unread = "lesions" in study.tables and "lesions" not in raw
+    if study.labels.lists_lesions and {"participants", "sessions"} <= raw.keys() and not unread:
+        people, sessions = raw["participants"], raw["sessions"]
+        lesions = lesions_of_images(study, people, sessions, raw.get("lesions"), listing)
+        raw["lesions"] = lesions[0]
+        problems += lesions[1]
+    problems += validate_tables(raw)
+    problems += _unused_words(study, raw)
     frames = {name: _sound_cells(table, problems) for name, table in raw.items()}
-    reserved = tidy_columns(spec.name for spec in study.maps)
+    reserved = tidy_columns((spec.name for spec in study.maps), study.outcomes)
     if study.matching.lesion_ids == "independent":
         reserved += IDENTITY_COLUMNS
     problems += rule_problems(raw, frames, reserved)
@@ -157,29 +196,102 @@ def _sound_cells(raw: RawTable, problems: Sequence[Problem]) -> pd.DataFrame:
 
 def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
     raw: dict[str, RawTable] = {}
-    problems = own_spelling_problems(study.lesion_types, _spelled_levels(study))
-    # Participants come first: the files of the others may be named after them.
-    for name in sorted(study.tables, key=lambda name: name != "participants"):
-        spec = study.tables[name]
+    problems: list[Problem] = []
+    # The files of all others may be named after participants; lesions may be expanded by sessions.
+    for name in sorted(study.tables, key=TABLES.index):
         try:
-            if PARTICIPANT in spec.file:
-                table, found = read_parts(study, name, spec.file, raw.get("participants"))
-                problems += found
-            else:
-                table = read_table(study, name, spec.file)
+            raw[name], found = _read_one(study, name, raw)
+            problems += found
         except InvalidDataError as error:
             problems += error.problems
-            continue
-        problems += broken_rows(table)
-        if table.cells.empty:
-            problems.append(empty_table(table))
-        raw[name], found = prepare(table, spec, study.lesion_types)
-        problems += found
+        if name == "sessions":
+            problems += _join_visits(study, raw)
     return {name: raw[name] for name in study.tables if name in raw}, problems
 
 
-def _spelled_levels(study: Study) -> tuple[str, ...]:
-    """Return what [lesion_types] may stand for: the levels of every column of lesion types."""
-    columns = [column for name in study.tables for column in load_schema(name).fields]
-    levels = [column.levels for column in columns if set(lesion_levels()) <= set(column.levels)]
-    return tuple(dict.fromkeys(level for group in levels for level in group))
+def _read_one(
+    study: Study, name: str, raw: Mapping[str, RawTable]
+) -> tuple[RawTable, list[Problem]]:
+    """Read one table, in the shape of its schema; `raw` holds those before it."""
+    spec = study.tables[name]
+    needed = ["participants"] if spec.visits or any("{" in file for file in spec.files) else []
+    needed += ["sessions"] if spec.each_session else []
+    if any(one not in raw or not NEEDED[one] <= {*raw[one].cells.columns} for one in needed):
+        raise InvalidDataError([])  # what is wrong with that table is reported already
+    people = typed_frame(raw["participants"]) if "participants" in raw else pd.DataFrame()
+    if spec.visits:
+        names = list(people["participant_id"].dropna())
+        patterns = [one.pattern for one in study.maps]
+        there = {
+            (name, visit)
+            for name, visit, pattern in itertools.product(names, spec.visits, patterns)
+            if (study.folder / pattern.format(participant=name, session=visit)).is_file()
+        }
+        return replace(stated_visits(spec.visits, names, there), schemas=study.schemas), []
+    table, problems = read_source(study, name, people)
+    problems += broken_rows(table)
+    if table.cells.empty:
+        problems.append(empty_table(table))
+    table, found = with_stated_levels(replace(table, schemas=study.schemas), study)
+    provided = provided_column(study.labels) if name == "lesions" else None
+    table, more = prepare(table, spec, provided=provided)
+    problems += found + more
+    table, more = _matched(study, table, raw)
+    if spec.each_session:
+        table = for_each_session(table, raw["sessions"])
+    return table, problems + more
+
+
+def _join_visits(study: Study, raw: dict[str, RawTable]) -> list[Problem]:
+    """Give sessions their years and participants their ages; split one table for both in two."""
+    spec = study.tables
+    first: Mapping[str, pd.Timestamp] = {}
+    problems: list[Problem] = []
+    if "sessions" in raw:
+        raw["sessions"], first = with_years(raw["sessions"], spec["sessions"])
+    if {"participants", "sessions"} <= raw.keys() and have_one_table(spec):
+        baseline = spec["participants"].baseline
+        both = split_visits(raw["participants"], raw["sessions"], baseline)
+        raw["participants"], raw["sessions"], problems = both
+    if "participants" in raw:
+        raw["participants"] = with_ages(raw["participants"], spec["participants"], first)
+    return problems
+
+
+def _matched(
+    study: Study, table: RawTable, raw: Mapping[str, RawTable]
+) -> tuple[RawTable, list[Problem]]:
+    """Match identifiers with those of the tables before, or with the names of the folders."""
+    name, problems, replaced = table.name, [], 0
+    stated = study.tables[name].match_ids
+    on_disk = [
+        names
+        for spec in study.maps[:1]
+        if name in FOLDERS
+        for names, _ in names_in_paths(study.folder, spec.pattern)
+    ]
+    for column, owner in (("participant_id", "participants"), ("session_id", "sessions")):
+        if name != owner and owner in raw and column in raw[owner].cells.columns:
+            known, where = set(raw[owner].cells[column]), raw[owner].file
+        elif FOLDERS.get(name) == column:
+            known, where = {names[column] for names in on_disk if column in names}, "the folders"
+        else:
+            continue
+        table, found, count = matched(table, column, known, where, stated=stated)
+        problems += found
+        replaced += count
+    if stated and not replaced:
+        text = "no identifier differs from those sought; remove it"
+        problems.append(toml_problem(table, "match_ids", text))
+    return table, problems
+
+
+def _unused_words(study: Study, raw: Mapping[str, RawTable]) -> Iterator[Problem]:
+    """Yield the columns of [levels] that no table has; nothing where a table could not be read."""
+    if set(raw) != set(study.tables):
+        return
+    there = {str(column) for table in raw.values() for column in table.cells.columns}
+    for column in study.schemas.words.keys() - there - {"lesion_type"}:
+        hint = did_you_mean(nearest(column, there)) or "; correct the name, or remove the section"
+        text = f"no table has a column '{column}'{hint}"
+        yield Problem(table="study.toml", column=f"levels.{column}", problem=text)

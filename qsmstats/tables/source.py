@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import TypeAlias
 
 from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.study import TableSpec
 
 __all__ = ["BYTES", "CELLS", "LINE", "Row", "Source", "bounded", "cell_text"]
 
@@ -47,12 +48,15 @@ class Source:
         What messages call it.
     name
         Name of the table's schema.
+    spec
+        What study.toml says of its files.
     """
 
     data: bytes
     suffix: str
     file: str
     name: str
+    spec: TableSpec
 
     def error(
         self, problem: str, *, row: int | None = None, column: str | None = None
@@ -101,18 +105,28 @@ def _cell(source: Source, row: int, column: int) -> str:
     return f"the cell {get_column_letter(column)}{row}"
 
 
-def cell_text(value: object) -> str:
-    """Return a typed cell as the text that a .tsv of the same table would hold."""
+def cell_text(value: object, decimal: str = ".") -> str:
+    """Return a typed cell as the text that a .tsv of the same table would hold.
+
+    >>> cell_text(3.0), cell_text(2.5, ","), cell_text(datetime.datetime(2024, 3, 31))
+    ('3', '2,5', '2024-03-31')
+    """
     if value is None or value != value:  # only NaN differs from itself
         return ""
     if isinstance(value, bool):
         return str(value).upper()
     if isinstance(value, float):
         # Spreadsheets know no whole numbers: the label 3 is stored as 3.0.
-        return str(int(value)) if value.is_integer() and abs(value) < 2**53 else repr(value)
+        return (
+            str(int(value))
+            if value.is_integer() and abs(value) < 2**53
+            else repr(value).replace(".", decimal)
+        )
     if isinstance(value, Decimal):
         whole, _, decimals = f"{value:f}".partition(".")
-        return f"{whole}.{decimals}".rstrip("0").rstrip(".") if decimals else whole
+        return f"{whole}{decimal}{decimals}".rstrip("0").rstrip(decimal) if decimals else whole
+    if isinstance(value, datetime.datetime) and value.time() == datetime.time():
+        value = value.date()  # a spreadsheet stores every date with midnight
     if isinstance(value, datetime.date | datetime.time):
         return value.isoformat()
     return str(value).strip()

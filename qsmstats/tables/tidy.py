@@ -14,11 +14,11 @@ models, figures and counts all take them from here.
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection
 
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem, UsageError
-from qsmstats.schemas import load_schema
 from qsmstats.study import Study
 from qsmstats.tables.between_tables import control_group
 from qsmstats.tables.feature_columns import Measured, features_of, widen_features
@@ -68,7 +68,10 @@ def tidy_lesions(
         `mwf_percent_shell`, `mwf_percent_z`, ...). With `matches`, `lesion_id` is that of the
         lesion's first session, and behind `label` stand `session_lesion_id`, the identifier in
         the lesions table, and `match`, how the lesion relates to the session before.
-        `attrs["n_unmeasured"]` counts the participants of the lesions table who have no row.
+        `attrs["n_unmeasured"]` counts the participants of the lesions table who have no row,
+        `attrs["units"]` holds the units of the columns of maps that data_schemas/ does not know,
+        and where lesions are components `attrs["left_out"]` those that are too small, with their
+        mm³.
 
     Raises
     ------
@@ -85,8 +88,17 @@ def tidy_lesions(
             "(matching.lesion_ids); give matches=qsmstats.match_visits(study, features)"
         )
         raise UsageError(message)
-    measured = _measured(features_of(features))
-    _check_unknown(tables.lesions, measured)
+    measured = _measured(features_of(features), tables.outcomes)
+    known = pd.MultiIndex.from_frame(tables.lesions[LESION])
+    unknown = measured.loc[~pd.MultiIndex.from_frame(measured[LESION]).isin(known), LESION]
+    if len(unknown):
+        text = "has features and no row in the lesions table; add the row or remove the label"
+        raise InvalidDataError(
+            [
+                Problem(table="features", problem=f"label {row.label} of {row[0]} {row[1]} {text}")
+                for row in unknown.itertuples(index=False)
+            ]
+        )
     tidy = _with_context(tables.lesions, tables)
     tidy = tidy.merge(measured, on=LESION, how="inner", validate="one_to_one")
     lost = len(tables.lesions) - len(tidy)
@@ -96,7 +108,11 @@ def tidy_lesions(
         tidy = identify_lesions(tidy, matches)
         tidy.attrs["matches"] = describe_matches(matches)
     tidy.attrs["n_without_features"] = lost
+    if "n_left_out" in features_of(features):
+        sessions = features_of(features).drop_duplicates(SESSION)[["n_left_out", "left_out_mm3"]]
+        tidy.attrs["left_out"] = tuple(sessions.sum())
     people = tables.lesions["participant_id"].drop_duplicates()
+    tidy.attrs["units"] = tables.schemas.own_units
     tidy.attrs["n_unmeasured"] = int((~people.isin(tidy["participant_id"])).sum())
     return tidy
 
@@ -182,7 +198,7 @@ def tissue_table(
         As `tidy_lesions`.
     """
     tables, features = _tables(study), features_of(features)
-    levels = load_schema("tissue").column("tissue").levels
+    levels = tables.schemas.tissues
     lesions = tidy_lesions(tables, features) if lesions is None else lesions
     is_control = tables.participants["group"] == control_group()
     parts = [
@@ -211,23 +227,10 @@ def _tables(study: Study | StudyTables) -> StudyTables:
     return study if isinstance(study, StudyTables) else read_tables(study)
 
 
-def _measured(features: pd.DataFrame) -> pd.DataFrame:
-    measured = widen_features(features, "lesion", LESION)
+def _measured(features: pd.DataFrame, outcomes: Collection[str] = ()) -> pd.DataFrame:
+    measured = widen_features(features, "lesion", LESION, outcomes)
     # Read back from a file, labels beside white matter without one are floats.
     return measured.assign(label=measured["label"].astype("Int64"))
-
-
-def _check_unknown(lesions: pd.DataFrame, measured: pd.DataFrame) -> None:
-    known = pd.MultiIndex.from_frame(lesions[LESION])
-    unknown = measured.loc[~pd.MultiIndex.from_frame(measured[LESION]).isin(known), LESION]
-    if len(unknown):
-        text = "has features and no row in the lesions table; add the row or remove the label"
-        raise InvalidDataError(
-            [
-                Problem(table="features", problem=f"label {row.label} of {row[0]} {row[1]} {text}")
-                for row in unknown.itertuples(index=False)
-            ]
-        )
 
 
 def _with_context(rows: pd.DataFrame, tables: StudyTables) -> pd.DataFrame:
@@ -240,5 +243,5 @@ def _white_matter(
 ) -> pd.DataFrame:
     """Return one row per session of the chosen participants, for one region of white matter."""
     names = tables.participants.loc[chosen, "participant_id"]
-    rows = widen_features(features, region, SESSION)
+    rows = widen_features(features, region, SESSION, tables.outcomes)
     return _with_context(rows[rows["participant_id"].isin(names)], tables)

@@ -6,21 +6,34 @@ become the level. What is missing or unknown is reported with the nearest name; 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import replace
 
+import pandas as pd
+
 from qsmstats.errors import Problem, did_you_mean
-from qsmstats.schemas import load_schema
+from qsmstats.schemas import TYPES
 from qsmstats.study import TableSpec
-from qsmstats.tables.raw_table import RawTable
+from qsmstats.tables.conversion import converted, without_codes
+from qsmstats.tables.raw_table import RawTable, toml_problem
 from qsmstats.tables.spelling import known_spellings, suggestions, word_key
 from qsmstats.tables.wide import raw_to_long
 
 __all__ = ["prepare"]
 
+INSTEAD = {
+    ("sessions", "years"): '; or a column of dates: date = "...", or of other units: years = '
+    '{ column = "...", unit = "months" }',
+    ("participants", "age"): '; or a column of dates of birth: birth_date = "..."',
+    ("lesions", "session_id"): "; or each_session = true, if each row is for every session",
+    ("ratings", "session_id"): "; or each_session = true, if each row is for every session",
+}
+"""(table, column) -> what may be stated in place of the column."""
+RECORDED = "_recorded"
+
 
 def prepare(
-    raw: RawTable, spec: TableSpec, own: Mapping[str, str]
+    raw: RawTable, spec: TableSpec, *, provided: str | None = None
 ) -> tuple[RawTable, list[Problem]]:
     """Bring a raw table into the shape of its schema.
 
@@ -30,28 +43,28 @@ def prepare(
         The table as its file has it.
     spec
         What study.toml says of it.
-    own
-        The study's spellings of lesion types.
+    provided
+        Column that may be absent, as something else fills it.
 
     Returns
     -------
     table
         Columns named as in the schema (and any others), long, words replaced by levels where
-        they are known. Columns that are missing stay missing.
+        they are known, and numbers written with a point. Columns that are missing stay missing.
     problems
-        Columns that are missing or named in study.toml and not there.
+        Columns that are missing or named in study.toml and not there; settings that do nothing.
     """
     raw, problems = _rename(raw, spec)
+    raw, more = without_codes(raw, spec)
+    problems += more
     if spec.wide:
         raw, more = _lengthen(raw, spec)
         problems += more
     if not problems:
-        problems = _missing_columns(raw)
-    return _with_levels(raw, own), problems
-
-
-def _toml(raw: RawTable, key: str, problem: str) -> Problem:
-    return Problem(table="study.toml", column=f"tables.{raw.name}.{key}", problem=problem)
+        implied = {"session_id"} if spec.each_session else set()
+        problems = _missing_columns(raw, implied | ({provided} if provided else set()))
+    raw, more = converted(raw, spec)
+    return _with_levels(raw), problems + more
 
 
 def _not_there(raw: RawTable, column: str) -> str:
@@ -61,47 +74,55 @@ def _not_there(raw: RawTable, column: str) -> str:
 
 
 def _rename(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
+    """Name columns as the schema does; one of the file may serve several of the schema."""
     there = list(raw.cells.columns)
     problems = []
-    names = {}
-    for ours, theirs in spec.columns.items():
+    stated = [(f"columns.{ours}", ours, theirs) for ours, theirs in spec.columns.items()]
+    stated += [("date", "years", spec.date)] if spec.date else []
+    stated += [("years", "years", spec.years[0])] if spec.years else []
+    stated += [("birth_date", "age", spec.birth_date)] if spec.birth_date else []
+    taken = {theirs for _, _, theirs in stated}
+    sources: dict[str, list[str]] = {}
+    for key, ours, theirs in stated:
         if theirs not in there:
-            problems.append(_toml(raw, f"columns.{ours}", _not_there(raw, theirs)))
-        elif ours in there and ours not in spec.columns.values():
+            problems.append(toml_problem(raw, key, _not_there(raw, theirs)))
+        elif ours in there and ours not in taken:
             text = f"{raw.file} has a column '{ours}' beside '{theirs}'; remove or rename one"
-            problems.append(_toml(raw, f"columns.{ours}", text))
+            problems.append(toml_problem(raw, key, text))
         else:
-            names[theirs] = ours
-    files = {ours: theirs for theirs, ours in names.items() if ours != theirs}
-    return replace(raw, cells=raw.cells.rename(columns=names), columns=files), problems
+            sources.setdefault(theirs, []).append(ours)
+    columns = {ours: raw.cells[name] for name in there for ours in sources.get(name, [name])}
+    files = {ours: name for name, all_ours in sources.items() for ours in all_ours if ours != name}
+    cells = pd.DataFrame(columns, index=raw.cells.index)
+    return replace(raw, cells=cells, columns=files), problems
 
 
 def _lengthen(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
     names_to, values_to = str(spec.names_to), str(spec.values_to)
     problems = [
-        _toml(raw, "wide", _not_there(raw, column))
+        toml_problem(raw, "wide", _not_there(raw, column))
         for column in spec.wide
         if column not in raw.cells.columns
     ]
-    allowed = [column.name for column in load_schema(raw.name).fields]
+    allowed = [column.name for column in raw.schema.fields]
     for key, column in (("names_to", names_to), ("values_to", values_to)):
         if column not in allowed:
             hint = did_you_mean(suggestions(column, {word_key(name): name for name in allowed}))
             text = f"'{column}' is not a column of the table; allowed: {', '.join(allowed)}{hint}"
-            problems.append(_toml(raw, key, text))
+            problems.append(toml_problem(raw, key, text))
         elif column in raw.cells.columns and column not in spec.wide:
             text = f"{raw.file} has a column '{column}' already; remove or rename it"
-            problems.append(_toml(raw, key, text))
+            problems.append(toml_problem(raw, key, text))
     return (raw, problems) if problems else (raw_to_long(raw, spec.wide, names_to, values_to), [])
 
 
-def _missing_columns(raw: RawTable) -> list[Problem]:
-    schema = load_schema(raw.name)
+def _missing_columns(raw: RawTable, made: Collection[str]) -> list[Problem]:
+    schema = raw.schema
     names = [column.name for column in schema.fields]
     others = {word_key(name): name for name in raw.cells.columns if name not in names}
     problems = []
     for column in schema.fields:
-        if column.optional or column.name in raw.cells.columns:
+        if column.optional or column.name in {*raw.cells.columns, *made}:
             continue
         near = suggestions(column.name, others)[:1]
         text = f"the column is missing{did_you_mean(near)}"
@@ -109,16 +130,29 @@ def _missing_columns(raw: RawTable) -> list[Problem]:
             text += f'; rename it, or set columns.{column.name} = "{near[0]}" in study.toml'
         else:
             text += f"; add it, or name it in study.toml: tables.{raw.name}.columns.{column.name}"
+            text += INSTEAD.get((raw.name, column.name), "")
         problems.append(Problem(table=raw.file, row=1, column=column.name, problem=text))
     return problems
 
 
-def _with_levels(raw: RawTable, own: Mapping[str, str]) -> RawTable:
+def _with_levels(raw: RawTable) -> RawTable:
+    """Replace words by the levels that they stand for.
+
+    Where the study gives several words of a column one level, as RRMS and SPMS to MS, the words
+    are kept in a column of their own.
+    """
     cells = raw.cells.copy()
-    for column in load_schema(raw.name).fields:
-        if column.levels and column.name in cells.columns:
-            known = known_spellings(column, own)
-            words = cells[column.name]
-            levels = {word: known.get(word_key(word), word) for word in words.unique()}
-            cells[column.name] = words.map(levels)
+    known = {item.name: known_spellings(item) for item in raw.schema.fields if item.levels}
+    declared = raw.schemas.words
+    for column in cells.columns.intersection([*known, *declared]):
+        words = cells[column]
+        own = {word_key(word): level for word, level in declared.get(column, {}).items()}
+        meant = known.get(column) or own
+        levels = {
+            word: meant.get(word_key(word)) or meant.get(word.removesuffix(".0"), word)
+            for word in words.unique()  # pandas writes codes as 1.0 where some are missing
+        }
+        if len(set(own.values())) < len(own) and column not in TYPES.values():
+            cells[f"{column}{RECORDED}"] = words
+        cells[column] = words.map(levels)
     return replace(raw, cells=cells)

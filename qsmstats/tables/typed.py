@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
 
-from qsmstats.schemas import FieldSchema, TableSchema, load_schema
 from qsmstats.tables.raw_table import RawTable
 
 __all__ = ["parse_integer", "parse_number", "typed_frame"]
@@ -48,35 +46,25 @@ def typed_frame(raw: RawTable) -> pd.DataFrame:
         The schema's columns first, in its order, then the others as they come: numbers where
         every cell is one, else text.
     """
-    schema = load_schema(raw.name)
-    ours = [column.name for column in schema.fields if column.name in raw.cells.columns]
-    others = [column for column in raw.cells.columns if column not in ours]
-    typed = {name: _typed(raw.cells[name], schema.column(name), schema) for name in ours}
-    typed |= {name: _inferred(raw.cells[name], schema) for name in others}
+    schema, missing = raw.schema, list(raw.schema.missing_values)
+    ours = {column.name: column for column in schema.fields if column.name in raw.cells.columns}
+    typed: dict[str, pd.Series] = {}
+    for name in [*ours, *(column for column in raw.cells.columns if column not in ours)]:
+        words, column = raw.cells[name], ours.get(name)
+        filled = ~words.isin(missing)
+        if column and column.levels:
+            known = words.where(words.isin(column.levels))
+            typed[name] = pd.Series(pd.Categorical(known, list(column.levels)), index=words.index)
+        elif column and column.type == "integer":
+            whole = list(map(parse_integer, words))
+            typed[name] = pd.Series(whole, index=words.index, dtype="Int64")
+        elif column.type == "number" if column else _are_numbers(words[filled]):
+            numbers = list(map(parse_number, words))
+            typed[name] = pd.Series(numbers, index=words.index, dtype=np.float64)
+        else:
+            typed[name] = words.astype("str").where(filled)
     return pd.DataFrame(typed, index=raw.cells.index)
 
 
-def _typed(words: pd.Series, column: FieldSchema, schema: TableSchema) -> pd.Series:
-    if column.levels:
-        levels = pd.Categorical(words.where(words.isin(column.levels)), list(column.levels))
-        return pd.Series(levels, index=words.index)
-    if column.type == "integer":
-        return pd.Series(list(map(parse_integer, words)), index=words.index, dtype="Int64")
-    if column.type == "number":
-        return _numbers(words)
-    return _text(words, schema.missing_values)
-
-
-def _numbers(words: pd.Series) -> pd.Series:
-    return pd.Series(list(map(parse_number, words)), index=words.index, dtype=np.float64)
-
-
-def _text(words: pd.Series, missing: Iterable[str]) -> pd.Series:
-    return words.astype("str").where(~words.isin(list(missing)))
-
-
-def _inferred(words: pd.Series, schema: TableSchema) -> pd.Series:
-    filled = words[~words.isin(schema.missing_values)]
-    if len(filled) and None not in map(parse_number, filled):
-        return _numbers(words)
-    return _text(words, schema.missing_values)
+def _are_numbers(words: pd.Series) -> bool:
+    return len(words) > 0 and None not in map(parse_number, words)

@@ -8,36 +8,42 @@ inf, 1_000).
 Each error becomes one `Problem` with the row and column of the user's file. Consequences are left
 out: a broken cell is reported for itself and not for the keys it is part of, and a key that
 another table lacks is reported at the first column from which it is lacking.
+
+A follow-up of 25.2 years is within what the schema allows; where others have 12 and 24, it is a
+follow-up in months. Such values are problems until the study confirms them: `plausible` of a column
+in data_schemas/, or of study.toml, which goes first.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+import pandas as pd
+
 from qsmstats.errors import Problem
-from qsmstats.schemas import FieldSchema, TableSchema, load_schema
+from qsmstats.schemas import FieldSchema, TableSchema
+from qsmstats.tables.conversion import CAPPED
+from qsmstats.tables.dates import is_date
 from qsmstats.tables.keys import CellProblems, key_problems, position_of, reference_problems
 from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.spelling import known_spellings, unknown_level
 from qsmstats.tables.typed import parse_integer, parse_number
 
-__all__ = ["validate_tables"]
+__all__ = ["implausible_values", "validate_tables"]
 
 EVERY_ERROR = 10**9  # frictionless stops at 1000 errors by itself
 PARSERS = {"integer": parse_integer, "number": parse_number}
 
 
-def validate_tables(tables: Mapping[str, RawTable], own: Mapping[str, str]) -> list[Problem]:
+def validate_tables(tables: Mapping[str, RawTable]) -> list[Problem]:
     """Check every table against its schema and the keys between them.
 
     Parameters
     ----------
     tables
         Prepared tables by name.
-    own
-        The study's spellings of lesion types, for the suggestions.
 
     Returns
     -------
@@ -51,7 +57,7 @@ def validate_tables(tables: Mapping[str, RawTable], own: Mapping[str, str]) -> l
     if report.errors:  # about the descriptors, which are ours
         raise RuntimeError(str([error.message for error in report.errors]))
     found = {task.name: task.errors for task in report.tasks}
-    cells = {name: _cell_problems(tables[name], found[name], own) for name in found}
+    cells = {name: _cell_problems(tables[name], found[name]) for name in found}
     problems: list[Problem] = []
     for name, raw in tables.items():
         problems += [place_problem(raw, *at, text) for at, text in cells[name].items()]
@@ -64,7 +70,7 @@ def _resource(raw: RawTable, tables: Mapping[str, RawTable]) -> Any:
     from frictionless import Schema
     from frictionless.resources import TableResource
 
-    schema = load_schema(raw.name)
+    schema = raw.schema
     columns = [column.name for column in schema.fields if column.name in raw.cells.columns]
     descriptor = dict(schema.descriptor)
     for keys in ("primaryKey", "uniqueKeys"):
@@ -75,37 +81,34 @@ def _resource(raw: RawTable, tables: Mapping[str, RawTable]) -> Any:
         for field in descriptor["fields"]
         if field["name"] in columns
     ]
+    there = {name: set(other.cells.columns) for name, other in tables.items()}
     descriptor["foreignKeys"] = [
-        key for key in descriptor.pop("foreignKeys", ()) if _can_follow(key, columns, tables)
+        key
+        for key in descriptor.pop("foreignKeys", ())
+        # A column or table that is missing is reported already.
+        if set(key["fields"]) <= there[raw.name]
+        and set(key["reference"]["fields"]) <= there.get(key["reference"]["resource"], set())
     ]
     rows = raw.cells[columns].to_numpy(dtype=object).tolist()
     resource_schema = Schema.from_descriptor(descriptor)
     return TableResource(name=raw.name, data=[columns, *rows], schema=resource_schema)
 
 
-def _can_follow(
-    key: Mapping[str, Any], columns: Iterable[str], tables: Mapping[str, RawTable]
-) -> bool:
-    """Tell whether both ends of a foreign key were read; what is missing is reported already."""
-    other = tables.get(key["reference"]["resource"])
-    return (
-        other is not None
-        and set(key["fields"]) <= set(columns)
-        and set(key["reference"]["fields"]) <= set(other.cells.columns)
-    )
-
-
-def _cell_problems(raw: RawTable, found: Iterable[Any], own: Mapping[str, str]) -> CellProblems:
+def _cell_problems(raw: RawTable, found: Iterable[Any]) -> CellProblems:
     """Return the problem of each cell; of several of one cell the first."""
-    schema = load_schema(raw.name)
+    schema = raw.schema
     there = [column for column in schema.fields if column.name in raw.cells.columns]
     # First: a word that is no number is that, whatever bounds it breaks.
-    cells = {
-        (position, column.name): _explain(schema, column, str(word), "type", own)
+    cells = {at: text for at, text in raw.faults.items() if at[0] not in raw.broken}
+    cells |= {
+        (position, column.name): _explain(schema, column, str(word), "type")
         for column in there
         if (parse := PARSERS.get(column.type))
         for position, word in enumerate(raw.cells[column.name])
-        if position not in raw.broken and word not in schema.missing_values and parse(word) is None
+        if position not in raw.broken
+        and (position, column.name) not in raw.faults
+        and word not in schema.missing_values
+        and parse(word) is None
     }
     for error in found:
         position = position_of(error)
@@ -113,26 +116,26 @@ def _cell_problems(raw: RawTable, found: Iterable[Any], own: Mapping[str, str]) 
             continue
         if error.type == "blank-row":
             # Text in columns of the user's own, and none in those of the schema.
-            cells |= {(position, column.name): _required("") for column in there if column.required}
+            for column in there:
+                if column.required:
+                    cells.setdefault((position, column.name), _required(""))
         elif "#cell" in error.tags:
             column = schema.column(error.field_name)
             word = str(raw.cells[column.name].iloc[position])
             rule = re.match(r'constraint "(\w+)"', error.note)
-            text = _explain(schema, column, word, rule[1] if rule else "type", own)
+            text = _explain(schema, column, word, rule[1] if rule else "type")
             cells.setdefault((position, column.name), text)
     return cells
 
 
-def _explain(
-    schema: TableSchema, column: FieldSchema, word: str, rule: str, own: Mapping[str, str]
-) -> str:
+def _explain(schema: TableSchema, column: FieldSchema, word: str, rule: str) -> str:
     if rule == "required":
         return _required(word)
     if rule == "enum":
-        return unknown_level(word, column, known_spellings(column, own))
+        return unknown_level(word, column, known_spellings(column))
     if rule == "type":
         kind = "whole number" if column.type == "integer" else "number"
-        return f"'{word}' is not a {kind}{_number_hint(word, schema)}"
+        return f"'{word}' is not a {kind}{_number_hint(word, column.name, schema)}"
     field = next(field for field in schema.descriptor["fields"] if field["name"] == column.name)
     limit = field["constraints"][rule]
     if rule == "pattern":
@@ -147,15 +150,32 @@ def _required(word: str) -> str:
     return f"{found}; fill it in: every row needs a value here"
 
 
-def _number_hint(word: str, schema: TableSchema) -> str:
+def _number_hint(word: str, column: str, schema: TableSchema) -> str:
+    """Say how to write what was meant by a word that is no number."""
+    below = f"below [tables.{schema.name}]"
     point = word.replace(",", ".")
     if point != word and parse_number(point) is not None:
-        return f"; write decimals with a point: {point}"
-    return f"; write a missing value as {schema.missing_values[0]}"
+        return f'; write decimals with a point: {point}, or state decimal = "," {below}'
+    if match := CAPPED.fullmatch(word):
+        limit = match["above"] or match["plus"]
+        stated = f"capped = {{ {column} = {limit} }}"
+        return f"; if it stands for {limit} and more, state {stated} {below}"
+    if re.fullmatch(r"\d+([.,]\d+)?\s*([-\u2013]|to)\s*\d+([.,]\d+)?", word):
+        return "; a band is no number: write the value itself, or give the column another name"
+    if match := re.fullmatch(r"([+-]?\d+(?:\.\d+)?)\s*[A-Za-z%]+\.?", word):
+        return f"; write the number without its unit: {match[1]}"
+    hint = f"; write a missing value as {schema.missing_values[0]}"
+    coded = f', or state its code: missing = ["{word}"] {below}'
+    return hint if parse_number(word) is not None else hint + coded
 
 
 def _no_identifier(word: str, pattern: str) -> str:
     """Say which signs an identifier may hold, and offer the word without the others."""
+    if is_date(word):
+        return (
+            f"'{word}' is a date: a spreadsheet makes one of identifiers such as 3-1 or MAR1; "
+            "format the column as text and enter the identifiers again"
+        )
     names = {"-": "-", ".": ".", "_": "_", "/": "/", " ": "spaces"}
     allowed = " ".join(name for sign, name in names.items() if re.fullmatch(pattern, f"a{sign}a"))
     fitting = re.sub(r"[^0-9A-Za-z.-]+", "-", word).strip(".-")
@@ -163,3 +183,38 @@ def _no_identifier(word: str, pattern: str) -> str:
     hint = f"; did you mean '{fitting}'?" if known else "; use only these"
     rule = f"at most 64 letters and digits, with {allowed} between"
     return f"'{word}' is not an identifier: {rule}{hint}"
+
+
+def implausible_values(
+    raw: RawTable, frame: pd.DataFrame, confirmed: Mapping[str, Sequence[float]]
+) -> Iterator[Problem]:
+    """Yield the values outside the plausible range of their column.
+
+    Parameters
+    ----------
+    raw, frame
+        One table, as text and typed.
+    confirmed
+        Column -> lowest and highest value, as study.toml states them.
+    """
+    for column in raw.schema.fields:
+        limits = confirmed.get(column.name, column.plausible)
+        if limits is None or column.name not in frame.columns:
+            continue
+        low, high = limits
+        values = frame[column.name]
+        outside = (values < low) | (values > high)
+        # One text for all of them, so that a column in months is one problem.
+        seen = f"{values.min():g} to {values.max():g}"
+        wider = f"{column.name} = [{min(values.min(), low):g}, {max(values.max(), high):g}]"
+        unit = "" if column.unit in (None, "1") else f" {column.unit}"
+        file = raw.file_column(column.name)
+        stated = f'years = {{ column = "{file}", unit = "months" }} below [tables.sessions]'
+        months = f" (months: {stated})" if column.name == "years" else ""
+        text = (
+            f"is outside {low:g} to {high:g}{unit}, the plausible range (the column has "
+            f"{seen}); correct the value or its unit{months}, or confirm it in study.toml: "
+            f"{wider} below [plausible]"
+        )
+        for position in outside.to_numpy().nonzero()[0]:
+            yield place_problem(raw, int(position), column.name, text)

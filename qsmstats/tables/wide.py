@@ -12,8 +12,9 @@ import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.schemas import load_schema
-from qsmstats.tables.raw_table import RawTable
-from qsmstats.tables.spelling import known_spellings, own_spelling_problems, unknown_level, word_key
+from qsmstats.study_schemas import word_problems
+from qsmstats.tables.raw_table import RawTable, take_rows
+from qsmstats.tables.spelling import known_spellings, unknown_level, word_key
 
 __all__ = ["raw_to_long", "to_long"]
 
@@ -74,18 +75,16 @@ def to_long(
 
 def raw_to_long(raw: RawTable, wide: Sequence[str], names_to: str, values_to: str) -> RawTable:
     """Turn a raw table long; every cell keeps the row and the column it had in its file."""
-    missing = load_schema(raw.name).missing_values
+    missing = raw.schema.missing_values
     long = _melt(raw.cells, wide, names_to, values_to)
     long = long[~long[values_to].isin(missing)]
-    places = raw.places.loc[long.index].assign(column=long[names_to].map(raw.file_column))
-    # A broken row gives several long ones; its one problem has been reported already.
-    broken = {at: raw.broken[old] for at, old in enumerate(long.index) if old in raw.broken}
+    taken = take_rows(raw, list(long.index))
+    places = taken.places.assign(column=list(long[names_to].map(raw.file_column)))
     return replace(
-        raw,
+        taken,
         cells=long.reset_index(drop=True),
-        places=places.reset_index(drop=True),
+        places=places,
         value_columns=(names_to, values_to),
-        broken=broken,
     )
 
 
@@ -127,7 +126,10 @@ def _column_problems(
 def _lesion_types(words: pd.Series, own: Mapping[str, str]) -> pd.Categorical[str]:
     column = load_schema("lesions").column(TYPE_COLUMN)
     known = known_spellings(column, own)
-    problems = own_spelling_problems(own, column.levels)
+    problems = [
+        Problem(table="lesion_types", column=word, problem=text)
+        for word, text in word_problems(own, column.levels)
+    ]
     problems += [
         Problem(table="table", column=TYPE_COLUMN, problem=unknown_level(word, column, known))
         for word in map(str, words.unique())

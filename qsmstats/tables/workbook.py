@@ -9,7 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
+from qsmstats.study import TableSpec
 from qsmstats.study_files import read_bounded
 from qsmstats.tables.source import BYTES, Row, Source, bounded, cell_text
 
@@ -63,7 +64,9 @@ def read_workbook(source: Source) -> list[Row]:
 def sheet_names(path: Path) -> list[str]:
     """Return the names of a workbook's sheets; none where it cannot be read."""
     try:
-        source = Source(data=read_bounded(path, BYTES), suffix=".xlsx", file="", name="")
+        source = Source(
+            data=read_bounded(path, BYTES), suffix=".xlsx", file="", name="", spec=TableSpec()
+        )
         with closing(_opened(source, results=True)) as book:
             return [sheet.title for sheet in book.worksheets]
     except Exception:  # whatever is wrong: who reads a table of the workbook is told
@@ -90,7 +93,7 @@ def _rows(source: Source) -> Iterator[Row]:
     ):
         pairs = zip(_sheet_rows(source, values), _sheet_rows(source, formulas), strict=True)
         for number, (row, other) in enumerate(pairs, start=1):
-            cells = [_cell(value, formula) for value, formula in zip(row, other, strict=True)]
+            cells = [_cell(source, *pair) for pair in zip(row, other, strict=True)]
             while cells and not cells[-1]:
                 del cells[-1]
             yield number, cells
@@ -98,18 +101,22 @@ def _rows(source: Source) -> Iterator[Row]:
 
 def _sheet_rows(source: Source, book: Any) -> Iterator[tuple[object, ...]]:
     sheets = book.worksheets
-    own = [sheet for sheet in sheets if sheet.title.strip().lower() == source.name]
-    if len(sheets) != 1 and not own:
-        names = ", ".join(sheet.title for sheet in sheets)
-        found = f"has the sheets {names}" if names else "has no sheet with cells"
-        raise source.error(f"{found}; name the one of this table '{source.name}'")
+    wanted = source.spec.sheet or source.name
+    own = [sheet for sheet in sheets if sheet.title.strip().lower() == wanted.strip().lower()]
+    if not own and (len(sheets) != 1 or source.spec.sheet):
+        names = [sheet.title for sheet in sheets]
+        if not names:
+            raise source.error("has no sheet with cells; save the table as a sheet of cells")
+        found = f"has no sheet '{wanted}', but {', '.join(names)}"
+        state = f'state the one of this table: sheet = "..." below [tables.{source.name}]'
+        raise source.error(f"{found}{did_you_mean(nearest(wanted, names)) or '; ' + state}")
     sheet = own[0] if own else sheets[0]
     # Some programs write a wrong size of the sheet, and openpyxl would believe it.
     sheet.reset_dimensions()
     yield from sheet.iter_rows(values_only=True)
 
 
-def _cell(value: object, formula: object) -> str:
-    text = cell_text(value)
+def _cell(source: Source, value: object, formula: object) -> str:
+    text = cell_text(value, source.spec.decimal or ".")
     is_formula = isinstance(formula, str) and formula.startswith("=")
     return _Formula(formula) if is_formula and not text else text

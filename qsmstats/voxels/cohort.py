@@ -17,12 +17,22 @@ from typing import Any
 
 import pandas as pd
 
-from qsmstats.errors import InvalidDataError, Problem, UsageError, did_you_mean, nearest
+from qsmstats.errors import (
+    ImageError,
+    InvalidDataError,
+    Problem,
+    UsageError,
+    did_you_mean,
+    nearest,
+)
 from qsmstats.progress import Progress
 from qsmstats.study import Study
-from qsmstats.tables.read import StudyTables, read_tables
+from qsmstats.tables.between_tables import controls
+from qsmstats.tables.read import StudyTables
 from qsmstats.voxels.executors import early_end, run_jobs
 from qsmstats.voxels.feature_table import feature_types
+from qsmstats.voxels.labels import LabelFiles, TissueFile, labels_of
+from qsmstats.voxels.lesion_rows import read_tables
 from qsmstats.voxels.session_store import FeatureStore
 from qsmstats.voxels.sessions import (
     Failure,
@@ -169,10 +179,18 @@ def session_jobs(study: Study, tables: StudyTables) -> list[SessionJob]:
             missing={
                 spec.name: float(spec.missing) for spec in study.maps if spec.missing is not None
             },
+            plausible={
+                name: (schema.low, schema.high)
+                for name, schema in study.schemas.own_maps.items()
+                if schema.has_range
+            },
+            volumes={spec.name: spec.volume for spec in study.maps if spec.volume is not None},
             labels=labels.get(visit),
-            tissue=None if mask is None else study.image(mask, *visit),
+            tissue=None
+            if mask is None
+            else TissueFile(file=study.image(mask.pattern, *visit), spec=mask),
             other_labels=tuple(
-                path for other, path in labels.items() if other[0] == visit[0] and other != visit
+                own for other, own in labels.items() if other[0] == visit[0] and other != visit
             ),
             settings=study.features,
         )
@@ -188,18 +206,44 @@ def _visits(table: pd.DataFrame) -> list[_Visit]:
     return list(zip(table["participant_id"], table["session_id"], strict=True))
 
 
-def label_images(study: Study, tables: StudyTables) -> dict[_Visit, Path]:
-    """Return the label image of each session that has one, or must have one for its lesions."""
-    with_lesions = set(_visits(tables.lesions))
-    paths = {visit: study.image(study.labels, *visit) for visit in _visits(tables.sessions)}
-    return {visit: path for visit, path in paths.items() if visit in with_lesions or path.exists()}
+def label_images(study: Study, tables: StudyTables) -> dict[_Visit, LabelFiles]:
+    """Return the label images of each session that has some, or must have one for its lesions.
+
+    Where no table lists the lesions, every session of a patient must have its label image, as long
+    as one image holds all lesions; of files for each lesion type or lesion, none may be there.
+
+    Raises
+    ------
+    InvalidDataError
+        As `labels_of`, with the problems of all sessions.
+    """
+    needed = set(_visits(tables.lesions))
+    if "lesions" not in study.tables:
+        without = controls(tables.participants)
+        needed |= {visit for visit in _visits(tables.sessions) if visit[0] not in without}
+    found: dict[_Visit, LabelFiles] = {}
+    problems: list[Problem] = []
+    for visit in _visits(tables.sessions):
+        try:
+            labels = labels_of(study, *visit)
+        except ImageError as error:
+            problems += error.problems
+            continue
+        if any(path.exists() for path in labels.paths) or (labels.files and visit in needed):
+            found[visit] = labels
+    if problems:
+        raise InvalidDataError(problems)
+    return found
 
 
 def _require_inside(study: Study, visits: Sequence[_Visit]) -> None:
     """Raise if images lie outside the study folder, with one problem per pattern."""
     problems = []
     for where, pattern in study.patterns.items():
-        names = (pattern.format(participant=who, session=session) for who, session in visits)
+        if where == "labels.pattern":
+            names = [name for visit in visits for name in study.label_files(*visit).values()]
+        else:
+            names = [pattern.format(participant=who, session=session) for who, session in visits]
         found = [problem for problem in map(study.outside, names) if problem]
         if found:
             more = f" ({len(found)} files of {where})"

@@ -4,23 +4,29 @@ A process that is killed (most often for lack of memory) breaks a process pool, 
 was waiting in it fails with it. Those jobs are run again, each in a process of its own: the one
 that ends its process again is the cause and is reported; the others succeed. A dask cluster moves
 the jobs of a lost worker to another by itself, and gives up those that lost several workers; they
-too are run again alone.
+too are run again alone. `connected` connects to such a cluster.
 """
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
-from contextlib import AbstractContextManager, nullcontext
-from typing import TypeVar
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
+from qsmstats.errors import UsageError
 from qsmstats.parallel import process_pool
 from qsmstats.voxels.memory import memory_at_hand, share_memory
 
-__all__ = ["early_end", "run_jobs"]
+__all__ = ["connected", "early_end", "run_jobs"]
 
 MODULE = "qsmstats.voxels.sessions"
 """Loaded once for all processes of a pool."""
+
+# Seconds: for a scheduler to accept a connection, and for it to answer on a busy machine.
+KNOCK, ANSWER = 10, 60
 
 _Job = TypeVar("_Job")
 _Result = TypeVar("_Result")
@@ -111,3 +117,55 @@ def _run(
         for future in futures:
             future.cancel()
     yield from refused
+
+
+@contextmanager
+def connected(address: str | None) -> Iterator[Any]:
+    """Connect to a dask scheduler, or yield None where work stays on this machine.
+
+    Parameters
+    ----------
+    address
+        ``tcp://host:port``, ``tls://host:port`` or ``host:port``; or None.
+
+    Yields
+    ------
+    distributed.Client or None
+
+    Raises
+    ------
+    UsageError
+        If distributed is not installed, or no scheduler answers.
+    """
+    if address is None:
+        yield None
+        return
+    try:
+        from distributed import Client
+    except ImportError as error:
+        message = "--dask needs the extra: pip install 'qsmstats[dask]'"
+        raise UsageError(message) from error
+    try:
+        _knock(address)
+        client = Client(address, timeout=ANSWER)  # type: ignore[no-untyped-call]  # unannotated
+    except (OSError, ValueError) as error:
+        message = (
+            f"no dask scheduler answers at '{address}': {error}; start one and give its address "
+            "as tcp://host:port"
+        )
+        raise UsageError(message) from error
+    with client:
+        yield client
+
+
+def _knock(address: str) -> None:
+    """Raise unless something listens at an address.
+
+    A client that cannot connect remains half constructed, and its removal from memory may block
+    the next one for ever; so none is constructed before.
+    """
+    parts = urlsplit(address if "://" in address else f"tcp://{address}")
+    if parts.hostname is None or parts.port is None:
+        message = "host or port is missing"
+        raise ValueError(message)
+    socket.create_connection((parts.hostname, parts.port), timeout=KNOCK).close()

@@ -19,10 +19,10 @@ import pandas as pd
 
 from qsmstats.errors import UsageError
 from qsmstats.settings import FeatureSettings
-from qsmstats.voxels.feature_table import feature_types
-from qsmstats.voxels.flags import RowFlags
+from qsmstats.voxels.feature_table import RowFlags, feature_types
 from qsmstats.voxels.images import ImageSource, Volume, open_volume, require_same_grid
 from qsmstats.voxels.kernels import MAD_TO_SD, describe
+from qsmstats.voxels.labels import LabelSource, TissueSource
 from qsmstats.voxels.maps import read_map
 from qsmstats.voxels.profiles import measure_profiles, standardise
 from qsmstats.voxels.region_rows import RegionRows, padded, region_rows
@@ -33,13 +33,15 @@ __all__ = ["extract_features"]
 
 
 def extract_features(
-    labels: ImageSource | None,
+    labels: LabelSource | None,
     maps: Mapping[str, ImageSource],
     *,
-    tissue: ImageSource | None = None,
-    other_labels: Sequence[ImageSource] = (),
+    tissue: TissueSource | None = None,
+    other_labels: Sequence[LabelSource] = (),
     units: Mapping[str, str] | None = None,
     missing: Mapping[str, float] | None = None,
+    plausible: Mapping[str, Sequence[float]] | None = None,
+    volumes: Mapping[str, int] | None = None,
     settings: FeatureSettings | None = None,
     basic: bool = False,
 ) -> pd.DataFrame:
@@ -48,14 +50,15 @@ def extract_features(
     Parameters
     ----------
     labels
-        Label image: 0 outside lesions, one whole number per lesion. None where there are no
-        lesions to measure.
+        Label image: 0 outside lesions, one whole number per lesion; or `LabelFiles`
+        (`qsmstats.voxels.labels`) for other forms. None where there are no lesions to measure.
     maps
         Name -> map. Names that the schema knows (``susceptibility_ppb``, ``mwf_percent``,
         ``ndi``) carry a unit, to which the map is converted and against which its values are
-        checked; maps of other names are taken as they are.
+        checked; maps of other names keep the values of their files.
     tissue
-        White-matter mask; gives the rows "white_matter" and "nawm", and confines the rings.
+        White-matter mask, or a `TissueFile` for a parcellation; gives the rows "white_matter" and
+        "nawm", and confines the rings.
     other_labels
         Label images of the participant's other sessions, on the same grid: their lesions are
         excluded from NAWM. Where the grid differs or the image is damaged they cannot be, which
@@ -64,6 +67,12 @@ def extract_features(
         Name of a map -> unit of its stored values; by default the canonical one.
     missing
         Name of a map -> stored value that means "not measured".
+    plausible
+        Name of a map that the schema does not know -> lowest and highest plausible value. White
+        matter (or lesions, without a mask) whose median lies outside is an error; rows with single
+        values outside are flagged.
+    volumes
+        Name of a map -> number, from 0, of its volume in an image of several.
     settings
         Distances in mm; by default `FeatureSettings()`.
     basic
@@ -82,11 +91,13 @@ def extract_features(
         If an image cannot be read, does not lie on the grid of the others, or its values
         contradict its unit.
     UsageError
-        If no map is given, or a unit or missing value is given for a map that is not there.
+        If no map is given, a unit, missing value, range or volume is given for a map that is not
+        there, or a unit or range that a known map does not have.
     """
-    units, missing = units or {}, missing or {}
-    _check_names(maps, units, missing)
-    declared = {name: map_unit(name, units) for name in maps}
+    units, missing, volumes, plausible = units or {}, missing or {}, volumes or {}, plausible or {}
+    named = {"units": units, "missing": missing, "plausible": plausible, "volumes": volumes}
+    _check_names(maps, named)
+    declared = {name: map_unit(name, units, plausible) for name in maps}
     if basic:
         regions = read_regions(labels, None, (), None)
     else:
@@ -94,11 +105,16 @@ def extract_features(
     rows = region_rows(regions)
     measured = []
     for name, source in maps.items():
-        volume = open_volume(source, name)
+        volume = open_volume(source, name, volumes.get(name))
         require_same_grid(regions.reference, volume)
         columns = _measure(regions, rows, volume, declared[name], missing.get(name))
         measured.append({**columns, "map": np.full(len(rows.counts), name, dtype=object)})
-    return _table(rows, measured)
+    # The maps of a region stand together, in the columns of the schema.
+    table = {name: column.repeat(len(measured)) for name, column in rows.columns.items()}
+    for name in measured[0]:
+        table[name] = np.stack([one[name] for one in measured], axis=1).ravel()
+    types = {name: kind for name, kind in feature_types().items() if name in table}
+    return pd.DataFrame({name: table[name] for name in types}).astype(types)
 
 
 def _measure(
@@ -134,9 +150,8 @@ def _measure(
     flags.add("not_measured", columns["n_valid"] == 0)
     flags.add("partial_coverage", (columns["n_valid"] > 0) & (columns["coverage"] < 1))
     flags.add("nonfinite_values", columns["n_nonfinite"] > 0)
-    if unit.schema is not None:
-        low, high = unit.schema.low, unit.schema.high
-        flags.add("out_of_range", (columns["min"] < low) | (columns["max"] > high))
+    low, high = unit.schema.low, unit.schema.high
+    flags.add("out_of_range", (columns["min"] < low) | (columns["max"] > high))
     if white_matter is not None:
         measurable = columns["n_valid"][: rows.lesions] > 0
         flags.add("nawm_unusable", measurable & np.isnan(columns["z"][: rows.lesions]))
@@ -144,22 +159,13 @@ def _measure(
     return columns
 
 
-def _table(rows: RegionRows, measured: Sequence[Mapping[str, npt.NDArray[Any]]]) -> pd.DataFrame:
-    """Interleave the maps, so that those of a region stand together, in the schema's columns."""
-    columns = {name: column.repeat(len(measured)) for name, column in rows.columns.items()}
-    for name in measured[0]:
-        columns[name] = np.stack([one[name] for one in measured], axis=1).ravel()
-    types = {name: kind for name, kind in feature_types().items() if name in columns}
-    return pd.DataFrame({name: columns[name] for name in types}).astype(types)
-
-
 def _check_names(
-    maps: Mapping[str, ImageSource], units: Mapping[str, str], missing: Mapping[str, float]
+    maps: Mapping[str, ImageSource], arguments: Mapping[str, Mapping[str, object]]
 ) -> None:
     if not maps:
         message = "maps is empty; give at least one, such as {'mwf_percent': 'mwf.nii.gz'}"
         raise UsageError(message)
-    for argument, names in (("units", units), ("missing", missing)):
+    for argument, names in arguments.items():
         unknown = [name for name in names if name not in maps]
         if unknown:
             message = (

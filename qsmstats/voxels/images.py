@@ -1,17 +1,19 @@
 """Opens images: reads and checks the header before any voxel is read.
 
 The only module that imports nibabel. `open_volume` reads the header of a NIfTI-1 or NIfTI-2 file
-(.nii, .nii.gz, or a pair of .hdr and .img), or takes a nibabel image, and returns a `Volume`: the
-grid in mm, and what `qsmstats.voxels.stream` needs to read the voxels: data type, offset, slope
-and intercept. Slope and intercept are those of nibabel's array proxy, because nibabel clears
-the header's once an image is loaded.
+(.nii, .nii.gz, or a pair of .hdr and .img) or of one of FreeSurfer (.mgh, .mgz), or takes a nibabel
+image, and returns a `Volume`: the grid in mm, and what `qsmstats.voxels.stream` needs to read the
+voxels: data type, offset, slope and intercept. Slope and intercept are those of nibabel's array
+proxy, because nibabel clears the header's once an image is loaded.
 
-Source: NIfTI-1 and NIfTI-2 data format (https://nifti.nimh.nih.gov): sform before qform before
-pixdim; xyzt_units.
+Sources: NIfTI-1 and NIfTI-2 data format (https://nifti.nimh.nih.gov): sform before qform before
+pixdim; xyzt_units. MGH format (https://surfer.nmr.mgh.harvard.edu/fswiki/FsTutorial/MghFormat):
+284 bytes of header, the voxels, then parameters and tags of any length.
 """
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 from dataclasses import dataclass
@@ -44,11 +46,15 @@ _DEFLATE_LIMIT = 1032
 # Size of a header (NIfTI-1, NIfTI-2) -> place and type in it of the offset of the voxels.
 _OFFSETS = {348: (108, "f"), 540: (168, "q")}
 
-# Bytes before the voxels: extensions of headers rarely take more than some kilobytes.
+# Bytes before the voxels, and behind those of an MGH file: extensions of headers, and tags with the
+# commands that made a file, rarely take more than some kilobytes.
 _HEADER_LIMIT = 64_000_000
 
 # Larger numbers in an affine are damage, in any unit of length.
 _FARTHEST = 1e9
+
+# Header of an MGH file, and the place in it of the flag that says whether it holds an affine.
+_MGH_HEADER, _MGH_AFFINE = 284, 28
 
 _MILLIMETRES = {"unknown": 1.0, "mm": 1.0, "meter": 1e3, "micron": 1e-3}
 
@@ -69,6 +75,9 @@ class Volume:
         A stored value v means slope * v + intercept.
     path, offset
         File that holds the voxels and the place of the first one in it; None for `data`.
+    behind
+        Least and largest number of bytes behind the last voxel: other volumes, and what MGH files
+        have after them.
     data
         Voxels of an image in memory, shape as in `grid`; None for a file.
     flags
@@ -82,6 +91,7 @@ class Volume:
     intercept: float = 0.0
     path: Path | None = None
     offset: int = 0
+    behind: tuple[int, int] = (0, 0)
     data: npt.NDArray[Any] | None = None
     flags: tuple[str, ...] = ()
 
@@ -101,27 +111,31 @@ def image_error(name: str, problem: str) -> ImageError:
     return ImageError([Problem(table=name, problem=problem)])
 
 
-def open_volume(source: ImageSource, role: str) -> Volume:
+def open_volume(source: ImageSource, role: str, volume: int | None = None) -> Volume:
     """Read and check the header of an image.
 
     Parameters
     ----------
     source
-        Path of a NIfTI file, or a nibabel image.
+        Path of a NIfTI or MGH file, or a nibabel image.
     role
         What the image is, for the messages about images without a file.
+    volume
+        Number, from 0, of the volume to read of an image of several.
 
     Raises
     ------
     ImageError
-        If there is no such file, it is not a regular file, it cannot be read as NIfTI, it is not
-        a volume of real numbers, or its affine is unusable.
+        If there is no such file, it is not a regular file, it cannot be read as NIfTI or MGH, it
+        does not hold real numbers, has several volumes of which none is named, or has not the one
+        that is; or if its affine is unusable.
     """
     if isinstance(source, str | os.PathLike):
         image, name = _load(Path(source)), str(source)
     else:
         image, name = source, source.get_filename() or f"{role} (image in memory)"
     grid, flags = _grid(image, name)
+    number, volumes = _volume_number(image, name, volume)
     proxy = image.dataobj
     dtype = np.dtype(proxy.dtype)
     if dtype.kind not in "biuf" or dtype.itemsize > 8:
@@ -130,12 +144,11 @@ def open_volume(source: ImageSource, role: str) -> Volume:
             f"stores voxels of type {dtype}; convert it to real numbers of at most 64 bits",
         )
     if not _in_file(image):
-        data = np.asanyarray(proxy)
-        return Volume(
-            name=name, grid=grid, dtype=data.dtype, data=data.reshape(grid.shape), flags=flags
-        )
-    path = Path(proxy.file_like)
-    _require_enough_bytes(path, name, grid, dtype)
+        data = np.asanyarray(proxy).reshape(*grid.shape, volumes, order="F")[..., number]
+        return Volume(name=name, grid=grid, dtype=data.dtype, data=data, flags=flags)
+    path, size = Path(proxy.file_like), grid.size * dtype.itemsize
+    _require_enough_bytes(path, name, grid, dtype, volumes)
+    behind = (volumes - 1 - number) * size
     return Volume(
         name=name,
         grid=grid,
@@ -143,9 +156,25 @@ def open_volume(source: ImageSource, role: str) -> Volume:
         slope=float(proxy.slope),
         intercept=float(proxy.inter),
         path=path,
-        offset=int(proxy.offset),
+        offset=int(proxy.offset) + number * size,
+        behind=(behind, behind + (_HEADER_LIMIT if isinstance(image, nib.MGHImage) else 0)),
         flags=flags,
     )
+
+
+def _volume_number(image: Any, name: str, wanted: int | None) -> tuple[int, int]:
+    """Return the number of the volume to read, and how many there are."""
+    volumes = math.prod(map(int, image.shape[3:]))
+    if wanted is None and volumes > 1:
+        text = (
+            f"has shape {_times(image.shape)}: {volumes} volumes; name one of them in study.toml "
+            "(volume = 0 is the first), or extract one volume of three dimensions"
+        )
+        raise image_error(name, text)
+    if wanted is not None and wanted >= volumes:
+        text = f"has no volume {wanted}; its {volumes} are numbered from 0: correct the number"
+        raise image_error(name, text)
+    return wanted or 0, volumes
 
 
 def on_same_grid(reference: Volume, other: Volume) -> bool:
@@ -179,16 +208,19 @@ def require_same_grid(reference: Volume, other: Volume) -> None:
         )
 
 
-def _require_enough_bytes(path: Path, name: str, grid: Grid, dtype: np.dtype[Any]) -> None:
+def _require_enough_bytes(
+    path: Path, name: str, grid: Grid, dtype: np.dtype[Any], volumes: int
+) -> None:
     """Raise where a file cannot hold its volume, however well compressed.
 
     Damaged dimensions must be found before memory of that size is requested.
     """
-    expected, size = grid.size * dtype.itemsize, path.stat().st_size
+    shape = grid.shape if volumes == 1 else (*grid.shape, volumes)
+    expected, size = math.prod(shape) * dtype.itemsize, path.stat().st_size
     if expected > size * _DEFLATE_LIMIT:
         raise image_error(
             name,
-            f"is truncated: {_times(grid.shape)} voxels of {dtype} take {expected} bytes, and "
+            f"is truncated: {_times(shape)} voxels of {dtype} take {expected} bytes, and "
             f"a file of {size} bytes cannot hold them; copy or write it again",
         )
 
@@ -203,8 +235,11 @@ def _load(path: Path) -> Any:
         if problem:
             raise image_error(str(part), problem)
     try:
-        _require_short_header(_files(path)[0])
-        image: Any = nib.load(path)
+        if path.suffix.lower() in (".mgh", ".mgz"):
+            image = _load_mgh(path)
+        else:
+            _require_short_header(_files(path)[0])
+            image = nib.load(path)
     except ImageError:
         raise
     except Exception as error:  # a damaged header breaks nibabel in many places and ways
@@ -216,6 +251,19 @@ def _load(path: Path) -> Any:
     if not _in_file(image):
         kind = type(image).__name__
         raise image_error(str(path), f"is a {kind}; convert it to NIfTI (.nii or .nii.gz)")
+    return image
+
+
+def _load_mgh(path: Path) -> Any:
+    """Read the header alone: nibabel would decompress the whole file for what is behind."""
+    with nib.openers.ImageOpener(str(path)) as file:
+        raw = file.read(_MGH_HEADER)
+    mgh: Any = nib.freesurfer.mghformat
+    header = mgh.MGHHeader(raw)
+    spec = (header.get_data_shape(), header.get_data_dtype(), _MGH_HEADER)
+    image = mgh.MGHImage(mgh.ArrayProxy(str(path), spec), header.get_affine(), header)
+    # nibabel sets it where it is not set, and makes an affine up.
+    image.header["goodRASFlag"] = int.from_bytes(raw[_MGH_AFFINE : _MGH_AFFINE + 2], "big")
     return image
 
 
@@ -260,17 +308,16 @@ def _files(path: Path) -> list[Path]:
 
 def _in_file(image: Any) -> bool:
     proxy = image.dataobj
-    return isinstance(image, nib.Nifti1Pair) and isinstance(
+    return isinstance(image, nib.Nifti1Pair | nib.MGHImage) and isinstance(
         getattr(proxy, "file_like", None), str | os.PathLike
     )
 
 
 def _grid(image: Any, name: str) -> tuple[Grid, tuple[str, ...]]:
     shape = tuple(map(int, image.shape))
-    if len(shape) < 3 or any(n != 1 for n in shape[3:]):
-        raise image_error(
-            name, f"has shape {_times(shape)}; extract one volume of three dimensions"
-        )
+    if len(shape) < 3:
+        text = f"has shape {_times(shape)}; write a volume of three dimensions"
+        raise image_error(name, text)
     if min(shape) < 1:
         raise image_error(name, f"has shape {_times(shape)}: it has no voxels; write it again")
     affine, flags = _affine(image, name)
@@ -287,6 +334,8 @@ def _affine(image: Any, name: str) -> tuple[Floats, tuple[str, ...]]:
     if not usable:  # NaN compares as false
         text = f"has an unusable affine: {affine[:3].tolist()}; correct it"
         raise image_error(name, text)
+    if isinstance(image, nib.MGHImage):
+        return affine, () if image.header["goodRASFlag"] else ("affine_missing",)
     if not isinstance(image, nib.Nifti1Pair):
         return affine, ()
     header: Any = image.header

@@ -117,7 +117,19 @@ def describe(values: Floats, counts: Integers, absent: Flags | None = None) -> C
         "n_zero": group_sums(values == 0, counts),
         "coverage": n_valid / counts,
     }
-    return result | _statistics(kept, n_valid)
+    # Small groups are described together, and each large one alone.
+    result |= {name: np.full(len(counts), np.nan) for name in _STATISTICS}
+    filled = np.flatnonzero(n_valid)
+    large = n_valid[filled] >= MANY
+    stop = 0
+    for run in np.split(filled, np.flatnonzero(large[1:] | large[:-1]) + 1):
+        start, stop = stop, stop + n_valid[run].sum()
+        if len(run):
+            with np.errstate(over="ignore"):  # of squares of values that are no measurement
+                described = _describe_filled(kept[start:stop], n_valid[run])
+            for name, column in described.items():
+                result[name][run] = column
+    return result
 
 
 def group_sums(values: npt.NDArray[_Number], counts: Integers) -> npt.NDArray[Any]:
@@ -157,23 +169,8 @@ def group_means(values: Floats, group: Integers, n_groups: int) -> tuple[Floats,
         return np.bincount(group, weights=values, minlength=n_groups) / n, n
 
 
-def _statistics(values: Floats, counts: Integers) -> Columns:
-    """Describe small groups together and each large one alone; NaN for an empty one."""
-    columns: Columns = {name: np.full(len(counts), np.nan) for name in _STATISTICS}
-    filled = np.flatnonzero(counts)
-    large = counts[filled] >= MANY
-    stop = 0
-    for run in np.split(filled, np.flatnonzero(large[1:] | large[:-1]) + 1):
-        start, stop = stop, stop + counts[run].sum()
-        if len(run):
-            with np.errstate(over="ignore"):  # of squares of values that are no measurement
-                described = _describe_filled(values[start:stop], counts[run])
-            for name, column in described.items():
-                columns[name][run] = column
-    return columns
-
-
 def _describe_filled(x: Floats, n: Integers) -> Columns:
+    """Return the statistics of groups of valid values, none of them empty."""
     starts = np.cumsum(n) - n
     # numpy adds the values of a group pairwise here, too; see `group_sums`.
     mean = np.add.reduceat(x, starts) / n

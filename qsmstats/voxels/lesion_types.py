@@ -12,8 +12,9 @@ the first that holds of
 
 The score of a condition is by how much it is met: for a rim the smaller of its two differences.
 The margin of a suggestion is the smallest change of any score that would alter it. A lesion
-without a core cannot show a rim, and is judged by its mean alone. The types are the levels of
-data_schemas/lesions.schema.json; the thresholds are `qsmstats.settings.LesionTypeRule`.
+without a core cannot show a rim, and is judged by its mean alone. The types are the five of
+data_schemas/lesions.schema.json: a study with types of its own gets no suggestions. The thresholds
+are `qsmstats.settings.LesionTypeRule`.
 
 Noise. A voxel's value varies by about one standard deviation of NAWM, so that the difference of
 the means of a and b voxels has the standard error sqrt(1 / a + 1 / b). A rim must therefore also
@@ -26,19 +27,35 @@ these; partial volume draws shell and ring towards each other.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats, Integers, Places
 from qsmstats.errors import UsageError
-from qsmstats.schemas import load_schema
 from qsmstats.settings import LesionTypeRule
 
-__all__ = ["disputed_lesions", "suggest_lesion_types", "type_confusion"]
+__all__ = [
+    "KNOWN_TYPES",
+    "QSM",
+    "disputed_lesions",
+    "not_suggested",
+    "suggest_lesion_types",
+    "type_confusion",
+]
 
 QSM = "susceptibility_ppb"
 # In the order in which they are asked for; the last one is what remains.
 _ORDER = ("paramagnetic_rim", "hypointense_rim", "hyperintense", "hypointense", "isointense")
+KNOWN_TYPES = (
+    "isointense",
+    "hypointense",
+    "hyperintense",
+    "hypointense_rim",
+    "paramagnetic_rim",
+)
+"""What the rule can propose, in the order of data_schemas/lesions.schema.json."""
 _EVIDENCE = ["shell_core_z", "shell_ring_z", "mean_ring_z"]
 _COUNTS = ["n_valid", "n_shell", "n_core", "n_ring"]
 _NEEDED = ["region", "map", "label", "z", "ring_z", "shell_core_z", "shell_ring_z", *_COUNTS]
@@ -86,14 +103,21 @@ def suggest_lesion_types(
     scores, noise = _scores(result[_EVIDENCE].to_numpy(dtype=np.float64), errors, rule)
     chosen, margin, margin_se = _decide(scores, noise)
     known = result["mean_ring_z"].notna()
-    types = load_schema("lesions").column("lesion_type").levels
     names = [_ORDER[i] if there else None for i, there in zip(chosen, known, strict=True)]
-    result["suggested_type"] = pd.Categorical(names, categories=list(types))
+    result["suggested_type"] = pd.Categorical(names, categories=list(KNOWN_TYPES))
     result["margin"] = np.where(known, margin, np.nan)
     result["margin_se"] = np.where(known, margin_se, np.nan)
     result["decided"] = result["margin_se"] >= rule.decided
     result["basis"] = np.where(result["shell_core_z"].notna(), "rim and mean", "mean")
     return result[[*keys, "suggested_type", "margin", "margin_se", "decided", "basis", *_EVIDENCE]]
+
+
+def not_suggested(types: Iterable[str]) -> str:
+    """Say why a study with these types gets no suggestions."""
+    return (
+        f"the rule that suggests lesion types from QSM knows these five: {', '.join(KNOWN_TYPES)}; "
+        f"it does nothing for a study with the types {', '.join(types)}"
+    )
 
 
 def disputed_lesions(
@@ -115,6 +139,11 @@ def disputed_lesions(
     DataFrame
         Columns of `suggest_lesion_types` and lesion_type; the clearest disagreement (the largest
         margin in standard errors) first.
+
+    Raises
+    ------
+    UsageError
+        If lesions have other types than the five that the rule knows.
     """
     both = _beside_ratings(features, lesions, rule)
     differ = both["suggested_type"].astype("str") != both["lesion_type"].astype("str")
@@ -137,8 +166,13 @@ def type_confusion(
     DataFrame
         lesion_type, suggested_type, n, share of the lesions of that lesion_type, and n_decided;
         one row per pair of the schema's types, those that never occur among them.
+
+    Raises
+    ------
+    UsageError
+        As `disputed_lesions`.
     """
-    types = load_schema("lesions").column("lesion_type").levels
+    types = KNOWN_TYPES
     both = _beside_ratings(features, lesions, rule)
     counts, decided = (_crossed(rows, types) for rows in (both, both[both["decided"]]))
     n = counts.ravel()
@@ -161,6 +195,9 @@ def _beside_ratings(
 ) -> pd.DataFrame:
     """Return the suggestions, where there is one, for the lesions that raters have given a type."""
     keys = ["participant_id", "session_id", "label"]
+    types = list(map(str, lesions["lesion_type"].dropna().unique()))
+    if not set(types) <= set(KNOWN_TYPES):
+        raise UsageError(f"{not_suggested(types)}; compare suggest_lesion_types with them yourself")
     suggested = suggest_lesion_types(features, rule=rule)
     rated = lesions.loc[lesions["lesion_type"].notna(), [*keys, "lesion_type"]]
     both = suggested.merge(rated, on=keys, how="inner", validate="one_to_one")

@@ -28,9 +28,9 @@ from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.errors import UsageError
 from qsmstats.voxels.geometry import place
 from qsmstats.voxels.grids import Grid
-from qsmstats.voxels.images import ImageSource, open_volume, require_same_grid
+from qsmstats.voxels.images import require_same_grid
 from qsmstats.voxels.kernels import Groups, group_voxels
-from qsmstats.voxels.stream import read_labels
+from qsmstats.voxels.labels import LabelSource, open_labels, read_lesions
 
 __all__ = ["RELATIONS", "match_groups", "match_lesions"]
 
@@ -38,14 +38,15 @@ RELATIONS = ("same", "split", "merged", "merged_and_split", "gone", "new")
 
 
 def match_lesions(
-    labels_a: ImageSource, labels_b: ImageSource, *, min_overlap: float = 0.25
+    labels_a: LabelSource, labels_b: LabelSource, *, min_overlap: float = 0.25
 ) -> pd.DataFrame:
     """Match the lesions of two visits.
 
     Parameters
     ----------
     labels_a, labels_b
-        Label images of the earlier and the later visit, registered and on one grid.
+        Label images of the earlier and the later visit, registered and on one grid; forms as for
+        `extract_features`.
     min_overlap
         Share of the smaller lesion that two lesions must have in common to be tied, above 0 and
         at most 1.
@@ -69,28 +70,22 @@ def match_lesions(
     if not 0 < min_overlap <= 1:
         message = f"min_overlap is {min_overlap}; give a share above 0 and at most 1"
         raise UsageError(message)
-    first = open_volume(labels_a, "label image of the earlier visit")
-    second = open_volume(labels_b, "label image of the later visit")
-    require_same_grid(first, second)
-    voxels = [read_labels(volume) for volume in (first, second)]
+    first = open_labels(labels_a, "label image of the earlier visit")
+    second = open_labels(labels_b, "label image of the later visit")
+    require_same_grid(first[0], second[0])
+    voxels = [read_lesions(labels_a, first), read_lesions(labels_b, second)]
     a, b = (group_voxels(v.label, v.index) for v in voxels)
-    return match_groups(a, b, first.grid, min_overlap)
+    return match_groups(a, b, first[0].grid, min_overlap)
 
 
 def match_groups(a: Groups, b: Groups, grid: Grid, min_overlap: float) -> pd.DataFrame:
     """Match the lesions of two visits whose label images have been read; see `match_lesions`."""
-    shared = _shared_voxels(a, b)
-    ties = _thinned(a, b, shared, min_overlap)
-    frame = _rows(a, b, ties, shared, grid)
-    return frame.sort_values(["label_a", "label_b"], ignore_index=True)
-
-
-def _shared_voxels(a: Groups, b: Groups) -> Integers:
-    """Count the voxels that each pair of lesions has in common, shape (n_a, n_b)."""
+    # Voxels that each pair of lesions has in common, shape (n_a, n_b).
     _, in_a, in_b = np.intersect1d(a.index, b.index, assume_unique=True, return_indices=True)
     pairs = (np.ones(len(in_a), dtype=np.int64), (a.number[in_a], b.number[in_b]))
     shared: Integers = coo_array(pairs, shape=(len(a.labels), len(b.labels))).toarray()
-    return shared
+    frame = _rows(a, b, _thinned(a, b, shared, min_overlap), shared, grid)
+    return frame.sort_values(["label_a", "label_b"], ignore_index=True)
 
 
 def _thinned(a: Groups, b: Groups, shared: Integers, min_overlap: float) -> Flags:
@@ -125,12 +120,15 @@ def _rows(a: Groups, b: Groups, ties: Flags, shared: Integers, grid: Grid) -> pd
     j = np.concatenate([number_b, none_b, new])
     pairs = zip(ties.sum(axis=1)[number_a], ties.sum(axis=0)[number_b], strict=True)
     relation = [_relation(*pair) for pair in pairs] + ["gone"] * len(gone) + ["new"] * len(new)
+    n_ties, n_lesions = len(number_a), sum(ties.shape)
+    graph = coo_array((np.ones(n_ties), (number_a, number_b + len(ties))), shape=(n_lesions,) * 2)
+    group = connected_components(graph, directed=False)[1]
     frame = pd.DataFrame(
         {
             "label_a": _pick(a.labels, i),
             "label_b": _pick(b.labels, j),
             "relation": pd.Categorical(relation, categories=list(RELATIONS)),
-            "group": _groups(ties, i, j),
+            "group": group[np.where(i >= 0, i, j + len(ties))].astype(np.int64) + 1,
             "n_a": _pick(a.counts, i),
             "n_b": _pick(b.counts, j),
         }
@@ -150,15 +148,6 @@ def _pick(values: Integers, number: Integers) -> pd.arrays.IntegerArray:
     missing = number < 0
     picked = np.append(values, 0)[number]
     return pd.arrays.IntegerArray(picked, missing)
-
-
-def _groups(ties: Flags, i: Integers, j: Integers) -> Integers:
-    """Return the number, from 1, of the connected lesions of both visits."""
-    n_a, n_b = ties.shape
-    rows, columns = np.nonzero(ties)
-    graph = coo_array((np.ones(len(rows)), (rows, columns + n_a)), shape=(n_a + n_b,) * 2)
-    member = connected_components(graph, directed=False)[1]
-    return np.asarray(member[np.where(i >= 0, i, j + n_a)] + 1, dtype=np.int64)
 
 
 def _with_volumes(

@@ -11,7 +11,6 @@ the ranks in question, and only those are sorted.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
 from qsmstats.arrays import Floats, Integers
 
@@ -63,19 +62,10 @@ def _ranked(x: Floats, ranks: Integers) -> Floats:
     low, high = np.quantile(x[:: len(x) // _SAMPLE], (0.001, 0.999))
     if not low < high:
         return np.asarray(np.partition(x, np.unique(ranks))[ranks])
-    bins, counts = _binned(x, low, _BINS / (high - low))
-    before = np.cumsum(counts)
-    wanted = np.zeros(_BINS, dtype=np.bool_)
-    wanted[np.searchsorted(before, ranks, side="right")] = True
-    skipped = np.cumsum(np.where(wanted, 0, counts))
-    ordered = np.sort(x[wanted[bins]])
-    return np.asarray(ordered[ranks - skipped[np.searchsorted(before, ranks, side="right")]])
-
-
-def _binned(x: Floats, low: float, scale: float) -> tuple[npt.NDArray[np.uint16], Integers]:
-    """Return the bin of each value, the outermost open to the outside, and how many each holds."""
+    # The bin of each value, the outermost open to the outside, and how many values each holds.
     bins = np.empty(len(x), dtype=np.uint16)
     counts = np.zeros(_BINS, dtype=np.int64)
+    scale = _BINS / (high - low)
     with np.errstate(over="ignore"):  # an outlier of 1e308 falls into the last bin, too
         for start in range(0, len(x), _BLOCK):
             scaled = x[start : start + _BLOCK] - low
@@ -84,4 +74,9 @@ def _binned(x: Floats, low: float, scale: float) -> tuple[npt.NDArray[np.uint16]
             block = scaled.astype(np.intp)
             counts += np.bincount(block, minlength=_BINS)
             bins[start : start + _BLOCK] = block
-    return bins, counts
+    before = np.cumsum(counts)
+    wanted = np.zeros(_BINS, dtype=np.bool_)
+    wanted[np.searchsorted(before, ranks, side="right")] = True
+    skipped = np.cumsum(np.where(wanted, 0, counts))
+    ordered = np.sort(x[wanted[bins]])
+    return np.asarray(ordered[ranks - skipped[np.searchsorted(before, ranks, side="right")]])

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from qsmstats.arrays import Floats, Integers
-from qsmstats.voxels.flags import RowFlags
+from qsmstats.voxels.feature_table import RowFlags
 from qsmstats.voxels.geometry import describe_shapes, place
 from qsmstats.voxels.grids import Columns
 from qsmstats.voxels.kernels import Groups
@@ -72,6 +72,10 @@ def region_rows(regions: Regions) -> RegionRows:
         "label": pd.arrays.IntegerArray(labels, np.arange(len(names)) >= lesions),
         **{name: np.concatenate([part[name] for part in places]) for name in places[0]},
     }
+    if regions.left_out is not None:
+        columns["n_left_out"] = np.full(len(names), len(regions.left_out))
+        volume = float(regions.left_out.sum()) * regions.grid.voxel_volume
+        columns["left_out_mm3"] = np.full(len(names), volume)
     shapes = {} if regions.layers is None else describe_shapes(groups, regions.grid)
     return RegionRows(
         positions=np.concatenate(parts),

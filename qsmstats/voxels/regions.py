@@ -16,15 +16,17 @@ from qsmstats.errors import ImageError, UsageError
 from qsmstats.settings import FeatureSettings
 from qsmstats.voxels.edge_distance import Surroundings, depths, nearest_only, slack, surroundings
 from qsmstats.voxels.grids import Grid
-from qsmstats.voxels.images import (
-    ImageSource,
-    Volume,
-    on_same_grid,
-    open_volume,
-    require_same_grid,
-)
+from qsmstats.voxels.images import Volume, on_same_grid, require_same_grid
 from qsmstats.voxels.kernels import Groups, group_voxels
-from qsmstats.voxels.stream import LabelVoxels, read_labels, read_mask
+from qsmstats.voxels.labels import (
+    LabelSource,
+    TissueSource,
+    open_labels,
+    open_tissue,
+    read_lesions,
+    read_tissue,
+)
+from qsmstats.voxels.stream import LabelVoxels
 
 __all__ = ["N_LAYERS", "Layers", "Regions", "read_regions"]
 
@@ -85,6 +87,8 @@ class Regions:
         `nawm` is None also where no session shows a lesion, and where no voxel is far enough.
     layers
         None where only the basic table is asked for.
+    left_out
+        As in `LabelVoxels`.
     flags
         What was unusual about the images.
     """
@@ -96,6 +100,7 @@ class Regions:
     white_matter: Integers | None = None
     nawm: Integers | None = None
     layers: Layers | None = None
+    left_out: Integers | None = None
     flags: tuple[str, ...] = ()
 
     @property
@@ -105,9 +110,9 @@ class Regions:
 
 
 def read_regions(
-    labels: ImageSource | None,
-    tissue: ImageSource | None,
-    other_labels: Sequence[ImageSource],
+    labels: LabelSource | None,
+    tissue: TissueSource | None,
+    other_labels: Sequence[LabelSource],
     settings: FeatureSettings | None,
 ) -> Regions:
     """Read label image and mask, and find the regions.
@@ -115,7 +120,7 @@ def read_regions(
     Parameters
     ----------
     labels, tissue
-        Label image and white-matter mask; one of them may be None.
+        Lesions and white matter; one of them may be None.
     other_labels
         Label images of the participant's other sessions, whose lesions NAWM avoids too.
     settings
@@ -135,6 +140,7 @@ def read_regions(
             groups=groups,
             kept=voxels.index,
             lesion=np.searchsorted(voxels.index, groups.index),
+            left_out=voxels.left_out,
             flags=flags,
         )
     others, unaligned = _other_lesions(reference, other_labels)
@@ -161,29 +167,31 @@ def read_regions(
         white_matter=None if mask is None else np.flatnonzero(mask[kept]),
         nawm=None if mask is None else _nawm(near, others, mask, kept, grid, settings),
         layers=_layers(groups, ring, kept, mask, grid, settings),
+        left_out=voxels.left_out,
         flags=(*flags, *unaligned),
     )
 
 
 def _read(
-    labels: ImageSource | None, tissue: ImageSource | None
+    labels: LabelSource | None, tissue: TissueSource | None
 ) -> tuple[Volume, LabelVoxels, Flags | None]:
-    volume = None if labels is None else open_volume(labels, "label image")
-    mask_volume = None if tissue is None else open_volume(tissue, "tissue mask")
-    reference = volume or mask_volume
+    volumes = () if labels is None else open_labels(labels)
+    white_matter = None if tissue is None else open_tissue(tissue)
+    reference = volumes[0] if volumes else white_matter
     if reference is None:
         message = "neither a label image nor a tissue mask is given; give one to measure in"
         raise UsageError(message)
-    voxels = LabelVoxels(index=_NONE, label=_NONE) if volume is None else read_labels(volume)
-    if mask_volume is None:
+    voxels = LabelVoxels(index=_NONE, label=_NONE)
+    if labels is not None:
+        voxels = read_lesions(labels, volumes)
+    if tissue is None or white_matter is None:
         return reference, voxels, None
-    require_same_grid(reference, mask_volume)
-    mask = read_mask(mask_volume)
-    return reference, voxels, mask
+    require_same_grid(reference, white_matter)
+    return reference, voxels, read_tissue(tissue, white_matter)
 
 
 def _other_lesions(
-    reference: Volume, sources: Sequence[ImageSource]
+    reference: Volume, sources: Sequence[LabelSource]
 ) -> tuple[list[Groups], tuple[str, ...]]:
     """Read the lesions of the participant's other sessions, as far as they share the grid.
 
@@ -192,11 +200,11 @@ def _other_lesions(
     others, flags = [], set()
     for source in sources:
         try:
-            volume = open_volume(source, "label image of another session")
-            if not on_same_grid(reference, volume):
+            volumes = open_labels(source, "label image of another session")
+            if not on_same_grid(reference, volumes[0]):
                 flags.add("other_session_on_another_grid")
                 continue
-            voxels = read_labels(volume)
+            voxels = read_lesions(source, volumes)
         except ImageError:
             flags.add("other_session_unreadable")
         else:

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from qsmstats.spreadsheets import with_truth
 from qsmstats.version import __version__
 from qsmstats.voxels.feature_table import MISSING, read_features
 from qsmstats.voxels.sessions import Failure, SessionJob, SessionResult
@@ -45,7 +46,7 @@ class FeatureStore:
         """Write the result of a job whose input files have the sha256 sums `inputs`."""
         manifest: dict[str, Any] = {**self._terms(job), "inputs": inputs}
         if result.features is not None:
-            text = result.features.to_csv(
+            text = with_truth(result.features).to_csv(
                 sep="\t", index=False, na_rep=MISSING, lineterminator="\n"
             )
             manifest["table"] = hashlib.sha256(text.encode()).hexdigest()
@@ -64,7 +65,12 @@ class FeatureStore:
         inputs
             What `input_sums` returns now; None to trust that the inputs have not changed.
         """
-        manifest = _read_manifest(self._manifest(job))
+        try:
+            manifest = json.loads(self._manifest(job).read_text(encoding="utf-8"))
+        except (OSError, ValueError):  # there is none, or it is damaged
+            return None
+        if not isinstance(manifest, dict):
+            return None
         found = {key: manifest.get(key) for key in ("version", "configuration")}
         if found != self._terms(job) or (inputs is not None and manifest.get("inputs") != inputs):
             return None
@@ -93,32 +99,16 @@ class FeatureStore:
         sweep(self._folder)
 
     def _terms(self, job: SessionJob) -> dict[str, Any]:
-        configuration = asdict(job)
-        configuration["maps"] = {key: self._name_of(path) for key, path in job.maps.items()}
-        configuration["other_labels"] = [self._name_of(path) for path in job.other_labels]
-        for key in ("labels", "tissue"):
-            path = configuration[key]
-            configuration[key] = None if path is None else self._name_of(path)
         # Through JSON and back, as the manifest has been.
-        terms: dict[str, Any] = json.loads(
-            json.dumps({"version": __version__, "configuration": configuration})
-        )
-        return terms
+        terms = {"version": __version__, "configuration": asdict(job)}
+        stored: dict[str, Any] = json.loads(json.dumps(terms, default=self._name_of))
+        return stored
 
     def _table(self, job: SessionJob) -> Path:
         return self._folder / f"{job.participant_id}_{job.session_id}_features.tsv"
 
     def _manifest(self, job: SessionJob) -> Path:
         return self._folder / f"{job.participant_id}_{job.session_id}_manifest.json"
-
-
-def _read_manifest(path: Path) -> dict[str, Any]:
-    """Return the content of a manifest; nothing where it is missing or damaged."""
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return manifest if isinstance(manifest, dict) else {}
 
 
 def sha256(path: Path) -> str:

@@ -16,6 +16,7 @@ import pandas as pd
 from qsmstats.errors import InvalidDataError, QsmstatsError
 from qsmstats.settings import FeatureSettings
 from qsmstats.voxels.features import extract_features
+from qsmstats.voxels.labels import LabelFiles, TissueFile
 from qsmstats.voxels.memory import MORE_MEMORY
 
 __all__ = ["Failure", "SessionJob", "SessionResult", "extract_session", "session_failure"]
@@ -51,12 +52,13 @@ class SessionJob:
         First columns of the rows.
     maps
         Name -> path of the map.
-    units, missing
-        Name -> unit, and stored value that means "not measured".
+    units, missing, plausible, volumes
+        Name -> unit, stored value that means "not measured", plausible range of a map that
+        data_schemas/ does not know, and number of the map's volume in a file of several.
     labels, tissue
-        Label image and white-matter mask, or None.
+        Lesions and white matter, or None.
     other_labels
-        Label images of the participant's other sessions.
+        Lesions of the participant's other sessions.
     settings
         Distances in mm.
     """
@@ -66,16 +68,20 @@ class SessionJob:
     maps: Mapping[str, Path]
     units: Mapping[str, str] = field(default_factory=dict)
     missing: Mapping[str, float] = field(default_factory=dict)
-    labels: Path | None = None
-    tissue: Path | None = None
-    other_labels: tuple[Path, ...] = ()
+    plausible: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    volumes: Mapping[str, int] = field(default_factory=dict)
+    labels: LabelFiles | None = None
+    tissue: TissueFile | None = None
+    other_labels: tuple[LabelFiles, ...] = ()
     settings: FeatureSettings = field(default_factory=FeatureSettings)
 
     @property
     def inputs(self) -> tuple[Path, ...]:
         """Every file that is read."""
-        own = [path for path in (self.labels, self.tissue) if path is not None]
-        return (*own, *self.maps.values(), *self.other_labels)
+        own = () if self.labels is None else self.labels.paths
+        mask = () if self.tissue is None else self.tissue.paths
+        others = (path for labels in self.other_labels for path in labels.paths)
+        return (*own, *mask, *self.maps.values(), *others)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -100,13 +106,15 @@ def extract_session(job: SessionJob) -> SessionResult:
             other_labels=job.other_labels,
             units=job.units,
             missing=job.missing,
+            plausible=job.plausible,
+            volumes=job.volumes,
             settings=job.settings,
         )
     except InvalidDataError as error:
         first = error.problems[0] if error.problems else None
         file, reason = ("", str(error)) if first is None else (first.table, first.problem)
     except MemoryError:  # each image fits: what is measured grows with the voxels that are marked
-        file = str(job.labels or job.tissue)
+        file = str(job.inputs[0])
         reason = f"has more labelled voxels than fit into memory; {MORE_MEMORY}"
     except (QsmstatsError, OSError) as error:
         file, reason = str(getattr(error, "filename", None) or ""), f"{error}" or repr(error)

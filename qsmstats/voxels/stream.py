@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import gzip
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from io import BufferedIOBase
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -39,7 +39,7 @@ except ImportError:  # a platform for which isal has no wheel
     _inflate = gzip.open
     _INFLATE_ERROR = zlib.error
 
-__all__ = ["LabelVoxels", "gather", "read_labels", "read_mask"]
+__all__ = ["LabelVoxels", "gather", "read_labels", "read_mask", "read_parcels"]
 
 # Bytes per piece: larger than what the processor's cache would favour gains nothing, smaller costs
 # calls; a multiple of every item size.
@@ -70,12 +70,20 @@ class LabelVoxels:
         Shape (n,); label of each, at least 1.
     flags
         `labels_rounded` where stored values were not whole numbers, `labels_empty` where there are
-        none.
+        none, `small_components` where some were left out.
+    names
+        Label -> lesion type or lesion in the name of the file that holds it; empty where one file
+        holds all.
+    left_out
+        Voxels of each component that is too small to count as a lesion; None where components
+        were not asked for.
     """
 
     index: Integers
     label: Integers
     flags: tuple[str, ...] = ()
+    names: Mapping[int, str] = field(default_factory=dict)
+    left_out: Integers | None = None
 
 
 def gather(volume: Volume, index: Integers) -> Floats:
@@ -140,8 +148,15 @@ def read_labels(volume: Volume) -> LabelVoxels:
     return LabelVoxels(index=index[kept].astype(np.int64), label=label[kept], flags=flags)
 
 
-def read_mask(volume: Volume) -> Flags:
+def read_mask(volume: Volume, *, must_hold: str | None = "the white matter") -> Flags:
     """Read a mask: 0 and one other value, or probabilities, which count from above one half.
+
+    Parameters
+    ----------
+    volume
+        The mask.
+    must_hold
+        What an empty mask lacks, for its message; None where a mask may be empty.
 
     Returns
     -------
@@ -169,12 +184,49 @@ def read_mask(volume: Volume) -> Flags:
         raise image_error(
             volume.name,
             f"is not a mask: its values range from {low:g} to {high:g}; a mask must hold 0 and "
-            "one other value, or probabilities from 0 to 1: correct it",
+            "one other value, or probabilities from 0 to 1: correct it, or say in study.toml what "
+            'the values are (of tissue: labels = [2, 41]; of lesions: instances = "labels")',
         )
+    if not found and must_hold is not None:
+        raise image_error(volume.name, f"is an empty mask; it must contain {must_hold}: correct it")
+    return mask
+
+
+def read_parcels(volume: Volume, labels: Sequence[int]) -> Flags:
+    """Read the voxels of a parcellation that have one of some labels.
+
+    Parameters
+    ----------
+    volume
+        The parcellation.
+    labels
+        Values from 1, ascending.
+
+    Returns
+    -------
+    ndarray
+        Shape (n_voxels,), in Fortran order.
+
+    Raises
+    ------
+    ImageError
+        As `read_labels`, and if no voxel has one of the labels.
+    """
+    room = _room(volume)
+    mask = np.zeros(volume.grid.size, dtype=np.bool_)
+    wanted = np.zeros(labels[-1] + 2, dtype=np.bool_)  # the last stands for all others
+    wanted[list(labels)] = True
+    found = 0
+    for start, piece in _pieces(volume):
+        numbers, _ = _whole_numbers(volume, piece)
+        inside = wanted[np.clip(numbers, 0, len(wanted) - 1)]
+        mask[start : start + len(piece)] = inside
+        found += int(np.count_nonzero(inside))
+        _require_room(volume, found, MASK_VOXEL, room)
     if not found:
-        raise image_error(
-            volume.name, "is an empty mask; it must contain the white matter: correct it"
-        )
+        named = f"{', '.join(map(str, labels[:5]))}{', ...' if len(labels) > 5 else ''}"
+        text = f"has no voxel of the labels {named} that study.toml names; correct them"
+        raise image_error(volume.name, text)
     return mask
 
 
@@ -218,7 +270,9 @@ def _pieces(volume: Volume) -> Iterator[_Piece]:
         yield from _pieces_inflated(volume, path)
     elif path is not None:
         _require_size(volume, path.stat().st_size - volume.offset)
-        stored = np.memmap(path, dtype=volume.dtype, mode="r", offset=volume.offset)
+        stored = np.memmap(
+            path, dtype=volume.dtype, mode="r", offset=volume.offset, shape=volume.grid.size
+        )
         step = PIECE // volume.dtype.itemsize
         for start in range(0, volume.grid.size, step):
             yield start, stored[start : start + step]
@@ -229,7 +283,7 @@ def _is_gzip(path: Path, name: str) -> bool:
         magic = file.read(2)
     if magic == b"\x1f\x8b":
         return True
-    if path.suffix in (".nii", ".img"):
+    if path.suffix in (".nii", ".img", ".mgh"):
         return False
     raise image_error(
         name,
@@ -252,8 +306,10 @@ def _pieces_inflated(volume: Volume, path: Path) -> Iterator[_Piece]:
                 done += got
                 if got < len(view):
                     break
-            # One more byte shows whether there are more, and has the checksum compared.
-            done += _fill(file, buffer[:1])
+            # One byte too many shows whether there are more, and has the checksum compared.
+            end += volume.behind[1] + 1
+            while got := _fill(file, buffer[: max(end - done, 0)]):
+                done += got
     except (OSError, EOFError, _INFLATE_ERROR) as error:
         raise image_error(
             volume.name, f"is damaged: {error}; copy it again from an intact source"
@@ -270,10 +326,11 @@ def _fill(file: BufferedIOBase, view: memoryview) -> int:
 
 
 def _require_size(volume: Volume, size: int) -> None:
-    expected = volume.grid.size * volume.dtype.itemsize
-    if size != expected:
+    """Raise unless a file has so many bytes from the first voxel on as its header says."""
+    least, most = (volume.grid.size * volume.dtype.itemsize + more for more in volume.behind)
+    if not least <= size <= most:
         shape = " x ".join(map(str, volume.grid.shape))
-        short = size < expected
+        short, expected = size < least, least if size < least else most
         raise image_error(
             volume.name,
             f"is {'truncated' if short else 'longer than its header says'}: {shape} voxels of "

@@ -16,20 +16,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from qsmstats.study import Study
 from qsmstats.tables.feature_columns import Measured, features_of
-from qsmstats.tables.read import StudyTables, read_tables
+from qsmstats.tables.read import StudyTables
 from qsmstats.voxels.cohort import label_images
 from qsmstats.voxels.grids import Grid
-from qsmstats.voxels.images import Volume, open_volume, require_same_grid
+from qsmstats.voxels.images import Volume, require_same_grid
 from qsmstats.voxels.kernels import Groups, group_voxels
+from qsmstats.voxels.labels import LabelFiles, open_labels, read_lesions
+from qsmstats.voxels.lesion_rows import read_tables
 from qsmstats.voxels.matching import match_groups
-from qsmstats.voxels.stream import read_labels
 
 __all__ = ["continuing", "match_visits"]
 
@@ -89,20 +89,20 @@ def match_visits(
         keys = [(str(participant), name) for name in rows["session_id"]]
         images = {key[1]: paths.get(key) for key in keys if key in measured}
         # At most two label images are held in memory.
-        for first, second in pairwise(_read(name, path) for name, path in images.items()):
+        for first, second in pairwise(_read(name, own) for name, own in images.items()):
             frame = _match(first, second, study.matching.min_overlap)
             frames.append(frame.assign(participant_id=participant))
     matches = pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
     return matches[[*_LEADING, *matches.columns.drop(_LEADING)]]
 
 
-def _read(session_id: str, path: Path | None) -> _Visit:
-    if path is None:
+def _read(session_id: str, labels: LabelFiles | None) -> _Visit:
+    if labels is None:
         return _Visit(session_id=session_id)
-    volume = open_volume(path, "label image")
-    voxels = read_labels(volume)
+    volumes = open_labels(labels)
+    voxels = read_lesions(labels, volumes)
     groups = group_voxels(voxels.label, voxels.index)
-    return _Visit(session_id=session_id, groups=groups, volume=volume)
+    return _Visit(session_id=session_id, groups=groups, volume=volumes[0])
 
 
 def _match(first: _Visit, second: _Visit, min_overlap: float) -> pd.DataFrame:

@@ -25,7 +25,8 @@ def test_a_class_that_no_type_means_is_named_with_its_lesions(tmp_path):
     toml = '\n[histology]\nmapping = { chronic_active = "paramagnetic_rim" }\n'
     assert problems(tmp_path, toml, content) == [
         f"study.toml, setting 'histology.mapping': maps chronic_active, but {count} lesions of "
-        f"histology.tsv are '{name}'; add {name} = [...] with the types that mean it"
+        f"histology.tsv are '{name}'; add {name} = [...] with the types that mean it, [] if none "
+        "does"
         for name, count in (("remyelinated", 2), ("chronic_inactive", 1))
     ]
 

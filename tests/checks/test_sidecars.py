@@ -22,7 +22,7 @@ def write(top: Path, name: str, content: object) -> None:
 
 
 def sidecars(top: Path) -> Sidecars:
-    tables = {name: TableSpec(file=name) for name in ("participants", "sessions", "lesions")}
+    tables = {name: TableSpec(files=(name,)) for name in ("participants", "sessions", "lesions")}
     study = Study(folder=top, name="", labels="", maps=(SPEC,), tissue={}, tables=tables)
     return Sidecars(study)
 

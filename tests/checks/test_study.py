@@ -75,8 +75,8 @@ def test_a_missing_image_is_invalid(folder, name):
     assert found(folder) == [
         (
             "invalid",
-            f"sub-01/ses-01/sub-01_ses-01_{name}.nii.gz: no such file; study.toml expects it for "
-            "sub-01 ses-01: copy it there, or correct the pattern",
+            f"sub-01/ses-01/sub-01_ses-01_{name}.nii.gz: no such file; copy it there, or correct "
+            "the pattern in study.toml",
         )
     ]
 

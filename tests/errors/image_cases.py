@@ -19,6 +19,7 @@ from qsmstats.errors import ImageError, UsageError
 from qsmstats.study_file import open_study
 from qsmstats.voxels.cohort import extract_cohort
 from qsmstats.voxels.images import open_volume, require_same_grid
+from qsmstats.voxels.lesion_types import disputed_lesions
 from qsmstats.voxels.stream import gather, read_labels, read_mask
 from qsmstats.voxels.units import UnitError
 from tests.errors.walk import Case
@@ -105,11 +106,6 @@ def without_voxels(folder: Path) -> Any:
     nib.save(nib.Nifti1Pair(MAP, np.eye(4)), folder / "a.hdr")
     (folder / "a.img").unlink()
     return open_volume(folder / "a.hdr", "map")
-
-
-def of_another_format(folder: Path) -> Any:
-    nib.save(nib.MGHImage(MAP, np.eye(4)), folder / "a.mgz")
-    return open_volume(folder / "a.mgz", "map")
 
 
 def without_an_affine(_: Path) -> Any:
@@ -223,7 +219,6 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
         "cannot be read as an image",
         "copy or write it again",
     ),
-    ("image of another format", of_another_format, "a.mgz", "is a MGHImage", "convert it to NIfTI"),
     ("file cut short", bytes_of(lambda raw: raw[:-6]), NAME, "is damaged", "copy it again"),
     (
         "compressed otherwise",
@@ -261,6 +256,19 @@ DAMAGED: list[tuple[str, Act, str, str, str]] = [
 ]
 OTHER_UNIT: list[tuple[str, Act, str, str, str]] = [
     (
+        "own map outside its range",
+        measured(
+            maps={"t1_ms": memory(MAP)},
+            labels=None,
+            tissue=memory(np.ones(SHAPE, np.uint8)),
+            units={"t1_ms": "ms"},
+            plausible={"t1_ms": (300, 3000)},
+        ),
+        "t1_ms",
+        "too small for tissue, where 300 to 3000 ms",
+        "correct the image, or unit and plausible range of t1_ms",
+    ),
+    (
         "unit that the values contradict",
         measured(
             labels=None, tissue=memory(np.ones(SHAPE, np.uint8)), units={"mwf_percent": "fraction"}
@@ -275,11 +283,20 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
     ("nothing to measure", measured(maps={}), "maps", "is empty", "give at least one"),
     ("unit of no map", measured(units={"ndi": "percent"}), "units", "'ndi'", "correct it"),
     (
-        "unit of an own map",
-        measured(maps={"r1": memory(MAP)}, units={"r1": "hz"}),
-        "'r1'",
-        "'hz'",
-        "leave the unit out",
+        "range of a known map",
+        measured(plausible={"mwf_percent": (0, 50)}),
+        "plausible",
+        "'mwf_percent'",
+        "leave it out",
+    ),
+    (
+        "types that the rule does not know",
+        lambda _: disputed_lesions(
+            pd.DataFrame(), pd.DataFrame({"lesion_type": ["prl", "isointense"]})
+        ),
+        "rule",
+        "prl",
+        "compare suggest_lesion_types with them yourself",
     ),
     (
         "unit that is none",

@@ -25,13 +25,15 @@ from qsmstats import (
 from qsmstats.cli import main
 from qsmstats.errors import InvalidDataError, ModelError, NotIdentifiedError, UsageError
 from qsmstats.output import held, made_folder
+from qsmstats.plan import plan_study
 from qsmstats.records import renewed, require_one_source
 from qsmstats.report.results.output_folder import Results
 from qsmstats.run import _require_unchanged_labels
+from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables
 from qsmstats.voxels.cohort import extract_cohort
-from qsmstats.voxels.dask_client import connected
+from qsmstats.voxels.executors import connected
 from tests.errors.walk import Case
 from tests.study_folder import tables, write_images, write_tables
 
@@ -89,7 +91,7 @@ def scheduler(module: object) -> Act:
     """Return an act that asks a scheduler which does not answer, with or without distributed."""
 
     def act(_: Path) -> Any:
-        silent = patch("qsmstats.voxels.dask_client._knock", side_effect=OSError("timed out"))
+        silent = patch("qsmstats.voxels.executors._knock", side_effect=OSError("timed out"))
         installed = patch.dict(sys.modules, {"distributed": module})
         with installed, silent, connected("tcp://x:1"):
             return None
@@ -225,6 +227,15 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
         "2 patients",
         "give at most that many",
     ),
+    (
+        "target that is no type",
+        lambda folder: plan_study(
+            study(folder), folder / "out", design=TrialDesign(target=("prl",))
+        ),
+        "target",
+        "no lesion type prl",
+        "--target",
+    ),
 ]
 INVALID: list[tuple[str, Act, str, str, str]] = [
     (
@@ -274,6 +285,16 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         result("provenance.json", b"{"),
         "provenance.json",
         "line 1 column 2",
+        "run `qsmstats run` again",
+    ),
+    (
+        "schemas that are none",
+        lambda folder: (
+            (folder / "schemas.json").write_text('{"maps": {"a": {}}}')
+            and Results(folder=folder).schemas()
+        ),
+        "schemas.json",
+        "unit",
         "run `qsmstats run` again",
     ),
     (

@@ -6,14 +6,17 @@ import json
 import os
 from collections.abc import Callable
 from concurrent.futures import BrokenExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 from openpyxl import Workbook
+from openpyxl.chart import BarChart
 from pyarrow.parquet import write_table
 
 from qsmstats import extract_cohort
@@ -159,6 +162,55 @@ def table(name: str, change: Callable[[list[list[str]]], object], text: str = TO
     return act
 
 
+def charts(folder: Path) -> Any:
+    book = Workbook()
+    book.create_chartsheet("figure").add_chart(BarChart())
+    book.remove(book.active)
+    book.save(folder / "t.xlsx")
+    return read_file(folder / "t.xlsx", name="lesions", file="t.xlsx")
+
+
+def spelled(change: str) -> Act:
+    """Return an act that reads a study whose lesions are described in another way."""
+    toml = TOML.replace('"lesions.tsv"', f'{{ file = "lesions.tsv", {change} }}')
+    return table("lesions", lambda _: None, toml)
+
+
+def clinic(change: str, rows: list[list[str]], folder: Path) -> Any:
+    """Read a study whose participants and sessions are one table with a row per visit."""
+    head = ["participant_id", "session_id", "date", "group", "age", "sex", "edss"]
+    toml = TOML.replace('"participants.tsv"', f'{{ file = "clinic.tsv"{change} }}')
+    old = '"{participant}/{participant}_sessions.tsv"'
+    toml = toml.replace(old, '{ file = "clinic.tsv", date = "date" }')
+    write_text(write_tables(folder, None, toml) / "clinic.tsv", [head, *rows])
+    return read_tables(open_study(folder))
+
+
+def visits(stated: str, *files: str) -> Act:
+    """Return an act that reads a study whose sessions study.toml states."""
+
+    def act(folder: Path) -> Any:
+        old = '"{participant}/{participant}_sessions.tsv"'
+        study = write_tables(folder, None, TOML.replace(old, f"{{ visits = {stated} }}"))
+        for file in files:
+            write_image(study / f"{file}_MWFmap.nii.gz", np.zeros((2, 2, 2)))
+        return read_tables(open_study(study))
+
+    return act
+
+
+def with_a_broken_sidecar(folder: Path) -> Any:
+    write_tables(folder)
+    (folder / "participants.json").write_text("{")
+    return read_tables(open_study(folder))
+
+
+VISITS = [
+    ["sub-01", "ses-01", "2020-01-01", "MS", "40", "F", "2"],
+    ["sub-01", "ses-02", "2021-01-01", "MS", "41", "F", "2"],
+]
+
+
 def without_sessions(folder: Path) -> Any:
     write_tables(folder)
     (folder / "sub-02" / "sub-02_sessions.tsv").unlink()
@@ -267,6 +319,18 @@ def initialised(change: Callable[[Path], object]) -> Act:
     return act
 
 
+def own_map(name: str, unit: str | None = '"ms"', **more: str) -> Act:
+    """Return an act that opens a study with a map of its own."""
+    lines = {"pattern": '"{participant}/{session}/x.nii"'} | ({"unit": unit} if unit else {}) | more
+    return setting(f"[maps.{name}]\n" + "\n".join(f"{key} = {v}" for key, v in lines.items()))
+
+
+def types(**sections: str) -> Act:
+    """Return an act that opens a study with lesion types of its own, and one more."""
+    text = "\n".join(f"[lesion_types.{name}]\n{lines}" for name, lines in sections.items())
+    return setting(text + "\n[lesion_types.other]")
+
+
 def long(**options: Any) -> Act:
     frame = pd.DataFrame({"id": [1], "r1": ["iso"], "r2": ["odd"]})
     return lambda _: to_long(frame, **options)
@@ -351,6 +415,210 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "'maps.mwf_percent.missing'",
         "found nan",
         "expected the finite number",
+    ),
+    (
+        "map almost of a known name",
+        toml("[maps.mwf_", "[maps.mw_"),
+        "'maps.mw_percent'",
+        "almost the name of a known map",
+        "did you mean 'mwf_percent'?",
+    ),
+    ("map that is no column", own_map('"r2*"'), "'maps.r2*'", "cannot be", "a letter first"),
+    (
+        "map without a unit",
+        own_map("t1_ms", unit=None),
+        "'maps.t1_ms.unit'",
+        "is missing",
+        'as unit = "Hz"',
+    ),
+    (
+        "map with a title that is none",
+        own_map("t1_ms", title="3"),
+        "'maps.t1_ms.title'",
+        "found 3",
+        "as a text in one line",
+    ),
+    (
+        "map with one limit",
+        own_map("t1_ms", plausible="[3]"),
+        "'maps.t1_ms.plausible'",
+        "found [3]",
+        "as plausible = [0, 200]",
+    ),
+    (
+        "title of a known map",
+        toml('unit = "percent"', 'unit = "percent"\ntitle = "M"'),
+        "'maps.mwf_percent.title'",
+        "is known of 'mwf_percent'",
+        "remove this line",
+    ),
+    (
+        "map like a feature of another",
+        own_map("mwf_percent_median"),
+        "'maps.mwf_percent_median'",
+        "column of a feature of 'mwf_percent'",
+        "choose another name",
+    ),
+    (
+        "feature of a map that is none",
+        setting('[models]\noutcomes = ["mwf_percent.medain"]'),
+        "'models.outcomes'",
+        "'medain' is not a feature",
+        "did you mean 'mwf_percent.median'?",
+    ),
+    (
+        "mean of a map",
+        setting('[models]\noutcomes = ["mwf_percent.mean"]'),
+        "'models.outcomes'",
+        "'mwf_percent.mean'",
+        "write 'mwf_percent'",
+    ),
+    (
+        "one type",
+        setting("[lesion_types.prl]"),
+        "'lesion_types'",
+        "2 to 8 of them, not 1",
+        "declare all",
+    ),
+    (
+        "type of a name in use",
+        types(nawm=""),
+        "'lesion_types.nawm'",
+        "cannot be the name",
+        "a letter first",
+    ),
+    (
+        "type with an unknown key",
+        types(a="color = 1"),
+        "'lesion_types.a.color'",
+        "is not a setting",
+        "allowed: title, colour",
+    ),
+    (
+        "type with a title that is none",
+        types(a="title = 3"),
+        "'lesion_types.a.title'",
+        "found 3",
+        "as a text in one line",
+    ),
+    (
+        "type with a colour that is none",
+        types(a='colour = "red"'),
+        "'lesion_types.a.colour'",
+        "'red'",
+        'as colour = "#D55E00"',
+    ),
+    (
+        "type with spellings that are none",
+        types(a="spellings = 1"),
+        "'lesion_types.a.spellings'",
+        "found 1",
+        'as spellings = ["1", "PRL+"]',
+    ),
+    (
+        "two types of one spelling",
+        types(a='spellings = ["X"]', b='spellings = ["x"]'),
+        "'lesion_types.b.spellings'",
+        "'x' also stands for 'a'",
+        "keep it for one",
+    ),
+    (
+        "word beside a spelling",
+        setting('[lesion_types]\n"X" = "b"\n[lesion_types.a]\nspellings = ["x"]\n[lesion_types.b]'),
+        "'lesion_types.X'",
+        "elsewhere for 'a'",
+        "keep one of the two",
+    ),
+    (
+        "two references",
+        types(a="reference = true", b="reference = true"),
+        "'lesion_types.b.reference'",
+        "is set for a, b",
+        "keep it for the one",
+    ),
+    (
+        "reference that is none",
+        types(a="reference = 1"),
+        "'lesion_types.a.reference'",
+        "found 1",
+        "write true or false",
+    ),
+    (
+        "class that is no section",
+        setting("[histology.classes]\nlost = 1\nkept = 2"),
+        "'histology.classes.lost'",
+        "found 1",
+        "write a section [histology.classes.lost]",
+    ),
+    (
+        "classes without a mapping",
+        setting("[histology.classes.lost]\n[histology.classes.kept]"),
+        "'histology.mapping'",
+        "is empty",
+        'as lost = ["isointense"]',
+    ),
+    (
+        "types without a mapping",
+        types(a="", b=""),
+        "'histology.mapping'",
+        "is empty",
+        'as remyelinated = ["a"]',
+    ),
+    (
+        "feature of histology that is none",
+        setting('[histology.high_in]\nndi = ["remyelinated"]'),
+        "'histology.high_in.ndi'",
+        "is not a continuous feature",
+        "choose from",
+    ),
+    (
+        "direction of a class that is none",
+        setting('[histology.high_in]\nmwf_percent = ["x"]'),
+        "'histology.high_in.mwf_percent'",
+        "'x' is not a reference class",
+        "choose from",
+    ),
+    (
+        "levels of lesion types",
+        setting('[levels.lesion_type]\n1 = "isointense"'),
+        "'levels.lesion_type'",
+        "section of their own",
+        "use [lesion_types]",
+    ),
+    (
+        "levels that are none",
+        setting("[levels]\nsex = 1"),
+        "'levels.sex'",
+        "found 1",
+        "write one line per value",
+    ),
+    (
+        "level of a code that is none",
+        setting('[levels.sex]\n1 = "W"'),
+        "'levels.sex.1'",
+        "'W' is not one of F, M",
+        "use one of these",
+    ),
+    (
+        "level that stands for another",
+        setting('[levels.sex]\nM = "F"'),
+        "'levels.sex.M'",
+        "is a level itself",
+        "remove this line",
+    ),
+    (
+        "code of two levels",
+        setting('[levels.sex]\nx = "F"\nX = "M"'),
+        "'levels.sex.X'",
+        "elsewhere for 'F'",
+        "keep one of the two",
+    ),
+    (
+        "levels of no column",
+        table("lesions", lambda _: None, TOML + '\n[levels.cenetr]\n1 = "a"'),
+        "'levels.cenetr'",
+        "no table has a column 'cenetr'",
+        "did you mean 'center'",
     ),
     (
         "table that is no file",
@@ -439,9 +707,9 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
     (
         "class without levels",
         setting("[histology]\nmapping = { remyelinated = [] }"),
-        "'histology.mapping.remyelinated'",
-        "has no level",
-        "add one",
+        "'histology.mapping'",
+        "is empty",
+        "map at least one of remyelinated",
     ),
     (
         "mapping without class",
@@ -479,7 +747,13 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "end of data",
         "close or double the quotation mark",
     ),
-    ("other delimiter", file("t.tsv", b"a,b\n1,2\n"), "t.tsv row 1", "commas", "with tabs"),
+    (
+        "other delimiter",
+        file("t.tsv", b"a,b\n1,2\n"),
+        "t.tsv row 1",
+        "commas",
+        'separator = "," below [tables.lesions]',
+    ),
     (
         "workbook without names",
         sheets({"lesions": [[None], ["x"]]}),
@@ -505,8 +779,15 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "sheets of other names",
         sheets({"A": [["a"]], "B": [["a"]]}),
         "t.xlsx",
-        "A, B",
-        "name the one of this table",
+        "has no sheet 'lesions', but A, B",
+        'state the one of this table: sheet = "..." below [tables.lesions]',
+    ),
+    (
+        "workbook of no sheet with cells",
+        charts,
+        "t.xlsx",
+        "has no sheet with cells",
+        "save the table as a sheet of cells",
     ),
     (
         "parquet that is none",
@@ -785,7 +1066,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         table("lesions", lambda _: None, TOML.replace('"participants.tsv"', '"{participant}.tsv"')),
         "'tables.participants'",
         "'{participant}.tsv'",
-        "name it",
+        "name the file",
     ),
     (
         "column of study.toml",
@@ -804,6 +1085,123 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "'lesion_types.rim'",
         "'zebra'",
         "use one of these",
+    ),
+    # tables as labs write them
+    (
+        "age that changes",
+        partial(clinic, "", VISITS),
+        "clinic.tsv row 3, column 'age'",
+        "sub-01 has 40 and 41",
+        'baseline = ["age"] below [tables.participants]',
+    ),
+    (
+        "baseline that does not change",
+        partial(clinic, ', baseline = ["age", "edss"]', VISITS),
+        "'tables.participants.baseline'",
+        "edss is the same at every session",
+        "remove it",
+    ),
+    (
+        "baseline of no column",
+        partial(clinic, ', baseline = ["age", "sdmt"]', VISITS),
+        "'tables.participants.baseline'",
+        "no column 'sdmt'",
+        "correct the name",
+    ),
+    (
+        "dates whose form is not stated",
+        partial(clinic, "", [[*VISITS[0][:2], "03.04.2020", *VISITS[0][3:]]]),
+        "clinic.tsv row 2, column 'date'",
+        "'03.04.2020' is 2020-04-03 or 2020-03-04",
+        'date_format = "day-first"',
+    ),
+    (
+        "visit without an image",
+        visits('{ "ses-01" = 0, "ses-03" = 2 }', "sub-01/ses-01/sub-01_ses-01"),
+        "'tables.sessions.visits.ses-03'",
+        "no participant has a map of this session",
+        "correct its name",
+    ),
+    (
+        "participant without the first visit",
+        visits(
+            '{ "ses-01" = 0, "ses-02" = 2 }',
+            "sub-01/ses-01/sub-01_ses-01",
+            "sub-02/ses-02/sub-02_ses-02",
+        ),
+        "'tables.sessions.visits'",
+        "sub-02 has no map of the first session, 'ses-01'",
+        "give the sessions in a table",
+    ),
+    (
+        "rows for each session that have sessions",
+        spelled("each_session = true"),
+        "'tables.lesions.each_session'",
+        "has a column 'session_id'",
+        "remove each_session",
+    ),
+    (
+        "missing code that is nowhere",
+        spelled('missing = ["-99"]'),
+        "'tables.lesions.missing'",
+        "no cell of lesions.tsv holds '-99'",
+        "remove it",
+    ),
+    (
+        "identifiers that match already",
+        spelled("match_ids = true"),
+        "'tables.lesions.match_ids'",
+        "no identifier differs",
+        "remove it",
+    ),
+    (
+        "identifiers without their zeros",
+        table("lesions", lambda rows: [row.__setitem__(0, row[0][-1]) for row in rows[1:]]),
+        "lesions.tsv, column 'participant_id'",
+        "('1' and 'sub-01')",
+        "match_ids = true below [tables.lesions]",
+    ),
+    (
+        "decimal commas in a column of one's own",
+        table("participants", lambda rows: [row.__setitem__(4, "1,5") for row in rows[1:]]),
+        "participants.tsv row 1, column 'center'",
+        "numbers with commas",
+        'decimal = ",", or "." if they are texts, below [tables.participants]',
+    ),
+    (
+        "capped age",
+        table("participants", lambda rows: rows[1].__setitem__(2, "89+")),
+        "participants.tsv row 2, column 'age'",
+        "'89+' is not a number",
+        "capped = { age = 89 } below [tables.participants]",
+    ),
+    (
+        "band of ages",
+        table("participants", lambda rows: rows[1].__setitem__(2, "40-49")),
+        "column 'age'",
+        "'40-49' is not a number",
+        "give the column another name",
+    ),
+    (
+        "age with its unit",
+        table("participants", lambda rows: rows[1].__setitem__(2, "31 y")),
+        "column 'age'",
+        "'31 y' is not a number",
+        "write the number without its unit: 31",
+    ),
+    (
+        "date for an identifier",
+        table("lesions", lambda rows: rows[1].__setitem__(2, "2024-03-01T08:00:00")),
+        "column 'lesion_id'",
+        "'2024-03-01T08:00:00' is a date",
+        "format the column as text",
+    ),
+    (
+        "sidecar of a table that is no JSON",
+        with_a_broken_sidecar,
+        "participants.json",
+        "cannot be read: Expecting",
+        "correct it, or remove it",
     ),
     # before a run, and from code
     (
@@ -884,6 +1282,13 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "table, column 'iso'",
         "is not a column",
         "correct the name",
+    ),
+    (
+        "own word of a type that is none",
+        long(wide=["r1"], names_to="r", values_to="lesion_type", lesion_types={"odd": "zebra"}),
+        "lesion_types",
+        "'zebra'",
+        "use one of these",
     ),
     (
         "wide rating that is none",
@@ -1036,11 +1441,48 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
 ]
 CHECKED += [
     (
+        "masks instead of labels",
+        checked(
+            lambda folder: [
+                write_image(path, (np.asanyarray(nib.load(path).dataobj) > 0).astype(np.uint8))
+                for path in folder.rglob("*_dseg.nii.gz")
+            ]
+        ),
+        "'labels'",
+        "all 4 images hold the label 1 only, but sessions have up to 5",
+        'write instances = "components"',
+    ),
+    (
+        "description of the dataset that is no JSON",
+        checked(lambda folder: (folder / "dataset_description.json").write_text("{")),
+        "dataset_description.json",
+        "is not a JSON object",
+        "correct it",
+    ),
+    (
+        "levels that are no levels",
+        checked(lambda folder: (folder / "participants.json").write_text('{"sex": {"Levels": 2}}')),
+        "participants.json, column 'sex'",
+        "has the Levels 2",
+        'write {"value"',
+    ),
+    (
         "link to an image outside",
         linked_out("sub-01/ses-01/sub-01_ses-01_dseg.nii.gz", messages_of),
         "sub-01_ses-01_dseg.nii.gz",
         "leads out of the study folder",
         "outside = true",
+    ),
+    (
+        "map without a range",
+        checked(
+            lambda _: None,
+            TOML + "\n[maps.own]\nunit = 'percent'\n"
+            "pattern = '{participant}/{session}/{participant}_{session}_MWFmap.nii.gz'",
+        ),
+        "'maps.own'",
+        "no plausible range",
+        "add plausible = [low, high]",
     ),
     (
         "lesion that is seen once",

@@ -103,7 +103,9 @@ def test_a_strangers_folder_needs_only_what_its_owner_must_say(tmp_path):
     assert ["which suggests fraction" in text for text in draft.todo] == [True, False]
     assert "'dark band'" in draft.todo[1]
     left = "\n".join(draft.left_alone)
-    assert [word in left for word in ("FLAIR", "scanner_log", "semicolons", ".sav")] == [True] * 4
+    assert [word in left for word in ("FLAIR", "scanner_log", ".sav")] == [True] * 3
+    assert raw["tables"]["histology"] == {"file": "histology.csv", "separator": ";"}
+    assert ["'dark band' is not one of" in text for text in draft.problems] == [True]
 
     with pytest.raises(InvalidDataError, match="no unit is declared for this map"):
         open_study(folder)
@@ -172,7 +174,9 @@ def test_a_folder_without_labels(dataset):
 def test_binary_masks_are_no_labels(dataset):
     for path in dataset.rglob("*_dseg.nii.gz"):
         write_image(path, (np.asanyarray(nib.load(path).dataobj) > 0).astype(np.uint8))
-    assert ["seem to be masks" in text for text in init_study(dataset).todo] == [True]
+    draft = init_study(dataset)
+    assert ["what hangs together" in text for text in draft.guesses] == [True]
+    assert open_study(dataset).labels.instances == "components"
 
 
 def duplicate(folder: Path, old: str, new: str, *, keep: int | None = None) -> None:
@@ -198,14 +202,14 @@ def test_two_candidates_that_fit_equally_are_left_to_the_user(dataset):
 def test_of_two_candidates_the_one_of_more_sessions_is_a_guess(dataset):
     duplicate(dataset, "_dseg.nii.gz", "_desc-second_dseg.nii.gz", keep=1)
     draft = init_study(dataset)
-    assert "desc" not in open_study(dataset).labels
+    assert "desc" not in open_study(dataset).labels.pattern
     assert ["chosen from 2 kinds" in text for text in draft.guesses] == [True]
 
 
 def test_lesions_before_other_segmentations(dataset):
     duplicate(dataset, "_dseg.nii.gz", "_desc-lesions_dseg.nii.gz", keep=1)
     init_study(dataset)
-    assert open_study(dataset).labels.endswith("_desc-lesions_dseg.nii.gz")
+    assert open_study(dataset).labels.pattern.endswith("_desc-lesions_dseg.nii.gz")
 
 
 def test_participants_without_images_and_images_without_participant(dataset):

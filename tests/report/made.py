@@ -222,7 +222,7 @@ def histology():
 
 
 def write_histology(out):
-    from qsmstats.studies.answers import result_tables
+    from qsmstats.studies.answer_files import result_tables
     from qsmstats.studies.histology import histology_accuracy
 
     answer = histology_accuracy(histology())

@@ -46,9 +46,11 @@ def images(simulated, participant, session):
         values = nib.load(study.image(spec.pattern, participant, session)).get_fdata()
         missing = values == spec.missing
         maps[spec.name] = np.where(missing, np.nan, values * spec.factor)
-    path = study.image(study.labels, participant, session)
+    path = study.image(study.labels.pattern, participant, session)
     labels = np.asarray(nib.load(path).dataobj) if path.exists() else None
-    mask = nib.load(study.image(study.tissue["white_matter"], participant, session)).get_fdata()
+    mask = nib.load(
+        study.image(study.tissue["white_matter"].pattern, participant, session)
+    ).get_fdata()
     return maps, labels, mask > 0
 
 
@@ -75,8 +77,8 @@ def test_study_toml_opens_and_every_image_is_there(simulated):
             path = study.image(spec.pattern, participant, session)
             sidecar = json.loads(Path(str(path).replace(".nii.gz", ".json")).read_text())
             assert sidecar["Units"] == spec.unit
-        assert study.image(study.tissue["white_matter"], participant, session).exists()
-        labels = study.image(study.labels, participant, session)
+        assert study.image(study.tissue["white_matter"].pattern, participant, session).exists()
+        labels = study.image(study.labels.pattern, participant, session)
         assert labels.exists() == (groups[participant] == "MS")
 
 

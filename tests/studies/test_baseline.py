@@ -8,7 +8,7 @@ from statsmodels.formula.api import mixedlm
 from qsmstats import MixedModel, baseline_differences, tissue_differences
 from qsmstats.errors import ModelError
 from qsmstats.settings import ModelSettings
-from qsmstats.studies.answers import hedges_g
+from qsmstats.studies.effects import hedges_g
 
 from .conftest import TYPES, check_agreement
 

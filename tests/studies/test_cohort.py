@@ -33,6 +33,7 @@ def description():
             "lesion_type": ["isointense", "hyperintense", "isointense", "isointense"],
             "years": [0.0, 0.0, 2.0, 0.0],
             "volume_mm3": [10.0, 20.0, 12.0, 30.0],
+            "touches_lesion": pd.array([True, True, False, False], dtype="boolean"),
         }
     )
     tables = StudyTables(participants=participants, sessions=sessions, lesions=lesions)
@@ -40,7 +41,9 @@ def description():
         [("sub-4", "ses-1", "x.nii.gz", "broken")],
         columns=["participant_id", "session_id", "file", "reason"],
     )
-    return describe_cohort(tables, lesions[lesions["participant_id"] != "sub-4"], failures)
+    measured = lesions[lesions["participant_id"] != "sub-4"]
+    measured.attrs["left_out"] = (2, 3.5)
+    return describe_cohort(tables, measured, failures)
 
 
 def test_flow_counts_every_stage(description):
@@ -51,6 +54,10 @@ def test_flow_counts_every_stage(description):
     assert flow.loc["controls", columns].tolist() == [2, 2, 0, 0]
     assert flow.loc["followed", columns].tolist() == [1, 2, 2, 3]
     assert flow.loc["images read", "note"] == "1 session failed; failures.tsv gives the reasons"
+    assert flow.loc["patients", "note"] == (
+        "2 observed lesions touch another (confluent), 71.4% of the lesion volume; "
+        "2 components too small to be lesions left out, 3.5 mm³ in all"
+    )
 
 
 def test_standardised_difference_by_hand(description):
@@ -70,3 +77,41 @@ def test_census_is_of_the_first_session(description):
     assert census.loc["isointense", "n_lesions"] == 1
     assert census.loc["isointense", "share"] == pytest.approx(0.5)
     assert census.loc["paramagnetic_rim", "n_lesions"] == 0
+
+
+def test_columns_of_the_study_are_variables_of_table_1():
+    people = pd.DataFrame(
+        {
+            "participant_id": ["sub-1", "sub-2", "sub-3", "sub-4"],
+            "group": ["HC", "HC", "MS", "MS"],
+            "nfl": [5.0, 7.0, 9.0, None],
+            "site": ["A", "B", "A", "A"],
+            "comment": ["seen by X", "b", "c", "d"],  # free text names people
+        }
+    )
+    sessions = pd.DataFrame(
+        {
+            "participant_id": ["sub-1", "sub-2", "sub-3", "sub-3", "sub-4"],
+            "session_id": ["1", "1", "1", "2", "1"],
+            "years": [0.0, 0.0, 0.0, 2.0, 0.0],
+            "sdmt": [60.0, 62.0, 50.0, 40.0, 52.0],
+        }
+    )
+    lesions = pd.DataFrame(
+        columns=[
+            *("participant_id", "session_id", "lesion_id", "lesion_type"),
+            *("years", "volume_mm3", "touches_lesion"),
+        ]
+    )
+    tables = StudyTables(participants=people, sessions=sessions, lesions=lesions)
+    failures = pd.DataFrame(columns=["participant_id", "session_id", "file", "reason"])
+    table = describe_cohort(tables, lesions, failures).participants
+    found = table[["variable", "level", "HC", "MS"]].to_numpy().tolist()
+    assert found == [
+        ["n", "", "2", "2"],
+        ["nfl", "", "6.0 ± 1.4", "n/a"],
+        ["site", "A", "1 (50.0%)", "2 (100.0%)"],
+        ["site", "B", "1 (50.0%)", "0 (0.0%)"],
+        ["sdmt, first session", "", "61.0 ± 1.4", "51.0 ± 1.4"],
+    ]
+    assert table.set_index("variable").loc["nfl", "missing_MS"] == 1

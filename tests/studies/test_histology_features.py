@@ -7,9 +7,11 @@ from scipy.stats import mannwhitneyu
 
 from qsmstats import histology_accuracy
 from qsmstats.schemas import load_schema
-from qsmstats.studies.histology_features import HIGH_IN, continuous_features
+from qsmstats.settings import HistologySettings
+from qsmstats.studies.histology_features import continuous_features
 
 CLASSES = ["remyelinated", "chronic_inactive", "chronic_active"]
+HIGH_IN = HistologySettings().high_in
 PAIRS = [(feature, name) for feature in HIGH_IN for name in CLASSES]
 
 

@@ -98,4 +98,6 @@ def test_everything_is_written_beside_the_accuracy(featured_accuracy, tmp_path):
     names = {path.name for path in write_answer(featured_accuracy, tmp_path)}
     wanted = ["accuracy", "crosstab", "confusion", "flow", "class_counts", "clusters"]
     wanted += ["clustering", "assumed_correlations", "areas", "roc", "cutoffs", "stard", "notes"]
-    assert names == {f"{name}.tsv" for name in wanted} | {"methods.txt"}
+    assert names == {f"{name}.{kind}" for name in wanted for kind in ("tsv", "json")} | {
+        "methods.txt"
+    }

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsmstats.errors import InvalidDataError
+from qsmstats.study import TableSpec
 from qsmstats.tables.files import read_file
 from qsmstats.tables.raw_table import broken_rows
 
@@ -81,9 +82,13 @@ def test_columns_without_name_or_text_are_left_out(tmp_path):
         ),
         ("t.tsv", "a\tb\n1\tx\n".encode("utf-16"), "t.tsv row 1: is not UTF-8"),
         ("t.tsv", b"a\tb\n1\t\x00\n", "t.tsv row 2: contains a zero byte"),
-        ("t.tsv", b"a,b\n1,x\n", "separated by commas; save the table with tabs"),
-        ("t.csv", b"a;b\n1,5;x\n", "separated by semicolons; save the table with commas"),
-        ("t.csv", b"a\tb\n1\tx\n", "separated by tabs; save the table with commas"),
+        (
+            "t.tsv",
+            b"a,b\n1,x\n",
+            'separated by commas; state it: separator = "," below [tables.lesions]',
+        ),
+        ("t.csv", b"a;b\n1,5;x\n", 'separator = ";" below [tables.lesions]'),
+        ("t.csv", b"a\tb\n1\tx\n", 'separated by tabs; state it: separator = "\\t"'),
         ("t.csv", b'a,b\n1,x\n2,"y\n', "t.csv row 3: cannot be split into cells"),
         ("t.csv", b",a\n1,x\n", "t.csv row 1: column 1 has no name"),
         ("t.csv", b"a,b,a\n1,x,2\n", "t.csv row 1, column 'a': columns 1 and 3 have this name"),
@@ -143,7 +148,7 @@ def test_a_workbook_gives_the_text_a_tsv_would_hold(tmp_path):
         "id": ["sub-01", "sub-02"],
         "label": ["3", "4"],
         "years": ["0.1", ""],
-        "day": ["2020-05-01T00:00:00", "2020-05-01T08:00:00"],
+        "day": ["2020-05-01", "2020-05-01T08:00:00"],
         "seen": ["TRUE", "FALSE"],
     }
     assert list(raw.places["row"]) == [2, 4]
@@ -153,7 +158,8 @@ def test_of_several_sheets_the_one_named_as_the_table_is_read(tmp_path):
     path = workbook(tmp_path / "t.xlsx", {"notes": [["x"], [1]], "Lesions": [["a"], ["b"]]})
     assert list(read(path).cells["a"]) == ["b"]
     assert problems(path, "ratings") == [
-        "t.xlsx: has the sheets notes, Lesions; name the one of this table 'ratings'"
+        "t.xlsx: has no sheet 'ratings', but notes, Lesions; state the one of this table: "
+        'sheet = "..." below [tables.ratings]'
     ]
 
 
@@ -235,3 +241,32 @@ def test_any_table_written_as_a_workbook_is_read_back(tmp_path_factory, table):
     table = [[cell.replace("=", "-") for cell in row] for row in table]
     path = workbook(tmp_path_factory.mktemp("book") / "t.xlsx", {"s": table})
     assert as_read(path) == table
+
+
+def test_a_file_is_read_as_study_toml_says(tmp_path):
+    text = "Größe;b;note\n1,5;x;'a\n"
+    for encoding in ("latin-1", "utf-16", "cp1252"):
+        path = write(tmp_path, "t.csv", text.encode(encoding))
+        spec = TableSpec(files=("t.csv",), separator=";", encoding=encoding)
+        raw = read_file(path, name="lesions", file="t.csv", spec=spec)
+        assert raw.cells.to_dict("list") == {"Größe": ["1,5"], "b": ["x"], "note": ["'a"]}
+    spec = TableSpec(files=("t.csv",), separator=";", encoding="ascii")
+    with pytest.raises(InvalidDataError, match=r"is not ascii text .* correct encoding in study"):
+        read_file(path, name="lesions", file="t.csv", spec=spec)
+
+
+def test_a_sheet_may_have_any_name_and_numbers_come_with_the_decimal_sign_stated(tmp_path):
+    rows = [["a", "b"], [1.5, "2,5"], [3.0, datetime.date(2020, 5, 1)]]
+    path = workbook(tmp_path / "t.xlsx", {"lesions": [["x"], [1]], "Läsionen 2": rows})
+    spec = TableSpec(files=("t.xlsx",), sheet="läsionen 2", decimal=",")
+    raw = read_file(path, name="lesions", file="t.xlsx", spec=spec)
+    assert raw.cells.to_dict("list") == {"a": ["1,5", "3"], "b": ["2,5", "2020-05-01"]}
+    spec = TableSpec(files=("t.xlsx",), sheet="Lasionen 2")
+    with pytest.raises(InvalidDataError, match=r"no sheet 'Lasionen 2', but .*did you mean 'Lä"):
+        read_file(path, name="lesions", file="t.xlsx", spec=spec)
+
+
+def test_what_exports_write_beside_a_table_is_left_out(tmp_path):
+    raw = read(write(tmp_path, "t.tsv", "a\tb\ta\t\n1\tx\t1\t\t\n2\ty\t2\n"))
+    assert raw.cells.to_dict("list") == {"a": ["1", "2"], "b": ["x", "y"]}
+    assert not raw.broken

@@ -40,4 +40,5 @@ def test_nothing_is_lost_and_nothing_is_said_twice(items):
     assert len(found) == len(wanted)
     for item in found:
         rows = {row for row, text, table in items if (table, text) == (item.table, item.problem[0])}
+        assert {item.row, *item.also} == rows
         assert item.row == min(rows)

@@ -85,7 +85,8 @@ def test_every_problem_is_raised_at_once(tmp_path):
         "lesions.tsv row 17, column 'lesion_type': 'rim' is not one of isointense, hypointense, "
         "hyperintense, hypointense_rim, paramagnetic_rim; did you mean 'hypointense_rim' or "
         "'paramagnetic_rim'?",
-        "participants.tsv row 3, column 'age': 'old' is not a number; write a missing value as n/a",
+        "participants.tsv row 3, column 'age': 'old' is not a number; write a missing value as n/a"
+        ', or state its code: missing = ["old"] below [tables.participants]',
     ]
     assert list(map(str, caught.value.problems)) == messages(tmp_path)
 
@@ -124,7 +125,7 @@ FAULTS = {
     "decimal comma": (
         change("participants", 3, "age", "31,5"),
         "participants.tsv row 3, column 'age': '31,5' is not a number; write decimals with a "
-        "point: 31.5",
+        'point: 31.5, or state decimal = "," below [tables.participants]',
     ),
     "age out of range": (
         change("participants", 3, "age", "315"),
@@ -138,7 +139,8 @@ FAULTS = {
     ),
     "not a number of Python's": (
         change("participants", 3, "age", "inf"),
-        "participants.tsv row 3, column 'age': 'inf' is not a number; write a missing value as n/a",
+        "participants.tsv row 3, column 'age': 'inf' is not a number; write a missing value as n/a"
+        ', or state its code: missing = ["inf"] below [tables.participants]',
     ),
     "label zero": (
         change("lesions", 4, "label", "0"),
@@ -207,12 +209,14 @@ FAULTS = {
     "column that the features bring": (
         rename("participants", "center", "volume_mm3"),
         "participants.tsv row 1, column 'volume_mm3': the features of the lesions have this column "
-        "too; rename one of the two",
+        'too; rename one of the two, as with columns = { participants_volume_mm3 = "volume_mm3" } '
+        "below [tables.participants]",
     ),
     "column of two tables": (
         rename("participants", "center", "label"),
         "lesions.tsv row 1, column 'label': the rows of participants.tsv have this column too; "
-        "rename one of the two",
+        'rename one of the two, as with columns = { lesions_label = "label" } below '
+        "[tables.lesions]",
     ),
 }
 
@@ -306,13 +310,6 @@ def test_study_toml_spellings_hold_in_every_table_of_types(tmp_path):
         assert column.iloc[0] == "hypointense_rim"
 
 
-def test_a_misspelt_level_in_study_toml_is_reported(tmp_path):
-    toml = TOML + '\n[lesion_types]\nx = "paramagnetic"\n'
-    found = messages(write_tables(tmp_path, toml=toml))
-    assert len(found) == 1
-    assert found[0].startswith("study.toml, setting 'lesion_types.x': 'paramagnetic' is not one of")
-
-
 @pytest.mark.parametrize("word", ["n/a", "", "NA", "NaN"])
 def test_missing_codes_give_missing_values(tmp_path, word):
     content = tables()
@@ -334,6 +331,7 @@ def test_columns_of_other_names_are_renamed_and_reported_as_written(tmp_path):
     write_tables(tmp_path, content, toml)
     assert messages(tmp_path) == [
         "participants.tsv row 3, column 'Alter': 'x' is not a number; write a missing value as n/a"
+        ', or state its code: missing = ["x"] below [tables.participants]'
     ]
     change("participants", 3, "Alter", "40")(content)
     write_tables(tmp_path, content, toml)
@@ -424,6 +422,7 @@ def test_visits_in_columns_with_other_names(tmp_path):
     write_text(tmp_path / "visits.csv", [["participant_id", "baseline", "month 24"], *rows], ",")
     assert messages(tmp_path) == [
         "visits.csv row 2, column 'month 24': 'two' is not a number; write a missing value as n/a"
+        ', or state its code: missing = ["two"] below [tables.sessions]'
     ]
 
 

@@ -10,8 +10,6 @@ from qsmstats.errors import did_you_mean
 from qsmstats.schemas import load_schema
 from qsmstats.tables.spelling import (
     known_spellings,
-    lesion_levels,
-    own_spelling_problems,
     suggestions,
     unknown_level,
     word_key,
@@ -37,12 +35,12 @@ TYPE = load_schema("lesions").column("lesion_type")
     ],
 )
 def test_usual_spellings_stand_for_their_level(word, level):
-    assert known_spellings(TYPE, {})[word_key(word)] == level
+    assert known_spellings(TYPE)[word_key(word)] == level
 
 
 @pytest.mark.parametrize("word", ["rim", "rim-", "rim -", "PRL-", "rim\u2212", "unknown", ""])
 def test_a_word_that_could_mean_several_or_the_opposite_stands_for_none(word):
-    assert word_key(word) not in known_spellings(TYPE, {})
+    assert word_key(word) not in known_spellings(TYPE)
 
 
 @given(st.sampled_from(TYPE.levels), st.data())
@@ -50,7 +48,7 @@ def test_case_spaces_underscores_and_hyphens_do_not_matter(level, data):
     gaps = st.sampled_from(["_", "-", " ", "  ", "", " - "])
     cases = st.sampled_from([str.upper, str.lower, str.title])
     word = data.draw(gaps).join(data.draw(cases)(part) for part in level.split("_"))
-    assert known_spellings(TYPE, {})[word_key(f" {word} ")] == level
+    assert known_spellings(TYPE)[word_key(f" {word} ")] == level
 
 
 @given(st.text("aB+- _\t\u2013(", max_size=12))
@@ -74,35 +72,6 @@ def test_the_studys_spellings_go_before_those_of_the_schema():
     assert known[word_key("type_3")] == "hypointense_rim"
 
 
-def test_the_studys_spellings_hold_for_lesion_types_alone():
-    group = load_schema("participants").column("group")
-    assert known_spellings(group, {"x": "isointense"}) == known_spellings(group, {})
-    index = load_schema("histology").column("index_test")
-    assert known_spellings(index, {"nope": "indeterminate"})["nope"] == "indeterminate"
-    assert "nope" not in known_spellings(TYPE, {"nope": "indeterminate"})
-
-
-def test_what_is_wrong_with_the_studys_spellings_is_said_per_line():
-    own = {
-        "a": "paramagnetic",
-        "hyperintense": "isointense",
-        "b c": "isointense",
-        "B_C": "hypointense",
-    }
-    found = list(map(str, own_spelling_problems(own, lesion_levels())))
-    assert found == [
-        "study.toml, setting 'lesion_types.a': 'paramagnetic' is not one of isointense, "
-        "hypointense, hyperintense, hypointense_rim, paramagnetic_rim; did you mean "
-        "'paramagnetic_rim'?",
-        "study.toml, setting 'lesion_types.hyperintense': is a lesion type itself and cannot stand "
-        "for 'isointense'; remove this line",
-        "study.toml, setting 'lesion_types.B_C': stands for 'hypointense' here and for "
-        "'isointense' above; keep one of the two",
-    ]
-    assert own_spelling_problems({"PRL": "paramagnetic_rim", "a": 3}, lesion_levels())[0].problem
-    assert not own_spelling_problems({"isointense": "isointense"}, lesion_levels())
-
-
 @pytest.mark.parametrize(
     ("word", "values"),
     [
@@ -115,13 +84,28 @@ def test_what_is_wrong_with_the_studys_spellings_is_said_per_line():
     ],
 )
 def test_suggestions_are_near_and_few(word, values):
-    found = suggestions(word, known_spellings(TYPE, {}))
+    found = suggestions(word, known_spellings(TYPE))
     assert found == values
+
+
+@pytest.mark.parametrize(
+    "word", ["non-PRL", "nonPRL", "no PRL", "not PRL", "PRL-", "PRL neg", "without iron rim"]
+)
+def test_the_opposite_of_a_word_is_not_suggested(word):
+    known = known_spellings(TYPE)
+    assert "paramagnetic_rim" not in suggestions(word, known)
+    assert "did you mean" not in unknown_level(word, TYPE, known)
+
+
+def test_a_class_is_not_suggested_for_its_opposite():
+    column = load_schema("histology").column("reference_standard")
+    assert suggestions("chronic actve", known_spellings(column)) == ["chronic_active"]
+    assert suggestions("chronic inactve", known_spellings(column)) == ["chronic_inactive"]
 
 
 @given(st.text(max_size=20))
 def test_suggestions_are_levels(word):
-    found = suggestions(word, known_spellings(TYPE, {}))
+    found = suggestions(word, known_spellings(TYPE))
     assert len(found) <= 2
     assert set(found) <= set(TYPE.levels)
 
@@ -129,13 +113,14 @@ def test_suggestions_are_levels(word):
 def test_messages_offer_a_remedy():
     assert did_you_mean([]) == ""
     assert did_you_mean(["a", "b"]) == "; did you mean 'a' or 'b'?"
-    known = known_spellings(TYPE, {})
+    known = known_spellings(TYPE)
     assert unknown_level("rim", TYPE, known) == (
         "'rim' is not one of isointense, hypointense, hyperintense, hypointense_rim, "
         "paramagnetic_rim; did you mean 'hypointense_rim' or 'paramagnetic_rim'?"
     )
     assert 'add "zebra" to [lesion_types] in study.toml' in unknown_level("zebra", TYPE, known)
     sex = load_schema("participants").column("sex")
-    assert unknown_level("Q", sex, known_spellings(sex, {})) == (
-        "'Q' is not one of F, M; use one of these"
+    assert unknown_level("Q", sex, known_spellings(sex)) == (
+        "'Q' is not one of F, M; use one of these, or state which it stands for, as "
+        '"Q" = "F" below [levels.sex] in study.toml'
     )

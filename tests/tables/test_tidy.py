@@ -65,7 +65,7 @@ def test_one_row_per_lesion_with_all_that_a_model_needs(study, features):
     np.testing.assert_array_equal(tidy["volume_mm3"], 8 * label)
     assert tidy.loc[tidy["session_id"] == "ses-02", "years"].unique() == [2.03]
     assert tidy["lesion_type"].dtype == read_tables(study).lesions["lesion_type"].dtype
-    assert tidy.attrs == {"n_without_features": 0, "n_unmeasured": 0}
+    assert tidy.attrs == {"n_without_features": 0, "n_unmeasured": 0, "units": {}}
 
 
 def test_the_order_of_the_features_does_not_matter(study, features):

@@ -18,8 +18,8 @@ from scipy import ndimage
 from qsmstats.errors import ImageError, UsageError
 from qsmstats.schemas import load_schema, map_schemas
 from qsmstats.settings import FeatureSettings
+from qsmstats.voxels.feature_table import FLAGS
 from qsmstats.voxels.features import extract_features
-from qsmstats.voxels.flags import FLAGS
 
 from .phantoms import AFFINE, balls, image
 
@@ -169,7 +169,7 @@ def test_statistics_equal_simple_itk(labels, values):
 
 def test_columns_and_types_are_those_of_the_schema(labels, values, white_matter):
     found = extract_features(image(labels), {MAP: image(values)}, tissue=image(white_matter))
-    expected = [field.name for field in load_schema("features").fields]
+    expected = [field.name for field in load_schema("features").fields if not field.optional]
     assert ["participant_id", "session_id", *found.columns] == expected
     assert found["label"].dtype == "Int64"
     assert found["touches_border"].dtype == "boolean"
@@ -393,9 +393,19 @@ def test_arguments_that_cannot_be_used_are_told(labels, values, arguments, messa
         extract_features(arguments.pop("labels"), arguments.pop("maps"), **arguments)
 
 
-def test_a_unit_of_an_unknown_map_is_refused(labels, values):
-    with pytest.raises(UsageError, match="map 'r2' has no canonical unit"):
-        extract_features(image(labels), {"r2": image(values)}, units={"r2": "Hz"})
+def test_a_map_of_another_name_keeps_its_values_and_is_judged_by_its_own_range(labels, values):
+    maps = {"r2": image(values), "mwf_percent": image(values)}
+    rows = extract_features(image(labels), maps, units={"r2": "Hz"}, plausible={"r2": (0, 12)})
+    own = rows[rows["map"] == "r2"].reset_index(drop=True)
+    known = rows[rows["map"] == "mwf_percent"].reset_index(drop=True)
+    np.testing.assert_array_equal(own["mean"], known["mean"])
+    outside = own["flags"].str.contains("out_of_range")
+    np.testing.assert_array_equal(outside, own["max"] > 12)
+    assert outside.any()
+    without = extract_features(image(labels), {"r2": image(values * 1e6)}, units={"r2": "Hz"})
+    assert not without["flags"].str.contains("out_of_range").any()
+    with pytest.raises(ImageError, match="correct the image, or unit and plausible range of r2"):
+        extract_features(image(labels), maps, plausible={"r2": (100, 200)})
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations([1, 7, 70000])))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.spatial.transform import Rotation
 
@@ -16,6 +17,7 @@ from qsmstats.errors import ImageError
 from qsmstats.voxels.features import extract_features
 from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.images import on_same_grid, open_volume, require_same_grid
+from qsmstats.voxels.stream import gather
 
 from .phantoms import AFFINE, image
 
@@ -67,9 +69,9 @@ def test_a_header_cut_short(tmp_path):
 
 
 def test_another_format_than_nifti(tmp_path, values):
-    path = tmp_path / "image.mgz"
-    nib.save(nib.MGHImage(values, np.eye(4)), path)
-    assert "is a MGHImage; convert it to NIfTI" in failure(path)
+    path = tmp_path / "image.hdr"
+    nib.save(nib.AnalyzeImage(values, np.eye(4)), path)
+    assert "convert it to NIfTI" in failure(path)
 
 
 def test_a_single_volume_of_four_dimensions_is_a_volume(save, values):
@@ -80,7 +82,8 @@ def test_a_single_volume_of_four_dimensions_is_a_volume(save, values):
 @pytest.mark.parametrize("shape", [(4, 5, 6, 2), (4, 5), (4, 5, 6, 1, 3)])
 def test_more_or_less_than_one_volume(save, shape):
     message = failure(save(np.zeros(shape, np.float32)))
-    assert f"has shape {' x '.join(map(str, shape))}; extract one volume of three" in message
+    assert f"has shape {' x '.join(map(str, shape))}" in message
+    assert f"{shape[-1]} volumes; name one of them" in message or len(shape) < 3
 
 
 @pytest.mark.parametrize("kind", [np.complex64, np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])])
@@ -433,6 +436,82 @@ def test_the_time_series_among_them_are_refused(name):
     assert "extract one volume of three dimensions" in failure(NIBABEL_DATA / name)
 
 
-@pytest.mark.parametrize("name", ["minc1_1_scale.mnc", "test.mgz", "row_major.dconn.nii"])
+@pytest.mark.parametrize("name", ["minc1_1_scale.mnc", "row_major.dconn.nii"])
 def test_other_formats_among_them_are_refused(name):
     assert "convert it to NIfTI" in failure(NIBABEL_DATA / name)
+
+
+@pytest.mark.parametrize("name", ["image.mgz", "image.mgh"])
+def test_files_of_freesurfer_give_the_features_of_nifti(tmp_path, labels, values, name):
+    nib.save(nib.MGHImage(values, AFFINE), tmp_path / name)
+    nib.save(nib.MGHImage(labels.astype(np.int32), AFFINE), tmp_path / f"labels_{name}")
+    expected = extract_features(image(labels), {"mwf_percent": image(values)})
+    found = extract_features(tmp_path / f"labels_{name}", {"mwf_percent": tmp_path / name})
+    # The affine is stored in single precision.
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-5)
+    np.testing.assert_array_equal(found["mean"], expected["mean"])
+    memory = extract_features(image(labels), {"mwf_percent": nib.MGHImage(values, AFFINE)})
+    np.testing.assert_array_equal(memory["mean"], expected["mean"])
+
+
+def test_files_of_freesurfer_are_read_to_their_end(tmp_path, values):
+    path = tmp_path / "image.mgz"
+    nib.save(nib.MGHImage(values, AFFINE), path)
+    raw = gzip.decompress(path.read_bytes())
+    voxels = 284 + values.nbytes
+
+    def read(content):
+        path.write_bytes(content)
+        return gather(open_volume(path, "map"), np.arange(values.size))
+
+    expected = values.ravel(order="F")
+    for tail in (b"", b"tags" * 50_000):  # what stands behind the voxels may be of any length
+        np.testing.assert_array_equal(read(gzip.compress(raw[:voxels] + tail)), expected)
+    for content, text in (
+        (gzip.compress(raw[: voxels - 4]), "is truncated"),
+        (path.read_bytes()[:-6], "is damaged"),
+        (gzip.compress(raw[:50]), "cannot be read as an image"),
+        (gzip.compress(b"\0\0\0\2" + raw[4:]), "cannot be read as an image"),
+    ):
+        with pytest.raises(ImageError, match=text):
+            read(content)
+    path = path.with_suffix(".mgh")
+    for content, text in (
+        (raw[: voxels - 4], "is truncated"),
+        (raw + b"\0" * 65_000_000, "longer"),
+    ):
+        with pytest.raises(ImageError, match=text):
+            read(content)
+
+
+def test_a_header_of_freesurfer_without_affine_is_flagged(tmp_path, values):
+    path = tmp_path / "image.mgh"
+    nib.save(nib.MGHImage(values, AFFINE), path)
+    assert open_volume(path, "map").flags == ()
+    raw = bytearray(path.read_bytes())
+    raw[28:30] = b"\0\0"
+    path.write_bytes(raw)
+    assert open_volume(path, "map").flags == ("affine_missing",)
+
+
+@pytest.mark.parametrize("name", ["image.nii.gz", "image.nii", "image.mgz", None])
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_volume_of_several_is_read_by_its_number(tmp_path, values, name, number):
+    several = np.stack([values, values + 1, values + 2, values + 3], axis=-1)
+    made = (nib.MGHImage if name == "image.mgz" else nib.Nifti1Image)(several, AFFINE)
+    if name is not None:
+        nib.save(made, tmp_path / name)
+    volume = open_volume(made if name is None else tmp_path / name, "map", number)
+    assert volume.grid.shape == values.shape
+    index = np.arange(0, values.size, 7)
+    expected = several[..., number].ravel(order="F")[index]
+    np.testing.assert_array_equal(gather(volume, index), expected)
+
+
+def test_the_number_of_a_volume_must_be_one_of_the_file(save, values):
+    path = save(np.stack([values, values], axis=-1))
+    with pytest.raises(ImageError, match="has no volume 2; its 2 are numbered from 0"):
+        open_volume(path, "map", 2)
+    path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-4]))
+    with pytest.raises(ImageError, match="is truncated"):  # although volume 0 is whole
+        gather(open_volume(path, "map", 0), np.arange(3))

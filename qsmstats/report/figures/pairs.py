@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import matplotlib as mpl
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
@@ -23,6 +24,8 @@ TOLD, OPEN = "#D9E4EE", "#FFFFFF"
 EDGE, FAINT = "#B8BEC4", "#444444"
 # Half the size of a cell, in columns and rows.
 HALF_WIDTH, HALF_HEIGHT = 0.46, 0.4
+# Levels whose names and numbers fit their columns at the figure's letter size.
+WIDE = 6
 
 
 def pair_triangle(
@@ -55,6 +58,8 @@ def pair_triangle(
     Axes
     """
     place = {level: number for number, level in enumerate(levels)}
+    # Cells of more than six levels are narrower than their numbers.
+    size = mpl.rcParams["font.size"] * min(1.0, WIDE / len(levels))
     decimals = decimals_of_errors(contrasts["std_error"])
     rows = shown(contrasts)
     cells = rows[["first", "second", "estimate", "p"]]
@@ -64,12 +69,14 @@ def pair_triangle(
             box = Rectangle((x - HALF_WIDTH, y - HALF_HEIGHT), 2 * HALF_WIDTH, 2 * HALF_HEIGHT)
             box.set(facecolor=TOLD if p < alpha else OPEN, edgecolor=EDGE, linewidth=0.6)
             axes.add_patch(box)
-            axes.text(x, y + 0.03, fixed(estimate, decimals), ha="center", va="bottom")
-            axes.text(x, y - 0.03, p_value(p), ha="center", va="top", size="small", color=FAINT)
+            axes.text(x, y + 0.03, fixed(estimate, decimals), ha="center", va="bottom", size=size)
+            small = {"size": 0.833 * size, "color": FAINT}
+            axes.text(x, y - 0.03, p_value(p), ha="center", va="top", **small)
     columns = range(1, len(levels))
     # Long words would meet those of the next column.
+    letters = 10 if len(levels) <= WIDE else 7
     names = [
-        figure_name(short_title(level).replace("intense", "- intense"), 10, lines=3)
+        figure_name(short_title(level).replace("intense", "- intense"), letters, lines=3)
         for level in levels[1:]
     ]
     axes.xaxis.tick_top()

@@ -20,7 +20,7 @@ from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from qsmstats.errors import UsageError
-from qsmstats.report.wording.names import lesion_types
+from qsmstats.report.wording.names import lesion_types, schemas_in_use
 
 if TYPE_CHECKING:
     from matplotlib.typing import RcKeyType
@@ -38,8 +38,8 @@ __all__ = [
     "svg",
 ]
 
-_PALETTE = ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#B8A100")
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X")
+_PALETTE = ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#E3D500", "#882255")
+_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 _GREYS = {"nawm": "#8C8C8C", "hc_white_matter": "#333333"}
 OTHER = "#666666"
 INK = "#1A1A1A"
@@ -102,11 +102,18 @@ def figure_style(name: str) -> Style:
 
 
 def colour(level: str) -> str:
-    """Return the colour of a level: that of its lesion type, grey for white matter."""
+    """Return the colour of a level: that of its lesion type, grey for white matter.
+
+    A colour that the study declares for a type is for that type alone.
+    """
     if level in _GREYS:
         return _GREYS[level]
-    types = lesion_types()
-    return _PALETTE[types.index(level) % len(_PALETTE)] if level in types else OTHER
+    own = {name: one.colour for name, one in schemas_in_use().types.items() if one.colour}
+    free = [one for one in _PALETTE if one not in own.values()]
+    others = [name for name in lesion_types() if name not in own]
+    if level in others:
+        return free[others.index(level) % len(free)]
+    return own.get(level, OTHER)
 
 
 def marker(level: str) -> str:

@@ -6,9 +6,8 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED
-from qsmstats.report.wording.names import figure_name, present_levels, short_title
+from qsmstats.report.wording.names import figure_name, present_levels, schemas_in_use, short_title
 from qsmstats.report.wording.numbers import counted
-from qsmstats.schemas import load_schema
 
 __all__ = [
     "RATES",
@@ -39,7 +38,7 @@ def confusion_table(counts: pd.DataFrame) -> pd.DataFrame:
     """
     if counts.empty:
         return counts
-    schema = load_schema("histology")
+    schema = schemas_in_use().table("histology")
     wide = counts.pivot_table(
         index="index_test", columns="reference_standard", values="n", aggfunc="sum", fill_value=0
     )

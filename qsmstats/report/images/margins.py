@@ -13,8 +13,9 @@ from scipy.ndimage import distance_transform_edt
 
 from qsmstats.arrays import Flags, Floats
 from qsmstats.study import Study
-from qsmstats.voxels.images import Volume, open_volume
-from qsmstats.voxels.stream import LabelVoxels, read_mask
+from qsmstats.voxels.images import Volume
+from qsmstats.voxels.labels import TissueFile, open_tissue, read_tissue
+from qsmstats.voxels.stream import LabelVoxels
 
 __all__ = ["MARGIN_MM", "brain_voxels", "within_margin"]
 
@@ -44,8 +45,9 @@ def brain_voxels(study: Study, who: tuple[str, str], volume: Volume, labels: Lab
         If the mask is missing or damaged.
     """
     inside = np.zeros(volume.grid.size, dtype=np.bool_)
-    if pattern := study.tissue.get("white_matter"):
-        inside |= read_mask(open_volume(study.image(pattern, *who), "white matter"))
+    if spec := study.tissue.get("white_matter"):
+        tissue = TissueFile(file=study.image(spec.pattern, *who), spec=spec)
+        inside |= read_tissue(tissue, open_tissue(tissue))
     inside[labels.index] = True
     return inside
 

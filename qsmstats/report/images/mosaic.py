@@ -19,7 +19,8 @@ from qsmstats.report.wording.names import present_levels
 from qsmstats.study import MapSpec, Study
 from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.images import open_volume
-from qsmstats.voxels.stream import gather, read_labels
+from qsmstats.voxels.labels import labels_of, open_labels, read_lesions
+from qsmstats.voxels.stream import gather
 
 __all__ = ["PLACE", "Tile", "cut_tile", "exemplary_lesions"]
 
@@ -95,8 +96,9 @@ def cut_tile(study: Study, lesion: pd.Series, maps: Sequence[MapSpec]) -> Tile:
         If an image is missing or damaged.
     """
     who = str(lesion["participant_id"]), str(lesion["session_id"])
-    volume = open_volume(study.image(study.labels, *who), "labels")
-    labels = read_labels(volume)
+    files = labels_of(study, *who)
+    volumes = open_labels(files)
+    volume, labels = volumes[0], read_lesions(files, volumes)
     index = labels.index[labels.label == int(lesion["label"])]
     mask = np.zeros(volume.grid.size)
     mask[index] = 1.0
@@ -108,7 +110,7 @@ def cut_tile(study: Study, lesion: pd.Series, maps: Sequence[MapSpec]) -> Tile:
     shown = within_margin(np.nan_to_num(brain) > 0.5, sides)
     planes = {}
     for spec in maps:
-        image = open_volume(study.image(spec.pattern, *who), spec.name)
+        image = open_volume(study.image(spec.pattern, *who), spec.name, spec.volume)
         values = gather(image, np.arange(image.grid.size)) * spec.factor
         plane, _ = _plane(values, image.grid, centre)
         planes[spec.name] = np.where(shown, plane, np.nan)

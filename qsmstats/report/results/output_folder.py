@@ -24,6 +24,7 @@ from qsmstats.report.results.anonymous import (
     veiled_text,
 )
 from qsmstats.report.results.columns import needed
+from qsmstats.schemas import DECLARED, Schemas
 from qsmstats.spreadsheets import read_guarded
 
 __all__ = ["Results"]
@@ -97,19 +98,36 @@ class Results:
         InvalidDataError
             If the file is there and is not a JSON object.
         """
-        text = self._text("provenance.json")
-        try:
-            content = json.loads(text) if text else {}
-        except json.JSONDecodeError as error:
-            raise self._broken("provenance.json", error) from error
+        content = self._json("provenance.json") or {}
         content = content if isinstance(content, dict) else {"provenance": content}
         if self.anonymous:
             return {key: content[key] for key in IMPERSONAL if key in content}
         return content
 
+    def schemas(self) -> Schemas | None:
+        """Return the schemas of the study that was run; None where no run has written them.
+
+        Raises
+        ------
+        InvalidDataError
+            If the file is there and does not hold them.
+        """
+        content = self._json(DECLARED)
+        try:
+            return None if content is None else Schemas.from_declared(content)
+        except (AttributeError, KeyError, TypeError) as error:
+            raise self._broken(DECLARED, error) from error
+
     def names(self, folder: str) -> list[str]:
         """Return the names of the tables in a subfolder, as `table` takes them, sorted."""
         return sorted(f"{folder}/{path.stem}" for path in (self.folder / folder).glob("*.tsv"))
+
+    def _json(self, name: str) -> Any:
+        text = self._text(name)
+        try:
+            return json.loads(text) if text else None
+        except json.JSONDecodeError as error:
+            raise self._broken(name, error) from error
 
     def _text(self, name: str) -> str:
         path = self.folder / name

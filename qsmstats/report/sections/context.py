@@ -21,7 +21,7 @@ from qsmstats.report.wording.names import (
     present_levels,
 )
 from qsmstats.report.wording.numbers import counted
-from qsmstats.schemas import map_schemas
+from qsmstats.schemas import Schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study
 
@@ -52,6 +52,12 @@ class Context:
     results: Results
     plates: Plates
     study: Study | None
+
+    @property
+    def schemas(self) -> Schemas:
+        """Maps and levels of the study as it was run, or as study.toml has them now."""
+        now = self.study.schemas if self.study else Schemas()
+        return self.results.schemas() or now
 
     @property
     def name(self) -> str:
@@ -85,12 +91,18 @@ class Context:
         return f"{100 * self.level:g}\u00a0%\u00a0CI"
 
     def outcomes(self, folder: str) -> list[str]:
-        """Return the maps that a study's tables hold, in the order of the schemas."""
+        """Return the outcomes that a study's tables hold, in the order of the schemas."""
         for table in ("means", "slopes", "coefficients"):
             rows = self.results.rows(f"{folder}/{table}")
             if not rows.empty:
-                return present_levels(rows["outcome"], map_schemas())
+                return present_levels(rows["outcome"], self.schemas.outcomes)
         return []
+
+    def maps(self, folder: str) -> list[str]:
+        """Return the maps that these outcomes are features of, each once."""
+        known = self.schemas.outcomes
+        outcomes = (known[name] for name in self.outcomes(folder) if name in known)
+        return list(dict.fromkeys(one.map.name for one in outcomes))
 
     def display(
         self,

@@ -1,4 +1,4 @@
-"""Histology: how well the QSM type tells what the pathologist saw (STARD 2015, items 19-24)."""
+"""Histology: how well the type on MRI tells what the pathologist saw (STARD 2015, items 19-24)."""
 
 from __future__ import annotations
 
@@ -46,11 +46,11 @@ MEASURES = {
 }
 # Steps of the flow of readings.
 STEPS = {
-    "index_excluded_by_policy": "type on QSM excluded beforehand",
-    "index_missing": "type on QSM missing",
-    "index_indeterminate": "type on QSM indeterminate",
-    "index_read": "type on QSM read",
-    "index_positive": "read as this class on QSM",
+    "index_excluded_by_policy": "type on MRI excluded beforehand",
+    "index_missing": "type on MRI missing",
+    "index_indeterminate": "type on MRI indeterminate",
+    "index_read": "type on MRI read",
+    "index_positive": "read as this class on MRI",
     "reference_excluded_by_policy": "histology excluded beforehand",
     "reference_missing": "histology missing",
     "reference_indeterminate": "histology indeterminate",
@@ -81,7 +81,7 @@ def _confusion(context: Context) -> list[FigureBlock]:
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
         confusion_matrix(wide, axes)
-        axes.set_ylabel("type on QSM (index test)")
+        axes.set_ylabel("type on MRI (index test)")
         axes.set_xlabel("histology (reference standard)", labelpad=8)
 
     spoken = "; ".join(
@@ -94,7 +94,7 @@ def _confusion(context: Context) -> list[FigureBlock]:
         paint,
         height=1.2 + 0.55 * len(wide),
         narrow_height=1.9 + 0.55 * len(wide),
-        caption="Type on QSM by histological class, all lesions.",
+        caption="Type on MRI by histological class, all lesions.",
         reading="Each cell gives the number of lesions and the row percentage (darker: larger)."
         " Indeterminate and missing readings have separate rows and columns.",
         alt=f"Confusion matrix. {spoken}.",

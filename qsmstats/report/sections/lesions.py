@@ -22,6 +22,7 @@ from qsmstats.report.viewer.scene import Scene, build_scene, exemplary_participa
 from qsmstats.report.wording.names import (
     figure_name,
     outcome_short,
+    outcome_words,
     present_levels,
     short_title,
     title,
@@ -31,11 +32,11 @@ from qsmstats.report.wording.numbers import count, decimals_of_values, fixed
 from qsmstats.report.wording.sentences import listed
 from qsmstats.study import Study
 from qsmstats.tables.tidy import first_sessions
+from qsmstats.voxels.lesion_types import QSM
 
 __all__ = ["section", "thinned"]
 
 FAR = f"Voxels more than {MARGIN_MM:g} mm from lesions and white matter are not shown."
-TOLD_BY = "susceptibility_ppb"
 
 
 def section(context: Context) -> Section:
@@ -62,7 +63,8 @@ def _mosaic(context: Context) -> list[Block]:
         text = "The images of the study are not available; no lesions are shown."
         return [Notice(text=text, warning=False)]
     names = [spec.name for spec in study.maps]
-    chosen = exemplary_lesions(lesions, TOLD_BY if TOLD_BY in names else names[0])
+    told_by = QSM if QSM in names else names[0]
+    chosen = exemplary_lesions(lesions, told_by)
     if chosen.empty:
         return [Notice(text="No lesion is large enough to be shown.", warning=False)]
     try:
@@ -72,11 +74,11 @@ def _mosaic(context: Context) -> list[Block]:
         reason = str(error).replace(f"{study.folder}/", "")
         text = f"The lesion mosaic is left out: {reason}"
         return [Notice(text=text)]
-    return [_mosaic_plate(context, study, chosen, tiles)]
+    return [_mosaic_plate(context, study, chosen, tiles, told_by)]
 
 
 def _mosaic_plate(
-    context: Context, study: Study, chosen: pd.DataFrame, tiles: list[Tile]
+    context: Context, study: Study, chosen: pd.DataFrame, tiles: list[Tile], told_by: str
 ) -> FigureBlock:
     levels = [str(level) for level in chosen["lesion_type"]]
     people = [str(name) for name in chosen["participant_id"]]
@@ -117,7 +119,7 @@ def _mosaic_plate(
         caption="A representative lesion of each type, on every map.",
         reading="Axial planes, 36 mm wide, displayed in neurological convention; the contour"
         " outlines the lesion label in the colour of its type. Each lesion is the one closest to"
-        " the median of its type on the susceptibility map, among the largest quarter."
+        f" the median of its type in {outcome_words(told_by)}, among the largest quarter."
         f" {FAR}",
         alt=f"Mosaic of map cut-outs. {shown}.",
     )
@@ -129,7 +131,7 @@ def _viewer(context: Context) -> list[Block]:
     library = packed_niivue()
     if context.anonymous or study is None or lesions.empty or not library:
         return []
-    spec = next((spec for spec in study.maps if spec.name == TOLD_BY), study.maps[0])
+    spec = next((spec for spec in study.maps if spec.name == QSM), study.maps[0])
     try:
         scene = build_scene(study, lesions, spec)
     except ImageError:
@@ -185,7 +187,7 @@ def _profiles(context: Context) -> list[Block]:
     lesions = _at_first_sessions(context)
     if lesions.empty or "layer_1_mean" not in features:
         return []
-    outcomes = context.outcomes("baseline") or list(dict.fromkeys(features["map"]))
+    outcomes = context.maps("baseline") or list(dict.fromkeys(features["map"]))
     profiles = {
         name: layer_profiles(
             features, lesions, outcome=name, layer_mm=context.layer_mm, level=context.level

@@ -23,7 +23,7 @@ from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.tables.tables import display
 from qsmstats.report.wording.estimates import unit_of
-from qsmstats.report.wording.names import outcome_short, outcome_words
+from qsmstats.report.wording.names import outcome_short, outcome_words, using_schemas
 from qsmstats.report.wording.numbers import percent, signed
 from qsmstats.study import Study
 
@@ -60,7 +60,9 @@ def section(context: Context) -> Section | None:
 def draw_power_curves(out: Path, study: Study | None = None) -> None:
     """Draw the power curves of an output folder's plan beside its tables."""
     plates = Plates(folder=out, style=figure_style("screen"))
-    _figure(Context(results=Results(folder=out), plates=plates, study=study))
+    context = Context(results=Results(folder=out), plates=plates, study=study)
+    with using_schemas(context.schemas):
+        _figure(context)
 
 
 def _figure(context: Context) -> list[FigureBlock]:

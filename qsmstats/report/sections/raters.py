@@ -6,12 +6,19 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED, REFUSED
-from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Section
+from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Paragraph, Section
 from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.style import INK, colour, marker
 from qsmstats.report.sections.context import Context, notes
-from qsmstats.report.wording.names import coefficient_title, lesion_types, title
+from qsmstats.report.wording.names import (
+    capitalised,
+    coefficient_title,
+    in_words,
+    lesion_types,
+    title,
+)
 from qsmstats.report.wording.numbers import fixed, interval
+from qsmstats.voxels.lesion_types import KNOWN_TYPES, QSM, not_suggested
 
 __all__ = ["agreement_rows", "section"]
 
@@ -43,6 +50,10 @@ def section(context: Context) -> Section:
             blocks += _folded(context, f"raters/{name}", caption)
     for name, caption in IMAGES.items():
         blocks += _folded(context, name, caption)
+    types = context.schemas.lesion_types
+    if QSM in context.maps("baseline") and set(types) != set(KNOWN_TYPES):
+        text = f"{capitalised(not_suggested(map(title, types)))}."
+        blocks.append(Paragraph(text=in_words(text)))
     if not blocks:
         text = "This study has no ratings by several raters."
         blocks.append(Notice(text=text, warning=False))

@@ -11,10 +11,9 @@ import pandas as pd
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, Prose, Section
 from qsmstats.report.sections.context import Context, fit_warnings
 from qsmstats.report.tables.tables import display
-from qsmstats.report.wording.names import adjustment, in_words, outcome_words
+from qsmstats.report.wording.names import adjustment, in_words, outcome_words, schemas_in_use
 from qsmstats.report.wording.numbers import counted
 from qsmstats.report.wording.sentences import listed
-from qsmstats.schemas import map_schemas
 
 __all__ = ["failures", "limits", "methods", "provenance"]
 
@@ -78,7 +77,9 @@ def once_per_model(paragraphs: Iterable[str]) -> list[str]:
     """
     maps: dict[str, list[str]] = {}
     for paragraph in filter(None, (part.strip() for part in paragraphs)):
-        outcome = next((name for name in map_schemas() if f" {name} ~ " in paragraph), "")
+        outcome = next(
+            (name for name in schemas_in_use().outcomes if f" {name} ~ " in paragraph), ""
+        )
         said = paragraph.replace(f" {outcome} ~ ", " Y ~ ") if outcome else in_words(paragraph)
         maps.setdefault(said, []).append(outcome)
     return [

@@ -32,7 +32,7 @@ def flow_blocks(context: Context) -> list[FigureBlock]:
         narrow_height=flow_height(len(steps) + narrow)[1],
         caption="Flow of post-mortem lesions (STARD 2015, item 19).",
         reading="Each box gives the numbers remaining after the step above; boxes at the side give"
-        " the numbers excluded. The lowest boxes give the histological class by result on QSM.",
+        " the numbers excluded. The lowest boxes give the histological class by result on MRI.",
         alt=f"Flow diagram. {_spoken(steps, branches)}.",
     )
     return [block]

@@ -11,7 +11,6 @@ from qsmstats.report.wording.sentences import (
     accuracy_sentences,
     change_sentence,
     difference_sentence,
-    listed,
 )
 
 __all__ = ["answers", "question"]
@@ -22,16 +21,16 @@ UNANSWERED = "Not analysed in this run."
 def question(context: Context) -> Section:
     """Return the section that says what was asked."""
     asked = [
-        "How do lesion types on susceptibility maps differ from one another and from white matter"
-        " at the first session?",
+        "How do lesion types differ from one another and from white matter at the first session?",
         "How does each lesion type change over time?",
         "How accurately does the lesion type on MRI predict the histological class?",
     ]
     outcomes = context.outcomes("baseline") or context.outcomes("trajectory")
     blocks: list[Block] = [ListBlock(items=tuple(asked))]
     if outcomes:
-        maps = listed(outcome_words(outcome) for outcome in outcomes)
-        blocks.append(Paragraph(text=f"Maps analysed: {maps}."))
+        # A title may have a comma before its feature.
+        named = "; ".join(outcome_words(outcome) for outcome in outcomes)
+        blocks.append(Paragraph(text=f"Outcomes analysed: {named}."))
     return Section(anchor="question", title="Questions", blocks=tuple(blocks))
 
 

@@ -30,7 +30,8 @@ from qsmstats.report.wording.names import lesion_types, outcome_short, short_tit
 from qsmstats.study import MapSpec, Study
 from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.images import open_volume
-from qsmstats.voxels.stream import gather, read_labels
+from qsmstats.voxels.labels import labels_of, open_labels, read_lesions
+from qsmstats.voxels.stream import gather
 
 __all__ = ["Scene", "build_scene", "exemplary_participant", "nifti_bytes", "packed_niivue"]
 
@@ -122,10 +123,11 @@ def build_scene(study: Study, lesions: pd.DataFrame, spec: MapSpec) -> Scene:
     """
     first = lesions.iloc[0]
     who = str(first["participant_id"]), str(first["session_id"])
-    image = open_volume(study.image(spec.pattern, *who), spec.name)
+    image = open_volume(study.image(spec.pattern, *who), spec.name, spec.volume)
     values = gather(image, np.arange(image.grid.size)) * spec.factor
-    volume = open_volume(study.image(study.labels, *who), "labels")
-    labels = read_labels(volume)
+    files = labels_of(study, *who)
+    volumes = open_labels(files)
+    volume, labels = volumes[0], read_lesions(files, volumes)
     brain = brain_voxels(study, who, volume, labels).reshape(volume.grid.shape, order="F")
     shown = within_margin(brain, volume.grid.spacing).ravel(order="F") & (values != 0)
     low, high = np.nanpercentile(values[shown], [1, 99])

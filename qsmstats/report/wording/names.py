@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Iterable
-from functools import cache
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 
-from qsmstats.schemas import load_schema, map_schemas
+from qsmstats.schemas import Schemas
 
 __all__ = [
     "adjustment",
@@ -23,18 +24,27 @@ __all__ = [
     "outcome_words",
     "pair_title",
     "present_levels",
+    "schemas_in_use",
     "short_title",
     "tissues",
     "title",
     "unit_text",
+    "using_schemas",
     "with_unit",
     "written_unit",
 ]
 
+_ABBREVIATION = re.compile(r" \(([A-Z][\w* -]*)\)$")
 _MACHINE_NAME = re.compile(r"\b[a-z][a-z0-9]*(?:_[a-z0-9]+)+\b")
 _LONG_COUNT = re.compile(r"(?<![\w.,-])\d{4,}(?= (?:lesion|participant|session|row|value|voxel))")
 # How a unit of the schemas is written after a number.
-_UNITS = {"percent": "%", "fraction": "", "year": "years", "1": ""}
+_UNITS = {
+    "percent": "%",
+    "fraction": "",
+    "year": "years",
+    "1": "",
+    "standard deviations of NAWM": "SD of NAWM",
+}
 
 
 _ADJUSTMENTS = {
@@ -77,29 +87,42 @@ _METHODS = {
 }
 
 
-@cache
-def _titles() -> dict[str, str]:
-    titles: dict[str, str] = {}
-    for table in ("participants", "histology", "lesions", "tissue"):
-        for column in load_schema(table).fields:
-            titles.update(column.level_titles)
-    return titles
+_DEFAULT = Schemas()
+_IN_USE: ContextVar[Schemas] = ContextVar("schemas")
 
 
-@cache
+@contextmanager
+def using_schemas(schemas: Schemas) -> Iterator[None]:
+    """Within, everything is called as these schemas say; without, as data_schemas/ does.
+
+    Titles and colours are asked for on every level of the page; the schemas of its study would
+    otherwise be an argument of nearly all of its functions.
+    """
+    token = _IN_USE.set(schemas)
+    try:
+        yield
+    finally:
+        _IN_USE.reset(token)
+
+
+def schemas_in_use() -> Schemas:
+    """Return the schemas of the study whose page is drawn."""
+    return _IN_USE.get(_DEFAULT)
+
+
 def lesion_types() -> tuple[str, ...]:
     """Return the lesion types in the order of the schema; the first is the reference."""
-    return load_schema("lesions").column("lesion_type").levels
+    return schemas_in_use().lesion_types
 
 
 def tissues() -> tuple[str, ...]:
     """Return the tissues in the order of the schema: white matter, then the lesion types."""
-    return load_schema("tissue").column("tissue").levels
+    return schemas_in_use().tissues
 
 
 def title(level: str) -> str:
     """Return the title of a level of any factor; the level itself where the schemas have none."""
-    return _titles().get(level, level.replace("_", " "))
+    return schemas_in_use().titles.get(level, level.replace("_", " "))
 
 
 def short_title(level: str) -> str:
@@ -114,7 +137,7 @@ def short_title(level: str) -> str:
 
 
 def _short(full: str) -> str:
-    abbreviation = re.search(r"\(([A-Z][A-Za-z ]*)\)$", full)
+    abbreviation = _ABBREVIATION.search(full)
     return abbreviation[1] if abbreviation else re.sub(r" \(.*\)$", "", full)
 
 
@@ -161,17 +184,32 @@ def method_title(method: str) -> str:
 
 
 def outcome_title(outcome: str) -> str:
-    """Return the title of a map or of a column of histology, or the column's name in words."""
-    schema = map_schemas().get(outcome)
-    if schema:
-        return schema.title
-    columns = {column.name: column.title for column in load_schema("histology").fields}
-    return columns.get(outcome, outcome.replace("_", " "))
+    """Return the title of an outcome or of a column of histology, or its name in words.
+
+    Examples
+    --------
+    >>> outcome_title("mwf_percent"), outcome_title("mwf_percent_p95")
+    ('Myelin water fraction (MWF)', 'Myelin water fraction (MWF), 95th percentile')
+    """
+    return _outcome_name(outcome, str)
 
 
 def outcome_plain(outcome: str) -> str:
-    """Return the title of a map without its abbreviation, for axes, whose unit follows."""
-    return re.sub(r" \([A-Z][A-Za-z ]*\)$", "", outcome_title(outcome))
+    """Return the title of an outcome without abbreviation, for axes, whose unit follows."""
+    return _outcome_name(outcome, lambda full: _ABBREVIATION.sub("", full))
+
+
+def _outcome_name(outcome: str, write: Callable[[str], str]) -> str:
+    """Return the title of a map as `write` writes it, and then the feature, unless it is a mean."""
+    found = schemas_in_use().outcomes.get(outcome)
+    if found is None:
+        fields = schemas_in_use().table("histology").fields
+        columns = {column.name: column.title for column in fields}
+        return write(columns.get(outcome, outcome.replace("_", " ")))
+    if found.feature is None:
+        return write(found.map.title)
+    feature = found.feature.title.replace(", mean", " mean")
+    return f"{write(found.map.title)}, {feature[:1].lower()}{feature[1:]}"
 
 
 def in_words(text: str) -> str:
@@ -187,29 +225,29 @@ def in_words(text: str) -> str:
 
 
 def _known(name: str) -> str:
-    if name in _titles():
+    if name in schemas_in_use().titles:
         return short_title(name)
-    if name in map_schemas():
+    if name in schemas_in_use().outcomes:
         return outcome_short(name)
     found = outcome_title(name)
     return found.lower() if found != name.replace("_", " ") else name
 
 
 def outcome_words(outcome: str) -> str:
-    """Return the title of a map as it stands within a sentence."""
+    """Return the title of an outcome as it stands within a sentence."""
     full = outcome_title(outcome)
     return full[:1].lower() + full[1:]
 
 
 def outcome_short(outcome: str) -> str:
-    """Return the abbreviation of a map (MWF, NDI, QSM)."""
-    return _short(outcome_title(outcome))
+    """Return an outcome by the abbreviation of its map: "MWF", "MWF, median"."""
+    return _outcome_name(outcome, _short)
 
 
 def unit_text(outcome: str) -> str:
-    """Return how the unit of a map is written after a number; empty for a pure number."""
-    schema = map_schemas().get(outcome)
-    return _UNITS.get(schema.unit, schema.unit) if schema else ""
+    """Return how the unit of an outcome is written after a number; empty for a pure number."""
+    found = schemas_in_use().outcomes.get(outcome)
+    return _UNITS.get(found.unit, found.unit) if found else ""
 
 
 def written_unit(unit: str) -> str:

@@ -104,7 +104,9 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
         )
     elif open_pairs:
         clauses.append(f"no difference was shown for {listed(open_pairs)}")
-    return f"{name} is {'; '.join(clauses)}."
+    # "QSM, mean against NAWM," is closed before the verb.
+    subject = f"{name}," if "," in name else name
+    return f"{subject} is {'; '.join(clauses)}."
 
 
 def _unbroken(pair: str) -> str:

@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from functools import cache
 
-from qsmstats.report.wording.names import outcome_title, short_title
-from qsmstats.schemas import FieldSchema, load_schema
+from qsmstats.report.wording.names import outcome_title, schemas_in_use, short_title
+from qsmstats.schemas import FieldSchema
 
 __all__ = ["group_title", "term_titler"]
 
@@ -64,9 +63,8 @@ def term_titler(terms: Iterable[str]) -> Callable[[object], str]:
     return write
 
 
-@cache
 def _factors() -> dict[str, FieldSchema]:
-    tables = (load_schema(table) for table in ("participants", "lesions", "tissue"))
+    tables = (schemas_in_use().table(table) for table in ("participants", "lesions", "tissue"))
     return {column.name: column for table in tables for column in table.fields if column.levels}
 
 

@@ -12,7 +12,7 @@ from qsmstats.errors import ModelError
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.fitted import RandomEffects
 from qsmstats.mixed.inference.variance_components import Interval
-from qsmstats.studies.answers import outcome_unit
+from qsmstats.studies.effects import outcome_unit
 from qsmstats.tables.tidy import first_sessions
 
 __all__ = ["fitted_assumptions"]
@@ -56,7 +56,7 @@ def fitted_assumptions(fit: MixedFit, *, interval: Interval | None, level: float
         "slopes": slopes["estimate"].to_dict(),
         "means": means["estimate"].to_dict(),
         "outcome": outcome,
-        "unit": outcome_unit(outcome),
+        "unit": outcome_unit(outcome, fit.frame.data),
         "intervals": _limits(slopes, "slope")
         | _limits(means, "mean")
         | _variance_limits(fit, patient, lesion, interval, level),

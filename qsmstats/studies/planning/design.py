@@ -44,7 +44,7 @@ from typing import Literal, cast, get_args
 from qsmstats.errors import UsageError, check_option
 from qsmstats.settings import HistologySettings
 
-__all__ = ["Dropout", "TrialDesign"]
+__all__ = ["TARGETS", "Dropout", "TrialDesign"]
 
 TARGETS = HistologySettings().mapping["remyelinated"]
 TARGET_GROUP = "target"

@@ -30,7 +30,15 @@ def plan_notes(
     power: pd.DataFrame,
 ) -> tuple[str, ...]:
     """Return the notes of a plan, most important first."""
-    of_fit = []
+    of_scale, of_fit = [], []
+    scale = fit.response_scale()
+    if not scale.is_plain:
+        note = f"Means, slopes, effects and variances are on the scale of {scale.expression}"
+        if scale.quantity("slope") == "relative change":
+            steps = pd.DataFrame({"estimate": [0.01], "std_error": [0.0]})
+            percent = scale.converted(steps, "slope")["estimate"].iloc[0]
+            note += f", where 0.01 per year is a relative change of {percent:.2g} % per year"
+        of_scale.append(f"{note}.")
     if fit.info.singular:
         of_fit.append(
             "The fit behind the assumptions is singular: a variance is estimated as zero or a "
@@ -39,7 +47,7 @@ def plan_notes(
     if not fit.info.converged:
         of_fit.append("The fit behind the assumptions did not converge; do not use its numbers.")
     return (
-        *_scale(fit),
+        *of_scale,
         *_uncertainty(truth, sensitivity),
         *_slope(truth, design, sizes),
         *of_fit,
@@ -47,18 +55,6 @@ def plan_notes(
         *_errors(power, design),
         SESSIONS,
     )
-
-
-def _scale(fit: MixedFit) -> Iterator[str]:
-    scale = fit.response_scale()
-    if scale.is_plain:
-        return
-    note = f"Means, slopes, effects and variances are on the scale of {scale.expression}"
-    if scale.quantity("slope") == "relative change":
-        steps = pd.DataFrame({"estimate": [0.01], "std_error": [0.0]})
-        percent = scale.converted(steps, "slope")["estimate"].iloc[0]
-        note += f", where 0.01 per year is a relative change of {percent:.2g} % per year"
-    yield f"{note}."
 
 
 def _uncertainty(truth: TrialAssumptions, sensitivity: pd.DataFrame) -> Iterator[str]:

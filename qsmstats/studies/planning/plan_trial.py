@@ -17,9 +17,11 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.inference.variance_components import Interval
 from qsmstats.progress import Progress
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import fit_record, observed_types
+from qsmstats.studies.effects import outcome_unit
 from qsmstats.studies.planning.analysis import average_power
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
@@ -128,7 +130,7 @@ def plan_trial(
     check_question(power, design)
     fit = fit_trajectory(observed_types(followed_lesions(lesions)), outcome, settings)
     seed = checked_seed(seed)
-    truth = TrialAssumptions.from_fit(fit, interval=None, level=settings.level)
+    truth = _assumed(fit, lesions, None, settings.level)
     common: dict[str, Any] = {"simulations": simulations, "seed": seed, "level": settings.level}
     common |= {"jobs": jobs, "progress": progress}
     scale: EffectScale = "relative" if effects is None else "absolute"
@@ -141,7 +143,7 @@ def plan_trial(
         for effect in dict.fromkeys(curves.table["effect"])
     ]
     # Limits of variances take seconds, and no simulation needs them.
-    known = TrialAssumptions.from_fit(fit, interval="profile", level=settings.level)
+    known = _assumed(fit, lesions, "profile", settings.level)
     sensitivity = pd.DataFrame(
         [row for one in found for row in _sensitivity(known, design, one, relative=effects is None)]
     )
@@ -158,6 +160,14 @@ def plan_trial(
         notes=plan_notes(known, design, fit, sizes, sensitivity, curves.table),
         methods=plan_methods(fit, design, simulations, seed, power),
     )
+
+
+def _assumed(
+    fit: MixedFit, lesions: pd.DataFrame, interval: Interval | None, level: float
+) -> TrialAssumptions:
+    """Return what a fit says of a trial, in the unit that the lesions note for the outcome."""
+    truth = TrialAssumptions.from_fit(fit, interval=interval, level=level)
+    return replace(truth, unit=outcome_unit(truth.outcome, lesions))
 
 
 def _sizes(found: Sequence[RequiredPatients], curves: TrialPower) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 import re
 
 import numpy as np
+import pytest
 from matplotlib.figure import Figure
 
 from qsmstats.report.figures.style import (
@@ -13,31 +14,75 @@ from qsmstats.report.figures.style import (
     marker,
     svg,
 )
-from qsmstats.report.wording.names import lesion_types
+from qsmstats.report.wording.names import lesion_types, using_schemas
+from qsmstats.schemas import Level, Schemas
+
+EIGHT = Schemas(types={f"kind_{n}": Level(title=f"Kind {n}") for n in range(1, 9)})
+# Machado et al. 2009 (IEEE Trans Vis Comput Graph 15:1291), severity 1.
+SEEN_BY = {
+    "everyone": np.eye(3),
+    "protanopes": [
+        [0.152286, 1.052583, -0.204868],
+        [0.114503, 0.786281, 0.099216],
+        [-0.003882, -0.048116, 1.051998],
+    ],
+    "deuteranopes": [
+        [0.367322, 0.860646, -0.227968],
+        [0.280085, 0.672501, 0.047413],
+        [-0.011820, 0.042940, 0.968881],
+    ],
+    "tritanopes": [
+        [1.255528, -0.076749, -0.178779],
+        [-0.078411, 0.930809, 0.147602],
+        [0.004733, 0.691367, 0.303900],
+    ],
+}
 
 
-def test_one_colour_and_one_marker_per_type():
-    types = lesion_types()
-    assert len({colour(level) for level in types}) == len(types)
-    assert len({marker(level) for level in types}) == len(types)
+@pytest.mark.parametrize("schemas", [Schemas(), EIGHT], ids=["five", "eight"])
+def test_one_colour_and_one_marker_per_type(schemas):
+    with using_schemas(schemas):
+        types = lesion_types()
+        assert len({colour(level) for level in types}) == len(types) == len(schemas.lesion_types)
+        assert len({marker(level) for level in types}) == len(types)
 
 
-def test_colours_stay_apart_for_those_who_do_not_see_red_or_green():
-    """Deuteranopia by the matrix of Machado et al. 2009 (severity 1), distance in linear RGB."""
-    matrix = np.array(
+@pytest.mark.parametrize("matrix", SEEN_BY.values(), ids=SEEN_BY)
+def test_eight_colours_stay_apart_for_everyone(matrix):
+    with using_schemas(EIGHT):
+        colours = [colour(level) for level in lesion_types()]
+    rgb = np.array([[int(one[k : k + 2], 16) / 255 for k in (1, 3, 5)] for one in colours])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    seen = lab(np.clip(linear @ np.transpose(matrix), 0, 1))
+    distances = [np.linalg.norm(seen[a] - seen[b]) for a in range(len(seen)) for b in range(a)]
+    # In CIELAB, 2.3 is a just noticeable difference (Mahy et al. 1994); patches that do not touch
+    # need several of them.
+    assert min(distances) > 5 * 2.3
+
+
+def lab(linear):
+    """Return CIELAB (D65) of linear sRGB, shape (n, 3); IEC 61966-2-1 and CIE 15."""
+    to_xyz = np.array(
         [
-            [0.367322, 0.860646, -0.227968],
-            [0.280085, 0.672501, 0.047413],
-            [-0.011820, 0.042940, 0.968881],
+            [0.4124564, 0.3575761, 0.1804375],
+            [0.2126729, 0.7151522, 0.0721750],
+            [0.0193339, 0.1191920, 0.9503041],
         ]
     )
-    rgb = np.array(
-        [[int(colour(level)[k : k + 2], 16) / 255 for k in (1, 3, 5)] for level in lesion_types()]
-    )
-    seen = rgb @ matrix.T
-    distances = [np.linalg.norm(seen[a] - seen[b]) for a in range(len(seen)) for b in range(a)]
-    # 0.2 of the cube's edge is well above what neighbouring patches need (about 0.05).
-    assert min(distances) > 0.2
+    ratio = (linear @ to_xyz.T) / to_xyz.sum(axis=1)
+    x, y, z = np.where(
+        ratio > (6 / 29) ** 3, np.cbrt(ratio), ratio / (3 * (6 / 29) ** 2) + 4 / 29
+    ).T
+    return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
+
+
+def test_a_declared_colour_is_for_its_type_alone():
+    types = {"a": Level(title="a"), "b": Level(title="b", colour="#0072B2")}
+    with using_schemas(Schemas(types=types)):
+        assert colour("b") == "#0072B2"
+        assert colour("a") not in ("#0072B2", colour("nawm"))
+        assert colour("isointense") == colour("anything")
+    assert colour("isointense") == "#0072B2"
 
 
 def test_inline_svg_keeps_identifiers_to_itself_and_escapes_its_words():

@@ -7,7 +7,7 @@ from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections import baseline
 from qsmstats.report.sections.context import Context
 from qsmstats.settings import ModelSettings
-from qsmstats.studies.answers import write_table
+from qsmstats.studies.answer_files import write_table
 from tests.studies.conftest import make_lesions
 
 OUTCOME = "mwf_percent"

@@ -4,10 +4,18 @@ from qsmstats.report.wording.names import (
     capitalised,
     figure_name,
     in_words,
+    lesion_types,
     method_title,
     outcome_plain,
+    outcome_short,
+    outcome_title,
+    short_title,
+    tissues,
+    unit_text,
+    using_schemas,
     with_unit,
 )
+from qsmstats.schemas import Level, Schemas, own_map
 
 
 @pytest.mark.parametrize(
@@ -48,3 +56,25 @@ def test_names_in_figures_are_wrapped_and_shortened():
 def test_a_capital_letter_changes_no_abbreviation():
     assert capitalised("wilson's interval of MWF") == "Wilson's interval of MWF"
     assert capitalised("") == ""
+
+
+OWN = Schemas(
+    own_maps={"r2star_hz": own_map("r2star_hz", unit="Hz", title="Relaxation rate (R2*)")},
+    types={"no_rim": Level(title="no rim"), "prl": Level(title="rim lesion (PRL)")},
+)
+
+
+def test_features_and_maps_of_a_study_are_called_as_it_says():
+    with using_schemas(OWN):
+        assert outcome_title("r2star_hz_median") == "Relaxation rate (R2*), median"
+        assert outcome_short("r2star_hz_shell") == "R2*, shell mean"
+        plain = outcome_plain("r2star_hz_z")
+        assert with_unit(plain, "r2star_hz_z") == "Relaxation rate, mean against NAWM (SD of NAWM)"
+        assert unit_text("r2star_hz") == "Hz"
+        assert short_title("prl") == "PRL"
+        assert lesion_types() == ("no_rim", "prl")
+        assert tissues()[2:] == ("no_rim", "prl")
+        assert in_words("2 of r2star_hz_p95, no_rim") == "2 of R2*, 95th percentile, no rim"
+    # Afterwards, and where no study is at hand.
+    assert outcome_title("r2star_hz") == "r2star hz"
+    assert len(lesion_types()) == 5

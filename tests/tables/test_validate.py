@@ -47,6 +47,8 @@ def test_a_value_outside_the_range_is_a_problem_until_it_is_confirmed(
     found = messages(study(tmp_path, {place: word}))
     assert len(found) == 1
     assert f"column '{place[2]}': is outside {limits}, the plausible range" in found[0]
+    months = '(months: years = { column = "years", unit = "months" } below [tables.sessions])'
+    assert (months in found[0]) == (place[0] == "sessions")
     line = found[0].partition("study.toml: ")[2].partition(" below")[0]
     study(tmp_path, {place: word}, f"\n[plausible]\n{line}\n")
     assert messages(tmp_path) == []
