@@ -5,15 +5,10 @@ and the remedy. `test_every_error_is_walked` compares the cases with the source 
 each ``raise`` of one of its errors and each `Problem` that is built must be reached by a case, or
 stand in `ELSEWHERE` with the test that reaches it.
 
-<<<<<<< HEAD
 A new error needs a new case in the module of its room (`accuracy_cases`, `generalized_cases`,
-`image_cases`, `model_cases`, `run_cases`, `study_cases`): one row of its name, what to call, and a
-=======
-A new error needs a new case in the module of its room (`accuracy_cases`, `image_cases`,
-`label_cases`, `model_cases`, `run_cases`, `study_cases`): one row of its name, what to call, and a
->>>>>>> main
-part of the place, of the value and of the remedy. Without it the test fails, and names file, line
-and function.
+`image_cases`, `label_cases`, `model_cases`, `run_cases`, `study_cases`): one row of its name, what
+to call, and a part of the place, of the value and of the remedy. Without it the test fails, and
+names file, line and function.
 """
 
 from __future__ import annotations
