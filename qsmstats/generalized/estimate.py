@@ -34,7 +34,7 @@ MOST_NESTED = 3
 """Columns of all random terms together that nested integration takes."""
 
 _FIRST_ORDER = 7
-_MOST_ORDER, _MOST_NODES = 224, 2**15
+_MOST_ORDER, _MOST_NODES = 224, 2**13
 # Elements of the largest array of a top group, which is integrated as a whole.
 _MOST_ELEMENTS = 2**27
 _MOVES = 1e-6
@@ -315,7 +315,9 @@ class _Search:
             phi = state.theta[0]
             rule.move(phi)
             before, (value, effects) = -0.5 * float(state.value[0]), rule.posterior(phi)
-            converged = bool(state.converged[0]) and abs(value - before) < _MOVES
+            # Where the nodes do not settle the integral, placing them anew moves it too.
+            held = abs(value - before) < _MOVES or not self.settled
+            converged = bool(state.converged[0]) and held
             if converged:
                 break
         return Optimum(

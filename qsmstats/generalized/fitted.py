@@ -259,8 +259,8 @@ def _messages(layout: GeneralizedLayout, optimum: Optimum, *, singular: bool) ->
         )
     if not optimum.settled:
         made.append(
-            f"{max(optimum.orders)} nodes do not settle the integral: doubling them still moves "
-            "the criterion by more than 1e-6"
+            f"{max(optimum.orders)} nodes, the most that are used, do not settle the integral: the "
+            "last doubling moved the criterion by more than 1e-6"
         )
     if not optimum.converged:
         norm = 2.0 * float(np.linalg.norm(optimum.gradient))

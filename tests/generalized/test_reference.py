@@ -61,3 +61,12 @@ def test_a_variance_of_zero():
     assert "singular" in made.info.messages[-1]
     expected = CASES["nested_zero"]["quadrature"]["log_likelihood"]
     assert made.info.log_likelihood == pytest.approx(expected, abs=1e-8)
+
+
+@pytest.mark.slow
+def test_an_integral_that_does_not_settle_is_said_in_words():
+    made = fit("toenail_slope")
+    assert made.info.converged
+    assert "56 nodes, the most that are used, do not settle the integral" in made.info.messages[0]
+    # 112 nodes give -549.1625; Laplace's approximation -491.3.
+    assert made.info.log_likelihood == pytest.approx(-549.16, abs=0.01)
