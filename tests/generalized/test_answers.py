@@ -12,7 +12,7 @@ from qsmstats.generalized.model import GeneralizedMixedModel
 from qsmstats.mixed.inference.multiplicity import adjust_p_values
 from tests.generalized.cases import CASES, fit, table
 
-PROFILED = ["cbpp_logit", "epil_poisson"]
+PROFILED = ["cbpp_logit", pytest.param("epil_poisson", marks=pytest.mark.slow)]
 
 
 @pytest.mark.parametrize("name", ["cbpp_logit", "bacteria", "owls_nb", "salamanders_nb"])
