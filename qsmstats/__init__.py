@@ -16,6 +16,7 @@ from qsmstats.version import __version__
 
 _HOMES = {
     "Dropout": "qsmstats.studies.planning.design",
+    "GeneralizedMixedModel": "qsmstats.generalized.model",
     "MixedModel": "qsmstats.mixed.model",
     "TrialAssumptions": "qsmstats.studies.planning.assumptions",
     "TrialDesign": "qsmstats.studies.planning.design",
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
     from qsmstats.accuracy.roc import area_under_curve
     from qsmstats.accuracy.samplesize import accuracy_sample_size
     from qsmstats.checks.study import check_study
+    from qsmstats.generalized.model import GeneralizedMixedModel
     from qsmstats.inventory.draft import init_study
     from qsmstats.mixed.fit_many import fit_many
     from qsmstats.mixed.model import MixedModel

@@ -17,7 +17,7 @@ from qsmstats.mixed.inference.variance_components import variance_table
 from qsmstats.mixed.inference.wald import coefficients
 from qsmstats.version import __version__
 
-__all__ = ["methods_text", "summary"]
+__all__ = ["methods_text", "summary", "table_lines"]
 
 _LIKELIHOOD = {"reml": "restricted maximum likelihood (REML)", "ml": "maximum likelihood (ML)"}
 _METHODS: dict[DfMethod, str] = {
@@ -51,12 +51,12 @@ def summary(fit: Fitted, *, df: DfMethod = "satterthwaite", level: float = 0.95)
         "conf_high": f"{1 - tail:.3g}]",
     }
     table = coefficients(fit, df=df, level=level)
-    fixed = _lines(table["term"].tolist(), table, heads)
+    fixed = table_lines(table["term"].tolist(), table, heads)
     table = variance_table(fit)
     labels = table[["group", "term", "other_term"]].astype(str)
     names = [" ".join(filter(None, row)) for row in labels.itertuples(index=False, name=None)]
     heads = {"variance": "Variance", "std_dev": "Std.Dev.", "correlation": "Corr."}
-    random = _lines(names, table, heads)
+    random = table_lines(names, table, heads)
     width = max(78, *(len(line) for line in fixed + random))
     title = "Linear Mixed Model Results".center(width).rstrip()
     double, single = "=" * width, "-" * width
@@ -111,13 +111,13 @@ def methods_text(fit: Fitted, *, df: DfMethod = "satterthwaite") -> str:
     return " ".join(sentences)
 
 
-def _lines(names: list[str], table: pd.DataFrame, heads: Mapping[str, str]) -> list[str]:
+def table_lines(names: list[str], table: pd.DataFrame, heads: Mapping[str, str]) -> list[str]:
     """Lay columns of a table out below their heads, one line a row."""
     cells = {
         head: [_number(value, column) for value in table[column]] for column, head in heads.items()
     }
-    indent = max(map(len, names))
-    widths = [max(len(head), *map(len, column)) for head, column in cells.items()]
+    indent = max(map(len, names), default=0)
+    widths = [max(map(len, [head, *column])) for head, column in cells.items()]
     rows = [list(cells), *map(list, zip(*cells.values(), strict=True))]
     return [
         f"{name:<{indent}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(row, widths, strict=True))

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, TypeVar, get_args
+from typing import Literal, Protocol, TypeVar, get_args
 
 import pandas as pd
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
-from qsmstats.mixed.criterion.profiled import Moments
+from qsmstats.mixed.criterion.profiled import LargeSample, Moments
 from qsmstats.mixed.design.assembly import assemble
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.layout import OutcomeLayout
@@ -28,6 +28,7 @@ from qsmstats.mixed.optimum.estimate import Engine, Optimum, build_engine, solve
 __all__ = [
     "FitInfo",
     "Fitted",
+    "FixedEffects",
     "Likelihood",
     "RandomEffects",
     "ResidualModel",
@@ -177,6 +178,26 @@ class Fitted:
     def factors(self) -> list[Floats]:
         """Relative Cholesky factor of each random term, shapes (q, q)."""
         return factors_of(self.theta, [len(term.design.names) for term in self.random])
+
+
+class FixedEffects(Protocol):
+    """What inference about fixed effects needs of a fit; attributes as in `Fitted`."""
+
+    @property
+    def estimates(self) -> Floats:
+        """Fixed effects."""
+
+    @property
+    def fixed(self) -> FixedDesign:
+        """The fixed part."""
+
+    @property
+    def frame(self) -> ModelFrame:
+        """The rows used."""
+
+    @property
+    def moments(self) -> Moments | LargeSample:
+        """The uncertainty of the fixed effects."""
 
 
 AnyFit = TypeVar("AnyFit", bound=Fitted)

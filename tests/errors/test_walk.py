@@ -5,10 +5,10 @@ and the remedy. `test_every_error_is_walked` compares the cases with the source 
 each ``raise`` of one of its errors and each `Problem` that is built must be reached by a case, or
 stand in `ELSEWHERE` with the test that reaches it.
 
-A new error needs a new case in the module of its room (`accuracy_cases`, `image_cases`,
-`label_cases`, `model_cases`, `run_cases`, `study_cases`): one row of its name, what to call, and a
-part of the place, of the value and of the remedy. Without it the test fails, and names file, line
-and function.
+A new error needs a new case in the module of its room (`accuracy_cases`, `generalized_cases`,
+`image_cases`, `label_cases`, `model_cases`, `run_cases`, `study_cases`): one row of its name, what
+to call, and a part of the place, of the value and of the remedy. Without it the test fails, and
+names file, line and function.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import pytest
 
 from tests.errors import (
     accuracy_cases,
+    generalized_cases,
     image_cases,
     label_cases,
     model_cases,
@@ -28,7 +29,15 @@ from tests.errors import (
 )
 from tests.errors.walk import outcome, sites
 
-MODULES = (accuracy_cases, image_cases, label_cases, model_cases, run_cases, study_cases)
+MODULES = (
+    accuracy_cases,
+    generalized_cases,
+    image_cases,
+    label_cases,
+    model_cases,
+    run_cases,
+    study_cases,
+)
 TESTS = Path(__file__).parents[1]
 CASES = [case for module in MODULES for case in module.CASES]
 

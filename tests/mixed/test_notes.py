@@ -22,7 +22,7 @@ def test_an_outcome_of_two_values_names_the_model_for_it(data, dtype):
     binary = data.assign(y=(data.y > data.y.median()).astype(dtype))
     assert messages(binary) == [
         "the outcome 'y' takes two values only (0 and 1), but the model assumes normal residuals: "
-        "use a generalised linear (logistic) mixed model, which qsmstats does not fit"
+        "use GeneralizedMixedModel with family='binomial'"
     ]
     coded = binary.assign(y=binary.y + 1)
     assert "takes two values only (1 and 2)" in messages(coded)[0]

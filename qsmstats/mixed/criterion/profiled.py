@@ -31,6 +31,7 @@ from qsmstats.mixed.criterion.derivatives import Jet
 __all__ = [
     "LEAST_RESIDUAL",
     "REPRODUCED",
+    "LargeSample",
     "Moments",
     "Objective",
     "Point",
@@ -253,6 +254,23 @@ class Moments:
     def variance(self) -> float:
         """Residual variance on the scale of the cross-products."""
         return self.profile.rss / self.profile.degrees
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LargeSample:
+    """What inference needs of a fit by maximum likelihood for which only large samples are known.
+
+    Attributes
+    ----------
+    covariance
+        Covariance of the fixed effects in the basis Q, X = Q R, shape (p, p).
+    basis, scale
+        As in `Moments`.
+    """
+
+    covariance: Floats
+    basis: Floats
+    scale: float = 1.0
 
 
 def deviance_uncertainty(

@@ -23,6 +23,7 @@ from qsmstats.mixed.design.grouping import Grouping, coded_column, grouping
 from qsmstats.mixed.design.identifiability import (
     check_absorbed,
     check_groups,
+    check_residual,
     check_rows,
     whiten,
 )
@@ -31,7 +32,14 @@ from qsmstats.mixed.design.matrices import fixed_design, random_design
 from qsmstats.mixed.formula.language import ParsedFormula
 from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate, read_terms
 
-__all__ = ["NOTHING_LEFT", "assemble", "attach_outcome", "lay_out"]
+__all__ = [
+    "NOTHING_LEFT",
+    "assemble",
+    "attach_outcome",
+    "columns_of",
+    "lay_out",
+    "numeric_response",
+]
 
 
 # Share of the outcome that the fixed part must leave for a variance to be estimable in doubles.
@@ -73,13 +81,13 @@ def assemble(
     NotIdentifiedError
         If the design cannot tell the parameters apart.
     """
-    columns = _columns(data)
+    columns = columns_of(data)
     text = parsed.response
     if text in columns and not text.isidentifier():  # a column's name as it stands
         text = f"`{text}`"
     response = read_terms(text, columns, None, transforms, intercept=False)
-    layout = lay_out(parsed, data, contrasts, weights, transforms, response)
-    return attach_outcome(layout, _response(response, layout.frame, parsed.response), parsed)
+    layout = lay_out(parsed, data, contrasts, weights, transforms, [response])
+    return attach_outcome(layout, numeric_response(response, layout.frame, parsed.response), parsed)
 
 
 def lay_out(
@@ -88,16 +96,25 @@ def lay_out(
     contrasts: Mapping[str, str],
     weights: Sequence[str],
     transforms: Transforms,
-    response: Terms | None = None,
+    others: Sequence[Terms] = (),
+    *,
+    residual: bool = True,
 ) -> Layout:
     """Bring all of a model but its outcome onto its rows; see `assemble`.
 
-    Rows in which the terms of the response are missing are left out, if these are given.
+    Parameters
+    ----------
+    others
+        Terms that the model needs beside those of the formula's right side: rows in which they are
+        missing are left out.
+    residual
+        Whether the model has a residual variance: a random effect for each row cannot be told from
+        it.
     """
-    columns = _columns(data)
+    columns = columns_of(data)
     fixed = read_terms(parsed.fixed, columns, contrasts, transforms)
     random = [read_terms(term.expression, columns, contrasts, transforms) for term in parsed.random]
-    parts = [fixed, *random] if response is None else [response, fixed, *random]
+    parts = [*others, fixed, *random]
     frame = _frame(data, parts, parsed, weights)
     explicit = {name for part in parts for name in part.factors}
     residuals = _residuals(frame, weights)
@@ -109,7 +126,9 @@ def lay_out(
         _random_columns(term.label, terms, *groups[term.group], frame)
         for term, terms in zip(parsed.random, random, strict=True)
     )
-    check_groups(effects, n)
+    check_groups(effects)
+    if residual:
+        check_residual(effects, n)
     check_absorbed(effects, basis)
     return Layout(
         frame=frame,
@@ -155,7 +174,14 @@ def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Ou
     )
 
 
-def _columns(data: pd.DataFrame) -> list[object]:
+def columns_of(data: pd.DataFrame) -> list[object]:
+    """Return the names of the columns of the data.
+
+    Raises
+    ------
+    UsageError
+        If the data are no DataFrame.
+    """
     if not isinstance(data, pd.DataFrame):
         raise UsageError(f"data must be a pandas DataFrame, not {type(data).__name__}")
     return list(data.columns)
@@ -215,8 +241,7 @@ def _outcome_notes(outcome: Floats, text: str) -> Iterator[str]:
     if np.all((outcome == low) | (outcome == high)):
         yield (
             f"the outcome '{text}' takes two values only ({low:g} and {high:g}), but the model "
-            "assumes normal residuals: use a generalised linear (logistic) mixed model, which "
-            "qsmstats does not fit"
+            "assumes normal residuals: use GeneralizedMixedModel with family='binomial'"
         )
 
 
@@ -230,7 +255,14 @@ def _frame(
     return model_frame(data, [*names, *weights], list(groups), factors)
 
 
-def _response(terms: Terms, frame: ModelFrame, text: str) -> Floats:
+def numeric_response(terms: Terms, frame: ModelFrame, text: str) -> Floats:
+    """Return the outcome that the left side of a formula makes, shape (n,).
+
+    Raises
+    ------
+    InvalidDataError
+        If it holds categories, or makes several columns.
+    """
     for name in terms.variables:
         if frame.variables[name].levels is not None:
             raise InvalidDataError(

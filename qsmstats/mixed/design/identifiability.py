@@ -13,7 +13,7 @@ from qsmstats.mixed.design.independent_columns import Basis, independent_columns
 from qsmstats.mixed.design.layout import RandomColumns
 from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
 
-__all__ = ["check_absorbed", "check_groups", "check_rows", "whiten"]
+__all__ = ["check_absorbed", "check_groups", "check_residual", "check_rows", "whiten"]
 
 
 def whiten(design: RandomDesign, values: Floats) -> Basis:
@@ -46,16 +46,21 @@ def check_rows(fixed: FixedDesign, n: int) -> None:
     )
 
 
-def check_groups(random: Sequence[RandomColumns], n: int) -> None:
-    """Refuse a single group, and as many random effects of a term as rows."""
+def check_groups(random: Sequence[RandomColumns]) -> None:
+    """Refuse a single group."""
+    for part in random:
+        if np.count_nonzero(np.bincount(part.codes)) < 2:
+            raise NotIdentifiedError(
+                f"{part.design.label}: there is only one group; a variance between groups needs at "
+                "least two: remove the term"
+            )
+
+
+def check_residual(random: Sequence[RandomColumns], n: int) -> None:
+    """Refuse as many random effects of a term as rows."""
     for part in random:
         label, width = part.design.label, part.columns.shape[1]
         groups = int(np.count_nonzero(np.bincount(part.codes)))
-        if groups < 2:
-            raise NotIdentifiedError(
-                f"{label}: there is only one group; a variance between groups needs at least two: "
-                "remove the term"
-            )
         if groups * width >= n:
             raise NotIdentifiedError(
                 f"{label}: {groups} groups with {width} random effects each against {n} rows; "

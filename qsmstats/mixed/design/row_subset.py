@@ -11,6 +11,7 @@ from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.design.identifiability import (
     check_absorbed,
     check_groups,
+    check_residual,
     check_rows,
     whiten,
 )
@@ -69,6 +70,7 @@ def take_rows(layout: Layout, rows: Integers, copies: Integers | None = None) ->
         root=fixed.r @ layout.root,
     )
     check_rows(made.fixed, len(rows))
-    check_groups(made.random, len(rows))
+    check_groups(made.random)
+    check_residual(made.random, len(rows))
     check_absorbed(made.random, made.basis)
     return made

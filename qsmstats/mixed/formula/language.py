@@ -26,11 +26,12 @@ from formulaic.parser.types import Factor
 from qsmstats.errors import FormulaError
 from qsmstats.mixed.formula.allowed import parse_terms
 
-__all__ = ["ParsedFormula", "RandomTerm", "parse_formula"]
+__all__ = ["ParsedFormula", "RandomTerm", "parse_formula", "split_offsets"]
 
 _OPEN, _CLOSE = "([{", ")]}"
 _LONGEST, _DEEPEST = 20_000, 50
 _NAME = re.compile(r"`[^`]+`|[^\W\d][\w.]*")
+_OFFSET = re.compile(r"offset\((.*)\)", re.DOTALL)
 _GROUP_WRAPPERS = re.compile(r"^(?:as\.factor|factor|C)\((.*)\)$", re.DOTALL)
 
 
@@ -130,6 +131,36 @@ def parse_formula(text: str) -> ParsedFormula:
     return ParsedFormula(
         text=text, response=_powers(sides[0][1]).strip(), fixed=fixed_text, random=tuple(random)
     )
+
+
+def split_offsets(text: str) -> tuple[str, tuple[str, ...]]:
+    """Take the summands ``offset(...)`` out of a formula.
+
+    Returns
+    -------
+    rest, offsets
+        The formula without them, and what stands in their brackets.
+
+    Raises
+    ------
+    FormulaError
+        If an offset is subtracted, or the text cannot be taken apart.
+    """
+    left, *right = _split(text, "~")
+    if len(right) != 1:
+        return text, ()  # no formula, as `parse_formula` will say
+    rest, offsets = [], []
+    for sign, part in _additive_parts(right[0][1]):
+        if not (inner := _OFFSET.fullmatch(part)):
+            rest.append(f"{sign} {part}")
+        elif sign == "-":
+            raise FormulaError(
+                f"'- {part}' in '{text}': an offset cannot be subtracted; write "
+                f"offset(-({inner[1]}))"
+            )
+        else:
+            offsets.append(inner[1])
+    return f"{left[1]} ~ {' '.join(rest).removeprefix('+ ') or '1'}", tuple(offsets)
 
 
 def _powers(text: str) -> str:

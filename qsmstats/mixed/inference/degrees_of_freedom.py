@@ -40,7 +40,7 @@ from scipy.linalg import solve_triangular
 from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.method_names import DfMethod
-from qsmstats.mixed.criterion.profiled import Moments, deviance_uncertainty
+from qsmstats.mixed.criterion.profiled import LargeSample, Moments, deviance_uncertainty
 
 __all__ = [
     "Approximation",
@@ -68,29 +68,32 @@ class Approximation(Protocol):
         """F statistic and denominator df of independent rows with the given estimates."""
 
 
-def approximation(moments: Moments, df: DfMethod) -> Approximation:
+def approximation(moments: Moments | LargeSample, df: DfMethod) -> Approximation:
     """Return the way that is asked for.
 
     Raises
     ------
     UsageError
-        If it is unknown.
+        If it is unknown, or there is none but normal theory.
     """
+    if isinstance(moments, LargeSample):
+        check_option("df", df, ["normal"])
+        return Fixed(moments.covariance, np.inf)
     check_option("df", df, get_args(DfMethod))
     if df == "satterthwaite":
         return Satterthwaite(moments)
     if df == "kenward-roger":
         return KenwardRoger(moments)
     residual = float(moments.stratum_sizes.sum()) - len(moments.basis)
-    return Fixed(moments, np.inf if df == "normal" else residual)
+    covariance = moments.profile.inverse * moments.variance
+    return Fixed(covariance, np.inf if df == "normal" else residual)
 
 
 class Fixed:
     """The same degrees of freedom for everything."""
 
-    def __init__(self, moments: Moments, df: float) -> None:
-        self.covariance = moments.profile.inverse * moments.variance
-        self.df = df
+    def __init__(self, covariance: Floats, df: float) -> None:
+        self.covariance, self.df = covariance, df
 
     def rows(self, rows: Floats) -> tuple[Floats, Floats]:
         """Variance and df of each row."""

@@ -25,7 +25,7 @@ from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.design.matrices import DesignTerm
-from qsmstats.mixed.fitted import Fitted
+from qsmstats.mixed.fitted import FixedEffects
 from qsmstats.mixed.formula.terms import evaluate
 from qsmstats.mixed.inference.wald import JointTest, joint_test, row_inference, tidy
 
@@ -54,7 +54,7 @@ class WaldTest:
 
 
 def anova(
-    fit: Fitted,
+    fit: FixedEffects,
     *,
     type: Literal[1, 2, 3] = 3,  # noqa: A002
     df: DfMethod = "satterthwaite",
@@ -90,7 +90,7 @@ def anova(
 
 
 def wald(
-    fit: Fitted,
+    fit: FixedEffects,
     contrasts: Floats | Mapping[str, float] | Mapping[str, Mapping[str, float]],
     *,
     df: DfMethod = "satterthwaite",
@@ -118,7 +118,7 @@ def wald(
     return WaldTest(estimates=table, joint=joint_test(fit, rows, df))
 
 
-def term_hypotheses(fit: Fitted, kind: int) -> dict[str, Floats]:
+def term_hypotheses(fit: FixedEffects, kind: int) -> dict[str, Floats]:
     """L of each term of the fixed part but the intercept, shapes (k, p).
 
     Raises
@@ -175,7 +175,7 @@ def _sequential(
     return rows[start : start + len(own)]
 
 
-def _complete_coding(fit: Fitted) -> Floats:
+def _complete_coding(fit: FixedEffects) -> Floats:
     """M with X M = X_c, shape (p, columns of X_c).
 
     The relation holds row by row, so any rows that span the columns of X determine it.

@@ -18,7 +18,7 @@ the plain one; it stands beside ours as `p_value_chi2`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -28,15 +28,18 @@ from scipy import stats
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError
 from qsmstats.mixed.criterion.profiled import Point
-from qsmstats.mixed.fitted import Fitted, Likelihood, engine_of_fit, refitted
+from qsmstats.mixed.fitted import Fitted, Likelihood, RandomEffects, engine_of_fit, refitted
 from qsmstats.mixed.formula.language import ParsedFormula, RandomTerm, parse_formula
 from qsmstats.mixed.formula.terms import quoted, read_terms
 from qsmstats.mixed.optimum.trust_region import minimise
 
 __all__ = [
+    "columns_by_group",
+    "design_rank",
     "likelihood_ratio",
     "nested_pair",
     "random_term_tests",
+    "ratio_test",
     "residual_variance_test",
 ]
 
@@ -80,14 +83,14 @@ def nested_pair(fit: Fitted, other: Fitted) -> tuple[Fitted, Fitted]:
         )
         raise UsageError(msg)
     small, large = sorted((fit, other), key=lambda one: one.info.n_parameters)
-    rank = _rank(np.hstack([one.fixed.matrix(one.frame.data) for one in (small, large)]))
+    rank = design_rank(np.hstack([one.fixed.matrix(one.frame.data) for one in (small, large)]))
     same_fixed = rank == len(small.estimates) == len(large.estimates)
     method: Likelihood = "reml" if same_fixed and small.method == large.method == "reml" else "ml"
     small, large = (
         one if one.method == method else refitted(one, method=method) for one in (small, large)
     )
-    held = _columns_by_group(large)
-    within = [names <= held.get(group, set()) for group, names in _columns_by_group(small).items()]
+    held, needed = columns_by_group(large.random), columns_by_group(small.random)
+    within = [names <= held.get(group, set()) for group, names in needed.items()]
     failures = {
         "its fixed part is not part of the other's": rank > len(large.estimates),
         "its random terms are not part of the other's": not all(within),
@@ -137,7 +140,7 @@ def random_term_tests(fit: Fitted, *, reduce: bool = True) -> pd.DataFrame:
         else:
             log_likelihood, parameters = _without_random(fit)
             columns = sum(len(term.design.names) for term in fit.random)
-        test = _test(
+        test = ratio_test(
             log_likelihood,
             fit.info.log_likelihood,
             df=fit.info.n_parameters - parameters,
@@ -193,7 +196,7 @@ def _two_rows(
         }
         for fit, name in zip((small, large), names, strict=True)
     ]
-    rows[1] |= _test(
+    rows[1] |= ratio_test(
         small.info.log_likelihood,
         large.info.log_likelihood,
         df=large.info.n_parameters - small.info.n_parameters,
@@ -202,7 +205,7 @@ def _two_rows(
     return pd.DataFrame(rows)
 
 
-def _test(small: float, large: float, *, df: int, new_columns: int) -> dict[str, object]:
+def ratio_test(small: float, large: float, *, df: int, new_columns: int) -> dict[str, object]:
     """Test two log-likelihoods whose models differ by `df` parameters and some random columns."""
     statistic = max(0.0, 2.0 * (large - small))
     plain = float(stats.chi2.sf(statistic, df))
@@ -221,14 +224,16 @@ def _test(small: float, large: float, *, df: int, new_columns: int) -> dict[str,
     }
 
 
-def _rank(matrix: Floats) -> int:
+def design_rank(matrix: Floats) -> int:
+    """Return the rank of a matrix, whatever the units of its columns."""
     scale = np.sqrt(np.square(matrix).mean(axis=0))
     return int(np.linalg.matrix_rank(matrix / np.where(scale > 0, scale, 1.0), tol=None))
 
 
-def _columns_by_group(fit: Fitted) -> dict[frozenset[str], set[str]]:
+def columns_by_group(random: Sequence[RandomEffects]) -> dict[frozenset[str], set[str]]:
+    """Return the columns that vary between the groups of each grouping."""
     found: dict[frozenset[str], set[str]] = {}
-    for term in fit.random:
+    for term in random:
         group = frozenset(term.design.grouping.names)
         found.setdefault(group, set()).update(term.design.names)
     return found

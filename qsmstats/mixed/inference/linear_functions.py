@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError
-from qsmstats.mixed.fitted import Fitted
+from qsmstats.mixed.fitted import FixedEffects
 from qsmstats.mixed.inference.reference_grid import ReferenceGrid, Rows, Weights
 
 __all__ = [
@@ -47,16 +47,24 @@ class Family:
         How many means are compared, each with each; None where not all pairs are.
     note
         What a reader should know of all of them.
+    shift
+        What is added to the functions, shape (m,) or ().
+    means, weights
+        Of comparisons: the functions that are compared, shape (means, kept + dropped), and their
+        weights, shape (m, means); matrix = weights means.
     """
 
     keys: pd.DataFrame
     matrix: Floats
     n_means: int | None
     note: str = ""
+    shift: Floats | float = 0.0
+    means: Floats | None = None
+    weights: Floats | None = None
 
 
 def estimated(
-    fit: Fitted,
+    fit: FixedEffects,
     factors: Names,
     slope: str | None = None,
     *,
@@ -76,7 +84,7 @@ def estimated(
 
 
 def compared(
-    fit: Fitted,
+    fit: FixedEffects,
     factors: str | Sequence[str],
     slope: str | None = None,
     *,
@@ -101,14 +109,22 @@ def compared(
         keys, weights_of = _weights(method, labels)
         for position, name in enumerate(groups):
             keys.insert(position, name, rows.keys.loc[members[0], name])
-        matrix = weights_of @ rows.matrix[members]
-        n_means = len(labels) if pairwise else None
-        made.append(Family(keys=keys, matrix=matrix, n_means=n_means, note=note))
+        means = rows.matrix[members]
+        made.append(
+            Family(
+                keys=keys,
+                matrix=weights_of @ means,
+                n_means=len(labels) if pairwise else None,
+                note=note,
+                means=means,
+                weights=weights_of,
+            )
+        )
     return made
 
 
 def _grid_rows(
-    fit: Fitted,
+    fit: FixedEffects,
     factors: Names,
     slope: str | None,
     by: Names,
@@ -124,7 +140,7 @@ def _grid_rows(
 
 
 def _interaction(
-    fit: Fitted, asked: Sequence[str], shown: Sequence[str], slope: str | None = None
+    fit: FixedEffects, asked: Sequence[str], shown: Sequence[str], slope: str | None = None
 ) -> str:
     """Say which predictors that are not shown interact with those asked for; "" if none does.
 

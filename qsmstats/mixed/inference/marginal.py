@@ -26,7 +26,7 @@ import pandas as pd
 
 from qsmstats.errors import UsageError, check_option
 from qsmstats.method_names import DfMethod
-from qsmstats.mixed.fitted import Fitted
+from qsmstats.mixed.fitted import Fitted, FixedEffects
 from qsmstats.mixed.inference.linear_functions import (
     Comparison,
     Family,
@@ -43,7 +43,15 @@ from qsmstats.mixed.inference.reference_grid import Weights
 from qsmstats.mixed.inference.response_scale import Kind, ScaleType, scale_of
 from qsmstats.mixed.inference.wald import RowInference, adjusted_covariance, row_inference, tidy
 
-__all__ = ["FamilyKind", "contrasts", "marginal_means", "slope_contrasts", "slopes"]
+__all__ = [
+    "FamilyKind",
+    "contrast_table",
+    "contrasts",
+    "estimates_table",
+    "marginal_means",
+    "slope_contrasts",
+    "slopes",
+]
 
 FamilyKind = Literal["within", "across"]
 
@@ -101,7 +109,7 @@ def marginal_means(
         If a name is not a predictor of the fixed part, or an option or level cannot be used.
     """
     asked = estimated(fit, factors, by=by, at=at, weights=weights)
-    table = _estimates(fit, asked, df, level)
+    table = estimates_table(fit, asked, df, level)
     columns = ["estimate", "std_error", "df", "conf_low", "conf_high", "note"]
     return _on_scale(fit, pd.concat([asked.keys, table[columns]], axis=1), "mean", type)
 
@@ -153,7 +161,7 @@ def contrasts(
         pairwise differences of one family.
     """
     families = compared(fit, factors, method=method, by=by, at=at, weights=weights)
-    table = _contrast_table(fit, families, family, adjust, df, level)
+    table = contrast_table(fit, families, family, adjust, df, level)
     return _on_scale(fit, table, "contrast", type)
 
 
@@ -198,7 +206,7 @@ def slopes(
     """
     asked = estimated(fit, None, variable, by=by, at=at, weights=weights)
     table = (
-        _estimates(fit, asked, df, level)
+        estimates_table(fit, asked, df, level)
         if adjust is None
         else _adjusted(fit, asked, adjust, df, level)
     )
@@ -242,7 +250,7 @@ def slope_contrasts(
         As `slopes` and `contrasts`.
     """
     families = compared(fit, by, variable, method=method, by=within, at=at, weights=weights)
-    table = _contrast_table(fit, families, family, adjust, df, level)
+    table = contrast_table(fit, families, family, adjust, df, level)
     return _on_scale(fit, table, "slope_contrast", type)
 
 
@@ -251,45 +259,49 @@ def _on_scale(fit: Fitted, table: pd.DataFrame, kind: Kind, name: str) -> pd.Dat
     return table if name == "link" else scale_of(fit).converted(table, kind)
 
 
-def _contrast_table(
-    fit: Fitted,
+def contrast_table(
+    fit: FixedEffects,
     families: Sequence[Family],
     family: FamilyKind,
     adjust: str | None,
     df: DfMethod,
     level: float,
 ) -> pd.DataFrame:
+    """Estimate families of comparisons with adjusted p-values and intervals; see `contrasts`."""
     check_option("family", family, get_args(FamilyKind))
     if family == "across" and len(families) > 1:
         keys = pd.concat([one.keys for one in families], ignore_index=True)
         matrix = np.concatenate([one.matrix for one in families])
-        families = [Family(keys=keys, matrix=matrix, n_means=None, note=families[0].note)]
+        shift = np.concatenate([np.broadcast_to(one.shift, len(one.matrix)) for one in families])
+        note = families[0].note
+        families = [Family(keys=keys, matrix=matrix, n_means=None, note=note, shift=shift)]
     tables = [
         pd.concat([one.keys, _adjusted(fit, one, adjust, df, level)], axis=1) for one in families
     ]
     return pd.concat(tables, ignore_index=True)
 
 
-def _estimates(fit: Fitted, asked: Family, df: DfMethod, level: float) -> pd.DataFrame:
-    """Estimate linear functions of the whole design's columns; NaN where that cannot be done."""
+def estimates_table(fit: FixedEffects, asked: Family, df: DfMethod, level: float) -> pd.DataFrame:
+    """Estimate functions of the whole design's columns; NaN where that cannot be done."""
     reduced, known = fit.fixed.reduce(asked.matrix)
     estimate, std_error, nu = np.full((3, len(asked.matrix)), np.nan)
     if known.any():
         rows = row_inference(fit, reduced[known], df)
         estimate[known], std_error[known], nu[known] = rows.estimate, rows.std_error, rows.df
+    estimate = estimate + asked.shift
     table = tidy(RowInference(estimate=estimate, std_error=std_error, df=nu), level)
     return table.assign(note=np.where(known, asked.note, NOT_ESTIMABLE))
 
 
 def _adjusted(
-    fit: Fitted, family: Family, adjust: str | None, df: DfMethod, level: float
+    fit: FixedEffects, family: Family, adjust: str | None, df: DfMethod, level: float
 ) -> pd.DataFrame:
     """Estimate one family with adjusted p-values and intervals."""
     method = check_adjustment("mvt" if adjust is None else adjust)
     n_means = family.n_means
     if method == "tukey" and n_means is None:
         raise UsageError(NO_TUKEY)
-    table = _estimates(fit, family, df, level)
+    table = estimates_table(fit, family, df, level)
     correlation = None
     if method == "mvt":
         # NaN where a function cannot be estimated.

@@ -131,7 +131,7 @@ class ReferenceGrid:
         """
         held = dict(self.predictors)
         for name, value in (values or {}).items():
-            self._check_names([name])
+            self.check_names([name])
             several = isinstance(value, list | tuple | np.ndarray | pd.Series | pd.Index | range)
             chosen = tuple(value) if several else (value,)
             predictor = held[name]
@@ -156,7 +156,7 @@ class ReferenceGrid:
             If `keep` names something that is not a predictor of the fixed part, or one twice, or
             `weights` is unknown.
         """
-        self._check_names(keep)
+        self.check_names(keep)
         points = self._points(keep)
         return self._average(points, self.design_rows(points), keep, weights)
 
@@ -168,8 +168,8 @@ class ReferenceGrid:
         UsageError
             If `variable` is not numeric, or another name or option is unknown.
         """
-        self._check_names([variable])
-        self._check_names(keep)
+        self.check_names([variable])
+        self.check_names(keep)
         predictor = self.predictors[variable]
         if predictor.span is None:
             msg = f"slopes({variable!r}): '{variable}' is not numeric; use contrasts instead"
@@ -235,7 +235,14 @@ class ReferenceGrid:
         )
         return np.asarray(counts.reindex(index, fill_value=0), float)
 
-    def _check_names(self, names: Sequence[str]) -> None:
+    def check_names(self, names: Sequence[str]) -> None:
+        """Refuse names that are not predictors of the fixed part.
+
+        Raises
+        ------
+        UsageError
+            If a name is not one, or comes twice.
+        """
         for name in names:
             if name not in self.predictors:
                 known = ", ".join(map(repr, self.predictors)) or "none (only an intercept)"

@@ -15,8 +15,8 @@ from scipy.linalg import solve_triangular
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError
 from qsmstats.method_names import DfMethod
-from qsmstats.mixed.criterion.profiled import Moments
-from qsmstats.mixed.fitted import Fitted
+from qsmstats.mixed.criterion.profiled import LargeSample, Moments
+from qsmstats.mixed.fitted import FixedEffects
 from qsmstats.mixed.inference.degrees_of_freedom import approximation, in_basis
 
 __all__ = [
@@ -62,7 +62,9 @@ def check_level(level: float) -> None:
         raise UsageError(f"level must lie between 0 and 1 (0.95 for 95 %), not {level!r}")
 
 
-def coefficients(fit: Fitted, df: DfMethod = "satterthwaite", level: float = 0.95) -> pd.DataFrame:
+def coefficients(
+    fit: FixedEffects, df: DfMethod = "satterthwaite", level: float = 0.95
+) -> pd.DataFrame:
     """Return fixed effects with tests and confidence limits.
 
     Parameters
@@ -84,7 +86,7 @@ def coefficients(fit: Fitted, df: DfMethod = "satterthwaite", level: float = 0.9
     return table
 
 
-def row_inference(fit: Fitted, rows: Floats, df: DfMethod = "satterthwaite") -> RowInference:
+def row_inference(fit: FixedEffects, rows: Floats, df: DfMethod = "satterthwaite") -> RowInference:
     """Inference for each linear function of the fixed effects.
 
     Parameters
@@ -107,7 +109,7 @@ def row_inference(fit: Fitted, rows: Floats, df: DfMethod = "satterthwaite") -> 
     )
 
 
-def joint_test(fit: Fitted, rows: Floats, df: DfMethod = "satterthwaite") -> JointTest:
+def joint_test(fit: FixedEffects, rows: Floats, df: DfMethod = "satterthwaite") -> JointTest:
     """F test that all linear functions are zero; dependent rows count once.
 
     Parameters
@@ -138,7 +140,7 @@ def joint_test(fit: Fitted, rows: Floats, df: DfMethod = "satterthwaite") -> Joi
     )
 
 
-def adjusted_covariance(fit: Fitted, df: DfMethod = "satterthwaite") -> Floats:
+def adjusted_covariance(fit: FixedEffects, df: DfMethod = "satterthwaite") -> Floats:
     """Covariance of the fixed effects, shape (p, p): Kenward-Roger's, or the usual one."""
     moments = fit.moments
     inverse = solve_triangular(moments.basis, np.eye(len(moments.basis)))
@@ -172,7 +174,7 @@ def tidy(inference: RowInference, level: float = 0.95) -> pd.DataFrame:
     )
 
 
-def _independent_rows(rows: Floats, covariance: Floats, moments: Moments) -> Floats:
+def _independent_rows(rows: Floats, covariance: Floats, moments: Moments | LargeSample) -> Floats:
     """Return the rows as they are if they are independent, else their leading principal components.
 
     Satterthwaite's joint df depend on the basis of the rows, so it is left alone where possible.

@@ -1,0 +1,199 @@
+"""From a formula and a data frame to rows: outcome, fixed columns, offset, random columns.
+
+The design is that of the linear mixed models (`qsmstats.mixed.design`), with the same rows left
+out, the same orthogonal basis and whitened random columns. Here the outcome is read and checked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from qsmstats.arrays import Flags, Floats
+from qsmstats.errors import InvalidDataError, NotIdentifiedError
+from qsmstats.generalized.family import Outcome
+from qsmstats.generalized.specification import GeneralizedSpecification
+from qsmstats.mixed.design.assembly import columns_of, lay_out, numeric_response
+from qsmstats.mixed.design.frame import ModelFrame
+from qsmstats.mixed.design.layout import Layout
+from qsmstats.mixed.formula.language import parse_formula, split_offsets
+from qsmstats.mixed.formula.terms import Terms, evaluate, quoted, read_terms
+
+__all__ = ["GeneralizedLayout", "assemble", "offset_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneralizedLayout:
+    """A generalised mixed model on its rows.
+
+    Attributes
+    ----------
+    design
+        Frame, fixed basis and random columns.
+    outcome
+        Outcomes of the rows.
+    offset
+        What is added to the linear predictor, shape (n,).
+    offset_terms
+        The expressions that it is the sum of.
+    notes
+        What a reader of the fit should know of the outcome.
+    """
+
+    design: Layout
+    outcome: Outcome
+    offset: Floats
+    offset_terms: tuple[Terms, ...]
+    notes: tuple[str, ...]
+
+
+def assemble(model: GeneralizedSpecification, data: pd.DataFrame) -> GeneralizedLayout:
+    """Bring a model onto its data; errors as in `GeneralizedMixedModel.fit`."""
+    columns = columns_of(data)
+    text, offsets = split_offsets(model.formula)
+    parsed = replace(parse_formula(text), text=model.formula)
+    response = read_terms(
+        quoted(parsed.response) if parsed.response in columns else parsed.response,
+        columns,
+        None,
+        model.transforms,
+        intercept=False,
+    )
+    if model.offset is not None:
+        offsets = (*offsets, quoted(model.offset))
+    offset_terms = tuple(
+        read_terms(one, columns, None, model.transforms, intercept=False) for one in offsets
+    )
+    _check_offsets(data, offset_terms)
+    others = [response, *offset_terms]
+    if model.trials is not None:
+        others.append(read_terms(quoted(model.trials), columns, intercept=False))
+    weights = [] if model.weights is None else [model.weights]
+    design = lay_out(
+        parsed, data, model.contrasts, weights, model.transforms, others, residual=False
+    )
+    outcome, notes = _outcome(model, design, response, parsed.response)
+    return GeneralizedLayout(
+        design=design,
+        outcome=outcome,
+        offset=offset_of(offset_terms, design.frame.data),
+        offset_terms=offset_terms,
+        notes=notes,
+    )
+
+
+def offset_of(terms: Sequence[Terms], frame: pd.DataFrame) -> Floats:
+    """Return the sum of the offsets in the rows of a frame, shape (m,)."""
+    made = np.zeros(len(frame))
+    for one in terms:
+        values = evaluate(one.formula, frame, one.transforms)[0]
+        if values.shape[1] != 1:
+            raise InvalidDataError(
+                f"the offset '{_label(one)}' makes {values.shape[1]} columns; name one of numbers"
+            )
+        made += values[:, 0]
+    return made
+
+
+def _label(terms: Terms) -> str:
+    return ", ".join(map(str, terms.formula))
+
+
+def _check_offsets(data: pd.DataFrame, offsets: Sequence[Terms]) -> None:
+    """Refuse missing offsets: an exposure that is not known cannot be left out in silence."""
+    for terms in offsets:
+        for name in set(terms.variables) & set(data.columns):
+            if missing := int(np.sum(data[name].isna())):
+                raise InvalidDataError(
+                    f"the offset column '{name}' is missing in {missing} rows; fill in these "
+                    "values, or drop the rows"
+                )
+
+
+def _outcome(
+    model: GeneralizedSpecification, design: Layout, response: Terms, text: str
+) -> tuple[Outcome, tuple[str, ...]]:
+    frame = design.frame
+    if design.residuals.column is not None:
+        raise InvalidDataError(
+            f"weights='{model.weights}' holds categories, but prior weights are numbers; convert "
+            "the column with pandas.to_numeric"
+        )
+    y, notes = _values(response, frame, text, binary=model.family == "binomial")
+    trials = np.ones(len(y))
+    if model.trials is not None:
+        trials = _trials(model.trials, frame)
+    if model.family == "binomial":
+        _check_binomial(y, trials, text, model.trials)
+    else:
+        whole = (y >= 0.0) & (y == np.round(y))
+        _refuse(y, ~whole, text, "must be a count, a whole number from 0 on", "correct it")
+    if np.all(y == 0.0) or (model.family == "binomial" and np.all(y == trials)):
+        raise NotIdentifiedError(
+            f"the outcome '{text}' is the same in every row ({y[0]:g}): there is nothing to "
+            "estimate; choose another"
+        )
+    prior = design.residuals.prior
+    return (
+        Outcome(
+            family=model.family,
+            link=model.link_name,
+            y=y,
+            trials=trials,
+            prior=np.ones(len(y)) if prior is None else prior,
+        ),
+        notes,
+    )
+
+
+def _values(
+    response: Terms, frame: ModelFrame, text: str, *, binary: bool
+) -> tuple[Floats, tuple[str, ...]]:
+    """Return the outcome; of two categories the second counts as one."""
+    name = response.variables[0] if len(response.variables) == 1 else ""
+    levels = frame.variables[name].levels if name == text.strip("`") and name else None
+    if binary and levels is not None and len(levels) == 2:
+        codes = np.asarray(frame.data[name].cat.codes, dtype=np.float64)
+        return codes, (f"the outcome '{text}' is 1 for {levels[1]} and 0 for {levels[0]}",)
+    return numeric_response(response, frame, text), ()
+
+
+def _trials(name: str, frame: ModelFrame) -> Floats:
+    if frame.variables[name].levels is not None:
+        raise InvalidDataError(
+            f"trials='{name}' holds categories, but trials are numbers; convert the column with "
+            "pandas.to_numeric"
+        )
+    trials = frame.data[name].to_numpy()
+    whole = (trials >= 1.0) & (trials == np.round(trials))
+    _refuse(
+        trials,
+        ~whole,
+        name,
+        "must hold trials, whole numbers from 1 on",
+        "drop rows without trials",
+    )
+    return trials
+
+
+def _check_binomial(y: Floats, trials: Floats, text: str, column: str | None) -> None:
+    if column is None:
+        wrong = (y != 0.0) & (y != 1.0)
+        _refuse(y, wrong, text, "must be 0 or 1", "correct it, or name trials=")
+        return
+    whole = (y >= 0.0) & (y == np.round(y))
+    _refuse(y, ~whole, text, "must count successes, whole numbers from 0 on", "correct it")
+    rule = f"must not exceed the trials in '{column}'"
+    _refuse(y, y > trials, text, rule, "correct the successes or the trials")
+
+
+def _refuse(values: Floats, wrong: Flags, text: str, rule: str, remedy: str) -> None:
+    if wrong.any():
+        row = int(np.flatnonzero(wrong)[0])
+        raise InvalidDataError(
+            f"'{text}' {rule}, but is {values[row]:g} in row position {row} of the used rows "
+            f"({int(wrong.sum())} such rows); {remedy}"
+        )

@@ -1,0 +1,42 @@
+"""A generalised fit and the questions it can be asked.
+
+Each question is answered by the stage that knows the answer. Here its function is bound to the
+record, so that ``help(fit.contrasts)`` shows that function's own documentation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from qsmstats.generalized import coefficients as tests
+from qsmstats.generalized import describe, fitted, marginal, population, prediction, variances
+
+__all__ = ["GeneralizedFit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GeneralizedFit(fitted.GeneralizedFitted):  # noqa: D101
+    __doc__ = fitted.GeneralizedFitted.__doc__
+
+    coefficients = tests.coefficients
+    anova = tests.anova
+    wald = tests.wald
+    likelihood_ratio = tests.likelihood_ratio
+
+    marginal_means = marginal.marginal_means
+    contrasts = marginal.contrasts
+    slopes = marginal.slopes
+    slope_contrasts = marginal.slope_contrasts
+    population_means = population.population_means
+
+    variance_table = variances.variance_table
+    icc = variances.icc
+    r_squared = variances.r_squared
+    overdispersion = variances.overdispersion
+
+    random_effects = prediction.random_effects
+    predict = prediction.predict
+    residuals = prediction.residuals
+    simulate = prediction.simulate
+
+    summary = describe.summary
