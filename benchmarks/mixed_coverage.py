@@ -99,6 +99,7 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
         "residual SD by type, strong": Scenario(residual_ratios=STRONG),
         "residual SD by type, mild": Scenario(residual_ratios=MILD),
         "every lesion has its own slope": Scenario(lesion_slope_sd=0.15),
+        "lesion slopes, strong": Scenario(lesion_slope_sd=0.3),
         "strong SDs and lesion slopes": Scenario(residual_ratios=STRONG, lesion_slope_sd=0.15),
         "type slope varies by patient": Scenario(type_sd=0.3, type_slope_sd=0.1),
         "missing at random by the last value": Scenario(missing=True),
