@@ -99,6 +99,7 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
         "residual SD by type, strong": Scenario(residual_ratios=STRONG),
         "residual SD by type, mild": Scenario(residual_ratios=MILD),
         "every lesion has its own slope": Scenario(lesion_slope_sd=0.15),
+        "lesion slopes, strong": Scenario(lesion_slope_sd=0.3),
         "strong SDs and lesion slopes": Scenario(residual_ratios=STRONG, lesion_slope_sd=0.15),
         "type slope varies by patient": Scenario(type_sd=0.3, type_slope_sd=0.1),
         "missing at random by the last value": Scenario(missing=True),
@@ -113,7 +114,8 @@ SLOPE_BY_TYPE = "(1 + years | patient:lesion_type)"
 LESION, LESION_SLOPE = "(1 | patient:lesion)", "(1 + years | patient:lesion)"
 KEY = ["study", "scenario", "patients", "model", "df", "seed"]
 # Name: random terms beside those of the formula, and the column of residual strata. In `strata_5`,
-# types of fewer than 5 lesions share the residual SD of the most frequent type.
+# types of fewer than 5 lesions share the residual SD of the most frequent type; in
+# `strata_repeated`, those with two lesions or more in fewer than three patients.
 CANDIDATES: dict[str, dict[str, tuple[str, str | None]]] = {
     "baseline": {
         "plain": ("", None),
@@ -122,6 +124,7 @@ CANDIDATES: dict[str, dict[str, tuple[str, str | None]]] = {
         "SD by type, patient-by-type": (BY_TYPE, "lesion_type"),
         "SD by type of 5+ lesions, patient-by-type": (BY_TYPE, "strata_5"),
         "SD by type of 10+ lesions, patient-by-type": (BY_TYPE, "strata_10"),
+        "SD by repeated type, patient-by-type": (BY_TYPE, "strata_repeated"),
     },
     "trajectory": {
         "plain": (LESION, None),
@@ -160,11 +163,11 @@ def design(study: str, truth: Scenario, patients: int, rng: np.random.Generator)
             "sex": rng.choice(["F", "M"], patients, p=[0.65, 0.35])[patient],
         }
     )
-    count = lesions["lesion_type"].value_counts()
-    for least in (5, 10):
-        frequent = lesions["lesion_type"].map(count).astype(int) >= least
-        names = lesions["lesion_type"].astype(str)
-        lesions[f"strata_{least}"] = names.where(frequent, count.idxmax())
+    names, count = lesions["lesion_type"].astype(str), lesions["lesion_type"].value_counts()
+    repeated = (pd.crosstab(lesions["patient"], names) >= 2).sum() >= 3
+    for rule, kept in (("5", count >= 5), ("10", count >= 10), ("repeated", repeated)):
+        own = names.map(kept.to_dict()).astype(bool)
+        lesions[f"strata_{rule}"] = names.where(own, count.idxmax())
     if study == "baseline":
         return lesions
     rows = lesions.loc[lesions.index.repeat(truth.visits)].reset_index(drop=True)

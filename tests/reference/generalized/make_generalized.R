@@ -142,7 +142,7 @@ r_family <- function(m) switch(m$family, binomial = binomial(m$link), poisson = 
   negative_binomial = nbinom2(m$link))
 prior <- function(m, d) if (is.null(m$weights)) rep(1, nrow(d)) else d[[m$weights]]
 named <- function(x) as.list(x)
-frame <- function(x) { x <- data.frame(x, check.names = FALSE); x[] <- lapply(x, function(v) if (is.factor(v)) as.character(v) else v); x }
+frame <- function(x) { x <- data.frame(x, check.names = FALSE, row.names = NULL); x[] <- lapply(x, function(v) if (is.factor(v)) as.character(v) else v); x }
 
 # Newton's steps with glmmTMB's exact gradient, until it vanishes: nlminb stops at about 1e-4.
 newton <- function(f, gr, p, steps = 8) {
@@ -154,9 +154,10 @@ newton <- function(f, gr, p, steps = 8) {
   }
   list(p = p, gradient = max(abs(as.numeric(gr(p)))), hessian = jacobian(function(q) as.numeric(gr(q)), p))
 }
+# The call holds values, not names of this function: insight evaluates it again for the null model.
 fit_tmb <- function(m, d) { w_ <<- prior(m, d)
-  quiet(glmmTMB(r_formula(m), d, family = r_family(m), weights = w_, control =
-    glmmTMBControl(optCtrl = list(iter.max = 1e4, eval.max = 1e4, rel.tol = 1e-14, x.tol = 1e-11)))) }
+  quiet(do.call(glmmTMB, list(r_formula(m), data = quote(d), family = r_family(m), weights = quote(w_), control =
+    glmmTMBControl(optCtrl = list(iter.max = 1e4, eval.max = 1e4, rel.tol = 1e-14, x.tol = 1e-11))))) }
 laplace <- function(m, fit, d) {
   o <- fit$obj; o$env$inner.control$tol <- 1e-12; o$env$tracepar <- FALSE
   best <- newton(o$fn, o$gr, fit$fit$par); p <- best$p; kind <- names(fit$fit$par)
@@ -207,6 +208,13 @@ marginal <- function(m, fit) {
     response = frame(summary(e, type = "response")),
     pairs_response = frame(summary(pairs(e, adjust = "none", reverse = TRUE), type = "response", infer = TRUE)))
 }
+# Nakagawa, Johnson & Schielzeth 2017 (J R Soc Interface 14:20170213) by performance and insight;
+# overdispersion: Pearson's chi-squared over the residual df (Gelman & Hill 2007, p. 115).
+latent <- function(fit) { v <- quiet(insight::get_variance(fit)); r2 <- quiet(performance::r2_nakagawa(fit))
+  o <- quiet(performance::check_overdispersion(fit))
+  list(var_fixed = v$var.fixed, var_random = v$var.random, var_residual = v$var.residual, r2_marginal = unname(r2$R2_marginal),
+    r2_conditional = unname(r2$R2_conditional), icc_adjusted = quiet(performance::icc(fit))$ICC_adjusted,
+    pearson_chi_squared = o$chisq_statistic, pearson_df = o$residual_df) }
 case <- function(m) {
   d <<- D[[m$data]]; fit <- fit_tmb(m, d)
   out <- m[setdiff(names(m), c("agq", "emm", "id"))]; out$n_rows <- nrow(d)
@@ -214,8 +222,9 @@ case <- function(m) {
   if (m$agq) out$quadrature <- quadrature(m, d)
   if (!is.null(m$emm)) {
     out$marginal <- marginal(m, fit)
+    out$latent <- latent(fit)
     out$profile_intervals <- { ci <- quiet(confint(fit, method = "uniroot", parm = "beta_"))
-      data.frame(row = names(fixef(fit)$cond), low = ci[, 1], high = ci[, 2]) }
+      data.frame(row = names(fixef(fit)$cond), low = unname(ci[, 1]), high = unname(ci[, 2]), row.names = NULL) }
     out$random_effects <- quiet(frame(as.data.frame(ranef(fit, condVar = TRUE))))[c("grpvar", "grp", "condval", "condsd")]
   }
   out
@@ -235,7 +244,7 @@ for (nm in setdiff(used, c("prl", "prlong"))) {
 }
 levels_of <- lapply(D[used], function(d) lapply(Filter(function(v) is.factor(v) && nlevels(v) <= 10, d), levels))
 version <- function(p) as.character(packageVersion(p))
-packages <- c("glmmTMB", "TMB", "lme4", "MASS", "mlmRev", "mice", "emmeans")
+packages <- c("glmmTMB", "TMB", "lme4", "MASS", "mlmRev", "mice", "emmeans", "performance", "insight")
 write(toJSON(list(software = c(list(R = R.version.string), sapply(packages, version, simplify = FALSE)),
   factor_levels = levels_of, cases = found), auto_unbox = TRUE, digits = I(15), null = "null", na = "null",
   dataframe = "columns", pretty = 1), "generalized.json")
