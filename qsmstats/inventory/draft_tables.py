@@ -241,7 +241,7 @@ def _words(tables: TableFiles) -> Counter[str]:
     return Counter({word: n for word, n in words.items() if word_key(word) not in spellings})
 
 
-def own_types(tables: TableFiles) -> dict[str, str]:
+def _own_types(tables: TableFiles) -> dict[str, str]:
     """Return name -> word of the tables, where most words are no lesion types of this field.
 
     Codes are none: which type a number stands for, only the user knows.
@@ -266,7 +266,7 @@ def _name(word: str) -> str:
 
 def lesion_type_part(tables: TableFiles) -> Part:
     """Write [lesion_types]: words that are not known as types, or the study's own types."""
-    words, own = _words(tables), own_types(tables)
+    words, own = _words(tables), _own_types(tables)
     known = known_spellings(load_schema("lesions").column("lesion_type"))
     unknown = {word: rows for word, rows in words.items() if word_key(word) not in known}
     top = ("", "# Your names of lesion types, where they differ from the usual ones.")
@@ -300,7 +300,7 @@ def _level(section: str, name: str, word: str) -> list[str]:
 
 def histology_part(tables: TableFiles) -> Part:
     """Write [histology.classes] and their mapping, where the table has classes of its own."""
-    table, own = tables.chosen("histology"), own_types(tables)
+    table, own = tables.chosen("histology"), _own_types(tables)
     if table is None:
         return Part(lines=())
     column: FieldSchema = load_schema("histology").column("reference_standard")
@@ -327,8 +327,8 @@ def histology_part(tables: TableFiles) -> Part:
         lines += ["# [histology.mapping]", f"# {first} = {quoted(list(own)[:1])}"]
         noted = comment(f"GUESS: {text}. TO DO: {todo}")
         return Part(lines=("", *noted, *lines), guesses=(text,), todo=(todo,))
-    text += "; predicted by " + "; ".join(
-        f"{' or '.join(types) or 'no type'}: {name}" for name, types in mapping.items()
+    text += "; predicted are " + "; ".join(
+        f"{name} by {' or '.join(types) or 'no type'}" for name, types in mapping.items()
     )
     lines += ["[histology.mapping]"]
     lines += [f"{name} = {quoted(list(types))}" for name, types in mapping.items()]

@@ -248,11 +248,10 @@ def _judge(
     if "{participant}" in pattern:  # the path supplies it
         columns.pop("participant_id", None)
     implied = {"participant_id"} if "{participant}" in pattern else set()
-    more, open_dates = (
-        time_columns(cells, name) if name in ("participants", "sessions") else ({}, [])
-    )
-    if "years" in columns or "age" in columns:
-        more, open_dates = {}, []
+    more: dict[str, Any] = {}
+    open_dates: list[str] = []
+    if name in ("participants", "sessions") and not {"years", "age"} & columns.keys():
+        more, open_dates = time_columns(cells, name)
     wide: tuple[str, ...] = ()
     if name == "ratings" and "rater_id" not in columns:
         keys = ("participant_id", "session_id", "lesion_id")
@@ -263,7 +262,7 @@ def _judge(
     if name in ("lesions", "ratings"):
         more |= _lesion_numbers(name, columns, cells)
     implied |= {"session_id"} if more.get("each_session") else set()
-    implied |= {"years"} & {"years", *more} if {"date", "years"} & more.keys() else set()
+    implied |= {"years"} if {"date", "years"} & more.keys() else set()
     implied |= {"age"} if "birth_date" in more else set()
     there = {*columns, *implied, *more}
     own_name = {word_key(name), *map(word_key, schema.names)}

@@ -98,7 +98,10 @@ def test_columns_of_the_study_are_variables_of_table_1():
         }
     )
     lesions = pd.DataFrame(
-        columns=["participant_id", "session_id", "lesion_id", "lesion_type", "years", "volume_mm3"]
+        columns=[
+            *("participant_id", "session_id", "lesion_id", "lesion_type"),
+            *("years", "volume_mm3", "touches_lesion"),
+        ]
     )
     tables = StudyTables(participants=people, sessions=sessions, lesions=lesions)
     failures = pd.DataFrame(columns=["participant_id", "session_id", "file", "reason"])
