@@ -132,12 +132,11 @@ def _table(
 def _inline(value: object) -> str:
     """Return a value as TOML writes it in one line."""
     if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{_key(key)} = {_inline(one)}' for key, one in value.items())} }}"
+        plain = re.compile(r"[A-Za-z0-9_-]+")
+        keys = (key if plain.fullmatch(key) else quoted(key) for key in value)
+        pairs = zip(keys, map(_inline, value.values()), strict=True)
+        return f"{{ {', '.join(f'{key} = {one}' for key, one in pairs)} }}"
     return quoted(value)
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)
 
 
 def _count(table: FoundTable) -> str:

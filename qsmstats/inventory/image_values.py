@@ -110,12 +110,14 @@ def map_facts(
     unit, sidecar = _declared(folder, candidate)
     for where, role in (("white matter", WHITE_MATTER), ("lesions", LABELS)):
         region = regions.get(role)
-        pairs = _same_visits(candidate, region) if region else []
+        if region is None:
+            continue
+        others = {(file.participant, file.session): file.path for file in region.files}
+        visits = (((file.participant, file.session), file.path) for file in candidate.files)
+        pairs = [(own, others[visit]) for visit, own in visits if visit in others]
         try:
             read = [
-                _values(folder / own, folder / other, region)
-                for own, other in pairs
-                if region is not None
+                _values(folder / own, folder / other, region) for own, other in pairs[:IMAGES_READ]
             ]
         except ImageError as error:
             return MapFacts(unit=unit, sidecar=sidecar, problem=str(error.problems[0]))
@@ -148,16 +150,6 @@ def _declared(folder: Path, candidate: Candidate) -> tuple[str | None, str]:
             if unit in map_schemas()[candidate.role].units:
                 return unit, study.name_of(found[0])
     return None, ""
-
-
-def _same_visits(candidate: Candidate, region: Candidate) -> list[tuple[str, str]]:
-    others = {(file.participant, file.session): file.path for file in region.files}
-    pairs = [
-        (file.path, others[file.participant, file.session])
-        for file in candidate.files
-        if (file.participant, file.session) in others
-    ]
-    return pairs[:IMAGES_READ]
 
 
 def _values(image: Path, region: Path, candidate: Candidate) -> tuple[Floats, int]:
