@@ -35,7 +35,12 @@ def setting_parts(set_already: Mapping[str, Mapping[str, str]]) -> list[Part]:
             continue
         own = set_already.get(item.name, {})
         doc = inspect.getdoc(kind) or ""
-        explained, defaults = _explained(doc), kind()
+        # Setting -> its description, from the numpydoc section "Attributes".
+        body, defaults = doc.partition("Attributes\n----------\n")[2], kind()
+        explained: dict[str, str] = {}
+        for names, text in re.findall(r"^(\S.*)\n((?:[ ]{4}.*(?:\n|\Z)|\n)+)", body, re.MULTILINE):
+            plain_text = re.sub(r"``?([^`]+)``?", r"\1", " ".join(text.split()))
+            explained |= dict.fromkeys(names.split(", "), plain_text)
         head = f"[{item.name}]" if own else f"# [{item.name}]"
         lines = ["", *comment(doc.split("\n\n")[0]), head]
         for name in (setting.name for setting in fields(kind)):
@@ -56,13 +61,3 @@ def plausible_part() -> Part:
     text = "Plausible values, lowest and highest; widen a range if a value outside it is correct."
     ranges = [f"# {name} = {quoted(list(limits))}" for name, limits in plausible_ranges().items()]
     return Part(lines=("", *comment(text), "# [plausible]", *ranges))
-
-
-def _explained(doc: str) -> dict[str, str]:
-    """Return attribute -> its description, from a numpydoc section "Attributes"."""
-    body = doc.partition("Attributes\n----------\n")[2]
-    explained: dict[str, str] = {}
-    for names, text in re.findall(r"^(\S.*)\n((?:[ ]{4}.*(?:\n|\Z)|\n)+)", body, re.MULTILINE):
-        plain = re.sub(r"``?([^`]+)``?", r"\1", " ".join(text.split()))
-        explained |= dict.fromkeys(names.split(", "), plain)
-    return explained
