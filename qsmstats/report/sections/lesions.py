@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from qsmstats.errors import ImageError
 from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, ViewerBlock
-from qsmstats.report.figures.layers import layer_profile
 from qsmstats.report.figures.style import colour, is_narrow
 from qsmstats.report.figures.tiles import draw_tile
+from qsmstats.report.figures.trajectories import layer_profile
 from qsmstats.report.frames.layers import layer_profiles
 from qsmstats.report.images.margins import MARGIN_MM
 from qsmstats.report.images.mosaic import PLACE, Tile, cut_tile, exemplary_lesions

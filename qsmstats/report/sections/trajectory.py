@@ -6,8 +6,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
-from qsmstats.report.figures.panels import columns_without_hole, label_lowest
-from qsmstats.report.figures.style import colour, is_narrow, marker
+from qsmstats.report.figures.style import (
+    colour,
+    columns_without_hole,
+    is_narrow,
+    label_lowest,
+    marker,
+)
 from qsmstats.report.figures.trajectories import mean_lines, trajectory
 from qsmstats.report.frames.estimates import forest_rows
 from qsmstats.report.sections.context import Context, model_details, notes
