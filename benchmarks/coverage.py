@@ -37,9 +37,9 @@ from qsmstats.accuracy.clustered import (
     anova_correlation,
     clustered_counts,
     design_effect_of,
+    gee_interval,
     rao_scott_interval,
 )
-from qsmstats.accuracy.gee import gee_interval
 from qsmstats.accuracy.intervals import Limits, proportion_interval, wilson_limits
 from qsmstats.accuracy.proportions import cluster_bootstrap
 from qsmstats.errors import NotIdentifiedError

@@ -179,15 +179,12 @@ def posterior(
     edges, centres, r, weights = _grid(prior)
     surface = _log_likelihood(centres, r, _exponents(counts))
     joint = np.exp(surface - surface.max()) * np.diff(edges)[:, None] * weights
-    return _shortest((joint / joint.sum()).sum(axis=1), level)
-
-
-def _shortest(mass: Floats, level: float) -> tuple[float, Limits]:
-    """Median and shortest interval from the masses of the cells."""
+    mass = (joint / joint.sum()).sum(axis=1)
     angles = np.linspace(0.0, math.pi / 2.0, _CELLS + 1)
     cumulative = interpolate.PchipInterpolator(angles, np.concatenate(([0.0], np.cumsum(mass))))
     fine = np.linspace(0.0, math.pi / 2.0, 20 * _CELLS + 1)
     below, values = np.clip(cumulative(fine), 0.0, 1.0), np.sin(fine) ** 2
+    # Of the intervals of this probability, the shortest.
     lows = np.interp(np.linspace(0.0, 1.0 - level, 2001), below, values)
     highs = np.interp(np.linspace(level, 1.0, 2001), below, values)
     best = int(np.argmin(highs - lows))

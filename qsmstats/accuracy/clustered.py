@@ -15,8 +15,16 @@ with one cluster, with clusters of one trial each, or when all trials agree.
 Design effect of a given correlation r: 1 + (m - 1) r with m = sum n_g^2 / N, the cluster
 mean cluster size over trials (Kish 1965); Saha et al. 2016 use it in Wilson's interval.
 
+Population-averaged logit by generalised estimating equations: with a single mean and the working
+correlation of independence they have a closed form (Liang & Zeger 1986). With the logit's bread
+B = p(1 - p) N and the leverage of a cluster h_g = n_g / N, the covariance is sum s_g^2 / B^2 with
+s_g = (x_g - n_g p) / (1 - h_g), "bias reduced", which is conservative (Mancl & DeRouen 2001). The
+interval is on the logit scale with Student's t on G - 1 degrees of freedom.
+
 References
 ----------
+Liang KY, Zeger SL (1986) Biometrika 73:13-22.
+Mancl LA, DeRouen TA (2001) Biometrics 57:126-134.
 Rao JNK, Scott AJ (1992) Biometrics 48:577-585.
 Ridout MS, Demetrio CGB, Firth D (1999) Biometrics 55:137-148.
 Saha KK, Miller D, Wang S (2016) Stat Methods Med Res 25:2174-2190.
@@ -32,7 +40,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from qsmstats.accuracy.intervals import Limits, critical_value, wilson_limits
+from qsmstats.accuracy.intervals import Limits, critical_value, logit_limits, wilson_limits
 from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError, UsageError
 
@@ -42,6 +50,8 @@ __all__ = [
     "clustered_counts",
     "correlation_curve",
     "design_effect_of",
+    "gee_interval",
+    "gee_std_error",
     "leave_one_out",
     "rao_scott_interval",
 ]
@@ -145,6 +155,37 @@ def rao_scott_interval(counts: ClusteredCounts, *, level: float = 0.95) -> Limit
     multiplier = critical_value(level, counts.n_clusters - 1)
     low, high = wilson_limits(counts.proportion, effective, multiplier)
     return float(low), float(high)
+
+
+def gee_std_error(counts: ClusteredCounts) -> float:
+    """Bias-reduced sandwich standard error of the logit of the proportion.
+
+    Raises
+    ------
+    NotIdentifiedError
+        With a single cluster, or when all trials agree, since the logit is then infinite.
+    """
+    if counts.n_clusters < 2:
+        raise NotIdentifiedError("one cluster only: a robust standard error needs two or more")
+    if counts.unanimous:
+        raise NotIdentifiedError(
+            "GEE refused: all trials agree, the logit is infinite; use another interval"
+        )
+    p = counts.proportion
+    scores = (counts.successes - counts.trials * p) / (1.0 - counts.trials / counts.total)
+    return math.sqrt(float(scores @ scores)) / (p * (1.0 - p) * counts.total)
+
+
+def gee_interval(counts: ClusteredCounts, *, level: float = 0.95) -> Limits:
+    """Limits of the proportion, from the logit with t on G - 1 degrees of freedom.
+
+    Raises
+    ------
+    NotIdentifiedError
+        As `gee_std_error`.
+    """
+    half = gee_std_error(counts) * critical_value(level, counts.n_clusters - 1.0)
+    return logit_limits(counts.proportion, half)
 
 
 def anova_correlation(counts: ClusteredCounts) -> tuple[float, str]:

@@ -102,23 +102,6 @@ def roc_curve(scores: ArrayLike, reference: ArrayLike) -> pd.DataFrame:
     )
 
 
-def _draws(
-    truth: Flags, cluster: ArrayLike | None, n_resamples: int, seed: int
-) -> tuple[Integers, str]:
-    """How often each lesion is drawn, shape (n_resamples, n), and what was resampled."""
-    random = np.random.default_rng(seed)
-    if cluster is not None:
-        codes, clusters = cluster_codes(cluster, truth.size)
-        if clusters >= SMALL_NUMBER_OF_CLUSTERS:
-            shares = np.full(clusters, 1.0 / clusters)
-            return random.multinomial(clusters, shares, n_resamples)[:, codes], "clusters"
-    draws = np.zeros((n_resamples, truth.size), dtype=np.int64)
-    for group in (truth, ~truth):
-        size = int(group.sum())
-        draws[:, group] = random.multinomial(size, np.full(size, 1.0 / size), n_resamples)
-    return draws, "lesions"
-
-
 def _youden(weights: Integers, truth: Flags, last: Integers) -> Floats:
     """Youden's index per resample and threshold; lesions sorted by falling score."""
     up = np.cumsum(weights * truth, axis=1)[:, last]
@@ -154,7 +137,18 @@ def best_cutoff(
         If the input cannot be used.
     """
     values, truth = checked_scores(scores, reference)
-    draws, resampled = _draws(truth, cluster, n_resamples, seed)
+    random, size = np.random.default_rng(seed), values.size
+    codes, clusters = cluster_codes(cluster, size)
+    if clusters >= SMALL_NUMBER_OF_CLUSTERS:
+        shares = np.full(clusters, 1.0 / clusters)
+        # How often each lesion is drawn, shape (n_resamples, n).
+        draws = random.multinomial(clusters, shares, n_resamples)[:, codes]
+        resampled = "clusters"
+    else:
+        draws, resampled = np.zeros((n_resamples, size), dtype=np.int64), "lesions"
+        for group in (truth, ~truth):
+            shares = np.full(int(group.sum()), 1.0 / group.sum())
+            draws[:, group] = random.multinomial(shares.size, shares, n_resamples)
     order = np.argsort(-values, kind="stable")
     values, truth, draws = values[order], truth[order], draws[:, order]
     last = np.flatnonzero(np.append(np.diff(values) != 0.0, True))

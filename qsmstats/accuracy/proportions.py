@@ -43,9 +43,9 @@ from qsmstats.accuracy.clustered import (
     ClusteredCounts,
     anova_correlation,
     clustered_counts,
+    gee_interval,
     rao_scott_interval,
 )
-from qsmstats.accuracy.gee import gee_interval
 from qsmstats.accuracy.intervals import Limits, proportion_interval
 from qsmstats.errors import NotIdentifiedError
 

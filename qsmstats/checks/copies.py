@@ -30,9 +30,18 @@ def copied_maps(study: Study, volumes: Iterable[tuple[str, Volume]]) -> Iterator
     """
     first: dict[bytes, tuple[str, Path]] = {}
     for role, volume in volumes:
-        end = _sum_and_size(volume)
-        if end is None or volume.path is None:
+        if volume.path is None:
             continue
+        with volume.path.open("rb") as file:
+            compressed = file.read(2) == b"\x1f\x8b"
+            file.seek(-8, 2)
+            end = file.read(8)
+        expected = volume.offset + volume.grid.size * volume.dtype.itemsize + volume.behind[0]
+        # The last of several members, as some programs write them, says nothing of the others.
+        if not compressed or int.from_bytes(end[4:], "little") != expected % 2**32:
+            continue
+        # One file may hold several maps, each at a place of its own.
+        end += volume.offset.to_bytes(8, "big")
         known, path = first.setdefault(end, (role, volume.path))
         if volume.path != path or role != known:
             text = (
@@ -40,18 +49,3 @@ def copied_maps(study: Study, volumes: Iterable[tuple[str, Volume]]) -> Iterator
                 "copy by the image that was measured"
             )
             yield Problem(table=study.name_of(volume.path), problem=text)
-
-
-def _sum_and_size(volume: Volume) -> bytes | None:
-    """Return what tells volumes of compressed files of one member apart; None of any other."""
-    if volume.path is None:
-        return None
-    with volume.path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-        file.seek(-8, 2)
-        end = file.read(8)
-    expected = volume.offset + volume.grid.size * volume.dtype.itemsize + volume.behind[0]
-    # The last of several members, as some programs write them, says nothing of the others.
-    whole = int.from_bytes(end[4:], "little") == expected % 2**32
-    # One file may hold several maps, each at a place of its own.
-    return end + volume.offset.to_bytes(8, "big") if compressed and whole else None

@@ -46,7 +46,18 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
     """
     if not set(JOINED) <= loaded.frames.keys():
         return
-    rows = _made_up(study, loaded)
+    # Rows with every column of the tidy tables: levels in turn, numbers from 1 to 2.
+    numbers = pd.Series(np.linspace(1.0, 2.0, ROWS))
+    # A required column that a table lacks is a problem of the table already.
+    fields = [field for name in JOINED for field in load_schema(name).fields]
+    columns = {field.name: numbers for field in fields if not field.optional}
+    for name in JOINED:
+        columns |= {str(key): _values(column) for key, column in loaded.frames[name].items()}
+    maps = [spec.name for spec in study.maps]
+    columns |= dict.fromkeys(tidy_columns(maps, study.outcomes), numbers)
+    levels = study.schemas.tissues
+    columns["tissue"] = _values(pd.Series(pd.Categorical(levels, categories=levels)))
+    rows = pd.DataFrame(columns)
     for name, compared in COMPARED.items():
         text = getattr(study.models, name).replace("{outcome}", study.outcomes[0])
         own = rows if name == "tissue" else rows.drop(columns="tissue")
@@ -80,22 +91,6 @@ def _problem(
     for part in (response, fixed, *random):
         evaluate(part.formula, rows)
     return None
-
-
-def _made_up(study: Study, loaded: LoadedTables) -> pd.DataFrame:
-    """Return rows with every column of the tidy tables: levels in turn, numbers from 1 to 2."""
-    # A required column that a table lacks is a problem of the table already.
-    fields = [field for name in JOINED for field in load_schema(name).fields]
-    required = [field.name for field in fields if not field.optional]
-    columns = dict.fromkeys(required, pd.Series(np.linspace(1.0, 2.0, ROWS)))
-    for name in JOINED:
-        columns |= {str(key): _values(column) for key, column in loaded.frames[name].items()}
-    numbers = pd.Series(np.linspace(1.0, 2.0, ROWS))
-    maps = [spec.name for spec in study.maps]
-    columns |= dict.fromkeys(tidy_columns(maps, study.outcomes), numbers)
-    levels = study.schemas.tissues
-    columns["tissue"] = _values(pd.Series(pd.Categorical(levels, categories=levels)))
-    return pd.DataFrame(columns)
 
 
 def _values(column: pd.Series) -> pd.Series:

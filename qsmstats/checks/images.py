@@ -231,10 +231,21 @@ def _read_session(job: SessionJob, maps: Collection[str]) -> _Session:
     measured = _measured_voxels(session, needed=bool(maps))
     for name in (name for name in job.maps if name in session.volumes):
         with session.noted(job.maps[name]):
-            if name in maps:
-                _read_map(session, name, measured)
-            else:
-                _check_size(session.volumes[name])
+            volume = session.volumes[name]
+            if name not in maps:
+                _check_size(volume)
+                continue
+            if measured is None:
+                gather(volume, NO_VOXEL)
+                continue
+            # With voxels to measure, its values are compared with its unit.
+            unit, missing = map_unit(name, job.units, job.plausible), job.missing.get(name)
+            tissue = job.tissue is not None
+            try:
+                read_map(volume, measured, None, unit=unit, missing=missing, tissue=tissue)
+                session.units[name] = None
+            except UnitError as error:
+                session.units[name] = error.problems[0]
     return session
 
 
@@ -261,21 +272,6 @@ def _measured_voxels(session: _Session, *, needed: bool) -> Integers | None:
             else:
                 _check_size(mask)
     return voxels
-
-
-def _read_map(session: _Session, name: str, measured: Integers | None) -> None:
-    """Read a map whole, and compare it with its unit where there are voxels to compare."""
-    job, volume = session.job, session.volumes[name]
-    if measured is None:
-        gather(volume, NO_VOXEL)
-        return
-    unit, missing = map_unit(name, job.units, job.plausible), job.missing.get(name)
-    tissue = job.tissue is not None
-    try:
-        read_map(volume, measured, None, unit=unit, missing=missing, tissue=tissue)
-        session.units[name] = None
-    except UnitError as error:
-        session.units[name] = error.problems[0]
 
 
 def _paths(job: SessionJob) -> dict[str, Path]:

@@ -118,7 +118,13 @@ def _findings(
     found += [Finding(problem=problem) for problem in description_problems(study)]
     found += [Finding(problem=problem) for problem in formula_problems(study, loaded)]
     found += [Finding(problem=problem) for problem in named_in_settings(study, loaded)]
-    notes = [*seen_once(study, loaded), *_maps_without_range(study)]
+    text = "has no plausible range, so its values are not checked; add plausible = [low, high]"
+    unchecked = [
+        Problem(table="study.toml", column=f"maps.{name}", problem=text)
+        for name, schema in study.schemas.own_maps.items()
+        if not schema.has_range
+    ]
+    notes = [*seen_once(study, loaded), *unchecked]
     found += [Finding(problem=problem, kind="note") for problem in notes]
     # Only the images of rows whose session is known for certain are looked for.
     known = {}
@@ -136,16 +142,6 @@ def _findings(
         chosen = {name.removeprefix("sub-") for name in participants}
         jobs = [job for job in jobs if job.participant_id.removeprefix("sub-") in chosen]
     return found + images(study, jobs, LabelRows.of(loaded))
-
-
-def _maps_without_range(study: Study) -> list[Problem]:
-    """Say of which maps no value can be implausible."""
-    text = "has no plausible range, so its values are not checked; add plausible = [low, high]"
-    return [
-        Problem(table="study.toml", column=f"maps.{name}", problem=text)
-        for name, schema in study.schemas.own_maps.items()
-        if not schema.has_range
-    ]
 
 
 def _pattern_problems(study: Study, loaded: LoadedTables) -> list[Finding]:

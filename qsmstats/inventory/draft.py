@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,8 +86,13 @@ class StudyDraft:
     problems: tuple[str, ...] = ()
 
     def __str__(self) -> str:
+        # The first two columns have one width.
+        kind, number = (max((len(row[at]) for row in self.found), default=0) for at in range(2))
+        found = [
+            f"{row[0]:<{kind}}  {row[1]:<{number}}  {'  '.join(row[2:])}" for row in self.found
+        ]
         blocks = [
-            ("found", _aligned(self.found)),
+            ("found", found),
             ("left alone", self.left_alone),
             ("guessed; please check", self.guesses),
             ("to do", self.todo),
@@ -104,12 +109,6 @@ class StudyDraft:
             f"next: edit it, then run  qsmstats check {quote(str(self.path.parent))}",
         ]
         return "\n".join(lines)
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> list[str]:
-    """Return rows of cells as lines whose first two columns have one width."""
-    widths = [max((len(row[at]) for row in rows), default=0) for at in range(2)]
-    return [f"{row[0]:<{widths[0]}}  {row[1]:<{widths[1]}}  {'  '.join(row[2:])}" for row in rows]
 
 
 def init_study(

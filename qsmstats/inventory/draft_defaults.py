@@ -31,8 +31,28 @@ def setting_parts(set_already: Mapping[str, Mapping[str, str]]) -> list[Part]:
     parts = []
     for item in fields(Study):
         kind: Any = item.default_factory
-        if isinstance(kind, type) and is_dataclass(kind) and item.name not in NO_SECTIONS:
-            parts.append(Part(lines=("", *_section(item.name, kind, set_already))))
+        if not isinstance(kind, type) or not is_dataclass(kind) or item.name in NO_SECTIONS:
+            continue
+        own = set_already.get(item.name, {})
+        doc = inspect.getdoc(kind) or ""
+        # Setting -> its description, from the numpydoc section "Attributes".
+        body, defaults = doc.partition("Attributes\n----------\n")[2], kind()
+        explained: dict[str, str] = {}
+        for names, text in re.findall(r"^(\S.*)\n((?:[ ]{4}.*(?:\n|\Z)|\n)+)", body, re.MULTILINE):
+            plain_text = re.sub(r"``?([^`]+)``?", r"\1", " ".join(text.split()))
+            explained |= dict.fromkeys(names.split(", "), plain_text)
+        head = f"[{item.name}]" if own else f"# [{item.name}]"
+        lines = ["", *comment(doc.split("\n\n")[0]), head]
+        for name in (setting.name for setting in fields(kind)):
+            value = getattr(defaults, name)
+            lines += comment(explained.get(name, ""), indent="  ")
+            if isinstance(value, dict):
+                inner = ", ".join(f"{key} = {quoted(list(words))}" for key, words in value.items())
+                lines.append(f"# {name} = {{ {inner} }}")
+            else:
+                plain = list(value) if isinstance(value, tuple) else value
+                lines.append(own.get(name, f"# {name} = {quoted(plain)}"))
+        parts.append(Part(lines=tuple(lines)))
     return parts
 
 
@@ -41,31 +61,3 @@ def plausible_part() -> Part:
     text = "Plausible values, lowest and highest; widen a range if a value outside it is correct."
     ranges = [f"# {name} = {quoted(list(limits))}" for name, limits in plausible_ranges().items()]
     return Part(lines=("", *comment(text), "# [plausible]", *ranges))
-
-
-def _section(name: str, kind: Any, set_already: Mapping[str, Mapping[str, str]]) -> list[str]:
-    own = set_already.get(name, {})
-    doc = inspect.getdoc(kind) or ""
-    explained, defaults = _explained(doc), kind()
-    head = f"[{name}]" if own else f"# [{name}]"
-    lines = [*comment(doc.split("\n\n")[0]), head]
-    for item in fields(kind):
-        value = getattr(defaults, item.name)
-        lines += comment(explained.get(item.name, ""), indent="  ")
-        if isinstance(value, dict):
-            inner = ", ".join(f"{key} = {quoted(list(words))}" for key, words in value.items())
-            lines.append(f"# {item.name} = {{ {inner} }}")
-        else:
-            plain = list(value) if isinstance(value, tuple) else value
-            lines.append(own.get(item.name, f"# {item.name} = {quoted(plain)}"))
-    return lines
-
-
-def _explained(doc: str) -> dict[str, str]:
-    """Return attribute -> its description, from a numpydoc section "Attributes"."""
-    body = doc.partition("Attributes\n----------\n")[2]
-    explained: dict[str, str] = {}
-    for names, text in re.findall(r"^(\S.*)\n((?:[ ]{4}.*(?:\n|\Z)|\n)+)", body, re.MULTILINE):
-        plain = re.sub(r"``?([^`]+)``?", r"\1", " ".join(text.split()))
-        explained |= dict.fromkeys(names.split(", "), plain)
-    return explained

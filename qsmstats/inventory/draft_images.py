@@ -155,9 +155,20 @@ def map_part(name: str, images: ImageFiles, facts: MapFacts | None) -> Part:
             words = listed(schema.file_names)
             part = Part(lines=(f"# no file name contains: {words}", f"# pattern = {example}"))
         return Part(lines=(*top, f"# {head}", *part.lines, unit), todo=part.todo)
-    declared, todo = _unit_lines(schema, facts)
-    lines = [*top, head, *part.lines, *declared]
-    guesses = list(part.guesses)
+    lines, guesses, todo = [*top, head, *part.lines], list(part.guesses), []
+    if facts.unit:
+        lines.append(f"unit = {quoted(facts.unit)}  # declared in {facts.sidecar}")
+    else:
+        text, likely = "no sidecar declares the unit", schema.unit
+        if facts.where:
+            text += f"; the median absolute value in {facts.where} is {facts.median:.3g}"
+        if len(facts.suggested) == 1:
+            likely = facts.suggested[0]
+            text += f", which suggests {likely}"
+        units = _units(schema)
+        lines += comment(f"TO DO: {text}. Declare it ({units}): remove the # if this is right")
+        lines.append(f"{LEFT}unit = {quoted(likely)}")
+        todo.append(f"{schema.title}: declare the unit ({units}); {text}")
     if facts.zero_is_missing:
         text = (
             f"{facts.zeros:.1%} of the voxels read in {facts.where} are exactly 0, interpreted as "
@@ -170,22 +181,6 @@ def map_part(name: str, images: ImageFiles, facts: MapFacts | None) -> Part:
         todo.append(f"{schema.title}: an image cannot be read: {facts.problem}")
     found = (*part.found, f"unit: {facts.unit or 'not declared'}")
     return Part(lines=tuple(lines), found=found, guesses=tuple(guesses), todo=tuple(todo))
-
-
-def _unit_lines(schema: MapSchema, facts: MapFacts) -> tuple[list[str], list[str]]:
-    if facts.unit:
-        return [f"unit = {quoted(facts.unit)}  # declared in {facts.sidecar}"], []
-    text = "no sidecar declares the unit"
-    if facts.where:
-        text += f"; the median absolute value in {facts.where} is {facts.median:.3g}"
-    if len(facts.suggested) == 1:
-        text += f", which suggests {facts.suggested[0]}"
-    likely = facts.suggested[0] if len(facts.suggested) == 1 else schema.unit
-    lines = [
-        *comment(f"TO DO: {text}. Declare it ({_units(schema)}): remove the # if this is right"),
-        f"{LEFT}unit = {quoted(likely)}",
-    ]
-    return lines, [f"{schema.title}: declare the unit ({_units(schema)}); {text}"]
 
 
 def own_map_parts(images: ImageFiles, maps: Sequence[Candidate]) -> list[Part]:

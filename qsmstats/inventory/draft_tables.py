@@ -77,7 +77,18 @@ def table_parts(
         elif name == "sessions" and visits:
             part = _visits(visits)
         else:
-            part = _none(name, needed=name in REQUIRED_TABLES and not labels_list)
+            columns = ", ".join(item.name for item in load_schema(name).fields if not item.optional)
+            line = f'# {name} = "{name}.tsv"'
+            if name not in REQUIRED_TABLES or labels_list:
+                part = Part(lines=(f"{line}  # not found; optional. Columns: {columns}",))
+            else:
+                text = f"no table of {name} was found; make one with the columns {columns}"
+                if name == "sessions":
+                    text += (
+                        " (0 at the first session; one row each if every participant was scanned"
+                        " once)"
+                    )
+                part = Part(lines=(*comment(f"TO DO: {text}"), line), todo=(text,))
         (sections if any("[tables." in line for line in part.lines) else plain).append(part)
     head = Part(lines=("", "# Tables; their columns are described in data_schemas/.", "[tables]"))
     return [head, *plain, *sections]
@@ -132,12 +143,11 @@ def _table(
 def _inline(value: object) -> str:
     """Return a value as TOML writes it in one line."""
     if isinstance(value, Mapping):
-        return f"{{ {', '.join(f'{_key(key)} = {_inline(one)}' for key, one in value.items())} }}"
+        plain = re.compile(r"[A-Za-z0-9_-]+")
+        keys = (key if plain.fullmatch(key) else quoted(key) for key in value)
+        pairs = zip(keys, map(_inline, value.values()), strict=True)
+        return f"{{ {', '.join(f'{key} = {one}' for key, one in pairs)} }}"
     return quoted(value)
-
-
-def _key(name: str) -> str:
-    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else quoted(name)
 
 
 def _count(table: FoundTable) -> str:
@@ -161,17 +171,6 @@ def _visits(visits: Sequence[str]) -> Part:
         found=found,
         todo=(f"{text} in study.toml",),
     )
-
-
-def _none(name: str, *, needed: bool) -> Part:
-    columns = ", ".join(item.name for item in load_schema(name).fields if not item.optional)
-    line = f'# {name} = "{name}.tsv"'
-    if not needed:
-        return Part(lines=(f"{line}  # not found; optional. Columns: {columns}",))
-    text = f"no table of {name} was found; make one with the columns {columns}"
-    if name == "sessions":
-        text += " (0 at the first session; one row each if every participant was scanned once)"
-    return Part(lines=(*comment(f"TO DO: {text}"), line), todo=(text,))
 
 
 def _guesses(table: FoundTable, found: Sequence[FoundTable]) -> Iterator[str]:

@@ -49,10 +49,14 @@ def list_files(folder: Path) -> FolderFiles:
     found: dict[str, list[str]] = {"images": [], "tables": [], "outside": [], "unusable": []}
     others: dict[str, list[str]] = {}
     for path in _paths(folder):
-        kind = _kind(folder, path)
-        suffix = Path(path).suffix.lower()
-        if kind:
-            found[kind].append(path)
+        place, suffix = folder / path, Path(path).suffix.lower()
+        is_image, is_table = path.lower().endswith(IMAGES), suffix in TABLES
+        if leads_out(folder, place):
+            found["outside"].append(path)
+        elif (is_image or is_table) and not (path.isprintable() and place.is_file()):
+            found["unusable"].append(path)
+        elif is_image or is_table:
+            found["images" if is_image else "tables"].append(path)
         elif suffix in OTHERS:
             others.setdefault(suffix, []).append(path)
     unreadable = {suffix: tuple(paths) for suffix, paths in others.items()}
@@ -72,14 +76,3 @@ def _paths(folder: Path) -> Iterator[str]:
         for name in (*links, *sorted(names)):
             if not name.startswith((".", "~$")) and name != FILE:
                 yield Path(top, name).relative_to(folder).as_posix()
-
-
-def _kind(folder: Path, path: str) -> str:
-    """Return in which list a file stands; empty for a file of no use or another format."""
-    place = folder / path
-    if leads_out(folder, place):
-        return "outside"
-    is_image, is_table = path.lower().endswith(IMAGES), Path(path).suffix.lower() in TABLES
-    if (is_image or is_table) and not (path.isprintable() and place.is_file()):
-        return "unusable"
-    return "images" if is_image else "tables" if is_table else ""

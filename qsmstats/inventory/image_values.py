@@ -107,15 +107,26 @@ def map_facts(
     regions
         `WHITE_MATTER` and `LABELS` -> their images, where they were found.
     """
-    unit, sidecar = _declared(folder, candidate)
+    study = Study(
+        folder=folder, name="", labels=LabelSpec(pattern=""), maps=(), tissue={}, tables={}
+    )
+    sidecars, allowed = Sidecars(study), map_schemas()[candidate.role].units
+    unit, sidecar = None, ""
+    for found in (sidecars.unit(folder / file.path) for file in candidate.files):
+        # The first one that holds for the map's images and declares a unit of the map.
+        if found and isinstance(found[1], str) and canonical_unit(found[1]) in allowed:
+            unit, sidecar = canonical_unit(found[1]), study.name_of(found[0])
+            break
     for where, role in (("white matter", WHITE_MATTER), ("lesions", LABELS)):
         region = regions.get(role)
-        pairs = _same_visits(candidate, region) if region else []
+        if region is None:
+            continue
+        others = {(file.participant, file.session): file.path for file in region.files}
+        visits = (((file.participant, file.session), file.path) for file in candidate.files)
+        pairs = [(own, others[visit]) for visit, own in visits if visit in others]
         try:
             read = [
-                _values(folder / own, folder / other, region)
-                for own, other in pairs
-                if region is not None
+                _values(folder / own, folder / other, region) for own, other in pairs[:IMAGES_READ]
             ]
         except ImageError as error:
             return MapFacts(unit=unit, sidecar=sidecar, problem=str(error.problems[0]))
@@ -133,31 +144,6 @@ def map_facts(
                 volumes=read[0][1],
             )
     return MapFacts(unit=unit, sidecar=sidecar)
-
-
-def _declared(folder: Path, candidate: Candidate) -> tuple[str | None, str]:
-    """Return the unit of the first sidecar that holds for the map's images, and its file."""
-    study = Study(
-        folder=folder, name="", labels=LabelSpec(pattern=""), maps=(), tissue={}, tables={}
-    )
-    sidecars = Sidecars(study)
-    for file in candidate.files:
-        found = sidecars.unit(folder / file.path)
-        if found and isinstance(found[1], str):
-            unit = canonical_unit(found[1])
-            if unit in map_schemas()[candidate.role].units:
-                return unit, study.name_of(found[0])
-    return None, ""
-
-
-def _same_visits(candidate: Candidate, region: Candidate) -> list[tuple[str, str]]:
-    others = {(file.participant, file.session): file.path for file in region.files}
-    pairs = [
-        (file.path, others[file.participant, file.session])
-        for file in candidate.files
-        if (file.participant, file.session) in others
-    ]
-    return pairs[:IMAGES_READ]
 
 
 def _values(image: Path, region: Path, candidate: Candidate) -> tuple[Floats, int]:

@@ -193,13 +193,15 @@ def _find_images(paths: Iterable[str], identifiers: Identifiers) -> ImageFiles:
                 groups.setdefault((role, strength, True, file.pattern), []).append(file)
     found: dict[str, list[Candidate]] = {}
     for (role, strength, guessed, pattern), files in groups.items():
+        known = PARCELLATIONS.items() if role == WHITE_MATTER else ()
+        words = _words(PurePosixPath(pattern).name)
         candidate = Candidate(
             role=role,
             pattern=pattern,
             files=tuple(files),
             strength=strength,
             guessed=guessed,
-            parcels=_parcels(pattern) if role == WHITE_MATTER else (),
+            parcels=next((parcels for word, parcels in known if word in words), ()),
         )
         found.setdefault(role, []).append(candidate)
     found[LABELS] = _files_for_each(found.get(LABELS, []))
@@ -227,11 +229,6 @@ def _files_for_each(labels: Sequence[Candidate]) -> list[Candidate]:
             words = tuple(word for word, _ in parts)
             merged.append(replace(parts[0][1], pattern=pattern, files=files, words=words))
     return [*merged, *(one for one in labels if one not in used)]
-
-
-def _parcels(pattern: str) -> tuple[int | str, ...]:
-    words = _words(PurePosixPath(pattern).name)
-    return next((labels for word, labels in PARCELLATIONS.items() if word in words), ())
 
 
 def _rank(candidate: Candidate) -> tuple[int, int]:

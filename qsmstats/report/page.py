@@ -15,7 +15,7 @@ from markupsafe import Markup
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.output import held
 from qsmstats.records import note_file, require_one_source
-from qsmstats.report.blocks import Section, ViewerBlock
+from qsmstats.report.blocks import ViewerBlock
 from qsmstats.report.figures.files import Plates
 from qsmstats.report.figures.style import figure_style
 from qsmstats.report.results.output_folder import Results
@@ -132,15 +132,7 @@ def draw_report(
         study=study,
     )
     with using_schemas(context.schemas):
-        made = [part(context) for part in SECTIONS]
-    page = _render(context, [section for section in made if section is not None])
-    with written_whole(folder / REPORT) as unfinished:
-        unfinished.write_text(page, encoding="utf-8")
-    note_file(folder, REPORT)
-    return folder / REPORT
-
-
-def _render(context: Context, sections: list[Section]) -> str:
+        sections = [section for part in SECTIONS if (section := part(context)) is not None]
     environment = Environment(
         loader=PackageLoader("qsmstats.report"),
         autoescape=True,
@@ -158,9 +150,8 @@ def _render(context: Context, sections: list[Section]) -> str:
         letter if letter.isalnum() or letter in " .,:()-" else f"\\{ord(letter):06x}"
         for letter in context.name
     )
-    template = environment.get_template("report.html.j2")
     viewer = any(isinstance(block, ViewerBlock) for part in sections for block in part.blocks)
-    return template.render(
+    page = environment.get_template("report.html.j2").render(
         name=context.name,
         anonymous=context.anonymous,
         sections=sections,
@@ -169,3 +160,7 @@ def _render(context: Context, sections: list[Section]) -> str:
         script=asset("tables.js"),
         viewer=asset("viewer.js") if viewer else "",
     )
+    with written_whole(folder / REPORT) as unfinished:
+        unfinished.write_text(page, encoding="utf-8")
+    note_file(folder, REPORT)
+    return folder / REPORT

@@ -18,10 +18,11 @@ from qsmstats.accuracy.clustered import (
     clustered_counts,
     correlation_curve,
     design_effect_of,
+    gee_interval,
+    gee_std_error,
     leave_one_out,
     rao_scott_interval,
 )
-from qsmstats.accuracy.gee import gee_interval, gee_std_error
 from qsmstats.accuracy.intervals import proportion_interval
 from qsmstats.accuracy.proportions import cluster_bootstrap, clustered_proportion
 from qsmstats.errors import ModelError, NotIdentifiedError, UsageError

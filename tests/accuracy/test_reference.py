@@ -18,6 +18,7 @@ from qsmstats.accuracy.clustered import (
     anova_correlation,
     clustered_counts,
     design_effect_of,
+    gee_std_error,
     rao_scott_interval,
 )
 from qsmstats.accuracy.coefficients import (
@@ -28,7 +29,6 @@ from qsmstats.accuracy.coefficients import (
 from qsmstats.accuracy.delta import delta_std_error
 from qsmstats.accuracy.diagnostic import diagnostic_accuracy
 from qsmstats.accuracy.feasible import feasible_joint_tables
-from qsmstats.accuracy.gee import gee_std_error
 from qsmstats.accuracy.intervals import (
     critical_value,
     mover_sum,

@@ -10,14 +10,13 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.accuracy.agreement import agreement
-from qsmstats.accuracy.clustered import clustered_counts, rao_scott_interval
+from qsmstats.accuracy.clustered import clustered_counts, gee_interval, rao_scott_interval
 from qsmstats.accuracy.comparison import compare_readings
 from qsmstats.accuracy.consensus import consensus
 from qsmstats.accuracy.continuous import intraclass_correlation
 from qsmstats.accuracy.cutoff import best_cutoff
 from qsmstats.accuracy.diagnostic import diagnostic_accuracy
 from qsmstats.accuracy.feasible import feasible_joint_tables, feasible_tables
-from qsmstats.accuracy.gee import gee_interval
 from qsmstats.accuracy.intervals import critical_value, proportion_interval
 from qsmstats.accuracy.proportions import cluster_bootstrap
 from qsmstats.accuracy.roc import area_under_curve

@@ -1,4 +1,4 @@
-"""How every figure looks: one colour and one marker per lesion type, sizes, and SVG as text.
+"""How every figure looks: one colour and one marker per lesion type, sizes, panels, SVG as text.
 
 Colours are those of Okabe and Ito (2008, "Color universal design"), which stay apart for the three
 common kinds of colour blindness; a marker per type says the same again without colour.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,10 +30,12 @@ __all__ = [
     "STYLES",
     "Style",
     "colour",
+    "columns_without_hole",
     "drawing",
     "figure_style",
     "inline_svg",
     "is_narrow",
+    "label_lowest",
     "marker",
     "svg",
 ]
@@ -167,6 +169,36 @@ def is_narrow(drawn: Figure | Axes) -> bool:
     if figure is None:
         return False
     return bool(figure.get_figwidth() * POINTS / mpl.rcParams["font.size"] < NARROW_EM)
+
+
+def columns_without_hole(panels: int, most: int) -> int:
+    """Return the number of columns: four panels stand two by two, others as many as there may be.
+
+    Examples
+    --------
+    >>> columns_without_hole(4, 3), columns_without_hole(6, 3), columns_without_hole(1, 3)
+    (2, 3, 1)
+    """
+    return 2 if panels == 4 and most > 1 else min(most, panels)
+
+
+def label_lowest(panels: Sequence[Axes], columns: int, label: str = "") -> None:
+    """Label the horizontal axis of the lowest panel of each column, and of no other.
+
+    Parameters
+    ----------
+    panels
+        Panels in use, line by line; the last line may be short.
+    columns
+        Number of columns.
+    label
+        Label of the axis; none where the figure carries it.
+    """
+    for index, axes in enumerate(panels):
+        lowest = index + columns >= len(panels)
+        axes.tick_params(labelbottom=lowest)
+        if lowest:
+            axes.set_xlabel(label)
 
 
 def svg(figure: Figure) -> str:

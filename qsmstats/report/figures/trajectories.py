@@ -1,4 +1,8 @@
-"""Trajectories: every followed lesion, faint, and the model's mean with its interval."""
+"""Values of lesions along an axis, by type: over time, and by depth.
+
+Over time every followed lesion is drawn, faint, with the model's mean and its interval; by depth
+the mean of a map inside the lesion's edge, and at the ring around it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from qsmstats.report.figures.style import INK, colour, is_narrow, marker
 from qsmstats.report.wording.names import figure_name, present_levels, short_title, title
 from qsmstats.report.wording.numbers import counted
 
-__all__ = ["mean_lines", "trajectory"]
+__all__ = ["layer_profile", "mean_lines", "trajectory"]
 
 
 def trajectory(
@@ -115,3 +119,43 @@ def _ends(rows: pd.DataFrame, axes: Axes, level: str, label: str = "") -> None:
         clip_on=False,
         zorder=3,
     )
+
+
+def layer_profile(frame: pd.DataFrame, axes: Axes) -> Axes:
+    """Draw one line per lesion type: mean and interval of each layer.
+
+    Parameters
+    ----------
+    frame
+        Columns lesion_type, depth_mm (positive inside the lesion), mean, conf_low, conf_high.
+    axes
+        Axes to draw on.
+
+    Returns
+    -------
+    Axes
+    """
+    for level in present_levels(frame["lesion_type"]):
+        rows = frame[frame["lesion_type"] == level].sort_values("depth_mm")
+        hue = colour(level)
+        axes.fill_between(
+            rows["depth_mm"],
+            rows["conf_low"],
+            rows["conf_high"],
+            color=hue,
+            alpha=0.18,
+            linewidth=0,
+        )
+        axes.plot(
+            rows["depth_mm"],
+            rows["mean"],
+            color=hue,
+            marker=marker(level),
+            markersize=4.5,
+            linewidth=1.6,
+            label=figure_name(title(level)),
+        )
+    axes.axhline(0, color="#999999", linewidth=0.8, linestyle=(0, (4, 3)), zorder=0)
+    axes.grid(axis="y", color="#EAEAEA", linewidth=0.6)
+    axes.set_axisbelow(True)
+    return axes

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
@@ -120,13 +119,19 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
     own = on_own_scale(means, unit_text(outcome))
 
     def paint(figure: Figure) -> None:
-        clouds, pairs = _cloud_panels(figure, with_pairs=not contrasts.empty)
+        narrow = is_narrow(figure)
+        if contrasts.empty:
+            panels = [figure.add_subplot()]
+        elif narrow:
+            panels = list(figure.subplots(2, 1, height_ratios=[1.25, 1]))
+        else:
+            panels = list(figure.subplots(1, 2, sharey=True, width_ratios=[1.15, 1]))
+        clouds, *beside = panels
         rainclouds(lesions, clouds, value="value", by="level", means=means if own else None)
         clouds.set_xlabel(with_unit(outcome_plain(outcome), outcome))
-        if pairs is not None:
-            alone = is_narrow(figure)
+        for pairs in beside:
             alpha = 1 - context.level
-            pair_triangle(contrasts, pairs, levels=levels, alpha=alpha, name_rows=alone)
+            pair_triangle(contrasts, pairs, levels=levels, alpha=alpha, name_rows=narrow)
             pairs.set_xlabel(f"{_row_to_column(contrasts)}\nadjusted p")
 
     block = context.plates.draw(
@@ -151,17 +156,6 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         f" {_spoken(means)}.",
     )
     return [block]
-
-
-def _cloud_panels(figure: Figure, *, with_pairs: bool) -> tuple[Axes, Axes | None]:
-    """Return the axes of the clouds, and those of the pairs: beside them, or below."""
-    if not with_pairs:
-        return figure.add_subplot(), None
-    if is_narrow(figure):
-        upper, lower = figure.subplots(2, 1, height_ratios=[1.25, 1])
-        return upper, lower
-    left, right = figure.subplots(1, 2, sharey=True, width_ratios=[1.15, 1])
-    return left, right
 
 
 def _row_to_column(contrasts: pd.DataFrame) -> str:

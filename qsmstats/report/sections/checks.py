@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section
 from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
-from qsmstats.report.figures.panels import columns_without_hole, label_lowest
-from qsmstats.report.figures.style import is_narrow
+from qsmstats.report.figures.style import columns_without_hole, is_narrow, label_lowest
 from qsmstats.report.sections.context import Context
 from qsmstats.report.wording.names import (
     figure_name,

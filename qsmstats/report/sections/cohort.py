@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 
 import pandas as pd
-from matplotlib.figure import Figure
 
-from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, TableBlock
+from qsmstats.report.blocks import Block, Notice, Section, TableBlock
 from qsmstats.report.figures.flow import flow_diagram, flow_height
 from qsmstats.report.sections.context import Context
 from qsmstats.report.tables.tables import display
@@ -33,7 +32,23 @@ MODELS = {
 def flow(context: Context) -> Section:
     """Return the section that counts participants, sessions and lesions at each stage."""
     stages = context.results.rows("cohort/flow")
-    blocks: list[Block] = [] if stages.empty else [_diagram(context, flow_steps(stages))]
+    blocks: list[Block] = []
+    if not stages.empty:
+        steps = flow_steps(stages)
+        wide, narrow = flow_height(len(steps))
+        spoken = "; ".join(text.replace("\n", ": ") for text in steps["text"])
+        diagram = context.plates.draw(
+            "cohort/flow",
+            lambda figure: flow_diagram(steps, figure.add_subplot()),
+            height=wide,
+            narrow_height=narrow,
+            caption="Flow of participants, sessions and lesions.",
+            reading="Each box gives the numbers remaining after the step above; boxes at the side"
+            " give the numbers excluded. A lesion seen in two sessions counts as one lesion here,"
+            " and as two observations in the table.",
+            alt=f"Flow diagram. {spoken}.",
+        )
+        blocks.append(diagram)
     table = context.display(
         "cohort/flow",
         "Participants, sessions and lesions at each stage, with reasons for exclusion",
@@ -91,26 +106,6 @@ def flow_steps(stages: pd.DataFrame) -> pd.DataFrame:
             aside = f"{reason}\n{', '.join(lost)}" if lost else ""
         rows.append({"text": text, "aside": aside})
     return pd.DataFrame(rows)
-
-
-def _diagram(context: Context, steps: pd.DataFrame) -> FigureBlock:
-    wide, narrow = flow_height(len(steps))
-
-    def paint(figure: Figure) -> None:
-        flow_diagram(steps, figure.add_subplot())
-
-    spoken = "; ".join(text.replace("\n", ": ") for text in steps["text"])
-    return context.plates.draw(
-        "cohort/flow",
-        paint,
-        height=wide,
-        narrow_height=narrow,
-        caption="Flow of participants, sessions and lesions.",
-        reading="Each box gives the numbers remaining after the step above; boxes at the side give"
-        " the numbers excluded. A lesion seen in two sessions counts as one lesion here, and as two"
-        " observations in the table.",
-        alt=f"Flow diagram. {spoken}.",
-    )
 
 
 def participants(context: Context) -> Section:

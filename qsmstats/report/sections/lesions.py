@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 
 from qsmstats.errors import ImageError
 from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, ViewerBlock
-from qsmstats.report.figures.layers import layer_profile
 from qsmstats.report.figures.style import colour, is_narrow
 from qsmstats.report.figures.tiles import draw_tile
+from qsmstats.report.figures.trajectories import layer_profile
 from qsmstats.report.frames.layers import layer_profiles
 from qsmstats.report.images.margins import MARGIN_MM
 from qsmstats.report.images.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
@@ -210,6 +210,11 @@ def _profiles(context: Context) -> list[Block]:
         columns = 2 if narrow else 3
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)
 
+    spoken = [
+        f"{title(str(level))} "
+        + ", ".join(f"{row['mean']:.1f} at {row['depth_mm']:g} mm" for _, row in rows.iterrows())
+        for level, rows in profiles[outcomes[0]].groupby("lesion_type", sort=False, observed=True)
+    ]
     block = context.plates.draw(
         "cohort/layers",
         paint,
@@ -219,15 +224,6 @@ def _profiles(context: Context) -> list[Block]:
         reading="Depth 0 is the ring around the lesion; larger depths lie further inside. Points"
         " are means over participants of their lesions with a core, as differences from NAWM, with"
         f" {context.ci}. A rim appears as a first layer that differs from the deeper ones.",
-        alt="Layer profiles by lesion type: " + _spoken(profiles[outcomes[0]]),
+        alt=f"Layer profiles by lesion type: {'; '.join(spoken)}",
     )
     return [block]
-
-
-def _spoken(profile: pd.DataFrame) -> str:
-    parts = [
-        f"{title(str(level))} "
-        + ", ".join(f"{row['mean']:.1f} at {row['depth_mm']:g} mm" for _, row in rows.iterrows())
-        for level, rows in profile.groupby("lesion_type", sort=False, observed=True)
-    ]
-    return "; ".join(parts)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pandas as pd
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, Details, FigureBlock
@@ -24,6 +23,10 @@ def flow_blocks(context: Context) -> list[FigureBlock]:
     def paint(figure: Figure) -> None:
         stard_diagram(steps, branches, figure.add_subplot())
 
+    said = [text.replace("\n", ", ") for text in steps["text"]]
+    for row in branches.itertuples():
+        result, found = str(row.result).replace("\n", " "), str(row.outcome).replace("\n", ", ")
+        said.append(f"{result}: {found}")
     wide, narrow = stard_rows(len(branches))
     block = context.plates.draw(
         "histology/flow",
@@ -33,17 +36,9 @@ def flow_blocks(context: Context) -> list[FigureBlock]:
         caption="Flow of post-mortem lesions (STARD 2015, item 19).",
         reading="Each box gives the numbers remaining after the step above; boxes at the side give"
         " the numbers excluded. The lowest boxes give the histological class by result on MRI.",
-        alt=f"Flow diagram. {_spoken(steps, branches)}.",
+        alt=f"Flow diagram. {'; '.join(said)}.",
     )
     return [block]
-
-
-def _spoken(steps: pd.DataFrame, branches: pd.DataFrame) -> str:
-    said = [text.replace("\n", ", ") for text in steps["text"]]
-    for row in branches.itertuples():
-        result, found = str(row.result).replace("\n", " "), str(row.outcome).replace("\n", ", ")
-        said.append(f"{result}: {found}")
-    return "; ".join(said)
 
 
 def item_blocks(context: Context) -> list[Block]:

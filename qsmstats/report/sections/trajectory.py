@@ -6,8 +6,13 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
-from qsmstats.report.figures.panels import columns_without_hole, label_lowest
-from qsmstats.report.figures.style import colour, is_narrow, marker
+from qsmstats.report.figures.style import (
+    colour,
+    columns_without_hole,
+    is_narrow,
+    label_lowest,
+    marker,
+)
 from qsmstats.report.figures.trajectories import mean_lines, trajectory
 from qsmstats.report.frames.estimates import forest_rows
 from qsmstats.report.sections.context import Context, model_details, notes
@@ -61,7 +66,24 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
     blocks: list[Block] = [Heading(slug=f"trajectory-{outcome}", text=f"{name}: change over time")]
     blocks += notes(context, "trajectory", outcome)
     blocks += _panels(context, outcome)
-    blocks += _slopes(context, outcome)
+    slopes = context.results.rows("trajectory/slopes", outcome)
+    if not slopes.empty:
+        levels = [str(level) for level in slopes["lesion_type"]]
+        null = no_effect(slopes)
+        rows = forest_rows(slopes, map(title, levels), 1 - context.level, signs=not null)
+        forest = estimates_forest(
+            context,
+            f"trajectory/{outcome}_slopes",
+            slopes,
+            rows.assign(colour=[*map(colour, levels)], marker=[*map(marker, levels)]),
+            outcome=outcome,
+            per=" per year",
+            caption=f"Change in {words} per year, by type.",
+            reading="Estimates to the right of the dashed line: the map value increases. An"
+            f" interval that includes {null:g} is compatible with no change.",
+            alt="Forest of changes per year",
+        )
+        blocks.append(forest)
     captions = {
         "slopes": f"Change per year in {words}, by type",
         "slope_contrasts": f"Differences between types in the change per year in {words}",
@@ -129,27 +151,5 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
         + (" The last panel shows the means of all types." if together else "")
         + " The vertical axis omits the most extreme 0.4 % of the values.",
         alt=f"Trajectories of {outcome_short(outcome)} in {len(levels)} panels, one per type.",
-    )
-    return [block]
-
-
-def _slopes(context: Context, outcome: str) -> list[FigureBlock]:
-    slopes = context.results.rows("trajectory/slopes", outcome)
-    if slopes.empty:
-        return []
-    levels = [str(level) for level in slopes["lesion_type"]]
-    null = no_effect(slopes)
-    rows = forest_rows(slopes, map(title, levels), 1 - context.level, signs=not null)
-    block = estimates_forest(
-        context,
-        f"trajectory/{outcome}_slopes",
-        slopes,
-        rows.assign(colour=[*map(colour, levels)], marker=[*map(marker, levels)]),
-        outcome=outcome,
-        per=" per year",
-        caption=f"Change in {outcome_words(outcome)} per year, by type.",
-        reading="Estimates to the right of the dashed line: the map value increases. An interval"
-        f" that includes {null:g} is compatible with no change.",
-        alt="Forest of changes per year",
     )
     return [block]

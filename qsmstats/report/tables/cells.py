@@ -9,6 +9,7 @@ from dataclasses import replace
 import pandas as pd
 
 from qsmstats.report.blocks import Cell
+from qsmstats.report.tables.headings import ASIDE
 from qsmstats.report.wording import numbers
 from qsmstats.report.wording.names import (
     coefficient_title,
@@ -19,7 +20,7 @@ from qsmstats.report.wording.names import (
 )
 from qsmstats.report.wording.terms import group_title, term_titler
 
-__all__ = ["ASIDE", "LEVELS", "cell_writer", "written"]
+__all__ = ["LEVELS", "cell_writer", "written"]
 
 LEVELS = {
     "category",
@@ -39,14 +40,26 @@ _OF_ESTIMATE = ("estimate", "conf_low", "conf_low_adjusted", "std_error")
 _DECIMALS = {"statistic": 2, "num_df": 0, "standardised_difference": 2}
 # Counts, which missing values have made decimal numbers.
 _COUNTS = {"denominator", "n", "numerator"}
-# Intervals that stand in the cell of what they belong to.
-ASIDE = {"estimate": "conf", "hedges_g": "hedges_g", "threshold": "threshold_range"}
 
 # Standard errors that differ by more have no decimals in common.
 ONE_SIZE = 20
 
 Write = Callable[[object], str]
 WriteCell = Callable[[pd.Series], Cell]
+
+# Column -> what writes its texts, where they are not written as they are.
+_TEXT_WRITERS: dict[str, Write] = {
+    "group": lambda value: group_title(str(value)),
+    "n_groups": lambda value: re.sub(
+        r"[\w:]+(?= \d)", lambda name: group_title(name[0]), str(value)
+    ),
+    "method": lambda value: method_title(str(value)),
+    **dict.fromkeys(("note", "text"), lambda value: in_words(str(value))),
+    **dict.fromkeys(("outcome", "feature"), lambda value: outcome_title(str(value))),
+    "coefficient": lambda value: coefficient_title(str(value)),
+    **dict.fromkeys(("role", "step", "stage"), lambda value: str(value).replace("_", " ")),
+    **dict.fromkeys(LEVELS, lambda value: title(str(value))),
+}
 
 
 def cell_writer(frame: pd.DataFrame, name: str) -> WriteCell:
@@ -74,8 +87,12 @@ def _cell_writer(frame: pd.DataFrame, name: str) -> WriteCell:
     high = name.replace("_low", "_high")
     if high != name and high in frame:
         return _interval_cell(name, high, _decimals(frame, name))
-    numeric = pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool
-    write = _number_writer(frame, name) if numeric else _text_writer(frame, name)
+    if pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool:
+        write = _number_writer(frame, name)
+    elif name in {"term", "other_term"}:
+        write = term_titler(frame["term"])
+    else:
+        write = _TEXT_WRITERS.get(name, written)
 
     def cell(row: pd.Series) -> Cell:
         value = row[name]
@@ -127,24 +144,6 @@ def _number_writer(frame: pd.DataFrame, name: str) -> Write:
         return numbers.number
     decimals = _decimals(frame, name)
     return lambda value: numbers.fixed(value, decimals)
-
-
-def _text_writer(frame: pd.DataFrame, name: str) -> Write:
-    writers: dict[str, Write] = {
-        "group": lambda value: group_title(str(value)),
-        "n_groups": lambda value: re.sub(
-            r"[\w:]+(?= \d)", lambda name: group_title(name[0]), str(value)
-        ),
-        "method": lambda value: method_title(str(value)),
-        **dict.fromkeys(("note", "text"), lambda value: in_words(str(value))),
-        **dict.fromkeys(("outcome", "feature"), lambda value: outcome_title(str(value))),
-        "coefficient": lambda value: coefficient_title(str(value)),
-        **dict.fromkeys(("role", "step", "stage"), lambda value: str(value).replace("_", " ")),
-        **dict.fromkeys(LEVELS, lambda value: title(str(value))),
-    }
-    if name in {"term", "other_term"}:
-        return term_titler(frame["term"])
-    return writers.get(name, written)
 
 
 def written(value: object) -> str:

@@ -11,8 +11,10 @@ import pandas as pd
 
 from qsmstats.report.blocks import Column
 
-__all__ = ["column_head", "heading"]
+__all__ = ["ASIDE", "column_head", "heading"]
 
+# Intervals that stand in the cell of what they belong to.
+ASIDE = {"estimate": "conf", "hedges_g": "hedges_g", "threshold": "threshold_range"}
 _TITLES = {
     "adjust": "adjusted by",
     "class_": "class",
@@ -83,9 +85,14 @@ def heading(name: str, titles: Mapping[str, str]) -> str:
 
 
 def column_head(frame: pd.DataFrame, name: str, titles: Mapping[str, str]) -> Column:
-    """Return the head of a column of a frame; arguments as `heading` takes them."""
+    """Return the head of a column of a frame, which also names the interval in its cells.
+
+    Arguments as `heading` takes them.
+    """
     said = heading(name, titles)
     if name == "statistic":
         said = "F" if "num_df" in frame else "t" if "df" in frame else said
+    if name in ASIDE and f"{ASIDE[name]}_low" in frame:
+        said = f"{said} ({'range' if name == 'threshold' else titles['conf']})"
     numeric = pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool
     return Column(title=said, numeric=numeric, full=_FULL.get(name, ""), minor=name in _MINOR)

@@ -14,8 +14,8 @@ from dataclasses import replace
 import pandas as pd
 
 from qsmstats.report.blocks import Cell, Column, TableBlock
-from qsmstats.report.tables.cells import ASIDE, LEVELS, cell_writer, written
-from qsmstats.report.tables.headings import column_head, heading
+from qsmstats.report.tables.cells import LEVELS, cell_writer, written
+from qsmstats.report.tables.headings import ASIDE, column_head, heading
 from qsmstats.report.wording.names import adjustment, capitalised
 
 __all__ = ["display", "turned"]
@@ -89,7 +89,7 @@ def display(
     return TableBlock(
         slug=slug,
         caption=caption,
-        columns=tuple(_head(frame, name, given) for name in columns),
+        columns=tuple(column_head(frame, name, given) for name in columns),
         rows=tuple(
             tuple(write(row) for write in writers) for _, row in frame.head(MOST_ROWS).iterrows()
         ),
@@ -121,12 +121,3 @@ def _order(names: list[str]) -> list[str]:
         if name not in aside
         and ("_high" not in name or name.replace("_high", "_low") not in {*names, *aside})
     ]
-
-
-def _head(frame: pd.DataFrame, name: str, titles: Mapping[str, str]) -> Column:
-    """Return the head of a column, which also names the interval in its cells."""
-    head = column_head(frame, name, titles)
-    if name in ASIDE and f"{ASIDE[name]}_low" in frame:
-        between = "range" if name == "threshold" else titles["conf"]
-        head = replace(head, title=f"{head.title} ({between})")
-    return head

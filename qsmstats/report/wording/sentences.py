@@ -96,7 +96,16 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
         f"higher in {_lesions(highs)} than in {_lesions(lows)}"
         for lows, highs in sorted(together.items(), key=lambda item: -len(item[0]))
     ]
-    clauses.append(_largest(pairs, contrasts, ci))
+    top = pairs.nlargest(1, "estimate").iloc[0]
+    decimals = decimals_of_errors([top["std_error"]])
+    value = f"{fixed(top['estimate'], decimals)}\u00a0{unit_of(contrasts)}".strip()
+    sign = "/" if no_effect(contrasts) else "−"
+    clauses.append(
+        f"the largest {quantity_of(contrasts)},"
+        f" {_unbroken(pair_title(str(top['high']), str(top['low']), sign))}, is {value}"
+        f" ({ci_name(contrasts, ci)} {interval(top['conf_low'], top['conf_high'], decimals)},"
+        f" adjusted {p_equation(top['p'])})"
+    )
     open_pairs = [_unbroken(pair) for pair in with_pairs_titled(contrasts[~told])["contrast"]]
     if len(open_pairs) > MOST_PAIRS:
         clauses.append(
@@ -131,19 +140,6 @@ def _turned(contrasts: pd.DataFrame) -> pd.DataFrame:
             "conf_high": rows["conf_high"].where(upright, turned["conf_low"]),
             "p": rows["p"],
         }
-    )
-
-
-def _largest(pairs: pd.DataFrame, contrasts: pd.DataFrame, ci: str) -> str:
-    top = pairs.nlargest(1, "estimate").iloc[0]
-    decimals = decimals_of_errors([top["std_error"]])
-    value = f"{fixed(top['estimate'], decimals)}\u00a0{unit_of(contrasts)}".strip()
-    sign = "/" if no_effect(contrasts) else "−"
-    pair = _unbroken(pair_title(str(top["high"]), str(top["low"]), sign))
-    return (
-        f"the largest {quantity_of(contrasts)}, {pair}, is {value}"
-        f" ({ci_name(contrasts, ci)} {interval(top['conf_low'], top['conf_high'], decimals)},"
-        f" adjusted {p_equation(top['p'])})"
     )
 
 

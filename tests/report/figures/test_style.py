@@ -11,6 +11,7 @@ from qsmstats.report.figures.style import (
     drawing,
     inline_svg,
     is_narrow,
+    label_lowest,
     marker,
     svg,
 )
@@ -118,3 +119,9 @@ def test_a_lean_drawing_keeps_its_texts_and_what_is_referred_to():
     used = set(re.findall(r'(?:href="#|url\(#)([^")]+)', document))
     assert used == set(re.findall(r' id="([^"]+)"', document))
     assert document.count("font-family") == 1
+
+
+def test_the_lowest_panel_of_each_column_carries_the_axis():
+    panels = list(Figure().subplots(2, 3, sharex=True).flat)[:5]
+    label_lowest(panels, 3, "years")
+    assert [panel.get_xlabel() for panel in panels] == ["", "", "years", "years", "years"]

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.report.figures.style import marker
-from qsmstats.report.figures.trajectories import mean_lines, trajectory
+from qsmstats.report.figures.trajectories import layer_profile, mean_lines, trajectory
 
 
 def test_a_trajectory_draws_lesions_seen_twice_and_leaves_single_ones_out(axes):
@@ -40,3 +40,19 @@ def test_the_means_of_all_types_have_a_line_and_a_marker_each(axes):
     assert set(ends) == {"isointense", "PRL"}
     np.testing.assert_array_equal(ends["PRL"].get_ydata(), [4, 3])
     assert ends["PRL"].get_marker() == marker("paramagnetic_rim")
+
+
+def test_layer_profiles_have_a_line_per_type(axes):
+    frame = pd.DataFrame(
+        {
+            "lesion_type": ["paramagnetic_rim", "paramagnetic_rim", "isointense"],
+            "depth_mm": [2.0, 1.0, 1.0],
+            "mean": [1.0, 9.0, 0.0],
+            "conf_low": 0.0,
+            "conf_high": 10.0,
+        }
+    )
+    layer_profile(frame, axes)
+    _, names = axes.get_legend_handles_labels()
+    assert names == ["isointense", "paramagnetic rim (PRL)"]
+    np.testing.assert_array_equal(axes.lines[1].get_ydata(), [9, 1])
