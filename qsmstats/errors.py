@@ -107,11 +107,16 @@ def opposite(first: str, second: str) -> bool:
     """Tell whether one of two words says of the other that it is not there: "non-PRL" and "PRL".
 
     So it is where the two are more alike once non, not, no, un, in, without, negative or a minus is
-    taken off one of them.
+    taken off one of them, or where what is left are words of the other: "no rim" and
+    "paramagnetic_rim".
     """
     first, second = first.casefold(), second.casefold()
     return any(
-        bare != one and _alike(bare, other) > _alike(one, other)
+        bare != one
+        and (
+            _alike(bare, other) > _alike(one, other)
+            or set(re.findall(r"[^\W_]+", bare)) <= set(re.findall(r"[^\W_]+", other))
+        )
         for one, other in ((first, second), (second, first))
         for bare in [_DENIAL.sub("", one)]
     )

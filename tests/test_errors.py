@@ -118,6 +118,7 @@ def test_every_error_is_public_and_of_the_tree():
     [
         *(("non-PRL", "prl"), ("nonprl", "PRL"), ("no rim", "rim"), ("not PRL", "prl")),
         *(("PRL-", "prl+"), ("prl neg", "prl"), ("PRL negative", "prl"), ("prl", "non_prl")),
+        *(("no rim", "paramagnetic_rim"), ("non-rim", "hypointense_rim")),
         *(("without core", "core"), ("unmapped", "mapped"), ("chronic actve", "chronic_inactive")),
     ],
 )

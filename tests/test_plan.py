@@ -18,6 +18,8 @@ from tests.studies.conftest import SLOPES, make_lesions
 WRITTEN = {
     *("assumptions.tsv", "methods.txt", "models.tsv", "notes.tsv", "power.tsv"),
     *("power_curves.svg", "sensitivity.tsv", "sizes.tsv", "made_from.json"),
+    *("assumptions.json", "models.json", "notes.json", "power.json", "sensitivity.json"),
+    "sizes.json",
 }
 OPTIONS = "--patients 12 30 --fraction 0.05 0.3 --simulations 25 --maximum 60 --dropout 0.05"
 

@@ -132,7 +132,8 @@ def _findings(
         rows = loaded.frames.get(name, pd.DataFrame())
         whole = set(key) <= set(rows.columns)
         known[name] = rows.dropna(subset=key) if whole else pd.DataFrame(columns=key)
-    people, visits, rows = pd.DataFrame(), known["sessions"], known["lesions"]
+    people = loaded.frames.get("participants", pd.DataFrame())
+    visits, rows = known["sessions"], known["lesions"]
     try:
         jobs = session_jobs(study, StudyTables(participants=people, sessions=visits, lesions=rows))
     except InvalidDataError as error:

@@ -41,6 +41,8 @@ SAID: Mapping[str, Callable[[Any], str]] = {
     "date_format": lambda form: f"dates are written {form}",
 }
 """Entry of a table -> the sentence that says what was concluded."""
+UNCHECKED = "; the lines below only follow the order of the levels: correct each before you use it"
+"""Codes say nothing of what they stand for."""
 JUDGES = re.compile(r"consensus|konsens|adjudicat")
 
 
@@ -220,6 +222,7 @@ def level_parts(folder: Path, tables: TableFiles) -> list[Part]:
             parts.append(Part(lines=("", *lines), guesses=(f"{column.name}: {text}",)))
             continue
         text = f"state what {listed(map(repr, unknown))} stand for: {' or '.join(column.levels)}"
+        text += UNCHECKED
         order = dict(zip(sorted(unknown), column.levels, strict=False))
         lines = [f"{quoted(word)} = {quoted(order.get(word, '?'))}" for word in sorted(unknown)]
         lines = [f"{LEFT}{line}" for line in (f"[levels.{column.name}]", *lines)]
@@ -280,9 +283,9 @@ def lesion_type_part(tables: TableFiles) -> Part:
         return Part(lines=(*top, "[lesion_types]", '# "rim positive" = "paramagnetic_rim"'))
     allowed = ", ".join(lesion_levels())
     text = f"these words are not known lesion types; state which of {allowed} each stands for"
-    # Codes are offered in the order of the types, to be corrected.
     order = dict(zip(sorted(unknown), lesion_levels(), strict=False))
     coded = all(word.isdigit() for word in unknown) and len(unknown) <= len(lesion_levels())
+    text += UNCHECKED if coded else ""
     lines = []
     for word, rows in unknown.items():
         meant = order[word] if coded else (suggestions(word, known) or ["?"])[0]
