@@ -5,7 +5,7 @@ from __future__ import annotations
 from qsmstats.generalized.coefficients import coefficients
 from qsmstats.generalized.fitted import GeneralizedFitted
 from qsmstats.generalized.variances import variance_table
-from qsmstats.mixed.describe import table_lines
+from qsmstats.mixed.describe import table_lines, variance_lines
 
 __all__ = ["summary"]
 
@@ -31,11 +31,7 @@ def summary(fit: GeneralizedFitted, *, level: float = 0.95) -> str:
     }
     table = coefficients(fit, level=level)
     fixed = table_lines(table["term"].tolist(), table, heads)
-    table = variance_table(fit)
-    labels = table[["group", "term", "other_term"]].astype(str)
-    names = [" ".join(filter(None, row)) for row in labels.itertuples(index=False, name=None)]
-    heads = {"variance": "Variance", "std_dev": "Std.Dev.", "correlation": "Corr."}
-    random = table_lines(names, table, heads)
+    random = variance_lines(variance_table(fit))
     info = fit.info
     nodes = ", ".join(f"{name} {count}" for name, count in info.nodes.items())
     how = "Laplace's approximation" if info.integration == "laplace" else f"nodes: {nodes}"

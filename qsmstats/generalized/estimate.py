@@ -131,14 +131,7 @@ def build_engine(layout: GeneralizedLayout, integration: Integration | None) -> 
     )
     levels = eliminate(factors)
     chosen = _choose(integration, factors, levels)
-    if chosen == "nested":
-        terms = tuple(tuple(member.term for member in level.members) for level in levels)
-        codes = tuple(level.codes for level in levels)
-    else:
-        # The widest grouping is swept out first.
-        factors = sorted(factors, key=lambda one: -one.size * sum(one.widths))
-        terms = tuple(factor.terms for factor in factors)
-        codes = tuple(factor.codes for factor in factors)
+    terms, codes = _groupings(chosen, factors, levels)
     order = tuple(term for group in terms for term in group)
     widths = tuple(design.random[term].columns.shape[1] for term in order)
     parameters = Parameters(
@@ -176,6 +169,18 @@ def build_engine(layout: GeneralizedLayout, integration: Integration | None) -> 
         laplace=laplace,
         start=start,
     )
+
+
+def _groupings(
+    integration: Integration, factors: list[Factor], levels: tuple[Level, ...]
+) -> tuple[tuple[tuple[int, ...], ...], tuple[Integers, ...]]:
+    """Return the terms of each grouping, and the group of each row, in the order of integration."""
+    if integration == "nested":
+        terms = tuple(tuple(member.term for member in level.members) for level in levels)
+        return terms, tuple(level.codes for level in levels)
+    # The widest grouping is swept out first.
+    factors = sorted(factors, key=lambda one: -one.size * sum(one.widths))
+    return tuple(one.terms for one in factors), tuple(one.codes for one in factors)
 
 
 def _choose(

@@ -112,15 +112,7 @@ def icc(fit: GeneralizedFitted) -> pd.DataFrame:
 def r_squared(fit: GeneralizedFitted) -> RSquared:
     """Marginal and conditional R squared on the scale of the link."""
     fixed = float(np.var(fit.fixed.matrix(fit.frame.data) @ fit.estimates, ddof=1))
-    random, residual = sum(_between(fit).values()), _own_variance(fit)
-    total = fixed + random + residual
-    return RSquared(
-        marginal=fixed / total,
-        conditional=(fixed + random) / total,
-        fixed=fixed,
-        random=random,
-        residual=residual,
-    )
+    return RSquared.of(fixed, sum(_between(fit).values()), _own_variance(fit))
 
 
 def overdispersion(fit: GeneralizedFitted) -> pd.DataFrame:

@@ -52,11 +52,7 @@ def summary(fit: Fitted, *, df: DfMethod = "satterthwaite", level: float = 0.95)
     }
     table = coefficients(fit, df=df, level=level)
     fixed = table_lines(table["term"].tolist(), table, heads)
-    table = variance_table(fit)
-    labels = table[["group", "term", "other_term"]].astype(str)
-    names = [" ".join(filter(None, row)) for row in labels.itertuples(index=False, name=None)]
-    heads = {"variance": "Variance", "std_dev": "Std.Dev.", "correlation": "Corr."}
-    random = table_lines(names, table, heads)
+    random = variance_lines(variance_table(fit))
     width = max(78, *(len(line) for line in fixed + random))
     title = "Linear Mixed Model Results".center(width).rstrip()
     double, single = "=" * width, "-" * width
@@ -109,6 +105,14 @@ def methods_text(fit: Fitted, *, df: DfMethod = "satterthwaite") -> str:
     sentences += [f"{message[0].upper()}{message[1:]}." for message in info.messages]
     sentences.append(f"The model was fitted with qsmstats {__version__}.")
     return " ".join(sentences)
+
+
+def variance_lines(table: pd.DataFrame) -> list[str]:
+    """Lay a table of variances out, one line a row."""
+    labels = table[["group", "term", "other_term"]].astype(str)
+    names = [" ".join(filter(None, row)) for row in labels.itertuples(index=False, name=None)]
+    heads = {"variance": "Variance", "std_dev": "Std.Dev.", "correlation": "Corr."}
+    return table_lines(names, table, heads)
 
 
 def table_lines(names: list[str], table: pd.DataFrame, heads: Mapping[str, str]) -> list[str]:

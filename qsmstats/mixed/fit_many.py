@@ -117,12 +117,7 @@ def fit_many(
     NotIdentifiedError
         If the design cannot tell the parameters apart for any outcome.
     """
-    if isinstance(outcomes, str) or not len(outcomes):
-        msg = f"outcomes={outcomes!r}; give a list of one or more columns"
-        raise UsageError(msg)
-    if len(set(outcomes)) < len(outcomes):
-        msg = "an outcome is named twice, so its p-value would count twice; name each once"
-        raise UsageError(msg)
+    _check_outcomes(outcomes)
     check_option("df", df, get_args(DfMethod))
     if check_adjustment(adjust) in ("mvt", "tukey"):
         msg = f"adjust={adjust!r} is for one fit only; use 'fdr_bh', 'holm' or 'bonferroni'"
@@ -167,12 +162,17 @@ def fit_many(
         singular=np.repeat(fits.singular, p),
         note=np.repeat(np.asarray(fits.problems, dtype=object), p),
     )
-    return ManyFits(
-        coefficients=coefficients[_COLUMNS],
-        outcomes=table,
-        variances=variances,
-        fits=fits,
-    )
+    coefficients = coefficients[_COLUMNS]
+    return ManyFits(coefficients=coefficients, outcomes=table, variances=variances, fits=fits)
+
+
+def _check_outcomes(outcomes: Sequence[str]) -> None:
+    if isinstance(outcomes, str) or not len(outcomes):
+        msg = f"outcomes={outcomes!r}; give a list of one or more columns"
+        raise UsageError(msg)
+    if len(set(outcomes)) < len(outcomes):
+        msg = "an outcome is named twice, so its p-value would count twice; name each once"
+        raise UsageError(msg)
 
 
 def _sides(formula: str, transforms: Transforms | None) -> tuple[str, str]:

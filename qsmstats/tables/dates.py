@@ -108,9 +108,9 @@ def _unstated(words: pd.Series) -> str | None:
         word = words[read[known[0]].notna()].iloc[0]
         text = f"the form of the dates is not stated, and '{word}' is not written as 2024-03-31"
     # A date such as 31.12. excludes one of the two, though not for certain the right one.
-    least = max(known, key=lambda form: int(read[form].notna().sum()))
-    other = forms[0] if least == forms[1] else forms[1]
-    return f'{text}; state it: date_format = "{least}" (or "{other}")'
+    fits = max(known, key=lambda form: int(read[form].notna().sum()))
+    other = forms[0] if fits == forms[1] else forms[1]
+    return f'{text}; state it: date_format = "{fits}" (or "{other}")'
 
 
 def with_years(raw: RawTable, spec: TableSpec) -> tuple[RawTable, Mapping[str, pd.Timestamp]]:

@@ -67,6 +67,18 @@ class RSquared:
     random: float
     residual: float
 
+    @classmethod
+    def of(cls, fixed: float, random: float, residual: float) -> RSquared:
+        """Return the shares of these variances in their sum."""
+        total = fixed + random + residual
+        return cls(
+            marginal=fixed / total,
+            conditional=(fixed + random) / total,
+            fixed=fixed,
+            random=random,
+            residual=residual,
+        )
+
 
 def variance_table(
     fit: Fitted, *, interval: Interval | None = None, level: float = 0.95
@@ -112,16 +124,7 @@ def variance_table(
 def r_squared(fit: Fitted) -> RSquared:
     """Marginal and conditional R squared of Nakagawa, Johnson & Schielzeth (2017)."""
     fixed = float(np.var(fit.fixed.matrix(fit.frame.data) @ fit.estimates, ddof=1))
-    random = float(sum(_mean_variances(fit).values()))
-    residual = _mean_residual(fit)
-    total = fixed + random + residual
-    return RSquared(
-        marginal=fixed / total,
-        conditional=(fixed + random) / total,
-        fixed=fixed,
-        random=random,
-        residual=residual,
-    )
+    return RSquared.of(fixed, float(sum(_mean_variances(fit).values())), _mean_residual(fit))
 
 
 def icc(fit: Fitted) -> pd.DataFrame:

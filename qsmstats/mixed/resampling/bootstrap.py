@@ -19,7 +19,7 @@ group.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -194,6 +194,24 @@ def bootstrap(
         index = left_out(clusters_of(design).size)
         lists = np.array_split(index, np.arange(design.chunk, len(index), design.chunk))
         jackknife = _together(run_tasks(_Work.lists, work, lists, jobs=jobs))[0]
+    used, counts = endings(ends)
+    return Bootstrap(
+        fit=fit,
+        kind=kind,
+        seed=chosen,
+        level=level,
+        interval=interval,
+        parameters=_estimates(fit, point),
+        refits=parameters.loc[used].reset_index(drop=True),
+        jackknife=jackknife,
+        n=n,
+        n_refitted_singly=int(ends["singly"].sum()),
+        **counts,
+    )
+
+
+def _estimates(fit: Fitted, point: Mapping[str, float]) -> pd.DataFrame:
+    """Return what is resampled: the estimates of the fit and the span of their possible values."""
     whole = (-np.inf, np.inf)
     rows = [
         ("coefficient", name, float(value), *whole)
@@ -203,22 +221,7 @@ def bootstrap(
         span = (-1.0, 1.0) if one.is_correlation else (0.0, np.inf)
         rows.append(("variance", one.label, one.value(fit), *span))
     rows += [("statistic", name, value, *whole) for name, value in point.items()]
-    used, counts = endings(ends)
-    return Bootstrap(
-        fit=fit,
-        kind=kind,
-        seed=chosen,
-        level=level,
-        interval=interval,
-        parameters=pd.DataFrame(
-            rows, columns=["parameter", "term", "estimate", "lowest", "highest"]
-        ),
-        refits=parameters.loc[used].reset_index(drop=True),
-        jackknife=jackknife,
-        n=n,
-        n_refitted_singly=int(ends["singly"].sum()),
-        **counts,
-    )
+    return pd.DataFrame(rows, columns=["parameter", "term", "estimate", "lowest", "highest"])
 
 
 def _strata(fit: Fitted, clusters: Clusters, column: str | None) -> tuple[Places, ...]:
