@@ -95,8 +95,8 @@ LABS = {
     "a clinical table": (clinical, [0, 2], None),
 }
 # Each takes some ten seconds; what differs between them is in the tables and images, which
-# tests/inventory, tests/tables and tests/voxels go through. These two have most of it.
-QUICK = ("two types", "a fourth map")
+# tests/inventory, tests/tables and tests/voxels go through, and a fourth map in test_own_study.
+QUICK = ("two types",)
 
 
 @pytest.mark.parametrize(

@@ -102,9 +102,12 @@ def test_ctrl_c_keeps_what_is_finished(study, tmp_path, monkeypatch, capsys):
 
     out = tmp_path / "out"
     command = ["run", str(study), str(out), "participant", "--jobs", "1"]
+    # A shell starts what runs in its background with Ctrl-C ignored.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
     with monkeypatch.context() as patch:
         patch.setattr("qsmstats.progress._lines", interrupt_after_two)
         assert main(command) == INTERRUPTED
+    signal.signal(signal.SIGINT, before)
     assert "interrupted; start the same command again" in capsys.readouterr().err
     first = contents(out)
     assert len(first) == 5  # table and manifest of two sessions, and whose they are

@@ -469,7 +469,7 @@ def corruptions(draw) -> tuple[str, int, str, str]:
 
 
 @given(corruptions())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_corrupted_cell_is_reported_at_its_row_and_column(tmp_path_factory, corruption):
     name, row, column, value = corruption
     content = tables()
