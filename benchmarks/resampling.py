@@ -31,7 +31,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from mixed import simulate as simulate_case
-from mixed_coverage import LESION, PATIENT, RESIDUAL, TRUTH
 
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.model import MixedModel
@@ -39,6 +38,15 @@ from qsmstats.mixed.resampling.bootstrap_result import Bootstrap
 
 FORMULA = "mwf ~ lesion_type * years + age + sex + (1 + years | patient) + (1 | patient:lesion)"
 SMALL = "mwf ~ years * lesion_type + (1 + years | patient) + (1 | patient:lesion)"
+# Percent of myelin water: intercept, per year, difference of types, difference of slopes.
+TRUTH = {
+    "Intercept": 5.0,
+    "years": 0.10,
+    "lesion_type[T.iso]": 0.6,
+    "years:lesion_type[T.iso]": 0.20,
+}
+PATIENT = np.array([[0.49, -0.05], [-0.05, 0.09]])  # covariance of intercept and slope
+LESION, RESIDUAL = 0.5, 0.3
 KINDS = ("parametric", "cluster")
 INTERVALS = ("percentile", "basic", "bca")
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -58,3 +60,11 @@ def test_there_is_no_circle_of_imports():
         TopologicalSorter(graph).prepare()
     except CycleError as error:
         pytest.fail(" -> ".join(error.args[1]))
+
+
+def test_every_benchmark_finds_what_it_imports():
+    """They import each other and modules below the public names, and no other test runs them."""
+    folder = Path(__file__).parents[1] / "benchmarks"
+    code = "import " + ", ".join(sorted(path.stem for path in folder.glob("*.py")))
+    done = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
+    assert not done.returncode, done.stderr
