@@ -159,7 +159,11 @@ class _Ground:
                 rim and any(shape and shape.depth.max() <= shell for shape in shapes)
             ):
                 continue
-            self._take(shapes)
+            edge = np.array(self.free.shape) - 1
+            for shape in filter(None, shapes):
+                own = np.stack(np.unravel_index(shape.voxels, self.free.shape), axis=1)
+                around = np.clip(own[:, None, :] + NEIGHBOURS, 0, edge).reshape(-1, 3)
+                self.free[tuple(around.T)] = False
             return shapes
         return None
 
@@ -204,14 +208,6 @@ class _Ground:
         depth = distance[tuple((coordinates + 1).T)]
         voxels = np.ravel_multi_index(tuple((coordinates + low).T), self.free.shape)
         return Shape(voxels=voxels, depth=depth)
-
-    def _take(self, shapes: tuple[Shape | None, ...]) -> None:
-        edge = np.array(self.free.shape) - 1
-        for shape in shapes:
-            if shape is not None:
-                own = np.stack(np.unravel_index(shape.voxels, self.free.shape), axis=1)
-                around = np.clip(own[:, None, :] + NEIGHBOURS, 0, edge).reshape(-1, 3)
-                self.free[tuple(around.T)] = False
 
 
 def _connected(mask: Flags, inside: Integers) -> Flags:
