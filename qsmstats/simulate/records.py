@@ -67,11 +67,10 @@ def simulate_participant(
     lesions: list[Row] = []
     ratings: list[Row] = []
     regions: list[Row] = []
+    true = participant.values
     for session, session_id in enumerate(person.session_ids):
         visit = {"participant_id": person.participant_id, "session_id": session_id}
-        white = {
-            name: float(values.white_matter[session]) for name, values in participant.values.items()
-        }
+        white = {name: float(values.white_matter[session]) for name, values in true.items()}
         regions.append({**visit, "region": "white_matter", **white})
         for label, (k, lesion) in enumerate(participant.shown(session), start=1):
             key = {**visit, "lesion_id": lesion.lesion_id}
@@ -82,19 +81,10 @@ def simulate_participant(
                 for rater, lesion_type in drawn.items()
             ]
             volume = len(lesion.first.voxels) * anatomy.resolution**3
-            true = {
-                name: float(values.lesions[k, session])
-                for name, values in participant.values.items()
-            }
-            regions.append(
-                {
-                    **visit,
-                    "region": lesion.lesion_id,
-                    "lesion_type": lesion.lesion_type,
-                    "log_volume": float(np.log(volume)),
-                    **true,
-                }
-            )
+            region: Row = {"region": lesion.lesion_id, "lesion_type": lesion.lesion_type}
+            region["log_volume"] = float(np.log(volume))
+            region |= {name: float(values.lesions[k, session]) for name, values in true.items()}
+            regions.append({**visit, **region})
     write_participant(folder, rng, anatomy, parameters, participant)
     return ParticipantRecord(
         participant={
@@ -110,5 +100,5 @@ def simulate_participant(
         regions=regions,
         sessions=len(person.years),
         left_out=participant.left_out,
-        lifted=sum(values.lifted for values in participant.values.values()),
+        lifted=sum(values.lifted for values in true.values()),
     )
