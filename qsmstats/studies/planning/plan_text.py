@@ -48,14 +48,14 @@ def plan_notes(
         of_fit.append("The fit behind the assumptions did not converge; do not use its numbers.")
     return (
         *of_scale,
-        *_estimates(truth, design, sizes, sensitivity),
+        *_uncertainty(truth, design, sizes, sensitivity),
         *of_fit,
         *_simulations(power, design),
         SESSIONS,
     )
 
 
-def _estimates(
+def _uncertainty(
     truth: TrialAssumptions, design: TrialDesign, sizes: pd.DataFrame, sensitivity: pd.DataFrame
 ) -> Iterator[str]:
     """Say how uncertain the variance of slopes and the slope are that the plan starts from."""
