@@ -99,27 +99,23 @@ def _lock(file: TextIO, out: Path, kinds: Sequence[bool]) -> bool:
     """Lock the file in the first way that can be had; return whether for this command alone."""
     for _ in range(ATTEMPTS):
         for exclusive in kinds:
-            if _locked(file, out, exclusive=exclusive):
-                return exclusive
+            try:
+                if fcntl is not None:
+                    kind = fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH
+                    fcntl.flock(file, kind | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            except OSError as error:  # some network file systems are mounted without locks
+                if exclusive:  # which is tried first, and once is enough
+                    reason = error.strerror
+                    say(f"{out}: cannot be locked ({reason}); start no other command on it")
+            return exclusive
         time.sleep(PAUSE)
     message = (
         f"{out}: another qsmstats command is working in this output folder; wait until it has "
         "ended, or choose another output folder"
     )
     raise UsageError(message)
-
-
-def _locked(file: TextIO, out: Path, *, exclusive: bool) -> bool:
-    if fcntl is None:
-        return True
-    try:
-        fcntl.flock(file, (fcntl.LOCK_EX if exclusive else fcntl.LOCK_SH) | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    except OSError as error:  # some network file systems are mounted without locks
-        if exclusive:  # which is tried first, and once is enough
-            say(f"{out}: cannot be locked ({error.strerror}); start no other command on it")
-    return True
 
 
 def _own(file: TextIO, out: Path, study: Study, *, alone: bool) -> None:

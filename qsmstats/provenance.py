@@ -82,15 +82,13 @@ def write_provenance(
 
 def _inputs(study: Study, tables: StudyTables, measured: Extraction) -> Mapping[str, str]:
     sums = {FILE: study.checksum, **dict(sorted(tables.sums.items()))}
-    images = dict(sorted(measured.inputs.items()))
-    return {_unplaced(name): value for name, value in (sums | images).items()}
-
-
-def _unplaced(name: str) -> str:
-    """Return the name of a file that lies outside the study folder without the way to it."""
-    path = PurePath(name)
-    if not path.is_absolute() and ".." not in path.parts:
-        return name
-    # Files of many folders may have one name; the folder's sum keeps them apart.
-    folder = hashlib.sha256(os.fsencode(path.parent)).hexdigest()[:12]
-    return f"outside/{folder}/{path.name}"
+    named = {}
+    for name, value in (sums | dict(sorted(measured.inputs.items()))).items():
+        path = PurePath(name)
+        if path.is_absolute() or ".." in path.parts:
+            # A file outside the study folder, without the way to it. Files of many folders may have
+            # one name; the folder's sum keeps them apart.
+            folder = hashlib.sha256(os.fsencode(path.parent)).hexdigest()[:12]
+            name = f"outside/{folder}/{path.name}"
+        named[name] = value
+    return named

@@ -1,7 +1,8 @@
-"""Fixtures that several rooms share: one small simulated study, made once per test process."""
+"""Fixtures that several rooms share: one small simulated study, made once for all processes."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -9,16 +10,36 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
+
+MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
 @pytest.fixture(scope="session")
-def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
+    """Return what makes a folder by its name once for all test processes, which only read it."""
+    root = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        root = root.parent  # each process has a folder of its own there
+
+    def made(name: str, make: Callable[[Path], object]) -> Path:
+        complete = root / f"{name}.complete"
+        with FileLock(root / f"{name}.lock"):
+            if not complete.exists():
+                make(root / name)
+                complete.touch()
+        return root / name
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def small_study(make_once: MakeOnce) -> Path:
     """Return a study of 8 patients (5 followed) and 4 controls at 3 mm; read only."""
     from qsmstats import simulate_study
 
-    folder = tmp_path_factory.mktemp("small") / "study"
-    simulate_study(folder, seed=7, patients=8, controls=4, followed=5, resolution=3.0)
-    return folder
+    size = {"patients": 8, "controls": 4, "followed": 5, "resolution": 3.0}
+    return make_once("study", lambda folder: simulate_study(folder, seed=7, **size))
 
 
 @pytest.fixture

@@ -91,17 +91,6 @@ def coefficient_from_sums(sums: Floats, weights: Floats, kind: str) -> Floats:
     return np.asarray(np.where(np.isfinite(value), value, np.nan), dtype=np.float64)
 
 
-def _chance_gradient(counts: Floats, shares: Floats, weights: Floats, kind: str) -> Floats:
-    """Per unit half the linearised chance agreement, whose mean is the chance agreement."""
-    own = counts / counts.sum(axis=1, keepdims=True)
-    if kind == "fleiss":
-        return np.asarray(own @ (weights @ shares))
-    if kind == "gwet":
-        q = weights.shape[0]
-        return np.asarray(weights.sum() * (own @ (1.0 - shares)) / (q * (q - 1)))
-    return np.full(counts.shape[0], float(_chance(shares, weights, kind)))
-
-
 def agreement_coefficient(counts: Floats, *, kind: str, weights: Floats) -> tuple[float, float]:
     """Agreement coefficient with its general standard error over units treated as independent.
 
@@ -130,8 +119,16 @@ def agreement_coefficient(counts: Floats, *, kind: str, weights: Floats) -> tupl
     shares = total[2:-1] / n
     chance = float(_chance(shares, weights, kind))
     own = (n / total[1]) * (parts[:, 0] - chance * parts[:, 1]) / (1.0 - chance)
-    drift = _chance_gradient(table, shares, weights, kind) - chance
-    linear = own - 2.0 * (1.0 - estimate) * drift / (1.0 - chance)
+    # Per unit half the linearised chance agreement, whose mean is the chance agreement.
+    given = table / table.sum(axis=1, keepdims=True)
+    if kind == "fleiss":
+        by_chance = given @ (weights @ shares)
+    elif kind == "gwet":
+        q = weights.shape[0]
+        by_chance = weights.sum() * (given @ (1.0 - shares)) / (q * (q - 1))
+    else:
+        by_chance = np.full(n, chance)
+    linear = own - 2.0 * (1.0 - estimate) * (by_chance - chance) / (1.0 - chance)
     return estimate, math.sqrt(float(np.sum((linear - estimate) ** 2)) / (n * (n - 1)))
 
 

@@ -50,14 +50,13 @@ def _quotient(a: float, b: float) -> float:
     return math.inf if a > 0.0 else math.nan
 
 
-def _ppv(ratio: float, prevalence: float) -> float:
+def _predictive_value(measure: str, ratio: float, prevalence: float) -> float:
+    """PPV at a value of LR+, or NPV at one of LR-."""
+    if measure == "npv":
+        return (1.0 - prevalence) / (1.0 - prevalence + prevalence * ratio)
     if math.isinf(ratio):
         return 1.0
     return prevalence * ratio / (prevalence * ratio + 1.0 - prevalence)
-
-
-def _npv(ratio: float, prevalence: float) -> float:
-    return (1.0 - prevalence) / (1.0 - prevalence + prevalence * ratio)
 
 
 def _rows(
@@ -84,12 +83,12 @@ def _rows(
     for name, (ratio, limits) in zip(names, ratios, strict=True):
         note = "" if math.isfinite(ratio) else "a zero count: the ratio is not finite"
         yield Row(measure=name, value=Estimate(ratio, *limits, quotients, role, note))
-    predictive = (("ppv", _ppv), ("npv", _npv))
-    for (measure, at), name, (ratio, limits) in zip(predictive, names, ratios, strict=True):
+    for measure, name, (ratio, limits) in zip(("ppv", "npv"), names, ratios, strict=True):
         for prevalence in prevalences:
-            low, high = sorted(at(limit, prevalence) for limit in limits)
+            estimate = _predictive_value(measure, ratio, prevalence)
+            low, high = sorted(_predictive_value(measure, limit, prevalence) for limit in limits)
             method, note = f"{quotients}_of_{name}", "at the given prevalence"
-            value = Estimate(at(ratio, prevalence), low, high, method, role, note)
+            value = Estimate(estimate, low, high, method, role, note)
             yield Row(measure=measure, value=value, prevalence=prevalence)
 
 

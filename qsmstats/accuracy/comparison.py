@@ -74,26 +74,6 @@ COMPARISON_COLUMNS = (
 TEST_ONLY = "test only, no interval"
 
 
-def _ratio_variance_row(balance: Floats, trials: Floats, level: float) -> dict[str, Any]:
-    """Interval and p-value of the summed balance over the trials, both from its ratio variance."""
-    total, df = float(trials.sum()), trials.size - 1
-    difference = float(balance.sum()) / total
-    residuals = balance - trials * difference
-    error = math.sqrt(float(residuals @ residuals) * trials.size / df) / total
-    if error <= 1e-12:
-        return {"role": REFUSED, "note": "no variation between clusters to estimate from"}
-    half, statistic = critical_value(level, df) * error, difference / error
-    few = trials.size < SMALL_NUMBER_OF_CLUSTERS
-    return {
-        "conf_low": max(-1.0, difference - half),
-        "conf_high": min(1.0, difference + half),
-        "statistic": statistic,
-        "p_value": 2.0 * float(stats.t.sf(abs(statistic), df)),
-        "role": COMPARISON if few else RECOMMENDED,
-        "note": f"{trials.size} clusters: t on {df} degrees of freedom" if few else "",
-    }
-
-
 def _clustered_rows(
     first: Flags, second: Flags, cluster: Integers, level: float
 ) -> Iterator[dict[str, Any]]:
@@ -108,12 +88,29 @@ def _clustered_rows(
         for method in ("ratio_variance_t", *tests):
             yield {"method": method, "role": REFUSED, "note": "one cluster only"}
         return
-    yield {"method": "ratio_variance_t"} | _ratio_variance_row(ahead - behind, n, level)
-    few = n.size < SMALL_NUMBER_OF_CLUSTERS
+    few, df = n.size < SMALL_NUMBER_OF_CLUSTERS, n.size - 1
+    total, balance = float(n.sum()), ahead - behind
+    difference = float(balance.sum()) / total
+    residuals = balance - n * difference
+    error = math.sqrt(float(residuals @ residuals) * n.size / df) / total
+    row: dict[str, Any] = {"method": "ratio_variance_t"}
+    if error <= 1e-12:
+        note = "no variation between clusters to estimate from"
+        yield row | {"role": REFUSED, "note": note}
+    else:
+        half, statistic = critical_value(level, df) * error, difference / error
+        yield row | {
+            "conf_low": max(-1.0, difference - half),
+            "conf_high": min(1.0, difference + half),
+            "statistic": statistic,
+            "p_value": 2.0 * float(stats.t.sf(abs(statistic), df)),
+            "role": COMPARISON if few else RECOMMENDED,
+            "note": f"{n.size} clusters: t on {df} degrees of freedom" if few else "",
+        }
     rough = f"; {n.size} clusters: the chi-square distribution is only approximate" if few else ""
     for method in tests:
         statistic, p_value = clustered_pair_test(ahead, behind, n, method=method)
-        row: dict[str, Any] = {"method": method, "role": COMPARISON, "note": TEST_ONLY + rough}
+        row = {"method": method, "role": COMPARISON, "note": TEST_ONLY + rough}
         yield row | {"statistic": statistic, "p_value": p_value}
 
 

@@ -101,6 +101,11 @@ def load_anatomy(resolution: float = 2.0) -> Anatomy:
     depth = np.asarray(ndimage.distance_transform_edt(white_matter, sampling=resolution))
     fluid = np.clip(1.0 - white - grey, 0.0, 1.0)
     points = _points(brain.shape, affine)
+    iron = np.zeros(brain.shape)
+    for centre, half, ppb in IRON_NUCLEI:
+        terms = zip((np.abs(points[0]), *points[1:]), centre, half, strict=True)
+        radius = np.sqrt(sum(((axis - c) / h) ** 2 for axis, c, h in terms))
+        iron += ppb / (1.0 + np.exp((radius - 1.0) / 0.15))
     return Anatomy(
         affine=affine,
         resolution=resolution,
@@ -109,7 +114,7 @@ def load_anatomy(resolution: float = 2.0) -> Anatomy:
         grey=np.where(white_matter, 0.0, grey * brain),
         white=np.where(white_matter, 1.0, white * brain),
         texture=_texture(t1, white_matter, resolution),
-        iron=_iron(points) * ~white_matter * brain,
+        iron=iron * ~white_matter * brain,
         depth=depth,
         preference=_preference(points, white_matter, brain & (fluid > 0.5), resolution),
     )
@@ -156,16 +161,6 @@ def _texture(t1: Floats, white_matter: Flags, resolution: float) -> Floats:
     texture = np.where(white_matter, t1 / np.clip(mean, 1e-3, None) - 1.0, 0.0)
     texture[white_matter] -= texture[white_matter].mean()
     return texture
-
-
-def _iron(points: list[Floats]) -> Floats:
-    x, y, z = points
-    iron = np.zeros(np.broadcast_shapes(x.shape, y.shape, z.shape))
-    for centre, half, ppb in IRON_NUCLEI:
-        terms = zip((np.abs(x), y, z), centre, half, strict=True)
-        radius = np.sqrt(sum(((axis - c) / h) ** 2 for axis, c, h in terms))
-        iron += ppb / (1.0 + np.exp((radius - 1.0) / 0.15))
-    return iron
 
 
 def _preference(

@@ -32,41 +32,30 @@ def draw_histology(rng: np.random.Generator, parameters: HistologyParameters) ->
     rows: list[Row] = []
     undecided = 0
     for i, (decided, more) in enumerate(zip(parameters.brains, extra, strict=True)):
-        brain = _draw_brain(rng, parameters, f"brain-{i + 1}", decided + more)
-        for row in brain[decided:]:
-            column, answer = UNDECIDED[undecided % len(UNDECIDED)]
-            row[column] = answer
-            undecided += 1
-        rows += brain
-    return rows
-
-
-def _draw_brain(
-    rng: np.random.Generator, parameters: HistologyParameters, brain_id: str, count: int
-) -> list[Row]:
-    shares = _around(rng, parameters.shares, parameters.concentration)
-    confusion = {
-        name: _around(rng, row, parameters.concentration)
-        for name, row in parameters.confusion.items()
-    }
-    shift = rng.normal(scale=parameters.brain_sd)
-    rows: list[Row] = []
-    for i in range(count):
-        reference = _pick(rng, shares)
-        spread = shift + rng.normal(scale=parameters.lesion_sd)
-        mwf = parameters.mwf_percent[reference] + float(spread[0])
-        rows.append(
-            {
-                "brain_id": brain_id,
-                "lesion_id": f"lesion-{i + 1:02d}",
+        shares = _around(rng, parameters.shares, parameters.concentration)
+        confusion = {
+            name: _around(rng, row, parameters.concentration)
+            for name, row in parameters.confusion.items()
+        }
+        shift = rng.normal(scale=parameters.brain_sd)
+        for lesion in range(decided + more):
+            reference = _pick(rng, shares)
+            spread = shift + rng.normal(scale=parameters.lesion_sd)
+            mwf = parameters.mwf_percent[reference] + float(spread[0])
+            rim = parameters.rim_contrast_ppb[reference] + float(spread[1])
+            row: Row = {
+                "brain_id": f"brain-{i + 1}",
+                "lesion_id": f"lesion-{lesion + 1:02d}",
                 "index_test": _pick(rng, confusion[reference]),
                 "reference_standard": reference,
                 "mwf_percent": round(max(mwf, LEAST_MWF), 2),
-                "rim_contrast_ppb": round(
-                    parameters.rim_contrast_ppb[reference] + float(spread[1]), 1
-                ),
+                "rim_contrast_ppb": round(rim, 1),
             }
-        )
+            if lesion >= decided:
+                column, answer = UNDECIDED[undecided % len(UNDECIDED)]
+                row[column] = answer
+                undecided += 1
+            rows.append(row)
     return rows
 
 

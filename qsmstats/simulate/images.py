@@ -25,7 +25,7 @@ import nibabel as nib
 import numpy as np
 import numpy.typing as npt
 
-from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.arrays import Floats, Integers
 from qsmstats.simulate.anatomy import Anatomy
 from qsmstats.simulate.lesions import Shape, shell_depth
 from qsmstats.simulate.maps import MapParameters
@@ -110,16 +110,29 @@ def paint_map(
     ndarray
         Stored values, to be multiplied by `truth.step`; shape of the volume.
     """
-    brain = np.flatnonzero(painting.anatomy.brain)
-    measured = np.zeros(painting.anatomy.brain.size, dtype=np.bool_)
+    anatomy = painting.anatomy
+    brain = np.flatnonzero(anatomy.brain)
+    measured = np.zeros(anatomy.brain.size, dtype=np.bool_)
     measured[brain] = rng.random(len(brain)) >= failed
     for shape in painting.shapes:
         if len(shape.voxels) < FEWEST_TO_FAIL:
             measured[shape.voxels] = True
-    noise = np.zeros(painting.anatomy.brain.size)
+    noise = np.zeros(anatomy.brain.size)
     noise[brain] = np.clip(rng.standard_normal(len(brain)), -CUT, CUT) * truth.voxel_sd
-    values = _background(painting, truth, noise, measured, white_matter)
-    shell = shell_depth(painting.anatomy.resolution)
+    # Mix the tissues, and give the white matter its true mean.
+    white, grey = anatomy.white.ravel(), anatomy.grey.ravel()
+    texture = truth.texture * anatomy.texture.ravel()
+    values = white * white_matter + grey * truth.grey_matter + truth.iron * anatomy.iron.ravel()
+    values += np.clip(1.0 - white - grey, 0.0, 1.0) * truth.fluid
+    values = values * (1.0 + texture + noise) if truth.relative else values + texture + noise
+    inside = np.flatnonzero(anatomy.white_matter)
+    mixed = values[painting.far[measured[painting.far]]].mean()
+    if truth.relative:
+        values[inside] *= white_matter / mixed
+    else:
+        values[inside] += white_matter - mixed
+    values[~anatomy.brain.ravel()] = 0.0
+    shell = shell_depth(anatomy.resolution)
     for shape, (lesion_type, mean) in zip(painting.shapes, lesions, strict=True):
         rim = truth.contrasts[lesion_type] * (shape.depth <= shell)
         pattern = noise[shape.voxels] + rim
@@ -128,30 +141,7 @@ def paint_map(
     stored = np.rint(values / truth.step)
     # A stored 0 of a positive map means "not measured".
     stored = np.where(measured, np.maximum(stored, 1.0) if truth.relative else stored, 0.0)
-    return stored.astype(np.int16).reshape(painting.anatomy.brain.shape)
-
-
-def _background(
-    painting: Painting,
-    truth: MapParameters,
-    noise: Floats,
-    measured: Flags,
-    white_matter: float,
-) -> Floats:
-    """Mix the tissues, and give the white matter its true mean; flat, 0 outside the brain."""
-    anatomy = painting.anatomy
-    white, grey = anatomy.white.ravel(), anatomy.grey.ravel()
-    texture = truth.texture * anatomy.texture.ravel()
-    values = white * white_matter + grey * truth.grey_matter + truth.iron * anatomy.iron.ravel()
-    values += np.clip(1.0 - white - grey, 0.0, 1.0) * truth.fluid
-    values = values * (1.0 + texture + noise) if truth.relative else values + texture + noise
-    inside = np.flatnonzero(anatomy.white_matter)
-    mean = values[painting.far[measured[painting.far]]].mean()
-    if truth.relative:
-        values[inside] *= white_matter / mean
-    else:
-        values[inside] += white_matter - mean
-    return np.where(anatomy.brain.ravel(), values, 0.0)
+    return stored.astype(np.int16).reshape(anatomy.brain.shape)
 
 
 def paint_labels(anatomy: Anatomy, shapes: Sequence[Shape]) -> npt.NDArray[np.int16]:

@@ -159,7 +159,11 @@ class _Ground:
                 rim and any(shape and shape.depth.max() <= shell for shape in shapes)
             ):
                 continue
-            self._take(shapes)
+            edge = np.array(self.free.shape) - 1
+            for shape in filter(None, shapes):
+                own = np.stack(np.unravel_index(shape.voxels, self.free.shape), axis=1)
+                around = np.clip(own[:, None, :] + NEIGHBOURS, 0, edge).reshape(-1, 3)
+                self.free[tuple(around.T)] = False
             return shapes
         return None
 
@@ -205,14 +209,6 @@ class _Ground:
         voxels = np.ravel_multi_index(tuple((coordinates + low).T), self.free.shape)
         return Shape(voxels=voxels, depth=depth)
 
-    def _take(self, shapes: tuple[Shape | None, ...]) -> None:
-        edge = np.array(self.free.shape) - 1
-        for shape in shapes:
-            if shape is not None:
-                own = np.stack(np.unravel_index(shape.voxels, self.free.shape), axis=1)
-                around = np.clip(own[:, None, :] + NEIGHBOURS, 0, edge).reshape(-1, 3)
-                self.free[tuple(around.T)] = False
-
 
 def _connected(mask: Flags, inside: Integers) -> Flags:
     """Return the face-connected part of a mask that holds the voxel `inside`."""
@@ -222,24 +218,18 @@ def _connected(mask: Flags, inside: Integers) -> Flags:
 
 def _metric(rng: np.random.Generator, shape: tuple[int, ...], centre: Integers) -> Floats:
     """Return distances from `centre` in a random ellipsoid's metric, with smooth noise."""
-    axes = _rotation(rng)
+    # A rotation from a unit quaternion, uniform over all rotations; in plain arithmetic, because
+    # the last digits of a matrix factorisation differ between machines.
+    w, p, q, r = rng.normal(size=4).tolist()
+    n = w * w + p * p + q * q + r * r
+    axes = (
+        (1 - 2 * (q * q + r * r) / n, 2 * (p * q - w * r) / n, 2 * (p * r + w * q) / n),
+        (2 * (p * q + w * r) / n, 1 - 2 * (p * p + r * r) / n, 2 * (q * r - w * p) / n),
+        (2 * (p * r - w * q) / n, 2 * (q * r + w * p) / n, 1 - 2 * (p * p + q * q) / n),
+    )
     stretch = np.exp(rng.normal(scale=0.2, size=3))
     x, y, z = (axis - c for axis, c in zip(np.indices(shape), centre, strict=True))
     squares = [(stretch[i] * (a * x + b * y + c * z)) ** 2 for i, (a, b, c) in enumerate(axes)]
     distance = np.sqrt(squares[0] + squares[1] + squares[2])
     noise = ndimage.gaussian_filter(rng.normal(size=shape), 1.5)
     return np.asarray(distance * np.exp(0.15 * noise / noise.std()))
-
-
-def _rotation(rng: np.random.Generator) -> list[tuple[float, float, float]]:
-    """Return a random rotation from a unit quaternion, uniform over all rotations.
-
-    Plain arithmetic, because the last digits of a matrix factorisation differ between machines.
-    """
-    w, x, y, z = rng.normal(size=4).tolist()
-    n = w * w + x * x + y * y + z * z
-    return [
-        (1 - 2 * (y * y + z * z) / n, 2 * (x * y - w * z) / n, 2 * (x * z + w * y) / n),
-        (2 * (x * y + w * z) / n, 1 - 2 * (x * x + z * z) / n, 2 * (y * z - w * x) / n),
-        (2 * (x * z - w * y) / n, 2 * (y * z + w * x) / n, 1 - 2 * (x * x + y * y) / n),
-    ]

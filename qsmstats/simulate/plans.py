@@ -62,7 +62,14 @@ def draw_plans(
     plans = []
     for i in range(old + new):
         lesion_type = types[rng.choice(len(types), p=shares)]
-        volume = np.pi / 6.0 * _diameter(rng, parameters, lesion_type) ** 3
+        low, high = parameters.diameter_limits
+        if lesion_type in RIM_TYPES:
+            low = parameters.rim_diameter_minimum
+        mean = np.log(parameters.diameter[lesion_type]) - parameters.diameter_log_sd**2 / 2.0
+        diameter = np.nan
+        while not low <= diameter <= high:
+            diameter = float(np.exp(rng.normal(mean, parameters.diameter_log_sd)))
+        volume = np.pi / 6.0 * diameter**3
         change = rng.normal(scale=parameters.log_volume_change_sd)
         gone = rng.random() < parameters.vanished and i > 0
         volumes: list[float | None] = [volume if i < old else None]
@@ -81,15 +88,3 @@ def _count(rng: np.random.Generator, parameters: LesionParameters) -> int:
         count = int(rng.negative_binomial(size, probability))
         if 1 <= count <= parameters.count_max:
             return count
-
-
-def _diameter(rng: np.random.Generator, parameters: LesionParameters, lesion_type: str) -> float:
-    low, high = parameters.diameter_limits
-    if lesion_type in RIM_TYPES:
-        low = parameters.rim_diameter_minimum
-    sd = parameters.diameter_log_sd
-    mean = np.log(parameters.diameter[lesion_type]) - sd**2 / 2.0
-    while True:
-        diameter = float(np.exp(rng.normal(mean, sd)))
-        if low <= diameter <= high:
-            return diameter

@@ -10,7 +10,7 @@ import numpy as np
 
 from qsmstats.simulate.anatomy import load_anatomy
 from qsmstats.simulate.parameters import Parameters
-from qsmstats.simulate.participants import SimulatedParticipant, draw_participant, draw_person
+from qsmstats.simulate.participants import draw_participant, draw_person
 from qsmstats.simulate.ratings import draw_ratings
 from qsmstats.simulate.sessions import write_participant
 
@@ -66,19 +66,25 @@ def simulate_participant(
     participant = draw_participant(rng, anatomy, parameters, person)
     lesions: list[Row] = []
     ratings: list[Row] = []
+    regions: list[Row] = []
+    true = participant.values
     for session, session_id in enumerate(person.session_ids):
-        for label, (_, lesion) in enumerate(participant.shown(session), start=1):
-            key = {
-                "participant_id": person.participant_id,
-                "session_id": session_id,
-                "lesion_id": lesion.lesion_id,
-            }
+        visit = {"participant_id": person.participant_id, "session_id": session_id}
+        white = {name: float(values.white_matter[session]) for name, values in true.items()}
+        regions.append({**visit, "region": "white_matter", **white})
+        for label, (k, lesion) in enumerate(participant.shown(session), start=1):
+            key = {**visit, "lesion_id": lesion.lesion_id}
             lesions.append({**key, "label": label, "lesion_type": lesion.lesion_type})
             drawn = draw_ratings(rng, parameters.raters, lesion.lesion_type)
             ratings += [
                 {**key, "rater_id": rater, "lesion_type": lesion_type}
                 for rater, lesion_type in drawn.items()
             ]
+            volume = len(lesion.first.voxels) * anatomy.resolution**3
+            region: Row = {"region": lesion.lesion_id, "lesion_type": lesion.lesion_type}
+            region["log_volume"] = float(np.log(volume))
+            region |= {name: float(values.lesions[k, session]) for name, values in true.items()}
+            regions.append({**visit, **region})
     write_participant(folder, rng, anatomy, parameters, participant)
     return ParticipantRecord(
         participant={
@@ -91,32 +97,8 @@ def simulate_participant(
         },
         lesions=lesions,
         ratings=ratings,
-        regions=_regions(participant, anatomy.resolution**3),
+        regions=regions,
         sessions=len(person.years),
         left_out=participant.left_out,
-        lifted=sum(values.lifted for values in participant.values.values()),
+        lifted=sum(values.lifted for values in true.values()),
     )
-
-
-def _regions(participant: SimulatedParticipant, voxel: float) -> list[Row]:
-    rows = []
-    for session, session_id in enumerate(participant.person.session_ids):
-        key = {"participant_id": participant.person.participant_id, "session_id": session_id}
-        white = {
-            name: float(values.white_matter[session]) for name, values in participant.values.items()
-        }
-        rows.append({**key, "region": "white_matter", **white})
-        for k, lesion in participant.shown(session):
-            rows.append(
-                {
-                    **key,
-                    "region": lesion.lesion_id,
-                    "lesion_type": lesion.lesion_type,
-                    "log_volume": float(np.log(len(lesion.first.voxels) * voxel)),
-                    **{
-                        name: float(values.lesions[k, session])
-                        for name, values in participant.values.items()
-                    },
-                }
-            )
-    return rows

@@ -129,7 +129,10 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
 
 def _participants(tables: StudyTables) -> pd.DataFrame:
     schema = tables.schemas.table("participants")
-    people = _with_first_session(tables)
+    # With what else the sessions table has of their first session.
+    first = first_sessions(tables.sessions).drop(columns=["session_id", "years"])
+    names = {name: f"{name}, first session" for name in first.columns.drop("participant_id")}
+    people = tables.participants.merge(first.rename(columns=names), on="participant_id", how="left")
     groups = [people[people["group"] == name] for name in schema.column("group").levels]
     rows = [_row("n", "", "count", [str(len(group)) for group in groups], [0, 0], np.nan)]
     known = {column.name: column for column in schema.fields}
@@ -141,7 +144,10 @@ def _participants(tables: StudyTables) -> pd.DataFrame:
         column = known.get(name)
         title = column.title if column else name
         if column is None and not pd.api.types.is_numeric_dtype(people[name]):
-            levels = {level: level for level in _few_levels(people[name])}
+            # A column with many levels is free text, which names people.
+            counts = people[name].value_counts()
+            few = len(counts) <= MOST_LEVELS and len(counts) * 2 <= counts.sum()
+            levels = {level: level for level in sorted(map(str, counts.index))} if few else {}
         else:
             levels = (
                 {level: column.level_titles[level] for level in column.levels} if column else {}
@@ -160,20 +166,6 @@ def _participants(tables: StudyTables) -> pd.DataFrame:
             title += f", {unit}" if unit else ""
             rows.append(_row(title, "", "mean ± SD", cells, missing, difference))
     return pd.DataFrame(rows)
-
-
-def _with_first_session(tables: StudyTables) -> pd.DataFrame:
-    """Return the participants with what else the sessions table has of their first session."""
-    first = first_sessions(tables.sessions).drop(columns=["session_id", "years"])
-    names = {name: f"{name}, first session" for name in first.columns.drop("participant_id")}
-    return tables.participants.merge(first.rename(columns=names), on="participant_id", how="left")
-
-
-def _few_levels(words: pd.Series) -> list[str]:
-    """Return the levels of a text column; none where it is free text, which names people."""
-    counts = words.value_counts()
-    few = len(counts) <= MOST_LEVELS and len(counts) * 2 <= counts.sum()
-    return sorted(map(str, counts.index)) if few else []
 
 
 def _row(

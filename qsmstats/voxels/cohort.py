@@ -177,7 +177,18 @@ def session_jobs(study: Study, tables: StudyTables) -> list[SessionJob]:
         problem = f"names {named}; the white-matter mask must be called '{MASK}'"
         raise InvalidDataError([Problem(table="study.toml", column="tissue", problem=problem)])
     visits = _visits(tables.sessions)
-    _require_inside(study, visits)
+    problems = []  # images outside the study folder, one problem per pattern
+    for where, pattern in study.patterns.items():
+        if where == "labels.pattern":
+            names = [name for visit in visits for name in study.label_files(*visit).values()]
+        else:
+            names = [pattern.format(participant=who, session=session) for who, session in visits]
+        found = [problem for problem in map(study.outside, names) if problem]
+        if found:
+            more = f" ({len(found)} files of {where})"
+            problems.append(replace(found[0], problem=found[0].problem + more))
+    if problems:
+        raise InvalidDataError(problems)
     labels = label_images(study, tables)
     jobs = [
         SessionJob(
@@ -243,22 +254,6 @@ def label_images(study: Study, tables: StudyTables) -> dict[_Visit, LabelFiles]:
     if problems:
         raise InvalidDataError(problems)
     return found
-
-
-def _require_inside(study: Study, visits: Sequence[_Visit]) -> None:
-    """Raise if images lie outside the study folder, with one problem per pattern."""
-    problems = []
-    for where, pattern in study.patterns.items():
-        if where == "labels.pattern":
-            names = [name for visit in visits for name in study.label_files(*visit).values()]
-        else:
-            names = [pattern.format(participant=who, session=session) for who, session in visits]
-        found = [problem for problem in map(study.outside, names) if problem]
-        if found:
-            more = f" ({len(found)} files of {where})"
-            problems.append(replace(found[0], problem=found[0].problem + more))
-    if problems:
-        raise InvalidDataError(problems)
 
 
 def _extract(name_of: Callable[[Path], str], job: SessionJob) -> SessionResult:

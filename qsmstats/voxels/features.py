@@ -95,8 +95,18 @@ def extract_features(
         there, or a unit or range that a known map does not have.
     """
     units, missing, volumes, plausible = units or {}, missing or {}, volumes or {}, plausible or {}
+    if not maps:
+        message = "maps is empty; give at least one, such as {'mwf_percent': 'mwf.nii.gz'}"
+        raise UsageError(message)
     named = {"units": units, "missing": missing, "plausible": plausible, "volumes": volumes}
-    _check_names(maps, named)
+    for argument, names in named.items():
+        unknown = [name for name in names if name not in maps]
+        if unknown:
+            message = (
+                f"{argument} names '{unknown[0]}', which is not in maps; correct it to one of "
+                f"{', '.join(maps)}"
+            )
+            raise UsageError(message)
     declared = {name: map_unit(name, units, plausible) for name in maps}
     if basic:
         regions = read_regions(labels, None, (), None)
@@ -157,19 +167,3 @@ def _measure(
         flags.add("nawm_unusable", measurable & np.isnan(columns["z"][: rows.lesions]))
     columns["flags"] = np.array(rows.flags.join(flags), dtype=object)
     return columns
-
-
-def _check_names(
-    maps: Mapping[str, ImageSource], arguments: Mapping[str, Mapping[str, object]]
-) -> None:
-    if not maps:
-        message = "maps is empty; give at least one, such as {'mwf_percent': 'mwf.nii.gz'}"
-        raise UsageError(message)
-    for argument, names in arguments.items():
-        unknown = [name for name in names if name not in maps]
-        if unknown:
-            message = (
-                f"{argument} names '{unknown[0]}', which is not in maps; correct it to one of "
-                f"{', '.join(maps)}"
-            )
-            raise UsageError(message)

@@ -130,19 +130,6 @@ def _rows(a: Groups, b: Groups, ties: Flags, shared: Integers, grid: Grid) -> pd
     frame = frame.assign(
         n_overlap=n, overlap=n / smaller, dice=2 * n / (n_a + n_b), iou=n / (n_a + n_b - n)
     )
-    return _with_volumes(frame, a, b, grid, i, j)
-
-
-def _pick(values: Integers, number: Integers) -> pd.arrays.IntegerArray:
-    """Return ``values[number]``, missing where the number is -1."""
-    missing = number < 0
-    picked = np.append(values, 0)[number]
-    return pd.arrays.IntegerArray(picked, missing)
-
-
-def _with_volumes(
-    frame: pd.DataFrame, a: Groups, b: Groups, grid: Grid, i: Integers, j: Integers
-) -> pd.DataFrame:
     centres = []
     for groups, number in ((a, i), (b, j)):
         columns = place(groups, grid)
@@ -162,6 +149,13 @@ def _with_volumes(
         volume_change_mm3=change,
         volume_change_percent=percent,
     )
+
+
+def _pick(values: Integers, number: Integers) -> pd.arrays.IntegerArray:
+    """Return ``values[number]``, missing where the number is -1."""
+    missing = number < 0
+    picked = np.append(values, 0)[number]
+    return pd.arrays.IntegerArray(picked, missing)
 
 
 def _totals(groups: Groups, member: Integers, number: Integers, grid: Grid) -> Floats:

@@ -4,23 +4,19 @@ from . import made
 
 
 @pytest.fixture(scope="session")
-def drawn(tmp_path_factory):
+def drawn(make_once):
     """An output folder with a report drawn from it once, for every test that only looks."""
     from qsmstats.report.page import write_report
 
-    out = made.write_results(tmp_path_factory.mktemp("drawn") / "out")
-    write_report(out / "no-study", out)
-    return out
+    return make_once("drawn", lambda out: write_report(out / "no-study", made.write_results(out)))
 
 
 @pytest.fixture(scope="session")
-def hostile(tmp_path_factory):
+def hostile(make_once):
     """An output folder whose names and sentences are code, with the report drawn from it."""
     from qsmstats.report.page import write_report
 
-    out = made.write_hostile(tmp_path_factory.mktemp("hostile") / "out")
-    write_report(out / "no-study", out)
-    return out
+    return make_once("hostile", lambda out: write_report(out / "no-study", made.write_hostile(out)))
 
 
 @pytest.fixture

@@ -81,15 +81,26 @@ def forest(
     axes.spines["left"].set_visible(False)
     axes.grid(axis="x", color="#EAEAEA", linewidth=0.6)
     axes.set_axisbelow(True)
-    if "text" in frame and is_narrow(axes):
-        _write_above(frame, axes)
-    else:
-        _write_beside(frame, axes, column_title)
+    _write_rows(frame, axes, column_title)
     return axes
 
 
-def _write_beside(frame: pd.DataFrame, axes: Axes, column_title: str) -> None:
+def _write_rows(frame: pd.DataFrame, axes: Axes, column_title: str) -> None:
+    """Write the label and the text of each row: beside it, or above it in narrow figures."""
     heights = range(len(frame) - 1, -1, -1)
+    if "text" in frame and is_narrow(axes):
+        axes.set_yticks([])
+        if axes.get_xscale() == "linear":
+            axes.locator_params(axis="x", nbins=4)
+        axes.set_ylim(-0.5, len(frame) - 0.2)
+        for position, (_, row) in zip(heights, frame.iterrows(), strict=True):
+            label, height = figure_name(row["label"], 24, lines=1), position + ABOVE
+            _text(label, axes, (0.0, height), va="center", ha="left", halo=True)
+            text = row.get("brief", row["text"])
+            if isinstance(text, str):
+                _text(text, axes, (1.0, height), va="center", ha="right", halo=True)
+            axes.axhline(position - 0.5 + 0.12, color="#EAEAEA", linewidth=0.6, zorder=0)
+        return
     axes.set_yticks(list(heights), [figure_name(label, 44, lines=1) for label in frame["label"]])
     axes.set_ylim(-0.6, len(frame) - 0.4)
     texts = frame["text"] if "text" in frame else [None] * len(frame)
@@ -98,26 +109,6 @@ def _write_beside(frame: pd.DataFrame, axes: Axes, column_title: str) -> None:
             _text(text, axes, (1.02, position), va="center", ha="left")
     if column_title:
         _text(column_title, axes, (1.02, len(frame) - 0.35), va="bottom", ha="left")
-
-
-def _write_above(frame: pd.DataFrame, axes: Axes) -> None:
-    axes.set_yticks([])
-    if axes.get_xscale() == "linear":
-        axes.locator_params(axis="x", nbins=4)
-    axes.set_ylim(-0.5, len(frame) - 0.2)
-    for position, (_, row) in zip(range(len(frame) - 1, -1, -1), frame.iterrows(), strict=True):
-        _text(
-            figure_name(row["label"], 24, lines=1),
-            axes,
-            (0.0, position + ABOVE),
-            va="center",
-            ha="left",
-            halo=True,
-        )
-        text = row.get("brief", row["text"])
-        if isinstance(text, str):
-            _text(text, axes, (1.0, position + ABOVE), va="center", ha="right", halo=True)
-        axes.axhline(position - 0.5 + 0.12, color="#EAEAEA", linewidth=0.6, zorder=0)
 
 
 def _text(

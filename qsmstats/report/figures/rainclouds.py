@@ -54,8 +54,7 @@ def rainclouds(
     labels = []
     for position, level in enumerate(reversed(levels)):
         values = rows.loc[rows[by] == level, value].to_numpy(dtype=np.float64)
-        _cloud(values, axes, position, colour(level))
-        _rain(values, axes, position, colour(level))
+        _raincloud(values, axes, position, colour(level))
         labels.append(f"{figure_name(name(level))}\nn = {len(values):,}")
         if means is not None:
             for _, row in means[means["level"] == level].iterrows():
@@ -88,20 +87,18 @@ def rainclouds(
     return axes
 
 
-def _cloud(values: Floats, axes: Axes, position: float, hue: str) -> None:
-    if len(values) < FEWEST or np.ptp(values) == 0:
-        return  # a density of fewer values would show the kernel, not the data
-    kernel = gaussian_kde(values)
-    reach = 3 * kernel.factor * values.std(ddof=1)
-    grid = np.linspace(values.min() - reach, values.max() + reach, 200)
-    density = kernel(grid)
-    top = position + 0.08 + CLOUD_HEIGHT * density / density.max()
-    axes.fill_between(grid, position + 0.08, top, color=hue, alpha=0.75, linewidth=0)
-
-
-def _rain(values: Floats, axes: Axes, position: float, hue: str) -> None:
+def _raincloud(values: Floats, axes: Axes, position: float, hue: str) -> None:
+    """Draw the density of one level's values, below it the values, and their quartiles."""
     if not len(values):
         return
+    # A density of fewer values would show the kernel, not the data.
+    if len(values) >= FEWEST and np.ptp(values) > 0:
+        kernel = gaussian_kde(values)
+        reach = 3 * kernel.factor * values.std(ddof=1)
+        grid = np.linspace(values.min() - reach, values.max() + reach, 200)
+        density = kernel(grid)
+        top = position + 0.08 + CLOUD_HEIGHT * density / density.max()
+        axes.fill_between(grid, position + 0.08, top, color=hue, alpha=0.75, linewidth=0)
     # Multiples of the golden ratio spread evenly at every count, without a random number.
     jitter = (np.arange(len(values)) * GOLDEN) % 1.0
     size = float(np.clip(1500 / len(values), 1.2, 9.0))

@@ -63,9 +63,19 @@ def display(
     """
     given = {"conf": ci, **(titles or {})}
     frame = frame.reset_index(drop=True)
-    names = _order(
-        list(frame.columns) if only is None else [name for name in only if name in frame]
-    )
+    names = list(frame.columns) if only is None else [name for name in only if name in frame]
+    if {"p_value", "p_adjusted"} <= set(names):
+        # What counts comes first: phones show fewer columns at once.
+        names.remove("p_adjusted")
+        names.insert(names.index("p_value"), "p_adjusted")
+    # Upper ends stand with their lower ends, and intervals with their estimates.
+    aside = {f"{ASIDE[name]}_low" for name in names if name in ASIDE}
+    lower = {*names, *aside}
+    names = [
+        name
+        for name in names
+        if name not in aside and ("_high" not in name or name.replace("_high", "_low") not in lower)
+    ]
     filled = [name for name in names if not (frame[name].isna() | (frame[name] == "")).all()]
     names = filled or names
     # Texts that are the same in every row, where there are rows to tell.
@@ -106,18 +116,3 @@ def turned(block: TableBlock) -> TableBlock:
         for column, cell in zip(block.columns, block.rows[0], strict=True)
     )
     return replace(block, columns=heads, rows=tuple(cells))
-
-
-def _order(names: list[str]) -> list[str]:
-    """Drop upper ends, which stand with their lower ends, and intervals with their estimates."""
-    aside = {f"{ASIDE[name]}_low" for name in names if name in ASIDE}
-    if {"p_value", "p_adjusted"} <= set(names):
-        # What counts comes first: phones show fewer columns at once.
-        names.remove("p_adjusted")
-        names.insert(names.index("p_value"), "p_adjusted")
-    return [
-        name
-        for name in names
-        if name not in aside
-        and ("_high" not in name or name.replace("_high", "_low") not in {*names, *aside})
-    ]

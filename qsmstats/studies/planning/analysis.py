@@ -82,8 +82,15 @@ def analyse(trial: Trial, values: Floats) -> Refits:
     values
         Outcomes, shape (rows, simulations); NaN where not seen.
     """
-    frame = trial.frame()
-    fits = trial.model.design(frame).fit_outcomes(values, start=_start(trial))
+    frame, truth = trial.frame(), trial.assumptions
+    covariances = trial.covariances(truth)
+    # The search starts at the assumed variances as theta, unless one of them is zero, from which
+    # no search moves.
+    start = None
+    if all(np.linalg.eigvalsh(one)[0] > SINGULAR * np.trace(one) for one in covariances):
+        factors = [np.linalg.cholesky(one) / truth.residual_sd for one in covariances]
+        start = np.concatenate([factor[lower_triangle(len(factor))] for factor in factors])
+    fits = trial.model.design(frame).fit_outcomes(values, start=start)
     test = np.full((values.shape[1], 3), np.nan)
     if set(trial.contrast) <= set(fits.terms):
         found = fits.wald(trial.contrast, df=trial.design.df)
@@ -112,16 +119,6 @@ def analyse(trial: Trial, values: Floats) -> Refits:
         n_rows=fits.n_obs.astype(np.float64),
         completed=np.isfinite(last).mean(axis=0),
     )
-
-
-def _start(trial: Trial) -> Floats | None:
-    """Return the assumed variances as theta; None where one is zero, from which no search moves."""
-    truth = trial.assumptions
-    covariances = trial.covariances(truth)
-    if any(np.linalg.eigvalsh(one)[0] <= SINGULAR * np.trace(one) for one in covariances):
-        return None
-    factors = [np.linalg.cholesky(one) / truth.residual_sd for one in covariances]
-    return np.concatenate([factor[lower_triangle(len(factor))] for factor in factors])
 
 
 def rejections(refits: Refits, significance: float, shift: float = 0.0) -> Flags:

@@ -41,6 +41,11 @@ def fitted_assumptions(fit: MixedFit, *, interval: Interval | None, level: float
     patient = _random_term(fit, (PATIENT,), ("Intercept", TIME))
     lesion = _random_term(fit, (PATIENT, LESION), ("Intercept",))
     (intercept, between), (_, slope) = patient.covariance
+    first = first_sessions(fit.frame.data)
+    if first.empty:
+        raise ModelError(f"the fit has no row with {TIME} 0, the first session; {NEEDED}")
+    counts = pd.crosstab(first[PATIENT].astype(str), first[TYPE].astype(str))
+    types = [str(name) for name in fit.fixed.factors[TYPE]]
     slopes = _by_type(fit.slopes(TIME, by=TYPE, level=level))
     means = _by_type(fit.marginal_means([TYPE, TIME], at={TIME: [0.0]}, level=level))
     spread = float(np.sqrt(intercept * slope))
@@ -52,7 +57,7 @@ def fitted_assumptions(fit: MixedFit, *, interval: Interval | None, level: float
         "correlation": float(np.clip(between / spread, -1.0, 1.0)) if spread else 0.0,
         "lesion_sd": float(np.sqrt(lesion.covariance[0, 0])),
         "residual_sd": fit.sigma,
-        "lesions": _counts(fit),
+        "lesions": counts[[name for name in types if name in counts]],
         "slopes": slopes["estimate"].to_dict(),
         "means": means["estimate"].to_dict(),
         "outcome": outcome,
@@ -110,12 +115,3 @@ def _variance_limits(
         for _, row in table.iterrows()
         if (key := (row["group"], row["term"], row["other_term"])) in names
     }
-
-
-def _counts(fit: MixedFit) -> pd.DataFrame:
-    """Lesions of each patient's first session, by type; types in the order of the model."""
-    first = first_sessions(fit.frame.data)
-    if first.empty:
-        raise ModelError(f"the fit has no row with {TIME} 0, the first session; {NEEDED}")
-    counts = pd.crosstab(first[PATIENT].astype(str), first[TYPE].astype(str))
-    return counts[[str(name) for name in fit.fixed.factors[TYPE] if str(name) in counts]]

@@ -39,7 +39,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 from qsmstats.errors import UsageError, check_option
 from qsmstats.settings import HistologySettings
@@ -149,7 +149,15 @@ class TrialDesign:
         if not isinstance(self.target, Mapping):
             object.__setattr__(self, "target", tuple(self.target))
         _check_visits(self.visits)
-        _check_target(self.target)
+        if not self.target:
+            raise UsageError("design: target is empty; name the lesion types whose slope is tested")
+        if isinstance(self.target, Mapping):
+            weights = list(self.target.values())
+            if not all(map(math.isfinite, weights)) or max(weights) <= 0.0:
+                raise UsageError(
+                    f"design: target weights are {dict(self.target)}; give finite weights, at "
+                    "least one positive"
+                )
         if self.lesions is not None:
             check_counts(self.lesions, "design: lesions")
         if not (self.allocation > 0.0 and math.isfinite(self.allocation)):
@@ -219,16 +227,4 @@ def _check_visits(visits: Sequence[float]) -> None:
     if visits[0] != 0.0 or not all(step > 0.0 and math.isfinite(step) for step in steps):
         raise UsageError(
             f"design: visits: {found}; give years in increasing order, the first at 0 (baseline)"
-        )
-
-
-def _check_target(target: tuple[str, ...] | Mapping[str, float]) -> None:
-    if not target:
-        raise UsageError("design: target is empty; name the lesion types whose slope is tested")
-    if not isinstance(target, Mapping):
-        return
-    weights = cast("list[float]", list(target.values()))
-    if not all(math.isfinite(weight) for weight in weights) or max(weights) <= 0.0:
-        raise UsageError(
-            f"design: target weights are {dict(target)}; give finite weights, at least one positive"
         )

@@ -171,16 +171,10 @@ def share_of(hits: Sequence[Flags], level: float) -> tuple[float, float, float, 
         return np.nan, np.nan, np.nan, 0.0
     whole = np.concatenate(hits)
     share = float(whole.mean())
-    effective = len(whole) / _design_effect(hits, share)
+    size, variance, design_effect = len(hits[0]), share * (1.0 - share), 1.0
+    full = [block.mean() for block in hits if len(block) == size]
+    if len(full) > 1 and variance > 0.0:
+        design_effect = max(1.0, size * float(np.var(full, ddof=1)) / variance)
+    effective = len(whole) / design_effect
     low, high = wilson_limits(share, effective, critical_value(level))
     return share, float(low), float(high), effective
-
-
-def _design_effect(hits: Sequence[Flags], share: float) -> float:
-    """Return the variance of the share over that of independent simulations, at least one."""
-    size = len(hits[0])
-    full = [block.mean() for block in hits if len(block) == size]
-    spread = share * (1.0 - share)
-    if len(full) < 2 or spread == 0.0:
-        return 1.0
-    return max(1.0, size * float(np.var(full, ddof=1)) / spread)

@@ -48,32 +48,29 @@ def plan_notes(
         of_fit.append("The fit behind the assumptions did not converge; do not use its numbers.")
     return (
         *of_scale,
-        *_uncertainty(truth, sensitivity),
-        *_slope(truth, design, sizes),
+        *_uncertainty(truth, design, sizes, sensitivity),
         *of_fit,
-        *_simulations(power),
-        *_errors(power, design),
+        *_simulations(power, design),
         SESSIONS,
     )
 
 
-def _uncertainty(truth: TrialAssumptions, sensitivity: pd.DataFrame) -> Iterator[str]:
+def _uncertainty(
+    truth: TrialAssumptions, design: TrialDesign, sizes: pd.DataFrame, sensitivity: pd.DataFrame
+) -> Iterator[str]:
+    """Say how uncertain the variance of slopes and the slope are that the plan starts from."""
     rows = sensitivity[(sensitivity["quantity"] == "slope_sd") & (sensitivity["limit"] == "high")]
-    if rows.empty:
-        return
-    row = rows.iloc[0]
-    low, high = truth.intervals["slope_sd"]
-    needed = row["patients_expected"]
-    size = "more than were considered" if pd.isna(needed) else f"{int(needed)}"
-    yield (
-        f"The standard deviation of patients' slopes is {truth.slope_sd:.3g} ({low:.3g} to "
-        f"{high:.3g}, {truth.source}). At its upper limit a trial with {row['patients']} patients "
-        f"in the control arm has a power of {row['power_expected']:.0%} for an effect of "
-        f"{row['effect']:.3g}, and {size} would be needed."
-    )
-
-
-def _slope(truth: TrialAssumptions, design: TrialDesign, sizes: pd.DataFrame) -> Iterator[str]:
+    if not rows.empty:
+        row = rows.iloc[0]
+        low, high = truth.intervals["slope_sd"]
+        needed = row["patients_expected"]
+        size = "more than were considered" if pd.isna(needed) else f"{int(needed)}"
+        yield (
+            f"The standard deviation of patients' slopes is {truth.slope_sd:.3g} ({low:.3g} to "
+            f"{high:.3g}, {truth.source}). At its upper limit a trial with {row['patients']} "
+            f"patients in the control arm has a power of {row['power_expected']:.0%} for an effect "
+            f"of {row['effect']:.3g}, and {size} would be needed."
+        )
     if sizes["fraction_of_slope"].isna().all():
         return
     slope = truth.target_slope(design)
@@ -90,7 +87,8 @@ def _slope(truth: TrialAssumptions, design: TrialDesign, sizes: pd.DataFrame) ->
     )
 
 
-def _simulations(power: pd.DataFrame) -> Iterator[str]:
+def _simulations(power: pd.DataFrame, design: TrialDesign) -> Iterator[str]:
+    """Say how the simulated trials went, and at which sizes the test exceeds its nominal level."""
     total = int(power["simulations"].sum())
     if not total:
         yield "No trial was simulated: power is the expected one; the type I error is not known."
@@ -107,10 +105,6 @@ def _simulations(power: pd.DataFrame) -> Iterator[str]:
         f"{singular:.1%} of the fits were singular (singular fits are retained); "
         + (f"{faults}, counted as not significant." if faults else "all gave a test.")
     )
-
-
-def _errors(power: pd.DataFrame, design: TrialDesign) -> Iterator[str]:
-    """Name the sizes at which the test exceeds its nominal level."""
     rows = power.drop_duplicates("patients")
     sizes = rows.loc[rows["type_i_low"] > design.significance, "patients"]
     if sizes.empty:

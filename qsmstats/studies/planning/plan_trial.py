@@ -220,7 +220,20 @@ def _sensitivity(
     cell = Cell(assumptions=truth, design=design, patients=size)
     smallest = replace(cell, patients=smallest_trial(truth, design, found.maximum))
     planned = planned_tests(cell, found.seed)
-    for quantity, limit, other, factor in _other_truths(truth, design, relative=relative):
+    # Quantity, limit, the truth with it there, and a factor of the effect.
+    others = [("as estimated", "", truth, 1.0)]
+    for name in VARIED:
+        limits = truth.intervals.get(name, (float("nan"), float("nan")))
+        for limit, value in zip(LIMITS, limits, strict=True):
+            if not math.isnan(value):
+                changed: Any = {name: value}
+                others.append((name, limit, replace(truth, **changed), 1.0))
+    slope = truth.target_slope(design)
+    for position, limit in enumerate(LIMITS if relative else ()):
+        ends = {name: truth.intervals[f"slope {name}"][position] for name in truth.slopes}
+        factor = replace(truth, slopes=ends).target_slope(design) / slope
+        others.append(("effect", limit, truth, factor))
+    for quantity, limit, other, factor in others:
         effect = found.effect * factor
         tests = expected_tests(planned, other)
         named = scaled_size(tests, size, effect, found.target, smallest)
@@ -233,20 +246,3 @@ def _sensitivity(
             "power_expected": average_power(tests, effect, design.significance),
             "patients_expected": named if named <= found.maximum else None,
         }
-
-
-def _other_truths(
-    truth: TrialAssumptions, design: TrialDesign, *, relative: bool
-) -> Iterator[tuple[str, str, TrialAssumptions, float]]:
-    """Yield quantity, limit, the truth with it there, and a factor of the effect."""
-    yield "as estimated", "", truth, 1.0
-    for quantity in VARIED:
-        limits = truth.intervals.get(quantity, (float("nan"), float("nan")))
-        for limit, value in zip(LIMITS, limits, strict=True):
-            if not math.isnan(value):
-                changed: Any = {quantity: value}
-                yield quantity, limit, replace(truth, **changed), 1.0
-    middle = truth.target_slope(design)
-    for position, limit in enumerate(LIMITS if relative else ()):
-        ends = {name: truth.intervals[f"slope {name}"][position] for name in truth.slopes}
-        yield "effect", limit, truth, replace(truth, slopes=ends).target_slope(design) / middle

@@ -10,16 +10,18 @@ from qsmstats.report.figures.files import Plates
 from qsmstats.report.page import draw_report
 from qsmstats.report.results.columns import needed
 from qsmstats.report.results.output_folder import Results
+from tests.report.made import write_results
 
 
-@pytest.fixture
-def tables(drawn):
+@pytest.fixture(scope="module")
+def tables(tmp_path_factory):
     """Every table of an output folder by its name, in the rows of one map."""
     made = {}
-    for path in drawn.rglob("*.tsv"):
+    out = write_results(tmp_path_factory.mktemp("results"))
+    for path in out.rglob("*.tsv"):
         table = pd.read_csv(path, sep="\t", dtype="str", keep_default_na=False)
         rows = table[table["outcome"] == "ndi"] if "ndi" in set(table.get("outcome", ())) else table
-        made[path.relative_to(drawn).with_suffix("").as_posix()] = rows
+        made[path.relative_to(out).with_suffix("").as_posix()] = rows
     return made
 
 
