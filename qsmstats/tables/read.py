@@ -21,6 +21,7 @@ from qsmstats.settings import LesionIds
 from qsmstats.study import Study
 from qsmstats.study_tables import have_one_table
 from qsmstats.tables.between_tables import rule_problems
+from qsmstats.tables.conversion import code_notes
 from qsmstats.tables.dates import with_ages, with_years
 from qsmstats.tables.feature_columns import tidy_columns
 from qsmstats.tables.identifiers import matched
@@ -106,11 +107,14 @@ class LoadedTables:
         cell with a problem is missing in `frames`.
     problems
         Every problem, one per row and cell.
+    notes
+        What is not wrong, but to be checked.
     """
 
     raw: Mapping[str, RawTable]
     frames: Mapping[str, pd.DataFrame]
     problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...] = ()
 
 
 def read_tables(study: Study, listing: ListLesions | None = None) -> StudyTables:
@@ -159,7 +163,7 @@ def table_problems(study: Study) -> list[Problem]:
 
 def load_tables(study: Study, listing: ListLesions | None = None) -> LoadedTables:
     """Read what can be read of every table, and keep every problem; see `read_tables`."""
-    raw, problems = _read_all(study)
+    raw, problems, notes = _read_all(study)
     unread = "lesions" in study.tables and "lesions" not in raw
     if study.labels.lists_lesions and {"participants", "sessions"} <= raw.keys() and not unread:
         people, sessions = raw["participants"], raw["sessions"]
@@ -181,7 +185,9 @@ def load_tables(study: Study, listing: ListLesions | None = None) -> LoadedTable
     problems += rule_problems(raw, frames, reserved)
     for name, table in raw.items():
         problems += implausible_values(table, frames[name], study.plausible)
-    return LoadedTables(raw=raw, frames=frames, problems=tuple(problems))
+    for table in raw.values():
+        notes += code_notes(table)
+    return LoadedTables(raw=raw, frames=frames, problems=tuple(problems), notes=tuple(notes))
 
 
 def _sound_cells(raw: RawTable, problems: Sequence[Problem]) -> pd.DataFrame:
@@ -200,9 +206,11 @@ def _sound_cells(raw: RawTable, problems: Sequence[Problem]) -> pd.DataFrame:
     return pd.DataFrame(columns, index=frame.index)
 
 
-def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
+def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem], list[Problem]]:
+    """Return the tables, what is wrong with them, and notes."""
     raw: dict[str, RawTable] = {}
     problems: list[Problem] = []
+    notes: list[Problem] = []
     # The files of all others may be named after participants; lesions may be expanded by sessions.
     for name in sorted(study.tables, key=TABLES.index):
         try:
@@ -216,7 +224,7 @@ def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
         spec = study.tables
         first: Mapping[str, pd.Timestamp] = {}
         if "sessions" in raw:
-            raw["sessions"], first = with_years(raw["sessions"], spec["sessions"])
+            raw["sessions"], first, notes = with_years(raw["sessions"], spec["sessions"])
         if {"participants", "sessions"} <= raw.keys() and have_one_table(spec):
             baseline = spec["participants"].baseline
             both = split_visits(raw["participants"], raw["sessions"], baseline)
@@ -224,7 +232,7 @@ def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
             problems += found
         if "participants" in raw:
             raw["participants"] = with_ages(raw["participants"], spec["participants"], first)
-    return {name: raw[name] for name in study.tables if name in raw}, problems
+    return {name: raw[name] for name in study.tables if name in raw}, problems, notes
 
 
 def _read_one(

@@ -6,6 +6,7 @@ become the level. What is missing or unknown is reported with the nearest name; 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pandas as pd
@@ -16,6 +17,7 @@ from qsmstats.study import TableSpec
 from qsmstats.tables.conversion import converted, without_codes
 from qsmstats.tables.raw_table import RawTable, toml_problem
 from qsmstats.tables.spelling import known_spellings, suggestions, word_key
+from qsmstats.tables.typed import is_numeric
 from qsmstats.tables.wide import raw_to_long
 
 __all__ = ["prepare"]
@@ -74,7 +76,18 @@ def prepare(
             text += INSTEAD.get((raw.name, name), "")
         problems.append(Problem(table=raw.file, row=1, column=name, problem=text))
     raw, more = converted(raw, spec)
-    return _with_levels(raw), problems + more
+    problems += [*more, *_text_problems(raw, spec)]
+    return replace(_with_levels(raw), texts=spec.text), problems
+
+
+def _text_problems(raw: RawTable, spec: TableSpec) -> Iterator[Problem]:
+    """Yield the columns that study.toml calls text, and that are not there or are text already."""
+    for column in spec.text:
+        if column not in raw.cells.columns:
+            yield toml_problem(raw, "text", _not_there(raw, column))
+        elif not is_numeric(raw, column):
+            text = f"most cells of '{column}' are no numbers, so that it is text anyway; remove it"
+            yield toml_problem(raw, "text", text)
 
 
 def _not_there(raw: RawTable, column: str) -> str:

@@ -82,8 +82,16 @@ def split_visits(
     people = take_rows(people, chosen)
     faults = {at: text for at, text in people.faults.items() if at[1] in kept}
     people = replace(people, cells=cells[kept], faults=faults)
-    files = {**visits.columns, **{name: file for file, name in new_names.items()}}
-    visits = replace(visits, cells=visits.cells[rest].rename(columns=new_names), columns=files)
+    visits = replace(
+        visits,
+        cells=visits.cells[rest].rename(columns=new_names),
+        columns={**visits.columns, **{name: file for file, name in new_names.items()}},
+        faults={
+            (at, new_names.get(name, name)): text
+            for (at, name), text in visits.faults.items()
+            if name in rest
+        },
+    )
     return people, visits, problems
 
 
