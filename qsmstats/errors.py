@@ -71,7 +71,7 @@ def plural(noun: str, number: float) -> str:
 
 
 _DENIAL = re.compile(
-    r"(?<![a-z])(?:non|not|no|un|in|without|negative|neg|absent)[\s_-]*(?=[a-z])"
+    r"(?<![a-z])(?:non|not|no|un|in|without|negative|neg|absent|kein\w?\w?|ohne|nicht)[\s_-]*(?=[a-z])"
     r"|(?<=[a-z])[\s_-]*(?:negative|neg|absent|-)$"
 )
 

@@ -19,6 +19,7 @@ from qsmstats.errors import InvalidDataError, UsageError, grouped
 from qsmstats.inventory.draft_defaults import plausible_part, setting_parts
 from qsmstats.inventory.draft_images import (
     LEFT,
+    TRIED,
     Part,
     counted,
     label_part,
@@ -155,9 +156,10 @@ def init_study(
     images = find_images(files.images, Identifiers(participants=people, sessions=sessions))
     parts = _parts(folder, tables, images)
     lines = [line for part in parts for line in part.lines]
+    shown = [line for line in lines if not line.startswith(TRIED)]
     text, tested = (
-        "\n".join(re.sub(f"^{re.escape(LEFT)}", start, line) for line in lines) + "\n"
-        for start in ("# ", "")
+        "\n".join(re.sub(f"^({re.escape(LEFT)}|{TRIED})", start, line) for line in some) + "\n"
+        for some, start in ((shown, "# "), (lines, ""))
     )
     problems = _problems(folder, tested, progress)
     used = {word for part in parts for word in part.found}

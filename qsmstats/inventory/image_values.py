@@ -46,7 +46,7 @@ class MapFacts:
     zeros
         Share of these voxels whose value is exactly 0.
     volumes
-        Volumes of a file.
+        Volumes of a file; of several, the values are those of the first.
     problem
         Why the images could not be read, or empty.
     """
@@ -63,7 +63,7 @@ class MapFacts:
     @property
     def zero_is_missing(self) -> bool:
         """Whether 0 seems to stand for "not measured"."""
-        return self.zeros >= SHARE_OF_ZEROS
+        return self.volumes == 1 and self.zeros >= SHARE_OF_ZEROS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class LabelFacts:
     Attributes
     ----------
     labels
-        Number of labels in each image that was read.
+        Number of labels in each image that was read; of one with several volumes, none is.
     spacing
         Smallest distance of neighbouring voxels in mm.
     volumes
@@ -187,9 +187,11 @@ def label_facts(folder: Path, labels: Candidate | None) -> LabelFacts:
     try:
         for file in labels.files[:IMAGES_READ] if labels else ():
             volume = open_volume(folder / file.path, LABELS, 0)
+            spacing, volumes = float(volume.grid.spacing.min()), _volumes(volume)
+            if volumes > 1:
+                continue
             found = np.unique(read_labels(volume).label)
             numbers.append(len(found) if len(found) != 1 or found[0] != 1 else 1)
-            spacing, volumes = float(volume.grid.spacing.min()), _volumes(volume)
     except ImageError as error:
         return LabelFacts(problem=str(error.problems[0]))
     return LabelFacts(labels=tuple(numbers), spacing=spacing, volumes=volumes)

@@ -7,6 +7,7 @@ are taken as they are, or corrected where the test says so; then `check` reads e
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -219,8 +220,38 @@ def test_files_of_several_volumes(tmp_path):
             save(path, rng.normal(0.1, 0.01, (10, 10, 8, 3)).astype(np.float32))
 
     draft, raw = started(lab(tmp_path, ["V1"], change=stack))
-    assert raw["maps"]["mwf_percent"]["volume"] == 0
-    assert any("3 volumes, of which the first is used" in text for text in draft.guesses)
+    assert "volume" not in raw["maps"]["mwf_percent"]
+    own = [text for text in draft.todo if text.startswith("Myelin")]
+    # Which volume is the map is asked, and its unit is not guessed from another one.
+    assert own == [
+        'Myelin water fraction (MWF): declare the unit ("percent" or "fraction"); no sidecar '
+        "declares the unit",
+        "Myelin water fraction (MWF): the files have 3 volumes, numbered from 0; state which one "
+        "to use: volume = ",
+    ]
+    assert not any("Myelin" in text for text in draft.guesses)
+    text = (tmp_path / "study.toml").read_text()
+    for old, new in (("# volume = ", "volume = 2"), ("# unit = \n", 'unit = "fraction"\n')):
+        assert text.count(old) == 1
+        text = text.replace(old, new)
+    (tmp_path / "study.toml").write_text(text)
+    assert accepted(tmp_path)["maps"]["mwf_percent"]["volume"] == 2
+
+
+def test_type_words_of_another_language_are_offered_unchecked(tmp_path):
+    words = ["isointens", "hypointens", "hyperintens", "Ring", "paramagnetischer Rand"]
+    frame = people().assign(NfL=[9, 12, 8.5, -99], Score=[1, 2, 3, -1], Change=[-2, -1, 0, 1])
+    draft = init_study(lab(tmp_path, ["V1"], sheets={"people": frame, "lesions": lesions(words)}))
+    text = (tmp_path / "study.toml").read_text()
+    raw = tomllib.loads(text)
+    assert raw["lesion_types"] == {}
+    for word, level in zip(words, ("isointense", "hypointense", "hyperintense", "?"), strict=False):
+        assert f'# "{word}" = "{level}"  # ' in text
+    assert '# "paramagnetischer Rand" = "paramagnetic_rim"  # ' in text
+    assert "the lines below only follow their spelling: check each" in " ".join(text.split())
+    # -99 and -1 stand out, but -1 is a value in another column.
+    assert raw["tables"]["participants"]["missing"] == ["-99"]
+    assert any("'-99' mean a missing value" in one for one in draft.guesses)
 
 
 def test_codes_of_lesion_types_are_left_to_the_user(tmp_path):
@@ -239,7 +270,10 @@ def test_codes_of_lesion_types_are_left_to_the_user(tmp_path):
     ],
 )
 def test_two_or_eight_types_of_a_study(tmp_path, words, names):
-    _, raw = started(lab(tmp_path, ["V1"], sheets={"lesions": lesions(words)}))
+    draft, raw = started(lab(tmp_path, ["V1"], sheets={"lesions": lesions(words)}))
+    # 15 lesions: 8 and 7 of two types, 2 each of seven and 1 of the eighth.
+    said = "are equally frequent: set reference" if len(words) > 2 else f"{words[0]}, the most"
+    assert [said in text for text in draft.guesses].count(True) == 1
     assert set(raw["lesion_types"]) == set(names)
     assert [entry.get("reference") for entry in raw["lesion_types"].values()].count(True) == 1
 
