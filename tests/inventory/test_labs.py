@@ -248,7 +248,7 @@ def test_type_words_of_another_language_are_offered_unchecked(tmp_path):
     for word, level in zip(words, ("isointense", "hypointense", "hyperintense", "?"), strict=False):
         assert f'# "{word}" = "{level}"  # ' in text
     assert '# "paramagnetischer Rand" = "paramagnetic_rim"  # ' in text
-    assert "the lines below only follow their spelling: check each" in " ".join(text.split())
+    assert "the lines below only follow their spelling: check each" in text.replace("\n# ", " ")
     # -99 and -1 stand out, but -1 is a value in another column.
     assert raw["tables"]["participants"]["missing"] == ["-99"]
     assert any("'-99' mean a missing value" in one for one in draft.guesses)
