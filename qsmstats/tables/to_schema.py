@@ -77,7 +77,8 @@ def prepare(
         problems.append(Problem(table=raw.file, row=1, column=name, problem=text))
     raw, more = converted(raw, spec)
     problems += [*more, *_text_problems(raw, spec)]
-    return replace(_with_levels(raw), texts=spec.text), problems
+    raw, more = _with_levels(raw)
+    return replace(raw, texts=spec.text), problems + more
 
 
 def _text_problems(raw: RawTable, spec: TableSpec) -> Iterator[Problem]:
@@ -139,13 +140,13 @@ def _lengthen(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
     return (raw, problems) if problems else (raw_to_long(raw, spec.wide, names_to, values_to), [])
 
 
-def _with_levels(raw: RawTable) -> RawTable:
+def _with_levels(raw: RawTable) -> tuple[RawTable, list[Problem]]:
     """Replace words by the levels that they stand for.
 
     Where the study gives several words of a column one level, as RRMS and SPMS to MS, the words
     are kept in a column of their own.
     """
-    cells = raw.cells.copy()
+    cells, problems = raw.cells.copy(), []
     known = {item.name: known_spellings(item) for item in raw.schema.fields if item.levels}
     declared = raw.schemas.words
     for column in cells.columns.intersection([*known, *declared]):
@@ -157,6 +158,11 @@ def _with_levels(raw: RawTable) -> RawTable:
             for word in words.unique()  # pandas writes codes as 1.0 where some are missing
         }
         if len(set(own.values())) < len(own) and column not in TYPES.values():
-            cells[f"{column}{RECORDED}"] = words
+            kept = f"{column}{RECORDED}"
+            if kept in cells.columns:
+                text = f"is for the words of '{column}' as the file has them; rename this column"
+                file = raw.file_column(kept)
+                problems.append(Problem(table=raw.file, row=1, column=file, problem=text))
+            cells[kept] = words
         cells[column] = words.map(levels)
-    return replace(raw, cells=cells)
+    return replace(raw, cells=cells), problems
