@@ -187,7 +187,7 @@ def test_participants_with_a_row_per_visit_are_named_as_such(visits, said):
     with pytest.raises(InvalidDataError) as caught:
         refuse_visits(raw("participants", participant_id=ids, **visits), spec)
     text = str(caught.value)
-    assert "t.tsv: has several rows of a, so it is a table with a row per visit" in text
+    assert "has several rows of a, so it is a table with a row per visit" in text
     assert 'name it for the sessions too: sessions = { file = "t.xlsx", sheet = "people"' in text
     assert said in text
 
