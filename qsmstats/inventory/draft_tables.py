@@ -157,7 +157,8 @@ def _inline(value: object) -> str:
 
 def _count(table: FoundTable) -> str:
     rows = counted(len(table.cells), "row")
-    return rows if table.count == 1 else f"{counted(table.count, 'file')}, one per participant"
+    each = "session" if "{session}" in table.files[0] else "participant"
+    return rows if table.count == 1 else f"{counted(table.count, 'file')}, one per {each}"
 
 
 def _visits(visits: Sequence[str]) -> Part:

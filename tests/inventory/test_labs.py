@@ -320,3 +320,36 @@ def test_a_column_that_the_path_supplies_is_not_named(tmp_path):
     _, raw = started(lab(tmp_path, change=each))
     assert raw["tables"]["sessions"]["file"] == "{participant}/{participant}_sessions.tsv"
     assert "participant_id" not in raw["tables"]["sessions"]["columns"]
+
+
+def test_a_bids_folder_as_it_comes(tmp_path):
+    """Byte-order marks, CRLF, tabs behind the last column, a column twice, dates in scans.tsv."""
+
+    def write(folder: Path) -> None:
+        (folder / "database.xlsx").unlink()
+        head = "participant_id\tgroup\tage\tsex\tsex\thandedness\tnote\t\t\r\n"
+        rows = "".join(
+            f'sub-{name[-3:]}\t{group}\t{age}\t{sex}\t{sex}\tN/A\t"a ""b""\tc"\t\t\r\n'
+            for (name, group), age, sex in zip(
+                PEOPLE.items(), ["89+", "n/a", "33", "41"], "FMFM", strict=True
+            )
+        )
+        (folder / "participants.tsv").write_bytes(("\ufeff" + head + rows).encode())
+        rows = lesions().assign(ID=[f"sub-{name[-3:]}" for name in lesions()["ID"]])
+        rows.to_csv(folder / "lesions.tsv", sep="\t", index=False)
+        for path in list(folder.rglob("*.nii.gz")):
+            visit = path.parent
+            stem = f"sub-{visit.parent.name[-3:]}_ses-{visit.name[1:]}"
+            new = folder / stem.replace("_", "/") / f"{stem}_{path.name}"
+            new.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(new)
+            text = (
+                "\ufefffilename\tacq_time\r\nx.nii.gz\tn/a\r\ny.nii.gz\t202{}-03-01T10:00:00Z\r\n"
+            )
+            (new.parent / f"{stem}_scans.tsv").write_text(text.format(visit.name[1:]))
+
+    draft, raw = started(lab(tmp_path, change=write))
+    assert raw["tables"]["participants"]["capped"] == {"age": 89}
+    pattern = "{participant}/{session}/{participant}_{session}_scans.tsv"
+    assert raw["tables"]["sessions"] == {"file": pattern, "date": "acq_time"}
+    assert len(draft.todo) == 2
