@@ -182,16 +182,24 @@ def conversions(
         for capped in filter(None, map(CAPPED.fullmatch, words)):
             limit = parse_number(capped["above"] or capped["plus"])
             entry.setdefault("capped", {})[item.name] = limit
-    codes |= dict.fromkeys(_further_codes(cells, columns))
+    codes |= dict.fromkeys(_further_codes(schema, cells, columns))
     if codes:
         entry["missing"] = list(codes)
     return entry
 
 
-def _further_codes(cells: pd.DataFrame, columns: Mapping[str, str]) -> list[str]:
-    """Return codes that stand out in further columns of numbers, and are a value in none."""
+def _further_codes(
+    schema: TableSchema, cells: pd.DataFrame, columns: Mapping[str, str]
+) -> list[str]:
+    """Return codes that stand out in further columns of numbers, and are a value in none.
+
+    A label may be 99.
+    """
     found: dict[str, None] = {}
-    values: set[str] = set()
+    whole = [
+        columns[one.name] for one in schema.fields if one.type == "integer" and one.name in columns
+    ]
+    values = {word for name in whole for word in cells[name]}
     for name in cells.columns.difference([*columns.values()]):
         words = dict.fromkeys(word.replace(",", ".") for word in filled(cells[name]))
         numbers = [word for word in words if parse_number(word) is not None]

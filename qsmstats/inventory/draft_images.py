@@ -171,7 +171,8 @@ def map_part(name: str, images: ImageFiles, facts: MapFacts | None) -> Part:
             likely = facts.suggested[0]
             text += "" if several else f", which suggests {likely}"
         units = _units(schema)
-        lines += comment(f"TO DO: {text}. Declare it ({units}): remove the # if this is right")
+        remove = "and remove the #" if several else "remove the # if this is right"
+        lines += comment(f"TO DO: {text}. Declare it ({units}): {remove}")
         own = f"unit = {quoted(likely)}"
         lines += ["# unit = ", f"{TRIED}{own}"] if several else [f"{LEFT}{own}"]
         todo.append(f"{schema.title}: declare the unit ({units}); {text}")

@@ -33,7 +33,7 @@ SAID: Mapping[str, Callable[[Any], str]] = {
     "separator": lambda sign: f"columns are separated by {sign!r}",
     "encoding": lambda name: f"the text is written in {name}",
     "decimal": lambda _: "numbers have decimal commas",
-    "missing": lambda words: f"{listed(map(repr, words))} mean a missing value",
+    "missing": lambda words: f"missing values are written as {listed(map(repr, words))}",
     "capped": lambda of: "; ".join(f"{name} is capped at {top:g}" for name, top in of.items()),
     "baseline": lambda names: f"{listed(names)} change: the value of the first session counts",
     "years": lambda of: f"{of['column']} is the time since the first session in {of['unit']}",

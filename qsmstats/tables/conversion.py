@@ -122,6 +122,7 @@ def code_notes(raw: RawTable) -> Iterator[Problem]:
             continue
         for code in standing_out(words.unique()):
             count, known = int((words == code).sum()), words[words != code].map(parse_number)
+            known = known.astype("float64")
             text = (
                 f"{count} {plural('cell', count)} hold{'s' * (count == 1)} {code}, the others "
                 f"{known.min():g} to {known.max():g}; if it stands for a missing value, write "

@@ -140,7 +140,8 @@ def with_years(
     """
     if not {"participant_id", "session_id", "years"} <= set(raw.cells.columns):
         return raw, {}, []
-    words, first = raw.cells["years"], {}
+    words = raw.cells["years"]
+    began: dict[str, pd.Timestamp] = {}
     if spec.years:
         factor = TIME_UNITS[spec.years[1]]
         numbers = words.map(parse_number)
@@ -154,8 +155,8 @@ def with_years(
         faults = {(at, "years"): text for at, text in _equal_dates(raw, dates)}
         cells = raw.cells.assign(years=years.where(dates.notna(), words))
         raw = replace(raw, cells=cells, faults={**raw.faults, **faults})
-        first = dict(first.dropna())
-    return raw, first, [*_out_of_order(raw, words)]
+        began = dict(first.dropna())
+    return raw, began, [*_out_of_order(raw, words)]
 
 
 def _dates_of_sessions(raw: RawTable, spec: TableSpec) -> tuple[RawTable, pd.Series]:

@@ -83,6 +83,8 @@ def is_numeric(raw: RawTable, column: str) -> bool:
         return False
     words = raw.cells[column]
     words = words[~words.isin(raw.schema.missing_values)]
-    # A number with a decimal comma is meant as one.
-    numbers = [word for word in words if parse_number(word.replace(",", ".")) is not None]
+    # Decimal commas, and signs such as < beside a number, say that a number is meant.
+    numbers = [
+        word for word in words if parse_number(word.strip("<>≤≥=~+ ").replace(",", ".")) is not None
+    ]
     return 2 * len(numbers) > len(words)

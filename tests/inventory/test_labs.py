@@ -251,7 +251,7 @@ def test_type_words_of_another_language_are_offered_unchecked(tmp_path):
     assert "the lines below only follow their spelling: check each" in text.replace("\n# ", " ")
     # -99 and -1 stand out, but -1 is a value in another column.
     assert raw["tables"]["participants"]["missing"] == ["-99"]
-    assert any("'-99' mean a missing value" in one for one in draft.guesses)
+    assert any("missing values are written as '-99'" in one for one in draft.guesses)
 
 
 def test_codes_of_lesion_types_are_left_to_the_user(tmp_path):

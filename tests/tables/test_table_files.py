@@ -245,12 +245,16 @@ def test_a_column_of_mostly_numbers_holds_nothing_else(tmp_path):
         'code: missing = ["x"] below [tables.participants], or text = ["site"], if the column '
         "holds names or codes",
     ]
-    entry = '{ file = "participants.tsv", missing = ["10.7<"], decimal = ",", text = ["site"] }'
+    content["participants"][4][5] = ">500"
+    said = messages(write_tables(tmp_path, content))
+    assert "if it stands for 500 and more, state capped = { nfl = 500 } below" in said[2]
+    entry = '{ file = "participants.tsv", missing = ["10.7<"], decimal = ",", text = ["site"], '
+    entry += "capped = { nfl = 500 } }"
     toml = TOML.replace('"participants.tsv"', entry) + '[levels.scanner]\n"1" = "A"\n"2" = "C"\n'
     for row, scanner in zip(content["participants"], ["scanner", *"12B", "n/a"], strict=True):
         row[2:] = [row[2].replace(".", ","), *row[3:], scanner]
     people = read_tables(open_study(write_tables(tmp_path, content, toml))).participants
-    assert people["nfl"].dropna().to_list() == [9.5, 12.0]
+    assert people["nfl"].dropna().to_list() == [9.5, 12.0, 500.0]
     assert people["site"].to_list() == ["1", "2", "2", "x"]
     assert people["scanner"].dropna().to_list() == ["A", "C", "B"]
 
