@@ -230,9 +230,9 @@ def _parts(folder: Path, tables: TableFiles, images: ImageFiles) -> list[Part]:
     return [
         Part(lines=(HEAD, f"name = {quoted(folder.resolve().name)}"), todo=missing),
         label_part(images, facts),
-        white_matter_part(images, parcels_there(folder, tissue)),
+        white_matter_part(folder, images, parcels_there(folder, tissue)),
         *(map_part(name, images, maps.get(name)) for name in map_schemas()),
-        *own_map_parts(images, own),
+        *own_map_parts(folder, images, own),
         *table_parts(tables, visits, _in_paths(images), labels_list=listing),
         *level_parts(folder, tables),
         lesion_type_part(tables),

@@ -7,9 +7,10 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from qsmstats.errors import plural, printable
-from qsmstats.inventory.image_values import LabelFacts, MapFacts
+from qsmstats.inventory.image_values import LabelFacts, MapFacts, volumes_of
 from qsmstats.inventory.images import (
     GUESS,
     LABELS,
@@ -128,7 +129,7 @@ def _volume(title: str, volumes: int, todo: list[str]) -> list[str]:
     return [*comment(f"TO DO: {text}, and remove the #"), "# volume = ", f"{TRIED}volume = 0"]
 
 
-def white_matter_part(images: ImageFiles, parcels: Sequence[int | str] = ()) -> Part:
+def white_matter_part(folder: Path, images: ImageFiles, parcels: Sequence[int | str] = ()) -> Part:
     """Write [tissue]; `parcels` are the labels of white matter that a parcellation has."""
     part = _pattern(images, WHITE_MATTER, "white-matter masks", "white_matter")
     if part is None:
@@ -142,6 +143,15 @@ def white_matter_part(images: ImageFiles, parcels: Sequence[int | str] = ()) -> 
         lines = [*part.lines[:-1], *comment(f"GUESS: {text}"), f"white_matter = {whole}"]
         guesses = (*part.guesses, f"white matter: {text}")
         part = replace(part, lines=tuple(lines), guesses=guesses)
+    volumes = volumes_of(folder / chosen.files[0].path) if chosen else 1
+    if chosen and volumes > 1:
+        todo: list[str] = []
+        ask, *_ = _volume("white matter", volumes, todo)
+        entry = part.lines[-1].removesuffix(" }").removeprefix("white_matter = ")
+        entry = entry if chosen.parcels else f"{{ pattern = {entry}"
+        left = f"# white_matter = {entry}, volume =  }}"
+        tried = f"{TRIED}white_matter = {entry}, volume = 0 }}"
+        part = replace(part, lines=(*part.lines[:-1], ask, left, tried), todo=tuple(todo))
     why = "# White matter: the reference for lesions, and the only region of controls."
     return replace(part, lines=("", why, "[tissue]", *part.lines))
 
@@ -190,11 +200,13 @@ def map_part(name: str, images: ImageFiles, facts: MapFacts | None) -> Part:
     return Part(lines=tuple(lines), found=found, guesses=tuple(guesses), todo=tuple(todo))
 
 
-def own_map_parts(images: ImageFiles, maps: Sequence[Candidate]) -> list[Part]:
+def own_map_parts(folder: Path, images: ImageFiles, maps: Sequence[Candidate]) -> list[Part]:
     """Write a section for each image of a quantity that data_schemas/ does not know.
 
     Parameters
     ----------
+    folder
+        The study folder.
     images
         Those that were found; the ones of no known kind are looked at.
     maps
@@ -212,6 +224,8 @@ def own_map_parts(images: ImageFiles, maps: Sequence[Candidate]) -> list[Part]:
         taken.add(name)
         count = counted(len(files), "image")
         ask = f'state the unit of the stored values (often "{unit}")'
+        todo = [f"{title}: {ask}"]
+        volume = _volume(title, volumes_of(folder / files[0].path), todo)
         lines = (
             "",
             *comment(f"TO DO: {ask}, and remove the #; or remove this section"),
@@ -221,8 +235,9 @@ def own_map_parts(images: ImageFiles, maps: Sequence[Candidate]) -> list[Part]:
             f"{LEFT}unit = {quoted(unit)}",
             f"title = {quoted(title)}",
             "# plausible = [low, high]  # in this unit; without it, values are not checked",
+            *volume,
         )
-        parts.append(Part(lines=lines, found=(title, count, pattern), todo=(f"{title}: {ask}",)))
+        parts.append(Part(lines=lines, found=(title, count, pattern), todo=tuple(todo)))
     return parts
 
 

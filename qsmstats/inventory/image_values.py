@@ -22,7 +22,7 @@ from qsmstats.voxels.images import Volume, on_same_grid, open_volume
 from qsmstats.voxels.stream import gather, read_labels, read_mask, read_parcels
 from qsmstats.voxels.units import map_unit
 
-__all__ = ["LabelFacts", "MapFacts", "label_facts", "map_facts", "parcels_there"]
+__all__ = ["LabelFacts", "MapFacts", "label_facts", "map_facts", "parcels_there", "volumes_of"]
 
 IMAGES_READ = 2
 # Fewer exact zeros than this share of the voxels may be chance in stored whole numbers.
@@ -164,6 +164,14 @@ def _values(image: Path, region: Path, candidate: Candidate) -> tuple[Floats, in
 def _volumes(volume: Volume) -> int:
     """Return the number of volumes in the file of its first one."""
     return 1 + volume.behind[0] // (volume.grid.size * volume.dtype.itemsize)
+
+
+def volumes_of(image: Path) -> int:
+    """Return the number of volumes of an image; 1 where it cannot be read, as `check` tells."""
+    try:
+        return _volumes(open_volume(image, "map", 0))
+    except ImageError:
+        return 1
 
 
 def _numbers(parcels: Iterable[int | str]) -> list[int]:

@@ -10,6 +10,7 @@ import json
 import tomllib
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -216,8 +217,13 @@ def test_images_in_the_format_of_freesurfer(tmp_path):
 def test_files_of_several_volumes(tmp_path):
     def stack(folder: Path) -> None:
         rng = np.random.default_rng(1)
-        for path in folder.rglob("mwf_frac.nii.gz"):
-            save(path, rng.normal(0.1, 0.01, (10, 10, 8, 3)).astype(np.float32))
+        further_map(folder)
+        for name in ("mwf_frac", "r2s"):
+            for path in folder.rglob(f"{name}.nii.gz"):
+                save(path, rng.normal(0.1, 0.01, (10, 10, 8, 3)).astype(np.float32))
+        for path in folder.rglob("wm.nii.gz"):
+            mask = np.asanyarray(nib.load(path).dataobj)
+            save(path, np.stack([mask, mask], axis=-1))
 
     draft, raw = started(lab(tmp_path, ["V1"], change=stack))
     assert "volume" not in raw["maps"]["mwf_percent"]
@@ -230,12 +236,19 @@ def test_files_of_several_volumes(tmp_path):
         "to use: volume = ",
     ]
     assert not any("Myelin" in text for text in draft.guesses)
+    asked = [text.split(":")[0] for text in draft.todo if text.endswith("volume = ")]
+    assert asked == ["white matter", "Myelin water fraction (MWF)", "R2*"]
     text = (tmp_path / "study.toml").read_text()
-    for old, new in (("# volume = ", "volume = 2"), ("# unit = \n", 'unit = "fraction"\n')):
-        assert text.count(old) == 1
-        text = text.replace(old, new)
+    text = text.replace("# white_matter = {", "white_matter = {").replace(
+        "volume =  }", "volume = 1 }"
+    )
+    text = text.replace("# volume = \n", "volume = 2\n").replace(
+        "# unit = \n", 'unit = "fraction"\n'
+    )
     (tmp_path / "study.toml").write_text(text)
-    assert accepted(tmp_path)["maps"]["mwf_percent"]["volume"] == 2
+    done = accepted(tmp_path)
+    assert [done["maps"][name]["volume"] for name in ("mwf_percent", "r2star_hz")] == [2, 2]
+    assert done["tissue"]["white_matter"]["volume"] == 1
 
 
 def test_type_words_of_another_language_are_offered_unchecked(tmp_path):
