@@ -71,7 +71,7 @@ def plural(noun: str, number: float) -> str:
 
 
 _DENIAL = re.compile(
-    r"(?<![a-z])(?:non|not|no|un|in|without|negative|neg|absent)[\s_-]*(?=[a-z])"
+    r"(?<![a-z])(?:non|not|no|un|in|without|negative|neg|absent|kein\w?\w?|ohne|nicht)[\s_-]*(?=[a-z])"
     r"|(?<=[a-z])[\s_-]*(?:negative|neg|absent|-)$"
 )
 
@@ -106,9 +106,9 @@ def nearest(
 def opposite(first: str, second: str) -> bool:
     """Tell whether one of two words says of the other that it is not there: "non-PRL" and "PRL".
 
-    So it is where the two are more alike once non, not, no, un, in, without, negative or a minus is
-    taken off one of them, or where what is left are words of the other: "no rim" and
-    "paramagnetic_rim".
+    So it is where the two are more alike once non, not, no, un, in, without, negative, a minus or
+    kein, ohne, nicht is taken off one of them, or where what is left are words of the other:
+    "no rim" and "paramagnetic_rim".
     """
     first, second = first.casefold(), second.casefold()
     return any(

@@ -149,8 +149,7 @@ class TableSpec:
         Sheet of a workbook; by default the one with the table's name, or the only one.
     separator, decimal, encoding
         How a text file is written; by default tabs or commas as its suffix says, a decimal point
-        and UTF-8. `decimal` is for the texts of workbooks too; without it, a further column of
-        nothing but numbers with a comma is a problem.
+        and UTF-8. `decimal` is for the texts of workbooks too.
     columns
         Column of the schema -> name of that column in the file, where they differ. A column of
         the file may serve several.
@@ -171,6 +170,9 @@ class TableSpec:
         session, of which the participant gets the value at the first one.
     capped
         Column -> number that stands for itself and all above it, written as ``89+`` or ``>89``.
+    text
+        Further columns that stay text although most of their cells are numbers, such as the
+        numbers of centres: categories in formulas.
     each_session
         Lesions or ratings: the rows are not of one session. Lesions are those of every session of
         their participant; a rating counts once, at the first session.
@@ -198,6 +200,7 @@ class TableSpec:
     date_format: str | None = None
     baseline: tuple[str, ...] = ()
     capped: Mapping[str, float] = field(default_factory=dict)
+    text: tuple[str, ...] = ()
     each_session: bool = False
     match_ids: bool = False
     wide: tuple[str, ...] = ()

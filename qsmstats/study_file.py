@@ -148,6 +148,8 @@ def _study(folder: Path, raw: Mapping[str, Any], checksum: str) -> Study:
         schemas=schemas,
         checksum=checksum,
     )
+    if schemas.types and "lesion_type_rule" in raw:
+        reader.report("lesion_type_rule", "knows the five types of QSM only; remove the section")
     for where, problem in (*declared, *setting_problems(study)):
         reader.report(where, problem)
     if reader.problems:

@@ -214,7 +214,7 @@ def _levels(
     if raw and not 2 <= len(raw) <= MOST_LEVELS:
         text = f"a study has 2 to {MOST_LEVELS} of them, not {len(raw)}; declare all of its tables"
         found.append((where, text))
-    found += _shared_words(where, levels)
+    found += [*_shared_words(where, levels), *_shared_looks(where, levels)]
     first = [name for name in levels if raw[name].get("reference") is True]
     if len(first) > 1:
         text = f"is set for {', '.join(first)}; keep it for the one that others are compared with"
@@ -232,6 +232,17 @@ def _shared_words(where: str, levels: Mapping[str, Level]) -> Problems:
         for name, level in levels.items()
         for word in level.spellings
         if (owner := owners.setdefault(word_key(word), name)) != name
+    ]
+
+
+def _shared_looks(where: str, levels: Mapping[str, Level]) -> Problems:
+    """Return the titles and colours that two levels have: no figure could tell them apart."""
+    first: dict[tuple[str, str], str] = {}
+    return [
+        (f"{where}.{name}.{key}", f"{look!r} is also that of '{owner}'; choose another")
+        for name, level in levels.items()
+        for key, look in (("title", level.title), ("colour", level.colour or ""))
+        if look and (owner := first.setdefault((key, look.casefold()), name)) != name
     ]
 
 

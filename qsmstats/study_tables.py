@@ -189,7 +189,7 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
         lambda value: value in (",", ";", "\t", "|"),
         'must be ",", ";", "|" or "\\t"',
     ),
-    "decimal": (lambda value: value in (".", ","), f"must be {one_of(['.', ','])}"),
+    "decimal": (lambda value: value == ",", 'must be ","; for points, leave it out'),
     "encoding": (_is_encoding, 'expected a known encoding of text, such as "latin-1"'),
     "missing": (
         lambda value: _is_list(value) and all(map(_is_text, value)) and bool(value),
@@ -203,6 +203,10 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
         f'expected {{ column = "months", unit = "months" }}, the unit {one_of(TIME_UNITS)}',
     ),
     "visits": (_are_numbers, "expected the years of each session such as { V1 = 0, V2 = 2.1 }"),
+    "text": (
+        lambda value: _is_list(value) and bool(value),
+        'expected a list of columns such as ["site"]',
+    ),
     "capped": (_are_numbers, "expected { column = the highest number }, such as { age = 89 }"),
     "baseline": (
         lambda value: _is_list(value) and bool(value),
@@ -234,12 +238,19 @@ def _together(name: str, entry: Mapping[str, Any]) -> _Found:
     for key, kinds in (("sheet", (".xlsx",)), ("separator", TEXT_FILES), ("encoding", TEXT_FILES)):
         if key in entry and not suffixes & {*kinds}:
             yield key, f"is for files of the kind {one_of(kinds)} only; remove this line"
-    numbers = [item.name for item in load_schema(name).fields if item.type == "number"]
-    for column in entry.get("capped", {}):
-        if column not in numbers:
-            known = f"choose from {', '.join(numbers)}" if numbers else "remove this line"
-            yield f"capped.{column}", f"is not a column of numbers of this table; {known}"
+    yield from _of_columns(name, entry)
     yield from _times(entry)
+
+
+def _of_columns(name: str, entry: Mapping[str, Any]) -> _Found:
+    """Yield columns that are named for what they cannot be."""
+    known = {item.name: item.type for item in load_schema(name).fields}
+    for column in entry.get("capped", {}):
+        if known.get(column, "number") != "number":
+            yield f"capped.{column}", "is not a column of numbers of this table; remove it"
+    for column in entry.get("text", ()):
+        if column in known:
+            yield "text", f"'{column}' has its kind from data_schemas/; name further columns only"
 
 
 def _times(entry: Mapping[str, Any]) -> _Found:

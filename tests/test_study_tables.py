@@ -132,8 +132,11 @@ def test_every_entry_is_read():
         ),
         (
             'participants = { file = "p.tsv", capped = { sex = 2 } }',
-            "capped.sex: is not a column of numbers of this table; choose from age",
+            "capped.sex: is not a column of numbers of this table; remove it",
         ),
+        ('participants = { file = "p.tsv", text = "site" }', "text: expected a list of columns"),
+        ('participants = { file = "p.tsv", text = ["age"] }', "text: 'age' has its kind from"),
+        ('participants = { file = "p.tsv", decimal = "." }', 'decimal: must be ","; for points'),
         ('participants = { file = "p.tsv", baseline = "edss" }', "baseline: expected a list"),
         (
             'participants = { file = "p.tsv", baseline = ["edss"] }',

@@ -124,7 +124,7 @@ def _findings(
         for name, schema in study.schemas.own_maps.items()
         if not schema.has_range
     ]
-    notes = [*seen_once(study, loaded), *unchecked]
+    notes = [*loaded.notes, *seen_once(study, loaded), *unchecked]
     found += [Finding(problem=problem, kind="note") for problem in notes]
     # Only the images of rows whose session is known for certain are looked for.
     known = {}

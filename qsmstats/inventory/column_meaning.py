@@ -15,7 +15,7 @@ import pandas as pd
 
 from qsmstats.schemas import TYPES, FieldSchema, TableSchema, load_schema, word_key
 from qsmstats.study import DATE_FORMATS
-from qsmstats.tables.conversion import CAPPED, COMMA, MISSING
+from qsmstats.tables.conversion import CAPPED, COMMA, MISSING, standing_out
 from qsmstats.tables.dates import read_dates
 from qsmstats.tables.spelling import known_spellings
 from qsmstats.tables.typed import parse_number
@@ -182,9 +182,31 @@ def conversions(
         for capped in filter(None, map(CAPPED.fullmatch, words)):
             limit = parse_number(capped["above"] or capped["plus"])
             entry.setdefault("capped", {})[item.name] = limit
+    codes |= dict.fromkeys(_further_codes(schema, cells, columns))
     if codes:
         entry["missing"] = list(codes)
     return entry
+
+
+def _further_codes(
+    schema: TableSchema, cells: pd.DataFrame, columns: Mapping[str, str]
+) -> list[str]:
+    """Return codes that stand out in further columns of numbers, and are a value in none.
+
+    A label may be 99.
+    """
+    found: dict[str, None] = {}
+    whole = [
+        columns[one.name] for one in schema.fields if one.type == "integer" and one.name in columns
+    ]
+    values = {word for name in whole for word in cells[name]}
+    for name in cells.columns.difference([*columns.values()]):
+        words = dict.fromkeys(word.replace(",", ".") for word in filled(cells[name]))
+        numbers = [word for word in words if parse_number(word) is not None]
+        codes = standing_out(numbers) if 2 * len(numbers) > len(words) else []
+        found |= dict.fromkeys(codes)
+        values |= {*numbers} - {*codes}
+    return [code for code in found if code not in values]
 
 
 def rater_columns(cells: pd.DataFrame, taken: Iterable[str | None]) -> tuple[str, ...]:

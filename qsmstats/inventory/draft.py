@@ -19,6 +19,7 @@ from qsmstats.errors import InvalidDataError, UsageError, grouped
 from qsmstats.inventory.draft_defaults import plausible_part, setting_parts
 from qsmstats.inventory.draft_images import (
     LEFT,
+    TRIED,
     Part,
     counted,
     label_part,
@@ -155,9 +156,10 @@ def init_study(
     images = find_images(files.images, Identifiers(participants=people, sessions=sessions))
     parts = _parts(folder, tables, images)
     lines = [line for part in parts for line in part.lines]
+    shown = [line for line in lines if not line.startswith(TRIED)]
     text, tested = (
-        "\n".join(re.sub(f"^{re.escape(LEFT)}", start, line) for line in lines) + "\n"
-        for start in ("# ", "")
+        "\n".join(re.sub(f"^({re.escape(LEFT)}|{TRIED})", start, line) for line in some) + "\n"
+        for some, start in ((shown, "# "), (lines, ""))
     )
     problems = _problems(folder, tested, progress)
     used = {word for part in parts for word in part.found}
@@ -228,9 +230,9 @@ def _parts(folder: Path, tables: TableFiles, images: ImageFiles) -> list[Part]:
     return [
         Part(lines=(HEAD, f"name = {quoted(folder.resolve().name)}"), todo=missing),
         label_part(images, facts),
-        white_matter_part(images, parcels_there(folder, tissue)),
+        white_matter_part(folder, images, parcels_there(folder, tissue)),
         *(map_part(name, images, maps.get(name)) for name in map_schemas()),
-        *own_map_parts(images, own),
+        *own_map_parts(folder, images, own),
         *table_parts(tables, visits, _in_paths(images), labels_list=listing),
         *level_parts(folder, tables),
         lesion_type_part(tables),

@@ -7,9 +7,10 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from qsmstats.errors import plural, printable
-from qsmstats.inventory.image_values import LabelFacts, MapFacts
+from qsmstats.inventory.image_values import LabelFacts, MapFacts, volumes_of
 from qsmstats.inventory.images import (
     GUESS,
     LABELS,
@@ -22,6 +23,7 @@ from qsmstats.schemas import MapSchema, map_schemas
 
 __all__ = [
     "LEFT",
+    "TRIED",
     "Part",
     "comment",
     "counted",
@@ -36,6 +38,9 @@ __all__ = [
 WIDTH = 98
 LEFT = "#? "
 """Starts a line that is left to the user: a comment in study.toml, set where it is tested."""
+
+TRIED = "#! "
+"""Starts a line that is only for the test: what it sets, nothing in the folder suggests."""
 
 EXAMPLE = "{participant}/{session}/{participant}_{session}"
 LABEL_EXAMPLES = ("lesions", "dseg", "labels")
@@ -107,7 +112,7 @@ def label_part(images: ImageFiles, facts: LabelFacts) -> Part:
         text = "the images hold 0 and 1 only: a lesion is what hangs together in a mask"
         lines += [*comment(f"GUESS: {text}"), 'instances = "components"']
         guesses.append(f"lesion labels: {text}")
-    lines += _volume("lesion labels", facts.volumes, guesses)
+    lines += _volume("lesion labels", facts.volumes, todo)
     if facts.problem:
         todo.append(f"lesion labels cannot be read: {facts.problem}")
         lines += comment(f"TO DO: {todo[-1]}")
@@ -115,16 +120,16 @@ def label_part(images: ImageFiles, facts: LabelFacts) -> Part:
     return replace(part, lines=(*head, *lines), guesses=tuple(guesses), todo=tuple(todo))
 
 
-def _volume(title: str, volumes: int, guesses: list[str]) -> list[str]:
-    """Return the line that names a volume of files of several; the first is a guess."""
+def _volume(title: str, volumes: int, todo: list[str]) -> list[str]:
+    """Return the line that names a volume of files of several, left to the user."""
     if volumes < 2:
         return []
-    text = f"the files have {volumes} volumes, of which the first is used"
-    guesses.append(f"{title}: {text}")
-    return [*comment(f"GUESS: {text}"), "volume = 0"]
+    text = f"the files have {volumes} volumes, numbered from 0; state which one to use"
+    todo.append(f"{title}: {text}: volume = ")
+    return [*comment(f"TO DO: {text}, and remove the #"), "# volume = ", f"{TRIED}volume = 0"]
 
 
-def white_matter_part(images: ImageFiles, parcels: Sequence[int | str] = ()) -> Part:
+def white_matter_part(folder: Path, images: ImageFiles, parcels: Sequence[int | str] = ()) -> Part:
     """Write [tissue]; `parcels` are the labels of white matter that a parcellation has."""
     part = _pattern(images, WHITE_MATTER, "white-matter masks", "white_matter")
     if part is None:
@@ -138,6 +143,15 @@ def white_matter_part(images: ImageFiles, parcels: Sequence[int | str] = ()) -> 
         lines = [*part.lines[:-1], *comment(f"GUESS: {text}"), f"white_matter = {whole}"]
         guesses = (*part.guesses, f"white matter: {text}")
         part = replace(part, lines=tuple(lines), guesses=guesses)
+    volumes = volumes_of(folder / chosen.files[0].path) if chosen else 1
+    if chosen and volumes > 1:
+        todo: list[str] = []
+        ask, *_ = _volume("white matter", volumes, todo)
+        entry = part.lines[-1].removesuffix(" }").removeprefix("white_matter = ")
+        entry = entry if chosen.parcels else f"{{ pattern = {entry}"
+        left = f"# white_matter = {entry}, volume =  }}"
+        tried = f"{TRIED}white_matter = {entry}, volume = 0 }}"
+        part = replace(part, lines=(*part.lines[:-1], ask, left, tried), todo=tuple(todo))
     why = "# White matter: the reference for lesions, and the only region of controls."
     return replace(part, lines=("", why, "[tissue]", *part.lines))
 
@@ -160,14 +174,17 @@ def map_part(name: str, images: ImageFiles, facts: MapFacts | None) -> Part:
         lines.append(f"unit = {quoted(facts.unit)}  # declared in {facts.sidecar}")
     else:
         text, likely = "no sidecar declares the unit", schema.unit
-        if facts.where:
+        several = facts.volumes > 1
+        if facts.where and not several:
             text += f"; the median absolute value in {facts.where} is {facts.median:.3g}"
         if len(facts.suggested) == 1:
             likely = facts.suggested[0]
-            text += f", which suggests {likely}"
+            text += "" if several else f", which suggests {likely}"
         units = _units(schema)
-        lines += comment(f"TO DO: {text}. Declare it ({units}): remove the # if this is right")
-        lines.append(f"{LEFT}unit = {quoted(likely)}")
+        remove = "and remove the #" if several else "remove the # if this is right"
+        lines += comment(f"TO DO: {text}. Declare it ({units}): {remove}")
+        own = f"unit = {quoted(likely)}"
+        lines += ["# unit = ", f"{TRIED}{own}"] if several else [f"{LEFT}{own}"]
         todo.append(f"{schema.title}: declare the unit ({units}); {text}")
     if facts.zero_is_missing:
         text = (
@@ -176,18 +193,20 @@ def map_part(name: str, images: ImageFiles, facts: MapFacts | None) -> Part:
         )
         lines += [*comment(f"GUESS: {text}"), "missing = 0"]
         guesses.append(f"{schema.title}: {text}")
-    lines += _volume(schema.title, facts.volumes, guesses)
+    lines += _volume(schema.title, facts.volumes, todo)
     if facts.problem:
         todo.append(f"{schema.title}: an image cannot be read: {facts.problem}")
     found = (*part.found, f"unit: {facts.unit or 'not declared'}")
     return Part(lines=tuple(lines), found=found, guesses=tuple(guesses), todo=tuple(todo))
 
 
-def own_map_parts(images: ImageFiles, maps: Sequence[Candidate]) -> list[Part]:
+def own_map_parts(folder: Path, images: ImageFiles, maps: Sequence[Candidate]) -> list[Part]:
     """Write a section for each image of a quantity that data_schemas/ does not know.
 
     Parameters
     ----------
+    folder
+        The study folder.
     images
         Those that were found; the ones of no known kind are looked at.
     maps
@@ -205,6 +224,8 @@ def own_map_parts(images: ImageFiles, maps: Sequence[Candidate]) -> list[Part]:
         taken.add(name)
         count = counted(len(files), "image")
         ask = f'state the unit of the stored values (often "{unit}")'
+        todo = [f"{title}: {ask}"]
+        volume = _volume(title, volumes_of(folder / files[0].path), todo)
         lines = (
             "",
             *comment(f"TO DO: {ask}, and remove the #; or remove this section"),
@@ -213,8 +234,10 @@ def own_map_parts(images: ImageFiles, maps: Sequence[Candidate]) -> list[Part]:
             f"pattern = {quoted(pattern)}",
             f"{LEFT}unit = {quoted(unit)}",
             f"title = {quoted(title)}",
+            "# plausible = [low, high]  # in this unit; without it, values are not checked",
+            *volume,
         )
-        parts.append(Part(lines=lines, found=(title, count, pattern), todo=(f"{title}: {ask}",)))
+        parts.append(Part(lines=lines, found=(title, count, pattern), todo=tuple(todo)))
     return parts
 
 

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from qsmstats.errors import nearest, opposite
 from qsmstats.inventory.draft_images import LEFT, Part, comment, counted, listed, quoted
 from qsmstats.inventory.tables import FoundTable, TableFiles
 from qsmstats.schemas import TABLES, UNDECIDED, FieldSchema, load_schema, word_key
@@ -32,7 +33,7 @@ SAID: Mapping[str, Callable[[Any], str]] = {
     "separator": lambda sign: f"columns are separated by {sign!r}",
     "encoding": lambda name: f"the text is written in {name}",
     "decimal": lambda _: "numbers have decimal commas",
-    "missing": lambda words: f"{listed(map(repr, words))} mean a missing value",
+    "missing": lambda words: f"missing values are written as {listed(map(repr, words))}",
     "capped": lambda of: "; ".join(f"{name} is capped at {top:g}" for name, top in of.items()),
     "baseline": lambda names: f"{listed(names)} change: the value of the first session counts",
     "years": lambda of: f"{of['column']} is the time since the first session in {of['unit']}",
@@ -41,6 +42,8 @@ SAID: Mapping[str, Callable[[Any], str]] = {
     "date_format": lambda form: f"dates are written {form}",
 }
 """Entry of a table -> the sentence that says what was concluded."""
+RIMS = re.compile(r"(rand|ring|saum|anneau)(?![a-z]{3})")
+"""Words for a rim in other languages."""
 UNCHECKED = "; the lines below only follow the order of the levels: correct each before you use it"
 """Codes say nothing of what they stand for."""
 JUDGES = re.compile(r"consensus|konsens|adjudicat")
@@ -154,7 +157,8 @@ def _inline(value: object) -> str:
 
 def _count(table: FoundTable) -> str:
     rows = counted(len(table.cells), "row")
-    return rows if table.count == 1 else f"{counted(table.count, 'file')}, one per participant"
+    each = "session" if "{session}" in table.files[0] else "participant"
+    return rows if table.count == 1 else f"{counted(table.count, 'file')}, one per {each}"
 
 
 def _visits(visits: Sequence[str]) -> Part:
@@ -246,16 +250,30 @@ def _words(tables: TableFiles) -> Counter[str]:
 def _own_types(tables: TableFiles) -> dict[str, str]:
     """Return name -> word of the tables, where most words are no lesion types of this field.
 
-    Codes are none: which type a number stands for, only the user knows.
+    Codes are none: which type a number stands for, only the user knows. Nor are words almost like
+    those of this field, such as those of another language.
     """
     words = _words(tables)
     known = known_spellings(load_schema("lesions").column("lesion_type"))
-    unknown = [word for word in words if word_key(word) not in known]
+    unknown = [word for word in words if word_key(word) not in known and not _alike(word)]
     if not 2 <= len(words) <= MOST_LEVELS or 2 * len(unknown) < len(words):
         return {}
     if all(word.isdigit() for word in unknown):
         return {}
     return {_name(word): word for word, _ in words.most_common()}
+
+
+def _alike(word: str) -> str:
+    """Return the lesion type of this field that a word is almost like, or nothing.
+
+    >>> _alike("isointens"), _alike("hypointenser Rand"), _alike("ohne Rand"), _alike("Ring")
+    ('isointense', 'hypointense_rim', '', '')
+    """
+    plain = RIMS.sub("rim", word.casefold())
+    known = known_spellings(load_schema("lesions").column("lesion_type"))
+    # Abbreviations are near to too many words.
+    long = [key for key, level in known.items() if len(key) > 4 and not opposite(plain, level)]
+    return next((known[key] for key in nearest(word_key(plain), long, cutoff=0.7)), "")
 
 
 def _name(word: str) -> str:
@@ -275,7 +293,13 @@ def lesion_type_part(tables: TableFiles) -> Part:
     if own:
         first = next(iter(own))
         text = f"the lesion types are {listed(own.values(), most=MOST_LEVELS)}; the others are"
-        text += f" compared with {own[first]}, the most frequent"
+        text += f" compared with {own[first]}, "
+        equal = [word for word in own.values() if words[word] == words[own[first]]]
+        if len(equal) == 1:
+            text += "the most frequent"
+        else:
+            text += f"but {listed(equal, most=MOST_LEVELS)} are equally frequent: set reference ="
+            text += " true for the one that you want"
         lines = [line for name, word in own.items() for line in _level("lesion_types", name, word)]
         lines.insert(lines.index(f"[lesion_types.{first}]") + 1, "reference = true")
         return Part(lines=("", *comment(f"GUESS: {text}"), *lines), guesses=(text,))
@@ -285,10 +309,11 @@ def lesion_type_part(tables: TableFiles) -> Part:
     text = f"these words are not known lesion types; state which of {allowed} each stands for"
     order = dict(zip(sorted(unknown), lesion_levels(), strict=False))
     coded = all(word.isdigit() for word in unknown) and len(unknown) <= len(lesion_levels())
-    text += UNCHECKED if coded else ""
+    text += UNCHECKED if coded else "; the lines below only follow their spelling: check each"
     lines = []
     for word, rows in unknown.items():
-        meant = order[word] if coded else (suggestions(word, known) or ["?"])[0]
+        near = suggestions(word, known)
+        meant = order[word] if coded else _alike(word) or (near[0] if len(near) == 1 else "?")
         start = "# " if meant == "?" else LEFT
         lines.append(f"{start}{quoted(word)} = {quoted(meant)}  # {counted(rows, 'row')}")
     todo = f"lesion types: state in study.toml what {listed(map(repr, unknown))} stand for"

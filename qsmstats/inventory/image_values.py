@@ -22,7 +22,7 @@ from qsmstats.voxels.images import Volume, on_same_grid, open_volume
 from qsmstats.voxels.stream import gather, read_labels, read_mask, read_parcels
 from qsmstats.voxels.units import map_unit
 
-__all__ = ["LabelFacts", "MapFacts", "label_facts", "map_facts", "parcels_there"]
+__all__ = ["LabelFacts", "MapFacts", "label_facts", "map_facts", "parcels_there", "volumes_of"]
 
 IMAGES_READ = 2
 # Fewer exact zeros than this share of the voxels may be chance in stored whole numbers.
@@ -46,7 +46,7 @@ class MapFacts:
     zeros
         Share of these voxels whose value is exactly 0.
     volumes
-        Volumes of a file.
+        Volumes of a file; of several, the values are those of the first.
     problem
         Why the images could not be read, or empty.
     """
@@ -63,7 +63,7 @@ class MapFacts:
     @property
     def zero_is_missing(self) -> bool:
         """Whether 0 seems to stand for "not measured"."""
-        return self.zeros >= SHARE_OF_ZEROS
+        return self.volumes == 1 and self.zeros >= SHARE_OF_ZEROS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class LabelFacts:
     Attributes
     ----------
     labels
-        Number of labels in each image that was read.
+        Number of labels in each image that was read; of one with several volumes, none is.
     spacing
         Smallest distance of neighbouring voxels in mm.
     volumes
@@ -166,6 +166,14 @@ def _volumes(volume: Volume) -> int:
     return 1 + volume.behind[0] // (volume.grid.size * volume.dtype.itemsize)
 
 
+def volumes_of(image: Path) -> int:
+    """Return the number of volumes of an image; 1 where it cannot be read, as `check` tells."""
+    try:
+        return _volumes(open_volume(image, "map", 0))
+    except ImageError:
+        return 1
+
+
 def _numbers(parcels: Iterable[int | str]) -> list[int]:
     """Return labels of a parcellation, ranges in words as numbers."""
     ranges = [str(one).partition("-") for one in parcels]
@@ -187,9 +195,11 @@ def label_facts(folder: Path, labels: Candidate | None) -> LabelFacts:
     try:
         for file in labels.files[:IMAGES_READ] if labels else ():
             volume = open_volume(folder / file.path, LABELS, 0)
+            spacing, volumes = float(volume.grid.spacing.min()), _volumes(volume)
+            if volumes > 1:
+                continue
             found = np.unique(read_labels(volume).label)
             numbers.append(len(found) if len(found) != 1 or found[0] != 1 else 1)
-            spacing, volumes = float(volume.grid.spacing.min()), _volumes(volume)
     except ImageError as error:
         return LabelFacts(problem=str(error.problems[0]))
     return LabelFacts(labels=tuple(numbers), spacing=spacing, volumes=volumes)

@@ -169,9 +169,11 @@ def _find(
     unknown: dict[str, tuple[str, ...]] = {}
     unreadable = {}
     for pattern, files in patterns.items():
-        if "{session}" in pattern:
-            unknown[pattern] = ()  # a table has one file, or one per participant
+        # A table has one file, or one per participant; the scans.tsv of BIDS have dates.
+        if "{session}" in pattern and not pattern.endswith("_scans.tsv"):
+            unknown[pattern] = ()
             continue
+        names = ("sessions",) if "{session}" in pattern else TABLES
         try:
             sheets = list(_sheets(folder, files))
         except InvalidDataError as error:
@@ -180,7 +182,7 @@ def _find(
             continue
         found = []
         for entry, cells in sheets:
-            own = [_judge(name, pattern, len(files), entry, cells, in_paths) for name in TABLES]
+            own = [_judge(name, pattern, len(files), entry, cells, in_paths) for name in names]
             found += _tables_of_sheet([*filter(None, own)])
         for table in found:
             tables.setdefault(table.name, []).append(table)
@@ -245,9 +247,10 @@ def _judge(
     """Return a sheet as the table called `name`, or None where it is not that table."""
     schema = load_schema(name)
     columns = name_columns(schema, cells, in_paths)
-    if "{participant}" in pattern:  # the path supplies it
-        columns.pop("participant_id", None)
-    implied = {"participant_id"} if "{participant}" in pattern else set()
+    # What the path supplies.
+    supplied = {"{participant}": "participant_id", "{session}": "session_id"}
+    implied = {key for brace, key in supplied.items() if brace in pattern}
+    columns = {ours: theirs for ours, theirs in columns.items() if ours not in implied}
     more: dict[str, Any] = {}
     open_dates: list[str] = []
     if name in ("participants", "sessions") and not {"years", "age"} & columns.keys():

@@ -111,7 +111,13 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
     if count:
         small = number_of(int(count), "component")
         lesions_note.append(f"{small} too small to be lesions left out, {mm3:.4g} mm³ in all")
-    listed = _stage("enrolled", sessions, tables.lesions, "listed in the table of participants")
+    listed_note = ["listed in the table of participants"]
+    for name, limit in tables.capped.items():
+        if name not in tables.participants:
+            continue  # a column of sessions
+        count = number_of(int((tables.participants[name] == limit).sum()), "participant")
+        listed_note.append(f"{name} of {limit:g} or more entered as {limit:g}: {count}")
+    listed = _stage("enrolled", sessions, tables.lesions, "; ".join(listed_note))
     rows = pd.DataFrame(
         [
             listed | {"n_participants": len(tables.participants)},

@@ -6,19 +6,22 @@ Identifiers are left as they are: a lesion may have the number 99 where 99 is a 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 import pandas as pd
 
-from qsmstats.errors import Problem
+from qsmstats.errors import Problem, plural
 from qsmstats.study import TableSpec
 from qsmstats.tables.raw_table import RawTable, toml_problem
-from qsmstats.tables.typed import parse_number
+from qsmstats.tables.typed import is_numeric, parse_number
 
-__all__ = ["CAPPED", "converted", "without_codes"]
+__all__ = ["CAPPED", "code_notes", "converted", "standing_out", "without_codes"]
 
 MISSING = {"n/a", "n.a.", "na", "nan", "null", "<na>", "#n/a", "#nv", "#null!", "."}
 """Spellings of a missing value, in small letters: of BIDS, R, pandas, SQL, Excel, SAS and SPSS."""
+CODES = (-1, -9, -99, -999, -9999, 99, 888, 999, 8888, 9999)
+"""Numbers that are written for a missing value; `standing_out` says where."""
 COMMA = re.compile(r"[+-]?\d*,\d+([eE][+-]?\d+)?")
 POINT = re.compile(r"[+-]?\d*\.\d+([eE][+-]?\d+)?")
 CAPPED = re.compile(r"[>≥]=?\s*(?P<above>\d+(\.\d+)?)|(?P<plus>\d+(\.\d+)?)\s*\+")
@@ -66,38 +69,66 @@ def converted(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
     """
     schema = raw.schema
     levels = {column.name for column in schema.fields if column.levels}
-    cells, faults, problems = raw.cells.copy(), dict(raw.faults), []
-    for column in cells.columns.difference([*schema.primary_key, *levels], sort=False):
+    cells, faults = raw.cells.copy(), dict(raw.faults)
+    problems: list[Problem] = []
+    columns = cells.columns.difference([*schema.primary_key, *levels, *spec.text], sort=False)
+    for column in columns if spec.decimal else ():
         words = cells[column]
         commas = words.str.fullmatch(COMMA)
-        others = words[~commas & ~words.isin(["", "n/a"])]
-        if spec.decimal == ",":
-            points = (
-                words.str.fullmatch(POINT) if commas.any() or _is_number(raw, column) else commas
-            )
-            for at in points.to_numpy().nonzero()[0]:
-                text = f"'{words.iloc[at]}' has a point, and the decimal sign stated is a comma"
-                faults[int(at), column] = f"{text}; write it with a comma, or without the point"
-            cells[column] = words.where(~commas, words.str.replace(",", "."))
-        elif spec.decimal or _is_number(raw, column) or None in map(parse_number, others):
-            continue
-        elif commas.any():
-            # Nothing but numbers, some of them with a decimal comma.
-            text = 'holds numbers with commas; state decimal = ",", or "." if they are texts, below'
-            problems.append(
-                Problem(
-                    table=raw.file,
-                    row=1,
-                    column=raw.file_column(column),
-                    problem=f"{text} [tables.{raw.name}]",
-                )
-            )
+        points = words.str.fullmatch(POINT) if commas.any() or _is_number(raw, column) else commas
+        for at in points.to_numpy().nonzero()[0]:
+            text = f"'{words.iloc[at]}' has a point, and the decimal sign stated is a comma"
+            faults[int(at), column] = f"{text}; write it with a comma, or without the point"
+        cells[column] = words.where(~commas, words.str.replace(",", "."))
     raw = replace(raw, cells=cells, faults=faults)
     for column, limit in spec.capped.items():
         if column in raw.cells.columns:
             raw, more = _capped(raw, column, limit)
             problems += more
     return raw, problems
+
+
+def standing_out(words: Iterable[str]) -> list[str]:
+    """Return the numbers of a column that look like codes for a missing value.
+
+    A negative one of `CODES` does where no other number of the column is below 0, a positive one
+    where it lies further above the others than these lie apart. Fewer than three different others
+    tell nothing: they may be codes themselves.
+
+    >>> standing_out(["12", "9.5", "14", "-99"]), standing_out(["1", "0", "-1"])
+    (['-99'], [])
+    """
+    numbers = {word: number for word in words if (number := parse_number(word)) is not None}
+    others = {number for number in numbers.values() if number not in CODES}
+    if len(others) < 3:
+        return []
+    low, high = min(others), max(others)
+    return [
+        word
+        for word, number in numbers.items()
+        if number in CODES and (low >= 0 > number or number > high + (high - low))
+    ]
+
+
+def code_notes(raw: RawTable) -> Iterator[Problem]:
+    """Yield one note per further column of a table in which codes for missing values stand out.
+
+    Columns of the schema have a range, outside which a number is a problem.
+    """
+    ours = {column.name for column in raw.schema.fields}
+    for column in raw.cells.columns:
+        words = raw.cells[column]
+        if column in ours or not is_numeric(raw, column):
+            continue
+        for code in standing_out(words.unique()):
+            count, known = int((words == code).sum()), words[words != code].map(parse_number)
+            known = known.astype("float64")
+            text = (
+                f"{count} {plural('cell', count)} hold{'s' * (count == 1)} {code}, the others "
+                f"{known.min():g} to {known.max():g}; if it stands for a missing value, write "
+                f'missing = ["{code}"] below [tables.{raw.name}]'
+            )
+            yield Problem(table=raw.file, column=raw.file_column(column), problem=text)
 
 
 def _is_number(raw: RawTable, column: str) -> bool:

@@ -8,11 +8,12 @@ dates themselves go no further than this module: no table that is written holds 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import pandas as pd
 
+from qsmstats.errors import Problem, plural
 from qsmstats.study import TIME_UNITS, TableSpec
 from qsmstats.tables.raw_table import RawTable, take_rows
 from qsmstats.tables.typed import parse_number
@@ -26,10 +27,12 @@ FORMATS = {
 }
 """Stated form -> what is read, with ``-`` for any sign between the parts. A spreadsheet's own dates
 come as ISO 8601 whatever its cells look like."""
+SHOWN = 3
+"""Participants that a note names."""
 _TIME = re.compile(r"[T ]\d{1,2}:\d\d.*")
 _MONTHS = "jan|feb|mar|mrz|mär|apr|may|mai|jun|jul|aug|sep|oct|okt|nov|dec|dez"
 _EXCEL_DATE = re.compile(
-    r"\d{4}-\d\d-\d\d.*"
+    r"\d{4}-\d\d-\d\d([T ].*)?|\d{1,2}[./]\d{1,2}[./](19|20)\d\d"
     rf"|\d{{1,2}}[-. ]{{0,2}}({_MONTHS})([-. ]?\d{{2,4}})?|({_MONTHS})[-. ]\d{{2,4}}",
     re.IGNORECASE,
 )
@@ -113,7 +116,9 @@ def _unstated(words: pd.Series) -> str | None:
     return f'{text}; state it: date_format = "{fits}" (or "{other}")'
 
 
-def with_years(raw: RawTable, spec: TableSpec) -> tuple[RawTable, Mapping[str, pd.Timestamp]]:
+def with_years(
+    raw: RawTable, spec: TableSpec
+) -> tuple[RawTable, Mapping[str, pd.Timestamp], list[Problem]]:
     """Turn dates, or times in another unit, into years.
 
     Parameters
@@ -130,17 +135,32 @@ def with_years(raw: RawTable, spec: TableSpec) -> tuple[RawTable, Mapping[str, p
         of its own, as ``scans.tsv``, the first date in it counts.
     first
         Participant -> date of the first session; empty without dates.
+    notes
+        At most one, of sessions in another order than their numbers say.
     """
-    if "years" not in raw.cells.columns or "participant_id" not in raw.cells.columns:
-        return raw, {}
+    if not {"participant_id", "session_id", "years"} <= set(raw.cells.columns):
+        return raw, {}, []
+    words = raw.cells["years"]
+    began: dict[str, pd.Timestamp] = {}
     if spec.years:
         factor = TIME_UNITS[spec.years[1]]
-        numbers = raw.cells["years"].map(parse_number)
+        numbers = words.map(parse_number)
         years = (numbers * factor).map(lambda number: f"{number:.6g}")
-        cells = raw.cells.assign(years=years.where(numbers.notna(), raw.cells["years"]))
-        return replace(raw, cells=cells), {}
-    if not spec.date:
-        return raw, {}
+        raw = replace(raw, cells=raw.cells.assign(years=years.where(numbers.notna(), words)))
+    elif spec.date:
+        raw, dates = _dates_of_sessions(raw, spec)
+        words, people = raw.cells["years"], raw.cells["participant_id"]
+        first = dates.groupby(people).min()
+        years = ((dates - people.map(first)).dt.days / 365.25).map(lambda number: f"{number:.6g}")
+        faults = {(at, "years"): text for at, text in _equal_dates(raw, dates)}
+        cells = raw.cells.assign(years=years.where(dates.notna(), words))
+        raw = replace(raw, cells=cells, faults={**raw.faults, **faults})
+        began = dict(first.dropna())
+    return raw, began, [*_out_of_order(raw, words)]
+
+
+def _dates_of_sessions(raw: RawTable, spec: TableSpec) -> tuple[RawTable, pd.Series]:
+    """Return the table and the date of each row, the first where a session has a file of scans."""
     raw, dates = _with_dates(raw, "years", spec.date_format)
     if any("{session}" in file for file in spec.files):
         keys = [raw.cells["participant_id"], raw.cells["session_id"]]
@@ -149,11 +169,45 @@ def with_years(raw: RawTable, spec: TableSpec) -> tuple[RawTable, Mapping[str, p
         kept = raw.cells.columns.isin(["participant_id", "session_id", "years"])
         raw = take_rows(replace(raw, cells=raw.cells.loc[:, kept]), chosen)
         dates = dates.loc[chosen].reset_index(drop=True)
-    people = raw.cells["participant_id"]
-    first = dates.groupby(people).min()
-    years = ((dates - people.map(first)).dt.days / 365.25).map(lambda number: f"{number:.6g}")
-    cells = raw.cells.assign(years=years.where(dates.notna(), raw.cells["years"]))
-    return replace(raw, cells=cells), dict(first.dropna())
+    return raw, dates
+
+
+def _equal_dates(raw: RawTable, dates: pd.Series) -> Iterator[tuple[int, str]]:
+    """Yield the positions of sessions on a date that another one of the participant has."""
+    first: dict[tuple[str, pd.Timestamp], str] = {}
+    keys = raw.cells[["participant_id", "session_id"]].assign(date=dates).dropna()
+    for at, name, session, date in keys.itertuples(name=None):
+        other = first.setdefault((name, date), session)
+        if other != session and at not in raw.broken:
+            text = f"{name} has the sessions {other} and {session} on {date:%Y-%m-%d}; correct one"
+            yield at, f"{text} date, so that the order of the sessions is known"
+
+
+def _out_of_order(raw: RawTable, words: pd.Series) -> Iterator[Problem]:
+    """Yield one note of the participants whose sessions are numbered in another order than dated.
+
+    Only names that differ in nothing but their number, such as V1 and V2, tell an order; `words`
+    are the times as the file has them.
+    """
+    numbered = raw.cells["session_id"].str.extract(r"^(?P<before>.*?)(?P<number>\d{1,9})$")
+    rows = raw.cells.assign(
+        before=numbered["before"],
+        number=numbered["number"].astype("float64"),
+        years=raw.cells["years"].map(parse_number).astype("float64"),
+        time=words.str.replace(_TIME, "", regex=True),
+    ).dropna(subset=["number", "years"])
+    named = [
+        f"{name} ({', '.join(own['session_id'] + ': ' + own['time'])})"
+        for (name, _), own in rows.sort_values("number").groupby(["participant_id", "before"])
+        if not own["years"].is_monotonic_increasing
+    ]
+    if named:
+        text = (
+            f"in {len(named)} {plural('participant', len(named))} the times contradict the numbers "
+            f"of the sessions: {', '.join(named[:SHOWN])}{', ...' * (len(named) > SHOWN)}; correct "
+            "a wrong time or name; where the numbers say nothing of the order, ignore this"
+        )
+        yield Problem(table=raw.file, column=raw.file_column("years"), problem=text)
 
 
 def with_ages(raw: RawTable, spec: TableSpec, first: Mapping[str, pd.Timestamp]) -> RawTable:

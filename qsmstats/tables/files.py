@@ -25,6 +25,7 @@ import pandas as pd
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.study import TableSpec
 from qsmstats.study_files import read_bounded
+from qsmstats.tables.conversion import COMMA
 from qsmstats.tables.parquet import read_parquet
 from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.source import BYTES, LINE, Row, Source, bounded
@@ -81,6 +82,7 @@ def read_file(path: Path, *, name: str, file: str, spec: TableSpec = PLAIN) -> R
         ) from error
     except MemoryError as error:
         raise source.too_large("does not fit into the memory of this computer") from error
+    _decimal_used(source, [cells for _, cells in rows])
     header, rows = _tidied(header, rows, file)
     width = len(header)
     cells = [(row + [""] * (width - len(row)))[:width] for _, row in rows]
@@ -96,6 +98,21 @@ def read_file(path: Path, *, name: str, file: str, spec: TableSpec = PLAIN) -> R
             if len(row) != width
         },
     )
+
+
+def _decimal_used(source: Source, rows: list[list[str]]) -> None:
+    """Raise where study.toml states decimal commas for a table that has none."""
+    spec = source.spec
+    if not spec.decimal or len(spec.files) != 1 or "{" in spec.files[0]:
+        return
+    if source.suffix not in DELIMITERS:
+        # Only the texts of a workbook have a decimal sign; its numbers were written with this one.
+        plain = replace(source, spec=replace(spec, decimal=None))
+        rows = [cells for _, cells in _READERS[source.suffix](plain)]
+    if not any(COMMA.fullmatch(cell) for cells in rows for cell in cells):
+        where = f"tables.{source.name}.decimal"
+        text = f"no text of {source.file} is a number with a comma; remove it"
+        raise InvalidDataError([Problem(table="study.toml", column=where, problem=text)])
 
 
 def _tidied(header: list[str], rows: list[Row], file: str) -> tuple[list[str], list[Row]]:

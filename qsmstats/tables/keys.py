@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from qsmstats.errors import Problem, did_you_mean
-from qsmstats.tables.dates import is_date
 from qsmstats.tables.identifiers import bare
 from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.typed import parse_integer
@@ -98,8 +97,6 @@ def reference_problems(
         size = targets[name].known_parts(words) + 1
         text = f"{tables[name].file} has no row with {_named(key[:size], words[:size])}"
         alike = did_you_mean(targets[name].alike(words[:size]))
-        if is_date(words[size - 1]):
-            alike = "; a spreadsheet makes a date of 3-1 or MAR1: enter identifiers as text"
         text += alike or "; add the row there, or correct this one"
         yield place_problem(raw, position, key[size - 1], text)
 

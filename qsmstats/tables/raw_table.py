@@ -48,6 +48,8 @@ class RawTable:
     faults
         (position of a row, column of `cells`) -> what was found wrong with that cell before it
         could be compared with the schema.
+    texts
+        Further columns that are no numbers, as study.toml says.
     schemas
         Those of the study.
     """
@@ -61,6 +63,7 @@ class RawTable:
     sums: Mapping[str, str] = field(default_factory=dict)
     broken: Mapping[int, str] = field(default_factory=dict)
     faults: Mapping[tuple[int, str], str] = field(default_factory=dict)
+    texts: tuple[str, ...] = ()
     schemas: Schemas = field(default_factory=Schemas)
 
     @property

@@ -9,18 +9,19 @@ schema and plausible ranges (`validate`), the rules between tables (`between_tab
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
-from qsmstats.schemas import TABLES, Schemas
+from qsmstats.schemas import TABLES, TYPES, Schemas, word_key
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
 from qsmstats.study_tables import have_one_table
 from qsmstats.tables.between_tables import rule_problems
+from qsmstats.tables.conversion import code_notes
 from qsmstats.tables.dates import with_ages, with_years
 from qsmstats.tables.feature_columns import tidy_columns
 from qsmstats.tables.identifiers import matched
@@ -39,7 +40,7 @@ from qsmstats.tables.table_files import names_in_paths, read_source
 from qsmstats.tables.to_schema import prepare
 from qsmstats.tables.typed import typed_frame
 from qsmstats.tables.validate import implausible_values, validate_tables
-from qsmstats.tables.visits import for_each_session, split_visits, stated_visits
+from qsmstats.tables.visits import for_each_session, refuse_visits, split_visits, stated_visits
 
 __all__ = [
     "LoadedTables",
@@ -81,6 +82,8 @@ class StudyTables:
         Those of the study.
     outcomes
         Columns of the tidy table that the study analyses.
+    capped
+        Column of participants -> number that stands for itself and all above it.
     """
 
     participants: pd.DataFrame
@@ -93,6 +96,7 @@ class StudyTables:
     lesion_ids: LesionIds = "consistent"
     schemas: Schemas = field(default_factory=Schemas)
     outcomes: tuple[str, ...] = ()
+    capped: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -106,11 +110,14 @@ class LoadedTables:
         cell with a problem is missing in `frames`.
     problems
         Every problem, one per row and cell.
+    notes
+        What is not wrong, but to be checked.
     """
 
     raw: Mapping[str, RawTable]
     frames: Mapping[str, pd.DataFrame]
     problems: tuple[Problem, ...]
+    notes: tuple[Problem, ...] = ()
 
 
 def read_tables(study: Study, listing: ListLesions | None = None) -> StudyTables:
@@ -149,6 +156,7 @@ def typed_tables(study: Study, loaded: LoadedTables) -> StudyTables:
         lesion_ids=study.matching.lesion_ids,
         schemas=study.schemas,
         outcomes=study.outcomes,
+        capped=study.tables["participants"].capped,
     )
 
 
@@ -159,7 +167,7 @@ def table_problems(study: Study) -> list[Problem]:
 
 def load_tables(study: Study, listing: ListLesions | None = None) -> LoadedTables:
     """Read what can be read of every table, and keep every problem; see `read_tables`."""
-    raw, problems = _read_all(study)
+    raw, problems, notes = _read_all(study)
     unread = "lesions" in study.tables and "lesions" not in raw
     if study.labels.lists_lesions and {"participants", "sessions"} <= raw.keys() and not unread:
         people, sessions = raw["participants"], raw["sessions"]
@@ -181,7 +189,9 @@ def load_tables(study: Study, listing: ListLesions | None = None) -> LoadedTable
     problems += rule_problems(raw, frames, reserved)
     for name, table in raw.items():
         problems += implausible_values(table, frames[name], study.plausible)
-    return LoadedTables(raw=raw, frames=frames, problems=tuple(problems))
+    for table in raw.values():
+        notes += code_notes(table)
+    return LoadedTables(raw=raw, frames=frames, problems=tuple(problems), notes=tuple(notes))
 
 
 def _sound_cells(raw: RawTable, problems: Sequence[Problem]) -> pd.DataFrame:
@@ -200,9 +210,11 @@ def _sound_cells(raw: RawTable, problems: Sequence[Problem]) -> pd.DataFrame:
     return pd.DataFrame(columns, index=frame.index)
 
 
-def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
+def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem], list[Problem]]:
+    """Return the tables, what is wrong with them, and notes."""
     raw: dict[str, RawTable] = {}
     problems: list[Problem] = []
+    notes: list[Problem] = []
     # The files of all others may be named after participants; lesions may be expanded by sessions.
     for name in sorted(study.tables, key=TABLES.index):
         try:
@@ -216,7 +228,7 @@ def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
         spec = study.tables
         first: Mapping[str, pd.Timestamp] = {}
         if "sessions" in raw:
-            raw["sessions"], first = with_years(raw["sessions"], spec["sessions"])
+            raw["sessions"], first, notes = with_years(raw["sessions"], spec["sessions"])
         if {"participants", "sessions"} <= raw.keys() and have_one_table(spec):
             baseline = spec["participants"].baseline
             both = split_visits(raw["participants"], raw["sessions"], baseline)
@@ -224,7 +236,7 @@ def _read_all(study: Study) -> tuple[dict[str, RawTable], list[Problem]]:
             problems += found
         if "participants" in raw:
             raw["participants"] = with_ages(raw["participants"], spec["participants"], first)
-    return {name: raw[name] for name in study.tables if name in raw}, problems
+    return {name: raw[name] for name in study.tables if name in raw}, problems, notes
 
 
 def _read_one(
@@ -250,14 +262,30 @@ def _read_one(
     problems += broken_rows(table)
     if table.cells.empty:
         problems.append(empty_table(table))
-    table, found = with_stated_levels(replace(table, schemas=study.schemas), study)
+    read, found = with_stated_levels(replace(table, schemas=study.schemas), study)
     provided = provided_column(study.labels) if name == "lesions" else None
-    table, more = prepare(table, spec, provided=provided)
-    problems += found + more
+    table, more = prepare(read, spec, provided=provided)
+    problems += [*found, *more, *_unused_words(study, read, table)]
+    if name == "participants" and not have_one_table(study.tables):
+        refuse_visits(table, spec)
     table, more = _matched(study, table, raw)
     if spec.each_session:
         table = for_each_session(table, raw["sessions"])
     return table, problems + more
+
+
+def _unused_words(study: Study, read: RawTable, table: RawTable) -> Iterator[Problem]:
+    """Yield the sections of [levels] none of whose words a table has, as it was read."""
+    for column, words in study.schemas.words.items():
+        file = table.file_column(column)
+        if column in TYPES.values() or column not in table.cells or file not in read.cells:
+            continue
+        # pandas writes codes as 1.0 where some are missing.
+        there = {word_key(word.removesuffix(".0")) for word in read.cells[file].unique()}
+        if not there & {*map(word_key, words)}:
+            text = f"no cell of {read.file}, column '{file}', holds {' or '.join(map(repr, words))}"
+            text += "; correct the values on the left, or remove the section"
+            yield Problem(table="study.toml", column=f"levels.{column}", problem=text)
 
 
 def _matched(

@@ -6,6 +6,7 @@ become the level. What is missing or unknown is reported with the nearest name; 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pandas as pd
@@ -16,6 +17,7 @@ from qsmstats.study import TableSpec
 from qsmstats.tables.conversion import converted, without_codes
 from qsmstats.tables.raw_table import RawTable, toml_problem
 from qsmstats.tables.spelling import known_spellings, suggestions, word_key
+from qsmstats.tables.typed import is_numeric
 from qsmstats.tables.wide import raw_to_long
 
 __all__ = ["prepare"]
@@ -74,7 +76,19 @@ def prepare(
             text += INSTEAD.get((raw.name, name), "")
         problems.append(Problem(table=raw.file, row=1, column=name, problem=text))
     raw, more = converted(raw, spec)
-    return _with_levels(raw), problems + more
+    problems += [*more, *_text_problems(raw, spec)]
+    raw, more = _with_levels(raw)
+    return replace(raw, texts=spec.text), problems + more
+
+
+def _text_problems(raw: RawTable, spec: TableSpec) -> Iterator[Problem]:
+    """Yield the columns that study.toml calls text, and that are not there or are text already."""
+    for column in spec.text:
+        if column not in raw.cells.columns:
+            yield toml_problem(raw, "text", _not_there(raw, column))
+        elif not is_numeric(raw, column):
+            text = f"most cells of '{column}' are no numbers, so that it is text anyway; remove it"
+            yield toml_problem(raw, "text", text)
 
 
 def _not_there(raw: RawTable, column: str) -> str:
@@ -126,13 +140,13 @@ def _lengthen(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Problem]]:
     return (raw, problems) if problems else (raw_to_long(raw, spec.wide, names_to, values_to), [])
 
 
-def _with_levels(raw: RawTable) -> RawTable:
+def _with_levels(raw: RawTable) -> tuple[RawTable, list[Problem]]:
     """Replace words by the levels that they stand for.
 
     Where the study gives several words of a column one level, as RRMS and SPMS to MS, the words
     are kept in a column of their own.
     """
-    cells = raw.cells.copy()
+    cells, problems = raw.cells.copy(), []
     known = {item.name: known_spellings(item) for item in raw.schema.fields if item.levels}
     declared = raw.schemas.words
     for column in cells.columns.intersection([*known, *declared]):
@@ -144,6 +158,11 @@ def _with_levels(raw: RawTable) -> RawTable:
             for word in words.unique()  # pandas writes codes as 1.0 where some are missing
         }
         if len(set(own.values())) < len(own) and column not in TYPES.values():
-            cells[f"{column}{RECORDED}"] = words
+            kept = f"{column}{RECORDED}"
+            if kept in cells.columns:
+                text = f"is for the words of '{column}' as the file has them; rename this column"
+                file = raw.file_column(kept)
+                problems.append(Problem(table=raw.file, row=1, column=file, problem=text))
+            cells[kept] = words
         cells[column] = words.map(levels)
-    return replace(raw, cells=cells)
+    return replace(raw, cells=cells), problems

@@ -10,7 +10,7 @@ import pandas as pd
 
 from qsmstats.tables.raw_table import RawTable
 
-__all__ = ["parse_integer", "parse_number", "typed_frame"]
+__all__ = ["is_numeric", "parse_integer", "parse_number", "typed_frame"]
 
 # Python's own parsers also take nan, inf, 1_000 and the digits of other scripts; a table does not.
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
@@ -43,8 +43,8 @@ def typed_frame(raw: RawTable) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        The schema's columns first, in its order, then the others as they come: numbers where
-        every cell is one, else text.
+        The schema's columns first, in its order, then the others as they come: numbers or text
+        (`is_numeric`).
     """
     schema, missing = raw.schema, list(raw.schema.missing_values)
     ours = {column.name: column for column in schema.fields if column.name in raw.cells.columns}
@@ -58,7 +58,7 @@ def typed_frame(raw: RawTable) -> pd.DataFrame:
         elif column and column.type == "integer":
             whole = list(map(parse_integer, words))
             typed[name] = pd.Series(whole, index=words.index, dtype="Int64")
-        elif column.type == "number" if column else _are_numbers(words[filled]):
+        elif column.type == "number" if column else is_numeric(raw, name):
             numbers = list(map(parse_number, words))
             typed[name] = pd.Series(numbers, index=words.index, dtype=np.float64)
         else:
@@ -66,5 +66,25 @@ def typed_frame(raw: RawTable) -> pd.DataFrame:
     return pd.DataFrame(typed, index=raw.cells.index)
 
 
-def _are_numbers(words: pd.Series) -> bool:
-    return len(words) > 0 and None not in map(parse_number, words)
+def is_numeric(raw: RawTable, column: str) -> bool:
+    """Tell whether a further column is one of numbers: most of its cells are.
+
+    Its other cells are problems: read as text, a column would turn into categories in a formula for
+    one ``10.7<``. Columns whose words have levels, or that study.toml calls text, are none.
+
+    Parameters
+    ----------
+    raw
+        Its table.
+    column
+        A column that the schema does not have.
+    """
+    if column in (*raw.texts, *raw.schemas.words):
+        return False
+    words = raw.cells[column]
+    words = words[~words.isin(raw.schema.missing_values)]
+    # Decimal commas, and signs such as < beside a number, say that a number is meant.
+    numbers = [
+        word for word in words if parse_number(word.strip("<>≤≥=~+ ").replace(",", ".")) is not None
+    ]
+    return 2 * len(numbers) > len(words)

@@ -29,7 +29,7 @@ from qsmstats.tables.dates import is_date
 from qsmstats.tables.keys import CellProblems, key_problems, position_of, reference_problems
 from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.spelling import known_spellings, unknown_level
-from qsmstats.tables.typed import parse_integer, parse_number
+from qsmstats.tables.typed import is_numeric, parse_integer, parse_number
 
 __all__ = ["implausible_values", "validate_tables"]
 
@@ -94,11 +94,24 @@ def _cell_problems(raw: RawTable, found: Iterable[Any]) -> CellProblems:
     """Return the problem of each cell; of several of one cell the first."""
     schema = raw.schema
     there = [column for column in schema.fields if column.name in raw.cells.columns]
+    names = [column.name for column in schema.fields]
+    further = [
+        FieldSchema(name=name, title=name, type="number", description="")
+        for name in raw.cells.columns
+        if name not in names and is_numeric(raw, name)
+    ]
     # First: a word that is no number is that, whatever bounds it breaks.
     cells = {at: text for at, text in raw.faults.items() if at[0] not in raw.broken}
     cells |= {
-        (position, column.name): _explain(schema, column, str(word), "type")
+        (int(position), column.name): _no_identifier(words.iloc[position], column.pattern)
         for column in there
+        for words in [raw.cells[column.name]]
+        for position in _dates_among(words, column).to_numpy().nonzero()[0]
+        if position not in raw.broken
+    }
+    cells |= {
+        (position, column.name): _explain(schema, column, str(word), "type")
+        for column in (*there, *further)
         if (parse := PARSERS.get(column.type))
         for position, word in enumerate(raw.cells[column.name])
         if position not in raw.broken
@@ -124,6 +137,14 @@ def _cell_problems(raw: RawTable, found: Iterable[Any]) -> CellProblems:
     return cells
 
 
+def _dates_among(words: pd.Series, column: FieldSchema) -> pd.Series:
+    """Tell which identifiers are dates; sessions may all be named by theirs."""
+    identifiers = column.pattern != ".*"
+    dates = words.isin([word for word in words.unique() if identifiers and is_date(word)])
+    named_by_date = column.name == "session_id" and (dates | words.isin(["", "n/a"])).all()
+    return dates & ~dates if named_by_date else dates
+
+
 def _explain(schema: TableSchema, column: FieldSchema, word: str, rule: str) -> str:
     if rule == "required":
         return _required(word)
@@ -131,7 +152,11 @@ def _explain(schema: TableSchema, column: FieldSchema, word: str, rule: str) -> 
         return unknown_level(word, column, known_spellings(column))
     if rule == "type":
         kind = "whole number" if column.type == "integer" else "number"
-        return f"'{word}' is not a {kind}{_number_hint(word, column.name, schema)}"
+        hint = _number_hint(word, column.name, schema)
+        if column in schema.fields:
+            return f"'{word}' is not a {kind}{hint}"
+        other = f', or text = ["{column.name}"], if the column holds names or codes'
+        return f"'{word}' is not a number, as most cells of the column are: correct it{hint}{other}"
     field = next(field for field in schema.descriptor["fields"] if field["name"] == column.name)
     limit = field["constraints"][rule]
     if rule == "pattern":
@@ -160,6 +185,8 @@ def _number_hint(word: str, column: str, schema: TableSchema) -> str:
         return "; a band is no number: write the value itself, or give the column another name"
     if match := re.fullmatch(r"([+-]?\d+(?:\.\d+)?)\s*[A-Za-z%]+\.?", word):
         return f"; write the number without its unit: {match[1]}"
+    if is_date(word):
+        return "; a spreadsheet makes a date of 1.5 or 3-1: enter it again in a column of numbers"
     hint = f"; write a missing value as {schema.missing_values[0]}"
     coded = f', or state its code: missing = ["{word}"] {below}'
     return hint if parse_number(word) is not None else hint + coded

@@ -8,17 +8,19 @@ the value of the first session counts. Its values per session are kept as ``{col
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
-from qsmstats.schemas import load_schema
+from qsmstats.schemas import load_schema, word_key
+from qsmstats.study import TableSpec
 from qsmstats.tables.raw_table import RawTable, take_rows, toml_problem
 from qsmstats.tables.typed import parse_number
 
-__all__ = ["for_each_session", "split_visits", "stated_visits"]
+__all__ = ["for_each_session", "refuse_visits", "split_visits", "stated_visits"]
 
 ID, SESSION = "participant_id", "session_id"
 AT_SESSION = "_at_session"
@@ -82,9 +84,56 @@ def split_visits(
     people = take_rows(people, chosen)
     faults = {at: text for at, text in people.faults.items() if at[1] in kept}
     people = replace(people, cells=cells[kept], faults=faults)
-    files = {**visits.columns, **{name: file for file, name in new_names.items()}}
-    visits = replace(visits, cells=visits.cells[rest].rename(columns=new_names), columns=files)
+    visits = replace(
+        visits,
+        cells=visits.cells[rest].rename(columns=new_names),
+        columns={**visits.columns, **{name: file for file, name in new_names.items()}},
+        faults={
+            (at, new_names.get(name, name)): text
+            for (at, name), text in visits.faults.items()
+            if name in rest
+        },
+    )
     return people, visits, problems
+
+
+def refuse_visits(people: RawTable, spec: TableSpec) -> None:
+    """Raise where a table that is only the participants' has a row per visit.
+
+    Parameters
+    ----------
+    people
+        The table of participants, which is not the one of sessions too.
+    spec
+        What study.toml says of it.
+
+    Raises
+    ------
+    InvalidDataError
+        If participants have several rows that a column of sessions tells apart; or, without such
+        a column, if most participants do. A row or two too many are keys that stand twice.
+    """
+    if ID not in people.cells.columns:
+        return
+    ids = people.cells[ID]
+    column = load_schema("sessions").column(SESSION)
+    names = {word_key(name) for name in (column.name, column.title, *column.names)}
+    visit = next((name for name in people.cells.columns if word_key(name) in names), None)
+    if visit is not None:
+        several = ids.duplicated().any() and not people.cells.duplicated([ID, visit]).any()
+    else:
+        several = 2 * ids[ids.duplicated()].nunique() > ids.nunique()
+    if not several:
+        return
+    file = people.file_column(visit or SESSION)
+    entry = f"file = {json.dumps(spec.files[0] if len(spec.files) == 1 else spec.files)}"
+    entry += f', sheet = "{spec.sheet}"' if spec.sheet else ""
+    entry += "" if file == SESSION else f', columns = {{ session_id = "{file}" }}'
+    stated = f"sessions = {{ {entry} }} below [tables]"
+    add = "" if visit else "add a column session_id with the name of the visit, and "
+    text = f"has several rows of {ids[ids.duplicated()].iloc[0]}, so it is a table with a row per "
+    text += f"visit; {add}name it for the sessions too: {stated}"
+    raise InvalidDataError([Problem(table=people.file, problem=text)])
 
 
 def _constant(raw: RawTable, column: str) -> tuple[pd.Series, pd.Index]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from qsmstats.study import Study
 from qsmstats.study_file import open_study
 from qsmstats.tables.files import read_file
 from qsmstats.tables.identities import identify_lesions
-from qsmstats.tables.read import read_tables
+from qsmstats.tables.read import load_tables, read_tables
 from qsmstats.tables.tidy import tidy_lesions
 from qsmstats.tables.wide import to_long
 from tests.errors.walk import Case
@@ -184,6 +185,25 @@ def clinic(change: str, rows: list[list[str]], folder: Path) -> Any:
     toml = toml.replace(old, '{ file = "clinic.tsv", date = "date" }')
     write_text(write_tables(folder, None, toml) / "clinic.tsv", [head, *rows])
     return read_tables(open_study(folder))
+
+
+def further(name: str, *words: str, text: Sequence[str] = ()) -> Act:
+    """Return an act that reads a study whose participants have a further column."""
+    entry = f'{{ file = "participants.tsv", text = {json.dumps(text)} }}'
+    toml = TOML.replace('"participants.tsv"', entry) if text else TOML
+    cells = [name, *words]
+    return table("participants", lambda rows: [*map(list.append, rows, cells)], toml)
+
+
+def noted(act: Act) -> Act:
+    """Return an act that reads the tables of a study, and returns what is noted of them."""
+
+    def noting(folder: Path) -> list[str]:
+        with suppress(InvalidDataError):
+            act(folder)
+        return [*map(str, load_tables(open_study(folder)).notes)]
+
+    return noting
 
 
 def visits(stated: str, *files: str) -> Act:
@@ -1162,11 +1182,99 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "match_ids = true below [tables.lesions]",
     ),
     (
+        "participants with a row per visit",
+        table("participants", lambda rows: rows.extend([row[0], *row[1:]] for row in rows[1:4])),
+        "participants.tsv",
+        "has several rows of sub-01",
+        'sessions = { file = "participants.tsv" } below [tables]',
+    ),
+    (
+        "levels of words that are nowhere",
+        table("participants", lambda _: None, TOML + '\n[levels.sex]\n1 = "F"'),
+        "'levels.sex'",
+        "no cell of participants.tsv, column 'sex', holds '1'",
+        "or remove the section",
+    ),
+    (
+        "column of recorded words that is there",
+        table(
+            "participants",
+            lambda rows: [row.append("sex_recorded") for row in rows],
+            TOML + '\n[levels.sex]\nF = "F"\nfemme = "F"',
+        ),
+        "participants.tsv row 1, column 'sex_recorded'",
+        "is for the words of 'sex'",
+        "rename this column",
+    ),
+    (
+        "two types of one colour",
+        types(a='colour = "#D55E00"', b='colour = "#d55e00"'),
+        "'lesion_types.b.colour'",
+        "'#d55e00' is also that of 'a'",
+        "choose another",
+    ),
+    (
+        "rule for types of one's own",
+        setting("[lesion_type_rule]\nrim = 2.0\n[lesion_types.a]\n[lesion_types.b]"),
+        "'lesion_type_rule'",
+        "knows the five types of QSM only",
+        "remove the section",
+    ),
+    (
+        "text in a column of numbers",
+        further("nfl", "9", "8", "10.7<", "7"),
+        "participants.tsv row 4, column 'nfl'",
+        "'10.7<' is not a number",
+        'missing = ["10.7<"]',
+    ),
+    (
         "decimal commas in a column of one's own",
-        table("participants", lambda rows: [row.__setitem__(4, "1,5") for row in rows[1:]]),
-        "participants.tsv row 1, column 'center'",
-        "numbers with commas",
-        'decimal = ",", or "." if they are texts, below [tables.participants]',
+        further("nfl", "9,5", "8", "7", "7"),
+        "participants.tsv row 2, column 'nfl'",
+        "'9,5' is not a number",
+        'state decimal = ","',
+    ),
+    (
+        "decimal commas where none are",
+        spelled('decimal = ","'),
+        "'tables.lesions.decimal'",
+        "no text of lesions.tsv is a number with a comma",
+        "remove it",
+    ),
+    (
+        "text in a column that is none",
+        spelled('text = ["site"]'),
+        "'tables.lesions.text'",
+        "has no column 'site'",
+        "correct the name",
+    ),
+    (
+        "text in a column that is text",
+        further("site", *"ABCD", text=["site"]),
+        "'tables.participants.text'",
+        "most cells of 'site' are no numbers",
+        "remove it",
+    ),
+    (
+        "two sessions on one date",
+        partial(clinic, "", [VISITS[0], [*VISITS[1][:2], *VISITS[0][2:]]]),
+        "clinic.tsv row 3, column 'date'",
+        "sub-01 has the sessions ses-01 and ses-02 on 2020-01-01",
+        "correct one date",
+    ),
+    (
+        "identifier that is a date",
+        cell("lesions", 2, "lesion_id", "2024-03-01"),
+        "lesions.tsv row 2, column 'lesion_id'",
+        "'2024-03-01' is a date",
+        "enter the identifiers again",
+    ),
+    (
+        "number that is a date",
+        cell("participants", 2, "age", "01. Mai"),
+        "participants.tsv row 2, column 'age'",
+        "'01. Mai' is not a number",
+        "enter it again",
     ),
     (
         "capped age",
@@ -1472,6 +1580,29 @@ CHECKED += [
         "sub-01_ses-01_dseg.nii.gz",
         "leads out of the study folder",
         "outside = true",
+    ),
+    (
+        "code for a missing value",
+        noted(further("nfl", "9", "8", "-99", "7")),
+        "participants.tsv, column 'nfl'",
+        "1 cell holds -99, the others 7 to 9",
+        'missing = ["-99"] below [tables.participants]',
+    ),
+    (
+        "sessions in another order than their numbers",
+        noted(
+            partial(
+                clinic,
+                "",
+                [
+                    [VISITS[1][0], "ses-03", *VISITS[1][2:]],
+                    [*VISITS[0][:2], "2021-02-01", *VISITS[0][3:]],
+                ],
+            )
+        ),
+        "clinic.tsv, column 'date'",
+        "sub-01 (ses-01: 2021-02-01, ses-03: 2021-01-01)",
+        "correct a wrong time",
     ),
     (
         "map without a range",

@@ -7,8 +7,10 @@ are taken as they are, or corrected where the test says so; then `check` reads e
 from __future__ import annotations
 
 import json
+import tomllib
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pandas as pd
 import pytest
@@ -215,12 +217,54 @@ def test_images_in_the_format_of_freesurfer(tmp_path):
 def test_files_of_several_volumes(tmp_path):
     def stack(folder: Path) -> None:
         rng = np.random.default_rng(1)
-        for path in folder.rglob("mwf_frac.nii.gz"):
-            save(path, rng.normal(0.1, 0.01, (10, 10, 8, 3)).astype(np.float32))
+        further_map(folder)
+        for name in ("mwf_frac", "r2s"):
+            for path in folder.rglob(f"{name}.nii.gz"):
+                save(path, rng.normal(0.1, 0.01, (10, 10, 8, 3)).astype(np.float32))
+        for path in folder.rglob("wm.nii.gz"):
+            mask = np.asanyarray(nib.load(path).dataobj)
+            save(path, np.stack([mask, mask], axis=-1))
 
     draft, raw = started(lab(tmp_path, ["V1"], change=stack))
-    assert raw["maps"]["mwf_percent"]["volume"] == 0
-    assert any("3 volumes, of which the first is used" in text for text in draft.guesses)
+    assert "volume" not in raw["maps"]["mwf_percent"]
+    own = [text for text in draft.todo if text.startswith("Myelin")]
+    # Which volume is the map is asked, and its unit is not guessed from another one.
+    assert own == [
+        'Myelin water fraction (MWF): declare the unit ("percent" or "fraction"); no sidecar '
+        "declares the unit",
+        "Myelin water fraction (MWF): the files have 3 volumes, numbered from 0; state which one "
+        "to use: volume = ",
+    ]
+    assert not any("Myelin" in text for text in draft.guesses)
+    asked = [text.split(":")[0] for text in draft.todo if text.endswith("volume = ")]
+    assert asked == ["white matter", "Myelin water fraction (MWF)", "R2*"]
+    text = (tmp_path / "study.toml").read_text()
+    text = text.replace("# white_matter = {", "white_matter = {").replace(
+        "volume =  }", "volume = 1 }"
+    )
+    text = text.replace("# volume = \n", "volume = 2\n").replace(
+        "# unit = \n", 'unit = "fraction"\n'
+    )
+    (tmp_path / "study.toml").write_text(text)
+    done = accepted(tmp_path)
+    assert [done["maps"][name]["volume"] for name in ("mwf_percent", "r2star_hz")] == [2, 2]
+    assert done["tissue"]["white_matter"]["volume"] == 1
+
+
+def test_type_words_of_another_language_are_offered_unchecked(tmp_path):
+    words = ["isointens", "hypointens", "hyperintens", "Ring", "paramagnetischer Rand"]
+    frame = people().assign(NfL=[9, 12, 8.5, -99], Score=[1, 2, 3, -1], Change=[-2, -1, 0, 1])
+    draft = init_study(lab(tmp_path, ["V1"], sheets={"people": frame, "lesions": lesions(words)}))
+    text = (tmp_path / "study.toml").read_text()
+    raw = tomllib.loads(text)
+    assert raw["lesion_types"] == {}
+    for word, level in zip(words, ("isointense", "hypointense", "hyperintense", "?"), strict=False):
+        assert f'# "{word}" = "{level}"  # ' in text
+    assert '# "paramagnetischer Rand" = "paramagnetic_rim"  # ' in text
+    assert "the lines below only follow their spelling: check each" in text.replace("\n# ", " ")
+    # -99 and -1 stand out, but -1 is a value in another column.
+    assert raw["tables"]["participants"]["missing"] == ["-99"]
+    assert any("missing values are written as '-99'" in one for one in draft.guesses)
 
 
 def test_codes_of_lesion_types_are_left_to_the_user(tmp_path):
@@ -239,7 +283,10 @@ def test_codes_of_lesion_types_are_left_to_the_user(tmp_path):
     ],
 )
 def test_two_or_eight_types_of_a_study(tmp_path, words, names):
-    _, raw = started(lab(tmp_path, ["V1"], sheets={"lesions": lesions(words)}))
+    draft, raw = started(lab(tmp_path, ["V1"], sheets={"lesions": lesions(words)}))
+    # 15 lesions: 8 and 7 of two types, 2 each of seven and 1 of the eighth.
+    said = "are equally frequent: set reference" if len(words) > 2 else f"{words[0]}, the most"
+    assert [said in text for text in draft.guesses].count(True) == 1
     assert set(raw["lesion_types"]) == set(names)
     assert [entry.get("reference") for entry in raw["lesion_types"].values()].count(True) == 1
 
@@ -286,3 +333,36 @@ def test_a_column_that_the_path_supplies_is_not_named(tmp_path):
     _, raw = started(lab(tmp_path, change=each))
     assert raw["tables"]["sessions"]["file"] == "{participant}/{participant}_sessions.tsv"
     assert "participant_id" not in raw["tables"]["sessions"]["columns"]
+
+
+def test_a_bids_folder_as_it_comes(tmp_path):
+    """Byte-order marks, CRLF, tabs behind the last column, a column twice, dates in scans.tsv."""
+
+    def write(folder: Path) -> None:
+        (folder / "database.xlsx").unlink()
+        head = "participant_id\tgroup\tage\tsex\tsex\thandedness\tnote\t\t\r\n"
+        rows = "".join(
+            f'sub-{name[-3:]}\t{group}\t{age}\t{sex}\t{sex}\tN/A\t"a ""b""\tc"\t\t\r\n'
+            for (name, group), age, sex in zip(
+                PEOPLE.items(), ["89+", "n/a", "33", "41"], "FMFM", strict=True
+            )
+        )
+        (folder / "participants.tsv").write_bytes(("\ufeff" + head + rows).encode())
+        rows = lesions().assign(ID=[f"sub-{name[-3:]}" for name in lesions()["ID"]])
+        rows.to_csv(folder / "lesions.tsv", sep="\t", index=False)
+        for path in list(folder.rglob("*.nii.gz")):
+            visit = path.parent
+            stem = f"sub-{visit.parent.name[-3:]}_ses-{visit.name[1:]}"
+            new = folder / stem.replace("_", "/") / f"{stem}_{path.name}"
+            new.parent.mkdir(parents=True, exist_ok=True)
+            path.rename(new)
+            text = (
+                "\ufefffilename\tacq_time\r\nx.nii.gz\tn/a\r\ny.nii.gz\t202{}-03-01T10:00:00Z\r\n"
+            )
+            (new.parent / f"{stem}_scans.tsv").write_text(text.format(visit.name[1:]))
+
+    draft, raw = started(lab(tmp_path, change=write))
+    assert raw["tables"]["participants"]["capped"] == {"age": 89}
+    pattern = "{participant}/{session}/{participant}_{session}_scans.tsv"
+    assert raw["tables"]["sessions"] == {"file": pattern, "date": "acq_time"}
+    assert len(draft.todo) == 2

@@ -36,7 +36,9 @@ def description():
             "touches_lesion": pd.array([True, True, False, False], dtype="boolean"),
         }
     )
-    tables = StudyTables(participants=participants, sessions=sessions, lesions=lesions)
+    tables = StudyTables(
+        participants=participants, sessions=sessions, lesions=lesions, capped={"age": 60}
+    )
     failures = pd.DataFrame(
         [("sub-4", "ses-1", "x.nii.gz", "broken")],
         columns=["participant_id", "session_id", "file", "reason"],
@@ -54,6 +56,9 @@ def test_flow_counts_every_stage(description):
     assert flow.loc["controls", columns].tolist() == [2, 2, 0, 0]
     assert flow.loc["followed", columns].tolist() == [1, 2, 2, 3]
     assert flow.loc["images read", "note"] == "1 session failed; failures.tsv gives the reasons"
+    assert flow.loc["enrolled", "note"] == (
+        "listed in the table of participants; age of 60 or more entered as 60: 1 participant"
+    )
     assert flow.loc["patients", "note"] == (
         "2 observed lesions touch another (confluent), 71.4% of the lesion volume; "
         "2 components too small to be lesions left out, 3.5 mm³ in all"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
 from qsmstats.study import TableSpec
-from qsmstats.tables.conversion import converted, without_codes
+from qsmstats.tables.conversion import code_notes, converted, standing_out, without_codes
 from qsmstats.tables.raw_table import RawTable
 
 
@@ -64,17 +66,22 @@ def test_decimal_commas_become_points_and_a_point_is_refused():
     }
 
 
-def test_a_column_of_decimal_commas_is_no_text():
-    table, problems = converted(
-        raw(participant_id=list("abc"), nfl=["12,5", "n/a", "7"], note=["1,2", "x", ""]), spec()
+def test_codes_for_missing_values_stand_out():
+    assert standing_out(["0", "1.5", "3", "-1", "-99", "99", "x"]) == ["-1", "-99", "99"]
+    # 99 may be a value where others reach 60; a scale from -3 has a -1; 1 and 2 are codes.
+    assert standing_out([*map(str, range(0, 60, 10)), "99"]) == []
+    assert standing_out(["-3", "-1", "0", "2"]) == []
+    assert standing_out(["1", "2", "99"]) == []
+    table = raw(
+        participant_id=[*"abcdef"],
+        age=["31", "32", "33", "34", "-99", "-99"],
+        nfl=["12", "9.5", "14", "-99", "-99", "n/a"],
+        site=["1", "2", "3", "4", "999", ""],
     )
-    assert list(map(str, problems)) == [
-        't.tsv row 1, column \'nfl\': holds numbers with commas; state decimal = ",", or "." if '
-        "they are texts, below [tables.participants]"
+    assert [*map(str, code_notes(replace(table, texts=("site",))))] == [
+        "t.tsv, column 'nfl': 2 cells hold -99, the others 9.5 to 14; if it stands for a missing "
+        'value, write missing = ["-99"] below [tables.participants]'
     ]
-    lists = raw(participant_id=["a"], sectors=["1,2"])
-    assert not converted(lists, spec(decimal="."))[1]
-    assert table.cells["nfl"][0] == "12,5"
 
 
 @pytest.mark.parametrize("word", ["89+", "89 +", ">89", "> 89", "≥89", ">=89"])

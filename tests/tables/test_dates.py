@@ -46,13 +46,14 @@ def test_no_other_form_is_read():
 
 
 def test_an_identifier_that_a_spreadsheet_has_turned_into_a_date():
-    dates = ["2024-03-01", "2024-03-01T08:00:00", "01-Mar", "1. Mar 24", "Mar-01"]
+    dates = ["2024-03-01", "2024-03-01T08:00:00", "01-Mar", "1. Mar 24", "Mar-01", "01.03.2024"]
     assert all(map(is_date, dates))
-    assert not any(map(is_date, ["MS-01", "001", "sub-01", "V1", "2024", "abc-12", "marc-01"]))
+    assert not any(map(is_date, ["MS-01", "001", "sub-01", "V1", "2024", "marc-01", "1.2.12"]))
+    assert not is_date("2024-03-01-L3")
 
 
 def test_dates_become_years_since_the_first_session_of_the_participant():
-    table, first = with_years(
+    table, first, notes = with_years(
         raw(
             participant_id=["a", "a", "b"],
             session_id=["2", "1", "1"],
@@ -66,6 +67,37 @@ def test_dates_become_years_since_the_first_session_of_the_participant():
     )
     assert first == {"a": pd.Timestamp("2022-03-01"), "b": pd.Timestamp("2023-05-05")}
     assert not table.faults
+    # The session called 2 is the later one of a.
+    assert notes == []
+
+
+def test_sessions_in_another_order_than_their_numbers_are_noted():
+    rows = {
+        "participant_id": [*"aabbbcc"],
+        "session_id": ["V1", "V2", "V9", "pre3", "V10", "201", "45"],
+        "years": ["2021-06-05T09:00", "2020-04-03", *["2020-01-01", "2020-01-02"] * 2, "n/a"],
+    }
+    *_, notes = with_years(raw(**rows), TableSpec(files=("t.tsv",), date="d"))
+    assert len(notes) == 1
+    assert "in 1 participant the times" in str(notes[0])
+    assert "a (V1: 2021-06-05, V2: 2020-04-03);" in str(notes[0])
+    months = raw(participant_id=[*"aa"], session_id=["1", "2"], years=["12", "0"])
+    *_, notes = with_years(months, TableSpec(files=("t.tsv",), years=("m", "months")))
+    assert "a (1: 12, 2: 0);" in str(notes[0])
+
+
+def test_two_sessions_of_a_participant_on_one_date_are_refused():
+    rows = {
+        "participant_id": [*"aab"],
+        "session_id": ["V1", "V2", "V1"],
+        "years": ["05.06.2021 08:00", "2021-06-05", "2021-06-05"],
+    }
+    spec = TableSpec(files=("t.tsv",), date="d", date_format="day-first")
+    table, *_ = with_years(raw(**rows), spec)
+    assert table.faults == {
+        (1, "years"): "a has the sessions V1 and V2 on 2021-06-05; correct one date, so that the "
+        "order of the sessions is known"
+    }
 
 
 @pytest.mark.parametrize(
@@ -74,14 +106,15 @@ def test_dates_become_years_since_the_first_session_of_the_participant():
 )
 def test_other_units_become_years(unit, word, years):
     spec = TableSpec(files=("t.tsv",), years=("time", unit))
-    table, _ = with_years(raw(participant_id=["a", "a"], years=["n/a", word]), spec)
+    rows = raw(participant_id=["a", "a"], session_id=["V1", "V2"], years=["n/a", word])
+    table, *_ = with_years(rows, spec)
     assert table.cells["years"][0] == "n/a"
     assert float(table.cells["years"][1]) == pytest.approx(years, rel=1e-5)
 
 
 def test_of_a_file_per_session_the_first_date_counts():
     spec = TableSpec(files=("{participant}/{session}/scans.tsv",), date="acq_time")
-    table, _ = with_years(
+    table, *_ = with_years(
         raw(
             participant_id=["a", "a", "a"],
             session_id=["1", "1", "2"],
@@ -116,7 +149,7 @@ def test_of_a_file_per_session_the_first_date_counts():
     ],
 )
 def test_what_is_no_date_is_said_and_nothing_is_guessed(words, said):
-    table, _ = with_years(
+    table, *_ = with_years(
         raw(participant_id=["a"] * len(words), session_id=list("12")[: len(words)], years=words),
         TableSpec(files=("t.tsv",), date="d"),
     )

@@ -270,3 +270,20 @@ def test_what_exports_write_beside_a_table_is_left_out(tmp_path):
     raw = read(write(tmp_path, "t.tsv", "a\tb\ta\t\n1\tx\t1\t\t\n2\ty\t2\n"))
     assert raw.cells.to_dict("list") == {"a": ["1", "2"], "b": ["x", "y"]}
     assert not raw.broken
+
+
+def test_a_decimal_comma_that_is_nowhere_is_said(tmp_path):
+    rows = [["a", "b"], [2.5, "x"]]
+    spec = TableSpec(files=("t.xlsx",), decimal=",")
+    # The numbers of a workbook have no decimal sign; its texts have.
+    with pytest.raises(
+        InvalidDataError, match=r"lesions\.decimal': no text of t\.xlsx is a number"
+    ):
+        read_file(
+            workbook(tmp_path / "t.xlsx", {"t": rows}), name="lesions", file="t.xlsx", spec=spec
+        )
+    rows[1][1] = "3,5"
+    read = read_file(
+        workbook(tmp_path / "t.xlsx", {"t": rows}), name="lesions", file="t.xlsx", spec=spec
+    )
+    assert read.cells.to_numpy().tolist() == [["2,5", "3,5"]]

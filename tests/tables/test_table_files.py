@@ -228,6 +228,37 @@ def test_codes_without_a_meaning_are_asked_for(tmp_path):
     ]
 
 
+def test_a_column_of_mostly_numbers_holds_nothing_else(tmp_path):
+    content = tables()
+    further = [["nfl", "10.7<", "9,5", "12", "n/a"], ["site", "1", "2", "2", "x"]]
+    for row, *words in zip(content["participants"], *further, strict=True):
+        row += words
+    text = "is not a number, as most cells of the column are: correct it; write"
+    assert messages(write_tables(tmp_path, content)) == [
+        f"participants.tsv row 2, column 'nfl': '10.7<' {text} a missing value as n/a, or state "
+        'its code: missing = ["10.7<"] below [tables.participants], or text = ["nfl"], if the '
+        "column holds names or codes",
+        f"participants.tsv row 3, column 'nfl': '9,5' {text} decimals with a point: 9.5, or state "
+        'decimal = "," below [tables.participants], or text = ["nfl"], if the column holds names '
+        "or codes",
+        f"participants.tsv row 5, column 'site': 'x' {text} a missing value as n/a, or state its "
+        'code: missing = ["x"] below [tables.participants], or text = ["site"], if the column '
+        "holds names or codes",
+    ]
+    content["participants"][4][5] = ">500"
+    said = messages(write_tables(tmp_path, content))
+    assert "if it stands for 500 and more, state capped = { nfl = 500 } below" in said[2]
+    entry = '{ file = "participants.tsv", missing = ["10.7<"], decimal = ",", text = ["site"], '
+    entry += "capped = { nfl = 500 } }"
+    toml = TOML.replace('"participants.tsv"', entry) + '[levels.scanner]\n"1" = "A"\n"2" = "C"\n'
+    for row, scanner in zip(content["participants"], ["scanner", *"12B", "n/a"], strict=True):
+        row[2:] = [row[2].replace(".", ","), *row[3:], scanner]
+    people = read_tables(open_study(write_tables(tmp_path, content, toml))).participants
+    assert people["nfl"].dropna().to_list() == [9.5, 12.0, 500.0]
+    assert people["site"].to_list() == ["1", "2", "2", "x"]
+    assert people["scanner"].dropna().to_list() == ["A", "C", "B"]
+
+
 def test_identifiers_that_lost_their_zeros_are_one_problem(tmp_path):
     content = tables()
     for row in content["lesions"][1:]:
@@ -264,8 +295,22 @@ def test_participants_are_matched_with_the_folders(tmp_path):
 
 def test_dates_in_columns_of_identifiers_are_named_as_such(tmp_path):
     content = tables()
-    content["lesions"][1][2] = "2024-03-01T00:00:00"
+    content["lesions"][1][2] = "2024-03-01"
     content["lesions"][2][0] = "1-Mar"
+    content["lesions"][3][3] = "03. Mai"
     found = messages(write_tables(tmp_path, content))
-    assert "is a date: a spreadsheet makes one of identifiers such as 3-1 or MAR1" in found[0]
-    assert "has no row with participant_id '1-Mar'; a spreadsheet makes a date of" in found[1]
+    for text, word in zip(found[:2], ("2024-03-01", "1-Mar"), strict=True):
+        assert f"'{word}' is a date: a spreadsheet makes one of identifiers such as 3-1" in text
+    assert "a spreadsheet makes a date of 1.5 or 3-1" in found[2]
+    assert len(found) == 3
+
+
+def test_sessions_may_be_named_by_their_dates(tmp_path):
+    content = tables()
+    for name in ("sessions", "lesions", "ratings"):
+        for row in content[name][1:]:
+            row[1] = row[1].replace("ses-", "2024-03-")
+    assert messages(write_tables(tmp_path, content)) == []
+    content["sessions"][1][1] = "ses-01"
+    found = messages(write_tables(tmp_path, content))
+    assert any("'2024-03-02' is a date" in text for text in found)

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from qsmstats.errors import InvalidDataError
+from qsmstats.study import TableSpec
 from qsmstats.study_file import open_study
 from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.read import read_tables, table_problems
-from qsmstats.tables.visits import for_each_session, stated_visits
+from qsmstats.tables.visits import for_each_session, refuse_visits, stated_visits
 
 TOML = """\
 [labels]
@@ -171,3 +172,27 @@ def test_a_rating_is_not_repeated():
     assert ratings.cells["session_id"].to_list() == ["V1", "V1"]
     lesions = for_each_session(raw("lesions", participant_id=["a"], label=["1"]), sessions)
     assert lesions.cells["session_id"].to_list() == ["V1", "V2"]
+
+
+@pytest.mark.parametrize(
+    ("visits", "said"),
+    [
+        ({"Visite": ["V1", "V2", "V1"]}, ', columns = { session_id = "Visite" } }'),
+        ({"edss": ["1", "2"]}, "add a column session_id with the name of the visit"),
+    ],
+)
+def test_participants_with_a_row_per_visit_are_named_as_such(visits, said):
+    ids = [*"aab"][: len(next(iter(visits.values())))]
+    spec = TableSpec(files=("t.xlsx",), sheet="people")
+    with pytest.raises(InvalidDataError) as caught:
+        refuse_visits(raw("participants", participant_id=ids, **visits), spec)
+    text = str(caught.value)
+    assert "has several rows of a, so it is a table with a row per visit" in text
+    assert 'name it for the sessions too: sessions = { file = "t.xlsx", sheet = "people"' in text
+    assert said in text
+
+
+def test_a_row_of_participants_too_many_is_no_row_per_visit():
+    spec = TableSpec(files=("t.tsv",))
+    refuse_visits(raw("participants", participant_id=[*"aab"], visit=["V1", "V1", "V1"]), spec)
+    refuse_visits(raw("participants", participant_id=[*"aabc"], edss=[*"1210"]), spec)
