@@ -65,7 +65,9 @@ def test_other_forms_of_labels_and_tissue_are_read(tmp_path):
         volume=1,
     )
     assert study.tissue["white_matter"] == TissueSpec(
-        pattern="{participant}/wmparc.mgz", labels=(2, 41, 3001, 3002, 3003, 5001), volume=0
+        pattern="{participant}/wmparc.mgz",
+        labels=((3001, 3003), (5001, 5001), (41, 41), (2, 2)),
+        volume=0,
     )
     assert "lesions" not in study.tables
 

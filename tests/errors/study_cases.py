@@ -252,7 +252,7 @@ def opening(error: Exception) -> Act:
 
     def act(folder: Path) -> list[str]:
         write_images(write_tables(folder))
-        with patch("qsmstats.checks.images.open_volume", side_effect=error):
+        with patch("qsmstats.checks.session_images.open_volume", side_effect=error):
             return list(check_study(open_study(folder))["message"])
 
     return act
@@ -261,7 +261,7 @@ def opening(error: Exception) -> Act:
 def losing_its_process(folder: Path) -> list[str]:
     write_images(write_tables(folder))
     died = [(number, BrokenExecutor("killed")) for number in range(5)]
-    with patch("qsmstats.checks.images.run_jobs", return_value=died):
+    with patch("qsmstats.checks.session_images.run_jobs", return_value=died):
         return list(check_study(open_study(folder))["message"])
 
 
