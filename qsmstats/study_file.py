@@ -29,7 +29,12 @@ from qsmstats.settings import (
 )
 from qsmstats.study import EACH, LabelSpec, MapSpec, Study, TissueSpec
 from qsmstats.study_files import read_bounded
-from qsmstats.study_limits import braces_problem, path_problem, setting_problems
+from qsmstats.study_limits import (
+    braces_problem,
+    idle_settings,
+    path_problem,
+    setting_problems,
+)
 from qsmstats.study_schemas import declared_schemas
 from qsmstats.study_tables import table_specs
 
@@ -148,7 +153,7 @@ def _study(folder: Path, raw: Mapping[str, Any], checksum: str) -> Study:
         schemas=schemas,
         checksum=checksum,
     )
-    for where, problem in (*declared, *setting_problems(study)):
+    for where, problem in (*declared, *setting_problems(study), *idle_settings(study, raw)):
         reader.report(where, problem)
     if reader.problems:
         raise InvalidDataError(reader.problems)

@@ -663,6 +663,22 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "must be above 0",
     ),
     (
+        "overlap of lesions that are not matched",
+        setting("[matching]\nmin_overlap = 0.25"),
+        "'matching.min_overlap'",
+        'does nothing without lesion_ids = "independent"',
+        "remove this",
+    ),
+    (
+        "colour of two types",
+        setting(
+            '[lesion_types.a]\ncolour = "#d55e00"\n[lesion_types.b]\ncolour = "#D55E00"',
+        ),
+        "'lesion_types.b.colour'",
+        "is that of 'a' too",
+        "give each its own",
+    ),
+    (
         "level in percent",
         setting("[models]\nlevel = 95"),
         "'models.level'",
