@@ -1178,6 +1178,18 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "match_ids = true below [tables.lesions]",
     ),
     (
+        "identifiers that lost what tells them apart",
+        table(
+            "lesions",
+            lambda rows: [
+                row.__setitem__(0, ("001", "01")[number % 2]) for number, row in enumerate(rows[1:])
+            ],
+        ),
+        "lesions.tsv, column 'participant_id'",
+        "'001' and '01' may both be sub-01",
+        "write them in full",
+    ),
+    (
         "decimal commas in a column of one's own",
         table("participants", lambda rows: [row.__setitem__(4, "1,5") for row in rows[1:]]),
         "participants.tsv row 1, column 'center'",
