@@ -122,7 +122,10 @@ def require_values(rows: pd.DataFrame, outcome: str) -> pd.DataFrame:
         raise ModelError(message)
     measured = rows[rows[outcome].notna()]
     if measured.empty:
-        message = f"{outcome} has a value in none of {len(rows)} rows; check the images of this map"
+        message = (
+            f"{outcome} has no value in any of {len(rows)} rows; check the images of its map, or "
+            "whether lesions are large enough for this feature"
+        )
         raise ModelError(message)
     return measured
 

@@ -108,7 +108,7 @@ def test_one_type_is_no_comparison(lesions):
     [
         ({"lesion_type": None}, NoDataError, r"none of \d+ lesions has a type; enter types"),
         ({"years": 1.0}, ModelError, "nothing was measured at a first session"),
-        ({"mwf_percent": np.nan}, ModelError, r"mwf_percent has a value in none of \d+ rows"),
+        ({"mwf_percent": np.nan}, ModelError, r"mwf_percent has no value in any of \d+ rows"),
     ],
 )
 def test_why_types_cannot_be_compared(lesions, change, kind, reason):

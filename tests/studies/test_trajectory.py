@@ -90,7 +90,7 @@ def test_lesions_without_types_and_of_one_type_are_told_from_those_seen_once(les
         trajectories(lesions.assign(lesion_type=None))
     with pytest.raises(NoDataError, match="have the lesion type isointense"):
         trajectories(lesions[lesions["lesion_type"] == "isointense"])
-    with pytest.raises(ModelError, match="mwf_percent has a value in none"):
+    with pytest.raises(ModelError, match="mwf_percent has no value in any"):
         trajectories(lesions.assign(mwf_percent=np.nan))
 
 
