@@ -26,7 +26,7 @@ from qsmstats.checks.session_images import (
     section_of,
 )
 from qsmstats.checks.sidecars import Sidecars, unit_problems
-from qsmstats.errors import ImageError, Problem
+from qsmstats.errors import ImageError, Problem, plural
 from qsmstats.progress import Progress
 from qsmstats.schemas import parcel_words
 from qsmstats.study import Study
@@ -180,9 +180,9 @@ def _without_lesions(
     if some:
         count, mm3 = sum(number for number, _ in some), sum(volume for _, volume in some)
         text = (
-            f"components left out as smaller than {study.labels.min_mm3:g} mm³: {count}, in "
-            f"{len(some)} of {len(sessions)} sessions, {mm3:.4g} mm³ in all; set another floor if "
-            "they are lesions"
+            f"leaves out {count} {plural('component', count)} of less than "
+            f"{study.labels.min_mm3:g} mm³, in {len(some)} of {len(sessions)} sessions, {mm3:.4g} "
+            "mm³ in all; lower it if they are lesions"
         )
         problem = Problem(table="study.toml", column="labels.min_mm3", problem=text)
         yield Finding(problem=problem, kind="note")
@@ -223,7 +223,8 @@ def _absent_parcels(study: Study, sessions: Sequence[SessionImages]) -> Iterator
         where = _some([f"{job.participant_id} {job.session_id}" for job in lacking])
         none = len(lacking) == len(read)
         text = f"label {parcel_words([parcels])} " + (
-            f"occurs in none of the {len(read)} images, which have {held}; correct or remove it"
+            f"occurs in none of the {len(read)} images, whose labels are {held}; correct or remove "
+            "it"
             if none
             else f"is absent from {len(lacking)} of the {len(read)} images ({where}); check "
             "whether this part of the tissue is absent there too"

@@ -170,14 +170,18 @@ def _notes(
     everyone = lesions["participant_id"].nunique() + lesions.attrs.get("n_unmeasured", 0)
     people = followed["participant_id"].nunique()
     visits = used.groupby(["participant_id", "lesion_id"], observed=True)["years"].nunique()
+    once = int((visits < 2).sum())
     notes = [
         f"{people} of {everyone} participants with lesions have lesions measured at two or more"
-        " sessions; the others are left out.",
+        f" sessions{'; the others are left out' if people < everyone else ''}.",
         *left_out(len(followed) - len(typed), "observation", "of lesions without a type"),
-        f"{int((visits < 2).sum())} of {len(visits)} lesions in the model were measured at one"
-        " session only (new, gone or not measured at the other); they contribute to the means and"
-        " little to the slopes.",
     ]
+    if once:
+        notes.append(
+            f"{once} of {len(visits)} lesions in the model were measured at one session only (new,"
+            " gone or not measured at the other); they contribute to the means and little to the"
+            " slopes."
+        )
     matches = lesions.attrs.get("matches")
     if matches:
         notes.append(

@@ -13,16 +13,18 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from functools import cache
 from itertools import chain
 
 from qsmstats.errors import Problem
 from qsmstats.tables.raw_table import RawTable
 
-__all__ = ["bare", "matched"]
+__all__ = ["Sought", "bare", "matched"]
 
 SHOWN = 3
 
 
+@cache
 def bare(identifier: str) -> str:
     """Return an identifier without capitals, ``sub-`` or ``ses-``, and the zeros before a number.
 
@@ -43,7 +45,7 @@ def _number(identifier: str) -> str:
     return "-".join(part for part in bare(identifier).split("-") if part.isdecimal())
 
 
-class _Sought:
+class Sought:
     """Identifiers by what does not differ."""
 
     def __init__(self, names: Iterable[str]) -> None:
@@ -96,7 +98,7 @@ def matched(
     if column not in raw.cells.columns:
         return raw, [], 0
     names, words = set(known), set(raw.cells[column]) - {*raw.schema.missing_values}
-    sought = _Sought(names)
+    sought = Sought(names)
     meant = {word: found for word in sorted(words - names) if (found := sought.meant(word))}
     times = Counter(chain(words & names, *meant.values()))
     pairs = {word: found[0] for word, found in meant.items() if [times[n] for n in found] == [1]}

@@ -188,7 +188,7 @@ def test_a_label_that_no_parcellation_has_is_an_error_and_one_that_some_lack_a_n
     assert [finding.kind for finding in found] == ["invalid", "note"]
     assert messages(found) == [
         "study.toml, setting 'tissue.white_matter.labels': label 77 (WM-hypointensities) "
-        "occurs in none of the 5 images, which have 2 (Left-Cerebral-White-Matter), 41 "
+        "occurs in none of the 5 images, whose labels are 2 (Left-Cerebral-White-Matter), 41 "
         "(Right-Cerebral-White-Matter), 3007 (wm-lh-fusiform), 3008 (wm-lh-inferiorparietal); "
         "correct or remove it",
         "study.toml, setting 'tissue.white_matter.labels': label 41 "

@@ -354,7 +354,7 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
             messages,
         ),
         "'tissue.white_matter.labels'",
-        "label 41 (Right-Cerebral-White-Matter) occurs in none of the 5 images, which have 1",
+        "label 41 (Right-Cerebral-White-Matter) occurs in none of the 5 images, whose labels are 1",
         "correct or remove it",
     ),
     (
@@ -375,8 +375,8 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
             ],
         ),
         "'labels.min_mm3'",
-        "left out as smaller than 99 mm³: 4, in 4 of 5 sessions",
-        "set another floor",
+        "leaves out 4 components of less than 99 mm³, in 4 of 5 sessions",
+        "lower it if they are lesions",
     ),
     (
         "sessions without a file",

@@ -171,7 +171,7 @@ def test_a_study_of_masks_needs_no_lesions_table(tmp_path, plain):
     found = check_study(study)
     assert found["kind"].tolist() == ["note"]
     assert found["message"][0].startswith(
-        "study.toml, setting 'labels.min_mm3': components left out as smaller than 3 mm³: 3, in"
+        "study.toml, setting 'labels.min_mm3': leaves out 3 components of less than 3 mm³, in"
     )
     tables = sound_tables(study)
     out = tmp_path / "out"
