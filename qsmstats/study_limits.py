@@ -14,7 +14,7 @@ from typing import Any, get_args
 
 from qsmstats.errors import did_you_mean, nearest, one_of
 from qsmstats.method_names import Adjustment, DfMethod
-from qsmstats.schemas import load_schema, map_features, plausible_ranges
+from qsmstats.schemas import map_features, plausible_ranges
 from qsmstats.settings import LesionIds
 from qsmstats.study import STAY_INSIDE, Study
 from qsmstats.study_schemas import range_problem
@@ -105,7 +105,6 @@ def idle_settings(study: Study, raw: Mapping[str, Any]) -> _Found:
     raw
         study.toml: what it states, though it be the default.
     """
-    known = load_schema("lesions").column("lesion_type").levels
     judged = any(spec.name == "susceptibility_ppb" for spec in study.maps)
     matched = study.matching.lesion_ids == "independent"
     needs = {
@@ -121,9 +120,6 @@ def idle_settings(study: Study, raw: Mapping[str, Any]) -> _Found:
         entry = raw.get(section)
         if not there and isinstance(entry, dict) and (name in entry or not name):
             yield where, f"does nothing without {needed}; add that, or remove this"
-    if raw.get("lesion_type_rule") and judged and {*study.schemas.lesion_types} != {*known}:
-        text = f"is a rule for {', '.join(known)} alone; remove it"
-        yield "lesion_type_rule", text
 
 
 def _ranges(study: Study) -> _Found:

@@ -215,12 +215,6 @@ def _levels(
         text = f"a study has 2 to {MOST_LEVELS} of them, not {len(raw)}; declare all of its tables"
         found.append((where, text))
     found += _shared_words(where, levels)
-    colours: dict[str, str] = {}
-    for name, level in levels.items():
-        other = colours.setdefault((level.colour or name).casefold(), name)
-        if other != name:
-            text = f"is that of '{other}' too; give each its own, so that figures tell them apart"
-            found.append((f"{where}.{name}.colour", text))
     first = [name for name in levels if raw[name].get("reference") is True]
     if len(first) > 1:
         text = f"is set for {', '.join(first)}; keep it for the one that others are compared with"

@@ -347,8 +347,6 @@ def test_a_section_that_is_no_section_is_named(tmp_path):
 HISTOLOGY = 'histology = "histology.tsv"\n'
 RATINGS = 'ratings = "ratings.tsv"\n'
 MASK = TOML[TOML.index("[tissue]") : TOML.index("[maps.")]
-QSM = TOML.replace("mwf_percent", "susceptibility_ppb").replace('"percent"', '"ppb"')
-OWN_TYPES = "[lesion_types.a]\n[lesion_types.b]\n"
 
 
 @pytest.mark.parametrize(
@@ -361,13 +359,6 @@ OWN_TYPES = "[lesion_types.a]\n[lesion_types.b]\n"
             "[lesion_type_rule]\nrim = 1.0",
             "lesion_type_rule",
             "the map susceptibility_ppb",
-        ),
-        (
-            QSM,
-            "",
-            OWN_TYPES + "[lesion_type_rule]\nrim = 2",
-            "lesion_type_rule",
-            "for isointense, ",
         ),
         (
             TOML,

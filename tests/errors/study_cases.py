@@ -670,15 +670,6 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "remove this",
     ),
     (
-        "colour of two types",
-        setting(
-            '[lesion_types.a]\ncolour = "#d55e00"\n[lesion_types.b]\ncolour = "#D55E00"',
-        ),
-        "'lesion_types.b.colour'",
-        "is that of 'a' too",
-        "give each its own",
-    ),
-    (
         "level in percent",
         setting("[models]\nlevel = 95"),
         "'models.level'",
