@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from qsmstats.errors import ModelError, NoDataError, plural
+from qsmstats.errors import FormulaError, ModelError, NoDataError, plural
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.response_scale import Kind
 from qsmstats.mixed.model import MixedModel
@@ -114,12 +114,14 @@ def require_values(rows: pd.DataFrame, outcome: str) -> pd.DataFrame:
 
     Raises
     ------
+    FormulaError
+        If there is no such column.
     ModelError
-        If there is no such column, or no row with a value.
+        If there is no row with a value.
     """
     if outcome not in rows.columns:
         message = f"the table has no column '{outcome}'; name one of {', '.join(rows.columns)}"
-        raise ModelError(message)
+        raise FormulaError(message)
     measured = rows[rows[outcome].notna()]
     if measured.empty:
         message = (

@@ -26,6 +26,7 @@ from qsmstats import (
 )
 from qsmstats.cli import main
 from qsmstats.errors import (
+    FormulaError,
     InvalidDataError,
     ModelError,
     NoDataError,
@@ -324,13 +325,6 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
 ]
 NO_ANSWER: list[tuple[str, Act, str, str, str]] = [
     (
-        "outcome that is no column",
-        lambda _: baseline_differences(TYPED, "fa"),
-        "'fa'",
-        "no column",
-        "name one of",
-    ),
-    (
         "first sessions that were not measured",
         lambda _: baseline_differences(TYPED.assign(years=1.0), "ndi"),
         "first session",
@@ -418,6 +412,14 @@ CASES = [
             (None, TYPED_WRONGLY),
         )
         for name, act, p, v, r in group
+    ),
+    Case(
+        name="outcome that is no column",
+        act=lambda _: baseline_differences(TYPED, "fa"),
+        kind=FormulaError,
+        place="'fa'",
+        value="no column",
+        remedy="name one of",
     ),
     Case(
         name="values at one visit",
