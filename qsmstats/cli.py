@@ -1,8 +1,7 @@
 """The command line: parses, calls, and returns an exit code.
 
-Exit codes: 0 all well, 1 some participants failed, 2 wrong usage or a folder that cannot be
-written, 3 invalid data, 4 a model did not converge, 130 interrupted. Everything heavy is imported
-after the arguments are read, so that help is instant.
+The exit codes are those of `EXIT_CODES`. Everything heavy is imported after the arguments are read,
+so that help is instant.
 """
 
 from __future__ import annotations
@@ -19,7 +18,15 @@ from qsmstats.exit import ended
 from qsmstats.progress import progress_bar, say, show
 from qsmstats.version import __version__
 
-__all__ = ["main", "parse"]
+__all__ = ["EXIT_CODES", "main", "parse"]
+
+EXIT_CODES = (
+    "Exit codes: 0 all well; 1 some participants could not be measured (check: some images cannot "
+    "be used), the others can be analysed; 2 wrong usage, or a file or folder that cannot be read "
+    "or written; 3 invalid data or study.toml; 4 a question that the data were to answer was not "
+    "answered, or by a model that did not converge; 70 an error in qsmstats; 130 interrupted; 141 "
+    "the reader of the output was closed. Where both 1 and 4 hold, run gives 4."
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,8 +66,6 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="qsmstats",
         description="Statistics for cohort studies of multiple-sclerosis lesions.",
-        epilog="Exit codes: 0 ok, 1 some participants failed, 2 usage, 3 invalid data, "
-        "4 a model did not converge, 130 interrupted.",
     )
     parser.add_argument("--version", action="version", version=f"qsmstats {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -98,6 +103,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     demo.add_argument("out", metavar="OUT", type=Path, help="folder for the study and its results")
     _add_size(demo)
     demo.set_defaults(call=_demo)
+    for one in (parser, *commands.choices.values()):
+        one.epilog = EXIT_CODES
     return parser.parse_args(arguments)
 
 
@@ -354,7 +361,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from qsmstats.errors import ConvergenceError
+    from qsmstats.errors import ModelError
     from qsmstats.plan import plan_study
     from qsmstats.records import PLAN
     from qsmstats.studies.planning.design import TARGETS, Dropout, TrialDesign
@@ -382,7 +389,7 @@ def _plan(options: argparse.Namespace) -> int:
     )
     show("\n".join([*plan.answers, *(f"Note: {note}" for note in plan.notes)]))
     say(f"tables and figure: {options.out / PLAN}; `qsmstats report` shows them in the report")
-    return 0 if plan.fit.info.converged else ConvergenceError.exit_code
+    return 0 if plan.fit.info.converged else ModelError.exit_code
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -18,6 +18,7 @@ __all__ = [
     "ImageError",
     "InvalidDataError",
     "ModelError",
+    "NoDataError",
     "NotIdentifiedError",
     "Problem",
     "QsmstatsError",
@@ -213,7 +214,7 @@ def grouped(problems: Iterable[Problem]) -> list[str]:
     >>> files = "{participant}.nii"
     >>> said = {"problem": "is empty; copy it again", "files": files}
     >>> print(*grouped(Problem(table=f"P{n}.nii", **said) for n in range(9)))
-    {participant}.nii: 9 files: is empty; first: P0.nii, P1.nii, P2.nii; copy it again
+    {participant}.nii (9 files; first: P0.nii, P1.nii, P2.nii): is empty; copy it again
     """
     kinds: dict[tuple[str | None, ...], list[Problem]] = {}
     for one in problems:
@@ -228,20 +229,18 @@ def grouped(problems: Iterable[Problem]) -> list[str]:
 
 
 def _together(those: Sequence[Problem]) -> str:
-    """Return the line of many problems of one kind, which ends in what to do."""
+    """Return the line of many problems of one kind: where they are, and the first of them."""
     first = those[0]
     number = sum(1 + len(one.also) for one in those)
     count = f"{number} {'files' if first.files else 'problems'}"
     if people := {one.participant for one in those if one.participant}:
-        count += f" of {len(people)} participant{'s' if len(people) > 1 else ''}"
+        count += f" of {len(people)} {plural('participant', len(people))}"
     one_file = len({one.table for one in those}) == 1
     places = [f"row {one.row}" if one_file and one.row else one.table for one in those[:SHOWN]]
-    found, _, remedy = first.problem.rpartition("; ")
-    if len({one.problem for one in those}) == 1:
-        text = f"{count}: {found}; first: {', '.join(places)}; {remedy}"
-    else:
-        text = f"{count}, such as {places[0]}: {found}; also {', '.join(places[1:])}; {remedy}"
-    return printable(f"{first.files or first.table}{first._column}: {text}")
+    same = len({one.problem for one in those}) == 1
+    text = first.problem if same else f"{places[0]}: {first.problem}"
+    where = f"{first.files or first.table}{first._column}"
+    return printable(f"{where} ({count}; first: {', '.join(places)}): {text}")
 
 
 class InvalidDataError(QsmstatsError, ValueError):
@@ -273,11 +272,20 @@ class ImageError(InvalidDataError):
 class ModelError(QsmstatsError, ValueError):
     """A model that cannot be fitted to the data as given."""
 
-    exit_code = 3
+    exit_code = 4
 
 
 class FormulaError(ModelError):
     """A formula that cannot be read, or that names what the data do not hold."""
+
+    exit_code = 3
+
+
+class NoDataError(ModelError):
+    """A question for which a study has no data, such as a change without follow-up sessions.
+
+    Nothing failed: a run that leaves such a question open is complete.
+    """
 
 
 class NotIdentifiedError(ModelError):
@@ -286,5 +294,3 @@ class NotIdentifiedError(ModelError):
 
 class ConvergenceError(ModelError):
     """A fit that did not converge where a converged fit is required."""
-
-    exit_code = 4

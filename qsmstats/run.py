@@ -16,9 +16,9 @@ import pandas as pd
 
 from qsmstats.checks.study import sound_tables
 from qsmstats.errors import (
-    ConvergenceError,
     InvalidDataError,
     ModelError,
+    NoDataError,
     Problem,
     UsageError,
     check_option,
@@ -92,7 +92,9 @@ def run_study(
     Returns
     -------
     int
-        0 all well, 1 some participants failed, 4 a model did not converge.
+        0 all well, 1 some participants could not be measured, 4 a question could not be answered,
+        or a model did not converge. A question for which the study has no data (`NoDataError`) is
+        none of them.
 
     Raises
     ------
@@ -140,7 +142,7 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
     source = source_sum(study, tables, measured)
     files = [f"{name}{suffix}" for name in results for suffix in (".tsv", ".json")]
     files += ["provenance.json", DECLARED]
-    unconverged: list[str] = []
+    shortcomings: list[str] = []
     with renewed(out, files, source):
         for name, table in results.items():
             write_table(table, out / f"{name}.tsv", study.schemas)
@@ -159,13 +161,13 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
             say(f"{PLAN}/ was made from other data and has been removed; run `qsmstats plan` again")
         for question in questions:
             say(f"answering: {question[0]}")
-            unconverged += _answer(question, out, source)
+            shortcomings += _answer(question, out, source)
     say("drawing the report")
     say(f"report: {draw_report(study, out, anonymous=anonymous)}")
-    for name in unconverged:
-        say(f"{name}: the model did not converge; see models.tsv beside its results")
-    if unconverged:
-        return ConvergenceError.exit_code
+    for sentence in shortcomings:
+        say(sentence)
+    if shortcomings:
+        return ModelError.exit_code
     return SOME_FAILED if not measured.failures.empty else 0
 
 
@@ -233,9 +235,9 @@ def _questions(
 
 
 def _answer(question: _Question, out: Path, source: str = "") -> list[str]:
-    """Answer one study for all its outcomes; return the models that did not converge."""
+    """Answer one study for all its outcomes; say which answers are missing or did not converge."""
     name, outcomes, ask = question
-    answers, refusals, unconverged = [], [], []
+    answers, refusals, shortcomings = [], [], []
     for outcome in outcomes:
         asked = name if outcome == name else f"{name} {outcome}"
         try:
@@ -246,8 +248,12 @@ def _answer(question: _Question, out: Path, source: str = "") -> list[str]:
             reason = "; ".join(str(error).splitlines())
             refusals.append((outcome, f"Could not be answered: {reason}"))
             say(f"{asked}: could not be answered: {reason}")
-            unconverged += [asked] if isinstance(error, ConvergenceError) else []
+            if not isinstance(error, NoDataError):
+                shortcomings.append(f"{asked}: not answered; see notes.tsv beside its results")
     write_answer(answers, out / name, refusals=refusals, source=source)
     fitted = [answer for answer in answers if hasattr(answer, "fit")]
-    failed = [f"{name} {answer.outcome}" for answer in fitted if not answer.fit.info.converged]
-    return unconverged + failed
+    return shortcomings + [
+        f"{name} {answer.outcome}: the model did not converge; see models.tsv beside its results"
+        for answer in fitted
+        if not answer.fit.info.converged
+    ]

@@ -17,7 +17,7 @@ import json
 import math
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cache, cached_property
 from importlib.resources import files
@@ -35,6 +35,7 @@ __all__ = [
     "map_features",
     "map_schemas",
     "own_map",
+    "parcel_words",
     "parcellation_labels",
     "plausible_ranges",
     "result_columns",
@@ -50,6 +51,9 @@ DECLARED = "schemas.json"
 """File of an output folder that holds what its study declares (`Schemas.declared`)."""
 DASHES = re.compile("[\u2010-\u2015\u2212]")
 MAP = "{map}"
+LAST_PARCEL = 99_999
+"""The largest label of a parcellation that study.toml may name."""
+PARCELS_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -492,6 +496,21 @@ def parcellation_labels() -> Mapping[str, int]:
     text = (_folder() / "parcellation.json").read_text(encoding="utf-8")
     labels: dict[str, int] = json.loads(text)["labels"]
     return labels
+
+
+def parcel_words(parcels: Sequence[tuple[int, int]]) -> str:
+    """Return the first few of some ranges of labels, a single label with its name if it has one.
+
+    >>> parcel_words([(2, 2), (3000, 4999)])
+    '2 (Left-Cerebral-White-Matter), 3000-4999'
+    """
+    # Of several names of a label, the first is that of the present version.
+    names = {label: f" ({name})" for name, label in reversed([*parcellation_labels().items()])}
+    words = [
+        f"{first}-{last}" if first < last else f"{first}{names.get(first, '')}"
+        for first, last in parcels[:PARCELS_SHOWN]
+    ]
+    return ", ".join(words + ["..."] * (len(parcels) > PARCELS_SHOWN))
 
 
 @cache

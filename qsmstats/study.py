@@ -128,11 +128,12 @@ class TissueSpec:
     pattern, volume
         As for a map.
     labels
-        Values of a parcellation, ascending; empty for a mask.
+        First and last value of each range of a parcellation, as study.toml lists them; empty for a
+        mask.
     """
 
     pattern: str
-    labels: tuple[int, ...] = ()
+    labels: tuple[tuple[int, int], ...] = ()
     volume: int | None = None
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
-from qsmstats.schemas import Schemas, map_schemas, parcellation_labels
+from qsmstats.schemas import LAST_PARCEL, Schemas, map_schemas, parcellation_labels
 from qsmstats.settings import (
     FeatureSettings,
     FolderSettings,
@@ -29,7 +29,12 @@ from qsmstats.settings import (
 )
 from qsmstats.study import EACH, LabelSpec, MapSpec, Study, TissueSpec
 from qsmstats.study_files import read_bounded
-from qsmstats.study_limits import braces_problem, path_problem, setting_problems
+from qsmstats.study_limits import (
+    braces_problem,
+    idle_settings,
+    path_problem,
+    setting_problems,
+)
 from qsmstats.study_schemas import declared_schemas
 from qsmstats.study_tables import table_specs
 
@@ -148,9 +153,7 @@ def _study(folder: Path, raw: Mapping[str, Any], checksum: str) -> Study:
         schemas=schemas,
         checksum=checksum,
     )
-    if schemas.types and "lesion_type_rule" in raw:
-        reader.report("lesion_type_rule", "knows the five types of QSM only; remove the section")
-    for where, problem in (*declared, *setting_problems(study)):
+    for where, problem in (*declared, *setting_problems(study), *idle_settings(study, raw)):
         reader.report(where, problem)
     if reader.problems:
         raise InvalidDataError(reader.problems)
@@ -241,7 +244,7 @@ def _tissue(reader: _Reader, where: str, value: object) -> TissueSpec:
     if not isinstance(value, dict):
         return TissueSpec(pattern=_pattern(reader, where, value))
     reader.known(where, value, (item.name for item in fields(TissueSpec)))
-    numbers: set[int] = set()
+    ranges: dict[tuple[int, int], None] = {}
     listed = value.get("labels", [])
     if not isinstance(listed, list) or ("labels" in value and not listed):
         text = f"found {listed!r}; write a list of labels of the parcellation such as [2, 41]"
@@ -249,31 +252,33 @@ def _tissue(reader: _Reader, where: str, value: object) -> TissueSpec:
         listed = []
     for item in listed:
         found = _parcels(item)
-        if not found:
+        if found is None:
             near = nearest(item, parcellation_labels()) if isinstance(item, str) else []
             text = (
-                f'{item!r} is neither a label from 1 to 99999, nor a range such as "3000-4999", '
-                f"nor a name of FreeSurfer or SynthSeg{did_you_mean(near) or '; correct it'}"
+                f"{item!r} is neither a label from 1 to {LAST_PARCEL}, nor a range such as "
+                '"3000-4999", nor a name of FreeSurfer or SynthSeg'
+                f"{did_you_mean(near) or '; correct it'}"
             )
             reader.report(f"{where}.labels", text)
-        numbers.update(found)
+        else:
+            ranges[found] = None
     return TissueSpec(
         pattern=_pattern(reader, f"{where}.pattern", value.get("pattern")),
-        labels=tuple(sorted(numbers)),
+        labels=tuple(ranges),
         volume=_volume(reader, where, value),
     )
 
 
-def _parcels(item: object) -> range:
-    """Return the labels that a number, a range in words or a name stands for."""
+def _parcels(item: object) -> tuple[int, int] | None:
+    """Return the first and last label that a number, a range in words or a name stands for."""
     first = last = item
     if isinstance(item, str):
         names = {_name_key(name): label for name, label in parcellation_labels().items()}
         between = re.fullmatch(r"([0-9]{1,5})-([0-9]{1,5})", item)
         first, last = map(int, between.groups()) if between else (names.get(_name_key(item)),) * 2
-    if type(first) is int and type(last) is int and 1 <= first <= last <= 99_999:
-        return range(first, last + 1)
-    return range(0)
+    if type(first) is int and type(last) is int and 1 <= first <= last <= LAST_PARCEL:
+        return first, last
+    return None
 
 
 def _name_key(name: str) -> str:

@@ -10,16 +10,16 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
 from pathlib import PurePath
-from typing import get_args
+from typing import Any, get_args
 
 from qsmstats.errors import did_you_mean, nearest, one_of
 from qsmstats.method_names import Adjustment, DfMethod
-from qsmstats.schemas import map_features, plausible_ranges
+from qsmstats.schemas import Schemas, map_features, plausible_ranges
 from qsmstats.settings import LesionIds
 from qsmstats.study import STAY_INSIDE, Study
 from qsmstats.study_schemas import range_problem
 
-__all__ = ["braces_problem", "path_problem", "setting_problems"]
+__all__ = ["braces_problem", "idle_settings", "path_problem", "setting_problems"]
 
 _Found = Iterator[tuple[str, str]]
 MAPPING = "histology.mapping"
@@ -93,6 +93,34 @@ def setting_problems(study: Study) -> _Found:
     yield from _outcomes(study)
     yield from _mapping(study)
     yield from _high_in(study)
+
+
+def idle_settings(study: Study, raw: Mapping[str, Any]) -> _Found:
+    """Yield each setting that does nothing in this study, and what it would need.
+
+    Parameters
+    ----------
+    study
+        The study as study.toml describes it.
+    raw
+        study.toml: what it states, though it be the default.
+    """
+    judged = any(spec.name == "susceptibility_ppb" for spec in study.maps)
+    judged = judged and set(study.schemas.lesion_types) == set(Schemas().lesion_types)
+    matched = study.matching.lesion_ids == "independent"
+    needs = {
+        "matching.min_overlap": (matched, 'lesion_ids = "independent"'),
+        "lesion_type_rule": (judged, "the map susceptibility_ppb and the five types of QSM"),
+        "features.nawm_distance_mm": (bool(study.tissue), "white matter in [tissue]"),
+        "models.tissue": (bool(study.tissue), "white matter in [tissue]"),
+        "histology": ("histology" in study.tables, "a table of histology in [tables]"),
+        "raters": ("ratings" in study.tables, "a table of ratings in [tables]"),
+    }
+    for where, (there, needed) in needs.items():
+        section, _, name = where.partition(".")
+        entry = raw.get(section)
+        if not there and isinstance(entry, dict) and (name in entry or not name):
+            yield where, f"does nothing without {needed}; add that, or remove this"
 
 
 def _ranges(study: Study) -> _Found:

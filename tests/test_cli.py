@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from qsmstats import __version__
+from qsmstats import __version__, errors
+from qsmstats.cli import EXIT_CODES
+from qsmstats.exit import FAULT, INTERRUPTED, PIPE_CLOSED
+from qsmstats.run import SOME_FAILED
 
 HEAVY = {"numpy", "pandas", "scipy", "matplotlib", "nibabel", "formulaic", "rich", "frictionless"}
 
@@ -29,7 +34,22 @@ def test_help_loads_nothing_heavy(command):
         [sys.executable, "-c", code, *command.split()], capture_output=True, text=True, check=True
     )
     assert "usage: qsmstats" in done.stdout
+    assert "Exit codes: 0 all well; 1 " in done.stdout
     assert HEAVY.isdisjoint(done.stderr.strip().split(","))
+
+
+def test_help_and_documentation_list_every_exit_code():
+    kinds = (getattr(errors, name) for name in errors.__all__ if name.endswith("Error"))
+    codes = {kind.exit_code for kind in kinds} | {0, SOME_FAILED, FAULT, INTERRUPTED, PIPE_CLOSED}
+    listed = {int(number) for number in re.findall(r"(?:: |; )(\d+) ", EXIT_CODES)}
+    text = (Path(__file__).parent.parent / "docs/output.md").read_text()
+    table = text.partition("## Exit codes")[2].partition("\n## ")[0]
+    rows = {
+        int(code)
+        for row in re.findall(r"^\| (\d[\d, ]*) \|", table, re.M)
+        for code in row.split(", ")
+    }
+    assert codes == listed == rows
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from qsmstats.errors import (
     ImageError,
     InvalidDataError,
     ModelError,
+    NoDataError,
     NotIdentifiedError,
     Problem,
     QsmstatsError,
@@ -60,12 +61,12 @@ def test_problems_of_one_kind_are_one_line_with_a_count_places_and_what_to_do():
     odd = [replace(one, table="lesions.tsv", row=at) for at, one in enumerate(odd, start=2)]
     first, second = grouped([*missing, *odd])
     assert first == (
-        "{participant}/{session}.nii: 48 files of 10 participants: no file; "
-        "first: P0/V0.nii, P0/V1.nii, P1/V0.nii; add it"
+        "{participant}/{session}.nii (48 files of 10 participants; first: P0/V0.nii, P0/V1.nii, "
+        "P1/V0.nii): no file; add it"
     )
     assert second == (
-        "lesions.tsv, column 'label': 48 problems, such as row 2: 'x0' is odd; "
-        "also row 3, row 4; correct it"
+        "lesions.tsv, column 'label' (48 problems; first: row 2, row 3, row 4): row 2: "
+        "'x0' is odd; correct it"
     )
     assert str(InvalidDataError(missing)) == first
 
@@ -94,9 +95,10 @@ def test_invalid_data_crosses_process_borders_whole(kind, content):
         (UsageError, 2),
         (InvalidDataError, 3),
         (ImageError, 3),
-        (ModelError, 3),
+        (ModelError, 4),
         (FormulaError, 3),
-        (NotIdentifiedError, 3),
+        (NotIdentifiedError, 4),
+        (NoDataError, 4),
         (ConvergenceError, 4),
     ],
 )

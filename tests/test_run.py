@@ -14,7 +14,13 @@ import pytest
 
 from qsmstats import rater_agreement, run, run_study
 from qsmstats.cli import main
-from qsmstats.errors import ConvergenceError, InvalidDataError, NotIdentifiedError, UsageError
+from qsmstats.errors import (
+    ConvergenceError,
+    InvalidDataError,
+    NoDataError,
+    NotIdentifiedError,
+    UsageError,
+)
 from qsmstats.output import held
 from qsmstats.records import renewed, require_one_source, source_of
 from qsmstats.run import _answer
@@ -124,21 +130,16 @@ def test_the_group_step_alone_says_what_has_not_been_measured(one_visit, measure
 
 
 @pytest.mark.parametrize(
-    ("error", "unconverged"),
-    [
-        (UsageError("too few\nraters"), []),
-        (InvalidDataError("too few\nraters"), []),
-        (NotIdentifiedError("too few\nraters"), []),
-        (ConvergenceError("too few\nraters"), ["raters"]),
-    ],
+    "kind", [UsageError, InvalidDataError, NotIdentifiedError, ConvergenceError, NoDataError]
 )
-def test_what_one_study_cannot_answer_is_said_and_leaves_the_others(
-    tmp_path, capsys, error, unconverged
-):
+def test_what_one_study_cannot_answer_is_said_and_leaves_the_others(tmp_path, capsys, kind):
     def ask(_):
-        raise error
+        raise kind("too few\nraters")
 
-    assert _answer(("raters", ["raters"], ask), tmp_path) == unconverged
+    # That the study has no data for a question is no shortcoming of the run.
+    missing = ["raters: not answered; see notes.tsv beside its results"]
+    expected = [] if kind is NoDataError else missing
+    assert _answer(("raters", ["raters"], ask), tmp_path) == expected
     assert capsys.readouterr().err == "raters: could not be answered: too few; raters\n"
     notes = pd.read_csv(tmp_path / "raters" / "notes.tsv", sep="\t")
     assert notes["note"].tolist() == ["Could not be answered: too few; raters"]

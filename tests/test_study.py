@@ -65,7 +65,9 @@ def test_other_forms_of_labels_and_tissue_are_read(tmp_path):
         volume=1,
     )
     assert study.tissue["white_matter"] == TissueSpec(
-        pattern="{participant}/wmparc.mgz", labels=(2, 41, 3001, 3002, 3003, 5001), volume=0
+        pattern="{participant}/wmparc.mgz",
+        labels=((3001, 3003), (5001, 5001), (41, 41), (2, 2)),
+        volume=0,
     )
     assert "lesions" not in study.tables
 
@@ -274,11 +276,11 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
         ('[models]\ntissue = "{outcome ~ a"', "may contain only {outcome} in braces; correct"),
         ('[matching]\nlesion_ids = "no"', 'must be "consistent" or "independent", not \'no\''),
         (
-            "[matching]\nmin_overlap = 0",
+            "[matching]\nlesion_ids = 'independent'\nmin_overlap = 0",
             "must be above 0 and at most 1, such as 0.25, not 0.0",
         ),
         (
-            "[matching]\nmin_overlap = 1.5",
+            "[matching]\nlesion_ids = 'independent'\nmin_overlap = 1.5",
             "must be above 0 and at most 1, such as 0.25, not 1.5",
         ),
         (
@@ -340,3 +342,49 @@ def test_a_section_that_is_no_section_is_named(tmp_path):
         "study.toml, setting 'features': expected a section [features], found 'x'; "
         "write its settings below such a line"
     ]
+
+
+HISTOLOGY = 'histology = "histology.tsv"\n'
+RATINGS = 'ratings = "ratings.tsv"\n'
+MASK = TOML[TOML.index("[tissue]") : TOML.index("[maps.")]
+
+
+@pytest.mark.parametrize(
+    ("base", "gone", "section", "where", "needed"),
+    [
+        (TOML, "", "[matching]\nmin_overlap = 0.25", "matching.min_overlap", "lesion_ids ="),
+        (
+            TOML,
+            "",
+            "[lesion_type_rule]\nrim = 1.0",
+            "lesion_type_rule",
+            "the map susceptibility_ppb",
+        ),
+        (
+            TOML,
+            MASK,
+            "[features]\nnawm_distance_mm = 4",
+            "features.nawm_distance_mm",
+            "white matter",
+        ),
+        (TOML, MASK, '[models]\ntissue = "{outcome} ~ tissue"', "models.tissue", "white matter"),
+        (
+            TOML,
+            HISTOLOGY,
+            '[histology]\nunmapped = "negative"',
+            "histology",
+            "a table of histology",
+        ),
+        (TOML, RATINGS, '[raters]\nadjudicator = "r1"', "raters", "a table of ratings"),
+    ],
+)
+def test_a_setting_that_does_nothing_is_an_error_though_it_states_the_default(
+    tmp_path, base, gone, section, where, needed
+):
+    found = problems(tmp_path, base.replace(gone, "", 1) + f"\n{section}\n")
+    own = [line for line in found if line.startswith(f"study.toml, setting '{where}': ")]
+    assert len(own) == 1
+    assert needed in own[0]
+    assert "remove" in own[0]
+    if gone:  # with what it needs, it is no problem
+        open_study(write(tmp_path, f"{base}\n{section}\n"))

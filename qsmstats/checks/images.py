@@ -1,48 +1,42 @@
 """What is wrong with the images of a study.
 
-Every image that study.toml declares for a session must exist and lie on the grid of its session.
-`check` reads every image to its last byte, with the functions that measure a session
-(`read_lesions`, `read_tissue`, `read_map`), so that it finds what measuring would refuse.
-
-`run` measures right afterwards, which reads every image, and excludes only the sessions that
-cannot be measured; before that it needs only what must be corrected first. So it reads the label
-images, and of each map the images of one session to check the unit. Of the others it compares the
-size that the last bytes of a compressed file declare (RFC 1952, section 2.3.1: ISIZE), which shows
-truncated files. These bytes also show maps with the same content (`qsmstats.checks.copies`).
+Every image that study.toml declares for a session must exist and lie on the grid of its session,
+no two maps may be one image (`qsmstats.checks.copies`), and what study.toml says of images must be
+true of some of them. `qsmstats.checks.session_images` reads them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from qsmstats.arrays import Integers
 from qsmstats.checks.copies import copied_maps
 from qsmstats.checks.labels import LabelRows
+from qsmstats.checks.session_images import (
+    LABELS,
+    WHITE_MATTER,
+    SessionImages,
+    image_paths,
+    occur,
+    read_before_measuring,
+    read_sessions,
+    section_of,
+)
 from qsmstats.checks.sidecars import Sidecars, unit_problems
-from qsmstats.errors import ImageError, Problem
+from qsmstats.errors import ImageError, Problem, plural
 from qsmstats.progress import Progress
+from qsmstats.schemas import parcel_words
 from qsmstats.study import Study
-from qsmstats.voxels.executors import early_end, run_jobs
-from qsmstats.voxels.images import Volume, open_volume, require_same_grid
-from qsmstats.voxels.labels import read_lesions, read_tissue
-from qsmstats.voxels.maps import read_map
-from qsmstats.voxels.memory import MORE_MEMORY
+from qsmstats.voxels.images import Volume, require_same_grid
 from qsmstats.voxels.sessions import SessionJob
-from qsmstats.voxels.stream import gather
-from qsmstats.voxels.units import UnitError, map_unit
 
 __all__ = ["Finding", "check_images"]
 
-LABELS, TISSUE = "labels", "tissue"
-PLACES = {LABELS: "labels.pattern", TISSUE: "tissue.white_matter"}
-"""Image -> where study.toml has its pattern; those of maps have the name of the map in it."""
-NO_VOXEL = np.empty(0, dtype=np.int64)
+SHOWN = 3
+"""Sessions that a note names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,55 +47,13 @@ class Finding:
     kind: str = "invalid"
 
 
-@dataclass(slots=True, kw_only=True, eq=False)
-class _Session:
-    """The images of one session, by role, as far as they have been read.
-
-    Attributes
-    ----------
-    missing
-        Paths at which there is no file.
-    volumes
-        Images whose header can be read and that lie on the session's grid.
-    problems
-        What is wrong with the others, and with the voxels.
-    labels
-        Labels of the label images; None where it has none or they cannot be read.
-    left_out
-        Number of components that are too small to be lesions, and their mm³.
-    units
-        Map whose values have been compared with its unit -> their contradiction, if there is one.
-    """
-
-    job: SessionJob
-    missing: dict[str, Path] = field(default_factory=dict)
-    volumes: dict[str, Volume] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
-    labels: set[int] | None = None
-    left_out: tuple[int, float] = (0, 0.0)
-    units: dict[str, Problem | None] = field(default_factory=dict)
-
-    @contextmanager
-    def noted(self, path: Path | None) -> Iterator[None]:
-        """Record why an image cannot be used, and go on."""
-        try:
-            yield
-        except ImageError as error:
-            self.problems += error.problems
-        except MemoryError:
-            text = f"does not fit into memory; {MORE_MEMORY}"
-            self.problems.append(Problem(table=str(path), problem=text))
-        except OSError as error:
-            text = f"cannot be read: {error.strerror or error}; copy it again"
-            self.problems.append(Problem(table=str(path), problem=text))
-
-
 def check_images(
     study: Study,
     jobs: Sequence[SessionJob],
     rows: LabelRows,
     *,
     whole: bool = True,
+    everyone: bool = True,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> list[Finding]:
@@ -118,6 +70,8 @@ def check_images(
     whole
         Whether every image is read to its end; otherwise only what must be known before
         measuring.
+    everyone
+        Whether `jobs` are all those of the study, which show what none of its images holds.
     workers
         Processes to use with `whole`.
     progress
@@ -130,9 +84,9 @@ def check_images(
     """
     maps = [spec.name for spec in study.maps]
     if whole:
-        sessions = _read_all(jobs, maps, workers, progress)
+        sessions = read_sessions(jobs, maps, workers, progress)
     else:
-        sessions = list(_read_before_measuring(jobs, maps, progress))
+        sessions = list(read_before_measuring(jobs, maps, progress))
     findings = list(_missing_files(study, sessions))
     masks = rows.masks([session.labels for session in sessions if session.labels])
     findings += [Finding(problem=problem) for problem in masks]
@@ -146,6 +100,9 @@ def check_images(
             findings += [Finding(problem=problem) for problem in compared]
     findings += _without_lesions(study, sessions, rows.controls)
     findings += _grids_to_match(study, sessions)
+    if everyone:
+        findings += _unused_volumes(study, sessions)
+        findings += _absent_parcels(study, sessions)
     there = [
         (name, session.volumes[name])
         for session in sessions
@@ -166,148 +123,39 @@ def check_images(
             findings.append(Finding(problem=_relative(study, found[0])))
         else:
             findings += _unreadable(study, [problem for problem in found if problem is not None])
-    return _with_patterns(study, jobs, findings)
+    return _with_patterns(study, jobs, findings, everyone=everyone)
 
 
 def _with_patterns(
-    study: Study, jobs: Sequence[SessionJob], findings: Sequence[Finding]
+    study: Study, jobs: Sequence[SessionJob], findings: Sequence[Finding], *, everyone: bool
 ) -> list[Finding]:
-    """Add to each problem of an image the pattern that it follows and its participant."""
+    """Add to each problem of an image the pattern that it follows and its participant.
+
+    Where none of the images of a pattern can be used, no session can be measured: the study is
+    invalid.
+    """
     known = {
-        study.name_of(path): (
-            study.patterns.get(PLACES.get(role, f"maps.{role}.pattern")),
-            job.participant_id,
-        )
+        study.name_of(path): (study.patterns[_pattern_place(role)], job.participant_id)
         for job in jobs
-        for role, path in _paths(job).items()
+        for role, path in image_paths(job).items()
     }
+    unreadable = {item.problem.table for item in findings if item.kind == "unreadable"}
+    usable = {files for name, (files, _) in known.items() if name not in unreadable}
     return [
-        replace(item, problem=replace(item.problem, files=files, participant=participant))
+        replace(
+            item,
+            problem=replace(item.problem, files=files, participant=participant),
+            kind="invalid" if everyone and files and files not in usable else item.kind,
+        )
         for item in findings
         for files, participant in [known.get(item.problem.table, (None, None))]
     ]
 
 
-def _read_all(
-    jobs: Sequence[SessionJob], maps: Sequence[str], workers: int, progress: Progress | None
-) -> list[_Session]:
-    sessions = [_Session(job=job) for job in jobs]
-    read = run_jobs(partial(_read_session, maps=maps), jobs, workers=workers)
-    for done, (number, session) in enumerate(read, start=1):
-        if isinstance(session, Exception):
-            job = jobs[number]
-            problem = Problem(table=str(job.inputs[0]), problem=f"not read: {early_end(session)}")
-            sessions[number].problems.append(problem)
-        else:
-            sessions[number] = session
-        if progress is not None:
-            progress(done, len(jobs))
-    return sessions
-
-
-def _read_before_measuring(
-    jobs: Sequence[SessionJob], maps: Sequence[str], progress: Progress | None
-) -> Iterator[_Session]:
-    left = set(maps)
-    for done, job in enumerate(jobs, start=1):
-        session = _read_session(job, left)
-        left -= session.units.keys()
-        yield session
-        if progress is not None:
-            progress(done, len(jobs))
-
-
-def _read_session(job: SessionJob, maps: Collection[str]) -> _Session:
-    """Read the headers of a session, its labels, and some maps with the mask that they need."""
-    session = _Session(job=job)
-    for role, path in _paths(job).items():
-        if not path.is_file():
-            session.missing[role] = path
-            continue
-        with session.noted(path):
-            volume = open_volume(path, role, _volume_number(job, role))
-            require_same_grid(next(iter(session.volumes.values()), volume), volume)
-            session.volumes[role] = volume
-    measured = _measured_voxels(session, needed=bool(maps))
-    for name in (name for name in job.maps if name in session.volumes):
-        with session.noted(job.maps[name]):
-            volume = session.volumes[name]
-            if name not in maps:
-                _check_size(volume)
-                continue
-            if measured is None:
-                gather(volume, NO_VOXEL)
-                continue
-            # With voxels to measure, its values are compared with its unit.
-            unit, missing = map_unit(name, job.units, job.plausible), job.missing.get(name)
-            tissue = job.tissue is not None
-            try:
-                read_map(volume, measured, None, unit=unit, missing=missing, tissue=tissue)
-                session.units[name] = None
-            except UnitError as error:
-                session.units[name] = error.problems[0]
-    return session
-
-
-def _measured_voxels(session: _Session, *, needed: bool) -> Integers | None:
-    """Read labels and mask; return the voxels of white matter, or of lesions without a mask."""
-    voxels: Integers | None = None
-    job = session.job
-    labels = [
-        session.volumes[role] for role in _paths(job) if _is_label(role) and role in session.volumes
-    ]
-    if job.labels is not None and len(labels) == len(job.labels.files):
-        with session.noted(labels[0].path):
-            found = read_lesions(job.labels, labels)
-            session.labels = set(map(int, np.unique(found.label)))
-            if found.left_out is not None:
-                mm3 = float(found.left_out.sum()) * labels[0].grid.voxel_volume
-                session.left_out = (len(found.left_out), mm3)
-            voxels = found.index if job.tissue is None else None
-    mask = session.volumes.get(TISSUE)
-    if mask is not None and job.tissue is not None:
-        with session.noted(mask.path):
-            if needed:
-                voxels = np.flatnonzero(read_tissue(job.tissue, mask))
-            else:
-                _check_size(mask)
-    return voxels
-
-
-def _paths(job: SessionJob) -> dict[str, Path]:
-    """Return role -> path of each image; the roles of further label images count on."""
-    labels = () if job.labels is None else job.labels.paths
-    tissue = () if job.tissue is None else job.tissue.paths
-    roles = {LABELS if n == 0 else f"{LABELS} {n}": path for n, path in enumerate(labels)}
-    return roles | dict(zip([TISSUE], tissue, strict=False)) | dict(job.maps)
-
-
-def _is_label(role: str) -> bool:
-    return role.partition(" ")[0] == LABELS
-
-
-def _volume_number(job: SessionJob, role: str) -> int | None:
-    if _is_label(role) and job.labels is not None:
-        return job.labels.spec.volume
-    if role == TISSUE and job.tissue is not None:
-        return job.tissue.spec.volume
-    return job.volumes.get(role)
-
-
-def _check_size(volume: Volume) -> None:
-    """Raise if the file is shorter or longer than its header says."""
-    path = volume.path
-    if path is None:
-        return
-    least, most = volume.behind
-    expected = volume.offset + volume.grid.size * volume.dtype.itemsize + least
-    with path.open("rb") as file:
-        compressed = file.read(2) == b"\x1f\x8b"
-        file.seek(-4, 2)
-        declared = int.from_bytes(file.read(4), "little")
-    # A file of several gzip members declares the size of the last one only: it is read whole.
-    if not compressed or least != most or declared != expected % 2**32:
-        gather(volume, NO_VOXEL)
+def _pattern_place(role: str) -> str:
+    """Return the place of an image's pattern in `Study.patterns`."""
+    section = section_of(role)
+    return section if section.startswith("tissue.") else f"{section}.pattern"
 
 
 def _unreadable(study: Study, problems: Sequence[Problem]) -> list[Finding]:
@@ -325,32 +173,72 @@ def _relative(study: Study, problem: Problem) -> Problem:
 
 
 def _without_lesions(
-    study: Study, sessions: Sequence[_Session], controls: Collection[str]
+    study: Study, sessions: Sequence[SessionImages], controls: Collection[str]
 ) -> Iterator[Finding]:
     """Note the components that are too small, and the patients' sessions without a label file."""
     some = [session.left_out for session in sessions if session.left_out[0]]
     if some:
         count, mm3 = sum(number for number, _ in some), sum(volume for _, volume in some)
         text = (
-            f"components left out as smaller than {study.labels.min_mm3:g} mm³: {count}, in "
-            f"{len(some)} of {len(sessions)} sessions, {mm3:.4g} mm³ in all; set another floor if "
-            "they are lesions"
+            f"leaves out {count} {plural('component', count)} of less than "
+            f"{study.labels.min_mm3:g} mm³, in {len(some)} of {len(sessions)} sessions, {mm3:.4g} "
+            "mm³ in all; lower it if they are lesions"
         )
         problem = Problem(table="study.toml", column="labels.min_mm3", problem=text)
         yield Finding(problem=problem, kind="note")
     jobs = [one.job for one in sessions if one.job.participant_id not in controls]
     bare = [f"{job.participant_id} {job.session_id}" for job in jobs if job.labels is None]
     if study.labels.each and bare:
-        named = ", ".join(bare[:3]) + (", ..." if len(bare) > 3 else "")
         text = (
-            f"gives no file for {len(bare)} of {len(jobs)} sessions of patients ({named}), which "
-            "count as free of lesions; add the files if they have some"
+            f"gives no file for {len(bare)} of {len(jobs)} sessions of patients ({_some(bare)}), "
+            "which count as free of lesions; add the files if they have some"
         )
         problem = Problem(table="study.toml", column="labels.pattern", problem=text)
         yield Finding(problem=problem, kind="note")
 
 
-def _grids_to_match(study: Study, sessions: Sequence[_Session]) -> Iterator[Finding]:
+def _unused_volumes(study: Study, sessions: Sequence[SessionImages]) -> Iterator[Finding]:
+    """Yield each `volume` of study.toml of which every image is a single volume."""
+    declared = {"labels": study.labels.volume}
+    declared |= {f"tissue.{name}": spec.volume for name, spec in study.tissue.items()}
+    declared |= {f"maps.{spec.name}": spec.volume for spec in study.maps}
+    found: dict[str, list[int]] = {}
+    for session in sessions:
+        for role, volume in session.volumes.items():
+            found.setdefault(section_of(role), []).append(volume.volumes)
+    for section, numbers in found.items():
+        if declared.get(section) is not None and max(numbers) == 1:
+            text = f"does nothing: each of the {len(numbers)} images is a single volume; remove it"
+            problem = Problem(table="study.toml", column=f"{section}.volume", problem=text)
+            yield Finding(problem=problem)
+
+
+def _absent_parcels(study: Study, sessions: Sequence[SessionImages]) -> Iterator[Finding]:
+    """Yield the labels of a parcellation that no image has; note those that some lack."""
+    read = [(session.job, session.parcels) for session in sessions if session.parcels is not None]
+    for parcels in study.tissue["white_matter"].labels if read else ():
+        lacking = [job for job, there in read if not occur(parcels, there)]
+        there = np.unique(np.concatenate([labels for _, labels in read])).tolist()
+        held = parcel_words([(number, number) for number in there])
+        where = _some([f"{job.participant_id} {job.session_id}" for job in lacking])
+        none = len(lacking) == len(read)
+        text = f"label {parcel_words([parcels])} " + (
+            f"occurs in none of the {len(read)} images, whose labels are {held}; correct or remove "
+            "it"
+            if none
+            else f"is absent from {len(lacking)} of the {len(read)} images ({where}); check "
+            "whether this part of the tissue is absent there too"
+        )
+        if lacking:
+            problem = Problem(table="study.toml", column=f"{WHITE_MATTER}.labels", problem=text)
+            yield Finding(problem=problem, kind="invalid" if none else "note")
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join([*names[:SHOWN], *["..."] * (len(names) > SHOWN)])
+
+
+def _grids_to_match(study: Study, sessions: Sequence[SessionImages]) -> Iterator[Finding]:
     """Yield the label images that cannot be matched with those of their participant's first."""
     if study.matching.lesion_ids == "consistent":
         return
@@ -367,24 +255,25 @@ def _grids_to_match(study: Study, sessions: Sequence[_Session]) -> Iterator[Find
             yield Finding(problem=replace(problem, problem=f"{problem.problem}; {why}"))
 
 
-def _missing_files(study: Study, sessions: Sequence[_Session]) -> Iterator[Finding]:
+def _missing_files(study: Study, sessions: Sequence[SessionImages]) -> Iterator[Finding]:
     """Yield one problem per missing file, or per pattern where all its files are missing."""
     expected: dict[str, int] = {}
     missing: dict[str, list[Path]] = {}
     for session in sessions:
-        for role in _paths(session.job):
+        for role in image_paths(session.job):
             expected[role] = expected.get(role, 0) + 1
         for role, path in session.missing.items():
             missing.setdefault(role, []).append(path)
     for role, absent in missing.items():
         names = [study.name_of(path) for path in absent]
         if len(absent) == expected[role] > 1:
-            where = {LABELS: "labels.pattern", TISSUE: "tissue"}.get(role, f"maps.{role}.pattern")
             text = (
                 f"none of {len(absent)} sessions has this file; correct the pattern, which gives "
                 f"{names[0]} for the first"
             )
-            yield Finding(problem=Problem(table="study.toml", column=where, problem=text))
+            yield Finding(
+                problem=Problem(table="study.toml", column=_pattern_place(role), problem=text)
+            )
             continue
         for name in names:
             found = "is not a file" if (study.folder / name).exists() else "no such file"

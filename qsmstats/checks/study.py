@@ -142,7 +142,7 @@ def _findings(
     if participants is not None:
         chosen = {name.removeprefix("sub-") for name in participants}
         jobs = [job for job in jobs if job.participant_id.removeprefix("sub-") in chosen]
-    return found + images(study, jobs, LabelRows.of(loaded))
+    return found + images(study, jobs, LabelRows.of(loaded), everyone=participants is None)
 
 
 def _pattern_problems(study: Study, loaded: LoadedTables) -> list[Finding]:

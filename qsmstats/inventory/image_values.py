@@ -18,7 +18,7 @@ from qsmstats.errors import ImageError
 from qsmstats.inventory.images import LABELS, WHITE_MATTER, Candidate
 from qsmstats.schemas import map_schemas
 from qsmstats.study import LabelSpec, Study
-from qsmstats.voxels.images import Volume, on_same_grid, open_volume
+from qsmstats.voxels.images import on_same_grid, open_volume
 from qsmstats.voxels.stream import gather, read_labels, read_mask, read_parcels
 from qsmstats.voxels.units import map_unit
 
@@ -151,33 +151,28 @@ def _values(image: Path, region: Path, candidate: Candidate) -> tuple[Floats, in
     role = candidate.role
     volume, other = open_volume(image, "map", 0), open_volume(region, role, 0)
     if not on_same_grid(other, volume):
-        return np.empty(0), _volumes(volume)
+        return np.empty(0), volume.volumes
     if role == LABELS:
         index = read_labels(other).index
     elif candidate.parcels:
-        index = np.flatnonzero(read_parcels(other, _numbers(candidate.parcels)))
+        index = np.flatnonzero(read_parcels(other, _ranges(candidate.parcels))[0])
     else:
         index = np.flatnonzero(read_mask(other, must_hold=None))
-    return gather(volume, index), _volumes(volume)
-
-
-def _volumes(volume: Volume) -> int:
-    """Return the number of volumes in the file of its first one."""
-    return 1 + volume.behind[0] // (volume.grid.size * volume.dtype.itemsize)
+    return gather(volume, index), volume.volumes
 
 
 def volumes_of(image: Path) -> int:
     """Return the number of volumes of an image; 1 where it cannot be read, as `check` tells."""
     try:
-        return _volumes(open_volume(image, "map", 0))
+        return open_volume(image, "map", 0).volumes
     except ImageError:
         return 1
 
 
-def _numbers(parcels: Iterable[int | str]) -> list[int]:
-    """Return labels of a parcellation, ranges in words as numbers."""
+def _ranges(parcels: Iterable[int | str]) -> list[tuple[int, int]]:
+    """Return the first and last label of each range of a parcellation."""
     ranges = [str(one).partition("-") for one in parcels]
-    return [n for low, _, high in ranges for n in range(int(low), int(high or low) + 1)]
+    return [(int(low), int(high or low)) for low, _, high in ranges]
 
 
 def _units(name: str, values: Floats, *, tissue: bool) -> tuple[str, ...]:
@@ -195,7 +190,7 @@ def label_facts(folder: Path, labels: Candidate | None) -> LabelFacts:
     try:
         for file in labels.files[:IMAGES_READ] if labels else ():
             volume = open_volume(folder / file.path, LABELS, 0)
-            spacing, volumes = float(volume.grid.spacing.min()), _volumes(volume)
+            spacing, volumes = float(volume.grid.spacing.min()), volume.volumes
             if volumes > 1:
                 continue
             found = np.unique(read_labels(volume).label)
@@ -211,7 +206,12 @@ def parcels_there(folder: Path, tissue: Candidate | None) -> tuple[int | str, ..
         return ()
     try:
         volume = open_volume(folder / tissue.files[0].path, WHITE_MATTER, 0)
-        there = set(map(int, np.unique(read_labels(volume).label)))
+        there = np.unique(read_labels(volume).label)
     except ImageError:
         return tissue.parcels  # `check` says what is wrong with the image
-    return tuple(one for one in tissue.parcels if there & {*_numbers([one])})
+    return tuple(
+        one
+        for one in tissue.parcels
+        for first, last in _ranges([one])
+        if ((first <= there) & (there <= last)).any()
+    )

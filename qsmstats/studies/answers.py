@@ -13,7 +13,7 @@ from typing import Any
 
 import pandas as pd
 
-from qsmstats.errors import ModelError, plural
+from qsmstats.errors import FormulaError, ModelError, NoDataError, plural
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.response_scale import Kind
 from qsmstats.mixed.model import MixedModel
@@ -29,6 +29,8 @@ __all__ = [
     "levels_of",
     "number_of",
     "observed_types",
+    "require_levels",
+    "require_values",
     "used_rows",
 ]
 
@@ -94,11 +96,8 @@ def fit_study_model(formula: str, data: pd.DataFrame, outcome: str) -> MixedFit:
     Raises
     ------
     ModelError
-        If the data cannot answer: no such column, no rows, or a model that is not identified.
+        If the data cannot answer: no complete rows, or a model that is not identified.
     """
-    if outcome not in data.columns:
-        message = f"the table has no column '{outcome}'; name one of {', '.join(data.columns)}"
-        raise ModelError(message)
     return MixedModel(formula.replace("{outcome}", outcome)).fit(data)
 
 
@@ -108,6 +107,59 @@ def observed_types(lesions: pd.DataFrame, column: str = "lesion_type") -> pd.Dat
     levels = levels_of(typed[column], Schemas().tissues)
     typed[column] = pd.Categorical(typed[column], categories=levels).remove_unused_categories()
     return typed
+
+
+def require_values(rows: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    """Return the rows with a value of the outcome.
+
+    Raises
+    ------
+    FormulaError
+        If there is no such column.
+    ModelError
+        If there is no row with a value.
+    """
+    if outcome not in rows.columns:
+        message = f"the table has no column '{outcome}'; name one of {', '.join(rows.columns)}"
+        raise FormulaError(message)
+    measured = rows[rows[outcome].notna()]
+    if measured.empty:
+        message = (
+            f"{outcome} has no value in any of {len(rows)} rows; check the images of its map, or "
+            "whether lesions are large enough for this feature"
+        )
+        raise ModelError(message)
+    return measured
+
+
+def require_levels(rows: pd.DataFrame, outcome: str, factor: str) -> None:
+    """Raise unless the rows with a value of the outcome have two levels of a factor.
+
+    Parameters
+    ----------
+    rows
+        Rows that have a level.
+    outcome
+        Column to analyse.
+    factor
+        "lesion_type" or "tissue".
+
+    Raises
+    ------
+    NoDataError
+        If all rows have one level.
+    ModelError
+        As `require_values`, and if all rows with a value have one level.
+    """
+    measured = require_values(rows, outcome)
+    if measured[factor].nunique() < 2:
+        kind = factor.replace("_", " ")
+        message = (
+            f"a comparison needs two {kind}s, and all {len(measured)} rows with a value of "
+            f"{outcome} have the {kind} {measured[factor].iloc[0]}; add data of another"
+        )
+        kinds = rows[factor].unique()
+        raise (ModelError if len(kinds) > 1 else NoDataError)(message)
 
 
 def levels_of(values: pd.Series, known: Sequence[str]) -> tuple[str, ...]:

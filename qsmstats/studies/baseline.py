@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from qsmstats.errors import ModelError
+from qsmstats.errors import ModelError, NoDataError
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import (
     ModelAnswer,
@@ -25,6 +25,7 @@ from qsmstats.studies.answers import (
     fit_study_model,
     left_out,
     observed_types,
+    require_levels,
 )
 from qsmstats.studies.effects import hedges_g, with_units
 from qsmstats.tables.tidy import first_sessions
@@ -74,8 +75,10 @@ def baseline_differences(
 
     Raises
     ------
+    NoDataError
+        If no lesion has a type, or all have the same.
     ModelError
-        If fewer than two types have lesions, or the model cannot be fitted.
+        If fewer than two types have values, or the model cannot be fitted.
     """
     return _differences(lesions, outcome, "lesion_type", settings.baseline, settings)
 
@@ -101,9 +104,17 @@ def tissue_differences(
 
     Raises
     ------
+    NoDataError
+        If no white matter was measured, or nothing but one tissue.
     ModelError
-        If fewer than two tissues are there, or the model cannot be fitted.
+        If fewer than two tissues have values, or the model cannot be fitted.
     """
+    if tissue["lesion_id"].notna().all():
+        message = (
+            "no white matter was measured, with which to compare lesions; name its images in "
+            "study.toml ([tissue])"
+        )
+        raise NoDataError(message)
     return _differences(tissue, outcome, "tissue", settings.tissue, settings)
 
 
@@ -112,13 +123,19 @@ def _differences(
 ) -> GroupDifferences:
     first = first_sessions(table)
     rows = observed_types(first, factor)
-    if rows[factor].nunique() < 2:
-        found = ", ".join(map(str, rows[factor].unique())) or "none"
+    if first.empty:
         message = (
-            f"{outcome}: a comparison needs two levels of {factor}; found: {found}; add lesions of "
-            "another"
+            "nothing was measured at a first session (years 0); correct what failures.tsv says of "
+            "these sessions"
         )
         raise ModelError(message)
+    if rows.empty:
+        message = (
+            f"none of {len(first)} lesions has a type; enter types in the lesions table to compare "
+            "them"
+        )
+        raise NoDataError(message)
+    require_levels(rows, outcome, factor)
     fit = fit_study_model(formula, rows, outcome)
     what, measured = ("lesion", "a lesion") if factor == "lesion_type" else ("region", "tissue")
     # Participants whose every image failed have no row; `tables.tidy` counted them.

@@ -17,6 +17,7 @@ from qsmstats.schemas import Schemas, load_schema
 from qsmstats.studies.answers import levels_of, number_of
 from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import first_sessions
+from qsmstats.tables.visits import AT_SESSION
 
 __all__ = ["CohortDescription", "describe_cohort"]
 
@@ -137,6 +138,9 @@ def _participants(tables: StudyTables) -> pd.DataFrame:
     schema = tables.schemas.table("participants")
     # With what else the sessions table has of their first session.
     first = first_sessions(tables.sessions).drop(columns=["session_id", "years"])
+    # A column that one table for both gave participants is that of the first session already.
+    own = [f"{name}{AT_SESSION}" for name in tables.participants]
+    first = first.drop(columns=own, errors="ignore")
     names = {name: f"{name}, first session" for name in first.columns.drop("participant_id")}
     people = tables.participants.merge(first.rename(columns=names), on="participant_id", how="left")
     groups = [people[people["group"] == name] for name in schema.column("group").levels]

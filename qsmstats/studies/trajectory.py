@@ -17,22 +17,24 @@ from typing import Any
 
 import pandas as pd
 
-from qsmstats.errors import NotIdentifiedError
+from qsmstats.errors import NoDataError, NotIdentifiedError
 from qsmstats.method_names import Adjustment
-from qsmstats.mixed.fit import MixedFit
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import (
     ModelAnswer,
     answer_fields,
     fit_study_model,
     left_out,
+    number_of,
     observed_types,
+    require_levels,
+    require_values,
     used_rows,
 )
 from qsmstats.studies.effects import with_units
 from qsmstats.tables.tidy import followed_lesions
 
-__all__ = ["Trajectories", "fit_trajectory", "trajectories"]
+__all__ = ["Trajectories", "followed_types", "trajectories"]
 
 DEFAULTS = ModelSettings()
 HORIZON_YEARS = 2.0
@@ -78,15 +80,16 @@ def trajectories(
 
     Raises
     ------
-    NotIdentifiedError
-        If no participant has two sessions.
+    NoDataError
+        If no participant has two sessions, no lesion of theirs has a type, or all have the same.
     ModelError
-        If the model cannot be fitted.
+        If no participant has values at two sessions, or the model cannot be fitted.
     """
-    followed = followed_lesions(lesions)
-    typed = observed_types(followed)
-    fit = fit_trajectory(typed, outcome, settings)
     types = "lesion_type"
+    followed = followed_lesions(lesions)
+    typed = followed_types(followed, outcome)
+    require_levels(typed, outcome, types)
+    fit = fit_study_model(settings.trajectory, typed, outcome)
     fields = answer_fields(
         fit,
         {"lesions at any session": lesions, "followed": followed, "with a type": typed},
@@ -120,32 +123,44 @@ def trajectories(
     )
 
 
-def fit_trajectory(followed: pd.DataFrame, outcome: str, settings: ModelSettings) -> MixedFit:
-    """Fit the trajectory model to followed lesions.
+def followed_types(followed: pd.DataFrame, outcome: str) -> pd.DataFrame:
+    """Return the rows that have a type, of which some participants have values at two sessions.
 
     Parameters
     ----------
     followed
-        Rows of `followed_lesions` that have a type.
+        What `followed_lesions` returns.
     outcome
         Column to analyse.
-    settings
-        Formula (`settings.trajectory`).
 
     Raises
     ------
+    NoDataError
+        If there is no row, or none with a type.
     NotIdentifiedError
-        If there is no such row.
-    ModelError
-        If the model cannot be fitted.
+        If no participant has values at two sessions.
     """
     if followed.empty:
         message = (
             "no participant has lesions at two sessions: a change cannot be estimated from one"
             " visit; add follow-up sessions"
         )
+        raise NoDataError(message)
+    typed = observed_types(followed)
+    if typed.empty:
+        message = (
+            f"no lesion of the {number_of(followed['participant_id'].nunique(), 'participant')} "
+            "with follow-up has a type; enter types in the lesions table to compare their changes"
+        )
+        raise NoDataError(message)
+    measured = require_values(typed, outcome)
+    if measured.groupby("participant_id", observed=True)["years"].nunique().max() < 2:
+        message = (
+            f"no participant has values of {outcome} at two sessions: a change cannot be "
+            "estimated; check the images of this map"
+        )
         raise NotIdentifiedError(message)
-    return fit_study_model(settings.trajectory, followed, outcome)
+    return typed
 
 
 def _notes(
@@ -155,14 +170,18 @@ def _notes(
     everyone = lesions["participant_id"].nunique() + lesions.attrs.get("n_unmeasured", 0)
     people = followed["participant_id"].nunique()
     visits = used.groupby(["participant_id", "lesion_id"], observed=True)["years"].nunique()
+    once = int((visits < 2).sum())
     notes = [
         f"{people} of {everyone} participants with lesions have lesions measured at two or more"
-        " sessions; the others are left out.",
+        f" sessions{'; the others are left out' if people < everyone else ''}.",
         *left_out(len(followed) - len(typed), "observation", "of lesions without a type"),
-        f"{int((visits < 2).sum())} of {len(visits)} lesions in the model were measured at one"
-        " session only (new, gone or not measured at the other); they contribute to the means and"
-        " little to the slopes.",
     ]
+    if once:
+        notes.append(
+            f"{once} of {len(visits)} lesions in the model were measured at one session only (new,"
+            " gone or not measured at the other); they contribute to the means and little to the"
+            " slopes."
+        )
     matches = lesions.attrs.get("matches")
     if matches:
         notes.append(

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from qsmstats.errors import Problem, did_you_mean
-from qsmstats.tables.identifiers import bare
+from qsmstats.tables.identifiers import Sought
 from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.typed import parse_integer
 
@@ -120,13 +120,10 @@ class _Target:
         return sum(words[:size] in self.known for size in range(1, len(words)))
 
     def alike(self, words: tuple[str, ...]) -> list[str]:
-        """Return up to two last parts that differ only in case, prefix and leading zeros.
-
-        A spreadsheet makes 1 of 001, and a table often leaves out the sub- of the folders.
-        """
+        """Return up to two last parts that differ only in case, prefix and leading zeros."""
         *before, last = words
-        others = sorted(row[len(before)] for row in self.rows if row[: len(before)] == (*before,))
-        return [word for word in dict.fromkeys(others) if bare(word) == bare(last)][:2]
+        others = {row[len(before)] for row in self.rows if row[: len(before)] == (*before,)}
+        return Sought(others).meant(last)[:2]
 
     def may_mean(self, words: tuple[str, ...]) -> bool:
         """Tell whether a row with a broken key, reported for itself, may be the one sought.

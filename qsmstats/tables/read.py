@@ -53,6 +53,8 @@ __all__ = [
 
 FOLDERS = {"participants": "participant_id", "sessions": "session_id"}
 """Table -> its identifier that names folders or files of images."""
+POINTED = {"participant_id": "participants", "session_id": "sessions", "lesion_id": "lesions"}
+"""Identifier -> table whose rows it names."""
 NEEDED = {"participants": {"participant_id"}, "sessions": {"participant_id", "session_id", "years"}}
 """Table -> its columns that others may be read by."""
 
@@ -300,7 +302,9 @@ def _matched(
         if name in FOLDERS
         for names, _ in names_in_paths(study.folder, spec.pattern)
     ]
-    for column, owner in (("participant_id", "participants"), ("session_id", "sessions")):
+    for column, owner in POINTED.items():
+        if (name, column) == ("histology", "lesion_id"):
+            continue  # the lesions of brains are listed there alone
         if name != owner and owner in raw and column in raw[owner].cells.columns:
             known, where = set(raw[owner].cells[column]), raw[owner].file
         elif FOLDERS.get(name) == column:

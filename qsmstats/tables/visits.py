@@ -20,7 +20,7 @@ from qsmstats.study import TableSpec
 from qsmstats.tables.raw_table import RawTable, take_rows, toml_problem
 from qsmstats.tables.typed import parse_number
 
-__all__ = ["for_each_session", "refuse_visits", "split_visits", "stated_visits"]
+__all__ = ["AT_SESSION", "for_each_session", "refuse_visits", "split_visits", "stated_visits"]
 
 ID, SESSION = "participant_id", "session_id"
 AT_SESSION = "_at_session"

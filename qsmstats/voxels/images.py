@@ -78,6 +78,8 @@ class Volume:
     behind
         Least and largest number of bytes behind the last voxel: other volumes, and what MGH files
         have after them.
+    volumes
+        Number of volumes in the image, of which this is one.
     data
         Voxels of an image in memory, shape as in `grid`; None for a file.
     flags
@@ -92,6 +94,7 @@ class Volume:
     path: Path | None = None
     offset: int = 0
     behind: tuple[int, int] = (0, 0)
+    volumes: int = 1
     data: npt.NDArray[Any] | None = None
     flags: tuple[str, ...] = ()
 
@@ -145,7 +148,9 @@ def open_volume(source: ImageSource, role: str, volume: int | None = None) -> Vo
         )
     if not _in_file(image):
         data = np.asanyarray(proxy).reshape(*grid.shape, volumes, order="F")[..., number]
-        return Volume(name=name, grid=grid, dtype=data.dtype, data=data, flags=flags)
+        return Volume(
+            name=name, grid=grid, dtype=data.dtype, data=data, volumes=volumes, flags=flags
+        )
     path, size = Path(proxy.file_like), grid.size * dtype.itemsize
     expected, there = volumes * size, path.stat().st_size
     # Damaged dimensions must be found before memory of that size is requested.
@@ -166,6 +171,7 @@ def open_volume(source: ImageSource, role: str, volume: int | None = None) -> Vo
         path=path,
         offset=int(proxy.offset) + number * size,
         behind=(behind, behind + (_HEADER_LIMIT if isinstance(image, nib.MGHImage) else 0)),
+        volumes=volumes,
         flags=flags,
     )
 
@@ -180,8 +186,12 @@ def _volume_number(image: Any, name: str, wanted: int | None) -> tuple[int, int]
         )
         raise image_error(name, text)
     if wanted is not None and wanted >= volumes:
-        text = f"has no volume {wanted}; its {volumes} are numbered from 0: correct the number"
-        raise image_error(name, text)
+        held = (
+            f"its {volumes} volumes have the numbers 0 to {volumes - 1}; correct the number"
+            if volumes > 1
+            else f"it is a single volume; remove volume = {wanted}"
+        )
+        raise image_error(name, f"has no volume {wanted}: {held} in study.toml")
     return wanted or 0, volumes
 
 

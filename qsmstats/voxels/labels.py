@@ -22,7 +22,7 @@ from typing import TypeAlias
 import numpy as np
 from scipy import ndimage
 
-from qsmstats.arrays import Flags
+from qsmstats.arrays import Flags, Integers
 from qsmstats.errors import ImageError, Problem
 from qsmstats.study import LabelSpec, Study, TissueSpec
 from qsmstats.tables.spelling import known_spellings, unknown_level, word_key
@@ -274,8 +274,8 @@ def open_tissue(tissue: TissueSource, role: str = "tissue mask") -> Volume:
     return open_volume(tissue, role)
 
 
-def read_tissue(tissue: TissueSource, volume: Volume) -> Flags:
-    """Read the voxels of a tissue, shape (n_voxels,), in Fortran order.
+def read_tissue(tissue: TissueSource, volume: Volume) -> tuple[Flags, Integers | None]:
+    """Read the voxels of a tissue.
 
     Parameters
     ----------
@@ -284,10 +284,17 @@ def read_tissue(tissue: TissueSource, volume: Volume) -> Flags:
     volume
         What `open_tissue` returns for it.
 
+    Returns
+    -------
+    mask
+        Shape (n_voxels,), in Fortran order.
+    there
+        The labels that a parcellation has, ascending; None for a mask.
+
     Raises
     ------
     ImageError
         As `read_mask`, or as `read_parcels` where it is a parcellation.
     """
     labels = tissue.spec.labels if isinstance(tissue, TissueFile) else ()
-    return read_parcels(volume, labels) if labels else read_mask(volume)
+    return read_parcels(volume, labels) if labels else (read_mask(volume), None)

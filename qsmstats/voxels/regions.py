@@ -187,7 +187,7 @@ def _read(
     if tissue is None or white_matter is None:
         return reference, voxels, None
     require_same_grid(reference, white_matter)
-    return reference, voxels, read_tissue(tissue, white_matter)
+    return reference, voxels, read_tissue(tissue, white_matter)[0]
 
 
 def _other_lesions(

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.schemas import LAST_PARCEL, parcel_words
 from qsmstats.voxels.images import Volume, image_error
 from qsmstats.voxels.memory import MORE_MEMORY, gigabytes, memory_at_hand
 
@@ -192,7 +193,7 @@ def read_mask(volume: Volume, *, must_hold: str | None = "the white matter") -> 
     return mask
 
 
-def read_parcels(volume: Volume, labels: Sequence[int]) -> Flags:
+def read_parcels(volume: Volume, labels: Sequence[tuple[int, int]]) -> tuple[Flags, Integers]:
     """Read the voxels of a parcellation that have one of some labels.
 
     Parameters
@@ -200,12 +201,14 @@ def read_parcels(volume: Volume, labels: Sequence[int]) -> Flags:
     volume
         The parcellation.
     labels
-        Values from 1, ascending.
+        First and last value of each range, from 1.
 
     Returns
     -------
-    ndarray
+    mask
         Shape (n_voxels,), in Fortran order.
+    there
+        The labels that the image has, ascending.
 
     Raises
     ------
@@ -214,20 +217,28 @@ def read_parcels(volume: Volume, labels: Sequence[int]) -> Flags:
     """
     room = _room(volume)
     mask = np.zeros(volume.grid.size, dtype=np.bool_)
-    wanted = np.zeros(labels[-1] + 2, dtype=np.bool_)  # the last stands for all others
-    wanted[list(labels)] = True
+    wanted = np.zeros(LAST_PARCEL + 2, dtype=np.bool_)  # the last stands for all above
+    there = wanted.copy()
+    for first, last in labels:
+        wanted[first : last + 1] = True
     found = 0
     for start, piece in _pieces(volume):
         numbers, _ = _whole_numbers(volume, piece)
-        inside = wanted[np.clip(numbers, 0, len(wanted) - 1)]
+        numbers = np.clip(numbers, 0, len(wanted) - 1)
+        there[numbers] = True
+        inside = wanted[numbers]
         mask[start : start + len(piece)] = inside
         found += int(np.count_nonzero(inside))
         _require_room(volume, found, MASK_VOXEL, room)
+    present = np.flatnonzero(there[1:-1]) + 1
     if not found:
-        named = f"{', '.join(map(str, labels[:5]))}{', ...' if len(labels) > 5 else ''}"
-        text = f"has no voxel of the labels {named} that study.toml names; correct them"
-        raise image_error(volume.name, text)
-    return mask
+        held = parcel_words([(label, label) for label in present.tolist()]) or "no label"
+        raise image_error(
+            volume.name,
+            f"has no voxel of the labels {parcel_words(labels)} that study.toml names; it holds "
+            f"{held}: correct the labels in study.toml",
+        )
+    return mask, present
 
 
 def _whole_numbers(volume: Volume, stored: npt.NDArray[Any]) -> tuple[Integers, tuple[str, ...]]:

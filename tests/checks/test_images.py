@@ -12,7 +12,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from qsmstats.checks import images as checked
+from qsmstats.checks import session_images as checked
 from qsmstats.checks.images import Finding, check_images
 from qsmstats.checks.labels import LabelRows
 from qsmstats.checks.study import sound_tables
@@ -84,7 +84,7 @@ def test_every_harmful_flip_in_maps_and_masks_is_found(check, folder, seed):
     found = check(folder)
     names = {path.relative_to(folder).as_posix() for path in paths}
     assert {finding.problem.table for finding in found} == names
-    assert {finding.kind for finding in found} == {"unreadable"}
+    assert {finding.kind for finding in found} == {"invalid"}  # no map is left to measure
 
 
 def parcellation(folder):
@@ -167,6 +167,75 @@ def test_what_measuring_refuses_is_found_in_the_same_words(check, folder, kind):
     for failure in failures.itertuples():
         reason = f"{failure.file}: {failure.reason}".replace(f"{folder}/", "")
         assert reason in found
+
+
+LINE = 'white_matter = "{participant}/{session}/{participant}_{session}_mask.nii.gz"'
+
+
+def declare(folder: Path, old: str, new: str) -> None:
+    toml = (folder / "study.toml").read_text()
+    assert old in toml
+    (folder / "study.toml").write_text(toml.replace(old, new))
+
+
+def test_a_label_that_no_parcellation_has_is_an_error_and_one_that_some_lack_a_note(check, folder):
+    labelled = LINE.replace('= "', '= { pattern = "') + ', labels = [2, 77, "3000-4999", 41] }'
+    declare(folder, LINE, labelled)
+    for number, path in enumerate(sorted(folder.rglob("*_mask.nii.gz"))):
+        held = [0, 2, 41, 3007] if number else [0, 2, 3008]
+        write_image(path, np.resize(np.array(held, np.int32), SHAPE))
+    found = check(folder)
+    assert [finding.kind for finding in found] == ["invalid", "note"]
+    assert messages(found) == [
+        "study.toml, setting 'tissue.white_matter.labels': label 77 (WM-hypointensities) "
+        "occurs in none of the 5 images, whose labels are 2 (Left-Cerebral-White-Matter), 41 "
+        "(Right-Cerebral-White-Matter), 3007 (wm-lh-fusiform), 3008 (wm-lh-inferiorparietal); "
+        "correct or remove it",
+        "study.toml, setting 'tissue.white_matter.labels': label 41 "
+        "(Right-Cerebral-White-Matter) is absent from 1 of the 5 images (sub-01 ses-01); check "
+        "whether this part of the tissue is absent there too",
+    ]
+    # `run` finds it before it measures; of one participant's images it says nothing.
+    assert messages(found)[0] in messages(check(folder, whole=False))
+    assert check(folder, everyone=False) == []
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where", "n"),
+    [
+        ("missing = 0", "missing = 0\nvolume = 0", "maps.mwf_percent.volume", 5),
+        ('dseg.nii.gz"', 'dseg.nii.gz"\nvolume = 0', "labels.volume", 4),
+        (
+            LINE,
+            LINE.replace('= "', '= { pattern = "') + ", volume = 0 }",
+            "tissue.white_matter.volume",
+            5,
+        ),
+    ],
+)
+def test_the_number_of_a_volume_of_single_volumes_is_an_error(check, folder, old, new, where, n):
+    declare(folder, old, new)
+    message = (
+        f"study.toml, setting '{where}': does nothing: each of the {n} images is a single volume; "
+        "remove it"
+    )
+    assert messages(check(folder)) == [message]
+    # One file of two volumes is enough for the number to mean something.
+    several(folder)
+    if "maps" in where:
+        assert messages(check(folder)) == []
+
+
+def test_images_of_which_none_can_be_used_make_the_study_invalid(check, folder):
+    for path in folder.rglob("*_MWFmap.nii.gz"):
+        write_image(path, np.ones((*SHAPE, 2), np.float32))
+    found = check(folder, whole=False)
+    assert [one.kind for one in found] == ["invalid"] * 5
+    assert {one.problem.files for one in found} == {
+        "{participant}/{session}/{participant}_{session}_MWFmap.nii.gz"
+    }
+    # Those of one participant, measured in a job of its own, say nothing of the others.
+    assert {one.kind for one in check(folder, whole=False, everyone=False)} == {"unreadable"}
 
 
 def test_every_damaged_image_of_a_session_is_named(check, folder):

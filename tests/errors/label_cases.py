@@ -323,11 +323,11 @@ IN_IMAGES: list[tuple[str, Act, str, str, str]] = [
     (
         "parcels that are not there",
         lambda folder: read_parcels(
-            open_volume(write_image(folder / "a.nii", MASK), "wm"), [2, 41]
+            open_volume(write_image(folder / "a.nii", MASK), "wm"), [(2, 2), (41, 41)]
         ),
         "a.nii",
-        "2, 41",
-        "correct them",
+        "2 (Left-Cerebral-White-Matter), 41 (Right-Cerebral-White-Matter)",
+        "it holds 1: correct the labels",
     ),
     (
         "parcellation as a mask",
@@ -346,6 +346,25 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         "did you mean",
     ),
     (
+        "label that no parcellation has",
+        study(
+            TOML.replace('_mask.nii.gz"', '_mask.nii.gz", labels = [1, 41] }').replace(
+                'white_matter = "', 'white_matter = { pattern = "'
+            ),
+            messages,
+        ),
+        "'tissue.white_matter.labels'",
+        "label 41 (Right-Cerebral-White-Matter) occurs in none of the 5 images, whose labels are 1",
+        "correct or remove it",
+    ),
+    (
+        "number of a single volume",
+        study(TOML.replace("missing = 0", "missing = 0\nvolume = 0"), messages),
+        "'maps.mwf_percent.volume'",
+        "each of the 5 images is a single volume",
+        "remove it",
+    ),
+    (
         "components below the floor",
         study(
             written(f'{COMPONENTS}"\nmin_mm3 = 99.0 #', listed=False) + INDEPENDENT,
@@ -356,8 +375,8 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
             ],
         ),
         "'labels.min_mm3'",
-        "left out as smaller than 99 mm³: 4, in 4 of 5 sessions",
-        "set another floor",
+        "leaves out 4 components of less than 99 mm³, in 4 of 5 sessions",
+        "lower it if they are lesions",
     ),
     (
         "sessions without a file",

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 import pandas as pd
 
 from qsmstats import (
@@ -19,11 +20,19 @@ from qsmstats import (
     rater_agreement,
     run_study,
     simulate_study,
+    tissue_differences,
     trajectories,
     write_report,
 )
 from qsmstats.cli import main
-from qsmstats.errors import InvalidDataError, ModelError, NotIdentifiedError, UsageError
+from qsmstats.errors import (
+    FormulaError,
+    InvalidDataError,
+    ModelError,
+    NoDataError,
+    NotIdentifiedError,
+    UsageError,
+)
 from qsmstats.output import held, made_folder
 from qsmstats.plan import plan_study
 from qsmstats.records import renewed, require_one_source
@@ -49,6 +58,8 @@ LESIONS = pd.DataFrame(
     }
 )
 TYPED = LESIONS.assign(lesion_type=["isointense", "hypointense"] * 2)
+FOLLOWED = pd.concat([TYPED, TYPED.assign(years=1.0)], ignore_index=True)
+HALF = FOLLOWED["years"] == 0
 READINGS = pd.DataFrame(
     {
         "brain_id": ["B1"],
@@ -314,18 +325,18 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
 ]
 NO_ANSWER: list[tuple[str, Act, str, str, str]] = [
     (
-        "outcome that is no column",
-        lambda _: baseline_differences(TYPED, "fa"),
-        "'fa'",
-        "no column",
-        "name one of",
+        "first sessions that were not measured",
+        lambda _: baseline_differences(TYPED.assign(years=1.0), "ndi"),
+        "first session",
+        "nothing was measured",
+        "correct what failures.tsv says",
     ),
     (
-        "one type of lesion",
-        lambda _: baseline_differences(LESIONS, "ndi"),
-        "lesion_type",
-        "isointense",
-        "add lesions of another",
+        "map without values",
+        lambda _: baseline_differences(TYPED.assign(ndi=np.nan), "ndi"),
+        "ndi",
+        "in any of 4 rows",
+        "check the images of its map",
     ),
     (
         "histology without a reading",
@@ -340,6 +351,43 @@ NO_ANSWER: list[tuple[str, Act, str, str, str]] = [
         "raters",
         "Anna",
         "add the ratings of another",
+    ),
+]
+NO_DATA: list[tuple[str, Act, str, str, str]] = [
+    (
+        "one type of lesion",
+        lambda _: baseline_differences(LESIONS, "ndi"),
+        "lesion type",
+        "isointense",
+        "add data of another",
+    ),
+    (
+        "lesions without a type",
+        lambda _: baseline_differences(TYPED.assign(lesion_type=None), "ndi"),
+        "none of 4 lesions",
+        "has a type",
+        "enter types in the lesions table",
+    ),
+    (
+        "lesions without white matter",
+        lambda _: tissue_differences(TYPED.assign(tissue=TYPED["lesion_type"]), "ndi"),
+        "study.toml ([tissue])",
+        "no white matter",
+        "name its images",
+    ),
+    (
+        "one visit",
+        lambda _: trajectories(TYPED, "ndi"),
+        "sessions",
+        "no participant has lesions at two",
+        "add follow-up",
+    ),
+    (
+        "followed lesions without a type",
+        lambda _: trajectories(FOLLOWED.assign(lesion_type=None), "ndi"),
+        "no lesion of the 2 participants",
+        "has a type",
+        "enter types in the lesions table",
     ),
 ]
 TYPED_WRONGLY: list[tuple[str, Act, str, str, str]] = [
@@ -360,16 +408,25 @@ CASES = [
             (UsageError, WRONG_USE),
             (InvalidDataError, INVALID),
             (ModelError, NO_ANSWER),
+            (NoDataError, NO_DATA),
             (None, TYPED_WRONGLY),
         )
         for name, act, p, v, r in group
     ),
     Case(
-        name="one visit",
-        act=lambda _: trajectories(TYPED, "ndi"),
+        name="outcome that is no column",
+        act=lambda _: baseline_differences(TYPED, "fa"),
+        kind=FormulaError,
+        place="'fa'",
+        value="no column",
+        remedy="name one of",
+    ),
+    Case(
+        name="values at one visit",
+        act=lambda _: trajectories(FOLLOWED.assign(ndi=FOLLOWED["ndi"].where(HALF)), "ndi"),
         kind=NotIdentifiedError,
-        place="sessions",
-        value="no participant has lesions at two",
-        remedy="add follow-up",
+        place="values of ndi",
+        value="no participant has values",
+        remedy="check the images of this map",
     ),
 ]

@@ -272,7 +272,7 @@ def opening(error: Exception) -> Act:
 
     def act(folder: Path) -> list[str]:
         write_images(write_tables(folder))
-        with patch("qsmstats.checks.images.open_volume", side_effect=error):
+        with patch("qsmstats.checks.session_images.open_volume", side_effect=error):
             return list(check_study(open_study(folder))["message"])
 
     return act
@@ -281,7 +281,7 @@ def opening(error: Exception) -> Act:
 def losing_its_process(folder: Path) -> list[str]:
     write_images(write_tables(folder))
     died = [(number, BrokenExecutor("killed")) for number in range(5)]
-    with patch("qsmstats.checks.images.run_jobs", return_value=died):
+    with patch("qsmstats.checks.session_images.run_jobs", return_value=died):
         return list(check_study(open_study(folder))["message"])
 
 
@@ -681,6 +681,13 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "'matching.min_overlap'",
         "not 2.0",
         "must be above 0",
+    ),
+    (
+        "overlap of lesions that are not matched",
+        setting("[matching]\nmin_overlap = 0.25"),
+        "'matching.min_overlap'",
+        'does nothing without lesion_ids = "independent"',
+        "remove this",
     ),
     (
         "level in percent",
@@ -1217,8 +1224,8 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "rule for types of one's own",
         setting("[lesion_type_rule]\nrim = 2.0\n[lesion_types.a]\n[lesion_types.b]"),
         "'lesion_type_rule'",
-        "knows the five types of QSM only",
-        "remove the section",
+        "does nothing without the map susceptibility_ppb and the five types of QSM",
+        "or remove this",
     ),
     (
         "text in a column of numbers",
@@ -1226,6 +1233,18 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "participants.tsv row 4, column 'nfl'",
         "'10.7<' is not a number",
         'missing = ["10.7<"]',
+    ),
+    (
+        "identifiers that lost what tells them apart",
+        table(
+            "lesions",
+            lambda rows: [
+                row.__setitem__(0, ("001", "01")[number % 2]) for number, row in enumerate(rows[1:])
+            ],
+        ),
+        "lesions.tsv, column 'participant_id'",
+        "'001' and '01' may both be sub-01",
+        "write them in full",
     ),
     (
         "decimal commas in a column of one's own",

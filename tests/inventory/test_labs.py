@@ -310,7 +310,8 @@ def test_what_is_wrong_with_the_folder_is_said_with_the_draft(tmp_path):
     draft = init_study(lab(tmp_path, ["V1"], change=damage))
     said = "\n".join(draft.problems)
     assert "MS_002/V1/mwf_frac.nii.gz: no such file" in said
-    assert f"{LESIONS} problems, such as row 2: 11 is not a label of MS_001/V1" in said
+    place = f"({LESIONS} problems; first: row 2, row 3, row 4): row 2: "
+    assert f"{place}11 is not a label of MS_001/V1" in said
     assert "wrong with the data or the draft" in str(draft)
 
 

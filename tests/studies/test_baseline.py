@@ -6,7 +6,7 @@ import pytest
 from statsmodels.formula.api import mixedlm
 
 from qsmstats import MixedModel, baseline_differences, tissue_differences
-from qsmstats.errors import ModelError
+from qsmstats.errors import ModelError, NoDataError
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.effects import hedges_g
 
@@ -92,8 +92,35 @@ def test_settings_change_the_model(lesions):
 
 
 def test_one_type_is_no_comparison(lesions):
-    with pytest.raises(ModelError, match="needs two levels of lesion_type; found: isointense"):
-        baseline_differences(lesions[lesions["lesion_type"] == "isointense"])
+    one = lesions["lesion_type"] == "isointense"
+    said = "have the lesion type isointense; add data of another"
+    with pytest.raises(NoDataError, match=said):
+        baseline_differences(lesions[one])
+    # Where the table has others, but no value of theirs, something went wrong.
+    values = lesions["mwf_percent"].where(one)
+    with pytest.raises(ModelError, match=said) as caught:
+        baseline_differences(lesions.assign(mwf_percent=values))
+    assert not isinstance(caught.value, NoDataError)
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "reason"),
+    [
+        ({"lesion_type": None}, NoDataError, r"none of \d+ lesions has a type; enter types"),
+        ({"years": 1.0}, ModelError, "nothing was measured at a first session"),
+        ({"mwf_percent": np.nan}, ModelError, r"mwf_percent has no value in any of \d+ rows"),
+    ],
+)
+def test_why_types_cannot_be_compared(lesions, change, kind, reason):
+    with pytest.raises(ModelError, match=reason) as caught:
+        baseline_differences(lesions.assign(**change))
+    assert type(caught.value) is kind
+
+
+def test_without_white_matter_there_is_nothing_to_compare_lesions_with(lesions):
+    tissue = lesions.assign(tissue=lesions["lesion_type"])
+    with pytest.raises(NoDataError, match="no white matter was measured"):
+        tissue_differences(tissue)
 
 
 def test_an_unknown_outcome_is_named(lesions):

@@ -100,6 +100,7 @@ def test_columns_of_the_study_are_variables_of_table_1():
             "session_id": ["1", "1", "1", "2", "1"],
             "years": [0.0, 0.0, 0.0, 2.0, 0.0],
             "sdmt": [60.0, 62.0, 50.0, 40.0, 52.0],
+            "nfl_at_session": [5.0, 7.0, 9.0, 8.0, None],  # of which nfl is the first
         }
     )
     lesions = pd.DataFrame(

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from qsmstats import trajectories
-from qsmstats.errors import NotIdentifiedError
+from qsmstats.errors import ModelError, NoDataError, NotIdentifiedError
 from qsmstats.settings import ModelSettings
 
 from .conftest import SLOPES, check_agreement
@@ -71,8 +71,27 @@ def test_the_methods_text_names_the_degrees_of_freedom_that_were_used(lesions):
 
 
 def test_one_visit_cannot_tell_a_change(lesions):
-    with pytest.raises(NotIdentifiedError, match="a change cannot be estimated from one visit"):
+    with pytest.raises(NoDataError, match="a change cannot be estimated from one visit"):
         trajectories(lesions[lesions["years"] == 0])
+
+
+@pytest.mark.parametrize("kept", ["first", "last"])
+def test_values_at_one_visit_cannot_tell_a_change_whatever_the_years_between_patients(
+    lesions, kept
+):
+    first = lesions["years"] == 0
+    values = lesions["mwf_percent"].where(first if kept == "first" else ~first)
+    with pytest.raises(NotIdentifiedError, match="no participant has values of mwf_percent at two"):
+        trajectories(lesions.assign(mwf_percent=values))
+
+
+def test_lesions_without_types_and_of_one_type_are_told_from_those_seen_once(lesions):
+    with pytest.raises(NoDataError, match=r"no lesion of the \d+ participants with follow-up has"):
+        trajectories(lesions.assign(lesion_type=None))
+    with pytest.raises(NoDataError, match="have the lesion type isointense"):
+        trajectories(lesions[lesions["lesion_type"] == "isointense"])
+    with pytest.raises(ModelError, match="mwf_percent has no value in any"):
+        trajectories(lesions.assign(mwf_percent=np.nan))
 
 
 def test_every_adjusted_p_has_its_interval(answer):

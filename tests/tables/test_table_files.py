@@ -283,6 +283,20 @@ def test_identifiers_that_lost_their_zeros_are_one_problem(tmp_path):
     ]
 
 
+def test_the_lesions_of_ratings_are_matched_and_those_of_brains_are_not(tmp_path):
+    content = tables()
+    at = content["ratings"][0].index("lesion_id")
+    for row in content["ratings"][1:]:
+        row[at] = row[at].replace("L", "L00")
+    found = messages(write_tables(tmp_path, content))
+    assert [one.split(": ")[0] for one in found] == ["ratings.tsv, column 'lesion_id'"]
+    assert "('L001' and 'L1'), and match one to one" in found[0]
+    assert "write match_ids = true below [tables.ratings]" in found[0]
+    toml = TOML.replace('"ratings.tsv"', '{ file = "ratings.tsv", match_ids = true }')
+    ratings = read_tables(open_study(write_tables(tmp_path, content, toml))).ratings
+    assert set(ratings["lesion_id"]) <= {f"L{number}" for number in range(1, 6)}
+
+
 def test_participants_are_matched_with_the_folders(tmp_path):
     content = tables()
     write_images(write_tables(tmp_path, content))

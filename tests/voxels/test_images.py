@@ -510,7 +510,7 @@ def test_a_volume_of_several_is_read_by_its_number(tmp_path, values, name, numbe
 
 def test_the_number_of_a_volume_must_be_one_of_the_file(save, values):
     path = save(np.stack([values, values], axis=-1))
-    with pytest.raises(ImageError, match="has no volume 2; its 2 are numbered from 0"):
+    with pytest.raises(ImageError, match="has no volume 2: its 2 volumes have the numbers 0 to 1"):
         open_volume(path, "map", 2)
     path.write_bytes(gzip.compress(gzip.decompress(path.read_bytes())[:-4]))
     with pytest.raises(ImageError, match="is truncated"):  # although volume 0 is whole

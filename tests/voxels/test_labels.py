@@ -109,7 +109,7 @@ PARCELS = np.array([0, 2, 41, 3, 3005, 5001, 77])
 @pytest.mark.parametrize("dtype", [np.int32, np.float32, np.uint16])
 def test_labels_of_a_parcellation_are_white_matter(labels, values, dtype):
     parcels = np.random.default_rng(3).choice(PARCELS, values.shape)
-    spec = TissueSpec(pattern="", labels=(2, 41, *range(3000, 5000), 5001, 5002))
+    spec = TissueSpec(pattern="", labels=((2, 2), (41, 41), (3000, 4999), (5001, 5002)))
     white_matter = np.isin(parcels, [2, 41, 3005, 5001]).astype(np.uint8)
     found, expected = (
         extract_features(image(labels), {MAP: image(values)}, tissue=tissue)
@@ -171,7 +171,7 @@ def test_a_study_of_masks_needs_no_lesions_table(tmp_path, plain):
     found = check_study(study)
     assert found["kind"].tolist() == ["note"]
     assert found["message"][0].startswith(
-        "study.toml, setting 'labels.min_mm3': components left out as smaller than 3 mm³: 3, in"
+        "study.toml, setting 'labels.min_mm3': leaves out 3 components of less than 3 mm³, in"
     )
     tables = sound_tables(study)
     out = tmp_path / "out"

@@ -77,7 +77,10 @@ def rainclouds(
     axes.set_axisbelow(True)
     if len(rows) < 2:
         return axes
-    low, high = rows[value].quantile([TAIL, 1 - TAIL])
+    shown = [rows[value].quantile([TAIL, 1 - TAIL])]
+    if means is not None:  # the intervals of few values reach beyond them
+        shown += [means[name].dropna() for name in ("conf_low", "conf_high")]
+    low, high = pd.concat(shown).agg(["min", "max"])
     margin = 0.06 * (high - low) or 1.0
     axes.set_xlim(low - margin, high + margin)
     outside = int((~rows[value].between(low - margin, high + margin)).sum())

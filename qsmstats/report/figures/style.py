@@ -41,6 +41,8 @@ __all__ = [
 ]
 
 _PALETTE = ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#E3D500", "#882255")
+# Two or three types of a study's own get those that differ most.
+_OWN_PALETTE = tuple(_PALETTE[place] for place in (0, 4, 3, 5, 2, 1, 6, 7))
 _MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
 _GREYS = {"nawm": "#8C8C8C", "hc_white_matter": "#333333"}
 OTHER = "#666666"
@@ -110,8 +112,9 @@ def colour(level: str) -> str:
     """
     if level in _GREYS:
         return _GREYS[level]
-    own = {name: one.colour for name, one in schemas_in_use().types.items() if one.colour}
-    free = [one for one in _PALETTE if one not in own.values()]
+    types = schemas_in_use().types
+    own = {name: one.colour.upper() for name, one in types.items() if one.colour}
+    free = [one for one in (_OWN_PALETTE if types else _PALETTE) if one not in own.values()]
     others = [name for name in lesion_types() if name not in own]
     if level in others:
         return free[others.index(level) % len(free)]

@@ -47,7 +47,7 @@ def brain_voxels(study: Study, who: tuple[str, str], volume: Volume, labels: Lab
     inside = np.zeros(volume.grid.size, dtype=np.bool_)
     if spec := study.tissue.get("white_matter"):
         tissue = TissueFile(file=study.image(spec.pattern, *who), spec=spec)
-        inside |= read_tissue(tissue, open_tissue(tissue))
+        inside |= read_tissue(tissue, open_tissue(tissue))[0]
     inside[labels.index] = True
     return inside
 

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
 from qsmstats.report.figures.pairs import pair_triangle
-from qsmstats.report.figures.rainclouds import rainclouds
+from qsmstats.report.figures.rainclouds import FEWEST, rainclouds
 from qsmstats.report.figures.style import is_narrow
 from qsmstats.report.frames.estimates import forest_rows, with_white_matter
-from qsmstats.report.sections.context import Context, model_details, notes, study_notes
+from qsmstats.report.sections.context import Context, model_details, notes, refusals, study_notes
 from qsmstats.report.sections.forests import estimates_forest
 from qsmstats.report.wording.estimates import (
     ABOUT,
@@ -59,6 +59,7 @@ def section(context: Context) -> Section:
             continue
         for outcome in outcomes:
             blocks += _outcome(context, folder, heading, outcome)
+        blocks += refusals(context, folder)
     return Section(anchor="baseline", title="Differences at baseline", blocks=tuple(blocks))
 
 
@@ -141,8 +142,8 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         narrow_height=1.6 + 1.25 * len(levels),
         caption=f"{outcome_title(outcome)} of every lesion in the model at the first session, by"
         f" type, with the estimated {quantity_of(contrasts)}s of all pairs.",
-        reading="Each dot is one lesion; the curve above shows their density, the thick bar the"
-        " interquartile range with the median in white"
+        reading="Each dot is one lesion; the curve above shows the density of"
+        f" {FEWEST} or more, the thick bar the interquartile range with the median in white"
         + (
             f", and the black diamond the marginal {quantity_of(means)} at average covariates"
             f" with its {context.ci}."

@@ -25,7 +25,7 @@ from qsmstats.schemas import Schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study
 
-__all__ = ["Context", "fit_warnings", "model_details", "notes", "study_notes"]
+__all__ = ["Context", "fit_warnings", "model_details", "notes", "refusals", "study_notes"]
 
 SINGULAR = (
     "the fit is singular: a variance or correlation of the random effects is estimated at the"
@@ -204,6 +204,16 @@ def study_notes(context: Context, folder: str, outcome: str | None = None) -> li
     """Return what a study notes of its data, as its table has it, each note once."""
     rows = context.results.rows(f"{folder}/notes", outcome)
     return [*map(str, rows["note"].dropna().unique())]
+
+
+def refusals(context: Context, folder: str) -> list[Block]:
+    """Return why some outcomes have no answer where others have one."""
+    answered = context.outcomes(folder)
+    return [
+        Notice(text=f"{outcome_title(str(row.outcome))}: {in_words(str(row.note))}", warning=False)
+        for row in context.results.rows(f"{folder}/notes").itertuples()
+        if answered and row.outcome not in answered
+    ]
 
 
 def notes(context: Context, folder: str, outcome: str | None = None) -> list[Block]:

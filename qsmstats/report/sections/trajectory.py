@@ -15,7 +15,7 @@ from qsmstats.report.figures.style import (
 )
 from qsmstats.report.figures.trajectories import mean_lines, trajectory
 from qsmstats.report.frames.estimates import forest_rows
-from qsmstats.report.sections.context import Context, model_details, notes
+from qsmstats.report.sections.context import Context, model_details, notes, refusals
 from qsmstats.report.sections.forests import estimates_forest
 from qsmstats.report.wording.estimates import (
     ABOUT,
@@ -49,14 +49,14 @@ def section(context: Context) -> Section:
     if not outcomes:
         blocks.append(
             Notice(
-                text="Change over time was not analysed: it requires participants with two or more"
-                " sessions.",
+                text="Change over time was not analysed.",
                 warning=False,
             )
         )
         blocks += notes(context, "trajectory")
     for outcome in outcomes:
         blocks += _outcome(context, outcome)
+    blocks += refusals(context, "trajectory")
     return Section(anchor="trajectories", title="Change over time", blocks=tuple(blocks))
 
 

@@ -234,8 +234,10 @@ def _known(name: str) -> str:
 
 
 def outcome_words(outcome: str) -> str:
-    """Return the title of an outcome as it stands within a sentence."""
-    full = outcome_title(outcome)
+    """Return the title of an outcome as it stands within a sentence; R2* stays R2*."""
+    full, found = outcome_title(outcome), schemas_in_use().outcomes.get(outcome)
+    if found is not None and found.map.name in schemas_in_use().own_maps:
+        return full
     return full[:1].lower() + full[1:]
 
 

@@ -20,7 +20,7 @@ from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.variance_components import Interval
 from qsmstats.progress import Progress
 from qsmstats.settings import ModelSettings
-from qsmstats.studies.answers import fit_record, observed_types
+from qsmstats.studies.answers import fit_record, fit_study_model
 from qsmstats.studies.effects import outcome_unit
 from qsmstats.studies.planning.analysis import average_power
 from qsmstats.studies.planning.assumptions import TrialAssumptions
@@ -30,7 +30,7 @@ from qsmstats.studies.planning.grid_cell import Cell, expected_tests, planned_te
 from qsmstats.studies.planning.plan_text import plan_methods, plan_notes
 from qsmstats.studies.planning.power import EffectScale, TrialPower, checked_seed, trial_power
 from qsmstats.studies.planning.sizes import RequiredPatients, check_question, required_patients
-from qsmstats.studies.trajectory import fit_trajectory
+from qsmstats.studies.trajectory import followed_types
 from qsmstats.tables.tidy import followed_lesions
 
 __all__ = ["TrialPlan", "plan_trial"]
@@ -128,7 +128,8 @@ def plan_trial(
         As in `trial_power` and `required_patients`.
     """
     check_question(power, design)
-    fit = fit_trajectory(observed_types(followed_lesions(lesions)), outcome, settings)
+    typed = followed_types(followed_lesions(lesions), outcome)
+    fit = fit_study_model(settings.trajectory, typed, outcome)
     seed = checked_seed(seed)
     truth = _assumed(fit, lesions, None, settings.level)
     common: dict[str, Any] = {"simulations": simulations, "seed": seed, "level": settings.level}

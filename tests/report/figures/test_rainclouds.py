@@ -26,6 +26,17 @@ def test_a_raincloud_shows_every_value_in_the_schemas_order_and_counts_what_is_b
     assert [float(line.get_xdata()[0]) for line in diamonds] == [0.1]
 
 
+def test_the_intervals_of_means_end_within_the_axis(axes):
+    frame = pd.DataFrame({"kind": ["isointense"] * 2 + ["hyperintense"], "x": [1.0, 2.0, 1.5]})
+    means = pd.DataFrame(
+        {"level": ["isointense"], "estimate": [1.5], "conf_low": [-8.0], "conf_high": [9.0]}
+    )
+    rainclouds(frame, axes, value="x", by="kind", means=means)
+    low, high = axes.get_xlim()
+    assert low < -8
+    assert high > 9
+
+
 @pytest.mark.parametrize("values", [[1.0], [2.0] * 20, []])
 def test_a_raincloud_of_few_or_equal_values_has_no_cloud(axes, values):
     frame = pd.DataFrame({"kind": ["isointense"] * len(values), "x": values})

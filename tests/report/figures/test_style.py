@@ -52,9 +52,7 @@ def test_one_colour_and_one_marker_per_type(schemas):
 def test_eight_colours_stay_apart_for_everyone(matrix):
     with using_schemas(EIGHT):
         colours = [colour(level) for level in lesion_types()]
-    rgb = np.array([[int(one[k : k + 2], 16) / 255 for k in (1, 3, 5)] for one in colours])
-    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    seen = lab(np.clip(linear @ np.transpose(matrix), 0, 1))
+    seen = seen_by(matrix, colours)
     distances = [np.linalg.norm(seen[a] - seen[b]) for a in range(len(seen)) for b in range(a)]
     # In CIELAB, 2.3 is a just noticeable difference (Mahy et al. 1994); patches that do not touch
     # need several of them.
@@ -77,10 +75,25 @@ def lab(linear):
     return np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=1)
 
 
+@pytest.mark.parametrize("matrix", SEEN_BY.values(), ids=SEEN_BY)
+def test_the_first_colours_of_own_types_differ_most(matrix):
+    with using_schemas(Schemas(types={name: Level(title=name) for name in "ab"})):
+        colours = [colour(level) for level in lesion_types()]
+    first, second = seen_by(matrix, colours)
+    # Twice what the nearest two of eight differ by.
+    assert np.linalg.norm(first - second) > 4 * 5 * 2.3
+
+
+def seen_by(matrix, colours):
+    rgb = np.array([[int(one[k : k + 2], 16) / 255 for k in (1, 3, 5)] for one in colours])
+    linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
+    return lab(np.clip(linear @ np.transpose(matrix), 0, 1))
+
+
 def test_a_declared_colour_is_for_its_type_alone():
-    types = {"a": Level(title="a"), "b": Level(title="b", colour="#0072B2")}
+    types = {"a": Level(title="a"), "b": Level(title="b", colour="#0072b2")}
     with using_schemas(Schemas(types=types)):
-        assert colour("b") == "#0072B2"
+        assert colour("b") == "#0072B2"  # however it is written
         assert colour("a") not in ("#0072B2", colour("nawm"))
         assert colour("isointense") == colour("anything")
     assert colour("isointense") == "#0072B2"

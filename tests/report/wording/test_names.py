@@ -9,6 +9,7 @@ from qsmstats.report.wording.names import (
     outcome_plain,
     outcome_short,
     outcome_title,
+    outcome_words,
     short_title,
     tissues,
     unit_text,
@@ -67,6 +68,9 @@ OWN = Schemas(
 def test_features_and_maps_of_a_study_are_called_as_it_says():
     with using_schemas(OWN):
         assert outcome_title("r2star_hz_median") == "Relaxation rate (R2*), median"
+        # Its title may be an abbreviation: within a sentence it stays as it is.
+        assert outcome_words("r2star_hz_median") == "Relaxation rate (R2*), median"
+        assert outcome_words("mwf_percent") == "myelin water fraction (MWF)"
         assert outcome_short("r2star_hz_shell") == "R2*, shell mean"
         plain = outcome_plain("r2star_hz_z")
         assert with_unit(plain, "r2star_hz_z") == "Relaxation rate, mean against NAWM (SD of NAWM)"
