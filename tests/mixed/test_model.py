@@ -236,3 +236,21 @@ def test_engine_translates_between_its_parameters_and_lme4s():
     assert engine.criterion(engine.objective.at(theta)) == pytest.approx(
         fit.info.criterion, abs=1e-8
     )
+
+
+@pytest.mark.parametrize("name", ["lesion_small", "oats", "sleep", "machines"])
+@pytest.mark.parametrize("method", ["reml", "ml"])
+def test_information_criteria_are_those_of_r(name, method):
+    """R's logLik stops at the same optimum to about 1e-9."""
+    fit, r = cases.answered(name, method), cases.answers()["answers"]["information"][name][method]
+    assert (fit.info.n_parameters, fit.info.n_obs) == (r["parameters"], r["rows"])
+    for criterion in ("aic", "aicc", "bic"):
+        assert getattr(fit, criterion) == pytest.approx(r[criterion], abs=1e-6)
+
+
+def test_the_corrected_criterion_of_too_few_rows_is_infinite():
+    rows = cases.answer_data("machines").groupby(["Worker", "Machine"], observed=True).head(1)
+    rows = rows[rows["Worker"].isin([1, 2])]
+    fit = MixedModel("score ~ Machine + (1 | Worker)").fit(rows)
+    assert fit.info.n_obs == fit.info.n_parameters + 1
+    assert fit.aicc == np.inf

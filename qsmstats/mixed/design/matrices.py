@@ -107,7 +107,8 @@ class FixedDesign:
         Parameters
         ----------
         rows
-            Linear functions in the columns of `full_matrix`, shape (k, kept + dropped).
+            Linear functions in the columns of `full_matrix`, shape (k, kept + dropped); NaN is
+            not estimable.
 
         Returns
         -------
@@ -118,6 +119,7 @@ class FixedDesign:
         residue = np.abs(rows @ self.null_space)
         size = np.abs(rows) @ np.abs(self.null_space)
         estimable = np.all(residue <= 1e-8 * np.maximum(size, 1e-300), axis=1)
+        estimable &= ~np.isnan(rows).any(axis=1)
         return rows[:, self.kept], estimable
 
 

@@ -13,17 +13,16 @@ from scipy import stats
 from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
-from qsmstats.errors import UsageError
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.criterion.profiled import LargeSample, Moments
 from qsmstats.mixed.fitted import FixedEffects
+from qsmstats.mixed.inference.alternative import TWO_SIDED, Alternative, check_level
 from qsmstats.mixed.inference.degrees_of_freedom import approximation, in_basis
 
 __all__ = [
     "JointTest",
     "RowInference",
     "adjusted_covariance",
-    "check_level",
     "coefficients",
     "joint_test",
     "row_inference",
@@ -42,24 +41,20 @@ class RowInference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JointTest:
-    """F test of L b = 0 over the rows of L together."""
+    """F test of L b = 0 over the rows of L together.
+
+    Attributes
+    ----------
+    num_df, den_df
+        Independent rows of L, and denominator degrees of freedom.
+    statistic, p_value
+        F and its p-value.
+    """
 
     num_df: float
     den_df: float
     statistic: float
     p_value: float
-
-
-def check_level(level: float) -> None:
-    """Refuse a confidence level that is not between 0 and 1.
-
-    Raises
-    ------
-    UsageError
-        If it is not.
-    """
-    if not 0.0 < level < 1.0:
-        raise UsageError(f"level must lie between 0 and 1 (0.95 for 95 %), not {level!r}")
 
 
 def coefficients(
@@ -149,7 +144,9 @@ def adjusted_covariance(fit: FixedEffects, df: DfMethod = "satterthwaite") -> Fl
     return made
 
 
-def tidy(inference: RowInference, level: float = 0.95) -> pd.DataFrame:
+def tidy(
+    inference: RowInference, level: float = 0.95, alternative: Alternative = TWO_SIDED
+) -> pd.DataFrame:
     """Return estimates with t tests and confidence limits, one row each.
 
     Raises
@@ -157,17 +154,16 @@ def tidy(inference: RowInference, level: float = 0.95) -> pd.DataFrame:
     UsageError
         If `level` does not lie between 0 and 1.
     """
-    check_level(level)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = inference.estimate / inference.std_error
-    half = stats.t.ppf(0.5 + level / 2.0, inference.df) * inference.std_error
+    check_level(level, alternative.tails)
+    statistic = alternative.statistic(inference.estimate, inference.std_error)
+    half = alternative.half_widths(level, inference.df) * inference.std_error
     return pd.DataFrame(
         {
             "estimate": inference.estimate,
             "std_error": inference.std_error,
             "df": inference.df,
             "statistic": statistic,
-            "p_value": 2.0 * stats.t.sf(np.abs(statistic), inference.df),
+            "p_value": alternative.p_values(statistic, inference.df),
             "conf_low": inference.estimate - half,
             "conf_high": inference.estimate + half,
         }

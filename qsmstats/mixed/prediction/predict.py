@@ -12,10 +12,15 @@ inverse in parts)
 .. math:: (x - G'v)' \mathrm{Var}(\hat\beta) (x - G'v) + \sigma^2 v'K^{-1}v + \sigma^2 z'Tz
 
 where the last term stands for groups that the fit has not seen; their own effect is predicted as
-zero. Intervals are for the mean outcome of such a row, without residual error. They use t with the
-method's degrees of freedom for the population and the normal distribution for the conditional
-prediction, for which no accepted degrees of freedom exist; the uncertainty of the variances is not
-in them.
+zero. A confidence interval is for the mean outcome of such a row, without residual error: of all
+groups together (population), or of the row's own (conditional). A prediction interval is for one new
+row: of new groups (population: :math:`x \mathrm{Var}(\hat\beta) x' + \sigma^2 z'Tz + \sigma^2/w`),
+or of the row's own (conditional: the variance above :math:`+ \sigma^2/w`).
+
+The population's intervals use t with the degrees of freedom of :math:`x\hat\beta`, as emmeans does
+for both kinds. Where a variance between groups prevails they are few, and the prediction interval
+is cautious. The conditional ones use the normal distribution, since no accepted degrees of freedom
+exist; the uncertainty of the variances is not in them.
 """
 
 from __future__ import annotations
@@ -37,9 +42,17 @@ from qsmstats.mixed.prediction.conditional_modes import (
     spherical_rows,
 )
 
-__all__ = ["PredictionLevel", "ResidualKind", "predict", "random_effects", "residuals"]
+__all__ = [
+    "IntervalKind",
+    "PredictionLevel",
+    "ResidualKind",
+    "predict",
+    "random_effects",
+    "residuals",
+]
 
 PredictionLevel = Literal["population", "conditional"]
+IntervalKind = Literal["confidence", "prediction"]
 ResidualKind = Literal["conditional", "marginal", "pearson"]
 
 
@@ -98,7 +111,7 @@ def predict(
     new: pd.DataFrame | None = None,
     *,
     level: PredictionLevel = "population",
-    interval: bool = False,
+    interval: bool | IntervalKind = False,
     confidence: float = 0.95,
     df: DfMethod = "satterthwaite",
 ) -> pd.DataFrame:
@@ -114,11 +127,13 @@ def predict(
         'population' leaves the random effects out; 'conditional' adds those of the row's groups,
         zero for a group that the fit has not seen.
     interval
-        Whether to give standard error and interval of the mean.
+        'confidence' (or True) for standard error and interval of the mean outcome; 'prediction' for
+        those of one new row, with its residual and, for 'population', the random effects of new
+        groups. A model whose residual variances have weights needs their columns in `new`.
     confidence
         Coverage of the interval.
     df
-        Method for degrees of freedom of the population interval.
+        Method for degrees of freedom of the population interval; the conditional one is normal.
 
     Returns
     -------
@@ -129,11 +144,13 @@ def predict(
     Raises
     ------
     UsageError
-        If `level` is unknown.
+        If `level` or `interval` is unknown.
     InvalidDataError
         If a column is missing, or holds an unseen category or a missing value.
     """
     check_option("level", level, get_args(PredictionLevel))
+    check_option("interval", interval, [False, True, *get_args(IntervalKind)])
+    check_level(confidence)
     frame = fit.frame.data if new is None else new
     fixed, known = fit.fixed.reduce(fit.fixed.full_matrix(frame))
     fixed = np.where(known[:, None], fixed, np.nan)
