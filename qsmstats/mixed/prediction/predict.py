@@ -13,9 +13,9 @@ inverse in parts)
 
 where the last term stands for groups that the fit has not seen; their own effect is predicted as
 zero. A confidence interval is for the mean outcome of such a row, without residual error: of all
-groups together (population), or of the row's own (conditional). A prediction interval is for one new
-row: of new groups (population: :math:`x \mathrm{Var}(\hat\beta) x' + \sigma^2 z'Tz + \sigma^2/w`),
-or of the row's own (conditional: the variance above :math:`+ \sigma^2/w`).
+groups together (population), or of the row's own (conditional). A prediction interval is for one
+new row: of new groups (population: :math:`x \mathrm{Var}(\hat\beta) x' + \sigma^2 z'Tz +
+\sigma^2/w`), or of the row's own (conditional: the variance above :math:`+ \sigma^2/w`).
 
 The population's intervals use t with the degrees of freedom of :math:`x\hat\beta`, as emmeans does
 for both kinds. Where a variance between groups prevails they are few, and the prediction interval
@@ -32,9 +32,11 @@ import pandas as pd
 from scipy import sparse, stats
 
 from qsmstats.arrays import Floats
-from qsmstats.errors import check_option
+from qsmstats.errors import InvalidDataError, check_option
 from qsmstats.method_names import DfMethod
+from qsmstats.mixed.design.matrices import new_frame
 from qsmstats.mixed.fitted import Fitted
+from qsmstats.mixed.inference.alternative import check_level
 from qsmstats.mixed.inference.wald import row_inference
 from qsmstats.mixed.prediction.conditional_modes import (
     ConditionalSystem,
@@ -155,7 +157,7 @@ def predict(
     fixed, known = fit.fixed.reduce(fit.fixed.full_matrix(frame))
     fixed = np.where(known[:, None], fixed, np.nan)
     table = pd.DataFrame({"estimate": fixed @ fit.estimates}, index=frame.index)
-    std_error, nu = np.full((2, len(fixed)), np.nan)
+    variance, nu = np.full((2, len(fixed)), np.nan)
     if level == "conditional":
         rows, system = _system(fit)
         new_rows, unseen_variance, seen = spherical_rows(fit, frame)
@@ -166,19 +168,50 @@ def predict(
             shared = fixed - new_rows @ system.solve(rows.T @ _weighted(fit, design))
             variance = np.einsum("ij,jk,ik->i", shared, fit.covariance, shared)
             variance += fit.sigma**2 * (system.inverse_form(new_rows) + unseen_variance)
-            std_error, nu = np.sqrt(variance), np.where(known, np.inf, np.nan)
+            nu = np.where(known, np.inf, np.nan)
     elif interval:
         # Rows repeat (every leaf of a day, say); inference is done once for each kind.
         distinct, place = np.unique(fixed[known], axis=0, return_inverse=True)
         if len(distinct):
             inference = row_inference(fit, distinct, df)
-            std_error[known] = inference.std_error[place.ravel()]
+            variance[known] = inference.std_error[place.ravel()] ** 2
             nu[known] = inference.df[place.ravel()]
+        if interval == "prediction":
+            variance += fit.sigma**2 * _group_variance(fit, frame)
     if not interval:
         return table
-    table = table.assign(std_error=std_error, df=nu)
+    if interval == "prediction":
+        variance += _residual_variance(fit, frame)
+    table = table.assign(std_error=np.sqrt(variance), df=nu)
     width = stats.t.isf((1 - confidence) / 2, table["df"]) * table["std_error"]
     return table.assign(conf_low=table["estimate"] - width, conf_high=table["estimate"] + width)
+
+
+def _group_variance(fit: Fitted, frame: pd.DataFrame) -> Floats:
+    """Relative variance z'Tz of all random terms in each row, shape (m,)."""
+    effects = [
+        term.design.matrix(frame) @ factor
+        for term, factor in zip(fit.random, fit.factors(), strict=True)
+    ]
+    return np.asarray(sum(np.square(values).sum(axis=1) for values in effects), float)
+
+
+def _residual_variance(fit: Fitted, frame: pd.DataFrame) -> Floats:
+    """Residual variance of each row, shape (m,)."""
+    known, residual = fit.frame.variables, fit.residual
+    columns = new_frame(frame, {name: known[name] for name in residual.columns})
+    made = np.full(len(frame), fit.sigma**2)
+    if residual.column is not None:
+        made *= residual.ratios[columns[residual.column].cat.codes] ** 2
+    if residual.weight_column is not None:
+        weights = columns[residual.weight_column].to_numpy()
+        if not np.all(weights > 0.0):
+            raise InvalidDataError(
+                f"column '{residual.weight_column}' of the new data holds weights at or below zero "
+                f"({weights[weights <= 0.0][0]:g}); a weight is a positive precision"
+            )
+        made /= weights
+    return made
 
 
 def residuals(fit: Fitted, kind: ResidualKind = "conditional") -> pd.Series:
