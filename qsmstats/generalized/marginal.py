@@ -72,7 +72,6 @@ def marginal_means(
     """
     check_option("type", type, ("link", "response"))
     asked = estimated(fit, factors, by=by, at=at, weights=weights)
-    asked = replace(asked, shift=float(fit.offset.mean()))
     table = estimates_table(fit, asked, "normal", level)
     table = table[["estimate", "std_error", "df", "conf_low", "conf_high", "note"]]
     if type == "response":

@@ -12,7 +12,13 @@ from dataclasses import dataclass
 import pandas as pd
 
 from qsmstats.mixed import describe, fitted
-from qsmstats.mixed.inference import hypotheses, joint, marginal, variance_components
+from qsmstats.mixed.inference import (
+    cluster_robust,
+    hypotheses,
+    joint,
+    marginal,
+    variance_components,
+)
 from qsmstats.mixed.inference import likelihood_ratio as ratio_tests
 from qsmstats.mixed.inference import response_scale as scales
 from qsmstats.mixed.inference import wald as wald_tests
@@ -23,7 +29,21 @@ from qsmstats.mixed.resampling import parametric_test
 from qsmstats.mixed.resampling import refit as other_outcomes
 from qsmstats.mixed.resampling import simulate as simulated
 
-__all__ = ["MixedFit"]
+__all__ = ["ClusteredFit", "MixedFit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusteredFit(cluster_robust.Clustered):  # noqa: D101
+    __doc__ = cluster_robust.Clustered.__doc__
+
+    coefficients = wald_tests.coefficients
+    wald = hypotheses.wald
+    joint_tests = joint.joint_tests
+
+    marginal_means = marginal.marginal_means
+    contrasts = marginal.contrasts
+    slopes = marginal.slopes
+    slope_contrasts = marginal.slope_contrasts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +83,32 @@ class MixedFit(fitted.Fitted):  # noqa: D101
     simulate = simulated.simulate
     bootstrap = resamples.bootstrap
     bootstrap_test = parametric_test.bootstrap_test
+
+    def cluster_robust(self, cluster: str | None = None) -> ClusteredFit:
+        """Return the same estimates with cluster-robust standard errors, as a second opinion.
+
+        They are CR2 with Satterthwaite's degrees of freedom, as R's clubSandwich; joint tests are
+        its approximate Hotelling test. The matrices have as many rows as the largest cluster.
+
+        Parameters
+        ----------
+        cluster
+            Grouping column whose groups are the clusters; by default the grouping that contains all
+            others.
+
+        Returns
+        -------
+        ClusteredFit
+            It answers `coefficients`, `wald`, `joint_tests`, `marginal_means`, `contrasts`,
+            `slopes` and `slope_contrasts` as this fit does. What leans on a level that occurs in
+            fewer than four clusters is withheld, and the column `note` says so.
+
+        Raises
+        ------
+        UsageError
+            If the groups of the random terms do not lie within clusters.
+        """
+        return cluster_robust.clustered(ClusteredFit, self, cluster)
 
     @property
     def aic(self) -> float:

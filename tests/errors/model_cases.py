@@ -128,7 +128,7 @@ READ = [
     ("no argument", "y ~ bs(x, knots=z) + (1 | g)", "'bs(x, knots=z)'", "'z' in", "use column"),
     ("nameless argument", "y ~ C(f, contr.sum(**x)) + (1 | g)", "'C(f", "'x' in", "use column"),
     ("quotation mark", "y ~ I(f == '\"') + (1 | g)", "'I(f ==", "quotation mark", "remove it"),
-    ("offset", "y ~ x + offset(z) + (1 | g)", "'offset(z)'", "offsets", "subtract it"),
+    ("offset", "y ~ x:offset(z) + (1 | g)", "'offset(z)'", "no term", "write '+ offset(z)'"),
 ]
 INVALID = [
     (

@@ -97,7 +97,7 @@ def joint_tests(
                     "den_df": test.den_df,
                     "statistic": test.statistic,
                     "p_value": test.p_value,
-                    "note": note,
+                    "note": test.note or note,
                 }
             )
     columns = [*groups, "term", "num_df", "den_df", "statistic", "p_value", "note"]

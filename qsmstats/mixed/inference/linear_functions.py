@@ -80,13 +80,15 @@ def estimated(
 ) -> Family:
     """Return the means of each combination of `factors`, or the slopes in the number `slope`.
 
+    Means hold the offset at its mean over the rows of the fit, as in emmeans.
     Options as in `marginal.marginal_means`.
     """
     rows, groups, names, note = _grid_rows(fit, factors, slope, by, at, weights)
     keys = rows.keys[groups + (names if len(names) > 1 else [])]
     if names:
         keys = keys.assign(level=_labels(rows.keys[names]))
-    return Family(keys=keys, matrix=rows.matrix, note=note)
+    shift = float(fit.offset.mean()) if slope is None else 0.0
+    return Family(keys=keys, matrix=rows.matrix, note=note, shift=shift)
 
 
 def compared(

@@ -30,7 +30,7 @@ import pandas as pd
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.method_names import DfMethod
-from qsmstats.mixed.fitted import Fitted, FixedEffects
+from qsmstats.mixed.fitted import FixedEffects
 from qsmstats.mixed.inference.alternative import TWO_SIDED, Alternative, Side
 from qsmstats.mixed.inference.linear_functions import (
     Comparison,
@@ -70,7 +70,7 @@ HOLM_INTERVAL = (
 
 
 def marginal_means(
-    fit: Fitted,
+    fit: FixedEffects,
     factors: str | Sequence[str],
     *,
     by: Names = None,
@@ -133,7 +133,7 @@ def marginal_means(
 
 
 def contrasts(
-    fit: Fitted,
+    fit: FixedEffects,
     factors: str | Sequence[str],
     *,
     method: Comparison = "pairwise",
@@ -205,7 +205,7 @@ def contrasts(
 
 
 def slopes(
-    fit: Fitted,
+    fit: FixedEffects,
     variable: str,
     *,
     by: Names = None,
@@ -260,7 +260,7 @@ def slopes(
 
 
 def slope_contrasts(
-    fit: Fitted,
+    fit: FixedEffects,
     variable: str,
     by: str | Sequence[str],
     *,
@@ -314,7 +314,7 @@ def slope_contrasts(
     return _on_scale(fit, table, "slope_contrast", type)
 
 
-def _on_scale(fit: Fitted, table: pd.DataFrame, kind: Kind, name: str) -> pd.DataFrame:
+def _on_scale(fit: FixedEffects, table: pd.DataFrame, kind: Kind, name: str) -> pd.DataFrame:
     check_option("type", name, get_args(ScaleType))
     return table if name == "link" else scale_of(fit).converted(table, kind)
 
@@ -353,14 +353,17 @@ def estimates_table(
     """Estimate functions of the whole design's columns; NaN where that cannot be done."""
     reduced, known = fit.fixed.reduce(asked.matrix)
     estimate, std_error, nu = np.full((3, len(asked.matrix)), np.nan)
+    note = np.full(len(known), NOT_ESTIMABLE, dtype=object)
     if known.any():
         rows = row_inference(fit, reduced[known], df)
         estimate[known], std_error[known], nu[known] = rows.estimate, rows.std_error, rows.df
+        said = [""] * len(rows.df) if rows.note is None else rows.note
+        note[known] = ["; ".join(filter(None, (one, asked.note))) for one in said]
     estimate = estimate + asked.shift
     table = tidy(RowInference(estimate=estimate, std_error=std_error, df=nu), level, alternative)
     for name, value in alternative.columns(level).items():
         table[name] = value
-    return table.assign(note=np.where(known, asked.note, NOT_ESTIMABLE))
+    return table.assign(note=note)
 
 
 def _adjusted(
@@ -385,23 +388,25 @@ def _adjusted(
         table["df"],
         method=method,
         level=level,
-        correlation=_correlation(fit, family, df) if method in {"mvt", "dunnett"} else None,
+        correlation=_correlation(fit, family, df, table["std_error"])
+        if method in {"mvt", "dunnett"}
+        else None,
         n_means=_means_compared(family, table) if method == "tukey" else None,
         alternative=alternative,
     )
     table.insert(list(table).index("p_value") + 1, "p_adjusted", made.pop("p_adjusted"))
     note, tested = table.pop("note"), [table.pop(name) for name in alternative.columns(level)]
-    if method == "holm" and table["estimate"].count() > 1:
+    if method == "holm" and table["std_error"].count() > 1:
         both = f"{family.note}; {HOLM_INTERVAL}" if family.note else HOLM_INTERVAL
-        note = note.where(note == NOT_ESTIMABLE, both)
+        note = note.where(table["std_error"].isna(), both)
     return pd.concat([table, made, *tested], axis=1).assign(adjust=method, note=note)
 
 
-def _correlation(fit: FixedEffects, family: Family, df: DfMethod) -> Floats:
-    """Correlation of the functions of a family, shape (m, m); NaN where one has no estimate."""
-    reduced, known = fit.fixed.reduce(family.matrix)
+def _correlation(fit: FixedEffects, family: Family, df: DfMethod, std_error: pd.Series) -> Floats:
+    """Correlation of the functions of a family, shape (m, m); NaN without a standard error."""
+    reduced, _ = fit.fixed.reduce(family.matrix)
     covariance = reduced @ adjusted_covariance(fit, df) @ reduced.T
-    size = np.where(known, np.sqrt(np.diag(covariance)), np.nan)
+    size = std_error.to_numpy()
     made: Floats = covariance / np.outer(size, size)
     return made
 

@@ -32,8 +32,7 @@ import pandas as pd
 from scipy.special import expit
 
 from qsmstats.arrays import Floats
-from qsmstats.mixed.fitted import Fitted
-from qsmstats.mixed.formula.language import parse_formula
+from qsmstats.mixed.fitted import FixedEffects
 
 __all__ = ["Kind", "ResponseScale", "ScaleType", "response_scale", "scale_of"]
 
@@ -168,6 +167,6 @@ def response_scale(expression: str, columns: Collection[object]) -> ResponseScal
     )
 
 
-def scale_of(fit: Fitted) -> ResponseScale:
+def scale_of(fit: FixedEffects) -> ResponseScale:
     """Return what the left side of a fit's formula is."""
-    return response_scale(parse_formula(fit.model.formula).response, fit.frame.data.columns)
+    return response_scale(fit.model.parsed.response, fit.frame.data.columns)

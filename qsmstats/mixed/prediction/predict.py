@@ -5,9 +5,9 @@ their standard error is the conditional standard deviation at the estimated vari
 effects, :math:`\sigma (\Lambda K^{-1} \Lambda')^{1/2}`, as lme4's ``ranef(condVar = TRUE)`` gives.
 
 A prediction for a row :math:`(x, z)` is :math:`x\hat\beta` (population) or :math:`x\hat\beta +
-z\hat b` (conditional). With :math:`G = K^{-1} (Z\Lambda)' W X` and :math:`v = \Lambda' z` the error
-of the latter has variance (Henderson 1975, Biometrics 31:423-447; the mixed-model equations'
-inverse in parts)
+z\hat b` (conditional), plus the row's offset. With :math:`G = K^{-1} (Z\Lambda)' W X` and
+:math:`v = \Lambda' z` the error of the latter has variance (Henderson 1975, Biometrics 31:423-447;
+the mixed-model equations' inverse in parts)
 
 .. math:: (x - G'v)' \mathrm{Var}(\hat\beta) (x - G'v) + \sigma^2 v'K^{-1}v + \sigma^2 z'Tz
 
@@ -35,6 +35,7 @@ from qsmstats.arrays import Floats
 from qsmstats.errors import InvalidDataError, check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.design.matrices import new_frame
+from qsmstats.mixed.design.offset import offset_of
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.alternative import check_level
 from qsmstats.mixed.inference.wald import row_inference
@@ -124,7 +125,8 @@ def predict(
     fit
         A fitted mixed model.
     new
-        Predictors and, for 'conditional', grouping columns; the rows of the fit if not given.
+        Predictors, columns of the offset and, for 'conditional', grouping columns; the rows of the
+        fit if not given.
     level
         'population' leaves the random effects out; 'conditional' adds those of the row's groups,
         zero for a group that the fit has not seen.
@@ -156,7 +158,8 @@ def predict(
     frame = fit.frame.data if new is None else new
     fixed, known = fit.fixed.reduce(fit.fixed.full_matrix(frame))
     fixed = np.where(known[:, None], fixed, np.nan)
-    table = pd.DataFrame({"estimate": fixed @ fit.estimates}, index=frame.index)
+    offset = offset_of(fit.offset_terms, frame)
+    table = pd.DataFrame({"estimate": fixed @ fit.estimates + offset}, index=frame.index)
     variance, nu = np.full((2, len(fixed)), np.nan)
     if level == "conditional":
         rows, system = _system(fit)
@@ -237,7 +240,7 @@ def residuals(fit: Fitted, kind: ResidualKind = "conditional") -> pd.Series:
         If `kind` is unknown.
     """
     check_option("kind", kind, get_args(ResidualKind))
-    values = fit.response - fit.fixed.matrix(fit.frame.data) @ fit.estimates
+    values = _marginal_residuals(fit)
     if kind != "marginal":
         rows, system = _system(fit)
         values = values - rows @ _spherical_modes(fit, rows, system)
@@ -252,8 +255,12 @@ def _system(fit: Fitted) -> tuple[sparse.csr_array, ConditionalSystem]:
 
 
 def _spherical_modes(fit: Fitted, rows: sparse.csr_array, system: ConditionalSystem) -> Floats:
-    marginal = fit.response - fit.fixed.matrix(fit.frame.data) @ fit.estimates
-    return system.solve(rows.T @ _weighted(fit, marginal[:, None]))[:, 0]
+    return system.solve(rows.T @ _weighted(fit, _marginal_residuals(fit)[:, None]))[:, 0]
+
+
+def _marginal_residuals(fit: Fitted) -> Floats:
+    """Outcomes less offset and fixed part, shape (n,)."""
+    return fit.response - fit.offset - fit.fixed.matrix(fit.frame.data) @ fit.estimates
 
 
 def _weighted(fit: Fitted, values: Floats) -> Floats:
