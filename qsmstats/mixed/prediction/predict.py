@@ -211,7 +211,7 @@ def _residual_variance(fit: Fitted, frame: pd.DataFrame) -> Floats:
         if not np.all(weights > 0.0):
             raise InvalidDataError(
                 f"column '{residual.weight_column}' of the new data holds weights at or below zero "
-                f"({weights[weights <= 0.0][0]:g}); a weight is a positive precision"
+                f"({weights[weights <= 0.0][0]:g}); a weight is a positive precision: correct it"
             )
         made /= weights
     return made
