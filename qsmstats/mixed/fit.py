@@ -100,7 +100,7 @@ class MixedFit(fitted.Fitted):  # noqa: D101
         -------
         ClusteredFit
             It answers `coefficients`, `wald`, `joint_tests`, `marginal_means`, `contrasts`,
-            `slopes` and `slope_contrasts` as this fit does. What leans on a level that occurs in
+            `slopes` and `slope_contrasts` as this fit does. What depends on a level that occurs in
             fewer than four clusters is withheld, and the column `note` says so.
 
         Raises

@@ -280,6 +280,7 @@ def test_offsets_are_those_of_lme4():
     model = MixedModel("Reaction ~ Days + (1 + Days | Subject)", offset="load")
     named = model.fit(rows)
     np.testing.assert_array_equal(named.estimates, fit.estimates)
+    assert "The offset was load." in named.methods_text()
     plain = MixedModel(model.formula).fit(rows.assign(Reaction=rows["Reaction"] - rows["load"]))
     assert plain.info.criterion == pytest.approx(fit.info.criterion, abs=1e-10)
     np.testing.assert_allclose(

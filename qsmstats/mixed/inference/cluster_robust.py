@@ -2,7 +2,7 @@
 
 The estimates are the model's; their uncertainty is taken from how much the independent clusters
 differ, so that it holds where residual variances or random effects are others than the model says.
-What it needs are clusters: an estimate that leans on a level of fewer than four is withheld.
+What it needs are clusters: an estimate that depends on a level of fewer than four is withheld.
 """
 
 from __future__ import annotations

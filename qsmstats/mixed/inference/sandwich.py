@@ -23,7 +23,7 @@ a function :math:`c'\beta` has Satterthwaite's df
    \eta = \frac{q (q + 1)}{\sum_{st} \sum_{ij} (P_{ss})_{ij} (P_{tt})_{ij} +
    (P_{st})_{ij} (P_{st})_{ji}}
 
-(`HTZ` of R's clubSandwich). An estimate that leans on a level of few clusters is withheld: its
+(`HTZ` of R's clubSandwich). An estimate that depends on a level of few clusters is withheld: its
 variance would be measured on fewer clusters than its df pretend (`LEAST_CLUSTERS`).
 """
 
@@ -120,7 +120,7 @@ class ClusterRobust:
     scale: float = 1.0
 
     def withheld(self, rows: Floats) -> Flags:
-        """Return which rows of L, shape (k, p), lean on a level of too few clusters."""
+        """Return which rows of L, shape (k, p), depend on a level of too few clusters."""
         weights = np.abs(rows @ self.levels)
         used = weights > 1e-8 * weights.max(axis=1, initial=0.0, keepdims=True)
         made: Flags = (used & (self.clusters < LEAST_CLUSTERS)).any(axis=1)

@@ -32,11 +32,8 @@ __all__ = [
     "tidy",
 ]
 
-WITHHELD = (
-    f"withheld: a level that this leans on occurs in fewer than {LEAST_CLUSTERS} clusters, too few "
-    "for a cluster-robust standard error"
-)
-FEW_CLUSTERS = "withheld: too few clusters for a cluster-robust test of so many contrasts together"
+WITHHELD = f"withheld: depends on a level that occurs in fewer than {LEAST_CLUSTERS} clusters"
+FEW_CLUSTERS = "withheld: too few clusters to test so many contrasts together"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

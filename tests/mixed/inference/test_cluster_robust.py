@@ -79,7 +79,7 @@ def test_every_question_has_the_same_second_opinion() -> None:
     assert pairs["p_adjusted"].between(pairs["p_value"], 1.0).all()
 
 
-def test_what_leans_on_a_level_of_few_clusters_is_withheld() -> None:
+def test_what_depends_on_a_level_of_few_clusters_is_withheld() -> None:
     rows = answer_data("lesion_small")
     rare = rows[(rows["type"] != "prl") | rows["patient"].isin(rows["patient"].unique()[-3:])]
     robust = MixedModel("mwf ~ type + age + (1 | patient)").fit(rare).cluster_robust()
