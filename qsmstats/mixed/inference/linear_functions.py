@@ -27,6 +27,7 @@ __all__ = [
     "Family",
     "Interaction",
     "Names",
+    "combined",
     "compared",
     "estimated",
     "name_list",
@@ -130,7 +131,7 @@ def compared(
         made.append(
             Family(
                 keys=keys,
-                matrix=_combined(weights_of, means),
+                matrix=combined(weights_of, means),
                 comparison=method if isinstance(method, str) and interaction is None else "",
                 note=note,
                 means=means,
@@ -140,7 +141,7 @@ def compared(
     return made
 
 
-def _combined(weights: Floats, means: Floats) -> Floats:
+def combined(weights: Floats, means: Floats) -> Floats:
     """Return weights times means; NaN where a mean that is NaN has a weight."""
     gone = np.asarray(np.isnan(means).any(axis=1))
     made: Floats = weights @ np.where(gone[:, None], 0.0, means)

@@ -509,9 +509,9 @@ def _sides(call: Any, r: dict[str, Any], df: str) -> None:
 def test_equivalence_and_noninferiority_equal_emmeans(df: str) -> None:
     r = answers()["answers"]["equivalence"]
     plain, trends = answered("lesion_plain"), answered("orthodont")
-    for name in ("lesion_plain_pairs", "lesion_plain_pairs_null"):
-        pairs = _named(r[name][df]["equivalence"]["contrast"])
-        _sides(partial(plain.contrasts, "type", method=pairs, adjust="none"), r[name][df], df)
+    one = r["lesion_plain_pairs_null"][df]
+    pairs = _named(one["equivalence"]["contrast"])
+    _sides(partial(plain.contrasts, "type", method=pairs, adjust="none"), one, df)
     _sides(partial(plain.marginal_means, "type"), r["lesion_plain_means"][df], df)
     _sides(partial(trends.slopes, "age", by="Sex"), r["orthodont_slopes"][df], df)
     one = r["orthodont_slope_pairs"][df]
