@@ -14,8 +14,8 @@ margin :math:`\delta > 0`:
 ==================  =================================  =======================================
 
 as in emmeans' ``test(null =, delta =, side =)`` (Lenth 2016, J Stat Softw 69(1)). Equivalence is
-that of two one-sided tests (Schuirmann 1987, J Pharmacokinet Biopharm 15:657-680): its t and p are
-those of the test with the larger p.
+that of two one-sided tests (Schuirmann 1987, J Pharmacokinet Biopharm 15:657-680): its p is the
+larger of theirs. A small t speaks for 'less', 'nonsuperiority' and 'equivalence'.
 
 A one-sided test at :math:`\alpha = 1 -` level belongs to the two-sided interval at
 :math:`1 - 2\alpha` (90 % where the level is 0.95): each limit is a one-sided limit at the level,
@@ -113,7 +113,7 @@ class Alternative:
         made: dict[str, str | float] = {
             "side": self.side,
             "null": self.null,
-            "conf_level": 1.0 - 2.0 * (1.0 - level) / self.tails,
+            "conf_level": round(1.0 - 2.0 * (1.0 - level) / self.tails, 12),
         }
         if self.margin is not None:
             low, high = self.null - self.margin, self.null + self.margin
