@@ -231,9 +231,8 @@ def slopes(
     by
         Predictors whose combinations get a slope each.
     adjust
-        Method that adjusts for the number of slopes, as in `contrasts` but 'tukey' and
-        'dunnett'; if not given,
-        nothing is adjusted.
+        Method that adjusts for the number of slopes, as in `contrasts` but 'tukey' and 'dunnett';
+        if not given, nothing is adjusted.
     null, margin, side
         As in `contrasts`, per unit of `variable`.
 
@@ -415,4 +414,4 @@ def _means_compared(family: Family, table: pd.DataFrame) -> int:
     """Count the means of which a difference can be estimated."""
     assert family.weights is not None  # noqa: S101
     pairs = np.array(list(combinations(range(family.weights.shape[1]), 2)))
-    return int(np.unique(pairs[table["estimate"].notna()]).size)
+    return int(np.unique(pairs[table["std_error"].notna()]).size)

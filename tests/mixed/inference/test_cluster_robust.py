@@ -89,6 +89,8 @@ def test_what_depends_on_a_level_of_few_clusters_is_withheld() -> None:
         np.testing.assert_array_equal(pairs[column].isna(), gone)
     assert pairs["estimate"].notna().all()
     np.testing.assert_array_equal(pairs["note"] == WITHHELD, gone)
+    tukey = robust.contrasts("type", adjust="tukey")["p_adjusted"]
+    np.testing.assert_array_equal(tukey.isna(), gone)
     # A family of one needs no adjustment.
     alone = robust.contrasts("type", method={"a": {"t2": 1, "cortical": -1}}).iloc[0]
     assert alone["p_adjusted"] == alone["p_value"]

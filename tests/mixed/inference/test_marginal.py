@@ -439,6 +439,15 @@ def test_a_cell_without_rows_has_no_mean_weighted_by_its_rows() -> None:
     gone = (pairs["sex"] == "F") & pairs["contrast"].str.contains("prl")
     np.testing.assert_array_equal(np.isnan(pairs["estimate"]), gone)
     assert fit.marginal_means("type", by="sex")["estimate"].notna().all()
+    # A number of two values, held at a third that no row has, bears on no weight.
+    coded = rows.assign(x=(rows["sex"] == "M").astype(float))
+    fit = MixedModel("mwf ~ type + x + center + (1 | patient)").fit(coded)
+    one, other = (
+        fit.marginal_means("type", at={"x": 0.5}, weights=weights)["estimate"]
+        for weights in ("proportional", "outer")
+    )
+    assert one.notna().all()
+    np.testing.assert_allclose(one, other)
 
 
 @pytest.mark.parametrize("df", BOTH)
