@@ -7,5 +7,5 @@ __all__ = ["Adjustment", "DfMethod"]
 DfMethod = Literal["satterthwaite", "kenward-roger", "normal", "residual"]
 """How denominator degrees of freedom are found (`qsmstats.mixed.inference.degrees_of_freedom`)."""
 
-Adjustment = Literal["mvt", "tukey", "holm", "bonferroni", "fdr_bh", "none"]
+Adjustment = Literal["mvt", "tukey", "dunnett", "sidak", "holm", "bonferroni", "fdr_bh", "none"]
 """How p-values and intervals are adjusted for their number (`...inference.multiplicity`)."""

@@ -21,6 +21,8 @@ from qsmstats.study_schemas import range_problem
 
 __all__ = ["braces_problem", "idle_settings", "path_problem", "setting_problems"]
 
+# A study compares all pairs of types; Dunnett's method is for comparisons with one reference.
+_ADJUSTMENTS = tuple(name for name in get_args(Adjustment) if name != "dunnett")
 _Found = Iterator[tuple[str, str]]
 MAPPING = "histology.mapping"
 
@@ -157,7 +159,7 @@ def _choices(study: Study) -> _Found:
         (study.matching.lesion_ids, get_args(LesionIds), "matching.lesion_ids"),
         (study.histology.unmapped, ("exclude", "negative"), "histology.unmapped"),
         (study.models.df, get_args(DfMethod), "models.df"),
-        (study.models.adjust, get_args(Adjustment), "models.adjust"),
+        (study.models.adjust, _ADJUSTMENTS, "models.adjust"),
     ):
         if value not in allowed:
             yield where, f"must be {one_of(allowed)}, not '{value}'"

@@ -100,6 +100,8 @@ R_TABLES = {
     "means": ("estimate", "std_error", "df", "conf_low", "conf_high"),
     "contrasts": ("estimate", "std_error", "df", "statistic", "p_adjusted"),
     "slopes": ("estimate", "std_error", "df", "conf_low", "conf_high"),
+    "equivalence": ("estimate", "std_error", "df", "statistic", "p_value"),
+    "robust": ("estimate", "std_error", "statistic", "df", "p_value"),
 }
 
 
@@ -116,6 +118,8 @@ def test_r_and_qsmstats_give_the_same_numbers(desk, capsys):
         "means": fit.marginal_means("lesion_type"),
         "contrasts": fit.contrasts("lesion_type", adjust="holm"),
         "slopes": fit.slopes("years", by="lesion_type"),
+        "equivalence": fit.slopes("years", by="lesion_type", margin=0.2, side="equivalence"),
+        "robust": fit.cluster_robust().coefficients().dropna(),
     }
     shown = dict(zip(R_TABLES, (text for _, text in blocks(page, "r")), strict=True))
     for name, columns in R_TABLES.items():

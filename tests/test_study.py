@@ -250,6 +250,7 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
         ("[models]\nlevel = 95", "models.level': must be between 0 and 1, such as 0.95, not 95.0"),
         ('[models]\ndf = "kenward"', 'models.df\': must be "satterthwaite", "ken'),
         ('[models]\nadjust = "fdr"', 'models.adjust\': must be "mvt", "tukey"'),
+        ('[models]\nadjust = "dunnett"', '"sidak", "holm", "bonferroni", "fdr_bh" or "none", not'),
         (
             '[models]\noutcomes = ["mwf"]',
             "models.outcomes': 'mwf' is not a map of the study; choose",

@@ -76,8 +76,9 @@ def _problem(
 ) -> str | None:
     response = read_terms(formula.response, rows.columns, intercept=False)
     fixed = read_terms(formula.fixed, rows.columns)
-    random = [read_terms(term.expression, rows.columns) for term in formula.random]
-    named = [name for part in (response, fixed, *random) for name in part.variables]
+    others = [read_terms(term.expression, rows.columns) for term in formula.random]
+    others += [read_terms(one, rows.columns, intercept=False) for one in formula.offsets]
+    named = [name for part in (response, fixed, *others) for name in part.variables]
     named += [name for term in formula.random for name in term.group]
     for name in dict.fromkeys(named):
         if name not in rows.columns:
@@ -88,7 +89,7 @@ def _problem(
     for name in compared:
         if name not in fixed.variables:
             return f"'{formula.text}' lacks {name}, whose effect is to be estimated; add '+ {name}'"
-    for part in (response, fixed, *random):
+    for part in (response, fixed, *others):
         evaluate(part.formula, rows)
     return None
 

@@ -6,8 +6,7 @@ out, the same orthogonal basis and whitened random columns. Here the outcome is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -19,10 +18,9 @@ from qsmstats.generalized.specification import GeneralizedSpecification
 from qsmstats.mixed.design.assembly import columns_of, lay_out, numeric_response
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.layout import Layout
-from qsmstats.mixed.formula.language import parse_formula, split_offsets
-from qsmstats.mixed.formula.terms import Terms, evaluate, quoted, read_terms
+from qsmstats.mixed.formula.terms import Terms, quoted, read_terms
 
-__all__ = ["GeneralizedLayout", "assemble", "offset_of"]
+__all__ = ["GeneralizedLayout", "assemble"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,29 +30,22 @@ class GeneralizedLayout:
     Attributes
     ----------
     design
-        Frame, fixed basis and random columns.
+        Frame, fixed basis, random columns and offset.
     outcome
         Outcomes of the rows.
-    offset
-        What is added to the linear predictor, shape (n,).
-    offset_terms
-        The expressions that it is the sum of.
     notes
         What a reader of the fit should know of the outcome.
     """
 
     design: Layout
     outcome: Outcome
-    offset: Floats
-    offset_terms: tuple[Terms, ...]
     notes: tuple[str, ...]
 
 
 def assemble(model: GeneralizedSpecification, data: pd.DataFrame) -> GeneralizedLayout:
     """Bring a model onto its data; errors as in `GeneralizedMixedModel.fit`."""
     columns = columns_of(data)
-    text, offsets = split_offsets(model.formula)
-    parsed = replace(parse_formula(text), text=model.formula)
+    parsed = model.parsed
     response = read_terms(
         quoted(parsed.response) if parsed.response in columns else parsed.response,
         columns,
@@ -62,13 +53,7 @@ def assemble(model: GeneralizedSpecification, data: pd.DataFrame) -> Generalized
         model.transforms,
         intercept=False,
     )
-    if model.offset is not None:
-        offsets = (*offsets, quoted(model.offset))
-    offset_terms = tuple(
-        read_terms(one, columns, None, model.transforms, intercept=False) for one in offsets
-    )
-    _check_offsets(data, offset_terms)
-    others = [response, *offset_terms]
+    others = [response]
     if model.trials is not None:
         others.append(read_terms(quoted(model.trials), columns, intercept=False))
     weights = [] if model.weights is None else [model.weights]
@@ -79,38 +64,8 @@ def assemble(model: GeneralizedSpecification, data: pd.DataFrame) -> Generalized
     return GeneralizedLayout(
         design=design,
         outcome=outcome,
-        offset=offset_of(offset_terms, design.frame.data),
-        offset_terms=offset_terms,
         notes=notes,
     )
-
-
-def offset_of(terms: Sequence[Terms], frame: pd.DataFrame) -> Floats:
-    """Return the sum of the offsets in the rows of a frame, shape (m,)."""
-    made = np.zeros(len(frame))
-    for one in terms:
-        values = evaluate(one.formula, frame, one.transforms)[0]
-        if values.shape[1] != 1:
-            raise InvalidDataError(
-                f"the offset '{_label(one)}' makes {values.shape[1]} columns; name one of numbers"
-            )
-        made += values[:, 0]
-    return made
-
-
-def _label(terms: Terms) -> str:
-    return ", ".join(map(str, terms.formula))
-
-
-def _check_offsets(data: pd.DataFrame, offsets: Sequence[Terms]) -> None:
-    """Refuse missing offsets: an exposure that is not known cannot be left out in silence."""
-    for terms in offsets:
-        for name in set(terms.variables) & set(data.columns):
-            if missing := int(np.sum(data[name].isna())):
-                raise InvalidDataError(
-                    f"the offset column '{name}' is missing in {missing} rows; fill in these "
-                    "values, or drop the rows"
-                )
 
 
 def _outcome(

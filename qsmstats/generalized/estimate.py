@@ -141,19 +141,19 @@ def build_engine(layout: GeneralizedLayout, integration: Integration | None) -> 
         has_shape=layout.outcome.has_shape,
     )
     fixed = start_fixed(
-        layout.outcome, design.basis, design.root, layout.offset, design.fixed.names
+        layout.outcome, design.basis, design.root, design.offset, design.fixed.names
     )
     theta = _START * parameters.covariance.start()
     start = np.concatenate([fixed, theta, np.zeros(int(parameters.has_shape))])
     columns = [part.columns for part in design.random]
     chain = laplace = None
     if chosen == "nested":
-        chain = Chain.of(levels, columns, design.basis, layout.offset, layout.outcome)
+        chain = Chain.of(levels, columns, design.basis, design.offset, layout.outcome)
     else:
         laplace = Laplace(
             layout.outcome,
             design.basis,
-            layout.offset,
+            design.offset,
             [np.column_stack([columns[term] for term in group]) for group in terms],
             codes,
             parameters,

@@ -164,8 +164,8 @@ def fit_rows(kind: type[AnyFit], model: GeneralizedSpecification, data: pd.DataF
         effects=_effects(layout, engine, optimum),
         frame=design.frame,
         outcome=layout.outcome,
-        offset=layout.offset,
-        offset_terms=layout.offset_terms,
+        offset=design.offset,
+        offset_terms=design.offset_terms,
         moments=LargeSample(covariance=inverse[:rank, :rank], basis=design.root),
         engine=engine,
         optimum=optimum,
@@ -229,7 +229,7 @@ def _info(layout: GeneralizedLayout, engine: Engine, optimum: Optimum) -> Genera
         nodes=dict(zip(labels, optimum.orders, strict=True)),
         converged=optimum.converged,
         singular=singular,
-        n_obs=len(layout.offset),
+        n_obs=len(design.offset),
         n_groups={part.design.grouping.label: part.design.grouping.size for part in design.random},
         n_parameters=parameters.size,
         iterations=optimum.iterations,
@@ -246,7 +246,7 @@ def _messages(layout: GeneralizedLayout, optimum: Optimum, *, singular: bool) ->
     made = [*design.notes, *layout.notes]
     if dropped := design.frame.dropped:
         counts = ", ".join(f"{name} {count}" for name, count in dropped.items())
-        left = len(layout.offset)
+        left = len(design.offset)
         made.append(f"rows with missing values were left out ({counts}); {left} rows are used")
     if columns := design.fixed.dropped:
         made.append(

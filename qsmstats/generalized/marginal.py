@@ -28,6 +28,7 @@ from qsmstats.mixed.inference.linear_functions import (
     Comparison,
     Family,
     Names,
+    combined,
     compared,
     estimated,
 )
@@ -72,7 +73,6 @@ def marginal_means(
     """
     check_option("type", type, ("link", "response"))
     asked = estimated(fit, factors, by=by, at=at, weights=weights)
-    asked = replace(asked, shift=float(fit.offset.mean()))
     table = estimates_table(fit, asked, "normal", level)
     table = table[["estimate", "std_error", "df", "conf_low", "conf_high", "note"]]
     if type == "response":
@@ -210,9 +210,10 @@ def _differences(fit: GeneralizedFitted, family: Family) -> Family:
     reduced, _ = fit.fixed.reduce(family.means)
     eta = reduced @ fit.estimates + fit.offset.mean()
     mean, slope = inverse_link(fit.model.link_name)
-    matrix = family.weights @ (slope(eta)[:, None] * family.means)
+    matrix = combined(family.weights, slope(eta)[:, None] * family.means)
     linear = fit.fixed.reduce(matrix)[0] @ fit.estimates
-    return replace(family, matrix=matrix, shift=family.weights @ mean(eta) - linear)
+    differences = combined(family.weights, mean(eta)[:, None])[:, 0]
+    return replace(family, matrix=matrix, shift=differences - linear)
 
 
 def _compared(fit: GeneralizedFitted, table: pd.DataFrame, *, ratio: bool) -> pd.DataFrame:

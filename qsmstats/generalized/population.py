@@ -26,9 +26,9 @@ from qsmstats.generalized.family import inverse_link, link_function
 from qsmstats.generalized.fitted import GeneralizedFitted, joint_covariance
 from qsmstats.generalized.prediction import predictor_variance
 from qsmstats.generalized.quadrature import hermite_nodes
+from qsmstats.mixed.inference.alternative import check_level
 from qsmstats.mixed.inference.components import gradient
 from qsmstats.mixed.inference.reference_grid import ReferenceGrid
-from qsmstats.mixed.inference.wald import check_level
 
 __all__ = ["population_means"]
 

@@ -11,11 +11,12 @@ from scipy import stats
 
 from qsmstats.arrays import Floats, Integers
 from qsmstats.errors import check_option
-from qsmstats.generalized.assembly import offset_of
 from qsmstats.generalized.family import inverse_link
 from qsmstats.generalized.fitted import GeneralizedFitted
+from qsmstats.mixed.design.offset import offset_of
+from qsmstats.mixed.inference.alternative import check_level
 from qsmstats.mixed.inference.components import square_root
-from qsmstats.mixed.inference.wald import RowInference, check_level, row_inference, tidy
+from qsmstats.mixed.inference.wald import RowInference, row_inference, tidy
 from qsmstats.mixed.resampling.simulate import check_number, seed_of, stream
 
 __all__ = ["predict", "predictor_variance", "random_effects", "residuals", "simulate"]

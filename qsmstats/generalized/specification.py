@@ -21,7 +21,6 @@ class GeneralizedSpecification(Specification):
     family: Family = "binomial"
     link: str | None = None
     trials: str | None = None
-    offset: str | None = None
     weights: str | None = None
     integration: Integration | None = None
 

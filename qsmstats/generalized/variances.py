@@ -26,6 +26,7 @@ from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.generalized.fitted import GeneralizedFitted, joint_covariance
 from qsmstats.generalized.prediction import predictor_variance, residuals
+from qsmstats.mixed.inference.alternative import check_level
 from qsmstats.mixed.inference.components import (
     Component,
     component_values,
@@ -33,7 +34,6 @@ from qsmstats.mixed.inference.components import (
     gradient,
 )
 from qsmstats.mixed.inference.variance_components import RSquared
-from qsmstats.mixed.inference.wald import check_level
 
 __all__ = ["icc", "overdispersion", "r_squared", "variance_table"]
 

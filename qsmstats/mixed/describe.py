@@ -96,6 +96,8 @@ def methods_text(fit: Fitted, *, df: DfMethod = "satterthwaite") -> str:
         f"({groups}) by {_LIKELIHOOD[fit.method]}.",
         f"Denominator degrees of freedom: {_METHODS[df]}.",
     ]
+    if fit.model.offset is not None:
+        sentences.append(f"The offset was {fit.model.offset}.")
     if fit.residual.column is not None:
         sentences.append(f"The residual variance was estimated for each {fit.residual.column}.")
     if fit.residual.weight_column is not None:

@@ -6,12 +6,19 @@ record, so that ``help(fit.contrasts)`` shows that function's own documentation.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import pandas as pd
 
 from qsmstats.mixed import describe, fitted
-from qsmstats.mixed.inference import hypotheses, marginal, variance_components
+from qsmstats.mixed.inference import (
+    cluster_robust,
+    hypotheses,
+    joint,
+    marginal,
+    variance_components,
+)
 from qsmstats.mixed.inference import likelihood_ratio as ratio_tests
 from qsmstats.mixed.inference import response_scale as scales
 from qsmstats.mixed.inference import wald as wald_tests
@@ -22,7 +29,21 @@ from qsmstats.mixed.resampling import parametric_test
 from qsmstats.mixed.resampling import refit as other_outcomes
 from qsmstats.mixed.resampling import simulate as simulated
 
-__all__ = ["MixedFit"]
+__all__ = ["ClusteredFit", "MixedFit"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClusteredFit(cluster_robust.Clustered):  # noqa: D101
+    __doc__ = cluster_robust.Clustered.__doc__
+
+    coefficients = wald_tests.coefficients
+    wald = hypotheses.wald
+    joint_tests = joint.joint_tests
+
+    marginal_means = marginal.marginal_means
+    contrasts = marginal.contrasts
+    slopes = marginal.slopes
+    slope_contrasts = marginal.slope_contrasts
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +53,7 @@ class MixedFit(fitted.Fitted):  # noqa: D101
     coefficients = wald_tests.coefficients
     anova = hypotheses.anova
     wald = hypotheses.wald
+    joint_tests = joint.joint_tests
 
     marginal_means = marginal.marginal_means
     contrasts = marginal.contrasts
@@ -61,6 +83,59 @@ class MixedFit(fitted.Fitted):  # noqa: D101
     simulate = simulated.simulate
     bootstrap = resamples.bootstrap
     bootstrap_test = parametric_test.bootstrap_test
+
+    def cluster_robust(self, cluster: str | None = None) -> ClusteredFit:
+        """Return the same estimates with cluster-robust standard errors, as a second opinion.
+
+        They are CR2 with Satterthwaite's degrees of freedom, as R's clubSandwich; joint tests are
+        its approximate Hotelling test. The matrices have as many rows as the largest cluster.
+
+        Parameters
+        ----------
+        cluster
+            Grouping column whose groups are the clusters; by default the grouping that contains all
+            others.
+
+        Returns
+        -------
+        ClusteredFit
+            It answers `coefficients`, `wald`, `joint_tests`, `marginal_means`, `contrasts`,
+            `slopes` and `slope_contrasts` as this fit does. What depends on a level that occurs in
+            fewer than four clusters is withheld, and the column `note` says so.
+
+        Raises
+        ------
+        UsageError
+            If the groups of the random terms do not lie within clusters.
+        """
+        return cluster_robust.clustered(ClusteredFit, self, cluster)
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion, -2 log L + 2 k, of the likelihood by which it was fitted.
+
+        k counts fixed effects, covariance parameters and residual variances. Restricted likelihoods
+        (REML) compare only models with the same fixed part; use ``fit(..., method="ml")`` for
+        others.
+        """
+        return self.info.criterion + 2.0 * self.info.n_parameters
+
+    @property
+    def aicc(self) -> float:
+        """AIC corrected for small samples, AIC + 2 k (k + 1) / (n - k - 1), n the number of rows.
+
+        Hurvich & Tsai 1989, Biometrika 76:297-307. Infinite where n is not above k + 1.
+        """
+        k, n = self.info.n_parameters, self.info.n_obs
+        return self.aic + 2.0 * k * (k + 1) / (n - k - 1) if n > k + 1 else math.inf
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's information criterion, -2 log L + k log n, n the number of rows as in lme4.
+
+        Of a REML fit as said of `aic`.
+        """
+        return self.info.criterion + self.info.n_parameters * math.log(self.info.n_obs)
 
     @property
     def variances(self) -> pd.DataFrame:

@@ -21,8 +21,9 @@ from qsmstats.mixed.batch.result import BatchFit
 from qsmstats.mixed.fitted import Likelihood
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.terms import Transforms, evaluate, read_terms
+from qsmstats.mixed.inference.alternative import check_level
 from qsmstats.mixed.inference.multiplicity import adjust_p_values, check_adjustment
-from qsmstats.mixed.inference.wald import RowInference, check_level, tidy
+from qsmstats.mixed.inference.wald import RowInference, tidy
 from qsmstats.mixed.model import MixedModel
 from qsmstats.parallel import Progress
 

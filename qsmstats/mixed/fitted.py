@@ -16,13 +16,13 @@ import pandas as pd
 from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
-from qsmstats.mixed.criterion.profiled import LargeSample, Moments
+from qsmstats.mixed.criterion.profiled import Moments
 from qsmstats.mixed.design.assembly import assemble
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.layout import OutcomeLayout
 from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
-from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.specification import Specification
+from qsmstats.mixed.formula.terms import Terms
 from qsmstats.mixed.optimum.estimate import Engine, Optimum, build_engine, solve
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "Likelihood",
     "RandomEffects",
     "ResidualModel",
+    "Uncertainty",
     "engine_of",
     "engine_of_fit",
     "fit_rows",
@@ -156,6 +157,8 @@ class Fitted:
     frame, response, weights
         The rows used; the outcome, shape (n,); w with Var(e_i) = sigma2 / w_i, shape (n,), or
         None.
+    offset, offset_terms
+        What was added to the linear predictor, shape (n,), and the expressions it is the sum of.
     moments
         The optimum with its derivatives, for inference.
     """
@@ -173,6 +176,8 @@ class Fitted:
     frame: ModelFrame
     response: Floats
     weights: Floats | None
+    offset: Floats
+    offset_terms: tuple[Terms, ...]
     moments: Moments
 
     def factors(self) -> list[Floats]:
@@ -180,8 +185,24 @@ class Fitted:
         return factors_of(self.theta, [len(term.design.names) for term in self.random])
 
 
+class Uncertainty(Protocol):
+    """The uncertainty of fixed effects, in a basis and on a scale of its own."""
+
+    @property
+    def basis(self) -> Floats:
+        """Upper triangular R with X = Q R, shape (p, p)."""
+
+    @property
+    def scale(self) -> float:
+        """Length of the outcome's unit in the user's."""
+
+
 class FixedEffects(Protocol):
     """What inference about fixed effects needs of a fit; attributes as in `Fitted`."""
+
+    @property
+    def model(self) -> Specification:
+        """What was fitted."""
 
     @property
     def estimates(self) -> Floats:
@@ -196,7 +217,11 @@ class FixedEffects(Protocol):
         """The rows used."""
 
     @property
-    def moments(self) -> Moments | LargeSample:
+    def offset(self) -> Floats:
+        """What was added to the linear predictor."""
+
+    @property
+    def moments(self) -> Uncertainty:
         """The uncertainty of the fixed effects."""
 
 
@@ -219,7 +244,7 @@ def engine_of(
     """Return the criterion of a model for data; arguments and errors as in `MixedModel.fit`."""
     check_option("method", method, get_args(Likelihood))
     layout = assemble(
-        parse_formula(model.formula),
+        model.parsed,
         data,
         model.contrasts,
         weight_columns(weights),
@@ -317,6 +342,8 @@ def join(
         frame=layout.frame,
         response=layout.response,
         weights=weights,
+        offset=layout.offset,
+        offset_terms=layout.offset_terms,
         moments=optimum.moments,
     )
 

@@ -27,17 +27,20 @@ class MixedModel(Specification):
     Parameters
     ----------
     formula
-        In lme4's language: ``"y ~ a * x + (1 + x | g) + (1 | g:h)"``; ``||``, ``/`` and ``:`` work
-        as in lme4. A term holds names of columns (in backticks where they are no words), numbers,
-        arithmetic, comparisons, and calls of log, log2, log10, exp, sqrt, abs, logit, center,
-        scale, poly, bs, cr, cc, I, and C with contr.treatment, contr.sum, contr.helmert,
-        contr.poly, contr.diff or contr.SAS; nothing else is evaluated.
+        In lme4's language: ``"y ~ a * x + (1 + x | g) + (1 | g:h)"``; ``||``, ``/``, ``:`` and
+        ``offset(expression)`` work as in lme4. A term holds names of columns (in backticks where
+        they are no words), numbers, arithmetic, comparisons, and calls of log, log2, log10, exp,
+        sqrt, abs, logit, center, scale, poly, bs, cr, cc, I, and C with contr.treatment,
+        contr.sum, contr.helmert, contr.poly, contr.diff or contr.SAS; nothing else is evaluated.
     contrasts
         Column -> "treatment" (the default: first level as reference), "sum", "helmert", "poly",
         "diff" or "SAS".
     transforms
         Name in the formula -> function of your own, called with columns (Series of float64 or of
         categories) and returning one value a row.
+    offset
+        Column that is added to the linear predictor with a coefficient of one, as a term
+        ``offset(expression)`` of the formula is. Its values must not be missing.
 
     Raises
     ------

@@ -25,6 +25,7 @@ def problems(folder, *models, content=None):
         ("baseline", "{outcome} ~ lesion_type + log(volume_mm3) + (1 | center/participant_id)"),
         ("tissue", "{outcome} ~ tissue * sex + bs(age, df=4) + (1 | participant_id)"),
         ("trajectory", "{outcome} ~ lesion_type + poly(years, 2) + (1 + years | participant_id)"),
+        ("baseline", "{outcome} ~ lesion_type + offset(log(age)) + (1 | participant_id)"),
         # Undefined for the made-up ages, which are from 1 to 2: the data will tell.
         ("baseline", "{outcome} ~ lesion_type + log(age - 18) + (1 | participant_id)"),
     ],
@@ -40,6 +41,11 @@ def test_a_formula_that_can_be_read_is_no_problem(tmp_path, name, formula):
         ("baseline", "{outcome} ~ lesion_type + age", "has no random term: add one"),
         ("baseline", "{outcome} ~ lesion_type + agee + (1 | sex)", "did you mean 'age'?; correct"),
         ("baseline", "{outcome} ~ lesion_type + (1 | patient)", "no table has a column 'patient'"),
+        (
+            "baseline",
+            "{outcome} ~ lesion_type + offset(agee) + (1 | participant_id)",
+            "no column 'agee'",
+        ),
         ("baseline", "{outcome} ~ lesion_type + tissue + (1 | sex)", "no column 'tissue'"),
         ("baseline", "{outcome} ~ age + (1 | participant_id)", "lacks lesion_type"),
         ("tissue", "{outcome} ~ lesion_type + (1 | participant_id)", "lacks tissue"),

@@ -104,7 +104,7 @@ def test_unusable_data_are_refused(data, columns, error, message):
         ("y ~ x + (1 | gg)", FormulaError, "no column 'gg'; did you mean 'g'"),
         ("yy ~ x + (1 | g)", FormulaError, "no column 'yy'; did you mean 'y'"),
         ("y ~ log(x) + (1 | g)", InvalidDataError, r"'log\(x\)' is not a finite number in"),
-        ("y ~ x + offset(x) + (1 | g)", FormulaError, "offsets are not supported"),
+        ("y ~ x:offset(x) + (1 | g)", FormulaError, "is no term of its own"),
         ("y ~ nonsense(x) + (1 | g)", FormulaError, r"'nonsense\(x\)' in .* not allowed"),
         ("y ~ x +* f + (1 | g)", FormulaError, "cannot be read"),
         ("y + x ~ f + (1 | g)", InvalidDataError, "makes 2 columns"),

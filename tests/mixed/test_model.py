@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
+from qsmstats.errors import UsageError
 from qsmstats.mixed.model import MixedModel
 from tests.mixed import reference_cases as cases
 from tests.mixed.designs import random_data
@@ -236,3 +237,71 @@ def test_engine_translates_between_its_parameters_and_lme4s():
     assert engine.criterion(engine.objective.at(theta)) == pytest.approx(
         fit.info.criterion, abs=1e-8
     )
+
+
+@pytest.mark.parametrize("name", ["lesion_small", "oats", "sleep", "machines"])
+@pytest.mark.parametrize("method", ["reml", "ml"])
+def test_information_criteria_are_those_of_r(name, method):
+    """R's logLik stops at the same optimum to about 1e-9."""
+    fit, r = cases.answered(name, method), cases.answers()["answers"]["information"][name][method]
+    assert (fit.info.n_parameters, fit.info.n_obs) == (r["parameters"], r["rows"])
+    for criterion in ("aic", "aicc", "bic"):
+        assert getattr(fit, criterion) == pytest.approx(r[criterion], abs=1e-6)
+
+
+def test_the_corrected_criterion_of_too_few_rows_is_infinite():
+    rows = cases.answer_data("machines").groupby(["Worker", "Machine"], observed=True).head(1)
+    rows = rows[rows["Worker"].isin([1, 2])]
+    fit = MixedModel("score ~ Machine + (1 | Worker)").fit(rows)
+    assert fit.info.n_obs == fit.info.n_parameters + 1
+    assert fit.aicc == np.inf
+
+
+def test_offsets_are_those_of_lme4():
+    r = cases.answers()["answers"]["offset"]
+    rows = cases.answer_data("sleep")
+    rows["load"] = (np.arange(1, len(rows) + 1) % 5) * 10.0
+    fit = MixedModel(r["formula"]).fit(rows)
+    assert fit.info.criterion == pytest.approx(r["criterion"], abs=1e-6)
+    table, theirs = fit.coefficients(), r["satterthwaite"]
+    np.testing.assert_allclose(fit.estimates, list(r["estimates"].values()), rtol=1e-6)
+    np.testing.assert_allclose(table["std_error"], list(r["se"].values()), rtol=1e-6)
+    np.testing.assert_allclose(table["df"], theirs["df"], rtol=1e-5)
+    np.testing.assert_allclose(fit.theta, r["theta"], rtol=1e-5)
+    assert fit.sigma == pytest.approx(r["sigma"], rel=1e-6)
+    conditional = fit.predict(level="conditional")["estimate"]
+    np.testing.assert_allclose(conditional, r["fitted"], rtol=1e-6)
+    np.testing.assert_allclose(conditional + fit.residuals(), rows["Reaction"], rtol=1e-12)
+    np.testing.assert_allclose(fit.predict(rows)["estimate"], r["population"], rtol=1e-6)
+    mean = fit.marginal_means("Days", at={"Days": 5}).iloc[0]
+    for column, name in (("estimate", "emmean"), ("std_error", "SE"), ("conf_low", "lower.CL")):
+        assert mean[column] == pytest.approx(r["mean_at_5"][name][0], rel=1e-6)
+    # The same by name, as a number taken from the outcome, and in every way to fit again.
+    model = MixedModel("Reaction ~ Days + (1 + Days | Subject)", offset="load")
+    named = model.fit(rows)
+    np.testing.assert_array_equal(named.estimates, fit.estimates)
+    assert "The offset was load." in named.methods_text()
+    plain = MixedModel(model.formula).fit(rows.assign(Reaction=rows["Reaction"] - rows["load"]))
+    assert plain.info.criterion == pytest.approx(fit.info.criterion, abs=1e-10)
+    np.testing.assert_allclose(
+        fit.influence("Subject").distances["cooks_distance"],
+        plain.influence("Subject").distances["cooks_distance"],
+        rtol=1e-6,
+    )
+    tests = fit.random_term_tests()["log_likelihood"]
+    np.testing.assert_allclose(tests, plain.random_term_tests()["log_likelihood"], rtol=1e-9)
+    drawn = fit.simulate(3, seed=1)
+    np.testing.assert_allclose(
+        drawn.sub(rows["load"], axis=0), plain.simulate(3, seed=1), rtol=1e-6
+    )
+    many = named.refit(np.column_stack([rows["Reaction"], drawn]))
+    np.testing.assert_allclose(many.estimates[0], fit.estimates, rtol=1e-6)
+    np.testing.assert_allclose(many.estimates[1], fit.refit(drawn[0]).estimates, rtol=1e-5)
+    holes = rows["Reaction"].where(np.arange(len(rows)) > 3).to_numpy()[:, None]
+    some = MixedModel(r["formula"]).fit(rows.iloc[4:])
+    np.testing.assert_allclose(fit.refit(holes).estimates[0], some.estimates, rtol=1e-5)
+    means = fit.bootstrap(40, seed=2).marginal_means("Days", at={"Days": 5}).iloc[0]
+    assert means["conf_low"] < mean["estimate"] < means["conf_high"]
+    assert means["estimate"] == pytest.approx(mean["estimate"], rel=1e-9)
+    with pytest.raises(UsageError, match="different rows, outcomes or offsets"):
+        MixedModel(model.formula).fit(rows).likelihood_ratio(fit)

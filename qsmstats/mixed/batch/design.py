@@ -19,7 +19,6 @@ from qsmstats.mixed.design.assembly import attach_outcome
 from qsmstats.mixed.design.layout import Layout
 from qsmstats.mixed.design.row_subset import take_rows
 from qsmstats.mixed.fitted import Likelihood
-from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.optimum.estimate import Elimination, Engine, build_engine
 from qsmstats.mixed.optimum.starting_values import design_moments
@@ -114,7 +113,7 @@ def outcome_engine(
     if rows is not None:
         layout = take_rows(layout, rows, copies)
         outcome = outcome[rows]
-    whole = attach_outcome(layout, outcome, parse_formula(design.model.formula))
+    whole = attach_outcome(layout, outcome, design.model.parsed)
     elimination = design.elimination if rows is None else None
     return build_engine(whole, reml=design.method == "reml", elimination=elimination)
 

@@ -64,6 +64,7 @@ def prepare(
     GroupProducts, start
         The outcomes' own products by group; free parameters, shape (m, k).
     """
+    values = values - design.layout.offset
     parts = group_products(stack, index, *_reduced(grouped, stack, index, values))
     if start is not None:
         whiteners = [part.whitener for part in design.layout.random]

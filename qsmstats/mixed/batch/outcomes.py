@@ -40,7 +40,6 @@ from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
 from qsmstats.mixed.criterion.covariance import factor_elements
 from qsmstats.mixed.design.assembly import lay_out
 from qsmstats.mixed.fitted import Likelihood, Weights, weight_columns
-from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.inference.degrees_of_freedom import Satterthwaite
 from qsmstats.mixed.optimum.estimate import elimination_of, solve
@@ -207,7 +206,7 @@ def outcome_design(
     """
     check_option("method", method, get_args(Likelihood))
     layout = lay_out(
-        parse_formula(model.formula),
+        model.parsed,
         data,
         model.contrasts,
         weight_columns(weights),

@@ -29,6 +29,7 @@ from qsmstats.mixed.design.identifiability import (
 )
 from qsmstats.mixed.design.layout import Layout, OutcomeLayout, RandomColumns, Residuals
 from qsmstats.mixed.design.matrices import fixed_design, random_design
+from qsmstats.mixed.design.offset import check_offsets, offset_of
 from qsmstats.mixed.formula.language import ParsedFormula
 from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate, read_terms
 
@@ -114,7 +115,11 @@ def lay_out(
     columns = columns_of(data)
     fixed = read_terms(parsed.fixed, columns, contrasts, transforms)
     random = [read_terms(term.expression, columns, contrasts, transforms) for term in parsed.random]
-    parts = [*others, fixed, *random]
+    offsets = tuple(
+        read_terms(one, columns, None, transforms, intercept=False) for one in parsed.offsets
+    )
+    check_offsets(data, offsets)
+    parts = [*others, fixed, *random, *offsets]
     frame = _frame(data, parts, parsed, weights)
     explicit = {name for part in parts for name in part.factors}
     residuals = _residuals(frame, weights)
@@ -135,6 +140,8 @@ def lay_out(
         fixed=design,
         random=effects,
         residuals=residuals,
+        offset=offset_of(offsets, frame.data),
+        offset_terms=offsets,
         basis=basis,
         root=root,
         notes=(*_level_notes(frame, explicit), *_notes(frame, effects)),
@@ -150,15 +157,16 @@ def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Ou
         If the fixed part reproduces the outcome.
     """
     basis, n = layout.basis, len(outcome)
-    size = float(np.sqrt(np.mean(outcome**2)))
-    projection = basis.T @ outcome / n
-    rest = outcome - basis @ projection
+    shifted = outcome - layout.offset
+    size = float(np.sqrt(np.mean(shifted**2)))
+    projection = basis.T @ shifted / n
+    rest = shifted - basis @ projection
     # The second round takes what rounding left of a large mean.
     again = basis.T @ rest / n
     rest -= basis @ again
     scale = float(np.sqrt(np.mean(rest**2)))
     if scale <= NOTHING_LEFT * size or size == 0.0:
-        what = "constant" if np.ptp(outcome) == 0.0 else "reproduced exactly by the fixed part"
+        what = "constant" if np.ptp(shifted) == 0.0 else "reproduced exactly by the fixed part"
         raise NotIdentifiedError(
             f"the outcome '{parsed.response}' is {what}: there is no residual variance to "
             "estimate; choose another"

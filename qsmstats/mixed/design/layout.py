@@ -9,6 +9,7 @@ import numpy as np
 from qsmstats.arrays import Floats, Integers
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
+from qsmstats.mixed.formula.terms import Terms
 
 __all__ = ["Layout", "OutcomeLayout", "RandomColumns", "Residuals", "any_outcome"]
 
@@ -77,6 +78,8 @@ class Layout:
     ----------
     frame, fixed, random, residuals
         Rows, fixed part, random terms and residual variances.
+    offset, offset_terms
+        What is added to the linear predictor, shape (n,), and the expressions it is the sum of.
     basis, root
         Q, shape (n, p), and R, shape (p, p): X = Q R.
     notes
@@ -87,6 +90,8 @@ class Layout:
     fixed: FixedDesign
     random: tuple[RandomColumns, ...]
     residuals: Residuals
+    offset: Floats
+    offset_terms: tuple[Terms, ...]
     basis: Floats
     root: Floats
     notes: tuple[str, ...]
@@ -101,7 +106,7 @@ class OutcomeLayout(Layout):
     response
         The outcome, shape (n,).
     reduced, scale, projection
-        (y - Q projection) / scale, shape (n,); the scale; the projection, shape (p,).
+        (y - offset - Q projection) / scale, shape (n,); the scale; the projection, shape (p,).
     """
 
     response: Floats

@@ -22,7 +22,14 @@ from qsmstats.mixed.design.grouping import Grouping, check_new_columns
 from qsmstats.mixed.design.independent_columns import independent_columns
 from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate
 
-__all__ = ["DesignTerm", "FixedDesign", "RandomDesign", "fixed_design", "random_design"]
+__all__ = [
+    "DesignTerm",
+    "FixedDesign",
+    "RandomDesign",
+    "fixed_design",
+    "new_frame",
+    "random_design",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +102,7 @@ class FixedDesign:
         InvalidDataError
             If a column is missing, holds an unseen category or a missing value.
         """
-        return evaluate(self.spec, _new_frame(frame, self.variables), self.transforms)[0]
+        return evaluate(self.spec, new_frame(frame, self.variables), self.transforms)[0]
 
     def matrix(self, frame: pd.DataFrame) -> Floats:
         """Return the kept columns for new rows, shape (m, p)."""
@@ -107,7 +114,8 @@ class FixedDesign:
         Parameters
         ----------
         rows
-            Linear functions in the columns of `full_matrix`, shape (k, kept + dropped).
+            Linear functions in the columns of `full_matrix`, shape (k, kept + dropped); NaN is
+            not estimable.
 
         Returns
         -------
@@ -118,6 +126,7 @@ class FixedDesign:
         residue = np.abs(rows @ self.null_space)
         size = np.abs(rows) @ np.abs(self.null_space)
         estimable = np.all(residue <= 1e-8 * np.maximum(size, 1e-300), axis=1)
+        estimable &= ~np.isnan(rows).any(axis=1)
         return rows[:, self.kept], estimable
 
 
@@ -152,7 +161,7 @@ class RandomDesign:
         """Return the term's columns for new rows, shape (m, q)."""
         if self.spec is None:
             return np.ones((len(frame), 1))
-        return evaluate(self.spec, _new_frame(frame, self.variables), self.transforms)[0]
+        return evaluate(self.spec, new_frame(frame, self.variables), self.transforms)[0]
 
 
 def fixed_design(terms: Terms, frame: ModelFrame) -> tuple[FixedDesign, Floats, Floats]:
@@ -227,7 +236,14 @@ def _rename(name: str, renames: Mapping[str, str]) -> str:
     return name
 
 
-def _new_frame(frame: pd.DataFrame, variables: Mapping[str, Variable]) -> pd.DataFrame:
+def new_frame(frame: pd.DataFrame, variables: Mapping[str, Variable]) -> pd.DataFrame:
+    """Return columns of new data in the form that they have in a fit.
+
+    Raises
+    ------
+    InvalidDataError
+        If a column is missing, holds an unseen category or a missing value.
+    """
     check_new_columns(frame, variables)
     columns = {name: variable.coerce(frame[name]) for name, variable in variables.items()}
     made = pd.DataFrame(columns, index=frame.index)

@@ -66,6 +66,7 @@ def take_rows(layout: Layout, rows: Integers, copies: Integers | None = None) ->
         layout,
         random=tuple(random),
         residuals=replace(residuals, codes=codes, prior=prior),
+        offset=layout.offset[rows],
         basis=fixed.q,
         root=fixed.r @ layout.root,
     )

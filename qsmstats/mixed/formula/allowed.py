@@ -200,8 +200,8 @@ class _Walk:
                 self.operation(node)
             case ast.Call(func=ast.Name(id="offset")):
                 raise FormulaError(
-                    f"'{self.quoted(node)}': offsets are not supported; subtract it from the "
-                    "outcome"
+                    f"'{self.quoted(node)}' is no term of its own; write '+ "
+                    f"{self.quoted(node)}' in the fixed part"
                 )
             case ast.Call(func=ast.Name(id=name)) if name in TRANSFORMS:
                 self.transform(name, node)

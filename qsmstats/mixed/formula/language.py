@@ -9,6 +9,7 @@ formulaic, this module only takes the random terms out of the text and expands t
 ``(x || g)``           ``(1 | g) + (0 + x | g)``
 ``(1 | g / h)``        ``(1 | g) + (1 | g:h)``
 ``(1 | g:h)``          the observed combinations of g and h
+``offset(x)``          x is added with a coefficient of one
 =====================  =====================================
 
 A factor behind ``||`` stays one correlated block, as in lme4. ``^`` is R's power and is read as
@@ -26,7 +27,7 @@ from formulaic.parser.types import Factor
 from qsmstats.errors import FormulaError
 from qsmstats.mixed.formula.allowed import parse_terms
 
-__all__ = ["ParsedFormula", "RandomTerm", "parse_formula", "split_offsets"]
+__all__ = ["ParsedFormula", "RandomTerm", "parse_formula"]
 
 _OPEN, _CLOSE = "([{", ")]}"
 _LONGEST, _DEEPEST = 20_000, 50
@@ -75,12 +76,15 @@ class ParsedFormula:
         The fixed part, as a formulaic formula.
     random
         The random terms after expansion of ``||`` and ``/``, in the order of the text.
+    offsets
+        What stands in the brackets of the summands ``offset(...)``.
     """
 
     text: str
     response: str
     fixed: str
     random: tuple[RandomTerm, ...]
+    offsets: tuple[str, ...] = ()
 
 
 def parse_formula(text: str) -> ParsedFormula:
@@ -109,18 +113,14 @@ def parse_formula(text: str) -> ParsedFormula:
         )
     fixed: list[str] = []
     random: list[RandomTerm] = []
+    offsets: list[str] = []
     for sign, part in _additive_parts(sides[1][1]):
-        if _split(part, "|")[1:]:
-            raise FormulaError(
-                f"'{part}' in '{text}': put every random term in its own parentheses, as '(1 | g)'"
-            )
-        bar = _random_part(part)
+        if (offset := _offset(sign, part, text)) is not None:
+            offsets.append(offset)
+            continue
+        bar = _random_part(sign, part, text)
         if bar is None:
             fixed.append(f"{sign} {part}")
-        elif sign == "-":
-            raise FormulaError(
-                f"'- {part}' in '{text}': a random term cannot be subtracted; leave it out"
-            )
         else:
             random.extend(_expand(*bar, part))
     if not random:
@@ -129,38 +129,24 @@ def parse_formula(text: str) -> ParsedFormula:
         )
     fixed_text = " ".join(fixed).removeprefix("+ ") or "1"
     return ParsedFormula(
-        text=text, response=_powers(sides[0][1]).strip(), fixed=fixed_text, random=tuple(random)
+        text=text,
+        response=_powers(sides[0][1]).strip(),
+        fixed=fixed_text,
+        random=tuple(random),
+        offsets=tuple(offsets),
     )
 
 
-def split_offsets(text: str) -> tuple[str, tuple[str, ...]]:
-    """Take the summands ``offset(...)`` out of a formula.
-
-    Returns
-    -------
-    rest, offsets
-        The formula without them, and what stands in their brackets.
-
-    Raises
-    ------
-    FormulaError
-        If an offset is subtracted, or the text cannot be taken apart.
-    """
-    left, *right = _split(text, "~")
-    if len(right) != 1:
-        return text, ()  # no formula, as `parse_formula` will say
-    rest, offsets = [], []
-    for sign, part in _additive_parts(right[0][1]):
-        if not (inner := _OFFSET.fullmatch(part)):
-            rest.append(f"{sign} {part}")
-        elif sign == "-":
-            raise FormulaError(
-                f"'- {part}' in '{text}': an offset cannot be subtracted; write "
-                f"offset(-({inner[1]}))"
-            )
-        else:
-            offsets.append(inner[1])
-    return f"{left[1]} ~ {' '.join(rest).removeprefix('+ ') or '1'}", tuple(offsets)
+def _offset(sign: str, part: str, text: str) -> str | None:
+    """Return what stands in the brackets of a summand ``offset(...)``; None of another."""
+    inner = _OFFSET.fullmatch(part)
+    if inner is None or not _is_balanced(inner[1]):
+        return None
+    if sign == "-":
+        raise FormulaError(
+            f"'- {part}' in '{text}': an offset cannot be subtracted; write offset(-({inner[1]}))"
+        )
+    return inner[1]
 
 
 def _powers(text: str) -> str:
@@ -216,11 +202,19 @@ def _additive_parts(text: str) -> list[tuple[str, str]]:
     return parts
 
 
-def _random_part(part: str) -> tuple[str, str, bool] | None:
+def _random_part(sign: str, part: str, text: str) -> tuple[str, str, bool] | None:
     """Expression, grouping and "uncorrelated?" of a summand that is a random term, else None."""
+    if _split(part, "|")[1:]:
+        raise FormulaError(
+            f"'{part}' in '{text}': put every random term in its own parentheses, as '(1 | g)'"
+        )
     inner = part[1:-1]
     closed = part.startswith("(") and part.endswith(")") and _is_balanced(inner)
     bars = _split(inner, "|") if closed else []
+    if len(bars) > 1 and sign == "-":
+        raise FormulaError(
+            f"'- {part}' in '{text}': a random term cannot be subtracted; leave it out"
+        )
     if len(bars) == 2:
         return bars[0][1].strip(), bars[1][1].strip(), False
     if len(bars) == 3 and not bars[1][1]:

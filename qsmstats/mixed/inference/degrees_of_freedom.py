@@ -27,7 +27,8 @@ followed, as by pbkrtest. SAS's ddfm=kr adds a term for covariance structures th
 in their parameters and ddfm=kr2 (Kenward & Roger 2009) changes the bias correction for them; for
 the structures here, which are linear in psi, both terms vanish.
 
-The residual df n - p and normal theory (infinite df) are `Fixed`.
+The residual df n - p and normal theory (infinite df) are `Fixed`. Cluster-robust inference has a
+variance and df of its own (`sandwich`).
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.criterion.profiled import LargeSample, Moments, deviance_uncertainty
+from qsmstats.mixed.fitted import Uncertainty
+from qsmstats.mixed.inference.sandwich import ClusterRobust
 
 __all__ = [
     "Approximation",
@@ -68,17 +71,21 @@ class Approximation(Protocol):
         """F statistic and denominator df of independent rows with the given estimates."""
 
 
-def approximation(moments: Moments | LargeSample, df: DfMethod) -> Approximation:
+def approximation(moments: Uncertainty, df: DfMethod) -> Approximation:
     """Return the way that is asked for.
 
     Raises
     ------
     UsageError
-        If it is unknown, or there is none but normal theory.
+        If it is unknown, or the fit has one way only.
     """
+    if isinstance(moments, ClusterRobust):
+        check_option("df", df, ["satterthwaite"])
+        return moments
     if isinstance(moments, LargeSample):
         check_option("df", df, ["normal"])
         return Fixed(moments.covariance, np.inf)
+    assert isinstance(moments, Moments)  # noqa: S101
     check_option("df", df, get_args(DfMethod))
     if df == "satterthwaite":
         return Satterthwaite(moments)

@@ -25,7 +25,6 @@ from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.mixed.criterion.covariance import lower_factor
 from qsmstats.mixed.design.assembly import attach_outcome, lay_out
 from qsmstats.mixed.design.layout import any_outcome
-from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.inference.components import square_root
 from qsmstats.mixed.inference.degrees_of_freedom import KenwardRoger, in_basis
@@ -108,7 +107,7 @@ def expected_design(
     NotIdentifiedError
         If the design cannot estimate the function, or the parameters of the model.
     """
-    parsed = parse_formula(model.formula)
+    parsed = model.parsed
     layout = lay_out(parsed, data, model.contrasts, (), model.transforms)
     engine = build_engine(attach_outcome(layout, any_outcome(layout), parsed), reml=True)
     names = layout.fixed.names

@@ -20,8 +20,9 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from formulaic.parser.types import Factor
 
-from qsmstats.arrays import Floats
+from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.design.matrices import DesignTerm
@@ -29,7 +30,14 @@ from qsmstats.mixed.fitted import FixedEffects
 from qsmstats.mixed.formula.terms import evaluate
 from qsmstats.mixed.inference.wald import JointTest, joint_test, row_inference, tidy
 
-__all__ = ["WaldTest", "anova", "named_contrasts", "term_hypotheses", "wald"]
+__all__ = [
+    "WaldTest",
+    "anova",
+    "complete_coding",
+    "named_contrasts",
+    "term_hypotheses",
+    "wald",
+]
 
 
 # Rows that usually suffice to express one coding of the fixed part by another.
@@ -173,6 +181,30 @@ def _sequential(
     own = columns[term.label]
     start = sequence.index(own[0]) if own else 0
     return rows[start : start + len(own)]
+
+
+def complete_coding(fit: FixedEffects) -> tuple[Floats, Floats, Flags]:
+    """Express a design with an indicator of every level of every factor by the fixed part.
+
+    Returns
+    -------
+    coding, columns, numbers
+        M with X M = X_c, shape (p, columns of X_c); X_c in the rows used, shape (rows, columns);
+        and which of its columns belong to terms without factors.
+    """
+    complete = fit.fixed.spec.update(ensure_full_rank=False, structure=None)
+    columns, spec, names = evaluate(complete, fit.frame.data, fit.fixed.transforms)
+    of_factors = {
+        name
+        for structure in spec.structure or ()
+        for name in structure.columns
+        if any(
+            spec.encoder_state[str(factor.expr)][0] is Factor.Kind.CATEGORICAL
+            for factor in structure.term.factors
+            if str(factor.expr) in spec.encoder_state
+        )
+    }
+    return _complete_coding(fit), columns, np.array([name not in of_factors for name in names])
 
 
 def _complete_coding(fit: FixedEffects) -> Floats:

@@ -76,10 +76,12 @@ def nested_pair(fit: Fitted, other: Fitted) -> tuple[Fitted, Fitted]:
     UsageError
         As `likelihood_ratio`.
     """
-    if len(fit.response) != len(other.response) or not np.array_equal(fit.response, other.response):
+    if not (
+        np.array_equal(fit.response, other.response) and np.array_equal(fit.offset, other.offset)
+    ):
         msg = (
-            f"the fits use different rows or outcomes ({fit.info.n_obs} and {other.info.n_obs} "
-            "rows); fit both to the rows that are complete for both"
+            f"the fits use different rows, outcomes or offsets ({fit.info.n_obs} and "
+            f"{other.info.n_obs} rows); fit both to the rows that are complete for both"
         )
         raise UsageError(msg)
     small, large = sorted((fit, other), key=lambda one: one.info.n_parameters)
@@ -129,10 +131,11 @@ def random_term_tests(fit: Fitted, *, reduce: bool = True) -> pd.DataFrame:
         log_likelihood, statistic, df, p_value, p_value_chi2, null_distribution.
     """
     parsed = parse_formula(fit.model.formula)
+    offsets = [f"offset({one})" for one in parsed.offsets]
     rows = []
     for label, random in _reductions(parsed, fit, reduce=reduce):
         terms = [f"({term.expression} | {':'.join(map(quoted, term.group))})" for term in random]
-        formula = f"{parsed.response} ~ {' + '.join([parsed.fixed, *terms])}"
+        formula = f"{parsed.response} ~ {' + '.join([parsed.fixed, *offsets, *terms])}"
         if random:
             smaller = refitted(fit, formula=formula)
             log_likelihood, parameters = smaller.info.log_likelihood, smaller.info.n_parameters

@@ -18,19 +18,26 @@ from numpy.typing import ArrayLike
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError
+from qsmstats.mixed.design.matrices import DesignTerm
 from qsmstats.mixed.fitted import FixedEffects
 from qsmstats.mixed.inference.reference_grid import ReferenceGrid, Rows, Weights
 
 __all__ = [
     "Comparison",
     "Family",
+    "Interaction",
     "Names",
+    "combined",
     "compared",
     "estimated",
+    "name_list",
+    "term_variables",
 ]
 
 Names = str | Sequence[str] | None
 Comparison = str | Mapping[str, Any] | ArrayLike
+Interaction = str | Sequence[Comparison] | None
+"""How each factor is compared in contrasts of contrasts: one for all, or one for each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,8 +50,8 @@ class Family:
         What they are: columns of `by`, then level, or contrast, first and second.
     matrix
         Their weights on all columns of the fixed part, shape (m, kept + dropped).
-    n_means
-        How many means are compared, each with each; None where not all pairs are.
+    comparison
+        "pairwise", "reference" or "consecutive"; "" of other functions.
     note
         What a reader should know of all of them.
     shift
@@ -56,7 +63,7 @@ class Family:
 
     keys: pd.DataFrame
     matrix: Floats
-    n_means: int | None
+    comparison: str = ""
     note: str = ""
     shift: Floats | float = 0.0
     means: Floats | None = None
@@ -74,13 +81,15 @@ def estimated(
 ) -> Family:
     """Return the means of each combination of `factors`, or the slopes in the number `slope`.
 
+    Means hold the offset at its mean over the rows of the fit, as in emmeans.
     Options as in `marginal.marginal_means`.
     """
     rows, groups, names, note = _grid_rows(fit, factors, slope, by, at, weights)
     keys = rows.keys[groups + (names if len(names) > 1 else [])]
     if names:
         keys = keys.assign(level=_labels(rows.keys[names]))
-    return Family(keys=keys, matrix=rows.matrix, n_means=None, note=note)
+    shift = float(fit.offset.mean()) if slope is None else 0.0
+    return Family(keys=keys, matrix=rows.matrix, note=note, shift=shift)
 
 
 def compared(
@@ -89,6 +98,7 @@ def compared(
     slope: str | None = None,
     *,
     method: Comparison = "pairwise",
+    interaction: Interaction = None,
     by: Names = None,
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
@@ -98,7 +108,11 @@ def compared(
     Options as in `marginal.contrasts`.
     """
     rows, groups, names, note = _grid_rows(fit, factors, slope, by, at, weights)
-    pairwise = isinstance(method, str) and method == "pairwise"
+    if interaction is not None and (not isinstance(method, str) or method != "pairwise"):
+        raise UsageError(
+            "interaction= says how each factor is compared, and method= how all levels are; give "
+            "one of them"
+        )
     families = [np.arange(len(rows.keys))]
     if groups:
         code = rows.keys.groupby(groups, sort=False, observed=True).ngroup().to_numpy()
@@ -106,20 +120,32 @@ def compared(
     made = []
     for members in families:
         labels = _labels(rows.keys.loc[members, names])
-        keys, weights_of = _weights(method, labels)
+        keys, weights_of = (
+            _weights(method, labels)
+            if interaction is None
+            else _interaction_weights(interaction, rows.keys.loc[members, names])
+        )
         for position, name in enumerate(groups):
             keys.insert(position, name, rows.keys.loc[members[0], name])
         means = rows.matrix[members]
         made.append(
             Family(
                 keys=keys,
-                matrix=weights_of @ means,
-                n_means=len(labels) if pairwise else None,
+                matrix=combined(weights_of, means),
+                comparison=method if isinstance(method, str) and interaction is None else "",
                 note=note,
                 means=means,
                 weights=weights_of,
             )
         )
+    return made
+
+
+def combined(weights: Floats, means: Floats) -> Floats:
+    """Return weights times means; NaN where a mean that is NaN has a weight."""
+    gone = np.asarray(np.isnan(means).any(axis=1))
+    made: Floats = weights @ np.where(gone[:, None], 0.0, means)
+    made[np.abs(weights) @ gone > 0.0] = np.nan
     return made
 
 
@@ -132,7 +158,7 @@ def _grid_rows(
     weights: Weights,
 ) -> tuple[Rows, list[str], list[str], str]:
     """Return design rows averaged on the reference grid, names of `by` and `factors`, the note."""
-    groups, names = _names(by), _names(factors)
+    groups, names = name_list(by), name_list(factors)
     grid = ReferenceGrid.of(fit.fixed, fit.frame.data).at(at)
     keep = [*groups, *names]
     rows = grid.means(keep, weights) if slope is None else grid.slopes(slope, keep, weights)
@@ -156,12 +182,7 @@ def _interaction(
     names = list(asked) if slope is None else [slope, *asked]
     hidden: dict[str, None] = {}
     for term in fit.fixed.terms:
-        factors = term.categories | term.numbers
-        inside = [
-            name
-            for name in fit.fixed.variables
-            if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", factor) for factor in factors)
-        ]
+        inside = term_variables(fit, term)
         if set(inside) & set(asked or names) and (slope is None or slope in inside):
             hidden |= dict.fromkeys(name for name in inside if name not in {*names, *shown})
     if not hidden:
@@ -171,6 +192,45 @@ def _interaction(
         f"may be misleading: {' and '.join(names)} {verb} with {' and '.join(hidden)}, averaged"
         " over or held at the mean here"
     )
+
+
+def term_variables(fit: FixedEffects, term: DesignTerm) -> list[str]:
+    """Return the data columns that a term of the fixed part holds."""
+    factors = term.categories | term.numbers
+    return [
+        name
+        for name in fit.fixed.variables
+        if any(re.search(rf"(?<!\w){re.escape(name)}(?!\w)", factor) for factor in factors)
+    ]
+
+
+def _interaction_weights(
+    interaction: str | Sequence[Comparison], points: pd.DataFrame
+) -> tuple[pd.DataFrame, Floats]:
+    """Return contrast, first and second (empty), and the products of the factors' weights.
+
+    Parameters
+    ----------
+    interaction
+        How each factor is compared.
+    points
+        All combinations of the factors' levels, the last factor running fastest.
+    """
+    count = len(points.columns)
+    each = [interaction] * count if isinstance(interaction, str) else list(interaction)
+    if len(each) != count:
+        raise UsageError(
+            f"interaction={interaction!r} has {len(each)} methods for {count} factors "
+            f"({', '.join(points.columns)}); give one for all of them or one for each"
+        )
+    names = [""]
+    weights: Floats = np.ones((1, 1))
+    for way, (_, column) in zip(each, points.items(), strict=True):
+        keys, own = _weights(way, [str(level) for level in column.unique()])
+        names = [f"{left} : ({right})" for left in names for right in keys["contrast"]]
+        weights = np.asarray(np.kron(weights, own), float)
+    contrasts = [name.removeprefix(" : ") for name in names]
+    return pd.DataFrame({"contrast": contrasts, "first": "", "second": ""}), weights
 
 
 def _weights(method: Comparison, labels: list[str]) -> tuple[pd.DataFrame, Floats]:
@@ -224,7 +284,8 @@ def _row(row: Any, labels: list[str]) -> Floats:
     return weights
 
 
-def _names(names: Names) -> list[str]:
+def name_list(names: Names) -> list[str]:
+    """Return the names that were given as one, several or none."""
     if names is None:
         return []
     return [names] if isinstance(names, str) else list(names)

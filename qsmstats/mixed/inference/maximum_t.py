@@ -14,7 +14,9 @@ on the unit sphere of :math:`r` dimensions and, independently, :math:`\rho^2 / r
           \qquad c(u) = \max_j |a_j'u| \in (0, 1]
 
 so that one sample of :math:`c`, which depends on :math:`R` alone, gives :math:`p` as a smooth and
-strictly decreasing function of t for any degrees of freedom. The p-value of a statistic and the
+strictly decreasing function of t for any degrees of freedom. For one-sided tests,
+:math:`P(\max_j T_j > t)` has the signed maximum :math:`c(u) = \max_j a_j'u`, whose negative values
+count where t is negative. The p-value of a statistic and the
 critical value of an interval are this one function and its inverse: they cannot contradict each
 other. A singular R (pairwise differences) needs no special care. The directions u are a randomly
 shifted Sobol sequence with a fixed seed (quasi-Monte Carlo, 2^16 points); the result is the same at
@@ -67,15 +69,17 @@ _INNER = np.linspace(-9.0, 9.0, 91)
 
 
 class MaximumT:
-    """The largest absolute value of a multivariate t with given correlation.
+    """The largest value, absolute or signed, of a multivariate t with given correlation.
 
     Parameters
     ----------
     correlation
         R, shape (m, m); may be singular.
+    tails
+        2 for the largest absolute value, 1 for the largest value.
     """
 
-    def __init__(self, correlation: ArrayLike) -> None:
+    def __init__(self, correlation: ArrayLike, tails: int = 2) -> None:
         values, vectors = np.linalg.eigh(np.asarray(correlation, float))
         used = values > 1e-10 * values[-1]
         rows = vectors[:, used] * np.sqrt(values[used])
@@ -85,8 +89,9 @@ class MaximumT:
         rows /= np.linalg.norm(rows, axis=1, keepdims=True)
         self.rank = rows.shape[1]
         # Block by block, so that no array grows with points times statistics.
+        size = np.abs if tails == 2 else np.asarray
         reach = np.concatenate(
-            [np.abs(rows @ block).max(axis=0) for block in _directions(self.rank)]
+            [size(rows @ block).max(axis=0) for block in _directions(self.rank, tails)]
         )
         # p is smooth in c: means of narrow bins, weighted by their counts, stand for the sample.
         count, edges = np.histogram(reach, _BINS)
@@ -95,21 +100,27 @@ class MaximumT:
         self.share = count[count > 0] / len(reach)
 
     def upper_tail(self, t: ArrayLike, df: ArrayLike) -> Floats:
-        """P(max |T_j| > t), shape (k,), for statistics and degrees of freedom of shape (k,)."""
+        """P(max |T_j| > t), or of T_j, for statistics and degrees of freedom of shape (k,)."""
         t, df = np.broadcast_arrays(np.asarray(t, float), np.asarray(df, float))
         square = (t[:, None] / self.reach) ** 2
         tail = np.empty(square.shape)
         normal = np.isinf(df)
         tail[normal] = special.chdtrc(self.rank, square[normal])
         tail[~normal] = special.fdtrc(self.rank, df[~normal, None], square[~normal] / self.rank)
+        # A negative c exceeds a negative t as long as the radius is small, a positive t never; a
+        # positive c exceeds a negative t always.
+        above = t[:, None] >= 0.0
+        tail = np.where(
+            self.reach > 0.0, np.where(above, tail, 1.0), np.where(above, 0.0, 1.0 - tail)
+        )
         return np.asarray(tail @ self.share, float)
 
 
 @lru_cache(maxsize=8)
-def _directions(rank: int) -> tuple[Floats, ...]:
+def _directions(rank: int, tails: int = 2) -> tuple[Floats, ...]:
     """Points spread evenly over the unit sphere, blocks of shape (rank, points)."""
     if rank == 1:
-        return (np.ones((1, 1)),)
+        return (np.array([[1.0, -1.0]]),) if tails == 1 else (np.ones((1, 1)),)
     points = qmc.Sobol(rank, rng=0).random_base2(_LOG2_POINTS)
     # A coordinate of exactly zero would be minus infinity.
     normal = special.ndtri(np.maximum(points.T, 1e-12))

@@ -15,6 +15,12 @@ freedom:
     simultaneous interval has half width :math:`q_{1-\alpha;k,\nu_i} / \sqrt 2` standard errors.
     Exact for independent means of equal variance, conservative otherwise (Tukey 1953; Kramer
     1956; Hayter 1984).
+``dunnett``
+    The same for differences to one reference (Dunnett 1955), and for these only. Exact;
+    emmeans' ``dunnettx`` is an approximation.
+``sidak``
+    :math:`p_i = 1 - (1 - p_i)^m`; intervals at level :math:`(1 - \alpha)^{1/m}` (Sidak 1967). Exact
+    for independent estimates, conservative for two-sided tests of any others.
 ``bonferroni``
     :math:`p_i = \min(1, m p_i)`; intervals at level :math:`1 - \alpha / m`.
 ``holm``
@@ -31,11 +37,18 @@ Each comparison keeps its own degrees of freedom, as in emmeans: its p-value and
 from the distribution with these degrees of freedom. So in all methods but Holm's the interval of a
 row excludes zero exactly where its p-value is below :math:`\alpha`.
 
+One-sided tests (`alternative`) are adjusted in the same ways, with one-sided p-values and
+:math:`P(\max_j T_j > t_i)` in ``mvt`` and ``dunnett``; the adjusted interval is the one to which
+the adjusted one-sided test belongs. ``tukey`` is for two-sided tests. In a test of equivalence it
+is not known beforehand on which side each estimate would leave its margin, so that there is no
+single maximum: the methods that need one are refused there.
+
 In every method the family is what can be estimated: a comparison that is not estimable is no test
 and does not count. A family of one needs no adjustment.
 
 References
 ----------
+Dunnett CW (1955). J Am Stat Assoc 50:1096-1121. Sidak Z (1967). J Am Stat Assoc 62:626-633.
 Tukey JW (1953). The problem of multiple comparisons. Kramer CY (1956). Biometrics 12:307-310.
 Hayter AJ (1984). Ann Stat 12:61-75. Holm S (1979). Scand J Stat 6:65-70.
 Benjamini Y, Hochberg Y (1995). J R Stat Soc B 57:289-300.
@@ -55,9 +68,11 @@ from scipy import stats
 from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.method_names import Adjustment
+from qsmstats.mixed.inference.alternative import TWO_SIDED, Alternative
 from qsmstats.mixed.inference.maximum_t import MaximumT, range_tail
 
 __all__ = [
+    "NO_DUNNETT",
     "NO_TUKEY",
     "adjust_family",
     "adjust_p_values",
@@ -66,7 +81,10 @@ __all__ = [
 
 
 NO_TUKEY = "adjust='tukey' is for all pairwise differences only; use 'mvt', which is for any family"
-_NO_MVT = "adjust='mvt' needs the correlation of the estimates; use 'holm' or 'bonferroni'"
+NO_DUNNETT = (
+    "adjust='dunnett' is for differences to one reference only (method='reference'); use 'mvt', "
+    "which is for any family"
+)
 
 
 def check_adjustment(method: str) -> Adjustment:
@@ -90,6 +108,7 @@ def adjust_family(
     level: float = 0.95,
     correlation: ArrayLike | None = None,
     n_means: int | None = None,
+    alternative: Alternative = TWO_SIDED,
 ) -> pd.DataFrame:
     """Adjust the p-values and intervals of one family.
 
@@ -103,9 +122,11 @@ def adjust_family(
     level
         Simultaneous coverage, e.g. 0.95.
     correlation
-        Correlation of the estimates, shape (m, m); needed by 'mvt' only.
+        Correlation of the estimates, shape (m, m); needed by 'mvt' and 'dunnett' only.
     n_means
         Number of means compared, k; needed by 'tukey' only.
+    alternative
+        What the tests are against.
 
     Returns
     -------
@@ -115,12 +136,12 @@ def adjust_family(
     Raises
     ------
     UsageError
-        If 'tukey' is asked for without `n_means`, or 'mvt' without `correlation`.
+        If 'tukey' is asked for without `n_means`, 'mvt' or 'dunnett' without `correlation`, or a
+        method does not go with the alternative.
     """
     estimate, std_error = np.asarray(estimate, float), np.asarray(std_error, float)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        t, nu, known = _statistics(estimate / std_error, df)
-    family = _Family(method, known, n_means, correlation)
+    t, nu, known = _evidence(alternative.statistic(estimate, std_error), df, alternative)
+    family = _Family(method, known, n_means, correlation, alternative)
     p, width = np.full((2, len(t)), np.nan)
     p[known] = family.p_values(t[known], nu[known])
     width[known] = family.critical(nu[known], 1.0 - level)
@@ -162,15 +183,19 @@ def adjust_p_values(
     UsageError
         As `adjust_family`.
     """
-    t, nu, known = _statistics(statistic, df)
+    t, nu, known = _evidence(statistic, df, TWO_SIDED)
     adjusted = np.full(t.shape, np.nan)
-    adjusted[known] = _Family(method, known, n_means, correlation).p_values(t[known], nu[known])
+    family = _Family(method, known, n_means, correlation, TWO_SIDED)
+    adjusted[known] = family.p_values(t[known], nu[known])
     return adjusted
 
 
-def _statistics(statistic: ArrayLike, df: ArrayLike) -> tuple[Floats, Floats, Flags]:
-    """Absolute statistics, their degrees of freedom, and which of them can be tested."""
-    t, nu = np.broadcast_arrays(np.abs(np.asarray(statistic, float)), np.asarray(df, float))
+def _evidence(
+    statistic: ArrayLike, df: ArrayLike, alternative: Alternative
+) -> tuple[Floats, Floats, Flags]:
+    """Statistics that speak for the alternative, their df, and which of them can be tested."""
+    turned = alternative.evidence(np.asarray(statistic, float))
+    t, nu = np.broadcast_arrays(turned, np.asarray(df, float))
     return t, nu, np.isfinite(t) & ~np.isnan(nu)
 
 
@@ -178,30 +203,42 @@ class _Family:
     """The tests of one family that can be made, and the method that adjusts them."""
 
     def __init__(
-        self, method: Adjustment, known: Flags, n_means: int | None, correlation: ArrayLike | None
+        self,
+        method: Adjustment,
+        known: Flags,
+        n_means: int | None,
+        correlation: ArrayLike | None,
+        alternative: Alternative,
     ) -> None:
-        self.size = int(known.sum())
+        _check_side(method, alternative)
+        self.size, self.tails = int(known.sum()), alternative.tails
         self.method: Adjustment = method if self.size > 1 else "none"
-        # P(max |T| > t) of the two methods that take the tests together.
+        # P(max T > t), of |T| in two-sided tests, of the methods that take the tests together.
         self.together: Callable[[Floats, Floats], Floats] | None = None
         if self.method == "tukey":
             if n_means is None:
                 raise UsageError(NO_TUKEY)
             self.size = n_means * (n_means - 1) // 2
             self.together = lambda t, nu: range_tail(np.sqrt(2.0) * t, n_means, nu)
-        elif self.method == "mvt":
+        elif self.method in {"mvt", "dunnett"}:
             if correlation is None:
-                raise UsageError(_NO_MVT)
+                raise UsageError(
+                    f"adjust='{method}' needs the correlation of the estimates; use 'holm' or "
+                    "'bonferroni'"
+                )
             own = np.asarray(correlation, float)[np.ix_(known, known)]
-            self.together = MaximumT(own).upper_tail
+            self.together = MaximumT(own, tails=self.tails).upper_tail
 
     def p_values(self, t: Floats, nu: Floats) -> Floats:
         """Adjust the p-values of all tests."""
-        p = np.asarray(2.0 * stats.t.sf(t, nu), float)
+        p = np.asarray(self.tails * stats.t.sf(t, nu), float)
         if self.together is not None:
             # The unadjusted and Bonferroni's p-value bracket it: rounding must not cross them.
             tail: Floats = np.clip(self.together(t, nu), p, np.minimum(1.0, self.size * p))
             return tail
+        if self.method == "sidak":
+            with np.errstate(divide="ignore"):  # p = 1
+                return np.asarray(-np.expm1(self.size * np.log1p(-p)), float)
         if self.method == "bonferroni":
             return np.asarray(np.minimum(1.0, self.size * p), float)
         if self.method == "fdr_bh":
@@ -212,13 +249,26 @@ class _Family:
         """Half widths: where the adjusted p-value is alpha (Bonferroni's for Holm)."""
         if self.method == "fdr_bh":
             return np.full(nu.shape, np.nan)
-        single = np.asarray(stats.t.isf(alpha / 2.0, nu), float)
+        single = np.asarray(stats.t.isf(alpha / self.tails, nu), float)
         if self.method == "none":
             return single
-        bonferroni = np.asarray(stats.t.isf(alpha / (2.0 * self.size), nu), float)
+        if self.method == "sidak":
+            alpha_one = -np.expm1(np.log1p(-alpha) / self.size)
+            return np.asarray(stats.t.isf(alpha_one / self.tails, nu), float)
+        bonferroni = np.asarray(stats.t.isf(alpha / (self.tails * self.size), nu), float)
         if self.together is None:
             return bonferroni
         return _solve(lambda t: np.log(self.p_values(t, nu) / alpha), single, bonferroni)
+
+
+def _check_side(method: Adjustment, alternative: Alternative) -> None:
+    side = alternative.side
+    two_sided_only = method == "tukey" and side != "two-sided"
+    if two_sided_only or (method in {"mvt", "dunnett"} and side == "equivalence"):
+        raise UsageError(
+            f"adjust='{method}' does not exist for side='{side}'; use 'bonferroni', 'sidak' or "
+            "'holm'"
+        )
 
 
 def _holm(p: Floats) -> Floats:

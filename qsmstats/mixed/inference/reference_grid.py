@@ -9,8 +9,13 @@ Am Stat 34:216-221; Lenth 2016, J Stat Softw 69(1)). The points are all combinat
   at both, as emmeans does);
 * the mean of each other number over the rows used, or what `at` says instead.
 
-Rows are then averaged over every predictor that is not asked for: with equal weights, or with the
-relative frequency of the averaged factors' combinations in the data.
+Rows are then averaged over every predictor that is not asked for, with weights as in emmeans:
+
+* ``equal``: each combination of levels the same;
+* ``proportional``: the frequency of the averaged factors' combinations in the rows;
+* ``outer``: the product of the averaged factors' own frequencies;
+* ``cells``: the frequency of each combination together with the levels asked for, so that every
+  mean has weights of its own and a difference of means also shows how the averaged factors differ.
 
 The rows are those of the whole design, before columns that repeat others are dropped, because
 only there can it be told whether :math:`L\beta` is estimable (`FixedDesign.reduce`).
@@ -36,7 +41,7 @@ from qsmstats.mixed.design.matrices import FixedDesign
 
 __all__ = ["Predictor", "ReferenceGrid", "Rows", "Weights"]
 
-Weights = Literal["equal", "proportional"]
+Weights = Literal["equal", "proportional", "outer", "cells"]
 DesignRows = Callable[[pd.DataFrame], Floats]
 
 # Difference quotients of fourth order on evenly spaced points (Fornberg 1988, Math Comp 51:699),
@@ -144,7 +149,9 @@ class ReferenceGrid:
                 allowed = "numbers" if numeric else f"its levels {list(predictor.values)}"
                 msg = f"at={{{name!r}: {list(chosen)}}}: use {allowed}"
                 raise UsageError(msg)
-            held[name] = replace(held[name], values=chosen)
+            # A number at values that no row has cannot be weighted by its frequency.
+            levels = predictor.categorical and set(chosen) <= set(predictor.values)
+            held[name] = replace(predictor, values=chosen, categorical=levels)
         return replace(self, predictors=held)
 
     def means(self, keep: Sequence[str], weights: Weights = "equal") -> Rows:
@@ -208,30 +215,33 @@ class ReferenceGrid:
         self, points: pd.DataFrame, matrix: Floats, keep: Sequence[str], weights: Weights
     ) -> Rows:
         share = self._shares(points, keep, weights)
-        if not keep:
-            keys = pd.DataFrame(index=range(1))
-            return Rows(keys=keys, matrix=(share @ matrix / share.sum())[None, :])
-        grouped = points.groupby(list(keep), sort=False, observed=True)
-        code = grouped.ngroup().to_numpy()
-        keys = points.loc[~points.duplicated(list(keep)), list(keep)].reset_index(drop=True)
+        keys, code = pd.DataFrame(index=range(1)), np.zeros(len(points), dtype=int)
+        if keep:
+            code = points.groupby(list(keep), sort=False, observed=True).ngroup().to_numpy()
+            keys = points.loc[~points.duplicated(list(keep)), list(keep)].reset_index(drop=True)
         total = np.zeros((len(keys), matrix.shape[1]))
         np.add.at(total, code, share[:, None] * matrix)
-        return Rows(keys=keys, matrix=total / np.bincount(code, weights=share)[:, None])
+        with np.errstate(invalid="ignore"):  # no row in a cell: NaN, which is not estimable
+            return Rows(keys=keys, matrix=total / np.bincount(code, weights=share)[:, None])
 
     def _shares(self, points: pd.DataFrame, keep: Sequence[str], weights: Weights) -> Floats:
         check_option("weights", weights, get_args(Weights))
-        if weights == "equal":
+        factors = [name for name, predictor in self.predictors.items() if predictor.categorical]
+        over = [name for name in factors if name not in keep]
+        if weights == "equal" or not over:
             return np.ones(len(points))
-        over = [
-            name
-            for name, predictor in self.predictors.items()
-            if predictor.categorical and name not in keep
-        ]
-        if not over:
-            return np.ones(len(points))
-        counts = self.frame.groupby(over, observed=True).size()
+        if weights == "outer":
+            each = [self._frequencies(points, [name]) for name in over]
+            return np.asarray(np.prod(each, axis=0), float)
+        return self._frequencies(points, factors if weights == "cells" else over)
+
+    def _frequencies(self, points: pd.DataFrame, names: list[str]) -> Floats:
+        """Rows of the fit with the values that each point has in some columns."""
+        counts = self.frame.groupby(names, observed=True).size()
         index = (
-            pd.MultiIndex.from_frame(points[over]) if len(over) > 1 else pd.Index(points[over[0]])
+            pd.MultiIndex.from_frame(points[names])
+            if len(names) > 1
+            else pd.Index(points[names[0]])
         )
         return np.asarray(counts.reindex(index, fill_value=0), float)
 

@@ -32,8 +32,7 @@ import pandas as pd
 from scipy.special import expit
 
 from qsmstats.arrays import Floats
-from qsmstats.mixed.fitted import Fitted
-from qsmstats.mixed.formula.language import parse_formula
+from qsmstats.mixed.fitted import FixedEffects
 
 __all__ = ["Kind", "ResponseScale", "ScaleType", "response_scale", "scale_of"]
 
@@ -51,7 +50,10 @@ _QUANTITIES: dict[str, tuple[str, str, str, str]] = {
     "sqrt": ("back-transformed mean", *_DIFFERENCES[1:]),
     "": _DIFFERENCES,
 }
-_ENDS = ("estimate", "conf_low", "conf_high", "conf_low_adjusted", "conf_high_adjusted")
+_ENDS = (
+    *("estimate", "conf_low", "conf_high", "conf_low_adjusted", "conf_high_adjusted"),
+    *("null", "margin_low", "margin_high"),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +89,8 @@ class ResponseScale:
         ----------
         table
             Estimates on the model's scale: estimate, std_error, conf_low, conf_high; optional
-            adjusted limits, and contrast, first and second ("a - b" becomes "a / b" where it is a
-            ratio of two levels).
+            adjusted limits, null value and ends of the margin, and contrast, first and second
+            ("a - b" becomes "a / b" where it is a ratio of two levels).
         kind
             What was estimated.
 
@@ -109,7 +111,9 @@ class ResponseScale:
             ratio = made["first"] + " / " + made["second"]
             made["contrast"] = made["contrast"].where(made["first"] == "", ratio)
         made = made.assign(quantity=quantity, unit="1" if is_ratio else self._unit(kind))
-        return made if kind == "mean" else made.assign(null=1.0 if is_ratio else 0.0)
+        if kind == "mean" or "null" in made:
+            return made
+        return made.assign(null=1.0 if is_ratio else 0.0)
 
     def quantity(self, kind: Kind) -> str:
         """Return what an estimate on the response scale is, in words."""
@@ -163,6 +167,6 @@ def response_scale(expression: str, columns: Collection[object]) -> ResponseScal
     )
 
 
-def scale_of(fit: Fitted) -> ResponseScale:
+def scale_of(fit: FixedEffects) -> ResponseScale:
     """Return what the left side of a fit's formula is."""
-    return response_scale(parse_formula(fit.model.formula).response, fit.frame.data.columns)
+    return response_scale(fit.model.parsed.response, fit.frame.data.columns)

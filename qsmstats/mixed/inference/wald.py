@@ -9,57 +9,65 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
-from qsmstats.errors import UsageError
 from qsmstats.method_names import DfMethod
-from qsmstats.mixed.criterion.profiled import LargeSample, Moments
-from qsmstats.mixed.fitted import FixedEffects
+from qsmstats.mixed.fitted import FixedEffects, Uncertainty
+from qsmstats.mixed.inference.alternative import TWO_SIDED, Alternative, check_level
 from qsmstats.mixed.inference.degrees_of_freedom import approximation, in_basis
+from qsmstats.mixed.inference.sandwich import LEAST_CLUSTERS, ClusterRobust
 
 __all__ = [
+    "FEW_CLUSTERS",
+    "WITHHELD",
     "JointTest",
     "RowInference",
     "adjusted_covariance",
-    "check_level",
     "coefficients",
     "joint_test",
     "row_inference",
     "tidy",
 ]
 
+WITHHELD = f"withheld: depends on a level that occurs in fewer than {LEAST_CLUSTERS} clusters"
+FEW_CLUSTERS = "withheld: too few clusters to test so many contrasts together"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowInference:
-    """Estimate, standard error and degrees of freedom of each row of L, shapes (k,)."""
+    """Estimate, standard error and degrees of freedom of each row of L, shapes (k,).
+
+    `note` says of each row why it has no standard error; None where all have one.
+    """
 
     estimate: Floats
     std_error: Floats
     df: Floats
+    note: NDArray[np.str_] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JointTest:
-    """F test of L b = 0 over the rows of L together."""
+    """F test of L b = 0 over the rows of L together.
+
+    Attributes
+    ----------
+    num_df, den_df
+        Independent rows of L, and denominator degrees of freedom.
+    statistic, p_value
+        F and its p-value.
+    note
+        Why there is no test.
+    """
 
     num_df: float
     den_df: float
     statistic: float
     p_value: float
-
-
-def check_level(level: float) -> None:
-    """Refuse a confidence level that is not between 0 and 1.
-
-    Raises
-    ------
-    UsageError
-        If it is not.
-    """
-    if not 0.0 < level < 1.0:
-        raise UsageError(f"level must lie between 0 and 1 (0.95 for 95 %), not {level!r}")
+    note: str = ""
 
 
 def coefficients(
@@ -79,7 +87,8 @@ def coefficients(
     Returns
     -------
     DataFrame
-        term, estimate, std_error, df, statistic, p_value, conf_low, conf_high.
+        term, estimate, std_error, df, statistic, p_value, conf_low, conf_high; with cluster-robust
+        standard errors also note.
     """
     table = tidy(row_inference(fit, np.eye(len(fit.estimates)), df), level)
     table.insert(0, "term", list(fit.fixed.names))
@@ -102,10 +111,14 @@ def row_inference(fit: FixedEffects, rows: Floats, df: DfMethod = "satterthwaite
     method = approximation(fit.moments, df)
     local = in_basis(rows, fit.moments.basis)
     variance, degrees = method.rows(local)
+    note = None
+    if isinstance(fit.moments, ClusterRobust):
+        note = np.where(fit.moments.withheld(local), WITHHELD, "")
     return RowInference(
         estimate=rows @ fit.estimates,
         std_error=np.sqrt(np.maximum(variance, 0.0)) * fit.moments.scale,
         df=degrees,
+        note=note,
     )
 
 
@@ -124,19 +137,23 @@ def joint_test(fit: FixedEffects, rows: Floats, df: DfMethod = "satterthwaite") 
     """
     rows = np.atleast_2d(np.asarray(rows, dtype=np.float64))
     method = approximation(fit.moments, df)
-    rows = _independent_rows(rows, method.covariance, fit.moments)
+    # The sandwich of few clusters is singular where the model's covariance is not.
+    spread = method.bread if isinstance(method, ClusterRobust) else method.covariance
+    rows = _independent_rows(rows, spread, fit.moments)
     if not len(rows):
         return JointTest(num_df=0.0, den_df=np.nan, statistic=np.nan, p_value=np.nan)
     effects = rows @ fit.estimates / fit.moments.scale
-    statistic, den_df = method.joint(in_basis(rows, fit.moments.basis), effects)
-    num_df = len(rows)
+    local, num_df, note = in_basis(rows, fit.moments.basis), len(rows), ""
+    statistic, den_df = method.joint(local, effects)
+    if isinstance(method, ClusterRobust) and np.isnan(statistic):
+        note = WITHHELD if method.withheld(local).any() else FEW_CLUSTERS
     p_value = (
         stats.chi2.sf(statistic * num_df, num_df)
         if np.isinf(den_df)
         else stats.f.sf(statistic, num_df, den_df)
     )
     return JointTest(
-        num_df=float(num_df), den_df=den_df, statistic=statistic, p_value=float(p_value)
+        num_df=float(num_df), den_df=den_df, statistic=statistic, p_value=float(p_value), note=note
     )
 
 
@@ -149,7 +166,9 @@ def adjusted_covariance(fit: FixedEffects, df: DfMethod = "satterthwaite") -> Fl
     return made
 
 
-def tidy(inference: RowInference, level: float = 0.95) -> pd.DataFrame:
+def tidy(
+    inference: RowInference, level: float = 0.95, alternative: Alternative = TWO_SIDED
+) -> pd.DataFrame:
     """Return estimates with t tests and confidence limits, one row each.
 
     Raises
@@ -157,24 +176,24 @@ def tidy(inference: RowInference, level: float = 0.95) -> pd.DataFrame:
     UsageError
         If `level` does not lie between 0 and 1.
     """
-    check_level(level)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        statistic = inference.estimate / inference.std_error
-    half = stats.t.ppf(0.5 + level / 2.0, inference.df) * inference.std_error
-    return pd.DataFrame(
+    check_level(level, alternative.tails)
+    statistic = alternative.statistic(inference.estimate, inference.std_error)
+    half = alternative.half_widths(level, inference.df) * inference.std_error
+    made = pd.DataFrame(
         {
             "estimate": inference.estimate,
             "std_error": inference.std_error,
             "df": inference.df,
             "statistic": statistic,
-            "p_value": 2.0 * stats.t.sf(np.abs(statistic), inference.df),
+            "p_value": alternative.p_values(statistic, inference.df),
             "conf_low": inference.estimate - half,
             "conf_high": inference.estimate + half,
         }
     )
+    return made if inference.note is None else made.assign(note=inference.note)
 
 
-def _independent_rows(rows: Floats, covariance: Floats, moments: Moments | LargeSample) -> Floats:
+def _independent_rows(rows: Floats, covariance: Floats, moments: Uncertainty) -> Floats:
     """Return the rows as they are if they are independent, else their leading principal components.
 
     Satterthwaite's joint df depend on the basis of the rows, so it is left alone where possible.

@@ -151,7 +151,9 @@ class _Products:
         rows, _, _ = spherical_rows(fit, fit.frame.data)
         system = conditional_system(fit, rows, fit.weights)
         weights = np.ones(len(fit.response)) if fit.weights is None else fit.weights
-        right = np.column_stack([fit.fixed.matrix(fit.frame.data) / scale, fit.response])
+        right = np.column_stack(
+            [fit.fixed.matrix(fit.frame.data) / scale, fit.response - fit.offset]
+        )
         modes = system.solve(rows.T @ (right * weights[:, None]))
         return cls(
             right=right,

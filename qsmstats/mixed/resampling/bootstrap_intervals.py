@@ -29,7 +29,7 @@ from scipy import stats
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
-from qsmstats.mixed.inference.wald import check_level
+from qsmstats.mixed.inference.alternative import check_level
 
 __all__ = ["IntervalKind", "check_interval", "limits", "refits_needed"]
 

@@ -227,6 +227,8 @@ class Bootstrap:
 
     def _of_grid(self, family: Family) -> pd.DataFrame:
         table = self._linear(*self.fit.fixed.reduce(family.matrix))
+        ends = ["estimate", "conf_low", "conf_high"]
+        table[ends] += family.shift
         return pd.concat([family.keys.reset_index(drop=True), table], axis=1)
 
     def _linear(self, rows: Floats, known: Flags) -> pd.DataFrame:

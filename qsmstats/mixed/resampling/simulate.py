@@ -70,7 +70,7 @@ class Drawn:
     Attributes
     ----------
     mean
-        Fixed part of each row, shape (n,).
+        Fixed part and offset of each row, shape (n,).
     terms
         The random terms.
     spread
@@ -182,7 +182,7 @@ def drawn(fit: Fitted, seed: int) -> Drawn:
     )
     weights = np.ones(len(frame)) if fit.weights is None else fit.weights
     return Drawn(
-        mean=fit.fixed.matrix(frame) @ fit.estimates,
+        mean=fit.fixed.matrix(frame) @ fit.estimates + fit.offset,
         terms=terms,
         spread=fit.sigma / np.sqrt(weights),
         pool=None,

@@ -21,6 +21,7 @@ PLACES = (
     "y ~ age + ({} || g)",
     "{} ~ age + (1 | g)",
     "y ~ age + (1 | {})",
+    "y ~ age + offset({}) + (1 | g)",
 )
 
 

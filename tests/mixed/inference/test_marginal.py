@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,16 @@ import pytest
 from qsmstats.errors import UsageError
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.model import MixedModel
-from tests.mixed.reference_cases import case, data, fitted, more, names
+from tests.mixed.reference_cases import (
+    answer_data,
+    answered,
+    answers,
+    case,
+    data,
+    fitted,
+    more,
+    names,
+)
 
 WITH_MEANS = [(name, key) for name in names() for key in (case(name)["emmeans"] or {})]
 WITH_TRENDS = [name for name in names() if case(name)["emtrends"]]
@@ -361,8 +371,8 @@ def test_splines_have_a_slope_everywhere_up_to_their_ends() -> None:
         (lambda fit: fit.marginal_means("Sxe"), "'Sxe' is not a predictor.*'age', 'Sex'"),
         (lambda fit: fit.marginal_means("Sex", by="Sex"), "named twice"),
         (
-            lambda fit: fit.marginal_means("Sex", weights="cells"),
-            'be "equal" or "proportional"',
+            lambda fit: fit.marginal_means("Sex", weights="rows"),
+            'be "equal", "proportional", "outer" or "cells"',
         ),
         (lambda fit: fit.marginal_means("Sex", at={"Sex": "male"}), r"\['Female', 'Male'\]"),
         (lambda fit: fit.marginal_means("Sex", at={"age": "old"}), "numbers"),
@@ -371,6 +381,19 @@ def test_splines_have_a_slope_everywhere_up_to_their_ends() -> None:
         (lambda fit: fit.contrasts("Sex", method=[[1, 0, 0]]), "3 weights for 2 means"),
         (lambda fit: fit.contrasts("Sex", method={"a": {"male": 1}}), r"names \['male'\]"),
         (lambda fit: fit.contrasts("Sex", method="reference", adjust="tukey"), "pairwise"),
+        (lambda fit: fit.contrasts("Sex", adjust="dunnett"), "one reference only"),
+        (lambda fit: fit.contrasts("Sex", side="more"), "side must be .* not 'more'"),
+        (lambda fit: fit.contrasts("Sex", side="equivalence"), "needs margin="),
+        (lambda fit: fit.contrasts("Sex", margin=1.0), "margin=1.0 has no meaning for side='two"),
+        (lambda fit: fit.contrasts("Sex", margin=-1.0, side="equivalence"), "positive"),
+        (lambda fit: fit.contrasts("Sex", null=np.nan), "null must be a finite number"),
+        (lambda fit: fit.contrasts("Sex", side="less", level=0.4), "between 0.5 and 1"),
+        (lambda fit: fit.marginal_means("Sex", side="less"), "give it as null="),
+        (lambda fit: fit.contrasts("Sex", interaction=["pairwise"] * 2), "2 methods for 1 factors"),
+        (
+            lambda fit: fit.contrasts(["Sex", "age"], interaction="pairwise", method="reference"),
+            "give one of them",
+        ),
         (lambda fit: fit.slopes("Sex"), "'Sex' is not numeric"),
         (lambda fit: fit.slopes("age", df="wald"), "wald"),
     ],
@@ -378,3 +401,191 @@ def test_splines_have_a_slope_everywhere_up_to_their_ends() -> None:
 def test_what_cannot_be_asked_is_refused_with_the_remedy(call: Any, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         call(fitted("orthodont_ri"))
+
+
+def _named(labels: list[str]) -> dict[str, dict[str, float]]:
+    """R's contrasts "b - a" as weights, since R's pairs run the other way round."""
+    return {label: dict(zip(label.split(" - "), (1.0, -1.0), strict=True)) for label in labels}
+
+
+@pytest.mark.parametrize("df", BOTH)
+@pytest.mark.parametrize("weights", ["equal", "proportional", "outer", "cells"])
+def test_weights_of_means_equal_emmeans(weights: str, df: str) -> None:
+    """lesion_small has an interaction, so that weights bear on its contrasts, too."""
+    for name in ("lesion_plain", "lesion_small"):
+        fit, r = answered(name), answers()["answers"]["weights"][name][df][weights]
+        means = fit.marginal_means("type", weights=weights, df=df)
+        same_estimates(means, r["means"], "emmean")
+        same_interval(means, r["means"])
+        pairs = fit.contrasts(
+            "type", method=_named(r["pairs"]["contrast"]), weights=weights, df=df, adjust="none"
+        )
+        same_estimates(pairs, r["pairs"], "estimate")
+    by_sex = answers()["answers"]["weights"]["lesion_plain"][df][weights]["by_sex"]
+    same_estimates(
+        answered("lesion_plain").marginal_means("type", by="sex", weights=weights, df=df),
+        by_sex,
+        "emmean",
+    )
+
+
+def test_a_cell_without_rows_has_no_mean_weighted_by_its_rows() -> None:
+    rows = answer_data("lesion_small").query("not (type == 'prl' and sex == 'F')")
+    fit = MixedModel("mwf ~ type + sex + center + (1 | patient)").fit(rows)
+    means = fit.marginal_means("type", by="sex", weights="cells").set_index(["sex", "level"])
+    assert means["note"].str.startswith("not estimable").to_numpy().nonzero()[0].tolist() == [3]
+    assert np.isnan(means.loc[("F", "prl"), "estimate"])
+    pairs = fit.contrasts("type", by="sex", weights="cells", adjust="none")
+    gone = (pairs["sex"] == "F") & pairs["contrast"].str.contains("prl")
+    np.testing.assert_array_equal(np.isnan(pairs["estimate"]), gone)
+    assert fit.marginal_means("type", by="sex")["estimate"].notna().all()
+    # A number of two values, held at a third that no row has, bears on no weight.
+    coded = rows.assign(x=(rows["sex"] == "M").astype(float))
+    fit = MixedModel("mwf ~ type + x + center + (1 | patient)").fit(coded)
+    one, other = (
+        fit.marginal_means("type", at={"x": 0.5}, weights=weights)["estimate"]
+        for weights in ("proportional", "outer")
+    )
+    assert one.notna().all()
+    np.testing.assert_allclose(one, other)
+
+
+@pytest.mark.parametrize("df", BOTH)
+def test_interaction_contrasts_equal_emmeans(df: str) -> None:
+    r = answers()["answers"]["interaction_contrasts"]
+    linear = {"0": -3, "0.2": -1, "0.4": 1, "0.6": 3}
+    quadratic = {"0": 1, "0.2": -1, "0.4": -1, "0.6": 1}
+    cubic = {"0": -1, "0.2": 3, "0.4": -3, "0.6": 1}
+    poly = {"linear": linear, "quadratic": quadratic, "cubic": cubic}
+    for name, key, interaction in (
+        ("oats", "pairwise_consec", ["pairwise", "consecutive"]),
+        ("oats", "pairwise", "pairwise"),
+        ("oats", "reference", ["reference", poly]),
+        ("lesion_small", "pairwise", "pairwise"),
+    ):
+        factors = ["Variety", "nitro"] if name == "oats" else ["type", "sex"]
+        ours = answered(name).contrasts(factors, interaction=interaction, df=df, adjust="none")
+        theirs = pd.DataFrame(r[name][df][key])
+        # R has the first factor running fastest, here it is the last.
+        each = [theirs[column].tolist() for column in theirs.columns[:2]]
+        labels = [f"({left}) : ({right})" for left, right in zip(*each, strict=True)]
+        place = pd.Index(ours["contrast"]).get_indexer(labels)
+        assert sorted(place) == list(range(len(ours)))
+        ours = ours.iloc[place].reset_index(drop=True)
+        same_estimates(ours, theirs.to_dict("list"), "estimate")
+        same_interval(ours, theirs.to_dict("list"))
+        np.testing.assert_allclose(ours["p_value"], theirs["p.value"], rtol=1e-5)
+    assert set(ours["first"]) == {""}
+
+
+@pytest.mark.parametrize("df", BOTH)
+def test_slopes_have_interaction_contrasts_which_are_differences_of_their_differences(
+    df: str,
+) -> None:
+    fit = MixedModel("mwf ~ type * sex * age + (1 | patient)").fit(answer_data("lesion_small"))
+    both = fit.slope_contrasts("age", ["type", "sex"], interaction="pairwise", df=df)
+    each = fit.slope_contrasts("age", "sex", within="type", df=df).set_index("type")["estimate"]
+    expected = [each.iloc[a] - each.iloc[b] for a in range(5) for b in range(a + 1, 5)]
+    np.testing.assert_allclose(both["estimate"], expected, rtol=1e-8, atol=1e-10)
+
+
+def _sides(call: Any, r: dict[str, Any], df: str) -> None:
+    """Compare all six alternatives with R's, and each p-value with its interval."""
+    null, margin = r["null"], r["delta"]
+    names = {"superiority": "greater", "two_sided": "two-sided"}
+    for key in ("equivalence", "noninferiority", "nonsuperiority", "superiority", "two_sided"):
+        side, theirs = names.get(key, key), r[key]
+        delta = None if side in {"greater", "two-sided"} else margin
+        ours = call(null=null, margin=delta, side=side, df=df)
+        # The sign of R's t of equivalence is that of the non-inferiority or -superiority test.
+        np.testing.assert_allclose(ours["p_value"], theirs["p.value"], rtol=2e-5, atol=1e-14)
+        np.testing.assert_allclose(ours["statistic"], theirs["t.ratio"], rtol=1e-5, atol=2e-6)
+        if side == "two-sided":
+            continue
+        same_interval(ours, r["interval_90"] | {"SE": theirs["SE"]})
+        inside = ours["conf_low"] > (null if delta is None else -np.inf)
+        if side in {"equivalence", "noninferiority"}:
+            inside &= ours["conf_low"] > null - margin
+        if side in {"equivalence", "nonsuperiority"}:
+            inside &= ours["conf_high"] < null + margin
+        np.testing.assert_array_equal(inside, ours["p_value"] < 0.05)
+        np.testing.assert_allclose(ours["conf_level"], 0.9)
+    less, greater = (call(null=null, side=side, df=df) for side in ("less", "greater"))
+    np.testing.assert_allclose(less["p_value"] + greater["p_value"], 1.0, rtol=1e-12)
+
+
+@pytest.mark.parametrize("df", BOTH)
+def test_equivalence_and_noninferiority_equal_emmeans(df: str) -> None:
+    r = answers()["answers"]["equivalence"]
+    plain, trends = answered("lesion_plain"), answered("orthodont")
+    one = r["lesion_plain_pairs_null"][df]
+    pairs = _named(one["equivalence"]["contrast"])
+    _sides(partial(plain.contrasts, "type", method=pairs, adjust="none"), one, df)
+    _sides(partial(plain.marginal_means, "type"), r["lesion_plain_means"][df], df)
+    _sides(partial(trends.slopes, "age", by="Sex"), r["orthodont_slopes"][df], df)
+    one = r["orthodont_slope_pairs"][df]
+    method = _named(one["equivalence"]["contrast"])
+    _sides(partial(trends.slope_contrasts, "age", "Sex", method=method), one, df)
+    adjusted = r["lesion_plain_pairs_sidak"][df]
+    for adjust, key in (("sidak", "equivalence"), ("holm", "holm")):
+        ours = plain.contrasts(
+            "type", method=pairs, df=df, margin=1.0, side="equivalence", adjust=adjust
+        )
+        np.testing.assert_allclose(ours["p_adjusted"], adjusted[key]["p.value"], rtol=2e-5)
+
+
+def test_margins_and_nulls_go_to_the_scale_of_the_outcome() -> None:
+    fit = MixedModel("log(volume) ~ type + (1 | patient)").fit(answer_data("lesion_small"))
+    asked = {"margin": np.log(1.25), "side": "equivalence"}
+    link, ratio = (fit.contrasts("type", type=scale, **asked) for scale in ("link", "response"))
+    assert set(ratio["null"]) == {1.0}
+    np.testing.assert_allclose(ratio[["margin_low", "margin_high"]], [[0.8, 1.25]] * 10)
+    np.testing.assert_allclose(ratio["conf_low_adjusted"], np.exp(link["conf_low_adjusted"]))
+    assert set(ratio["adjust"]) == {"bonferroni"}  # a test of equivalence has no single maximum
+    inside = (ratio["conf_low_adjusted"] > 0.8) & (ratio["conf_high_adjusted"] < 1.25)
+    np.testing.assert_array_equal(inside, ratio["p_adjusted"] < 0.05)
+    mean = fit.marginal_means("type", null=np.log(5.0), side="less", type="response")
+    np.testing.assert_allclose(mean["null"], 5.0)
+
+
+@pytest.mark.parametrize("df", BOTH)
+def test_adjustments_equal_emmeans(df: str) -> None:
+    """mvtnorm integrates to about three digits; dunnettx of emmeans is an approximation."""
+    r = answers()["answers"]["adjustments"]
+    for name, factor, by in (("lesion_plain", "type", None), ("oats", "nitro", "Variety")):
+        fit, each = answered(name), r[name][df]["reference"]
+        for adjust, theirs, near in (
+            ("dunnett", "mvt", 1e-3),
+            ("mvt", "mvt", 1e-3),
+            ("sidak", "sidak", 1e-5),
+            ("bonferroni", "bonferroni", 1e-5),
+        ):
+            if theirs not in each:
+                continue
+            ours = fit.contrasts(factor, method="reference", by=by, df=df, adjust=adjust)
+            np.testing.assert_allclose(ours["p_adjusted"], each[theirs]["p.value"], atol=near)
+            width = ours["conf_high_adjusted"] - ours["conf_low_adjusted"]
+            expected = np.subtract(each[theirs]["upper.CL"], each[theirs]["lower.CL"])
+            np.testing.assert_allclose(width / expected, 1.0, rtol=3 * near)
+    pairs = r["lesion_plain"][df]["pairs"]["sidak"]
+    ours = answered("lesion_plain").contrasts(
+        "type", method=_named(pairs["contrast"]), df=df, adjust="sidak"
+    )
+    np.testing.assert_allclose(ours["p_adjusted"], pairs["p.value"], rtol=1e-5)
+    same_interval(ours, pairs, "conf_low_adjusted", "conf_high_adjusted")
+
+
+def test_one_sided_families_are_adjusted_with_the_signed_maximum() -> None:
+    fit = answered("lesion_plain")
+    made = fit.contrasts("type", method="reference", side="less", null=1.0, adjust="dunnett")
+    np.testing.assert_array_equal(made["conf_high_adjusted"] < 1.0, made["p_adjusted"] < 0.05)
+    two = fit.contrasts("type", method="reference", null=1.0)
+    # P(max T > t) lies between half of P(max |T| > t) and all of it.
+    share = (made["p_adjusted"] / two["p_adjusted"])[made["estimate"] < 1.0]
+    assert len(share) == 4
+    assert share.between(0.495, 1.0).all()
+    means = fit.marginal_means("type", null=1.0, side="less")
+    assert list(means) == [
+        *("level", "estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high"),
+        *("side", "null", "conf_level", "note"),
+    ]

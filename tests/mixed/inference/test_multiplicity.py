@@ -12,6 +12,7 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from qsmstats.errors import UsageError
+from qsmstats.mixed.inference.alternative import Alternative
 from qsmstats.mixed.inference.multiplicity import (
     adjust_family,
     adjust_p_values,
@@ -81,8 +82,9 @@ def test_step_methods_equal_rs_p_adjust() -> None:
 @settings(max_examples=15, deadline=None)
 def test_step_methods_equal_statsmodels(p: list[float]) -> None:
     z = stats.norm.isf(np.array(p) / 2)
-    for method in ("holm", "fdr_bh", "bonferroni"):
-        expected = multipletests(2 * stats.norm.sf(np.abs(z)), method=method)[1]
+    for method in ("holm", "fdr_bh", "bonferroni", "sidak"):
+        with np.errstate(divide="ignore"):  # statsmodels' Sidak at p = 1
+            expected = multipletests(2 * stats.norm.sf(np.abs(z)), method=method)[1]
         got = adjust_p_values(z, np.inf, method=check_adjustment(method))
         np.testing.assert_allclose(got, expected, rtol=1e-10)
 
@@ -105,7 +107,7 @@ def test_adjusting_never_helps_and_never_exceeds_bonferroni(
     assert np.all(adjusted <= np.minimum(1.0, limit * p) * (1 + 1e-9))
 
 
-@pytest.mark.parametrize("method", ["mvt", "tukey", "bonferroni", "none"])
+@pytest.mark.parametrize("method", ["mvt", "tukey", "sidak", "bonferroni", "none"])
 @pytest.mark.parametrize("level", [0.8, 0.95, 0.9999])
 def test_interval_and_p_value_agree(method: str, level: float) -> None:
     """A statistic that stands on the interval's edge has adjusted p = 1 - level."""
@@ -181,9 +183,15 @@ def test_false_discovery_rate_gives_no_simultaneous_interval() -> None:
 
 
 def test_unknown_and_unfit_adjustments_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"adjust must be \"mvt\", \"tukey\",.* not 'sidak'"):
-        check_adjustment("sidak")
+    with pytest.raises(UsageError, match=r"adjust must be \"mvt\", \"tukey\",.* not 'scheffe'"):
+        check_adjustment("scheffe")
     with pytest.raises(UsageError, match="pairwise"):
         adjust_p_values([1.0, 2.0], 5.0, method="tukey")
     with pytest.raises(UsageError, match="correlation"):
         adjust_p_values([1.0, 2.0], 5.0, method="mvt")
+    equivalence = Alternative(side="equivalence", margin=1.0)
+    for method in ("mvt", "dunnett", "tukey"):
+        with pytest.raises(UsageError, match=f"'{method}' does not exist for side='equivalence'"):
+            adjust_family(
+                np.zeros(2), np.ones(2), 5.0, method=method, n_means=2, alternative=equivalence
+            )

@@ -5,11 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from qsmstats.errors import InvalidDataError, UsageError
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.model import MixedModel
-from tests.mixed.reference_cases import case, data, fitted, more, names
+from tests.mixed.reference_cases import (
+    answer_data,
+    answered,
+    answers,
+    case,
+    data,
+    fitted,
+    more,
+    names,
+)
 
 WITH_RANEF = [name for name in names() if case(name)["ranef"]]
 
@@ -171,3 +181,63 @@ def test_what_cannot_be_predicted_is_refused() -> None:
         fit.predict(new, level="group")
     with pytest.raises(UsageError, match="or \"pearson\", not 'deviance'"):
         fit.residuals("deviance")
+
+
+@pytest.mark.parametrize("df", ["satterthwaite", "kenward-roger"])
+def test_prediction_intervals_of_a_new_patient_equal_emmeans(df: str) -> None:
+    """emmeans averages sex and centre with equal weights; here the mean's row is one of X."""
+    fit, r = answered("lesion_plain"), answers()["answers"]["prediction"]
+    for key, confidence in (("emmeans_new_patient", 0.95), ("emmeans_new_patient_level90", 0.9)):
+        theirs = r[key][df]["table"]
+        mean = fit.marginal_means("type", df=df)
+        new = pd.concat([fit.frame.data.head(1)] * 5, ignore_index=True).assign(type=mean["level"])
+        one = fit.predict(new, interval="prediction", confidence=confidence, df=df)
+        own = fit.predict(new, interval=True, df=df)
+        # The variance of a new row is added to that of any mean.
+        added = np.sqrt(one["std_error"] ** 2 - own["std_error"] ** 2)
+        np.testing.assert_allclose(added, r[key][df]["sigma"], rtol=1e-5)
+        se = np.sqrt(mean["std_error"] ** 2 + added**2)
+        np.testing.assert_allclose(se, theirs["SE"], rtol=1e-5)
+        np.testing.assert_array_equal(one["df"], own["df"])
+        half = stats.t.isf((1 - confidence) / 2, one["df"]) * one["std_error"]
+        np.testing.assert_allclose(one["conf_high"] - one["estimate"], half, rtol=1e-12)
+        width = np.subtract(theirs["upper.PL"], theirs["lower.PL"])
+        ours = 2 * stats.t.isf((1 - confidence) / 2, mean["df"]) * se
+        np.testing.assert_allclose(ours, width, rtol=1e-5)
+
+
+def test_prediction_intervals_of_a_known_patient_equal_hendersons() -> None:
+    r = answers()["answers"]["prediction"]
+    plain, sleep = r["known_patient"], r["known_subject_slope"]
+    lesions = answered("lesion_plain")
+    first = lesions.frame.data.drop_duplicates("patient")
+    days = pd.DataFrame({"Subject": list(map(int, sleep["subject"])), "Days": float(sleep["days"])})
+    for fit, new, theirs in ((lesions, first, plain), (answered("sleep"), days, sleep)):
+        mean, row = (
+            fit.predict(new, level="conditional", interval=kind)
+            for kind in ("confidence", "prediction")
+        )
+        np.testing.assert_allclose(row["estimate"], theirs["prediction"], rtol=1e-5)
+        np.testing.assert_allclose(mean["std_error"], theirs["se_mean"], rtol=1e-5)
+        np.testing.assert_allclose(row["std_error"], theirs["se_new"], rtol=1e-5)
+        assert np.isinf(row["df"]).all()
+
+
+def test_a_new_row_has_the_residual_variance_of_its_stratum_and_weight() -> None:
+    rows = answer_data("sleep").assign(w=lambda frame: 1.0 + frame["Days"])
+    rows["late"] = pd.Categorical(np.where(rows["Days"] > 4, "late", "early"))
+    fit = MixedModel("Reaction ~ Days + (1 + Days | Subject)").fit(rows, weights=["late", "w"])
+    for level in ("population", "conditional"):
+        mean, row = (fit.predict(level=level, interval=kind) for kind in (True, "prediction"))
+        added = row["std_error"] ** 2 - mean["std_error"] ** 2
+        if level == "population":
+            (term,) = fit.random
+            z = np.column_stack([np.ones(len(rows)), rows["Days"]])
+            added -= ((z @ term.covariance) * z).sum(axis=1)
+        np.testing.assert_allclose(added, fit.sigma**2 / fit.weights, rtol=1e-9)
+    with pytest.raises(InvalidDataError, match="lack the columns late, w"):
+        fit.predict(rows[["Days"]], interval="prediction")
+    with pytest.raises(InvalidDataError, match=r"'w' of the new data .* \(-1\)"):
+        fit.predict(rows.assign(w=-1.0), interval="prediction")
+    with pytest.raises(UsageError, match=r"interval must be .* not 'both'"):
+        fit.predict(interval="both")
