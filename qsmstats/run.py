@@ -33,6 +33,7 @@ from qsmstats.studies.answer_files import result_tables, write_answer, write_tab
 from qsmstats.studies.baseline import baseline_differences, tissue_differences
 from qsmstats.studies.cohort import describe_cohort
 from qsmstats.studies.histology import histology_accuracy
+from qsmstats.studies.patients.table import patient_table
 from qsmstats.studies.raters import rater_agreement
 from qsmstats.studies.trajectory import trajectories
 from qsmstats.study import Study
@@ -184,6 +185,9 @@ def _result_tables(
     if matches is not None:
         results["matching"] = matching_table(lesions, matches)
     results["tissue"] = tissue_table(tables, measured, lesions=lesions)
+    results["patients"] = patient_table(
+        tables, lesions, tissue=results["tissue"], failures=measured.failures
+    )
     cohort = result_tables(describe_cohort(tables, lesions, measured.failures))
     results |= {f"cohort/{name}": table for name, table in cohort.items()}
     outcomes = (study.schemas.outcomes[name].map.name for name in study.outcomes)

@@ -72,6 +72,9 @@ ELSEWHERE = {
     "mixed/criterion/test_profiled.py::test_an_outcome_without_residual_variance_is_refused": [
         "mixed/criterion/profiled.py: Objective.at"
     ],
+    "studies/patients/test_table.py::test_a_column_of_the_study_that_is_computed_here_is_refused": [
+        "studies/patients/table.py: patient_table"
+    ],
     "studies/planning/test_design.py::test_impossible_assumptions": [
         "studies/planning/assumptions.py: TrialAssumptions.__post_init__, _check_lesions"
     ],
