@@ -73,19 +73,22 @@ def patient_table(
     clinical = sessions.merge(tables.participants, on="participant_id", validate="many_to_one")
     clinical = clinical[~clinical["participant_id"].isin(controls(tables.participants))]
     made = _measures(lesions, tissue, tables.schemas)
-    base = clinical.merge(made, on=SESSION, how="left", validate="one_to_one", suffixes=("", "*"))
-    if twice := [name.removesuffix("*") for name in base if name.endswith("*")]:
+    numbers = sessions.select_dtypes("number").columns.drop("years")
+    changing = [*numbers, *made.columns.drop(SESSION)]
+    computed = {"measured", *made.columns.drop(SESSION), *(f"{name}_per_year" for name in changing)}
+    if twice := [name for name in clinical if name in computed]:
         text = "is computed from the lesions in patients.tsv; rename the column of the table"
         raise InvalidDataError(
             [Problem(table="sessions or participants", column=name, problem=text) for name in twice]
         )
+    base = clinical.merge(made, on=SESSION, how="left", validate="one_to_one")
     lost = _unmeasured(base, tables, lesions, failures)
-    amounts = [name for name in made if name.startswith(("n_", "volume_mm3"))]
+    kinds = (*tables.schemas.lesion_types, RIMS, UNTYPED)
+    counts = ["n_lesions", *(f"n_{kind}" for kind in kinds)]
+    amounts = [*counts, "volume_mm3", *(f"volume_mm3_{kind}" for kind in kinds)]
     base[amounts] = base[amounts].where(base[amounts].notna() | lost.to_numpy()[:, None], 0)
-    base = base.astype({name: "Int64" for name in amounts if name.startswith("n_")})
+    base = base.astype(dict.fromkeys(counts, "Int64"))
     base.insert(len(clinical.columns), "measured", ~lost)
-    numbers = sessions.select_dtypes("number").columns.drop("years")
-    changing = [*numbers, *made.columns.drop(SESSION)]
     return base.join(_per_year(base, changing)).reset_index(drop=True)
 
 

@@ -17,7 +17,7 @@ def study_tables(people: pd.DataFrame, sessions: pd.DataFrame, lesions: pd.DataF
     return StudyTables(participants=people, sessions=sessions, lesions=lesions)
 
 
-def make_cohort(seed: int = 11, patients: int = 90, visits: int = 2):
+def make_cohort(seed: int = 11, patients: int = 70, visits: int = 2):
     """Return the tables of a cohort and its tidy lesions; EDSS rises with the number of PRL."""
     rng = np.random.default_rng(seed)
     people, sessions, lesions = [], [], []
