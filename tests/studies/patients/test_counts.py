@@ -37,13 +37,13 @@ def same_as(rows, fit, term, tolerance):
 
 
 def test_negative_binomial_is_that_of_statsmodels(first, frame):
-    rows, (dispersion, zeros) = count_regression(first, PRL, "edss", settings=SETTINGS, level=0.95)
-    formula = "y ~ edss + I((age - 45) / 10) + sex"
+    rows, (dispersion, zeros) = count_regression(first, PRL, "age", settings=SETTINGS, level=0.95)
+    formula = "y ~ age + sex"
     fit = smf.negativebinomial(formula, frame).fit(disp=0, maxiter=1000)
     # Both searches end where the gradient per patient is below 1e-5.
-    same_as(rows, fit, "edss", 5e-4)
+    same_as(rows, fit, "age", 5e-4)
     assert rows[0]["quantity"] == "rate ratio"
-    assert rows[0]["covariates"] == "age, sex"
+    assert rows[0]["covariates"] == "sex"
     assert dispersion["estimate"] == pytest.approx(fit.params["alpha"], rel=1e-3)
     poisson = smf.poisson(formula, frame).fit(disp=0)
     assert dispersion["statistic"] == pytest.approx(2 * (fit.llf - poisson.llf), rel=1e-6)
