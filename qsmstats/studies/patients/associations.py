@@ -21,7 +21,7 @@ from qsmstats.mixed.inference.multiplicity import adjust_p_values
 from qsmstats.schemas import Schemas
 from qsmstats.settings import ModelSettings, PatientSettings, column_of
 from qsmstats.studies.answers import number_of, observed_types
-from qsmstats.studies.patients.associations_text import methods_text
+from qsmstats.studies.patients.associations_text import clinical_title, methods_text
 from qsmstats.studies.patients.change import change_regression
 from qsmstats.studies.patients.counts import count_regression
 from qsmstats.studies.patients.groups import any_lesion, exact_test, groups_of_patients
@@ -150,6 +150,7 @@ def patient_associations(
         f"Not answered, question {question}: {', '.join(dict.fromkeys(what))}: {reason}."
         for (question, reason), what in refused.items()
     ]
+    notes += _contradicted(checks, 1.0 - models.level)
     kind = settings.grouped_type if "groups" in settings.questions else ""
     associations = _adjusted(pd.DataFrame(rows, columns=list(ASSOCIATIONS)), settings)
     return PatientAssociations(
@@ -187,8 +188,8 @@ def _grouped_type(settings: PatientSettings, schemas: Schemas) -> str:
 def _notes(patients: pd.DataFrame, first: pd.DataFrame, settings: PatientSettings) -> list[str]:
     everyone = patients["participant_id"].nunique()
     notes = [
-        f"{number_of(len(first), 'patient')} of {everyone} were measured at the first session;"
-        f" {int((first['n_lesions'] == 0).sum())} of them have no lesions."
+        f"Of {number_of(everyone, 'patient')}, {len(first)} were measured at the first session,"
+        f" {int((first['n_lesions'] == 0).sum())} of them without lesions."
     ]
     if not _clinical(first, settings):
         notes.append("The tables have no clinical variable, so that none was asked about.")
@@ -206,6 +207,20 @@ def _notes(patients: pd.DataFrame, first: pd.DataFrame, settings: PatientSetting
     if not settings.grouped_type and "groups" in settings.questions:
         notes.append("Not asked, as no lesion type has a rim: groups. Name a type: grouped_type.")
     return notes
+
+
+def _contradicted(checks: list[Row], alpha: float) -> list[str]:
+    """Name the models whose assumption a check contradicts; dispersion is no assumption."""
+    found: dict[object, list[str]] = {}
+    for row in checks:
+        p = row.get("p_value")
+        if row["check"] != "dispersion" and isinstance(p, float) and p < alpha:
+            found.setdefault(row["check"], []).append(f"{row['outcome']} by {row['variable']}")
+    return [
+        f"Contradicted at p < {alpha:.2g}, so that these estimates need care ({check}):"
+        f" {', '.join(models)}."
+        for check, models in found.items()
+    ]
 
 
 def _clinical(first: pd.DataFrame, settings: PatientSettings) -> tuple[str, ...]:
@@ -272,7 +287,7 @@ def _unit(question: str, outcome: str, variable: str, schemas: Schemas) -> str:
     """Return what a ratio is per, or the unit of a difference in change."""
     known = {column.name: column.unit for column in schemas.table("participants").fields}
     unit = known.get(variable) or "1"
-    per = f"per {unit}" if unit != "1" else f"per unit of {variable}"
+    per = f"per {unit}" if unit != "1" else f"per unit of {clinical_title(variable)}"
     if question == "shares":
         return f"per {100 * STEP:g} percentage points"
     if question == "change":

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import pandas as pd
 
+from qsmstats.schemas import load_schema
 from qsmstats.settings import ModelSettings, PatientSettings
 from qsmstats.studies.patients.groups import group_names
 
-__all__ = ["methods_text"]
+__all__ = ["clinical_title", "methods_text"]
 
 ANALYSES = {
     "negative binomial regression": "The number of lesions of each type per patient was analysed by"
     " negative binomial regression (NB2, maximum likelihood){offset}; results are rate ratios.",
     "Poisson regression": "The number of lesions of each type per patient was analysed by Poisson"
     " regression{offset}; results are rate ratios.",
-    "logistic regression": "Having at least {cut} lesion(s) of type {kind} was analysed by logistic"
+    "logistic regression": "Having {cut} of type {kind} was analysed by logistic"
     " regression; results are odds ratios.",
     "Kruskal-Wallis test": "Numeric variables were compared between patients with {groups}"
     " lesions of type {kind} by the Kruskal-Wallis test with permutation p-values.",
@@ -46,6 +47,17 @@ ADJUSTED = {
 }
 
 
+def clinical_title(name: str) -> str:
+    """Return a clinical variable as it stands within a sentence.
+
+    >>> clinical_title("edss"), clinical_title("disease_duration"), clinical_title("log(nfl)")
+    ('EDSS', 'disease duration', 'log(nfl)')
+    """
+    titles = {field.name: field.title for field in load_schema("participants").fields}
+    title = titles.get(name, name.replace("_", " "))
+    return title if title.isupper() else title[:1].lower() + title[1:]
+
+
 def methods_text(
     associations: pd.DataFrame, settings: PatientSettings, models: ModelSettings
 ) -> str:
@@ -58,18 +70,19 @@ def methods_text(
     settings, models
         What was asked, and the confidence level.
     """
+    cut = settings.cuts[0]
     words = {
         "offset": OFFSETS[settings.offset],
-        "cut": settings.cuts[0],
+        "cut": "a lesion" if cut == 1 else f"at least {cut} lesions",
         "kind": settings.grouped_type,
         "groups": ", ".join(group_names(settings.cuts)),
-        "disability": settings.disability,
+        "disability": clinical_title(settings.disability),
     }
     done = [name for name in ANALYSES if name in set(associations["analysis"])]
     if not done:
         return "No association of lesions with clinical variables could be analysed."
     sentences = [ANALYSES[name].format(**words) for name in done]
-    if adjusting := ", ".join(settings.covariates):
+    if adjusting := " and ".join(map(clinical_title, settings.covariates)):
         sentences.append(f"Regressions and correlations were adjusted for {adjusting}.")
     sentences.append(
         "Tests of regression coefficients are Wald tests on the normal distribution, which hold for"
