@@ -78,12 +78,12 @@ ELSEWHERE = {
     "studies/patients/test_associations.py::test_nobody_measured_at_the_first_session_is_refused": [
         "studies/patients/associations.py: patient_associations"
     ],
-    "studies/patients/test_associations.py::test_settings_choose_questions_columns_and_adjustment": [
+    "studies/patients/test_associations.py::test_settings_choose_what_is_asked": [
         "studies/patients/associations.py: _require_columns"
     ],
     "studies/patients/test_counts.py::test_what_counts_cannot_say_is_said": [
         "studies/patients/counts.py: count_regression",
-        "studies/patients/rows.py: _values, complete, fitted, require_patients",
+        "studies/patients/rows.py: _values, complete, design, fitted, require_patients",
     ],
     "studies/patients/test_groups.py::test_what_groups_cannot_say_is_said": [
         "studies/patients/groups.py: exact_test"

@@ -139,7 +139,7 @@ def patient_associations(
         about = {"question": question, "outcome": outcome, "variable": variable}
         try:
             found, checked = answer()
-        except (ModelError, InvalidDataError) as error:
+        except (ModelError, InvalidDataError, UsageError) as error:
             key = (question, "; ".join(str(error).splitlines()))
             refused.setdefault(key, []).append(f"{outcome} by {variable}")
             continue

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from qsmstats.accuracy.intervals import proportion_interval
+from qsmstats.arrays import Floats
 from qsmstats.errors import ModelError
 from qsmstats.settings import PatientSettings
 from qsmstats.studies.patients.rows import (
@@ -140,15 +141,24 @@ def exact_test(
     estimate: Row = {}
     if pd.api.types.is_numeric_dtype(rows[variable]):
         values = rows[variable].astype(float)
-        samples = [values[group == name].to_numpy() for name in group.cat.categories]
-        found = stats.permutation_test(
-            samples,
-            lambda *parts, axis=-1: stats.kruskal(*parts, axis=axis).statistic,
+        samples = [values[group == name] for name in group.cat.categories]
+        statistic = float(stats.kruskal(*samples).statistic)
+        members = pd.get_dummies(group).to_numpy(float)
+        sizes = members.sum(axis=0)
+
+        def spread(ranks: Floats, axis: int) -> Floats:
+            # Of all that the statistic is made of, only this depends on who has which rank.
+            return np.asarray((np.square(ranks @ members) / sizes).sum(axis=axis))
+
+        p_value = stats.permutation_test(
+            (stats.rankdata(values),),
+            spread,
+            permutation_type="pairings",
             vectorized=True,
             n_resamples=RESAMPLES,
             alternative="greater",
             rng=random,
-        )
+        ).pvalue
         analysis, test = "Kruskal-Wallis test", "permutation"
     else:
         names = levels(rows[variable])
@@ -159,10 +169,11 @@ def exact_test(
             test, method = "exact", None
             estimate = _odds_ratio(table, level) | {"level": f"{names[1]} / {names[0]}"}
         found = stats.fisher_exact(table, method=method)
+        statistic, p_value = float(found.statistic), found.pvalue
     row: Row = {
         "analysis": analysis,
-        "statistic": float(found.statistic),
-        "p_value": float(found.pvalue),
+        "statistic": statistic,
+        "p_value": float(p_value),
         "n_participants": len(rows),
         "test": test,
     }

@@ -113,6 +113,11 @@ def design(
         Shape (patients, columns); those of `variable` come first.
     factors : Series
         Column of `variable` -> what its estimate is multiplied with.
+
+    Raises
+    ------
+    ModelError
+        If a column is determined by the others.
     """
     parts, factors = [], {}
     for name in (variable, *covariates):
@@ -129,8 +134,12 @@ def design(
             factor = step / spread if pd.api.types.is_numeric_dtype(values) else 1.0
             factors = dict.fromkeys(part.columns, factor)
         parts.append(part if name == variable else part.add_prefix(f"{name}: "))
+    columns = pd.concat(parts, axis=1)
+    if np.linalg.matrix_rank(columns.assign(const=1.0).to_numpy()) <= columns.shape[1]:
+        names = ", ".join([variable, *covariates])
+        raise ModelError(f"{names} determine one another; name fewer covariates")
     # A numeric column has the name of the variable, that of a level the name of the level.
-    return pd.concat(parts, axis=1), pd.Series(factors, name=variable)
+    return columns, pd.Series(factors, name=variable)
 
 
 def levels(values: pd.Series) -> list[str]:

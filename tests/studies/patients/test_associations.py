@@ -97,7 +97,7 @@ def test_tables_are_written_with_every_column_described(answer, tmp_path):
     assert "adjusted for age, sex" in text
 
 
-def test_settings_choose_questions_columns_and_adjustment(cohort):
+def test_settings_choose_what_is_asked(cohort):
     tables, lesions = cohort
     sessions = tables.sessions.assign(sdmt=50.0 - 3 * tables.sessions["years"])
     noise = np.random.default_rng(1).normal(0, 2, len(sessions))

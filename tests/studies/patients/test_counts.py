@@ -94,6 +94,8 @@ def test_what_counts_cannot_say_is_said(first):
         ask(first.assign(edss=2.0))
     with pytest.raises(ModelError, match="site is no number and has no logarithm"):
         ask(first, "log(site)")
+    with pytest.raises(ModelError, match="edss, age, sex determine one another"):
+        ask(first.assign(edss=first["age"] / 2 - (first["sex"] == "M")))
     arm = np.where(first[f"n_{PRL}"] > 0, "a", "b")
     with pytest.raises(ModelError, match="cannot be used"):
         ask(first.assign(arm=arm), "arm")

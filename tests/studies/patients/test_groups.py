@@ -55,6 +55,12 @@ def test_exact_tests_are_those_of_scipy(first):  # noqa: F811
     # EDSS was made to rise with the count: hardly a permutation of 9999 is as extreme.
     assert direct.pvalue < 1e-3
     assert row["p_value"] < 1e-3
+    lone = first.assign(edss=np.arange(len(first)) % 7)
+    lone[f"n_{PRL}"] = [9, *[0] * 30, *[2] * (len(first) - 31)]
+    (one,), _ = exact_test(lone, PRL, "edss", settings=SETTINGS, level=0.95)
+    parts = [lone.loc[lone[f"n_{PRL}"] == count, "edss"] for count in (0, 2, 9)]
+    # Also with a patient alone; the chi-squared approximation is close in the two larger groups.
+    assert one["p_value"] == pytest.approx(stats.kruskal(*parts).pvalue, abs=0.03)
     again, _ = exact_test(first, PRL, "edss", settings=SETTINGS, level=0.95)
     assert again == [row]
 
