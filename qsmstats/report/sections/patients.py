@@ -51,7 +51,8 @@ def section(context: Context) -> Section | None:
         text = "No association of lesions with clinical variables could be analysed."
         blocks.append(Notice(text=text, warning=False))
     else:
-        items = [_sentence(context, *item) for item in rows.groupby("question", sort=False)]
+        asked = rows.groupby("question", sort=False)
+        items = [_sentence(context, str(question), part) for question, part in asked]
         blocks += [ListBlock(items=tuple(items)), *_figure(context, rows)]
     groups = context.display(
         "patients/groups",

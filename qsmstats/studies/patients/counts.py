@@ -74,8 +74,6 @@ def count_regression(
     ModelError
         If there are too few patients, with or without such a lesion, or the fit does not converge.
     """
-    from statsmodels.discrete.discrete_model import NegativeBinomial, Poisson
-
     rows, others = complete(patients, f"n_{kind}", variable, settings.covariates)
     exposure = None
     if settings.offset in PER:
@@ -89,6 +87,9 @@ def count_regression(
         raise ModelError("no patient has such a lesion, so that there is no rate to compare")
     require_patients(len(rows), columns.shape[1] + negative)
     require_patients(int((counts > 0).sum()), columns.shape[1] - 1, "patients with such a lesion")
+    # Loaded where it is used, as it takes a second: few patients are refused without it.
+    from statsmodels.discrete.discrete_model import NegativeBinomial, Poisson
+
     poisson = fitted(Poisson(counts, columns, exposure=exposure), maxiter=500)
     method = "Poisson regression"
     result, checks = poisson, []

@@ -105,14 +105,14 @@ def any_lesion(
     ModelError
         If too few patients have one or have none, or the variable separates them.
     """
-    from statsmodels.discrete.discrete_model import Logit
-
     rows, others = complete(patients, f"n_{kind}", variable, settings.covariates)
     having = (rows[f"n_{kind}"] >= settings.cuts[0]).astype(float)
     columns, factors = design(rows, variable, others)
     columns.insert(0, "const", 1.0)
     rarer = int(min(having.sum(), (1 - having).sum()))
     require_patients(rarer, columns.shape[1] - 1, "patients with or without such a lesion")
+    from statsmodels.discrete.discrete_model import Logit
+
     result = fitted(Logit(having, columns), maxiter=200)
     about: Row = {
         "analysis": "logistic regression",

@@ -50,8 +50,6 @@ def ordinal_regression(
     ModelError
         If the scale has two levels or very many, or there are too few patients.
     """
-    from statsmodels.miscmodels.ordinal_model import OrderedModel
-
     scale, share = variable, f"share_{kind}"
     rows, others = complete(patients, scale, share, settings.covariates)
     levels = rows[scale].nunique()
@@ -60,6 +58,8 @@ def ordinal_regression(
         raise ModelError(f"{text}; name another scale as disability")
     columns, factors = design(rows, share, others, step=STEP)
     require_patients(len(rows), columns.shape[1] + 1)
+    from statsmodels.miscmodels.ordinal_model import OrderedModel
+
     outcome = pd.Series(pd.Categorical(rows[scale], ordered=True), rows.index)
     result = fitted(OrderedModel(outcome, columns, distr="logit"), method="bfgs", maxiter=1000)
     about: Row = {
@@ -125,13 +125,13 @@ def partial_spearman(
     ModelError
         If there are too few patients.
     """
-    import pingouin
-
     scale, share = variable, f"share_{kind}"
     rows, others = complete(patients, scale, share, settings.covariates)
     columns, _ = design(rows, share, others)
     given = list(columns.columns[1:])
     require_patients(len(rows), max(LEAST // PER_COEFFICIENT, columns.shape[1]))
+    import pingouin
+
     values = columns.assign(**{scale: rows[scale].astype(float)})
     found = pingouin.partial_corr(values, x=share, y=scale, covar=given or None, method="spearman")
     estimate, size = float(found["r"].iloc[0]), len(rows) - len(given)

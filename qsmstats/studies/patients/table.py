@@ -76,7 +76,7 @@ def patient_table(
     numbers = sessions.select_dtypes("number").columns.drop("years")
     changing = [*numbers, *made.columns.drop(SESSION)]
     computed = {"measured", *made.columns.drop(SESSION), *(f"{name}_per_year" for name in changing)}
-    if twice := [name for name in clinical if name in computed]:
+    if twice := [name for name in map(str, clinical) if name in computed]:
         text = "is computed from the lesions in patients.tsv; rename the column of the table"
         raise InvalidDataError(
             [Problem(table="sessions or participants", column=name, problem=text) for name in twice]

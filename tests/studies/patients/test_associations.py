@@ -52,7 +52,7 @@ def test_every_question_is_answered_and_recovers_what_was_made(answer, row):
     assert row(analysis="partial Spearman correlation", outcome=PRL)["conf_low"] > 0.0
     change = row(question="change")
     assert change["conf_low"] < -0.1 < change["conf_high"] < 0.0
-    assert change["unit"] == "percent per year, per unit of edss"
+    assert change["unit"] == "percent per year, per unit of EDSS"
     assert row(question="counts", outcome=PRL, variable="age")["unit"] == "per year"
     assert row(question="shares", outcome=PRL, null=1.0)["unit"] == "per 10 percentage points"
     assert answer.groups["n_participants"].sum() == 70
@@ -94,7 +94,7 @@ def test_tables_are_written_with_every_column_described(answer, tmp_path):
     text = (tmp_path / "methods.txt").read_text()
     assert "negative binomial" in text
     assert "Benjamini" in text
-    assert "adjusted for age, sex" in text
+    assert "adjusted for age and sex" in text
 
 
 def test_settings_choose_what_is_asked(cohort):

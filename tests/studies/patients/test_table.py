@@ -145,7 +145,7 @@ _lesion = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=10, deadline=None)
 @given(st.lists(_lesion, max_size=12))
 def test_types_add_up_to_all_lesions(drawn):
     rows = [(*key, f"L{at}", at, kind, size, 5.0) for at, (key, kind, size) in enumerate(drawn)]
