@@ -334,10 +334,10 @@ _ASKED_BY = {"counts": ("family", "offset"), "groups": ("cuts", "grouped_type")}
 
 def _patients(reader: _Reader, raw: Mapping[str, Any]) -> PatientSettings:
     settings = _settings(reader, PatientSettings, "patients", raw)
-    entry = reader.section(raw, "patients")
+    entry = raw.get("patients")
     for question, names in _ASKED_BY.items():
         for name in names:
-            if name in entry and question not in settings.questions:
+            if isinstance(entry, dict) and name in entry and question not in settings.questions:
                 text = f'does nothing without the question "{question}"; add it to questions, or'
                 reader.report(f"patients.{name}", f"{text} remove this line")
     return settings

@@ -217,8 +217,8 @@ def _contradicted(checks: list[Row], alpha: float) -> list[str]:
         if row["check"] != "dispersion" and isinstance(p, float) and p < alpha:
             found.setdefault(row["check"], []).append(f"{row['outcome']} by {row['variable']}")
     return [
-        f"Contradicted at p < {alpha:.2g}, so that these estimates need care ({check}):"
-        f" {', '.join(models)}."
+        f"The data contradict the model (check: {check}, p < {alpha:.2g}), so that these"
+        f" estimates need care: {', '.join(models)}."
         for check, models in found.items()
     ]
 
@@ -239,15 +239,18 @@ def _questions(
     """Yield each question, its outcome and variable, and what answers it."""
     disability = settings.disability
     scale = (disability,) if _has_values(first, column_of(disability)) else ()
-    baseline, kinds = first_sessions(lesions), schemas.lesion_types
+    columns = {column_of(name) for name in (*scale, *settings.covariates)}
+    baseline = first_sessions(lesions)[["participant_id", "lesion_type"]].merge(
+        first[["participant_id", *sorted(columns)]], on="participant_id"
+    )
+    named = (settings.grouped_type,) if settings.grouped_type else ()
     for question, functions in ANSWERS.items():
         if question not in settings.questions:
             continue
         rows = baseline if question == "lesions" else first
-        grouped = question == "groups"
-        of = [settings.grouped_type] * bool(settings.grouped_type) if grouped else kinds
+        kinds = named if question == "groups" else schemas.lesion_types
         variables = _clinical(first, settings) if question in ("counts", "groups") else scale
-        for kind, variable, answer in product(of, variables, functions):
+        for kind, variable, answer in product(kinds, variables, functions):
             asked = partial(answer, rows, kind, variable, settings=settings, level=models.level)
             yield question, kind, variable, asked
     if "change" in settings.questions and scale:
@@ -291,7 +294,8 @@ def _unit(question: str, outcome: str, variable: str, schemas: Schemas) -> str:
     if question == "shares":
         return f"per {100 * STEP:g} percentage points"
     if question == "change":
-        return f"{schemas.outcomes[outcome].unit} per year, {per}"
+        of = schemas.outcomes.get(outcome)
+        return f"{of.unit if of else 'unit'} per year, {per}"
     return per
 
 

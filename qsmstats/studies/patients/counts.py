@@ -133,7 +133,7 @@ def _zeros(result: Any, counts: pd.Series) -> Row:
 
     observed = int((counts == 0).sum())
     expected = float(result.predict(which="prob", y_values=np.arange(1)).sum())
-    row: Row = {"check": "patients without such a lesion", "observed": observed}
+    row: Row = {"check": "number of zeros", "observed": observed}
     row |= {"expected": expected}
     diagnostic = result.get_diagnostic()
     if not observed:

@@ -200,3 +200,16 @@ def test_without_clinical_columns_nothing_is_asked(cohort):
 def test_nobody_measured_at_the_first_session_is_refused(patients, cohort):
     with pytest.raises(ModelError, match="no patient was measured at the first session"):
         patient_associations(patients.assign(measured=False), cohort[1])
+
+
+def test_a_model_that_the_data_contradict_is_named(patients, cohort):
+    # Half of the patients have no PRL, and the others five or more: no Poisson.
+    first = patients["years"] == 0
+    counts = np.where(np.arange(len(patients)) % 4 < 2, 0, 5 + np.arange(len(patients)) % 5)
+    made = patients.assign(**{f"n_{PRL}": counts})
+    settings = PatientSettings(questions=("counts",), clinical=("age",), family="poisson")
+    answer = patient_associations(made, cohort[1], settings=settings)
+    (zeros,) = answer.checks.query("outcome == @PRL").to_dict("records")
+    assert zeros["observed"] == (counts[first] == 0).sum()
+    assert zeros["observed"] > zeros["expected"]
+    assert said(answer, "(check: number of zeros, p < 0.05), so that these estimates need")

@@ -61,4 +61,4 @@ def test_intervals_hold_the_truth():
     assert all(len(values) == STUDIES for values in held.values())
     # The moment test rejects too often, as its source says; not in half of all studies.
     assert rejected["proportional odds"] < 0.12
-    assert rejected["patients without such a lesion"] < 0.2
+    assert rejected["number of zeros"] < 0.2
