@@ -180,6 +180,11 @@ def _has_values(rows: pd.DataFrame, column: str) -> bool:
     return column in rows and bool(rows[column].notna().any())
 
 
+def _is_scale(rows: pd.DataFrame, column: str) -> bool:
+    # The order of texts would be that of the alphabet.
+    return _has_values(rows, column) and pd.api.types.is_numeric_dtype(rows[column])
+
+
 def _grouped_type(settings: PatientSettings, schemas: Schemas) -> str:
     candidates = [settings.grouped_type, PRL if PRL in schemas.lesion_types else "", *schemas.rims]
     return next(filter(None, candidates), "")
@@ -195,8 +200,9 @@ def _notes(patients: pd.DataFrame, first: pd.DataFrame, settings: PatientSetting
         notes.append("The tables have no clinical variable, so that none was asked about.")
     disability = settings.disability
     later = [name for name in ("shares", "lesions", "change") if name in settings.questions]
-    if later and not _has_values(first, column_of(disability)):
-        notes.append(f"Not asked, as there is no {disability}: {', '.join(later)}.")
+    if later and not _is_scale(first, column_of(disability)):
+        reason = "no number" if _has_values(first, column_of(disability)) else "not there"
+        notes.append(f"Not asked, as {disability} is {reason}: {', '.join(later)}.")
     elif later:
         found = first[column_of(disability)].nunique()
         if found < 5:
@@ -238,7 +244,7 @@ def _questions(
 ) -> Iterator[_Question]:
     """Yield each question, its outcome and variable, and what answers it."""
     disability = settings.disability
-    scale = (disability,) if _has_values(first, column_of(disability)) else ()
+    scale = (disability,) if _is_scale(first, column_of(disability)) else ()
     columns = {column_of(name) for name in (*scale, *settings.covariates)}
     baseline = first_sessions(lesions)[["participant_id", "lesion_type"]].merge(
         first[["participant_id", *sorted(columns)]], on="participant_id"

@@ -49,12 +49,14 @@ def change_regression(
     if not fit.info.converged:
         raise ModelError("the fit did not converge; simplify the formula of the trajectory")
     table = fit.coefficients(df=models.df, level=models.level).set_index("term")
-    term = next(name for name in table.index if {*name.split(":")} == {"years", variable})
+    terms = [name for name in table.index if {*name.split(":")} == {"years", variable}]
+    if not terms:
+        raise ModelError(f"years:{variable} is determined by other terms; simplify the formula")
     used = used_rows(fit, followed)
     columns = ("estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high")
     row: Row = {
         "analysis": "linear mixed model",
-        **{name: table.loc[term, name] for name in columns},
+        **{name: table.loc[terms[0], name] for name in columns},
         "quantity": "difference in change",
         "null": 0.0,
         "n_participants": used["participant_id"].nunique(),
@@ -62,4 +64,6 @@ def change_regression(
         "test": f"t, {models.df}",
         "note": "; ".join(fit.info.messages),
     }
+    if not fit.response_scale().is_plain:
+        row["unit"] = f"per year, on the scale of {left.strip()}"
     return [row], []

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.errors import ModelError
-from qsmstats.settings import PatientSettings
+from qsmstats.settings import PatientSettings, column_of
 from qsmstats.studies.patients.rows import (
     LEAST,
     PER_COEFFICIENT,
@@ -50,7 +50,7 @@ def ordinal_regression(
     ModelError
         If the scale has two levels or very many, or there are too few patients.
     """
-    scale, share = variable, f"share_{kind}"
+    scale, share = column_of(variable), f"share_{kind}"
     rows, others = complete(patients, scale, share, settings.covariates)
     levels = rows[scale].nunique()
     if not 3 <= levels <= MOST_LEVELS:
@@ -125,7 +125,7 @@ def partial_spearman(
     ModelError
         If there are too few patients.
     """
-    scale, share = variable, f"share_{kind}"
+    scale, share = column_of(variable), f"share_{kind}"
     rows, others = complete(patients, scale, share, settings.covariates)
     columns, _ = design(rows, share, others)
     given = list(columns.columns[1:])

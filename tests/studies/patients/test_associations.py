@@ -191,7 +191,7 @@ def test_without_clinical_columns_nothing_is_asked(cohort):
     bare = lesions.drop(columns=["age", "sex", "edss"])
     answer = asked_of(replace(tables, participants=people), bare)
     assert said(answer, "no clinical variable")
-    assert said(answer, "as there is no edss: shares, lesions, change")
+    assert said(answer, "as edss is not there: shares, lesions, change")
     assert answer.associations.empty
     assert "No association" in answer.methods
     assert answer.groups["n_participants"].sum() == 70
@@ -213,3 +213,23 @@ def test_a_model_that_the_data_contradict_is_named(patients, cohort):
     assert zeros["observed"] == (counts[first] == 0).sum()
     assert zeros["observed"] > zeros["expected"]
     assert said(answer, "(check: number of zeros, p < 0.05), so that these estimates need")
+
+
+def test_a_scale_may_be_a_logarithm_and_must_be_a_number(cohort):
+    tables, lesions = cohort
+    joined = lesions.merge(tables.participants[["participant_id", "nfl", "site"]])
+    patients = patient_table(tables, joined)
+    models = ModelSettings(trajectory="log({outcome}) ~ years + (1 + years | participant_id)")
+    asked = {"questions": ("shares", "change"), "covariates": ()}
+    settings = PatientSettings(disability="log(nfl)", **asked)
+    answer = patient_associations(patients, joined, settings=settings, models=models)
+    rows = answer.associations
+    # As many values as patients are no ordinal scale; ranks do not mind.
+    assert said(answer, "nfl has 70 values, and an ordinal model needs 3 to 20")
+    assert set(rows["analysis"]) == {"Spearman correlation", "linear mixed model"}
+    (change,) = rows[rows["question"] == "change"].to_dict("records")
+    assert change["unit"] == "per year, on the scale of log(mwf_percent)"
+    settings = PatientSettings(disability="site", **asked)
+    answer = patient_associations(patients, joined, settings=settings)
+    assert said(answer, "as site is no number: shares, change")
+    assert answer.associations.empty
