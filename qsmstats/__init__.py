@@ -42,6 +42,8 @@ _HOMES = {
     "match_lesions": "qsmstats.voxels.matching",
     "match_visits": "qsmstats.voxels.visits",
     "open_study": "qsmstats.study_file",
+    "patient_associations": "qsmstats.studies.patients.associations",
+    "patient_table": "qsmstats.studies.patients.table",
     "proportion_interval": "qsmstats.accuracy.intervals",
     "rater_agreement": "qsmstats.studies.raters",
     "read_tables": "qsmstats.voxels.lesion_rows",
@@ -85,6 +87,8 @@ if TYPE_CHECKING:
     from qsmstats.studies.answer_files import write_answer
     from qsmstats.studies.baseline import baseline_differences, tissue_differences
     from qsmstats.studies.histology import histology_accuracy
+    from qsmstats.studies.patients.associations import patient_associations
+    from qsmstats.studies.patients.table import patient_table
     from qsmstats.studies.planning.assumptions import TrialAssumptions
     from qsmstats.studies.planning.design import Dropout, TrialDesign
     from qsmstats.studies.planning.outcomes import simulate_trial

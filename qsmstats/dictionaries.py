@@ -7,7 +7,7 @@ and those of results in data_schemas/results.json.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from qsmstats.schemas import FieldSchema, Schemas, TableSchema, result_columns
@@ -15,7 +15,7 @@ from qsmstats.schemas import FieldSchema, Schemas, TableSchema, result_columns
 __all__ = ["data_dictionary", "result_dictionary"]
 
 Entry = dict[str, Any]
-MEASURED = ("features", "tidy", "tissue", "disputed")
+MEASURED = ("features", "tidy", "tissue", "disputed", "patients")
 """Tables of the measured lesions, which hold the columns of the study's tables."""
 
 
@@ -55,11 +55,35 @@ def result_dictionary(
     told = result_columns()
     own = told["tables"].get(name, {})
     texts = {**told["columns"], **own.get("columns", {})}
+    schemas = schemas or Schemas()
     known = {column: {"Description": text} for column, text in texts.items()}
     if name in MEASURED:
-        known |= _measured(schemas or Schemas())
+        known |= _measured(schemas)
+    if name == "patients":
+        known |= _of_patients(own, schemas)
     other = {"Description": own["other"]} if "other" in own else {}
     return {column: known.get(column, other) for column in columns}
+
+
+def _of_patients(own: Mapping[str, Any], schemas: Schemas) -> dict[str, Entry]:
+    """Return the columns of each lesion type and map, and their changes per year."""
+    titles = schemas.table("lesions").column("lesion_type").level_titles
+    units = {name: schema.unit for name, schema in schemas.maps.items()}
+    found: dict[str, Entry] = {}
+    for pattern, text in own["columns"].items():
+        names = titles if "{type}" in pattern else units if "{map}" in pattern else [""]
+        for name in names:
+            entry: Entry = {"Description": text}
+            if "{type}" in pattern:
+                entry = {"LongName": f"{pattern.partition('_')[0]}: {titles[name]}"} | entry
+            if "{map}" in pattern:
+                entry |= {"Units": units[name]}
+            found[pattern.format(type=name, map=name)] = entry
+    changes = {
+        f"{column}_per_year": {"Description": f"{own['per_year']}: {entry['Description']}"}
+        for column, entry in found.items()
+    }
+    return found | changes
 
 
 def _measured(schemas: Schemas) -> dict[str, Entry]:

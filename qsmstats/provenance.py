@@ -72,6 +72,7 @@ def write_provenance(
         "lesion_type_rule": asdict(study.lesion_type_rule),
         "histology": asdict(study.histology),
         "raters": asdict(study.raters),
+        "patients": asdict(study.patients),
         "inputs": _inputs(study, tables, measured),
     }
     for name, content in (("provenance.json", record), (DECLARED, study.schemas.declared())):

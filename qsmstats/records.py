@@ -30,7 +30,7 @@ __all__ = [
 
 RECORD = "made_from.json"
 PLAN = "planning"
-ANSWERS = ("baseline", "tissue", "trajectory", "histology", "raters", PLAN)
+ANSWERS = ("baseline", "tissue", "trajectory", "histology", "raters", "patients", PLAN)
 """Folders of answers below an output folder."""
 
 

@@ -7,7 +7,7 @@ from the output folder, so one command and many give the same bytes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,8 @@ from qsmstats.studies.answer_files import result_tables, write_answer, write_tab
 from qsmstats.studies.baseline import baseline_differences, tissue_differences
 from qsmstats.studies.cohort import describe_cohort
 from qsmstats.studies.histology import histology_accuracy
+from qsmstats.studies.patients.associations import patient_associations
+from qsmstats.studies.patients.table import patient_table
 from qsmstats.studies.raters import rater_agreement
 from qsmstats.studies.trajectory import trajectories
 from qsmstats.study import Study
@@ -153,7 +155,7 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
             )
             raise InvalidDataError(message)
         write_provenance(study, tables, measured, out, command)
-        questions = list(_questions(study, tables, results["tidy"], results["tissue"]))
+        questions = list(_questions(study, tables, results))
         # Answers of earlier runs that this study or its present data do not give.
         for name in set(ANSWERS) - {PLAN, *(name for name, *_ in questions)}:
             removed(out / name)
@@ -186,6 +188,9 @@ def _result_tables(
     if matches is not None:
         results["matching"] = matching_table(lesions, matches)
     results["tissue"] = tissue_table(tables, measured, lesions=lesions)
+    results["patients"] = patient_table(
+        tables, lesions, tissue=results["tissue"], failures=measured.failures
+    )
     cohort = result_tables(describe_cohort(tables, lesions, measured.failures))
     results |= {f"cohort/{name}": table for name, table in cohort.items()}
     outcomes = (study.schemas.outcomes[name].map.name for name in study.outcomes)
@@ -217,10 +222,11 @@ _Question = tuple[str, Sequence[str], Callable[[str], Any]]
 
 
 def _questions(
-    study: Study, tables: StudyTables, lesions: pd.DataFrame, tissue: pd.DataFrame
+    study: Study, tables: StudyTables, results: Mapping[str, pd.DataFrame]
 ) -> Iterator[_Question]:
     """Yield each study's folder, the outcomes to ask about, and what answers for one outcome."""
     models, outcomes = study.models, study.outcomes
+    lesions, tissue = results["tidy"], results["tissue"]
     yield "baseline", outcomes, partial(baseline_differences, lesions, settings=models)
     yield "tissue", outcomes, partial(tissue_differences, tissue, settings=models)
     yield "trajectory", outcomes, partial(trajectories, lesions, settings=models)
@@ -232,6 +238,17 @@ def _questions(
     if ratings is not None:
         agree = partial(rater_agreement, ratings, tables.lesions, settings=study.raters)
         yield "raters", ["raters"], lambda _: agree(level=models.level)
+    if study.patients.questions:
+        associate = partial(
+            patient_associations,
+            results["patients"],
+            lesions,
+            settings=study.patients,
+            models=models,
+            outcomes=outcomes,
+            schemas=study.schemas,
+        )
+        yield "patients", ["patients"], lambda _: associate()
 
 
 def _answer(question: _Question, out: Path, source: str = "") -> list[str]:

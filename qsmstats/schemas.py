@@ -2,10 +2,11 @@
 
 The files follow the Table Schema of Frictionless Data Package 2.0
 (https://datapackage.org/standard/table-schema/) with six additions on a field: `unit`, `levels`
-(title and description per level of the enum), `spellings` (what else the field writes for a level),
-`names` (what else the column is called), `optional` (the column may be absent) and `plausible` (the
-lowest and the highest value that need no confirmation). A table has `names` too, and a map
-`file_names`: what files are called that hold it. They are the only place where these facts stand.
+(title and description per level of the enum, and whether a lesion type has a `rim`), `spellings`
+(what else the field writes for a level), `names` (what else the column is called), `optional` (the
+column may be absent) and `plausible` (the lowest and the highest value that need no confirmation).
+A table has `names` too, and a map `file_names`: what files are called that hold it. They are the
+only place where these facts stand.
 
 A study may declare maps, lesion types and classes of pathology of its own, and its own words for
 levels: its `Schemas` are these schemas with what it declares in place of theirs.
@@ -31,6 +32,7 @@ __all__ = [
     "OutcomeSchema",
     "Schemas",
     "TableSchema",
+    "known_levels",
     "load_schema",
     "map_features",
     "map_schemas",
@@ -169,11 +171,14 @@ class Level:
         ``#rrggbb``, or None for the next of the palette.
     spellings
         What else the tables write for it.
+    rim
+        Whether lesions of this type have a rim.
     """
 
     title: str
     colour: str | None = None
     spellings: tuple[str, ...] = ()
+    rim: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,6 +213,11 @@ class Schemas:
     def lesion_types(self) -> tuple[str, ...]:
         """The lesion types in their order; the first is the reference."""
         return self.table("lesions").column("lesion_type").levels
+
+    @cached_property
+    def rims(self) -> tuple[str, ...]:
+        """The lesion types with a rim, in their order."""
+        return tuple(name for name, of in (self.types or known_levels("lesions")).items() if of.rim)
 
     @cached_property
     def tissues(self) -> tuple[str, ...]:
@@ -301,6 +311,22 @@ class Schemas:
             for raw in descriptor["fields"]
         ]
         return replace(schema, fields=tuple(fields), descriptor=descriptor)
+
+
+def known_levels(table: str) -> dict[str, Level]:
+    """Return the levels of data_schemas/ that a study may replace by its own, by name.
+
+    Parameters
+    ----------
+    table
+        "lesions" for the lesion types, "histology" for the classes of the reference standard.
+    """
+    name = {"lesions": "lesion_type", "histology": "reference_standard"}[table]
+    raw = next(item for item in _descriptor(table)["fields"] if item["name"] == name)
+    return {
+        level: Level(title=told["title"], rim=told.get("rim", False))
+        for level, told in raw["levels"].items()
+    }
 
 
 def _with_levels(

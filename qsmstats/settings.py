@@ -1,4 +1,4 @@
-"""What a study may set: layers of a lesion, models, and the mapping to pathology.
+"""What a study may set: layers of a lesion, models, mapping to pathology, questions of patients.
 
 The values here are this project's defaults; study.toml states others.
 """
@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from qsmstats.method_names import Adjustment, DfMethod
 
 __all__ = [
+    "CountFamily",
+    "CountOffset",
     "FeatureSettings",
     "FolderSettings",
     "HistologySettings",
@@ -19,10 +21,16 @@ __all__ = [
     "LesionTypeRule",
     "MatchingSettings",
     "ModelSettings",
+    "PatientQuestion",
+    "PatientSettings",
     "RaterSettings",
+    "column_of",
 ]
 
 LesionIds = Literal["consistent", "independent"]
+PatientQuestion = Literal["counts", "groups", "shares", "lesions", "change"]
+CountFamily = Literal["negative_binomial", "poisson"]
+CountOffset = Literal["none", "lesions", "volume"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,3 +195,56 @@ class RaterSettings:
     """
 
     adjudicator: str = "adjudicator"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatientSettings:
+    """What is asked of the patients; nothing is asked of columns that the tables do not have.
+
+    Columns may be those of the participants table and those of the sessions table, of which the
+    value at the first session counts; ``log(nfl)`` stands for the logarithm of a column.
+
+    Attributes
+    ----------
+    questions
+        "counts": numbers of lesions of each type by clinical variables; "groups": patients with
+        none, few and many lesions of one type by clinical variables; "shares": disability by the
+        share of each type; "lesions": the type of a lesion by disability; "change": the change
+        of each map by disability.
+    clinical
+        Clinical variables; empty for EDSS, disease duration, age and sex, where there are any.
+    disability
+        Ordinal scale of the questions shares, lesions and change.
+    covariates
+        Columns that every regression is adjusted for, except for itself.
+    grouped_type
+        Lesion type of the question groups; empty for "paramagnetic_rim" or, in a study with types
+        of its own, the first with a rim.
+    cuts
+        Least number of lesions of each group of patients above the first: [1, 4] for 0, 1 to 3,
+        and 4 or more.
+    family, offset
+        Of the question counts: distribution; and whether rates are per lesion ("lesions") or per
+        volume of lesions ("volume") of the patient.
+    adjust
+        Adjustment of the p-values of one analysis for their number.
+    """
+
+    questions: tuple[str, ...] = get_args(PatientQuestion)
+    clinical: tuple[str, ...] = ()
+    disability: str = "edss"
+    covariates: tuple[str, ...] = ("age", "sex")
+    grouped_type: str = ""
+    cuts: tuple[int, ...] = (1, 4)
+    family: CountFamily = "negative_binomial"
+    offset: CountOffset = "none"
+    adjust: Adjustment = "fdr_bh"
+
+
+def column_of(name: str) -> str:
+    """Return the column that a clinical variable is made from.
+
+    >>> column_of("log(nfl)"), column_of("edss")
+    ('nfl', 'edss')
+    """
+    return name[4:-1] if name.startswith("log(") and name.endswith(")") else name

@@ -21,6 +21,7 @@ from qsmstats.settings import (
     LesionTypeRule,
     MatchingSettings,
     ModelSettings,
+    PatientSettings,
     RaterSettings,
 )
 from qsmstats.study_files import leads_out, matching_files
@@ -237,6 +238,7 @@ class Study:
     models: ModelSettings = field(default_factory=ModelSettings)
     histology: HistologySettings = field(default_factory=HistologySettings)
     raters: RaterSettings = field(default_factory=RaterSettings)
+    patients: PatientSettings = field(default_factory=PatientSettings)
     schemas: Schemas = field(default_factory=Schemas)
     checksum: str = field(default="", compare=False)
 

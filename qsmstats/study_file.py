@@ -25,6 +25,7 @@ from qsmstats.settings import (
     LesionTypeRule,
     MatchingSettings,
     ModelSettings,
+    PatientSettings,
     RaterSettings,
 )
 from qsmstats.study import EACH, LabelSpec, MapSpec, Study, TissueSpec
@@ -84,6 +85,7 @@ _Settings = TypeVar(
     ModelSettings,
     HistologySettings,
     RaterSettings,
+    PatientSettings,
     FolderSettings,
 )
 
@@ -150,6 +152,7 @@ def _study(folder: Path, raw: Mapping[str, Any], checksum: str) -> Study:
         models=_settings(reader, ModelSettings, "models", raw),
         histology=_histology(reader, raw, schemas),
         raters=_settings(reader, RaterSettings, "raters", raw),
+        patients=_patients(reader, raw),
         schemas=schemas,
         checksum=checksum,
     )
@@ -332,15 +335,31 @@ def _histology(reader: _Reader, raw: Mapping[str, Any], schemas: Schemas) -> His
     return replace(read, **own)
 
 
+_ASKED_BY = {"counts": ("family", "offset"), "groups": ("cuts", "grouped_type")}
+"""Question of [patients] -> settings that nothing else uses."""
+
+
+def _patients(reader: _Reader, raw: Mapping[str, Any]) -> PatientSettings:
+    settings = _settings(reader, PatientSettings, "patients", raw)
+    entry = raw.get("patients")
+    for question, names in _ASKED_BY.items():
+        for name in names:
+            if isinstance(entry, dict) and name in entry and question not in settings.questions:
+                text = f'does nothing without the question "{question}"; add it to questions, or'
+                reader.report(f"patients.{name}", f"{text} remove this line")
+    return settings
+
+
 def _all_text(values: Iterable[object]) -> bool:
     return all(isinstance(value, str) for value in values)
 
 
-_KINDS = {
+_KINDS: dict[object, str] = {
     bool: "true or false",
     float: "a number such as 2.0",
     str: 'a text such as "name"',
-    tuple: 'a list of texts such as ["a", "b"]',
+    (tuple, str): 'a list of texts such as ["a", "b"]',
+    (tuple, int): "a list of whole numbers such as [1, 4]",
     dict: 'lists of texts by name such as { name = ["a", "b"] }',
 }
 
@@ -358,7 +377,10 @@ def _settings(
         default = getattr(defaults, item.name)
         value = _like(entry[item.name], default)
         if value is None:
-            text = f"found {entry[item.name]!r}; write {_KINDS[type(default)]}"
+            expected: object = type(default)
+            if isinstance(default, tuple):
+                expected = (tuple, _item(default))
+            text = f"found {entry[item.name]!r}; write {_KINDS[expected]}"
             reader.report(f"{name}.{item.name}", text)
         else:
             values[item.name] = value
@@ -376,14 +398,19 @@ def _number(value: object) -> float | None:
     return number if math.isfinite(number) else None
 
 
+def _item(default: tuple[object, ...]) -> type:
+    """Return what a list holds: what its default does, or text where that is empty."""
+    return type(default[0]) if default else str
+
+
 def _like(value: object, default: object) -> object:
     """Return `value` in the type of `default`, or None where it does not fit."""
     if isinstance(default, bool):
         return value if isinstance(value, bool) else None
     if isinstance(default, float):
         return _number(value)
-    if isinstance(default, tuple) and isinstance(value, list) and _all_text(value):
-        return tuple(value)
+    if isinstance(default, tuple) and isinstance(value, list):
+        return tuple(value) if all(type(one) is _item(default) for one in value) else None
     if isinstance(default, dict) and isinstance(value, dict):
         lists = {key: [item] if isinstance(item, str) else item for key, item in value.items()}
         if all(isinstance(items, list) and _all_text(items) for items in lists.values()):

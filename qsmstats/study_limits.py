@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import fields
+from itertools import pairwise
 from pathlib import PurePath
 from typing import Any, get_args
 
 from qsmstats.errors import did_you_mean, nearest, one_of
 from qsmstats.method_names import Adjustment, DfMethod
 from qsmstats.schemas import Schemas, map_features, plausible_ranges
-from qsmstats.settings import LesionIds
+from qsmstats.settings import CountFamily, CountOffset, LesionIds, PatientQuestion
 from qsmstats.study import STAY_INSIDE, Study
 from qsmstats.study_schemas import range_problem
 
@@ -95,6 +96,7 @@ def setting_problems(study: Study) -> _Found:
     yield from _outcomes(study)
     yield from _mapping(study)
     yield from _high_in(study)
+    yield from _patients(study)
 
 
 def idle_settings(study: Study, raw: Mapping[str, Any]) -> _Found:
@@ -160,6 +162,10 @@ def _choices(study: Study) -> _Found:
         (study.histology.unmapped, ("exclude", "negative"), "histology.unmapped"),
         (study.models.df, get_args(DfMethod), "models.df"),
         (study.models.adjust, _ADJUSTMENTS, "models.adjust"),
+        (study.patients.family, get_args(CountFamily), "patients.family"),
+        (study.patients.offset, get_args(CountOffset), "patients.offset"),
+        # The tests of one family are of different models: their correlation is not known.
+        (study.patients.adjust, ("fdr_bh", "holm", "bonferroni", "none"), "patients.adjust"),
     ):
         if value not in allowed:
             yield where, f"must be {one_of(allowed)}, not '{value}'"
@@ -228,3 +234,20 @@ def _high_in(study: Study) -> _Found:
         for level in levels:
             if level not in classes:
                 yield where, f"'{level}' is not a reference class; choose from {', '.join(classes)}"
+
+
+def _patients(study: Study) -> _Found:
+    settings, types = study.patients, study.schemas.lesion_types
+    asked = get_args(PatientQuestion)
+    for name in settings.questions:
+        if name not in asked:
+            text = f"'{name}' is not a question; choose from {', '.join(asked)}"
+            yield "patients.questions", text + did_you_mean(nearest(name, asked))
+    if settings.grouped_type not in ("", *types):
+        text = f"'{settings.grouped_type}' is not a lesion type; choose from {', '.join(types)}"
+        hint = did_you_mean(nearest(settings.grouped_type, types))
+        yield "patients.grouped_type", text + hint
+    cuts = settings.cuts
+    if not cuts or cuts[0] < 1 or any(a >= b for a, b in pairwise(cuts)):
+        text = f"found {[*cuts]}; write ascending numbers from 1, as cuts = [1, 4] for 0, 1-3, >= 4"
+        yield "patients.cuts", text

@@ -21,6 +21,7 @@ from qsmstats.schemas import (
     Level,
     MapSchema,
     Schemas,
+    known_levels,
     load_schema,
     map_schemas,
     own_map,
@@ -55,11 +56,11 @@ def declared_schemas(raw: Mapping[str, Any], found: Problems) -> Schemas:
     histology = _table(raw, "histology") or {}
     schemas = Schemas(
         own_maps=_own_maps(_table(raw, "maps") or {}, found),
-        types=_levels("lesion_types", types, _known_levels("lesions", "lesion_type"), found),
+        types=_levels("lesion_types", types, known_levels("lesions"), found),
         classes=_levels(
             "histology.classes",
             _table(histology, "classes") or {},
-            _known_levels("histology", "reference_standard"),
+            known_levels("histology"),
             found,
         ),
     )
@@ -184,17 +185,14 @@ def _title_problem(title: object) -> str | None:
     return f"found {title!r}; write what figures call it, as a text in one line"
 
 
-def _known_levels(table: str, column: str) -> dict[str, Level]:
-    known = load_schema(table).column(column)
-    return {name: Level(title=title) for name, title in known.level_titles.items()}
-
-
 def _levels(
     where: str, raw: Mapping[str, Any], known: Mapping[str, Level], found: Problems
 ) -> dict[str, Level]:
     """Return the levels that a study declares in place of the known ones, the reference first."""
     typed = where == "lesion_types"
-    allowed = ("title", "colour", "spellings", "reference") if typed else ("title", "spellings")
+    allowed = (
+        ("title", "colour", "spellings", "reference", "rim") if typed else ("title", "spellings")
+    )
     levels: dict[str, Level] = {}
     for name, entry in raw.items():
         place = f"{where}.{name}"
@@ -251,13 +249,15 @@ def _reserved() -> set[str]:
     columns = load_schema("participants").fields
     beside = load_schema("tissue").column("tissue").levels[:2]
     groups = {level for column in columns for level in column.levels}
-    return {*groups, *beside, UNDECIDED, "white_matter", "missing"}
+    # Those in patients.tsv that stand where a lesion type does: n_lesions, n_rims, n_untyped.
+    others = {"lesions", "rims", "untyped"}
+    return {*groups, *beside, *others, UNDECIDED, "white_matter", "missing"}
 
 
 def _level(place: str, entry: Mapping[str, Any], known: Level, found: Problems) -> Level:
     """Return a level as its section describes it; what the section leaves out is as known."""
     title, colour = entry.get("title", known.title.replace("_", " ")), entry.get("colour")
-    spellings, reference = entry.get("spellings", []), entry.get("reference", False)
+    spellings = entry.get("spellings", [])
     if problem := _title_problem(title):
         found.append((f"{place}.title", problem))
     if colour is not None and not (isinstance(colour, str) and COLOUR.fullmatch(colour)):
@@ -267,9 +267,11 @@ def _level(place: str, entry: Mapping[str, Any], known: Level, found: Problems) 
         text = f'found {spellings!r}; write a list of texts, as spellings = ["1", "PRL+"]'
         found.append((f"{place}.spellings", text))
         spellings = []
-    if not isinstance(reference, bool):
-        found.append((f"{place}.reference", f"found {reference!r}; write true or false"))
-    return Level(title=str(title), colour=colour, spellings=tuple(spellings))
+    for key in ("reference", "rim"):
+        if not isinstance(entry.get(key, False), bool):
+            found.append((f"{place}.{key}", f"found {entry[key]!r}; write true or false"))
+    rim = bool(entry.get("rim", known.rim))
+    return Level(title=str(title), colour=colour, spellings=tuple(spellings), rim=rim)
 
 
 def _words(

@@ -19,12 +19,14 @@ WRITES = {
         *("histology/accuracy.tsv", "histology/crosstab.tsv", "histology/stard.tsv"),
         *("histology/cutoffs.tsv", "histology/flow.svg", "histology/roc.svg", "report.html"),
     ],
+    "patients": ["patients/associations.tsv", "patients/groups.tsv", "patients/notes.tsv"],
     "trial_planning": ["planning/designs.tsv", "planning/assumptions.tsv"],
 }
 SAYS = {
     "cross_sectional": "isointense - hypointense",
     "longitudinal": "change per year",
     "histology_validation": "the first total that allows it is 102",
+    "patients": "Not answered, question counts",
     "trial_planning": "Visits twice a year: A power of 80%",
 }
 

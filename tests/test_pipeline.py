@@ -17,6 +17,7 @@ TABLES = {
     "features.tsv",
     "tidy.tsv",
     "tissue.tsv",
+    "patients.tsv",
     "failures.tsv",
     "baseline/contrasts.tsv",
     "baseline/means.tsv",

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from qsmstats.errors import Problem
-from qsmstats.settings import RaterSettings
+from qsmstats.errors import Problem, did_you_mean, nearest
+from qsmstats.settings import PatientSettings, RaterSettings, column_of
 from qsmstats.study import Study
 from qsmstats.study_file import FILE
 from qsmstats.tables.read import LoadedTables
@@ -44,6 +44,27 @@ def named_in_settings(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
             f"{', '.join(raters)}, or remove the setting"
         )
         yield Problem(table=FILE, column="raters.adjudicator", problem=text)
+    yield from _clinical(study, loaded)
+
+
+def _clinical(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
+    """Yield the columns that [patients] names and no table has; a default is asked of nothing."""
+    if not {"participants", "sessions"} <= loaded.frames.keys():
+        return
+    columns = [*loaded.frames["participants"], *loaded.frames["sessions"]]
+    settings, defaults = study.patients, PatientSettings()
+    named = {"clinical": settings.clinical}
+    if settings.covariates != defaults.covariates:
+        named["covariates"] = settings.covariates
+    if settings.disability != defaults.disability:
+        named["disability"] = (settings.disability,)
+    for where, names in named.items():
+        for name in names:
+            if column_of(name) not in columns:
+                hint = did_you_mean(nearest(column_of(name), columns))
+                text = f"no table of participants or sessions has a column '{column_of(name)}'"
+                text += f"{hint or ';'} correct the name or add the column"
+                yield Problem(table=FILE, column=f"patients.{where}", problem=text)
 
 
 def _words(loaded: LoadedTables, table: str, column: str) -> pd.Series:

@@ -72,6 +72,25 @@ ELSEWHERE = {
     "mixed/criterion/test_profiled.py::test_an_outcome_without_residual_variance_is_refused": [
         "mixed/criterion/profiled.py: Objective.at"
     ],
+    "studies/patients/test_table.py::test_a_column_of_the_study_that_is_computed_here_is_refused": [
+        "studies/patients/table.py: patient_table"
+    ],
+    "studies/patients/test_associations.py::test_nobody_measured_at_the_first_session_is_refused": [
+        "studies/patients/associations.py: patient_associations"
+    ],
+    "studies/patients/test_associations.py::test_settings_choose_what_is_asked": [
+        "studies/patients/associations.py: _require_columns"
+    ],
+    "studies/patients/test_counts.py::test_what_counts_cannot_say_is_said": [
+        "studies/patients/counts.py: count_regression",
+        "studies/patients/rows.py: _values, complete, design, fitted, require_patients",
+    ],
+    "studies/patients/test_groups.py::test_what_groups_cannot_say_is_said": [
+        "studies/patients/groups.py: exact_test"
+    ],
+    "studies/patients/test_shares.py::test_what_shares_cannot_say_is_said": [
+        "studies/patients/shares.py: ordinal_regression"
+    ],
     "studies/planning/test_design.py::test_impossible_assumptions": [
         "studies/planning/assumptions.py: TrialAssumptions.__post_init__, _check_lesions"
     ],
@@ -101,6 +120,8 @@ ELSEWHERE = {
 """Test -> "file: functions" whose errors it reaches; they need long runs, or rooms of their own."""
 
 NO_USERS = {
+    "studies/patients/change.py: change_regression": "refuses a fit that did not converge",
+    "studies/patients/lesions.py: lesion_regression": "refuses a fit that did not converge",
     "inventory/tables.py: _sheets": "listed by init among the tables that cannot be read",
     "voxels/executors.py: _run": "passes Ctrl-C of a worker on",
     "mixed/optimum/boundary.py: refuse_perfect_fit": "as Objective.at, where rounding hides it",

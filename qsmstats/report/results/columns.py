@@ -55,6 +55,12 @@ _OF_ONE_STUDY = {
     "raters/agreement": (
         *("coefficient", "category", "raters", "role", "estimate", "conf_low", "conf_high"),
     ),
+    "patients/associations": (
+        *("question", "analysis", "outcome", "variable", "level", "estimate", "std_error"),
+        *("conf_low", "conf_high", "quantity", "unit", "p_value", "p_adjusted"),
+    ),
+    "patients/groups": ("lesion_type", "group"),
+    "patients/notes": ("note",),
     "planning/power": (
         *("outcome", "unit", "target", "visits", "dropout", "simulations", "significance"),
         *("patients", "effect", "fraction_of_slope", "power", "conf_low", "conf_high"),

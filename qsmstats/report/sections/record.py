@@ -17,7 +17,7 @@ from qsmstats.report.wording.sentences import listed
 
 __all__ = ["failures", "limits", "methods", "provenance"]
 
-STUDIES = ("baseline", "tissue", "trajectory", "histology", "raters")
+STUDIES = ("baseline", "tissue", "trajectory", "histology", "raters", "patients")
 
 
 def limits(context: Context) -> Section:

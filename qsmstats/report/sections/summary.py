@@ -25,6 +25,8 @@ def question(context: Context) -> Section:
         "How does each lesion type change over time?",
         "How accurately does the lesion type on MRI predict the histological class?",
     ]
+    if not context.results.rows("patients/associations").empty:
+        asked.append("What have a patient's lesions to do with clinical variables?")
     outcomes = context.outcomes("baseline") or context.outcomes("trajectory")
     blocks: list[Block] = [ListBlock(items=tuple(asked))]
     if outcomes:

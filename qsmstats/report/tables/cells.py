@@ -75,9 +75,10 @@ def cell_writer(frame: pd.DataFrame, name: str) -> WriteCell:
     """
     errors = frame.get("std_error", pd.Series(dtype="float64"))
     errors = errors[errors > 0]
-    uneven = "term" in frame and len(errors) and errors.max() > ONE_SIZE * errors.min()
+    mixed = not {"term", "analysis"}.isdisjoint(frame.columns)
+    uneven = mixed and len(errors) and errors.max() > ONE_SIZE * errors.min()
     if name in _OF_ESTIMATE and uneven:
-        # The coefficients of one model are of different kinds: each row as if it were the only one.
+        # Coefficients and answers of several models are of different kinds: each row as if alone.
         each = {row: _cell_writer(frame.loc[[row]], name) for row in frame.index}
         return lambda row: each[row.name](row)
     return _cell_writer(frame, name)

@@ -1,0 +1,177 @@
+"""Patients: what the lesions of a patient have to do with clinical variables."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Notice, Section
+from qsmstats.report.figures.forests import forest, forest_height
+from qsmstats.report.figures.style import colour, marker
+from qsmstats.report.frames.estimates import forest_rows
+from qsmstats.report.sections.context import Context, notes
+from qsmstats.report.wording.names import (
+    capitalised,
+    lesion_types,
+    outcome_short,
+    schemas_in_use,
+    short_title,
+    title,
+)
+from qsmstats.report.wording.numbers import decimals_of_errors, fixed, interval, p_equation
+from qsmstats.report.wording.sentences import listed
+from qsmstats.studies.patients.associations_text import clinical_title
+
+__all__ = ["section"]
+
+NAME = "patients/associations"
+QUESTIONS = {
+    "counts": "Number of lesions of each type by clinical variables",
+    "groups": "Patients with and without such lesions by clinical variables",
+    "shares": "Disability by the share of each type",
+    "lesions": "Type of a lesion by disability",
+    "change": "Change of the maps by disability",
+}
+COLUMNS = (
+    *("question", "outcome", "variable", "quantity", "estimate", "p_value", "p_adjusted"),
+    "n_participants",
+)
+TITLES = {"outcome": "lesions or map", "variable": "clinical variable"}
+MOST_NAMED = 3
+
+
+def section(context: Context) -> Section | None:
+    """Return the section on patients; None where nothing was asked about them."""
+    said = notes(context, "patients")
+    rows = context.results.rows(NAME)
+    if not said and rows.empty:
+        return None
+    blocks: list[Block] = [*said]
+    if rows.empty:
+        text = "No association of lesions with clinical variables could be analysed."
+        blocks.append(Notice(text=text, warning=False))
+    else:
+        asked = rows.groupby("question", sort=False)
+        items = [_sentence(context, str(question), part) for question, part in asked]
+        blocks += [ListBlock(items=tuple(items)), *_figure(context, rows)]
+    groups = context.display(
+        "patients/groups",
+        "Patients by the number of their lesions of one type",
+        only=("lesion_type", "group", "n_participants", "share"),
+        titles={"group": "lesions of the patient"},
+        keep=lambda frame: frame.assign(group=frame["group"].astype(str)),
+    )
+    blocks += [groups] if groups else []
+    blocks += _answers(context)
+    return Section(anchor="patients", title="Patients", blocks=tuple(blocks))
+
+
+def _sentence(context: Context, question: str, rows: pd.DataFrame) -> str:
+    """Say how many tests of a question show an association, and which."""
+    alpha = 1 - context.level
+    told = rows[rows["p_adjusted"] < alpha]
+    found = [
+        f"{_what(row)} ({_estimate(context, row)}adjusted {p_equation(row['p_adjusted'])})"
+        for _, row in told.sort_values("p_adjusted").head(MOST_NAMED).iterrows()
+    ]
+    more = f", and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
+    named = f": {listed(found) if not more else ', '.join(found)}{more}" if found else ""
+    of = len(rows)
+    return f"{QUESTIONS[question]}: adjusted p < {alpha:.2g} in {len(told)} of {of} tests{named}."
+
+
+def _what(row: pd.Series) -> str:
+    level = f", {row['level']}" if isinstance(row["level"], str) and row["level"] else ""
+    return f"{_outcome(str(row['outcome']))} by {clinical_title(str(row['variable']))}{level}"
+
+
+def _estimate(context: Context, row: pd.Series) -> str:
+    if pd.isna(row["estimate"]):
+        return f"{row['analysis']}; "
+    decimals = decimals_of_errors([row["std_error"]])
+    between = interval(row["conf_low"], row["conf_high"], decimals)
+    return f"{_scale(row)}: {fixed(row['estimate'], decimals)}, {context.ci} {between}; "
+
+
+def _scale(row: pd.Series) -> str:
+    """Return what an estimate is: "rate ratio per year", "difference in change, ppb per year"."""
+    quantity, unit = (
+        row[name] if isinstance(row[name], str) else "" for name in ("quantity", "unit")
+    )
+    return f"{quantity}{' ' if unit.startswith('per ') else ', '}{unit}" if unit else quantity
+
+
+def _outcome(name: str) -> str:
+    return short_title(name) if name in lesion_types() else outcome_short(name)
+
+
+def _figure(context: Context, rows: pd.DataFrame) -> list[FigureBlock]:
+    """Draw the rate ratios of all types by the first clinical variable."""
+    counts = rows[(rows["question"] == "counts")]
+    counts = counts[counts["variable"] == (counts["variable"].iloc[0] if len(counts) else "")]
+    if len(counts) < 2 or counts["outcome"].duplicated().any():
+        return []
+    levels = [str(name) for name in counts["outcome"]]
+    drawn = forest_rows(counts, map(title, levels), 1 - context.level)
+    drawn = drawn.assign(colour=[*map(colour, levels)], marker=[*map(marker, levels)])
+    variable = clinical_title(str(counts["variable"].iloc[0]))
+    per = counts["unit"].fillna(counts["level"]).iloc[0]
+    wide, narrow = forest_height(len(drawn))
+
+    def paint(figure: Figure) -> None:
+        axes = figure.add_subplot()
+        head = f"rate ratio ({context.ci}), adjusted p"
+        forest(drawn, axes, reference=1.0, column_title=head)
+        axes.set_xlabel(
+            f"rate ratio {per}" if variable in per else f"rate ratio, {variable} ({per})"
+        )
+
+    spoken = "; ".join(f"{row['label']} {row['text']}" for _, row in drawn.iterrows())
+    block = context.plates.draw(
+        "patients/counts",
+        paint,
+        height=wide,
+        narrow_height=narrow,
+        caption=f"Number of lesions of each type per patient by {variable}: rate ratios.",
+        reading="Right of the dashed line: more lesions of the type with higher values. Lines:"
+        f" {context.ci}, not adjusted. Filled: adjusted p below {1 - context.level:.2g}.",
+        alt=f"Forest of rate ratios by {variable}: {spoken}.",
+    )
+    return [block]
+
+
+def _answers(context: Context) -> list[Block]:
+    """Return the answers about one type and all maps, then all answers and checks folded."""
+    kinds = set(context.results.rows("patients/groups").get("lesion_type", []))
+    kinds = kinds or set(schemas_in_use().rims)
+
+    def named(rows: pd.DataFrame) -> pd.DataFrame:
+        levels = rows["level"].fillna("").astype(str)
+        variables = rows["variable"].astype(str).map(clinical_title)
+        return rows.assign(
+            outcome=rows["outcome"].astype(str).map(_outcome),
+            variable=variables.where(levels == "", variables + ", " + levels),
+            quantity=[_scale(row) for _, row in rows.iterrows()],
+        )
+
+    def chosen(rows: pd.DataFrame) -> pd.DataFrame:
+        wanted = rows["outcome"].isin(kinds) | (rows["question"] == "change")
+        return named(rows[wanted & rows["estimate"].notna()])
+
+    told = ", ".join(capitalised(short_title(kind)) for kind in sorted(kinds)) or "lesions"
+    caption = f"Associations of {told} and of the change of the maps with clinical variables"
+    short = context.display(NAME, caption, only=COLUMNS, titles=TITLES, keep=chosen)
+    blocks: list[Block] = [short] if short else []
+    for name, caption, only in (
+        (
+            NAME,
+            "All associations with clinical variables",
+            (*COLUMNS, "analysis", "covariates", "test"),
+        ),
+        ("patients/checks", "Checks of these models", ()),
+    ):
+        table = context.display(
+            name, caption, only=only, titles=TITLES, keep=named if only else None
+        )
+        blocks += [Details(summary=caption, blocks=(table,))] if table else []
+    return blocks

@@ -1,0 +1,69 @@
+r"""The change of a map in a patient's lesions by the patient's disability.
+
+The trajectory model of the study with the main effect of disability and its interaction with time
+added, ``years * edss``. The coefficient of ``years:edss`` is the difference in the change per year
+between patients one unit of disability apart. In one model the changes keep their uncertainty,
+which a regression of estimated changes would leave out. Where disability was recorded at several
+sessions, its change per year is asked about too, in a model of its own.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from qsmstats.errors import ModelError
+from qsmstats.mixed.model import MixedModel
+from qsmstats.settings import ModelSettings
+from qsmstats.studies.answers import used_rows
+from qsmstats.studies.patients.rows import Found, Row, complete, require_patients
+
+__all__ = ["change_regression"]
+
+
+def change_regression(
+    followed: pd.DataFrame, outcome: str, variable: str, *, models: ModelSettings
+) -> Found:
+    """Add the interaction of a clinical variable with time to the trajectory model.
+
+    Parameters
+    ----------
+    followed
+        Rows of `followed_lesions` that have a type, with one value of `variable` per patient.
+    outcome
+        Map.
+    variable
+        Column of `followed`.
+    models
+        Formula of the trajectory, degrees of freedom and level.
+
+    Raises
+    ------
+    ModelError
+        If too few patients were followed, or the model cannot be fitted.
+    """
+    require_patients(followed["participant_id"].nunique(), 2, "patients with two sessions")
+    rows, _ = complete(followed, outcome, variable, ())
+    require_patients(rows["participant_id"].nunique(), 2, "such patients with all values")
+    left, _, right = models.trajectory.replace("{outcome}", outcome).partition("~")
+    fit = MixedModel(f"{left}~ years * {variable} +{right}").fit(followed)
+    if not fit.info.converged:
+        raise ModelError("the fit did not converge; simplify the formula of the trajectory")
+    table = fit.coefficients(df=models.df, level=models.level).set_index("term")
+    terms = [name for name in table.index if {*name.split(":")} == {"years", variable}]
+    if not terms:
+        raise ModelError(f"years:{variable} is determined by other terms; simplify the formula")
+    used = used_rows(fit, followed)
+    columns = ("estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high")
+    row: Row = {
+        "analysis": "linear mixed model",
+        **{name: table.loc[terms[0], name] for name in columns},
+        "quantity": "difference in change",
+        "null": 0.0,
+        "n_participants": used["participant_id"].nunique(),
+        "n_lesions": len(used[["participant_id", "lesion_id"]].drop_duplicates()),
+        "test": f"t, {models.df}",
+        "note": "; ".join(fit.info.messages),
+    }
+    if not fit.response_scale().is_plain:
+        row["unit"] = f"per year, on the scale of {left.strip()}"
+    return [row], []
