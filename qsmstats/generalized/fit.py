@@ -9,7 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qsmstats.generalized import coefficients as tests
-from qsmstats.generalized import describe, fitted, marginal, population, prediction, variances
+from qsmstats.generalized import (
+    describe,
+    fitted,
+    marginal,
+    population,
+    prediction,
+    resampling,
+    variances,
+)
 
 __all__ = ["GeneralizedFit"]
 
@@ -38,5 +46,9 @@ class GeneralizedFit(fitted.GeneralizedFitted):  # noqa: D101
     predict = prediction.predict
     residuals = prediction.residuals
     simulate = prediction.simulate
+
+    refit = resampling.refit
+    bootstrap = resampling.bootstrap
+    bootstrap_test = resampling.bootstrap_test
 
     summary = describe.summary

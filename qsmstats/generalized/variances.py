@@ -16,6 +16,7 @@ A random term contributes :math:`\mathrm{mean}_i\, z_i' \Sigma z_i` (Johnson 201
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -35,7 +36,14 @@ from qsmstats.mixed.inference.components import (
 from qsmstats.mixed.inference.variance_components import RSquared
 from qsmstats.mixed.inference.wald import check_level
 
-__all__ = ["icc", "overdispersion", "r_squared", "variance_table"]
+__all__ = [
+    "component_value",
+    "icc",
+    "overdispersion",
+    "r_squared",
+    "random_components",
+    "variance_table",
+]
 
 _LATENT = {"logit": np.pi**2 / 3.0, "probit": 1.0, "cloglog": np.pi**2 / 6.0}
 
@@ -68,15 +76,11 @@ def variance_table(
     """
     check_option("interval", interval, ("delta", None))
     check_level(level)
-    found = [
-        one
-        for one in components_of([term.design for term in fit.random], ())
-        if one.group != "Residual"
-    ]
+    found = random_components(fit)
     covariances = [term.covariance for term in fit.random]
     rows = []
     for one in found:
-        value = _value(one, covariances)
+        value = component_value(one, covariances)
         i, j = one.place
         rows.append(
             {
@@ -149,7 +153,14 @@ def overdispersion(fit: GeneralizedFitted) -> pd.DataFrame:
     )
 
 
-def _value(component: Component, covariances: list[Floats]) -> float:
+def random_components(fit: GeneralizedFitted) -> list[Component]:
+    """Return standard deviations and correlations in the order of the formula."""
+    found = components_of([term.design for term in fit.random], ())
+    return [one for one in found if one.group != "Residual"]
+
+
+def component_value(component: Component, covariances: Sequence[Floats]) -> float:
+    """Return a component at covariances of the terms."""
     stacked = [covariance[None] for covariance in covariances]
     return float(component_values(component, stacked, np.ones(1), np.ones((1, 1)))[0])
 
@@ -160,7 +171,7 @@ def _limits(fit: GeneralizedFitted, component: Component, level: float) -> tuple
     forward, back = (np.arctanh, np.tanh) if component.is_correlation else (np.log, np.exp)
 
     def transformed(phi: Floats) -> float:
-        return float(forward(_value(component, fit.covariances_at(phi))))
+        return float(forward(component_value(component, fit.covariances_at(phi))))
 
     slope, centre = gradient(transformed, fit.optimum.phi), transformed(fit.optimum.phi)
     error = float(np.sqrt(slope @ joint_covariance(fit.optimum) @ slope))
