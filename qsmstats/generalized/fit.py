@@ -45,6 +45,7 @@ class GeneralizedFit(fitted.GeneralizedFitted):  # noqa: D101
     random_effects = prediction.random_effects
     predict = prediction.predict
     residuals = prediction.residuals
+    simulated_residuals = prediction.simulated_residuals
     simulate = prediction.simulate
 
     refit = resampling.refit

@@ -16,9 +16,18 @@ from qsmstats.generalized.family import inverse_link
 from qsmstats.generalized.fitted import GeneralizedFitted
 from qsmstats.mixed.inference.components import square_root
 from qsmstats.mixed.inference.wald import RowInference, check_level, row_inference, tidy
+from qsmstats.mixed.prediction.simulated_residuals import SimulatedResiduals
 from qsmstats.mixed.resampling.simulate import check_number, seed_of, stream
 
-__all__ = ["draw", "predict", "predictor_variance", "random_effects", "residuals", "simulate"]
+__all__ = [
+    "draw",
+    "predict",
+    "predictor_variance",
+    "random_effects",
+    "residuals",
+    "simulate",
+    "simulated_residuals",
+]
 
 
 def random_effects(fit: GeneralizedFitted, *, level: float = 0.95) -> pd.DataFrame:
@@ -225,6 +234,45 @@ def draw(fit: GeneralizedFitted, seed: int, numbers: Sequence[int]) -> Floats:
             eta += (columns * effects[codes]).sum(axis=1)
         outcome[:] = fit.outcome.draw(eta, kappa, random)
     return made
+
+
+def simulated_residuals(
+    fit: GeneralizedFitted, n: int = 250, *, seed: int | None = None
+) -> SimulatedResiduals:
+    """Compare the outcome of every row with outcomes simulated from the model.
+
+    Ordinary residuals of zeros, ones and small counts look wrong even where the model is right;
+    these are uniform on (0, 1) then, whatever the family.
+
+    Parameters
+    ----------
+    fit
+        A fitted generalised mixed model.
+    n
+        Number of simulated outcomes, with new random effects.
+    seed
+        Seed of the generators.
+
+    Returns
+    -------
+    SimulatedResiduals
+        The residuals, and tests of uniformity, dispersion and outliers that allow for rows which
+        share random effects.
+
+    Raises
+    ------
+    UsageError
+        If `n` is less than 19, the seed negative, or the model has prior weights.
+
+    Examples
+    --------
+    >>> fit.simulated_residuals(seed=1).tests  # doctest: +SKIP
+    """
+    check_number(n)
+    seed = seed_of(seed)
+    drawn = draw(fit, seed, range(n)).T
+    index = pd.Index(fit.frame.kept, name="row")
+    return SimulatedResiduals.of(fit.outcome.y, drawn, index, seed=seed)
 
 
 def predictor_variance(
