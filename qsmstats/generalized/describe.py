@@ -36,6 +36,8 @@ def summary(fit: GeneralizedFitted, *, level: float = 0.95) -> str:
     nodes = ", ".join(f"{name} {count}" for name, count in info.nodes.items())
     how = "Laplace's approximation" if info.integration == "laplace" else f"nodes: {nodes}"
     groups = "   ".join(f"{name}: {count}" for name, count in info.n_groups.items())
+    beside = info.laplace_log_likelihood
+    other = [] if beside is None else [f"{'  by Laplace:':<18}{beside:.4f} at the same estimates"]
     shape = [] if fit.shape is None else [f"{'k (NB2):':<18}{fit.shape:.4f}"]
     head = [
         f"{'Formula:':<18}{fit.model.formula}",
@@ -45,6 +47,7 @@ def summary(fit: GeneralizedFitted, *, level: float = 0.95) -> str:
         f"{'Integration:':<18}{info.integration} ({how})",
         f"{'Log-Likelihood:':<18}{info.log_likelihood:.4f}   AIC: {info.aic:.4f}   "
         f"BIC: {info.bic:.4f}",
+        *other,
         f"{'Converged:':<18}{'yes' if info.converged else 'NO'}   "
         f"Singular: {'YES' if info.singular else 'no'}",
         *shape,

@@ -9,13 +9,13 @@ change nothing, else the last two stages are repeated.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Integers, Places
-from qsmstats.errors import UsageError
+from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.generalized.assembly import GeneralizedLayout
 from qsmstats.generalized.chain import Chain
 from qsmstats.generalized.laplace import Laplace
@@ -28,7 +28,7 @@ from qsmstats.mixed.criterion.elimination_order import Factor, Level, eliminate,
 from qsmstats.mixed.optimum.boundary import SAME, further_starts, is_singular
 from qsmstats.mixed.optimum.trust_region import Descents, descend
 
-__all__ = ["Engine", "Evaluate", "Optimum", "build_engine", "likelihood", "solve"]
+__all__ = ["Engine", "Evaluate", "Optimum", "build_engine", "laplace_beside", "likelihood", "solve"]
 
 MOST_NESTED = 3
 """Columns of all random terms together that nested integration takes."""
@@ -153,14 +153,7 @@ def build_engine(layout: GeneralizedLayout, integration: Integration | None) -> 
     if chosen == "nested":
         chain = Chain.of(levels, columns, design.basis, layout.offset, layout.outcome)
     else:
-        laplace = Laplace(
-            layout.outcome,
-            design.basis,
-            layout.offset,
-            [np.column_stack([columns[term] for term in group]) for group in terms],
-            codes,
-            parameters,
-        )
+        laplace = _laplace(layout, terms, codes, parameters)
     return Engine(
         layout=layout,
         parameters=parameters,
@@ -173,6 +166,31 @@ def build_engine(layout: GeneralizedLayout, integration: Integration | None) -> 
         laplace=laplace,
         start=start,
     )
+
+
+def _laplace(
+    layout: GeneralizedLayout,
+    terms: Sequence[Sequence[int]],
+    codes: Sequence[Integers],
+    parameters: Parameters,
+) -> Laplace:
+    design = layout.design
+    columns = [np.column_stack([design.random[one].columns for one in group]) for group in terms]
+    return Laplace(layout.outcome, design.basis, layout.offset, columns, codes, parameters)
+
+
+def laplace_beside(engine: Engine, phi: Floats) -> float | None:
+    """Return Laplace's log likelihood at parameters of nested integration.
+
+    None where the fit is Laplace's itself, or where it would not fit into memory.
+    """
+    if engine.laplace is not None:
+        return None
+    try:
+        other = _laplace(engine.layout, engine.levels, engine.codes, engine.parameters)
+    except NotIdentifiedError:
+        return None
+    return other.slope(phi)[0]
 
 
 def _groupings(

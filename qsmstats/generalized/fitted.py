@@ -15,7 +15,7 @@ from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
 from qsmstats.generalized.assembly import GeneralizedLayout, assemble
-from qsmstats.generalized.estimate import Engine, Optimum, build_engine, solve
+from qsmstats.generalized.estimate import Engine, Optimum, build_engine, laplace_beside, solve
 from qsmstats.generalized.family import Outcome
 from qsmstats.generalized.specification import GeneralizedSpecification, Integration
 from qsmstats.mixed.criterion.profiled import LargeSample
@@ -44,6 +44,9 @@ class GeneralizedInfo:
     ----------
     criterion, log_likelihood
         -2 times the log likelihood with all constants, as glmmTMB's, and the log likelihood.
+    laplace_log_likelihood
+        Of a nested fit, what Laplace's approximation makes of the log likelihood at the same
+        estimates; None for a Laplace fit, or where it takes too much memory.
     integration
         'nested' or 'laplace'.
     nodes
@@ -66,6 +69,7 @@ class GeneralizedInfo:
 
     criterion: float
     log_likelihood: float
+    laplace_log_likelihood: float | None
     integration: Integration
     nodes: Mapping[str, int]
     converged: bool
@@ -241,6 +245,7 @@ def _info(layout: GeneralizedLayout, engine: Engine, optimum: Optimum) -> Genera
     return GeneralizedInfo(
         criterion=-2.0 * optimum.value,
         log_likelihood=optimum.value,
+        laplace_log_likelihood=laplace_beside(engine, optimum.phi),
         integration=engine.integration,
         nodes=dict(zip(labels, optimum.orders, strict=True)),
         converged=optimum.converged,
