@@ -39,6 +39,8 @@ _MOST_ORDER, _MOST_NODES = 224, 2**13
 _MOST_ELEMENTS = 2**27
 _MOVES = 1e-6
 _MOST_ROUNDS = 6
+# Falls of the criterion that a Newton step may promise before the last step, and after it.
+_NEAR, _LEFT = 1e-6, 1e-8
 # Standard deviation, in units of the whitened columns, from which the search starts.
 _START = 0.7
 
@@ -298,9 +300,14 @@ class _Counter:
     def __init__(self, evaluate: Evaluate) -> None:
         self.evaluate, self.evaluations = evaluate, 0
 
-    def descend(self, start: Floats, *, near: bool = False) -> Descents:
-        """Minimise; with `near`, only until little is left to gain."""
-        return descend(self._at, start[None], _is_near if near else None)
+    def descend(self, start: Floats, gain: float = 0.0, radius: float = 0.0) -> Descents:
+        """Minimise until a Newton step promises less than `gain`, or a radius is so small."""
+
+        def arrived(_: Places, state: Descents) -> Flags:
+            left = _newton(state.gradient[0], state.hessian[0])[1]
+            return np.array([left < gain or state.radius[0] < radius])
+
+        return descend(self._at, start[None], arrived)
 
     def _at(self, _: Places, phi: Floats) -> tuple[Floats, Floats, Floats]:
         self.evaluations += 1
@@ -308,13 +315,13 @@ class _Counter:
         return np.array([-2.0 * value]), -2.0 * gradient[None], -2.0 * hessian[None]
 
 
-def _is_near(active: Places, state: Descents) -> Flags:
-    """Whether a Newton step promises less than 1e-3, or the nodes are too few for any progress."""
-    values, vectors = np.linalg.eigh(state.hessian[active])
-    slope = np.einsum("mij,mi->mj", vectors, state.gradient[active])
-    gain = 0.5 * (slope**2 / np.maximum(values, 1e-12)).sum(axis=1)
-    near = (values[:, 0] > 0.0) & (gain < 1e-3)
-    return np.asarray(near | (state.radius[active] < 1e-3))
+def _newton(gradient: Floats, hessian: Floats) -> tuple[Floats, float]:
+    """Newton's step, and the fall of the criterion it promises: without end at a saddle."""
+    values, vectors = np.linalg.eigh(hessian)
+    slope = vectors.T @ gradient
+    if values[0] <= 0.0:
+        return np.zeros(len(slope)), np.inf
+    return -vectors @ (slope / values), 0.5 * float((slope**2 / values).sum())
 
 
 class _Search:
@@ -333,8 +340,8 @@ class _Search:
             rule.move(phi)
             return rule.at(phi)
 
-        phi = self.descend(placed, start, near=True).theta[0]
-        converged = False
+        # With few nodes that move, small steps may make no progress.
+        phi = self.descend(placed, start, gain=0.1, radius=1e-3).theta[0]
         for _ in range(_MOST_ROUNDS):
             if like is None:
                 self.orders = self.adequate(phi)
@@ -342,22 +349,26 @@ class _Search:
                 self.orders, self.settled = list(like.orders), like.settled
             # Half the nodes bring the search to where one or two steps with all of them are left.
             half = self.rule(phi, [(order + 1) // 2 for order in self.orders])
-            phi = self.parameters.orient(self.descend(half.at, phi).theta[0])
+            phi = self.parameters.orient(self.descend(half.at, phi, gain=1e-5).theta[0])
             rule = self.rule(phi)
-            state = self.descend(rule.at, phi)
-            phi = state.theta[0]
+            state = self.descend(rule.at, phi, gain=_NEAR)
+            # So near, the Hessian stays; the gradient is computed at the last point too.
+            hessian = state.hessian[0]
+            step, gain = _newton(state.gradient[0], hessian)
+            phi = self.parameters.orient(state.theta[0] + step)
             rule.move(phi)
-            before, (value, effects) = -0.5 * float(state.value[0]), rule.posterior(phi)
+            value, gradient, effects = rule.posterior(phi)
             # Where the nodes do not settle the integral, placing them anew moves it too.
-            held = abs(value - before) < _MOVES or not self.settled
-            converged = bool(state.converged[0]) and held
+            moved = abs(2.0 * value + float(state.value[0]) - gain)
+            left = _newton(-2.0 * gradient, hessian)[1]
+            converged = gain < _NEAR and (not self.settled or (left < _LEFT and moved < _MOVES))
             if converged:
                 break
         return Optimum(
             phi=phi,
             value=value,
-            gradient=-0.5 * state.gradient[0],
-            hessian=-0.5 * state.hessian[0],
+            gradient=gradient,
+            hessian=-0.5 * hessian,
             converged=converged,
             orders=tuple(self.orders),
             iterations=self.iterations,
@@ -369,9 +380,11 @@ class _Search:
     def rule(self, phi: Floats, orders: list[int] | None = None) -> Quadrature:
         return Quadrature(self.chain, self.parameters, orders or self.orders, phi)
 
-    def descend(self, evaluate: Evaluate, start: Floats, *, near: bool = False) -> Descents:
+    def descend(
+        self, evaluate: Evaluate, start: Floats, gain: float, radius: float = 0.0
+    ) -> Descents:
         search = _Counter(evaluate)
-        state = search.descend(start, near=near)
+        state = search.descend(start, gain, radius)
         self.iterations += int(state.iterations[0])
         self.evaluations += search.evaluations
         return state
@@ -384,7 +397,8 @@ class _Search:
         """
         first = [_FIRST_ORDER] * len(self.orders)
         widths = [columns.shape[1] for columns in self.chain.columns]
-        base = self.rule(phi, first).value(phi)
+        rule = self.rule(phi, first)
+        base = rule.value(phi)
         self.settled = True
         found = []
         for depth in range(len(first)):
@@ -392,7 +406,7 @@ class _Search:
             while 2 * order <= _MOST_ORDER and (2 * order) ** widths[depth] <= _MOST_NODES:
                 trial = first.copy()
                 trial[depth] = 2 * order
-                doubled = self.rule(phi, trial).value(phi)
+                doubled = rule.with_orders(trial, phi).value(phi)
                 self.evaluations += 1
                 if abs(doubled - value) < 0.5 * _MOVES:
                     break
