@@ -40,7 +40,7 @@ _MOST_ELEMENTS = 2**27
 _MOVES = 1e-6
 _MOST_ROUNDS = 6
 # Falls of the criterion that a Newton step may promise before the last step, and after it.
-_NEAR, _LEFT = 1e-6, 1e-8
+_NEAR, _LEFT = 1e-7, 1e-8
 # Standard deviation, in units of the whitened columns, from which the search starts.
 _START = 0.7
 
@@ -359,7 +359,7 @@ class _Search:
             rule.move(phi)
             value, gradient, effects = rule.posterior(phi)
             # Where the nodes do not settle the integral, placing them anew moves it too.
-            moved = abs(2.0 * value + float(state.value[0]) - gain)
+            moved = abs(value + 0.5 * (float(state.value[0]) - gain))
             left = _newton(-2.0 * gradient, hessian)[1]
             converged = gain < _NEAR and (not self.settled or (left < _LEFT and moved < _MOVES))
             if converged:
