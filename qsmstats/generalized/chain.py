@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from qsmstats.arrays import Floats, Integers
+from qsmstats.arrays import Floats, Integers, Places
 from qsmstats.generalized.family import Outcome
 from qsmstats.mixed.criterion.elimination_order import Level
 
@@ -156,7 +156,7 @@ class Chain:
         )
 
 
-def _sums(weights: Floats, starts: Integers) -> sparse.csr_array:
+def _sums(weights: Floats, starts: Places) -> sparse.csr_array:
     """Weight n units in C ways, shape (C, n), and sum groups of them that start here."""
     ways, units = weights.shape
     ends = np.r_[(np.arange(ways)[:, None] * units + starts).ravel(), ways * units]

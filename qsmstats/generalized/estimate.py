@@ -279,12 +279,14 @@ def _solve_laplace(engine: Engine, laplace: Laplace, start: Floats) -> Optimum:
     search = _Counter(laplace.at)
     state = search.descend(start)
     phi = engine.parameters.orient(state.theta[0])
-    value, gradient, hessian = laplace.at(phi)
+    # Where a sign was turned, the derivatives turn with it.
+    if not np.array_equal(phi, state.theta[0]):
+        state = search.descend(phi)
     return Optimum(
         phi=phi,
-        value=value,
-        gradient=gradient,
-        hessian=hessian,
+        value=-0.5 * float(state.value[0]),
+        gradient=-0.5 * state.gradient[0],
+        hessian=-0.5 * state.hessian[0],
         converged=bool(state.converged[0]),
         orders=tuple(1 for _ in engine.levels),
         iterations=int(state.iterations[0]),

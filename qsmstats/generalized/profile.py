@@ -86,8 +86,7 @@ class _Profile:
 
         The search starts a step from the estimate; NaN where it fails.
         """
-        move, sign, free = target * abs(step), np.sign(step), None
-        move = min(move, 0.5 * most)
+        move, sign, free = min(target * abs(step), 0.5 * most), float(np.sign(step)), None
         for _ in range(_MOST_STEPS):
             root, slope, free = self.root(sign * move, free)
             if abs(root - target) < 1e-5:
