@@ -53,3 +53,13 @@ class GeneralizedFit(fitted.GeneralizedFitted):  # noqa: D101
     bootstrap_test = resampling.bootstrap_test
 
     summary = describe.summary
+
+    def __repr__(self) -> str:
+        info, model = self.info, self.model
+        return (
+            f"GeneralizedFit({model.formula!r}, {model.family} ({model.link_name}), "
+            f"{info.n_obs} rows, log likelihood {info.log_likelihood:.4f})"
+        )
+
+    def __str__(self) -> str:
+        return describe.summary(self)
