@@ -133,14 +133,14 @@ class Chain:
         levels = []
         below = np.arange(len(codes[0]))  # the first row of each unit below
         for position, code in enumerate(codes):
-            first = np.r_[0, np.flatnonzero(np.diff(code)) + 1]
+            first = _starts(code)
             top = position + 1 == len(codes)
             levels.append(
                 BlockLevel(
                     columns=columns[position],
                     codes=code,
                     parents=np.zeros(len(first), int) if top else codes[position + 1][first],
-                    sums=_sums(np.ones((1, len(below))), np.searchsorted(below, first)),
+                    sums=_sums(np.ones((1, len(below))), _starts(code[below])),
                 )
             )
             below = first
@@ -152,8 +152,13 @@ class Chain:
             offset=self.offset[rows],
             levels=tuple(levels),
             base=base,
-            products=_sums(base.T, np.flatnonzero(np.diff(codes[0], prepend=-1))),
+            products=_sums(base.T, _starts(codes[0])),
         )
+
+
+def _starts(codes: Integers) -> Places:
+    """Return where each group of sorted codes starts."""
+    return np.flatnonzero(np.diff(codes, prepend=-1))
 
 
 def _sums(weights: Floats, starts: Places) -> sparse.csr_array:

@@ -318,11 +318,16 @@ class _Counter:
 
 
 def _newton(gradient: Floats, hessian: Floats) -> tuple[Floats, float]:
-    """Newton's step, and the fall of the criterion it promises: without end at a saddle."""
+    """Newton's step, and the fall of the criterion it promises: without end at a saddle.
+
+    Flat directions, as of a correlation where one of the two variances is zero, take no step.
+    """
     values, vectors = np.linalg.eigh(hessian)
-    slope = vectors.T @ gradient
-    if values[0] <= 0.0:
-        return np.zeros(len(slope)), np.inf
+    floor = 1e-8 * max(1.0, float(values[-1]))
+    if values[0] < -floor:
+        return np.zeros(len(gradient)), np.inf
+    slope = np.where(values > floor, vectors.T @ gradient, 0.0)
+    values = np.maximum(values, floor)
     return -vectors @ (slope / values), 0.5 * float((slope**2 / values).sum())
 
 
