@@ -262,3 +262,9 @@ def test_the_record_says_what_laplace_makes_of_the_estimates():
     assert made.info.laplace_log_likelihood < fit("sleep", "laplace").info.log_likelihood
     assert fit("sleep", "laplace").info.laplace_log_likelihood is None
     assert f"{known:.4f} at the same estimates" in made.summary()
+    assert str(made) == made.summary()
+
+
+def test_the_summary_warns_of_few_groups():
+    assert "18 of 'subject' are few" in fit("sleep").summary()
+    assert "are few" not in fit("prl").summary()
