@@ -5,8 +5,8 @@ r"""Generalised mixed models against their peers: seconds and agreement, in one 
 
 Cases are those of tests/reference/generalized. Three tables:
 
-laplace   our Laplace approximation beside glmmTMB, glmer (nAGQ = 1) and mixedlm (the one Python
-          package found whose Laplace log likelihoods are glmmTMB's), each with its own defaults;
+laplace   our Laplace approximation beside glmmTMB, glmer (nAGQ = 1) and mixedlm (the Python package
+          whose log likelihoods agree with glmmTMB's in most cases), each with its own defaults;
           and the reference file, where glmmTMB's optimum was polished until its gradient vanished.
 single    our quadrature of one random intercept beside glmer (nAGQ = 25), which leaves the
           saturated likelihood out of its own; the reference file has it put back.
@@ -14,8 +14,7 @@ nested    our nested quadrature beside the grids of exact.json, and our seconds.
 
 away: log likelihood less ours; b: largest difference of a fixed effect from ours, in our standard
 errors; times: seconds over ours. Peers run in processes of their own with one thread, data in
-memory; a peer that is not there, or did not finish within the limit for all of its cases, has
-dashes. glmer.nb, which refits for every k, is left out. Seconds are of a warm process.
+memory; a peer that is not there, or did not reach a case within the limit, has dashes. glmer.nb, which refits for every k, is left out. Seconds are of a warm process.
 """
 
 from __future__ import annotations

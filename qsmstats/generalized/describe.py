@@ -62,7 +62,7 @@ def summary(fit: GeneralizedFitted, *, level: float = 0.95) -> str:
     label, few = min(info.n_groups.items(), key=lambda one: one[1])
     if few < _FEW:
         notes[0] += (
-            f"; {few} of '{label}' are few (95 % intervals\n      covered 92 % with 20 in "
+            f"; {few} of '{label}' are few (95 % intervals\n      covered 91 % with 20 in "
             "simulations): see bootstrap_test"
         )
     notes += [f"Note: {message}" for message in info.messages]
