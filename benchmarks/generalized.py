@@ -14,7 +14,8 @@ nested    our nested quadrature beside the grids of exact.json, and our seconds.
 
 away: log likelihood less ours; b: largest difference of a fixed effect from ours, in our standard
 errors; times: seconds over ours. Peers run in processes of their own with one thread, data in
-memory; a peer that is not there, or did not reach a case within the limit, has dashes. glmer.nb, which refits for every k, is left out. Seconds are of a warm process.
+memory; a peer that is not there, or did not reach a case within the limit, has dashes. glmer.nb,
+which refits for every k, is left out. Seconds are of a warm process.
 """
 
 from __future__ import annotations
