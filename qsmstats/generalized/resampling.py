@@ -130,7 +130,9 @@ def bootstrap(
         level=level,
         interval=interval,
         parameters=parameters,
-        refits=refits.loc[used, list(parameters["term"])].reset_index(drop=True),
+        refits=refits.reindex(columns=parameters.index)[used]
+        .set_axis(parameters["term"].tolist(), axis=1)
+        .reset_index(drop=True),
         jackknife=None,
         n=n,
         n_refitted_singly=n,
@@ -175,7 +177,7 @@ def bootstrap_test(
 
 
 def _refits(
-    what: Callable[[Any, Floats], dict[str, Any]],
+    what: Callable[[Any, Floats], dict[Any, Any]],
     of: tuple[Any, ...],
     source: GeneralizedFitted,
     n: int,
@@ -183,7 +185,7 @@ def _refits(
     jobs: int,
     progress: Progress | None,
 ) -> pd.DataFrame:
-    """Work something out for outcomes drawn from a fit, one row each."""
+    """Work something out for outcomes drawn from a fit, one row each, and how that ended."""
 
     def told(done: int, _: int) -> None:
         if progress is not None:
@@ -198,7 +200,13 @@ def _task(shared: Any, numbers: range) -> pd.DataFrame:
     what, of, source, seed = shared
     rows = []
     for outcome in draw(source, seed, numbers):
-        row = {"failed": False, "converged": True, "singular": False, "problem": ""}
+        row: dict[Any, Any] = {
+            "statistic": np.nan,
+            "failed": False,
+            "converged": True,
+            "singular": False,
+            "problem": "",
+        }
         try:
             row |= what(of, outcome)
         except ModelError as error:
@@ -207,13 +215,12 @@ def _task(shared: Any, numbers: range) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _kept(of: tuple[GeneralizedFitted, Statistic | None], outcome: Floats) -> dict[str, Any]:
-    """Refit a model: its parameters, and how the refit ended."""
+def _kept(of: tuple[GeneralizedFitted, Statistic | None], outcome: Floats) -> dict[Any, Any]:
+    """Refit a model: its parameters, by their row in `_parameters`, and how the refit ended."""
     fit, statistic = of
     made = refit(fit, outcome)
     point = {} if statistic is None else as_numbers(statistic, made)
-    table = _parameters(made, point)
-    return dict(zip(table["term"], table["estimate"], strict=True)) | {
+    return _parameters(made, point)["estimate"].to_dict() | {
         "converged": made.info.converged,
         "singular": made.info.singular,
     }

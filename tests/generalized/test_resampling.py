@@ -67,6 +67,10 @@ def test_refits_that_fail_are_counted_with_the_reason():
     assert refits.n_failed == sum(refits.problems.values()) > 0
     assert any("separation" in reason for reason in refits.problems)
     assert len(refits.refits) == 40 - refits.n_failed - refits.n_unconverged
+    # Where none is left, the tables say so.
+    assert set(made.bootstrap(1, seed=6).intervals["note"]) == {"too few refits with a value"}
+    small = GeneralizedMixedModel("y ~ 1 + (1 | g)").fit(data)
+    assert made.bootstrap_test(small, 1, seed=8).table["n_refits"][1] == 0.0
 
 
 def test_a_bootstrap_test_of_a_coefficient():
