@@ -6,13 +6,13 @@ out, the same orthogonal basis and whitened random columns. Here the outcome is 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Flags, Floats
-from qsmstats.errors import InvalidDataError, NotIdentifiedError
+from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
 from qsmstats.generalized.family import Outcome
 from qsmstats.generalized.specification import GeneralizedSpecification
 from qsmstats.mixed.design.assembly import columns_of, lay_out, numeric_response
@@ -20,7 +20,7 @@ from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.layout import Layout
 from qsmstats.mixed.formula.terms import Terms, quoted, read_terms
 
-__all__ = ["GeneralizedLayout", "assemble"]
+__all__ = ["GeneralizedLayout", "assemble", "with_outcome"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +68,20 @@ def assemble(model: GeneralizedSpecification, data: pd.DataFrame) -> Generalized
     )
 
 
+def with_outcome(
+    layout: GeneralizedLayout, model: GeneralizedSpecification, y: Floats
+) -> GeneralizedLayout:
+    """Put another outcome, shape (n,), onto the rows of a model; errors as in `refit`."""
+    rows = len(layout.design.offset)
+    if y.shape != (rows,):
+        raise UsageError(
+            f"the outcome has shape {y.shape}; the fit uses {rows} rows, so give one number for "
+            "each"
+        )
+    _check(model, y, layout.outcome.trials, "outcome")
+    return replace(layout, outcome=replace(layout.outcome, y=y))
+
+
 def _outcome(
     model: GeneralizedSpecification, design: Layout, response: Terms, text: str
 ) -> tuple[Outcome, tuple[str, ...]]:
@@ -81,16 +95,7 @@ def _outcome(
     trials = np.ones(len(y))
     if model.trials is not None:
         trials = _trials(model.trials, frame)
-    if model.family == "binomial":
-        _check_binomial(y, trials, text, model.trials)
-    else:
-        whole = (y >= 0.0) & (y == np.round(y))
-        _refuse(y, ~whole, text, "must be a count, a whole number from 0 on", "correct it")
-    if np.all(y == 0.0) or (model.family == "binomial" and np.all(y == trials)):
-        raise NotIdentifiedError(
-            f"the outcome '{text}' is the same in every row ({y[0]:g}): there is nothing to "
-            "estimate; choose another"
-        )
+    _check(model, y, trials, text)
     prior = design.residuals.prior
     return (
         Outcome(
@@ -102,6 +107,19 @@ def _outcome(
         ),
         notes,
     )
+
+
+def _check(model: GeneralizedSpecification, y: Floats, trials: Floats, text: str) -> None:
+    if model.family == "binomial":
+        _check_binomial(y, trials, text, model.trials)
+    else:
+        whole = (y >= 0.0) & (y == np.round(y))
+        _refuse(y, ~whole, text, "must be a count, a whole number from 0 on", "correct it")
+    if np.all(y == 0.0) or (model.family == "binomial" and np.all(y == trials)):
+        raise NotIdentifiedError(
+            f"the outcome '{text}' is the same in every row ({y[0]:g}): there is nothing to "
+            "estimate; choose another"
+        )
 
 
 def _values(

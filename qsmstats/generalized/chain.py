@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from qsmstats.arrays import Floats, Integers
+from qsmstats.arrays import Floats, Integers, Places
 from qsmstats.generalized.family import Outcome
 from qsmstats.mixed.criterion.elimination_order import Level
 
@@ -54,12 +54,18 @@ class Block:
         Fixed columns, shape (n, p), and offset, shape (n,).
     levels
         Finest first.
+    base
+        Fixed columns, then those of the levels, shape (n, C).
+    products
+        Sums the rows times each of these columns by the finest groups, shape (C * groups, n).
     """
 
     outcome: Outcome
     fixed: Floats
     offset: Floats
     levels: tuple[BlockLevel, ...]
+    base: Floats
+    products: sparse.csr_array
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,28 +129,41 @@ class Chain:
 
     def _block(self, rows: slice) -> Block:
         codes = [code[rows] - code[rows.start] for code in self.codes]
+        columns = [part[rows] for part in self.columns]
         levels = []
         below = np.arange(len(codes[0]))  # the first row of each unit below
         for position, code in enumerate(codes):
-            groups = code[below]
-            size = int(code[-1]) + 1
-            first = np.r_[0, np.flatnonzero(np.diff(code)) + 1]
-            above = codes[position + 1][first] if position + 1 < len(codes) else np.zeros(size, int)
+            first = _starts(code)
+            top = position + 1 == len(codes)
             levels.append(
                 BlockLevel(
-                    columns=self.columns[position][rows],
+                    columns=columns[position],
                     codes=code,
-                    parents=above,
-                    sums=sparse.csr_array(
-                        (np.ones(len(groups)), (groups, np.arange(len(groups)))),
-                        shape=(size, len(groups)),
-                    ),
+                    parents=np.zeros(len(first), int) if top else codes[position + 1][first],
+                    sums=_sums(np.ones((1, len(below))), _starts(code[below])),
                 )
             )
             below = first
+        fixed = self.fixed[rows]
+        base = np.column_stack([fixed, *columns])
         return Block(
             outcome=self.outcome.take(rows),
-            fixed=self.fixed[rows],
+            fixed=fixed,
             offset=self.offset[rows],
             levels=tuple(levels),
+            base=base,
+            products=_sums(base.T, _starts(codes[0])),
         )
+
+
+def _starts(codes: Integers) -> Places:
+    """Return where each group of sorted codes starts."""
+    return np.flatnonzero(np.diff(codes, prepend=-1))
+
+
+def _sums(weights: Floats, starts: Places) -> sparse.csr_array:
+    """Weight n units in C ways, shape (C, n), and sum groups of them that start here."""
+    ways, units = weights.shape
+    ends = np.r_[(np.arange(ways)[:, None] * units + starts).ravel(), ways * units]
+    place = np.tile(np.arange(units), ways)
+    return sparse.csr_array((weights.ravel(), place, ends), shape=(ways * len(starts), units))

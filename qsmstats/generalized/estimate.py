@@ -9,13 +9,13 @@ change nothing, else the last two stages are repeated.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Integers, Places
-from qsmstats.errors import UsageError
+from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.generalized.assembly import GeneralizedLayout
 from qsmstats.generalized.chain import Chain
 from qsmstats.generalized.laplace import Laplace
@@ -28,7 +28,7 @@ from qsmstats.mixed.criterion.elimination_order import Factor, Level, eliminate,
 from qsmstats.mixed.optimum.boundary import SAME, further_starts, is_singular
 from qsmstats.mixed.optimum.trust_region import Descents, descend
 
-__all__ = ["Engine", "Evaluate", "Optimum", "build_engine", "likelihood", "solve"]
+__all__ = ["Engine", "Evaluate", "Optimum", "build_engine", "laplace_beside", "likelihood", "solve"]
 
 MOST_NESTED = 3
 """Columns of all random terms together that nested integration takes."""
@@ -39,6 +39,8 @@ _MOST_ORDER, _MOST_NODES = 224, 2**13
 _MOST_ELEMENTS = 2**27
 _MOVES = 1e-6
 _MOST_ROUNDS = 6
+# Falls of the criterion that a Newton step may promise before the last step, and after it.
+_NEAR, _LEFT = 1e-7, 1e-8
 # Standard deviation, in units of the whitened columns, from which the search starts.
 _START = 0.7
 
@@ -51,6 +53,8 @@ class Engine:
 
     Attributes
     ----------
+    layout
+        The rows.
     parameters, order
         The free parameters, and the formula position of each term in their order.
     whiteners
@@ -68,6 +72,7 @@ class Engine:
         Where to start, shape (m,).
     """
 
+    layout: GeneralizedLayout
     parameters: Parameters
     order: tuple[int, ...]
     whiteners: tuple[Floats, ...]
@@ -150,15 +155,9 @@ def build_engine(layout: GeneralizedLayout, integration: Integration | None) -> 
     if chosen == "nested":
         chain = Chain.of(levels, columns, design.basis, design.offset, layout.outcome)
     else:
-        laplace = Laplace(
-            layout.outcome,
-            design.basis,
-            design.offset,
-            [np.column_stack([columns[term] for term in group]) for group in terms],
-            codes,
-            parameters,
-        )
+        laplace = _laplace(layout, terms, codes, parameters)
     return Engine(
+        layout=layout,
         parameters=parameters,
         order=order,
         whiteners=tuple(part.whitener for part in design.random),
@@ -169,6 +168,31 @@ def build_engine(layout: GeneralizedLayout, integration: Integration | None) -> 
         laplace=laplace,
         start=start,
     )
+
+
+def _laplace(
+    layout: GeneralizedLayout,
+    terms: Sequence[Sequence[int]],
+    codes: Sequence[Integers],
+    parameters: Parameters,
+) -> Laplace:
+    design = layout.design
+    columns = [np.column_stack([design.random[one].columns for one in group]) for group in terms]
+    return Laplace(layout.outcome, design.basis, design.offset, columns, codes, parameters)
+
+
+def laplace_beside(engine: Engine, phi: Floats) -> float | None:
+    """Return Laplace's log likelihood at parameters of nested integration.
+
+    None where the fit is Laplace's itself, or where it would not fit into memory.
+    """
+    if engine.laplace is not None:
+        return None
+    try:
+        other = _laplace(engine.layout, engine.levels, engine.codes, engine.parameters)
+    except NotIdentifiedError:
+        return None
+    return other.slope(phi)[0]
 
 
 def _groupings(
@@ -203,21 +227,24 @@ def _choose(
     return "nested" if nested and columns <= MOST_NESTED else "laplace"
 
 
-def solve(engine: Engine) -> Optimum:
+def solve(engine: Engine, like: Optimum | None = None) -> Optimum:
     """Maximise the likelihood.
+
+    `like` is the maximum of a similar outcome of the same design: the search starts there and keeps
+    its numbers of nodes.
 
     The likelihood of a correlated term can have several maxima on the boundary of the covariance
     matrices (correlations of +1 and -1, say). A singular maximum of such a term is therefore
     compared with the one reached when its zero directions are opened.
     """
-    found = _maximum(engine, engine.start)
+    found = _maximum(engine, engine.start if like is None else like.phi, like)
     covariance, place = engine.parameters.covariance, engine.parameters.theta
     theta = found.phi[place]
     if max(covariance.widths) == 1 or not is_singular(covariance, theta):
         return found
     again = found.phi.copy()
     again[place] = further_starts(covariance, theta)[1]
-    other = _maximum(engine, again)
+    other = _maximum(engine, again, like)
     best = other if other.value > found.value + SAME else found
     return replace(
         best,
@@ -226,12 +253,12 @@ def solve(engine: Engine) -> Optimum:
     )
 
 
-def _maximum(engine: Engine, start: Floats) -> Optimum:
+def _maximum(engine: Engine, start: Floats, like: Optimum | None) -> Optimum:
     """Return the maximum that is reached from a start."""
     if engine.laplace is not None:
         return _solve_laplace(engine, engine.laplace, start)
     assert engine.chain is not None  # noqa: S101
-    return _Search(engine.chain, engine.parameters).run(start)
+    return _Search(engine.chain, engine.parameters).run(start, like)
 
 
 def likelihood(engine: Engine, optimum: Optimum) -> Evaluate:
@@ -252,12 +279,14 @@ def _solve_laplace(engine: Engine, laplace: Laplace, start: Floats) -> Optimum:
     search = _Counter(laplace.at)
     state = search.descend(start)
     phi = engine.parameters.orient(state.theta[0])
-    value, gradient, hessian = laplace.at(phi)
+    # Where a sign was turned, the derivatives turn with it.
+    if not np.array_equal(phi, state.theta[0]):
+        state = search.descend(phi)
     return Optimum(
         phi=phi,
-        value=value,
-        gradient=gradient,
-        hessian=hessian,
+        value=-0.5 * float(state.value[0]),
+        gradient=-0.5 * state.gradient[0],
+        hessian=-0.5 * state.hessian[0],
         converged=bool(state.converged[0]),
         orders=tuple(1 for _ in engine.levels),
         iterations=int(state.iterations[0]),
@@ -273,9 +302,14 @@ class _Counter:
     def __init__(self, evaluate: Evaluate) -> None:
         self.evaluate, self.evaluations = evaluate, 0
 
-    def descend(self, start: Floats, *, near: bool = False) -> Descents:
-        """Minimise; with `near`, only until little is left to gain."""
-        return descend(self._at, start[None], _is_near if near else None)
+    def descend(self, start: Floats, gain: float = 0.0, radius: float = 0.0) -> Descents:
+        """Minimise until a Newton step promises less than `gain`, or a radius is so small."""
+
+        def arrived(_: Places, state: Descents) -> Flags:
+            left = _newton(state.gradient[0], state.hessian[0])[1]
+            return np.array([left < gain or state.radius[0] < radius])
+
+        return descend(self._at, start[None], arrived)
 
     def _at(self, _: Places, phi: Floats) -> tuple[Floats, Floats, Floats]:
         self.evaluations += 1
@@ -283,13 +317,18 @@ class _Counter:
         return np.array([-2.0 * value]), -2.0 * gradient[None], -2.0 * hessian[None]
 
 
-def _is_near(active: Places, state: Descents) -> Flags:
-    """Whether a Newton step promises less than 1e-3, or the nodes are too few for any progress."""
-    values, vectors = np.linalg.eigh(state.hessian[active])
-    slope = np.einsum("mij,mi->mj", vectors, state.gradient[active])
-    gain = 0.5 * (slope**2 / np.maximum(values, 1e-12)).sum(axis=1)
-    near = (values[:, 0] > 0.0) & (gain < 1e-3)
-    return np.asarray(near | (state.radius[active] < 1e-3))
+def _newton(gradient: Floats, hessian: Floats) -> tuple[Floats, float]:
+    """Newton's step, and the fall of the criterion it promises: without end at a saddle.
+
+    Flat directions, as of a correlation where one of the two variances is zero, take no step.
+    """
+    values, vectors = np.linalg.eigh(hessian)
+    floor = 1e-8 * max(1.0, float(values[-1]))
+    if values[0] < -floor:
+        return np.zeros(len(gradient)), np.inf
+    slope = np.where(values > floor, vectors.T @ gradient, 0.0)
+    values = np.maximum(values, floor)
+    return -vectors @ (slope / values), 0.5 * float((slope**2 / values).sum())
 
 
 class _Search:
@@ -301,35 +340,42 @@ class _Search:
         self.iterations = self.evaluations = 0
         self.settled = True
 
-    def run(self, start: Floats) -> Optimum:
+    def run(self, start: Floats, like: Optimum | None) -> Optimum:
         rule = self.rule(start)
 
         def placed(phi: Floats) -> tuple[float, Floats, Floats]:
             rule.move(phi)
             return rule.at(phi)
 
-        phi = self.descend(placed, start, near=True).theta[0]
-        converged = False
+        # With few nodes that move, small steps may make no progress.
+        phi = self.descend(placed, start, gain=0.1, radius=1e-3).theta[0]
         for _ in range(_MOST_ROUNDS):
-            self.orders = self.adequate(phi)
+            if like is None:
+                self.orders = self.adequate(phi)
+            else:
+                self.orders, self.settled = list(like.orders), like.settled
             # Half the nodes bring the search to where one or two steps with all of them are left.
             half = self.rule(phi, [(order + 1) // 2 for order in self.orders])
-            phi = self.parameters.orient(self.descend(half.at, phi).theta[0])
+            phi = self.parameters.orient(self.descend(half.at, phi, gain=1e-5).theta[0])
             rule = self.rule(phi)
-            state = self.descend(rule.at, phi)
-            phi = state.theta[0]
+            state = self.descend(rule.at, phi, gain=_NEAR)
+            # So near, the Hessian stays; the gradient is computed at the last point too.
+            hessian = state.hessian[0]
+            step, gain = _newton(state.gradient[0], hessian)
+            phi = self.parameters.orient(state.theta[0] + step)
             rule.move(phi)
-            before, (value, effects) = -0.5 * float(state.value[0]), rule.posterior(phi)
+            value, gradient, effects = rule.posterior(phi)
             # Where the nodes do not settle the integral, placing them anew moves it too.
-            held = abs(value - before) < _MOVES or not self.settled
-            converged = bool(state.converged[0]) and held
+            moved = abs(value + 0.5 * (float(state.value[0]) - gain))
+            left = _newton(-2.0 * gradient, hessian)[1]
+            converged = gain < _NEAR and (not self.settled or (left < _LEFT and moved < _MOVES))
             if converged:
                 break
         return Optimum(
             phi=phi,
             value=value,
-            gradient=-0.5 * state.gradient[0],
-            hessian=-0.5 * state.hessian[0],
+            gradient=gradient,
+            hessian=-0.5 * hessian,
             converged=converged,
             orders=tuple(self.orders),
             iterations=self.iterations,
@@ -341,9 +387,11 @@ class _Search:
     def rule(self, phi: Floats, orders: list[int] | None = None) -> Quadrature:
         return Quadrature(self.chain, self.parameters, orders or self.orders, phi)
 
-    def descend(self, evaluate: Evaluate, start: Floats, *, near: bool = False) -> Descents:
+    def descend(
+        self, evaluate: Evaluate, start: Floats, gain: float, radius: float = 0.0
+    ) -> Descents:
         search = _Counter(evaluate)
-        state = search.descend(start, near=near)
+        state = search.descend(start, gain, radius)
         self.iterations += int(state.iterations[0])
         self.evaluations += search.evaluations
         return state
@@ -356,7 +404,8 @@ class _Search:
         """
         first = [_FIRST_ORDER] * len(self.orders)
         widths = [columns.shape[1] for columns in self.chain.columns]
-        base = self.rule(phi, first).value(phi)
+        rule = self.rule(phi, first)
+        base = rule.value(phi)
         self.settled = True
         found = []
         for depth in range(len(first)):
@@ -364,7 +413,7 @@ class _Search:
             while 2 * order <= _MOST_ORDER and (2 * order) ** widths[depth] <= _MOST_NODES:
                 trial = first.copy()
                 trial[depth] = 2 * order
-                doubled = self.rule(phi, trial).value(phi)
+                doubled = rule.with_orders(trial, phi).value(phi)
                 self.evaluations += 1
                 if abs(doubled - value) < 0.5 * _MOVES:
                     break

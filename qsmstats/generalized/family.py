@@ -108,19 +108,20 @@ class Outcome:
         """Log densities at linear predictors of shape (n, ...)."""
         if self.link == "logit":  # the one that is integrated most often
             y, m = _beside(self.y, eta), _beside(self.trials, eta)
-            eta = np.clip(eta, -_LARGEST, _LARGEST)
+            eta = _held(eta)
             whole = np.exp(eta)
             whole += 1.0
             np.log(whole, out=whole)
             whole *= m
-            made: Floats = y * eta - whole
+            made: Floats = y * eta
+            made -= whole
             return made if self._is_plain else _beside(self.prior, eta) * made
         return self.at(eta, kappa).value
 
     def at(self, eta: Floats, kappa: float, *, third: bool = False) -> Slopes:
         """Log densities and derivatives at linear predictors of shape (n, ...)."""
         y, m = _beside(self.y, eta), _beside(self.trials, eta)
-        eta = np.clip(eta, -_LARGEST, _LARGEST)
+        eta = _held(eta)
         if self.family == "binomial":
             made = _BINOMIAL[self.link](eta, y, m, third)
         elif self.family == "poisson":
@@ -192,6 +193,13 @@ def inverse_link(
 def link_function(link: str) -> Callable[[Floats], Floats]:
     """Return the linear predictor as a function of the mean."""
     return _LINK[link]
+
+
+def _held(eta: Floats) -> Floats:
+    """Keep linear predictors from overflow, without a copy where none is near it."""
+    if eta.min(initial=0.0) >= -_LARGEST and eta.max(initial=0.0) <= _LARGEST:
+        return eta
+    return np.clip(eta, -_LARGEST, _LARGEST)
 
 
 def _beside(part: Floats, eta: Floats) -> Floats:

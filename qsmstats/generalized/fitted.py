@@ -15,7 +15,7 @@ from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
 from qsmstats.generalized.assembly import GeneralizedLayout, assemble
-from qsmstats.generalized.estimate import Engine, Optimum, build_engine, solve
+from qsmstats.generalized.estimate import Engine, Optimum, build_engine, laplace_beside, solve
 from qsmstats.generalized.family import Outcome
 from qsmstats.generalized.specification import GeneralizedSpecification, Integration
 from qsmstats.mixed.criterion.profiled import LargeSample
@@ -26,7 +26,14 @@ from qsmstats.mixed.formula.terms import Terms
 from qsmstats.mixed.optimum.boundary import is_singular
 from qsmstats.mixed.optimum.estimate import relative_factors
 
-__all__ = ["GeneralizedFitted", "GeneralizedInfo", "fit_rows", "joint_covariance"]
+__all__ = [
+    "AnyFit",
+    "GeneralizedFitted",
+    "GeneralizedInfo",
+    "fit_layout",
+    "fit_rows",
+    "joint_covariance",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +44,9 @@ class GeneralizedInfo:
     ----------
     criterion, log_likelihood
         -2 times the log likelihood with all constants, as glmmTMB's, and the log likelihood.
+    laplace_log_likelihood
+        Of a nested fit, what Laplace's approximation makes of the log likelihood at the same
+        estimates; None for a Laplace fit, or where it takes too much memory.
     integration
         'nested' or 'laplace'.
     nodes
@@ -59,6 +69,7 @@ class GeneralizedInfo:
 
     criterion: float
     log_likelihood: float
+    laplace_log_likelihood: float | None
     integration: Integration
     nodes: Mapping[str, int]
     converged: bool
@@ -143,9 +154,18 @@ AnyFit = TypeVar("AnyFit", bound=GeneralizedFitted)
 
 def fit_rows(kind: type[AnyFit], model: GeneralizedSpecification, data: pd.DataFrame) -> AnyFit:
     """Fit a model to data into a record of the class `kind`."""
-    layout = assemble(model, data)
+    return fit_layout(kind, model, assemble(model, data))
+
+
+def fit_layout(
+    kind: type[AnyFit],
+    model: GeneralizedSpecification,
+    layout: GeneralizedLayout,
+    like: Optimum | None = None,
+) -> AnyFit:
+    """Fit a model to its rows, starting from the maximum of a similar outcome if there is one."""
     engine = build_engine(layout, model.integration)
-    optimum = solve(engine)
+    optimum = solve(engine, like)
     design, parameters = layout.design, engine.parameters
     rank, phi = parameters.rank, optimum.phi
     back = solve_triangular(design.root, np.eye(rank))
@@ -225,6 +245,7 @@ def _info(layout: GeneralizedLayout, engine: Engine, optimum: Optimum) -> Genera
     return GeneralizedInfo(
         criterion=-2.0 * optimum.value,
         log_likelihood=optimum.value,
+        laplace_log_likelihood=laplace_beside(engine, optimum.phi),
         integration=engine.integration,
         nodes=dict(zip(labels, optimum.orders, strict=True)),
         converged=optimum.converged,

@@ -182,6 +182,22 @@ USED = [
         "True",
         "must be False",
     ),
+    (
+        "outcome of other rows",
+        asks("refit", [1.0, 0.0]),
+        "(2,)",
+        "uses 96 rows",
+        "give one number for each",
+    ),
+    (
+        "outcomes of weights",
+        lambda _: GeneralizedMixedModel(FORMULA, weights="m").fit(table()).simulate(1),
+        "weights='m'",
+        "no outcomes can be drawn",
+        "repeat rows",
+    ),
+    ("few simulated outcomes", asks("simulated_residuals", 5), "n=5", "too few", "at least 19"),
+    ("interval of refits", asks("bootstrap", 5, interval="bca"), "interval", "'bca'", "must be"),
     ("overdispersion of 0 and 1", asks("overdispersion"), "0 and 1", "cannot be", "use"),
     (
         "generalised models of other rows",

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 from scipy.special import expit
 
+from qsmstats.generalized.estimate import build_engine
 from qsmstats.generalized.model import GeneralizedMixedModel
 from qsmstats.mixed.inference.multiplicity import adjust_p_values
 from tests.generalized.cases import CASES, fit, table
@@ -242,3 +243,28 @@ def test_simulated_outcomes_have_the_means_of_the_population():
     expected = np.exp(made.fixed.matrix(made.frame.data) @ made.estimates + half).mean()
     means = drawn.mean()
     assert means.mean() == pytest.approx(expected, abs=4.0 * means.std() / 20.0)
+
+
+def test_residuals_by_simulation_find_overdispersion():
+    poisson, negative = (
+        fit(name).simulated_residuals(seed=1) for name in ("owls_poisson", "owls_nb")
+    )
+    assert (poisson.tests["p_value"][[0, 2]] < 0.02).all()
+    assert negative.tests["p_value"][2] > 0.1
+    assert negative.residuals.index.equals(fit("owls_nb").residuals().index)
+
+
+def test_the_record_says_what_laplace_makes_of_the_estimates():
+    made = fit("sleep")
+    engine = build_engine(made.engine.layout, "laplace")
+    known = engine.laplace.slope(made.optimum.phi)[0]
+    assert made.info.laplace_log_likelihood == pytest.approx(known)
+    assert made.info.laplace_log_likelihood < fit("sleep", "laplace").info.log_likelihood
+    assert fit("sleep", "laplace").info.laplace_log_likelihood is None
+    assert f"{known:.4f} at the same estimates" in made.summary()
+    assert str(made) == made.summary()
+
+
+def test_the_summary_warns_of_few_groups():
+    assert "18 of 'subject' are few" in fit("sleep").summary()
+    assert "are few" not in fit("prl").summary()

@@ -113,5 +113,17 @@ def test_blocks_do_not_matter(table, monkeypatch):
     assert len(parts.blocks) == 3
     # Nodes are in place to 1e-3, block by block.
     assert parts.value(phi) == pytest.approx(whole.value(phi), abs=1e-3)
-    for one, other in zip(parts.posterior(phi)[1], whole.posterior(phi)[1], strict=True):
+    for one, other in zip(parts.posterior(phi)[2], whole.posterior(phi)[2], strict=True):
         assert one[0] == pytest.approx(other[0], abs=1e-2)
+
+
+def test_the_posterior_comes_with_the_gradient(table):
+    made, phi = engine(table, "three levels", "nested")
+    rule = Quadrature(made.chain, made.parameters, [7, 4, 3], phi)
+    assert rule.posterior(phi)[1] == pytest.approx(rule.at(phi)[1], rel=1e-9, abs=1e-9)
+    for orders in ([9, 4, 3], [7, 5, 3], [5, 4, 3]):
+        other, anew = (
+            rule.with_orders(orders, phi),
+            Quadrature(made.chain, made.parameters, orders, phi),
+        )
+        assert other.value(phi) == pytest.approx(anew.value(phi), abs=1e-9)

@@ -111,7 +111,7 @@ def descend(
     start
         Where to start.
     arrived
-        (which criteria, state) -> whether to stop before convergence.
+        (which criteria, state) -> whether to stop before convergence; asked before every step.
     """
     m = len(start)
     value, gradient, hessian = evaluate(np.arange(m), start)
@@ -127,6 +127,9 @@ def descend(
     )
     for _ in range(_MOST_ITERATIONS):
         active = np.flatnonzero(state.running)
+        if arrived is not None:
+            state.running[active] = ~arrived(active, state)
+            active = np.flatnonzero(state.running)
         if not len(active):
             break
         state.iterations[active] += 1
@@ -154,8 +157,6 @@ def descend(
         state.value[moved], state.gradient[moved], state.hessian[moved] = (
             values[taken] for values in trial
         )
-        if arrived is not None:
-            state.running[active[arrived(active, state)]] = False
     return state
 
 

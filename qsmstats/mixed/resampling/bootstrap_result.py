@@ -16,7 +16,7 @@ import pandas as pd
 
 from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import UsageError
-from qsmstats.mixed.fitted import Fitted
+from qsmstats.mixed.fitted import FixedEffects
 from qsmstats.mixed.inference.hypotheses import named_contrasts
 from qsmstats.mixed.inference.linear_functions import (
     Comparison,
@@ -76,7 +76,7 @@ class Bootstrap:
         Why refits failed -> how many.
     """
 
-    fit: Fitted
+    fit: FixedEffects
     kind: str
     seed: int
     level: float
@@ -226,18 +226,16 @@ class Bootstrap:
         return pd.concat(tables, ignore_index=True)
 
     def _of_grid(self, family: Family) -> pd.DataFrame:
-        table = self._linear(*self.fit.fixed.reduce(family.matrix))
-        ends = ["estimate", "conf_low", "conf_high"]
-        table[ends] += family.shift
+        table = self._linear(*self.fit.fixed.reduce(family.matrix), family.shift)
         return pd.concat([family.keys.reset_index(drop=True), table], axis=1)
 
-    def _linear(self, rows: Floats, known: Flags) -> pd.DataFrame:
+    def _linear(self, rows: Floats, known: Flags, shift: Floats | float = 0.0) -> pd.DataFrame:
         p = len(self.fit.estimates)
         hidden = np.where(known, 1.0, np.nan)
         left = None if self.jackknife is None else self.jackknife.to_numpy()[:, :p] @ rows.T
         table = self._table(
-            (rows @ self.fit.estimates) * hidden,
-            (self.estimates.to_numpy() @ rows.T) * hidden,
+            (rows @ self.fit.estimates + shift) * hidden,
+            (self.estimates.to_numpy() @ rows.T + shift) * hidden,
             left,
         )
         return table.assign(note=np.where(known, table["note"], NOT_ESTIMABLE))
@@ -251,7 +249,10 @@ class Bootstrap:
     ) -> pd.DataFrame:
         check_interval(self.interval, self.level, self.n)
         if self.interval == "bca" and self.jackknife is None:
-            msg = "these refits have no jackknife; ask for bootstrap(..., interval='bca')"
+            msg = (
+                "these refits have no jackknife; use interval='percentile', or ask "
+                "MixedFit.bootstrap(..., interval='bca')"
+            )
             raise UsageError(msg)
         bounds, notes = limits(
             estimate, refits, self.interval, level=self.level, jackknife=jackknife, ranges=ranges
