@@ -9,7 +9,8 @@ cluster bootstrap is the same with a list in which groups come several times, an
 in which a group is left out.
 
 Within a group, subgroups of the finer factor with the same Z'Z enter only through sums of products
-(see `crossproducts`); they are added up into cells.
+(see `crossproducts`); they are added up into cells. Where residual variances differ between strata,
+products are kept by stratum, and a cell lies in one of them.
 """
 
 from __future__ import annotations
@@ -63,6 +64,8 @@ class GroupedRows:
         Root of the prior weight of each sorted row, shape (n,), or None.
     unit
         Largest element of any subgroup's Z'Z, the unit of the rounding that makes cells.
+    stratum, strata
+        Residual stratum of each sorted row, shape (n,), and how many there are.
     """
 
     order: Places
@@ -74,6 +77,8 @@ class GroupedRows:
     bases: tuple[Floats, Floats]
     row_scale: Floats | None
     unit: float
+    stratum: Integers
+    strata: int
 
     @property
     def size(self) -> int:
@@ -93,17 +98,20 @@ class GroupBlock:
     Attributes
     ----------
     rows
-        Its sorted rows, by cell and subgroup, shape (n_b,).
+        Its sorted rows, by stratum, cell and subgroup, shape (n_b,).
+    parts
+        Which of these lie in each stratum.
     outer, inner
         Columns of these rows, shapes (n_b, q2 + p) and (n_b, q1).
     whole
-        Products of the outer columns with themselves, shape (q2 + p, q2 + p).
+        Products of the outer columns with themselves, shape (strata, q2 + p, q2 + p).
     subgroup_starts, cell_starts
         First row of each subgroup (shape (J,)) and first subgroup of each cell (shape (K,)).
     sides
         Inner columns times outer ones, summed over each subgroup, shape (J, q1, q2 + p).
     keys, shapes
-        Z'Z of each cell as integers and as it is, shapes (K, q1 * q1).
+        Stratum and Z'Z of each cell as integers, shape (K, 1 + q1 * q1), and Z'Z as it is,
+        shape (K, q1 * q1).
     counts
         Subgroups of each cell, shape (K,).
     cells
@@ -114,6 +122,7 @@ class GroupBlock:
     """
 
     rows: Places
+    parts: tuple[slice, ...]
     outer: Floats
     inner: Floats
     whole: Floats
@@ -134,8 +143,6 @@ class GroupBlock:
 
 def grouped_rows(layout: Layout) -> GroupedRows | str:
     """Sort the rows of a layout into groups, or say in words why that cannot be done."""
-    if layout.residuals.codes is not None:
-        return "residual variances differ between strata"
     columns = [part.columns for part in layout.random]
     factors = merge_factors(
         [frozenset(part.design.grouping.names) for part in layout.random],
@@ -154,9 +161,13 @@ def grouped_rows(layout: Layout) -> GroupedRows | str:
     order = np.lexsort((levels[0].codes, levels[-1].codes))
     starts = run_starts(levels[-1].codes[order])
     subgroups, unit, inner = None, 1.0, np.empty((len(order), 0))
+    codes = layout.residuals.codes
+    stratum = np.zeros(len(order), dtype=np.int64) if codes is None else codes[order]
     if len(levels) > 1:
         inner = level_columns(levels[0], columns, scale)[order]
         subgroups = levels[0].codes[order]
+        if np.any((np.diff(subgroups) == 0) & (np.diff(stratum) != 0)):
+            return "residual variances differ within groups of the finer grouping factor"
         sizes = np.add.reduceat(np.square(inner).sum(axis=1), run_starts(subgroups))
         unit = float(sizes.max()) or 1.0
     return GroupedRows(
@@ -172,6 +183,8 @@ def grouped_rows(layout: Layout) -> GroupedRows | str:
         ),
         row_scale=None if scale is None else scale[order],
         unit=unit,
+        stratum=stratum,
+        strata=max(len(layout.residuals.levels), 1),
     )
 
 
@@ -191,10 +204,12 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Grou
     if seen is not None:
         rows = rows[seen]
     starts = cells = np.zeros(0, dtype=np.intp)
-    if design.subgroups is not None and len(rows):
-        # Subgroups in the order of their Z'Z, so that those of one cell follow one another.
+    if design.subgroups is None:
+        rows = rows[np.argsort(design.stratum[rows], kind="stable")]
+    elif len(rows):
+        # Subgroups in the order of stratum and Z'Z, so that those of one cell follow one another.
         first = run_starts(design.subgroups[rows])
-        keys = rounded(_shapes(design.inner[rows], first), design.unit)
+        keys = _keys(design, rows, first, _shapes(design.inner[rows], first))
         order = np.lexsort(keys.T[::-1])
         rank = np.empty(len(first), dtype=np.intp)
         rank[order] = np.arange(len(first))
@@ -211,19 +226,22 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Grou
         sides = np.add.reduceat(products, starts).reshape(-1, q, r)
     summed = np.empty((len(cells), q * (q + 1) // 2, r, r))
     ends = np.r_[cells, len(starts)]
+    bounds = np.searchsorted(design.stratum[rows], np.arange(design.strata + 1)).tolist()
+    parts = tuple(map(slice, bounds[:-1], bounds[1:]))
     for h, (a, b) in enumerate(zip(*lower_triangle(q), strict=True)):
         for cell, part in enumerate(map(slice, ends[:-1], ends[1:])):
             product = sides[part, a].T @ sides[part, b]
             summed[cell, h] = product if a == b else product + product.T
     return GroupBlock(
         rows=rows,
+        parts=parts,
         outer=outer,
         inner=inner,
-        whole=outer.T @ outer,
+        whole=np.stack([outer[part].T @ outer[part] for part in parts]),
         subgroup_starts=starts,
         cell_starts=cells,
         sides=sides,
-        keys=rounded(shapes, design.unit),
+        keys=_keys(design, rows, starts[cells], shapes),
         shapes=shapes,
         counts=np.diff(ends).astype(np.float64),
         cells=summed,
@@ -237,3 +255,8 @@ def _shapes(inner: Floats, starts: Places) -> Floats:
     """Z'Z of each subgroup, shape (J, q1 * q1)."""
     n, q = inner.shape
     return np.add.reduceat((inner[:, :, None] * inner[:, None]).reshape(n, q * q), starts)
+
+
+def _keys(design: GroupedRows, rows: Places, first: Places, shapes: Floats) -> Integers:
+    """Stratum and Z'Z of subgroups as integers, shape (J, 1 + q1 * q1); `first` of their rows."""
+    return np.column_stack([design.stratum[rows][first], rounded(shapes, design.unit)])

@@ -7,13 +7,15 @@ Z'Z = A_c),
   m_c = M(T_1, A_c),   [D_g E_g] = [D_g E_g]_0 - sum_c m_c [..]_gc,   M_g = M(T_2, D_g),
   F = F_0 - sum_c m_c F_c - sum_g E_g' M_g E_g,
 
-M(T, A) = T (I + A T)^-1. The Hessian needs the second derivatives of F only through their inner
+M(T, A) = T (I + A T)^-1. Where residual variances differ between strata, a cell of stratum s has
+Z'WZ = w_s A_c and m_c = w_s^2 M(T_1, w_s A_c), and what has the index 0 is a sum over strata times
+their precisions, which are the first parameters. The Hessian needs the second derivatives of F only through their inner
 product with one matrix,
 
   W = nu / r2 v v' + [REML] F_XX^-1,      v = (-b, 1),
 
 so that no second derivative of F is ever formed: with G_ab = E_a W E_b' (a, b: derivatives of E in
-parameters of the finer factor; <A, B> = tr A'B)
+the precisions and parameters of the finer factor; <A, B> = tr A'B)
 
   <d2_ij E'ME, W> = <M_ij, G_00> + 2 <M_i, G_j0> + 2 <M_j, G_i0> + 2 <M, G_ij> + 2 <M, G_(ij)0>.
 
@@ -31,7 +33,7 @@ from qsmstats.arrays import Flags, Floats
 from qsmstats.mixed.batch.design import IndependentGroups
 from qsmstats.mixed.batch.products import OutcomeProducts
 from qsmstats.mixed.criterion.covariance import lower_triangle
-from qsmstats.mixed.criterion.derivatives import Jet, constant, pair_index
+from qsmstats.mixed.criterion.derivatives import Jet, constant, pair_index, product
 from qsmstats.mixed.criterion.nested import invert
 from qsmstats.mixed.criterion.profiled import LEAST_RESIDUAL
 
@@ -89,17 +91,19 @@ def evaluate_together(
     theta
         Their free parameters, shape (m, k).
     """
-    curvature = grouped.curvature
-    chain = np.einsum("tab,nb->nta", curvature, theta)
-    t = 0.5 * np.einsum("nta,na->nt", chain, theta)
-    inner, edges, outer, logdet = _sweep(products, t, grouped.rows.bases)
-    total, first = _totals(products, inner, edges, outer)
+    strata = grouped.parametrisation.strata
+    x = grouped.parametrisation.values(theta)
+    chain, curvature = grouped.parametrisation.derivatives(theta)
+    precision = np.concatenate([np.ones((len(x), 1)), x[:, :strata]], axis=1)
+    inner, edges, outer, logdet = _sweep(products, precision, x[:, strata:], grouped.rows.bases)
+    total, first = _totals(products, precision, inner, edges, outer)
     p = total.shape[1] - 1
     inverse, logdet_xx, good = _factor(total[:, :p, :p])
     estimates = np.einsum("nij,nj->ni", inverse, total[:, :p, p])
     v = np.concatenate([-estimates, np.ones((len(total), 1))], axis=1)
     rss = np.einsum("ni,nij,nj->n", v, total, v)
-    degrees = products.rows - p if grouped.reml else products.rows
+    rows = products.rows.sum(axis=1)
+    degrees = rows - p if grouped.reml else rows
     good &= rss > LEAST_RESIDUAL * degrees
     rss = np.where(good, rss, 1.0)
     weight = (degrees / rss)[:, None, None] * v[:, :, None] * v[:, None]
@@ -120,13 +124,17 @@ def evaluate_together(
         curve -= np.moveaxis(pushed.reshape(flat), 0, 1) @ np.moveaxis(
             pushed.swapaxes(2, 3).reshape(flat), 0, 2
         )
+    # log det V holds -sum_s n_s log w_s, which is 2 lambda_s n_s: linear in theta.
+    sizes = 2.0 * products.rows[:, 1:]
     value = logdet.value + degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees))
-    bend = np.einsum("nt,tab->nab", gradient, curvature)
+    value += np.einsum("ns,ns->n", sizes, theta[:, :strata])
+    bend = np.einsum("nt,ntab->nab", gradient, curvature)
     curve_hessian = chain.swapaxes(1, 2) @ curve @ chain + bend
     rss_slope = np.einsum("nta,nt->na", chain, rss_first)
     return Evaluations(
         value=np.where(good, value + logdet_xx if grouped.reml else value, np.inf),
-        gradient=np.einsum("nta,nt->na", chain, gradient),
+        gradient=np.einsum("nta,nt->na", chain, gradient)
+        + np.pad(sizes, ((0, 0), (0, theta.shape[1] - strata))),
         hessian=curve_hessian
         - (degrees / rss**2)[:, None, None] * rss_slope[:, :, None] * rss_slope[:, None],
         rss=rss,
@@ -140,14 +148,15 @@ def evaluate_together(
 
 
 def _sweep(
-    products: OutcomeProducts, t: Floats, bases: tuple[Floats, Floats]
+    products: OutcomeProducts, precision: Floats, t: Floats, bases: tuple[Floats, Floats]
 ) -> tuple[Jet, Floats, Jet, Jet]:
-    """Sweep both factors at the elements t of T, shape (m, k).
+    """Sweep both factors at the strata's precisions, shape (m, strata), and the elements t of T.
 
     Returns
     -------
     inner
-        m of every shape, shape (.., m, S * h), in the parameters of the finer factor.
+        m of every shape, shape (.., m, S * h), in the precisions and the parameters of the finer
+        factor.
     edges
         [E_g] and derivatives, shape (1 + first + second, m, G, q2, k).
     outer
@@ -155,12 +164,12 @@ def _sweep(
     logdet
         l, shape (.., m).
     """
-    m, own = len(t), len(bases[0])
-    q2 = products.top.shape[2]
-    inner, logdet = _sweep_finer(products, t[:, :own], bases[0])
-    edges = _edges(products, inner)
-    size = products.top.shape[1]
-    relative = np.repeat(t[:, own:].T, size, axis=1)
+    m, finer = len(t), len(bases[0])
+    size, q2 = products.top.shape[1], products.top.shape[3]
+    inner, logdet = _sweep_finer(products, precision, t[:, :finer], bases[0])
+    edges = _edges(products, precision, inner)
+    own = len(inner.first)
+    relative = np.repeat(t[:, finer:].T, size, axis=1)
     square = np.moveaxis(edges[..., :q2], (-2, -1), (1, 2)).reshape(-1, q2, q2, m * size)
     d = Jet(value=square[0], first=square[1 : own + 1], second=square[own + 1 :])
     outer, each = invert(d, relative, bases[1])
@@ -169,13 +178,28 @@ def _sweep(
     return inner, np.ascontiguousarray(edges[..., q2:]), by_group, logdet.plus(added)
 
 
-def _sweep_finer(products: OutcomeProducts, t: Floats, basis: Floats) -> tuple[Jet, Jet]:
+def _sweep_finer(
+    products: OutcomeProducts, precision: Floats, t: Floats, basis: Floats
+) -> tuple[Jet, Jet]:
     """Sweep the finer factor: m of every shape, shape (.., m, S * h), and l, shape (.., m)."""
     m, shapes = len(t), len(products.shapes)
+    others = np.arange(1, precision.shape[1])[:, None]
     if not shapes:
-        return constant(np.zeros((m, 0))), constant(np.zeros(m))
-    a = np.tile(np.moveaxis(products.shapes, 0, -1), m)
-    found, each = invert(constant(a), np.repeat(t.T, shapes, axis=1), basis)
+        return constant(np.zeros((m, 0)), len(others)), constant(np.zeros(m), len(others))
+    stratum = np.tile(products.shape_strata, m)
+    weight = Jet(
+        value=precision[:, products.shape_strata].ravel(),
+        first=(stratum == others).astype(np.float64),
+        second=np.zeros((len(others) * (len(others) + 1) // 2, len(stratum))),
+    )
+    shape = np.tile(np.moveaxis(products.shapes, 0, -1), m)
+    found, each = invert(
+        weight.map(lambda w: w[..., None, None, :] * shape),
+        np.repeat(t.T, shapes, axis=1),
+        basis,
+    )
+    square = product(weight, weight, np.multiply)
+    found = product(square, found, lambda w, inverse: w[..., None, None, :] * inverse)
     rows, columns = lower_triangle(basis.shape[1])
 
     def arrange(values: Floats) -> Floats:
@@ -189,12 +213,19 @@ def _sweep_finer(products: OutcomeProducts, t: Floats, basis: Floats) -> tuple[J
     return found.map(arrange), each.map(count)
 
 
-def _edges(products: OutcomeProducts, inner: Jet) -> Floats:
-    """[D_g E_g] with derivatives in the finer factor's parameters, one after the other."""
-    m, size, cells = products.cells.shape[:3]
+def _edges(products: OutcomeProducts, precision: Floats, inner: Jet) -> Floats:
+    """[D_g E_g] with derivatives in the parameters of `inner`, one after the other."""
+    made = _swept_cells(products, np.concatenate([inner.value[None], inner.first, inner.second]))
+    made[0] += np.einsum("ns,ngsqk->ngqk", precision, products.top)
+    made[1 : precision.shape[1]] += np.moveaxis(products.top[:, :, 1:], 2, 0)
+    return made
+
+
+def _swept_cells(products: OutcomeProducts, jets: Floats) -> Floats:
+    """What the finer factor takes from [D_g E_g], negative; shape (jets, m, G, q2, q2 + k)."""
+    m, size, cells, q2, k = products.cells.shape
     if not cells:
-        return products.top[None]
-    jets = np.concatenate([inner.value[None], inner.first, inner.second])
+        return np.zeros((len(jets), m, size, q2, k))
     shapes, widest = len(products.shapes), products.cell_shape.shape[2]
     by_shape = jets.reshape(len(jets), m, shapes, -1)
     weight = by_shape[:, np.arange(m)[:, None, None], products.cell_shape]
@@ -205,10 +236,9 @@ def _edges(products: OutcomeProducts, inner: Jet) -> Floats:
             made -= weight[..., cell, None, None] * products.cells[:, :, cell]
     else:
         flat = products.cells.reshape(m, size, cells, -1)
-        product = np.moveaxis(weight, 0, 2) @ flat
-        made = -np.moveaxis(product, 2, 0).reshape(len(jets), *products.top.shape)
-    made[0] += products.top
-    return made
+        swept = np.moveaxis(weight, 0, 2) @ flat
+        made = -np.moveaxis(swept, 2, 0).reshape(len(jets), m, size, q2, k)
+    return np.asarray(made)
 
 
 def _apply(matrix: Floats, edges: Floats) -> Floats:
@@ -227,17 +257,18 @@ def _flat(edges: Floats) -> Floats:
 
 
 def _totals(
-    products: OutcomeProducts, inner: Jet, edges: Floats, outer: Jet
+    products: OutcomeProducts, precision: Floats, inner: Jet, edges: Floats, outer: Jet
 ) -> tuple[Floats, Floats]:
     """F, shape (m, k, k), and its derivatives in t, shape (params, m, k, k)."""
     own = len(inner.first)
     left = _flat(edges[0]).swapaxes(1, 2)
     pushed = _flat(_apply(outer.value, edges[0]))
-    total = products.total - left @ pushed
+    total = np.einsum("ns,nsij->nij", precision, products.total) - left @ pushed
     first = np.stack([-(left @ _flat(_apply(moved, edges[0]))) for moved in outer.first])
     for i in range(own):
         half = _flat(edges[1 + i]).swapaxes(1, 2) @ pushed
         first[i] -= half + half.swapaxes(1, 2)
+    first[: precision.shape[1] - 1] += np.moveaxis(products.total[:, 1:], 1, 0)
     if own:
         m, cells, k = products.shape_totals.shape[:3]
         flat = products.shape_totals.reshape(m, cells, k * k)

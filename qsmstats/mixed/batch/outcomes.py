@@ -317,12 +317,15 @@ def _blocks_seen(grouped: IndependentGroups, seen: Flags) -> tuple[BlockArrays, 
 
 def _sound(design: BatchDesign, stack: BlockArrays, index: Places) -> Flags:
     """Return whether lists of blocks, shape (m, G), surely identify the model, shape (m,)."""
-    rows = stack.rows[index].sum(axis=1)
-    whole = stack.whole[index].sum(axis=1)
+    of_strata = stack.rows[index].sum(axis=1)
+    rows = of_strata.sum(axis=1)
+    whole = stack.whole[index].sum(axis=(1, 2))
     q2 = stack.width
-    good: Flags = (rows > whole.shape[1] - q2) & _well_conditioned(whole[:, q2:, q2:])
+    good: Flags = (of_strata > 1).all(axis=1)
+    good &= (rows > whole.shape[1] - q2) & _well_conditioned(whole[:, q2:, q2:])
     good &= _well_conditioned(whole[:, :q2, :q2])
-    groups = {0: stack.subgroups[index].sum(axis=1), -1: (stack.rows[index] > 0).sum(axis=1)}
+    present = stack.rows.any(axis=1)
+    groups = {0: stack.subgroups[index].sum(axis=1), -1: present[index].sum(axis=1)}
     levels = design.elimination.levels
     for place in {0, -1} if len(levels) > 1 else {-1}:
         for member in levels[place].members:
