@@ -17,7 +17,13 @@ product with one matrix,
 so that no second derivative of F is ever formed: with G_ab = E_a W E_b' (a, b: derivatives of E in
 the precisions and parameters of the finer factor; <A, B> = tr A'B)
 
-  <d2_ij E'ME, W> = <M_ij, G_00> + 2 <M_i, G_j0> + 2 <M_j, G_i0> + 2 <M, G_ij> + 2 <M, G_(ij)0>.
+  <d2_ij E'ME, W> = <M_ij, G_00> + 2 <M_i, G_j0> + 2 <M_j, G_i0> + 2 <M, G_ij> + 2 <M, G_(ij)0>,
+
+nor one of M: with G = G_00 and the notation of `nested`, log det(I + D T) - <M, G> has the second
+derivatives (i <= j)
+
+  tr(dT_i Q_j) + tr(dD_i P_j) + tr(d2D_ij (M + M G M)),
+  P_j = dM_j + 2 dM_j G M,     Q_j = dN_j - 2 dH_j' G H.
 
 Arrays have the outcome first. An outcome whose F_XX is not positive, or for which no residual
 variance is left, gets an infinite criterion; no other outcome is touched by that.
@@ -25,6 +31,7 @@ variance is left, gets an infinite criterion; no other outcome is touched by tha
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +41,13 @@ from qsmstats.mixed.batch.design import IndependentGroups
 from qsmstats.mixed.batch.products import OutcomeProducts
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.derivatives import Jet, constant, pair_index, product
-from qsmstats.mixed.criterion.nested import invert
+from qsmstats.mixed.criterion.nested import (
+    Inverses,
+    inverses,
+    invert,
+    multiply,
+    transpose,
+)
 from qsmstats.mixed.criterion.profiled import LEAST_RESIDUAL
 
 __all__ = ["Evaluations", "evaluate_together"]
@@ -95,8 +108,13 @@ def evaluate_together(
     x = grouped.parametrisation.values(theta)
     chain, curvature = grouped.parametrisation.derivatives(theta)
     precision = np.concatenate([np.ones((len(x), 1)), x[:, :strata]], axis=1)
-    inner, edges, outer, logdet = _sweep(products, precision, x[:, strata:], grouped.rows.bases)
-    total, first = _totals(products, precision, inner, edges, outer)
+    finer, basis = grouped.rows.bases
+    t = np.split(x[:, strata:], [len(finer)], axis=1)
+    inner, logdet = _sweep_finer(products, precision, t[0], finer)
+    edges = _edges(products, precision, inner)
+    outer, pushed = _sweep_coarser(edges, t[1], basis)
+    m, size = edges.shape[1:3]
+    total, first = _totals(products, precision, inner, edges, pushed)
     p = total.shape[1] - 1
     inverse, logdet_xx, good = _factor(total[:, :p, :p])
     estimates = np.einsum("nij,nj->ni", inverse, total[:, :p, p])
@@ -111,8 +129,11 @@ def evaluate_together(
         weight[:, :p, :p] += inverse
     moved = np.einsum("anij,nj->nai", first, v)
     rss_first = np.einsum("nai,ni->na", moved, v)
-    gradient = logdet.first.T + np.einsum("anij,nij->na", first, weight)
-    curve = _second(products, inner, edges, outer, logdet, weight)
+    gradient = np.einsum("anij,nij->na", first, weight)
+    gradient += outer.logdet_first.reshape(-1, m, size).sum(axis=2).T
+    gradient[:, : len(logdet.first)] += logdet.first.T
+    curve = _second(products, inner, edges, outer, pushed, basis, weight)
+    curve[:, : len(logdet.first), : len(logdet.first)] += np.moveaxis(logdet.second_matrix(), -1, 0)
     curve -= (
         2.0
         * (degrees / rss)[:, None, None]
@@ -126,7 +147,8 @@ def evaluate_together(
         )
     # log det V holds -sum_s n_s log w_s, which is 2 lambda_s n_s: linear in theta.
     sizes = 2.0 * products.rows[:, 1:]
-    value = logdet.value + degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees))
+    value = logdet.value + outer.logdet.reshape(m, size).sum(axis=1)
+    value += degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees))
     value += np.einsum("ns,ns->n", sizes, theta[:, :strata])
     bend = np.einsum("nt,ntab->nab", gradient, curvature)
     curve_hessian = chain.swapaxes(1, 2) @ curve @ chain + bend
@@ -145,37 +167,6 @@ def evaluate_together(
         inverse=inverse,
         slopes=np.einsum("nta,tnij->naij", chain, first[:, :, :p, :p]),
     )
-
-
-def _sweep(
-    products: OutcomeProducts, precision: Floats, t: Floats, bases: tuple[Floats, Floats]
-) -> tuple[Jet, Floats, Jet, Jet]:
-    """Sweep both factors at the strata's precisions, shape (m, strata), and the elements t of T.
-
-    Returns
-    -------
-    inner
-        m of every shape, shape (.., m, S * h), in the precisions and the parameters of the finer
-        factor.
-    edges
-        [E_g] and derivatives, shape (1 + first + second, m, G, q2, k).
-    outer
-        M of every group, shape (.., q2, q2, m, G), in all parameters.
-    logdet
-        l, shape (.., m).
-    """
-    m, finer = len(t), len(bases[0])
-    size, q2 = products.top.shape[1], products.top.shape[3]
-    inner, logdet = _sweep_finer(products, precision, t[:, :finer], bases[0])
-    edges = _edges(products, precision, inner)
-    own = len(inner.first)
-    relative = np.repeat(t[:, finer:].T, size, axis=1)
-    square = np.moveaxis(edges[..., :q2], (-2, -1), (1, 2)).reshape(-1, q2, q2, m * size)
-    d = Jet(value=square[0], first=square[1 : own + 1], second=square[own + 1 :])
-    outer, each = invert(d, relative, bases[1])
-    added = each.map(lambda a: a.reshape(*a.shape[:-1], m, size).sum(axis=-1))
-    by_group = outer.map(lambda a: a.reshape(*a.shape[:-1], m, size))
-    return inner, np.ascontiguousarray(edges[..., q2:]), by_group, logdet.plus(added)
 
 
 def _sweep_finer(
@@ -241,33 +232,55 @@ def _swept_cells(products: OutcomeProducts, jets: Floats) -> Floats:
     return np.asarray(made)
 
 
+def _sweep_coarser(edges: Floats, t: Floats, basis: Floats) -> tuple[Inverses, Floats]:
+    """Sweep the coarsest factor at the elements t of its T, shape (m, k).
+
+    Returns
+    -------
+    outer
+        M of every outcome and group (these two in the last axis, shape m * G) with its derivatives
+        in all parameters.
+    pushed
+        M E and dM_j E of every group, shape (1 + parameters, m, G, q2, k).
+    """
+    m, size, q2 = edges.shape[1:4]
+    own = _own(len(edges))
+    d = np.moveaxis(edges[: 1 + own, ..., :q2], (-2, -1), (1, 2)).reshape(-1, q2, q2, m * size)
+    outer = inverses(d[0], d[1:], np.repeat(t.T, size, axis=1), basis)
+    moved = np.concatenate([outer.m[None], outer.first]).reshape(-1, q2, q2, m, size)
+    return outer, np.stack([_apply(one, edges[0, ..., q2:]) for one in moved])
+
+
+def _own(jets: int) -> int:
+    """Parameters of a value that has so many derivatives, itself among them."""
+    return math.isqrt(2 * jets) - 1
+
+
 def _apply(matrix: Floats, edges: Floats) -> Floats:
     """M E group by group: (q2, q2, m, G), (m, G, q2, k) -> (m, G, q2, k)."""
-    q2 = len(matrix)
     made = matrix[:, 0, :, :, None] * edges[:, :, 0]
-    for s in range(1, q2):
+    for s in range(1, len(matrix)):
         made += matrix[:, s, :, :, None] * edges[:, :, s]
     return np.moveaxis(made, 0, 2)
 
 
 def _flat(edges: Floats) -> Floats:
-    """Put groups and columns in one axis: (m, G, q2, k) -> (m, G * q2, k)."""
-    m, size, q2, k = edges.shape
-    return edges.reshape(m, size * q2, k)
+    """Put groups and columns in one axis: (.., m, G, q2, k) -> (.., m, G * q2, k)."""
+    *lead, size, q2, k = edges.shape
+    return edges.reshape(*lead, size * q2, k)
 
 
 def _totals(
-    products: OutcomeProducts, precision: Floats, inner: Jet, edges: Floats, outer: Jet
+    products: OutcomeProducts, precision: Floats, inner: Jet, edges: Floats, pushed: Floats
 ) -> tuple[Floats, Floats]:
     """F, shape (m, k, k), and its derivatives in t, shape (params, m, k, k)."""
     own = len(inner.first)
-    left = _flat(edges[0]).swapaxes(1, 2)
-    pushed = _flat(_apply(outer.value, edges[0]))
-    total = np.einsum("ns,nsij->nij", precision, products.total) - left @ pushed
-    first = np.stack([-(left @ _flat(_apply(moved, edges[0]))) for moved in outer.first])
-    for i in range(own):
-        half = _flat(edges[1 + i]).swapaxes(1, 2) @ pushed
-        first[i] -= half + half.swapaxes(1, 2)
+    sides, swept = _flat(edges[: 1 + own, ..., edges.shape[3] :]), _flat(pushed)
+    gone = sides[0].swapaxes(-1, -2) @ swept
+    half = sides[1:].swapaxes(-1, -2) @ swept[0]
+    total = np.einsum("ns,nsij->nij", precision, products.total) - gone[0]
+    first = -gone[1:]
+    first[:own] -= half + half.swapaxes(-1, -2)
     first[: precision.shape[1] - 1] += np.moveaxis(products.total[:, 1:], 1, 0)
     if own:
         m, cells, k = products.shape_totals.shape[:3]
@@ -298,31 +311,50 @@ def _factor(matrix: Floats) -> tuple[Floats, Floats, Flags]:
 
 
 def _second(
-    products: OutcomeProducts, inner: Jet, edges: Floats, outer: Jet, logdet: Jet, weight: Floats
+    products: OutcomeProducts,
+    inner: Jet,
+    edges: Floats,
+    outer: Inverses,
+    pushed: Floats,
+    basis: Floats,
+    weight: Floats,
 ) -> Floats:
-    """Second derivatives of l + <F, W> in t with W held, shape (m, params, params)."""
-    own, params = len(inner.first), len(outer.first)
-    spread = edges[: own + 1] @ weight[:, None]
-    pairs = logdet.second - np.einsum("pqsng,qsng->pn", outer.second, _gram(spread[0], edges[0]))
-    index = pair_index(params)
-    for i in range(own):
-        cross = 2.0 * np.einsum("jqsng,qsng->jn", outer.first, _gram(spread[0], edges[1 + i]))
-        for j in range(params):
-            # The pair (i, i) holds both of its halves.
-            pairs[index[i, j]] -= cross[j] * (2.0 if i == j else 1.0)
-        for j in range(i, own):
-            bent = _gram(spread[1 + i], edges[1 + j]) + _gram(
-                spread[0], edges[1 + own + pair_index(own)[i, j]]
-            )
-            pairs[index[i, j]] -= 2.0 * np.einsum("qsng,qsng->n", outer.value, bent)
-    if own:
-        m, cells, k = products.shape_totals.shape[:3]
-        sides = products.shape_totals.reshape(m, cells, k * k) @ weight.reshape(m, k * k, 1)
-        pairs[: len(inner.second)] -= np.einsum("pnc,nc->pn", inner.second, sides[:, :, 0])
-    return np.moveaxis(pairs[index], -1, 0)
+    """Second derivatives in t of log det(I + D T) + <F, W> with W held, (m, params, params)."""
+    m, size, q2 = edges.shape[1:4]
+    own, finer, sides = len(inner.first), slice(len(inner.first)), edges[..., q2:]
+    # M alone, as in the module's docstring.
+    gram = np.einsum("ngqk,ngsk->qsng", sides[0] @ weight[:, None], sides[0]).reshape(q2, q2, -1)
+    gram_m = multiply(gram, outer.m)
+    bent = 2.0 * multiply(multiply(transpose(outer.h), gram), outer.h) - outer.n
+    bent = multiply(multiply(outer.n, basis[..., None]), bent)
+    bent = bent.reshape(*bent.shape[:-1], m, size).sum(axis=-1)
+    made = np.zeros((m, len(outer.first), len(outer.first)))
+    made[:, own:, own:] = np.einsum("iqs,jqsn->nij", basis, bent)
+    if not own:
+        return made
+    d, shape = edges[1:, ..., :q2], (-1, q2, q2, m, size)
+    turned = (outer.first + 2.0 * multiply(outer.first, gram_m)).reshape(shape)
+    made[:, finer] += _paired(d[:own], np.moveaxis(turned, (1, 2), (3, 4)))
+    around = (outer.m + multiply(outer.m, gram_m)).reshape(shape)
+    pairs = _paired(d[own:], np.moveaxis(around, (1, 2), (3, 4)))[:, :, 0]
+    # M and E, and E alone.
+    spread = pushed @ weight[:, None]
+    cross = 2.0 * _paired(sides[1 : 1 + own], spread[1:])
+    made[:, finer] -= cross
+    made[:, finer, finer] -= cross[:, :, finer].swapaxes(1, 2)
+    made[:, own:, finer] = made[:, finer, own:].swapaxes(1, 2)
+    pairs -= 2.0 * _paired(sides[1 + own :], spread[:1])[:, :, 0]
+    own_m = outer.m.reshape(q2, q2, m, size)
+    moved = np.stack([_apply(own_m, side) for side in sides[1 : 1 + own]])
+    made[:, finer, finer] -= 2.0 * _paired(moved @ weight[:, None], sides[1 : 1 + own])
+    totals = products.shape_totals.reshape(m, -1, weight[0].size) @ weight.reshape(m, -1, 1)
+    pairs -= np.einsum("pnc,nc->np", inner.second, totals[:, :, 0])
+    made[:, finer, finer] += pairs[:, pair_index(own)]
+    return made
 
 
-def _gram(left: Floats, right: Floats) -> Floats:
-    """Products over the columns, group by group: twice (m, G, q2, k) -> (q2, q2, m, G)."""
-    made: Floats = np.einsum("ngqk,ngsk->qsng", left, right)
+def _paired(left: Floats, right: Floats) -> Floats:
+    """Sums of products: (i, m, ...) and (j, m, ...) -> (m, i, j)."""
+    rows, columns = (np.moveaxis(a, 1, 0).reshape(a.shape[1], len(a), -1) for a in (left, right))
+    made: Floats = rows @ columns.swapaxes(1, 2)
     return made
