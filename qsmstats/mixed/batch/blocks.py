@@ -10,7 +10,8 @@ in which a group is left out.
 
 Within a group, subgroups of the finer factor with the same Z'Z enter only through sums of products
 (see `crossproducts`); they are added up into cells. Where residual variances differ between strata,
-products are kept by stratum, and a cell lies in one of them.
+products are kept by stratum, and a cell lies in one of them. A factor between the two (patients,
+types within patients, lesions) joins the coarsest one, with columns for each of its groups there.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.crossproducts import level_basis, level_columns, rounded
 from qsmstats.mixed.criterion.elimination_order import (
+    Level,
     eliminate,
+    joined_level,
     merge_factors,
     split_crossed,
 )
@@ -34,7 +37,7 @@ __all__ = ["GroupBlock", "GroupedRows", "block_of", "grouped_rows"]
 
 
 # Widest levels for which small dense blocks pay; wider ones are rare and are fitted singly.
-_MOST_OUTER, _MOST_INNER = 6, 3
+_MOST_OUTER, _MOST_INNER = 16, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,8 +58,9 @@ class GroupedRows:
         Columns of the finer factor, shape (n, q1); q1 is 0 without one.
     outer
         Columns of the coarsest factor, then the fixed ones, shape (n, q2 + p).
-    width
-        q2.
+    coarsest
+        The coarsest factor, and what joined it, as one level; its columns are the first q2 of
+        `outer`.
     bases
         T of the finer and of the coarsest factor in their parameters, shapes (k1, q1, q1) and
         (k2, q2, q2).
@@ -73,7 +77,7 @@ class GroupedRows:
     subgroups: Integers | None
     inner: Floats
     outer: Floats
-    width: int
+    coarsest: Level
     bases: tuple[Floats, Floats]
     row_scale: Floats | None
     unit: float
@@ -84,6 +88,11 @@ class GroupedRows:
     def size(self) -> int:
         """Groups of the coarsest factor."""
         return len(self.starts) - 1
+
+    @property
+    def width(self) -> int:
+        """Columns of the coarsest factor, q2."""
+        return self.coarsest.columns
 
     @property
     def rank(self) -> int:
@@ -152,14 +161,17 @@ def grouped_rows(layout: Layout) -> GroupedRows | str:
     if split_crossed(factors, 0) is not None:
         return "grouping factors are crossed"
     levels = eliminate(factors)
+    top = levels[-1]
     if len(levels) > 2:
-        return "grouping factors are nested more than twice"
-    if levels[-1].columns > _MOST_OUTER or (len(levels) > 1 and levels[0].columns > _MOST_INNER):
+        # From the finer ones up, as in the order of the parameters.
+        joined = sorted(factors, key=lambda factor: -factor.size)[1:]
+        top = joined_level(joined, top.codes, top.size)
+    if top.columns > _MOST_OUTER or (len(levels) > 1 and levels[0].columns > _MOST_INNER):
         return "a grouping factor has many random columns"
     scale = layout.residuals.row_scale
     fixed = layout.basis if scale is None else layout.basis * scale[:, None]
-    order = np.lexsort((levels[0].codes, levels[-1].codes))
-    starts = run_starts(levels[-1].codes[order])
+    order = np.lexsort((levels[0].codes, top.codes))
+    starts = run_starts(top.codes[order])
     subgroups, unit, inner = None, 1.0, np.empty((len(order), 0))
     codes = layout.residuals.codes
     stratum = np.zeros(len(order), dtype=np.int64) if codes is None else codes[order]
@@ -175,11 +187,11 @@ def grouped_rows(layout: Layout) -> GroupedRows | str:
         starts=np.r_[starts, len(order)],
         subgroups=subgroups,
         inner=inner,
-        outer=np.hstack([level_columns(levels[-1], columns, scale), fixed])[order],
-        width=levels[-1].columns,
+        outer=np.hstack([level_columns(top, columns, scale), fixed])[order],
+        coarsest=top,
         bases=(
             np.empty((0, 0, 0)) if subgroups is None else level_basis(levels[0]),
-            level_basis(levels[-1]),
+            level_basis(top),
         ),
         row_scale=None if scale is None else scale[order],
         unit=unit,

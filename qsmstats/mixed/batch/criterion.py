@@ -9,8 +9,8 @@ Z'Z = A_c),
 
 M(T, A) = T (I + A T)^-1. Where residual variances differ between strata, a cell of stratum s has
 Z'WZ = w_s A_c and m_c = w_s^2 M(T_1, w_s A_c), and what has the index 0 is a sum over strata times
-their precisions, which are the first parameters. The Hessian needs the second derivatives of F only through their inner
-product with one matrix,
+their precisions, which are the first parameters. The Hessian needs the second derivatives of F only
+through their inner product with one matrix,
 
   W = nu / r2 v v' + [REML] F_XX^-1,      v = (-b, 1),
 
@@ -213,7 +213,7 @@ def _edges(products: OutcomeProducts, precision: Floats, inner: Jet) -> Floats:
 
 
 def _swept_cells(products: OutcomeProducts, jets: Floats) -> Floats:
-    """What the finer factor takes from [D_g E_g], negative; shape (jets, m, G, q2, q2 + k)."""
+    """Return what the finer factor takes from [D_g E_g], negative, (jets, m, G, q2, q2 + k)."""
     m, size, cells, q2, k = products.cells.shape
     if not cells:
         return np.zeros((len(jets), m, size, q2, k))
@@ -354,7 +354,7 @@ def _second(
 
 
 def _paired(left: Floats, right: Floats) -> Floats:
-    """Sums of products: (i, m, ...) and (j, m, ...) -> (m, i, j)."""
+    """Return sums of products: (i, m, ...) and (j, m, ...) -> (m, i, j)."""
     rows, columns = (np.moveaxis(a, 1, 0).reshape(a.shape[1], len(a), -1) for a in (left, right))
     made: Floats = rows @ columns.swapaxes(1, 2)
     return made

@@ -70,11 +70,16 @@ def prepare(
         whiteners = [part.whitener for part in design.layout.random]
         factors = factors_of(start, [len(whitener) for whitener in whiteners])
         own = free_parameters(
-            grouped.parametrisation, design.elimination.order, whiteners, factors, np.empty(0)
+            grouped.parametrisation,
+            design.elimination.order,
+            whiteners,
+            factors,
+            np.zeros(grouped.parametrisation.strata),
         )
         return parts, np.tile(own, (len(values), 1))
     q1, q2 = grouped.rows.inner.shape[1], grouped.rows.width
     squares = np.square(parts.outer[..., :q2].sum(axis=2)).sum(axis=1)
+    squares = squares @ grouped.rows.coarsest.column_places().T
     if q1:
         columns, lower = np.triu_indices(q1)
         inner = parts.cell_squares.sum(axis=(1, 2))[:, columns == lower]
