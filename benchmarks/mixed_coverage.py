@@ -51,7 +51,7 @@ import pandas as pd
 from scipy import stats
 
 from qsmstats.errors import NotIdentifiedError
-from qsmstats.mixed.batch.result import BatchFit
+from qsmstats.mixed.batch.result import BatchFit, blank, put
 from qsmstats.mixed.inference.degrees_of_freedom import Satterthwaite
 from qsmstats.mixed.inference.maximum_t import MaximumT
 from qsmstats.mixed.model import MixedModel
@@ -148,6 +148,22 @@ CANDIDATES: dict[str, dict[str, tuple[str, str | None]]] = {
         ),
     },
 }
+# The studies' own models step down where one cannot be fitted (qsmstats.studies.default_models):
+# the next of these takes the outcomes that are left.
+STEPS: dict[str, tuple[tuple[str, str | None], ...]] = {
+    "baseline": tuple((terms, sd) for terms in (BY_TYPE, "") for sd in ("strata_5", None)),
+    "trajectory": tuple(
+        (terms, sd)
+        for terms in (
+            f"{ONE_SLOPE_BY_TYPE} + {LESION_SLOPE}",
+            f"{ONE_SLOPE_BY_TYPE} + {LESION}",
+            LESION_SLOPE,
+            LESION,
+        )
+        for sd in ("strata_5", None)
+    ),
+}
+DEFAULT = "the default"
 
 
 def design(study: str, truth: Scenario, patients: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -295,21 +311,42 @@ def block_of(study: str, name: str, patients: int, block: int, seed: int):
     return frame, outcomes(study, truth, frame, BLOCK, rng)
 
 
+def fitted(steps, study: str, frame: pd.DataFrame, values: np.ndarray, df: str):
+    """Return sums over the outcomes, each fitted by the first model that can be, or None."""
+    start, tables, left = BASELINE if study == "baseline" else TRAJECTORY, [], values
+    for number, (extra, strata) in enumerate(steps):
+        try:
+            ready = MixedModel(f"{start} + {extra}" if extra else start).design(
+                frame.assign(y=0.0), weights=strata
+            )
+            fits = ready.fit_outcomes(left)
+        except NotIdentifiedError:
+            continue
+        again = fits.failed | ~fits.converged
+        if again.any() and number + 1 < len(steps):
+            tables += [judge(part(fits, ~again), study, df)] if not again.all() else []
+            left = left[:, again]
+            continue
+        tables.append(judge(fits, study, df))
+        break
+    return pd.concat(tables).groupby("contrast", sort=False).sum().reset_index() if tables else None
+
+
+def part(fits: BatchFit, which: np.ndarray) -> BatchFit:
+    """Return some of the outcomes."""
+    return put(blank(fits.design, int(which.sum())), np.arange(which.sum()), fits, which)
+
+
 def run_block(study: str, name: str, patients: int, block: int, given, models: list[str]) -> None:
     """Fit the models to one block and append their sums to the file."""
     frame, values = block_of(study, name, patients, block, given.seed)
     for model in models:
         begin = time.process_time()
-        extra, strata = CANDIDATES[study][model]
-        start = BASELINE if study == "baseline" else TRAJECTORY
-        try:
-            ready = MixedModel(f"{start} + {extra}" if extra else start).design(
-                frame.assign(y=0.0), weights=strata
-            )
-        except NotIdentifiedError as error:  # two visits do not tell slopes from residuals
-            print(f"{name}, {model}: {error}")
+        steps = STEPS[study] if model == DEFAULT else (CANDIDATES[study][model],)
+        table = fitted(steps, study, frame, values, given.df)
+        if table is None:  # two visits do not tell slopes from residuals
+            print(f"{name}, {model}: not identified")
             continue
-        table = judge(ready.fit_outcomes(values), study, given.df)
         place = dict(zip(KEY, (study, name, patients, model, given.df, given.seed), strict=True))
         table = table.assign(**place, block=block, cpu_seconds=time.process_time() - begin)
         table.to_csv(given.out, mode="a", header=not given.out.exists(), index=False)
@@ -375,7 +412,7 @@ def main() -> None:
     for block, patients, study in product(blocks, given.patients, given.study):
         for name in given.scenario or SCENARIOS[study]:
             place = (study, name, patients)
-            models = given.model or CANDIDATES[study]
+            models = given.model or [*CANDIDATES[study], DEFAULT]
             wanted = [m for m in models if (*place, m, given.df, given.seed, block) not in done]
             run_block(*place, block, given, wanted)
     table = summary(pd.read_csv(given.out))

@@ -4,7 +4,8 @@ Two questions, each answered by one linear mixed model per map (this project's d
 may state others):
 
 - lesion types against one another:
-  outcome ~ lesion_type + age + sex + log(volume_mm3) + (1 | participant_id)
+  outcome ~ lesion_type + age + sex + log(volume_mm3)
+            + (1 | participant_id) + (1 | participant_id:lesion_type), residual variance by type
 - lesion types against normal-appearing white matter and the white matter of controls:
   outcome ~ tissue + age + sex + (1 | participant_id)
 
@@ -18,14 +19,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from qsmstats.errors import ModelError
-from qsmstats.settings import ModelSettings
+from qsmstats.settings import ModelSettings, StudyModel, Weights
 from qsmstats.studies.answers import (
     ModelAnswer,
     answer_fields,
-    fit_study_model,
     left_out,
     observed_types,
 )
+from qsmstats.studies.default_models import fit_study_model
 from qsmstats.studies.effects import hedges_g, with_units
 from qsmstats.tables.tidy import first_sessions
 
@@ -56,6 +57,8 @@ def baseline_differences(
     outcome: str = "mwf_percent",
     *,
     settings: ModelSettings = DEFAULTS,
+    formula: str | None = None,
+    weights: Weights | None = None,
 ) -> GroupDifferences:
     """Compare lesion types at the first session of each participant.
 
@@ -66,7 +69,10 @@ def baseline_differences(
     outcome
         Column to compare.
     settings
-        Formula (`settings.baseline`), degrees of freedom, adjustment and level.
+        Formula (`settings.baseline`), weights, degrees of freedom, adjustment and level.
+    formula, weights
+        Instead of those of the settings: a formula, in which ``{outcome}`` stands for the outcome,
+        and the columns by which residual variances differ (``()``: they do not).
 
     Returns
     -------
@@ -77,7 +83,8 @@ def baseline_differences(
     ModelError
         If fewer than two types have lesions, or the model cannot be fitted.
     """
-    return _differences(lesions, outcome, "lesion_type", settings.baseline, settings)
+    settings = settings.changed("baseline", formula, weights)
+    return _differences(lesions, outcome, "lesion_type", "baseline", settings)
 
 
 def tissue_differences(
@@ -104,11 +111,11 @@ def tissue_differences(
     ModelError
         If fewer than two tissues are there, or the model cannot be fitted.
     """
-    return _differences(tissue, outcome, "tissue", settings.tissue, settings)
+    return _differences(tissue, outcome, "tissue", "tissue", settings)
 
 
 def _differences(
-    table: pd.DataFrame, outcome: str, factor: str, formula: str, settings: ModelSettings
+    table: pd.DataFrame, outcome: str, factor: str, model: StudyModel, settings: ModelSettings
 ) -> GroupDifferences:
     first = first_sessions(table)
     rows = observed_types(first, factor)
@@ -119,7 +126,7 @@ def _differences(
             "another"
         )
         raise ModelError(message)
-    fit = fit_study_model(formula, rows, outcome)
+    fit, model_notes = fit_study_model(model, settings, rows, outcome)
     what, measured = ("lesion", "a lesion") if factor == "lesion_type" else ("region", "tissue")
     # Participants whose every image failed have no row; `tables.tidy` counted them.
     late = table["participant_id"].nunique() - first["participant_id"].nunique()
@@ -141,6 +148,7 @@ def _differences(
         settings=settings,
         kinds=("mean", "contrast"),
         notes=notes,
+        model_notes=model_notes,
     )
     df, level = settings.df, settings.level
     contrasts = fit.contrasts(factor, adjust=settings.adjust, df=df, level=level)

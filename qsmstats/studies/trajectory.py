@@ -3,7 +3,8 @@
 One linear mixed model per map (this project's default; study.toml may state another):
 
 outcome ~ lesion_type * years + age + sex
-          + (1 + years | participant_id) + (1 | participant_id:lesion_id)
+          + (1 + years | participant_id) + (0 + years | participant_id:lesion_type)
+          + (1 + years | participant_id:lesion_id), residual variance by type
 
 Participants with one session are left out and counted. A lesion keeps the type of its first
 session, so that a change of type is not mistaken for one of the outcome; a lesion seen once (new or
@@ -20,15 +21,15 @@ import pandas as pd
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.method_names import Adjustment
 from qsmstats.mixed.fit import MixedFit
-from qsmstats.settings import ModelSettings
+from qsmstats.settings import ModelSettings, Weights
 from qsmstats.studies.answers import (
     ModelAnswer,
     answer_fields,
-    fit_study_model,
     left_out,
     observed_types,
     used_rows,
 )
+from qsmstats.studies.default_models import fit_study_model
 from qsmstats.studies.effects import with_units
 from qsmstats.tables.tidy import followed_lesions
 
@@ -62,6 +63,8 @@ def trajectories(
     outcome: str = "mwf_percent",
     *,
     settings: ModelSettings = DEFAULTS,
+    formula: str | None = None,
+    weights: Weights | None = None,
 ) -> Trajectories:
     """Estimate the change over time of each lesion type.
 
@@ -69,8 +72,8 @@ def trajectories(
     ----------
     lesions
         One row per participant, session and lesion, as `tidy_lesions` makes it.
-    outcome, settings
-        As in `baseline_differences`; the formula is `settings.trajectory`.
+    outcome, settings, formula, weights
+        As in `baseline_differences`; the formula of the settings is `settings.trajectory`.
 
     Returns
     -------
@@ -85,7 +88,8 @@ def trajectories(
     """
     followed = followed_lesions(lesions)
     typed = observed_types(followed)
-    fit = fit_trajectory(typed, outcome, settings)
+    settings = settings.changed("trajectory", formula, weights)
+    fit, model_notes = fit_trajectory(typed, outcome, settings)
     types = "lesion_type"
     fields = answer_fields(
         fit,
@@ -96,6 +100,7 @@ def trajectories(
         settings=settings,
         kinds=("mean", "contrast", "slope"),
         notes=_notes(lesions, followed, typed, used_rows(fit, typed)),
+        model_notes=model_notes,
     )
     adjust: Adjustment = "mvt" if settings.adjust == "tukey" else settings.adjust
     asked: dict[str, Any] = {"df": settings.df, "level": settings.level, "type": "response"}
@@ -120,8 +125,10 @@ def trajectories(
     )
 
 
-def fit_trajectory(followed: pd.DataFrame, outcome: str, settings: ModelSettings) -> MixedFit:
-    """Fit the trajectory model to followed lesions.
+def fit_trajectory(
+    followed: pd.DataFrame, outcome: str, settings: ModelSettings
+) -> tuple[MixedFit, tuple[str, ...]]:
+    """Fit the trajectory model to followed lesions; as `fit_study_model`, whose notes it returns.
 
     Parameters
     ----------
@@ -130,7 +137,7 @@ def fit_trajectory(followed: pd.DataFrame, outcome: str, settings: ModelSettings
     outcome
         Column to analyse.
     settings
-        Formula (`settings.trajectory`).
+        Formula (`settings.trajectory`) and weights.
 
     Raises
     ------
@@ -145,7 +152,7 @@ def fit_trajectory(followed: pd.DataFrame, outcome: str, settings: ModelSettings
             " visit; add follow-up sessions"
         )
         raise NotIdentifiedError(message)
-    return fit_study_model(settings.trajectory, followed, outcome)
+    return fit_study_model("trajectory", settings, followed, outcome)
 
 
 def _notes(
