@@ -59,6 +59,7 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
     levels = study.schemas.tissues
     columns["tissue"] = _values(pd.Series(pd.Categorical(levels, categories=levels)))
     rows = pd.DataFrame(columns)
+    said: set[str] = set()
     for name, compared in COMPARED.items():
         text = getattr(study.models, name).replace("{outcome}", study.outcomes[0])
         own = rows if name == "tissue" else rows.drop(columns="tissue")
@@ -70,7 +71,9 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
             problem = None  # such as a logarithm of a made-up value: the data may differ
         if problem:
             yield Problem(table=FILE, column=f"models.{name}", problem=problem)
-        if problem := _weights_problem(study.models.weights_of(name) or (), own):
+        problem = _weights_problem(study.models.weights_of(name) or (), own)
+        if problem and problem not in said:  # one line of study.toml may stand for two models
+            said.add(problem)
             yield Problem(table=FILE, column=f"models.{name}.weights", problem=problem)
 
 

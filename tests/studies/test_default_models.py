@@ -76,9 +76,11 @@ def test_with_one_lesion_of_a_type_in_each_patient_their_differences_cannot_vary
 
 def test_residual_variances_are_left_out_where_one_would_be_zero(three_visits):
     first = three_visits[three_visits["years"] == 0]
-    # One lesion a patient of this type, which vary less than types do between patients.
+    # One lesion a patient of this type, near its patient's others: patient-by-type takes the rest.
+    mean = first[first["lesion_type"] == "isointense"].groupby("participant_id")["mwf_percent"]
     rims = first[first["lesion_type"] == "paramagnetic_rim"].drop_duplicates("participant_id")
-    rims = rims.assign(mwf_percent=4.0 + np.linspace(-0.1, 0.1, len(rims)))
+    near = rims["participant_id"].map(mean.mean()).fillna(6.0) + np.linspace(-0.2, 0.2, len(rims))
+    rims = rims.assign(mwf_percent=near - 2.0)
     first = pd.concat([first[first["lesion_type"] != "paramagnetic_rim"], rims])
     answer = baseline_differences(first)
     assert list(residual_sd(answer)) == [""]
