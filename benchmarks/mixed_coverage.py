@@ -12,7 +12,7 @@ benchmarks/planning.py). `SCENARIOS` says what the truth is in each; `CANDIDATES
 fitted, all to the same data. A block is one design (patients, types, volumes, visits) with 50
 outcomes; its sums are appended to benchmarks/results/mixed_coverage.csv, and a block that is there
 already is not computed again: stop, go on and add studies at will. Without more work, the table is
-written anew to mixed_coverage.md beside it.
+written anew to mixed_coverage.md beside it, followed by the tables of docs/models.md.
 
 Columns, in per cent. What is estimated is compared with the truth, so no effect need be zero.
 
@@ -164,6 +164,10 @@ STEPS: dict[str, tuple[tuple[str, str | None], ...]] = {
     ),
 }
 DEFAULT = "the default"
+ON_PAGE = {
+    "baseline": ["plain", "SD by type", "patient-by-type", DEFAULT],
+    "trajectory": ["plain", "SD by type, lesion slopes", DEFAULT],
+}
 
 
 def design(study: str, truth: Scenario, patients: int, rng: np.random.Generator) -> pd.DataFrame:
@@ -392,6 +396,23 @@ def relative_widths(blocks: pd.DataFrame) -> pd.DataFrame:
     return (both["width"] / both["plain"]).rename("width").reset_index()
 
 
+def page(table: pd.DataFrame) -> str:
+    """Tables of docs/models.md, a row for each scenario and size: worst / family / omnibus (n)."""
+    made = []
+    asked = table["df"] == "satterthwaite"
+    for study, models in ON_PAGE.items():
+        part = table[asked & (table["study"] == study) & table["model"].isin(models)]
+        cells = part[["worst", "family", "omnibus", "studies"]].round().astype(int).astype("str")
+        text = cells["worst"] + " / " + cells["family"] + " / " + cells["omnibus"]
+        wide = part.assign(cell=text + " (" + cells["studies"] + ")").pivot(
+            index=["scenario", "patients"], columns="model", values="cell"
+        )
+        order = [(name, n) for name in SCENARIOS[study] for n in sorted(set(part["patients"]))]
+        wide = wide.reindex(order, columns=models).dropna(how="all").fillna("")
+        made.append(f"{study}\n\n{wide.reset_index().to_markdown(index=False)}")
+    return "\n\n".join(made)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=50)
@@ -416,7 +437,8 @@ def main() -> None:
             wanted = [m for m in models if (*place, m, given.df, given.seed, block) not in done]
             run_block(*place, block, given, wanted)
     table = summary(pd.read_csv(given.out))
-    given.out.with_suffix(".md").write_text(table.round(1).to_markdown(index=False) + "\n")
+    text = f"{table.round(1).to_markdown(index=False)}\n\n{page(table)}\n"
+    given.out.with_suffix(".md").write_text(text)
     print(table.round(1).to_string(index=False))
 
 
