@@ -404,8 +404,8 @@ def page(table: pd.DataFrame) -> str:
         part = table[asked & (table["study"] == study) & table["model"].isin(models)]
         cells = part[["worst", "family", "omnibus", "studies"]].round().astype(int).astype("str")
         text = cells["worst"] + " / " + cells["family"] + " / " + cells["omnibus"]
-        wide = part.assign(cell=text + " (" + cells["studies"] + ")").pivot(
-            index=["scenario", "patients"], columns="model", values="cell"
+        wide = part.assign(cell=text + " (" + cells["studies"] + ")").pivot_table(
+            index=["scenario", "patients"], columns="model", values="cell", aggfunc="first"
         )
         order = [(name, n) for name in SCENARIOS[study] for n in sorted(set(part["patients"]))]
         wide = wide.reindex(order, columns=models).dropna(how="all").fillna("")
