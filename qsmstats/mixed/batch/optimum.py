@@ -176,9 +176,8 @@ def _minimise(grouped: IndependentGroups, products: OutcomeProducts, start: Floa
     """Minimise the criteria of m outcomes from starts of their own, shape (m, k)."""
     parametrisation = grouped.parametrisation
     found = _descend(grouped, products, start)
-    if max(parametrisation.widths) == 1:
-        return found
-    again = np.flatnonzero(is_singular(parametrisation, found.theta) & np.isfinite(found.value))
+    singular = is_singular(parametrisation, found.theta, least_width=2)
+    again = np.flatnonzero(singular & np.isfinite(found.value))
     # All starts of an outcome go side by side; as many outcomes at a time as the chunk holds.
     size = max(1, len(start) // len(further_starts(parametrisation, found.theta[0])))
     for at in range(0, len(again), size):

@@ -42,10 +42,20 @@ _RANDOM_STARTS = 3
 SUSPICIOUS = 1e-6
 
 
-def is_singular(parametrisation: Parametrisation, theta: Floats) -> Flags:
-    """Whether a relative covariance has a zero eigenvalue; theta may be one fit or (m, k)."""
+def is_singular(parametrisation: Parametrisation, theta: Floats, *, least_width: int = 1) -> Flags:
+    """Whether a relative covariance has a zero eigenvalue.
+
+    Parameters
+    ----------
+    parametrisation, theta
+        The parameters of one fit, shape (k,), or of many, shape (m, k).
+    least_width
+        Columns from which a term is looked at.
+    """
     singular = np.zeros(theta.shape[:-1], dtype=bool)
     for factor in parametrisation.factors(theta):
+        if factor.shape[-1] < least_width:
+            continue
         values = np.linalg.svd(factor, compute_uv=False) ** 2
         singular = singular | (values[..., -1] < _SINGULAR * np.maximum(1.0, values[..., 0]))
     return singular
@@ -61,7 +71,7 @@ def best_minimum(objective: Objective, start: Floats) -> Minimum:
     """
     parametrisation = objective.parametrisation
     found = minimise(objective.at, start)
-    if max(parametrisation.widths) == 1 or not is_singular(parametrisation, found.point.theta):
+    if not is_singular(parametrisation, found.point.theta, least_width=2):
         return found
     minima = [found]
     known = found.point
