@@ -9,8 +9,9 @@ five lesions shares that of the most frequent type, as its own could not be esti
 Where the default model cannot be fitted (not identified, or no optimum found), it is fitted
 without one, then without two of its optional terms, in the order of `OPTIONAL`, each time with
 residual variances by type first and with a common one next; the first that can be fitted is the
-answer's. A singular fit is kept: a variance of zero is an estimate. The fixed part never changes,
-and neither does a formula or a weight that was stated.
+answer's. Where none comes to an optimum, the last one is the answer's, and its record says so. A
+singular fit is kept: a variance of zero is an estimate. The fixed part never changes, and neither
+does a formula or a weight that was stated.
 """
 
 from __future__ import annotations
@@ -109,22 +110,25 @@ def _first_fitted(
     weights: Iterable[tuple[str, ...]],
 ) -> tuple[MixedFit, tuple[str, ...]]:
     """Return the first model that can be fitted, and what it lacks, as a sentence."""
-    problems: list[ModelError] = []
+    problems: list[str] = []
+    found: tuple[MixedFit, tuple[str, ...]] | None = None
     for (tried, without), columns in product(_formulas(formula, optional), weights):
         try:
             fit = MixedModel(tried).fit(data, weights=columns)
         except NotIdentifiedError as error:
-            problems.append(error)
-            continue
-        if not fit.info.converged:
-            problems.append(ModelError(f"the search for the optimum of '{tried}' did not end"))
+            problems.append(str(error))
+            last = error
             continue
         if columns != next(iter(weights)):
             without = (*without, ONE_VARIANCE)
-        if not without:
-            return fit, ()
-        return fit, (f"The default model could not be fitted: {problems[0]}. {' '.join(without)}",)
-    raise problems[-1]
+        said = f"The default model could not be fitted: {problems[0]}. " if problems else ""
+        found = fit, (said + " ".join(without),) if without else ()
+        if fit.info.converged:
+            return found
+        problems.append(f"the search for the optimum of '{tried}' did not end")
+    if found is None:
+        raise last
+    return found
 
 
 def _formulas(formula: str, optional: tuple[Term, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
