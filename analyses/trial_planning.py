@@ -12,10 +12,8 @@ VISITS = {
 }
 LOSSES = qs.Dropout(annual_rate=0.1)  # low_mean_ratio=1.5: more losses among those who do worse
 # One residual variance, and lesions without slopes of their own: what a plan rests on.
-FORMULA = (
-    "{outcome} ~ lesion_type * years + age + sex"
-    " + (1 + years | participant_id) + (1 | participant_id:lesion_id)"
-)
+FORMULA = "{outcome} ~ lesion_type * years + age + sex + (1 + years | participant_id)"
+FORMULA += " + (1 | participant_id:lesion_id)"
 SIMULATIONS = 50  # enough to try the script; a protocol needs 1000 or more
 
 
