@@ -12,7 +12,7 @@ benchmarks/planning.py). `SCENARIOS` says what the truth is in each; `CANDIDATES
 fitted, all to the same data. A block is one design (patients, types, volumes, visits) with 50
 outcomes; its sums are appended to benchmarks/results/mixed_coverage.csv, and a block that is there
 already is not computed again: stop, go on and add studies at will. Without more work, the table is
-written anew to mixed_coverage.md beside it.
+written anew to mixed_coverage.md beside it, followed by the tables of docs/models.md.
 
 Columns, in per cent. What is estimated is compared with the truth, so no effect need be zero.
 
@@ -51,7 +51,7 @@ import pandas as pd
 from scipy import stats
 
 from qsmstats.errors import NotIdentifiedError
-from qsmstats.mixed.batch.result import BatchFit
+from qsmstats.mixed.batch.result import BatchFit, blank, put
 from qsmstats.mixed.inference.degrees_of_freedom import Satterthwaite
 from qsmstats.mixed.inference.maximum_t import MaximumT
 from qsmstats.mixed.model import MixedModel
@@ -111,6 +111,7 @@ SCENARIOS: dict[str, dict[str, Scenario]] = {
 }
 BY_TYPE = "(1 | patient:lesion_type)"
 SLOPE_BY_TYPE = "(1 + years | patient:lesion_type)"
+ONE_SLOPE_BY_TYPE = "(0 + years | patient:lesion_type)"
 LESION, LESION_SLOPE = "(1 | patient:lesion)", "(1 + years | patient:lesion)"
 KEY = ["study", "scenario", "patients", "model", "df", "seed"]
 # Name: random terms beside those of the formula, and the column of residual strata. In `strata_5`,
@@ -137,7 +138,35 @@ CANDIDATES: dict[str, dict[str, tuple[str, str | None]]] = {
             "lesion_type",
         ),
         "SD by type, patient-by-type slopes": (f"{SLOPE_BY_TYPE} + {LESION}", "lesion_type"),
+        "SD by type, lesion slopes, patient-by-type slope": (
+            f"{ONE_SLOPE_BY_TYPE} + {LESION_SLOPE}",
+            "lesion_type",
+        ),
+        "SD by type, lesion and patient-by-type slopes": (
+            f"{SLOPE_BY_TYPE} + {LESION_SLOPE}",
+            "lesion_type",
+        ),
     },
+}
+# The studies' own models step down where one cannot be fitted (qsmstats.studies.default_models):
+# the next of these takes the outcomes that are left.
+STEPS: dict[str, tuple[tuple[str, str | None], ...]] = {
+    "baseline": tuple((terms, sd) for terms in (BY_TYPE, "") for sd in ("strata_5", None)),
+    "trajectory": tuple(
+        (terms, sd)
+        for terms in (
+            f"{ONE_SLOPE_BY_TYPE} + {LESION_SLOPE}",
+            f"{ONE_SLOPE_BY_TYPE} + {LESION}",
+            LESION_SLOPE,
+            LESION,
+        )
+        for sd in ("strata_5", None)
+    ),
+}
+DEFAULT = "the default"
+ON_PAGE = {
+    "baseline": ["plain", "SD by type", "patient-by-type", DEFAULT],
+    "trajectory": ["plain", "SD by type, lesion slopes", DEFAULT],
 }
 
 
@@ -257,7 +286,7 @@ def judge(fits: BatchFit, study: str, df: str) -> pd.DataFrame:
         family[i] = family_holds(made.statistic[i, :pairs], made.df[i, :pairs], covariance)
         test = object.__new__(Satterthwaite)  # the batch holds what one fit's moments would give
         test.covariance, test.uncertainty = fits.covariance[i], fits.uncertainty[i]
-        test.slopes = np.concatenate([fits.slopes[i], 2.0 * fits.covariance[i][None]])
+        test.slopes = fits.slopes[i]
         f, ddf = test.joint(first, (made.estimate - truth)[i, :4])
         omnibus[i] = stats.f.sf(f, len(first), ddf) >= 0.05
     error = (made.estimate - truth)[known]
@@ -286,21 +315,42 @@ def block_of(study: str, name: str, patients: int, block: int, seed: int):
     return frame, outcomes(study, truth, frame, BLOCK, rng)
 
 
+def fitted(steps, study: str, frame: pd.DataFrame, values: np.ndarray, df: str):
+    """Return sums over the outcomes, each fitted by the first model that can be, or None."""
+    start, tables, left = BASELINE if study == "baseline" else TRAJECTORY, [], values
+    for number, (extra, strata) in enumerate(steps):
+        try:
+            ready = MixedModel(f"{start} + {extra}" if extra else start).design(
+                frame.assign(y=0.0), weights=strata
+            )
+            fits = ready.fit_outcomes(left)
+        except NotIdentifiedError:
+            continue
+        again = fits.failed | ~fits.converged
+        if again.any() and number + 1 < len(steps):
+            tables += [judge(part(fits, ~again), study, df)] if not again.all() else []
+            left = left[:, again]
+            continue
+        tables.append(judge(fits, study, df))
+        break
+    return pd.concat(tables).groupby("contrast", sort=False).sum().reset_index() if tables else None
+
+
+def part(fits: BatchFit, which: np.ndarray) -> BatchFit:
+    """Return some of the outcomes."""
+    return put(blank(fits.design, int(which.sum())), np.arange(which.sum()), fits, which)
+
+
 def run_block(study: str, name: str, patients: int, block: int, given, models: list[str]) -> None:
     """Fit the models to one block and append their sums to the file."""
     frame, values = block_of(study, name, patients, block, given.seed)
     for model in models:
         begin = time.process_time()
-        extra, strata = CANDIDATES[study][model]
-        start = BASELINE if study == "baseline" else TRAJECTORY
-        try:
-            ready = MixedModel(f"{start} + {extra}" if extra else start).design(
-                frame.assign(y=0.0), weights=strata
-            )
-        except NotIdentifiedError as error:  # two visits do not tell slopes from residuals
-            print(f"{name}, {model}: {error}")
+        steps = STEPS[study] if model == DEFAULT else (CANDIDATES[study][model],)
+        table = fitted(steps, study, frame, values, given.df)
+        if table is None:  # two visits do not tell slopes from residuals
+            print(f"{name}, {model}: not identified")
             continue
-        table = judge(ready.fit_outcomes(values), study, given.df)
         place = dict(zip(KEY, (study, name, patients, model, given.df, given.seed), strict=True))
         table = table.assign(**place, block=block, cpu_seconds=time.process_time() - begin)
         table.to_csv(given.out, mode="a", header=not given.out.exists(), index=False)
@@ -346,6 +396,23 @@ def relative_widths(blocks: pd.DataFrame) -> pd.DataFrame:
     return (both["width"] / both["plain"]).rename("width").reset_index()
 
 
+def page(table: pd.DataFrame) -> str:
+    """Tables of docs/models.md, a row for each scenario and size: worst / family / omnibus (n)."""
+    made = []
+    asked = table["df"] == "satterthwaite"
+    for study, models in ON_PAGE.items():
+        part = table[asked & (table["study"] == study) & table["model"].isin(models)]
+        cells = part[["worst", "family", "omnibus", "studies"]].round().astype(int).astype("str")
+        text = cells["worst"] + " / " + cells["family"] + " / " + cells["omnibus"]
+        wide = part.assign(cell=text + " (" + cells["studies"] + ")").pivot_table(
+            index=["scenario", "patients"], columns="model", values="cell", aggfunc="first"
+        )
+        order = [(name, n) for name in SCENARIOS[study] for n in sorted(set(part["patients"]))]
+        wide = wide.reindex(order, columns=models).dropna(how="all").fillna("")
+        made.append(f"{study}\n\n{wide.reset_index().to_markdown(index=False)}")
+    return "\n\n".join(made)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--studies", type=int, default=50)
@@ -366,11 +433,12 @@ def main() -> None:
     for block, patients, study in product(blocks, given.patients, given.study):
         for name in given.scenario or SCENARIOS[study]:
             place = (study, name, patients)
-            models = given.model or CANDIDATES[study]
+            models = given.model or [*CANDIDATES[study], DEFAULT]
             wanted = [m for m in models if (*place, m, given.df, given.seed, block) not in done]
             run_block(*place, block, given, wanted)
     table = summary(pd.read_csv(given.out))
-    given.out.with_suffix(".md").write_text(table.round(1).to_markdown(index=False) + "\n")
+    text = f"{table.round(1).to_markdown(index=False)}\n\n{page(table)}\n"
+    given.out.with_suffix(".md").write_text(text)
     print(table.round(1).to_string(index=False))
 
 

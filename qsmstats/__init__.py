@@ -18,6 +18,7 @@ _HOMES = {
     "Dropout": "qsmstats.studies.planning.design",
     "GeneralizedMixedModel": "qsmstats.generalized.model",
     "MixedModel": "qsmstats.mixed.model",
+    "ModelSettings": "qsmstats.settings",
     "TrialAssumptions": "qsmstats.studies.planning.assumptions",
     "TrialDesign": "qsmstats.studies.planning.design",
     "accuracy_sample_size": "qsmstats.accuracy.samplesize",
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from qsmstats.mixed.model import MixedModel
     from qsmstats.report.page import write_report
     from qsmstats.run import run_study
+    from qsmstats.settings import ModelSettings
     from qsmstats.simulate.cohort import simulate_study
     from qsmstats.studies.answer_files import write_answer
     from qsmstats.studies.baseline import baseline_differences, tissue_differences

@@ -6,8 +6,8 @@ The values here are this project's defaults; study.toml states others.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal, get_args
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
 
 from qsmstats.method_names import Adjustment, DfMethod
 
@@ -24,6 +24,8 @@ __all__ = [
     "PatientQuestion",
     "PatientSettings",
     "RaterSettings",
+    "StudyModel",
+    "Weights",
     "column_of",
 ]
 
@@ -31,6 +33,8 @@ LesionIds = Literal["consistent", "independent"]
 PatientQuestion = Literal["counts", "groups", "shares", "lesions", "change"]
 CountFamily = Literal["negative_binomial", "poisson"]
 CountOffset = Literal["none", "lesions", "volume"]
+StudyModel = Literal["baseline", "tissue", "trajectory"]
+Weights = str | tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +138,11 @@ class ModelSettings:
         matter of controls (column `tissue`).
     trajectory
         Lesions of every session of participants with at least two.
+    weights
+        Columns by which residual variances differ: one of categories (each has its own, estimated),
+        one of numbers w (the variance is divided by w), or both; "lesion_type" for the baseline and
+        the trajectory model alike, { tissue = "tissue" } for one model. A model with none stated
+        has one residual variance if its formula is stated, and one for each lesion type if not.
     outcomes
         Maps and features of maps to analyse: "mwf_percent" for the mean of a map,
         "mwf_percent.median" for another feature; empty for the means of every map of the study.
@@ -141,16 +150,46 @@ class ModelSettings:
         Degrees of freedom, adjustment for the number of comparisons and confidence level.
     """
 
-    baseline: str = "{outcome} ~ lesion_type + age + sex + log(volume_mm3) + (1 | participant_id)"
+    baseline: str = (
+        "{outcome} ~ lesion_type + age + sex + log(volume_mm3)"
+        " + (1 | participant_id) + (1 | participant_id:lesion_type)"
+    )
     tissue: str = "{outcome} ~ tissue + age + sex + (1 | participant_id)"
     trajectory: str = (
         "{outcome} ~ lesion_type * years + age + sex"
-        " + (1 + years | participant_id) + (1 | participant_id:lesion_id)"
+        " + (1 + years | participant_id) + (0 + years | participant_id:lesion_type)"
+        " + (1 + years | participant_id:lesion_id)"
     )
+    weights: Weights | Mapping[str, Weights] = field(default_factory=dict)
     outcomes: tuple[str, ...] = ()
     df: DfMethod = "satterthwaite"
     adjust: Adjustment = "mvt"
     level: float = 0.95
+
+    def weights_of(self, model: StudyModel) -> tuple[str, ...] | None:
+        """Return the columns stated for a model; None where nothing was stated."""
+        stated = self.weights
+        if not isinstance(stated, Mapping):
+            stated = {"baseline": stated, "trajectory": stated}
+        columns = stated.get(model)
+        return (columns,) if isinstance(columns, str) else columns
+
+    def is_default(self, model: StudyModel) -> bool:
+        """Whether the formula of a model is this project's default."""
+        return bool(getattr(self, model) == getattr(ModelSettings(), model))
+
+    def changed(
+        self, model: StudyModel, formula: str | None, weights: Weights | None
+    ) -> ModelSettings:
+        """Return settings with another formula or other weights of one model, where given."""
+        of = {name: self.weights_of(name) for name in get_args(StudyModel)}
+        of[model] = (
+            of[model] if weights is None else (weights,) if isinstance(weights, str) else weights
+        )
+        own: dict[str, Any] = {} if formula is None else {model: formula}
+        return replace(
+            self, weights={name: one for name, one in of.items() if one is not None}, **own
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
 from qsmstats.schemas import LAST_PARCEL, Schemas, map_schemas, parcellation_labels
@@ -27,6 +27,8 @@ from qsmstats.settings import (
     ModelSettings,
     PatientSettings,
     RaterSettings,
+    StudyModel,
+    Weights,
 )
 from qsmstats.study import EACH, LabelSpec, MapSpec, Study, TissueSpec
 from qsmstats.study_files import read_bounded
@@ -149,7 +151,7 @@ def _study(folder: Path, raw: Mapping[str, Any], checksum: str) -> Study:
         features=_settings(reader, FeatureSettings, "features", raw),
         matching=_settings(reader, MatchingSettings, "matching", raw),
         lesion_type_rule=_settings(reader, LesionTypeRule, "lesion_type_rule", raw),
-        models=_settings(reader, ModelSettings, "models", raw),
+        models=_models(reader, raw),
         histology=_histology(reader, raw, schemas),
         raters=_settings(reader, RaterSettings, "raters", raw),
         patients=_patients(reader, raw),
@@ -320,6 +322,33 @@ def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
             MapSpec(name=name, pattern=pattern, unit=str(unit), missing=missing, volume=volume)
         )
     return tuple(specs)
+
+
+def _models(reader: _Reader, raw: Mapping[str, Any]) -> ModelSettings:
+    """Read [models]; [models.trajectory] states formula and weights of one model."""
+    entry = dict(reader.section(raw, "models"))
+    given = entry.pop("weights", {})
+    weights = given if isinstance(given, dict) else dict.fromkeys(("baseline", "trajectory"), given)
+    reader.known("models.weights", weights, get_args(StudyModel))
+    for model in get_args(StudyModel):
+        if not isinstance(own := entry.get(model), dict):
+            continue
+        reader.known(f"models.{model}", own, ("formula", "weights"))
+        del entry[model]
+        if "formula" in own:
+            entry[model] = own["formula"]
+        if "weights" in own:
+            weights = weights | {model: own["weights"]}
+    columns: dict[str, Weights] = {}
+    for model, stated in weights.items():
+        listed = [stated] if isinstance(stated, str) else stated
+        if isinstance(listed, list) and _all_text(listed):
+            columns[model] = tuple(listed)
+        else:
+            text = f'found {stated!r}; write a column such as "lesion_type", or a list of two'
+            reader.report("models.weights", text)
+            break
+    return replace(_settings(reader, ModelSettings, "models", {"models": entry}), weights=columns)
 
 
 def _histology(reader: _Reader, raw: Mapping[str, Any], schemas: Schemas) -> HistologySettings:

@@ -123,6 +123,24 @@ mapping = { remyelinated = "isointense", chronic_active = ["paramagnetic_rim"] }
     }
 
 
+def test_weights_are_stated_for_all_models_of_lesions_or_for_one(tmp_path):
+    extra = """
+[models]
+weights = "lesion_type"
+[models.trajectory]
+formula = "{outcome} ~ lesion_type * years + (1 | participant_id)"
+weights = ["lesion_type", "volume_mm3"]
+[models.tissue]
+weights = "tissue"
+"""
+    models = open_study(write(tmp_path, TOML + extra)).models
+    assert models.weights_of("baseline") == ("lesion_type",)
+    assert models.weights_of("trajectory") == ("lesion_type", "volume_mm3")
+    assert models.weights_of("tissue") == ("tissue",)
+    assert models.is_default("baseline")
+    assert models.trajectory == "{outcome} ~ lesion_type * years + (1 | participant_id)"
+
+
 def test_a_folder_without_the_file_is_named(tmp_path):
     with pytest.raises(InvalidDataError, match=r"study.toml: no such file"):
         open_study(tmp_path)
@@ -265,6 +283,20 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
             "'mwf_percent' is listed 2 times",
         ),
         ("[models]\noutcomes = [1]", "models.outcomes': found [1]; write a list of texts"),
+        ("[models]\nweights = 3", "models.weights': found 3; write a column such as"),
+        ("[models.baseline]\nweights = [1]", "models.weights': found [1]; write a column such as"),
+        (
+            '[models.baseline]\nweight = "sex"',
+            "models.baseline.weight': is not a setting; allowed: formula, weights; did you mean",
+        ),
+        (
+            '[models.weights]\nbasline = "sex"',
+            "models.weights.basline': is not a setting; allowed: baseline, tissue, trajectory; did",
+        ),
+        (
+            '[models.tissue]\nformula = "{outcome} ~ {age}"',
+            "models.tissue': '{outcome} ~ {age}' may contain only {outcome}",
+        ),
         (
             '[models]\nbaseline = "mwf ~ age"',
             "models.baseline': 'mwf ~ age' does not contain {outcome}; ",

@@ -1,4 +1,4 @@
-"""The formulas of study.toml against the columns that the tables will have.
+"""The formulas and weights of study.toml against the columns that the tables will have.
 
 A formula is read, and evaluated once on made-up rows with the study's own columns and levels, so
 that an error in it is found before anything is measured. Whether the data suffice shows only when
@@ -16,6 +16,7 @@ from qsmstats.errors import FormulaError, InvalidDataError, Problem, did_you_mea
 from qsmstats.mixed.formula.language import ParsedFormula, parse_formula
 from qsmstats.mixed.formula.terms import evaluate, read_terms
 from qsmstats.schemas import load_schema
+from qsmstats.settings import StudyModel
 from qsmstats.study import Study
 from qsmstats.study_file import FILE
 from qsmstats.tables.feature_columns import tidy_columns
@@ -23,7 +24,7 @@ from qsmstats.tables.read import LoadedTables
 
 __all__ = ["formula_problems"]
 
-COMPARED = {
+COMPARED: dict[StudyModel, tuple[str, ...]] = {
     "baseline": ("lesion_type",),
     "tissue": ("tissue",),
     "trajectory": ("lesion_type", "years"),
@@ -35,7 +36,7 @@ ROWS = 60
 
 
 def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
-    """Yield what is wrong with the formula of each model; nothing where a table is missing.
+    """Yield what is wrong with formula and weights of each model; nothing where a table is missing.
 
     Parameters
     ----------
@@ -58,6 +59,7 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
     levels = study.schemas.tissues
     columns["tissue"] = _values(pd.Series(pd.Categorical(levels, categories=levels)))
     rows = pd.DataFrame(columns)
+    said: set[str] = set()
     for name, compared in COMPARED.items():
         text = getattr(study.models, name).replace("{outcome}", study.outcomes[0])
         own = rows if name == "tissue" else rows.drop(columns="tissue")
@@ -69,6 +71,22 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
             problem = None  # such as a logarithm of a made-up value: the data may differ
         if problem:
             yield Problem(table=FILE, column=f"models.{name}", problem=problem)
+        problem = _weights_problem(study.models.weights_of(name) or (), own)
+        if problem and problem not in said:  # one line of study.toml may stand for two models
+            said.add(problem)
+            yield Problem(table=FILE, column=f"models.{name}.weights", problem=problem)
+
+
+def _weights_problem(columns: tuple[str, ...], rows: pd.DataFrame) -> str | None:
+    for name in columns:
+        if name not in rows.columns:
+            hint = did_you_mean(nearest(name, rows.columns))
+            return f"no table has a column '{name}'{hint}; correct it or add the column"
+    numeric = [pd.api.types.is_numeric_dtype(rows[name]) for name in columns]
+    if len(set(numeric)) < len(numeric):
+        kind = "numbers" if numeric[0] else "categories"
+        return f"names {len(columns)} columns, of {kind}; keep one of numbers and one of categories"
+    return None
 
 
 def _problem(

@@ -16,7 +16,6 @@ import pandas as pd
 from qsmstats.errors import FormulaError, ModelError, NoDataError, plural
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.response_scale import Kind
-from qsmstats.mixed.model import MixedModel
 from qsmstats.schemas import Schemas
 from qsmstats.settings import ModelSettings
 
@@ -24,7 +23,6 @@ __all__ = [
     "ModelAnswer",
     "answer_fields",
     "fit_record",
-    "fit_study_model",
     "left_out",
     "levels_of",
     "number_of",
@@ -79,26 +77,6 @@ class ModelAnswer:
     random_effects: pd.DataFrame
     methods: str
     notes: tuple[str, ...]
-
-
-def fit_study_model(formula: str, data: pd.DataFrame, outcome: str) -> MixedFit:
-    """Fit one formula template of a study by REML.
-
-    Parameters
-    ----------
-    formula
-        Formula of a mixed model; ``{outcome}`` stands for the outcome's column.
-    data
-        Tidy lesions.
-    outcome
-        Column of `data`.
-
-    Raises
-    ------
-    ModelError
-        If the data cannot answer: no complete rows, or a model that is not identified.
-    """
-    return MixedModel(formula.replace("{outcome}", outcome)).fit(data)
 
 
 def observed_types(lesions: pd.DataFrame, column: str = "lesion_type") -> pd.DataFrame:
@@ -212,6 +190,7 @@ def answer_fields(
     settings: ModelSettings,
     kinds: Sequence[Kind],
     notes: tuple[str, ...],
+    model_notes: tuple[str, ...],
 ) -> dict[str, Any]:
     """Return the fields of `ModelAnswer` that every study fills alike, which is all but the means.
 
@@ -231,6 +210,8 @@ def answer_fields(
         What the study estimates, for the methods text.
     notes
         What was left out before the fit.
+    model_notes
+        What was left out of the default model.
     """
     given = list(stages.values())[-1]
     used = used_rows(fit, given)
@@ -260,8 +241,10 @@ def answer_fields(
         )
         .reset_index(drop=True),
         "random_effects": fit.random_effects(),
-        "methods": fit.methods_text(df=settings.df) + _scale_sentence(fit, kinds),
-        "notes": notes + missing,
+        "methods": " ".join(
+            [fit.methods_text(df=settings.df) + _scale_sentence(fit, kinds), *model_notes]
+        ),
+        "notes": notes + missing + model_notes,
     }
 
 

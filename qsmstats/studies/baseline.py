@@ -4,7 +4,8 @@ Two questions, each answered by one linear mixed model per map (this project's d
 may state others):
 
 - lesion types against one another:
-  outcome ~ lesion_type + age + sex + log(volume_mm3) + (1 | participant_id)
+  outcome ~ lesion_type + age + sex + log(volume_mm3)
+            + (1 | participant_id) + (1 | participant_id:lesion_type), residual variance by type
 - lesion types against normal-appearing white matter and the white matter of controls:
   outcome ~ tissue + age + sex + (1 | participant_id)
 
@@ -18,15 +19,15 @@ from dataclasses import dataclass
 import pandas as pd
 
 from qsmstats.errors import ModelError, NoDataError
-from qsmstats.settings import ModelSettings
+from qsmstats.settings import ModelSettings, StudyModel, Weights
 from qsmstats.studies.answers import (
     ModelAnswer,
     answer_fields,
-    fit_study_model,
     left_out,
     observed_types,
     require_levels,
 )
+from qsmstats.studies.default_models import fit_study_model
 from qsmstats.studies.effects import hedges_g, with_units
 from qsmstats.tables.tidy import first_sessions
 
@@ -57,6 +58,8 @@ def baseline_differences(
     outcome: str = "mwf_percent",
     *,
     settings: ModelSettings = DEFAULTS,
+    formula: str | None = None,
+    weights: Weights | None = None,
 ) -> GroupDifferences:
     """Compare lesion types at the first session of each participant.
 
@@ -67,7 +70,10 @@ def baseline_differences(
     outcome
         Column to compare.
     settings
-        Formula (`settings.baseline`), degrees of freedom, adjustment and level.
+        Formula (`settings.baseline`), weights, degrees of freedom, adjustment and level.
+    formula, weights
+        Instead of those of the settings: a formula, in which ``{outcome}`` stands for the outcome,
+        and the columns by which residual variances differ (``()``: they do not).
 
     Returns
     -------
@@ -80,7 +86,8 @@ def baseline_differences(
     ModelError
         If fewer than two types have values, or the model cannot be fitted.
     """
-    return _differences(lesions, outcome, "lesion_type", settings.baseline, settings)
+    settings = settings.changed("baseline", formula, weights)
+    return _differences(lesions, outcome, "lesion_type", "baseline", settings)
 
 
 def tissue_differences(
@@ -115,11 +122,11 @@ def tissue_differences(
             "study.toml ([tissue])"
         )
         raise NoDataError(message)
-    return _differences(tissue, outcome, "tissue", settings.tissue, settings)
+    return _differences(tissue, outcome, "tissue", "tissue", settings)
 
 
 def _differences(
-    table: pd.DataFrame, outcome: str, factor: str, formula: str, settings: ModelSettings
+    table: pd.DataFrame, outcome: str, factor: str, model: StudyModel, settings: ModelSettings
 ) -> GroupDifferences:
     first = first_sessions(table)
     rows = observed_types(first, factor)
@@ -136,7 +143,7 @@ def _differences(
         )
         raise NoDataError(message)
     require_levels(rows, outcome, factor)
-    fit = fit_study_model(formula, rows, outcome)
+    fit, model_notes = fit_study_model(model, settings, rows, outcome)
     what, measured = ("lesion", "a lesion") if factor == "lesion_type" else ("region", "tissue")
     # Participants whose every image failed have no row; `tables.tidy` counted them.
     late = table["participant_id"].nunique() - first["participant_id"].nunique()
@@ -158,6 +165,7 @@ def _differences(
         settings=settings,
         kinds=("mean", "contrast"),
         notes=notes,
+        model_notes=model_notes,
     )
     df, level = settings.df, settings.level
     contrasts = fit.contrasts(factor, adjust=settings.adjust, df=df, level=level)

@@ -3,7 +3,8 @@
 One linear mixed model per map (this project's default; study.toml may state another):
 
 outcome ~ lesion_type * years + age + sex
-          + (1 + years | participant_id) + (1 | participant_id:lesion_id)
+          + (1 + years | participant_id) + (0 + years | participant_id:lesion_type)
+          + (1 + years | participant_id:lesion_id), residual variance by type
 
 Participants with one session are left out and counted. A lesion keeps the type of its first
 session, so that a change of type is not mistaken for one of the outcome; a lesion seen once (new or
@@ -19,11 +20,10 @@ import pandas as pd
 
 from qsmstats.errors import NoDataError, NotIdentifiedError
 from qsmstats.method_names import Adjustment
-from qsmstats.settings import ModelSettings
+from qsmstats.settings import ModelSettings, Weights
 from qsmstats.studies.answers import (
     ModelAnswer,
     answer_fields,
-    fit_study_model,
     left_out,
     number_of,
     observed_types,
@@ -31,6 +31,7 @@ from qsmstats.studies.answers import (
     require_values,
     used_rows,
 )
+from qsmstats.studies.default_models import fit_study_model
 from qsmstats.studies.effects import with_units
 from qsmstats.tables.tidy import followed_lesions
 
@@ -64,6 +65,8 @@ def trajectories(
     outcome: str = "mwf_percent",
     *,
     settings: ModelSettings = DEFAULTS,
+    formula: str | None = None,
+    weights: Weights | None = None,
 ) -> Trajectories:
     """Estimate the change over time of each lesion type.
 
@@ -71,8 +74,8 @@ def trajectories(
     ----------
     lesions
         One row per participant, session and lesion, as `tidy_lesions` makes it.
-    outcome, settings
-        As in `baseline_differences`; the formula is `settings.trajectory`.
+    outcome, settings, formula, weights
+        As in `baseline_differences`; the formula of the settings is `settings.trajectory`.
 
     Returns
     -------
@@ -85,11 +88,12 @@ def trajectories(
     ModelError
         If no participant has values at two sessions, or the model cannot be fitted.
     """
+    settings = settings.changed("trajectory", formula, weights)
     types = "lesion_type"
     followed = followed_lesions(lesions)
     typed = followed_types(followed, outcome)
     require_levels(typed, outcome, types)
-    fit = fit_study_model(settings.trajectory, typed, outcome)
+    fit, model_notes = fit_study_model("trajectory", settings, typed, outcome)
     fields = answer_fields(
         fit,
         {"lesions at any session": lesions, "followed": followed, "with a type": typed},
@@ -99,6 +103,7 @@ def trajectories(
         settings=settings,
         kinds=("mean", "contrast", "slope"),
         notes=_notes(lesions, followed, typed, used_rows(fit, typed)),
+        model_notes=model_notes,
     )
     adjust: Adjustment = "mvt" if settings.adjust == "tukey" else settings.adjust
     asked: dict[str, Any] = {"df": settings.df, "level": settings.level, "type": "response"}

@@ -70,6 +70,26 @@ def read(tmp_path_factory):
     return folder, load_tables(open_study(folder))
 
 
+@pytest.mark.parametrize(
+    ("stated", "found"),
+    [
+        ('"lesion_type"', []),
+        ('["lesion_type", "volume_mm3"]', []),
+        ('"lesion_typ"', ["'lesion_typ'; did you mean 'lesion_type'?; correct it or add"]),
+        ('["sex", "lesion_type"]', ["names 2 columns, of categories; keep one of numbers and"]),
+        ('["age", "volume_mm3"]', ["names 2 columns, of numbers; keep one of numbers and one"]),
+    ],
+)
+def test_weights_are_columns_of_the_tables_one_of_each_kind(tmp_path, stated, found):
+    text = f"{TOML}\n[models]\nweights = {stated}\n"
+    study = open_study(write_tables(tmp_path, None, text))
+    said = list(map(str, formula_problems(study, load_tables(study))))
+    assert len(said) == len(found)
+    for line, words in zip(said, found, strict=True):
+        assert line.startswith("study.toml, setting 'models.baseline.weights': ")
+        assert words in line
+
+
 @pytest.mark.parametrize("way", WAYS_OUT)
 def test_no_way_out_of_a_formula(read, tmp_path, monkeypatch, way):
     folder, loaded = read

@@ -774,6 +774,13 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "write it where",
     ),
     (
+        "weights that are no column",
+        setting("[models]\nweights = 3"),
+        "'models.weights'",
+        "found 3",
+        "write a column",
+    ),
+    (
         "class that is none",
         setting('[histology]\nmapping = { x = "isointense" }'),
         "'histology.mapping.x'",
@@ -1597,6 +1604,13 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         "'models.baseline'",
         "'agee'",
         "correct the formula",
+    ),
+    (
+        "weights by a column that is not there",
+        checked(lambda _: None, TOML + '\n[models.baseline]\nweights = "lesion_typ"\n'),
+        "'models.baseline.weights'",
+        "'lesion_typ'",
+        "did you mean",
     ),
     (
         "class that nothing means",

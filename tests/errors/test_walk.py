@@ -91,6 +91,9 @@ ELSEWHERE = {
     "studies/patients/test_shares.py::test_what_shares_cannot_say_is_said": [
         "studies/patients/shares.py: ordinal_regression"
     ],
+    "studies/test_default_models.py::test_a_model_that_no_step_can_save_is_refused": [
+        "studies/default_models.py: _first_fitted"
+    ],
     "studies/planning/test_design.py::test_impossible_assumptions": [
         "studies/planning/assumptions.py: TrialAssumptions.__post_init__, _check_lesions"
     ],

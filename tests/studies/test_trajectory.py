@@ -42,7 +42,8 @@ def test_tests_of_slopes_are_adjusted_over_types(answer):
 
 
 def test_patients_seen_once_are_left_out_and_counted(lesions, answer):
-    assert set(answer.fit.info.n_groups) == {"participant_id", "participant_id:lesion_id"}
+    groups = {"participant_id", "participant_id:lesion_type", "participant_id:lesion_id"}
+    assert set(answer.fit.info.n_groups) == groups
     assert answer.fit.info.n_groups["participant_id"] == 14
     assert answer.notes[0].startswith("14 of 24 participants")
     assert "matching.tsv" not in "".join(answer.notes)

@@ -9,7 +9,9 @@ cluster bootstrap is the same with a list in which groups come several times, an
 in which a group is left out.
 
 Within a group, subgroups of the finer factor with the same Z'Z enter only through sums of products
-(see `crossproducts`); they are added up into cells.
+(see `crossproducts`); they are added up into cells. Where residual variances differ between strata,
+products are kept by stratum, and a cell lies in one of them. A factor between the two (patients,
+types within patients, lesions) joins the coarsest one, with columns for each of its groups there.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.crossproducts import level_basis, level_columns, rounded
 from qsmstats.mixed.criterion.elimination_order import (
+    Level,
     eliminate,
+    joined_level,
     merge_factors,
     split_crossed,
 )
@@ -33,7 +37,7 @@ __all__ = ["GroupBlock", "GroupedRows", "block_of", "grouped_rows"]
 
 
 # Widest levels for which small dense blocks pay; wider ones are rare and are fitted singly.
-_MOST_OUTER, _MOST_INNER = 6, 3
+_MOST_OUTER, _MOST_INNER = 16, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +58,9 @@ class GroupedRows:
         Columns of the finer factor, shape (n, q1); q1 is 0 without one.
     outer
         Columns of the coarsest factor, then the fixed ones, shape (n, q2 + p).
-    width
-        q2.
+    coarsest
+        The coarsest factor, and what joined it, as one level; its columns are the first q2 of
+        `outer`.
     bases
         T of the finer and of the coarsest factor in their parameters, shapes (k1, q1, q1) and
         (k2, q2, q2).
@@ -63,6 +68,8 @@ class GroupedRows:
         Root of the prior weight of each sorted row, shape (n,), or None.
     unit
         Largest element of any subgroup's Z'Z, the unit of the rounding that makes cells.
+    stratum, strata
+        Residual stratum of each sorted row, shape (n,), and how many there are.
     """
 
     order: Places
@@ -70,15 +77,22 @@ class GroupedRows:
     subgroups: Integers | None
     inner: Floats
     outer: Floats
-    width: int
+    coarsest: Level
     bases: tuple[Floats, Floats]
     row_scale: Floats | None
     unit: float
+    stratum: Integers
+    strata: int
 
     @property
     def size(self) -> int:
         """Groups of the coarsest factor."""
         return len(self.starts) - 1
+
+    @property
+    def width(self) -> int:
+        """Columns of the coarsest factor, q2."""
+        return self.coarsest.columns
 
     @property
     def rank(self) -> int:
@@ -93,17 +107,20 @@ class GroupBlock:
     Attributes
     ----------
     rows
-        Its sorted rows, by cell and subgroup, shape (n_b,).
+        Its sorted rows, by stratum, cell and subgroup, shape (n_b,).
+    parts
+        Which of these lie in each stratum.
     outer, inner
         Columns of these rows, shapes (n_b, q2 + p) and (n_b, q1).
     whole
-        Products of the outer columns with themselves, shape (q2 + p, q2 + p).
+        Products of the outer columns with themselves, shape (strata, q2 + p, q2 + p).
     subgroup_starts, cell_starts
         First row of each subgroup (shape (J,)) and first subgroup of each cell (shape (K,)).
     sides
         Inner columns times outer ones, summed over each subgroup, shape (J, q1, q2 + p).
     keys, shapes
-        Z'Z of each cell as integers and as it is, shapes (K, q1 * q1).
+        Stratum and Z'Z of each cell as integers, shape (K, 1 + q1 * q1), and Z'Z as it is,
+        shape (K, q1 * q1).
     counts
         Subgroups of each cell, shape (K,).
     cells
@@ -114,6 +131,7 @@ class GroupBlock:
     """
 
     rows: Places
+    parts: tuple[slice, ...]
     outer: Floats
     inner: Floats
     whole: Floats
@@ -134,8 +152,6 @@ class GroupBlock:
 
 def grouped_rows(layout: Layout) -> GroupedRows | str:
     """Sort the rows of a layout into groups, or say in words why that cannot be done."""
-    if layout.residuals.codes is not None:
-        return "residual variances differ between strata"
     columns = [part.columns for part in layout.random]
     factors = merge_factors(
         [frozenset(part.design.grouping.names) for part in layout.random],
@@ -145,18 +161,25 @@ def grouped_rows(layout: Layout) -> GroupedRows | str:
     if split_crossed(factors, 0) is not None:
         return "grouping factors are crossed"
     levels = eliminate(factors)
+    top = levels[-1]
     if len(levels) > 2:
-        return "grouping factors are nested more than twice"
-    if levels[-1].columns > _MOST_OUTER or (len(levels) > 1 and levels[0].columns > _MOST_INNER):
+        # From the finer ones up, as in the order of the parameters.
+        joined = sorted(factors, key=lambda factor: -factor.size)[1:]
+        top = joined_level(joined, top.codes, top.size)
+    if top.columns > _MOST_OUTER or (len(levels) > 1 and levels[0].columns > _MOST_INNER):
         return "a grouping factor has many random columns"
     scale = layout.residuals.row_scale
     fixed = layout.basis if scale is None else layout.basis * scale[:, None]
-    order = np.lexsort((levels[0].codes, levels[-1].codes))
-    starts = run_starts(levels[-1].codes[order])
+    order = np.lexsort((levels[0].codes, top.codes))
+    starts = run_starts(top.codes[order])
     subgroups, unit, inner = None, 1.0, np.empty((len(order), 0))
+    codes = layout.residuals.codes
+    stratum = np.zeros(len(order), dtype=np.int64) if codes is None else codes[order]
     if len(levels) > 1:
         inner = level_columns(levels[0], columns, scale)[order]
         subgroups = levels[0].codes[order]
+        if np.any((np.diff(subgroups) == 0) & (np.diff(stratum) != 0)):
+            return "residual variances differ within groups of the finer grouping factor"
         sizes = np.add.reduceat(np.square(inner).sum(axis=1), run_starts(subgroups))
         unit = float(sizes.max()) or 1.0
     return GroupedRows(
@@ -164,14 +187,16 @@ def grouped_rows(layout: Layout) -> GroupedRows | str:
         starts=np.r_[starts, len(order)],
         subgroups=subgroups,
         inner=inner,
-        outer=np.hstack([level_columns(levels[-1], columns, scale), fixed])[order],
-        width=levels[-1].columns,
+        outer=np.hstack([level_columns(top, columns, scale), fixed])[order],
+        coarsest=top,
         bases=(
             np.empty((0, 0, 0)) if subgroups is None else level_basis(levels[0]),
-            level_basis(levels[-1]),
+            level_basis(top),
         ),
         row_scale=None if scale is None else scale[order],
         unit=unit,
+        stratum=stratum,
+        strata=max(len(layout.residuals.levels), 1),
     )
 
 
@@ -191,10 +216,12 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Grou
     if seen is not None:
         rows = rows[seen]
     starts = cells = np.zeros(0, dtype=np.intp)
-    if design.subgroups is not None and len(rows):
-        # Subgroups in the order of their Z'Z, so that those of one cell follow one another.
+    if design.subgroups is None:
+        rows = rows[np.argsort(design.stratum[rows], kind="stable")]
+    elif len(rows):
+        # Subgroups in the order of stratum and Z'Z, so that those of one cell follow one another.
         first = run_starts(design.subgroups[rows])
-        keys = rounded(_shapes(design.inner[rows], first), design.unit)
+        keys = _keys(design, rows, first, _shapes(design.inner[rows], first))
         order = np.lexsort(keys.T[::-1])
         rank = np.empty(len(first), dtype=np.intp)
         rank[order] = np.arange(len(first))
@@ -211,19 +238,22 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Grou
         sides = np.add.reduceat(products, starts).reshape(-1, q, r)
     summed = np.empty((len(cells), q * (q + 1) // 2, r, r))
     ends = np.r_[cells, len(starts)]
+    bounds = np.searchsorted(design.stratum[rows], np.arange(design.strata + 1)).tolist()
+    parts = tuple(map(slice, bounds[:-1], bounds[1:]))
     for h, (a, b) in enumerate(zip(*lower_triangle(q), strict=True)):
         for cell, part in enumerate(map(slice, ends[:-1], ends[1:])):
             product = sides[part, a].T @ sides[part, b]
             summed[cell, h] = product if a == b else product + product.T
     return GroupBlock(
         rows=rows,
+        parts=parts,
         outer=outer,
         inner=inner,
-        whole=outer.T @ outer,
+        whole=np.stack([outer[part].T @ outer[part] for part in parts]),
         subgroup_starts=starts,
         cell_starts=cells,
         sides=sides,
-        keys=rounded(shapes, design.unit),
+        keys=_keys(design, rows, starts[cells], shapes),
         shapes=shapes,
         counts=np.diff(ends).astype(np.float64),
         cells=summed,
@@ -237,3 +267,8 @@ def _shapes(inner: Floats, starts: Places) -> Floats:
     """Z'Z of each subgroup, shape (J, q1 * q1)."""
     n, q = inner.shape
     return np.add.reduceat((inner[:, :, None] * inner[:, None]).reshape(n, q * q), starts)
+
+
+def _keys(design: GroupedRows, rows: Places, first: Places, shapes: Floats) -> Integers:
+    """Stratum and Z'Z of subgroups as integers, shape (J, 1 + q1 * q1); `first` of their rows."""
+    return np.column_stack([design.stratum[rows][first], rounded(shapes, design.unit)])

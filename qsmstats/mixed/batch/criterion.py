@@ -7,15 +7,23 @@ Z'Z = A_c),
   m_c = M(T_1, A_c),   [D_g E_g] = [D_g E_g]_0 - sum_c m_c [..]_gc,   M_g = M(T_2, D_g),
   F = F_0 - sum_c m_c F_c - sum_g E_g' M_g E_g,
 
-M(T, A) = T (I + A T)^-1. The Hessian needs the second derivatives of F only through their inner
-product with one matrix,
+M(T, A) = T (I + A T)^-1. Where residual variances differ between strata, a cell of stratum s has
+Z'WZ = w_s A_c and m_c = w_s^2 M(T_1, w_s A_c), and what has the index 0 is a sum over strata times
+their precisions, which are the first parameters. The Hessian needs the second derivatives of F only
+through their inner product with one matrix,
 
   W = nu / r2 v v' + [REML] F_XX^-1,      v = (-b, 1),
 
 so that no second derivative of F is ever formed: with G_ab = E_a W E_b' (a, b: derivatives of E in
-parameters of the finer factor; <A, B> = tr A'B)
+the precisions and parameters of the finer factor; <A, B> = tr A'B)
 
-  <d2_ij E'ME, W> = <M_ij, G_00> + 2 <M_i, G_j0> + 2 <M_j, G_i0> + 2 <M, G_ij> + 2 <M, G_(ij)0>.
+  <d2_ij E'ME, W> = <M_ij, G_00> + 2 <M_i, G_j0> + 2 <M_j, G_i0> + 2 <M, G_ij> + 2 <M, G_(ij)0>,
+
+nor one of M: with G = G_00 and the notation of `nested`, log det(I + D T) - <M, G> has the second
+derivatives (i <= j)
+
+  tr(dT_i Q_j) + tr(dD_i P_j) + tr(d2D_ij (M + M G M)),
+  P_j = dM_j + 2 dM_j G M,     Q_j = dN_j - 2 dH_j' G H.
 
 Arrays have the outcome first. An outcome whose F_XX is not positive, or for which no residual
 variance is left, gets an infinite criterion; no other outcome is touched by that.
@@ -23,6 +31,7 @@ variance is left, gets an infinite criterion; no other outcome is touched by tha
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,8 +40,14 @@ from qsmstats.arrays import Flags, Floats
 from qsmstats.mixed.batch.design import IndependentGroups
 from qsmstats.mixed.batch.products import OutcomeProducts
 from qsmstats.mixed.criterion.covariance import lower_triangle
-from qsmstats.mixed.criterion.derivatives import Jet, constant, pair_index
-from qsmstats.mixed.criterion.nested import invert
+from qsmstats.mixed.criterion.derivatives import Jet, constant, pair_index, product
+from qsmstats.mixed.criterion.nested import (
+    Inverses,
+    inverses,
+    invert,
+    multiply,
+    transpose,
+)
 from qsmstats.mixed.criterion.profiled import LEAST_RESIDUAL
 
 __all__ = ["Evaluations", "evaluate_together"]
@@ -89,17 +104,24 @@ def evaluate_together(
     theta
         Their free parameters, shape (m, k).
     """
-    curvature = grouped.curvature
-    chain = np.einsum("tab,nb->nta", curvature, theta)
-    t = 0.5 * np.einsum("nta,na->nt", chain, theta)
-    inner, edges, outer, logdet = _sweep(products, t, grouped.rows.bases)
-    total, first = _totals(products, inner, edges, outer)
+    strata = grouped.parametrisation.strata
+    x = grouped.parametrisation.values(theta)
+    chain, curvature = grouped.parametrisation.derivatives(theta)
+    precision = np.concatenate([np.ones((len(x), 1)), x[:, :strata]], axis=1)
+    finer, basis = grouped.rows.bases
+    t = np.split(x[:, strata:], [len(finer)], axis=1)
+    inner, logdet = _sweep_finer(products, precision, t[0], finer)
+    edges = _edges(products, precision, inner)
+    outer, pushed = _sweep_coarser(edges, t[1], basis)
+    m, size = edges.shape[1:3]
+    total, first = _totals(products, precision, inner, edges, pushed)
     p = total.shape[1] - 1
     inverse, logdet_xx, good = _factor(total[:, :p, :p])
     estimates = np.einsum("nij,nj->ni", inverse, total[:, :p, p])
     v = np.concatenate([-estimates, np.ones((len(total), 1))], axis=1)
     rss = np.einsum("ni,nij,nj->n", v, total, v)
-    degrees = products.rows - p if grouped.reml else products.rows
+    rows = products.rows.sum(axis=1)
+    degrees = rows - p if grouped.reml else rows
     good &= rss > LEAST_RESIDUAL * degrees
     rss = np.where(good, rss, 1.0)
     weight = (degrees / rss)[:, None, None] * v[:, :, None] * v[:, None]
@@ -107,8 +129,11 @@ def evaluate_together(
         weight[:, :p, :p] += inverse
     moved = np.einsum("anij,nj->nai", first, v)
     rss_first = np.einsum("nai,ni->na", moved, v)
-    gradient = logdet.first.T + np.einsum("anij,nij->na", first, weight)
-    curve = _second(products, inner, edges, outer, logdet, weight)
+    gradient = np.einsum("anij,nij->na", first, weight)
+    gradient += outer.logdet_first.reshape(-1, m, size).sum(axis=2).T
+    gradient[:, : len(logdet.first)] += logdet.first.T
+    curve = _second(products, inner, edges, outer, pushed, basis, weight)
+    curve[:, : len(logdet.first), : len(logdet.first)] += np.moveaxis(logdet.second_matrix(), -1, 0)
     curve -= (
         2.0
         * (degrees / rss)[:, None, None]
@@ -120,13 +145,18 @@ def evaluate_together(
         curve -= np.moveaxis(pushed.reshape(flat), 0, 1) @ np.moveaxis(
             pushed.swapaxes(2, 3).reshape(flat), 0, 2
         )
-    value = logdet.value + degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees))
-    bend = np.einsum("nt,tab->nab", gradient, curvature)
+    # log det V holds -sum_s n_s log w_s, which is 2 lambda_s n_s: linear in theta.
+    sizes = 2.0 * products.rows[:, 1:]
+    value = logdet.value + outer.logdet.reshape(m, size).sum(axis=1)
+    value += degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees))
+    value += np.einsum("ns,ns->n", sizes, theta[:, :strata])
+    bend = np.einsum("nt,ntab->nab", gradient, curvature)
     curve_hessian = chain.swapaxes(1, 2) @ curve @ chain + bend
     rss_slope = np.einsum("nta,nt->na", chain, rss_first)
     return Evaluations(
         value=np.where(good, value + logdet_xx if grouped.reml else value, np.inf),
-        gradient=np.einsum("nta,nt->na", chain, gradient),
+        gradient=np.einsum("nta,nt->na", chain, gradient)
+        + np.pad(sizes, ((0, 0), (0, theta.shape[1] - strata))),
         hessian=curve_hessian
         - (degrees / rss**2)[:, None, None] * rss_slope[:, :, None] * rss_slope[:, None],
         rss=rss,
@@ -139,43 +169,28 @@ def evaluate_together(
     )
 
 
-def _sweep(
-    products: OutcomeProducts, t: Floats, bases: tuple[Floats, Floats]
-) -> tuple[Jet, Floats, Jet, Jet]:
-    """Sweep both factors at the elements t of T, shape (m, k).
-
-    Returns
-    -------
-    inner
-        m of every shape, shape (.., m, S * h), in the parameters of the finer factor.
-    edges
-        [E_g] and derivatives, shape (1 + first + second, m, G, q2, k).
-    outer
-        M of every group, shape (.., q2, q2, m, G), in all parameters.
-    logdet
-        l, shape (.., m).
-    """
-    m, own = len(t), len(bases[0])
-    q2 = products.top.shape[2]
-    inner, logdet = _sweep_finer(products, t[:, :own], bases[0])
-    edges = _edges(products, inner)
-    size = products.top.shape[1]
-    relative = np.repeat(t[:, own:].T, size, axis=1)
-    square = np.moveaxis(edges[..., :q2], (-2, -1), (1, 2)).reshape(-1, q2, q2, m * size)
-    d = Jet(value=square[0], first=square[1 : own + 1], second=square[own + 1 :])
-    outer, each = invert(d, relative, bases[1])
-    added = each.map(lambda a: a.reshape(*a.shape[:-1], m, size).sum(axis=-1))
-    by_group = outer.map(lambda a: a.reshape(*a.shape[:-1], m, size))
-    return inner, np.ascontiguousarray(edges[..., q2:]), by_group, logdet.plus(added)
-
-
-def _sweep_finer(products: OutcomeProducts, t: Floats, basis: Floats) -> tuple[Jet, Jet]:
+def _sweep_finer(
+    products: OutcomeProducts, precision: Floats, t: Floats, basis: Floats
+) -> tuple[Jet, Jet]:
     """Sweep the finer factor: m of every shape, shape (.., m, S * h), and l, shape (.., m)."""
     m, shapes = len(t), len(products.shapes)
+    others = np.arange(1, precision.shape[1])[:, None]
     if not shapes:
-        return constant(np.zeros((m, 0))), constant(np.zeros(m))
-    a = np.tile(np.moveaxis(products.shapes, 0, -1), m)
-    found, each = invert(constant(a), np.repeat(t.T, shapes, axis=1), basis)
+        return constant(np.zeros((m, 0)), len(others)), constant(np.zeros(m), len(others))
+    stratum = np.tile(products.shape_strata, m)
+    weight = Jet(
+        value=precision[:, products.shape_strata].ravel(),
+        first=(stratum == others).astype(np.float64),
+        second=np.zeros((len(others) * (len(others) + 1) // 2, len(stratum))),
+    )
+    shape = np.tile(np.moveaxis(products.shapes, 0, -1), m)
+    found, each = invert(
+        weight.map(lambda w: w[..., None, None, :] * shape),
+        np.repeat(t.T, shapes, axis=1),
+        basis,
+    )
+    square = product(weight, weight, np.multiply)
+    found = product(square, found, lambda w, inverse: w[..., None, None, :] * inverse)
     rows, columns = lower_triangle(basis.shape[1])
 
     def arrange(values: Floats) -> Floats:
@@ -189,12 +204,19 @@ def _sweep_finer(products: OutcomeProducts, t: Floats, basis: Floats) -> tuple[J
     return found.map(arrange), each.map(count)
 
 
-def _edges(products: OutcomeProducts, inner: Jet) -> Floats:
-    """[D_g E_g] with derivatives in the finer factor's parameters, one after the other."""
-    m, size, cells = products.cells.shape[:3]
+def _edges(products: OutcomeProducts, precision: Floats, inner: Jet) -> Floats:
+    """[D_g E_g] with derivatives in the parameters of `inner`, one after the other."""
+    made = _swept_cells(products, np.concatenate([inner.value[None], inner.first, inner.second]))
+    made[0] += np.einsum("ns,ngsqk->ngqk", precision, products.top)
+    made[1 : precision.shape[1]] += np.moveaxis(products.top[:, :, 1:], 2, 0)
+    return made
+
+
+def _swept_cells(products: OutcomeProducts, jets: Floats) -> Floats:
+    """Return what the finer factor takes from [D_g E_g], negative, (jets, m, G, q2, q2 + k)."""
+    m, size, cells, q2, k = products.cells.shape
     if not cells:
-        return products.top[None]
-    jets = np.concatenate([inner.value[None], inner.first, inner.second])
+        return np.zeros((len(jets), m, size, q2, k))
     shapes, widest = len(products.shapes), products.cell_shape.shape[2]
     by_shape = jets.reshape(len(jets), m, shapes, -1)
     weight = by_shape[:, np.arange(m)[:, None, None], products.cell_shape]
@@ -205,39 +227,61 @@ def _edges(products: OutcomeProducts, inner: Jet) -> Floats:
             made -= weight[..., cell, None, None] * products.cells[:, :, cell]
     else:
         flat = products.cells.reshape(m, size, cells, -1)
-        product = np.moveaxis(weight, 0, 2) @ flat
-        made = -np.moveaxis(product, 2, 0).reshape(len(jets), *products.top.shape)
-    made[0] += products.top
-    return made
+        swept = np.moveaxis(weight, 0, 2) @ flat
+        made = -np.moveaxis(swept, 2, 0).reshape(len(jets), m, size, q2, k)
+    return np.asarray(made)
+
+
+def _sweep_coarser(edges: Floats, t: Floats, basis: Floats) -> tuple[Inverses, Floats]:
+    """Sweep the coarsest factor at the elements t of its T, shape (m, k).
+
+    Returns
+    -------
+    outer
+        M of every outcome and group (these two in the last axis, shape m * G) with its derivatives
+        in all parameters.
+    pushed
+        M E and dM_j E of every group, shape (1 + parameters, m, G, q2, k).
+    """
+    m, size, q2 = edges.shape[1:4]
+    own = _own(len(edges))
+    d = np.moveaxis(edges[: 1 + own, ..., :q2], (-2, -1), (1, 2)).reshape(-1, q2, q2, m * size)
+    outer = inverses(d[0], d[1:], np.repeat(t.T, size, axis=1), basis)
+    moved = np.concatenate([outer.m[None], outer.first]).reshape(-1, q2, q2, m, size)
+    return outer, np.stack([_apply(one, edges[0, ..., q2:]) for one in moved])
+
+
+def _own(jets: int) -> int:
+    """Parameters of a value that has so many derivatives, itself among them."""
+    return math.isqrt(2 * jets) - 1
 
 
 def _apply(matrix: Floats, edges: Floats) -> Floats:
     """M E group by group: (q2, q2, m, G), (m, G, q2, k) -> (m, G, q2, k)."""
-    q2 = len(matrix)
     made = matrix[:, 0, :, :, None] * edges[:, :, 0]
-    for s in range(1, q2):
+    for s in range(1, len(matrix)):
         made += matrix[:, s, :, :, None] * edges[:, :, s]
     return np.moveaxis(made, 0, 2)
 
 
 def _flat(edges: Floats) -> Floats:
-    """Put groups and columns in one axis: (m, G, q2, k) -> (m, G * q2, k)."""
-    m, size, q2, k = edges.shape
-    return edges.reshape(m, size * q2, k)
+    """Put groups and columns in one axis: (.., m, G, q2, k) -> (.., m, G * q2, k)."""
+    *lead, size, q2, k = edges.shape
+    return edges.reshape(*lead, size * q2, k)
 
 
 def _totals(
-    products: OutcomeProducts, inner: Jet, edges: Floats, outer: Jet
+    products: OutcomeProducts, precision: Floats, inner: Jet, edges: Floats, pushed: Floats
 ) -> tuple[Floats, Floats]:
     """F, shape (m, k, k), and its derivatives in t, shape (params, m, k, k)."""
     own = len(inner.first)
-    left = _flat(edges[0]).swapaxes(1, 2)
-    pushed = _flat(_apply(outer.value, edges[0]))
-    total = products.total - left @ pushed
-    first = np.stack([-(left @ _flat(_apply(moved, edges[0]))) for moved in outer.first])
-    for i in range(own):
-        half = _flat(edges[1 + i]).swapaxes(1, 2) @ pushed
-        first[i] -= half + half.swapaxes(1, 2)
+    sides, swept = _flat(edges[: 1 + own, ..., edges.shape[3] :]), _flat(pushed)
+    gone = sides[0].swapaxes(-1, -2) @ swept
+    half = sides[1:].swapaxes(-1, -2) @ swept[0]
+    total = np.einsum("ns,nsij->nij", precision, products.total) - gone[0]
+    first = -gone[1:]
+    first[:own] -= half + half.swapaxes(-1, -2)
+    first[: precision.shape[1] - 1] += np.moveaxis(products.total[:, 1:], 1, 0)
     if own:
         m, cells, k = products.shape_totals.shape[:3]
         flat = products.shape_totals.reshape(m, cells, k * k)
@@ -267,31 +311,50 @@ def _factor(matrix: Floats) -> tuple[Floats, Floats, Flags]:
 
 
 def _second(
-    products: OutcomeProducts, inner: Jet, edges: Floats, outer: Jet, logdet: Jet, weight: Floats
+    products: OutcomeProducts,
+    inner: Jet,
+    edges: Floats,
+    outer: Inverses,
+    pushed: Floats,
+    basis: Floats,
+    weight: Floats,
 ) -> Floats:
-    """Second derivatives of l + <F, W> in t with W held, shape (m, params, params)."""
-    own, params = len(inner.first), len(outer.first)
-    spread = edges[: own + 1] @ weight[:, None]
-    pairs = logdet.second - np.einsum("pqsng,qsng->pn", outer.second, _gram(spread[0], edges[0]))
-    index = pair_index(params)
-    for i in range(own):
-        cross = 2.0 * np.einsum("jqsng,qsng->jn", outer.first, _gram(spread[0], edges[1 + i]))
-        for j in range(params):
-            # The pair (i, i) holds both of its halves.
-            pairs[index[i, j]] -= cross[j] * (2.0 if i == j else 1.0)
-        for j in range(i, own):
-            bent = _gram(spread[1 + i], edges[1 + j]) + _gram(
-                spread[0], edges[1 + own + pair_index(own)[i, j]]
-            )
-            pairs[index[i, j]] -= 2.0 * np.einsum("qsng,qsng->n", outer.value, bent)
-    if own:
-        m, cells, k = products.shape_totals.shape[:3]
-        sides = products.shape_totals.reshape(m, cells, k * k) @ weight.reshape(m, k * k, 1)
-        pairs[: len(inner.second)] -= np.einsum("pnc,nc->pn", inner.second, sides[:, :, 0])
-    return np.moveaxis(pairs[index], -1, 0)
+    """Second derivatives in t of log det(I + D T) + <F, W> with W held, (m, params, params)."""
+    m, size, q2 = edges.shape[1:4]
+    own, finer, sides = len(inner.first), slice(len(inner.first)), edges[..., q2:]
+    # M alone, as in the module's docstring.
+    gram = np.einsum("ngqk,ngsk->qsng", sides[0] @ weight[:, None], sides[0]).reshape(q2, q2, -1)
+    gram_m = multiply(gram, outer.m)
+    bent = 2.0 * multiply(multiply(transpose(outer.h), gram), outer.h) - outer.n
+    bent = multiply(multiply(outer.n, basis[..., None]), bent)
+    bent = bent.reshape(*bent.shape[:-1], m, size).sum(axis=-1)
+    made = np.zeros((m, len(outer.first), len(outer.first)))
+    made[:, own:, own:] = np.einsum("iqs,jqsn->nij", basis, bent)
+    if not own:
+        return made
+    d, shape = edges[1:, ..., :q2], (-1, q2, q2, m, size)
+    turned = (outer.first + 2.0 * multiply(outer.first, gram_m)).reshape(shape)
+    made[:, finer] += _paired(d[:own], np.moveaxis(turned, (1, 2), (3, 4)))
+    around = (outer.m + multiply(outer.m, gram_m)).reshape(shape)
+    pairs = _paired(d[own:], np.moveaxis(around, (1, 2), (3, 4)))[:, :, 0]
+    # M and E, and E alone.
+    spread = pushed @ weight[:, None]
+    cross = 2.0 * _paired(sides[1 : 1 + own], spread[1:])
+    made[:, finer] -= cross
+    made[:, finer, finer] -= cross[:, :, finer].swapaxes(1, 2)
+    made[:, own:, finer] = made[:, finer, own:].swapaxes(1, 2)
+    pairs -= 2.0 * _paired(sides[1 + own :], spread[:1])[:, :, 0]
+    own_m = outer.m.reshape(q2, q2, m, size)
+    moved = np.stack([_apply(own_m, side) for side in sides[1 : 1 + own]])
+    made[:, finer, finer] -= 2.0 * _paired(moved @ weight[:, None], sides[1 : 1 + own])
+    totals = products.shape_totals.reshape(m, -1, weight[0].size) @ weight.reshape(m, -1, 1)
+    pairs -= np.einsum("pnc,nc->np", inner.second, totals[:, :, 0])
+    made[:, finer, finer] += pairs[:, pair_index(own)]
+    return made
 
 
-def _gram(left: Floats, right: Floats) -> Floats:
-    """Products over the columns, group by group: twice (m, G, q2, k) -> (q2, q2, m, G)."""
-    made: Floats = np.einsum("ngqk,ngsk->qsng", left, right)
+def _paired(left: Floats, right: Floats) -> Floats:
+    """Return sums of products: (i, m, ...) and (j, m, ...) -> (m, i, j)."""
+    rows, columns = (np.moveaxis(a, 1, 0).reshape(a.shape[1], len(a), -1) for a in (left, right))
+    made: Floats = rows @ columns.swapaxes(1, 2)
     return made

@@ -43,8 +43,6 @@ class IndependentGroups:
         Each group with all its rows.
     parametrisation, reml
         Free parameters, those of the finer factor first; REML or ML.
-    curvature
-        Second derivatives of the elements t of T in theta, which are constant, shape (k, k, k).
     between, trace
         The design's part of the moment equations for starting values.
     """
@@ -53,7 +51,6 @@ class IndependentGroups:
     stack: BlockArrays
     parametrisation: Parametrisation
     reml: bool
-    curvature: Floats
     between: Floats
     trace: Floats
 
@@ -94,7 +91,7 @@ class BatchDesign:
         rows, stack = self.grouped.rows, self.grouped.stack
         k = rows.rank + 1
         cells = stack.cells.shape[1] * stack.cells.shape[2]
-        each = rows.size * (4 + 2 * cells) * rows.width * (rows.width + k)
+        each = rows.size * (9 * rows.strata + 2 * cells) * rows.width * (rows.width + k)
         each += len(stack.shapes) * stack.cells.shape[2] * k * k
         return int(np.clip(_CHUNK_BYTES // (8 * each), *_CHUNK))
 
@@ -125,15 +122,13 @@ def independent_groups(
     rows, products = grouped_rows(layout), elimination.parts
     if isinstance(rows, str) or not isinstance(products, DesignProducts):
         return str(rows)
-    parametrisation = elimination.parametrisation
     places = [level.column_places() for level in elimination.levels]
     between, trace = design_moments(products.levels, places)
     return IndependentGroups(
         rows=rows,
         stack=stack_blocks(rows, [block_of(rows, group) for group in range(rows.size)]),
-        parametrisation=parametrisation,
+        parametrisation=elimination.parametrisation,
         reml=reml,
-        curvature=parametrisation.derivatives(np.zeros(parametrisation.size))[1],
         between=between,
         trace=trace,
     )

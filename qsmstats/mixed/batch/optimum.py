@@ -25,17 +25,18 @@ from qsmstats.mixed.batch.result import BatchFit
 from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
 from qsmstats.mixed.criterion.profiled import deviance_uncertainty
 from qsmstats.mixed.design.assembly import NOTHING_LEFT
-from qsmstats.mixed.optimum.boundary import SAME, SUSPICIOUS, further_starts, is_singular
+from qsmstats.mixed.optimum.boundary import (
+    SAME,
+    SUSPICIOUS,
+    arrival,
+    further_starts,
+    is_singular,
+)
 from qsmstats.mixed.optimum.estimate import criterion_offset, free_parameters, relative_factors
 from qsmstats.mixed.optimum.starting_values import start_from_moments
 from qsmstats.mixed.optimum.trust_region import Descents, descend
 
 __all__ = ["prepare", "solve_outcomes"]
-
-
-# How close (share of T, units of -2 log likelihood) a descent from a further start comes to the
-# known minimum before it is taken to end there.
-_NEAR = 1e-2
 
 
 def prepare(
@@ -70,11 +71,16 @@ def prepare(
         whiteners = [part.whitener for part in design.layout.random]
         factors = factors_of(start, [len(whitener) for whitener in whiteners])
         own = free_parameters(
-            grouped.parametrisation, design.elimination.order, whiteners, factors, np.empty(0)
+            grouped.parametrisation,
+            design.elimination.order,
+            whiteners,
+            factors,
+            np.zeros(grouped.parametrisation.strata),
         )
         return parts, np.tile(own, (len(values), 1))
     q1, q2 = grouped.rows.inner.shape[1], grouped.rows.width
-    squares = np.square(parts.outer[..., :q2]).sum(axis=1)
+    squares = np.square(parts.outer[..., :q2].sum(axis=2)).sum(axis=1)
+    squares = squares @ grouped.rows.coarsest.column_places().T
     if q1:
         columns, lower = np.triu_indices(q1)
         inner = parts.cell_squares.sum(axis=(1, 2))[:, columns == lower]
@@ -84,8 +90,8 @@ def prepare(
         grouped.between,
         grouped.trace,
         squares,
-        parts.square.sum(axis=1),
-        stack.rows[index].sum(axis=1),
+        parts.square.sum(axis=(1, 2)),
+        stack.rows[index].sum(axis=(1, 2)),
     )
 
 
@@ -105,14 +111,14 @@ def _reduced(
     q2 = rows.width
     size = np.sqrt(np.square(y).mean(axis=1))
     fixed = rows.outer[:, q2:]
-    gram = stack.whole[:, q2:, q2:][index].sum(axis=1)
+    gram = stack.whole[..., q2:, q2:][index].sum(axis=(1, 2))
     projection = np.zeros((len(y), fixed.shape[1]))
     # The second round takes what rounding left of a large mean.
     for _ in range(2):
         step = np.linalg.solve(gram, (y @ fixed)[:, :, None])[:, :, 0]
         projection += step
         y = np.where(absent, 0.0, y - step @ fixed.T)
-    count = stack.rows[index].sum(axis=1)
+    count = stack.rows[index].sum(axis=(1, 2))
     scale = np.sqrt(np.square(y).sum(axis=1) / count)
     # An outcome that the fixed part reproduces is zero here; its criterion falls without end.
     held = scale > NOTHING_LEFT * size
@@ -148,12 +154,12 @@ def solve_outcomes(
         design=design,
         estimates=np.asarray(np.linalg.solve(layout.root, local[:, :, None])[:, :, 0]),
         theta=factor_elements(factors),
-        log_ratios=np.zeros((m, 0)),
+        log_ratios=found.theta[:, : grouped.parametrisation.strata],
         sigma2=variance * scale**2,
         criterion=values.value + offset,
         converged=found.converged,
         singular=is_singular(grouped.parametrisation, found.theta),
-        n_obs=products.rows.astype(np.int64),
+        n_obs=products.rows.sum(axis=1).astype(np.int64),
         iterations=found.iterations,
         refitted_singly=np.zeros(m, dtype=bool),
         problems=("",) * m,
@@ -171,9 +177,8 @@ def _minimise(grouped: IndependentGroups, products: OutcomeProducts, start: Floa
     """Minimise the criteria of m outcomes from starts of their own, shape (m, k)."""
     parametrisation = grouped.parametrisation
     found = _descend(grouped, products, start)
-    if max(parametrisation.widths) == 1:
-        return found
-    again = np.flatnonzero(is_singular(parametrisation, found.theta) & np.isfinite(found.value))
+    singular = is_singular(parametrisation, found.theta, least_width=2)
+    again = np.flatnonzero(singular & np.isfinite(found.value))
     # All starts of an outcome go side by side; as many outcomes at a time as the chunk holds.
     size = max(1, len(start) // len(further_starts(parametrisation, found.theta[0])))
     for at in range(0, len(again), size):
@@ -188,18 +193,9 @@ def _try_further_starts(
     parametrisation = grouped.parametrisation
     starts = np.array([further_starts(parametrisation, theta) for theta in found.theta[part]])
     m, count, k = starts.shape
-    value_known = np.repeat(found.value[part], count)
-    elements_known = np.repeat(_elements(grouped, found.theta[part]), count, axis=0)
-
-    def arrived(which: Places, state: Descents) -> Flags:
-        """Whether descents are about to end where the known minimum is."""
-        elements = elements_known[which]
-        distance = np.linalg.norm(_elements(grouped, state.theta[which]) - elements, axis=1)
-        close = distance < _NEAR * (1.0 + np.linalg.norm(elements, axis=1))
-        above = state.value[which] - value_known[which]
-        return np.asarray(close & (above > -SAME) & (above < _NEAR))
-
-    again = products.take(np.repeat(part, count))
+    every = np.repeat(part, count)
+    arrived = arrival(parametrisation, found.theta[every], found.value[every])
+    again = products.take(every)
     tried = _descend(grouped, again, starts.reshape(m * count, k), arrived)
     value = tried.value.reshape(m, count)
     best = np.arange(m) * count + value.argmin(axis=1)
@@ -212,12 +208,6 @@ def _try_further_starts(
         (found.converged, tried.converged),
     ):
         old[part[better]] = new[best[better]]
-
-
-def _elements(grouped: IndependentGroups, theta: Floats) -> Floats:
-    """Elements of T, shape (m, k)."""
-    made: Floats = 0.5 * np.einsum("tab,na,nb->nt", grouped.curvature, theta, theta, optimize=True)
-    return made
 
 
 def _descend(

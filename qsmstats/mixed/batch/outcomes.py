@@ -37,7 +37,7 @@ from qsmstats.mixed.batch.products import (
     stack_blocks,
 )
 from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
-from qsmstats.mixed.criterion.covariance import factor_elements
+from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
 from qsmstats.mixed.design.assembly import lay_out
 from qsmstats.mixed.fitted import Likelihood, Weights, weight_columns
 from qsmstats.mixed.formula.specification import Specification
@@ -81,7 +81,8 @@ class OutcomeDesign(BatchDesign):
             Shape (n_obs, m), on the scale of the formula's left side, in the order of the rows
             used (``layout.frame.kept``). NaN: this row is missing for this outcome.
         start
-            theta to start from, as `MixedFit.theta`, shape (k,); found from moments if not given.
+            theta to start from, as `MixedFit.theta`, shape (k,), with equal residual variances;
+            found from moments if not given.
         batch
             Outcomes per task, and so held in memory by one process beyond the outcomes as given.
         jobs
@@ -251,10 +252,10 @@ def _fit_chunk(design: BatchDesign, values: Floats, start: Floats | None) -> Bat
         def prepared(which: Places) -> tuple[GroupProducts, Floats]:
             return prepare(design, grouped, stack, index[which], values[which], start)
 
-        made, done = fit_together(design, stack, index, prepared, judge=missing)
+        made, done = fit_together(design, grouped, stack, index, prepared, judge=missing)
     for one in np.flatnonzero(~done):
         rows = None if seen[one].all() else np.flatnonzero(seen[one])
-        made = put(made, np.array([one]), fit_singly(design, values[one], rows))
+        made = put(made, np.array([one]), fit_singly(design, values[one], rows, start=start))
     if not missing:
         return made
     return replace(made, n_obs=seen.sum(axis=1).astype(np.int64), seen=np.packbits(seen, axis=1))
@@ -262,6 +263,7 @@ def _fit_chunk(design: BatchDesign, values: Floats, start: Floats | None) -> Bat
 
 def fit_together(
     design: BatchDesign,
+    grouped: IndependentGroups,
     stack: BlockArrays,
     index: Places,
     prepared: Callable[[Places], tuple[GroupProducts, Floats]],
@@ -272,8 +274,8 @@ def fit_together(
 
     Parameters
     ----------
-    design
-        The design, whose groups are independent.
+    design, grouped
+        The design, and its independent groups.
     stack, index
         The blocks, and the blocks of each list, shape (m, G).
     prepared
@@ -282,12 +284,12 @@ def fit_together(
         Whether rows are missing, so that a list may not identify the model.
     """
     made = blank(design, len(index))
-    done = _sound(design, stack, index) if judge else np.ones(len(index), dtype=bool)
+    done = _sound(design, grouped, stack, index) if judge else np.ones(len(index), dtype=bool)
     places = np.flatnonzero(done)
-    if design.grouped is not None and len(places):
+    if len(places):
         parts, starts = prepared(places)
         products = outcome_products(stack, index[places], parts)
-        found, solved = solve_outcomes(design, design.grouped, products, starts)
+        found, solved = solve_outcomes(design, grouped, products, starts)
         made = put(made, places[solved], found, solved)
         done[places[~solved]] = False
     return made, done
@@ -314,22 +316,28 @@ def _blocks_seen(grouped: IndependentGroups, seen: Flags) -> tuple[BlockArrays, 
     return stack, index.reshape(len(seen), rows.size)
 
 
-def _sound(design: BatchDesign, stack: BlockArrays, index: Places) -> Flags:
+def _sound(
+    design: BatchDesign, grouped: IndependentGroups, stack: BlockArrays, index: Places
+) -> Flags:
     """Return whether lists of blocks, shape (m, G), surely identify the model, shape (m,)."""
-    rows = stack.rows[index].sum(axis=1)
-    whole = stack.whole[index].sum(axis=1)
+    of_strata = stack.rows[index].sum(axis=1)
+    rows = of_strata.sum(axis=1)
+    whole = stack.whole[index].sum(axis=(1, 2))
     q2 = stack.width
-    good: Flags = (rows > whole.shape[1] - q2) & _well_conditioned(whole[:, q2:, q2:])
-    good &= _well_conditioned(whole[:, :q2, :q2])
-    groups = {0: stack.subgroups[index].sum(axis=1), -1: (stack.rows[index] > 0).sum(axis=1)}
+    good: Flags = (of_strata > 1).all(axis=1)
+    good &= (rows > whole.shape[1] - q2) & _well_conditioned(whole[:, q2:, q2:])
     levels = design.elimination.levels
-    for place in {0, -1} if len(levels) > 1 else {-1}:
-        for member in levels[place].members:
-            width = design.layout.random[member.term].columns.shape[1]
-            count = groups[place]
-            good &= (count >= 2) & (count * width < rows)
-            # Few effects may lie within the fixed part; that takes the rows to find out.
-            good &= count * width > whole.shape[1] - q2
+    counts = {m.term: stack.subgroups[index].sum(axis=1) for m in levels[0].members}
+    for member in grouped.rows.coarsest.members:
+        copies = [whole[:, place[:, None], place] for place in member.place]
+        good &= _well_conditioned(np.sum(copies, axis=0))
+        there = np.einsum("bsqq->bq", stack.whole)[:, member.place].any(axis=-1).sum(axis=-1)
+        counts[member.term] = there[index].sum(axis=1)
+    for term, count in counts.items():
+        width = design.layout.random[term].columns.shape[1]
+        good &= (count >= 2) & (count * width < rows)
+        # Few effects may lie within the fixed part; that takes the rows to find out.
+        good &= count * width > whole.shape[1] - q2
     if len(levels) > 1:
         # Z'Z of the finer factor over all rows of each outcome, shape (m, q1, q1).
         each = np.einsum("bk,bkij->bij", stack.cell_count, stack.shapes[stack.cell_shape])
@@ -347,7 +355,12 @@ def _well_conditioned(matrix: Floats) -> Flags:
 
 
 def fit_singly(
-    design: BatchDesign, outcome: Floats, rows: Places | None, copies: Places | None = None
+    design: BatchDesign,
+    outcome: Floats,
+    rows: Places | None,
+    copies: Places | None = None,
+    *,
+    start: Floats | None = None,
 ) -> BatchFit:
     """Fit one outcome by the ordinary search; what keeps it from being fitted is in `problems`."""
     made = blank(design, 1)
@@ -355,6 +368,10 @@ def fit_singly(
     made.n_obs[:] = design.n_obs if rows is None else len(rows)
     try:
         engine = outcome_engine(design, outcome, rows, copies)
+        if start is not None:
+            factors = factors_of(start, [len(whitener) for whitener in engine.whiteners])
+            equal = np.zeros(engine.objective.parametrisation.strata)
+            engine = replace(engine, start=engine.from_factors(factors, equal))
         optimum = solve(engine)
     except ModelError as error:
         return put(made, np.array([0]), replace(made, problems=(str(error),)))

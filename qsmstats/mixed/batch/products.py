@@ -36,16 +36,18 @@ class BlockArrays:
     blocks
         The blocks one by one.
     whole
-        Products of the outer columns, shape (B, r, r).
+        Products of the outer columns, shape (B, strata, r, r).
     cells
         Products of each cell, shape (B, K, h, r, r); zero beyond a block's own cells.
     cell_shape
-        Position of each cell's Z'Z in `shapes`, shape (B, K).
+        Position of each cell's stratum and Z'Z in `shapes`, shape (B, K).
     cell_count
         Subgroups of each cell, shape (B, K).
-    shapes
-        Distinct Z'Z, shape (S, q1, q1).
-    rows, subgroups, log_weight
+    shapes, shape_strata
+        Distinct Z'Z of a stratum, shape (S, q1, q1), and these strata, shape (S,).
+    rows
+        Rows of each block, shape (B, strata).
+    subgroups, log_weight
         Of each block, shapes (B,).
     width
         q2.
@@ -57,6 +59,7 @@ class BlockArrays:
     cell_shape: Places
     cell_count: Floats
     shapes: Floats
+    shape_strata: Places
     rows: Floats
     subgroups: Floats
     log_weight: Floats
@@ -70,9 +73,9 @@ class GroupProducts:
     Attributes
     ----------
     outer
-        Products of the outer columns with the outcome, shape (m, G, r).
+        Products of the outer columns with the outcome, shape (m, G, strata, r).
     square
-        Sum of squares of the outcome, shape (m, G).
+        Sum of squares of the outcome, shape (m, G, strata).
     cells, cell_squares
         The same within cells, shapes (m, G, K, h, r) and (m, G, K, h).
     scale, projection
@@ -105,21 +108,24 @@ class OutcomeProducts:
     Attributes
     ----------
     top
-        Z2'[Z2 | X | y] of each group, shape (m, G, q2, q2 + k).
+        Z2'[Z2 | X | y] of each group, shape (m, G, strata, q2, q2 + k).
     cells
-        The same within its cells, shape (m, G, K * h, q2, q2 + k).
+        The sides' products within its cells, shape (m, G, K * h, q2, q2 + k).
     cell_shape
         Shape of each cell, shape (m, G, K).
     total
-        U'U, shape (m, k, k).
+        U'U, shape (m, strata, k, k).
     shape_totals
         The same within the cells of each shape, shape (m, S * h, k, k).
     shape_counts
         Subgroups of each shape, shape (m, S).
-    shapes
-        Distinct Z'Z, shape (S, q1, q1), shared by all outcomes.
-    rows, log_weight
-        Rows of each outcome, and the sum of the logarithms of their prior weights, shapes (m,).
+    shapes, shape_strata
+        Distinct Z'Z of a stratum, shape (S, q1, q1), and these strata, shape (S,); shared by all
+        outcomes.
+    rows
+        Rows of each outcome, shape (m, strata).
+    log_weight
+        Sum of the logarithms of their prior weights, shape (m,).
     scale, projection
         Unit of each outcome, shape (m,), and its regression on the basis, shape (m, p).
     """
@@ -131,6 +137,7 @@ class OutcomeProducts:
     shape_totals: Floats
     shape_counts: Floats
     shapes: Floats
+    shape_strata: Places
     rows: Floats
     log_weight: Floats
     scale: Floats
@@ -141,9 +148,9 @@ class OutcomeProducts:
         parts = {
             field.name: getattr(self, field.name)[which]
             for field in fields(self)
-            if field.name != "shapes"
+            if field.name not in ("shapes", "shape_strata")
         }
-        return OutcomeProducts(**parts, shapes=self.shapes)
+        return OutcomeProducts(**parts, shapes=self.shapes, shape_strata=self.shape_strata)
 
 
 def stack_blocks(design: GroupedRows, blocks: Sequence[GroupBlock]) -> BlockArrays:
@@ -153,10 +160,12 @@ def stack_blocks(design: GroupedRows, blocks: Sequence[GroupBlock]) -> BlockArra
     sizes = [len(block.counts) for block in blocks]
     keys = np.concatenate([block.keys for block in blocks])
     shapes, cell_shape = np.empty((0, q, q)), np.zeros((len(blocks), widest), dtype=np.intp)
+    shape_strata = np.zeros(0, dtype=np.intp)
     cells = np.zeros((len(blocks), widest, q * (q + 1) // 2, r, r))
     count = np.zeros((len(blocks), widest))
     if widest:
-        _, first, number = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        distinct, first, number = np.unique(keys, axis=0, return_index=True, return_inverse=True)
+        shape_strata = distinct[:, 0].astype(np.intp)
         shapes = np.concatenate([block.shapes for block in blocks])[first].reshape(-1, q, q)
         filled = np.arange(widest) < np.array(sizes)[:, None]
         cell_shape[filled] = number.ravel()
@@ -169,7 +178,8 @@ def stack_blocks(design: GroupedRows, blocks: Sequence[GroupBlock]) -> BlockArra
         cell_shape=cell_shape,
         cell_count=count,
         shapes=shapes,
-        rows=np.array([float(len(block.rows)) for block in blocks]),
+        shape_strata=shape_strata,
+        rows=np.array([[float(part.stop - part.start) for part in b.parts] for b in blocks]),
         subgroups=np.array([float(block.subgroups) for block in blocks]),
         log_weight=np.array([block.log_weight for block in blocks]),
         width=design.width,
@@ -194,7 +204,8 @@ def group_products(
     """
     m, size = index.shape
     widest, pairs, r = stack.cells.shape[1:4]
-    outer, square = np.zeros((m, size, r)), np.zeros((m, size))
+    strata = stack.rows.shape[1]
+    outer, square = np.zeros((m, size, strata, r)), np.zeros((m, size, strata))
     cells, squares = np.zeros((m, size, widest, pairs, r)), np.zeros((m, size, widest, pairs))
     for group in range(size):
         for number in np.unique(index[:, group]):
@@ -203,8 +214,9 @@ def group_products(
             if not len(block.rows):
                 continue
             y = values[which[:, None], block.rows]
-            outer[which, group] = y @ block.outer
-            square[which, group] = np.square(y).sum(axis=1)
+            for stratum, part in enumerate(block.parts):
+                outer[which, group, stratum] = y[:, part] @ block.outer[part]
+                square[which, group, stratum] = np.square(y[:, part]).sum(axis=1)
             if own := len(block.counts):
                 found = _cell_parts(block, y, pairs)
                 cells[which, group, :own], squares[which, group, :own] = found
@@ -240,18 +252,18 @@ def outcome_products(stack: BlockArrays, index: Places, parts: GroupProducts) ->
     (m, size), q2 = index.shape, stack.width
     same = m > 1 and bool(np.all(index == index[:1]))
     used = index[:1] if same else index
-    top = _with_outcome(stack.whole[:, :q2][used], parts.outer[..., :q2, None], m)
+    top = _with_outcome(stack.whole[..., :q2, :][used], parts.outer[..., :q2, None], m)
     widest, pairs = stack.cells.shape[1:3]
-    r = stack.whole.shape[1]
+    strata, r = stack.whole.shape[1:3]
     cells = _with_outcome(stack.cells[..., :q2, :][used], parts.cells[..., :q2, None], m)
-    fixed = stack.whole[:, q2:, q2:]
+    fixed = stack.whole[..., q2:, q2:]
     # How often each block is in each list.
     counts = np.zeros((len(used), len(fixed)))
     np.add.at(counts, (np.arange(len(used))[:, None], used), 1.0)
-    total = np.empty((m, r - q2 + 1, r - q2 + 1))
-    total[:, :-1, :-1] = (counts @ fixed.reshape(len(fixed), -1)).reshape(-1, *fixed.shape[1:])
-    total[:, :-1, -1] = total[:, -1, :-1] = parts.outer[..., q2:].sum(axis=1)
-    total[:, -1, -1] = parts.square.sum(axis=1)
+    total = np.empty((m, strata, r - q2 + 1, r - q2 + 1))
+    total[..., :-1, :-1] = (counts @ fixed.reshape(len(fixed), -1)).reshape(-1, *fixed.shape[1:])
+    total[..., :-1, -1] = total[..., -1, :-1] = parts.outer[..., q2:].sum(axis=1)
+    total[..., -1, -1] = parts.square.sum(axis=1)
     shape_totals, shape_counts = _by_shape(stack, used, parts, m)
     return OutcomeProducts(
         top=top,
@@ -261,7 +273,8 @@ def outcome_products(stack: BlockArrays, index: Places, parts: GroupProducts) ->
         shape_totals=shape_totals,
         shape_counts=shape_counts,
         shapes=stack.shapes,
-        rows=np.broadcast_to(stack.rows[used].sum(axis=1), (m,)),
+        shape_strata=stack.shape_strata,
+        rows=np.broadcast_to(stack.rows[used].sum(axis=1), (m, strata)),
         log_weight=np.broadcast_to(stack.log_weight[used].sum(axis=1), (m,)),
         scale=parts.scale,
         projection=parts.projection,

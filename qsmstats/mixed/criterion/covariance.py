@@ -90,23 +90,29 @@ class Parametrisation:
         return np.concatenate([log_ratios, factor_elements(factors)], axis=-1)
 
     def values(self, theta: Floats) -> Floats:
-        """Model parameters x = (w, t), shape (size,)."""
-        relative = [factor @ factor.T for factor in self.factors(theta)]
-        return self.join(np.exp(-2.0 * theta[: self.strata]), relative)
+        """Model parameters x = (w, t), for theta of shape (.., size)."""
+        relative = [factor @ factor.swapaxes(-1, -2) for factor in self.factors(theta)]
+        return self.join(np.exp(-2.0 * theta[..., : self.strata]), relative)
 
     def derivatives(self, theta: Floats) -> tuple[Floats, Floats]:
-        """dx_k / dtheta_a, shape (size, size), and d2x_k / dtheta_a dtheta_b, (size,) * 3."""
-        first = np.zeros((self.size, self.size))
-        second = np.zeros((self.size,) * 3)
+        """dx_k / dtheta_a, shape (.., size, size), and d2x_k / dtheta_a dtheta_b, (.., size * 3).
+
+        theta has the shape (.., size).
+        """
+        size = self.size
+        first = np.zeros((*theta.shape[:-1], size, size))
+        second = np.zeros((*theta.shape[:-1], size, size, size))
         strata = np.arange(self.strata)
-        precision = np.exp(-2.0 * theta[: self.strata])
-        first[strata, strata] = -2.0 * precision
-        second[strata, strata, strata] = 4.0 * precision
+        precision = np.exp(-2.0 * theta[..., : self.strata])
+        first[..., strata, strata] = -2.0 * precision
+        second[..., strata, strata, strata] = 4.0 * precision
         start = self.strata
         for factor in self.factors(theta):
-            stop = start + len(factor) * (len(factor) + 1) // 2
+            width = factor.shape[-1]
+            stop = start + width * (width + 1) // 2
             inside = slice(start, stop)
-            first[inside, inside], second[inside, inside, inside] = _product_derivatives(factor)
+            made = _product_derivatives(factor)
+            first[..., inside, inside], second[..., inside, inside, inside] = made
             start = stop
         return first, second
 
@@ -121,12 +127,12 @@ class Parametrisation:
 
 def _product_derivatives(factor: Floats) -> tuple[Floats, Floats]:
     """Return derivatives of vech(L L') in vech(L): t_rc = sum_s L_rs L_cs."""
-    rows, columns = lower_triangle(len(factor))
-    eye = np.eye(len(factor))
+    rows, columns = lower_triangle(factor.shape[-1])
+    eye = np.eye(factor.shape[-1])
     # Element k = (r, c), parameter a = (i, s): [r = i] L_cs + [c = i] L_rs.
     first = (
-        eye[rows][:, rows] * factor[columns][:, columns]
-        + eye[columns][:, rows] * factor[rows][:, columns]
+        eye[rows][:, rows] * factor[..., columns[:, None], columns]
+        + eye[columns][:, rows] * factor[..., rows[:, None], columns]
     )
     same = eye[columns][:, columns]
     pair = np.einsum("ka,kb->kab", eye[rows][:, rows], eye[columns][:, rows])

@@ -66,10 +66,13 @@ def pair_index(m: int) -> Places:
     return index
 
 
-def constant(value: Floats) -> Jet:
-    """Return a value that no parameter moves."""
-    empty = np.empty((0, *value.shape))
-    return Jet(value=value, first=empty, second=empty)
+def constant(value: Floats, parameters: int = 0) -> Jet:
+    """Return a value that none of so many parameters moves."""
+    return Jet(
+        value=value,
+        first=np.zeros((parameters, *value.shape)),
+        second=np.zeros((parameters * (parameters + 1) // 2, *value.shape)),
+    )
 
 
 def weighted(parts: Floats, weights: Floats) -> Jet:

@@ -22,7 +22,16 @@ from scipy.sparse.csgraph import connected_components
 from qsmstats.arrays import Floats, Integers, Places
 from qsmstats.mixed.design.grouping import compress, run_starts
 
-__all__ = ["Factor", "Level", "Member", "eliminate", "merge_factors", "own_level", "split_crossed"]
+__all__ = [
+    "Factor",
+    "Level",
+    "Member",
+    "eliminate",
+    "joined_level",
+    "merge_factors",
+    "own_level",
+    "split_crossed",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,17 +114,7 @@ def eliminate(factors: Sequence[Factor]) -> tuple[Level, ...]:
     levels = [own_level(factor) for factor in chain]
     if crossed:
         # One level over the connected parts of the design.
-        codes, size = _connected_parts([chain[-1], *crossed])
-        members, start = [], 0
-        for factor in crossed:
-            local, copies = _number_within(factor, codes)
-            for term, width in zip(factor.terms, factor.widths, strict=True):
-                place = start + np.arange(copies * width, dtype=np.intp).reshape(copies, width)
-                members.append(Member(term=term, place=place, local=local))
-                start += copies * width
-        levels.append(
-            Level(codes=codes, size=size, columns=start, members=tuple(members), parents=())
-        )
+        levels.append(joined_level(crossed, *_connected_parts([chain[-1], *crossed])))
     # From the coarsest down: groups of one parent follow one another.
     ordered = levels[-1:]
     for level in reversed(levels[:-1]):
@@ -171,6 +170,26 @@ def own_level(factor: Factor) -> Level:
     return Level(
         codes=factor.codes, size=factor.size, columns=start, members=tuple(members), parents=()
     )
+
+
+def joined_level(factors: Sequence[Factor], codes: Integers, size: int) -> Level:
+    """Return one level of several factors, with a copy of a term's columns for each of its groups.
+
+    Parameters
+    ----------
+    factors
+        The factors; each of their groups lies within one group of the level.
+    codes, size
+        Group of the level of each row, and number of groups.
+    """
+    members, start = [], 0
+    for factor in factors:
+        local, copies = _number_within(factor, codes)
+        for term, width in zip(factor.terms, factor.widths, strict=True):
+            place = start + np.arange(copies * width, dtype=np.intp).reshape(copies, width)
+            members.append(Member(term=term, place=place, local=local))
+            start += copies * width
+    return Level(codes=codes, size=size, columns=start, members=tuple(members), parents=())
 
 
 def _connected_parts(factors: Sequence[Factor]) -> tuple[Integers, int]:

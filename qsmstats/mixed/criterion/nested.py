@@ -26,6 +26,7 @@ moves).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial, reduce
 
 import numpy as np
@@ -35,7 +36,7 @@ from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.crossproducts import Bins, CrossProducts, LevelProducts
 from qsmstats.mixed.criterion.derivatives import Jet, constant, product, weighted
 
-__all__ = ["evaluate", "invert"]
+__all__ = ["Inverses", "evaluate", "inverses", "invert", "multiply", "transpose"]
 
 Starts = Sequence[Places]
 
@@ -114,13 +115,13 @@ def _sweep_groups(
     right = _part(block, slice(level.columns, None))
     m, logdets = invert(_part(block, slice(level.columns)), t[:, None], level.basis)
     logdet = logdets.map(lambda a: a.sum(axis=-1))
-    swept = product(m, right, _multiply)
+    swept = product(m, right, multiply)
     parts, offset = [], 0
     for upper, first in zip(coarser, starts, strict=True):
         # C'MC for the columns of one coarser level, summed over the groups of each parent.
         rows = _part(right, slice(offset, offset + upper.columns))
         each = product(
-            rows, _part(swept, slice(offset, None)), lambda a, b: _multiply(_transpose(a), b)
+            rows, _part(swept, slice(offset, None)), lambda a, b: multiply(transpose(a), b)
         )
         parts.append(each.map(partial(np.add.reduceat, indices=first, axis=-1)))
         offset += upper.columns
@@ -185,42 +186,82 @@ def invert(a: Jet, t: Floats, basis: Floats) -> tuple[Jet, Jet]:
         T = sum_k t_k basis[k]; shapes (own, 1), or (own, G) where groups differ in T, and
         (own, q, q).
     """
-    relative = np.tensordot(basis, t, axes=(0, 0))
-    h, logdet = _inverse(np.eye(len(relative))[..., None] + _multiply(relative, a.value))
-    m = _multiply(h, relative)
-    n = _multiply(a.value, h)
-    steps = basis[..., None]
-    own_first = _multiply(_multiply(h, steps), _transpose(h))
-    first_m = np.concatenate([-_multiply(_multiply(m, a.first), m), own_first])
-    first_l = np.concatenate([_trace(m, a.first), _trace(n, steps)])
-    lower = len(a.first)
+    made = inverses(a.value, a.first, t, basis)
+    m, h, n, first_m = made.m, made.h, made.n, made.first
+    steps, lower = basis[..., None], len(a.first)
 
     def second(j: int) -> tuple[Floats, Floats]:
         """Second derivatives of M and of log det for the pairs (i, j), i <= j."""
         below = a.first[: min(j + 1, lower)]
-        x = -_multiply(_multiply(first_m[j], below), m)
+        x = -multiply(multiply(first_m[j], below), m)
         bent = _trace(first_m[j], below)
         if j < lower:
             start = j * (j + 1) // 2
             curved = a.second[start : start + j + 1]
-            made = x + _transpose(x) - _multiply(_multiply(m, curved), m)
+            made = x + transpose(x) - multiply(multiply(m, curved), m)
             return made, bent + _trace(m, curved)
         step, own = steps[j - lower], steps[: j - lower + 1]
-        moved = -_multiply(_multiply(h, step), n)
-        x = np.concatenate([x, _multiply(_multiply(moved, own), _transpose(h))])
-        turned = -_multiply(_multiply(n, step), n)
-        return x + _transpose(x), np.concatenate([bent, _trace(turned, own)])
+        moved = -multiply(multiply(h, step), n)
+        x = np.concatenate([x, multiply(multiply(moved, own), transpose(h))])
+        turned = -multiply(multiply(n, step), n)
+        return x + transpose(x), np.concatenate([bent, _trace(turned, own)])
 
     found = [second(j) for j in range(len(first_m))]
     second_m = np.concatenate([np.empty((0, *m.shape)), *(pair[0] for pair in found)])
     second_l = np.concatenate([np.empty((0, m.shape[-1])), *(pair[1] for pair in found)])
     return (
         Jet(value=m, first=first_m, second=second_m),
-        Jet(value=logdet, first=first_l, second=second_l),
+        Jet(value=made.logdet, first=made.logdet_first, second=second_l),
     )
 
 
-def _multiply(a: Floats, b: Floats) -> Floats:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inverses:
+    """What a sweep needs of A and T, group by group.
+
+    Attributes
+    ----------
+    m, h, n
+        M, H and N, shape (q, q, G).
+    first
+        Derivatives of M, shape (parameters, q, q, G).
+    logdet, logdet_first
+        log det(I + A T) and its derivatives, shapes (G,) and (parameters, G).
+    """
+
+    m: Floats
+    h: Floats
+    n: Floats
+    first: Floats
+    logdet: Floats
+    logdet_first: Floats
+
+
+def inverses(a: Floats, a_first: Floats, t: Floats, basis: Floats) -> Inverses:
+    """Return M, H, N and log det with first derivatives.
+
+    Parameters
+    ----------
+    a, a_first
+        A, shape (q, q, G), and its derivatives in the parameters of finer levels.
+    t, basis
+        As in `invert`.
+    """
+    relative = np.tensordot(basis, t, axes=(0, 0))
+    h, logdet = _inverse(np.eye(len(relative))[..., None] + multiply(relative, a))
+    m, n, steps = multiply(h, relative), multiply(a, h), basis[..., None]
+    own = multiply(multiply(h, steps), transpose(h))
+    return Inverses(
+        m=m,
+        h=h,
+        n=n,
+        first=np.concatenate([-multiply(multiply(m, a_first), m), own]),
+        logdet=logdet,
+        logdet_first=np.concatenate([_trace(m, a_first), _trace(n, steps)]),
+    )
+
+
+def multiply(a: Floats, b: Floats) -> Floats:
     """Products of small matrices, group by group: (.., q, s, G) x (.., s, r, G)."""
     inner = a.shape[-2]
     if inner <= _SMALL:
@@ -232,7 +273,8 @@ def _multiply(a: Floats, b: Floats) -> Floats:
     return np.ascontiguousarray(np.moveaxis(made, -3, -1))
 
 
-def _transpose(a: Floats) -> Floats:
+def transpose(a: Floats) -> Floats:
+    """Transposes of small matrices, group by group."""
     return a.swapaxes(-3, -2)
 
 

@@ -7,17 +7,25 @@ reproduce the outcome the criterion falls without end, while rounding stops the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from qsmstats.arrays import Flags, Floats
+from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.criterion.covariance import Parametrisation, lower_factor
 from qsmstats.mixed.criterion.profiled import REPRODUCED, Objective, Point
-from qsmstats.mixed.optimum.trust_region import Minimum, minimise
+from qsmstats.mixed.optimum.trust_region import Descents, Minimum, minimise
 
-__all__ = ["SAME", "best_minimum", "further_starts", "is_singular", "refuse_perfect_fit"]
+__all__ = [
+    "SAME",
+    "arrival",
+    "best_minimum",
+    "further_starts",
+    "is_singular",
+    "refuse_perfect_fit",
+]
 
 
 # An eigenvalue of a relative covariance below this share of the largest is a zero variance
@@ -25,16 +33,29 @@ __all__ = ["SAME", "best_minimum", "further_starts", "is_singular", "refuse_perf
 _SINGULAR = 1e-8
 # Criteria closer than this are the same minimum.
 SAME = 1e-8
+# How close (share of T, units of -2 log likelihood) a descent from a further start comes to the
+# known minimum before it is taken to end there.
+_NEAR = 1e-2
 # Random starts per column of the widest term when a fit is singular.
 _RANDOM_STARTS = 3
 # Residual share of the outcome's variance that calls for a second look.
 SUSPICIOUS = 1e-6
 
 
-def is_singular(parametrisation: Parametrisation, theta: Floats) -> Flags:
-    """Whether a relative covariance has a zero eigenvalue; theta may be one fit or (m, k)."""
+def is_singular(parametrisation: Parametrisation, theta: Floats, *, least_width: int = 1) -> Flags:
+    """Whether a relative covariance has a zero eigenvalue.
+
+    Parameters
+    ----------
+    parametrisation, theta
+        The parameters of one fit, shape (k,), or of many, shape (m, k).
+    least_width
+        Columns from which a term is looked at.
+    """
     singular = np.zeros(theta.shape[:-1], dtype=bool)
     for factor in parametrisation.factors(theta):
+        if factor.shape[-1] < least_width:
+            continue
         values = np.linalg.svd(factor, compute_uv=False) ** 2
         singular = singular | (values[..., -1] < _SINGULAR * np.maximum(1.0, values[..., 0]))
     return singular
@@ -50,12 +71,14 @@ def best_minimum(objective: Objective, start: Floats) -> Minimum:
     """
     parametrisation = objective.parametrisation
     found = minimise(objective.at, start)
-    if max(parametrisation.widths) == 1 or not is_singular(parametrisation, found.point.theta):
+    if not is_singular(parametrisation, found.point.theta, least_width=2):
         return found
     minima = [found]
-    for other in further_starts(parametrisation, found.point.theta):
+    known = found.point
+    arrived = arrival(parametrisation, known.theta[None], np.array([known.value]))
+    for other in further_starts(parametrisation, known.theta):
         try:
-            minima.append(minimise(objective.at, other))
+            minima.append(minimise(objective.at, other, arrived))
         except NotIdentifiedError:
             continue
     best = min(minima, key=lambda one: one.point.value)
@@ -66,6 +89,29 @@ def best_minimum(objective: Objective, start: Floats) -> Minimum:
         iterations=sum(one.iterations for one in minima),
         evaluations=sum(one.evaluations for one in minima),
     )
+
+
+def arrival(
+    parametrisation: Parametrisation, theta: Floats, value: Floats
+) -> Callable[[Places, Descents], Flags]:
+    """Return whether descents are about to end where a minimum is known, for `descend`.
+
+    Parameters
+    ----------
+    parametrisation
+        The parameters.
+    theta, value
+        The minimum that each descent is compared with, shapes (m, k) and (m,).
+    """
+    known = parametrisation.values(theta)
+
+    def arrived(which: Places, state: Descents) -> Flags:
+        away = parametrisation.values(state.theta[which]) - known[which]
+        close = np.linalg.norm(away, axis=1) < _NEAR * (1 + np.linalg.norm(known[which], axis=1))
+        above = state.value[which] - value[which]
+        return np.asarray(close & (above > -SAME) & (above < _NEAR))
+
+    return arrived
 
 
 def further_starts(parametrisation: Parametrisation, theta: Floats) -> list[Floats]:

@@ -80,15 +80,19 @@ class Minimum:
     gradient_norm: float
 
 
-def minimise(criterion: Callable[[Floats], Point], start: Floats) -> Minimum:
-    """Minimise a criterion from a start, shape (k,)."""
+def minimise(
+    criterion: Callable[[Floats], Point],
+    start: Floats,
+    arrived: Callable[[Places, Descents], Flags] | None = None,
+) -> Minimum:
+    """Minimise a criterion from a start, shape (k,); `arrived` as in `descend`."""
     points: dict[bytes, Point] = {}
 
     def evaluate(_: Places, theta: Floats) -> tuple[Floats, Floats, Floats]:
         point = points[theta.tobytes()] = criterion(theta[0])
         return np.array([point.value]), point.gradient[None], point.hessian[None]
 
-    found = descend(evaluate, np.asarray(start, dtype=np.float64)[None])
+    found = descend(evaluate, np.asarray(start, dtype=np.float64)[None], arrived)
     return Minimum(
         point=points[found.theta.tobytes()],
         converged=bool(found.converged[0]),

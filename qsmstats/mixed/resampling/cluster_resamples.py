@@ -129,9 +129,11 @@ def fit_lists(
             def prepared(which: Places, lists: Places = lists) -> tuple[GroupProducts, Floats]:
                 return parts.take(lists[which]), np.tile(whole_start, (len(which), 1))
 
-            made, done = fit_together(design, grouped.stack, lists, prepared)
+            made, done = fit_together(design, grouped, grouped.stack, lists, prepared)
         for one in np.flatnonzero(~done):
             rows, copies = clusters.rows(lists[one])
-            made = put(made, np.array([one]), fit_singly(design, outcome, rows, copies))
+            made = put(
+                made, np.array([one]), fit_singly(design, outcome, rows, copies, start=start)
+            )
         pieces.append(made)
     return joined(pieces)

@@ -12,9 +12,9 @@ from __future__ import annotations
 import pandas as pd
 
 from qsmstats.errors import ModelError
-from qsmstats.mixed.model import MixedModel
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import used_rows
+from qsmstats.studies.default_models import fit_study_model
 from qsmstats.studies.patients.rows import Found, Row, complete, require_patients
 
 __all__ = ["change_regression"]
@@ -44,8 +44,8 @@ def change_regression(
     require_patients(followed["participant_id"].nunique(), 2, "patients with two sessions")
     rows, _ = complete(followed, outcome, variable, ())
     require_patients(rows["participant_id"].nunique(), 2, "such patients with all values")
-    left, _, right = models.trajectory.replace("{outcome}", outcome).partition("~")
-    fit = MixedModel(f"{left}~ years * {variable} +{right}").fit(followed)
+    also = f"years * {variable}"
+    fit, left_out = fit_study_model("trajectory", models, followed, outcome, also=also)
     if not fit.info.converged:
         raise ModelError("the fit did not converge; simplify the formula of the trajectory")
     table = fit.coefficients(df=models.df, level=models.level).set_index("term")
@@ -62,8 +62,9 @@ def change_regression(
         "n_participants": used["participant_id"].nunique(),
         "n_lesions": len(used[["participant_id", "lesion_id"]].drop_duplicates()),
         "test": f"t, {models.df}",
-        "note": "; ".join(fit.info.messages),
+        "note": "; ".join((*left_out, *fit.info.messages)),
     }
     if not fit.response_scale().is_plain:
-        row["unit"] = f"per year, on the scale of {left.strip()}"
+        scale = models.trajectory.replace("{outcome}", outcome).partition("~")[0].strip()
+        row["unit"] = f"per year, on the scale of {scale}"
     return [row], []

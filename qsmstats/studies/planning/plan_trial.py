@@ -20,7 +20,8 @@ from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.variance_components import Interval
 from qsmstats.progress import Progress
 from qsmstats.settings import ModelSettings
-from qsmstats.studies.answers import fit_record, fit_study_model
+from qsmstats.studies.answers import fit_record
+from qsmstats.studies.default_models import fit_study_model
 from qsmstats.studies.effects import outcome_unit
 from qsmstats.studies.planning.analysis import average_power
 from qsmstats.studies.planning.assumptions import TrialAssumptions
@@ -36,6 +37,11 @@ from qsmstats.tables.tidy import followed_lesions
 __all__ = ["TrialPlan", "plan_trial"]
 
 SETTINGS = ModelSettings()
+PLANNED = (
+    "{outcome} ~ lesion_type * years + age + sex"
+    " + (1 + years | participant_id) + (1 | participant_id:lesion_id)"
+)
+"""Formula that a plan's assumptions are estimated from, unless study.toml states another."""
 DESIGN = TrialDesign()
 PATIENTS = (10, 15, 20, 30, 40, 60, 80, 120, 160, 200)
 FRACTIONS = (0.25, 0.5, 0.75)
@@ -117,7 +123,9 @@ def plan_trial(
     simulations, seed, jobs, progress
         As in `trial_power`.
     settings
-        Formula of the trajectory model, and the confidence level.
+        Formula of the trajectory model, and the confidence level. In place of the default formula
+        stands that of a trial: effects of patients, their slopes and lesions, and one residual
+        variance.
 
     Raises
     ------
@@ -128,8 +136,10 @@ def plan_trial(
         As in `trial_power` and `required_patients`.
     """
     check_question(power, design)
+    if settings.is_default("trajectory"):
+        settings = settings.changed("trajectory", PLANNED, ())
     typed = followed_types(followed_lesions(lesions), outcome)
-    fit = fit_study_model(settings.trajectory, typed, outcome)
+    fit, _ = fit_study_model("trajectory", settings, typed, outcome)
     seed = checked_seed(seed)
     truth = _assumed(fit, lesions, None, settings.level)
     common: dict[str, Any] = {"simulations": simulations, "seed": seed, "level": settings.level}

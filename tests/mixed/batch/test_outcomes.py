@@ -17,9 +17,8 @@ from tests.mixed.designs import FORMULAS, random_data
 
 REFERENCE = Path(__file__).parents[2] / "reference"
 # Formulas whose groups are independent, which go through the batch.
-TOGETHER = FORMULAS[:6]
-# One of each kind that is fitted one by one: nested twice, and crossed.
-SINGLY = [FORMULAS[6], FORMULAS[8]]
+TOGETHER = FORMULAS[:7]
+CROSSED = FORMULAS[8]
 
 
 def outcomes(data: pd.DataFrame, seed: int) -> np.ndarray:
@@ -74,26 +73,59 @@ def test_every_outcome_is_what_a_single_fit_gives(formula, method, weights):
         np.testing.assert_allclose(fits.sigma2[one], alone.sigma**2, rtol=1e-4)
 
 
-@pytest.mark.parametrize("formula", SINGLY)
-def test_designs_that_cannot_be_grouped_are_fitted_singly_and_counted(formula):
+@pytest.mark.parametrize(
+    ("formula", "weights", "reason"),
+    [
+        (CROSSED, None, "grouping factors are crossed"),
+        (TOGETHER[5], "r", "residual variances differ within groups of the finer grouping factor"),
+    ],
+)
+def test_designs_that_cannot_be_grouped_are_fitted_singly_and_counted(formula, weights, reason):
     data = random_data(4)
     values = outcomes(data, 4)[:, [0, 3]]
-    fits = MixedModel(formula).design(data).fit_outcomes(values)
+    design = MixedModel(formula).design(data, weights=weights)
+    fits = design.fit_outcomes(values)
     assert fits.counts["n_refitted_singly"] == 2
-    assert fits.design.reason
-    alone = [single(formula, data, values[:, one]) for one in range(2)]
+    assert fits.design.reason == reason
+    alone = [single(formula, data, values[:, one], weights=weights) for one in range(2)]
     np.testing.assert_allclose(fits.criterion, [fit.info.criterion for fit in alone], atol=1e-6)
 
 
-def test_residual_variances_of_strata_are_those_of_single_fits():
-    data = random_data(2)
-    values = outcomes(data, 2)[:, :2]
-    fits = MixedModel(FORMULAS[1]).design(data, weights="r").fit_outcomes(values)
+def test_a_start_at_the_optimum_takes_fewer_steps_where_outcomes_are_fitted_singly():
+    data = random_data(4)
+    values = outcomes(data, 4)[:, :1]
+    design = MixedModel(CROSSED).design(data)
+    fits = design.fit_outcomes(values)
+    again = design.fit_outcomes(values, start=fits.theta[0])
+    assert again.criterion[0] == pytest.approx(fits.criterion[0], abs=1e-6)
+    assert again.iterations[0] < fits.iterations[0]
+
+
+@pytest.mark.parametrize(
+    ("formula", "weights"),
+    [
+        (TOGETHER[1], "r"),  # strata that cut across the groups of the only factor
+        (TOGETHER[5], ("k", "w")),  # strata of whole subgroups, and prior weights
+        ("y ~ x + (1 | s) + (1 | s:r) + (1 | s:r:h)", "r"),  # nested twice
+    ],
+)
+def test_residual_variances_of_strata_are_those_of_single_fits(formula, weights):
+    data = random_data(2, rows=120)
+    data["k"] = np.where((data["g"] + data["h"]) % 2 == 0, "even", "odd")
+    values = outcomes(data, 2)[:, [0, 3]]
+    fits = MixedModel(formula).design(data, weights=weights).fit_outcomes(values)
+    assert not fits.n_refitted_singly
+    tests = fits.wald()
     for one in range(2):
-        alone = single(FORMULAS[1], data, values[:, one], weights="r")
+        alone = single(formula, data, values[:, one], weights=weights)
         assert fits.criterion[one] == pytest.approx(alone.info.criterion, abs=1e-6)
+        assert fits.n_obs[one] == alone.info.n_obs
         expected = alone.variances.query("group == 'Residual'")["std_dev"]
-        np.testing.assert_allclose(fits.variances.filter(like="Residual").iloc[one], expected)
+        found = fits.variances.filter(like="Residual").iloc[one]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+        table = alone.coefficients()
+        np.testing.assert_allclose(tests.std_error[one], table["std_error"], rtol=1e-4)
+        np.testing.assert_allclose(tests.df[one], table["df"], rtol=1e-3)
 
 
 @pytest.fixture(scope="module")

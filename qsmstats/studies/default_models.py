@@ -1,0 +1,178 @@
+"""The model of a study: as stated, or this project's default and what of it the data can tell.
+
+Intervals of a model with one residual variance and effects of patients and lesions alone are too
+narrow where types vary unequally, where their differences or slopes vary between patients, or
+where every lesion has a slope of its own (docs/models.md has the simulation). A default model
+therefore has, beside its formula, a residual variance for each lesion type; a type with fewer than
+five lesions shares that of the most frequent type, as its own could not be estimated.
+
+Where the default model cannot be fitted (not identified, or no optimum found), it is fitted
+without one, then without two of its optional terms, in the order of `OPTIONAL`, each time with
+residual variances by type first and with a common one next; the first that can be fitted is the
+answer's. Where none comes to an optimum, the last one is the answer's, and its record says so. A
+singular fit is kept: a variance of zero is an estimate. The fixed part never changes, and neither
+does a formula or a weight that was stated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import combinations, product
+
+import pandas as pd
+
+from qsmstats.errors import ModelError, NotIdentifiedError
+from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.model import MixedModel
+from qsmstats.settings import ModelSettings, StudyModel
+
+__all__ = ["FEWEST_LESIONS", "fit_study_model"]
+
+FEWEST_LESIONS = 5
+"""Lesions from which a type has a residual variance of its own."""
+POOLED = "lesion_type_pooled"
+Term = tuple[str, str, str]
+OPTIONAL: dict[StudyModel, tuple[Term, ...]] = {
+    "baseline": (
+        (
+            " + (1 | participant_id:lesion_type)",
+            "",
+            "Differences between types that vary from patient to patient were left out; if there"
+            " are such, the intervals are too narrow.",
+        ),
+    ),
+    "trajectory": (
+        (
+            "(1 + years | participant_id:lesion_id)",
+            "(1 | participant_id:lesion_id)",
+            "Slopes that vary from lesion to lesion were left out; the residual variance includes"
+            " them.",
+        ),
+        (
+            " + (0 + years | participant_id:lesion_type)",
+            "",
+            "Slopes of a type that vary from patient to patient were left out; if there are such,"
+            " the intervals are too narrow.",
+        ),
+    ),
+}
+"""Terms that a default formula may lose, what then stands in their place, and what that means."""
+ONE_VARIANCE = (
+    "Residual variances by type were left out; if they differ, the intervals of the more variable"
+    " types are too narrow."
+)
+
+
+def fit_study_model(
+    model: StudyModel,
+    settings: ModelSettings,
+    data: pd.DataFrame,
+    outcome: str,
+    *,
+    also: str = "",
+) -> tuple[MixedFit, tuple[str, ...]]:
+    """Fit the model of a study by REML.
+
+    Parameters
+    ----------
+    model
+        Which formula and weights of the settings.
+    settings
+        Formulas, in which ``{outcome}`` stands for the outcome's column, and weights.
+    data
+        Tidy lesions.
+    outcome
+        Column of `data`.
+    also
+        Terms that are put before those of the fixed part.
+
+    Returns
+    -------
+    fit, notes
+        The model, and sentences on what the default model had to leave out.
+
+    Raises
+    ------
+    ModelError
+        If the data cannot answer: no such column, no rows, or a model that is not identified.
+    """
+    if outcome not in data.columns:
+        message = f"the table has no column '{outcome}'; name one of {', '.join(data.columns)}"
+        raise ModelError(message)
+    formula = getattr(settings, model).replace("{outcome}", outcome)
+    if also:
+        formula = formula.replace("~", f"~ {also} +", 1)
+    weights = settings.weights_of(model)
+    if not settings.is_default(model) or model not in OPTIONAL:
+        return MixedModel(formula).fit(data, weights=weights), ()
+    if weights is not None:
+        return _first_fitted(formula, OPTIONAL[model], data, (weights,))
+    data, by_type, notes = _residual_strata(data, outcome)
+    fit, left_out = _first_fitted(formula, OPTIONAL[model], data, dict.fromkeys((by_type, ())))
+    return fit, (notes if fit.residual.columns else ()) + left_out
+
+
+def _first_fitted(
+    formula: str,
+    optional: tuple[Term, ...],
+    data: pd.DataFrame,
+    weights: Iterable[tuple[str, ...]],
+) -> tuple[MixedFit, tuple[str, ...]]:
+    """Return the first model that can be fitted, and what it lacks, as a sentence."""
+    problems: list[str] = []
+    found: tuple[MixedFit, tuple[str, ...]] | None = None
+    for (tried, without), columns in product(_formulas(formula, optional), weights):
+        try:
+            fit = MixedModel(tried).fit(data, weights=columns)
+        except NotIdentifiedError as error:
+            problems.append(str(error))
+            last = error
+            continue
+        if columns != next(iter(weights)):
+            without = (*without, ONE_VARIANCE)
+        said = f"The default model could not be fitted: {problems[0]}. " if problems else ""
+        found = fit, (said + " ".join(without),) if without else ()
+        if fit.info.converged:
+            return found
+        problems.append(f"the search for the optimum of '{tried}' did not end")
+    if found is None:
+        raise last
+    return found
+
+
+def _formulas(formula: str, optional: tuple[Term, ...]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Yield the formula without none, one, two, ... of the optional terms; what these stand for."""
+    for count in range(len(optional) + 1):
+        for left_out in combinations(optional, count):
+            tried = formula
+            for term, instead, _ in left_out:
+                tried = tried.replace(term, instead)
+            yield tried, tuple(what for _, _, what in left_out)
+
+
+def _residual_strata(
+    data: pd.DataFrame, outcome: str
+) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
+    """Return the data, the column of residual strata (none for one stratum), and a note on it."""
+    seen = data[data[outcome].notna()]
+    lesions = seen.drop_duplicates(["participant_id", "lesion_id"])["lesion_type"]
+    counts = lesions.value_counts().sort_index()
+    rare = [str(name) for name in counts[counts.between(1, FEWEST_LESIONS - 1)].index]
+    frequent = [str(name) for name in counts[counts >= FEWEST_LESIONS].index]
+    if len(frequent) < 2:
+        return data, (), ()
+    if not rare:
+        return data, ("lesion_type",), ()
+    most = str(counts.idxmax())
+    together = " and ".join([most, *rare])
+    names = {name: name for name in frequent} | dict.fromkeys([most, *rare], together)
+    pooled = pd.Categorical(
+        data["lesion_type"].astype("object").map(names),
+        categories=[names[name] for name in frequent],
+    )
+    note = (
+        f"Fewer than {FEWEST_LESIONS} lesions are {' or '.join(rare)}: their residual variance"
+        f" could not be estimated and is taken to be that of {most} lesions. If it is larger, their"
+        " intervals are too narrow."
+    )
+    return data.assign(**{POOLED: pooled}), (POOLED,), (note,)
