@@ -42,6 +42,7 @@ _HOMES = {
     "match_lesions": "qsmstats.voxels.matching",
     "match_visits": "qsmstats.voxels.visits",
     "open_study": "qsmstats.study_file",
+    "pool_fits": "qsmstats.imputation.pooling",
     "proportion_interval": "qsmstats.accuracy.intervals",
     "rater_agreement": "qsmstats.studies.raters",
     "read_tables": "qsmstats.voxels.lesion_rows",
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
     from qsmstats.accuracy.samplesize import accuracy_sample_size
     from qsmstats.checks.study import check_study
     from qsmstats.generalized.model import GeneralizedMixedModel
+    from qsmstats.imputation.pooling import pool_fits
     from qsmstats.inventory.draft import init_study
     from qsmstats.mixed.fit_many import fit_many
     from qsmstats.mixed.model import MixedModel

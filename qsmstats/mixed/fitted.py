@@ -16,7 +16,7 @@ import pandas as pd
 from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
-from qsmstats.mixed.criterion.profiled import LargeSample, Moments
+from qsmstats.mixed.criterion.profiled import InferenceOf, LargeSample, Moments
 from qsmstats.mixed.design.assembly import assemble
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.layout import OutcomeLayout
@@ -196,7 +196,11 @@ class FixedEffects(Protocol):
         """The rows used."""
 
     @property
-    def moments(self) -> Moments | LargeSample:
+    def model(self) -> Specification:
+        """What was fitted."""
+
+    @property
+    def moments(self) -> Moments | LargeSample | InferenceOf:
         """The uncertainty of the fixed effects."""
 
 

@@ -32,7 +32,7 @@ The residual df n - p and normal theory (infinite df) are `Fixed`.
 
 from __future__ import annotations
 
-from typing import Protocol, get_args
+from typing import get_args
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -40,10 +40,15 @@ from scipy.linalg import solve_triangular
 from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.method_names import DfMethod
-from qsmstats.mixed.criterion.profiled import LargeSample, Moments, deviance_uncertainty
+from qsmstats.mixed.criterion.profiled import (
+    Approximation,
+    InferenceOf,
+    LargeSample,
+    Moments,
+    deviance_uncertainty,
+)
 
 __all__ = [
-    "Approximation",
     "Fixed",
     "KenwardRoger",
     "Satterthwaite",
@@ -54,21 +59,7 @@ __all__ = [
 ]
 
 
-class Approximation(Protocol):
-    """One way to find degrees of freedom, in the local basis and with sigma on the local scale."""
-
-    @property
-    def covariance(self) -> Floats:
-        """Covariance of the local estimates."""
-
-    def rows(self, rows: Floats) -> tuple[Floats, Floats]:
-        """Variance and df of each row."""
-
-    def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
-        """F statistic and denominator df of independent rows with the given estimates."""
-
-
-def approximation(moments: Moments | LargeSample, df: DfMethod) -> Approximation:
+def approximation(moments: Moments | LargeSample | InferenceOf, df: DfMethod) -> Approximation:
     """Return the way that is asked for.
 
     Raises
@@ -79,6 +70,8 @@ def approximation(moments: Moments | LargeSample, df: DfMethod) -> Approximation
     if isinstance(moments, LargeSample):
         check_option("df", df, ["normal"])
         return Fixed(moments.covariance, np.inf)
+    if not isinstance(moments, Moments):
+        return moments.approximation(df)
     check_option("df", df, get_args(DfMethod))
     if df == "satterthwaite":
         return Satterthwaite(moments)

@@ -26,7 +26,7 @@ import pandas as pd
 
 from qsmstats.errors import UsageError, check_option
 from qsmstats.method_names import DfMethod
-from qsmstats.mixed.fitted import Fitted, FixedEffects
+from qsmstats.mixed.fitted import FixedEffects
 from qsmstats.mixed.inference.linear_functions import (
     Comparison,
     Family,
@@ -63,7 +63,7 @@ HOLM_INTERVAL = (
 
 
 def marginal_means(
-    fit: Fitted,
+    fit: FixedEffects,
     factors: str | Sequence[str],
     *,
     by: Names = None,
@@ -115,7 +115,7 @@ def marginal_means(
 
 
 def contrasts(
-    fit: Fitted,
+    fit: FixedEffects,
     factors: str | Sequence[str],
     *,
     method: Comparison = "pairwise",
@@ -166,7 +166,7 @@ def contrasts(
 
 
 def slopes(
-    fit: Fitted,
+    fit: FixedEffects,
     variable: str,
     *,
     by: Names = None,
@@ -214,7 +214,7 @@ def slopes(
 
 
 def slope_contrasts(
-    fit: Fitted,
+    fit: FixedEffects,
     variable: str,
     by: str | Sequence[str],
     *,
@@ -254,7 +254,7 @@ def slope_contrasts(
     return _on_scale(fit, table, "slope_contrast", type)
 
 
-def _on_scale(fit: Fitted, table: pd.DataFrame, kind: Kind, name: str) -> pd.DataFrame:
+def _on_scale(fit: FixedEffects, table: pd.DataFrame, kind: Kind, name: str) -> pd.DataFrame:
     check_option("type", name, get_args(ScaleType))
     return table if name == "link" else scale_of(fit).converted(table, kind)
 

@@ -32,7 +32,7 @@ import pandas as pd
 from scipy.special import expit
 
 from qsmstats.arrays import Floats
-from qsmstats.mixed.fitted import Fitted
+from qsmstats.mixed.fitted import FixedEffects
 from qsmstats.mixed.formula.language import parse_formula
 
 __all__ = ["Kind", "ResponseScale", "ScaleType", "response_scale", "scale_of"]
@@ -163,6 +163,6 @@ def response_scale(expression: str, columns: Collection[object]) -> ResponseScal
     )
 
 
-def scale_of(fit: Fitted) -> ResponseScale:
+def scale_of(fit: FixedEffects) -> ResponseScale:
     """Return what the left side of a fit's formula is."""
     return response_scale(parse_formula(fit.model.formula).response, fit.frame.data.columns)

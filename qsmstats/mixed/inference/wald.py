@@ -15,7 +15,7 @@ from scipy.linalg import solve_triangular
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError
 from qsmstats.method_names import DfMethod
-from qsmstats.mixed.criterion.profiled import LargeSample, Moments
+from qsmstats.mixed.criterion.profiled import InferenceOf, LargeSample, Moments
 from qsmstats.mixed.fitted import FixedEffects
 from qsmstats.mixed.inference.degrees_of_freedom import approximation, in_basis
 
@@ -174,7 +174,9 @@ def tidy(inference: RowInference, level: float = 0.95) -> pd.DataFrame:
     )
 
 
-def _independent_rows(rows: Floats, covariance: Floats, moments: Moments | LargeSample) -> Floats:
+def _independent_rows(
+    rows: Floats, covariance: Floats, moments: Moments | LargeSample | InferenceOf
+) -> Floats:
     """Return the rows as they are if they are independent, else their leading principal components.
 
     Satterthwaite's joint df depend on the basis of the rows, so it is left alone where possible.
