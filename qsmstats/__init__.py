@@ -36,6 +36,7 @@ _HOMES = {
     "feasible_tables": "qsmstats.accuracy.feasible",
     "fit_many": "qsmstats.mixed.fit_many",
     "histology_accuracy": "qsmstats.studies.histology",
+    "impute_types": "qsmstats.studies.rater_uncertainty",
     "init_study": "qsmstats.inventory.draft",
     "intraclass_correlation": "qsmstats.accuracy.continuous",
     "lesions_without_features": "qsmstats.tables.tidy",
@@ -92,6 +93,7 @@ if TYPE_CHECKING:
     from qsmstats.studies.planning.outcomes import simulate_trial
     from qsmstats.studies.planning.power import trial_power
     from qsmstats.studies.planning.sizes import required_patients
+    from qsmstats.studies.rater_uncertainty import impute_types
     from qsmstats.studies.raters import rater_agreement
     from qsmstats.studies.trajectory import trajectories
     from qsmstats.study_file import open_study

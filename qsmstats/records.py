@@ -30,7 +30,10 @@ __all__ = [
 
 RECORD = "made_from.json"
 PLAN = "planning"
-ANSWERS = ("baseline", "tissue", "trajectory", "histology", "raters", PLAN)
+ANSWERS = (
+    *("baseline", "tissue", "trajectory", "histology", "raters"),
+    *("baseline_raters", "trajectory_raters", PLAN),
+)
 """Folders of answers below an output folder."""
 
 

@@ -8,7 +8,7 @@ from the output folder, so one command and many give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,7 @@ from qsmstats.studies.answer_files import result_tables, write_answer, write_tab
 from qsmstats.studies.baseline import baseline_differences, tissue_differences
 from qsmstats.studies.cohort import describe_cohort
 from qsmstats.studies.histology import histology_accuracy
+from qsmstats.studies.rater_uncertainty import impute_types
 from qsmstats.studies.raters import rater_agreement
 from qsmstats.studies.trajectory import trajectories
 from qsmstats.study import Study
@@ -219,9 +220,12 @@ def _questions(
 ) -> Iterator[_Question]:
     """Yield each study's folder, the outcomes to ask about, and what answers for one outcome."""
     models, outcomes = study.models, study.outcomes
-    yield "baseline", outcomes, partial(baseline_differences, lesions, settings=models)
+    # Answers over imputed values begin with those over the values as they are.
+    baseline = cache(partial(baseline_differences, lesions, settings=models))
+    trajectory = cache(partial(trajectories, lesions, settings=models))
+    yield "baseline", outcomes, baseline
     yield "tissue", outcomes, partial(tissue_differences, tissue, settings=models)
-    yield "trajectory", outcomes, partial(trajectories, lesions, settings=models)
+    yield "trajectory", outcomes, trajectory
     histology, ratings = tables.histology, tables.ratings
     if histology is not None:
         settings, level = study.histology, models.level
@@ -230,6 +234,10 @@ def _questions(
     if ratings is not None:
         agree = partial(rater_agreement, ratings, tables.lesions, settings=study.raters)
         yield "raters", ["raters"], lambda _: agree(level=models.level)
+    if ratings is not None and models.imputations:
+        impute = partial(impute_types, lesions=lesions, ratings=ratings, settings=models)
+        yield "baseline_raters", outcomes, lambda outcome: impute(baseline(outcome))
+        yield "trajectory_raters", outcomes, lambda outcome: impute(trajectory(outcome))
 
 
 def _answer(question: _Question, out: Path, source: str = "") -> list[str]:

@@ -131,6 +131,9 @@ class ModelSettings:
         "mwf_percent.median" for another feature; empty for the means of every map of the study.
     df, adjust, level
         Degrees of freedom, adjustment for the number of comparisons and confidence level.
+    imputations
+        Sets of imputed values for the answers that carry along what is not known: types that
+        raters disagree on, and lesions without a later visit; 0 for none of these answers.
     """
 
     baseline: str = "{outcome} ~ lesion_type + age + sex + log(volume_mm3) + (1 | participant_id)"
@@ -143,6 +146,7 @@ class ModelSettings:
     df: DfMethod = "satterthwaite"
     adjust: Adjustment = "mvt"
     level: float = 0.95
+    imputations: int = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -332,6 +332,7 @@ def _all_text(values: Iterable[object]) -> bool:
 _KINDS = {
     bool: "true or false",
     float: "a number such as 2.0",
+    int: "a whole number such as 20",
     str: 'a text such as "name"',
     tuple: 'a list of texts such as ["a", "b"]',
     dict: 'lists of texts by name such as { name = ["a", "b"] }',
@@ -375,6 +376,8 @@ def _like(value: object, default: object) -> object:
         return value if isinstance(value, bool) else None
     if isinstance(default, float):
         return _number(value)
+    if isinstance(default, int):
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
     if isinstance(default, tuple) and isinstance(value, list) and _all_text(value):
         return tuple(value)
     if isinstance(default, dict) and isinstance(value, dict):

@@ -55,6 +55,10 @@ ELSEWHERE = {
     "imputation/test_pooling.py::test_what_cannot_be_pooled_is_said": [
         "imputation/pooling.py: _PooledInference.joint, pool_batch, pool_fits"
     ],
+    "studies/test_rater_uncertainty.py::"
+    "test_a_lesion_without_a_type_enters_by_its_ratings_and_one_rating_is_none": [
+        "studies/rater_uncertainty.py: impute_types"
+    ],
     "mixed/resampling/test_bootstrap.py::test_a_bootstrap_that_cannot_be_made_is_refused": [
         "mixed/resampling/bootstrap_result.py: Bootstrap._table",
         "mixed/resampling/bootstrap.py: bootstrap",
