@@ -40,6 +40,7 @@ _HOMES = {
     "init_study": "qsmstats.inventory.draft",
     "intraclass_correlation": "qsmstats.accuracy.continuous",
     "lesions_without_features": "qsmstats.tables.tidy",
+    "lost_lesions": "qsmstats.studies.missing_visits",
     "match_lesions": "qsmstats.voxels.matching",
     "match_visits": "qsmstats.voxels.visits",
     "open_study": "qsmstats.study_file",
@@ -88,6 +89,7 @@ if TYPE_CHECKING:
     from qsmstats.studies.answer_files import write_answer
     from qsmstats.studies.baseline import baseline_differences, tissue_differences
     from qsmstats.studies.histology import histology_accuracy
+    from qsmstats.studies.missing_visits import lost_lesions
     from qsmstats.studies.planning.assumptions import TrialAssumptions
     from qsmstats.studies.planning.design import Dropout, TrialDesign
     from qsmstats.studies.planning.outcomes import simulate_trial

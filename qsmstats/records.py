@@ -32,7 +32,7 @@ RECORD = "made_from.json"
 PLAN = "planning"
 ANSWERS = (
     *("baseline", "tissue", "trajectory", "histology", "raters"),
-    *("baseline_raters", "trajectory_raters", PLAN),
+    *("baseline_raters", "trajectory_raters", "trajectory_delta", PLAN),
 )
 """Folders of answers below an output folder."""
 

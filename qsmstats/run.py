@@ -33,6 +33,7 @@ from qsmstats.studies.answer_files import result_tables, write_answer, write_tab
 from qsmstats.studies.baseline import baseline_differences, tissue_differences
 from qsmstats.studies.cohort import describe_cohort
 from qsmstats.studies.histology import histology_accuracy
+from qsmstats.studies.missing_visits import lost_lesions
 from qsmstats.studies.rater_uncertainty import impute_types
 from qsmstats.studies.raters import rater_agreement
 from qsmstats.studies.trajectory import trajectories
@@ -226,6 +227,9 @@ def _questions(
     yield "baseline", outcomes, baseline
     yield "tissue", outcomes, partial(tissue_differences, tissue, settings=models)
     yield "trajectory", outcomes, trajectory
+    if models.imputations:
+        vary = partial(lost_lesions, lesions=lesions, settings=models)
+        yield "trajectory_delta", outcomes, lambda outcome: vary(trajectory(outcome))
     histology, ratings = tables.histology, tables.ratings
     if histology is not None:
         settings, level = study.histology, models.level

@@ -17,6 +17,8 @@ Priors are weak and centred at the fit that is given: they weigh as much as one 
 for :math:`G_t` (its estimate plus a hundredth of the residual variance, so that it can be zero),
 and as one row for each :math:`\sigma^2`.
 
+An outcome that is missing is drawn from the model at the drawn parameters and effects.
+
 Every row is laid out once for each value of the category. The density of the rows of a unit (a
 lesion) under each value is taken without the effects of groups that lie within the unit, which are
 integrated out: with these held fast, a lesion would hardly ever change its type.
@@ -24,6 +26,7 @@ integrated out: with these held fast, a lesion would hardly ever change its type
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,7 +51,7 @@ class Alternatives:
     kept
         Places of the rows among those given, shape (n,).
     response, prior
-        Outcome and residual weights, shape (n,).
+        Outcome and residual weights, shape (n,); a weight of zero leaves the outcome out.
     fixed
         X, shape (K, n, p).
     random
@@ -66,26 +69,17 @@ class Alternatives:
     names: tuple[str, ...]
 
 
-def alternatives(fit: MixedFit, rows: pd.DataFrame, column: str) -> Alternatives:
-    """Lay rows out under every level of a categorical column.
+def alternatives(fit: MixedFit, versions: Sequence[pd.DataFrame]) -> Alternatives:
+    """Lay rows out in each of K versions, which differ in the value of a category.
 
     Parameters
     ----------
     fit
-        A fit of the model; its levels of `column` are the values.
-    rows
-        One row per observation; those with a missing value are left out.
-    column
-        Name of the category.
+        A fit of the model.
+    versions
+        One row per observation, the same in all; those with a missing value are left out.
     """
-    levels = list(fit.frame.data[column].cat.categories)
-    stacked = pd.concat(
-        [
-            rows.assign(**{column: pd.Categorical([level] * len(rows), categories=levels)})
-            for level in levels
-        ],
-        ignore_index=True,
-    )
+    stacked = pd.concat(versions, ignore_index=True)
     layout = assemble(
         parse_formula(fit.model.formula),
         stacked,
@@ -93,7 +87,7 @@ def alternatives(fit: MixedFit, rows: pd.DataFrame, column: str) -> Alternatives
         fit.residual.columns,
         fit.model.transforms,
     )
-    k, total = len(levels), len(layout.response)
+    k, total = len(versions), len(layout.response)
     n, data, residuals = total // k, layout.frame.data, layout.residuals
     strata = np.zeros(total, np.int64) if residuals.codes is None else residuals.codes
     prior = np.ones(total) if residuals.prior is None else residuals.prior
@@ -196,9 +190,19 @@ class LinearDraws:
             found = stats.invwishart.rvs(q + 1 + size, scale, random_state=random)
             self.covariances[t] = np.reshape(found, (q, q))
         squares = rows.prior * np.square(rows.response - design @ solution)
-        count = np.bincount(strata, minlength=len(self.start))
+        count = np.bincount(strata[rows.prior > 0], minlength=len(self.start))
         total = np.bincount(strata, squares, minlength=len(self.start)) + self.start
         self.variances = total / random.chisquare(count + 1)
+
+    def outcomes(self, places: Integers, random: np.random.Generator) -> Floats:
+        """Draw outcomes of rows in their first version, all of weight one, shape (places,)."""
+        rows = self.rows
+        mean = rows.fixed[0, places] @ self.beta
+        for (z, codes), effects in zip(rows.random, self.effects, strict=True):
+            mean = mean + (z[0, places] * effects[codes[0, places]]).sum(axis=1)
+        spread = np.sqrt(self.variances[rows.strata[0, places]])
+        drawn: Floats = mean + spread * random.normal(size=len(places))
+        return drawn
 
     def log_density(self, units: Integers) -> Floats:
         """Log density of the rows of each unit under each value, up to a constant: (units, K)."""

@@ -143,7 +143,11 @@ def impute_types(
     start = np.where(told >= 0, told, _most_frequent(first, len(levels)))
     usable = (start >= 0) & ((told >= 0) | ((given >= 0).sum(axis=1) >= 2))
     rows, start, given = rows[usable], start[usable], given[usable]
-    laid = alternatives(answer.fit, rows, FACTOR)
+    versions = [
+        rows.assign(**{FACTOR: pd.Categorical([level] * len(rows), categories=levels)})
+        for level in levels
+    ]
+    laid = alternatives(answer.fit, versions)
     rows, start, given = rows.iloc[laid.kept], start[laid.kept], given[laid.kept]
     unit = rows.groupby(LESION, observed=True, sort=False).ngroup().to_numpy()
     place = np.unique(unit, return_index=True)[1]  # a row of each lesion

@@ -4,11 +4,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from qsmstats import baseline_differences
 from qsmstats.errors import ModelError
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.rater_uncertainty import impute_types
 
-from .conftest import TYPES
+from .conftest import MEANS, TYPES, make_lesions
 
 KEYS = ["participant_id", "session_id", "lesion_id"]
 FIVE = ModelSettings(imputations=5, adjust="holm")
@@ -76,3 +77,31 @@ def test_a_lesion_without_a_type_enters_by_its_ratings_and_one_rating_is_none(le
     assert made.notes[0].startswith(f"{n - missing.sum()} of {n} lesions")
     with pytest.raises(ModelError, match=f"none of {n} lesions of the model has two ratings"):
         impute_types(baseline, lesions, ratings[ratings["rater_id"] == "ann"], settings=FIVE)
+
+
+@pytest.mark.slow
+def test_imputed_differences_cover_the_truth_where_the_consensus_does_not():
+    """benchmarks/rater_uncertainty.py has the figures; 25 studies of 10 differences here."""
+    ten = ModelSettings(imputations=10, adjust="none")
+    inside, errors = [], []
+    for seed in range(25):
+        lesions = make_lesions(seed, followed=0)
+        ratings = rated(lesions, 0.25, seed)
+        seen = ratings.pivot_table("lesion_type", KEYS, "rater_id", aggfunc="first")
+        consensus = seen["adjudicator"].fillna(seen["ann"])
+        told = pd.MultiIndex.from_frame(lesions[KEYS])
+        lesions["lesion_type"] = pd.Categorical(consensus[told].to_numpy(), categories=TYPES)
+        plain = baseline_differences(lesions, settings=ten)
+        made = impute_types(plain, lesions, ratings, settings=ten, seed=seed).contrasts
+        truth = (made["first"].map(MEANS) - made["second"].map(MEANS)).to_numpy()
+        parts = [
+            [made[f"{kind}{name}"] - truth for name in ("conf_low", "conf_high", "estimate")]
+            for kind in ("plain_", "")
+        ]
+        inside.append([(low < 0) & (high > 0) for low, high, _ in parts])
+        errors.append([estimate for *_, estimate in parts])
+    plain_covered, covered = np.mean(inside, axis=(0, 2))
+    plain_bias, bias = np.abs(np.mean(errors, axis=0)).mean(axis=1)
+    assert plain_covered < 0.8
+    assert covered > 0.9
+    assert bias < plain_bias / 2

@@ -43,6 +43,14 @@ _OF_ONE_STUDY = {
         *("level", "value", "fitted", "residual"),
     ),
     "baseline_raters/contrasts": (*_CONTRASTS, *_IMPUTED),
+    "trajectory_delta/slopes": (
+        *(*_SCALE, "null", "lesion_type", *_ESTIMATES),
+        *("delta", "fmi", "mc_error"),
+    ),
+    "trajectory_delta/tipping": (
+        *("outcome", "lesion_type", "n_lesions", "n_lost", "significant", "delta"),
+        *("lowest", "highest", "expected", "unit"),
+    ),
     "trajectory_raters/slopes": (*_SCALE, "null", "lesion_type", *_ESTIMATES, *_IMPUTED),
     "histology/accuracy": (
         *("class_", "measure", "estimate", "conf_low", "conf_high", "numerator", "denominator"),

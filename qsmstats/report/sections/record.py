@@ -18,7 +18,7 @@ from qsmstats.report.wording.sentences import listed
 __all__ = ["failures", "limits", "methods", "provenance"]
 
 IMPUTED = ("baseline_raters", "trajectory_raters")
-STUDIES = ("baseline", "tissue", "trajectory", "histology", "raters", *IMPUTED)
+STUDIES = ("baseline", "tissue", "trajectory", "histology", "raters", *IMPUTED, "trajectory_delta")
 
 
 def limits(context: Context) -> Section:
@@ -37,7 +37,12 @@ def limits(context: Context) -> Section:
         "Unadjusted and adjusted p-values are both given. The adjustment covers the comparisons"
         " within one map and one question, not several maps or questions.",
         "Lesions that appear or disappear contribute to the means and little to the slopes; if a"
-        " lesion disappears because it changes, the slopes do not reflect that change.",
+        " lesion disappears because it changes, the slopes do not reflect that change"
+        + (
+            "; by how much they would change is shown below them."
+            if context.results.names("trajectory_delta")
+            else "."
+        ),
     ]
     if context.results.names("histology"):
         items.append(
