@@ -13,11 +13,16 @@ import pytest
 
 @pytest.fixture(scope="session")
 def small_study(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a study of 8 patients (5 followed) and 4 controls at 3 mm; read only."""
+    """Return a study of 8 patients (5 followed) and 4 controls at 3 mm; read only.
+
+    Two imputations: what becomes of them does not depend on their number.
+    """
     from qsmstats import simulate_study
 
     folder = tmp_path_factory.mktemp("small") / "study"
     simulate_study(folder, seed=7, patients=8, controls=4, followed=5, resolution=3.0)
+    with (folder / "study.toml").open("a", encoding="utf-8") as file:
+        file.write("\n[models]\nimputations = 2\n")
     return folder
 
 
