@@ -297,8 +297,8 @@ def _methods(m: int) -> str:
 def _notes(drawn: TypeDraws, twice: int, start: Integers) -> tuple[str, ...]:
     moved = float((drawn.types != start).mean(axis=0).sum())
     return (
-        f"{twice} of {number_of(len(start), 'lesion')} in the model have ratings of two or more"
-        " raters; the others keep the type in the lesions table.",
+        f"Of {number_of(len(start), 'lesion')} in the model, {number_of(twice, 'lesion')} have"
+        " ratings of two or more raters; any others keep the type in the lesions table.",
         f"An imputation changes the type of {moved:.1f} lesions on average. It is assumed that"
         " raters err independently of one another, given a lesion's type.",
     )

@@ -84,7 +84,7 @@ def test_the_sentence_names_the_mean_at_which_the_answer_changes():
         " lost lesions was 5.70 % or less, instead of the 6.20 expected (delta −0.50)."
     )
     row["delta"], row["significant"] = np.nan, False
-    assert "stays not significant for every delta from −1.00 to +1.00 %." in tipping_sentence(row)
+    assert "stays non-significant for every delta from −1.00 to +1.00 %." in tipping_sentence(row)
     row["n_lost"] = 0
     assert tipping_sentence(row).endswith("does not depend on delta.")
 

@@ -74,7 +74,7 @@ def test_a_lesion_without_a_type_enters_by_its_ratings_and_one_rating_is_none(le
     missing = lesions["participant_id"].eq("sub-010") & lesions["session_id"].eq("ses-01")
     n = len(baseline.residuals)
     assert (made.contrasts["n"] == n).all()
-    assert made.notes[0].startswith(f"{n - missing.sum()} of {n} lesions")
+    assert made.notes[0].startswith(f"Of {n} lesions in the model, {n - missing.sum()} lesions")
     with pytest.raises(ModelError, match=f"none of {n} lesions of the model has two ratings"):
         impute_types(baseline, lesions, ratings[ratings["rater_id"] == "ann"], settings=FIVE)
 

@@ -6,7 +6,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Paragraph
-from qsmstats.report.figures.style import INK, colour, columns_without_hole, is_narrow
+from qsmstats.report.figures.style import INK, colour, columns_without_hole, is_narrow, label_lowest
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.wording.estimates import (
     ci_name,
@@ -37,7 +37,7 @@ def lost_lesions(context: Context, outcome: str) -> list[Block]:
     tipping = context.results.rows(f"{FOLDER}/tipping", outcome)
     if slopes.empty or tipping.empty:
         return notes(context, FOLDER, outcome)
-    caption = f"Change in {outcome_words(outcome)} per year, by delta and type"
+    caption = f"Change in {outcome_words(outcome)} per year, by delta and type (adjusted intervals)"
     table = context.display(
         f"{FOLDER}/slopes",
         caption,
@@ -69,7 +69,7 @@ def tipping_sentence(row: pd.Series) -> str:
     name = capitalised(title(str(row["lesion_type"])))
     counts = f"{name} ({row['n_lost']} of {row['n_lesions']} lost): the"
     held = str(row["significant"]).lower() == "true"
-    stays = f"{counts} change per year stays {'' if held else 'not '}significant"
+    stays = f"{counts} change per year stays {'' if held else 'non-'}significant"
     if not row["n_lost"]:
         return f"{counts} change per year does not depend on delta."
     unit = written_unit(str(row["unit"]))
@@ -110,7 +110,7 @@ def _figure(
             axes.set_title(short_title(level), size="medium")
         for axes in panels[len(levels) :]:
             axes.set_visible(False)
-        figure.supxlabel(f"delta ({unit})" if unit else "delta", size="medium")
+        label_lowest(panels[: len(levels)], columns, f"delta ({unit})" if unit else "delta")
         per = f"{quantity_of(slopes)} ({unit_of(slopes)})"
         figure.supylabel(per, size="medium")
 

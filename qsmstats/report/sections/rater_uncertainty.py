@@ -48,7 +48,10 @@ def imputed_types(context: Context, folder: str, outcome: str) -> list[Block]:
     for which, said in ((before & ~after, "no longer"), (~before & after, "newly")):
         if which.any():
             text += f" {capitalised(said)} significant: {'; '.join(_names(rows[which]))}."
-    caption = f"{capitalised(what)} in {outcome_words(outcome)}: types known, and imputed"
+    caption = (
+        f"{capitalised(what)} in {outcome_words(outcome)}: types known, and imputed"
+        " (adjusted intervals)"
+    )
     p = f"{PLAIN}p_adjusted"
     first = "contrast" if of_pairs else "lesion_type"
     table = context.display(
