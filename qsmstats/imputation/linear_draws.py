@@ -58,6 +58,8 @@ class Alternatives:
         Of each random term Z, shape (K, n, q), and the group of each row, shape (K, n).
     strata
         Residual stratum of each row, shape (K, n).
+    names
+        Names of the columns of X.
     """
 
     kept: Integers
