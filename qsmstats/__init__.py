@@ -37,14 +37,17 @@ _HOMES = {
     "feasible_tables": "qsmstats.accuracy.feasible",
     "fit_many": "qsmstats.mixed.fit_many",
     "histology_accuracy": "qsmstats.studies.histology",
+    "impute_types": "qsmstats.studies.rater_uncertainty",
     "init_study": "qsmstats.inventory.draft",
     "intraclass_correlation": "qsmstats.accuracy.continuous",
     "lesions_without_features": "qsmstats.tables.tidy",
+    "lost_lesions": "qsmstats.studies.missing_visits",
     "match_lesions": "qsmstats.voxels.matching",
     "match_visits": "qsmstats.voxels.visits",
     "open_study": "qsmstats.study_file",
     "patient_associations": "qsmstats.studies.patients.associations",
     "patient_table": "qsmstats.studies.patients.table",
+    "pool_fits": "qsmstats.imputation.pooling",
     "proportion_interval": "qsmstats.accuracy.intervals",
     "rater_agreement": "qsmstats.studies.raters",
     "read_tables": "qsmstats.voxels.lesion_rows",
@@ -79,6 +82,7 @@ if TYPE_CHECKING:
     from qsmstats.accuracy.samplesize import accuracy_sample_size
     from qsmstats.checks.study import check_study
     from qsmstats.generalized.model import GeneralizedMixedModel
+    from qsmstats.imputation.pooling import pool_fits
     from qsmstats.inventory.draft import init_study
     from qsmstats.mixed.fit_many import fit_many
     from qsmstats.mixed.model import MixedModel
@@ -89,6 +93,7 @@ if TYPE_CHECKING:
     from qsmstats.studies.answer_files import write_answer
     from qsmstats.studies.baseline import baseline_differences, tissue_differences
     from qsmstats.studies.histology import histology_accuracy
+    from qsmstats.studies.missing_visits import lost_lesions
     from qsmstats.studies.patients.associations import patient_associations
     from qsmstats.studies.patients.table import patient_table
     from qsmstats.studies.planning.assumptions import TrialAssumptions
@@ -96,6 +101,7 @@ if TYPE_CHECKING:
     from qsmstats.studies.planning.outcomes import simulate_trial
     from qsmstats.studies.planning.power import trial_power
     from qsmstats.studies.planning.sizes import required_patients
+    from qsmstats.studies.rater_uncertainty import impute_types
     from qsmstats.studies.raters import rater_agreement
     from qsmstats.studies.trajectory import trajectories
     from qsmstats.study_file import open_study

@@ -30,7 +30,10 @@ __all__ = [
 
 RECORD = "made_from.json"
 PLAN = "planning"
-ANSWERS = ("baseline", "tissue", "trajectory", "histology", "raters", "patients", PLAN)
+ANSWERS = (
+    *("baseline", "tissue", "trajectory", "histology", "raters", "patients"),
+    *("baseline_raters", "trajectory_raters", "trajectory_delta", PLAN),
+)
 """Folders of answers below an output folder."""
 
 

@@ -8,7 +8,7 @@ from the output folder, so one command and many give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +33,10 @@ from qsmstats.studies.answer_files import result_tables, write_answer, write_tab
 from qsmstats.studies.baseline import baseline_differences, tissue_differences
 from qsmstats.studies.cohort import describe_cohort
 from qsmstats.studies.histology import histology_accuracy
+from qsmstats.studies.missing_visits import lost_lesions
 from qsmstats.studies.patients.associations import patient_associations
 from qsmstats.studies.patients.table import patient_table
+from qsmstats.studies.rater_uncertainty import impute_types
 from qsmstats.studies.raters import rater_agreement
 from qsmstats.studies.trajectory import trajectories
 from qsmstats.study import Study
@@ -227,9 +229,15 @@ def _questions(
     """Yield each study's folder, the outcomes to ask about, and what answers for one outcome."""
     models, outcomes = study.models, study.outcomes
     lesions, tissue = results["tidy"], results["tissue"]
-    yield "baseline", outcomes, partial(baseline_differences, lesions, settings=models)
+    # Answers over imputed values begin with those over the values as they are.
+    baseline = cache(partial(baseline_differences, lesions, settings=models))
+    trajectory = cache(partial(trajectories, lesions, settings=models))
+    yield "baseline", outcomes, baseline
     yield "tissue", outcomes, partial(tissue_differences, tissue, settings=models)
-    yield "trajectory", outcomes, partial(trajectories, lesions, settings=models)
+    yield "trajectory", outcomes, trajectory
+    if models.imputations:
+        vary = partial(lost_lesions, lesions=lesions, settings=models)
+        yield "trajectory_delta", outcomes, lambda outcome: vary(trajectory(outcome))
     histology, ratings = tables.histology, tables.ratings
     if histology is not None:
         settings, level = study.histology, models.level
@@ -238,6 +246,10 @@ def _questions(
     if ratings is not None:
         agree = partial(rater_agreement, ratings, tables.lesions, settings=study.raters)
         yield "raters", ["raters"], lambda _: agree(level=models.level)
+    if ratings is not None and models.imputations:
+        impute = partial(impute_types, lesions=lesions, ratings=ratings, settings=models)
+        yield "baseline_raters", outcomes, lambda outcome: impute(baseline(outcome))
+        yield "trajectory_raters", outcomes, lambda outcome: impute(trajectory(outcome))
     if study.patients.questions:
         associate = partial(
             patient_associations,

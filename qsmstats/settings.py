@@ -148,6 +148,9 @@ class ModelSettings:
         "mwf_percent.median" for another feature; empty for the means of every map of the study.
     df, adjust, level
         Degrees of freedom, adjustment for the number of comparisons and confidence level.
+    imputations
+        Sets of imputed values for the answers that carry along what is not known: types that
+        raters disagree on, and lesions without a later visit; 0 for none of these answers.
     """
 
     baseline: str = (
@@ -165,6 +168,7 @@ class ModelSettings:
     df: DfMethod = "satterthwaite"
     adjust: Adjustment = "mvt"
     level: float = 0.95
+    imputations: int = 20
 
     def weights_of(self, model: StudyModel) -> tuple[str, ...] | None:
         """Return the columns stated for a model; None where nothing was stated."""

@@ -386,6 +386,7 @@ def _all_text(values: Iterable[object]) -> bool:
 _KINDS: dict[object, str] = {
     bool: "true or false",
     float: "a number such as 2.0",
+    int: "a whole number such as 20",
     str: 'a text such as "name"',
     (tuple, str): 'a list of texts such as ["a", "b"]',
     (tuple, int): "a list of whole numbers such as [1, 4]",
@@ -438,6 +439,8 @@ def _like(value: object, default: object) -> object:
         return value if isinstance(value, bool) else None
     if isinstance(default, float):
         return _number(value)
+    if isinstance(default, int):
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
     if isinstance(default, tuple) and isinstance(value, list):
         return tuple(value) if all(type(one) is _item(default) for one in value) else None
     if isinstance(default, dict) and isinstance(value, dict):

@@ -144,6 +144,9 @@ def _ranges(study: Study) -> _Found:
     if not 0 < level < 1:
         example = level / 100 if 1 < level < 100 else 0.95
         yield "models.level", f"must be between 0 and 1, such as {example}, not {level}"
+    m = study.models.imputations
+    if m == 1 or not 0 <= m <= 1000:
+        yield "models.imputations", f"must be 0 (none) or from 2 to 1000, such as 20, not {m}"
 
 
 def _plausible(ranges: Mapping[str, object]) -> _Found:

@@ -27,6 +27,8 @@ TABLES = {
     "trajectory/changes.tsv",
     "histology/accuracy.tsv",
     "raters/agreement.tsv",
+    "baseline_raters/contrasts.tsv",
+    "trajectory_raters/slopes.tsv",
 }
 
 
@@ -35,7 +37,7 @@ def study(small_study, tmp_path_factory):
     """Return the small study with models of one map, whose page is drawn in a third of the time."""
     folder = Path(shutil.copytree(small_study, tmp_path_factory.mktemp("one-outcome") / "study"))
     with (folder / "study.toml").open("a") as file:
-        file.write('\n[models]\noutcomes = ["susceptibility_ppb"]\n')
+        file.write('outcomes = ["susceptibility_ppb"]\n')  # of [models], the last section
     return folder
 
 

@@ -266,6 +266,8 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
         ("[features]\nshell_mm = 1" + "0" * 400, "; write a number such as 2.0"),
         ("[features]\nshel_mm = 2", "features.shel_mm': is not a setting"),
         ("[models]\nlevel = 95", "models.level': must be between 0 and 1, such as 0.95, not 95.0"),
+        ("[models]\nimputations = 1", "models.imputations': must be 0 (none) or from 2 to 1000"),
+        ("[models]\nimputations = 2.5", "models.imputations': found 2.5; write a whole number"),
         ('[models]\ndf = "kenward"', 'models.df\': must be "satterthwaite", "ken'),
         ('[models]\nadjust = "fdr"', 'models.adjust\': must be "mvt", "tukey"'),
         ('[models]\nadjust = "dunnett"', '"sidak", "holm", "bonferroni", "fdr_bh" or "none", not'),

@@ -16,7 +16,7 @@ import pandas as pd
 from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
-from qsmstats.mixed.criterion.profiled import Moments
+from qsmstats.mixed.criterion.profiled import InferenceOf, LargeSample, Moments
 from qsmstats.mixed.design.assembly import assemble
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.layout import OutcomeLayout
@@ -185,16 +185,8 @@ class Fitted:
         return factors_of(self.theta, [len(term.design.names) for term in self.random])
 
 
-class Uncertainty(Protocol):
-    """The uncertainty of fixed effects, in a basis and on a scale of its own."""
-
-    @property
-    def basis(self) -> Floats:
-        """Upper triangular R with X = Q R, shape (p, p)."""
-
-    @property
-    def scale(self) -> float:
-        """Length of the outcome's unit in the user's."""
+Uncertainty = Moments | LargeSample | InferenceOf
+"""The uncertainty of fixed effects, in a basis and on a scale of its own."""
 
 
 class FixedEffects(Protocol):

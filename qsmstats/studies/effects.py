@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from qsmstats.imputation.pooling import PooledFit
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.schemas import Schemas
 
@@ -36,7 +37,7 @@ def outcome_unit(column: str, rows: pd.DataFrame) -> str:
 
 
 def with_units(
-    table: pd.DataFrame, fit: MixedFit, rows: pd.DataFrame, per: str = ""
+    table: pd.DataFrame, fit: MixedFit | PooledFit, rows: pd.DataFrame, per: str = ""
 ) -> pd.DataFrame:
     """Replace the outcome's column by its unit in `unit`, and say per what a slope is.
 

@@ -186,7 +186,7 @@ def test_histology_shows_the_stard_diagram_its_items_and_the_clustering(page, dr
 
 def test_without_provenance_the_level_is_that_of_the_study(study_copy, bare):
     with (study_copy / "study.toml").open("a", encoding="utf-8") as file:
-        file.write("\n[models]\nlevel = 0.9\n")
+        file.write("level = 0.9\n")  # of [models], the last section
     made.write_histology(bare)
     page = write_report(study_copy, bare).read_text(encoding="utf-8")
     assert "proportions, counts and 90 % intervals" in page

@@ -19,18 +19,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError
+from qsmstats.method_names import DfMethod
 from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.derivatives import Jet
 
 __all__ = [
     "LEAST_RESIDUAL",
     "REPRODUCED",
+    "Approximation",
+    "InferenceOf",
     "LargeSample",
     "Moments",
     "Objective",
@@ -271,6 +275,38 @@ class LargeSample:
     covariance: Floats
     basis: Floats
     scale: float = 1.0
+
+
+class Approximation(Protocol):
+    """One way to find degrees of freedom, in the local basis and with sigma on the local scale."""
+
+    @property
+    def covariance(self) -> Floats:
+        """Covariance of the local estimates."""
+
+    def rows(self, rows: Floats) -> tuple[Floats, Floats]:
+        """Variance and df of each row."""
+
+    def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
+        """F statistic and denominator df of independent rows with the given estimates."""
+
+
+class InferenceOf(Protocol):
+    """What inference needs of estimates that are not those of one fit, such as pooled ones.
+
+    `basis` and `scale` are as in `Moments`.
+    """
+
+    @property
+    def basis(self) -> Floats:
+        """Columns of the fixed part in the basis of the estimates."""
+
+    @property
+    def scale(self) -> float:
+        """Unit of the outcome."""
+
+    def approximation(self, df: DfMethod) -> Approximation:
+        """Return the way that is asked for."""
 
 
 def deviance_uncertainty(

@@ -33,7 +33,7 @@ variance and df of its own (`sandwich`).
 
 from __future__ import annotations
 
-from typing import Protocol, get_args
+from typing import get_args
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -41,12 +41,15 @@ from scipy.linalg import solve_triangular
 from qsmstats.arrays import Floats
 from qsmstats.errors import check_option
 from qsmstats.method_names import DfMethod
-from qsmstats.mixed.criterion.profiled import LargeSample, Moments, deviance_uncertainty
+from qsmstats.mixed.criterion.profiled import (
+    Approximation,
+    LargeSample,
+    Moments,
+    deviance_uncertainty,
+)
 from qsmstats.mixed.fitted import Uncertainty
-from qsmstats.mixed.inference.sandwich import ClusterRobust
 
 __all__ = [
-    "Approximation",
     "Fixed",
     "KenwardRoger",
     "Satterthwaite",
@@ -57,20 +60,6 @@ __all__ = [
 ]
 
 
-class Approximation(Protocol):
-    """One way to find degrees of freedom, in the local basis and with sigma on the local scale."""
-
-    @property
-    def covariance(self) -> Floats:
-        """Covariance of the local estimates."""
-
-    def rows(self, rows: Floats) -> tuple[Floats, Floats]:
-        """Variance and df of each row."""
-
-    def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
-        """F statistic and denominator df of independent rows with the given estimates."""
-
-
 def approximation(moments: Uncertainty, df: DfMethod) -> Approximation:
     """Return the way that is asked for.
 
@@ -79,13 +68,11 @@ def approximation(moments: Uncertainty, df: DfMethod) -> Approximation:
     UsageError
         If it is unknown, or the fit has one way only.
     """
-    if isinstance(moments, ClusterRobust):
-        check_option("df", df, ["satterthwaite"])
-        return moments
     if isinstance(moments, LargeSample):
         check_option("df", df, ["normal"])
         return Fixed(moments.covariance, np.inf)
-    assert isinstance(moments, Moments)  # noqa: S101
+    if not isinstance(moments, Moments):
+        return moments.approximation(df)
     check_option("df", df, get_args(DfMethod))
     if df == "satterthwaite":
         return Satterthwaite(moments)

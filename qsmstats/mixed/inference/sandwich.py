@@ -35,6 +35,8 @@ from itertools import product
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats
+from qsmstats.errors import check_option
+from qsmstats.method_names import DfMethod
 
 __all__ = ["LEAST_CLUSTERS", "ClusterRobust", "ClusterTerms", "cluster_terms"]
 
@@ -118,6 +120,11 @@ class ClusterRobust:
     levels: Floats
     clusters: Floats
     scale: float = 1.0
+
+    def approximation(self, df: DfMethod) -> ClusterRobust:
+        """Return itself: there is one way."""
+        check_option("df", df, ["satterthwaite"])
+        return self
 
     def withheld(self, rows: Floats) -> Flags:
         """Return which rows of L, shape (k, p), depend on a level of too few clusters."""

@@ -11,6 +11,7 @@ __all__ = ["needed"]
 _ESTIMATES = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 _SCALE = ("outcome", "quantity", "unit")
 _CONTRASTS = (*_SCALE, "null", "first", "second", *_ESTIMATES)
+_IMPUTED = (*("plain_estimate", "plain_conf_low", "plain_conf_high", "plain_p_value"), "fmi")
 _LESIONS = ("participant_id", "session_id", "lesion_id", "lesion_type")
 
 # Tables of one name hold the same columns, whichever study they answer.
@@ -41,6 +42,16 @@ _OF_ONE_STUDY = {
         *("outcome", "participant_id", "lesion_id", "years"),
         *("level", "value", "fitted", "residual"),
     ),
+    "baseline_raters/contrasts": (*_CONTRASTS, *_IMPUTED),
+    "trajectory_delta/slopes": (
+        *(*_SCALE, "null", "lesion_type", *_ESTIMATES),
+        *("delta", "fmi", "mc_error"),
+    ),
+    "trajectory_delta/tipping": (
+        *("outcome", "lesion_type", "n_lesions", "n_lost", "significant", "delta"),
+        *("lowest", "highest", "expected", "unit"),
+    ),
+    "trajectory_raters/slopes": (*_SCALE, "null", "lesion_type", *_ESTIMATES, *_IMPUTED),
     "histology/accuracy": (
         *("class_", "measure", "estimate", "conf_low", "conf_high", "numerator", "denominator"),
         *("method", "role", "missing", "indeterminate"),

@@ -12,6 +12,7 @@ from qsmstats.report.figures.style import is_narrow
 from qsmstats.report.frames.estimates import forest_rows, with_white_matter
 from qsmstats.report.sections.context import Context, model_details, notes, refusals, study_notes
 from qsmstats.report.sections.forests import estimates_forest
+from qsmstats.report.sections.rater_uncertainty import imputed_types
 from qsmstats.report.wording.estimates import (
     ABOUT,
     no_effect,
@@ -107,6 +108,8 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
         ),
     )
     blocks += [table for table in tables if table is not None]
+    if folder == "baseline":
+        blocks += imputed_types(context, folder, outcome)
     return blocks + model_details(context, folder, outcome)
 
 

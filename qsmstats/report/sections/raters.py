@@ -55,7 +55,9 @@ def section(context: Context) -> Section:
         text = f"{capitalised(not_suggested(map(title, types)))}."
         blocks.append(Paragraph(text=in_words(text)))
     if not blocks:
-        text = "This study has no ratings by several raters."
+        text = (
+            "This study has no ratings by several raters: the types of lesions are taken as known."
+        )
         blocks.append(Notice(text=text, warning=False))
     return Section(anchor="raters", title="Agreement between raters", blocks=tuple(blocks))
 

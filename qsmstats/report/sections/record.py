@@ -17,7 +17,11 @@ from qsmstats.report.wording.sentences import listed
 
 __all__ = ["failures", "limits", "methods", "provenance"]
 
-STUDIES = ("baseline", "tissue", "trajectory", "histology", "raters", "patients")
+IMPUTED = ("baseline_raters", "trajectory_raters")
+STUDIES = (
+    *("baseline", "tissue", "trajectory", "histology", "raters"),
+    *(*IMPUTED, "trajectory_delta", "patients"),
+)
 
 
 def limits(context: Context) -> Section:
@@ -26,12 +30,22 @@ def limits(context: Context) -> Section:
         "The model formulas are the defaults of qsmstats or those of study.toml, not those of a"
         " publication. Other covariates may give other estimates.",
         "Differences between lesion types are associations; types were not assigned at random.",
-        "Lesion types are treated as known: disagreement between raters is reported, but not"
-        " propagated into the models' intervals.",
+        "The main answers treat lesion types as known. "
+        + (
+            "Those with imputed types, below each of them, carry the raters' disagreement along;"
+            " errors that raters share remain unseen."
+            if any(context.results.names(name) for name in IMPUTED)
+            else "Disagreement between raters is not carried along."
+        ),
         "Unadjusted and adjusted p-values are both given. The adjustment covers the comparisons"
         " within one map and one question, not several maps or questions.",
         "Lesions that appear or disappear contribute to the means and little to the slopes; if a"
-        " lesion disappears because it changes, the slopes do not reflect that change.",
+        " lesion disappears because it changes, the slopes do not reflect that change"
+        + (
+            "; by how much they would change is shown below them."
+            if context.results.names("trajectory_delta")
+            else "."
+        ),
     ]
     if context.results.names("histology"):
         items.append(

@@ -17,6 +17,8 @@ from qsmstats.report.figures.trajectories import mean_lines, trajectory
 from qsmstats.report.frames.estimates import forest_rows
 from qsmstats.report.sections.context import Context, model_details, notes, refusals
 from qsmstats.report.sections.forests import estimates_forest
+from qsmstats.report.sections.lost_lesions import lost_lesions
+from qsmstats.report.sections.rater_uncertainty import imputed_types
 from qsmstats.report.wording.estimates import (
     ABOUT,
     no_effect,
@@ -101,6 +103,8 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
             keep=with_pairs_titled if name == "slope_contrasts" else None,
         )
         blocks += [table] if table else []
+    blocks += imputed_types(context, "trajectory", outcome)
+    blocks += lost_lesions(context, outcome)
     return blocks + model_details(context, "trajectory", outcome)
 
 

@@ -35,7 +35,7 @@ LEVELS = {
     "tissue",
 }
 # Columns of one estimate, which share their decimals.
-_OF_ESTIMATE = ("estimate", "conf_low", "conf_low_adjusted", "std_error")
+_OF_ESTIMATE = ("estimate", "plain_estimate", "conf_low", "conf_low_adjusted", "std_error")
 # Decimals of columns whose size says nothing of their precision.
 _DECIMALS = {"statistic": 2, "num_df": 0, "standardised_difference": 2}
 # Counts, which missing values have made decimal numbers.
@@ -129,7 +129,7 @@ def _decimals(frame: pd.DataFrame, name: str) -> int:
 
 def _number_writer(frame: pd.DataFrame, name: str) -> Write:
     values = frame[name].dropna()
-    if name.startswith("p_"):
+    if name.removeprefix("plain_").startswith("p_"):
         return numbers.p_value
     if name in {"df", "den_df"}:
         return numbers.degrees

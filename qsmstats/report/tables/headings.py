@@ -14,7 +14,12 @@ from qsmstats.report.blocks import Column
 __all__ = ["ASIDE", "column_head", "heading"]
 
 # Intervals that stand in the cell of what they belong to.
-ASIDE = {"estimate": "conf", "hedges_g": "hedges_g", "threshold": "threshold_range"}
+ASIDE = {
+    "estimate": "conf",
+    "plain_estimate": "plain_conf",
+    "hedges_g": "hedges_g",
+    "threshold": "threshold_range",
+}
 _TITLES = {
     "adjust": "adjusted by",
     "class_": "class",
@@ -47,6 +52,7 @@ _FULL = {
     "corrected_youden": "Youden index less the optimism of a cut-off chosen in the same data",
     "den_df": "denominator degrees of freedom",
     "df": "degrees of freedom",
+    "fmi": "fraction of missing information: how much of the uncertainty is that of the types",
     "hedges_g": "Hedges' g: difference in units of the model's total standard deviation",
     "num_df": "numerator degrees of freedom",
     "p_adjusted": "p adjusted for multiple comparisons",

@@ -1,0 +1,232 @@
+r"""Draws of a linear mixed model whose rows have one of several values of a category.
+
+Gibbs sampler of the model :math:`y = X\beta + \sum_t Z_t b_t + e`, :math:`b_t \sim N(0, G_t)` in
+each group, :math:`e_i \sim N(0, \sigma^2 / w_i)` (Gelman et al. 2013, Bayesian Data Analysis, 3rd
+edition, chapters 11 and 15):
+
+* :math:`(\beta, b)` together, from a normal distribution of precision :math:`M = C'WC + D`,
+  :math:`C = (X, Z)`: with independent standard normal :math:`\epsilon_1, \epsilon_2`, the solution
+  of :math:`M x = C'Wy + D\mu + C'W^{1/2}\epsilon_1 + D^{1/2}\epsilon_2` is such a draw
+  (Papandreou & Yuille 2010, NIPS 23);
+* :math:`G_t` from an inverse Wishart distribution with :math:`q + 1 + J` degrees of freedom and
+  scale :math:`(q + 1) \hat G_t + \sum_j b_j b_j'`, for J groups of q effects;
+* :math:`\sigma^2` of each stratum from a scaled inverse chi-squared distribution.
+
+Priors are weak and centred at the fit that is given: they weigh as much as one average row for
+:math:`\beta` (unit information; Kass & Wasserman 1995, J Am Stat Assoc 90:928-934), as q + 1 groups
+for :math:`G_t` (its estimate plus a hundredth of the residual variance, so that it can be zero),
+and as one row for each :math:`\sigma^2`.
+
+An outcome that is missing is drawn from the model at the drawn parameters and effects.
+
+Every row is laid out once for each value of the category. The density of the rows of a unit (a
+lesion) under each value is taken without the effects of groups that lie within the unit, which are
+integrated out: with these held fast, a lesion would hardly ever change its type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import sparse, stats
+from scipy.sparse.linalg import splu
+
+from qsmstats.arrays import Floats, Integers
+from qsmstats.mixed.design.assembly import assemble
+from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.formula.language import parse_formula
+
+__all__ = ["Alternatives", "LinearDraws", "alternatives"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternatives:
+    """The n rows of a model under each of the K values of a category.
+
+    Attributes
+    ----------
+    kept
+        Places of the rows among those given, shape (n,).
+    response, prior
+        Outcome and residual weights, shape (n,); a weight of zero leaves the outcome out.
+    fixed
+        X, shape (K, n, p).
+    random
+        Of each random term Z, shape (K, n, q), and the group of each row, shape (K, n).
+    strata
+        Residual stratum of each row, shape (K, n).
+    names
+        Names of the columns of X.
+    """
+
+    kept: Integers
+    response: Floats
+    prior: Floats
+    fixed: Floats
+    random: tuple[tuple[Floats, Integers], ...]
+    strata: Integers
+    names: tuple[str, ...]
+
+
+def alternatives(fit: MixedFit, versions: Sequence[pd.DataFrame]) -> Alternatives:
+    """Lay rows out in each of K versions, which differ in the value of a category.
+
+    Parameters
+    ----------
+    fit
+        A fit of the model.
+    versions
+        One row per observation, the same in all; those with a missing value are left out.
+    """
+    stacked = pd.concat(versions, ignore_index=True)
+    layout = assemble(
+        parse_formula(fit.model.formula),
+        stacked,
+        fit.model.contrasts,
+        fit.residual.columns,
+        fit.model.transforms,
+    )
+    k, total = len(versions), len(layout.response)
+    n, data, residuals = total // k, layout.frame.data, layout.residuals
+    strata = np.zeros(total, np.int64) if residuals.codes is None else residuals.codes
+    prior = np.ones(total) if residuals.prior is None else residuals.prior
+    return Alternatives(
+        kept=np.asarray(layout.frame.kept)[:n],
+        response=layout.response[:n],
+        prior=prior[:n],
+        fixed=layout.fixed.matrix(data).reshape(k, n, -1),
+        random=tuple(
+            (part.design.matrix(data).reshape(k, n, -1), part.codes.reshape(k, n))
+            for part in layout.random
+        ),
+        strata=strata.reshape(k, n),
+        names=layout.fixed.names,
+    )
+
+
+class LinearDraws:
+    """A state of the sampler: coefficients, random effects and variances.
+
+    Parameters
+    ----------
+    fit
+        The fit that the priors are centred at.
+    rows
+        The rows under each value.
+    unit
+        Unit of each row, shape (n,); all rows of a unit have one value of the category.
+    """
+
+    def __init__(self, fit: MixedFit, rows: Alternatives, unit: Integers) -> None:
+        self.rows = rows
+        k, n, p = rows.fixed.shape
+        self.sizes = [int(codes.max()) + 1 for _, codes in rows.random]
+        every = rows.fixed.reshape(k * n, p)
+        self.precision = every.T @ every / (k * n * fit.sigma**2)
+        told = dict(zip(fit.fixed.names, fit.estimates, strict=True))
+        self.centre = np.array([told.get(name, 0.0) for name in rows.names])
+        self.beta = self.centre
+        self.scales = []
+        for term, (z, _) in zip(fit.random, rows.random, strict=True):
+            floor = 0.01 * fit.sigma**2 / np.maximum(np.square(z).mean(axis=(0, 1)), 1e-12)
+            self.scales.append(term.covariance + np.diag(floor))
+        self.covariances = list(self.scales)
+        self.variances = (fit.sigma * np.r_[fit.residual.ratios]) ** 2
+        self.start = self.variances
+        self.effects = [np.zeros((j, len(g))) for j, g in zip(self.sizes, self.scales, strict=True)]
+        order = np.argsort(unit, kind="stable")
+        counts = np.bincount(unit)
+        self.members = np.full((len(counts), counts.max()), -1)
+        place = np.arange(n) - np.repeat(np.cumsum(counts) - counts, counts)
+        self.members[unit[order], place] = order
+        self.inside = [self._lies_within(codes, unit) for _, codes in rows.random]
+
+    @staticmethod
+    def _lies_within(codes: Integers, unit: Integers) -> bool:
+        """Whether every group holds the rows of one unit."""
+        pairs = np.unique(np.column_stack([codes.ravel(), np.tile(unit, len(codes))]), axis=0)
+        return len(pairs) == len(np.unique(pairs[:, 0]))
+
+    def draw(self, values: Integers, random: np.random.Generator) -> None:
+        """Draw all parameters given the value of each row, shape (n,)."""
+        rows, (_, n, p) = self.rows, self.rows.fixed.shape
+        at = (values, np.arange(n))
+        chosen = [(z[at], codes[at]) for z, codes in rows.random]
+        strata = rows.strata[at]
+        weights = rows.prior / self.variances[strata]
+        entries, columns, start = [rows.fixed[at]], [np.tile(np.arange(p), (n, 1))], p
+        roots = [np.linalg.cholesky(self.precision)]
+        for (z, codes), size, covariance in zip(chosen, self.sizes, self.covariances, strict=True):
+            q = z.shape[1]
+            entries.append(z)
+            columns.append(start + codes[:, None] * q + np.arange(q))
+            start += size * q
+            root = np.linalg.cholesky(np.linalg.inv(covariance))
+            roots.append(sparse.kron(sparse.eye_array(size), root))
+        table, column = np.hstack(entries), np.hstack(columns)
+        width = table.shape[1]
+        pointers = np.arange(0, n * width + 1, width)
+        design = sparse.csr_array((table.ravel(), column.ravel(), pointers), shape=(n, start))
+        root = sparse.csr_array(sparse.block_diag(roots))
+        right = design.T @ (weights * rows.response + np.sqrt(weights) * random.normal(size=n))
+        right = right + root @ random.normal(size=start)
+        right[:p] += self.precision @ self.centre
+        matrix = design.T @ design.multiply(weights[:, None]) + root @ root.T
+        solver = splu(
+            sparse.csc_matrix(matrix),
+            permc_spec="MMD_AT_PLUS_A",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
+        solution = solver.solve(right)
+        self.beta = solution[:p]
+        start = p
+        for t, size in enumerate(self.sizes):
+            q = len(self.scales[t])
+            self.effects[t] = effects = solution[start : start + size * q].reshape(size, q)
+            start += size * q
+            scale = (q + 1) * self.scales[t] + effects.T @ effects
+            found = stats.invwishart.rvs(q + 1 + size, scale, random_state=random)
+            self.covariances[t] = np.reshape(found, (q, q))
+        squares = rows.prior * np.square(rows.response - design @ solution)
+        count = np.bincount(strata[rows.prior > 0], minlength=len(self.start))
+        total = np.bincount(strata, squares, minlength=len(self.start)) + self.start
+        self.variances = total / random.chisquare(count + 1)
+
+    def outcomes(self, places: Integers, random: np.random.Generator) -> Floats:
+        """Draw outcomes of rows in their first version, all of weight one, shape (places,)."""
+        rows = self.rows
+        mean = rows.fixed[0, places] @ self.beta
+        for (z, codes), effects in zip(rows.random, self.effects, strict=True):
+            mean = mean + (z[0, places] * effects[codes[0, places]]).sum(axis=1)
+        spread = np.sqrt(self.variances[rows.strata[0, places]])
+        drawn: Floats = mean + spread * random.normal(size=len(places))
+        return drawn
+
+    def log_density(self, units: Integers) -> Floats:
+        """Log density of the rows of each unit under each value, up to a constant: (units, K)."""
+        rows = self.rows
+        mean = rows.fixed @ self.beta
+        for (z, codes), effects, inside in zip(rows.random, self.effects, self.inside, strict=True):
+            if not inside:
+                mean = mean + (z * effects[codes]).sum(axis=2)
+        members = self.members[units]
+        there = members >= 0
+        rest = np.where(there, (rows.response - mean)[:, members], 0.0)
+        variance = (self.variances[rows.strata] / rows.prior)[:, members]
+        variance = np.where(there, variance, 1.0)
+        width = members.shape[1]
+        covariance = variance[..., None] * np.eye(width)
+        both = there[:, :, None] & there[:, None, :]
+        for (z, codes), g, inside in zip(rows.random, self.covariances, self.inside, strict=True):
+            if inside:
+                z_of, group = z[:, members], codes[:, members]
+                same = both & (group[..., :, None] == group[..., None, :])
+                covariance = covariance + np.where(same, (z_of @ g) @ z_of.swapaxes(-1, -2), 0.0)
+        solved = np.linalg.solve(covariance, rest[..., None])[..., 0]
+        made = -0.5 * ((rest * solved).sum(axis=-1) + np.linalg.slogdet(covariance)[1])
+        densities: Floats = made.T
+        return densities

@@ -1,0 +1,94 @@
+"""Answers over imputed lesion types, beside those that take the types as known."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from qsmstats.report.blocks import Block, Details, Paragraph
+from qsmstats.report.sections.context import Context, notes
+from qsmstats.report.wording.estimates import (
+    is_told,
+    quantity_and_unit,
+    shown,
+    with_pairs_titled,
+)
+from qsmstats.report.wording.names import capitalised, outcome_words, short_title
+from qsmstats.report.wording.numbers import fixed
+
+__all__ = ["imputed_types"]
+
+PLAIN = "plain_"
+
+
+def imputed_types(context: Context, folder: str, outcome: str) -> list[Block]:
+    """Return a sentence and a folded table; nothing where no types were imputed.
+
+    Parameters
+    ----------
+    context
+        What the section is drawn from.
+    folder
+        The study whose answer was repeated: "baseline" or "trajectory".
+    outcome
+        The map.
+    """
+    of_pairs = folder == "baseline"
+    name = f"{folder}_raters/{'contrasts' if of_pairs else 'slopes'}"
+    rows = context.results.rows(name, outcome)
+    if rows.empty:
+        return notes(context, f"{folder}_raters", outcome)
+    alpha = 1 - context.level
+    before, after = (is_told(table, alpha) for table in (_plain(rows), rows))
+    what = "differences between types" if of_pairs else "changes per year"
+    text = (
+        f"If the raters' disagreement is carried along: {after.sum()} of {len(rows)} {what} are"
+        f" significant (types taken as known: {before.sum()}); the largest fraction of missing"
+        f" information is {fixed(rows['fmi'].max(), 2)}."
+    )
+    for which, said in ((before & ~after, "no longer"), (~before & after, "newly")):
+        if which.any():
+            text += f" {capitalised(said)} significant: {'; '.join(_names(rows[which]))}."
+    caption = (
+        f"{capitalised(what)} in {outcome_words(outcome)}: types known, and imputed"
+        " (adjusted intervals)"
+    )
+    p = f"{PLAIN}p_adjusted"
+    first = "contrast" if of_pairs else "lesion_type"
+    table = context.display(
+        name,
+        caption,
+        outcome=outcome,
+        only=(first, f"{PLAIN}estimate", p, "estimate", "p_adjusted", "fmi"),
+        titles={
+            "contrast": "pair",
+            f"{PLAIN}estimate": "types known",
+            p: "adj. p",
+            "estimate": f"types imputed: {quantity_and_unit(rows)}",
+            "p_adjusted": "adj. p, imputed",
+            "fmi": "missing information",
+        },
+        keep=_beside,
+    )
+    inside = [*notes(context, f"{folder}_raters", outcome), *([table] if table else [])]
+    return [Paragraph(text=text), Details(summary=caption, blocks=tuple(inside))]
+
+
+def _plain(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the answer that takes the types as known, under the names of an answer."""
+    told = rows[["null", *(name for name in map(str, rows) if name.startswith(PLAIN))]]
+    return told.rename(columns=lambda name: name.removeprefix(PLAIN))
+
+
+def _beside(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the table with the intervals that are shown, of both answers."""
+    plain = shown(_plain(rows))[["conf_low", "conf_high"]].add_prefix(PLAIN)
+    names = [f"{PLAIN}{name}" for name in ("conf_low", "conf_high")]
+    made = shown(rows)
+    made[names] = plain[names]
+    return with_pairs_titled(made) if "first" in made else made
+
+
+def _names(rows: pd.DataFrame) -> list[str]:
+    if "first" in rows:
+        return list(with_pairs_titled(rows)["contrast"])
+    return [short_title(str(level)) for level in rows["lesion_type"]]

@@ -1,0 +1,304 @@
+"""Answers that carry the raters' disagreement along: types are imputed instead of taken as known.
+
+A lesion's type is drawn many times from its ratings and its outcomes (`imputation.raters`), the
+answer's own model is fitted to each set of types, and the fits are pooled by Rubin's rules
+(`imputation.pooling`). Of each lesion the ratings of its first rated session count, and those of
+the adjudicator as one rating more. Lesions with fewer than two ratings keep the type in the
+lesions table; lesions without a type there enter by their ratings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from qsmstats.arrays import Integers
+from qsmstats.errors import ModelError
+from qsmstats.imputation.linear_draws import LinearDraws, alternatives
+from qsmstats.imputation.pooling import PooledFit, pool_fits
+from qsmstats.imputation.raters import TypeDraws, draw_types
+from qsmstats.method_names import Adjustment
+from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.model import MixedModel
+from qsmstats.settings import ModelSettings
+from qsmstats.studies.answers import number_of
+from qsmstats.studies.baseline import GroupDifferences
+from qsmstats.studies.effects import with_units
+from qsmstats.studies.trajectory import Trajectories
+from qsmstats.tables.tidy import first_sessions, followed_lesions
+
+__all__ = ["ImputedDifferences", "ImputedTrajectories", "ImputedTypes", "impute_types"]
+
+DEFAULTS = ModelSettings()
+LESION = ["participant_id", "lesion_id"]
+FACTOR = "lesion_type"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImputedTypes:
+    """An answer over imputed lesion types.
+
+    Attributes
+    ----------
+    outcome
+        Column analysed.
+    pooled
+        The pooled model.
+    rater_error
+        Probability of each answer of each rater given the lesion's type: rater_id, lesion_type,
+        answer, estimate, std_error (mean and standard deviation of the draws).
+    probable_types
+        Lesions whose type is in doubt (less than 95 % of the draws have one type): the type in the
+        lesions table, the most probable one, and its probability.
+    methods
+        What was done, for a methods section.
+    notes
+        What was left out or assumed, and what limits the results.
+    """
+
+    outcome: str
+    pooled: PooledFit
+    rater_error: pd.DataFrame
+    probable_types: pd.DataFrame
+    methods: str
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImputedDifferences(ImputedTypes):
+    """Differences between imputed lesion types at the first session.
+
+    Attributes
+    ----------
+    contrasts
+        As those of `GroupDifferences`, with fmi (fraction of missing information), m, n
+        (rows of each model), and in plain_* the estimate, interval and p of the answer that takes
+        the types as known.
+    """
+
+    contrasts: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImputedTrajectories(ImputedTypes):
+    """Change over time of imputed lesion types.
+
+    Attributes
+    ----------
+    slopes, slope_contrasts
+        As those of `Trajectories`, with the columns of `ImputedDifferences.contrasts`.
+    """
+
+    slopes: pd.DataFrame
+    slope_contrasts: pd.DataFrame
+
+
+def impute_types(
+    answer: GroupDifferences | Trajectories,
+    lesions: pd.DataFrame,
+    ratings: pd.DataFrame,
+    *,
+    settings: ModelSettings = DEFAULTS,
+    seed: int = 1,
+) -> ImputedDifferences | ImputedTrajectories:
+    """Repeat an answer with types drawn from the ratings.
+
+    Parameters
+    ----------
+    answer
+        What `baseline_differences` or `trajectories` has given.
+    lesions
+        The lesions that it was given.
+    ratings
+        One row per rater and lesion: participant_id, session_id, lesion_id, rater_id, lesion_type.
+    settings
+        Those of the answer; `settings.imputations` is the number of imputations.
+    seed
+        Of the draws.
+
+    Returns
+    -------
+    ImputedDifferences or ImputedTrajectories
+
+    Raises
+    ------
+    ModelError
+        If no lesion of the model has two ratings, or the model cannot be fitted to imputed types.
+
+    Examples
+    --------
+    >>> answer = qs.baseline_differences(lesions, "mwf_percent")  # doctest: +SKIP
+    >>> qs.impute_types(answer, lesions, ratings).contrasts  # doctest: +SKIP
+    """
+    rows = (followed_lesions if isinstance(answer, Trajectories) else first_sessions)(lesions)
+    levels = list(answer.fit.frame.data[FACTOR].cat.categories)
+    answers = [*levels, *sorted(set(ratings[FACTOR].dropna().astype("str")) - set(levels))]
+    given = _ratings(rows, ratings, answers)
+    told = pd.Categorical(rows[FACTOR].astype("object"), categories=levels).codes
+    first = np.where((given >= 0) & (given < len(levels)), given, -1)
+    start = np.where(told >= 0, told, _most_frequent(first, len(levels)))
+    usable = (start >= 0) & ((told >= 0) | ((given >= 0).sum(axis=1) >= 2))
+    rows, start, given = rows[usable], start[usable], given[usable]
+    versions = [
+        rows.assign(**{FACTOR: pd.Categorical([level] * len(rows), categories=levels)})
+        for level in levels
+    ]
+    laid = alternatives(answer.fit, versions)
+    rows, start, given = rows.iloc[laid.kept], start[laid.kept], given[laid.kept]
+    unit = rows.groupby(LESION, observed=True, sort=False).ngroup().to_numpy()
+    place = np.unique(unit, return_index=True)[1]  # a row of each lesion
+    twice = int(((given[place] >= 0).sum(axis=1) >= 2).sum())
+    if not twice:
+        raise ModelError(
+            f"{answer.outcome}: none of {len(place)} lesions of the model has two ratings; the"
+            " table of ratings needs two raters of the same lesions"
+        )
+    drawn = draw_types(
+        LinearDraws(answer.fit, laid, unit),
+        unit,
+        given[place],
+        start[place],
+        len(answers),
+        m=settings.imputations,
+        random=np.random.default_rng(seed),
+    )
+    fit = _pooled(answer.fit, rows, drawn.types[:, unit], levels)
+    raters = sorted(ratings["rater_id"].unique())
+    shared = {
+        "outcome": answer.outcome,
+        "pooled": fit,
+        "rater_error": _rater_error(drawn, raters, levels, answers),
+        "probable_types": _probable(
+            rows.iloc[place], told[usable][laid.kept][place], drawn, levels
+        ),
+        "methods": _methods(settings.imputations),
+        "notes": _notes(drawn, twice, start[place]),
+    }
+    return _answered(answer, fit, rows, settings, shared)
+
+
+def _answered(
+    answer: GroupDifferences | Trajectories,
+    fit: PooledFit,
+    rows: pd.DataFrame,
+    settings: ModelSettings,
+    shared: dict[str, Any],
+) -> ImputedDifferences | ImputedTrajectories:
+    asked: dict[str, Any] = {"df": settings.df, "level": settings.level, "type": "response"}
+    if isinstance(answer, GroupDifferences):
+        table = fit.contrasts(FACTOR, adjust=settings.adjust, **asked)
+        contrasts = _beside(with_units(table, fit, rows), answer.contrasts, len(rows))
+        return ImputedDifferences(contrasts=contrasts, **shared)
+    adjust: Adjustment = "mvt" if settings.adjust == "tukey" else settings.adjust
+    slopes = fit.slopes("years", by=FACTOR, adjust=adjust, **asked)
+    pairs = fit.slope_contrasts("years", by=FACTOR, adjust=settings.adjust, **asked)
+    per = " per year"
+    return ImputedTrajectories(
+        slopes=_beside(with_units(slopes, fit, rows, per), answer.slopes, len(rows)),
+        slope_contrasts=_beside(
+            with_units(pairs, fit, rows, per), answer.slope_contrasts, len(rows)
+        ),
+        **shared,
+    )
+
+
+def _ratings(rows: pd.DataFrame, ratings: pd.DataFrame, answers: list[str]) -> Integers:
+    """Return each row's lesion's ratings as places in `answers`, -1 for none: (rows, raters)."""
+    coded = ratings.assign(
+        answer=pd.Categorical(ratings[FACTOR].astype("object"), categories=answers).codes
+    )
+    keys = ["participant_id", "session_id", "lesion_id"]
+    wide = coded.set_index([*keys, "rater_id"])["answer"].unstack().sort_index(axis=1)  # noqa: PD010
+    # Lesions that were matched by their voxels have the identifier of their first session.
+    own = "session_lesion_id" if "session_lesion_id" in rows else "lesion_id"
+    where = pd.MultiIndex.from_frame(rows[["participant_id", "session_id", own]].astype("str"))
+    wide.index = pd.MultiIndex.from_frame(wide.index.to_frame().astype("str"))
+    found = wide.reindex(where)
+    found.index = rows.index
+    times = rows["years"].where((found >= 0).any(axis=1))
+    firsts = times.groupby([rows[key] for key in LESION], observed=True).transform("min")
+    found = found.mul(np.where(times == firsts, 1.0, np.nan), axis=0)
+    lesion = found.groupby([rows[key] for key in LESION], observed=True).transform("first")
+    return lesion.fillna(-1).to_numpy(dtype=np.int64)
+
+
+def _most_frequent(answers: Integers, k: int) -> Integers:
+    """Return the most frequent answer of each row, the first of equals; -1 where there is none."""
+    counts = np.stack([(answers == level).sum(axis=1) for level in range(k)], axis=1)
+    return np.where(counts.max(axis=1) > 0, counts.argmax(axis=1), -1)
+
+
+def _pooled(fit: MixedFit, rows: pd.DataFrame, types: Integers, levels: list[str]) -> PooledFit:
+    """Fit the answer's model to each set of types, equal ones once, and pool the fits."""
+    model = MixedModel(fit.model.formula, fit.model.contrasts, fit.model.transforms)
+    names = np.array(levels, dtype=object)
+    different, place = np.unique(types, axis=0, return_inverse=True)
+    fits = [
+        model.fit(
+            rows.assign(**{FACTOR: pd.Categorical(names[codes], categories=levels)}),
+            weights=fit.residual.columns,
+        )
+        for codes in different
+    ]
+    return pool_fits([fits[one] for one in place.ravel()])
+
+
+def _beside(table: pd.DataFrame, plain: pd.DataFrame, n: int) -> pd.DataFrame:
+    """Put the plain answer beside the pooled one; rows agree by what they compare."""
+    names = ["estimate", "conf_low", "conf_high", "p_value"]
+    names += [f"{name}_adjusted" for name in names[1:3]] + ["p_adjusted"]
+    keys = [name for name in ("first", "second", FACTOR) if name in table]
+    told = plain[[*keys, *(name for name in names if name in plain)]].astype(
+        dict.fromkeys(keys, str)
+    )
+    told = told.rename(columns={name: f"plain_{name}" for name in names})
+    text = table.astype(dict.fromkeys(keys, str))
+    return text.merge(told, on=keys, how="left", validate="one_to_one").assign(n=n)
+
+
+def _rater_error(
+    drawn: TypeDraws, raters: Iterable[str], levels: list[str], answers: list[str]
+) -> pd.DataFrame:
+    index = pd.MultiIndex.from_product(
+        [list(raters), levels, answers], names=["rater_id", FACTOR, "answer"]
+    )
+    values = {"estimate": drawn.confusion.ravel(), "std_error": drawn.confusion_sd.ravel()}
+    return pd.DataFrame(values, index=index).reset_index()
+
+
+def _probable(
+    lesions: pd.DataFrame, told: Integers, drawn: TypeDraws, levels: list[str]
+) -> pd.DataFrame:
+    best = drawn.probability.max(axis=1)
+    names = np.array([*levels, ""], dtype=object)
+    table = lesions[LESION].assign(
+        lesion_type=names[told],
+        most_probable=names[drawn.probability.argmax(axis=1)],
+        probability=best,
+    )
+    made: pd.DataFrame = table[best < 0.95].reset_index(drop=True)
+    return made
+
+
+def _methods(m: int) -> str:
+    return (
+        "Raters' disagreement was carried along by multiple imputation. Each lesion's type was"
+        " drawn from a latent-class model of the ratings with a confusion matrix for each rater"
+        " (Dawid & Skene 1979), jointly with the mixed model of the outcome, by Gibbs sampling;"
+        f" the mixed model was fitted to each of {m} sets of types, and the estimates were pooled"
+        " by Rubin's rules with the degrees of freedom of Barnard and Rubin (1999)."
+    )
+
+
+def _notes(drawn: TypeDraws, twice: int, start: Integers) -> tuple[str, ...]:
+    moved = float((drawn.types != start).mean(axis=0).sum())
+    return (
+        f"Of {number_of(len(start), 'lesion')} in the model, {number_of(twice, 'lesion')} have"
+        " ratings of two or more raters; any others keep the type in the lesions table.",
+        f"An imputation changes the type of {moved:.1f} lesions on average. It is assumed that"
+        " raters err independently of one another, given a lesion's type.",
+    )
