@@ -8,7 +8,7 @@ from the output folder, so one command and many give the same bytes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -220,7 +220,8 @@ def _require_unchanged_labels(study: Study, tables: StudyTables, measured: Extra
                 raise InvalidDataError([Problem(table=name, problem=problem)])
 
 
-_Question = tuple[str, Sequence[str], Callable[[str], Any]]
+_Ask = Callable[[str], Any]
+_Question = tuple[str, Sequence[str], _Ask]
 
 
 def _questions(
@@ -229,15 +230,16 @@ def _questions(
     """Yield each study's folder, the outcomes to ask about, and what answers for one outcome."""
     models, outcomes = study.models, study.outcomes
     lesions, tissue = results["tidy"], results["tissue"]
-    # Answers over imputed values begin with those over the values as they are.
-    baseline = cache(partial(baseline_differences, lesions, settings=models))
-    trajectory = cache(partial(trajectories, lesions, settings=models))
+    baseline, vary_baseline = _with_variants(
+        partial(baseline_differences, lesions, settings=models)
+    )
+    trajectory, vary_trajectory = _with_variants(partial(trajectories, lesions, settings=models))
     yield "baseline", outcomes, baseline
     yield "tissue", outcomes, partial(tissue_differences, tissue, settings=models)
     yield "trajectory", outcomes, trajectory
     if models.imputations:
-        vary = partial(lost_lesions, lesions=lesions, settings=models)
-        yield "trajectory_delta", outcomes, lambda outcome: vary(trajectory(outcome))
+        lost = partial(lost_lesions, lesions=lesions, settings=models)
+        yield "trajectory_delta", outcomes, vary_trajectory(lost)
     histology, ratings = tables.histology, tables.ratings
     if histology is not None:
         settings, level = study.histology, models.level
@@ -248,8 +250,8 @@ def _questions(
         yield "raters", ["raters"], lambda _: agree(level=models.level)
     if ratings is not None and models.imputations:
         impute = partial(impute_types, lesions=lesions, ratings=ratings, settings=models)
-        yield "baseline_raters", outcomes, lambda outcome: impute(baseline(outcome))
-        yield "trajectory_raters", outcomes, lambda outcome: impute(trajectory(outcome))
+        yield "baseline_raters", outcomes, vary_baseline(impute)
+        yield "trajectory_raters", outcomes, vary_trajectory(impute)
     if study.patients.questions:
         associate = partial(
             patient_associations,
@@ -263,6 +265,23 @@ def _questions(
         yield "patients", ["patients"], lambda _: associate()
 
 
+def _with_variants(ask: _Ask) -> tuple[_Ask, Callable[[Callable[[Any], Any]], _Ask]]:
+    """Return what answers, and what makes of a variant one that begins with that answer.
+
+    The variant of an outcome whose answer was refused is None: the reason has been given.
+    """
+    answers: dict[str, Any] = {}
+
+    def answered(outcome: str) -> Any:
+        answers[outcome] = ask(outcome)
+        return answers[outcome]
+
+    def varied(variant: Callable[[Any], Any]) -> _Ask:
+        return lambda outcome: variant(answers[outcome]) if outcome in answers else None
+
+    return answered, varied
+
+
 def _answer(question: _Question, out: Path, source: str = "") -> list[str]:
     """Answer one study for all its outcomes; say which answers are missing or did not converge."""
     name, outcomes, ask = question
@@ -270,7 +289,8 @@ def _answer(question: _Question, out: Path, source: str = "") -> list[str]:
     for outcome in outcomes:
         asked = name if outcome == name else f"{name} {outcome}"
         try:
-            answers.append(ask(outcome))
+            if (answer := ask(outcome)) is not None:
+                answers.append(answer)
         except (ModelError, InvalidDataError, UsageError) as error:
             # Settings and formulas were checked before anything was measured: what is left, the
             # data cannot answer. The run goes on; report and log say it in words.

@@ -57,7 +57,7 @@ def one_visit(small_study, tmp_path_factory):
     keep_first_sessions(study)
     drop_tables(study, "histology", "ratings")
     with (study / "study.toml").open("a") as file:
-        file.write('\n[models]\noutcomes = ["susceptibility_ppb"]\n')
+        file.write('outcomes = ["susceptibility_ppb"]\n')  # of [models], the last section
     return study
 
 

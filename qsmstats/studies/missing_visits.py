@@ -29,7 +29,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
-from qsmstats.errors import ModelError
+from qsmstats.errors import NoDataError
 from qsmstats.imputation.linear_draws import LinearDraws, alternatives
 from qsmstats.imputation.pooling import pool_batch
 from qsmstats.method_names import Adjustment
@@ -100,8 +100,10 @@ def lost_lesions(
 
     Raises
     ------
+    NoDataError
+        If no lesion lacks a later visit.
     ModelError
-        If no lesion lacks a later visit, or the model cannot be fitted to the completed data.
+        If the model cannot be fitted to the completed data.
 
     Examples
     --------
@@ -112,7 +114,7 @@ def lost_lesions(
     seen = observed_types(followed_lesions(lesions)).iloc[fit.frame.kept]
     missing = _missing_visits(seen)
     if missing.empty:
-        raise ModelError(
+        raise NoDataError(
             f"{answer.outcome}: every lesion of the model has a value at each later session of its"
             " participant; there is no missing visit to vary"
         )

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Integers
-from qsmstats.errors import ModelError
+from qsmstats.errors import NoDataError
 from qsmstats.imputation.linear_draws import LinearDraws, alternatives
 from qsmstats.imputation.pooling import PooledFit, pool_fits
 from qsmstats.imputation.raters import TypeDraws, draw_types
@@ -126,8 +126,10 @@ def impute_types(
 
     Raises
     ------
+    NoDataError
+        If no lesion of the model has two ratings.
     ModelError
-        If no lesion of the model has two ratings, or the model cannot be fitted to imputed types.
+        If the model cannot be fitted to imputed types.
 
     Examples
     --------
@@ -153,7 +155,7 @@ def impute_types(
     place = np.unique(unit, return_index=True)[1]  # a row of each lesion
     twice = int(((given[place] >= 0).sum(axis=1) >= 2).sum())
     if not twice:
-        raise ModelError(
+        raise NoDataError(
             f"{answer.outcome}: none of {len(place)} lesions of the model has two ratings; the"
             " table of ratings needs two raters of the same lesions"
         )

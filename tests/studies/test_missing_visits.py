@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from qsmstats import trajectories
-from qsmstats.errors import ModelError
+from qsmstats.errors import NoDataError
 from qsmstats.report.sections.lost_lesions import tipping_sentence
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.missing_visits import lost_lesions
@@ -90,5 +90,5 @@ def test_the_sentence_names_the_mean_at_which_the_answer_changes():
 
 
 def test_without_a_missing_visit_there_is_nothing_to_vary(lesions, trajectory):
-    with pytest.raises(ModelError, match="mwf_percent: every lesion of the model has a value"):
+    with pytest.raises(NoDataError, match="mwf_percent: every lesion of the model has a value"):
         lost_lesions(trajectory, lesions)

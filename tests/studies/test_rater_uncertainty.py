@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from qsmstats import baseline_differences
-from qsmstats.errors import ModelError
+from qsmstats.errors import NoDataError
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.rater_uncertainty import impute_types
 
@@ -75,7 +75,7 @@ def test_a_lesion_without_a_type_enters_by_its_ratings_and_one_rating_is_none(le
     n = len(baseline.residuals)
     assert (made.contrasts["n"] == n).all()
     assert made.notes[0].startswith(f"Of {n} lesions in the model, {n - missing.sum()} lesions")
-    with pytest.raises(ModelError, match=f"none of {n} lesions of the model has two ratings"):
+    with pytest.raises(NoDataError, match=f"none of {n} lesions of the model has two ratings"):
         impute_types(baseline, lesions, ratings[ratings["rater_id"] == "ann"], settings=FIVE)
 
 
