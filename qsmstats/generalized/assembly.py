@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Flags, Floats
-from qsmstats.errors import InvalidDataError, NotIdentifiedError
+from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
 from qsmstats.generalized.family import Outcome
 from qsmstats.generalized.specification import GeneralizedSpecification
 from qsmstats.mixed.design.assembly import columns_of, lay_out, numeric_response
@@ -22,7 +22,7 @@ from qsmstats.mixed.design.layout import Layout
 from qsmstats.mixed.formula.language import parse_formula, split_offsets
 from qsmstats.mixed.formula.terms import Terms, evaluate, quoted, read_terms
 
-__all__ = ["GeneralizedLayout", "assemble", "offset_of"]
+__all__ = ["GeneralizedLayout", "assemble", "offset_of", "with_outcome"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +85,19 @@ def assemble(model: GeneralizedSpecification, data: pd.DataFrame) -> Generalized
     )
 
 
+def with_outcome(
+    layout: GeneralizedLayout, model: GeneralizedSpecification, y: Floats
+) -> GeneralizedLayout:
+    """Put another outcome, shape (n,), onto the rows of a model; errors as in `refit`."""
+    if y.shape != layout.offset.shape:
+        raise UsageError(
+            f"the outcome has shape {y.shape}; the fit uses {len(layout.offset)} rows, so give "
+            "one number for each"
+        )
+    _check(model, y, layout.outcome.trials, "outcome")
+    return replace(layout, outcome=replace(layout.outcome, y=y))
+
+
 def offset_of(terms: Sequence[Terms], frame: pd.DataFrame) -> Floats:
     """Return the sum of the offsets in the rows of a frame, shape (m,)."""
     made = np.zeros(len(frame))
@@ -126,16 +139,7 @@ def _outcome(
     trials = np.ones(len(y))
     if model.trials is not None:
         trials = _trials(model.trials, frame)
-    if model.family == "binomial":
-        _check_binomial(y, trials, text, model.trials)
-    else:
-        whole = (y >= 0.0) & (y == np.round(y))
-        _refuse(y, ~whole, text, "must be a count, a whole number from 0 on", "correct it")
-    if np.all(y == 0.0) or (model.family == "binomial" and np.all(y == trials)):
-        raise NotIdentifiedError(
-            f"the outcome '{text}' is the same in every row ({y[0]:g}): there is nothing to "
-            "estimate; choose another"
-        )
+    _check(model, y, trials, text)
     prior = design.residuals.prior
     return (
         Outcome(
@@ -147,6 +151,19 @@ def _outcome(
         ),
         notes,
     )
+
+
+def _check(model: GeneralizedSpecification, y: Floats, trials: Floats, text: str) -> None:
+    if model.family == "binomial":
+        _check_binomial(y, trials, text, model.trials)
+    else:
+        whole = (y >= 0.0) & (y == np.round(y))
+        _refuse(y, ~whole, text, "must be a count, a whole number from 0 on", "correct it")
+    if np.all(y == 0.0) or (model.family == "binomial" and np.all(y == trials)):
+        raise NotIdentifiedError(
+            f"the outcome '{text}' is the same in every row ({y[0]:g}): there is nothing to "
+            "estimate; choose another"
+        )
 
 
 def _values(

@@ -16,13 +16,21 @@ import pandas as pd
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
-from qsmstats.generalized.fitted import GeneralizedFitted
+from qsmstats.generalized.fitted import AnyFit, GeneralizedFitted
 from qsmstats.generalized.profile import profile_limits
 from qsmstats.mixed.inference import hypotheses
 from qsmstats.mixed.inference import wald as wald_tests
 from qsmstats.mixed.inference.likelihood_ratio import columns_by_group, design_rank, ratio_test
 
-__all__ = ["RATIOS", "anova", "coefficients", "likelihood_ratio", "ratio_name", "wald"]
+__all__ = [
+    "RATIOS",
+    "anova",
+    "coefficients",
+    "likelihood_ratio",
+    "nested_pair",
+    "ratio_name",
+    "wald",
+]
 
 ASYMPTOTIC = "Wald z, asymptotic"
 
@@ -147,24 +155,7 @@ def likelihood_ratio(fit: GeneralizedFitted, other: GeneralizedFitted) -> pd.Dat
     UsageError
         If the fits are not comparable, or neither model is part of the other.
     """
-    small, large = sorted((fit, other), key=lambda one: one.info.n_parameters)
-    _check_comparable(small, large)
-    held, needed = columns_by_group(large.random), columns_by_group(small.random)
-    rank = design_rank(np.hstack([one.fixed.matrix(one.frame.data) for one in (small, large)]))
-    failures = {
-        "its fixed part is not part of the other's": rank > len(large.estimates),
-        "its random terms are not part of the other's": not all(
-            names <= held.get(group, set()) for group, names in needed.items()
-        ),
-        "both have the same number of parameters": small.info.n_parameters
-        == large.info.n_parameters,
-    }
-    if any(failures.values()):
-        raise UsageError(
-            f"'{small.model.formula}' is not nested in '{large.model.formula}': "
-            f"{'; '.join(reason for reason, failed in failures.items() if failed)}. Compare such "
-            "models by an information criterion"
-        )
+    small, large = nested_pair(fit, other)
     rows: list[dict[str, object]] = [
         {
             "formula": one.model.formula,
@@ -183,6 +174,29 @@ def likelihood_ratio(fit: GeneralizedFitted, other: GeneralizedFitted) -> pd.Dat
         new_columns=columns[1] - columns[0],
     )
     return pd.DataFrame(rows)
+
+
+def nested_pair(fit: AnyFit, other: AnyFit) -> tuple[AnyFit, AnyFit]:
+    """Return the smaller and the larger of two nested fits; errors as of `likelihood_ratio`."""
+    small, large = sorted((fit, other), key=lambda one: one.info.n_parameters)
+    _check_comparable(small, large)
+    held, needed = columns_by_group(large.random), columns_by_group(small.random)
+    rank = design_rank(np.hstack([one.fixed.matrix(one.frame.data) for one in (small, large)]))
+    failures = {
+        "its fixed part is not part of the other's": rank > len(large.estimates),
+        "its random terms are not part of the other's": not all(
+            names <= held.get(group, set()) for group, names in needed.items()
+        ),
+        "both have the same number of parameters": small.info.n_parameters
+        == large.info.n_parameters,
+    }
+    if any(failures.values()):
+        raise UsageError(
+            f"'{small.model.formula}' is not nested in '{large.model.formula}': "
+            f"{'; '.join(reason for reason, failed in failures.items() if failed)}. Compare such "
+            "models by an information criterion"
+        )
+    return small, large
 
 
 def _check_comparable(one: GeneralizedFitted, other: GeneralizedFitted) -> None:

@@ -51,6 +51,8 @@ class Engine:
 
     Attributes
     ----------
+    layout
+        The rows.
     parameters, order
         The free parameters, and the formula position of each term in their order.
     whiteners
@@ -68,6 +70,7 @@ class Engine:
         Where to start, shape (m,).
     """
 
+    layout: GeneralizedLayout
     parameters: Parameters
     order: tuple[int, ...]
     whiteners: tuple[Floats, ...]
@@ -159,6 +162,7 @@ def build_engine(layout: GeneralizedLayout, integration: Integration | None) -> 
             parameters,
         )
     return Engine(
+        layout=layout,
         parameters=parameters,
         order=order,
         whiteners=tuple(part.whitener for part in design.random),
@@ -203,21 +207,24 @@ def _choose(
     return "nested" if nested and columns <= MOST_NESTED else "laplace"
 
 
-def solve(engine: Engine) -> Optimum:
+def solve(engine: Engine, like: Optimum | None = None) -> Optimum:
     """Maximise the likelihood.
+
+    `like` is the maximum of a similar outcome of the same design: the search starts there and keeps
+    its numbers of nodes.
 
     The likelihood of a correlated term can have several maxima on the boundary of the covariance
     matrices (correlations of +1 and -1, say). A singular maximum of such a term is therefore
     compared with the one reached when its zero directions are opened.
     """
-    found = _maximum(engine, engine.start)
+    found = _maximum(engine, engine.start if like is None else like.phi, like)
     covariance, place = engine.parameters.covariance, engine.parameters.theta
     theta = found.phi[place]
     if max(covariance.widths) == 1 or not is_singular(covariance, theta):
         return found
     again = found.phi.copy()
     again[place] = further_starts(covariance, theta)[1]
-    other = _maximum(engine, again)
+    other = _maximum(engine, again, like)
     best = other if other.value > found.value + SAME else found
     return replace(
         best,
@@ -226,12 +233,12 @@ def solve(engine: Engine) -> Optimum:
     )
 
 
-def _maximum(engine: Engine, start: Floats) -> Optimum:
+def _maximum(engine: Engine, start: Floats, like: Optimum | None) -> Optimum:
     """Return the maximum that is reached from a start."""
     if engine.laplace is not None:
         return _solve_laplace(engine, engine.laplace, start)
     assert engine.chain is not None  # noqa: S101
-    return _Search(engine.chain, engine.parameters).run(start)
+    return _Search(engine.chain, engine.parameters).run(start, like)
 
 
 def likelihood(engine: Engine, optimum: Optimum) -> Evaluate:
@@ -301,7 +308,7 @@ class _Search:
         self.iterations = self.evaluations = 0
         self.settled = True
 
-    def run(self, start: Floats) -> Optimum:
+    def run(self, start: Floats, like: Optimum | None) -> Optimum:
         rule = self.rule(start)
 
         def placed(phi: Floats) -> tuple[float, Floats, Floats]:
@@ -311,7 +318,10 @@ class _Search:
         phi = self.descend(placed, start, near=True).theta[0]
         converged = False
         for _ in range(_MOST_ROUNDS):
-            self.orders = self.adequate(phi)
+            if like is None:
+                self.orders = self.adequate(phi)
+            else:
+                self.orders, self.settled = list(like.orders), like.settled
             # Half the nodes bring the search to where one or two steps with all of them are left.
             half = self.rule(phi, [(order + 1) // 2 for order in self.orders])
             phi = self.parameters.orient(self.descend(half.at, phi).theta[0])

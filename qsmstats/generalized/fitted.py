@@ -26,7 +26,14 @@ from qsmstats.mixed.formula.terms import Terms
 from qsmstats.mixed.optimum.boundary import is_singular
 from qsmstats.mixed.optimum.estimate import relative_factors
 
-__all__ = ["GeneralizedFitted", "GeneralizedInfo", "fit_rows", "joint_covariance"]
+__all__ = [
+    "AnyFit",
+    "GeneralizedFitted",
+    "GeneralizedInfo",
+    "fit_layout",
+    "fit_rows",
+    "joint_covariance",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,9 +150,18 @@ AnyFit = TypeVar("AnyFit", bound=GeneralizedFitted)
 
 def fit_rows(kind: type[AnyFit], model: GeneralizedSpecification, data: pd.DataFrame) -> AnyFit:
     """Fit a model to data into a record of the class `kind`."""
-    layout = assemble(model, data)
+    return fit_layout(kind, model, assemble(model, data))
+
+
+def fit_layout(
+    kind: type[AnyFit],
+    model: GeneralizedSpecification,
+    layout: GeneralizedLayout,
+    like: Optimum | None = None,
+) -> AnyFit:
+    """Fit a model to its rows, starting from the maximum of a similar outcome if there is one."""
     engine = build_engine(layout, model.integration)
-    optimum = solve(engine)
+    optimum = solve(engine, like)
     design, parameters = layout.design, engine.parameters
     rank, phi = parameters.rank, optimum.phi
     back = solve_triangular(design.root, np.eye(rank))

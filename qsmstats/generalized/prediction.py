@@ -10,15 +10,24 @@ import pandas as pd
 from scipy import stats
 
 from qsmstats.arrays import Floats, Integers
-from qsmstats.errors import check_option
+from qsmstats.errors import UsageError, check_option
 from qsmstats.generalized.assembly import offset_of
 from qsmstats.generalized.family import inverse_link
 from qsmstats.generalized.fitted import GeneralizedFitted
 from qsmstats.mixed.inference.components import square_root
 from qsmstats.mixed.inference.wald import RowInference, check_level, row_inference, tidy
+from qsmstats.mixed.prediction.simulated_residuals import SimulatedResiduals
 from qsmstats.mixed.resampling.simulate import check_number, seed_of, stream
 
-__all__ = ["predict", "predictor_variance", "random_effects", "residuals", "simulate"]
+__all__ = [
+    "draw",
+    "predict",
+    "predictor_variance",
+    "random_effects",
+    "residuals",
+    "simulate",
+    "simulated_residuals",
+]
 
 
 def random_effects(fit: GeneralizedFitted, *, level: float = 0.95) -> pd.DataFrame:
@@ -165,7 +174,7 @@ def residuals(
 
 
 def simulate(fit: GeneralizedFitted, n: int = 1, *, seed: int | None = None) -> pd.DataFrame:
-    """Draw outcomes from a fitted model, with new random effects; prior weights are left out.
+    """Draw outcomes from a fitted model, with new random effects.
 
     Parameters
     ----------
@@ -185,10 +194,26 @@ def simulate(fit: GeneralizedFitted, n: int = 1, *, seed: int | None = None) -> 
     Raises
     ------
     UsageError
-        If `n` is less than 1 or the seed negative.
+        If `n` is less than 1, the seed negative, or the model has prior weights.
     """
     check_number(n)
-    seed = seed_of(seed)
+    made = draw(fit, seed_of(seed), range(n))
+    return pd.DataFrame(made.T, index=pd.Index(fit.frame.kept, name="row"))
+
+
+def draw(fit: GeneralizedFitted, seed: int, numbers: Sequence[int]) -> Floats:
+    """Draw the outcomes of a seed with these numbers, shape (m, n).
+
+    Raises
+    ------
+    UsageError
+        If the model has prior weights.
+    """
+    if fit.model.weights is not None:
+        raise UsageError(
+            f"weights='{fit.model.weights}': no outcomes can be drawn from a likelihood with prior "
+            "weights; repeat rows that were counted several times, or name trials="
+        )
     frame = fit.frame.data
     fixed = fit.fixed.matrix(frame) @ fit.estimates + fit.offset
     terms = [
@@ -200,15 +225,54 @@ def simulate(fit: GeneralizedFitted, n: int = 1, *, seed: int | None = None) -> 
         for term in fit.random
     ]
     kappa = 0.0 if fit.shape is None else float(np.log(fit.shape))
-    made = np.empty((len(frame), n))
-    for number in range(n):
+    made = np.empty((len(numbers), len(frame)))
+    for outcome, number in zip(made, numbers, strict=True):
         random = stream(seed, number)
         eta = fixed.copy()
         for columns, codes, size in terms:
             effects = random.standard_normal((size, columns.shape[1]))
             eta += (columns * effects[codes]).sum(axis=1)
-        made[:, number] = fit.outcome.draw(eta, kappa, random)
-    return pd.DataFrame(made, index=pd.Index(fit.frame.kept, name="row"))
+        outcome[:] = fit.outcome.draw(eta, kappa, random)
+    return made
+
+
+def simulated_residuals(
+    fit: GeneralizedFitted, n: int = 250, *, seed: int | None = None
+) -> SimulatedResiduals:
+    """Compare the outcome of every row with outcomes simulated from the model.
+
+    Ordinary residuals of zeros, ones and small counts look wrong even where the model is right;
+    these are uniform on (0, 1) then, whatever the family.
+
+    Parameters
+    ----------
+    fit
+        A fitted generalised mixed model.
+    n
+        Number of simulated outcomes, with new random effects.
+    seed
+        Seed of the generators.
+
+    Returns
+    -------
+    SimulatedResiduals
+        The residuals, and tests of uniformity, dispersion and outliers that allow for rows which
+        share random effects.
+
+    Raises
+    ------
+    UsageError
+        If `n` is less than 19, the seed negative, or the model has prior weights.
+
+    Examples
+    --------
+    >>> fit.simulated_residuals(seed=1).tests  # doctest: +SKIP
+    """
+    check_number(n)
+    seed = seed_of(seed)
+    drawn = draw(fit, seed, range(n)).T
+    index = pd.Index(fit.frame.kept, name="row")
+    return SimulatedResiduals.of(fit.outcome.y, drawn, index, seed=seed)
 
 
 def predictor_variance(

@@ -1,7 +1,8 @@
 r"""Variances of a generalised fit, the shares built from them, and overdispersion.
 
 Limits of standard deviations and correlations are those of the delta method on the scale of the
-logarithm and of Fisher's z, from the joint information of all parameters.
+logarithm and of Fisher's z, from the joint information of all parameters, or, of standard
+deviations, those of the profile likelihood (`profile`), which hold at zero too.
 
 Shares of variance follow Nakagawa, Johnson & Schielzeth (2017, J R Soc Interface 14:20170213): on
 the scale of the link the variance of the outcome itself is
@@ -16,6 +17,7 @@ A random term contributes :math:`\mathrm{mean}_i\, z_i' \Sigma z_i` (Johnson 201
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -26,6 +28,7 @@ from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.generalized.fitted import GeneralizedFitted, joint_covariance
 from qsmstats.generalized.prediction import predictor_variance, residuals
+from qsmstats.generalized.profile import deviation_limits
 from qsmstats.mixed.inference.components import (
     Component,
     component_values,
@@ -35,13 +38,25 @@ from qsmstats.mixed.inference.components import (
 from qsmstats.mixed.inference.variance_components import RSquared
 from qsmstats.mixed.inference.wald import check_level
 
-__all__ = ["icc", "overdispersion", "r_squared", "variance_table"]
+__all__ = [
+    "component_value",
+    "icc",
+    "overdispersion",
+    "r_squared",
+    "random_components",
+    "variance_table",
+]
 
+_NO_DELTA = "the fit is singular: no delta interval; use interval='profile'"
+_NO_PROFILE = "no profile of a correlation: use interval='delta' or bootstrap"
 _LATENT = {"logit": np.pi**2 / 3.0, "probit": 1.0, "cloglog": np.pi**2 / 6.0}
 
 
 def variance_table(
-    fit: GeneralizedFitted, *, interval: Literal["delta"] | None = None, level: float = 0.95
+    fit: GeneralizedFitted,
+    *,
+    interval: Literal["delta", "profile"] | None = None,
+    level: float = 0.95,
 ) -> pd.DataFrame:
     """Variances, standard deviations and correlations of all random terms.
 
@@ -50,33 +65,29 @@ def variance_table(
     fit
         A fitted generalised mixed model.
     interval
-        'delta', or None for no interval.
+        'delta', 'profile', or None for no interval.
     level
         Coverage of the interval.
 
     Returns
     -------
     DataFrame
-        group, term, other_term, variance, std_dev, correlation and, with `interval`, conf_low and
-        conf_high (of the standard deviation or correlation; missing where the fit is singular). A
-        row with `other_term` is a covariance (in `variance`) with its correlation.
+        group, term, other_term, variance, std_dev, correlation and, with `interval`, conf_low,
+        conf_high (of the standard deviation or correlation) and note. A row with `other_term` is a
+        covariance (in `variance`) with its correlation.
 
     Raises
     ------
     UsageError
         If `interval` is unknown or `level` does not lie between 0 and 1.
     """
-    check_option("interval", interval, ("delta", None))
+    check_option("interval", interval, ("delta", "profile", None))
     check_level(level)
-    found = [
-        one
-        for one in components_of([term.design for term in fit.random], ())
-        if one.group != "Residual"
-    ]
+    found = random_components(fit)
     covariances = [term.covariance for term in fit.random]
     rows = []
     for one in found:
-        value = _value(one, covariances)
+        value = component_value(one, covariances)
         i, j = one.place
         rows.append(
             {
@@ -91,8 +102,9 @@ def variance_table(
     table = pd.DataFrame(rows)
     if interval is None:
         return table
-    limits = [_limits(fit, one, level) for one in found]
-    return table.assign(conf_low=[low for low, _ in limits], conf_high=[high for _, high in limits])
+    limits = [(_delta if interval == "delta" else _profile)(fit, one, level) for one in found]
+    table["conf_low"], table["conf_high"], table["note"] = zip(*limits, strict=True)
+    return table
 
 
 def icc(fit: GeneralizedFitted) -> pd.DataFrame:
@@ -149,23 +161,40 @@ def overdispersion(fit: GeneralizedFitted) -> pd.DataFrame:
     )
 
 
-def _value(component: Component, covariances: list[Floats]) -> float:
+def random_components(fit: GeneralizedFitted) -> list[Component]:
+    """Return standard deviations and correlations in the order of the formula."""
+    found = components_of([term.design for term in fit.random], ())
+    return [one for one in found if one.group != "Residual"]
+
+
+def component_value(component: Component, covariances: Sequence[Floats]) -> float:
+    """Return a component at covariances of the terms."""
     stacked = [covariance[None] for covariance in covariances]
     return float(component_values(component, stacked, np.ones(1), np.ones((1, 1)))[0])
 
 
-def _limits(fit: GeneralizedFitted, component: Component, level: float) -> tuple[float, float]:
+def _profile(
+    fit: GeneralizedFitted, component: Component, level: float
+) -> tuple[float, float, str]:
+    if component.is_correlation:
+        return np.nan, np.nan, _NO_PROFILE
+    low, high = deviation_limits(fit, component, level)
+    failed = [name for name, end in (("lower", low), ("upper", high)) if np.isnan(end)]
+    return low, high, f"{' and '.join(failed)} limit not reached" if failed else ""
+
+
+def _delta(fit: GeneralizedFitted, component: Component, level: float) -> tuple[float, float, str]:
     if fit.info.singular:
-        return np.nan, np.nan
+        return np.nan, np.nan, _NO_DELTA
     forward, back = (np.arctanh, np.tanh) if component.is_correlation else (np.log, np.exp)
 
     def transformed(phi: Floats) -> float:
-        return float(forward(_value(component, fit.covariances_at(phi))))
+        return float(forward(component_value(component, fit.covariances_at(phi))))
 
     slope, centre = gradient(transformed, fit.optimum.phi), transformed(fit.optimum.phi)
     error = float(np.sqrt(slope @ joint_covariance(fit.optimum) @ slope))
     half = float(stats.norm.isf((1.0 - level) / 2.0)) * error
-    return float(back(centre - half)), float(back(centre + half))
+    return float(back(centre - half)), float(back(centre + half)), ""
 
 
 def _between(fit: GeneralizedFitted) -> dict[str, float]:

@@ -16,7 +16,7 @@ import pandas as pd
 
 from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import UsageError
-from qsmstats.mixed.fitted import Fitted
+from qsmstats.mixed.fitted import FixedEffects
 from qsmstats.mixed.inference.hypotheses import named_contrasts
 from qsmstats.mixed.inference.linear_functions import (
     Comparison,
@@ -74,9 +74,11 @@ class Bootstrap:
         Refits that did not go through the batch.
     problems
         Why refits failed -> how many.
+    shift
+        What is added to marginal means: the mean offset of a generalised model.
     """
 
-    fit: Fitted
+    fit: FixedEffects
     kind: str
     seed: int
     level: float
@@ -90,6 +92,7 @@ class Bootstrap:
     n_singular: int
     n_refitted_singly: int
     problems: Mapping[str, int]
+    shift: float = 0.0
 
     @property
     def intervals(self) -> pd.DataFrame:
@@ -151,7 +154,8 @@ class Bootstrap:
         **grid: Unpack[GridOptions],
     ) -> pd.DataFrame:
         """Marginal means as `MixedFit.marginal_means` (by, at, weights), bootstrap intervals."""
-        return self._with(interval, level)._of_grid(estimated(self.fit, factors, **grid))
+        means = replace(estimated(self.fit, factors, **grid), shift=self.shift)
+        return self._with(interval, level)._of_grid(means)
 
     def slopes(
         self,
@@ -226,16 +230,16 @@ class Bootstrap:
         return pd.concat(tables, ignore_index=True)
 
     def _of_grid(self, family: Family) -> pd.DataFrame:
-        table = self._linear(*self.fit.fixed.reduce(family.matrix))
+        table = self._linear(*self.fit.fixed.reduce(family.matrix), family.shift)
         return pd.concat([family.keys.reset_index(drop=True), table], axis=1)
 
-    def _linear(self, rows: Floats, known: Flags) -> pd.DataFrame:
+    def _linear(self, rows: Floats, known: Flags, shift: Floats | float = 0.0) -> pd.DataFrame:
         p = len(self.fit.estimates)
         hidden = np.where(known, 1.0, np.nan)
         left = None if self.jackknife is None else self.jackknife.to_numpy()[:, :p] @ rows.T
         table = self._table(
-            (rows @ self.fit.estimates) * hidden,
-            (self.estimates.to_numpy() @ rows.T) * hidden,
+            (rows @ self.fit.estimates + shift) * hidden,
+            (self.estimates.to_numpy() @ rows.T + shift) * hidden,
             left,
         )
         return table.assign(note=np.where(known, table["note"], NOT_ESTIMABLE))
@@ -249,7 +253,10 @@ class Bootstrap:
     ) -> pd.DataFrame:
         check_interval(self.interval, self.level, self.n)
         if self.interval == "bca" and self.jackknife is None:
-            msg = "these refits have no jackknife; ask for bootstrap(..., interval='bca')"
+            msg = (
+                "these refits have no jackknife; use interval='percentile', or ask "
+                "MixedFit.bootstrap(..., interval='bca')"
+            )
             raise UsageError(msg)
         bounds, notes = limits(
             estimate, refits, self.interval, level=self.level, jackknife=jackknife, ranges=ranges

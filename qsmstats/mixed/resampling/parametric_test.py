@@ -74,6 +74,34 @@ class BootstrapTest:
         """The bootstrap p-value."""
         return float(self.table["p_bootstrap"].iloc[1])
 
+    @classmethod
+    def of(cls, table: pd.DataFrame, refits: pd.DataFrame, *, seed: int, n: int) -> BootstrapTest:
+        """Put the result together.
+
+        Parameters
+        ----------
+        table
+            The likelihood-ratio test of the two fits.
+        refits
+            One row for each outcome: statistic, failed, converged, singular, problem.
+        seed, n
+            As the attributes.
+        """
+        used, counts = endings(refits)
+        statistics = refits.loc[used, "statistic"].to_numpy()
+        left = len(statistics)
+        above = int((statistics >= float(table["statistic"].iloc[1]) - _NOISE).sum())
+        tail = (1.0 - _COVERAGE) / 2.0
+        low = float(stats.beta.ppf(tail, above, left - above + 1)) if above else 0.0
+        high = float(stats.beta.ppf(1.0 - tail, above + 1, left - above)) if above < left else 1.0
+        table = table.assign(
+            p_bootstrap=[np.nan, (1.0 + above) / (left + 1.0)],
+            p_low=[np.nan, low],
+            p_high=[np.nan, high],
+            n_refits=[np.nan, left],
+        )
+        return cls(table=table, statistics=statistics, seed=seed, n=n, **counts)
+
 
 def _refit_both(shared: tuple[Drawn, Sequence[Model]], task: tuple[int, int]) -> pd.DataFrame:
     """Refit both models to some outcomes: the statistic of each, and how the fits ended."""
@@ -135,22 +163,4 @@ def bootstrap_test(
         run_tasks(_refit_both, (source, models), tasks, jobs=jobs, progress=progress),
         ignore_index=True,
     )
-    used, counts = endings(refits)
-    statistics = refits.loc[used, "statistic"].to_numpy()
-    table, left = likelihood_ratio(small, large), len(statistics)
-    above = int((statistics >= float(table["statistic"].iloc[1]) - _NOISE).sum())
-    tail = (1.0 - _COVERAGE) / 2.0
-    low = float(stats.beta.ppf(tail, above, left - above + 1)) if above else 0.0
-    high = float(stats.beta.ppf(1.0 - tail, above + 1, left - above)) if above < left else 1.0
-    return BootstrapTest(
-        table=table.assign(
-            p_bootstrap=[np.nan, (1.0 + above) / (left + 1.0)],
-            p_low=[np.nan, low],
-            p_high=[np.nan, high],
-            n_refits=[np.nan, left],
-        ),
-        statistics=statistics,
-        seed=source.seed,
-        n=n,
-        **counts,
-    )
+    return BootstrapTest.of(likelihood_ratio(small, large), refits, seed=source.seed, n=n)

@@ -32,7 +32,7 @@ Statistic = (
 )
 
 
-def as_numbers(statistic: Statistic, fit: Fitted) -> dict[str, float]:
+def as_numbers(statistic: Statistic, fit: Any) -> dict[str, float]:
     """Return the named numbers that a statistic gives for a fit.
 
     Raises
