@@ -15,7 +15,7 @@ from qsmstats.report.figures.style import (
 )
 from qsmstats.report.figures.trajectories import mean_lines, trajectory
 from qsmstats.report.frames.estimates import forest_rows
-from qsmstats.report.sections.context import Context, model_details, notes
+from qsmstats.report.sections.context import Context, check_details, model_details, notes
 from qsmstats.report.sections.forests import estimates_forest
 from qsmstats.report.wording.estimates import (
     ABOUT,
@@ -101,6 +101,7 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
             keep=with_pairs_titled if name == "slope_contrasts" else None,
         )
         blocks += [table] if table else []
+    blocks += check_details(context, "trajectory", outcome)
     return blocks + model_details(context, "trajectory", outcome)
 
 
