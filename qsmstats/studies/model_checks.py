@@ -21,9 +21,9 @@ influence                  the answer fitted again without the participant of th
 The p values of one answer are adjusted by Holm's method, so that at most the share 1 - `level` of
 the models that hold have a failed check. A check fails where its adjusted p is below that; the
 influence of one participant is no test and fails where an estimate of the answer changes by more
-than its standard error, or cannot be had without the participant. A term that the model has is not
-tested: the model allows for it. Few lesions give the tests little power: a check that does not fail
-does not show that its assumption holds.
+than its standard error and gains or loses significance, or the model cannot be fitted without the
+participant. A term that the model has is not tested: the model allows for it. Few lesions give the
+tests little power: a check that does not fail does not show that its assumption holds.
 """
 
 from __future__ import annotations
@@ -308,39 +308,27 @@ def _influence(
     # Without a distance: a coefficient depends on this participant alone.
     alone = distances["cooks_distance"].isna()
     most = distances.loc[alone.idxmax() if alone.any() else distances["cooks_distance"].idxmax()]
-    said = f"{most['level']} ({most['n_obs']} rows)"
+    who = f"{most['level']} ({most['n_obs']} rows)"
     made: Row = {"check": check, "term": term, "n": len(distances), "method": "Cook's distance"}
     rest = fit.frame.data[fit.frame.data[PARTICIPANT] != most["level"]]
     without = _larger(fit, fit.model.formula, rest, fit.residual.columns)
     if alone.any() or isinstance(without, str):
-        why = most["note"] or without
-        return made | {"failed": True, "meaning": f"The answer depends on {said} alone: {why}."}
+        meaning = f"The answer depends on {who}: without it, the model cannot be fitted."
+        return made | {"failed": True, "meaning": meaning}
     before, after = (table.set_index("contrast") for table in (answer, estimates(without)))
-    change = (after["estimate"] - before["estimate"]) / before["std_error"]
-    name = change.abs().idxmax()
-    failed = bool(change.isna().any() or change.abs().max() > 1)
-    head = f"The answer depends on {said}" if failed else f"The most influential is {said}"
-    lost = ", ".join(map(str, change.index[change.isna()]))
+    change = ((after["estimate"] - before["estimate"]) / before["std_error"]).abs()
+    crossed = (before["p_adjusted"] < 1 - level) != (after["p_adjusted"] < 1 - level)
+    turned = crossed & (change > 1)
+    name = change.where(turned if turned.any() else change.notna()).idxmax()
+    names = ", ".join(map(str, crossed.index[crossed]))
+    consequence = f"significance changes for {names}" if names else "significance does not change"
+    head = "The answer depends on" if turned.any() else "The most influential is"
     return made | {
         "statistic": most["cooks_distance"],
-        "failed": failed,
-        "meaning": f"{head}: without it, {name} changes most, from {_said(before.loc[name])} to"
-        f" {_said(after.loc[name])}"
-        + (f"; {lost} cannot be estimated" if lost else "")
-        + _turned(before, after, level),
+        "failed": bool(turned.any()),
+        "meaning": f"{head} {who}: without it, {name} changes from {_said(before.loc[name])} to"
+        f" {_said(after.loc[name])}; {consequence}.",
     }
-
-
-def _turned(before: pd.DataFrame, after: pd.DataFrame, level: float) -> str:
-    """Return which estimates gain or lose significance."""
-    shown = (before["p_adjusted"] < 1 - level).reindex(after.index)
-    still = after["p_adjusted"] < 1 - level
-    clauses = [
-        f"; significance is {verb} for {', '.join(map(str, still.index[which]))}"
-        for verb, which in (("gained", still & ~shown), ("lost", shown & ~still))
-        if which.any()
-    ]
-    return "".join(clauses or ["; no estimate gains or loses significance"]) + "."
 
 
 def _said(row: pd.Series) -> str:
