@@ -75,7 +75,8 @@ def model_checks(
     factor
         Column whose levels are compared.
     answer
-        What the model answers: contrast, estimate, std_error, conf_low, conf_high, p_adjusted.
+        What the model answers: contrast, estimate, std_error, conf_low, conf_high, p_value, and
+        p_adjusted where it was adjusted.
     estimates
         The same table from another fit.
     level
@@ -85,8 +86,8 @@ def model_checks(
     -------
     DataFrame
         One row for each check: check, term (what was tested), statistic, df, p_value, p_adjusted
-        (Holm), n (rows, or groups of a random term), method, failed, meaning (for the answer, in
-        one sentence; why a check was not made).
+        (Holm), n (rows, or groups of a random term), method, participant_id (the most influential
+        one), failed, meaning (for the answer, in one sentence; why a check was not made).
     """
     whole = fit.frame.data.assign(
         **{
@@ -102,18 +103,20 @@ def model_checks(
         *_normality(fit),
         _influence(fit, answer, estimates, level),
     ]
-    columns = ["check", "term", "statistic", "df", "p_value", "n", "method", "meaning"]
+    columns = ["check", "term", "statistic", "df", "p_value", "n", "method"]
+    columns += [PARTICIPANT, "meaning"]
     table = pd.DataFrame(found, columns=columns).astype({"n": "Int64"}).fillna({"method": ""})
     tested = table["p_value"].notna()
     adjusted = pd.Series(np.nan, table.index)
     if tested.any():
         adjusted[tested] = holm(table.loc[tested, "p_value"].to_numpy(float))
     table.insert(5, "p_adjusted", adjusted)
-    table["failed"] = (adjusted < 1 - level) | pd.Series([bool(row.get("failed")) for row in found])
+    failed = (adjusted < 1 - level) | pd.Series([bool(row.get("failed")) for row in found])
     table["meaning"] = [
-        row.get("if_failed", row["meaning"]) if failed else row["meaning"]
-        for row, failed in zip(found, table["failed"], strict=True)
+        row.get("if_failed", row["meaning"]) if one else row["meaning"]
+        for row, one in zip(found, failed, strict=True)
     ]
+    table.insert(9, "failed", failed)
     return table
 
 
@@ -140,9 +143,10 @@ def _residual_variance(fit: MixedFit, data: pd.DataFrame, factor: str) -> Row:
     least, most = spread.idxmin(), spread.idxmax()
     return _compared(check, factor, fit, larger, new_columns=0) | {
         "meaning": "No difference between the residual variances was shown.",
-        "if_failed": f"Residual variance differs by {factor} (SD {spread[least]:.3g} in {least} to"
-        f" {spread[most]:.3g} in {most}): intervals of the more variable levels are too narrow,"
-        " those of the others too wide; a residual variance for each level corrects this.",
+        "if_failed": f"The residual SD differs by {factor.replace('_', ' ')}, from"
+        f" {spread[least]:.3g} in {least} to {spread[most]:.3g} in {most}: intervals of the more"
+        " variable levels are too narrow, those of the others too wide; a residual variance for"
+        " each level corrects this.",
     }
 
 
@@ -162,7 +166,8 @@ def _random_terms(fit: MixedFit, data: pd.DataFrame, factor: str) -> Iterator[Ro
             f"(1 | {pair})",
             "Intercept" in own or any(TIME not in name for name in wide),
             list(terms),
-            f"Differences between levels of {factor} vary between participants (SD {{sd:.3g}}):"
+            f"Differences between levels of {factor.replace('_', ' ')} vary between participants"
+            " with an SD of {sd:.3g}:"
             " intervals of the differences are too narrow; adding {term} corrects this.",
         )
     ]
@@ -173,7 +178,8 @@ def _random_terms(fit: MixedFit, data: pd.DataFrame, factor: str) -> Iterator[Ro
                 f"(0 + {TIME} | {pair})",
                 TIME in own or any(TIME in name for name in wide),
                 list(terms),
-                f"Slopes of a {factor} vary between participants (SD {{sd:.3g}} per year):"
+                f"Slopes of a {factor.replace('_', ' ')} vary between participants with an SD of"
+                " {sd:.3g} per year:"
                 " intervals of the slopes are too narrow; adding {term} corrects this.",
             ),
             (
@@ -181,8 +187,8 @@ def _random_terms(fit: MixedFit, data: pd.DataFrame, factor: str) -> Iterator[Ro
                 f"(1 + {TIME} | {PARTICIPANT}:{LESION})",
                 TIME in held.get(lesion, set()),
                 [label for label, term in terms.items() if frozenset(term.group) != lesion],
-                "Slopes vary from lesion to lesion (SD {sd:.3g} per year): intervals of the slopes"
-                " are too narrow; {term} in place of an intercept corrects this.",
+                "Slopes vary from lesion to lesion with an SD of {sd:.3g} per year: intervals of"
+                " the slopes are too narrow; {term} in place of an intercept corrects this.",
             ),
         ]
     for check, term, in_model, kept, failed in candidates:
@@ -308,30 +314,42 @@ def _influence(
     # Without a distance: a coefficient depends on this participant alone.
     alone = distances["cooks_distance"].isna()
     most = distances.loc[alone.idxmax() if alone.any() else distances["cooks_distance"].idxmax()]
-    who = f"{most['level']} ({most['n_obs']} rows)"
-    made: Row = {"check": check, "term": term, "n": len(distances), "method": "Cook's distance"}
+    who = f"one participant ({most['n_obs']} rows)"
+    made: Row = {
+        "check": check,
+        "term": term,
+        "n": len(distances),
+        "method": "Cook's distance",
+        PARTICIPANT: str(most["level"]),
+    }
     rest = fit.frame.data[fit.frame.data[PARTICIPANT] != most["level"]]
     without = _larger(fit, fit.model.formula, rest, fit.residual.columns)
     if alone.any() or isinstance(without, str):
-        meaning = f"The answer depends on {who}: without it, the model cannot be fitted."
+        meaning = f"The answer depends on {who}: without them, the model cannot be fitted."
         return made | {"failed": True, "meaning": meaning}
-    before, after = (table.set_index("contrast") for table in (answer, estimates(without)))
+    before, after = (
+        table.assign(p=table.get("p_adjusted", table["p_value"])).set_index("contrast")
+        for table in (answer, estimates(without))
+    )
     change = ((after["estimate"] - before["estimate"]) / before["std_error"]).abs()
-    crossed = (before["p_adjusted"] < 1 - level) != (after["p_adjusted"] < 1 - level)
+    crossed = (before["p"] < 1 - level) != (after["p"] < 1 - level)
     turned = crossed & (change > 1)
     name = change.where(turned if turned.any() else change.notna()).idxmax()
     names = ", ".join(map(str, crossed.index[crossed]))
     consequence = f"significance changes for {names}" if names else "significance does not change"
-    head = "The answer depends on" if turned.any() else "The most influential is"
+    head = (
+        f"The answer depends on {who}: without them"
+        if turned.any()
+        else "No participant turns the answer: without the most influential"
+    )
     return made | {
         "statistic": most["cooks_distance"],
         "failed": bool(turned.any()),
-        "meaning": f"{head} {who}: without it, {name} changes from {_said(before.loc[name])} to"
+        "meaning": f"{head}, {name} changes from {_said(before.loc[name])} to"
         f" {_said(after.loc[name])}; {consequence}.",
     }
 
 
 def _said(row: pd.Series) -> str:
-    p = row["p_adjusted"]
-    said = "p < .001" if p < 0.001 else f"p = {p:.3f}".replace("0.", ".")
+    said = "p < 0.001" if row["p"] < 0.001 else f"p = {row['p']:.3f}"
     return f"{row['estimate']:.3g} ({row['conf_low']:.3g} to {row['conf_high']:.3g}, {said})"

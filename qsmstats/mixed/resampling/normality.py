@@ -30,8 +30,8 @@ from qsmstats.mixed.resampling.simulate import simulate
 
 __all__ = ["normality_tests"]
 
-# Below this share of the largest standard deviation a value does not vary: a residual of a row with
-# a coefficient or group of its own, a random effect whose variance is estimated as zero.
+# Below this share of sigma a value does not vary: a residual of a row that has a coefficient of its
+# own, a random effect whose variance is estimated as zero.
 _CONSTANT = 1e-6
 
 
@@ -67,14 +67,15 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
     """
     simulated = simulate(fit, n, seed=seed).to_numpy()
     residuals, modes = _parts(fit, np.column_stack([fit.response, simulated]))
-    found = [_tests(residuals, seed, "residual", "", len(residuals), largest=True)]
+    labels = {"part": "residual", "columns": "", "n": len(residuals)}
+    found = [_tests(residuals, fit.sigma, seed, largest=True).assign(**labels)]
     start = 0
     for term in fit.random:
-        size, names = term.design.grouping.size, term.design.names
-        values = modes[start : start + size * len(names)]
+        grouping, names = term.design.grouping, term.design.names
+        values = modes[start : start + grouping.size * len(names)]
         start += len(values)
-        label = term.design.grouping.label
-        found.append(_tests(values, seed, label, ", ".join(names), size))
+        labels = {"part": grouping.label, "columns": ", ".join(names), "n": grouping.size}
+        found.append(_tests(values, fit.sigma, seed).assign(**labels))
     return pd.concat(found, ignore_index=True)
 
 
@@ -93,25 +94,25 @@ def _parts(fit: Fitted, outcomes: Floats) -> tuple[Floats, Floats]:
     return away - rows @ modes, modes
 
 
-def _tests(
-    values: Floats, seed: int, part: str, columns: str, size: int, *, largest: bool = False
-) -> pd.DataFrame:
+def _tests(values: Floats, sigma: float, seed: int, *, largest: bool = False) -> pd.DataFrame:
     """Test the first column of values, shape (values, 1 + simulated outcomes), among the others."""
     spread = values[:, 1:].std(axis=1)
-    varying = spread > _CONSTANT * max(spread.max(), np.finfo(float).tiny)
-    labels = {"part": part, "columns": columns, "n": size}
+    varying = spread > _CONSTANT * sigma
     if not varying.any():
         missing = dict.fromkeys(("statistic", "expected", "p_value"), np.nan)
-        return pd.DataFrame([{**labels, "check": "uniformity", **missing}])
+        return pd.DataFrame([{"check": "uniformity", **missing}])
     scaled = values[varying] / spread[varying, None]
     scaled /= np.sqrt(np.square(scaled).mean(axis=0))
     index = pd.RangeIndex(len(scaled))
     tests = SimulatedResiduals.of(scaled[:, 0], scaled[:, 1:], index, seed=seed).tests
     tests = tests[tests["check"] == "uniformity"]
-    if largest:
-        height = np.abs(scaled).max(axis=0)
-        found = {"statistic": height[0], "expected": height[1:].mean()}
-        p_value = float((height >= height[0]).mean())
-        own = pd.DataFrame([{"check": "largest", **found, "p_value": p_value}])
-        tests = pd.concat([tests, own])
-    return tests.assign(**labels)
+    if not largest:
+        return tests
+    height = np.abs(scaled).max(axis=0)
+    row = {
+        "check": "largest",
+        "statistic": height[0],
+        "expected": height[1:].mean(),
+        "p_value": float((height >= height[0]).mean()),
+    }
+    return pd.concat([tests, pd.DataFrame([row])])

@@ -86,7 +86,7 @@ def veiled(table: pd.DataFrame, aliases: Aliases) -> pd.DataFrame:
                     for cell, parts in names.items()
                 }
             )
-        elif name in {"note", "text", "messages", "meaning"}:
+        elif name in {"note", "text", "messages"}:
             changed[name] = table[name].map(
                 lambda cell: veiled_text(cell, aliases) if isinstance(cell, str) else cell
             )

@@ -181,8 +181,13 @@ def check_details(context: Context, folder: str, outcome: str) -> list[Block]:
         f"{folder}/checks",
         f"Model checks: {outcome_words(outcome)}",
         outcome=outcome,
-        only=("check", "statistic", "df", "p_value", "p_adjusted", "failed", "meaning", "method"),
-        titles={"statistic": "statistic"},
+        only=(
+            *("check", "statistic", "df", "p_value", "p_adjusted", "failed", "meaning"),
+            *("participant_id", "method"),
+        ),
+        titles={"statistic": "statistic", "participant_id": "participant"},
+        # The check stays on an anonymous page, and the participant does not.
+        keep=lambda rows: rows.drop(columns=["participant_id"] if context.anonymous else []),
     )
     if table is None:
         return []

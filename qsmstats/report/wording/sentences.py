@@ -89,7 +89,8 @@ def check_sentence(checks: pd.DataFrame, outcome: str) -> str:
     what, colon, consequence = in_words(str(first.meaning)).partition(":")
     p = "" if pd.isna(first.p_adjusted) else f" (adjusted {p_equation(first.p_adjusted)})"
     rest = f" Other checks that failed: {listed(row.check for row in others)}." if others else ""
-    return f"{outcome_short(outcome)}: {what}{p}{colon}{consequence}{in_words(rest)}"
+    said = what[:1].lower() + what[1:]
+    return f"{outcome_short(outcome)}: {said}{p}{colon}{consequence}{in_words(rest)}"
 
 
 def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci: str) -> str:
