@@ -140,13 +140,12 @@ def _residual_variance(fit: MixedFit, data: pd.DataFrame, factor: str) -> Row:
     if isinstance(larger, str):
         return _not_tested(check, factor, larger)
     spread = pd.Series(larger.sigma * larger.residual.ratios, larger.residual.levels)
-    least, most = spread.idxmin(), spread.idxmax()
     return _compared(check, factor, fit, larger, new_columns=0) | {
         "meaning": "No difference between the residual variances was shown.",
         "if_failed": f"The residual SD differs by {factor.replace('_', ' ')}, from"
-        f" {spread[least]:.3g} in {least} to {spread[most]:.3g} in {most}: intervals of the more"
-        " variable levels are too narrow, those of the others too wide; a residual variance for"
-        " each level corrects this.",
+        f" {spread.min():.3g} in {spread.idxmin()} to {spread.max():.3g} in {spread.idxmax()}:"
+        " intervals of the more variable levels are too narrow, those of the others too wide; a"
+        " residual variance for each level corrects this.",
     }
 
 
@@ -312,8 +311,8 @@ def _influence(
         return _not_tested(check, term, f"the model has no {PARTICIPANT}")
     distances = fit.influence(PARTICIPANT).distances
     # Without a distance: a coefficient depends on this participant alone.
-    alone = distances["cooks_distance"].isna()
-    most = distances.loc[alone.idxmax() if alone.any() else distances["cooks_distance"].idxmax()]
+    distance = distances["cooks_distance"].fillna(np.inf).to_numpy(float)
+    most = distances.iloc[int(distance.argmax())]
     who = f"one participant ({most['n_obs']} rows)"
     made: Row = {
         "check": check,
@@ -324,7 +323,7 @@ def _influence(
     }
     rest = fit.frame.data[fit.frame.data[PARTICIPANT] != most["level"]]
     without = _larger(fit, fit.model.formula, rest, fit.residual.columns)
-    if alone.any() or isinstance(without, str):
+    if np.isinf(distance).any() or isinstance(without, str):
         meaning = f"The answer depends on {who}: without them, the model cannot be fitted."
         return made | {"failed": True, "meaning": meaning}
     before, after = (
@@ -334,7 +333,7 @@ def _influence(
     change = ((after["estimate"] - before["estimate"]) / before["std_error"]).abs()
     crossed = (before["p"] < 1 - level) != (after["p"] < 1 - level)
     turned = crossed & (change > 1)
-    name = change.where(turned if turned.any() else change.notna()).idxmax()
+    name = str(change.where(turned if turned.any() else change.notna()).idxmax())
     names = ", ".join(map(str, crossed.index[crossed]))
     consequence = f"significance changes for {names}" if names else "significance does not change"
     head = (
@@ -345,8 +344,8 @@ def _influence(
     return made | {
         "statistic": most["cooks_distance"],
         "failed": bool(turned.any()),
-        "meaning": f"{head}, {name} changes from {_said(before.loc[name])} to"
-        f" {_said(after.loc[name])}; {consequence}.",
+        "meaning": f"{head}, {name} changes from {_said(before.loc[[name]].iloc[0])} to"
+        f" {_said(after.loc[[name]].iloc[0])}; {consequence}.",
     }
 
 

@@ -19,6 +19,8 @@ one far beyond; the largest absolute value is tested instead, by the same Monte 
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -67,7 +69,7 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
     """
     simulated = simulate(fit, n, seed=seed).to_numpy()
     residuals, modes = _parts(fit, np.column_stack([fit.response, simulated]))
-    labels = {"part": "residual", "columns": "", "n": len(residuals)}
+    labels: dict[str, Any] = {"part": "residual", "columns": "", "n": len(residuals)}
     found = [_tests(residuals, fit.sigma, seed, largest=True).assign(**labels)]
     start = 0
     for term in fit.random:

@@ -85,10 +85,14 @@ def check_sentence(checks: pd.DataFrame, outcome: str) -> str:
     failed = checks[checks["failed"].astype("str").str.lower() == "true"]
     if failed.empty:
         return ""
-    first, *others = failed.itertuples()
-    what, colon, consequence = in_words(str(first.meaning)).partition(":")
-    p = "" if pd.isna(first.p_adjusted) else f" (adjusted {p_equation(first.p_adjusted)})"
-    rest = f" Other checks that failed: {listed(row.check for row in others)}." if others else ""
+    first, *others = failed.to_dict("records")
+    what, colon, consequence = in_words(str(first["meaning"])).partition(":")
+    p = "" if pd.isna(first["p_adjusted"]) else f" (adjusted {p_equation(first['p_adjusted'])})"
+    rest = (
+        f" Other checks that failed: {listed(str(row['check']) for row in others)}."
+        if others
+        else ""
+    )
     said = what[:1].lower() + what[1:]
     return f"{outcome_short(outcome)}: {said}{p}{colon}{consequence}{in_words(rest)}"
 
