@@ -9,8 +9,8 @@ are linear in the outcome,
 :math:`\hat\beta(y)` by generalised least squares and :math:`K` as in `conditional_modes`. They are
 shrunken and dependent, so that tables of the normal distribution do not apply. The same functions
 of outcomes :math:`y^*` simulated from the fit have their distribution if the model holds, and need
-one system of equations for all of them. Each value is divided by its standard deviation over the
-simulated outcomes, and all values of one outcome by their root mean square, as the variance was
+one system of equations for all of them. Each value is divided by its standard deviation over all
+outcomes, and all values of one outcome by their root mean square, as the variance was
 estimated (Lilliefors 1967, J Am Stat Assoc 62:399-402); `SimulatedResiduals` ranks and tests them.
 Its test of dispersion is left out: a linear mixed model estimates its dispersion, so that the test
 cannot fail. Its number of outliers is the same for a value just beyond the simulated ones and for
@@ -98,7 +98,8 @@ def _parts(fit: Fitted, outcomes: Floats) -> tuple[Floats, Floats]:
 
 def _tests(values: Floats, sigma: float, seed: int, *, largest: bool = False) -> pd.DataFrame:
     """Test the first column of values, shape (values, 1 + simulated outcomes), among the others."""
-    spread = values[:, 1:].std(axis=1)
+    # Of all columns alike, as the p-value rests on their being exchangeable.
+    spread = values.std(axis=1)
     varying = spread > _CONSTANT * sigma
     if not varying.any():
         missing = dict.fromkeys(("statistic", "expected", "p_value"), np.nan)
