@@ -21,7 +21,7 @@ influence                  the answer fitted again without the participant of th
 The p values of one answer are adjusted by Holm's method, so that at most the share 1 - `level` of
 the models that hold have a failed check. A check fails where its adjusted p is below that; the
 influence of one participant is no test and fails where an estimate of the answer changes by more
-than its standard error and gains or loses significance, or the model cannot be fitted without the
+than its standard error and gains or loses significance, or cannot be estimated without the
 participant. A term that the model has is not tested: the model allows for it. Few lesions give the
 tests little power: a check that does not fail does not show that its assumption holds.
 """
@@ -310,7 +310,7 @@ def _influence(
     if PARTICIPANT not in fit.frame.data:
         return _not_tested(check, term, f"the model has no {PARTICIPANT}")
     distances = fit.influence(PARTICIPANT).distances
-    # Without a distance: a coefficient depends on this participant alone.
+    # Without a distance: a coefficient may depend on this participant alone.
     distance = distances["cooks_distance"].fillna(np.inf).to_numpy(float)
     most = distances.iloc[int(distance.argmax())]
     who = f"one participant ({most['n_obs']} rows)"
@@ -323,13 +323,18 @@ def _influence(
     }
     rest = fit.frame.data[fit.frame.data[PARTICIPANT] != most["level"]]
     without = _larger(fit, fit.model.formula, rest, fit.residual.columns)
-    if np.isinf(distance).any() or isinstance(without, str):
+    if isinstance(without, str):
         meaning = f"The answer depends on {who}: without them, the model cannot be fitted."
         return made | {"failed": True, "meaning": meaning}
     before, after = (
         table.assign(p=table.get("p_adjusted", table["p_value"])).set_index("contrast")
         for table in (answer, estimates(without))
     )
+    after = after.reindex(before.index)
+    if (lost := after["estimate"].isna()).any():
+        names = ", ".join(map(str, before.index[lost]))
+        meaning = f"The answer depends on {who}: without them, {names} cannot be estimated."
+        return made | {"failed": True, "meaning": meaning}
     change = ((after["estimate"] - before["estimate"]) / before["std_error"]).abs()
     crossed = (before["p"] < 1 - level) != (after["p"] < 1 - level)
     turned = crossed & (change > 1)

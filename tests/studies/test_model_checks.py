@@ -147,7 +147,7 @@ def test_one_participant_who_turns_the_answer_is_named():
     alone = rows[(rows["lesion_type"] != TYPES[2]) | odd]
     row = checks(alone).loc["influence of single participants"]
     assert row["failed"]
-    assert row["meaning"].endswith("without them, the model cannot be fitted.")
+    assert row["meaning"].endswith(f", {TYPES[1]} - {TYPES[2]} cannot be estimated.")
 
 
 def test_statistics_are_those_of_r():
