@@ -37,11 +37,12 @@ import pandas as pd
 
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.fit import MixedFit
-from qsmstats.mixed.fitted import fit_rows
+from qsmstats.mixed.fitted import engine_of, join
 from qsmstats.mixed.formula.language import parse_formula
 from qsmstats.mixed.formula.terms import quoted
 from qsmstats.mixed.inference.likelihood_ratio import columns_by_group, ratio_test
 from qsmstats.mixed.inference.multiplicity import holm
+from qsmstats.mixed.optimum.estimate import solve
 from qsmstats.mixed.resampling.normality import normality_tests
 
 __all__ = ["model_checks"]
@@ -207,10 +208,14 @@ def _random_terms(fit: MixedFit, data: pd.DataFrame, factor: str) -> Iterator[Ro
 
 
 def _larger(fit: MixedFit, formula: str, data: pd.DataFrame, weights: Any) -> MixedFit | str:
-    """Fit a larger model to the same rows, or say why it cannot be."""
+    """Fit a larger model, or the same one to fewer rows, or say why it cannot be."""
     model = replace(fit.model, formula=formula)
     try:
-        larger = fit_rows(MixedFit, model, data, method=fit.method, weights=weights)
+        engine = engine_of(model, data, method=fit.method, weights=weights)
+        # Where the variances are the same ones their estimates are near, unless on the boundary.
+        if not fit.info.singular and engine.start.shape == fit.moments.theta.shape:
+            engine = replace(engine, start=fit.moments.theta)
+        larger = join(MixedFit, model, fit.method, engine, solve(engine))
     except NotIdentifiedError:
         return "the data do not identify the larger model"
     return larger if larger.info.converged else f"the fit of '{formula}' did not converge"
