@@ -29,6 +29,7 @@ tests little power: a check that does not fail does not show that its assumption
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -210,15 +211,22 @@ def _random_terms(fit: MixedFit, data: pd.DataFrame, factor: str) -> Iterator[Ro
 def _larger(fit: MixedFit, formula: str, data: pd.DataFrame, weights: Any) -> MixedFit | str:
     """Fit a larger model, or the same one to fewer rows, or say why it cannot be."""
     model = replace(fit.model, formula=formula)
+    why = "the data do not identify the larger model"
     try:
         engine = engine_of(model, data, method=fit.method, weights=weights)
-        # Where the variances are the same ones their estimates are near, unless on the boundary.
-        if not fit.info.singular and engine.start.shape == fit.moments.theta.shape:
-            engine = replace(engine, start=fit.moments.theta)
-        larger = join(MixedFit, model, fit.method, engine, solve(engine))
     except NotIdentifiedError:
-        return "the data do not identify the larger model"
-    return larger if larger.info.converged else f"the fit of '{formula}' did not converge"
+        return why
+    starts = [engine]
+    # Where the variances are the same ones their estimates are near, unless on the boundary.
+    if not fit.info.singular and engine.start.shape == fit.moments.theta.shape:
+        starts.insert(0, replace(engine, start=fit.moments.theta))
+    for start in starts:
+        with suppress(NotIdentifiedError):  # a perfect fit
+            larger = join(MixedFit, model, fit.method, start, solve(start))
+            if larger.info.converged:
+                return larger
+            why = f"the fit of '{formula}' did not converge"
+    return why
 
 
 def _compared(check: str, term: str, fit: MixedFit, larger: MixedFit, *, new_columns: int) -> Row:
