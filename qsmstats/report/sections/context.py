@@ -183,7 +183,7 @@ def check_details(context: Context, folder: str, outcome: str) -> list[Block]:
         outcome=outcome,
         only=(
             *("check", "statistic", "df", "p_value", "p_adjusted", "failed", "meaning"),
-            *("participant_id", "method"),
+            "participant_id",
         ),
         titles={"statistic": "statistic", "participant_id": "participant"},
         # The check stays on an anonymous page, and the participant does not.
@@ -196,7 +196,7 @@ def check_details(context: Context, folder: str, outcome: str) -> list[Block]:
     said = Paragraph(
         text="p values are adjusted over the checks of this model (Holm). A check that does not"
         " fail does not show that its assumption holds: with few participants or lesions the power"
-        " of the tests is low."
+        " of the tests is low. The file names the test behind each check."
     )
     summary = f"Model checks of {outcome_words(outcome)}: {told}"
     return [Details(summary=summary, blocks=(table, said))]
