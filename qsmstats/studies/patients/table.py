@@ -89,7 +89,13 @@ def patient_table(
     base[amounts] = base[amounts].where(base[amounts].notna() | lost.to_numpy()[:, None], 0)
     base = base.astype(dict.fromkeys(counts, "Int64"))
     base.insert(len(clinical.columns), "measured", ~lost)
-    return base.join(_per_year(base, changing)).reset_index(drop=True)
+    # The change since the first session, per year; missing at the first.
+    values = base[changing].astype(float)
+    first = first_sessions(base)
+    start = values.loc[first.index].set_index(first["participant_id"])
+    start = start.reindex(base["participant_id"]).set_axis(base.index)
+    change = (values - start).div(base["years"].where(base["years"] > 0), axis=0)
+    return base.join(change.add_suffix("_per_year")).reset_index(drop=True)
 
 
 def _measures(lesions: pd.DataFrame, tissue: pd.DataFrame | None, schemas: Schemas) -> pd.DataFrame:
@@ -133,12 +139,3 @@ def _unmeasured(
     missing = rows.isin(pd.MultiIndex.from_frame(lost[SESSION]))
     found = rows.isin(pd.MultiIndex.from_frame(lesions[SESSION]))
     return pd.Series(missing & ~found, base.index)
-
-
-def _per_year(base: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Return the change of each column since the first session, per year; missing at the first."""
-    values = base[columns].astype(float)
-    first = values.loc[first_sessions(base).index].set_index(first_sessions(base)["participant_id"])
-    start = first.reindex(base["participant_id"]).set_axis(base.index)
-    years = base["years"].where(base["years"] > 0)
-    return (values - start).div(years, axis=0).add_suffix("_per_year")
