@@ -77,7 +77,10 @@ def declared_schemas(raw: Mapping[str, Any], found: Problems) -> Schemas:
             text = f'found {own!r}; write one line per value of the file, as "1" = "F"'
             found.append((where, text))
         else:
-            all_words[column] = _words(where, own, _levels_of(schemas, column), found)
+            named = (field for table in TABLES for field in schemas.table(table).fields)
+            # None for a column that is the study's own.
+            known = next((field.levels for field in named if field.name == column), ())
+            all_words[column] = _words(where, own, known, found)
     return replace(schemas, words={column: own for column, own in all_words.items() if own})
 
 
@@ -212,7 +215,7 @@ def _levels(
     if raw and not 2 <= len(raw) <= MOST_LEVELS:
         text = f"a study has 2 to {MOST_LEVELS} of them, not {len(raw)}; declare all of its tables"
         found.append((where, text))
-    found += [*_shared_words(where, levels), *_shared_looks(where, levels)]
+    found += _ambiguous(where, levels)
     first = [name for name in levels if raw[name].get("reference") is True]
     if len(first) > 1:
         text = f"is set for {', '.join(first)}; keep it for the one that others are compared with"
@@ -220,9 +223,10 @@ def _levels(
     return {name: levels[name] for name in sorted(levels, key=lambda name: name not in first)}
 
 
-def _shared_words(where: str, levels: Mapping[str, Level]) -> Problems:
+def _ambiguous(where: str, levels: Mapping[str, Level]) -> Problems:
+    """Return the words, titles and colours of two levels: nothing could tell these apart."""
     owners = {word_key(name): name for name in levels}
-    return [
+    words = [
         (
             f"{where}.{name}.spellings",
             f"'{word}' also stands for '{owner}'; keep it for one of the two",
@@ -231,17 +235,14 @@ def _shared_words(where: str, levels: Mapping[str, Level]) -> Problems:
         for word in level.spellings
         if (owner := owners.setdefault(word_key(word), name)) != name
     ]
-
-
-def _shared_looks(where: str, levels: Mapping[str, Level]) -> Problems:
-    """Return the titles and colours that two levels have: no figure could tell them apart."""
     first: dict[tuple[str, str], str] = {}
-    return [
+    looks = [
         (f"{where}.{name}.{key}", f"{look!r} is also that of '{owner}'; choose another")
         for name, level in levels.items()
         for key, look in (("title", level.title), ("colour", level.colour or ""))
         if look and (owner := first.setdefault((key, look.casefold()), name)) != name
     ]
+    return [*words, *looks]
 
 
 def _reserved() -> set[str]:
@@ -284,9 +285,3 @@ def _words(
     problems = dict(word_problems(words, allowed, spellings))
     found += [(f"{where}.{word}", text) for word, text in problems.items()]
     return {word: level for word, level in words.items() if word not in problems}
-
-
-def _levels_of(schemas: Schemas, name: str) -> tuple[str, ...]:
-    """Return the levels of a column of the tables; none for a column that is the study's own."""
-    columns = (column for table in TABLES for column in schemas.table(table).fields)
-    return next((column.levels for column in columns if column.name == name), ())

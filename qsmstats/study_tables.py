@@ -77,7 +77,12 @@ def table_specs(
         allowed = [key for key in allowed if name in OWN.get(key, TABLES)]
         reader.known(where, entry, allowed)
         entry = {key: entry[key] for key in allowed if key in entry}
-        wrong = [*_files(name, entry, outside=reader.outside), *_kinds(entry)]
+        wrong = [*_files(name, entry, outside=reader.outside)]
+        wrong += [
+            (key, f"{expected}, found {entry[key]!r}")
+            for key, (fits, expected) in KINDS.items()
+            if key in entry and not fits(entry[key])
+        ]
         wrong = wrong or [*_together(name, entry)]
         for key, problem in wrong:
             reader.report(f"{where}.{key}" if key else where, problem)
@@ -216,12 +221,6 @@ KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "match_ids": (lambda value: value is True, "expected true; leave it out otherwise"),
 }
 """Entry -> whether a value is of its kind, and what is expected."""
-
-
-def _kinds(entry: Mapping[str, Any]) -> _Found:
-    for key, (fits, expected) in KINDS.items():
-        if key in entry and not fits(entry[key]):
-            yield key, f"{expected}, found {entry[key]!r}"
 
 
 def _together(name: str, entry: Mapping[str, Any]) -> _Found:

@@ -110,11 +110,16 @@ def _outcome(
 
 
 def _check(model: GeneralizedSpecification, y: Floats, trials: Floats, text: str) -> None:
-    if model.family == "binomial":
-        _check_binomial(y, trials, text, model.trials)
-    else:
-        whole = (y >= 0.0) & (y == np.round(y))
+    whole = (y >= 0.0) & (y == np.round(y))
+    if model.family != "binomial":
         _refuse(y, ~whole, text, "must be a count, a whole number from 0 on", "correct it")
+    elif model.trials is None:
+        wrong = (y != 0.0) & (y != 1.0)
+        _refuse(y, wrong, text, "must be 0 or 1", "correct it, or name trials=")
+    else:
+        _refuse(y, ~whole, text, "must count successes, whole numbers from 0 on", "correct it")
+        rule = f"must not exceed the trials in '{model.trials}'"
+        _refuse(y, y > trials, text, rule, "correct the successes or the trials")
     if np.all(y == 0.0) or (model.family == "binomial" and np.all(y == trials)):
         raise NotIdentifiedError(
             f"the outcome '{text}' is the same in every row ({y[0]:g}): there is nothing to "
@@ -150,17 +155,6 @@ def _trials(name: str, frame: ModelFrame) -> Floats:
         "drop rows without trials",
     )
     return trials
-
-
-def _check_binomial(y: Floats, trials: Floats, text: str, column: str | None) -> None:
-    if column is None:
-        wrong = (y != 0.0) & (y != 1.0)
-        _refuse(y, wrong, text, "must be 0 or 1", "correct it, or name trials=")
-        return
-    whole = (y >= 0.0) & (y == np.round(y))
-    _refuse(y, ~whole, text, "must count successes, whole numbers from 0 on", "correct it")
-    rule = f"must not exceed the trials in '{column}'"
-    _refuse(y, y > trials, text, rule, "correct the successes or the trials")
 
 
 def _refuse(values: Floats, wrong: Flags, text: str, rule: str, remedy: str) -> None:

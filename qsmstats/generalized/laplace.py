@@ -235,7 +235,12 @@ class Laplace:
             empty = sparse.csr_array((self.first, 0))
             return _System(swept=inverse, joined=empty, rest=np.zeros((0, 0)), logdet=logdet)
         place = self.own[:, width:] - self.first
-        joined = _cross(weighted, self.own[:, :width], others, place, (self.first, rest))
+        # The first factor by the others: products of each row of the data, summed by effects.
+        products = (weighted[:, :, None] * others[:, None, :]).ravel()
+        at = np.broadcast_arrays(self.own[:, :width, None], place[:, None, :])
+        joined = sparse.csr_array(
+            (products, (at[0].ravel(), at[1].ravel())), shape=(self.first, rest)
+        )
         cells = (place[:, :, None] * rest + place[:, None, :]).ravel()
         pairs = (others * curve[:, None])[:, :, None] * others[:, None, :]
         sums = np.bincount(cells, weights=pairs.ravel(), minlength=rest**2)
@@ -279,15 +284,6 @@ class Laplace:
             for column in range(width):
                 made[:, row, column] += rows.multiply(joined[places + column]).sum(axis=1)
         return made
-
-
-def _cross(
-    left: Floats, rows: Places, right: Floats, columns: Places, shape: tuple[int, int]
-) -> sparse.csr_array:
-    """Sum over the rows of the data of the products of left and right, where each belongs."""
-    values = (left[:, :, None] * right[:, None, :]).ravel()
-    place = np.broadcast_arrays(rows[:, :, None], columns[:, None, :])
-    return sparse.csr_array((values, (place[0].ravel(), place[1].ravel())), shape=shape)
 
 
 def _block_diagonal(blocks: Floats) -> sparse.csr_array:

@@ -73,7 +73,9 @@ def population_means(
     half = float(stats.norm.isf((1.0 - level) / 2.0))
     rows = []
     for values in product(*(grid.predictors[name].values for name in names)):
-        frame = _set(fit, dict(zip(names, values, strict=True)))
+        frame = fit.frame.data.copy()
+        for name, value in zip(names, values, strict=True):
+            frame[name] = fit.fixed.variables[name].coerce(pd.Series([value] * len(frame)))
         mean = _mean_of(fit, frame)
         estimate, slope = mean(phi), gradient(mean, phi)
         error = float(np.sqrt(slope @ uncertainty @ slope))
@@ -81,14 +83,6 @@ def population_means(
         width = half * error / float(slope_of(np.array(centre)))
         rows.append((*values, estimate, error, *back(np.array([centre - width, centre + width]))))
     return pd.DataFrame(rows, columns=[*names, "estimate", "std_error", "conf_low", "conf_high"])
-
-
-def _set(fit: GeneralizedFitted, values: dict[str, object]) -> pd.DataFrame:
-    """Return the rows of the fit with some predictors at one value for all."""
-    frame = fit.frame.data.copy()
-    for name, value in values.items():
-        frame[name] = fit.fixed.variables[name].coerce(pd.Series([value] * len(frame)))
-    return frame
 
 
 def _mean_of(fit: GeneralizedFitted, frame: pd.DataFrame) -> Callable[[Floats], float]:

@@ -254,7 +254,10 @@ class _Integral:
             self.block.levels[depth - 1], self.jets(depth - 1, below, direction, centres)
         )
         total, share = _integrate(value, nodes)
-        first, second = (_per_node(part, nodes) for part in (first, second))
+        # From derivatives of shape (groups, A * K, ...) to (groups, A, K, ...).
+        first, second = (
+            part.reshape(*nodes.log_weights.shape, *part.shape[2:]) for part in (first, second)
+        )
         mean = np.einsum("gak,gakd->gad", share, first)
         second = second + first[..., :, None] * first[..., None, :]
         spread = np.einsum("gak,gakde->gade", share, second)
@@ -459,11 +462,6 @@ def _summed(level: BlockLevel, jets: Jets) -> Jets:
         (level.sums @ part.reshape(len(part), -1)).reshape(groups, *part.shape[1:]) for part in jets
     )
     return value, first, second
-
-
-def _per_node(part: Floats, nodes: _Nodes) -> Floats:
-    """Bring derivatives of shape (groups, A * K, ...) to (groups, A, K, ...)."""
-    return part.reshape(*nodes.log_weights.shape, *part.shape[2:])
 
 
 def _integrate(value: Floats, nodes: _Nodes) -> tuple[Floats, Floats]:

@@ -100,7 +100,9 @@ def draw_types(
     for step in range(BURN_IN + m * THIN):
         linear.draw(types[unit], random)
         shares = random.dirichlet(0.5 + np.bincount(types[rated], minlength=kinds))
-        confusion = _gamma_rows(prior + _counts(seen, types[rated], kinds, answers), random)
+        # Dirichlet rows from gamma variables: a weight of zero gives a probability of zero.
+        drawn = random.standard_gamma(prior + _counts(seen, types[rated], kinds, answers))
+        confusion = drawn / drawn.sum(axis=-1, keepdims=True)
         with np.errstate(divide="ignore"):
             log = np.log(shares) + _log_likelihood(np.log(confusion), seen)
         log = log + linear.log_density(rated)
@@ -140,13 +142,6 @@ def _prior_rows(counts: Floats) -> Floats:
     rows = pooled + PRIOR_LESIONS * common
     weights: Floats = PRIOR_LESIONS * rows / rows.sum(axis=1, keepdims=True)
     return weights
-
-
-def _gamma_rows(weights: Floats, random: np.random.Generator) -> Floats:
-    """Draw Dirichlet rows; a weight of zero gives a probability of zero."""
-    drawn = random.standard_gamma(weights)
-    made: Floats = drawn / drawn.sum(axis=-1, keepdims=True)
-    return made
 
 
 def _log_likelihood(log_confusion: Floats, ratings: Integers) -> Floats:

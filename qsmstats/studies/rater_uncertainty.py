@@ -143,7 +143,9 @@ def impute_types(
     given = _ratings(rows, ratings, answers)
     told = pd.Categorical(rows[FACTOR].astype("object"), categories=levels).codes
     first = np.where((given >= 0) & (given < len(levels)), given, -1)
-    start = np.where(told >= 0, told, _most_frequent(first, len(levels)))
+    votes = np.stack([(first == level).sum(axis=1) for level in range(len(levels))], axis=1)
+    most_frequent = np.where(votes.max(axis=1) > 0, votes.argmax(axis=1), -1)
+    start = np.where(told >= 0, told, most_frequent)
     usable = (start >= 0) & ((told >= 0) | ((given >= 0).sum(axis=1) >= 2))
     rows, start, given = rows[usable], start[usable], given[usable]
     versions = [
@@ -227,12 +229,6 @@ def _ratings(rows: pd.DataFrame, ratings: pd.DataFrame, answers: list[str]) -> I
     found = found.mul(np.where(times == firsts, 1.0, np.nan), axis=0)
     lesion = found.groupby([rows[key] for key in LESION], observed=True).transform("first")
     return lesion.fillna(-1).to_numpy(dtype=np.int64)
-
-
-def _most_frequent(answers: Integers, k: int) -> Integers:
-    """Return the most frequent answer of each row, the first of equals; -1 where there is none."""
-    counts = np.stack([(answers == level).sum(axis=1) for level in range(k)], axis=1)
-    return np.where(counts.max(axis=1) > 0, counts.argmax(axis=1), -1)
 
 
 def _pooled(fit: MixedFit, rows: pd.DataFrame, types: Integers, levels: list[str]) -> PooledFit:

@@ -152,35 +152,33 @@ def with_years(
         words, people = raw.cells["years"], raw.cells["participant_id"]
         first = dates.groupby(people).min()
         years = ((dates - people.map(first)).dt.days / 365.25).map(lambda number: f"{number:.6g}")
-        faults = {(at, "years"): text for at, text in _equal_dates(raw, dates)}
-        cells = raw.cells.assign(years=years.where(dates.notna(), words))
-        raw = replace(raw, cells=cells, faults={**raw.faults, **faults})
+        raw = replace(raw, cells=raw.cells.assign(years=years.where(dates.notna(), words)))
         began = dict(first.dropna())
     return raw, began, [*_out_of_order(raw, words)]
 
 
 def _dates_of_sessions(raw: RawTable, spec: TableSpec) -> tuple[RawTable, pd.Series]:
-    """Return the table and the date of each row, the first where a session has a file of scans."""
+    """Return the table and the date of each row, the first where a session has a file of scans.
+
+    Sessions on a date that another one of the participant has become faults of the table.
+    """
     raw, dates = _with_dates(raw, "years", spec.date_format)
     if any("{session}" in file for file in spec.files):
-        keys = [raw.cells["participant_id"], raw.cells["session_id"]]
         order = dates.sort_values(kind="stable").index
-        chosen = sorted(pd.concat(keys, axis=1).loc[order].drop_duplicates().index)
+        visits = raw.cells[["participant_id", "session_id"]].loc[order]
+        chosen = sorted(visits.drop_duplicates().index)
         kept = raw.cells.columns.isin(["participant_id", "session_id", "years"])
         raw = take_rows(replace(raw, cells=raw.cells.loc[:, kept]), chosen)
         dates = dates.loc[chosen].reset_index(drop=True)
-    return raw, dates
-
-
-def _equal_dates(raw: RawTable, dates: pd.Series) -> Iterator[tuple[int, str]]:
-    """Yield the positions of sessions on a date that another one of the participant has."""
+    faults = dict(raw.faults)
     first: dict[tuple[str, pd.Timestamp], str] = {}
     keys = raw.cells[["participant_id", "session_id"]].assign(date=dates).dropna()
     for at, name, session, date in keys.itertuples(name=None):
         other = first.setdefault((name, date), session)
         if other != session and at not in raw.broken:
             text = f"{name} has the sessions {other} and {session} on {date:%Y-%m-%d}; correct one"
-            yield at, f"{text} date, so that the order of the sessions is known"
+            faults[at, "years"] = f"{text} date, so that the order of the sessions is known"
+    return replace(raw, faults=faults), dates
 
 
 def _out_of_order(raw: RawTable, words: pd.Series) -> Iterator[Problem]:

@@ -120,8 +120,11 @@ def lay_out(
     )
     check_offsets(data, offsets)
     parts = [*others, fixed, *random, *offsets]
-    frame = _frame(data, parts, parsed, weights)
+    names = [name for part in parts for name in part.variables]
+    plain = {name for part in parts for name in set(part.variables) - part.factors}
     explicit = {name for part in parts for name in part.factors}
+    grouping = dict.fromkeys(name for term in parsed.random for name in term.group)
+    frame = model_frame(data, [*names, *weights], list(grouping), explicit - plain)
     residuals = _residuals(frame, weights)
     design, basis, root = fixed_design(fixed, frame)
     n = len(frame.data)
@@ -172,7 +175,13 @@ def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Ou
             "estimate; choose another"
         )
     shared = {field.name: getattr(layout, field.name) for field in fields(Layout)}
-    shared["notes"] += tuple(_outcome_notes(outcome, parsed.response))
+    low, high = outcome.min(), outcome.max()
+    if np.all((outcome == low) | (outcome == high)):
+        shared["notes"] += (
+            f"the outcome '{parsed.response}' takes two values only ({low:g} and {high:g}), but "
+            "the model assumes normal residuals: use GeneralizedMixedModel with "
+            "family='binomial'",
+        )
     return OutcomeLayout(
         **shared,
         response=outcome,
@@ -242,25 +251,6 @@ def _number(level: object) -> float | None:
     except ValueError:
         return None
     return value if math.isfinite(value) else None
-
-
-def _outcome_notes(outcome: Floats, text: str) -> Iterator[str]:
-    low, high = outcome.min(), outcome.max()
-    if np.all((outcome == low) | (outcome == high)):
-        yield (
-            f"the outcome '{text}' takes two values only ({low:g} and {high:g}), but the model "
-            "assumes normal residuals: use GeneralizedMixedModel with family='binomial'"
-        )
-
-
-def _frame(
-    data: pd.DataFrame, parts: Sequence[Terms], parsed: ParsedFormula, weights: Sequence[str]
-) -> ModelFrame:
-    names = [name for part in parts for name in part.variables]
-    plain = {name for part in parts for name in set(part.variables) - part.factors}
-    factors = {name for part in parts for name in part.factors} - plain
-    groups = dict.fromkeys(name for term in parsed.random for name in term.group)
-    return model_frame(data, [*names, *weights], list(groups), factors)
 
 
 def numeric_response(terms: Terms, frame: ModelFrame, text: str) -> Floats:

@@ -76,13 +76,19 @@ def joint_tests(
     fixed = {*groups, *(name for name in at or {} if len(grid.predictors[name].values) == 1)}
     rows = []
     for names in _tested(fit, fixed):
-        single = [name for name in names if len(grid.predictors[name].values) == 1]
+        # A number takes two values inside its range, evenly on both sides of its mean.
+        beside: dict[str, list[float]] = {}
+        for name in names:
+            if len(grid.predictors[name].values) == 1:
+                (mean,), span = grid.predictors[name].values, grid.predictors[name].span
+                half = min(mean - span[0], span[1] - mean) if span else np.nan
+                beside[name] = [mean - half, mean + half]
         families = compared(
             fit,
             names,
             interaction="reference",
             by=groups,
-            at={**(at or {}), **{name: _beside_mean(grid, name) for name in single}},
+            at={**(at or {}), **beside},
             weights=weights,
         )
         for family in families:
@@ -112,12 +118,3 @@ def _tested(fit: FixedEffects, fixed: set[str]) -> Iterator[list[str]]:
         if frozenset(names) not in seen:
             seen.add(frozenset(names))
             yield names
-
-
-def _beside_mean(grid: ReferenceGrid, name: str) -> list[float]:
-    """Return two values of a number inside its range, evenly on both sides of its mean."""
-    predictor = grid.predictors[name]
-    low, high = predictor.span or (np.nan, np.nan)
-    (mean,) = predictor.values
-    half = min(mean - low, high - mean)
-    return [mean - half, mean + half]

@@ -27,7 +27,6 @@ from typing import Any, Literal, get_args
 import numpy as np
 import pandas as pd
 
-from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.fitted import FixedEffects
@@ -381,16 +380,25 @@ def _adjusted(
     if method == "dunnett" and family.comparison != "reference":
         raise UsageError(NO_DUNNETT)
     table = estimates_table(fit, family, df, level, alternative)
+    correlation = n_means = None
+    if method in {"mvt", "dunnett"}:
+        reduced, _ = fit.fixed.reduce(family.matrix)
+        size = table["std_error"].to_numpy()
+        # NaN without a standard error.
+        correlation = reduced @ adjusted_covariance(fit, df) @ reduced.T / np.outer(size, size)
+    elif method == "tukey":
+        assert family.weights is not None  # noqa: S101
+        pairs = np.array(list(combinations(range(family.weights.shape[1]), 2)))
+        # The means of which a difference can be estimated.
+        n_means = np.unique(pairs[table["std_error"].notna()]).size
     made = adjust_family(
         table["estimate"],
         table["std_error"],
         table["df"],
         method=method,
         level=level,
-        correlation=_correlation(fit, family, df, table["std_error"])
-        if method in {"mvt", "dunnett"}
-        else None,
-        n_means=_means_compared(family, table) if method == "tukey" else None,
+        correlation=correlation,
+        n_means=n_means,
         alternative=alternative,
     )
     table.insert(list(table).index("p_value") + 1, "p_adjusted", made.pop("p_adjusted"))
@@ -399,19 +407,3 @@ def _adjusted(
         both = f"{family.note}; {HOLM_INTERVAL}" if family.note else HOLM_INTERVAL
         note = note.where(table["std_error"].isna(), both)
     return pd.concat([table, made, *tested], axis=1).assign(adjust=method, note=note)
-
-
-def _correlation(fit: FixedEffects, family: Family, df: DfMethod, std_error: pd.Series) -> Floats:
-    """Correlation of the functions of a family, shape (m, m); NaN without a standard error."""
-    reduced, _ = fit.fixed.reduce(family.matrix)
-    covariance = reduced @ adjusted_covariance(fit, df) @ reduced.T
-    size = std_error.to_numpy()
-    made: Floats = covariance / np.outer(size, size)
-    return made
-
-
-def _means_compared(family: Family, table: pd.DataFrame) -> int:
-    """Count the means of which a difference can be estimated."""
-    assert family.weights is not None  # noqa: S101
-    pairs = np.array(list(combinations(range(family.weights.shape[1]), 2)))
-    return int(np.unique(pairs[table["std_error"].notna()]).size)

@@ -211,7 +211,13 @@ class _Family:
         correlation: ArrayLike | None,
         alternative: Alternative,
     ) -> None:
-        _check_side(method, alternative)
+        side = alternative.side
+        two_sided_only = method == "tukey" and side != "two-sided"
+        if two_sided_only or (method in {"mvt", "dunnett"} and side == "equivalence"):
+            raise UsageError(
+                f"adjust='{method}' does not exist for side='{side}'; use 'bonferroni', 'sidak' or "
+                "'holm'"
+            )
         self.size, self.tails = int(known.sum()), alternative.tails
         self.method: Adjustment = method if self.size > 1 else "none"
         # P(max T > t), of |T| in two-sided tests, of the methods that take the tests together.
@@ -260,16 +266,6 @@ class _Family:
         if self.together is None:
             return bonferroni
         return _solve(lambda t: np.log(self.p_values(t, nu) / alpha), single, bonferroni)
-
-
-def _check_side(method: Adjustment, alternative: Alternative) -> None:
-    side = alternative.side
-    two_sided_only = method == "tukey" and side != "two-sided"
-    if two_sided_only or (method in {"mvt", "dunnett"} and side == "equivalence"):
-        raise UsageError(
-            f"adjust='{method}' does not exist for side='{side}'; use 'bonferroni', 'sidak' or "
-            "'holm'"
-        )
 
 
 def holm(p: Floats) -> Floats:

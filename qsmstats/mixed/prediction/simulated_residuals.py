@@ -88,7 +88,10 @@ class SimulatedResiduals:
             )
         every = np.column_stack([observed, simulated])
         random = np.random.default_rng(seed)
-        ranks = _ranks(every, random)
+        # Rank of each value within its row, from 0, ties at random.
+        order = np.lexsort((random.random(every.shape), every), axis=1)
+        ranks = np.empty_like(order)
+        np.put_along_axis(ranks, order, np.arange(number + 1)[None], axis=1)
         uniform = (ranks + random.random(ranks.shape)) / (number + 1.0)
         return cls(
             residuals=pd.Series(uniform[:, 0], index=index, name="simulated_residual"),
@@ -96,14 +99,6 @@ class SimulatedResiduals:
             n=number,
             seed=seed,
         )
-
-
-def _ranks(every: Floats, random: np.random.Generator) -> Integers:
-    """Rank of each value within its row, from 0, ties at random."""
-    order = np.lexsort((random.random(every.shape), every), axis=1)
-    ranks = np.empty_like(order)
-    np.put_along_axis(ranks, order, np.arange(every.shape[1])[None], axis=1)
-    return ranks
 
 
 def _tests(every: Floats, ranks: Integers, uniform: Floats) -> pd.DataFrame:

@@ -70,27 +70,25 @@ def _sentence(context: Context, question: str, rows: pd.DataFrame) -> str:
     """Say how many tests of a question show an association, and which."""
     alpha = 1 - context.level
     told = rows[rows["p_adjusted"] < alpha]
-    found = [
-        f"{_what(row)} ({_estimate(context, row)}adjusted {p_equation(row['p_adjusted'])})"
-        for _, row in told.sort_values("p_adjusted").head(MOST_NAMED).iterrows()
-    ]
+    shown = told.sort_values("p_adjusted").head(MOST_NAMED)
+    found = [_association(context, row) for _, row in shown.iterrows()]
     more = f", and {len(told) - MOST_NAMED} more" if len(told) > MOST_NAMED else ""
     named = f": {listed(found) if not more else ', '.join(found)}{more}" if found else ""
     of = len(rows)
     return f"{QUESTIONS[question]}: adjusted p < {alpha:.2g} in {len(told)} of {of} tests{named}."
 
 
-def _what(row: pd.Series) -> str:
-    level = f", {row['level']}" if isinstance(row["level"], str) and row["level"] else ""
-    return f"{_outcome(str(row['outcome']))} by {clinical_title(str(row['variable']))}{level}"
-
-
-def _estimate(context: Context, row: pd.Series) -> str:
-    if pd.isna(row["estimate"]):
-        return f"{row['analysis']}; "
-    decimals = decimals_of_errors([row["std_error"]])
-    between = interval(row["conf_low"], row["conf_high"], decimals)
-    return f"{_scale(row)}: {fixed(row['estimate'], decimals)}, {context.ci} {between}; "
+def _association(context: Context, row: pd.Series) -> str:
+    """Return what is associated, and in brackets the estimate, or else the test, and adjusted p."""
+    what = f"{_outcome(str(row['outcome']))} by {clinical_title(str(row['variable']))}"
+    if isinstance(row["level"], str) and row["level"]:
+        what += f", {row['level']}"
+    told = str(row["analysis"])
+    if pd.notna(row["estimate"]):
+        decimals = decimals_of_errors([row["std_error"]])
+        between = interval(row["conf_low"], row["conf_high"], decimals)
+        told = f"{_scale(row)}: {fixed(row['estimate'], decimals)}, {context.ci} {between}"
+    return f"{what} ({told}; adjusted {p_equation(row['p_adjusted'])})"
 
 
 def _scale(row: pd.Series) -> str:

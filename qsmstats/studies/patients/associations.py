@@ -129,7 +129,9 @@ def patient_associations(
     if first.empty:
         raise ModelError("no patient was measured at the first session; measure them again")
     present = tuple(name for name in given.covariates if _has_values(first, column_of(name)))
-    settings = replace(given, covariates=present, grouped_type=_grouped_type(given, schemas))
+    kinds = (given.grouped_type, PRL if PRL in schemas.lesion_types else "", *schemas.rims)
+    grouped = next(filter(None, kinds), "")
+    settings = replace(given, covariates=present, grouped_type=grouped)
     notes = _notes(patients, first, settings)
     asked = _questions(first, patients, lesions, settings, models, schemas, outcomes)
     rows: list[Row] = []
@@ -143,8 +145,7 @@ def patient_associations(
             key = (question, "; ".join(str(error).splitlines()))
             refused.setdefault(key, []).append(f"{outcome} by {variable}")
             continue
-        unit = _unit(question, outcome, variable, schemas)
-        rows += [{**about, "unit": unit if _is_per_unit(row) else "", **row} for row in found]
+        rows += [{"unit": _unit(about | row, schemas), **about, **row} for row in found]
         checks += [about | row for row in checked]
     notes += [
         f"Not answered, question {question}: {', '.join(dict.fromkeys(what))}: {reason}."
@@ -183,11 +184,6 @@ def _has_values(rows: pd.DataFrame, column: str) -> bool:
 def _is_scale(rows: pd.DataFrame, column: str) -> bool:
     # The order of texts would be that of the alphabet.
     return _has_values(rows, column) and pd.api.types.is_numeric_dtype(rows[column])
-
-
-def _grouped_type(settings: PatientSettings, schemas: Schemas) -> str:
-    candidates = [settings.grouped_type, PRL if PRL in schemas.lesion_types else "", *schemas.rims]
-    return next(filter(None, candidates), "")
 
 
 def _notes(patients: pd.DataFrame, first: pd.DataFrame, settings: PatientSettings) -> list[str]:
@@ -273,7 +269,13 @@ def _changes(
 ) -> Iterator[_Question]:
     """Yield the questions of change: by disability at the first session, and by its change."""
     followed = observed_types(followed_lesions(lesions))
-    for variable, values in _over_time(patients, disability):
+    column = column_of(disability)
+    predictors = {disability: first_sessions(patients).set_index("participant_id")[column]}
+    change = f"{column}_per_year"
+    if _has_values(patients, change):
+        visits = patients.sort_values("years").groupby("participant_id", observed=True)
+        predictors[change] = visits[change].last()
+    for variable, values in predictors.items():
         rows = followed.drop(columns=values.name, errors="ignore").merge(
             values.reset_index(), on="participant_id", how="left", validate="many_to_one"
         )
@@ -282,18 +284,14 @@ def _changes(
             yield "change", outcome, variable, answer
 
 
-def _over_time(patients: pd.DataFrame, name: str) -> Iterator[tuple[str, pd.Series]]:
-    """Yield disability at the first session, and its change per year where that was recorded."""
-    column = column_of(name)
-    yield name, first_sessions(patients).set_index("participant_id")[column]
-    change = f"{column}_per_year"
-    if _has_values(patients, change):
-        last = patients.sort_values("years").groupby("participant_id", observed=True)[change].last()
-        yield change, last
+def _unit(row: Row, schemas: Schemas) -> str:
+    """Return what a ratio is per, or the unit of a difference in change.
 
-
-def _unit(question: str, outcome: str, variable: str, schemas: Schemas) -> str:
-    """Return what a ratio is per, or the unit of a difference in change."""
+    A comparison of levels, a correlation and a test without an estimate have none.
+    """
+    if row.get("level") or row.get("quantity") in (None, "correlation"):
+        return ""
+    question, outcome, variable = (str(row[key]) for key in ("question", "outcome", "variable"))
     known = {column.name: column.unit for column in schemas.table("participants").fields}
     unit = known.get(variable) or "1"
     per = f"per {unit}" if unit != "1" else f"per unit of {clinical_title(variable)}"
@@ -303,11 +301,6 @@ def _unit(question: str, outcome: str, variable: str, schemas: Schemas) -> str:
         of = schemas.outcomes.get(outcome)
         return f"{of.unit if of else 'unit'} per year, {per}"
     return per
-
-
-def _is_per_unit(row: Row) -> bool:
-    """Tell a slope from a comparison of levels, a correlation and a test without an estimate."""
-    return not row.get("level") and row.get("quantity") not in (None, "correlation")
 
 
 def _adjusted(table: pd.DataFrame, settings: PatientSettings) -> pd.DataFrame:

@@ -82,14 +82,25 @@ def patient_table(
             [Problem(table="sessions or participants", column=name, problem=text) for name in twice]
         )
     base = clinical.merge(made, on=SESSION, how="left", validate="one_to_one")
-    lost = _unmeasured(base, tables, lesions, failures)
+    # Not measured: sessions that failed or lost all listed lesions, and have no measured lesion.
+    listed = tables.lesions if failures is None else pd.concat([tables.lesions, failures])
+    rows, missing, found = (
+        pd.MultiIndex.from_frame(table[SESSION]) for table in (base, listed, lesions)
+    )
+    lost = rows.isin(missing) & ~rows.isin(found)
     kinds = (*tables.schemas.lesion_types, RIMS, UNTYPED)
     counts = ["n_lesions", *(f"n_{kind}" for kind in kinds)]
     amounts = [*counts, "volume_mm3", *(f"volume_mm3_{kind}" for kind in kinds)]
-    base[amounts] = base[amounts].where(base[amounts].notna() | lost.to_numpy()[:, None], 0)
+    base[amounts] = base[amounts].where(base[amounts].notna() | lost[:, None], 0)
     base = base.astype(dict.fromkeys(counts, "Int64"))
     base.insert(len(clinical.columns), "measured", ~lost)
-    return base.join(_per_year(base, changing)).reset_index(drop=True)
+    # The change since the first session, per year; missing at the first.
+    values = base[changing].astype(float)
+    first = first_sessions(base)
+    start = values.loc[first.index].set_index(first["participant_id"])
+    start = start.reindex(base["participant_id"]).set_axis(base.index)
+    change = (values - start).div(base["years"].where(base["years"] > 0), axis=0)
+    return base.join(change.add_suffix("_per_year")).reset_index(drop=True)
 
 
 def _measures(lesions: pd.DataFrame, tissue: pd.DataFrame | None, schemas: Schemas) -> pd.DataFrame:
@@ -119,26 +130,3 @@ def _measures(lesions: pd.DataFrame, tissue: pd.DataFrame | None, schemas: Schem
     nawm = tissue[tissue["tissue"] == schemas.tissues[1]].set_index(SESSION)[maps]
     table = table.join(nawm.add_suffix("_nawm"), how="outer")
     return table.reset_index()
-
-
-def _unmeasured(
-    base: pd.DataFrame, tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame | None
-) -> pd.Series:
-    """Tell the sessions of which nothing is known: those that failed, or lost all listed lesions.
-
-    A session of which lesions were measured counts as measured.
-    """
-    lost = tables.lesions if failures is None else pd.concat([tables.lesions, failures])
-    rows = pd.MultiIndex.from_frame(base[SESSION])
-    missing = rows.isin(pd.MultiIndex.from_frame(lost[SESSION]))
-    found = rows.isin(pd.MultiIndex.from_frame(lesions[SESSION]))
-    return pd.Series(missing & ~found, base.index)
-
-
-def _per_year(base: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
-    """Return the change of each column since the first session, per year; missing at the first."""
-    values = base[columns].astype(float)
-    first = values.loc[first_sessions(base).index].set_index(first_sessions(base)["participant_id"])
-    start = first.reindex(base["participant_id"]).set_axis(base.index)
-    years = base["years"].where(base["years"] > 0)
-    return (values - start).div(years, axis=0).add_suffix("_per_year")
