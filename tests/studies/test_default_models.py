@@ -9,6 +9,8 @@ import pytest
 
 from qsmstats import ModelSettings, baseline_differences, tissue_differences, trajectories
 from qsmstats.errors import NotIdentifiedError
+from qsmstats.mixed.formula.language import parse_formula
+from qsmstats.studies.default_models import OPTIONAL
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "study_models"
 TYPES = ["isointense", "hypointense", "hyperintense", "paramagnetic_rim"]
@@ -142,3 +144,11 @@ def test_a_model_that_no_step_can_save_is_refused(three_visits):
     alone = three_visits[three_visits["participant_id"] == "sub-01"]
     with pytest.raises(NotIdentifiedError, match="there is only one group"):
         baseline_differences(alone)
+
+
+@pytest.mark.parametrize("model", OPTIONAL)
+def test_what_a_default_formula_may_lose_stands_in_it(model):
+    for term, instead, _ in OPTIONAL[model]:
+        changed = getattr(ModelSettings(), model).replace(term, instead)
+        assert changed != getattr(ModelSettings(), model)
+        parse_formula(changed)
