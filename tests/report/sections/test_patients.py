@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 import pandas as pd
 import pytest
 
@@ -10,7 +12,8 @@ from qsmstats.report.figures.files import Plates
 from qsmstats.report.figures.style import figure_style
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.context import Context
-from qsmstats.report.sections.patients import section
+from qsmstats.report.sections.patients import QUESTIONS, section
+from qsmstats.settings import PatientQuestion
 
 from ..made import write
 
@@ -82,3 +85,7 @@ def test_a_run_without_such_questions_has_no_section_and_one_without_answers_a_s
         "Nothing was asked.",
         "No association of lesions with clinical variables could be analysed.",
     ]
+
+
+def test_every_question_has_a_title():
+    assert set(QUESTIONS) == set(get_args(PatientQuestion))
