@@ -70,7 +70,9 @@ def test_mixed_models_are_direct_calls_of_them(cohort, row):
         assert found[name] == pytest.approx(direct[name], rel=1e-6)
     assert (found["n_participants"], found["n_lesions"]) == (70, len(first))
     text = ModelSettings().trajectory.replace("{outcome} ~", "mwf_percent ~ years * edss +")
-    mixed = MixedModel(text).fit(observed_types(followed_lesions(lesions)))
+    # Two visits are too few for a slope of each lesion.
+    text = text.replace("(1 + years | participant_id:lesion_id)", "(1 | participant_id:lesion_id)")
+    mixed = MixedModel(text).fit(observed_types(followed_lesions(lesions)), weights="lesion_type")
     direct = mixed.coefficients(df="satterthwaite").set_index("term").loc["years:edss"]
     found = row(question="change")
     for name in ("estimate", "std_error", "df", "p_value", "conf_low", "conf_high"):
