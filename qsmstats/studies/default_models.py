@@ -21,7 +21,7 @@ from itertools import combinations, product
 
 import pandas as pd
 
-from qsmstats.errors import ModelError, NotIdentifiedError
+from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.model import MixedModel
 from qsmstats.settings import ModelSettings, StudyModel
@@ -94,11 +94,8 @@ def fit_study_model(
     Raises
     ------
     ModelError
-        If the data cannot answer: no such column, no rows, or a model that is not identified.
+        If the data cannot answer: no rows, or a model that is not identified.
     """
-    if outcome not in data.columns:
-        message = f"the table has no column '{outcome}'; name one of {', '.join(data.columns)}"
-        raise ModelError(message)
     formula = getattr(settings, model).replace("{outcome}", outcome)
     if also:
         formula = formula.replace("~", f"~ {also} +", 1)
