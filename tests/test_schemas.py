@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+import json
+from pathlib import Path
 
 import pytest
 from frictionless import Schema
@@ -10,6 +12,7 @@ from frictionless import Schema
 from qsmstats.schemas import load_schema, map_schemas
 
 READ = ("participants", "sessions", "lesions", "ratings", "histology")
+FOLDER = Path(__file__).parents[1] / "data_schemas"
 ALL = (*READ, "features", "tissue")
 
 
@@ -122,3 +125,15 @@ def test_spellings_of_units_are_units_of_maps():
     words = list(itertools.chain.from_iterable(field["unit_spellings"].values()))
     assert len(words) == len(set(words))
     assert all(word == word.lower() for word in words)
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.json")), ids=lambda path: path.stem)
+def test_no_file_says_something_twice(path):
+    """Of two entries of one name, JSON keeps the last without a word."""
+
+    def unique(pairs):
+        names = [name for name, _ in pairs]
+        assert len(names) == len(set(names)), names
+        return dict(pairs)
+
+    json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=unique)

@@ -32,6 +32,11 @@ __all__ = [
     "used_rows",
 ]
 
+CHECKED = (
+    "The model was checked by likelihood-ratio tests of unequal residual variances and of further"
+    " random terms, a test of linearity, simulated residuals and random effects, and the influence"
+    " of single participants; p values of the checks were adjusted by Holm's method."
+)
 IDENTIFIERS = ("participant_id", "session_id", "lesion_id", "years")
 
 
@@ -55,6 +60,8 @@ class ModelAnswer:
         Type III tests of the model's terms.
     coefficients, variances, models
         Fixed effects, variance components, and the record of the fit.
+    checks
+        Checks of what the model assumes, as `model_checks` makes them.
     residuals, random_effects
         The rows of the fit (identifiers, level, value of the outcome, fitted, residual), the last
         two on the model's scale; conditional modes with standard errors.
@@ -73,6 +80,7 @@ class ModelAnswer:
     coefficients: pd.DataFrame
     variances: pd.DataFrame
     models: pd.DataFrame
+    checks: pd.DataFrame
     residuals: pd.DataFrame
     random_effects: pd.DataFrame
     methods: str
@@ -192,7 +200,7 @@ def answer_fields(
     notes: tuple[str, ...],
     model_notes: tuple[str, ...],
 ) -> dict[str, Any]:
-    """Return the fields of `ModelAnswer` that every study fills alike, which is all but the means.
+    """Return the fields of `ModelAnswer` that every study fills alike: all but means and checks.
 
     Parameters
     ----------
@@ -242,7 +250,10 @@ def answer_fields(
         .reset_index(drop=True),
         "random_effects": fit.random_effects(),
         "methods": " ".join(
-            [fit.methods_text(df=settings.df) + _scale_sentence(fit, kinds), *model_notes]
+            [
+                f"{fit.methods_text(df=settings.df)} {CHECKED}{_scale_sentence(fit, kinds)}",
+                *model_notes,
+            ]
         ),
         "notes": notes + missing + model_notes,
     }

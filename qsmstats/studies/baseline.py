@@ -15,6 +15,7 @@ Pairwise contrasts of marginal means are adjusted over all pairs of one map.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -26,9 +27,11 @@ from qsmstats.studies.answers import (
     left_out,
     observed_types,
     require_levels,
+    used_rows,
 )
 from qsmstats.studies.default_models import fit_study_model
 from qsmstats.studies.effects import hedges_g, with_units
+from qsmstats.studies.model_checks import model_checks
 from qsmstats.tables.tidy import first_sessions
 
 __all__ = ["GroupDifferences", "baseline_differences", "tissue_differences"]
@@ -168,7 +171,8 @@ def _differences(
         model_notes=model_notes,
     )
     df, level = settings.df, settings.level
-    contrasts = fit.contrasts(factor, adjust=settings.adjust, df=df, level=level)
+    asked: dict[str, Any] = {"adjust": settings.adjust, "df": df, "level": level}
+    contrasts = fit.contrasts(factor, **asked)
     effects = hedges_g(contrasts, fit, fields["counts"].set_index("level")["n"])
     response = fit.response_scale().converted(contrasts, "contrast")
     return GroupDifferences(
@@ -177,5 +181,13 @@ def _differences(
             fit.marginal_means(factor, df=df, level=level, type="response"), fit, rows
         ),
         contrasts=with_units(response, fit, rows).join(effects),
+        checks=model_checks(
+            fit,
+            used_rows(fit, rows),
+            factor,
+            response,
+            lambda other: other.contrasts(factor, type="response", **asked),
+            level=level,
+        ),
         **fields,
     )

@@ -26,7 +26,7 @@ from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.model import MixedModel
 from qsmstats.settings import ModelSettings, StudyModel
 
-__all__ = ["FEWEST_LESIONS", "fit_study_model"]
+__all__ = ["FEWEST_LESIONS", "fit_study_model", "with_strata"]
 
 FEWEST_LESIONS = 5
 """Lesions from which a type has a residual variance of its own."""
@@ -94,7 +94,7 @@ def fit_study_model(
     Raises
     ------
     ModelError
-        If the data cannot answer: no rows, or a model that is not identified.
+        If the data cannot answer: no complete rows, or a model that is not identified.
     """
     formula = getattr(settings, model).replace("{outcome}", outcome)
     if also:
@@ -173,3 +173,26 @@ def _residual_strata(
         " intervals are too narrow."
     )
     return data.assign(**{POOLED: pooled}), (POOLED,), (note,)
+
+
+def with_strata(rows: pd.DataFrame, fit: MixedFit) -> pd.DataFrame:
+    """Return rows with the column of residual strata that the fit of a default model made.
+
+    Parameters
+    ----------
+    rows
+        Lesions with the types of the fit, such as imputed ones.
+    fit
+        A fit of `fit_study_model`.
+    """
+    if POOLED not in fit.frame.data:
+        return rows
+    pairs = fit.frame.data[["lesion_type", POOLED]].drop_duplicates()
+    stratum = dict(
+        zip(pairs["lesion_type"].astype("str"), pairs[POOLED].astype("str"), strict=True)
+    )
+    strata = pd.Categorical(
+        rows["lesion_type"].astype("object").map(stratum),
+        categories=fit.frame.data[POOLED].cat.categories,
+    )
+    return rows.assign(**{POOLED: strata})

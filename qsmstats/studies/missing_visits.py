@@ -36,6 +36,7 @@ from qsmstats.method_names import Adjustment
 from qsmstats.mixed.model import MixedModel
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import number_of, observed_types
+from qsmstats.studies.default_models import with_strata
 from qsmstats.studies.effects import with_units
 from qsmstats.studies.trajectory import Trajectories
 from qsmstats.tables.tidy import followed_lesions
@@ -122,6 +123,7 @@ def lost_lesions(
     rows[FACTOR] = pd.Categorical(
         rows[FACTOR].astype("object"), categories=seen[FACTOR].cat.categories
     )
+    rows = with_strata(rows, fit)
     lost = np.arange(len(rows)) >= len(seen)
     laid = alternatives(fit, [rows])
     laid = replace(laid, prior=np.where(lost, 0.0, laid.prior))

@@ -27,6 +27,7 @@ from qsmstats.mixed.model import MixedModel
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import number_of
 from qsmstats.studies.baseline import GroupDifferences
+from qsmstats.studies.default_models import with_strata
 from qsmstats.studies.effects import with_units
 from qsmstats.studies.trajectory import Trajectories
 from qsmstats.tables.tidy import first_sessions, followed_lesions
@@ -148,8 +149,8 @@ def impute_types(
     usable = (start >= 0) & ((told >= 0) | ((given >= 0).sum(axis=1) >= 2))
     rows, start, given = rows[usable], start[usable], given[usable]
     versions = [
-        rows.assign(**{FACTOR: pd.Categorical([level] * len(rows), categories=levels)})
-        for level in levels
+        _with_types(answer.fit, rows, np.full(len(rows), code), levels)
+        for code in range(len(levels))
     ]
     laid = alternatives(answer.fit, versions)
     rows, start, given = rows.iloc[laid.kept], start[laid.kept], given[laid.kept]
@@ -233,16 +234,20 @@ def _ratings(rows: pd.DataFrame, ratings: pd.DataFrame, answers: list[str]) -> I
 def _pooled(fit: MixedFit, rows: pd.DataFrame, types: Integers, levels: list[str]) -> PooledFit:
     """Fit the answer's model to each set of types, equal ones once, and pool the fits."""
     model = MixedModel(fit.model.formula, fit.model.contrasts, fit.model.transforms)
-    names = np.array(levels, dtype=object)
     different, place = np.unique(types, axis=0, return_inverse=True)
     fits = [
-        model.fit(
-            rows.assign(**{FACTOR: pd.Categorical(names[codes], categories=levels)}),
-            weights=fit.residual.columns,
-        )
+        model.fit(_with_types(fit, rows, codes, levels), weights=fit.residual.columns)
         for codes in different
     ]
     return pool_fits([fits[one] for one in place.ravel()])
+
+
+def _with_types(
+    fit: MixedFit, rows: pd.DataFrame, codes: Integers, levels: list[str]
+) -> pd.DataFrame:
+    """Return rows with other types, and with the residual strata of these."""
+    types = pd.Categorical(np.array(levels, dtype=object)[codes], categories=levels)
+    return with_strata(rows.assign(**{FACTOR: types}), fit)
 
 
 def _beside(table: pd.DataFrame, plain: pd.DataFrame, n: int) -> pd.DataFrame:

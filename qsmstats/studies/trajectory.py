@@ -20,6 +20,7 @@ import pandas as pd
 
 from qsmstats.errors import NoDataError, NotIdentifiedError
 from qsmstats.method_names import Adjustment
+from qsmstats.mixed.fit import MixedFit
 from qsmstats.settings import ModelSettings, Weights
 from qsmstats.studies.answers import (
     ModelAnswer,
@@ -33,6 +34,7 @@ from qsmstats.studies.answers import (
 )
 from qsmstats.studies.default_models import fit_study_model
 from qsmstats.studies.effects import with_units
+from qsmstats.studies.model_checks import model_checks
 from qsmstats.tables.tidy import followed_lesions
 
 __all__ = ["Trajectories", "followed_types", "trajectories"]
@@ -108,8 +110,19 @@ def trajectories(
     adjust: Adjustment = "mvt" if settings.adjust == "tukey" else settings.adjust
     asked: dict[str, Any] = {"df": settings.df, "level": settings.level, "type": "response"}
     times = {"years": [0.0, 1.0, HORIZON_YEARS]}
-    slopes = fit.slopes("years", by=types, adjust=adjust, **asked)
-    slope_contrasts = fit.slope_contrasts("years", by=types, adjust=settings.adjust, **asked)
+
+    def change_rates(fit: MixedFit) -> tuple[pd.DataFrame, pd.DataFrame]:
+        return (
+            fit.slopes("years", by=types, adjust=adjust, **asked),
+            fit.slope_contrasts("years", by=types, adjust=settings.adjust, **asked),
+        )
+
+    def together(slopes: pd.DataFrame, contrasts: pd.DataFrame) -> pd.DataFrame:
+        each = slopes.assign(contrast=slopes[types].astype("str"))
+        both = pd.concat([each, contrasts])
+        return both.assign(contrast="slope of " + both["contrast"])
+
+    slopes, slope_contrasts = change_rates(fit)
     changes = fit.contrasts(
         "years",
         by=types,
@@ -123,6 +136,14 @@ def trajectories(
         slopes=with_units(slopes, fit, typed, " per year"),
         slope_contrasts=with_units(slope_contrasts, fit, typed, " per year"),
         changes=with_units(changes.replace({"quantity": {"difference": "change"}}), fit, typed),
+        checks=model_checks(
+            fit,
+            used_rows(fit, typed),
+            types,
+            together(slopes, slope_contrasts),
+            lambda other: together(*change_rates(other)),
+            level=settings.level,
+        ),
         means=with_units(fit.marginal_means([types, "years"], at=times, **asked), fit, typed),
         **fields,
     )

@@ -153,6 +153,19 @@ def test_the_fits_warnings_are_shown(page):
     )
 
 
+def test_a_failed_check_is_named_beside_the_answer_and_all_stand_in_a_fold(page):
+    assert (
+        "NDI: the residual SD differs by lesion type, from 0.41 in hypointense to 1 in PRL"
+        " (adjusted p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.004): intervals are wrong. Other checks"
+        " that failed: influence of single participants." in page
+    )
+    assert "MWF: no curvature" not in page
+    assert "Model checks of neurite density index (NDI): 2 of 3 failed" in page
+    assert "Model checks of myelin water fraction (MWF): none failed" in page
+    fold = page.split("Model checks of neurite density index (NDI): 2 of 3 failed")[1]
+    assert "sub-003" in fold.split("</details>")[0]
+
+
 def test_methods_are_escaped_and_whole(page):
     assert "linear mixed model &lt;REML&gt;" in page
     assert "As was NDI." in page
@@ -260,6 +273,7 @@ def test_an_anonymous_page_holds_no_identifier_path_command_or_image(hostile, tm
     assert {f"brain {number}: " for number in (1, 2, 3)} == set(re.findall(r"brain \d+: ", plain))
     assert re.search("rater [12] and rater [12]", plain)
     assert re.search("2 inputs failed", plain)
+    assert "the answer depends on one participant" in plain.lower()
     outline = Outline(page.replace("<style>", ""))
     assert [link for link in outline.links if not link.startswith(("#", "data:"))] == []
 

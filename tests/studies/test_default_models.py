@@ -124,7 +124,10 @@ def test_weights_are_those_of_both_lesion_models_unless_a_model_is_named(three_v
     settings = ModelSettings(weights="lesion_type")
     assert settings.weights_of("baseline") == settings.weights_of("trajectory") == ("lesion_type",)
     assert settings.weights_of("tissue") is None
-    one = three_visits[three_visits["years"] == 0].assign(tissue=lambda t: t["lesion_type"])
+    one = three_visits[three_visits["years"] == 0].assign(
+        tissue=lambda t: t["lesion_type"],
+        lesion_id=lambda t: t["lesion_id"].where(t["tissue"] != TYPES[0]),
+    )
     tissue = tissue_differences(one, settings=ModelSettings(weights={"tissue": "tissue"}))
     assert set(residual_sd(tissue)) == set(TYPES)
     plain = trajectories(

@@ -77,6 +77,7 @@ __all__ = [
     "adjust_family",
     "adjust_p_values",
     "check_adjustment",
+    "holm",
 ]
 
 
@@ -249,7 +250,7 @@ class _Family:
             return np.asarray(np.minimum(1.0, self.size * p), float)
         if self.method == "fdr_bh":
             return np.asarray(stats.false_discovery_control(p, method="bh"), float)
-        return _holm(p) if self.method == "holm" else p
+        return holm(p) if self.method == "holm" else p
 
     def critical(self, nu: Floats, alpha: float) -> Floats:
         """Half widths: where the adjusted p-value is alpha (Bonferroni's for Holm)."""
@@ -267,7 +268,8 @@ class _Family:
         return _solve(lambda t: np.log(self.p_values(t, nu) / alpha), single, bonferroni)
 
 
-def _holm(p: Floats) -> Floats:
+def holm(p: Floats) -> Floats:
+    """Adjust p values by Holm's method (Holm 1979, Scand J Stat 6:65-70), shapes (m,)."""
     order = np.argsort(p)
     stepped = np.maximum.accumulate(p[order] * np.arange(p.size, 0, -1))
     adjusted = np.empty_like(p)

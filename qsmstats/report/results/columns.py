@@ -25,6 +25,7 @@ _OF_MODELS = {
     "random_effects": ("outcome", "group", "term", "estimate"),
     **dict.fromkeys(("anova", "coefficients", "variances"), ("outcome", "term")),
     "models": ("outcome", "formula", "converged", "singular", "messages"),
+    "checks": ("outcome", "check", "p_adjusted", "failed", "meaning"),
     "notes": ("outcome", "note"),
     "flow": ("outcome",),
 }

@@ -10,7 +10,14 @@ from qsmstats.report.figures.pairs import pair_triangle
 from qsmstats.report.figures.rainclouds import FEWEST, rainclouds
 from qsmstats.report.figures.style import is_narrow
 from qsmstats.report.frames.estimates import forest_rows, with_white_matter
-from qsmstats.report.sections.context import Context, model_details, notes, refusals, study_notes
+from qsmstats.report.sections.context import (
+    Context,
+    check_details,
+    model_details,
+    notes,
+    refusals,
+    study_notes,
+)
 from qsmstats.report.sections.forests import estimates_forest
 from qsmstats.report.sections.rater_uncertainty import imputed_types
 from qsmstats.report.wording.estimates import (
@@ -110,6 +117,7 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
     blocks += [table for table in tables if table is not None]
     if folder == "baseline":
         blocks += imputed_types(context, folder, outcome)
+    blocks += check_details(context, folder, outcome)
     return blocks + model_details(context, folder, outcome)
 
 

@@ -25,7 +25,15 @@ from qsmstats.schemas import Schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study
 
-__all__ = ["Context", "fit_warnings", "model_details", "notes", "refusals", "study_notes"]
+__all__ = [
+    "Context",
+    "check_details",
+    "fit_warnings",
+    "model_details",
+    "notes",
+    "refusals",
+    "study_notes",
+]
 
 SINGULAR = (
     "the fit is singular: a variance or correlation of the random effects is estimated at the"
@@ -173,6 +181,33 @@ def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     )
     summary = f"Full model of {outcome_words(outcome)}: tests, coefficients, variances, convergence"
     return [Details(summary=summary, blocks=blocks)] if blocks else []
+
+
+def check_details(context: Context, folder: str, outcome: str) -> list[Block]:
+    """Return the checks of the model of one map, folded."""
+    table = context.display(
+        f"{folder}/checks",
+        f"Model checks: {outcome_words(outcome)}",
+        outcome=outcome,
+        only=(
+            *("check", "statistic", "df", "p_value", "p_adjusted", "failed", "meaning"),
+            "participant_id",
+        ),
+        titles={"statistic": "statistic", "participant_id": "participant"},
+        # The check stays on an anonymous page, and the participant does not.
+        keep=lambda rows: rows.drop(columns=["participant_id"] if context.anonymous else []),
+    )
+    if table is None:
+        return []
+    failed = context.results.rows(f"{folder}/checks", outcome)["failed"].map(_true)
+    told = f"{failed.sum()} of {len(failed)} failed" if failed.any() else "none failed"
+    said = Paragraph(
+        text="p values are adjusted over the checks of this model (Holm). A check that does not"
+        " fail does not show that its assumption holds: with few participants or lesions the power"
+        " of the tests is low. The file names the test behind each check."
+    )
+    summary = f"Model checks of {outcome_words(outcome)}: {told}"
+    return [Details(summary=summary, blocks=(table, said))]
 
 
 def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> list[str]:

@@ -10,6 +10,7 @@ from qsmstats.report.wording.names import outcome_words
 from qsmstats.report.wording.sentences import (
     accuracy_sentences,
     change_sentence,
+    check_sentence,
     difference_sentence,
 )
 
@@ -59,6 +60,7 @@ def answers(context: Context) -> Section:
             main_rows(rows("histology/accuracy")), f"{100 * context.level:g}\u00a0% interval"
         ),
     }
+    studies = dict(zip(parts, ("baseline", "tissue", "trajectory"), strict=False))
     blocks: list[Block] = []
     for heading, sentences in parts.items():
         said = tuple(filter(None, sentences))
@@ -66,4 +68,10 @@ def answers(context: Context) -> Section:
             Heading(slug=f"answer-{heading.replace(' ', '-').lower()}", text=heading),
             ListBlock(items=said) if said else Notice(text=UNANSWERED, warning=False),
         ]
+        if folder := studies.get(heading):
+            checks = (
+                check_sentence(rows(f"{folder}/checks", outcome), outcome)
+                for outcome in context.outcomes(folder)
+            )
+            blocks += [Notice(text=sentence) for sentence in checks if sentence]
     return Section(anchor="answers", title="Main results", blocks=tuple(blocks))

@@ -15,7 +15,13 @@ from qsmstats.report.figures.style import (
 )
 from qsmstats.report.figures.trajectories import mean_lines, trajectory
 from qsmstats.report.frames.estimates import forest_rows
-from qsmstats.report.sections.context import Context, model_details, notes, refusals
+from qsmstats.report.sections.context import (
+    Context,
+    check_details,
+    model_details,
+    notes,
+    refusals,
+)
 from qsmstats.report.sections.forests import estimates_forest
 from qsmstats.report.sections.lost_lesions import lost_lesions
 from qsmstats.report.sections.rater_uncertainty import imputed_types
@@ -105,6 +111,7 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
         blocks += [table] if table else []
     blocks += imputed_types(context, "trajectory", outcome)
     blocks += lost_lesions(context, outcome)
+    blocks += check_details(context, "trajectory", outcome)
     return blocks + model_details(context, "trajectory", outcome)
 
 

@@ -54,7 +54,7 @@ _TEXT_WRITERS: dict[str, Write] = {
         r"[\w:]+(?= \d)", lambda name: group_title(name[0]), str(value)
     ),
     "method": lambda value: method_title(str(value)),
-    **dict.fromkeys(("note", "text"), lambda value: in_words(str(value))),
+    **dict.fromkeys(("note", "text", "meaning"), lambda value: in_words(str(value))),
     **dict.fromkeys(("outcome", "feature"), lambda value: outcome_title(str(value))),
     "coefficient": lambda value: coefficient_title(str(value)),
     **dict.fromkeys(("role", "step", "stage"), lambda value: str(value).replace("_", " ")),

@@ -96,7 +96,7 @@ def column_head(frame: pd.DataFrame, name: str, titles: Mapping[str, str]) -> Co
     Arguments as `heading` takes them.
     """
     said = heading(name, titles)
-    if name == "statistic":
+    if name == "statistic" and name not in titles:
         said = "F" if "num_df" in frame else "t" if "df" in frame else said
     if name in ASIDE and f"{ASIDE[name]}_low" in frame:
         said = f"{said} ({'range' if name == 'threshold' else titles['conf']})"

@@ -23,6 +23,7 @@ from qsmstats.report.wording.estimates import (
 )
 from qsmstats.report.wording.names import (
     capitalised,
+    in_words,
     lesion_types,
     outcome_short,
     pair_title,
@@ -41,7 +42,13 @@ from qsmstats.report.wording.numbers import (
     signed,
 )
 
-__all__ = ["accuracy_sentences", "change_sentence", "difference_sentence", "listed"]
+__all__ = [
+    "accuracy_sentences",
+    "change_sentence",
+    "check_sentence",
+    "difference_sentence",
+    "listed",
+]
 
 # More pairs than this are counted, not named.
 MOST_PAIRS = 3
@@ -58,6 +65,36 @@ def _lesions(levels: Iterable[str]) -> str:
     names = list(levels)
     adjective = names[-1] in lesion_types() and short_title(names[-1]) == title(names[-1])
     return listed(map(short_title, names)) + (" lesions" if adjective else "")
+
+
+def check_sentence(checks: pd.DataFrame, outcome: str) -> str:
+    """Name the first check of a model that failed, and count the others.
+
+    Parameters
+    ----------
+    checks
+        Columns check, p_adjusted, failed, meaning.
+    outcome
+        The map.
+
+    Returns
+    -------
+    str
+        Empty where no check failed.
+    """
+    failed = checks[checks["failed"].astype("str").str.lower() == "true"]
+    if failed.empty:
+        return ""
+    first, *others = failed.to_dict("records")
+    what, colon, consequence = in_words(str(first["meaning"])).partition(":")
+    p = "" if pd.isna(first["p_adjusted"]) else f" (adjusted {p_equation(first['p_adjusted'])})"
+    rest = (
+        f" Other checks that failed: {listed(str(row['check']) for row in others)}."
+        if others
+        else ""
+    )
+    said = what[:1].lower() + what[1:]
+    return f"{outcome_short(outcome)}: {said}{p}{colon}{consequence}{in_words(rest)}"
 
 
 def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci: str) -> str:

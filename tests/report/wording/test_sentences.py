@@ -1,7 +1,12 @@
 import pandas as pd
 import pytest
 
-from qsmstats.report.wording.sentences import change_sentence, difference_sentence, listed
+from qsmstats.report.wording.sentences import (
+    change_sentence,
+    check_sentence,
+    difference_sentence,
+    listed,
+)
 
 NAMES = ["estimate", "std_error", "conf_low", "conf_high", "p_adjusted"]
 
@@ -106,3 +111,20 @@ def test_the_adjusted_interval_stands_beside_the_adjusted_p():
         "MWF (% per year): increases in isointense lesions"
         " (+0.250, adjusted 95 % CI 0.140 to 0.360)."
     )
+
+
+def test_the_first_check_that_failed_is_told_with_its_p_and_the_others_are_named():
+    table = pd.DataFrame(
+        {
+            "check": ["linearity", "largest residual", "influence"],
+            "p_adjusted": [0.004, 1, None],
+            "failed": [True, False, True],
+            "meaning": ["The mean is curved: beware.", "None.", "One participant: without them."],
+        }
+    )
+    p = "(adjusted p\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}0.004)"
+    said = f"MWF: the mean is curved {p}: beware. Other checks that failed: influence."
+    assert check_sentence(table, "mwf_percent") == said
+    # What has no p is told without one.
+    assert check_sentence(table[2:], "mwf_percent") == "MWF: one participant: without them."
+    assert check_sentence(table.assign(failed=False), "mwf_percent") == ""

@@ -70,7 +70,7 @@ def test_mixed_models_are_direct_calls_of_them(cohort, row):
         assert found[name] == pytest.approx(direct[name], rel=1e-6)
     assert (found["n_participants"], found["n_lesions"]) == (70, len(first))
     text = ModelSettings().trajectory.replace("{outcome} ~", "mwf_percent ~ years * edss +")
-    # Two visits are too few for a slope of each lesion.
+    # With two visits the slope of a lesion is left to the residual.
     text = text.replace("(1 + years | participant_id:lesion_id)", "(1 | participant_id:lesion_id)")
     mixed = MixedModel(text).fit(observed_types(followed_lesions(lesions)), weights="lesion_type")
     direct = mixed.coefficients(df="satterthwaite").set_index("term").loc["years:edss"]
@@ -213,7 +213,7 @@ def test_a_model_that_the_data_contradict_is_named(patients, cohort):
     made = patients.assign(**{f"n_{PRL}": counts})
     settings = PatientSettings(questions=("counts",), clinical=("age",), family="poisson")
     answer = patient_associations(made, cohort[1], settings=settings)
-    (zeros,) = answer.checks.query("outcome == @PRL").to_dict("records")
+    (zeros,) = answer.assumptions.query("outcome == @PRL").to_dict("records")
     assert zeros["observed"] == (counts[first] == 0).sum()
     assert zeros["observed"] > zeros["expected"]
     assert said(answer, "(check: number of zeros, p < 0.05), so that these estimates need")
