@@ -39,7 +39,7 @@ def change_regression(
     Raises
     ------
     ModelError
-        If too few patients were followed, or the model cannot be fitted.
+        If there is no such map, too few patients were followed, or the model cannot be fitted.
     """
     require_patients(followed["participant_id"].nunique(), 2, "patients with two sessions")
     require_values(followed, outcome)
