@@ -13,7 +13,7 @@ import pandas as pd
 
 from qsmstats.errors import ModelError
 from qsmstats.settings import ModelSettings
-from qsmstats.studies.answers import used_rows
+from qsmstats.studies.answers import require_values, used_rows
 from qsmstats.studies.default_models import fit_study_model
 from qsmstats.studies.patients.rows import Found, Row, complete, require_patients
 
@@ -39,9 +39,10 @@ def change_regression(
     Raises
     ------
     ModelError
-        If too few patients were followed, or the model cannot be fitted.
+        If there is no such map, too few patients were followed, or the model cannot be fitted.
     """
     require_patients(followed["participant_id"].nunique(), 2, "patients with two sessions")
+    require_values(followed, outcome)
     rows, _ = complete(followed, outcome, variable, ())
     require_patients(rows["participant_id"].nunique(), 2, "such patients with all values")
     also = f"years * {variable}"

@@ -113,7 +113,9 @@ def test_settings_choose_what_is_asked(cohort):
         family="poisson",
         adjust="holm",
     )
-    answer = patient_associations(patients, lesions, settings=settings, outcomes=["mwf_percent"])
+    maps = ["mwf_percent", "mwf"]
+    answer = patient_associations(patients, lesions, settings=settings, outcomes=maps)
+    assert said(answer, "the table has no column 'mwf'; name one of")
     rows = answer.associations
     assert set(rows["question"]) == {"counts", "change"}
     assert list(rows.loc[rows["question"] == "change", "variable"]) == ["sdmt", "sdmt_per_year"]
