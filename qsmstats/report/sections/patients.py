@@ -166,7 +166,7 @@ def _answers(context: Context) -> list[Block]:
             "All associations with clinical variables",
             (*COLUMNS, "analysis", "covariates", "test"),
         ),
-        ("patients/assumptions", "Checks of these models", ()),
+        ("patients/goodness_of_fit", "Checks of these models", ()),
     ):
         table = context.display(
             name, caption, only=only, titles=TITLES, keep=named if only else None

@@ -61,7 +61,7 @@ class PatientAssociations:
     associations
         One row per question, outcome and clinical variable (and its level): estimate with interval,
         p-value unadjusted and adjusted, numbers of patients and lesions.
-    assumptions
+    goodness_of_fit
         Dispersion and excess zeros of counts, proportional odds of disability.
     groups
         Patients with no, few and many lesions of one type; no rows where that was not asked.
@@ -72,7 +72,7 @@ class PatientAssociations:
     """
 
     associations: pd.DataFrame
-    assumptions: pd.DataFrame
+    goodness_of_fit: pd.DataFrame
     groups: pd.DataFrame
     methods: str
     notes: tuple[str, ...]
@@ -156,7 +156,7 @@ def patient_associations(
     associations = _adjusted(pd.DataFrame(rows, columns=list(ASSOCIATIONS)), settings)
     return PatientAssociations(
         associations=associations,
-        assumptions=pd.DataFrame(checks, columns=list(CHECKS)),
+        goodness_of_fit=pd.DataFrame(checks, columns=list(CHECKS)),
         groups=groups_of_patients(first, kind, settings.cuts, models.level),
         methods=methods_text(associations, settings, models),
         notes=tuple(notes),

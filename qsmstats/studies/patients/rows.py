@@ -27,7 +27,7 @@ __all__ = ["Found", "Row", "complete", "design", "fitted", "levels", "ratios", "
 
 Row = dict[str, object]
 Found = tuple[list[Row], list[Row]]
-"""Rows of `PatientAssociations.associations`, and of its `assumptions`."""
+"""Rows of `PatientAssociations.associations`, and of its `goodness_of_fit`."""
 LEAST = 10
 PER_COEFFICIENT = 5
 ASYMPTOTIC = "Wald z, asymptotic"

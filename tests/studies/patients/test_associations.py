@@ -213,7 +213,7 @@ def test_a_model_that_the_data_contradict_is_named(patients, cohort):
     made = patients.assign(**{f"n_{PRL}": counts})
     settings = PatientSettings(questions=("counts",), clinical=("age",), family="poisson")
     answer = patient_associations(made, cohort[1], settings=settings)
-    (zeros,) = answer.assumptions.query("outcome == @PRL").to_dict("records")
+    (zeros,) = answer.goodness_of_fit.query("outcome == @PRL").to_dict("records")
     assert zeros["observed"] == (counts[first] == 0).sum()
     assert zeros["observed"] > zeros["expected"]
     assert said(answer, "(check: number of zeros, p < 0.05), so that these estimates need")
