@@ -7,7 +7,7 @@ import qsmstats as qs
 
 
 def main(study_folder: str, out: str) -> None:
-    """Count the lesions of each patient and ask what they have to do with clinical variables."""
+    """Count the lesions of each patient and relate them to clinical variables."""
     study = qs.open_study(study_folder)
     measured = qs.extract_cohort(study, jobs=2)
     lesions = qs.tidy_lesions(study, measured, matches=qs.match_visits(study, measured))

@@ -122,7 +122,7 @@ def _first_fitted(
         try:
             fit = MixedModel(tried).fit(data, weights=columns)
         except NotIdentifiedError as error:
-            problems.append(str(error))
+            problems.append(str(error).removesuffix(": remove the term"))  # which is done here
             last = error
             continue
         if columns != next(iter(weights)):

@@ -1,4 +1,4 @@
-"""Patients: what the lesions of a patient have to do with clinical variables."""
+"""Patients: how the lesions of a patient are related to clinical variables."""
 
 from __future__ import annotations
 

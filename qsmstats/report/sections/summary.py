@@ -27,7 +27,7 @@ def question(context: Context) -> Section:
         "How accurately does the lesion type on MRI predict the histological class?",
     ]
     if not context.results.rows("patients/associations").empty:
-        asked.append("What have a patient's lesions to do with clinical variables?")
+        asked.append("How are a patient's lesions related to clinical variables?")
     outcomes = context.outcomes("baseline") or context.outcomes("trajectory")
     blocks: list[Block] = [ListBlock(items=tuple(asked))]
     if outcomes:

@@ -1,4 +1,4 @@
-"""What the lesions of patients have to do with clinical variables: all questions of one study.
+"""How the lesions of patients are related to clinical variables: all questions of one study.
 
 The p-values of one analysis of a question are one family and adjusted together (by default for the
 false discovery rate, Benjamini & Hochberg 1995, J R Stat Soc B 57:289-300); they stand beside the
@@ -54,7 +54,7 @@ _Question = tuple[str, str, str, Callable[[], Found]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PatientAssociations:
-    """What the lesions of patients have to do with clinical variables.
+    """How the lesions of patients are related to clinical variables.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ def patient_associations(
     outcomes: Sequence[str] = (),
     schemas: Schemas | None = None,
 ) -> PatientAssociations:
-    """Ask what the lesions of patients have to do with clinical variables.
+    """Ask how the lesions of patients are related to clinical variables.
 
     Parameters
     ----------
