@@ -37,14 +37,14 @@ def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
 def small_study(make_once: MakeOnce) -> Path:
     """Return a study of 8 patients (5 followed) and 4 controls at 3 mm; read only.
 
-    Two imputations: what becomes of them does not depend on their number.
+    It asks no question about patients and imputes nothing, which takes time; `test_pipeline` does.
     """
     from qsmstats import simulate_study
 
     def make(folder: Path) -> None:
         simulate_study(folder, seed=7, patients=8, controls=4, followed=5, resolution=3.0)
         with (folder / "study.toml").open("a", encoding="utf-8") as file:
-            file.write("\n[models]\nimputations = 2\n")
+            file.write("\n[patients]\nquestions = []\n\n[models]\nimputations = 0\n")
 
     return make_once("study", make)
 

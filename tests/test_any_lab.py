@@ -38,6 +38,7 @@ MODELS = """
 baseline = "{outcome} ~ lesion_type + (1 | participant_id)"
 tissue = "{outcome} ~ tissue + (1 | participant_id)"
 trajectory = "{outcome} ~ lesion_type * years + (1 | participant_id)"
+imputations = 0
 """
 
 

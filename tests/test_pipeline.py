@@ -29,6 +29,7 @@ TABLES = {
     "raters/agreement.tsv",
     "baseline_raters/contrasts.tsv",
     "trajectory_raters/slopes.tsv",
+    "patients/associations.tsv",
 }
 
 
@@ -36,8 +37,9 @@ TABLES = {
 def study(small_study, tmp_path_factory):
     """Return the small study with models of one map, whose page is drawn in a third of the time."""
     folder = Path(shutil.copytree(small_study, tmp_path_factory.mktemp("one-outcome") / "study"))
-    with (folder / "study.toml").open("a") as file:
-        file.write('outcomes = ["susceptibility_ppb"]\n')  # of [models], the last section
+    text = (folder / "study.toml").read_text()
+    text = text.replace("questions = []", "").replace("imputations = 0", "imputations = 2")
+    (folder / "study.toml").write_text(f'{text}outcomes = ["susceptibility_ppb"]\n')
     return folder
 
 

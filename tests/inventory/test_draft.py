@@ -17,7 +17,7 @@ from qsmstats import check_study, init_study, open_study
 from qsmstats.cli import main
 from qsmstats.errors import InvalidDataError, UsageError
 from qsmstats.inventory.draft_defaults import setting_parts
-from qsmstats.settings import ModelSettings
+from qsmstats.settings import ModelSettings, PatientSettings
 from tests.study_folder import tables, write_image, write_images, write_tables, write_text
 
 
@@ -36,8 +36,9 @@ def dataset(tmp_path):
 
 
 def test_a_simulated_study_gets_the_settings_back_that_it_had(study_copy):
-    # The study of the tests has fewer imputations, which is no property of its files.
-    before = dataclasses.replace(open_study(study_copy), models=ModelSettings())
+    # What the study of the tests leaves out to be fast is no property of its files.
+    settings = {"models": ModelSettings(), "patients": PatientSettings()}
+    before = dataclasses.replace(open_study(study_copy), **settings)
     (study_copy / "study.toml").unlink()
     draft = init_study(study_copy)
     assert draft.todo == ()
