@@ -22,6 +22,7 @@ from qsmstats.errors import (
     Problem,
     UsageError,
     check_option,
+    grouped,
 )
 from qsmstats.output import held, made_folder
 from qsmstats.progress import progress_bar, say
@@ -119,7 +120,9 @@ def run_study(
     out = made_folder(out, study.folder)
     # Jobs of a cluster measure participants side by side; their files are never the same.
     with held(out, study, shared=level == "participant"):
-        tables = sound_tables(study, participants=participants)
+        tables, notes = sound_tables(study, participants=participants)
+        for line in grouped(notes) if level != "participant" else ():  # each job would repeat them
+            say(f"note: {line}")
         failed = False
         if level != "group":
             with progress_bar("measuring sessions") as progress, connected(dask) as client:

@@ -511,7 +511,9 @@ def map_features() -> Mapping[str, FieldSchema]:
     found = {}
     for raw, column in zip(schema.descriptor["fields"], schema.fields, strict=True):
         tidy = raw.get("tidy", MAP + "_" + column.name.removesuffix("_mean"))
-        if column.type == "number" and tidy.startswith(MAP + "_"):
+        # What not every study has, such as left_out_mm3, is of a session and not of a lesion.
+        of_map = column.type == "number" and not column.optional
+        if of_map and tidy.startswith(MAP + "_"):
             found[tidy.removeprefix(MAP + "_")] = column
     return found
 

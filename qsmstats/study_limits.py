@@ -125,6 +125,9 @@ def idle_settings(study: Study, raw: Mapping[str, Any]) -> _Found:
         entry = raw.get(section)
         if not there and isinstance(entry, dict) and (name in entry or not name):
             yield where, f"does nothing without {needed}; add that, or remove this"
+    if raw.get("models", {}).get("outcomes") == []:
+        text = "is empty; name maps or their features, or leave it out for the mean of every map"
+        yield "models.outcomes", text
 
 
 def _ranges(study: Study) -> _Found:

@@ -120,10 +120,19 @@ def test_provenance_names_inputs_versions_and_formulas(results):
 
 
 @pytest.mark.usefixtures("no_report")
-def test_the_group_step_alone_says_what_has_not_been_measured(one_visit, measured):
+def test_the_group_step_alone_says_what_has_not_been_measured(
+    one_visit, measured, tmp_path, capsys
+):
     for path in (measured / "features").glob("sub-001_*"):
         path.unlink()
-    assert run_study(one_visit, measured, level="group") == 1
+    # A note of the check is said by a run, too: here on a code for a missing value.
+    study = Path(shutil.copytree(one_visit, tmp_path / "study"))
+    people = pd.read_csv(study / "participants.tsv", sep="\t", keep_default_na=False)
+    people.assign(nfl=[-99, *range(7, 6 + len(people))]).to_csv(
+        study / "participants.tsv", sep="\t", index=False
+    )
+    assert run_study(study, measured, level="group") == 1
+    assert "note: participants.tsv, column 'nfl': 1 cell holds -99" in capsys.readouterr().err
     failures = pd.read_csv(measured / "failures.tsv", sep="\t")
     assert failures["participant_id"].tolist() == ["sub-001"]
     assert "participant --participant-label 001" in failures.loc[0, "reason"]

@@ -284,6 +284,11 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
             '[models]\noutcomes = ["mwf_percent", "mwf_percent"]',
             "'mwf_percent' is listed 2 times",
         ),
+        ("[models]\noutcomes = []", "models.outcomes': is empty; name maps or their features, or"),
+        (
+            '[models]\noutcomes = ["mwf_percent.left_out_mm3"]',
+            "models.outcomes': 'left_out_mm3' is not a feature of a map; choose",
+        ),
         ("[models]\noutcomes = [1]", "models.outcomes': found [1]; write a list of texts"),
         ("[models]\nweights = 3", "models.weights': found 3; write a column such as"),
         ("[models.baseline]\nweights = [1]", "models.weights': found [1]; write a column such as"),

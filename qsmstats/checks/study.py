@@ -81,8 +81,10 @@ def find_problems(
     return _findings(study, load_tables(study, lesions_in_images), images)
 
 
-def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> StudyTables:
-    """Check a study that is to be run, and return its tables.
+def sound_tables(
+    study: Study, *, participants: Sequence[str] | None = None
+) -> tuple[StudyTables, list[Problem]]:
+    """Check a study that is to be run, and return its tables and the notes on them.
 
     What is wrong with single images is found when they are measured (`qsmstats.checks.images`).
 
@@ -104,7 +106,8 @@ def sound_tables(study: Study, *, participants: Sequence[str] | None = None) -> 
     problems = [item.problem for item in found if item.kind == "invalid"]
     if problems:
         raise InvalidDataError(problems)
-    return typed_tables(study, loaded)
+    notes = [item.problem for item in found if item.kind == "note"]
+    return typed_tables(study, loaded), notes
 
 
 def _findings(

@@ -55,7 +55,9 @@ def test_a_sound_study_has_no_problem(sound):
     assert problems.empty
     assert problems.columns.to_list() == ["table", "row", "column", "problem", "kind", "message"]
     assert problems.dtypes.astype(str).to_list() == ["str", "Int64", "str", "str", "str", "str"]
-    assert len(sound_tables(open_study(sound)).lesions) == 20
+    tables, notes = sound_tables(open_study(sound))
+    assert len(tables.lesions) == 20
+    assert notes == []
 
 
 def test_a_problem_of_a_table_has_its_place(folder):
