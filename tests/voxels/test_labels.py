@@ -173,7 +173,7 @@ def test_a_study_of_masks_needs_no_lesions_table(tmp_path, plain):
     assert found["message"][0].startswith(
         "study.toml, setting 'labels.min_mm3': leaves out 3 components of less than 3 mm³, in"
     )
-    tables = sound_tables(study)
+    tables, _ = sound_tables(study)
     out = tmp_path / "out"
     measured = extract_cohort(study, out=out, tables=tables)
     stored = collect_cohort(study, out).features
