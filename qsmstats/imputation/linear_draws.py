@@ -50,8 +50,9 @@ class Alternatives:
     ----------
     kept
         Places of the rows among those given, shape (n,).
-    response, prior
-        Outcome and residual weights, shape (n,); a weight of zero leaves the outcome out.
+    response, offset, prior
+        Outcome without the offset, the offset, and residual weights, shape (n,); a weight of zero
+        leaves the outcome out.
     fixed
         X, shape (K, n, p).
     random
@@ -64,6 +65,7 @@ class Alternatives:
 
     kept: Integers
     response: Floats
+    offset: Floats
     prior: Floats
     fixed: Floats
     random: tuple[tuple[Floats, Integers], ...]
@@ -95,7 +97,8 @@ def alternatives(fit: MixedFit, versions: Sequence[pd.DataFrame]) -> Alternative
     prior = np.ones(total) if residuals.prior is None else residuals.prior
     return Alternatives(
         kept=np.asarray(layout.frame.kept)[:n],
-        response=layout.response[:n],
+        response=(layout.response - layout.offset)[:n],
+        offset=layout.offset[:n],
         prior=prior[:n],
         fixed=layout.fixed.matrix(data).reshape(k, n, -1),
         random=tuple(
@@ -203,7 +206,7 @@ class LinearDraws:
         for (z, codes), effects in zip(rows.random, self.effects, strict=True):
             mean = mean + (z[0, places] * effects[codes[0, places]]).sum(axis=1)
         spread = np.sqrt(self.variances[rows.strata[0, places]])
-        drawn: Floats = mean + spread * random.normal(size=len(places))
+        drawn: Floats = mean + rows.offset[places] + spread * random.normal(size=len(places))
         return drawn
 
     def log_density(self, units: Integers) -> Floats:

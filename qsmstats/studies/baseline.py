@@ -132,20 +132,7 @@ def _differences(
     table: pd.DataFrame, outcome: str, factor: str, model: StudyModel, settings: ModelSettings
 ) -> GroupDifferences:
     first = first_sessions(table)
-    rows = observed_types(first, factor)
-    if first.empty:
-        message = (
-            "nothing was measured at a first session (years 0); correct what failures.tsv says of "
-            "these sessions"
-        )
-        raise ModelError(message)
-    if rows.empty:
-        message = (
-            f"none of {len(first)} lesions has a type; enter types in the lesions table to compare "
-            "them"
-        )
-        raise NoDataError(message)
-    require_levels(rows, outcome, factor)
+    rows = _comparable(first, outcome, factor)
     fit, model_notes = fit_study_model(model, settings, rows, outcome)
     what, measured = ("lesion", "a lesion") if factor == "lesion_type" else ("region", "tissue")
     # Participants whose every image failed have no row; `tables.tidy` counted them.
@@ -191,3 +178,22 @@ def _differences(
         ),
         **fields,
     )
+
+
+def _comparable(first: pd.DataFrame, outcome: str, factor: str) -> pd.DataFrame:
+    """Return the rows that have a level of the factor; refuse what leaves nothing to compare."""
+    rows = observed_types(first, factor)
+    if first.empty:
+        message = (
+            "nothing was measured at a first session (years 0); correct what failures.tsv says of "
+            "these sessions"
+        )
+        raise ModelError(message)
+    if rows.empty:
+        message = (
+            f"none of {len(first)} lesions has a type; enter types in the lesions table to compare "
+            "them"
+        )
+        raise NoDataError(message)
+    require_levels(rows, outcome, factor)
+    return rows

@@ -26,11 +26,18 @@ from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.model import MixedModel
 from qsmstats.settings import ModelSettings, StudyModel
 
-__all__ = ["FEWEST_LESIONS", "fit_study_model", "with_strata"]
+__all__ = [
+    "FEWEST_LESIONS",
+    "POOLED",
+    "fit_study_model",
+    "lesions_per_level",
+    "with_strata",
+]
 
 FEWEST_LESIONS = 5
 """Lesions from which a type has a residual variance of its own."""
 POOLED = "lesion_type_pooled"
+"""Column of the residual strata of lesion types, of which the rare ones share one."""
 Term = tuple[str, str, str]
 OPTIONAL: dict[StudyModel, tuple[Term, ...]] = {
     "baseline": (
@@ -151,9 +158,7 @@ def _residual_strata(
     data: pd.DataFrame, outcome: str
 ) -> tuple[pd.DataFrame, tuple[str, ...], tuple[str, ...]]:
     """Return the data, the column of residual strata (none for one stratum), and a note on it."""
-    seen = data[data[outcome].notna()]
-    lesions = seen.drop_duplicates(["participant_id", "lesion_id"])["lesion_type"]
-    counts = lesions.value_counts().sort_index()
+    counts = lesions_per_level(data[data[outcome].notna()], "lesion_type").sort_index()
     rare = [str(name) for name in counts[counts.between(1, FEWEST_LESIONS - 1)].index]
     frequent = [str(name) for name in counts[counts >= FEWEST_LESIONS].index]
     if len(frequent) < 2:
@@ -173,6 +178,11 @@ def _residual_strata(
         " intervals are too narrow."
     )
     return data.assign(**{POOLED: pooled}), (POOLED,), (note,)
+
+
+def lesions_per_level(data: pd.DataFrame, factor: str) -> pd.Series:
+    """Count the lesions of each level, however often seen; white matter once per participant."""
+    return data.drop_duplicates(["participant_id", "lesion_id"])[factor].value_counts()
 
 
 def with_strata(rows: pd.DataFrame, fit: MixedFit) -> pd.DataFrame:

@@ -5,7 +5,8 @@ check                      test
 =========================  =====================================================================
 equal residual variance    likelihood ratio of REML fits with and without a residual variance for
                            each level of the factor (Pinheiro & Bates 2000, section 5.2.2); levels
-                           with fewer than five rows are put together with the most frequent one
+                           with fewer than five lesions are put together with the most frequent
+                           one, as in `default_models`
 participant-by-type        likelihood ratio of REML fits with and without the random term; the null
 terms, lesion slope        distribution is a mixture of two chi-squared distributions (Self & Liang
                            1987, J Am Stat Assoc 82:605-610; Stram & Lee 1994, Biometrics
@@ -45,13 +46,12 @@ from qsmstats.mixed.inference.likelihood_ratio import columns_by_group, ratio_te
 from qsmstats.mixed.inference.multiplicity import holm
 from qsmstats.mixed.optimum.estimate import solve
 from qsmstats.mixed.resampling.normality import normality_tests
+from qsmstats.studies.default_models import FEWEST_LESIONS, POOLED, lesions_per_level
 
 __all__ = ["model_checks"]
 
 PARTICIPANT, LESION, TIME = "participant_id", "lesion_id", "years"
 SEED = 1
-FEWEST = 5
-"""Rows from which a level has a residual variance of its own in the test."""
 SQUARE = "squared_prediction"
 LIKELIHOOD_RATIO = "likelihood ratio (REML)"
 Row = dict[str, Any]
@@ -129,13 +129,14 @@ def _not_tested(check: str, term: str, why: str) -> Row:
 def _residual_variance(fit: MixedFit, data: pd.DataFrame, factor: str) -> Row:
     check, column = "equal residual variance", f"{factor}_strata"
     if fit.residual.column is not None:
-        why = f"the model has a residual variance for each level of {fit.residual.column}"
+        column = factor if fit.residual.column == POOLED else fit.residual.column
+        why = f"the model has a residual variance for each level of {column}"
         return _not_tested(check, factor, why)
-    counts = data[factor].value_counts()
-    rare = data[factor].isin(counts.index[counts < FEWEST])
+    counts = lesions_per_level(data, factor)
+    rare = data[factor].isin(counts.index[counts < FEWEST_LESIONS])
     strata = data[factor].astype("object").where(~rare, counts.idxmax())
     if strata.nunique() < 2:
-        why = f"fewer than two levels of {factor} have {FEWEST} rows"
+        why = f"fewer than two levels of {factor} have {FEWEST_LESIONS} lesions"
         return _not_tested(check, factor, why)
     weights = [column, *fit.residual.columns]
     larger = _larger(fit, fit.model.formula, data.assign(**{column: strata}), weights)

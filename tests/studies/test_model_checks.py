@@ -157,6 +157,7 @@ def test_statistics_are_those_of_r():
     )
     numbers = [rows[name].rank(method="dense") for name in ("participant_id", "lesion_type")]
     rows["mwf"] += np.sin(7 * (5 * numbers[0] + numbers[1]))
+    rows["lesion_id"] = rows.index  # one row each
     formula = "mwf ~ lesion_type + age + sex + log(volume) + (1 | participant_id)"
     table = checks(rows, formula)
     ours, peer = table.loc["equal residual variance"], expected["residual_variance"]

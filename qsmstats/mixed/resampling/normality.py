@@ -68,7 +68,7 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
     >>> normality_tests(fit, seed=1)  # doctest: +SKIP
     """
     simulated = simulate(fit, n, seed=seed).to_numpy()
-    residuals, modes = _parts(fit, np.column_stack([fit.response, simulated]))
+    residuals, modes = _parts(fit, np.column_stack([fit.response, simulated]) - fit.offset[:, None])
     labels: dict[str, Any] = {"part": "residual", "columns": "", "n": len(residuals)}
     found = [_tests(residuals, fit.sigma, seed, largest=True).assign(**labels)]
     start = 0
@@ -82,7 +82,7 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
 
 
 def _parts(fit: Fitted, outcomes: Floats) -> tuple[Floats, Floats]:
-    """Conditional residuals and spherical modes of each outcome."""
+    """Conditional residuals and spherical modes of each outcome, from which the offset is gone."""
     rows, _, _ = spherical_rows(fit, fit.frame.data)
     system = conditional_system(fit, rows, fit.weights)
     weights = np.ones((len(outcomes), 1)) if fit.weights is None else fit.weights[:, None]

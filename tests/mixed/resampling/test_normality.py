@@ -28,6 +28,17 @@ def test_linear_maps_are_the_residuals_and_modes_of_the_fit(name: str) -> None:
     np.testing.assert_allclose(np.concatenate(found), fit.random_effects()["estimate"], atol=1e-8)
 
 
+def test_an_offset_is_no_residual() -> None:
+    data = table(np.random.default_rng(5), 12, "normal", "normal")
+    known = np.linspace(0.0, 40.0, len(data))
+    plain = MixedModel("y ~ x + (1 | g)").fit(data)
+    moved = data.assign(y=data["y"] + known, known=known)
+    other = MixedModel("y ~ x + offset(known) + (1 | g)").fit(moved)
+    told = normality_tests(plain, 49, seed=1), normality_tests(other, 49, seed=1)
+    # The fits agree to the tolerance of their optimum.
+    pd.testing.assert_frame_equal(*told, rtol=1e-4)
+
+
 def table(random: np.random.Generator, groups: int, effects: str, noise: str) -> pd.DataFrame:
     draw = {
         "normal": lambda n: random.normal(size=n),
