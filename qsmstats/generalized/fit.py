@@ -30,6 +30,7 @@ class GeneralizedFit(fitted.GeneralizedFitted):  # noqa: D101
     anova = tests.anova
     wald = tests.wald
     likelihood_ratio = tests.likelihood_ratio
+    joint_tests = marginal.joint_tests
 
     marginal_means = marginal.marginal_means
     contrasts = marginal.contrasts

@@ -9,6 +9,10 @@ the offset at its mean over the rows, as in emmeans. On the scale of the respons
 * a comparison is the ratio :math:`e^{L\beta}` (of odds, hazards or rates), or the difference
   :math:`\sum_k w_k \mu_k`, with the standard error and limits of its linearisation in
   :math:`\beta` (Lenth 2016, J Stat Softw 69(1)).
+
+Null values and margins are numbers on the scale that is shown: of a ratio, `null` is a ratio, and a
+`margin` the factor by which it may be exceeded either way, so that ``margin=1.25`` with the null
+ratio 1 means 0.8 to 1.25. They are tested as differences of logarithms.
 """
 
 from __future__ import annotations
@@ -20,24 +24,40 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
-from qsmstats.errors import check_option
+from qsmstats.errors import UsageError, check_option
 from qsmstats.generalized.coefficients import ASYMPTOTIC, ratio_name
 from qsmstats.generalized.family import inverse_link
 from qsmstats.generalized.fitted import GeneralizedFitted
+from qsmstats.mixed.inference.alternative import Alternative, Side
+from qsmstats.mixed.inference.joint import joint_tests as joint_wald_tests
 from qsmstats.mixed.inference.linear_functions import (
     Comparison,
     Family,
+    Interaction,
     Names,
     combined,
     compared,
     estimated,
 )
-from qsmstats.mixed.inference.marginal import FamilyKind, contrast_table, estimates_table
+from qsmstats.mixed.inference.marginal import (
+    FamilyKind,
+    contrast_table,
+    estimates_table,
+)
 from qsmstats.mixed.inference.reference_grid import Weights
 
-__all__ = ["contrasts", "marginal_means", "slope_contrasts", "slopes"]
+__all__ = ["contrasts", "joint_tests", "marginal_means", "slope_contrasts", "slopes"]
 
-_LIMITS = ("estimate", "conf_low", "conf_high", "conf_low_adjusted", "conf_high_adjusted")
+_LIMITS = (
+    "estimate",
+    "conf_low",
+    "conf_high",
+    "conf_low_adjusted",
+    "conf_high_adjusted",
+    "null",
+    "margin_low",
+    "margin_high",
+)
 
 
 def marginal_means(
@@ -87,11 +107,15 @@ def contrasts(
     factors: str | Sequence[str],
     *,
     method: Comparison = "pairwise",
+    interaction: Interaction = None,
     by: Names = None,
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
     family: FamilyKind = "within",
     adjust: str | None = None,
+    null: float | None = None,
+    margin: float | None = None,
+    side: Side = "two-sided",
     level: float = 0.95,
     type: Literal["link", "ratio", "difference"] = "link",  # noqa: A002
 ) -> pd.DataFrame:
@@ -101,8 +125,11 @@ def contrasts(
     ----------
     fit
         A fitted generalised mixed model.
-    factors, method, by, at, weights, family, adjust, level
+    factors, method, interaction, by, at, weights, family, adjust, level
         As for `MixedFit.contrasts`.
+    null, margin, side
+        As for `MixedFit.contrasts`, on the scale of `type`; of a ratio, the null ratio (1 if not
+        given) and the factor that is tolerated.
     type
         'link' for differences on the scale of the link; 'ratio' for their exponentials (ratios of
         odds, hazards or rates); 'difference' for differences of probabilities or mean counts.
@@ -116,13 +143,17 @@ def contrasts(
     Raises
     ------
     UsageError
-        As `MixedFit.contrasts`, and if ratios are asked for and the link has none.
+        As `MixedFit.contrasts`, and if ratios are asked for and the link has none, or `null` or
+        `margin` is no ratio.
     """
     check_option("type", type, ("link", "ratio", "difference"))
-    families = compared(fit, factors, method=method, by=by, at=at, weights=weights)
+    alternative = _alternative(null, margin, side, ratio=type == "ratio")
+    families = compared(
+        fit, factors, method=method, interaction=interaction, by=by, at=at, weights=weights
+    )
     if type == "difference":
         families = [_differences(fit, one) for one in families]
-    table = contrast_table(fit, families, family, adjust, "normal", level)
+    table = contrast_table(fit, families, family, adjust, "normal", level, alternative)
     return _compared(fit, table, ratio=type == "ratio")
 
 
@@ -133,6 +164,9 @@ def slopes(
     by: Names = None,
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
+    null: float | None = None,
+    margin: float | None = None,
+    side: Side = "two-sided",
     level: float = 0.95,
     type: Literal["link", "ratio"] = "link",  # noqa: A002
 ) -> pd.DataFrame:
@@ -144,6 +178,8 @@ def slopes(
         A fitted generalised mixed model.
     variable, by, at, weights, level
         As for `MixedFit.slopes`.
+    null, margin, side
+        As in `contrasts`, per unit of `variable`.
     type
         'link', or 'ratio' for the ratio of odds, hazards or rates per unit of `variable`.
 
@@ -159,8 +195,10 @@ def slopes(
         If `variable` is not numeric or another name or option is unknown.
     """
     check_option("type", type, ("link", "ratio"))
+    alternative = _alternative(null, margin, side, ratio=type == "ratio")
     asked = estimated(fit, None, variable, by=by, at=at, weights=weights)
-    table = pd.concat([asked.keys, estimates_table(fit, asked, "normal", level)], axis=1)
+    table = estimates_table(fit, asked, "normal", level, alternative)
+    table = pd.concat([asked.keys, table], axis=1)
     return _compared(fit, table, ratio=type == "ratio")
 
 
@@ -170,11 +208,15 @@ def slope_contrasts(
     by: str | Sequence[str],
     *,
     method: Comparison = "pairwise",
+    interaction: Interaction = None,
     within: Names = None,
     at: Mapping[str, Any] | None = None,
     weights: Weights = "equal",
     family: FamilyKind = "within",
     adjust: str | None = None,
+    null: float | None = None,
+    margin: float | None = None,
+    side: Side = "two-sided",
     level: float = 0.95,
     type: Literal["link", "ratio"] = "link",  # noqa: A002
 ) -> pd.DataFrame:
@@ -182,9 +224,9 @@ def slope_contrasts(
 
     Parameters
     ----------
-    fit, variable, type
+    fit, variable, null, margin, side, type
         As in `slopes`.
-    by, method, within, at, weights, family, adjust, level
+    by, method, interaction, within, at, weights, family, adjust, level
         As for `MixedFit.slope_contrasts`.
 
     Returns
@@ -198,9 +240,68 @@ def slope_contrasts(
         As `slopes` and `contrasts`.
     """
     check_option("type", type, ("link", "ratio"))
-    families = compared(fit, by, variable, method=method, by=within, at=at, weights=weights)
-    table = contrast_table(fit, families, family, adjust, "normal", level)
+    alternative = _alternative(null, margin, side, ratio=type == "ratio")
+    families = compared(
+        fit,
+        by,
+        variable,
+        method=method,
+        interaction=interaction,
+        by=within,
+        at=at,
+        weights=weights,
+    )
+    table = contrast_table(fit, families, family, adjust, "normal", level, alternative)
     return _compared(fit, table, ratio=type == "ratio")
+
+
+def joint_tests(
+    fit: GeneralizedFitted,
+    by: Names = None,
+    *,
+    at: Mapping[str, Any] | None = None,
+    weights: Weights = "equal",
+) -> pd.DataFrame:
+    """Wald tests of factors, slopes and interactions, within each combination of `by`.
+
+    Parameters
+    ----------
+    fit
+        A fitted generalised mixed model.
+    by, at, weights
+        As for `MixedFit.joint_tests`.
+
+    Returns
+    -------
+    DataFrame
+        As of `MixedFit.joint_tests`, then test; den_df is infinite, and the statistic chi-squared
+        over num_df.
+
+    Raises
+    ------
+    UsageError
+        If a name is not a predictor of the fixed part, or an option cannot be used.
+    """
+    table = joint_wald_tests(fit, by, at=at, weights=weights, df="normal")
+    return table.assign(test="Wald chi2, asymptotic")
+
+
+def _alternative(
+    null: float | None, margin: float | None, side: Side, *, ratio: bool
+) -> Alternative:
+    if not ratio:
+        return Alternative(null=null or 0.0, margin=margin, side=side)
+    null = 1.0 if null is None else null
+    if not null > 0.0:
+        raise UsageError(f"null={null!r} is no ratio; give a number above 0 (1 for no difference)")
+    if margin is not None:
+        if not margin > 1.0:
+            raise UsageError(
+                f"margin={margin!r} is no factor by which a ratio may be exceeded; give a number "
+                "above 1, such as 1.25 for ratios from 0.8 to 1.25"
+            )
+        margin = float(np.log(margin))
+    return Alternative(null=float(np.log(null)), margin=margin, side=side)
 
 
 def _differences(fit: GeneralizedFitted, family: Family) -> Family:

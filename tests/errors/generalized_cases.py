@@ -168,6 +168,20 @@ USED = [
     ),
     ("interval of coefficients", asks("coefficients", interval="x"), "interval", "'x'", "must be"),
     (
+        "null ratio of zero",
+        asks("slopes", "x", type="ratio", null=0.0),
+        "null=0.0",
+        "is no ratio",
+        "give a number above 0",
+    ),
+    (
+        "margin below one of a ratio",
+        asks("slopes", "x", type="ratio", side="equivalence", margin=0.8),
+        "margin=0.8",
+        "is no factor",
+        "give a number above 1",
+    ),
+    (
         "ratios of a probit",
         lambda _: fit(link="probit").coefficients(exponentiate=True),
         "link='probit'",
