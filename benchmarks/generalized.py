@@ -1,4 +1,4 @@
-r"""Generalised mixed models against their peers: seconds and agreement, in one run.
+r"""Generalised mixed models against their peers: CPU seconds and agreement, in one run.
 
     OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 \
         python -m benchmarks.generalized [--cases cbpp_logit prl ...] [--limit 300]
@@ -13,9 +13,10 @@ single    our quadrature of one random intercept beside glmer (nAGQ = 25), which
 nested    our nested quadrature beside the grids of exact.json, and our seconds.
 
 away: log likelihood less ours; b: largest difference of a fixed effect from ours, in our standard
-errors; times: seconds over ours. Peers run in processes of their own with one thread, data in
-memory; a peer that is not there, or did not reach a case within the limit, has dashes. glmer.nb,
-which refits for every k, is left out. Seconds are of a warm process.
+errors; times: seconds over ours. Seconds are CPU time of one thread, which other work on the
+machine changes little. Peers run in warm processes of their own, data in memory; a peer that is not
+there, or did not reach a case within the limit, has dashes. glmer.nb, which refits for every k, is
+left out.
 """
 
 from __future__ import annotations
@@ -43,13 +44,13 @@ Found = dict[str, dict[str, Any]]
 
 
 def ours(name: str, integration: str | None) -> tuple[float, GeneralizedFit]:
-    """Fit a case with everything warm; seconds and the fit."""
+    """Fit a case with everything warm; CPU seconds and the fit."""
     case, data = CASES[name], table(CASES[name]["data"])
     asked = {key: case.get(key) for key in ("family", "link", "trials", "offset", "weights")}
     model = GeneralizedMixedModel(case["formula"], integration=integration, **asked)
-    begin = time.perf_counter()
+    begin = time.process_time()
     made = model.fit(data)
-    return time.perf_counter() - begin, made
+    return time.process_time() - begin, made
 
 
 def mixedlm(names: list[str]) -> None:
@@ -60,9 +61,9 @@ def mixedlm(names: list[str]) -> None:
     for name in ["sleep", *names]:  # the first one warms it up
         case = CASES[name]
         data = table(case["data"])
-        begin = time.perf_counter()
+        begin = time.process_time()
         fit = peer.glmer(case["formula"], data, family=families[case["family"]]())
-        seconds = time.perf_counter() - begin
+        seconds = time.process_time() - begin
         found = {"case": name, "seconds": seconds, "log_likelihood": float(fit.logLik().value)}
         print(json.dumps(found), flush=True)
 
@@ -120,7 +121,7 @@ def known(part: dict[str, Any]) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--cases", nargs="+", default=[one for one in CASES if one != "epil_sqrt"])
-    parser.add_argument("--limit", type=float, default=300.0, help="seconds for a peer")
+    parser.add_argument("--limit", type=float, default=300.0, help="clock seconds for a peer")
     parser.add_argument("--worker", nargs="+", help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.worker:

@@ -18,9 +18,10 @@ for (id in arguments[-(1:2)]) {
   f <- as.formula(f); w <- if (is.null(case$weights)) rep(1, nrow(d)) else d[[case$weights]]
   family <- switch(case$family, binomial = binomial(case$link), poisson = poisson(case$link),
     negative_binomial = nbinom2(case$link))
-  seconds <- system.time(fit <- suppressWarnings(suppressMessages(if (peer == "glmmTMB")
+  used <- system.time(fit <- suppressWarnings(suppressMessages(if (peer == "glmmTMB")
     glmmTMB(f, d, family = family, weights = w) else if (case$family == "negative_binomial")
-    glmer.nb(f, d) else glmer(f, d, family = family, weights = w, nAGQ = nodes))))[["elapsed"]]
+    glmer.nb(f, d) else glmer(f, d, family = family, weights = w, nAGQ = nodes))))
+  seconds <- used[["user.self"]] + used[["sys.self"]]
   b <- if (peer == "glmmTMB") fixef(fit)$cond else fixef(fit)
   cat(toJSON(list(case = id, seconds = seconds, log_likelihood = as.numeric(logLik(fit)),
     estimates = unname(b)), auto_unbox = TRUE, digits = I(15)), "\n", sep = "")
