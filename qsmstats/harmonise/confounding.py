@@ -116,7 +116,11 @@ def scanner_confounding(
 
 
 def refuse_confounded(
-    formula: str, data: pd.DataFrame, *, scanner: str = "scanner", asked: Collection[str] = ()
+    formula: str,
+    data: pd.DataFrame,
+    *,
+    scanner: str = "scanner",
+    asked: Collection[str] | None = None,
 ) -> None:
     """Refuse a model whose answers lie between scanners.
 
@@ -125,7 +129,7 @@ def refuse_confounded(
     formula, data, scanner
         As in `scanner_confounding`.
     asked
-        Coefficients that matter; all if none is named.
+        Coefficients that matter; all if not given.
 
     Raises
     ------
@@ -133,8 +137,9 @@ def refuse_confounded(
         If less than `LEAST_SHARE` of the information on one of them lies within scanners.
     """
     table = scanner_confounding(formula, data, scanner=scanner)
-    wanted = table["term"].isin(list(asked)) if asked else table["term"].notna()
-    bad = table[wanted & (table["share_within"] < LEAST_SHARE)]
+    bad = table[table["share_within"] < LEAST_SHARE]
+    if asked is not None:
+        bad = bad[bad["term"].isin(list(asked))]
     if bad.empty:
         return
     first = bad.iloc[0]
@@ -142,8 +147,8 @@ def refuse_confounded(
     terms = ", ".join(bad["term"])
     raise NotIdentifiedError(
         f"{terms} {'is' if len(bad) == 1 else 'are'} confounded with {scanner}: {shares} of the "
-        f"information lies within scanners (at least {100 * LEAST_SHARE:g} % is required); with the "
-        f"scanners the design has rank {first['rank']} in {first['n_columns']} "
+        f"information lies within scanners (at least {100 * LEAST_SHARE:g} % is required); with "
+        f"the scanners the design has rank {first['rank']} in {first['n_columns']} "
         f"{plural('column', first['n_columns'])} ({'; '.join(dict.fromkeys(bad['where']))}). "
         "Compare within one scanner, or leave the question out"
     )
