@@ -30,7 +30,7 @@ from numpy.typing import ArrayLike
 from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats, Places
-from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError, check_option
+from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError, check_option, plural
 from qsmstats.harmonise.confounding import refuse_confounded
 from qsmstats.harmonise.result import Harmonisation, ScannerModel, feature_values, scanner_codes
 from qsmstats.harmonise.shrinkage import shrunken
@@ -358,8 +358,9 @@ def _check_counts(source: _Source, n: Floats, *, shrink: bool, scale: bool) -> N
     least = 2 if scale else 1
     if (n < least).any():
         feature, place = np.argwhere(n < least)[0]
+        count = int(n[feature, place])
         raise InvalidDataError(
-            f"{source.scanner} '{source.levels[place]}' has {int(n[feature, place])} values of "
+            f"{source.scanner} '{source.levels[place]}' has {count} {plural('value', count)} of "
             f"'{source.features[feature]}', and its effect needs {least}; leave its rows out, give "
             "it the name of a scanner of the same model, or use scale=False for a shift alone"
         )
