@@ -170,8 +170,9 @@ class Harmonisation:
         FormulaError
             If a column does not exist.
         """
-        values = self.model.adjusted(data)
-        return data.assign(**dict(zip(self.model.features, values.T, strict=True)))
+        names = list(self.model.features)
+        made = pd.DataFrame(self.model.adjusted(data), index=data.index, columns=names)
+        return pd.concat([data.drop(columns=names), made], axis=1)[data.columns]
 
 
 def feature_values(data: pd.DataFrame, features: Sequence[str]) -> Floats:
@@ -182,13 +183,15 @@ def feature_values(data: pd.DataFrame, features: Sequence[str]) -> Floats:
     FormulaError, InvalidDataError
         If a column does not exist or holds something else.
     """
-    columns = [_column(data, name) for name in features]
-    for name, column in zip(features, columns, strict=True):
-        if not pd.api.types.is_numeric_dtype(column.dtype) or column.dtype == bool:
+    for name in set(features).difference(data.columns):
+        _column(data, name)
+    table = data[list(features)]
+    for name, dtype in zip(features, table.dtypes, strict=True):
+        if not pd.api.types.is_numeric_dtype(dtype) or pd.api.types.is_bool_dtype(dtype):
             raise InvalidDataError(
-                f"the feature '{name}' must be numeric, but holds {column.dtype}; choose another"
+                f"the feature '{name}' must be numeric, but holds {dtype}; choose another"
             )
-    values = np.column_stack([one.to_numpy(dtype=float, na_value=np.nan) for one in columns])
+    values = table.to_numpy(dtype=np.float64, na_value=np.nan)
     if np.isinf(values).any():
         row, place = np.argwhere(np.isinf(values))[0]
         raise InvalidDataError(
