@@ -56,7 +56,8 @@ def scanner_confounding(
     Returns
     -------
     DataFrame
-        One row for each coefficient but the intercept: term, share_within (from 0 to 1),
+        One row for each coefficient but the intercept: term, columns (of the data, that it is
+        made from), share_within (from 0 to 1),
         estimable, n_obs, rank (of the design with the scanners), n_columns (what the rank would be
         if nothing were confounded), where (the scanners of each level, or the range of numbers on
         each scanner).
@@ -95,6 +96,7 @@ def scanner_confounding(
     scanners = np.eye(len(levels))[codes]
     names = layout.fixed.names
     asked = [place for place, name in enumerate(names) if name != "Intercept"]
+    variables = {place: _variables(layout, names[place]) for place in asked}
     shares = []
     for place in asked:
         others = np.delete(design, place, axis=1)
@@ -105,12 +107,13 @@ def scanner_confounding(
     return pd.DataFrame(
         {
             "term": [names[place] for place in asked],
+            "columns": [", ".join(variables[place]) for place in asked],
             "share_within": shares,
             "estimable": [share > 0.0 for share in shares],
             "n_obs": len(codes),
             "rank": rank,
             "n_columns": len(names) + len(levels) - 1,
-            "where": [_where(layout, names[place], scanner) for place in asked],
+            "where": [_where(layout, variables[place], scanner) for place in asked],
         }
     )
 
@@ -129,7 +132,7 @@ def refuse_confounded(
     formula, data, scanner
         As in `scanner_confounding`.
     asked
-        Coefficients that matter; all if not given.
+        Columns of the data; coefficients made from one of them matter. All if not given.
 
     Raises
     ------
@@ -139,7 +142,7 @@ def refuse_confounded(
     table = scanner_confounding(formula, data, scanner=scanner)
     bad = table[table["share_within"] < LEAST_SHARE]
     if asked is not None:
-        bad = bad[bad["term"].isin(list(asked))]
+        bad = bad[[not set(one.split(", ")).isdisjoint(asked) for one in bad["columns"]]]
     if bad.empty:
         return
     first = bad.iloc[0]
@@ -160,13 +163,19 @@ def _left(column: Floats, others: Floats) -> float:
     return float(rest @ rest)
 
 
-def _where(layout: Layout, name: str, scanner: str) -> str:
-    """Return the scanners of each level, or the range of numbers on each scanner, in words."""
-    fixed, data = layout.fixed, layout.frame.data
+def _variables(layout: Layout, name: str) -> tuple[str, ...]:
+    """Columns of the data that a coefficient is made from."""
+    fixed = layout.fixed
     place = int(fixed.kept[fixed.names.index(name)])
     label = next(term.label for term in fixed.terms if place in term.columns)
+    return read_terms(label, columns_of(layout.frame.data), intercept=False).variables
+
+
+def _where(layout: Layout, variables: Collection[str], scanner: str) -> str:
+    """Return the scanners of each level, or the range of numbers on each scanner, in words."""
+    fixed, data = layout.fixed, layout.frame.data
     parts = []
-    for variable in read_terms(label, columns_of(data), intercept=False).variables:
+    for variable in variables:
         if fixed.variables[variable].levels is None:
             ranges = data.groupby(scanner, observed=True)[variable].agg(["min", "max"])
             text = ", ".join(
