@@ -1,6 +1,6 @@
 """Scanner as a term of the model, or features adjusted first: bias, coverage, type I error.
 
-    OMP_NUM_THREADS=1 python benchmarks/scanners.py [--designs 40] [--sets 2] [--features 25]
+    OMP_NUM_THREADS=1 python benchmarks/scanners.py [--scanners 2 4 8] [--designs 40]
 
 40 controls and 40 patients, two visits each, on 2, 4 or 8 scanners. Balanced: each visit on any
 scanner by equal chance. Unbalanced: scanner k is 0.6 times as frequent as scanner k - 1 for
@@ -34,6 +34,7 @@ import argparse
 import sys
 import time
 import warnings
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,6 @@ from qsmstats import combat, fit_many, longcombat
 FORMULA = "~ age + group * years + (1 | id)"
 PRESERVE = "age + group * years"
 TRUTH = {"group": 0.5, "group:years": 0.4}
-CELLS = [(count, balance) for count in (2, 4, 8) for balance in ("balanced", "unbalanced")]
 PEOPLE = 80
 
 
@@ -127,6 +127,7 @@ def summary(found: pd.DataFrame) -> pd.DataFrame:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--scanners", nargs="+", type=int, default=[2, 4, 8])
     parser.add_argument("--designs", type=int, default=40)
     parser.add_argument("--sets", type=int, default=2)
     parser.add_argument("--features", type=int, default=25)
@@ -134,8 +135,9 @@ def main() -> None:
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     tables = []
-    for number, (count, balance) in enumerate(CELLS):
-        rng = np.random.default_rng([options.seed, number])
+    cells = product(options.scanners, ("balanced", "unbalanced"))
+    for count, balance in cells:
+        rng = np.random.default_rng([options.seed, count, balance == "balanced"])
         found = []
         for draw in range(options.designs):
             design = visits(rng, count, balance)
