@@ -35,7 +35,6 @@ from qsmstats.harmonise.confounding import refuse_confounded
 from qsmstats.harmonise.result import Harmonisation, ScannerModel, feature_values, scanner_codes
 from qsmstats.harmonise.shrinkage import shrunken
 from qsmstats.mixed.design.assembly import NOTHING_LEFT, lay_out
-from qsmstats.mixed.design.grouping import coded_column
 from qsmstats.mixed.design.independent_columns import independent_columns
 from qsmstats.mixed.design.layout import Layout
 from qsmstats.mixed.fit_many import PLACEHOLDER
@@ -152,6 +151,10 @@ def longcombat(
 ) -> Harmonisation:
     """Adjust features for scanners, for several rows per participant (longitudinal ComBat).
 
+    Residuals about predicted random effects vary less than sigma, so that scales are mostly below
+    one and the adjusted features vary more within participants than those measured: intervals of a
+    model of them are wider than they need be (see the page Scanners).
+
     Parameters
     ----------
     random
@@ -253,11 +256,9 @@ def _source(
             f"fit_on must hold True or False for each of the {len(data)} rows, and True for some, "
             "as data['group'] == 'control' does"
         )
-    data = data.reset_index(drop=True)
-    own = data[rows].reset_index(drop=True)
-    values, codes = feature_values(own, features), scanner_codes(own, scanner)
-    levels = coded_column(own[scanner])[1]
-    own[scanner] = pd.Categorical.from_codes(codes, levels)
+    own = data[rows]
+    values, (codes, levels) = feature_values(own, features), scanner_codes(own, scanner)
+    own = own.assign(**{scanner: pd.Categorical.from_codes(codes, levels)})
     refuse_confounded(f"~ {preserve}", own, scanner=scanner)
     return _Source(
         whole=data,
@@ -290,8 +291,7 @@ def _harmonised(
         (m, q, q) and (m,); the root of the mean squared residual where sigma is None.
     """
     values, codes, levels = source.values, source.codes, source.levels
-    member = np.eye(len(levels))[codes]
-    n = (~np.isnan(values)).T @ member
+    n = (~np.isnan(values)).T @ np.eye(len(levels))[codes]
     _check_counts(source, n, shrink=shrink, scale=scale)
     if reference is not None:
         check_option("reference", reference, levels)
@@ -325,16 +325,7 @@ def _harmonised(
             f"the feature '{source.features[int(flat.argmax())]}' does not vary beside the effects "
             "of the model; leave it out"
         )
-    z = rest / sigma
-    known = np.where(np.isnan(z), 0.0, z)
-    mean = known.T @ member / n
-    squares = np.where(np.isnan(z), 0.0, z - mean.T[codes]) ** 2
-    variance = squares.T @ member / (n - 1) if scale else np.ones_like(mean)
-    gamma, delta2 = mean.copy(), variance.copy()
-    for place in range(len(levels)) if shrink else ():
-        gamma[:, place], delta2[:, place] = shrunken(
-            mean[:, place], variance[:, place], n[:, place], scale=scale
-        )
+    mean, variance, gamma, delta2 = _effects(source, rest / sigma, n, shrink=shrink, scale=scale)
     if reference is not None:
         gamma[:, home], delta2[:, home] = 0.0, 1.0
     model = replace(model, shift=gamma * sigma[:, None], scale=np.sqrt(delta2))
@@ -351,6 +342,29 @@ def _harmonised(
     )
     made = Harmonisation(table=source.whole, effects=effects, model=model)
     return replace(made, table=made.apply(source.whole))
+
+
+def _effects(
+    source: _Source, z: Floats, n: Floats, *, shrink: bool, scale: bool
+) -> tuple[Floats, Floats, Floats, Floats]:
+    """Mean and variance of standardised values by feature and scanner, and both after shrinkage."""
+    member = np.eye(len(source.levels))[source.codes]
+    known = np.where(np.isnan(z), 0.0, z)
+    mean = known.T @ member / n
+    squares = np.where(np.isnan(z), 0.0, z - mean.T[source.codes]) ** 2
+    variance = squares.T @ member / (n - 1) if scale else np.ones_like(mean)
+    if (variance <= NOTHING_LEFT).any():
+        feature, place = np.argwhere(variance <= NOTHING_LEFT)[0]
+        raise NotIdentifiedError(
+            f"the feature '{source.features[feature]}' does not vary on {source.scanner} "
+            f"'{source.levels[place]}'; leave it out, or use scale=False for a shift alone"
+        )
+    gamma, delta2 = mean.copy(), variance.copy()
+    for place in range(len(source.levels)) if shrink else ():
+        gamma[:, place], delta2[:, place] = shrunken(
+            mean[:, place], variance[:, place], n[:, place], scale=scale
+        )
+    return mean, variance, gamma, delta2
 
 
 def _check_counts(source: _Source, n: Floats, *, shrink: bool, scale: bool) -> None:

@@ -96,7 +96,11 @@ def scanner_confounding(
     scanners = np.eye(len(levels))[codes]
     names = layout.fixed.names
     asked = [place for place, name in enumerate(names) if name != "Intercept"]
-    variables = {place: _variables(layout, names[place]) for place in asked}
+    variables = {}
+    for place in asked:
+        column_of_all = layout.fixed.kept[place]
+        label = next(one.label for one in layout.fixed.terms if column_of_all in one.columns)
+        variables[place] = read_terms(label, columns, intercept=False).variables
     shares = []
     for place in asked:
         others = np.delete(design, place, axis=1)
@@ -161,14 +165,6 @@ def _left(column: Floats, others: Floats) -> float:
     """Residual sum of squares of a column after regression on others."""
     rest = column - others @ np.linalg.lstsq(others, column)[0]
     return float(rest @ rest)
-
-
-def _variables(layout: Layout, name: str) -> tuple[str, ...]:
-    """Columns of the data that a coefficient is made from."""
-    fixed = layout.fixed
-    place = int(fixed.kept[fixed.names.index(name)])
-    label = next(term.label for term in fixed.terms if place in term.columns)
-    return read_terms(label, columns_of(layout.frame.data), intercept=False).variables
 
 
 def _where(layout: Layout, variables: Collection[str], scanner: str) -> str:

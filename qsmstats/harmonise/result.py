@@ -71,7 +71,7 @@ class ScannerModel:
     def adjusted(self, data: pd.DataFrame) -> Floats:
         """Return the adjusted values of each feature, shape (n, m)."""
         values = feature_values(data, self.features)
-        codes = scanner_codes(data, self.scanner, self.levels)
+        codes, _ = scanner_codes(data, self.scanner, self.levels)
         centre = self.centre(data, values, codes)
         return (values - centre - self.shift.T[codes]) / self.scale.T[codes] + centre
 
@@ -88,7 +88,11 @@ class ScannerModel:
         made = np.zeros_like(residuals)
         if not self.random:
             return made
-        terms = [(term.matrix(frame), self._groups(term, frame)) for term in self.random]
+        terms = []
+        for term in self.random:
+            names = term.grouping.names
+            groups = grouping(names, {name: coded_column(frame[name]) for name in names})[1]
+            terms.append((term.matrix(frame), groups))
         for rows in _independent([codes for _, codes in terms]):
             seen = ~np.isnan(residuals[rows])
             local = [(z[rows], np.unique(codes[rows], return_inverse=True)) for z, codes in terms]
@@ -107,11 +111,6 @@ class ScannerModel:
                 modes = np.linalg.solve(across @ z + np.eye(width), across @ right)
                 made[rows, part] = (z @ modes)[:, :, 0].T
         return made
-
-    @staticmethod
-    def _groups(term: RandomDesign, frame: pd.DataFrame) -> Integers:
-        names = term.grouping.names
-        return grouping(names, {name: coded_column(frame[name]) for name in names})[1]
 
     def _check_complete(self, frame: pd.DataFrame) -> None:
         groups = [name for term in self.random for name in term.grouping.names]
@@ -137,8 +136,8 @@ class Harmonisation:
     effects
         One row for each feature and scanner: feature, scanner, n_obs (values that the estimate is
         from), shift (in units of the feature, from the mean of all scanners or from the reference)
-        and scale (ratio of standard deviations) as adjusted for, and shift_raw and scale_raw before
-        empirical Bayes.
+        and scale (standard deviation of the scanner's residuals over sigma, or over that of the
+        reference) as adjusted for, and shift_raw and scale_raw before empirical Bayes.
     model
         What adjusts.
     """
@@ -201,8 +200,12 @@ def feature_values(data: pd.DataFrame, features: Sequence[str]) -> Floats:
     return values
 
 
-def scanner_codes(data: pd.DataFrame, scanner: str, levels: pd.Index | None = None) -> Places:
-    """Return the place of each row's scanner among the known ones (all of the data by default).
+def scanner_codes(
+    data: pd.DataFrame, scanner: str, levels: pd.Index | None = None
+) -> tuple[Places, pd.Index]:
+    """Return the place of each row's scanner among the known ones, and these.
+
+    Known are those of the data where `levels` are not given.
 
     Raises
     ------
@@ -211,6 +214,7 @@ def scanner_codes(data: pd.DataFrame, scanner: str, levels: pd.Index | None = No
     """
     column = _column(data, scanner)
     known = coded_column(column)[1] if levels is None else levels
+    known = known[known.isin(column)] if levels is None else known
     codes = known.get_indexer(pd.Index(column))
     if bad := np.flatnonzero(codes < 0).tolist():
         value = column.iloc[bad[0]]
@@ -221,7 +225,7 @@ def scanner_codes(data: pd.DataFrame, scanner: str, levels: pd.Index | None = No
             else f"column '{scanner}' holds '{value}' (row position {bad[0]}), of which no effect "
             f"was estimated; known are {', '.join(map(str, known))}: estimate anew with its data"
         )
-    return codes
+    return codes, known
 
 
 def _column(data: pd.DataFrame, name: str) -> pd.Series:

@@ -116,21 +116,15 @@ def fit_study_model(
         formula = formula.replace("~", f"~ {also} +", 1)
     term, said = _scanner_term(formula, settings, data[data[outcome].notna()])
     formula += term
-    fit, left_out = _fitted(formula, model, settings, data, outcome)
-    return fit, (*said, *left_out)
-
-
-def _fitted(
-    formula: str, model: StudyModel, settings: ModelSettings, data: pd.DataFrame, outcome: str
-) -> tuple[MixedFit, tuple[str, ...]]:
     weights = settings.weights_of(model)
     if not settings.is_default(model) or model not in OPTIONAL:
-        return MixedModel(formula).fit(data, weights=weights), ()
+        return MixedModel(formula).fit(data, weights=weights), said
     if weights is not None:
-        return _first_fitted(formula, OPTIONAL[model], data, (weights,))
+        fit, left_out = _first_fitted(formula, OPTIONAL[model], data, (weights,))
+        return fit, said + left_out
     data, by_type, notes = _residual_strata(data, outcome)
     fit, left_out = _first_fitted(formula, OPTIONAL[model], data, dict.fromkeys((by_type, ())))
-    return fit, (notes if fit.residual.columns else ()) + left_out
+    return fit, said + (notes if fit.residual.columns else ()) + left_out
 
 
 def _scanner_term(

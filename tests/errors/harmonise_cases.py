@@ -119,6 +119,14 @@ CASES = [
         ),
         ("flat feature", adjusts(EMPTY), NotIdentifiedError, "'chi'", "not vary", "leave it out"),
         (
+            "flat feature of a scanner",
+            adjusts(changed("chi", [row for row in range(24) if row % 2], 1.0)),
+            NotIdentifiedError,
+            "'chi'",
+            "scanner 'B'",
+            "scale=False",
+        ),
+        (
             "flat feature of a mixed model",
             follows(EMPTY),
             NotIdentifiedError,

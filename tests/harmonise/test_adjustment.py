@@ -1,6 +1,7 @@
 """Adjusted features, held to R's longCombat and to neuroCombat, and to what defines them."""
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -98,7 +99,10 @@ def test_shrinkage_of_a_shift_alone_weighs_the_rows():
 
 def test_new_rows_are_adjusted_as_those_of_the_fit():
     """Participants are known by their rows, not by their names."""
-    made = longcombat(visits(), FEW, **LONG)
+    rows = pd.Categorical(visits()["sc"], categories=[0, 4, 3, 2, 1])  # there is no scanner 0
+    made = longcombat(visits().assign(sc=rows).set_index(visits().index + 7), FEW, **LONG)
+    assert made.effects["scanner"].tolist() == [4, 3, 2, 1] * 3
+    made = replace(made, table=made.table.set_index(made.table.index - 7))
     some = visits().query("id > 40").assign(id=lambda d: d["id"] + 1000, f50="not used")
     expected = made.table.loc[some.index]
     np.testing.assert_allclose(numbers(made.apply(some), FEW), numbers(expected, FEW), rtol=1e-12)
