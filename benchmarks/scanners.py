@@ -25,7 +25,8 @@ Bias is that of the estimate over all features, coverage that of 95 % intervals 
 effect, type I error the share of p < 0.05 where there is none, in per cent, each with its
 Monte-Carlo standard error over designs; `sd` is the standard deviation of the estimates and `ratio`
 the mean standard error over it. Scanners are drawn anew in each design, effects in each feature.
-Seeded; one process. `variances` and `random` are fitted one by one and take most of the time.
+Seeded; one process. `random` has no independent groups, is fitted one by one and takes most of the
+time.
 """
 
 from __future__ import annotations
