@@ -99,8 +99,15 @@ def scanner_confounding(
     variables = {}
     for place in asked:
         column_of_all = layout.fixed.kept[place]
-        label = next(one.label for one in layout.fixed.terms if column_of_all in one.columns)
-        variables[place] = read_terms(label, columns, intercept=False).variables
+        term = next(one for one in layout.fixed.terms if column_of_all in one.columns)
+        # A factor is a column or an expression of columns.
+        variables[place] = tuple(
+            dict.fromkeys(
+                name
+                for piece in sorted(term.categories | term.numbers)
+                for name in ((piece,) if piece in columns else read_terms(piece, columns).variables)
+            )
+        )
     shares = []
     for place in asked:
         others = np.delete(design, place, axis=1)

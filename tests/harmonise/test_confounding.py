@@ -88,3 +88,14 @@ def test_controls_on_one_of_the_patients_scanners_can_be_compared():
     share = scanner_confounding("~ group + years", data).set_index("term")["share_within"]
     assert LEAST_SHARE < share["group[T.patient]"] < 0.6
     refuse_confounded("~ group + years", data)
+
+
+def test_columns_are_found_in_names_and_expressions():
+    data = lesions().rename(columns={"years": "my years", "visit": "a.b"})
+    found = scanner_confounding("~ `my years`:type + C(a.b) + log(id + 1) - 1", data)
+    assert set(found["columns"]) == {"my years, type", "a.b", "id"}
+    assert (
+        found.loc[found["columns"] == "id", "where"]
+        .str.fullmatch("id: .* to .* on A, .* on C")
+        .all()
+    )
