@@ -9,8 +9,8 @@ of squares of x after regression on these, so that
 
 is the share that lies within scanners, one over the variance inflation factor that scanners add
 (Fox & Monette 1992, J Am Stat Assoc 87:178-183, for one coefficient). It is 0 where the design
-loses rank, 1 where each scanner has the same share of everything. Random terms are not weighed: a
-participant's own level is then a constant of the scanner in the worst case only.
+loses rank, and 1 where the column has the same mean on every scanner. Random terms are not weighed:
+the share is known before there is an outcome, and is the same for all.
 """
 
 from __future__ import annotations
