@@ -2,7 +2,7 @@ r"""ComBat and longitudinal ComBat: features adjusted for the shift and the scal
 
 For feature f of row j on scanner i,
 
-.. math:: y = X\beta + a_i + Zu + \sigma (\gamma_i + \delta_i \varepsilon),
+.. math:: y = X\beta + Zu + \sigma (\gamma_i + \delta_i \varepsilon),
 
 where X are the covariates to be preserved, and Zu stands in `longcombat` only.
 
