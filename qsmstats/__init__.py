@@ -28,6 +28,7 @@ _HOMES = {
     "best_cutoff": "qsmstats.accuracy.cutoff",
     "check_study": "qsmstats.checks.study",
     "clustered_proportion": "qsmstats.accuracy.proportions",
+    "combat": "qsmstats.harmonise.adjustment",
     "compare_readings": "qsmstats.accuracy.comparison",
     "consensus": "qsmstats.accuracy.consensus",
     "diagnostic_accuracy": "qsmstats.accuracy.diagnostic",
@@ -41,6 +42,7 @@ _HOMES = {
     "init_study": "qsmstats.inventory.draft",
     "intraclass_correlation": "qsmstats.accuracy.continuous",
     "lesions_without_features": "qsmstats.tables.tidy",
+    "longcombat": "qsmstats.harmonise.adjustment",
     "lost_lesions": "qsmstats.studies.missing_visits",
     "match_lesions": "qsmstats.voxels.matching",
     "match_visits": "qsmstats.voxels.visits",
@@ -53,6 +55,7 @@ _HOMES = {
     "read_tables": "qsmstats.voxels.lesion_rows",
     "required_patients": "qsmstats.studies.planning.sizes",
     "run_study": "qsmstats.run",
+    "scanner_confounding": "qsmstats.harmonise.confounding",
     "simulate_study": "qsmstats.simulate.cohort",
     "simulate_trial": "qsmstats.studies.planning.outcomes",
     "suggest_lesion_types": "qsmstats.voxels.lesion_types",
@@ -82,6 +85,8 @@ if TYPE_CHECKING:
     from qsmstats.accuracy.samplesize import accuracy_sample_size
     from qsmstats.checks.study import check_study
     from qsmstats.generalized.model import GeneralizedMixedModel
+    from qsmstats.harmonise.adjustment import combat, longcombat
+    from qsmstats.harmonise.confounding import scanner_confounding
     from qsmstats.imputation.pooling import pool_fits
     from qsmstats.inventory.draft import init_study
     from qsmstats.mixed.fit_many import fit_many

@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args
 from qsmstats.method_names import Adjustment, DfMethod
 
 __all__ = [
+    "SCANNER",
     "CountFamily",
     "CountOffset",
     "FeatureSettings",
@@ -24,6 +25,7 @@ __all__ = [
     "PatientQuestion",
     "PatientSettings",
     "RaterSettings",
+    "ScannerTerm",
     "StudyModel",
     "Weights",
     "column_of",
@@ -33,8 +35,11 @@ LesionIds = Literal["consistent", "independent"]
 PatientQuestion = Literal["counts", "groups", "shares", "lesions", "change"]
 CountFamily = Literal["negative_binomial", "poisson"]
 CountOffset = Literal["none", "lesions", "volume"]
+ScannerTerm = Literal["by_number", "fixed", "random", "none"]
 StudyModel = Literal["baseline", "tissue", "trajectory"]
 Weights = str | tuple[str, ...]
+SCANNER = "scanner"
+"""Column of the participants or the sessions that says on which scanner images were made."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,6 +156,10 @@ class ModelSettings:
     imputations
         Sets of imputed values for the answers that carry along what is not known: types that
         raters disagree on, and lesions without a later visit; 0 for none of these answers.
+    scanner
+        How the column `scanner` of the participants or the sessions enters the models, unless a
+        formula has it: "fixed" or "random" effects, "by_number" for fixed effects of up to four
+        scanners and random ones of more, or "none". Nothing where there is no such column.
     """
 
     baseline: str = (
@@ -169,6 +178,7 @@ class ModelSettings:
     adjust: Adjustment = "mvt"
     level: float = 0.95
     imputations: int = 20
+    scanner: ScannerTerm = "by_number"
 
     def weights_of(self, model: StudyModel) -> tuple[str, ...] | None:
         """Return the columns stated for a model; None where nothing was stated."""

@@ -270,6 +270,7 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
         ("[models]\nimputations = 2.5", "models.imputations': found 2.5; write a whole number"),
         ('[models]\ndf = "kenward"', 'models.df\': must be "satterthwaite", "ken'),
         ('[models]\nadjust = "fdr"', 'models.adjust\': must be "mvt", "tukey"'),
+        ('[models]\nscanner = "site"', 'models.scanner\': must be "by_number", "fixed", "random"'),
         ('[models]\nadjust = "dunnett"', '"sidak", "holm", "bonferroni", "fdr_bh" or "none", not'),
         (
             '[models]\noutcomes = ["mwf"]',

@@ -16,7 +16,7 @@ from qsmstats.errors import FormulaError, InvalidDataError, Problem, did_you_mea
 from qsmstats.mixed.formula.language import ParsedFormula, parse_formula
 from qsmstats.mixed.formula.terms import evaluate, read_terms
 from qsmstats.schemas import load_schema
-from qsmstats.settings import StudyModel
+from qsmstats.settings import SCANNER, ModelSettings, StudyModel
 from qsmstats.study import Study
 from qsmstats.study_file import FILE
 from qsmstats.tables.feature_columns import tidy_columns
@@ -60,6 +60,7 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
     columns["tissue"] = _values(pd.Series(pd.Categorical(levels, categories=levels)))
     rows = pd.DataFrame(columns)
     said: set[str] = set()
+    yield from _scanner_problems(study.models, rows)
     for name, compared in COMPARED.items():
         text = getattr(study.models, name).replace("{outcome}", study.outcomes[0])
         own = rows if name == "tissue" else rows.drop(columns="tissue")
@@ -75,6 +76,12 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
         if problem and problem not in said:  # one line of study.toml may stand for two models
             said.add(problem)
             yield Problem(table=FILE, column=f"models.{name}.weights", problem=problem)
+
+
+def _scanner_problems(models: ModelSettings, rows: pd.DataFrame) -> Iterator[Problem]:
+    if models.scanner != ModelSettings().scanner and SCANNER not in rows:
+        text = f"does nothing, as no table has a column '{SCANNER}'; add the column or remove this"
+        yield Problem(table=FILE, column="models.scanner", problem=text)
 
 
 def _weights_problem(columns: tuple[str, ...], rows: pd.DataFrame) -> str | None:

@@ -12,19 +12,24 @@ residual variances by type first and with a common one next; the first that can 
 answer's. Where none comes to an optimum, the last one is the answer's, and its record says so. A
 singular fit is kept: a variance of zero is an estimate. The fixed part never changes, and neither
 does a formula or a weight that was stated.
+
+Where the rows have more than one scanner, a term for them is added to either kind of formula
+(`ModelSettings.scanner`), and a question whose answer lies between scanners is refused.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from itertools import combinations, product
 
 import pandas as pd
 
 from qsmstats.errors import NotIdentifiedError
+from qsmstats.harmonise.confounding import refuse_confounded
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.model import MixedModel
-from qsmstats.settings import ModelSettings, StudyModel
+from qsmstats.settings import SCANNER, ModelSettings, StudyModel
 
 __all__ = [
     "FEWEST_LESIONS",
@@ -38,6 +43,8 @@ FEWEST_LESIONS = 5
 """Lesions from which a type has a residual variance of its own."""
 POOLED = "lesion_type_pooled"
 """Column of the residual strata of lesion types, of which the rare ones share one."""
+FEWEST_RANDOM = 5
+"""Scanners from which they are random effects: a variance of fewer is hardly estimated."""
 Term = tuple[str, str, str]
 OPTIONAL: dict[StudyModel, tuple[Term, ...]] = {
     "baseline": (
@@ -101,19 +108,45 @@ def fit_study_model(
     Raises
     ------
     ModelError
-        If the data cannot answer: no complete rows, or a model that is not identified.
+        If the data cannot answer: no complete rows, a model that is not identified, or a question
+        that is confounded with scanners.
     """
     formula = getattr(settings, model).replace("{outcome}", outcome)
     if also:
         formula = formula.replace("~", f"~ {also} +", 1)
+    term, said = _scanner_term(formula, settings, data[data[outcome].notna()])
+    formula += term
     weights = settings.weights_of(model)
     if not settings.is_default(model) or model not in OPTIONAL:
-        return MixedModel(formula).fit(data, weights=weights), ()
+        return MixedModel(formula).fit(data, weights=weights), said
     if weights is not None:
-        return _first_fitted(formula, OPTIONAL[model], data, (weights,))
+        fit, left_out = _first_fitted(formula, OPTIONAL[model], data, (weights,))
+        return fit, said + left_out
     data, by_type, notes = _residual_strata(data, outcome)
     fit, left_out = _first_fitted(formula, OPTIONAL[model], data, dict.fromkeys((by_type, ())))
-    return fit, (notes if fit.residual.columns else ()) + left_out
+    return fit, said + (notes if fit.residual.columns else ()) + left_out
+
+
+def _scanner_term(
+    formula: str, settings: ModelSettings, rows: pd.DataFrame
+) -> tuple[str, tuple[str, ...]]:
+    """Return what is added to a formula for the scanners of rows with an outcome, and a note.
+
+    Raises
+    ------
+    NotIdentifiedError
+        If what the study asks for is confounded with scanners.
+    """
+    there, stated = SCANNER in rows, settings.scanner
+    if stated == "none" or re.search(rf"\b{SCANNER}\b", formula):
+        return "", ()
+    count = rows[SCANNER].nunique() if there else 0
+    if count < 2 and (there or stated == "by_number"):
+        return "", ()
+    refuse_confounded(formula, rows, scanner=SCANNER, asked=("lesion_type", "tissue", "years"))
+    if stated == "random" or (stated == "by_number" and count >= FEWEST_RANDOM):
+        return f" + (1 | {SCANNER})", (f"The {count} scanners were random effects.",)
+    return f" + C({SCANNER})", (f"The {count} scanners were fixed effects.",)
 
 
 def _first_fitted(

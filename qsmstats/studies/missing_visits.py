@@ -34,7 +34,7 @@ from qsmstats.imputation.linear_draws import LinearDraws, alternatives
 from qsmstats.imputation.pooling import pool_batch
 from qsmstats.method_names import Adjustment
 from qsmstats.mixed.model import MixedModel
-from qsmstats.settings import ModelSettings
+from qsmstats.settings import SCANNER, ModelSettings
 from qsmstats.studies.answers import number_of, observed_types
 from qsmstats.studies.default_models import with_strata
 from qsmstats.studies.effects import with_units
@@ -153,17 +153,16 @@ def _missing_visits(seen: pd.DataFrame) -> pd.DataFrame:
 
     The outcome in them is the lesion's last, to stand where a number must.
     """
-    visits = seen[["participant_id", "session_id", "years"]].drop_duplicates(
-        ["participant_id", "session_id"]
-    )
+    of_session = [name for name in ("session_id", "years", SCANNER) if name in seen]
+    visits = seen[["participant_id", *of_session]].drop_duplicates(["participant_id", "session_id"])
     ordered = seen.sort_values("years")
     first = ordered.groupby(LESION, observed=True, sort=False)["years"].first().rename("from")
     pairs = first.reset_index().merge(visits, on="participant_id")
     pairs = pairs[pairs["years"] > pairs["from"]]
     known = pd.MultiIndex.from_frame(seen[[*LESION, "session_id"]])
     absent = ~pd.MultiIndex.from_frame(pairs[[*LESION, "session_id"]]).isin(known)
-    pairs = pairs.loc[absent, [*LESION, "session_id", "years"]]
-    last = ordered.drop_duplicates(LESION, keep="last").drop(columns=["session_id", "years"])
+    pairs = pairs.loc[absent, [*LESION, *of_session]]
+    last = ordered.drop_duplicates(LESION, keep="last").drop(columns=of_session)
     made: pd.DataFrame = pairs.merge(last, on=LESION).reindex(columns=seen.columns)
     return made
 

@@ -1606,6 +1606,13 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         "correct the formula",
     ),
     (
+        "term of a scanner that no table has",
+        checked(lambda _: None, TOML + '\n[models]\nscanner = "random"\n'),
+        "'models.scanner'",
+        "no table has a column 'scanner'",
+        "add the column or remove this",
+    ),
+    (
         "weights by a column that is not there",
         checked(lambda _: None, TOML + '\n[models.baseline]\nweights = "lesion_typ"\n'),
         "'models.baseline.weights'",

@@ -6,9 +6,9 @@ each ``raise`` of one of its errors and each `Problem` that is built must be rea
 stand in `ELSEWHERE` with the test that reaches it.
 
 A new error needs a new case in the module of its room (`accuracy_cases`, `generalized_cases`,
-`image_cases`, `label_cases`, `model_cases`, `run_cases`, `study_cases`): one row of its name, what
-to call, and a part of the place, of the value and of the remedy. Without it the test fails, and
-names file, line and function.
+`harmonise_cases`, `image_cases`, `label_cases`, `model_cases`, `run_cases`, `study_cases`): one row
+of its name, what to call, and a part of the place, of the value and of the remedy. Without it the
+test fails, and names file, line and function.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import pytest
 from tests.errors import (
     accuracy_cases,
     generalized_cases,
+    harmonise_cases,
     image_cases,
     label_cases,
     model_cases,
@@ -32,6 +33,7 @@ from tests.errors.walk import outcome, sites
 MODULES = (
     accuracy_cases,
     generalized_cases,
+    harmonise_cases,
     image_cases,
     label_cases,
     model_cases,

@@ -7,10 +7,16 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from qsmstats import ModelSettings, baseline_differences, tissue_differences, trajectories
-from qsmstats.errors import NotIdentifiedError
+from qsmstats import (
+    MixedModel,
+    ModelSettings,
+    baseline_differences,
+    tissue_differences,
+    trajectories,
+)
+from qsmstats.errors import FormulaError, NotIdentifiedError
 from qsmstats.mixed.formula.language import parse_formula
-from qsmstats.studies.default_models import OPTIONAL
+from qsmstats.studies.default_models import OPTIONAL, fit_study_model
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "study_models"
 TYPES = ["isointense", "hypointense", "hyperintense", "paramagnetic_rim"]
@@ -152,3 +158,58 @@ def test_what_a_default_formula_may_lose_stands_in_it(model):
         changed = getattr(ModelSettings(), model).replace(term, instead)
         assert changed != getattr(ModelSettings(), model)
         parse_formula(changed)
+
+
+@pytest.mark.parametrize(
+    ("count", "stated", "term", "said"),
+    [
+        (4, "by_number", "C(scanner)", ("The 4 scanners were fixed effects.",)),
+        (5, "by_number", "(1 | scanner)", ("The 5 scanners were random effects.",)),
+        (3, "random", "(1 | scanner)", ("The 3 scanners were random effects.",)),
+        (5, "fixed", "C(scanner)", ("The 5 scanners were fixed effects.",)),
+        (3, "none", None, ()),
+        (1, "by_number", None, ()),
+    ],
+)
+def test_scanners_enter_the_model_by_their_number_or_as_stated(
+    three_visits, count, stated, term, said
+):
+    """Scanners by number are categories; a shift between them is none between types."""
+    number = np.arange(len(three_visits)) % 7 % count
+    shifted = three_visits.assign(scanner=number, y=three_visits["mwf_percent"] + 3 * number)
+    settings = ModelSettings(baseline=PLAIN, scanner=stated)
+    fit, notes = fit_study_model("baseline", settings, shifted, "y")
+    expected = PLAIN.replace("{outcome}", "y") + (f" + {term}" if term else "")
+    assert (fit.model.formula, notes) == (expected, said)
+    if term:
+        by_hand = f"mwf_percent ~ lesion_type + age + {term} + (1 | participant_id)"
+        theirs = MixedModel(by_hand).fit(shifted).coefficients().set_index("term")["estimate"]
+        ours = fit.coefficients().set_index("term")["estimate"]
+        names = [name for name in ours.index if name.startswith("lesion_type")]
+        np.testing.assert_allclose(ours[names], theirs[names], atol=0.02)
+
+
+def test_a_formula_with_the_scanner_is_left_as_it_is_and_a_stated_term_needs_the_column(
+    three_visits,
+):
+    own = PLAIN + " + (1 | scanner)"
+    data = three_visits.assign(scanner=np.arange(len(three_visits)) % 6)
+    fit, notes = fit_study_model("baseline", ModelSettings(baseline=own), data, "mwf_percent")
+    assert (fit.model.formula, notes) == (own.replace("{outcome}", "mwf_percent"), ())
+    with pytest.raises(FormulaError, match="no column 'scanner'"):
+        baseline_differences(three_visits, settings=ModelSettings(scanner="fixed"))
+
+
+def test_a_type_on_a_scanner_of_its_own_is_no_answer(three_visits):
+    own = np.where(three_visits["lesion_type"] == "paramagnetic_rim", "B", "A")
+    with pytest.raises(NotIdentifiedError, match=r"paramagnetic_rim.* is confounded with scanner"):
+        baseline_differences(three_visits.assign(scanner=own))
+    two = three_visits[three_visits["years"] < 1.5]
+    years = two.assign(scanner=np.where(two["years"] > 0, "B", "A"))
+    with pytest.raises(
+        NotIdentifiedError, match=r"years.* confounded with scanner: .* 0 to 0 on A"
+    ):
+        trajectories(years)
+    # Age is between scanners too, and is not what the study asks for.
+    by_age = three_visits.assign(scanner=np.where(three_visits["age"] > 45, "B", "A"))
+    baseline_differences(by_age, formula=PLAIN)

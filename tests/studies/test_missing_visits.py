@@ -8,7 +8,7 @@ from qsmstats import trajectories
 from qsmstats.errors import NoDataError
 from qsmstats.report.sections.lost_lesions import tipping_sentence
 from qsmstats.settings import ModelSettings
-from qsmstats.studies.missing_visits import lost_lesions
+from qsmstats.studies.missing_visits import _missing_visits, lost_lesions
 
 SETTINGS = ModelSettings(imputations=10, adjust="holm")
 
@@ -92,3 +92,10 @@ def test_the_sentence_names_the_mean_at_which_the_answer_changes():
 def test_without_a_missing_visit_there_is_nothing_to_vary(lesions, trajectory):
     with pytest.raises(NoDataError, match="mwf_percent: every lesion of the model has a value"):
         lost_lesions(trajectory, lesions)
+
+
+def test_a_lost_lesion_has_the_scanner_of_the_visit_at_which_it_was_lost():
+    keys = [("p", "s1", "a", 0.0, "A"), ("p", "s1", "b", 0.0, "A"), ("p", "s2", "b", 1.0, "B")]
+    columns = ["participant_id", "session_id", "lesion_id", "years", "scanner"]
+    made = _missing_visits(pd.DataFrame(keys, columns=columns).assign(sex="F"))
+    assert made.to_numpy().tolist() == [["p", "s2", "a", 1.0, "B", "F"]]
