@@ -1,0 +1,114 @@
+"""Table 1 as files for a manuscript: Word, LaTeX and HTML beside the TSV.
+
+LaTeX and HTML are written by pandas' Styler, Word by python-docx. The LaTeX needs the package
+booktabs. Two runs give the same bytes.
+"""
+
+from __future__ import annotations
+
+import html
+import io
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from pandas.io.formats.style import Styler
+
+from qsmstats.studies.answer_files import write_table
+from qsmstats.studies.table_one import CAPTION, TableOne
+from qsmstats.writing import written_whole
+
+__all__ = ["SUFFIXES", "write_table_one"]
+
+SUFFIXES = (".tsv", ".json", ".docx", ".tex", ".html")
+NOTE_POINTS = 8
+CSS: list[Any] = [
+    {"selector": "", "props": "border-collapse: collapse; border-bottom: 1px solid"},
+    {"selector": "caption", "props": "text-align: left; padding: 0.4em 0"},
+    {"selector": "th, td", "props": "padding: 0.2em 0.8em; text-align: right"},
+    {"selector": "th:first-child, td:first-child", "props": "text-align: left"},
+    {"selector": "thead th", "props": "border-top: 1px solid; border-bottom: 1px solid"},
+]
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The earliest date that a zip file can hold."""
+
+
+def write_table_one(table: TableOne, folder: str | Path) -> list[Path]:
+    """Write ``table_one`` as .tsv with its data dictionary, .docx, .tex and .html.
+
+    Parameters
+    ----------
+    table
+        What `table_one` returns.
+    folder
+        Folder to write to; it is made where it is missing.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    paths = {suffix: Path(folder) / f"table_one{suffix}" for suffix in SUFFIXES}
+    write_table(table.rows, paths[".tsv"])
+    texts = {".docx": _word(table), ".tex": _latex(table), ".html": _html(table)}
+    for suffix, content in texts.items():
+        with written_whole(paths[suffix]) as unfinished:
+            unfinished.write_bytes(content)
+    return list(paths.values())
+
+
+def _latex(table: TableOne) -> bytes:
+    shown = table.printed()
+    style = shown.style.hide(axis="index").format(escape="latex")
+    text = style.format_index(escape="latex", axis="columns").to_latex(
+        column_format="l" + "r" * (shown.shape[1] - 1),
+        position="htbp",
+        position_float="centering",
+        hrules=True,
+        caption=CAPTION.removeprefix("Table 1. "),
+        label="tab:participants",
+    )
+    # Styler has no notes: they are a table of one column below, whose texts it escapes as well.
+    notes = pd.DataFrame({"note": table.footnotes}).style.format(escape="latex")
+    below = notes.hide(axis="index").hide(axis="columns").to_latex(column_format=r"p{\linewidth}")
+    text = text.replace("\\end{table}", f"\\footnotesize\n{below}\\end{{table}}")
+    return text.replace("\N{MINUS SIGN}", "$-$").encode()
+
+
+def _html(table: TableOne) -> bytes:
+    style = Styler(table.printed(), uuid="table-one", cell_ids=False, caption=CAPTION)
+    style = style.hide(axis="index").format(escape="html").set_table_styles(CSS)
+    text = style.format_index(escape="html", axis="columns").to_html(doctype_html=True)
+    notes = "".join(f"<p>{html.escape(note)}</p>\n" for note in table.footnotes)
+    return text.replace("</body>", f"{notes}</body>").encode()
+
+
+def _word(table: TableOne) -> bytes:
+    # Loaded where it is used, as reading its template takes a while.
+    from docx import Document
+    from docx.enum.text import WD_ALIGN_PARAGRAPH
+    from docx.shared import Pt
+
+    shown = table.printed()
+    document = Document()
+    document.core_properties.title = CAPTION
+    document.core_properties.author = ""
+    document.core_properties.comments = ""
+    document.add_paragraph(CAPTION, style="Caption")
+    grid = document.add_table(rows=0, cols=shown.shape[1], style="Table Grid")
+    for values in (list(shown.columns), *shown.to_numpy().tolist()):
+        cells = grid.add_row().cells
+        for place, value in enumerate(values):
+            cells[place].text = value.strip(" ")
+            if place:
+                cells[place].paragraphs[0].alignment = WD_ALIGN_PARAGRAPH.RIGHT
+    for note in table.footnotes:
+        document.add_paragraph().add_run(note).font.size = Pt(NOTE_POINTS)
+    made, dated = io.BytesIO(), io.BytesIO()
+    document.save(made)
+    # A Word file is a zip file, which holds the time of its writing.
+    with zipfile.ZipFile(made) as parts, zipfile.ZipFile(dated, "w", zipfile.ZIP_DEFLATED) as out:
+        for name in parts.namelist():
+            out.writestr(zipfile.ZipInfo(name, EPOCH), parts.read(name))
+    return dated.getvalue()
