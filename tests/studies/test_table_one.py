@@ -21,6 +21,7 @@ from .patients.conftest import make_cohort
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "table_one"
 PATIENTS, CONTROLS, FOLLOWED = 12, 6, 8
+VOLUME = "Lesion volume per patient (mL)"
 
 
 def with_controls() -> tuple[StudyTables, pd.DataFrame]:
@@ -105,7 +106,7 @@ def test_ordinal_counted_and_skewed_variables_have_medians_and_others_means(made
     expected = {
         "EDSS": "median [IQR]",
         "Lesions per patient": "median [IQR]",
-        "Lesion volume per patient (mL)": "median [IQR]",
+        VOLUME: "median [IQR]",
         "Nfl": "median [IQR]",
         "Age (years)": "mean (SD)",
         "Sdmt": "mean (SD)",
@@ -205,3 +206,19 @@ def test_types_of_a_study_of_its_own_have_rims_of_their_own(cohort):
     own = replace(tables, schemas=schemas)
     table = table_one(own, patient_table(own, lesions))
     assert "Any lesion: ring" in set(table.rows["variable"])
+
+
+def test_a_study_without_clinical_columns_follow_up_and_rims_has_what_is_left(cohort):
+    tables, _ = cohort
+    bare = replace(
+        tables,
+        participants=tables.participants[["participant_id", "group"]],
+        sessions=tables.sessions.loc[tables.sessions["years"] == 0].drop(columns="sdmt"),
+    )
+    _, lesions = make_cohort(patients=PATIENTS, visits=1)
+    left = lesions[lesions["lesion_type"] == "isointense"]
+    table = table_one(bare, patient_table(bare, left))
+    assert list(table.rows["variable"])[1:3] == ["Lesions per patient", VOLUME]
+    assert of(table, "Any lesion: paramagnetic rim (PRL)")["MS"] == "0 (0.0%)"
+    assert of(table, "Time of follow-up (years)")[["MS", "followed"]].isna().all()
+    assert list(table.printed())[1:] == ["Controls (n = 6)", "Patients (n = 12)", "SMD"]

@@ -14,10 +14,8 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from qsmstats.errors import InvalidDataError, ModelError, UsageError, did_you_mean, nearest
-from qsmstats.mixed.inference.multiplicity import adjust_p_values
 from qsmstats.schemas import Schemas
 from qsmstats.settings import ModelSettings, PatientSettings, column_of
 from qsmstats.studies.answers import number_of, observed_types
@@ -305,11 +303,15 @@ def _unit(row: Row, schemas: Schemas) -> str:
 
 def _adjusted(table: pd.DataFrame, settings: PatientSettings) -> pd.DataFrame:
     """Adjust the p-values of each analysis of a question for their number."""
+    # Loaded where it is used, as the other parts of statsmodels.
+    from statsmodels.stats.multitest import multipletests
+
     table = table.assign(p_adjusted=np.nan, adjust=settings.adjust)
     text = ("level", "quantity", "unit", "covariates", "test", "note")
     table = table.astype(dict.fromkeys(text, object)).fillna(dict.fromkeys(text, ""))
     for _, part in table.groupby(["question", "analysis"], sort=False):
-        # The adjustment takes statistics: that of a two-sided normal test with this p-value.
-        z = stats.norm.isf(part["p_value"].astype(float) / 2)
-        table.loc[part.index, "p_adjusted"] = adjust_p_values(z, np.inf, method=settings.adjust)
+        values = part["p_value"].astype(float)
+        if settings.adjust != "none":
+            values = multipletests(values, method=settings.adjust)[1]
+        table.loc[part.index, "p_adjusted"] = values
     return table
