@@ -50,7 +50,7 @@ GROUPS = {
 """Column of a group -> its title."""
 COMPARED = {
     "standardised_difference": ("HC", "MS"),
-    "standardised_difference_followed": ("not_followed", "followed"),
+    "standardised_difference_followed": ("followed", "not_followed"),
 }
 """Column of a standardised difference -> the groups of which it is the second less the first."""
 CAPTION = "Table 1. Participants at the first session"
@@ -67,7 +67,8 @@ COMPUTED = {
 }
 YES, NO = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
 Row = dict[str, object]
-INDENT = 2 * "\N{NO-BREAK SPACE}"
+NB = "\N{NO-BREAK SPACE}"
+INDENT = 2 * NB
 DASH = "\N{EN DASH}"
 
 
@@ -114,26 +115,26 @@ class TableOne:
             cells = rows[name].where(rows[name].notna(), DASH)
             # A category's row stands below that of its variable, which holds no number.
             empty = rows[list(GROUPS)].isna().all(axis=1)
-            columns[f"{title} (n = {self._size(name)})"] = cells.mask(empty, "")
-            for difference, (first, second) in COMPARED.items():
-                if name == max(first, second, key=[*GROUPS].index) and {first, second} <= {*groups}:
-                    texts = rows[difference].map("{:.2f}".format)
-                    signs = texts.str.replace("-", "\N{MINUS SIGN}")
-                    # Headings may not repeat: that of the second ends in a space.
-                    head = "SMD" if "SMD" not in columns else "SMD "
-                    columns[head] = signs.where(rows[difference].notna(), "")
+            columns[f"{title} (n{NB}={NB}{self._size(name)})"] = cells.mask(empty, "")
+            for difference, (_, second) in COMPARED.items():
+                if name != second or rows[difference].isna().all():
+                    continue
+                texts = rows[difference].map("{:z.2f}".format).str.replace("-", "\N{MINUS SIGN}")
+                # Headings may not repeat: that of the second ends in a space.
+                head = "SMD" if "SMD" not in columns else "SMD "
+                columns[head] = texts.where(rows[difference].notna(), "")
         return pd.DataFrame(columns).reset_index(drop=True)
 
     @property
     def footnotes(self) -> tuple[str, ...]:
         """What the table needs to be read: abbreviations, who is counted, missing values."""
-        groups = self.groups
+        groups, printed = self.groups, self.printed()
         notes = ["SD: standard deviation. IQR: interquartile range, lower and upper quartile."]
-        if {"HC", "MS"} <= {*groups} or "followed" in groups:
+        if any(str(name).startswith("SMD") for name in printed):
             notes.append(
-                "SMD: standardised mean difference, that of means or proportions (of several"
-                " categories, Mahalanobis distance) divided by the root mean square of the"
-                " standard deviations; patients less controls, followed less not followed."
+                "SMD: standardised mean difference, the difference of the two means or proportions"
+                " (right less left) divided by the root mean square of their standard deviations;"
+                " of several categories, the Mahalanobis distance."
             )
         if "followed" in groups:
             notes.append("Followed: patients measured at two sessions or more.")
@@ -148,7 +149,7 @@ class TableOne:
                 missing.append(f"{row['variable']}, {', '.join(words)}{divided}")
         if missing:
             notes.append(f"Missing values: {'; '.join(missing)}.")
-        if (self.printed() == DASH).any(axis=None):
+        if (printed == DASH).any(axis=None):
             notes.append(f"{DASH}: not recorded or not applicable in this group.")
         return tuple(notes)
 
@@ -204,6 +205,8 @@ def table_one(
         these = {key: group.iloc[:0] for key, group in groups.items()}
         these = these | {"followed": groups["followed"]} if name == "follow_up" else groups
         parts = {key: group[name].dropna() for key, group in these.items()}
+        if not any(map(len, parts.values())):
+            continue  # nobody was followed, or a column is empty
         missing = {f"missing_{key}": len(these[key]) - len(part) for key, part in parts.items()}
         # A group without any value has it not recorded, rather than missing.
         missing = {key: n for key, n in missing.items() if len(parts[key.removeprefix("missing_")])}

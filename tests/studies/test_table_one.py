@@ -72,6 +72,10 @@ def of(table: TableOne, variable: str, level: str = "") -> pd.Series:
     return row
 
 
+def heads(table: TableOne) -> list[str]:
+    return [str(name).replace("\N{NO-BREAK SPACE}", " ") for name in table.printed()][1:]
+
+
 def test_numbers_and_differences_are_those_of_another_program():
     people = pd.read_csv(REFERENCE / "people.tsv", sep="\t")
     people.insert(0, "participant_id", [f"sub-{at}" for at in people.index])
@@ -158,8 +162,16 @@ def test_missing_values_are_in_the_footnotes_and_not_those_of_whom_none_was_aske
 
 def test_what_is_printed_is_headed_by_the_groups_and_their_sizes(made):
     printed = made.printed()
-    assert list(printed)[1:4] == ["Controls (n = 6)", "Patients (n = 12)", "SMD"]
-    assert list(printed)[4:6] == ["Followed (n = 8)", "Not followed (n = 4)"]
+    printed.columns = printed.columns.str.replace("\N{NO-BREAK SPACE}", " ")
+    assert list(printed)[1:4] == [
+        "Controls (n = 6)",
+        "Patients (n = 12)",
+        "SMD",
+    ]
+    assert list(printed)[4:6] == [
+        "Followed (n = 8)",
+        "Not followed (n = 4)",
+    ]
     age, site = printed.iloc[0], printed[printed[""] == "Site, n (%)"].iloc[0]
     assert age["SMD"].startswith("\N{MINUS SIGN}3.13")
     assert (site["Controls (n = 6)"], site["SMD"]) == ("", "0.00")
@@ -171,11 +183,11 @@ def test_groups_without_participants_are_no_columns(cohort):
     cases = tables.participants[tables.participants["group"] == "MS"]
     alone = replace(tables, participants=cases)
     table = table_one(alone, patients)
-    assert list(table.printed())[1] == "Patients (n = 12)"
+    assert heads(table)[0] == "Patients (n = 12)"
     assert "SMD" in table.printed()  # of the followed
     first = patients[patients["years"] == 0]
     once = table_one(alone, first)
-    assert list(once.printed())[1:] == ["Patients (n = 12)"]
+    assert heads(once) == ["Patients (n = 12)"]
     assert not any("SMD" in note for note in once.footnotes)
 
 
@@ -213,12 +225,16 @@ def test_a_study_without_clinical_columns_follow_up_and_rims_has_what_is_left(co
     bare = replace(
         tables,
         participants=tables.participants[["participant_id", "group"]],
-        sessions=tables.sessions.loc[tables.sessions["years"] == 0].drop(columns="sdmt"),
+        sessions=tables.sessions.loc[tables.sessions["years"] == 0].iloc[:, :3],
     )
     _, lesions = make_cohort(patients=PATIENTS, visits=1)
     left = lesions[lesions["lesion_type"] == "isointense"]
     table = table_one(bare, patient_table(bare, left))
     assert list(table.rows["variable"])[1:3] == ["Lesions per patient", VOLUME]
     assert of(table, "Any lesion: paramagnetic rim (PRL)")["MS"] == "0 (0.0%)"
-    assert of(table, "Time of follow-up (years)")[["MS", "followed"]].isna().all()
-    assert list(table.printed())[1:] == ["Controls (n = 6)", "Patients (n = 12)", "SMD"]
+    assert "Time of follow-up (years)" not in set(table.rows["variable"])
+    assert heads(table) == [
+        "Controls (n = 6)",
+        "Patients (n = 12)",
+    ]
+    assert not any("SMD" in note for note in table.footnotes)

@@ -71,6 +71,7 @@ _OF_ONE_STUDY = {
     "raters/agreement": (
         *("coefficient", "category", "raters", "role", "estimate", "conf_low", "conf_high"),
     ),
+    "patients": ("participant_id", "years", "n_lesions"),
     "patients/associations": (
         *("question", "analysis", "outcome", "variable", "level", "estimate", "std_error"),
         *("conf_low", "conf_high", "quantity", "unit", "p_value", "p_adjusted"),
