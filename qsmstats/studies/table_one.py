@@ -59,12 +59,10 @@ NOUNS = {"HC": "control", "MS": "patient"}
 MOST_LEVELS = 10
 """Levels of a text column that the table lists."""
 SKEWED = 1.0
-MEDIANS = ("edss", "n_lesions", "volume_ml")
-COMPUTED = {
-    "n_lesions": "Lesions per patient",
-    "volume_ml": "Lesion volume per patient (mL)",
-    "follow_up": "Time of follow-up (years)",
-}
+LESIONS, VOLUME = "Lesions per patient", "Lesion volume per patient (mL)"
+FOLLOW_UP = "Time of follow-up (years)"
+"""Columns that are computed have their titles for names, which no column of a study has."""
+MEDIANS = ("edss", LESIONS, VOLUME)
 YES, NO = {"1", "1.0", "true", "yes"}, {"0", "0.0", "false", "no"}
 Row = dict[str, object]
 NB = "\N{NO-BREAK SPACE}"
@@ -196,14 +194,16 @@ def table_one(
             raise UsageError(problem)
     people = _people(tables, patients)
     controls, cases = people[people["group"] == "HC"], people[people["group"] == "MS"]
-    followed = cases["follow_up"].notna()
+    followed = cases[FOLLOW_UP].notna()
     groups = dict(zip(GROUPS, (controls, cases, cases[followed], cases[~followed]), strict=True))
     rows: list[Row] = [{"variable": "Participants", "statistic": "n"}]
     rows[0] |= {name: str(len(group)) for name, group in groups.items()}
     for name, title in _variables(people, tables.schemas, settings).items():
         # Who was not followed has no time of follow-up, rather than a missing one.
-        these = {key: group.iloc[:0] for key, group in groups.items()}
-        these = these | {"followed": groups["followed"]} if name == "follow_up" else groups
+        these = {
+            key: group if name != FOLLOW_UP or key == "followed" else group.iloc[:0]
+            for key, group in groups.items()
+        }
         parts = {key: group[name].dropna() for key, group in these.items()}
         if not any(map(len, parts.values())):
             continue  # nobody was followed, or a column is empty
@@ -232,16 +232,19 @@ def _people(tables: StudyTables, patients: pd.DataFrame) -> pd.DataFrame:
     first = first.drop(columns=[*own, *(f"{name}{AT_SESSION}" for name in own)], errors="ignore")
     measured = patients[patients["measured"]]
     times = measured.groupby("participant_id", observed=True)["years"].agg(["max", "min", "size"])
-    follow_up = (times["max"] - times["min"]).where(times["size"] > 1).rename("follow_up")
     start = first_sessions(patients)
     start = start[start["measured"]].set_index("participant_id")
-    lesions = start[["n_lesions"]].assign(volume_ml=start["volume_mm3"] / 1000)
-    for kind in tables.schemas.rims:
-        lesions[f"any_{kind}"] = start[f"n_{kind}"] > 0
-    found = tables.participants.merge(first, on="participant_id", how="left")
-    return found.merge(lesions, on="participant_id", how="left").merge(
-        follow_up, on="participant_id", how="left"
-    )
+    computed = {LESIONS: start["n_lesions"], VOLUME: start["volume_mm3"] / 1000}
+    for kind, title in _rims(tables.schemas).items():
+        computed[title] = start[f"n_{kind}"] > 0
+    computed[FOLLOW_UP] = (times["max"] - times["min"]).where(times["size"] > 1)
+    people = tables.participants.merge(first, on="participant_id", how="left")
+    return people.merge(pd.DataFrame(computed), on="participant_id", how="left")
+
+
+def _rims(schemas: Schemas) -> dict[str, str]:
+    titles = schemas.table("lesions").column("lesion_type").level_titles
+    return {kind: f"Any lesion: {titles[kind]}" for kind in schemas.rims}
 
 
 def column_problem(name: str, participants: pd.DataFrame, sessions: pd.DataFrame) -> str | None:
@@ -280,13 +283,7 @@ def _variables(
     people: pd.DataFrame, schemas: Schemas, settings: TableOneSettings
 ) -> dict[str, str]:
     """Return the columns to describe and their titles, in the order of the table."""
-    lesion = schemas.table("lesions").column("lesion_type").level_titles
-    rims = {f"any_{kind}": f"Any lesion: {lesion[kind]}" for kind in schemas.rims}
-    computed = {
-        **{name: COMPUTED[name] for name in ("n_lesions", "volume_ml")},
-        **rims,
-        "follow_up": COMPUTED["follow_up"],
-    }
+    computed = [LESIONS, VOLUME, *_rims(schemas).values(), FOLLOW_UP]
     known = {field.name: field for field in schemas.table("participants").fields}
     others = [*people.columns.drop([*computed, "participant_id", "group"])]
     further = settings.variables or [name for name in others if _is_described(people[name])]
@@ -296,7 +293,7 @@ def _variables(
         title = known[name].title if name in known else name.replace("_", " ")
         title = title[:1].upper() + title[1:] + (f" ({unit}s)" if unit and unit != "1" else "")
         titles[name] = settings.titles.get(name, title)
-    return titles | computed
+    return titles | {title: title for title in computed}
 
 
 def _levels(values: pd.Series, name: str, schemas: Schemas) -> Mapping[str, str] | None:
@@ -305,7 +302,7 @@ def _levels(values: pd.Series, name: str, schemas: Schemas) -> Mapping[str, str]
     Of two categories, one says it all.
     """
     known = {field.name: field for field in schemas.table("participants").fields}.get(name)
-    if name in COMPUTED or (known and not known.levels):
+    if name in (LESIONS, VOLUME, FOLLOW_UP) or (known and not known.levels):
         return None
     if known:
         first = known.levels[0]
