@@ -9,6 +9,7 @@ from __future__ import annotations
 import html
 import io
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from qsmstats.writing import written_whole
 __all__ = ["SUFFIXES", "write_table_one"]
 
 SUFFIXES = (".tsv", ".json", ".docx", ".tex", ".html")
-NOTE_POINTS = 8
+POINTS, NOTE_POINTS = 9, 8
 CSS: list[Any] = [
     {"selector": "", "props": "border-collapse: collapse; border-bottom: 1px solid"},
     {"selector": "caption", "props": "text-align: left; padding: 0.4em 0"},
@@ -30,6 +31,10 @@ CSS: list[Any] = [
     {"selector": "th:first-child, td:first-child", "props": "text-align: left"},
     {"selector": "thead th", "props": "border-top: 1px solid; border-bottom: 1px solid"},
 ]
+NO_XML = dict.fromkeys(
+    [*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF], "\N{REPLACEMENT CHARACTER}"
+)
+"""Characters of a study's texts that no XML file can hold, and thus no Word file."""
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest date that a zip file can hold."""
 
@@ -51,15 +56,15 @@ def write_table_one(table: TableOne, folder: str | Path) -> list[Path]:
     """
     paths = {suffix: Path(folder) / f"table_one{suffix}" for suffix in SUFFIXES}
     write_table(table.rows, paths[".tsv"])
-    texts = {".docx": _word(table), ".tex": _latex(table), ".html": _html(table)}
-    for suffix, content in texts.items():
+    shown = table.printed().map(lambda text: text.translate(NO_XML))
+    notes = [note.translate(NO_XML) for note in table.footnotes]
+    for suffix, document in ((".docx", _word), (".tex", _latex), (".html", _html)):
         with written_whole(paths[suffix]) as unfinished:
-            unfinished.write_bytes(content)
+            unfinished.write_bytes(document(shown, notes))
     return list(paths.values())
 
 
-def _latex(table: TableOne) -> bytes:
-    shown = table.printed()
+def _latex(shown: pd.DataFrame, notes: Sequence[str]) -> bytes:
     style = shown.style.hide(axis="index").format(escape="latex")
     text = style.format_index(escape="latex", axis="columns").to_latex(
         column_format="l" + "r" * (shown.shape[1] - 1),
@@ -70,40 +75,40 @@ def _latex(table: TableOne) -> bytes:
         label="tab:participants",
     )
     # Styler has no notes: they are a table of one column below, whose texts it escapes as well.
-    notes = pd.DataFrame({"note": table.footnotes}).style.format(escape="latex")
-    below = notes.hide(axis="index").hide(axis="columns").to_latex(column_format=r"p{\linewidth}")
+    noted = pd.DataFrame({"note": notes}).style.format(escape="latex")
+    below = noted.hide(axis="index").hide(axis="columns").to_latex(column_format=r"p{\linewidth}")
     text = text.replace("\\end{table}", f"\\footnotesize\n{below}\\end{{table}}")
     return text.replace("\N{MINUS SIGN}", "$-$").encode()
 
 
-def _html(table: TableOne) -> bytes:
-    style = Styler(table.printed(), uuid="table-one", cell_ids=False, caption=CAPTION)
+def _html(shown: pd.DataFrame, notes: Sequence[str]) -> bytes:
+    style = Styler(shown, uuid="table-one", cell_ids=False, caption=CAPTION)
     style = style.hide(axis="index").format(escape="html").set_table_styles(CSS)
     text = style.format_index(escape="html", axis="columns").to_html(doctype_html=True)
-    notes = "".join(f"<p>{html.escape(note)}</p>\n" for note in table.footnotes)
-    return text.replace("</body>", f"{notes}</body>").encode()
+    below = "".join(f"<p>{html.escape(note)}</p>\n" for note in notes)
+    return text.replace("</body>", f"{below}</body>").encode()
 
 
-def _word(table: TableOne) -> bytes:
+def _word(shown: pd.DataFrame, notes: Sequence[str]) -> bytes:
     # Loaded where it is used, as reading its template takes a while.
     from docx import Document
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.shared import Pt
 
-    shown = table.printed()
     document = Document()
+    document.styles["Normal"].font.size = Pt(POINTS)
     document.core_properties.title = CAPTION
     document.core_properties.author = ""
     document.core_properties.comments = ""
     document.add_paragraph(CAPTION, style="Caption")
-    grid = document.add_table(rows=0, cols=shown.shape[1], style="Table Grid")
-    for values in (list(shown.columns), *shown.to_numpy().tolist()):
-        cells = grid.add_row().cells
-        for place, value in enumerate(values):
-            cells[place].text = value.strip(" ")
+    lines = [[*shown.columns], *shown.to_numpy().tolist()]
+    grid = document.add_table(rows=len(lines), cols=shown.shape[1], style="Table Grid")
+    for row, values in zip(grid.rows, lines, strict=True):
+        for place, (cell, value) in enumerate(zip(row.cells, values, strict=True)):
+            cell.text = value.strip(" ")
             if place:
-                cells[place].paragraphs[0].alignment = WD_ALIGN_PARAGRAPH.RIGHT
-    for note in table.footnotes:
+                cell.paragraphs[0].alignment = WD_ALIGN_PARAGRAPH.RIGHT
+    for note in notes:
         document.add_paragraph().add_run(note).font.size = Pt(NOTE_POINTS)
     made, dated = io.BytesIO(), io.BytesIO()
     document.save(made)
