@@ -21,6 +21,7 @@ from qsmstats.report.wording.names import (
 )
 from qsmstats.report.wording.numbers import decimals_of_errors, fixed, interval, p_equation
 from qsmstats.report.wording.sentences import listed
+from qsmstats.schemas import load_schema
 from qsmstats.settings import column_of
 from qsmstats.studies.patients.associations_text import clinical_title
 from qsmstats.studies.patients.groups import grouped
@@ -155,6 +156,7 @@ def _groups_figure(context: Context, rows: pd.DataFrame) -> list[FigureBlock]:
     cuts = [int(name.partition("-")[0].split()[0]) for name in names[1:]]
     frame = patients.assign(group=grouped(patients[f"n_{kind}"], cuts))
     titles = {str(name): clinical_title(column_of(str(name))) for name in tests.index}
+    units = {field.name: field.unit or "1" for field in load_schema("participants").fields}
     columns = columns_without_hole(len(titles), MOST_COLUMNS)
 
     def paint(figure: Figure) -> None:
@@ -173,6 +175,7 @@ def _groups_figure(context: Context, rows: pd.DataFrame) -> list[FigureBlock]:
             )
             told = p_equation(tests.loc[name, "p_adjusted"])
             axes.set_title(f"{capitalised(words)}\nadjusted {told}")
+            axes.set_ylabel(f"{units[name]}s" if units.get(name, "1") != "1" else "")
             axes.set_xlabel(f"lesions per patient ({short_title(kind)})")
 
     lines = -(-len(titles) // columns)
