@@ -8,7 +8,7 @@ import pandas as pd
 
 from qsmstats.errors import Problem, did_you_mean, nearest
 from qsmstats.settings import PatientSettings, RaterSettings, column_of
-from qsmstats.studies.table_one import column_problem
+from qsmstats.studies.table_one import column_problems
 from qsmstats.study import Study
 from qsmstats.study_file import FILE
 from qsmstats.tables.read import LoadedTables
@@ -47,7 +47,9 @@ def named_in_settings(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
         yield Problem(table=FILE, column="raters.adjudicator", problem=text)
     if {"participants", "sessions"} <= loaded.frames.keys():
         yield from _clinical(study, loaded)
-        yield from _described(study, loaded.frames["participants"], loaded.frames["sessions"])
+        tables = loaded.frames["participants"], loaded.frames["sessions"]
+        for where, text in column_problems(study.table_one, *tables):
+            yield Problem(table=FILE, column=f"table_one.{where}", problem=text)
 
 
 def _clinical(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
@@ -66,16 +68,6 @@ def _clinical(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
                 text = f"no table of participants or sessions has a column '{column_of(name)}'"
                 text += f"{hint or ';'} correct the name or add the column"
                 yield Problem(table=FILE, column=f"patients.{where}", problem=text)
-
-
-def _described(
-    study: Study, participants: pd.DataFrame, sessions: pd.DataFrame
-) -> Iterator[Problem]:
-    """Yield the columns that [table_one] names and Table 1 cannot have."""
-    for where in ("variables", "median", "titles"):
-        for name in getattr(study.table_one, where):
-            if problem := column_problem(name, participants, sessions):
-                yield Problem(table=FILE, column=f"table_one.{where}", problem=problem)
 
 
 def _words(loaded: LoadedTables, table: str, column: str) -> pd.Series:

@@ -39,7 +39,7 @@ from qsmstats.tables.tidy import first_sessions
 from qsmstats.tables.visits import AT_SESSION
 from qsmstats.voxels.lesion_rows import read_tables
 
-__all__ = ["CAPTION", "GROUPS", "TableOne", "column_problem", "table_one"]
+__all__ = ["CAPTION", "GROUPS", "TableOne", "column_problems", "table_one"]
 
 GROUPS = {
     "HC": "controls",
@@ -189,9 +189,8 @@ def table_one(
     tables = study if isinstance(study, StudyTables) else read_tables(study)
     if settings is None:
         settings = study.table_one if isinstance(study, Study) else TableOneSettings()
-    for name in (*settings.variables, *settings.median, *settings.titles):
-        if problem := column_problem(name, tables.participants, tables.sessions):
-            raise UsageError(problem)
+    for _, problem in column_problems(settings, tables.participants, tables.sessions):
+        raise UsageError(problem)
     people = _people(tables, patients)
     controls, cases = people[people["group"] == "HC"], people[people["group"] == "MS"]
     followed = cases[FOLLOW_UP].notna()
@@ -210,10 +209,10 @@ def table_one(
         missing = {f"missing_{key}": len(these[key]) - len(part) for key, part in parts.items()}
         # A group without any value has it not recorded, rather than missing.
         missing = {key: n for key, n in missing.items() if len(parts[key.removeprefix("missing_")])}
-        levels = _levels(people[name], name, tables.schemas)
+        ordinal = name in settings.median
+        levels = None if ordinal else _levels(people[name], name, tables.schemas)
         if levels is None:
-            median = name in {*MEDIANS, *settings.median}
-            rows.append(_number_row(title, parts, median=median) | missing)
+            rows.append(_number_row(title, parts, median=ordinal or name in MEDIANS) | missing)
         else:
             found = list(_level_rows(title, parts, levels))
             found[0] |= missing
@@ -247,29 +246,32 @@ def _rims(schemas: Schemas) -> dict[str, str]:
     return {kind: f"Any lesion: {titles[kind]}" for kind in schemas.rims}
 
 
-def column_problem(name: str, participants: pd.DataFrame, sessions: pd.DataFrame) -> str | None:
-    """Return what is wrong with a column that the settings name, or None.
+def column_problems(
+    settings: TableOneSettings, participants: pd.DataFrame, sessions: pd.DataFrame
+) -> Iterator[tuple[str, str]]:
+    """Yield each setting that names a column which Table 1 cannot have, and why.
 
     Parameters
     ----------
-    name
-        The column.
+    settings
+        The settings.
     participants, sessions
         The tables.
     """
     twice = {f"{column}{AT_SESSION}" for column in participants}
     columns = [column for column in (*participants, *sessions) if column not in UNDESCRIBED | twice]
-    if name not in columns:
-        hint = did_you_mean(nearest(name, columns)) or "; correct the name or add the column"
-        return f"no table of participants or sessions has a column '{name}'{hint}"
-    values = participants[name] if name in participants else sessions[name]
-    if _is_described(values):
-        return None
-    return (
-        f"the column '{name}' has {values.nunique()} different texts, too many for groups of"
-        " participants; name columns of numbers or of at most"
-        f" {MOST_LEVELS} categories that recur"
-    )
+    for where in ("variables", "median", "titles"):
+        for name in getattr(settings, where):
+            if name not in columns:
+                hint = did_you_mean(nearest(name, columns)) or "; correct it or add the column"
+                yield where, f"no table of participants or sessions has a column '{name}'{hint}"
+                continue
+            values = participants[name] if name in participants else sessions[name]
+            if where == "median" and not pd.api.types.is_numeric_dtype(values):
+                yield where, f"the column '{name}' holds texts, which have no median; remove it"
+            elif not _is_described(values):
+                text = f"the column '{name}' has {values.nunique()} different texts, too many for"
+                yield where, f"{text} groups of participants; name numbers or recurring categories"
 
 
 def _is_described(values: pd.Series) -> bool:

@@ -201,9 +201,12 @@ def test_settings_choose_columns_titles_and_medians(cohort):
     assert names[at : at + 2] == ["Sdmt", "Serum NfL (pg/mL)"]
     assert "Site" not in names
     assert of(table, "Sdmt")["statistic"] == "median [IQR]"
+    ordinal = table_one(*cohort, settings=TableOneSettings(median=("treated",)))
+    assert of(ordinal, "Treated")["MS"] == "0 [0, 1]"
     for wrong, text in (
         ({"variables": ("nfll",)}, "has a column 'nfll'; did you mean 'nfl'"),
         ({"median": ("age_at_session",)}, "has a column 'age_at_session'"),
+        ({"median": ("site",)}, "'site' holds texts"),
         ({"variables": ("comment",)}, "'comment' has 18 different texts"),
     ):
         with pytest.raises(UsageError, match=text):
