@@ -97,7 +97,6 @@ def setting_problems(study: Study) -> _Found:
     yield from _mapping(study)
     yield from _high_in(study)
     yield from _patients(study)
-    yield from _table_one(study)
 
 
 def idle_settings(study: Study, raw: Mapping[str, Any]) -> _Found:
@@ -258,14 +257,3 @@ def _patients(study: Study) -> _Found:
     if not cuts or cuts[0] < 1 or any(a >= b for a, b in pairwise(cuts)):
         text = f"found {[*cuts]}; write ascending numbers from 1, as cuts = [1, 4] for 0, 1-3, >= 4"
         yield "patients.cuts", text
-
-
-def _table_one(study: Study) -> _Found:
-    settings = study.table_one
-    own = [column.name for column in study.schemas.table("participants").fields]
-    shown = [*own, *settings.variables]
-    for where, names in (("median", settings.median), ("titles", settings.titles)):
-        for name in names:
-            if settings.variables and name not in shown:
-                text = f"'{name}' is not in the table; add it to variables, or remove it here"
-                yield f"table_one.{where}", text

@@ -30,7 +30,7 @@ import pandas as pd
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, did_you_mean, nearest
-from qsmstats.schemas import Schemas
+from qsmstats.schemas import Schemas, load_schema
 from qsmstats.settings import TableOneSettings
 from qsmstats.studies.answers import number_of
 from qsmstats.study import Study
@@ -258,6 +258,7 @@ def column_problems(
     participants, sessions
         The tables.
     """
+    always = [field.name for field in load_schema("participants").fields]
     twice = {f"{column}{AT_SESSION}" for column in participants}
     columns = [column for column in (*participants, *sessions) if column not in UNDESCRIBED | twice]
     for where in ("variables", "median", "titles"):
@@ -265,6 +266,9 @@ def column_problems(
             if name not in columns:
                 hint = did_you_mean(nearest(name, columns)) or "; correct it or add the column"
                 yield where, f"no table of participants or sessions has a column '{name}'{hint}"
+                continue
+            if settings.variables and name not in (*settings.variables, *always):
+                yield where, f"'{name}' is not in the table; add it to variables, or remove it"
                 continue
             values = participants[name] if name in participants else sessions[name]
             if where == "median" and not pd.api.types.is_numeric_dtype(values):

@@ -480,13 +480,6 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "write texts by column",
     ),
     (
-        "median of a column that Table 1 does not have",
-        setting('[table_one]\nvariables = ["site"]\nmedian = ["nfl"]'),
-        "'table_one.median'",
-        "'nfl' is not in the table",
-        "add it to variables",
-    ),
-    (
         "question about patients that is none",
         setting('[patients]\nquestions = ["count"]'),
         "'patients.questions'",

@@ -206,6 +206,7 @@ def test_settings_choose_columns_titles_and_medians(cohort):
     for wrong, text in (
         ({"variables": ("nfll",)}, "has a column 'nfll'; did you mean 'nfl'"),
         ({"median": ("age_at_session",)}, "has a column 'age_at_session'"),
+        ({"variables": ("sdmt",), "median": ("nfl",)}, "'nfl' is not in the table"),
         ({"median": ("site",)}, "'site' holds texts"),
         ({"variables": ("comment",)}, "'comment' has 18 different texts"),
     ):
