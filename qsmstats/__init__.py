@@ -59,6 +59,7 @@ _HOMES = {
     "simulate_study": "qsmstats.simulate.cohort",
     "simulate_trial": "qsmstats.studies.planning.outcomes",
     "suggest_lesion_types": "qsmstats.voxels.lesion_types",
+    "table_one": "qsmstats.studies.table_one",
     "tidy_lesions": "qsmstats.tables.tidy",
     "tissue_differences": "qsmstats.studies.baseline",
     "tissue_table": "qsmstats.tables.tidy",
@@ -67,6 +68,7 @@ _HOMES = {
     "trial_power": "qsmstats.studies.planning.power",
     "write_answer": "qsmstats.studies.answer_files",
     "write_report": "qsmstats.report.page",
+    "write_table_one": "qsmstats.studies.table_one_files",
 }
 
 __all__ = ["__version__", *_HOMES]
@@ -108,6 +110,8 @@ if TYPE_CHECKING:
     from qsmstats.studies.planning.sizes import required_patients
     from qsmstats.studies.rater_uncertainty import impute_types
     from qsmstats.studies.raters import rater_agreement
+    from qsmstats.studies.table_one import table_one
+    from qsmstats.studies.table_one_files import write_table_one
     from qsmstats.studies.trajectory import trajectories
     from qsmstats.study_file import open_study
     from qsmstats.tables.tidy import lesions_without_features, tidy_lesions, tissue_table

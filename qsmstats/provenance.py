@@ -73,6 +73,7 @@ def write_provenance(
         "histology": asdict(study.histology),
         "raters": asdict(study.raters),
         "patients": asdict(study.patients),
+        "table_one": asdict(study.table_one),
         "inputs": _inputs(study, tables, measured),
     }
     for name, content in (("provenance.json", record), (DECLARED, study.schemas.declared())):

@@ -39,6 +39,8 @@ from qsmstats.studies.patients.associations import patient_associations
 from qsmstats.studies.patients.table import patient_table
 from qsmstats.studies.rater_uncertainty import impute_types
 from qsmstats.studies.raters import rater_agreement
+from qsmstats.studies.table_one import table_one
+from qsmstats.studies.table_one_files import SUFFIXES, write_table_one
 from qsmstats.studies.trajectory import trajectories
 from qsmstats.study import Study
 from qsmstats.study_file import open_study
@@ -148,7 +150,7 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
     results = _result_tables(study, tables, measured)
     source = source_sum(study, tables, measured)
     files = [f"{name}{suffix}" for name in results for suffix in (".tsv", ".json")]
-    files += ["provenance.json", DECLARED]
+    files += ["provenance.json", DECLARED, *(f"cohort/table_one{suffix}" for suffix in SUFFIXES)]
     shortcomings: list[str] = []
     with renewed(out, files, source):
         for name, table in results.items():
@@ -159,6 +161,8 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
                 "correct them and run level `participant` again"
             )
             raise InvalidDataError(message)
+        described = table_one(tables, results["patients"], settings=study.table_one)
+        write_table_one(described, out / "cohort")
         write_provenance(study, tables, measured, out, command)
         questions = list(_questions(study, tables, results))
         # Answers of earlier runs that this study or its present data do not give.

@@ -27,6 +27,7 @@ __all__ = [
     "RaterSettings",
     "ScannerTerm",
     "StudyModel",
+    "TableOneSettings",
     "Weights",
     "column_of",
 ]
@@ -292,6 +293,27 @@ class PatientSettings:
     family: CountFamily = "negative_binomial"
     offset: CountOffset = "none"
     adjust: Adjustment = "fdr_bh"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TableOneSettings:
+    """What Table 1 holds beside age, sex, disease duration, EDSS, lesions and follow-up.
+
+    Attributes
+    ----------
+    variables
+        Further columns of the participants table and of the sessions table (of which the value at
+        the first session counts), in this order; empty for all that are numbers or have few
+        categories.
+    median
+        Columns given as median and quartiles though they are not skewed: ordinal scales.
+    titles
+        Column -> title in the table, with its unit.
+    """
+
+    variables: tuple[str, ...] = ()
+    median: tuple[str, ...] = ()
+    titles: Mapping[str, str] = field(default_factory=dict)
 
 
 def column_of(name: str) -> str:

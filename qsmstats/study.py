@@ -23,6 +23,7 @@ from qsmstats.settings import (
     ModelSettings,
     PatientSettings,
     RaterSettings,
+    TableOneSettings,
 )
 from qsmstats.study_files import leads_out, matching_files
 
@@ -239,6 +240,7 @@ class Study:
     histology: HistologySettings = field(default_factory=HistologySettings)
     raters: RaterSettings = field(default_factory=RaterSettings)
     patients: PatientSettings = field(default_factory=PatientSettings)
+    table_one: TableOneSettings = field(default_factory=TableOneSettings)
     schemas: Schemas = field(default_factory=Schemas)
     checksum: str = field(default="", compare=False)
 

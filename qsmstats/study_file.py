@@ -28,6 +28,7 @@ from qsmstats.settings import (
     PatientSettings,
     RaterSettings,
     StudyModel,
+    TableOneSettings,
     Weights,
 )
 from qsmstats.study import EACH, LabelSpec, MapSpec, Study, TissueSpec
@@ -88,6 +89,7 @@ _Settings = TypeVar(
     HistologySettings,
     RaterSettings,
     PatientSettings,
+    TableOneSettings,
     FolderSettings,
 )
 
@@ -155,6 +157,7 @@ def _study(folder: Path, raw: Mapping[str, Any], checksum: str) -> Study:
         histology=_histology(reader, raw, schemas),
         raters=_settings(reader, RaterSettings, "raters", raw),
         patients=_patients(reader, raw),
+        table_one=_table_one(reader, raw),
         schemas=schemas,
         checksum=checksum,
     )
@@ -377,6 +380,17 @@ def _patients(reader: _Reader, raw: Mapping[str, Any]) -> PatientSettings:
                 text = f'does nothing without the question "{question}"; add it to questions, or'
                 reader.report(f"patients.{name}", f"{text} remove this line")
     return settings
+
+
+def _table_one(reader: _Reader, raw: Mapping[str, Any]) -> TableOneSettings:
+    entry = dict(reader.section(raw, "table_one"))
+    titles = entry.pop("titles", {})
+    if not (isinstance(titles, dict) and _all_text(titles.values())):
+        text = f'found {titles!r}; write texts by column such as {{ nfl = "Serum NfL, pg/mL" }}'
+        reader.report("table_one.titles", text)
+        titles = {}
+    read = _settings(reader, TableOneSettings, "table_one", {"table_one": entry})
+    return replace(read, titles=titles)
 
 
 def _all_text(values: Iterable[object]) -> bool:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from qsmstats.errors import Problem, did_you_mean, nearest
 from qsmstats.settings import PatientSettings, RaterSettings, column_of
+from qsmstats.studies.table_one import column_problems
 from qsmstats.study import Study
 from qsmstats.study_file import FILE
 from qsmstats.tables.read import LoadedTables
@@ -44,13 +45,15 @@ def named_in_settings(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
             f"{', '.join(raters)}, or remove the setting"
         )
         yield Problem(table=FILE, column="raters.adjudicator", problem=text)
-    yield from _clinical(study, loaded)
+    if {"participants", "sessions"} <= loaded.frames.keys():
+        yield from _clinical(study, loaded)
+        tables = loaded.frames["participants"], loaded.frames["sessions"]
+        for where, text in column_problems(study.table_one, *tables):
+            yield Problem(table=FILE, column=f"table_one.{where}", problem=text)
 
 
 def _clinical(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
     """Yield the columns that [patients] names and no table has; a default is asked of nothing."""
-    if not {"participants", "sessions"} <= loaded.frames.keys():
-        return
     columns = [*loaded.frames["participants"], *loaded.frames["sessions"]]
     settings, defaults = study.patients, PatientSettings()
     named = {"clinical": settings.clinical}

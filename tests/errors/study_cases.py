@@ -473,6 +473,13 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "remove this line",
     ),
     (
+        "titles of Table 1 that are no texts",
+        setting("[table_one]\ntitles = { nfl = 1 }"),
+        "'table_one.titles'",
+        "found {'nfl': 1}",
+        "write texts by column",
+    ),
+    (
         "question about patients that is none",
         setting('[patients]\nquestions = ["count"]'),
         "'patients.questions'",
@@ -1632,6 +1639,13 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         "clinical variable that no table has",
         checked(lambda _: None, TOML + '\n[patients]\nclinical = ["log(agee)"]\n'),
         "'patients.clinical'",
+        "'agee'",
+        "did you mean 'age'?",
+    ),
+    (
+        "variable of Table 1 that no table has",
+        checked(lambda _: None, TOML + '\n[table_one]\nmedian = ["agee"]\n'),
+        "'table_one.median'",
         "'agee'",
         "did you mean 'age'?",
     ),

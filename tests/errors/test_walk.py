@@ -84,6 +84,9 @@ ELSEWHERE = {
     "mixed/criterion/test_profiled.py::test_an_outcome_without_residual_variance_is_refused": [
         "mixed/criterion/profiled.py: Objective.at"
     ],
+    "studies/test_table_one.py::test_settings_choose_columns_titles_and_medians": [
+        "studies/table_one.py: table_one"
+    ],
     "studies/patients/test_table.py::test_a_column_of_the_study_that_is_computed_here_is_refused": [
         "studies/patients/table.py: patient_table"
     ],

@@ -313,9 +313,6 @@ def write_effects(out, patients):
 
 
 def write_cohort(out):
-    from qsmstats.schemas import load_schema
-
-    groups = load_schema("participants").column("group").levels
     flow = pd.DataFrame(
         [
             ("enrolled", 42, 57, 450, 640, "participants.tsv"),
@@ -333,17 +330,22 @@ def write_cohort(out):
     write(flow, out / "cohort" / "flow.tsv")
     table = pd.DataFrame(
         {
-            "variable": ["n", "Age, year", "Sex", "Sex"],
-            "level": ["", "", "female", "male"],
-            "statistic": ["count", "mean ± SD", "n (%)", "n (%)"],
-            groups[0]: ["12", "40.1 ± 9.8", "7 (58.3%)", "5 (41.7%)"],
-            groups[1]: ["30", "44.3 ± 11.0", "20 (66.7%)", "10 (33.3%)"],
-            f"missing_{groups[0]}": [0, 0, 0, 0],
-            f"missing_{groups[1]}": [0, 1, 0, 0],
-            "standardised_difference": [np.nan, 0.403, 0.17, -0.17],
+            "variable": ["Participants", "Age (years)", "Sex: female", "EDSS"],
+            "level": [""] * 4,
+            "statistic": ["n", "mean (SD)", "n (%)", "median [IQR]"],
+            "HC": ["12", "40.1 (9.8)", "7 (58.3%)", None],
+            "MS": ["30", "44.3 (11.0)", "20 (66.7%)", "2.0 [1.5, 3.0]"],
+            "followed": ["20", "44.0 (11.0)", "14 (70.0%)", "2.0 [1.5, 3.0]"],
+            "not_followed": ["10", "45.0 (11.0)", "6 (60.0%)", "2.0 [1.0, 3.5]"],
+            "standardised_difference": [np.nan, 0.403, 0.17, np.nan],
+            "standardised_difference_followed": [np.nan, -0.09, 0.21, 0.02],
+            "missing_HC": [np.nan, 0, 0, np.nan],
+            "missing_MS": [np.nan, 1, 0, 0],
+            "missing_followed": [np.nan, 1, 0, 0],
+            "missing_not_followed": [np.nan, 0, 0, 0],
         }
     )
-    write(table, out / "cohort" / "participants.tsv")
+    write(table, out / "cohort" / "table_one.tsv")
     census = pd.DataFrame(
         {
             "lesion_type": TYPES,

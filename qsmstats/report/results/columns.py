@@ -37,7 +37,11 @@ _OF_ONE_STUDY = {
     "features": (*_LESIONS[:2], "region", "label", "map", "median", "n_core", "ring_mean"),
     "failures": ("participant_id", "session_id", "file", "reason"),
     "cohort/flow": ("stage", "n_participants", "n_sessions", "n_lesions"),
-    "cohort/participants": ("variable", "level", "statistic", "standardised_difference"),
+    "cohort/table_one": (
+        *("variable", "level", "statistic", "HC", "MS", "followed", "not_followed"),
+        *("missing_HC", "missing_MS", "missing_followed", "missing_not_followed"),
+        *("standardised_difference", "standardised_difference_followed"),
+    ),
     "trajectory/means": (*_SCALE, "lesion_type", "years", *_ESTIMATES[:-1]),
     "trajectory/residuals": (
         *("outcome", "participant_id", "lesion_id", "years"),
@@ -67,6 +71,7 @@ _OF_ONE_STUDY = {
     "raters/agreement": (
         *("coefficient", "category", "raters", "role", "estimate", "conf_low", "conf_high"),
     ),
+    "patients": ("participant_id", "years", "n_lesions"),
     "patients/associations": (
         *("question", "analysis", "outcome", "variable", "level", "estimate", "std_error"),
         *("conf_low", "conf_high", "quantity", "unit", "p_value", "p_adjusted"),

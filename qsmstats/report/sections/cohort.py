@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-
 import pandas as pd
 
-from qsmstats.report.blocks import Block, Notice, Section, TableBlock
+from qsmstats.report.blocks import Block, Notice, Section
 from qsmstats.report.figures.flow import flow_diagram, flow_height
 from qsmstats.report.sections.context import Context
 from qsmstats.report.tables.tables import display
-from qsmstats.report.wording.names import title
 from qsmstats.report.wording.numbers import counted
+from qsmstats.studies.table_one import CAPTION, TableOne
 
 __all__ = ["flow", "once_for_all_maps", "participants"]
 
@@ -110,57 +108,17 @@ def flow_steps(stages: pd.DataFrame) -> pd.DataFrame:
 
 def participants(context: Context) -> Section:
     """Return Table 1."""
-    rows = context.results.rows("cohort/participants")
-    table: TableBlock | None = None
+    rows = context.results.rows("cohort/table_one")
+    block: Block = Notice(text="This run has no table of participants.", warning=False)
     if not rows.empty:
-        shown = table_one(rows)
-        titles = {name: _group_title(name) for name in shown.columns if _group_title(name)}
-        table = display(
+        described = TableOne(rows=rows)
+        shown = described.printed()
+        block = display(
             shown,
-            slug="table-cohort-participants",
-            caption="Table 1. Participants by group",
-            file="cohort/participants.tsv",
-            titles={**titles, "standardised_difference": "std. difference"},
-            note="Standardised difference: difference of the groups' means in units of the root"
-            " mean square of their SDs; it is independent of the sample size."
-            " Dash: not recorded in that group.",
+            slug="table-cohort-table-one",
+            caption=CAPTION,
+            file="cohort/table_one.tsv",
+            titles={name: name for name in map(str, shown)},
+            note=" ".join(described.footnotes),
         )
-    block = table or Notice(text="This run has no table of participants.", warning=False)
     return Section(anchor="participants", title="Participants", blocks=(block,))
-
-
-def table_one(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return Table 1 with one text per row: variable, level and statistic.
-
-    Parameters
-    ----------
-    rows
-        Columns variable, level, statistic, one per group, missing_<group> and
-        standardised_difference.
-    """
-    names = [str(name) for name in rows.columns]
-    groups = [name.removeprefix("missing_") for name in names if name.startswith("missing_")]
-    titles = []
-    for _, row in rows.iterrows():
-        variable = re.sub(r", year$", " (years)", str(row["variable"]))
-        parts = [variable, row["level"], row["statistic"]]
-        said = [part for part in parts if isinstance(part, str) and part not in {"", "count"}]
-        titles.append(", ".join(said))
-    shown = pd.DataFrame({"variable": titles})
-    for group in groups:
-        shown[group] = rows[group].str.replace(r"(\d)%", "\\1\N{NO-BREAK SPACE}%", regex=True)
-    shown["standardised_difference"] = rows["standardised_difference"]
-    for group in groups:
-        # What a group has not at all is not recorded there, rather than missing.
-        missing = rows[f"missing_{group}"].astype("Int64")
-        shown[f"missing_{group}"] = missing.where(rows[group].notna())
-    return shown
-
-
-def _group_title(column: str) -> str:
-    missing = column.startswith("missing_")
-    group = column.removeprefix("missing_")
-    name = title(group)
-    if name == group.replace("_", " "):
-        return ""
-    return f"missing, {name}" if missing else name

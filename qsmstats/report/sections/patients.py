@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Notice, Section
 from qsmstats.report.figures.forests import forest, forest_height
-from qsmstats.report.figures.style import colour, marker
+from qsmstats.report.figures.patients import by_group
+from qsmstats.report.figures.style import colour, columns_without_hole, is_narrow, marker
 from qsmstats.report.frames.estimates import forest_rows
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.wording.names import (
@@ -20,7 +21,11 @@ from qsmstats.report.wording.names import (
 )
 from qsmstats.report.wording.numbers import decimals_of_errors, fixed, interval, p_equation
 from qsmstats.report.wording.sentences import listed
+from qsmstats.schemas import load_schema
+from qsmstats.settings import column_of
 from qsmstats.studies.patients.associations_text import clinical_title
+from qsmstats.studies.patients.groups import grouped
+from qsmstats.tables.tidy import first_sessions
 
 __all__ = ["section"]
 
@@ -38,6 +43,7 @@ COLUMNS = (
 )
 TITLES = {"outcome": "lesions or map", "variable": "clinical variable"}
 MOST_NAMED = 3
+MOST_COLUMNS, PANEL_INCHES = 3, 2.6
 
 
 def section(context: Context) -> Section | None:
@@ -46,7 +52,7 @@ def section(context: Context) -> Section | None:
     rows = context.results.rows(NAME)
     if not said and rows.empty:
         return None
-    blocks: list[Block] = [*said]
+    blocks: list[Block] = []
     if rows.empty:
         text = "No association of lesions with clinical variables could be analysed."
         blocks.append(Notice(text=text, warning=False))
@@ -54,6 +60,7 @@ def section(context: Context) -> Section | None:
         asked = rows.groupby("question", sort=False)
         items = [_sentence(context, str(question), part) for question, part in asked]
         blocks += [ListBlock(items=tuple(items)), *_figure(context, rows)]
+        blocks += _groups_figure(context, rows)
     groups = context.display(
         "patients/groups",
         "Patients by the number of their lesions of one type",
@@ -61,8 +68,7 @@ def section(context: Context) -> Section | None:
         titles={"group": "lesions of the patient"},
         keep=lambda frame: frame.assign(group=frame["group"].astype(str)),
     )
-    blocks += [groups] if groups else []
-    blocks += _answers(context)
+    blocks += [*([groups] if groups else []), *said, *_answers(context)]
     return Section(anchor="patients", title="Patients", blocks=tuple(blocks))
 
 
@@ -134,6 +140,57 @@ def _figure(context: Context, rows: pd.DataFrame) -> list[FigureBlock]:
         reading="Right of the dashed line: more lesions of the type with higher values. Lines:"
         f" {context.ci}, not adjusted. Filled: adjusted p below {1 - context.level:.2g}.",
         alt=f"Forest of rate ratios by {variable}: {spoken}.",
+    )
+    return [block]
+
+
+def _groups_figure(context: Context, rows: pd.DataFrame) -> list[FigureBlock]:
+    """Draw the numeric clinical variables of patients with no, few and many lesions of one type."""
+    groups = context.results.rows("patients/groups")
+    tests = rows[rows["analysis"] == "Kruskal-Wallis test"].set_index("variable")
+    patients = first_sessions(context.results.rows("patients"))
+    patients = patients[patients["n_lesions"].notna()]
+    if groups.empty or tests.empty or patients.empty:
+        return []
+    kind, names = str(groups["lesion_type"].iloc[0]), [*map(str, groups["group"])]
+    cuts = [int(name.partition("-")[0].split()[0]) for name in names[1:]]
+    frame = patients.assign(group=grouped(patients[f"n_{kind}"], cuts))
+    titles = {str(name): clinical_title(column_of(str(name))) for name in tests.index}
+    units = {field.name: field.unit or "1" for field in load_schema("participants").fields}
+    columns = columns_without_hole(len(titles), MOST_COLUMNS)
+
+    def paint(figure: Figure) -> None:
+        across = 1 if is_narrow(figure) else columns
+        panels = figure.subplots(-(-len(titles) // across), across, squeeze=False).ravel()
+        for spare in panels[len(titles) :]:
+            spare.set_visible(False)
+        for (name, words), axes in zip(titles.items(), panels, strict=False):
+            by_group(
+                frame,
+                axes,
+                variable=column_of(name),
+                groups=names,
+                hue=colour(kind),
+                logarithmic=name != column_of(name),
+            )
+            told = p_equation(tests.loc[name, "p_adjusted"])
+            axes.set_title(f"{capitalised(words)}\nadjusted {told}")
+            axes.set_ylabel(f"{units[name]}s" if units.get(name, "1") != "1" else "")
+            axes.set_xlabel(f"lesions per patient ({short_title(kind)})")
+
+    lines = -(-len(titles) // columns)
+    block = context.plates.draw(
+        "patients/groups",
+        paint,
+        height=PANEL_INCHES * lines,
+        narrow_height=PANEL_INCHES * len(titles),
+        caption=f"Clinical variables of patients by the number of their lesions: {title(kind)}.",
+        reading="Each point is a patient at the first session; boxes give quartiles and median,"
+        " whiskers the range up to 1.5 interquartile ranges from the box. Tests: Kruskal-Wallis.",
+        alt="; ".join(
+            f"{words} by number of lesions, adjusted {p_equation(tests.loc[name, 'p_adjusted'])}"
+            for name, words in titles.items()
+        ),
     )
     return [block]
 

@@ -14,10 +14,8 @@ from itertools import product
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from qsmstats.errors import InvalidDataError, ModelError, UsageError, did_you_mean, nearest
-from qsmstats.mixed.inference.multiplicity import adjust_p_values
 from qsmstats.schemas import Schemas
 from qsmstats.settings import ModelSettings, PatientSettings, column_of
 from qsmstats.studies.answers import number_of, observed_types
@@ -136,19 +134,19 @@ def patient_associations(
     asked = _questions(first, patients, lesions, settings, models, schemas, outcomes)
     rows: list[Row] = []
     checks: list[Row] = []
-    refused: dict[tuple[str, str], list[str]] = {}
+    refused: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for question, outcome, variable, answer in asked:
         about = {"question": question, "outcome": outcome, "variable": variable}
         try:
             found, checked = answer()
         except (ModelError, InvalidDataError, UsageError) as error:
             key = (question, "; ".join(str(error).splitlines()))
-            refused.setdefault(key, []).append(f"{outcome} by {variable}")
+            refused.setdefault(key, []).append((outcome, variable))
             continue
         rows += [{"unit": _unit(about | row, schemas), **about, **row} for row in found]
         checks += [about | row for row in checked]
     notes += [
-        f"Not answered, question {question}: {', '.join(dict.fromkeys(what))}: {reason}."
+        f"Not answered, question {question}: {_pairs(what)}: {reason}."
         for (question, reason), what in refused.items()
     ]
     notes += _contradicted(checks, 1.0 - models.level)
@@ -209,6 +207,14 @@ def _notes(patients: pd.DataFrame, first: pd.DataFrame, settings: PatientSetting
     if not settings.grouped_type and "groups" in settings.questions:
         notes.append("Not asked, as no lesion type has a rim: groups. Name a type: grouped_type.")
     return notes
+
+
+def _pairs(asked: Sequence[tuple[str, str]]) -> str:
+    """Return outcomes and variables in words: "a, b by c, d" where each was asked by each."""
+    outcomes, variables = (dict.fromkeys(names) for names in zip(*asked, strict=True))
+    if set(product(outcomes, variables)) == set(asked):
+        return f"{', '.join(outcomes)} by {', '.join(variables)}"
+    return ", ".join(dict.fromkeys(f"{outcome} by {variable}" for outcome, variable in asked))
 
 
 def _contradicted(checks: list[Row], alpha: float) -> list[str]:
@@ -305,11 +311,15 @@ def _unit(row: Row, schemas: Schemas) -> str:
 
 def _adjusted(table: pd.DataFrame, settings: PatientSettings) -> pd.DataFrame:
     """Adjust the p-values of each analysis of a question for their number."""
+    # Loaded where it is used, as the other parts of statsmodels.
+    from statsmodels.stats.multitest import multipletests
+
     table = table.assign(p_adjusted=np.nan, adjust=settings.adjust)
     text = ("level", "quantity", "unit", "covariates", "test", "note")
     table = table.astype(dict.fromkeys(text, object)).fillna(dict.fromkeys(text, ""))
     for _, part in table.groupby(["question", "analysis"], sort=False):
-        # The adjustment takes statistics: that of a two-sided normal test with this p-value.
-        z = stats.norm.isf(part["p_value"].astype(float) / 2)
-        table.loc[part.index, "p_adjusted"] = adjust_p_values(z, np.inf, method=settings.adjust)
+        values = part["p_value"].astype(float)
+        if settings.adjust != "none":
+            values = multipletests(values, method=settings.adjust)[1]
+        table.loc[part.index, "p_adjusted"] = values
     return table

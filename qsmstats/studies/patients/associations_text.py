@@ -7,14 +7,18 @@ import pandas as pd
 from qsmstats.schemas import load_schema
 from qsmstats.settings import ModelSettings, PatientSettings
 from qsmstats.studies.patients.groups import group_names
+from qsmstats.studies.patients.rows import LEAST, PER_COEFFICIENT
 
 __all__ = ["clinical_title", "methods_text"]
 
 ANALYSES = {
     "negative binomial regression": "The number of lesions of each type per patient was analysed by"
-    " negative binomial regression (NB2, maximum likelihood){offset}; results are rate ratios.",
+    " negative binomial regression (NB2, maximum likelihood){offset}; results are rate ratios."
+    " Overdispersion was tested by the likelihood ratio against Poisson regression, the number of"
+    " patients without such a lesion by the moment test of Andrews (1988).",
     "Poisson regression": "The number of lesions of each type per patient was analysed by Poisson"
-    " regression{offset}; results are rate ratios.",
+    " regression{offset}; results are rate ratios. The number of patients without such a lesion was"
+    " tested by the score test of van den Broek (1995).",
     "logistic regression": "Having {cut} of type {kind} was analysed by logistic"
     " regression; results are odds ratios.",
     "Kruskal-Wallis test": "Numeric variables were compared between patients with {groups}"
@@ -22,8 +26,8 @@ ANALYSES = {
     "Fisher's exact test": "Categorical variables were compared between patients with {groups}"
     " lesions of type {kind} by Fisher's exact test.",
     "proportional odds regression": "{disability} was regressed on the share of each lesion type by"
-    " proportional odds regression; the assumption of proportional odds was tested by comparing"
-    " binary splits of the scale (Brant 1990).",
+    " proportional odds regression, with odds ratios per 10 percentage points; the assumption of"
+    " proportional odds was tested by comparing binary splits of the scale (Brant 1990).",
     "partial Spearman correlation": "{disability} and the share of each lesion type were correlated"
     " by Spearman's partial correlation.",
     "Spearman correlation": "{disability} and the share of each lesion type were correlated by"
@@ -74,7 +78,7 @@ def methods_text(
     words = {
         "offset": OFFSETS[settings.offset],
         "cut": "a lesion" if cut == 1 else f"at least {cut} lesions",
-        "kind": settings.grouped_type,
+        "kind": settings.grouped_type.replace("_", " "),
         "groups": ", ".join(group_names(settings.cuts)),
         "disability": clinical_title(settings.disability),
     }
@@ -85,8 +89,9 @@ def methods_text(
     if adjusting := " and ".join(map(clinical_title, settings.covariates)):
         sentences.append(f"Regressions and correlations were adjusted for {adjusting}.")
     sentences.append(
-        "Tests of regression coefficients are Wald tests on the normal distribution, which hold for"
-        f" many patients. The p-values of one analysis were {ADJUSTED[settings.adjust]}; intervals"
-        f" are at {100 * models.level:g} % and not adjusted."
+        "Regression coefficients were tested by Wald tests, which are valid in large samples;"
+        f" regressions of fewer than {LEAST} patients, or {PER_COEFFICIENT} per coefficient, were"
+        f" not made. The p-values of each analysis were {ADJUSTED[settings.adjust]};"
+        f" {100 * models.level:g} % confidence intervals are not adjusted."
     )
     return " ".join(sentences)

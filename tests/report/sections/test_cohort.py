@@ -1,6 +1,6 @@
 import pandas as pd
 
-from qsmstats.report.sections.cohort import flow_steps, once_for_all_maps, table_one
+from qsmstats.report.sections.cohort import flow_steps, once_for_all_maps
 
 
 def test_the_flow_says_who_left_after_each_step():
@@ -27,31 +27,6 @@ def test_the_flow_says_who_left_after_each_step():
         "not followed\n3 participants, 3 sessions",
         "",
     ]
-
-
-def test_table_one_has_a_text_per_row_and_tells_not_recorded_from_missing():
-    rows = pd.DataFrame(
-        {
-            "variable": ["n", "Age, year", "Sex", "EDSS"],
-            "level": ["", "", "female", ""],
-            "statistic": ["count", "mean ± SD", "n (%)", "median"],
-            "HC": ["12", "40.1 ± 9.8", "7 (58.3%)", None],
-            "MS": ["30", "44.3 ± 11.0", "20 (66.7%)", "2.0"],
-            "missing_HC": [0, 0, 0, 12],
-            "missing_MS": [0, 1, 0, 0],
-            "standardised_difference": [None, 0.4, 0.17, None],
-        }
-    )
-    table = table_one(rows)
-    assert list(table["variable"]) == [
-        "n",
-        "Age (years), mean ± SD",
-        "Sex, female, n (%)",
-        "EDSS, median",
-    ]
-    assert table.loc[2, "HC"] == "7 (58.3\N{NO-BREAK SPACE}%)"
-    assert table["missing_HC"].isna().tolist() == [False, False, False, True]
-    assert table["missing_MS"].tolist() == [0, 1, 0, 0]
 
 
 def test_numbers_that_all_maps_share_are_shown_once():

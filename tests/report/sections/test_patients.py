@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import get_args
 
 import pandas as pd
@@ -23,6 +24,7 @@ ROWS = [
     ("counts", "NB", "paramagnetic_rim", "edss", None, 1.5, 0.1, 0.001, 0.002, 1.2, 1.8),
     ("counts", "NB", "isointense", "sex", "M / F", 1.1, 0.2, 0.6, 0.6, 0.8, 1.5),
     ("groups", "Fisher's exact test", "paramagnetic_rim", "sex", None, *[None] * 2, 0.01, 0.02),
+    ("groups", "Kruskal-Wallis test", "paramagnetic_rim", "edss", None, *[None] * 2, 0.2, 0.2),
     ("change", "mixed", "ndi", "edss", None, -0.0004, 0.0001, 0.001, 0.003, -0.0006, -0.0002),
 ]
 COLUMNS = [
@@ -31,8 +33,9 @@ COLUMNS = [
 ]
 
 
-@pytest.fixture
-def drawn(tmp_path):
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("patients")
     rows = pd.DataFrame([[*row, None, None][: len(COLUMNS)] for row in ROWS], columns=COLUMNS)
     change = rows["question"] == "change"
     rows["quantity"] = rows["estimate"].notna().map({True: "rate ratio", False: None})
@@ -42,6 +45,11 @@ def drawn(tmp_path):
     rows.loc[rows["variable"] == "sex", "unit"] = None
     rows["n_participants"] = 70
     write(rows, tmp_path / "patients" / "associations.tsv")
+    people = pd.DataFrame({"participant_id": [f"sub-{at}" for at in range(6)], "years": 0.0})
+    people = people.assign(n_lesions=9.0, edss=[1, 2, 3, 4, 5, 6])
+    people = people.assign(n_paramagnetic_rim=[0, 0, 1, 2, 3, None])
+    people.loc[5, "n_lesions"] = None  # not measured
+    write(people, tmp_path / "patients.tsv")
     groups = {"lesion_type": ["paramagnetic_rim"] * 2, "group": ["0", "1 or more"]}
     groups = pd.DataFrame(groups).assign(n_participants=[30, 40], share=[3 / 7, 4 / 7])
     write(groups, tmp_path / "patients" / "groups.tsv")
@@ -64,10 +72,13 @@ def test_each_question_says_what_its_tests_show(drawn):
     assert "\N{MINUS SIGN}0.0004" in change
 
 
-def test_one_figure_two_short_tables_and_the_rest_folded(drawn):
-    (figure,) = (block for block in drawn.blocks if isinstance(block, FigureBlock))
-    assert "isointense 0.90" in figure.markup
-    assert "sex" not in figure.markup
+def test_two_figures_two_short_tables_and_the_rest_folded(drawn):
+    counts, groups = (block for block in drawn.blocks if isinstance(block, FigureBlock))
+    assert "isointense 0.90" in counts.markup
+    assert "sex" not in counts.markup
+    # Two patients without a PRL and three with one; the sixth was not measured.
+    assert [f"n = {count}" in groups.markup for count in (2, 3, 4)] == [True, True, False]
+    assert re.search("EDSS by number of lesions, adjusted p.=.0.20", groups.markup)
     tables = [block for block in drawn.blocks if isinstance(block, TableBlock)]
     assert [len(table.rows) for table in tables] == [2, 2]
     (folded,) = (block for block in drawn.blocks if isinstance(block, Details))
@@ -82,8 +93,8 @@ def test_a_run_without_such_questions_has_no_section_and_one_without_answers_a_s
     write(notes, tmp_path / "patients" / "notes.tsv")
     blocks = section(context(tmp_path)).blocks
     assert [getattr(block, "text", "") for block in blocks] == [
-        "Nothing was asked.",
         "No association of lesions with clinical variables could be analysed.",
+        "Nothing was asked.",
     ]
 
 
