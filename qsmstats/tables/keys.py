@@ -1,7 +1,6 @@
 """Keys: no row twice, and no row that refers to nothing.
 
-Rows that another table lacks are found by frictionless, rows that stand twice by the check here:
-Table Schema 2.0 has unique keys, and frictionless 5 has not. A key with a missing or broken part is
+The keys are those of the descriptors in data_schemas/. A key with a missing or broken part is
 not reported as a key: that part is a problem of its own. A row that another table lacks is reported
 at the first column of the key from which it is lacking, so that all rows of a missing participant
 share one problem.
@@ -10,22 +9,19 @@ share one problem.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
+
+import pandas as pd
 
 from qsmstats.errors import Problem, did_you_mean
 from qsmstats.tables.identifiers import Sought
 from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.typed import parse_integer
 
-__all__ = ["CellProblems", "key_problems", "position_of", "reference_problems"]
+__all__ = ["CellProblems", "key_problems", "reference_problems"]
 
 CellProblems: TypeAlias = Mapping[tuple[int, str], str]
 """(position of the row, column) -> problem of that cell."""
-
-
-def position_of(error: Any) -> int:
-    """Return the position of a frictionless error's row among the cells of its table."""
-    return int(error.row_number) - 2  # frictionless counts from 1, and the header as a row
 
 
 def key_problems(raw: RawTable, cells: CellProblems) -> Iterator[Problem]:
@@ -63,7 +59,6 @@ def key_problems(raw: RawTable, cells: CellProblems) -> Iterator[Problem]:
 
 def reference_problems(
     raw: RawTable,
-    found: Iterable[Any],
     cells: Mapping[str, CellProblems],
     tables: Mapping[str, RawTable],
 ) -> Iterator[Problem]:
@@ -73,32 +68,33 @@ def reference_problems(
     ----------
     raw
         Prepared table.
-    found
-        All errors that frictionless found in it.
     cells
         Problems of single cells, by table.
     tables
         Every prepared table.
     """
-    targets: dict[str, _Target] = {}
-    for error in found:
-        if error.type != "foreign-key":
-            continue
-        key, name = error.field_names, error.reference_name
-        position, broken = position_of(error), cells[raw.name]
-        words = tuple(str(raw.cells[name].iloc[position]) for name in key)
-        missing = set(words) & set(raw.schema.missing_values)
-        if missing or position in raw.broken or any((position, name) in broken for name in key):
-            continue  # a problem of its own
-        if name not in targets:
-            targets[name] = _Target(tables[name], error.reference_field_names, cells[name])
-        if targets[name].may_mean(words):
-            continue
-        size = targets[name].known_parts(words) + 1
-        text = f"{tables[name].file} has no row with {_named(key[:size], words[:size])}"
-        alike = did_you_mean(targets[name].alike(words[:size]))
-        text += alike or "; add the row there, or correct this one"
-        yield place_problem(raw, position, key[size - 1], text)
+    for reference in raw.schema.descriptor.get("foreignKeys", ()):
+        key, name = reference["fields"], reference["reference"]["resource"]
+        other, broken = tables.get(name), cells[raw.name]
+        their_key = reference["reference"]["fields"]
+        if other is None or not set(key) <= {*raw.cells} or not set(their_key) <= {*other.cells}:
+            continue  # a column or table that is missing is reported already
+        own = pd.MultiIndex.from_frame(raw.cells[key])
+        lacking = ~own.isin(pd.MultiIndex.from_frame(other.cells[their_key]))
+        target: _Target | None = None
+        for position in map(int, lacking.nonzero()[0]):
+            words = tuple(map(str, own[position]))
+            missing = set(words) & set(raw.schema.missing_values)
+            if missing or position in raw.broken or any((position, part) in broken for part in key):
+                continue  # a problem of its own
+            target = target or _Target(other, their_key, cells[name])
+            if target.may_mean(words):
+                continue
+            size = target.known_parts(words) + 1
+            text = f"{other.file} has no row with {_named(key[:size], words[:size])}"
+            alike = did_you_mean(target.alike(words[:size]))
+            text += alike or "; add the row there, or correct this one"
+            yield place_problem(raw, position, key[size - 1], text)
 
 
 class _Target:

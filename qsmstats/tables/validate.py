@@ -1,9 +1,10 @@
 """Check prepared tables against their schemas with frictionless, and report it in our words.
 
-Types, constraints, levels and foreign keys are checked by frictionless from the descriptors in
-data_schemas/ (Table Schema, https://datapackage.org/standard/table-schema/); primary and unique
-keys by `qsmstats.tables.keys`; numbers here too, as frictionless takes whatever Python does (nan,
-inf, 1_000).
+Types, constraints and levels are checked by frictionless from the descriptors in data_schemas/
+(Table Schema, https://datapackage.org/standard/table-schema/), each word of a column once: its
+check of whole packages copies the data several times and takes a hundred times as long. Keys are
+checked by `qsmstats.tables.keys`; numbers here too, as frictionless takes whatever Python does
+(nan, inf, 1_000).
 
 Each error becomes one `Problem` with the row and column of the user's file. Consequences are left
 out: a broken cell is reported for itself and not for the keys it is part of, and a key that
@@ -17,7 +18,7 @@ in data_schemas/, or of study.toml, which goes first.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -26,14 +27,13 @@ from qsmstats.errors import Problem
 from qsmstats.schemas import FieldSchema, TableSchema
 from qsmstats.tables.conversion import CAPPED
 from qsmstats.tables.dates import is_date
-from qsmstats.tables.keys import CellProblems, key_problems, position_of, reference_problems
+from qsmstats.tables.keys import CellProblems, key_problems, reference_problems
 from qsmstats.tables.raw_table import RawTable, place_problem
 from qsmstats.tables.spelling import known_spellings, unknown_level
 from qsmstats.tables.typed import is_numeric, parse_integer, parse_number
 
 __all__ = ["implausible_values", "validate_tables"]
 
-EVERY_ERROR = 10**9  # frictionless stops at 1000 errors by itself
 PARSERS = {"integer": parse_integer, "number": parse_number}
 
 
@@ -50,48 +50,17 @@ def validate_tables(tables: Mapping[str, RawTable]) -> list[Problem]:
     list of Problem
         In the order of tables and rows.
     """
-    # They take half a second, which opening a study need not.
-    from frictionless import Package, Schema
-    from frictionless.resources import TableResource
-
-    there = {name: set(raw.cells.columns) for name, raw in tables.items()}
-    resources: list[Any] = []
-    for raw in tables.values():
-        columns = [item.name for item in raw.schema.fields if item.name in there[raw.name]]
-        descriptor = dict(raw.schema.descriptor)
-        for keys in ("primaryKey", "uniqueKeys"):
-            descriptor.pop(keys, None)
-        descriptor["fields"] = [
-            # Floats, not decimals: ordering a decimal NaN raises within frictionless.
-            field | ({"floatNumber": True} if field["type"] == "number" else {})
-            for field in descriptor["fields"]
-            if field["name"] in columns
-        ]
-        descriptor["foreignKeys"] = [
-            key
-            for key in descriptor.pop("foreignKeys", ())
-            # A column or table that is missing is reported already.
-            if set(key["fields"]) <= there[raw.name]
-            and set(key["reference"]["fields"]) <= there.get(key["reference"]["resource"], set())
-        ]
-        rows = [columns, *raw.cells[columns].to_numpy(dtype=object).tolist()]
-        schema = Schema.from_descriptor(descriptor)
-        resources.append(TableResource(name=raw.name, data=rows, schema=schema))
-    report = Package(resources=resources).validate(limit_errors=EVERY_ERROR)
-    if report.errors:  # about the descriptors, which are ours
-        raise RuntimeError(str([error.message for error in report.errors]))
-    found = {task.name: task.errors for task in report.tasks}
-    cells = {name: _cell_problems(tables[name], found[name]) for name in found}
+    cells = {name: _cell_problems(raw) for name, raw in tables.items()}
     problems: list[Problem] = []
     for name, raw in tables.items():
         problems += [place_problem(raw, *at, text) for at, text in cells[name].items()]
         problems += key_problems(raw, cells[name])
-        problems += reference_problems(raw, found[name], cells, tables)
+        problems += reference_problems(raw, cells, tables)
     return problems
 
 
-def _cell_problems(raw: RawTable, found: Iterable[Any]) -> CellProblems:
-    """Return the problem of each cell; of several of one cell the first."""
+def _cell_problems(raw: RawTable) -> CellProblems:
+    """Return the problem of each cell, row by row; of several of one cell the first."""
     schema = raw.schema
     there = [column for column in schema.fields if column.name in raw.cells.columns]
     names = [column.name for column in schema.fields]
@@ -100,41 +69,51 @@ def _cell_problems(raw: RawTable, found: Iterable[Any]) -> CellProblems:
         for name in raw.cells.columns
         if name not in names and is_numeric(raw, name)
     ]
-    # First: a word that is no number is that, whatever bounds it breaks.
+    readers = _readers(schema)
     cells = {at: text for at, text in raw.faults.items() if at[0] not in raw.broken}
-    cells |= {
-        (int(position), column.name): _no_identifier(words.iloc[position], column.pattern)
-        for column in there
-        for words in [raw.cells[column.name]]
-        for position in _dates_among(words, column).to_numpy().nonzero()[0]
-        if position not in raw.broken
-    }
-    cells |= {
-        (position, column.name): _explain(schema, column, str(word), "type")
-        for column in (*there, *further)
-        if (parse := PARSERS.get(column.type))
-        for position, word in enumerate(raw.cells[column.name])
-        if position not in raw.broken
-        and (position, column.name) not in raw.faults
-        and word not in schema.missing_values
-        and parse(word) is None
-    }
-    for error in found:
-        position = position_of(error)
-        if position in raw.broken:
-            continue
-        if error.type == "blank-row":
-            # Text in columns of the user's own, and none in those of the schema.
-            for column in there:
-                if column.required:
-                    cells.setdefault((position, column.name), _required(""))
-        elif "#cell" in error.tags:
-            column = schema.column(error.field_name)
-            word = str(raw.cells[column.name].iloc[position])
-            rule = re.match(r'constraint "(\w+)"', error.note)
-            text = _explain(schema, column, word, rule[1] if rule else "type")
-            cells.setdefault((position, column.name), text)
-    return cells
+    for column in (*there, *further):
+        words = raw.cells[column.name]
+        wrong = {}
+        for word in words.unique():
+            rule = _broken_rule(schema, column, str(word), readers.get(column.name))
+            if rule is not None:
+                wrong[word] = _explain(schema, column, str(word), rule)
+        if column in there:
+            dates = words[_dates_among(words, column)].unique()
+            wrong |= {word: _no_identifier(word, column.pattern) for word in dates}
+        for position in words.isin(list(wrong)).to_numpy().nonzero()[0]:
+            if position not in raw.broken:
+                cells.setdefault((int(position), column.name), wrong[words.iloc[position]])
+    place = {name: number for number, name in enumerate(raw.cells.columns)}
+    return dict(sorted(cells.items(), key=lambda cell: (cell[0][0], place.get(cell[0][1], -1))))
+
+
+def _readers(schema: TableSchema) -> dict[str, Callable[[str], tuple[Any, dict[str, str] | None]]]:
+    """Return what reads a cell of each column: its value, and rule -> note of what it breaks."""
+    # It takes half a second, which opening a study need not.
+    from frictionless import Schema
+
+    # Floats, not decimals: ordering a decimal NaN raises within frictionless.
+    fields = [
+        field | ({"floatNumber": True} if field["type"] == "number" else {})
+        for field in schema.descriptor["fields"]
+    ]
+    made = Schema.from_descriptor(
+        {"fields": fields, "missingValues": schema.descriptor["missingValues"]}
+    )
+    return {field.name: field.create_cell_reader() for field in made.fields}
+
+
+def _broken_rule(
+    schema: TableSchema, column: FieldSchema, word: str, read: Callable[[str], Any] | None
+) -> str | None:
+    """Return the first rule of its column that a word breaks."""
+    # First: a word that is no number is that, whatever bounds it breaks.
+    parse = PARSERS.get(column.type)
+    if parse and word not in schema.missing_values and parse(word) is None:
+        return "type"
+    notes = read(word)[1] if read else None
+    return next(iter(notes)) if notes else None
 
 
 def _dates_among(words: pd.Series, column: FieldSchema) -> pd.Series:

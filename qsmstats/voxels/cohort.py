@@ -190,6 +190,9 @@ def session_jobs(study: Study, tables: StudyTables) -> list[SessionJob]:
     if problems:
         raise InvalidDataError(problems)
     labels = label_images(study, tables)
+    of_participant: dict[str, list[_Visit]] = {}
+    for visit in labels:
+        of_participant.setdefault(visit[0], []).append(visit)
     jobs = [
         SessionJob(
             participant_id=visit[0],
@@ -210,7 +213,7 @@ def session_jobs(study: Study, tables: StudyTables) -> list[SessionJob]:
             if mask is None
             else TissueFile(file=study.image(mask.pattern, *visit), spec=mask),
             other_labels=tuple(
-                own for other, own in labels.items() if other[0] == visit[0] and other != visit
+                labels[other] for other in of_participant.get(visit[0], ()) if other != visit
             ),
             settings=study.features,
         )
