@@ -22,6 +22,7 @@ __all__ = [
     "GroupProducts",
     "OutcomeProducts",
     "group_products",
+    "no_outcome",
     "outcome_products",
     "stack_blocks",
 ]
@@ -227,6 +228,20 @@ def group_products(
         cell_squares=squares,
         scale=scale,
         projection=projection,
+    )
+
+
+def no_outcome(stack: BlockArrays, m: int, size: int) -> GroupProducts:
+    """Products of m outcomes of zeros, where only the design of G groups matters."""
+    widest, pairs, r = stack.cells.shape[1:4]
+    strata = stack.rows.shape[1]
+    return GroupProducts(
+        outer=np.zeros((m, size, strata, r)),
+        square=np.zeros((m, size, strata)),
+        cells=np.zeros((m, size, widest, pairs, r)),
+        cell_squares=np.zeros((m, size, widest, pairs)),
+        scale=np.ones(m),
+        projection=np.zeros((m, r - stack.width)),
     )
 
 
