@@ -175,15 +175,17 @@ class Precision:
         Derivatives of F_XX in x, shape (m, k, p, p).
     logdet_first
         Derivatives of l in x, shape (m, k).
+    bend
+        Second derivatives in x of l + <F_XX, F_XX^-1>, the inverse held, shape (m, k, k).
     second
-        Second derivatives in x, shape (m, 2 + functions, k, k): of l, and of F_XX in its inner
-        products with F_XX^-1 and with s's of each function.
+        Those of <F_XX, s's> for each function, shape (m, functions, k, k).
     """
 
     value: Floats
     inverse: Floats
     first: Floats
     logdet_first: Floats
+    bend: Floats
     second: Floats
 
 
@@ -206,16 +208,14 @@ def evaluate_precision(
     root, _, _ = _factor(swept.total[:, :p, :p])
     inverse = root @ root.swapaxes(1, 2)
     below = ((0, 0), (0, 1), (0, 0))
-    nothing = np.zeros((len(x), p + 1, 0))
-    sides = (rows @ inverse).swapaxes(1, 2)
-    roots = [root, *np.split(sides, len(rows), axis=2)]
-    curves = [_second(products, swept, np.pad(one, below), logdet=0.0) for one in roots]
+    sides = np.split(np.pad((rows @ inverse).swapaxes(1, 2), below), len(rows), axis=2)
     return Precision(
         value=swept.total[:, :p, :p],
         inverse=inverse,
         first=np.moveaxis(swept.total_first[:, :, :p, :p], 0, 1),
         logdet_first=swept.logdet_first,
-        second=np.stack([_second(products, swept, nothing, logdet=1.0), *curves], axis=1),
+        bend=_second(products, swept, np.pad(root, below), logdet=1.0),
+        second=np.stack([_second(products, swept, one, logdet=0.0) for one in sides], axis=1),
     )
 
 
@@ -228,6 +228,8 @@ class _Swept:
     inner, inner_logdet, edges, outer, pushed, basis
         See `_sweep_finer`, `_edges` and `_sweep_coarser`; T of the coarsest factor in its
         parameters.
+    sides
+        E alone, groups and columns in one axis, shape (jets, m, G * q2, k).
     total, total_first
         See `_totals`.
     logdet, logdet_first
@@ -237,6 +239,7 @@ class _Swept:
     inner: Jet
     inner_logdet: Jet
     edges: Floats
+    sides: Floats
     outer: Inverses
     pushed: Floats
     basis: Floats
@@ -255,13 +258,15 @@ def _sweep(grouped: IndependentGroups, products: OutcomeProducts, x: Floats) -> 
     inner, logdet = _sweep_finer(products, precision, t[0], finer)
     edges = _edges(products, precision, inner)
     outer, pushed = _sweep_coarser(edges, t[1], basis)
-    total, first = _totals(products, precision, inner, edges, pushed)
+    sides = _flat(edges[..., edges.shape[3] :])
+    total, first = _totals(products, precision, inner, sides, pushed)
     slope = outer.logdet_first.reshape(-1, *edges.shape[1:3]).sum(axis=2).T
     slope[:, : len(logdet.first)] += logdet.first.T
     return _Swept(
         inner=inner,
         inner_logdet=logdet,
         edges=edges,
+        sides=sides,
         outer=outer,
         pushed=pushed,
         basis=basis,
@@ -374,13 +379,13 @@ def _flat(edges: Floats) -> Floats:
 
 
 def _totals(
-    products: OutcomeProducts, precision: Floats, inner: Jet, edges: Floats, pushed: Floats
+    products: OutcomeProducts, precision: Floats, inner: Jet, sides: Floats, pushed: Floats
 ) -> tuple[Floats, Floats]:
     """F, shape (m, k, k), and its derivatives in t, shape (params, m, k, k)."""
     own = len(inner.first)
-    sides, swept = _flat(edges[: 1 + own, ..., edges.shape[3] :]), _flat(pushed)
+    swept = _flat(pushed)
     gone = sides[0].swapaxes(-1, -2) @ swept
-    half = sides[1:].swapaxes(-1, -2) @ swept[0]
+    half = sides[1 : 1 + own].swapaxes(-1, -2) @ swept[0]
     total = np.einsum("ns,nsij->nij", precision, products.total) - gone[0]
     first = -gone[1:]
     first[:own] -= half + half.swapaxes(-1, -2)
@@ -427,7 +432,9 @@ def _second(products: OutcomeProducts, swept: _Swept, root: Floats, *, logdet: f
     inner, edges, outer, basis = swept.inner, swept.edges, swept.outer, swept.basis
     m, size, q2 = edges.shape[1:4]
     own, finer = len(inner.first), slice(len(inner.first))
-    sides = edges[..., q2:] @ root[:, None]
+    # One product for all groups of an outcome; those of single groups are too small to pay.
+    shape = (m, size, q2, root.shape[2])
+    sides = (swept.sides @ root).reshape(-1, *shape)
     # M alone, as in the module's docstring.
     gram = np.einsum("ngqk,ngsk->qsng", sides[0], sides[0]).reshape(q2, q2, -1)
     gram_m = multiply(gram, outer.m)
@@ -438,13 +445,13 @@ def _second(products: OutcomeProducts, swept: _Swept, root: Floats, *, logdet: f
     made[:, own:, own:] = np.einsum("iqs,jqsn->nij", basis, bent)
     if not own:
         return made
-    d, shape = edges[1:, ..., :q2], (-1, q2, q2, m, size)
-    turned = (logdet * outer.first + 2.0 * multiply(outer.first, gram_m)).reshape(shape)
+    d, groups = edges[1:, ..., :q2], (-1, q2, q2, m, size)
+    turned = (logdet * outer.first + 2.0 * multiply(outer.first, gram_m)).reshape(groups)
     made[:, finer] += _paired(d[:own], np.moveaxis(turned, (1, 2), (3, 4)))
-    around = (logdet * outer.m + multiply(outer.m, gram_m)).reshape(shape)
+    around = (logdet * outer.m + multiply(outer.m, gram_m)).reshape(groups)
     pairs = _paired(d[own:], np.moveaxis(around, (1, 2), (3, 4)))[:, :, 0]
     # M and E, and E alone.
-    spread = swept.pushed @ root[:, None]
+    spread = (_flat(swept.pushed) @ root).reshape(-1, *shape)
     cross = 2.0 * _paired(sides[1 : 1 + own], spread[1:])
     made[:, finer] -= cross
     made[:, finer, finer] -= cross[:, :, finer].swapaxes(1, 2)

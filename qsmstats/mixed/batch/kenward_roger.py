@@ -57,13 +57,15 @@ def kenward_roger_rows(
     # Elements of K before the parameters, and its inner products with Phi and each s's.
     first = np.moveaxis(made.first, 1, -1).reshape(m, p * p, parameters)
     matrices = np.concatenate([phi[:, None], sides[..., :, None] * sides[..., None, :]], axis=1)
-    contracted = matrices.reshape(m, -1, p * p) @ first
+    inner = matrices.reshape(m, -1, p * p) @ first
     value = np.concatenate([np.full((m, 1), float(p)), plain], axis=1)
-    curves = precision_curves(x, strata, value, contracted, made.second[:, 1:])
+    # The second derivatives of tr(Phi F_XX) are among those of log det V: `Precision.bend`.
+    second = np.concatenate([np.zeros_like(made.bend)[:, None], made.second], axis=1)
+    curves = precision_curves(x, strata, value, inner, second)
+    bend = logdet_curves(x, products.rows, made.logdet_first, made.bend) + curves[:, 0]
     slopes = precision_slopes(x, strata, made.value.reshape(m, p * p), first)
     slopes = np.moveaxis(slopes, -1, 1).reshape(m, parameters + 1, p, p)
-    logdet = logdet_curves(x, products.rows, made.logdet_first, made.second[:, 0])
-    weights = covariance_of_variances(phi, slopes, logdet + curves[:, 0])
+    weights = covariance_of_variances(phi, slopes, bend)
     # Each function is a set of its own.
     adjusted = kenward_roger_covariance(
         sides[:, :, None],
