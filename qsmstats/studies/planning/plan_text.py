@@ -160,6 +160,6 @@ def plan_methods(
         f"treatment-by-time effect {target} was tested two-sided at "
         f"{design.significance:g} with {TESTS[design.df]} {adjusted}degrees of freedom. The size "
         f"for a power of {power:.0%} is where the probit curve through the simulated sizes reaches "
-        "it; losses were missing at random. Power expected without simulation uses the noncentral t "
-        "distribution with the expected information."
+        "it; losses were missing at random. Power expected without simulation uses the noncentral "
+        "t distribution with the expected information."
     )
