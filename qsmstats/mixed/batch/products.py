@@ -249,7 +249,7 @@ def _cell_parts(block: GroupBlock, y: Floats, pairs: int) -> tuple[Floats, Float
     """Products with the sides and squares of each cell, shapes (m, K, h, r) and (m, K, h)."""
     q = block.inner.shape[1]
     sums = [np.add.reduceat(y * block.inner[:, a], block.subgroup_starts, axis=1) for a in range(q)]
-    ends = np.r_[block.cell_starts, block.subgroups]
+    ends = np.append(block.cell_starts, block.subgroups)
     made = np.empty((len(y), len(block.counts), pairs, block.outer.shape[1]))
     squares = np.empty(made.shape[:3])
     for h, (a, b) in enumerate(zip(*lower_triangle(q), strict=True)):
