@@ -35,7 +35,6 @@ variance is left, gets an infinite criterion; no other outcome is touched by tha
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -225,7 +224,7 @@ class _Swept:
 
     Attributes
     ----------
-    inner, inner_logdet, edges, outer, pushed, basis
+    inner, inner_logdet, edges, outer, basis
         See `_sweep_finer`, `_edges` and `_sweep_coarser`; T of the coarsest factor in its
         parameters.
     sides
@@ -241,7 +240,6 @@ class _Swept:
     edges: Floats
     sides: Floats
     outer: Inverses
-    pushed: Floats
     basis: Floats
     total: Floats
     total_first: Floats
@@ -257,9 +255,9 @@ def _sweep(grouped: IndependentGroups, products: OutcomeProducts, x: Floats) -> 
     t = np.split(x[:, strata:], [len(finer)], axis=1)
     inner, logdet = _sweep_finer(products, precision, t[0], finer)
     edges = _edges(products, precision, inner)
-    outer, pushed = _sweep_coarser(edges, t[1], basis)
+    outer = _sweep_coarser(edges, len(inner.first), t[1], basis)
     sides = _flat(edges[..., edges.shape[3] :])
-    total, first = _totals(products, precision, inner, sides, pushed)
+    total, first = _totals(products, precision, inner, edges, sides, outer, basis)
     slope = outer.logdet_first.reshape(-1, *edges.shape[1:3]).sum(axis=2).T
     slope[:, : len(logdet.first)] += logdet.first.T
     return _Swept(
@@ -268,7 +266,6 @@ def _sweep(grouped: IndependentGroups, products: OutcomeProducts, x: Floats) -> 
         edges=edges,
         sides=sides,
         outer=outer,
-        pushed=pushed,
         basis=basis,
         total=total,
         total_first=first,
@@ -340,36 +337,27 @@ def _swept_cells(products: OutcomeProducts, jets: Floats) -> Floats:
     return np.asarray(made)
 
 
-def _sweep_coarser(edges: Floats, t: Floats, basis: Floats) -> tuple[Inverses, Floats]:
+def _sweep_coarser(edges: Floats, own: int, t: Floats, basis: Floats) -> Inverses:
     """Sweep the coarsest factor at the elements t of its T, shape (m, k).
 
-    Returns
-    -------
-    outer
-        M of every outcome and group (these two in the last axis, shape m * G) with its derivatives
-        in all parameters.
-    pushed
-        M E and dM_j E of every group, shape (1 + parameters, m, G, q2, k).
+    M of every outcome and group (these two in the last axis, shape m * G), with its derivatives in
+    all parameters; `own` of them move D.
     """
     m, size, q2 = edges.shape[1:4]
-    own = _own(len(edges))
     d = np.moveaxis(edges[: 1 + own, ..., :q2], (-2, -1), (1, 2)).reshape(-1, q2, q2, m * size)
-    outer = inverses(d[0], d[1:], np.repeat(t.T, size, axis=1), basis)
-    moved = np.concatenate([outer.m[None], outer.first]).reshape(-1, q2, q2, m, size)
-    return outer, np.stack([_apply(one, edges[0, ..., q2:]) for one in moved])
-
-
-def _own(jets: int) -> int:
-    """Parameters of a value that has so many derivatives, itself among them."""
-    return math.isqrt(2 * jets) - 1
+    return inverses(d[0], d[1:], np.repeat(t.T, size, axis=1), basis)
 
 
 def _apply(matrix: Floats, edges: Floats) -> Floats:
-    """M E group by group: (q2, q2, m, G), (m, G, q2, k) -> (m, G, q2, k)."""
-    made = matrix[:, 0, :, :, None] * edges[:, :, 0]
-    for s in range(1, len(matrix)):
-        made += matrix[:, s, :, :, None] * edges[:, :, s]
-    return np.moveaxis(made, 0, 2)
+    """M E group by group: (q2, q2, m * G), (m, G, q2, k) -> (m, G, q2, k)."""
+    m, size, q2, _ = edges.shape
+    by_group = matrix.reshape(q2, q2, m, size)[..., None]
+    made = np.empty(edges.shape)
+    for r in range(q2):
+        np.multiply(by_group[r, 0], edges[:, :, 0], out=made[:, :, r])
+        for s in range(1, q2):
+            made[:, :, r] += by_group[r, s] * edges[:, :, s]
+    return made
 
 
 def _flat(edges: Floats) -> Floats:
@@ -379,19 +367,32 @@ def _flat(edges: Floats) -> Floats:
 
 
 def _totals(
-    products: OutcomeProducts, precision: Floats, inner: Jet, sides: Floats, pushed: Floats
+    products: OutcomeProducts,
+    precision: Floats,
+    inner: Jet,
+    edges: Floats,
+    sides: Floats,
+    outer: Inverses,
+    basis: Floats,
 ) -> tuple[Floats, Floats]:
-    """F, shape (m, k, k), and its derivatives in t, shape (params, m, k, k)."""
-    own = len(inner.first)
-    swept = _flat(pushed)
+    """F, shape (m, k, k), and its derivatives in x, shape (params, m, k, k)."""
+    m, size, q2, r = edges.shape[1:]
+    own, k = len(inner.first), r - q2
+    e = sides[0].reshape(m, size, q2, k)
+    swept = np.stack([_flat(_apply(one, e)) for one in (outer.m, *outer.first[:own])])
     gone = sides[0].swapaxes(-1, -2) @ swept
     half = sides[1 : 1 + own].swapaxes(-1, -2) @ swept[0]
     total = np.einsum("ns,nsij->nij", precision, products.total) - gone[0]
-    first = -gone[1:]
-    first[:own] -= half + half.swapaxes(-1, -2)
+    first = np.empty((len(outer.first), m, k, k))
+    first[:own] = -(gone[1:] + half + half.swapaxes(-1, -2))
+    # In the elements of T, E' dM E = (H'E)' dT (H'E).
+    turned = _apply(transpose(outer.h), e).reshape(m, size, q2 * k)
+    gram = (turned.swapaxes(1, 2) @ turned).reshape(m, q2, k, q2, k).swapaxes(2, 3)
+    moved = basis.reshape(-1, q2 * q2) @ gram.reshape(m, q2 * q2, k * k)
+    first[own:] = -np.moveaxis(moved.reshape(m, -1, k, k), 1, 0)
     first[: precision.shape[1] - 1] += np.moveaxis(products.total[:, 1:], 1, 0)
     if own:
-        m, cells, k = products.shape_totals.shape[:3]
+        cells = products.shape_totals.shape[1]
         flat = products.shape_totals.reshape(m, cells, k * k)
         jets = np.stack([inner.value, *inner.first], axis=1)
         summed = (jets @ flat).reshape(m, own + 1, k, k)
@@ -451,15 +452,16 @@ def _second(products: OutcomeProducts, swept: _Swept, root: Floats, *, logdet: f
     around = (logdet * outer.m + multiply(outer.m, gram_m)).reshape(groups)
     pairs = _paired(d[own:], np.moveaxis(around, (1, 2), (3, 4)))[:, :, 0]
     # M and E, and E alone.
-    spread = (_flat(swept.pushed) @ root).reshape(-1, *shape)
+    spread = np.stack([_apply(one, sides[0]) for one in (outer.m, *outer.first[:own])])
     cross = 2.0 * _paired(sides[1 : 1 + own], spread[1:])
-    made[:, finer] -= cross
-    made[:, finer, finer] -= cross[:, :, finer].swapaxes(1, 2)
-    made[:, own:, finer] = made[:, finer, own:].swapaxes(1, 2)
+    made[:, finer, finer] -= cross + cross.swapaxes(1, 2)
     pairs -= 2.0 * _paired(sides[1 + own :], spread[:1])[:, :, 0]
-    own_m = outer.m.reshape(q2, q2, m, size)
-    moved = np.stack([_apply(own_m, side) for side in sides[1 : 1 + own]])
+    moved = np.stack([_apply(outer.m, side) for side in sides[1 : 1 + own]])
     made[:, finer, finer] -= 2.0 * _paired(moved, sides[1 : 1 + own])
+    bowed = np.stack([_apply(transpose(outer.h), side) for side in sides[: 1 + own]])
+    both = np.einsum("ingar,ngbr->niab", bowed[1:], bowed[0], optimize=True)
+    made[:, finer, own:] -= 2.0 * np.einsum("niab,jab->nij", both, basis)
+    made[:, own:, finer] = made[:, finer, own:].swapaxes(1, 2)
     weight = (root @ root.swapaxes(1, 2)).reshape(m, -1, 1)
     totals = products.shape_totals.reshape(m, -1, weight.shape[1]) @ weight
     pairs -= np.einsum("pnc,nc->np", inner.second, totals[:, :, 0])
