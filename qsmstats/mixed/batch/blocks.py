@@ -222,8 +222,8 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Grou
     elif len(rows):
         # Subgroups in the order of stratum and Z'Z, so that those of one cell follow one another.
         first = run_starts(design.subgroups[rows])
-        shapes = rounded(_shapes(design.inner[rows], first), design.unit)
-        keys = np.column_stack([design.stratum[rows[first]], shapes])
+        rounded_shapes = rounded(_shapes(design.inner[rows], first), design.unit)
+        keys = np.column_stack([design.stratum[rows[first]], rounded_shapes])
         order = np.lexsort(keys.T[::-1])
         keys = keys[order]
         rank = np.empty(len(first), dtype=np.intp)
