@@ -415,7 +415,7 @@ def _factor(matrix: Floats) -> tuple[Floats, Floats, Flags]:
             except np.linalg.LinAlgError:
                 good[one] = False
     logdet = 2.0 * np.log(np.einsum("npp->np", factor)).sum(axis=1)
-    return np.linalg.inv(factor).swapaxes(1, 2), logdet, good
+    return np.asarray(np.linalg.inv(factor).swapaxes(1, 2)), logdet, good
 
 
 def _second(products: OutcomeProducts, swept: _Swept, root: Floats, *, logdet: float) -> Floats:

@@ -70,7 +70,9 @@ def kenward_roger_rows(
     adjusted = kenward_roger_covariance(
         sides[:, :, None],
         plain[..., None, None],
-        *(one[:, None] for one in (phi, slopes, weights)),
+        phi[:, None],
+        slopes[:, None],
+        weights[:, None],
         curves[:, 1:, :, :, None, None],
     )
     return adjusted[..., 0, 0], expected_df(rows, phi, slopes, weights)
