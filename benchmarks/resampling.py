@@ -6,7 +6,8 @@
    it. Seconds per refit, in this one run, of the batch (simulation included), of a loop over
    `MixedModel.fit`, of statsmodels MixedLM with the same random effects in a loop, and of lme4's
    bootMer where Rscript finds lme4; ratios to the batch; the largest difference of the criterion
-   between the batch and single fits.
+   between the batch and single fits; CPU seconds of Kenward and Roger's test of one coefficient in
+   the batch, and alone.
 2. Peak memory of a process that makes the refits, by the size of the batch.
 3. With `--coverage N`: N simulated studies of 18 patients x 10 lesions, each bootstrapped; share of
    nominal 95 % intervals that cover the truth, by kind of bootstrap and of interval, for the
@@ -118,6 +119,17 @@ def speed(refits: int, peers: int, jobs: int) -> None:
     ours, made = batched(fit, refits, jobs)
     outcomes = fit.simulate(peers, seed=1).to_numpy()
     alone, criteria = singly(fit, outcomes)
+    test = {"test": {fit.fixed.names[-1]: 1.0}}
+    many = fit.refit(fit.simulate(64, seed=2).to_numpy())
+    begin = time.process_time()
+    many.wald(test, df="kenward-roger")
+    middle = time.process_time()
+    fit.wald(test, df="kenward-roger")
+    end = time.process_time()
+    print(
+        f"Kenward and Roger's test of a coefficient: {1e3 * (middle - begin) / 64:.2f} ms of CPU "
+        f"each for 64 outcomes together, {1e3 * (end - middle):.2f} ms alone"
+    )
     rows = [("batch", refits, ours), ("MixedModel in a loop", peers, alone)]
     rows.append(("statsmodels MixedLM", peers, statsmodels_loop(fit, outcomes)))
     mer = boot_mer(data, 20)

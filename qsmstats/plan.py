@@ -1,7 +1,7 @@
 """The plan of a trial from a study's output folder.
 
-The results of `run` are used where the folder has them; else the study is measured first. Nothing
-but the study's own tables and features is read.
+The results of `run` are used where the folder, which must be there, has them; else the study is
+measured first. Nothing but the study's own tables and features is read.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ def plan_study(
     folder
         Study folder; its trajectory formula and confidence level are used.
     out
-        Output folder of a run; the study is measured into it where it holds no ``tidy.tsv``.
+        Output folder of a run, which must exist; the study is measured into it where it holds no
+        ``tidy.tsv``.
     outcome
         A map (its mean), or a feature that study.toml analyses, as "mwf_percent.median".
     design, patients, effects, fractions, power, maximum, simulations, seed, jobs
@@ -72,8 +73,8 @@ def plan_study(
     InvalidDataError
         If the study or the output folder is broken.
     ModelError, UsageError
-        As in `plan_trial`; UsageError also if the output folder is in use or belongs to another
-        study.
+        As in `plan_trial`; UsageError also if there is no output folder, or it is in use or
+        belongs to another study.
     """
     study = open_study(folder)
     known = study.schemas.lesion_types
@@ -81,6 +82,12 @@ def plan_study(
         message = (
             f"target: the study has no lesion type {' or '.join(unknown)}; name the types whose "
             f"slope a treatment would change, of {', '.join(known)} (--target)"
+        )
+        raise UsageError(message)
+    if not Path(out).is_dir():
+        message = (
+            f"{out}: there is no such folder; give the output folder of a run, which "
+            f"`qsmstats run {folder} {out}` makes"
         )
         raise UsageError(message)
     out = made_folder(out, study.folder)

@@ -140,6 +140,14 @@ def test_a_study_that_was_not_run_is_measured_first(small_study, tmp_path, capsy
     assert any((tmp_path / "features").iterdir())
 
 
+def test_an_output_folder_that_is_not_there_is_an_error(small_study, tmp_path, capsys):
+    absent = tmp_path / "no-such"
+    assert main(["plan", str(small_study), str(absent), "--jobs", "1"]) == 2
+    said = capsys.readouterr().err
+    assert f"{absent}: there is no such folder; give the output folder of a run" in said
+    assert not absent.exists()
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

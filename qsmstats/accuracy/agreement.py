@@ -25,7 +25,6 @@ import itertools
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -35,8 +34,10 @@ from qsmstats.accuracy.coefficients import (
     MEASUREMENTS,
     agreement_coefficient,
     agreement_weights,
+    alpha_from_coincidences,
     coefficient_from_sums,
     cohen_kappa,
+    coincidences,
     krippendorff_alpha,
     krippendorff_std_error,
     unit_sums,
@@ -118,12 +119,7 @@ def _from_counts(
 def _krippendorff(
     data: RatedUnits, counts: Floats, category: str, measurement: str
 ) -> _Coefficient:
-    alpha = partial(krippendorff_alpha, measurement=measurement, values=data.values)
-
-    def resampled(draws: Integers) -> Floats:
-        repeats = draws[:, data.cluster]
-        return np.array([alpha(np.repeat(counts, row, axis=0)) for row in repeats])
-
+    sums = _cluster_sums(coincidences(counts), data)
     n_units = int(np.sum(counts.sum(axis=1) >= 2))
     return _Coefficient(
         name=f"krippendorff_alpha_{measurement}",
@@ -131,10 +127,14 @@ def _krippendorff(
         raters="all",
         n_raters=len(data.raters),
         n_units=n_units,
-        estimate=alpha(counts),
+        estimate=krippendorff_alpha(counts, measurement=measurement, values=data.values),
         std_error=krippendorff_std_error(counts) if measurement == "nominal" else math.nan,
         df=n_units - 1.0,
-        resampled=resampled,
+        resampled=lambda draws: alpha_from_coincidences(
+            np.tensordot(draws.astype(np.float64), sums, axes=1),
+            measurement=measurement,
+            values=data.values,
+        ),
     )
 
 

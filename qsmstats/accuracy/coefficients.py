@@ -15,7 +15,14 @@ is agreement beyond chance (Gwet 2014, chapters 5-6).
 
 Krippendorff's alpha comes from the krippendorff package; its standard error for nominal
 categories is Gwet's linearisation. "ordinal" needs the order of the categories, "interval" and
-"ratio" the numbers that they stand for.
+"ratio" the numbers that they stand for. Of many resamples it is computed at once from sums over
+units, with the coincidences of unit u and n_k = sum_l o_kl,
+
+  o_kl = sum_u r_uk (r_ul - [k = l]) / (r_u - 1),    alpha = 1 - (n - 1) sum o d / sum n_k n_l d,
+
+d_kl the squared difference of two categories: [k != l] (nominal), (v_k - v_l)^2 (interval),
+((v_k - v_l) / (v_k + v_l))^2 (ratio), (n_k / 2 + n_k+1 + .. + n_l / 2)^2 (ordinal; Krippendorff
+2019, section 12.3.4).
 
 Cohen's kappa of a table of two raters, po = sum w_kl p_kl and pe = sum w_kl p_k. p_.l, with the
 identity, or with 1 - |k - l|/(q - 1) (linear) or 1 - (k - l)^2/(q - 1)^2 (quadratic; Fleiss &
@@ -29,6 +36,7 @@ Fleiss JL (1971) Psychol Bull 76:378-382.
 Fleiss JL, Cohen J (1973) Educ Psychol Meas 33:613-619.
 Gwet KL (2008) Br J Math Stat Psychol 61:29-48.
 Gwet KL (2014) Handbook of Inter-Rater Reliability, 4th ed.
+Krippendorff K (2019) Content Analysis, 4th ed.
 """
 
 from __future__ import annotations
@@ -44,8 +52,10 @@ __all__ = [
     "MEASUREMENTS",
     "agreement_coefficient",
     "agreement_weights",
+    "alpha_from_coincidences",
     "coefficient_from_sums",
     "cohen_kappa",
+    "coincidences",
     "krippendorff_alpha",
     "krippendorff_std_error",
     "unit_sums",
@@ -199,6 +209,52 @@ def krippendorff_alpha(counts: Floats, *, measurement: str, values: Floats | Non
             level_of_measurement=cast("Measurement", measurement),
         )
     )
+
+
+def coincidences(counts: Floats) -> Floats:
+    """Coincidences of categories within each unit, shape (units, q, q); see the module."""
+    q, rated = counts.shape[1], counts.sum(axis=1)
+    pairs = counts[:, :, None] * (counts[:, None, :] - np.eye(q))
+    made: Floats = pairs / np.maximum(rated - 1.0, 1.0)[:, None, None]
+    return made
+
+
+def alpha_from_coincidences(
+    sums: Floats, *, measurement: str, values: Floats | None = None
+) -> Floats:
+    """Krippendorff's alpha from sums of coincidences over units, shape (..., q, q).
+
+    Parameters
+    ----------
+    sums
+        Sums of `coincidences`.
+    measurement, values
+        As in `krippendorff_alpha`.
+
+    Returns
+    -------
+    ndarray
+        Shape (...); NaN where the pairs hold one category only.
+    """
+    n = sums.sum(axis=-1)
+    if measurement == "nominal":
+        distance = 1.0 - np.eye(n.shape[-1])
+    elif measurement == "ordinal":
+        # The middle of each category's ratings, all in their order.
+        middle = np.cumsum(n, axis=-1) - n / 2.0
+        distance = (middle[..., :, None] - middle[..., None, :]) ** 2
+    else:
+        numbers = np.asarray(values, dtype=np.float64)
+        distance = np.abs(numbers[:, None] - numbers)
+        if measurement == "ratio":
+            size = numbers[:, None] + numbers
+            distance = np.divide(distance, size, out=np.zeros_like(distance), where=size != 0.0)
+        distance = distance**2
+    observed = (sums * distance).sum(axis=(-2, -1)) * (n.sum(axis=-1) - 1.0)
+    expected = (n[..., :, None] * n[..., None, :] * distance).sum(axis=(-2, -1))
+    alpha = np.full(n.shape[:-1], np.nan)
+    np.divide(observed, expected, out=alpha, where=np.count_nonzero(n, axis=-1) > 1)
+    return 1.0 - alpha
 
 
 def krippendorff_std_error(counts: Floats) -> float:

@@ -16,8 +16,11 @@ from statsmodels.stats.inter_rater import cohens_kappa, fleiss_kappa
 
 from qsmstats.accuracy.agreement import AGREEMENT_COLUMNS, ALL_CATEGORIES, agreement
 from qsmstats.accuracy.coefficients import (
+    MEASUREMENTS,
     agreement_coefficient,
     agreement_weights,
+    alpha_from_coincidences,
+    coincidences,
     krippendorff_alpha,
     krippendorff_std_error,
 )
@@ -189,6 +192,27 @@ def test_bootstrap_of_sums_is_the_coefficient_of_repeated_units():
     for found in coefficients:
         row = pick(expected, found.name, found.category, raters=found.raters)
         assert found.resampled(draws)[0] == pytest.approx(row["estimate"])
+
+
+@pytest.mark.parametrize("measurement", MEASUREMENTS)
+def test_resampled_alpha_is_that_of_the_repeated_units(measurement):
+    """With units rated once or not at all, a category of no unit, and values of zero."""
+    random = np.random.default_rng(3)
+    counts = random.multinomial(2, [0.6, 0.3, 0.1, 0.0], size=30) * random.integers(0, 3, (30, 1))
+    counts[:3] = np.eye(4)[[0, 1, 3]]
+    draws = random.multinomial(30, np.full(30, 1 / 30), 20)
+    values = np.array([0.0, 1.0, 3.0, 7.0])
+    sums = np.tensordot(draws.astype(float), coincidences(counts.astype(float)), axes=1)
+    found = alpha_from_coincidences(sums, measurement=measurement, values=values)
+    expected = [
+        krippendorff_alpha(
+            np.repeat(counts, row, axis=0).astype(float), measurement=measurement, values=values
+        )
+        for row in draws
+    ]
+    np.testing.assert_allclose(found, expected, rtol=1e-10)
+    alike = coincidences(np.tile([2.0, 0.0], (5, 1))).sum(axis=0)
+    assert np.isnan(alpha_from_coincidences(alike, measurement=measurement, values=values[:2]))
 
 
 def test_perfect_agreement_is_flagged_not_given_a_zero_width():

@@ -239,6 +239,13 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
         "give at most that many",
     ),
     (
+        "plan without a run",
+        lambda folder: plan_study(study(folder), folder / "out"),
+        "out",
+        "no such folder",
+        "`qsmstats run ",
+    ),
+    (
         "target that is no type",
         lambda folder: plan_study(
             study(folder), folder / "out", design=TrialDesign(target=("prl",))

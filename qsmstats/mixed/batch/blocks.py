@@ -216,19 +216,24 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Grou
     if seen is not None:
         rows = rows[seen]
     starts = cells = np.zeros(0, dtype=np.intp)
+    keys = np.zeros((0, 1 + design.inner.shape[1] ** 2), dtype=np.int64)
     if design.subgroups is None:
         rows = rows[np.argsort(design.stratum[rows], kind="stable")]
     elif len(rows):
         # Subgroups in the order of stratum and Z'Z, so that those of one cell follow one another.
         first = run_starts(design.subgroups[rows])
-        keys = _keys(design, rows, first, _shapes(design.inner[rows], first))
+        rounded_shapes = rounded(_shapes(design.inner[rows], first), design.unit)
+        keys = np.column_stack([design.stratum[rows[first]], rounded_shapes])
         order = np.lexsort(keys.T[::-1])
+        keys = keys[order]
         rank = np.empty(len(first), dtype=np.intp)
         rank[order] = np.arange(len(first))
-        subgroup = np.repeat(rank, np.diff(np.r_[first, len(rows)]))
+        subgroup = np.repeat(rank, np.diff(np.append(first, len(rows))))
         by_cell = np.argsort(subgroup, kind="stable")
         rows, starts = rows[by_cell], run_starts(subgroup[by_cell])
-        cells = np.flatnonzero(np.r_[True, np.any(keys[order][1:] != keys[order][:-1], axis=1)])
+        new = np.ones(len(keys), dtype=bool)
+        new[1:] = np.any(keys[1:] != keys[:-1], axis=1)
+        cells = np.flatnonzero(new)
     inner, outer = design.inner[rows], design.outer[rows]
     q, r = inner.shape[1], outer.shape[1]
     shapes, sides = np.empty((0, q * q)), np.empty((0, q, r))
@@ -237,7 +242,7 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Grou
         products = (inner[:, :, None] * outer[:, None]).reshape(len(rows), q * r)
         sides = np.add.reduceat(products, starts).reshape(-1, q, r)
     summed = np.empty((len(cells), q * (q + 1) // 2, r, r))
-    ends = np.r_[cells, len(starts)]
+    ends = np.append(cells, len(starts))
     bounds = np.searchsorted(design.stratum[rows], np.arange(design.strata + 1)).tolist()
     parts = tuple(map(slice, bounds[:-1], bounds[1:]))
     for h, (a, b) in enumerate(zip(*lower_triangle(q), strict=True)):
@@ -253,7 +258,7 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Grou
         subgroup_starts=starts,
         cell_starts=cells,
         sides=sides,
-        keys=_keys(design, rows, starts[cells], shapes),
+        keys=keys[cells],
         shapes=shapes,
         counts=np.diff(ends).astype(np.float64),
         cells=summed,
@@ -267,8 +272,3 @@ def _shapes(inner: Floats, starts: Places) -> Floats:
     """Z'Z of each subgroup, shape (J, q1 * q1)."""
     n, q = inner.shape
     return np.add.reduceat((inner[:, :, None] * inner[:, None]).reshape(n, q * q), starts)
-
-
-def _keys(design: GroupedRows, rows: Places, first: Places, shapes: Floats) -> Integers:
-    """Stratum and Z'Z of subgroups as integers, shape (J, 1 + q1 * q1); `first` of their rows."""
-    return np.column_stack([design.stratum[rows][first], rounded(shapes, design.unit)])

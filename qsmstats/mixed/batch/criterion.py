@@ -25,13 +25,16 @@ derivatives (i <= j)
   tr(dT_i Q_j) + tr(dD_i P_j) + tr(d2D_ij (M + M G M)),
   P_j = dM_j + 2 dM_j G M,     Q_j = dN_j - 2 dH_j' G H.
 
+W is given by a root, W = R R', and multiplies E on both sides. Kenward and Roger's test needs such
+inner products with two kinds of matrix: F_XX^-1, and s's for each function L of the fixed effects,
+s = L F_XX^-1 (`inference.degrees_of_freedom`).
+
 Arrays have the outcome first. An outcome whose F_XX is not positive, or for which no residual
 variance is left, gets an infinite criterion; no other outcome is touched by that.
 """
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,7 +53,7 @@ from qsmstats.mixed.criterion.nested import (
 )
 from qsmstats.mixed.criterion.profiled import LEAST_RESIDUAL
 
-__all__ = ["Evaluations", "evaluate_together"]
+__all__ = ["Evaluations", "Precision", "evaluate_precision", "evaluate_together"]
 
 
 # Cells up to which a loop over them beats many small matrix products.
@@ -105,18 +108,12 @@ def evaluate_together(
         Their free parameters, shape (m, k).
     """
     strata = grouped.parametrisation.strata
-    x = grouped.parametrisation.values(theta)
     chain, curvature = grouped.parametrisation.derivatives(theta)
-    precision = np.concatenate([np.ones((len(x), 1)), x[:, :strata]], axis=1)
-    finer, basis = grouped.rows.bases
-    t = np.split(x[:, strata:], [len(finer)], axis=1)
-    inner, logdet = _sweep_finer(products, precision, t[0], finer)
-    edges = _edges(products, precision, inner)
-    outer, pushed = _sweep_coarser(edges, t[1], basis)
-    m, size = edges.shape[1:3]
-    total, first = _totals(products, precision, inner, edges, pushed)
+    swept = _sweep(grouped, products, grouped.parametrisation.values(theta))
+    total, first = swept.total, swept.total_first
     p = total.shape[1] - 1
-    inverse, logdet_xx, good = _factor(total[:, :p, :p])
+    root, logdet_xx, good = _factor(total[:, :p, :p])
+    inverse = root @ root.swapaxes(1, 2)
     estimates = np.einsum("nij,nj->ni", inverse, total[:, :p, p])
     v = np.concatenate([-estimates, np.ones((len(total), 1))], axis=1)
     rss = np.einsum("ni,nij,nj->n", v, total, v)
@@ -124,16 +121,13 @@ def evaluate_together(
     degrees = rows - p if grouped.reml else rows
     good &= rss > LEAST_RESIDUAL * degrees
     rss = np.where(good, rss, 1.0)
-    weight = (degrees / rss)[:, None, None] * v[:, :, None] * v[:, None]
+    weigh = np.sqrt(degrees / rss)[:, None, None] * v[:, :, None]
     if grouped.reml:
-        weight[:, :p, :p] += inverse
+        weigh = np.concatenate([weigh, np.pad(root, ((0, 0), (0, 1), (0, 0)))], axis=2)
     moved = np.einsum("anij,nj->nai", first, v)
     rss_first = np.einsum("nai,ni->na", moved, v)
-    gradient = np.einsum("anij,nij->na", first, weight)
-    gradient += outer.logdet_first.reshape(-1, m, size).sum(axis=2).T
-    gradient[:, : len(logdet.first)] += logdet.first.T
-    curve = _second(products, inner, edges, outer, pushed, basis, weight)
-    curve[:, : len(logdet.first), : len(logdet.first)] += np.moveaxis(logdet.second_matrix(), -1, 0)
+    gradient = np.einsum("anij,nij->na", first, weigh @ weigh.swapaxes(1, 2)) + swept.logdet_first
+    curve = _second(products, swept, weigh, logdet=1.0)
     curve -= (
         2.0
         * (degrees / rss)[:, None, None]
@@ -147,8 +141,7 @@ def evaluate_together(
         )
     # log det V holds -sum_s n_s log w_s, which is 2 lambda_s n_s: linear in theta.
     sizes = 2.0 * products.rows[:, 1:]
-    value = logdet.value + outer.logdet.reshape(m, size).sum(axis=1)
-    value += degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees))
+    value = swept.logdet + degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees))
     value += np.einsum("ns,ns->n", sizes, theta[:, :strata])
     bend = np.einsum("nt,ntab->nab", gradient, curvature)
     curve_hessian = chain.swapaxes(1, 2) @ curve @ chain + bend
@@ -166,6 +159,118 @@ def evaluate_together(
         estimates=estimates,
         inverse=inverse,
         slopes=np.einsum("nta,tnij->naij", chain, first[:, :, :p, :p]),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precision:
+    """X'V^-1 X and log det V of m outcomes in units of the residual variance, at parameters x.
+
+    Attributes
+    ----------
+    value, inverse
+        F_XX and F_XX^-1, shapes (m, p, p).
+    first
+        Derivatives of F_XX in x, shape (m, k, p, p).
+    logdet_first
+        Derivatives of l in x, shape (m, k).
+    bend
+        Second derivatives in x of l + <F_XX, F_XX^-1>, the inverse held, shape (m, k, k).
+    second
+        Those of <F_XX, s's> for each function, shape (m, functions, k, k).
+    """
+
+    value: Floats
+    inverse: Floats
+    first: Floats
+    logdet_first: Floats
+    bend: Floats
+    second: Floats
+
+
+def evaluate_precision(
+    grouped: IndependentGroups, products: OutcomeProducts, x: Floats, rows: Floats
+) -> Precision:
+    """Evaluate what Kenward and Roger's test of linear functions needs.
+
+    Parameters
+    ----------
+    grouped, products
+        The design, and the cross-products of m outcomes; the outcomes themselves do not matter.
+    x
+        Their model parameters, shape (m, k).
+    rows
+        The functions L in the basis of the design, shape (functions, p).
+    """
+    swept = _sweep(grouped, products, x)
+    p = swept.total.shape[1] - 1
+    root, _, _ = _factor(swept.total[:, :p, :p])
+    inverse = root @ root.swapaxes(1, 2)
+    below = ((0, 0), (0, 1), (0, 0))
+    sides = np.split(np.pad((rows @ inverse).swapaxes(1, 2), below), len(rows), axis=2)
+    return Precision(
+        value=swept.total[:, :p, :p],
+        inverse=inverse,
+        first=np.moveaxis(swept.total_first[:, :, :p, :p], 0, 1),
+        logdet_first=swept.logdet_first,
+        bend=_second(products, swept, np.pad(root, below), logdet=1.0),
+        second=np.stack([_second(products, swept, one, logdet=0.0) for one in sides], axis=1),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Swept:
+    """Both levels swept out of the cross-products; derivatives are in x.
+
+    Attributes
+    ----------
+    inner, inner_logdet, edges, outer, basis
+        See `_sweep_finer`, `_edges` and `_sweep_coarser`; T of the coarsest factor in its
+        parameters.
+    sides
+        E alone, groups and columns in one axis, shape (jets, m, G * q2, k).
+    total, total_first
+        See `_totals`.
+    logdet, logdet_first
+        l, shape (m,), and its derivatives, shape (m, k).
+    """
+
+    inner: Jet
+    inner_logdet: Jet
+    edges: Floats
+    sides: Floats
+    outer: Inverses
+    basis: Floats
+    total: Floats
+    total_first: Floats
+    logdet: Floats
+    logdet_first: Floats
+
+
+def _sweep(grouped: IndependentGroups, products: OutcomeProducts, x: Floats) -> _Swept:
+    """Sweep both levels at model parameters x, shape (m, k)."""
+    strata = grouped.parametrisation.strata
+    precision = np.concatenate([np.ones((len(x), 1)), x[:, :strata]], axis=1)
+    finer, basis = grouped.rows.bases
+    t = np.split(x[:, strata:], [len(finer)], axis=1)
+    inner, logdet = _sweep_finer(products, precision, t[0], finer)
+    edges = _edges(products, precision, inner)
+    outer = _sweep_coarser(edges, len(inner.first), t[1], basis)
+    sides = _flat(edges[..., edges.shape[3] :])
+    total, first = _totals(products, precision, inner, edges, sides, outer, basis)
+    slope = outer.logdet_first.reshape(-1, *edges.shape[1:3]).sum(axis=2).T
+    slope[:, : len(logdet.first)] += logdet.first.T
+    return _Swept(
+        inner=inner,
+        inner_logdet=logdet,
+        edges=edges,
+        sides=sides,
+        outer=outer,
+        basis=basis,
+        total=total,
+        total_first=first,
+        logdet=logdet.value + outer.logdet.reshape(edges.shape[1:3]).sum(axis=1),
+        logdet_first=slope,
     )
 
 
@@ -232,36 +337,27 @@ def _swept_cells(products: OutcomeProducts, jets: Floats) -> Floats:
     return np.asarray(made)
 
 
-def _sweep_coarser(edges: Floats, t: Floats, basis: Floats) -> tuple[Inverses, Floats]:
+def _sweep_coarser(edges: Floats, own: int, t: Floats, basis: Floats) -> Inverses:
     """Sweep the coarsest factor at the elements t of its T, shape (m, k).
 
-    Returns
-    -------
-    outer
-        M of every outcome and group (these two in the last axis, shape m * G) with its derivatives
-        in all parameters.
-    pushed
-        M E and dM_j E of every group, shape (1 + parameters, m, G, q2, k).
+    M of every outcome and group (these two in the last axis, shape m * G), with its derivatives in
+    all parameters; `own` of them move D.
     """
     m, size, q2 = edges.shape[1:4]
-    own = _own(len(edges))
     d = np.moveaxis(edges[: 1 + own, ..., :q2], (-2, -1), (1, 2)).reshape(-1, q2, q2, m * size)
-    outer = inverses(d[0], d[1:], np.repeat(t.T, size, axis=1), basis)
-    moved = np.concatenate([outer.m[None], outer.first]).reshape(-1, q2, q2, m, size)
-    return outer, np.stack([_apply(one, edges[0, ..., q2:]) for one in moved])
-
-
-def _own(jets: int) -> int:
-    """Parameters of a value that has so many derivatives, itself among them."""
-    return math.isqrt(2 * jets) - 1
+    return inverses(d[0], d[1:], np.repeat(t.T, size, axis=1), basis)
 
 
 def _apply(matrix: Floats, edges: Floats) -> Floats:
-    """M E group by group: (q2, q2, m, G), (m, G, q2, k) -> (m, G, q2, k)."""
-    made = matrix[:, 0, :, :, None] * edges[:, :, 0]
-    for s in range(1, len(matrix)):
-        made += matrix[:, s, :, :, None] * edges[:, :, s]
-    return np.moveaxis(made, 0, 2)
+    """M E group by group: (q2, q2, m * G), (m, G, q2, k) -> (m, G, q2, k)."""
+    m, size, q2, _ = edges.shape
+    by_group = matrix.reshape(q2, q2, m, size)[..., None]
+    made = np.empty(edges.shape)
+    for r in range(q2):
+        np.multiply(by_group[r, 0], edges[:, :, 0], out=made[:, :, r])
+        for s in range(1, q2):
+            made[:, :, r] += by_group[r, s] * edges[:, :, s]
+    return made
 
 
 def _flat(edges: Floats) -> Floats:
@@ -271,19 +367,32 @@ def _flat(edges: Floats) -> Floats:
 
 
 def _totals(
-    products: OutcomeProducts, precision: Floats, inner: Jet, edges: Floats, pushed: Floats
+    products: OutcomeProducts,
+    precision: Floats,
+    inner: Jet,
+    edges: Floats,
+    sides: Floats,
+    outer: Inverses,
+    basis: Floats,
 ) -> tuple[Floats, Floats]:
-    """F, shape (m, k, k), and its derivatives in t, shape (params, m, k, k)."""
-    own = len(inner.first)
-    sides, swept = _flat(edges[: 1 + own, ..., edges.shape[3] :]), _flat(pushed)
+    """F, shape (m, k, k), and its derivatives in x, shape (params, m, k, k)."""
+    m, size, q2, r = edges.shape[1:]
+    own, k = len(inner.first), r - q2
+    e = sides[0].reshape(m, size, q2, k)
+    swept = np.stack([_flat(_apply(one, e)) for one in (outer.m, *outer.first[:own])])
     gone = sides[0].swapaxes(-1, -2) @ swept
-    half = sides[1:].swapaxes(-1, -2) @ swept[0]
+    half = sides[1 : 1 + own].swapaxes(-1, -2) @ swept[0]
     total = np.einsum("ns,nsij->nij", precision, products.total) - gone[0]
-    first = -gone[1:]
-    first[:own] -= half + half.swapaxes(-1, -2)
+    first = np.empty((len(outer.first), m, k, k))
+    first[:own] = -(gone[1:] + half + half.swapaxes(-1, -2))
+    # In the elements of T, E' dM E = (H'E)' dT (H'E).
+    turned = _apply(transpose(outer.h), e).reshape(m, size, q2 * k)
+    gram = (turned.swapaxes(1, 2) @ turned).reshape(m, q2, k, q2, k).swapaxes(2, 3)
+    moved = basis.reshape(-1, q2 * q2) @ gram.reshape(m, q2 * q2, k * k)
+    first[own:] = -np.moveaxis(moved.reshape(m, -1, k, k), 1, 0)
     first[: precision.shape[1] - 1] += np.moveaxis(products.total[:, 1:], 1, 0)
     if own:
-        m, cells, k = products.shape_totals.shape[:3]
+        cells = products.shape_totals.shape[1]
         flat = products.shape_totals.reshape(m, cells, k * k)
         jets = np.stack([inner.value, *inner.first], axis=1)
         summed = (jets @ flat).reshape(m, own + 1, k, k)
@@ -293,7 +402,7 @@ def _totals(
 
 
 def _factor(matrix: Floats) -> tuple[Floats, Floats, Flags]:
-    """Inverse and log determinant of positive matrices, shape (m, p, p), and which they are."""
+    """R with A^-1 = R R' and log det A of positive matrices A, shape (m, p, p); which are."""
     p = matrix.shape[1]
     good: Flags = np.asarray(np.isfinite(matrix).all(axis=(1, 2)))
     factor = np.broadcast_to(np.eye(p), matrix.shape).copy()
@@ -305,51 +414,59 @@ def _factor(matrix: Floats) -> tuple[Floats, Floats, Flags]:
                 factor[one] = np.linalg.cholesky(matrix[one])
             except np.linalg.LinAlgError:
                 good[one] = False
-    inverse = np.linalg.inv(factor)
     logdet = 2.0 * np.log(np.einsum("npp->np", factor)).sum(axis=1)
-    return inverse.swapaxes(1, 2) @ inverse, logdet, good
+    return np.asarray(np.linalg.inv(factor).swapaxes(1, 2)), logdet, good
 
 
-def _second(
-    products: OutcomeProducts,
-    inner: Jet,
-    edges: Floats,
-    outer: Inverses,
-    pushed: Floats,
-    basis: Floats,
-    weight: Floats,
-) -> Floats:
-    """Second derivatives in t of log det(I + D T) + <F, W> with W held, (m, params, params)."""
+def _second(products: OutcomeProducts, swept: _Swept, root: Floats, *, logdet: float) -> Floats:
+    """Second derivatives in x of logdet l + <F, R R'>, shape (m, params, params).
+
+    Parameters
+    ----------
+    products, swept
+        The cross-products, and what became of them.
+    root
+        R, shape (m, k, any), held.
+    logdet
+        Weight of l.
+    """
+    inner, edges, outer, basis = swept.inner, swept.edges, swept.outer, swept.basis
     m, size, q2 = edges.shape[1:4]
-    own, finer, sides = len(inner.first), slice(len(inner.first)), edges[..., q2:]
+    own, finer = len(inner.first), slice(len(inner.first))
+    # One product for all groups of an outcome; those of single groups are too small to pay.
+    shape = (m, size, q2, root.shape[2])
+    sides = (swept.sides @ root).reshape(-1, *shape)
     # M alone, as in the module's docstring.
-    gram = np.einsum("ngqk,ngsk->qsng", sides[0] @ weight[:, None], sides[0]).reshape(q2, q2, -1)
+    gram = np.einsum("ngqk,ngsk->qsng", sides[0], sides[0]).reshape(q2, q2, -1)
     gram_m = multiply(gram, outer.m)
-    bent = 2.0 * multiply(multiply(transpose(outer.h), gram), outer.h) - outer.n
+    bent = 2.0 * multiply(multiply(transpose(outer.h), gram), outer.h) - logdet * outer.n
     bent = multiply(multiply(outer.n, basis[..., None]), bent)
     bent = bent.reshape(*bent.shape[:-1], m, size).sum(axis=-1)
     made = np.zeros((m, len(outer.first), len(outer.first)))
     made[:, own:, own:] = np.einsum("iqs,jqsn->nij", basis, bent)
     if not own:
         return made
-    d, shape = edges[1:, ..., :q2], (-1, q2, q2, m, size)
-    turned = (outer.first + 2.0 * multiply(outer.first, gram_m)).reshape(shape)
+    d, groups = edges[1:, ..., :q2], (-1, q2, q2, m, size)
+    turned = (logdet * outer.first + 2.0 * multiply(outer.first, gram_m)).reshape(groups)
     made[:, finer] += _paired(d[:own], np.moveaxis(turned, (1, 2), (3, 4)))
-    around = (outer.m + multiply(outer.m, gram_m)).reshape(shape)
+    around = (logdet * outer.m + multiply(outer.m, gram_m)).reshape(groups)
     pairs = _paired(d[own:], np.moveaxis(around, (1, 2), (3, 4)))[:, :, 0]
     # M and E, and E alone.
-    spread = pushed @ weight[:, None]
+    spread = np.stack([_apply(one, sides[0]) for one in (outer.m, *outer.first[:own])])
     cross = 2.0 * _paired(sides[1 : 1 + own], spread[1:])
-    made[:, finer] -= cross
-    made[:, finer, finer] -= cross[:, :, finer].swapaxes(1, 2)
-    made[:, own:, finer] = made[:, finer, own:].swapaxes(1, 2)
+    made[:, finer, finer] -= cross + cross.swapaxes(1, 2)
     pairs -= 2.0 * _paired(sides[1 + own :], spread[:1])[:, :, 0]
-    own_m = outer.m.reshape(q2, q2, m, size)
-    moved = np.stack([_apply(own_m, side) for side in sides[1 : 1 + own]])
-    made[:, finer, finer] -= 2.0 * _paired(moved @ weight[:, None], sides[1 : 1 + own])
-    totals = products.shape_totals.reshape(m, -1, weight[0].size) @ weight.reshape(m, -1, 1)
+    moved = np.stack([_apply(outer.m, side) for side in sides[1 : 1 + own]])
+    made[:, finer, finer] -= 2.0 * _paired(moved, sides[1 : 1 + own])
+    bowed = np.stack([_apply(transpose(outer.h), side) for side in sides[: 1 + own]])
+    both = np.einsum("ingar,ngbr->niab", bowed[1:], bowed[0], optimize=True)
+    made[:, finer, own:] -= 2.0 * np.einsum("niab,jab->nij", both, basis)
+    made[:, own:, finer] = made[:, finer, own:].swapaxes(1, 2)
+    weight = (root @ root.swapaxes(1, 2)).reshape(m, -1, 1)
+    totals = products.shape_totals.reshape(m, -1, weight.shape[1]) @ weight
     pairs -= np.einsum("pnc,nc->np", inner.second, totals[:, :, 0])
     made[:, finer, finer] += pairs[:, pair_index(own)]
+    made[:, finer, finer] += logdet * np.moveaxis(swept.inner_logdet.second_matrix(), -1, 0)
     return made
 
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsmstats.arrays import Floats, Places
-from qsmstats.mixed.batch.blocks import GroupedRows, block_of, grouped_rows
+from qsmstats.arrays import Flags, Floats, Places
+from qsmstats.mixed.batch.blocks import GroupBlock, GroupedRows, block_of, grouped_rows
 from qsmstats.mixed.batch.products import BlockArrays, stack_blocks
 from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.crossproducts import DesignProducts
@@ -23,12 +23,20 @@ from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.optimum.estimate import Elimination, Engine, build_engine
 from qsmstats.mixed.optimum.starting_values import design_moments
 
-__all__ = ["BatchDesign", "IndependentGroups", "independent_groups", "outcome_engine"]
+__all__ = [
+    "BatchDesign",
+    "IndependentGroups",
+    "blocks_seen",
+    "independent_groups",
+    "outcome_engine",
+]
 
 
 # Bytes of the arrays of one chunk, and the outcomes between which it may lie.
 _CHUNK_BYTES = 1 << 24
 _CHUNK = (4, 64)
+# Patterns of missing rows per group whose blocks are kept for the outcomes to come.
+_KEPT = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +49,9 @@ class IndependentGroups:
         The rows by group.
     stack
         Each group with all its rows.
+    kept
+        Blocks made so far for groups of which rows are missing, by the group and the bytes of
+        which rows are seen; a store only, on which no number depends.
     parametrisation, reml
         Free parameters, those of the finer factor first; REML or ML.
     between, trace
@@ -49,6 +60,7 @@ class IndependentGroups:
 
     rows: GroupedRows
     stack: BlockArrays
+    kept: dict[tuple[int, bytes], GroupBlock]
     parametrisation: Parametrisation
     reml: bool
     between: Floats
@@ -127,8 +139,44 @@ def independent_groups(
     return IndependentGroups(
         rows=rows,
         stack=stack_blocks(rows, [block_of(rows, group) for group in range(rows.size)]),
+        kept={},
         parametrisation=elimination.parametrisation,
         reml=reml,
         between=between,
         trace=trace,
     )
+
+
+def blocks_seen(grouped: IndependentGroups, seen: Flags) -> tuple[BlockArrays, Places]:
+    """Blocks for the patterns of missing rows, and that of each outcome and group, shape (m, G).
+
+    Parameters
+    ----------
+    grouped
+        The design.
+    seen
+        Which rows each outcome has, in the order of the layout, shape (m, n_obs).
+    """
+    rows = grouped.rows
+    index = np.tile(np.arange(rows.size), (len(seen), 1))
+    if seen.all():
+        return grouped.stack, index
+    blocks = list(grouped.stack.blocks)
+    ordered = seen[:, rows.order]
+    for group in range(rows.size):
+        own = ordered[:, rows.starts[group] : rows.starts[group + 1]]
+        numbers: dict[bytes, int] = {}
+        for one in np.flatnonzero(~own.all(axis=1)):
+            pattern = own[one].tobytes()
+            if pattern not in numbers:
+                numbers[pattern] = len(blocks)
+                block = grouped.kept.get((group, pattern))
+                if block is None:
+                    block = block_of(rows, group, own[one])
+                    if len(grouped.kept) < _KEPT * rows.size:
+                        grouped.kept[group, pattern] = block
+                blocks.append(block)
+            index[one, group] = numbers[pattern]
+    used, index = np.unique(index, return_inverse=True)
+    stack = stack_blocks(rows, [blocks[number] for number in used])
+    return stack, index.reshape(len(seen), rows.size)

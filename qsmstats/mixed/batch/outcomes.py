@@ -22,20 +22,15 @@ from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.errors import InvalidDataError, ModelError, UsageError, check_option
-from qsmstats.mixed.batch.blocks import block_of
 from qsmstats.mixed.batch.design import (
     BatchDesign,
     IndependentGroups,
+    blocks_seen,
     independent_groups,
     outcome_engine,
 )
 from qsmstats.mixed.batch.optimum import prepare, solve_outcomes
-from qsmstats.mixed.batch.products import (
-    BlockArrays,
-    GroupProducts,
-    outcome_products,
-    stack_blocks,
-)
+from qsmstats.mixed.batch.products import BlockArrays, GroupProducts, outcome_products
 from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
 from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
 from qsmstats.mixed.design.assembly import lay_out
@@ -247,7 +242,7 @@ def _fit_chunk(design: BatchDesign, values: Floats, start: Floats | None) -> Bat
     missing = not seen.all()
     made, done = blank(design, len(values)), np.zeros(len(values), dtype=bool)
     if (grouped := design.grouped) is not None:
-        stack, index = _blocks_seen(grouped, seen)
+        stack, index = blocks_seen(grouped, seen)
 
         def prepared(which: Places) -> tuple[GroupProducts, Floats]:
             return prepare(design, grouped, stack, index[which], values[which], start)
@@ -293,27 +288,6 @@ def fit_together(
         made = put(made, places[solved], found, solved)
         done[places[~solved]] = False
     return made, done
-
-
-def _blocks_seen(grouped: IndependentGroups, seen: Flags) -> tuple[BlockArrays, Places]:
-    """Blocks for the patterns of missing rows, and that of each outcome and group, shape (m, G)."""
-    rows = grouped.rows
-    index = np.tile(np.arange(rows.size), (len(seen), 1))
-    if seen.all():
-        return grouped.stack, index
-    blocks = list(grouped.stack.blocks)
-    ordered = seen[:, rows.order]
-    for group in range(rows.size):
-        own = ordered[:, rows.starts[group] : rows.starts[group + 1]]
-        holes = np.flatnonzero(~own.all(axis=1))
-        if not len(holes):
-            continue
-        patterns, number = np.unique(own[holes], axis=0, return_inverse=True)
-        index[holes, group] = len(blocks) + number.ravel()
-        blocks.extend(block_of(rows, group, pattern) for pattern in patterns)
-    used, index = np.unique(index, return_inverse=True)
-    stack = stack_blocks(rows, [blocks[number] for number in used])
-    return stack, index.reshape(len(seen), rows.size)
 
 
 def _sound(

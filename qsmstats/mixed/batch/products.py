@@ -22,6 +22,7 @@ __all__ = [
     "GroupProducts",
     "OutcomeProducts",
     "group_products",
+    "no_outcome",
     "outcome_products",
     "stack_blocks",
 ]
@@ -230,11 +231,25 @@ def group_products(
     )
 
 
+def no_outcome(stack: BlockArrays, m: int, size: int) -> GroupProducts:
+    """Products of m outcomes of zeros, where only the design of G groups matters."""
+    widest, pairs, r = stack.cells.shape[1:4]
+    strata = stack.rows.shape[1]
+    return GroupProducts(
+        outer=np.zeros((m, size, strata, r)),
+        square=np.zeros((m, size, strata)),
+        cells=np.zeros((m, size, widest, pairs, r)),
+        cell_squares=np.zeros((m, size, widest, pairs)),
+        scale=np.ones(m),
+        projection=np.zeros((m, r - stack.width)),
+    )
+
+
 def _cell_parts(block: GroupBlock, y: Floats, pairs: int) -> tuple[Floats, Floats]:
     """Products with the sides and squares of each cell, shapes (m, K, h, r) and (m, K, h)."""
     q = block.inner.shape[1]
     sums = [np.add.reduceat(y * block.inner[:, a], block.subgroup_starts, axis=1) for a in range(q)]
-    ends = np.r_[block.cell_starts, block.subgroups]
+    ends = np.append(block.cell_starts, block.subgroups)
     made = np.empty((len(y), len(block.counts), pairs, block.outer.shape[1]))
     squares = np.empty(made.shape[:3])
     for h, (a, b) in enumerate(zip(*lower_triangle(q), strict=True)):

@@ -1,10 +1,10 @@
 """The result of fitting one model to many outcomes: arrays with the outcome first.
 
-Tests are those of `inference`, done for all outcomes at once where the formulas allow. Kenward and
-Roger's need second derivatives of each outcome's own likelihood and are worked out one by one (some
-milliseconds each). Everything in them but the residual variance depends on the design and on theta
-alone, so that the outcome itself is not needed: the derivatives of X'V^-1 X and of log det V at the
-outcome's theta come from one evaluation of the criterion with any outcome in its place.
+Tests are those of `inference`, done for all outcomes at once. Kenward and Roger's need second
+derivatives of X'V^-1 X and of log det V at each outcome's parameters. These depend on the design
+and on the rows that an outcome has alone, and come from one more evaluation of all outcomes of a
+chunk; of outcomes that were fitted singly, from one of the ordinary criterion with any outcome in
+its place.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.errors import check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.batch.design import BatchDesign, outcome_engine
+from qsmstats.mixed.batch.kenward_roger import kenward_roger_rows
 from qsmstats.mixed.criterion.covariance import factors_of
 from qsmstats.mixed.design.layout import any_outcome
 from qsmstats.mixed.inference.components import component_values, components_of
@@ -32,7 +33,7 @@ from qsmstats.mixed.inference.degrees_of_freedom import (
     satterthwaite,
 )
 from qsmstats.mixed.inference.hypotheses import named_contrasts
-from qsmstats.mixed.optimum.estimate import Engine
+from qsmstats.mixed.optimum.estimate import free_parameters
 
 __all__ = ["BatchFit", "BatchWald", "blank", "joined", "put"]
 
@@ -305,16 +306,28 @@ def _kenward_roger(fit: BatchFit, rows: Floats) -> tuple[Floats, Floats]:
     rows
         L in the basis of the design, shape (k, p).
     """
-    design = fit.design
+    design, n = fit.design, fit.design.n_obs
     variance, df = np.full((2, len(fit), len(rows)), np.nan)
-    anything = any_outcome(design.layout)
-    complete: Engine | None = None
     factors = fit.factors()
-    for outcome in np.flatnonzero(~fit.failed):
-        own = fit.rows_of(int(outcome))
-        if own is None:
-            complete = complete or outcome_engine(design, anything, None)
-        engine = complete if own is None and complete else outcome_engine(design, anything, own)
+    if (grouped := design.grouped) is not None:
+        together = np.flatnonzero(~fit.failed & ~fit.refitted_singly)
+        for at in range(0, len(together), design.chunk):
+            some = together[at : at + design.chunk]
+            seen = np.ones((len(some), n), dtype=bool)
+            if fit.seen is not None:
+                seen = np.unpackbits(fit.seen[some], axis=1, count=n).astype(bool)
+            theta = free_parameters(
+                grouped.parametrisation,
+                design.elimination.order,
+                [part.whitener for part in design.layout.random],
+                [factor[some] for factor in factors],
+                fit.log_ratios[some],
+            )
+            found, df[some] = kenward_roger_rows(grouped, seen, theta, rows)
+            variance[some] = found * fit.sigma2[some, None]
+    anything = any_outcome(design.layout)
+    for outcome in np.flatnonzero(~fit.failed & fit.refitted_singly):
+        engine = outcome_engine(design, anything, fit.rows_of(int(outcome)))
         theta = engine.from_factors([one[outcome] for one in factors], fit.log_ratios[outcome])
         moments = engine.moments(engine.objective.at(theta))
         # The residual variance is the outcome's own.

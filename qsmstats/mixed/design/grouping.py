@@ -140,5 +140,6 @@ def compress(codes: Integers, size: int) -> tuple[Integers, Integers]:
 
 def run_starts(sorted_codes: Integers) -> Places:
     """First position of each run of equal codes."""
-    first = sorted_codes[1:] != sorted_codes[:-1]
-    return np.flatnonzero(np.r_[np.ones(min(len(sorted_codes), 1), dtype=bool), first])
+    first = np.ones(len(sorted_codes), dtype=bool)
+    first[1:] = sorted_codes[1:] != sorted_codes[:-1]
+    return np.flatnonzero(first)

@@ -54,7 +54,13 @@ __all__ = [
     "KenwardRoger",
     "Satterthwaite",
     "approximation",
+    "covariance_of_variances",
+    "expected_df",
     "in_basis",
+    "kenward_roger_covariance",
+    "logdet_curves",
+    "precision_curves",
+    "precision_slopes",
     "quadratic_forms",
     "satterthwaite",
 ]
@@ -155,9 +161,7 @@ def satterthwaite(
     variance = quadratic_forms(rows, covariance)
     moved = quadratic_forms(rows, slopes).swapaxes(-1, -2)
     slope = np.concatenate([moved, 2.0 * variance[..., None]], axis=-1)
-    spread = ((slope @ uncertainty) * slope).sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return variance, 2.0 * variance**2 / spread
+    return variance, _moment_df(variance, slope, uncertainty)
 
 
 def quadratic_forms(rows: Floats, matrices: Floats) -> Floats:
@@ -186,33 +190,31 @@ class KenwardRoger:
     """Kenward and Roger's adjusted covariance and scaled F statistic."""
 
     def __init__(self, moments: Moments) -> None:
-        variance = moments.variance
-        self.phi = moments.profile.inverse
-        slopes, curves, information = _linear_derivatives(moments)
-        pushed = self.phi @ slopes
-        halves = 0.5 * curves
-        information = (
-            -information
-            - 2.0 * np.einsum("ij,abji->ab", self.phi, halves)
-            + np.einsum("aij,bji->ab", pushed, pushed)
+        made, phi = moments.profile, moments.profile.inverse
+        p, strata = len(phi), moments.parametrisation.strata
+        x = moments.parametrisation.values(moments.theta)
+        # Elements of K before the parameters.
+        value = made.total.value[:p, :p].ravel()
+        first = made.total.first[:, :p, :p].reshape(len(x), p * p).T
+        second = np.moveaxis(made.total.second_matrix()[:, :, :p, :p], (0, 1), (2, 3))
+        self.slopes = precision_slopes(x, strata, value, first).T.reshape(len(x) + 1, p, p)
+        second = second.reshape(p * p, len(x), len(x))
+        curves = precision_curves(x, strata, value, first, second)
+        curves = np.moveaxis(curves.reshape(p, p, len(x) + 1, len(x) + 1), (0, 1), (2, 3))
+        logdet = logdet_curves(
+            x, moments.stratum_sizes, made.logdet.first, made.logdet.second_matrix()
         )
-        self.slopes = slopes
-        self.weights = 2.0 * _pseudo_inverse(information)
-        middle = np.tensordot(self.weights, halves, axes=2) - np.einsum(
-            "ab,aij,bjk->ik", self.weights, slopes, pushed, optimize=True
+        self.phi, self.variance = phi, moments.variance
+        trace = np.einsum("ij,abji->ab", phi, curves)
+        self.weights = covariance_of_variances(phi, self.slopes, logdet + trace)
+        adjusted = kenward_roger_covariance(
+            phi, phi, phi, self.slopes, self.weights, phi @ curves @ phi
         )
-        self.adjusted = self.phi + 2.0 * self.phi @ middle @ self.phi
-        self.variance = variance
-        self.covariance = self.adjusted * variance
+        self.covariance = adjusted * self.variance
 
     def rows(self, rows: Floats) -> tuple[Floats, Floats]:
         """Return adjusted variance and df of each row."""
-        plain = quadratic_forms(rows, self.phi)
-        side = rows @ self.phi
-        trace = quadratic_forms(side, self.slopes).T
-        spread = ((trace @ self.weights) * trace).sum(axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            df = 2.0 * plain**2 / spread
+        df = expected_df(rows, self.phi, self.slopes, self.weights)
         return quadratic_forms(rows, self.covariance), df
 
     def joint(self, rows: Floats, effects: Floats) -> tuple[float, float]:
@@ -260,71 +262,153 @@ def _scaled_f(q: int, a1: float, a2: float) -> tuple[float, float]:
     return (df, scale) if df > 0.0 and scale > 0.0 else (np.nan, np.nan)
 
 
+def covariance_of_variances(phi: Floats, slopes: Floats, bend: Floats) -> Floats:
+    """W, shape (.., a, a), of the a variance parameters psi, of one fit or of many.
+
+    Parameters
+    ----------
+    phi, slopes
+        Phi, shape (.., p, p), and P_a, shape (.., a, p, p).
+    bend
+        d2 log det V + tr(Phi d2K), shape (.., a, a).
+    """
+    p = phi.shape[-1]
+    pushed = phi[..., None, :, :] @ slopes
+    flat = pushed.reshape(*pushed.shape[:-2], p * p)
+    turned = pushed.swapaxes(-1, -2).reshape(*pushed.shape[:-2], p * p)
+    return 2.0 * _pseudo_inverse(flat @ turned.swapaxes(-1, -2) - bend)
+
+
+def kenward_roger_covariance(
+    sides: Floats, plain: Floats, phi: Floats, slopes: Floats, weights: Floats, curves: Floats
+) -> Floats:
+    """L Phi_A L' of a set of k rows, shape (.., k, k), at a residual variance of one.
+
+    Parameters
+    ----------
+    sides, plain
+        L Phi and L Phi L', shapes (.., k, p) and (.., k, k).
+    phi, slopes, weights
+        Phi, P_a and W, shapes (.., p, p), (.., a, p, p) and (.., a, a).
+    curves
+        L Phi d2K Phi L', shape (.., a, a, k, k).
+    """
+    moved = sides[..., None, :, :] @ slopes
+    # sum_b W_ab L Phi P_b, so that one sum over a is left.
+    mixed = np.einsum("...ab,...bkp->...akp", weights, moved)
+    twice = (moved @ phi[..., None, :, :] @ mixed.swapaxes(-1, -2)).sum(axis=-3)
+    made: Floats = plain + np.einsum("...ab,...abkl->...kl", weights, curves) - 2.0 * twice
+    return made
+
+
+def expected_df(rows: Floats, phi: Floats, slopes: Floats, weights: Floats) -> Floats:
+    """Degrees of freedom of each row of L, shape (k, p): (.., k); others as above."""
+    slope = -quadratic_forms((rows @ phi)[..., None, :, :], slopes).swapaxes(-1, -2)
+    return _moment_df(quadratic_forms(rows, phi), slope, weights)
+
+
+def _moment_df(variance: Floats, slope: Floats, uncertainty: Floats) -> Floats:
+    """2 v^2 / (g'A g) of variances v, shape (.., k), with gradients g, shape (.., k, m)."""
+    spread = ((slope @ uncertainty) * slope).sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        df: Floats = 2.0 * variance**2 / spread
+    return df
+
+
 def _pseudo_inverse(information: Floats) -> Floats:
-    """Inverse of a symmetric matrix over its non-zero directions, after scaling to unit diagonal.
+    """Inverse of symmetric matrices over their non-zero directions, scaled to unit diagonal.
 
     Parameters that the design cannot tell apart leave a zero direction; the quantities it would
     move do not matter to any estimable function.
     """
-    scale = np.sqrt(np.maximum(np.abs(np.diag(information)), 1e-300))
-    size, axes = np.linalg.eigh(information / np.outer(scale, scale))
-    used = np.abs(size) > 1e-11 * np.abs(size).max()
-    inverse: Floats = (axes[:, used] / size[used]) @ axes[:, used].T
-    inverse /= np.outer(scale, scale)
+    diagonal = np.einsum("...aa->...a", information)
+    scale = np.sqrt(np.maximum(np.abs(diagonal), 1e-300))
+    scales = scale[..., :, None] * scale[..., None, :]
+    size, axes = np.linalg.eigh(information / scales)
+    used = np.abs(size) > 1e-11 * np.abs(size).max(axis=-1, keepdims=True)
+    shares = np.where(used, 1.0 / np.where(used, size, 1.0), 0.0)
+    inverse: Floats = (axes * shares[..., None, :]) @ axes.swapaxes(-1, -2) / scales
     return inverse
 
 
-def _linear_derivatives(moments: Moments) -> tuple[Floats, Floats, Floats]:
-    """Return derivatives of K = X'V^-1X (first and second) and of log det V (second) in psi.
+def precision_slopes(x: Floats, strata: int, value: Floats, first: Floats) -> Floats:
+    """Return derivatives in psi, shape (.., t, a), of linear functions of K.
 
     psi = (s_1 .. s_S, phi): the strata's residual variances and the random covariances, in units
-    of s_1. With x = (w_2 .. w_S, t): w_s = s_1 / s_s, t = phi / s_1, K = F_XX(x) / s_1 and
-    log det V = l(x) + sum_s n_s log s_s.
+    of s_1. With x = (w_2 .. w_S, t): w_s = s_1 / s_s, t = phi / s_1, and K = F_XX(x) / s_1.
+
+    Parameters
+    ----------
+    x, strata
+        Model parameters, shape (.., m), and how many of them are precisions.
+    value, first
+        t linear functions of F_XX and their derivatives in x, shapes (.., t) and (.., t, m).
     """
-    made, p = moments.profile, len(moments.profile.inverse)
-    strata = moments.parametrisation.strata
-    x = moments.parametrisation.values(moments.theta)
+    made: Floats = first @ _ratio_derivatives(x, strata)[0]
+    made[..., 0] -= value
+    return made
+
+
+def precision_curves(
+    x: Floats, strata: int, value: Floats, first: Floats, second: Floats
+) -> Floats:
+    """Return second derivatives in psi, shape (.., t, a, a), of the same linear functions of K.
+
+    `second` are those in x, shape (.., t, m, m).
+    """
+    made = _chain(x, strata, first, second)
+    slope = first @ _ratio_derivatives(x, strata)[0]
+    made[..., 0, :] -= slope
+    made[..., :, 0] -= slope
+    made[..., 0, 0] += 2.0 * value
+    return made
+
+
+def logdet_curves(x: Floats, sizes: Floats, first: Floats, second: Floats) -> Floats:
+    """Second derivatives of log det V = l(x) + sum_s n_s log s_s in psi, shape (.., a, a).
+
+    Parameters
+    ----------
+    x
+        Model parameters, shape (.., m).
+    sizes
+        n_s, shape (.., S).
+    first, second
+        Derivatives of l in x, shapes (.., m) and (.., m, m).
+    """
+    strata = sizes.shape[-1] - 1
+    made = _chain(x, strata, first[..., None, :], second[..., None, :, :])[..., 0, :, :]
+    made[..., 0, 0] -= sizes[..., 0]
+    place = np.arange(1, strata + 1)
+    made[..., place, place] -= sizes[..., 1:] * x[..., :strata] ** 2
+    return made
+
+
+def _chain(x: Floats, strata: int, first: Floats, second: Floats) -> Floats:
+    """Second derivatives in psi of functions with derivatives in x (.., t, m), (.., t, m, m)."""
     jacobian, curvature = _ratio_derivatives(x, strata)
-    value = made.total.value[:p, :p]
-    first = np.tensordot(jacobian.T, made.total.first[:, :p, :p], axes=1)
-    second = np.einsum(
-        "ka,klij,lb->abij",
-        jacobian,
-        made.total.second_matrix()[:, :, :p, :p],
-        jacobian,
-        optimize=True,
-    ) + np.tensordot(curvature.T, made.total.first[:, :p, :p], axes=1)
-    second[0] -= first
-    second[:, 0] -= first
-    second[0, 0] += 2.0 * value
-    slopes = first.copy()
-    slopes[0] -= value
-    logdet = jacobian.T @ made.logdet.second_matrix() @ jacobian + np.tensordot(
-        made.logdet.first, curvature, axes=1
-    )
-    precisions = np.r_[1.0, x[:strata]]
-    place = np.arange(strata + 1)
-    logdet[place, place] -= moments.stratum_sizes * precisions**2
-    return slopes, second, logdet
+    jacobian = jacobian[..., None, :, :]
+    made = jacobian.swapaxes(-1, -2) @ second @ jacobian
+    bent = first @ curvature.reshape(*jacobian.shape[:-3], x.shape[-1], -1)
+    return np.asarray(made + bent.reshape(made.shape))
 
 
 def _ratio_derivatives(x: Floats, strata: int) -> tuple[Floats, Floats]:
     """Return derivatives of x = (s_1 / s_s, phi / s_1) in psi = (s_1 .. s_S, phi) at s_1 = 1.
 
-    Shapes (m, m + 1) and (m, m + 1, m + 1).
+    Shapes (.., m, m + 1) and (.., m, m + 1, m + 1).
     """
-    m = len(x)
-    jacobian = np.zeros((m, m + 1))
-    curvature = np.zeros((m, m + 1, m + 1))
+    m = x.shape[-1]
+    jacobian = np.zeros((*x.shape, m + 1))
+    curvature = np.zeros((*x.shape, m + 1, m + 1))
     for k in range(m):
-        own = k + 1
+        own, at = k + 1, x[..., k]
         if k < strata:
-            w = x[k]
-            jacobian[k, 0], jacobian[k, own] = w, -(w**2)
-            curvature[k, 0, own] = curvature[k, own, 0] = -(w**2)
-            curvature[k, own, own] = 2.0 * w**3
+            jacobian[..., k, 0], jacobian[..., k, own] = at, -(at**2)
+            curvature[..., k, 0, own] = curvature[..., k, own, 0] = -(at**2)
+            curvature[..., k, own, own] = 2.0 * at**3
         else:
-            jacobian[k, 0], jacobian[k, own] = -x[k], 1.0
-            curvature[k, 0, own] = curvature[k, own, 0] = -1.0
-            curvature[k, 0, 0] = 2.0 * x[k]
+            jacobian[..., k, 0], jacobian[..., k, own] = -at, 1.0
+            curvature[..., k, 0, own] = curvature[..., k, own, 0] = -1.0
+            curvature[..., k, 0, 0] = 2.0 * at
     return jacobian, curvature

@@ -125,7 +125,7 @@ class TrialDesign:
         Loss of patients.
     df
         "kenward-roger", which holds its level in small arms too, or "satterthwaite", which is
-        faster.
+        a little faster.
     significance
         Two-sided significance level of the test.
 

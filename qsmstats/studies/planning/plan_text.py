@@ -148,6 +148,7 @@ def plan_methods(
         if simulations
         else "by the power expected without simulation"
     )
+    adjusted = "standard error and " if design.df == "kenward-roger" else ""
     return (
         f"Sample size was determined {how}. "
         f"Variances, slopes and numbers of lesions came from the model '{fit.model.formula}' "
@@ -157,8 +158,8 @@ def plan_methods(
         f"and a slope per lesion type, {baseline}, treatment-by-time effects by type, a random "
         "intercept and slope per patient and a random intercept per lesion, fitted by REML. The "
         f"treatment-by-time effect {target} was tested two-sided at "
-        f"{design.significance:g} with {TESTS[design.df]} degrees of freedom. The size for a power "
-        f"of {power:.0%} is where the probit curve through the simulated sizes reaches it; losses "
-        "were missing at random. Power expected without simulation uses the noncentral t "
-        "distribution with the expected information."
+        f"{design.significance:g} with {TESTS[design.df]} {adjusted}degrees of freedom. The size "
+        f"for a power of {power:.0%} is where the probit curve through the simulated sizes reaches "
+        "it; losses were missing at random. Power expected without simulation uses the noncentral "
+        "t distribution with the expected information."
     )

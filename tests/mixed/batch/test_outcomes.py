@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -155,6 +156,27 @@ def test_degrees_of_freedom_are_those_of_single_fits(together_and_alone, df):
         np.testing.assert_allclose(tests.df[one], row["df"], rtol=1e-3)
         expected = (row["estimate"] - 0.5) / row["std_error"]
         np.testing.assert_allclose(tests.statistic[one], expected, rtol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("formula", "weights"),
+    [*((formula, None) for formula in TOGETHER), (TOGETHER[1], "r"), (TOGETHER[5], ("k", "w"))],
+)
+def test_kenward_roger_together_is_that_of_the_ordinary_criterion(formula, weights):
+    """At the same variances, singular ones and outcomes with holes included; ML is no exception."""
+    data = random_data(2, rows=120)
+    data["k"] = np.where((data["g"] + data["h"]) % 2 == 0, "even", "odd")
+    values = outcomes(data, 2)[:, [0, 1, 3]]
+    method = "ml" if formula == TOGETHER[0] else "reml"
+    design = MixedModel(formula).design(data, weights=weights, method=method)
+    fits = design.fit_outcomes(values)
+    assert not fits.n_refitted_singly
+    singly = replace(fits, refitted_singly=np.ones(3, dtype=bool))
+    found, expected = (one.wald(df="kenward-roger") for one in (fits, singly))
+    assert np.isfinite(found.df).all()
+    # Both add the same numbers in another order.
+    np.testing.assert_allclose(found.std_error, expected.std_error, rtol=1e-9)
+    np.testing.assert_allclose(found.df, expected.df, rtol=1e-9)
 
 
 @settings(max_examples=8, deadline=None)

@@ -81,6 +81,8 @@ def test_kenward_rogers_test_is_not_recommended_against_itself(mixed, fit):
     said = notes(mixed, fit, TrialDesign(df="kenward-roger"))
     assert "Kenward and Roger's test exceeds its nominal 5% level" in said
     assert "Larger trials have the nominal level" in said
+    methods = plan_methods(fit, TrialDesign(), 1000, 7, 0.8)
+    assert "0.05 with Kenward and Roger's standard error and degrees of freedom" in methods
 
 
 def test_the_methods_text_says_what_was_planned(fit):
