@@ -20,7 +20,7 @@ from qsmstats.studies.answer_files import write_table
 from qsmstats.studies.table_one import CAPTION, TableOne
 from qsmstats.writing import written_whole
 
-__all__ = ["SUFFIXES", "write_table_one"]
+__all__ = ["SUFFIXES", "as_html", "as_latex", "as_word", "write_table_one"]
 
 SUFFIXES = (".tsv", ".json", ".docx", ".tex", ".html")
 POINTS, NOTE_POINTS = 9, 8
@@ -58,13 +58,22 @@ def write_table_one(table: TableOne, folder: str | Path) -> list[Path]:
     write_table(table.rows, paths[".tsv"])
     shown = table.printed().map(lambda text: text.translate(NO_XML))
     notes = [note.translate(NO_XML) for note in table.footnotes]
-    for suffix, document in ((".docx", _word), (".tex", _latex), (".html", _html)):
+    for suffix, document in ((".docx", as_word), (".tex", as_latex), (".html", as_html)):
         with written_whole(paths[suffix]) as unfinished:
             unfinished.write_bytes(document(shown, notes))
     return list(paths.values())
 
 
-def _latex(shown: pd.DataFrame, notes: Sequence[str]) -> bytes:
+def as_latex(shown: pd.DataFrame, notes: Sequence[str]) -> bytes:
+    """Return a table with Table 1's caption as a LaTeX table.
+
+    Parameters
+    ----------
+    shown
+        What `TableOne.printed` returns.
+    notes
+        Footnotes.
+    """
     style = shown.style.hide(axis="index").format(escape="latex")
     text = style.format_index(escape="latex", axis="columns").to_latex(
         column_format="l" + "r" * (shown.shape[1] - 1),
@@ -81,7 +90,16 @@ def _latex(shown: pd.DataFrame, notes: Sequence[str]) -> bytes:
     return text.replace("\N{MINUS SIGN}", "$-$").encode()
 
 
-def _html(shown: pd.DataFrame, notes: Sequence[str]) -> bytes:
+def as_html(shown: pd.DataFrame, notes: Sequence[str]) -> bytes:
+    """Return a table with Table 1's caption as an HTML page.
+
+    Parameters
+    ----------
+    shown
+        What `TableOne.printed` returns.
+    notes
+        Footnotes.
+    """
     style = Styler(shown, uuid="table-one", cell_ids=False, caption=CAPTION)
     style = style.hide(axis="index").format(escape="html").set_table_styles(CSS)
     text = style.format_index(escape="html", axis="columns").to_html(doctype_html=True)
@@ -89,7 +107,16 @@ def _html(shown: pd.DataFrame, notes: Sequence[str]) -> bytes:
     return text.replace("</body>", f"{below}</body>").encode()
 
 
-def _word(shown: pd.DataFrame, notes: Sequence[str]) -> bytes:
+def as_word(shown: pd.DataFrame, notes: Sequence[str]) -> bytes:
+    """Return a table with Table 1's caption as a Word file.
+
+    Parameters
+    ----------
+    shown
+        What `TableOne.printed` returns.
+    notes
+        Footnotes.
+    """
     # Loaded where it is used, as reading its template takes a while.
     from docx import Document
     from docx.enum.text import WD_ALIGN_PARAGRAPH

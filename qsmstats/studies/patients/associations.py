@@ -134,20 +134,23 @@ def patient_associations(
     asked = _questions(first, patients, lesions, settings, models, schemas, outcomes)
     rows: list[Row] = []
     checks: list[Row] = []
-    refused: dict[tuple[str, str], list[tuple[str, str]]] = {}
+    refused: dict[tuple[str, str, str], dict[str, None]] = {}
     for question, outcome, variable, answer in asked:
         about = {"question": question, "outcome": outcome, "variable": variable}
         try:
             found, checked = answer()
         except (ModelError, InvalidDataError, UsageError) as error:
-            key = (question, "; ".join(str(error).splitlines()))
-            refused.setdefault(key, []).append((outcome, variable))
+            reason = "; ".join(str(error).splitlines())
+            refused.setdefault((question, reason, outcome), {})[variable] = None
             continue
         rows += [{"unit": _unit(about | row, schemas), **about, **row} for row in found]
         checks += [about | row for row in checked]
+    together: dict[tuple[str, str, str], list[str]] = {}
+    for (question, reason, outcome), names in refused.items():
+        together.setdefault((question, reason, ", ".join(names)), []).append(outcome)
     notes += [
-        f"Not answered, question {question}: {_pairs(what)}: {reason}."
-        for (question, reason), what in refused.items()
+        f"Not answered, question {question}: {', '.join(kinds)} by {names}: {reason}."
+        for (question, reason, names), kinds in together.items()
     ]
     notes += _contradicted(checks, 1.0 - models.level)
     kind = settings.grouped_type if "groups" in settings.questions else ""
@@ -207,14 +210,6 @@ def _notes(patients: pd.DataFrame, first: pd.DataFrame, settings: PatientSetting
     if not settings.grouped_type and "groups" in settings.questions:
         notes.append("Not asked, as no lesion type has a rim: groups. Name a type: grouped_type.")
     return notes
-
-
-def _pairs(asked: Sequence[tuple[str, str]]) -> str:
-    """Return outcomes and variables in words: "a, b by c, d" where each was asked by each."""
-    outcomes, variables = (dict.fromkeys(names) for names in zip(*asked, strict=True))
-    if set(product(outcomes, variables)) == set(asked):
-        return f"{', '.join(outcomes)} by {', '.join(variables)}"
-    return ", ".join(dict.fromkeys(f"{outcome} by {variable}" for outcome, variable in asked))
 
 
 def _contradicted(checks: list[Row], alpha: float) -> list[str]:
