@@ -66,9 +66,13 @@ _HOMES = {
     "write_report": "qsmstats.report.page",
 }
 
-__all__ = ["__version__", *_HOMES]
+_ROOMS = ("plot",)
+"""Packages whose functions are public within them: ``qs.plot.rainclouds``."""
+
+__all__ = ["__version__", *_ROOMS, *_HOMES]
 
 if TYPE_CHECKING:
+    from qsmstats import plot
     from qsmstats.accuracy.agreement import agreement
     from qsmstats.accuracy.comparison import compare_readings
     from qsmstats.accuracy.consensus import consensus
@@ -116,6 +120,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        return import_module(f"qsmstats.{name}")
     if name not in _HOMES:
         message = f"module 'qsmstats' has no attribute '{name}'"
         raise AttributeError(message)
