@@ -11,7 +11,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from qsmstats.plot.answers import one_outcome, table_of
+from qsmstats.plot.answers import table_of, with_columns
 from qsmstats.plot.forests import forest
 from qsmstats.plot.look import (
     INK,
@@ -185,7 +185,7 @@ def accuracy(
         If the table lacks a column.
     """
     axes = axes_or_current(ax)
-    table = one_outcome(table_of(answer, "accuracy"), ACCURACY)
+    table = with_columns(table_of(answer, "accuracy"), *ACCURACY)
     for policy in ("missing", "indeterminate"):
         if policy in table:
             table = table[table[policy] == "exclude"]
@@ -272,8 +272,14 @@ def roc(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    InvalidDataError
+        If the table lacks a column.
     """
     axes = axes_or_current(ax)
+    with_columns(frame, "class_", "sensitivity", "specificity")
     axes.plot([0, 1], [0, 1], color="#999999", linewidth=0.9, linestyle=(0, (1, 2)))
     for (name, rows), dashes in zip(
         frame.groupby("class_", sort=False), itertools.cycle(DASHES), strict=False

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
 
-__all__ = ["one_outcome", "table_of"]
+__all__ = ["one_outcome", "table_of", "with_columns"]
 
 
 def table_of(answer: Any, *names: str) -> pd.DataFrame:
@@ -31,13 +30,13 @@ def table_of(answer: Any, *names: str) -> pd.DataFrame:
     raise InvalidDataError([Problem(table=type(answer).__name__, problem=problem)])
 
 
-def one_outcome(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
-    """Return a table that has these columns and speaks of one outcome.
+def with_columns(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return a table that has these columns.
 
     Raises
     ------
     InvalidDataError
-        If a column is missing, or the table holds several outcomes.
+        If one is missing.
     """
     missing = [name for name in columns if name not in table]
     if missing:
@@ -45,6 +44,18 @@ def one_outcome(table: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
         raise InvalidDataError(
             [Problem(table="the table to draw", column=name, problem=problem) for name in missing]
         )
+    return table
+
+
+def one_outcome(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
+    """Return a table that has these columns and speaks of one outcome.
+
+    Raises
+    ------
+    InvalidDataError
+        If a column is missing, or the table holds several outcomes.
+    """
+    with_columns(table, *columns)
     outcomes = table["outcome"].unique() if "outcome" in table else []
     if len(outcomes) > 1:
         problem = f"holds {', '.join(map(str, outcomes))}; choose the rows of one of them"

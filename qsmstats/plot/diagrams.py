@@ -12,17 +12,18 @@ from qsmstats.plot.answers import one_outcome, table_of
 from qsmstats.plot.look import INK, axes_or_current, is_narrow
 from qsmstats.report.wording.numbers import counted
 
-__all__ = ["ARROW", "BOX", "CHAIN", "SIDE", "flow", "flow_height"]
+__all__ = ["CHAIN", "SIDE", "box", "flow", "flow_height"]
 
 # Inches from one step to the next; narrow figures break the lines of the boxes.
 STEP_INCHES, NARROW_STEP_INCHES = 0.85, 1.25
-LONGEST_LINE = 26
+LONGEST_LINE, NARROW_LINE = 26, 18
 # Where the chain of boxes and those beside it stand, in shares of the width.
-CHAIN, BESIDE = 0.3, 0.6
+CHAIN, BESIDE = 0.3, 0.62
 
 BOX = {"boxstyle": "square,pad=0.55", "facecolor": "white", "edgecolor": INK, "linewidth": 0.9}
 SIDE = {**BOX, "edgecolor": "#8C8C8C"}
-ARROW = {"arrowstyle": "-|>", "color": INK, "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0}
+# From the box to what is above it, with the head at the box.
+ARROW = {"arrowstyle": "<|-", "color": INK, "linewidth": 0.9, "shrinkA": 0, "shrinkB": 0}
 
 
 def flow_height(steps: float) -> tuple[float, float]:
@@ -57,25 +58,64 @@ def flow(answer: Any, *, ax: Axes | None = None) -> Axes:
     axes = axes_or_current(ax)
     frame = table_of(answer, "flow")
     if "text" not in frame:
-        frame = _steps(one_outcome(frame, ["stage"]))
+        frame = _steps(one_outcome(frame, "stage"))
     axes.set_axis_off()
     axes.set_xlim(0, 1)
     axes.set_ylim(-len(frame) + 0.5, 0.5)
     narrow = is_narrow(axes)
     for step, (_, row) in enumerate(frame.iterrows()):
-        if step + 1 < len(frame):
-            # The boxes of narrow figures have more lines.
-            head = (CHAIN, -step - (0.63 if narrow else 0.7))
-            axes.annotate("", xy=head, xytext=(CHAIN, -step - 0.25), arrowprops=ARROW)
-        text, aside = row["text"], row["aside"]
+        text, aside = row["text"], row.get("aside", "")
         if narrow:
-            text, aside = _broken(text), _broken(aside)
-        axes.text(CHAIN, -step, text, ha="center", va="center", bbox=BOX, zorder=4)
+            text, aside = _broken(text), _broken(aside, NARROW_LINE)
+        # An arrow begins behind the box above.
+        box(text, axes, (CHAIN, -step), above=(CHAIN, 1 - step) if step else None, depth=step)
         if aside:
-            start = (CHAIN, -step - 0.5)
-            axes.annotate("", xy=(BESIDE, start[1]), xytext=start, arrowprops=ARROW)
-            axes.text(BESIDE + 0.02, start[1], aside, ha="left", va="center", bbox=SIDE)
+            start, end = (CHAIN, -step - 0.5), (BESIDE, -step - 0.5)
+            box(aside, axes, end, above=start, look=SIDE, ha="left", relpos=(0, 0.5))
     return axes
+
+
+def box(
+    text: str,
+    axes: Axes,
+    place: tuple[float, float],
+    *,
+    above: tuple[float, float] | None = None,
+    look: Any = None,
+    depth: int = 0,
+    relpos: tuple[float, float] = (0.5, 0.5),
+    **letters: Any,
+) -> None:
+    """Write a box, and let an arrow from `above` end at its edge.
+
+    Parameters
+    ----------
+    text
+        What stands in the box.
+    axes
+        Axes to draw on.
+    place
+        Where its text stands.
+    above
+        Where the arrow begins; None for no arrow.
+    look
+        The box as matplotlib takes it; by default that of a step.
+    depth
+        Boxes of less depth cover the arrows of those of more.
+    relpos
+        Where in the box the arrow aims, in shares of its width and height.
+    **letters
+        As `Axes.annotate` takes them.
+    """
+    axes.annotate(
+        text,
+        xy=place if above is None else above,
+        xytext=place,
+        arrowprops=None if above is None else {**ARROW, "relpos": relpos},
+        bbox=BOX if look is None else look,
+        zorder=5 - depth / 100,
+        **{"ha": "center", "va": "center", **letters},
+    )
 
 
 def _steps(stages: pd.DataFrame) -> pd.DataFrame:
@@ -99,7 +139,7 @@ def _steps(stages: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _broken(text: str) -> str:
+def _broken(text: str, longest: int = LONGEST_LINE) -> str:
     """Break a box's text at its commas, and lines that are still long between words."""
     lines = [line for part in text.split("\n") for line in part.split(", ")]
-    return "\n".join(textwrap.fill(line, LONGEST_LINE) for line in lines)
+    return "\n".join(textwrap.fill(line, longest) for line in lines)

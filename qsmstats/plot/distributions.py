@@ -16,6 +16,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from qsmstats.arrays import Floats
+from qsmstats.plot.answers import with_columns
 from qsmstats.plot.look import (
     INK,
     Palette,
@@ -79,6 +80,11 @@ def rainclouds(
     -------
     Axes
 
+    Raises
+    ------
+    InvalidDataError
+        If the table lacks a column.
+
     Examples
     --------
     >>> import pandas as pd
@@ -88,7 +94,9 @@ def rainclouds(
     ['isointense\nn = 3']
     """
     axes = axes_or_current(ax)
-    rows = data[[hue, value]].dropna().astype({hue: "str", value: "float64"})
+    rows = (
+        with_columns(data, hue, value)[[hue, value]].dropna().astype({hue: "str", value: "float64"})
+    )
     levels = list(order) if order is not None else present_levels(rows[hue])
     rows = rows[rows[hue].isin(levels)]
     hues = colours(levels, palette)

@@ -98,7 +98,7 @@ def contrasts(
     ['1.2 (0.2 to 2.2), 0.020', 'difference (CI), p']
     """
     axes = axes_or_current(ax)
-    table = one_outcome(table_of(answer, "contrasts", "slopes"), LIMITS)
+    table = one_outcome(table_of(answer, "contrasts", "slopes"), *LIMITS)
     pairs = "contrast" in table
     table = table.assign(row=table["contrast" if pairs else "lesion_type"].astype("str"))
     if order is not None:
@@ -222,7 +222,7 @@ def _write_rows(frame: pd.DataFrame, axes: Axes, column_title: str) -> None:
             axes.locator_params(axis="x", nbins=4)
         axes.set_ylim(-0.5, len(frame) - 0.2)
         for position, (_, row) in zip(heights, frame.iterrows(), strict=True):
-            label, height = figure_name(row["label"], 24, lines=1), position + ABOVE
+            label, height = figure_name(row["label"], 30, lines=1), position + ABOVE
             _text(label, axes, (0.0, height), va="center", ha="left", halo=True)
             text = row.get("brief", row["text"])
             if isinstance(text, str):

@@ -24,6 +24,11 @@ BINS = 10
 FEWEST = 20
 
 
+def _size(dots: int) -> float:
+    """Return the area of a dot: few are seen, and many do not hide one another."""
+    return float(np.clip(900 / max(dots, 1), 3.0, 14.0))
+
+
 def normal_quantiles(values: ArrayLike, axes: Axes) -> Axes:
     """Draw sorted values, standardised, against the quantiles of the normal distribution.
 
@@ -50,7 +55,9 @@ def normal_quantiles(values: ArrayLike, axes: Axes) -> Axes:
     scaled = (sample - sample.mean()) / spread
     ends = [expected[0], expected[-1]]
     axes.plot(ends, ends, color=GUIDE, linewidth=1)
-    axes.scatter(expected, scaled, s=5, color=INK, alpha=0.6, linewidth=0, rasterized=True)
+    axes.scatter(
+        expected, scaled, s=_size(len(sample)), color=INK, alpha=0.6, linewidth=0, rasterized=True
+    )
     axes.set_xlabel("normal quantile")
     axes.set_ylabel("standardised value")
     return axes
@@ -97,7 +104,7 @@ def residuals(
     [[1.0, 0.5], [2.0, -0.5]]
     """
     axes = axes_or_current(ax)
-    table = one_outcome(table_of(answer, "residuals"), ("fitted", "residual"))
+    table = one_outcome(table_of(answer, "residuals"), "fitted", "residual")
     levels = [""]
     if hue in table:
         levels = list(order) if order is not None else present_levels(table[hue].astype("str"))
@@ -113,7 +120,7 @@ def residuals(
         hue_order=levels if hue in table else None,
         palette=hues if hue in table else None,
         color=None if hue in table else hues[""],
-        s=4,
+        s=_size(len(rows)),
         alpha=float(np.clip(150 / max(len(rows), 1), 0.2, 0.8)),
         linewidth=0,
         rasterized=True,

@@ -15,6 +15,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
+from qsmstats.plot.answers import with_columns
 from qsmstats.plot.look import (
     FAINT,
     INK,
@@ -72,6 +73,11 @@ def trajectories(
     -------
     Axes
 
+    Raises
+    ------
+    InvalidDataError
+        If the table lacks a column.
+
     Examples
     --------
     >>> import pandas as pd
@@ -81,7 +87,8 @@ def trajectories(
     [[0.0, 0.5], [2.0, 0.4]]
     """
     axes = axes_or_current(ax)
-    rows = data.dropna(subset=[hue, value, "years"]).sort_values("years", kind="stable")
+    rows = with_columns(data, *LESION, "years", hue, value)
+    rows = rows.dropna(subset=[hue, value, "years"]).sort_values("years", kind="stable")
     rows = rows[rows.groupby(LESION, observed=True)[value].transform("size") > 1]
     rows = rows.astype({hue: "str"})
     kind = None
@@ -165,7 +172,7 @@ def _mean(means: pd.DataFrame, axes: Axes, level: str, *, line: str, hue: str) -
     if rows.empty:
         return
     axes.fill_between(
-        rows["years"], rows["conf_low"], rows["conf_high"], color=line, alpha=0.25, linewidth=0
+        rows["years"], rows["conf_low"], rows["conf_high"], color=line, alpha=0.2, linewidth=0
     )
     axes.plot(rows["years"], rows["estimate"], color="white", linewidth=3.2)
     axes.plot(rows["years"], rows["estimate"], color=line, linewidth=1.8)
@@ -213,6 +220,11 @@ def profiles(
     -------
     Axes
 
+    Raises
+    ------
+    InvalidDataError
+        If the table lacks a column.
+
     Examples
     --------
     >>> import pandas as pd
@@ -222,6 +234,7 @@ def profiles(
     [2, 3]
     """
     axes = axes_or_current(ax)
+    with_columns(data, hue, "depth_mm", "mean", "conf_low", "conf_high")
     levels = list(order) if order is not None else present_levels(data[hue].astype("str"))
     for level, shade in colours(levels, palette).items():
         rows = data[data[hue] == level].sort_values("depth_mm")

@@ -13,12 +13,17 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.ticker import FixedLocator, NullFormatter, PercentFormatter
 from scipy import stats
 
+from qsmstats.plot.answers import with_columns
 from qsmstats.plot.look import FAINT, Palette, axes_or_current, colours, grid_behind, is_narrow
 
 __all__ = ["power"]
 
 MARKERS = ("o", "s", "D", "^", "v", "P")
 NO_EFFECT = "no effect (type I error)"
+COLUMNS = (
+    *("patients", "effect", "power", "conf_low", "conf_high", "power_expected"),
+    *("type_i_error", "type_i_low", "type_i_high"),
+)
 # Power this close to 0 or 1 is drawn as that.
 EDGE = 1e-9
 
@@ -59,9 +64,14 @@ def power(
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    InvalidDataError
+        If the table lacks a column.
     """
     axes = axes_or_current(ax)
-    frame, asked = data, target
+    frame, asked = with_columns(data, *COLUMNS), target
     effects = sorted(frame["effect"].unique(), key=abs) if order is None else list(order)
     names = list(labels) or [f"{effect:.3g}" for effect in effects]
     # The lighter half of a sequential palette would not be seen on paper.

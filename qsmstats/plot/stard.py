@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from qsmstats.plot.diagrams import ARROW, BOX, CHAIN, SIDE, flow
+from qsmstats.plot.diagrams import CHAIN, SIDE, box, flow
 from qsmstats.plot.look import INK, is_narrow, letters
 
 __all__ = ["stard_diagram", "stard_rows"]
@@ -62,9 +62,7 @@ def _spread(branches: pd.DataFrame, axes: Axes, *, last: int) -> None:
     axes.plot([CHAIN, CHAIN], [last - 0.25, bar], color=INK, linewidth=0.9)
     axes.plot(ends, [bar, bar], color=INK, linewidth=0.9)
     for place, (_, row) in zip(places, branches.iterrows(), strict=True):
-        axes.annotate("", xy=(place, upper + 0.35), xytext=(place, bar), arrowprops=ARROW)
-        axes.annotate("", xy=(place, top + 0.1), xytext=(place, upper), arrowprops=ARROW)
-        _boxes(row, axes, (place, upper), (place, top), va="top")
+        _boxes(row, axes, (place, bar), (place, upper), (place, top), va="top")
 
 
 def _listed(branches: pd.DataFrame, axes: Axes, *, last: int) -> None:
@@ -76,14 +74,16 @@ def _listed(branches: pd.DataFrame, axes: Axes, *, last: int) -> None:
     axes.plot([trunk, trunk], [last, lowest], color=INK, linewidth=0.9)
     for line, (_, row) in enumerate(branches.iterrows(), start=1):
         height = last - 0.15 - NARROW_ROW * line
-        axes.annotate("", xy=(left - 0.16, height), xytext=(trunk, height), arrowprops=ARROW)
-        axes.annotate("", xy=(right - 0.2, height), xytext=(left, height), arrowprops=ARROW)
-        _boxes(row, axes, (left, height), (right, height), va="center")
+        _boxes(row, axes, (trunk, height), (left, height), (right, height), va="center")
 
 
 def _boxes(
-    row: pd.Series, axes: Axes, result: tuple[float, float], outcome: tuple[float, float], va: str
+    row: pd.Series,
+    axes: Axes,
+    start: tuple[float, float],
+    result: tuple[float, float],
+    outcome: tuple[float, float],
+    va: str,
 ) -> None:
-    shared = {"ha": "center", "size": letters(), "zorder": 4}
-    axes.text(*result, row["result"], va="center", bbox=BOX, **shared)
-    axes.text(*outcome, row["outcome"], va=va, bbox=SIDE, **shared)
+    box(row["result"], axes, result, above=start, depth=1, size=letters())
+    box(row["outcome"], axes, outcome, above=result, look=SIDE, depth=2, va=va, size=letters())

@@ -109,7 +109,9 @@ def trajectories(
     )
     adjust: Adjustment = "mvt" if settings.adjust == "tukey" else settings.adjust
     asked: dict[str, Any] = {"df": settings.df, "level": settings.level, "type": "response"}
-    times = {"years": [0.0, 1.0, HORIZON_YEARS]}
+    # Means over the study's own follow-up, and no further.
+    last = float(used_rows(fit, typed)["years"].max())
+    times = {"years": [*(year for year in (0.0, 1.0, HORIZON_YEARS) if year < last), last]}
 
     def change_rates(fit: MixedFit) -> tuple[pd.DataFrame, pd.DataFrame]:
         return (

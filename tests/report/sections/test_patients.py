@@ -51,7 +51,7 @@ def drawn(tmp_path):
 
 
 def context(folder):
-    plates = Plates(folder=folder, style=figure_style("screen"), pdf=False)
+    plates = Plates(folder=folder, style=figure_style("screen"))
     return Context(results=Results(folder=folder), plates=plates, study=None)
 
 
