@@ -56,9 +56,9 @@ def one_outcome(table: pd.DataFrame, *columns: str) -> pd.DataFrame:
         If a column is missing, or the table holds several outcomes.
     """
     with_columns(table, *columns)
-    outcomes = table["outcome"].unique() if "outcome" in table else []
+    outcomes = list(map(str, table["outcome"].unique())) if "outcome" in table else []
     if len(outcomes) > 1:
-        problem = f"holds {', '.join(map(str, outcomes))}; choose the rows of one of them"
+        problem = f"holds {', '.join(outcomes)}; choose the rows of one of them"
         raise InvalidDataError(
             [Problem(table="the table to draw", column="outcome", problem=problem)]
         )

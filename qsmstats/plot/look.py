@@ -170,6 +170,8 @@ def drawing(style: Style = STYLES["screen"]) -> Iterator[None]:
         "svg.fonttype": "none",
         "svg.hashsalt": "qsmstats",
         "pdf.fonttype": 42,
+        # Nothing is cut at the frame.
+        "figure.constrained_layout.use": True,
         "figure.figsize": (style.width, 0.6 * style.width),
         "figure.dpi": style.dpi,
         "savefig.dpi": style.dpi,

@@ -13,7 +13,7 @@ from matplotlib.container import ErrorbarContainer
 from matplotlib.ticker import FixedLocator, NullFormatter, PercentFormatter
 from scipy import stats
 
-from qsmstats.plot.answers import with_columns
+from qsmstats.plot.answers import table_of, with_columns
 from qsmstats.plot.look import FAINT, Palette, axes_or_current, colours, grid_behind, is_narrow
 
 __all__ = ["power"]
@@ -29,7 +29,7 @@ EDGE = 1e-9
 
 
 def power(
-    data: pd.DataFrame,
+    answer: Any,
     *,
     target: float | None = None,
     sizes: pd.DataFrame | None = None,
@@ -43,9 +43,10 @@ def power(
 
     Parameters
     ----------
-    data
-        One row per size and effect, as `trial_power` returns them: patients, effect, power,
-        conf_low, conf_high, power_expected, type_i_error, type_i_low, type_i_high.
+    answer
+        What `trial_power` returns for one design (its ``table`` is drawn), or such a table, one row
+        per size and effect: patients, effect, power, conf_low, conf_high, power_expected,
+        type_i_error, type_i_low, type_i_high.
     target
         The power asked for: a dashed line; None for none.
     sizes
@@ -71,7 +72,7 @@ def power(
         If the table lacks a column.
     """
     axes = axes_or_current(ax)
-    frame, asked = with_columns(data, *COLUMNS), target
+    frame, asked = with_columns(table_of(answer, "table"), *COLUMNS), target
     effects = sorted(frame["effect"].unique(), key=abs) if order is None else list(order)
     names = list(labels) or [f"{effect:.3g}" for effect in effects]
     # The lighter half of a sequential palette would not be seen on paper.
