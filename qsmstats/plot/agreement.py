@@ -205,10 +205,10 @@ def accuracy(
         ],
         colour=[hues[measure] for measure in rows["measure"]],
         text=[
-            f"{share_text(row.numerator, row.denominator)}"
-            f" ({share_interval(row.conf_low, row.conf_high, row.denominator)}),"
-            f" {count(row.numerator)}/{count(row.denominator)}"
-            for row in rows.itertuples()
+            f"{share_text(k, n)} ({share_interval(low, high, n)}), {count(k)}/{count(n)}"
+            for k, n, low, high in rows[
+                ["numerator", "denominator", "conf_low", "conf_high"]
+            ].itertuples(index=False, name=None)
         ],
     )
     forest(frame, axes, reference=None, column_title="observed (CI), counts")

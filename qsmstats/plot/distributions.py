@@ -9,6 +9,7 @@ Res 4:63.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -127,12 +128,12 @@ def _clouds(
     value: str,
     level: str,
     upwards: list[str],
-    hues: dict[str, str],
+    hues: dict[str, Any],
 ) -> list[float]:
     """Draw the densities; return where they begin and end."""
     kinds = rows.groupby(level, sort=False)[value].agg(["size", "nunique"])
-    clear = [one for one in upwards if one in kinds.index[kinds["size"] >= FEWEST]]
-    clear = [one for one in clear if kinds.loc[one, "nunique"] > 1]
+    kinds = kinds[(kinds["size"] >= FEWEST) & (kinds["nunique"] > 1)]
+    clear = [one for one in upwards if one in kinds.index]
     if not clear:
         return []
     before = len(axes.collections)
@@ -156,7 +157,7 @@ def _clouds(
     )
     ends = []
     for one, cloud in zip(clear, axes.collections[before:], strict=True):
-        corners = cloud.get_paths()[0].vertices
+        corners: Any = cloud.get_paths()[0].vertices
         height = corners[:, 1] - corners[:, 1].min()
         corners[:, 1] += FOOT + CLOUD_HEIGHT / 2  # seaborn has it around the level's middle
         thick = corners[height >= THIN * height.max(), 0]
@@ -210,5 +211,5 @@ def _limit(values: pd.Series, shown: list[float], axes: Axes) -> None:
     outside = int((~values.between(low - margin, high + margin)).sum())
     if outside:
         note = f"{counted(outside, 'value')} beyond the axis"
-        where = {"transform": axes.transAxes, "ha": "right", "va": "bottom"}
+        where: dict[str, Any] = {"transform": axes.transAxes, "ha": "right", "va": "bottom"}
         axes.text(1.0, 1.0, note, size=letters(), **where)

@@ -26,7 +26,7 @@ FEWEST = 20
 
 def _size(dots: int) -> float:
     """Return the area of a dot: few are seen, and many do not hide one another."""
-    return float(np.clip(900 / max(dots, 1), 3.0, 14.0))
+    return float(np.clip(2500 / max(dots, 1), 3.0, 14.0))
 
 
 def normal_quantiles(values: ArrayLike, axes: Axes) -> Axes:
@@ -124,9 +124,12 @@ def residuals(
         alpha=float(np.clip(150 / max(len(rows), 1), 0.2, 0.8)),
         linewidth=0,
         rasterized=True,
-        legend=False,
+        legend="brief" if len(levels) > 1 else False,
         ax=axes,
     )
+    if len(levels) > 1:
+        named, _ = axes.get_legend_handles_labels()
+        axes.legend(named, list(map(short_title, levels)), frameon=False, markerscale=2)
     for level in levels:
         mine = rows[rows[hue] == level] if hue in table else rows
         if len(mine) >= FEWEST * BINS:
@@ -134,7 +137,6 @@ def residuals(
             tenths = [mine.iloc[part].mean() for part in np.array_split(np.arange(len(mine)), BINS)]
             middle = pd.DataFrame(tenths)
             shade = INK if len(levels) == 1 else hues[level]
-            label = short_title(level) or None
-            axes.plot(middle["fitted"], middle["residual"], color=shade, linewidth=1.5, label=label)
+            axes.plot(middle["fitted"], middle["residual"], color=shade, linewidth=1.5)
     axes.set(xlabel="fitted value", ylabel="residual")
     return axes

@@ -118,7 +118,9 @@ def _lesions(rows: pd.DataFrame, axes: Axes, *, value: str, hue: str) -> None:
     ]
     if len(lines) > MOST_LINES:
         times = np.linspace(rows["years"].min(), rows["years"].max(), TIMES)
-        at = np.array([np.interp(times, *line.T, left=np.nan, right=np.nan) for line in lines])
+        at = np.array(
+            [np.interp(times, line[:, 0], line[:, 1], left=np.nan, right=np.nan) for line in lines]
+        )
         dense = np.isfinite(at).sum(axis=0) >= FEWEST
         long = pd.DataFrame(at[:, dense], columns=times[dense]).melt(
             var_name="years", value_name=value

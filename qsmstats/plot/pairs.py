@@ -7,6 +7,7 @@ the cell in the row of one level and the column of another is their difference, 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -60,7 +61,7 @@ def pair_triangle(
     place = {level: number for number, level in enumerate(levels)}
     # Cells of more than six levels are narrower than their numbers.
     size = letters(min(1.0, WIDE / len(levels)))
-    small = {"size": letters(0.833 * min(1.0, WIDE / len(levels))), "color": FAINT}
+    small: dict[str, Any] = {"size": letters(0.833 * min(1.0, WIDE / len(levels))), "color": FAINT}
     decimals = decimals_of_errors(contrasts["std_error"])
     rows = shown(contrasts)
     cells = rows[["first", "second", "estimate", "p"]]
