@@ -40,7 +40,7 @@ __all__ = ["contrasts", "forest", "forest_height", "forest_rows"]
 
 # Where the words of a row stand above its interval in narrow figures, in rows.
 ABOVE = 0.36
-LIMITS = ("estimate", "std_error", "conf_low", "conf_high")
+LIMITS = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 # Ratios that span more than this have ticks at powers of ten and between.
 WIDE_RATIO = 3.0
 ROW_INCHES, NARROW_ROW_INCHES = 0.27, 0.42
@@ -95,7 +95,7 @@ def contrasts(
     >>> table = table.assign(estimate=1.2, std_error=0.5, conf_low=0.2, conf_high=2.2)
     >>> axes = contrasts(table.assign(p_value=0.02, quantity="difference", unit="ppb", null=0.0))
     >>> [text.get_text() for text in axes.texts]
-    ['1.2 (0.2 to 2.2), 0.020', 'difference (CI), p']
+    ['1.20 (0.20 to 2.20), 0.020', 'difference (CI), p']
     """
     axes = axes_or_current(ax)
     table = one_outcome(table_of(answer, "contrasts", "slopes"), *LIMITS)
