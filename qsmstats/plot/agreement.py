@@ -264,8 +264,8 @@ def roc(frame: pd.DataFrame, *, ax: Axes | None = None) -> Axes:
     Parameters
     ----------
     frame
-        Columns class_, sensitivity and specificity, one row per class and cut-off of one feature,
-        as ``histology_accuracy(...).roc``.
+        Columns ``class_``, sensitivity and specificity, one row per class and cut-off of one
+        feature, as ``histology_accuracy(...).roc``.
     ax
         Axes to draw on; by default pyplot's current ones.
 
