@@ -60,7 +60,9 @@ def test_text_axes_and_paper_take_the_colours_of_the_page_and_files_keep_their_o
 
 def test_on_narrow_pages_a_figure_keeps_its_letters_and_scrolls():
     with drawing(STYLES["screen"]):
-        element = inline_svg(svg(Figure(figsize=(7, 2))), "a", "alt")
+        figure = Figure(figsize=(7, 2))
+        figure.add_subplot()
+        element = inline_svg(svg(figure), "a", "alt")
     width = int(re.search(r'width="(\d+)"', element)[1])
     least = int(re.search(r"min-width: (\d+)px", element)[1])
     assert 350 < least < width
