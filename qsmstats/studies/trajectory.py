@@ -45,7 +45,9 @@ HORIZON_YEARS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trajectories(ModelAnswer):
-    """Change of one map over time, per lesion type; `means` are those at 0, 1 and 2 years.
+    """Change of one map over time, per lesion type.
+
+    `means` are those at 0, 1 and 2 years, as far as the follow-up reaches, and at its end.
 
     Attributes
     ----------
