@@ -6,7 +6,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --require-hashes --compile
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-slow lint docs bench lock clean
+.PHONY: help demo test test-slow lint docs gallery bench lock clean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,9 @@ lint: $(VENV)/dev.stamp ## ruff, mypy --strict, import-linter
 
 docs: $(VENV)/dev.stamp ## the documentation, warnings are errors
 	$(BIN)/sphinx-build -W -b html docs docs/_build/html
+
+gallery: $(VENV)/dev.stamp ## the pictures of docs/gallery.md
+	$(BIN)/python docs/gallery.py
 
 bench: $(VENV)/dev.stamp ## the project beside its peers, as ratios
 	for f in benchmarks/*.py; do $(BIN)/python $$f || exit 1; done

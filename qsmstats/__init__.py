@@ -71,9 +71,13 @@ _HOMES = {
     "write_table_one": "qsmstats.studies.table_one_files",
 }
 
-__all__ = ["__version__", *_HOMES]
+_ROOMS = ("plot",)
+"""Packages whose functions are public within them: ``qs.plot.rainclouds``."""
+
+__all__ = ["__version__", *_ROOMS, *_HOMES]
 
 if TYPE_CHECKING:
+    from qsmstats import plot
     from qsmstats.accuracy.agreement import agreement
     from qsmstats.accuracy.comparison import compare_readings
     from qsmstats.accuracy.consensus import consensus
@@ -125,6 +129,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
+    if name in _ROOMS:
+        return import_module(f"qsmstats.{name}")
     if name not in _HOMES:
         message = f"module 'qsmstats' has no attribute '{name}'"
         raise AttributeError(message)

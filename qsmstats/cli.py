@@ -166,7 +166,21 @@ def _add_report(commands: _Commands[argparse.ArgumentParser]) -> None:
         default="screen",
         help="figure width: for the page, or one, one and a half or two columns of a journal",
     )
-    parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too")
+    parser.add_argument(
+        "--format",
+        default="svg",
+        metavar="FORMATS",
+        help="files written of every figure: svg, pdf, png, or several as svg,pdf; default: svg",
+    )
+    parser.add_argument(
+        "--dpi",
+        type=int,
+        metavar="N",
+        help="dots per inch of PNG files, and of point clouds in the others; default: 200",
+    )
+    parser.add_argument(
+        "--font", default="", metavar="NAME", help="an installed font for the figures, as Arial"
+    )
     _add_anonymous(parser)
     parser.set_defaults(call=_report)
 
@@ -353,7 +367,9 @@ def _report(options: argparse.Namespace) -> int:
         options.study,
         options.out,
         style=options.style,
-        pdf=options.pdf,
+        formats=options.format,
+        dpi=options.dpi,
+        font=options.font,
         anonymous=options.anonymous,
     )
     say(f"report: {page}")

@@ -11,6 +11,7 @@ import shutil
 import tomllib
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
@@ -43,6 +44,7 @@ def desk(small_study, tmp_path, monkeypatch):
     (tmp_path / "docs").symlink_to(ROOT / "docs")
     monkeypatch.chdir(tmp_path)
     yield tmp_path
+    plt.close("all")
     pd.reset_option("display.float_format")
 
 

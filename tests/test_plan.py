@@ -129,7 +129,7 @@ def test_curves_pass_through_the_expected_power():
     axes = power_curves(frame, Figure().add_subplot(), asked=0.8)
     x, y = axes.lines[0].get_data()
     np.testing.assert_allclose(np.interp(sizes, x, y), expected, atol=2e-3)
-    assert [text.get_text() for text in axes.get_figure().legends[0].texts] == ["0.1"]
+    assert [text.get_text() for text in axes.get_legend().texts] == ["0.1"]
 
 
 def test_a_study_that_was_not_run_is_measured_first(small_study, tmp_path, capsys):

@@ -7,6 +7,7 @@ page anew.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,8 +17,8 @@ from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.output import held
 from qsmstats.records import note_file, require_one_source
 from qsmstats.report.blocks import ViewerBlock
-from qsmstats.report.figures.files import Plates
-from qsmstats.report.figures.style import figure_style
+from qsmstats.report.figures.files import Plates, figure_formats
+from qsmstats.report.figures.style import STYLES, Style, figure_style
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections import (
     baseline,
@@ -67,7 +68,9 @@ def write_report(
     out_folder: str | Path,
     *,
     style: str = "screen",
-    pdf: bool = False,
+    formats: str | Iterable[str] = ("svg",),
+    dpi: int | None = None,
+    font: str = "",
     anonymous: bool = False,
 ) -> Path:
     """Draw the report of a run, and its figures beside the tables they show.
@@ -81,8 +84,12 @@ def write_report(
     style
         Width and letters of the figures: "screen", or "single", "onehalf" or "double" for the
         columns of a journal.
-    pdf
-        Whether figures are written as PDF beside the SVG.
+    formats
+        Formats of the figures' files: "svg", "pdf" and "png", as a sequence or as "svg,pdf".
+    dpi
+        Dots per inch of PNG files, and of the point clouds within the others; by default 200.
+    font
+        Name of an installed font, such as "Arial", for the figures.
     anonymous
         Whether the page holds no identifier, path, command or image, so that it may be passed on.
         The other files of `out_folder` hold them still.
@@ -98,9 +105,11 @@ def write_report(
         If `out_folder` is no output folder, or holds a table that cannot be read, or answers that
         were not made from the same data.
     UsageError
-        If there is no such style, or the output folder is in use or belongs to another study.
+        If there is no such style, format or font, or the output folder is in use or belongs to
+        another study.
     """
     folder = Path(out_folder)
+    look, kinds = figure_style(style, font=font, dpi=dpi), figure_formats(formats)
     # A page of nothing would be written to a wrong path.
     found = ""
     if not folder.is_dir():
@@ -115,22 +124,22 @@ def write_report(
     told = (Path(study_folder) / "study.toml").is_file()
     study = open_study(Path(study_folder)) if told else None
     with held(folder, study):
-        return draw_report(study, folder, style=style, pdf=pdf, anonymous=anonymous)
+        return draw_report(study, folder, look=look, formats=kinds, anonymous=anonymous)
 
 
 def draw_report(
     study: Study | None,
     folder: Path,
     *,
-    style: str = "screen",
-    pdf: bool = False,
+    look: Style = STYLES["screen"],
+    formats: tuple[str, ...] = ("svg",),
     anonymous: bool = False,
 ) -> Path:
     """Draw the report as `write_report` does, in an output folder that is held already."""
     require_one_source(folder)
     context = Context(
         results=Results(folder=folder, anonymous=anonymous),
-        plates=Plates(folder=folder, style=figure_style(style), pdf=pdf),
+        plates=Plates(folder=folder, style=look, formats=formats),
         study=study,
     )
     with using_schemas(context.schemas):

@@ -45,7 +45,9 @@ HORIZON_YEARS = 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trajectories(ModelAnswer):
-    """Change of one map over time, per lesion type; `means` are those at 0, 1 and 2 years.
+    """Change of one map over time, per lesion type.
+
+    `means` are those at 0, 1 and 2 years, as far as the follow-up reaches, and at its end.
 
     Attributes
     ----------
@@ -109,7 +111,9 @@ def trajectories(
     )
     adjust: Adjustment = "mvt" if settings.adjust == "tukey" else settings.adjust
     asked: dict[str, Any] = {"df": settings.df, "level": settings.level, "type": "response"}
-    times = {"years": [0.0, 1.0, HORIZON_YEARS]}
+    # Means over the study's own follow-up, and no further.
+    last = float(used_rows(fit, typed)["years"].max())
+    times = {"years": [*(year for year in (0.0, 1.0, HORIZON_YEARS) if year < last), last]}
 
     def change_rates(fit: MixedFit) -> tuple[pd.DataFrame, pd.DataFrame]:
         return (

@@ -17,6 +17,7 @@ import pandas as pd
 from qsmstats import (
     baseline_differences,
     histology_accuracy,
+    plot,
     rater_agreement,
     run_study,
     simulate_study,
@@ -216,6 +217,27 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
         "use one of screen",
     ),
     (
+        "font of a report",
+        lambda folder: write_report(folder, folder, font="No Such Font"),
+        "font",
+        "'No Such Font' is not installed",
+        "install it, or use another one",
+    ),
+    (
+        "resolution of a report",
+        lambda folder: write_report(folder, folder, dpi=1),
+        "dpi",
+        "1 is out of range",
+        "use a number from 50",
+    ),
+    (
+        "format of a report",
+        lambda folder: write_report(folder, folder, formats="svg,eps"),
+        "format",
+        "'eps'",
+        "use one of svg, pdf, png",
+    ),
+    (
         "voxels too large",
         lambda folder: simulate_study(folder / "s", resolution=9.0),
         "resolution",
@@ -256,6 +278,29 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
     ),
 ]
 INVALID: list[tuple[str, Act, str, str, str]] = [
+    (
+        "figure of no table",
+        lambda _: plot.contrasts(3),
+        "int",
+        "holds no table",
+        "give a DataFrame, or an answer",
+    ),
+    (
+        "figure of a table without its columns",
+        lambda _: plot.residuals(pd.DataFrame({"fitted": [1.0]})),
+        "'residual'",
+        "is missing",
+        "the table has fitted",
+    ),
+    (
+        "figure of several outcomes",
+        lambda _: plot.residuals(
+            pd.DataFrame({"fitted": 1.0, "residual": 1.0, "outcome": ["ndi", "mwf_percent"]})
+        ),
+        "'outcome'",
+        "holds ndi, mwf_percent",
+        "choose the rows of one",
+    ),
     (
         "nothing measured",
         lambda folder: run_study(study(folder), folder / "out", level="group"),

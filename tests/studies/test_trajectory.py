@@ -32,6 +32,13 @@ def test_two_year_changes_are_twice_the_slopes(answer):
         np.testing.assert_allclose(changes[column], 2 * slopes[column], rtol=1e-8)
 
 
+def test_means_end_with_the_follow_up(answer):
+    last = answer.residuals["years"].max()
+    assert list(answer.means["years"].unique()) == [year for year in (0, 1, 2) if year < last] + [
+        last
+    ]
+
+
 def test_tests_of_slopes_are_adjusted_over_types(answer):
     for table in (answer.slopes, answer.changes):
         p, adjusted = table["p_value"], table["p_adjusted"]

@@ -1,13 +1,13 @@
-"""Draws a figure, keeps it beside the table it shows, and hands it to the page.
+"""Draws a figure once, keeps it beside the table it shows, and hands it to the page.
 
-The page holds two drawings of each figure: one for wide screens and print, one for phones, whose
-panels stand below one another so that its letters stay readable. The style sheet shows one of them.
+One drawing serves every screen: it shrinks with the page as far as its letters stay readable, and
+scrolls where the page is narrower still.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,24 +15,20 @@ from pathlib import Path
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from qsmstats.errors import UsageError
 from qsmstats.records import note_file
 from qsmstats.report.blocks import FigureBlock
-from qsmstats.report.figures.style import (
-    PHONE,
-    STYLES,
-    Style,
-    drawing,
-    inline_svg,
-    is_narrow,
-    svg,
-)
+from qsmstats.report.figures.style import STYLES, Style, drawing, inline_svg, is_narrow, svg
 from qsmstats.writing import written_whole
 
-__all__ = ["Plates"]
+__all__ = ["FORMATS", "Plates", "figure_formats"]
 
 Paint = Callable[[Figure], object]
 # What matplotlib says where the labels leave no room for the axes.
 COLLAPSED = "constrained_layout not applied"
+FORMATS = ("svg", "pdf", "png")
+# What no format may say of when and where it was drawn.
+METADATA = {"pdf": {"CreationDate": None, "Creator": None}, "png": {"Software": None}}
 TOO_LONG = "Some names are too long for this figure; the tables give them in full."
 
 
@@ -46,13 +42,13 @@ class Plates:
         The output folder.
     style
         Width and letter size.
-    pdf
-        Whether each figure is written as PDF as well.
+    formats
+        Formats of the files, of `FORMATS`; the page embeds SVG in any case.
     """
 
     folder: Path
     style: Style
-    pdf: bool = False
+    formats: tuple[str, ...] = ("svg",)
 
     def draw(
         self,
@@ -65,7 +61,7 @@ class Plates:
         reading: str,
         alt: str,
     ) -> FigureBlock:
-        """Draw one figure, write ``name``.svg below the folder and return the block of the page.
+        """Draw one figure, write its files below the folder and return the block of the page.
 
         Parameters
         ----------
@@ -82,32 +78,28 @@ class Plates:
             see it.
         """
         slug = name.replace("/", "-").replace("_", "-")
-        heights = (height, height if narrow_height is None else narrow_height)
-        files = [f"{name}.svg"]
+        files = [f"{name}.{suffix}" for suffix in self.formats]
         with warnings.catch_warnings(record=True) as complaints:
             # Letters are measured in matplotlib's font and drawn in the browser's, which has them.
             warnings.filterwarnings("ignore", "Glyph .* missing from font")
             warnings.filterwarnings("always", COLLAPSED)
             with drawing(self.style):
-                figure, narrow = _painted(paint, self.style, heights)
+                figure = Figure(figsize=(self.style.width, 1.0), layout="constrained")
+                if narrow_height is not None and is_narrow(figure):
+                    height = narrow_height
+                figure.set_figheight(height * self.style.font_size / STYLES["screen"].font_size)
+                paint(figure)
                 document = svg(figure)
-                with self._kept(files[0]) as unfinished:
-                    unfinished.write_text(document, encoding="utf-8")
-                if self.pdf:
-                    files.append(f"{name}.pdf")
-                    metadata = {"CreationDate": None, "Creator": None}
-                    with self._kept(files[1]) as unfinished:
-                        figure.savefig(unfinished, format="pdf", metadata=metadata)
-            element = inline_svg(document, slug, alt)
-            if not narrow:
-                with drawing(PHONE):
-                    small = svg(_painted(paint, PHONE, heights)[0])
-                phone = inline_svg(small, f"{slug}-phone", alt)
-                element = f'<div class="wide">{element}</div><div class="phone">{phone}</div>'
+                for suffix, file in zip(self.formats, files, strict=True):
+                    with self._kept(file) as unfinished:
+                        if suffix == "svg":
+                            unfinished.write_text(document, encoding="utf-8")
+                        else:
+                            figure.savefig(unfinished, format=suffix, metadata=METADATA[suffix])
         collapsed = any(COLLAPSED in str(complaint.message) for complaint in complaints)
         return FigureBlock(
             slug=f"figure-{slug}",
-            markup=Markup(element),  # noqa: S704  (our own drawing)
+            markup=Markup(inline_svg(document, slug, alt)),  # noqa: S704  (our own drawing)
             caption=caption,
             reading=f"{reading} {TOO_LONG}" if collapsed else reading,
             files=tuple(files),
@@ -120,10 +112,22 @@ class Plates:
         note_file(self.folder, name)
 
 
-def _painted(paint: Paint, style: Style, heights: tuple[float, float]) -> tuple[Figure, bool]:
-    """Return the painted figure, and whether it is narrow; call within `drawing`."""
-    figure = Figure(figsize=(style.width, 1.0), layout="constrained")
-    narrow = is_narrow(figure)
-    figure.set_figheight(heights[narrow] * style.font_size / STYLES["screen"].font_size)
-    paint(figure)
-    return figure, narrow
+def figure_formats(text: str | Iterable[str]) -> tuple[str, ...]:
+    """Return the formats that a text such as "svg,pdf" names, each once.
+
+    Raises
+    ------
+    UsageError
+        If one of them is not among `FORMATS`, or none is named.
+
+    Examples
+    --------
+    >>> figure_formats("pdf, svg")
+    ('pdf', 'svg')
+    """
+    names = text.split(",") if isinstance(text, str) else text
+    asked = tuple(dict.fromkeys(name.strip().lower() for name in names if name.strip()))
+    for name in asked or ("",):
+        if name not in FORMATS:
+            raise UsageError(f"format '{name}' is not available; use one of {', '.join(FORMATS)}")
+    return asked

@@ -1,32 +1,34 @@
-"""How every figure looks: one colour and one marker per lesion type, sizes, panels, SVG as text.
-
-Colours are those of Okabe and Ito (2008, "Color universal design"), which stay apart for the three
-common kinds of colour blindness; a marker per type says the same again without colour.
-"""
+"""Figures as SVG: text stays text, and the page's colours reach text, axes and grid."""
 
 from __future__ import annotations
 
 import io
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 from xml.etree import ElementTree
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from qsmstats.errors import UsageError
-from qsmstats.report.wording.names import lesion_types, schemas_in_use
-
-if TYPE_CHECKING:
-    from matplotlib.typing import RcKeyType
+from qsmstats.plot.look import (
+    EDGE,
+    FAINT,
+    GRID,
+    INK,
+    POINTS_PER_INCH,
+    STYLES,
+    Style,
+    colour,
+    drawing,
+    figure_style,
+    is_narrow,
+    marker,
+)
 
 __all__ = [
-    "PHONE",
+    "INK",
     "STYLES",
     "Style",
     "colour",
@@ -36,142 +38,32 @@ __all__ = [
     "inline_svg",
     "is_narrow",
     "label_lowest",
+    "laid_out",
     "marker",
     "svg",
 ]
 
-_PALETTE = ("#0072B2", "#56B4E9", "#E69F00", "#009E73", "#D55E00", "#CC79A7", "#E3D500", "#882255")
-# Two or three types of a study's own get those that differ most.
-_OWN_PALETTE = tuple(_PALETTE[place] for place in (0, 4, 3, 5, 2, 1, 6, 7))
-_MARKERS = ("o", "s", "D", "^", "v", "P", "X", "*")
-_GREYS = {"nawm": "#8C8C8C", "hc_white_matter": "#333333"}
-OTHER = "#666666"
-INK = "#1A1A1A"
-# Below this width, in letter heights, panels stand below one another.
-NARROW_EM = 40.0
 # Attributes of SVG that hold lengths in points.
 _LENGTHS = {"d", "transform", "x", "y", "width", "height"}
 _LONG = re.compile(r"-?\d+\.\d{3,}")
 _FONT = re.compile(r"font-family: [^;]+; ")
 _SVG = "http://www.w3.org/2000/svg"
 _LINK = "{http://www.w3.org/1999/xlink}href"
-# Dots per inch of SVG, which is measured in points.
-POINTS = 72.0
 _PROLOG = '<?xml version="1.0" encoding="utf-8"?>\n'
 # Control characters, which XML cannot hold.
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Style:
-    """Width and letter size of figures.
-
-    Attributes
-    ----------
-    width
-        Width in inches; figures that need more room (forests) keep it and grow in height.
-    font_size
-        Letter size in points.
-    dpi
-        Dots per inch of point clouds and faint lines, which are drawn as pixels.
-    """
-
-    width: float
-    font_size: float
-    dpi: int = 200
-
-
-# Widths of journal columns: 1, 1.5 and 2 columns of a 178 mm page.
-STYLES = {
-    "screen": Style(width=7.0, font_size=9.5),
-    "single": Style(width=86 / 25.4, font_size=6.5),
-    "onehalf": Style(width=120 / 25.4, font_size=7.5),
-    "double": Style(width=178 / 25.4, font_size=8.5),
+# Colours that a page may replace, as variables of CSS: --figure-ink and so on.
+_VARIABLES = {
+    INK.lower(): "ink",
+    EDGE.lower(): "edge",
+    FAINT.lower(): "faint",
+    GRID.lower(): "grid",
+    "#ffffff": "paper",
 }
-# Of the page's second drawing of each figure, for screens of 390 pixels less the margins.
-PHONE = Style(width=3.65, font_size=9.5, dpi=150)
-
-
-def figure_style(name: str) -> Style:
-    """Return the style called `name`.
-
-    Raises
-    ------
-    UsageError
-        If there is no such style.
-    """
-    if name not in STYLES:
-        raise UsageError(f"style '{name}' is not available; use one of {', '.join(STYLES)}")
-    return STYLES[name]
-
-
-def colour(level: str) -> str:
-    """Return the colour of a level: that of its lesion type, grey for white matter.
-
-    A colour that the study declares for a type is for that type alone.
-    """
-    if level in _GREYS:
-        return _GREYS[level]
-    types = schemas_in_use().types
-    own = {name: one.colour.upper() for name, one in types.items() if one.colour}
-    free = [one for one in (_OWN_PALETTE if types else _PALETTE) if one not in own.values()]
-    others = [name for name in lesion_types() if name not in own]
-    if level in others:
-        return free[others.index(level) % len(free)]
-    return own.get(level, OTHER)
-
-
-def marker(level: str) -> str:
-    """Return the marker of a level, so that colour is never the only sign."""
-    types = lesion_types()
-    return _MARKERS[types.index(level) % len(_MARKERS)] if level in types else "o"
-
-
-@contextmanager
-def drawing(style: Style) -> Iterator[None]:
-    """Within, figures are drawn and saved in `style`; matplotlib's settings return afterwards."""
-    size = style.font_size
-    settings: dict[RcKeyType, Any] = {
-        "font.family": "sans-serif",
-        # The first is bundled with matplotlib, so that the layout is the same everywhere.
-        "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "sans-serif"],
-        "font.size": size,
-        "axes.titlesize": size,
-        "axes.labelsize": size,
-        "xtick.labelsize": size * 0.92,
-        "ytick.labelsize": size * 0.92,
-        "legend.fontsize": size * 0.92,
-        "axes.spines.top": False,
-        "axes.spines.right": False,
-        "axes.edgecolor": "#555555",
-        "axes.linewidth": 0.7,
-        "axes.labelcolor": INK,
-        "text.color": INK,
-        "xtick.color": INK,
-        "ytick.color": INK,
-        "axes.unicode_minus": True,
-        # Dollar signs in names of a study are no formulas.
-        "text.parse_math": False,
-        "svg.fonttype": "none",
-        "svg.hashsalt": "qsmstats",
-        "pdf.fonttype": 42,
-        "figure.dpi": style.dpi,
-        "savefig.dpi": style.dpi,
-    }
-    with mpl.rc_context(settings):
-        yield
-
-
-def is_narrow(drawn: Figure | Axes) -> bool:
-    """Return whether a figure is too narrow for panels beside one another at its letter size.
-
-    Call within `drawing`, with the figure or one of its axes. True for phones and for a single
-    column of a journal.
-    """
-    figure = drawn if isinstance(drawn, Figure) else drawn.get_figure(root=True)
-    if figure is None:
-        return False
-    return bool(figure.get_figwidth() * POINTS / mpl.rcParams["font.size"] < NARROW_EM)
+_COLOUR = re.compile("|".join(_VARIABLES))
+_FILL = re.compile("fill: ([^;]+)")
+# On a page that is narrower, figures scroll: letters are no smaller than four fifths of 9.5 points.
+_LEAST_SCALE = 0.8
 
 
 def columns_without_hole(panels: int, most: int) -> int:
@@ -204,6 +96,18 @@ def label_lowest(panels: Sequence[Axes], columns: int, label: str = "") -> None:
             axes.set_xlabel(label)
 
 
+def laid_out(figure: Figure) -> None:
+    """Compute the layout of a figure once, for every format that it is then written in.
+
+    `savefig` would draw everything once more, invisibly, to come to the same layout.
+    """
+    if (layout := figure.get_layout_engine()) is not None:
+        dots, figure.dpi = figure.dpi, POINTS_PER_INCH
+        layout.execute(figure)
+        figure.set_layout_engine("none")
+        figure.dpi = dots
+
+
 def svg(figure: Figure) -> str:
     """Return a figure as an SVG document; the same figure gives the same bytes.
 
@@ -212,13 +116,8 @@ def svg(figure: Figure) -> str:
     Call within `drawing`: the settings for text and identifiers are read when saving.
     """
     buffer = io.BytesIO()
+    laid_out(figure)
     canvas: Any = FigureCanvasSVG(figure)  # matplotlib gives `print_svg` no types
-    if (layout := figure.get_layout_engine()) is not None:
-        # `savefig` would draw everything once more, invisibly, to come to the same layout.
-        dots, figure.dpi = figure.dpi, POINTS
-        layout.execute(figure)
-        figure.set_layout_engine("none")
-        figure.dpi = dots
     metadata = {"Date": None, "Creator": None, "Format": None, "Type": None}
     canvas.print_svg(buffer, metadata=metadata)
     document = _NO_XML.sub("\N{REPLACEMENT CHARACTER}", buffer.getvalue().decode("utf-8"))
@@ -263,6 +162,16 @@ def _lean(root: ElementTree.Element) -> None:
             part.set(name, " ".join(short.split()))
         part.text = "\n" if len(part) else part.text
         part.tail = "\n"
+    _unwrap(root)
+
+
+def _unwrap(parent: ElementTree.Element) -> None:
+    """Take groups away that say nothing of what they hold."""
+    for part in list(parent):
+        _unwrap(part)
+        if part.tag == f"{{{_SVG}}}g" and not part.attrib:
+            place = list(parent).index(part)
+            parent[place : place + 1] = list(part)
 
 
 def inline_svg(document: str, slug: str, alt: str) -> str:
@@ -271,7 +180,8 @@ def inline_svg(document: str, slug: str, alt: str) -> str:
     Parameters
     ----------
     document
-        What `svg` returned.
+        What `svg` returned. Its text, axes, grid and paper take the page's colours, where those
+        define ``--figure-ink``, ``-edge``, ``-faint``, ``-grid`` and ``-paper``.
     slug
         Prefix of every identifier, so that figures on one page do not share them.
     alt
@@ -289,7 +199,9 @@ def inline_svg(document: str, slug: str, alt: str) -> str:
             part.remove(rule)
     for part in root.iter():
         for name, value in part.items():
-            if name == "id":
+            if name == "style":
+                part.set(name, _themed(value, text=part.tag == f"{{{_SVG}}}text"))
+            elif name == "id":
                 part.set(name, f"{slug}-{value}")
             elif name == _LINK:
                 part.set(name, re.sub("^#", f"#{slug}-", value))
@@ -300,5 +212,18 @@ def inline_svg(document: str, slug: str, alt: str) -> str:
     root.set("role", "img")
     root.set("aria-label", alt)
     root.set("width", f"{width * 4 / 3:.0f}")
-    root.set("style", "stroke-linejoin: round; stroke-linecap: butt")
+    least = f"min-width: {_LEAST_SCALE * width * 4 / 3:.0f}px"
+    root.set("style", f"stroke-linejoin: round; stroke-linecap: butt; {least}")
     return _markup(root).strip()
+
+
+def _themed(style: str, *, text: bool) -> str:
+    """Write colours that are the page's as its variables; text gets its fill as CSS colour too.
+
+    Who judges contrast reads the colour of a text, not its fill.
+    """
+    style = _COLOUR.sub(lambda hit: f"var(--figure-{_VARIABLES[hit[0]]}, {hit[0]})", style)
+    if not text:
+        return style
+    fill = _FILL.search(style)
+    return f"{style}; color: {fill[1] if fill else f'var(--figure-ink, {INK.lower()})'}"

@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED
-from qsmstats.report.wording.names import figure_name, present_levels, schemas_in_use, short_title
+from qsmstats.plot.agreement import RATES, confusion_table
+from qsmstats.report.wording.names import figure_name, short_title
 from qsmstats.report.wording.numbers import counted
 
 __all__ = [
@@ -18,33 +19,12 @@ __all__ = [
     "unread_excluded",
 ]
 
-UNREAD = ("indeterminate", "missing")
-RATES = ("sensitivity", "specificity")
 # Why a reading is not analysed, in words.
 LEFT = {
     "missing": "missing",
     "indeterminate": "indeterminate",
     "excluded_by_policy": "excluded beforehand",
 }
-
-
-def confusion_table(counts: pd.DataFrame) -> pd.DataFrame:
-    """Return counts: index test in rows, reference standard in columns, unread readings last.
-
-    Parameters
-    ----------
-    counts
-        index_test, reference_standard, n; several rows of one pair are added up.
-    """
-    if counts.empty:
-        return counts
-    schema = schemas_in_use().table("histology")
-    wide = counts.pivot_table(
-        index="index_test", columns="reference_standard", values="n", aggfunc="sum", fill_value=0
-    )
-    rows = present_levels(wide.index, [*schema.column("index_test").levels, *UNREAD])
-    columns = present_levels(wide.columns, [*schema.column("reference_standard").levels, *UNREAD])
-    return wide.reindex(index=rows, columns=columns)
 
 
 def main_rows(accuracy: pd.DataFrame) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section
 from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
-from qsmstats.report.figures.style import columns_without_hole, is_narrow, label_lowest
+from qsmstats.report.figures.style import columns_without_hole, is_narrow
 from qsmstats.report.sections.context import Context
 from qsmstats.report.wording.names import (
     figure_name,
@@ -104,13 +104,12 @@ def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
     def paint(figure: Figure) -> None:
         columns = _columns(figure, levels)
         shape = (_lines(levels, columns), columns)
-        panels = list(figure.subplots(*shape, squeeze=False, sharey=True, sharex=True).flat)
+        panels = list(figure.subplots(*shape, squeeze=False, sharey=True).flat)
         for axes, level in zip(panels, levels, strict=False):
             residuals_fitted(residuals[residuals["level"] == level], axes, level=level)
             axes.set_title(figure_name(short_title(level), LONGEST_LINE), loc="left")
         for axes in panels[len(levels) :]:
             axes.set_visible(False)
-        label_lowest(panels[: len(levels)], columns)
         figure.supxlabel("fitted value", size="medium")
         figure.supylabel("residual", size="medium")
 

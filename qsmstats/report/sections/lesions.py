@@ -10,11 +10,11 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from qsmstats.errors import ImageError
+from qsmstats.plot.layers import layer_profiles
 from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, ViewerBlock
 from qsmstats.report.figures.style import colour, is_narrow
 from qsmstats.report.figures.tiles import draw_tile
 from qsmstats.report.figures.trajectories import layer_profile
-from qsmstats.report.frames.layers import layer_profiles
 from qsmstats.report.images.margins import MARGIN_MM
 from qsmstats.report.images.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
 from qsmstats.report.sections.context import Context

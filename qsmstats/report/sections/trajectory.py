@@ -13,7 +13,13 @@ from qsmstats.report.figures.style import (
     label_lowest,
     marker,
 )
-from qsmstats.report.figures.trajectories import mean_lines, trajectory
+from qsmstats.report.figures.trajectories import (
+    BAND,
+    EXAMPLES,
+    MOST_LINES,
+    mean_lines,
+    trajectory,
+)
 from qsmstats.report.frames.estimates import forest_rows
 from qsmstats.report.sections.context import (
     Context,
@@ -152,12 +158,14 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
         height=0.5 + 2.0 * -(-cells // wide),
         narrow_height=0.5 + 1.9 * -(-cells // slim),
         caption=f"{outcome_title(outcome)} over time, by type at the first session.",
-        reading="Each thin line is one lesion with data from two or more sessions; "
+        reading="Thin lines are single lesions with data from two or more sessions. Of more than"
+        f" {MOST_LINES} lesions {EXAMPLES} are drawn; the coloured band holds the middle"
+        f" {BAND} % of all of them, with their median (dashed). "
         + (
-            f"the black line is the marginal {quantity_of(means)} with its {context.ci} (shaded),"
+            f"The black line is the marginal {quantity_of(means)} with its {context.ci} (shaded),"
             " with the marker of the type at its ends."
             if own
-            else f"marginal means are on another scale ({unit_of(means)}) and not drawn."
+            else f"Marginal means are on another scale ({unit_of(means)}) and not drawn."
         )
         + (" The last panel shows the means of all types." if together else "")
         + " The vertical axis omits the most extreme 0.4 % of the values.",

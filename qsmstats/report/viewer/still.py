@@ -47,7 +47,9 @@ def still_png(grey: Bytes, kinds: Bytes, affine: Floats) -> bytes:
     across, along = (abs(mm[-1] - mm[0]) for mm in axes_mm[:2])
     height = WIDTH / COLUMNS * along / max(across, 1.0) * LINES
     with drawing(STYLES["screen"]):
-        figure = Figure(figsize=(WIDTH, height), facecolor="black")
+        size = (WIDTH, height)
+        # matplotlib takes "none", which its types lack.
+        figure = Figure(size, facecolor="black", layout="none")  # type: ignore[arg-type]
         figure.subplots_adjust(0, 0, 1, 1, wspace=0.02, hspace=0.02)
         panels = figure.subplots(LINES, COLUMNS).flat
         for panel in panels:

@@ -2,8 +2,10 @@ import warnings
 
 import pandas as pd
 import pytest
+from matplotlib.image import imread
 
-from qsmstats.report.figures.files import TOO_LONG, Plates
+from qsmstats.errors import UsageError
+from qsmstats.report.figures.files import TOO_LONG, Plates, figure_formats
 from qsmstats.report.figures.style import figure_style
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.context import Context
@@ -55,3 +57,22 @@ def test_many_classes_have_room_in_the_legend(tmp_path, plates):
     made.write(pd.DataFrame(rows), tmp_path / "histology" / "roc.tsv")
     context = Context(results=Results(folder=tmp_path), plates=plates, study=None)
     assert TOO_LONG not in roc_blocks(context)[0].reading
+
+
+def test_every_format_that_is_asked_for_is_written_and_named(tmp_path):
+    plates = Plates(folder=tmp_path, style=figure_style("single", dpi=100), formats=("png", "pdf"))
+    block = drawn(plates, "x")
+    assert block.files == ("a.png", "a.pdf")
+    assert {path.name for path in tmp_path.glob("a.*")} == {"a.png", "a.pdf"}
+    assert imread(tmp_path / "a.png").shape[1] == int(86 / 25.4 * 100)
+    # Letters are embedded as a font that editors can write with.
+    content = (tmp_path / "a.pdf").read_bytes()
+    assert b"/FontFile2" in content
+    assert b"/Type3" not in content
+    assert "x</text>" in block.markup
+
+
+@pytest.mark.parametrize("text", ["svg,eps", "", ","])
+def test_a_format_that_is_not_available_is_told(text):
+    with pytest.raises(UsageError, match="is not available; use one of svg, pdf, png"):
+        figure_formats(text)

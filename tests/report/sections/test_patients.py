@@ -59,7 +59,7 @@ def drawn(tmp_path_factory):
 
 
 def context(folder):
-    plates = Plates(folder=folder, style=figure_style("screen"), pdf=False)
+    plates = Plates(folder=folder, style=figure_style("screen"))
     return Context(results=Results(folder=folder), plates=plates, study=None)
 
 

@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from qsmstats.report.figures.rainclouds import rainclouds
-from tests.report.figures.drawn import labels
+from qsmstats.errors import InvalidDataError
+from qsmstats.plot.distributions import rainclouds
+from tests.plot.drawn import labels
 
 
 def test_a_raincloud_shows_every_value_in_the_schemas_order_and_counts_what_is_beyond(axes):
@@ -17,7 +18,7 @@ def test_a_raincloud_shows_every_value_in_the_schemas_order_and_counts_what_is_b
     means = pd.DataFrame(
         {"level": ["isointense"], "estimate": [0.1], "conf_low": [0.0], "conf_high": [0.2]}
     )
-    rainclouds(frame, axes, value="x", by="kind", means=means)
+    rainclouds(frame, "x", hue="kind", means=means, ax=axes)
     assert labels(axes) == ["hyperintense\nn = 300", "isointense\nn = 700"]
     drawn = [len(dots.get_offsets()) for dots in axes.collections if len(dots.get_offsets()) > 1]
     assert drawn == [300, 700]
@@ -31,7 +32,7 @@ def test_the_intervals_of_means_end_within_the_axis(axes):
     means = pd.DataFrame(
         {"level": ["isointense"], "estimate": [1.5], "conf_low": [-8.0], "conf_high": [9.0]}
     )
-    rainclouds(frame, axes, value="x", by="kind", means=means)
+    rainclouds(frame, "x", hue="kind", means=means, ax=axes)
     low, high = axes.get_xlim()
     assert low < -8
     assert high > 9
@@ -40,5 +41,10 @@ def test_the_intervals_of_means_end_within_the_axis(axes):
 @pytest.mark.parametrize("values", [[1.0], [2.0] * 20, []])
 def test_a_raincloud_of_few_or_equal_values_has_no_cloud(axes, values):
     frame = pd.DataFrame({"kind": ["isointense"] * len(values), "x": values})
-    rainclouds(frame.astype({"x": float}), axes, value="x", by="kind")
+    rainclouds(frame.astype({"x": float}), "x", hue="kind", ax=axes)
     assert not any(type(part).__name__ == "FillBetweenPolyCollection" for part in axes.collections)
+
+
+def test_a_column_that_is_not_there_is_told(axes):
+    with pytest.raises(InvalidDataError, match="column 'ndi': is missing; the table has kind, x"):
+        rainclouds(pd.DataFrame({"kind": ["a"], "x": [1.0]}), "ndi", hue="kind", ax=axes)

@@ -1,7 +1,8 @@
 import pandas as pd
+import pytest
 
-from qsmstats.report.figures.pairs import pair_triangle
-from tests.report.figures.drawn import labels
+from qsmstats.plot.pairs import pair_triangle
+from tests.plot.drawn import labels
 
 
 def test_a_pair_has_its_cell_in_the_row_of_its_first_and_the_column_of_its_second(axes):
@@ -25,5 +26,5 @@ def test_a_pair_has_its_cell_in_the_row_of_its_first_and_the_column_of_its_secon
     # The first level is on top, as its cloud is.
     assert (rows["10.88"], rows["−8.43"], rows["−19.31"]) == (2, 2, 1)
     faces = [box.get_facecolor() for box in axes.patches]
-    assert faces[0] == faces[1] != faces[2] == (1, 1, 1, 1)
+    assert faces[0] == faces[1] != faces[2] == pytest.approx((253 / 255,) * 3 + (1,))
     assert labels(axes) == ["isointense", "hypointense"]

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from qsmstats.report.frames.layers import layer_profiles
+from qsmstats.plot.layers import layer_profiles
 
 
 def made_up(layers):

@@ -3,7 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
+from qsmstats.plot.model_checks import normal_quantiles, residuals
 
 
 def test_normal_quantiles_agree_with_scipy(axes):
@@ -24,5 +24,7 @@ def test_normal_quantiles_of_nothing_say_so(axes, values):
 def test_the_line_through_residuals_is_their_mean_in_tenths(axes):
     fitted = np.arange(1000.0)
     frame = pd.DataFrame({"fitted": fitted, "residual": fitted - 500})
-    residuals_fitted(frame, axes, level="isointense")
+    residuals(frame.assign(level="isointense"), ax=axes)
+    dots = axes.collections[0].get_offsets()
+    np.testing.assert_allclose(dots, frame)
     np.testing.assert_allclose(axes.lines[-1].get_ydata(), np.arange(10) * 100 - 450.5)

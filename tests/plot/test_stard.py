@@ -1,7 +1,7 @@
 import pandas as pd
 
-from qsmstats.report.figures.stard import stard_diagram
-from tests.report.figures.drawn import phone
+from qsmstats.plot.stard import stard_diagram
+from tests.plot.drawn import phone
 
 
 def test_the_stard_diagram_has_a_box_per_step_result_and_outcome(axes):
