@@ -62,6 +62,7 @@ _HOMES = {
     "to_long": "qsmstats.tables.wide",
     "trajectories": "qsmstats.studies.trajectory",
     "trial_power": "qsmstats.studies.planning.power",
+    "type_transitions": "qsmstats.studies.transitions.type_transitions",
     "write_answer": "qsmstats.studies.answer_files",
     "write_report": "qsmstats.report.page",
 }
@@ -104,6 +105,7 @@ if TYPE_CHECKING:
     from qsmstats.studies.rater_uncertainty import impute_types
     from qsmstats.studies.raters import rater_agreement
     from qsmstats.studies.trajectory import trajectories
+    from qsmstats.studies.transitions.type_transitions import type_transitions
     from qsmstats.study_file import open_study
     from qsmstats.tables.tidy import lesions_without_features, tidy_lesions, tissue_table
     from qsmstats.tables.wide import to_long

@@ -40,6 +40,7 @@ from qsmstats.studies.patients.table import patient_table
 from qsmstats.studies.rater_uncertainty import impute_types
 from qsmstats.studies.raters import rater_agreement
 from qsmstats.studies.trajectory import trajectories
+from qsmstats.studies.transitions.type_transitions import type_transitions
 from qsmstats.study import Study
 from qsmstats.study_file import open_study
 from qsmstats.tables.identities import matching_table
@@ -266,6 +267,9 @@ def _questions(
             schemas=study.schemas,
         )
         yield "patients", ["patients"], lambda _: associate()
+    follow = partial(type_transitions, lesions, ratings, patients=results["patients"])
+    asked = {"models": models, "raters": study.raters, "schemas": study.schemas}
+    yield "transitions", ["transitions"], lambda _: follow(**asked)
 
 
 def _with_variants(ask: _Ask) -> tuple[_Ask, Callable[[Callable[[Any], Any]], _Ask]]:
