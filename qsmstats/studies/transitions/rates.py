@@ -89,9 +89,7 @@ def changes(types: Collection[str], rims: Collection[str]) -> Iterator[Change]:
         yield Change(source=name, target=VANISHED, sources=own, targets=gone)
         for other in types:
             if other != name:
-                yield Change(
-                    source=name, target=other, sources=own, targets=frozenset({other})
-                )
+                yield Change(source=name, target=other, sources=own, targets=frozenset({other}))
 
 
 def at_risk(change: Change, intervals: pd.DataFrame, types: Collection[str]) -> pd.DataFrame:
@@ -154,10 +152,14 @@ def rate_row(
     patients = float(years.reindex(own.index).sum())
     found = _interval(events, exposure, patients, level)
     sizes = ("estimate", "std_error", "conf_low", "conf_high")
-    return row | {name: value * scale for name, value in zip(sizes, found[:4], strict=True)} | {
-        "df": found[4],
-        "note": found[5],
-    }
+    return (
+        row
+        | {name: value * scale for name, value in zip(sizes, found[:4], strict=True)}
+        | {
+            "df": found[4],
+            "note": found[5],
+        }
+    )
 
 
 def _interval(
@@ -168,8 +170,10 @@ def _interval(
     rate = total / float(exposure.sum())
     missing = float("nan")
     if groups < LEAST:
-        note = f"no interval, as only {groups} patients are at risk" if groups > 1 else (
-            "no interval, as only one patient is at risk"
+        note = (
+            f"no interval, as only {groups} patients are at risk"
+            if groups > 1
+            else ("no interval, as only one patient is at risk")
         )
         return rate, missing, missing, missing, missing, note
     if not total:

@@ -157,7 +157,13 @@ def type_transitions(
     said = rater_pairs(ratings, raters.adjudicator)
     rates = _rates(pairs, visits, said, schemas, models.level)
     rows, names = changed_rows(typed, lesions, outcome)
-    notes = _notes(pairs, typed, said, rates, patients is None)
+    notes = [_counted(pairs)]
+    if patients is None:
+        notes.append(
+            "Which sessions were measured was not given: those with a lesion were taken, so that"
+            " patients all of whose lesions vanished are not counted."
+        )
+    notes += _notes(pairs, typed, said, rates)
     who, record = pd.DataFrame(columns=list(WHO)), pd.DataFrame()
     try:
         fit = fit_changes(rows, names)
@@ -267,35 +273,29 @@ def _flow(lesions: pd.DataFrame, pairs: pd.DataFrame, typed: pd.DataFrame) -> pd
     )
 
 
-def _notes(
-    pairs: pd.DataFrame,
-    typed: pd.DataFrame,
-    said: pd.DataFrame,
-    rates: pd.DataFrame,
-    guessed: bool,
-) -> list[str]:
-    there = int(((pairs["from_type"] != NEW) & (pairs["to_type"] != VANISHED)).sum())
-    changed = int((typed["from_type"] != typed["to_type"]).sum())
-    notes = [
+def _counted(pairs: pd.DataFrame) -> str:
+    gone, new = pairs["to_type"] == VANISHED, pairs["from_type"] == NEW
+    return (
         f"{number_of(pairs['participant_id'].nunique(), 'patient')} had"
         f" {number_of(len(pairs), 'lesion')} between two consecutive visits (each counted once per"
-        f" interval): {there} there at both, {(pairs['to_type'] == VANISHED).sum()} vanished,"
-        f" {(pairs['from_type'] == NEW).sum()} new."
-    ]
-    if guessed:
-        notes.append(
-            "Which sessions were measured was not given: those with a lesion were taken, so that"
-            " patients all of whose lesions vanished are not counted."
-        )
-    again = pairs[pairs["from_type"] == NEW].merge(
-        pairs[pairs["to_type"] == VANISHED], on=["participant_id", "lesion_id"]
+        f" interval): {(~gone & ~new).sum()} there at both, {gone.sum()} vanished, {new.sum()} new."
     )
-    back = int((again["session_id_x"] >= again["next_session_id_y"]).sum())
-    if back:
+
+
+def _notes(
+    pairs: pd.DataFrame, typed: pd.DataFrame, said: pd.DataFrame, rates: pd.DataFrame
+) -> list[str]:
+    notes = []
+    new = pairs[pairs["from_type"] == NEW]
+    key = ["participant_id", "lesion_id"]
+    # A lesion is new once, unless it had vanished before.
+    gone = pairs.loc[pairs["to_type"] == VANISHED, key].drop_duplicates()
+    if back := len(new[[*key]].merge(gone, on=key).drop_duplicates()):
         notes.append(
-            f"{number_of(back, 'lesion')} vanished and came back under the same identifier; these"
-            " are counted as vanished and then as new."
+            f"{number_of(back, 'lesion')} vanished and came back, or came and vanished, under one"
+            " identifier; these are counted both as vanished and as new."
         )
+    there = int(((pairs["from_type"] != NEW) & (pairs["to_type"] != VANISHED)).sum())
     if typed.empty:
         notes.append(
             "No lesion has a type at two visits: types were rated once, so that nothing is known of"
@@ -307,14 +307,14 @@ def _notes(
             f"{there - len(typed)} of {number_of(there, 'lesion')} there at both visits lack a type"
             " at one of them and are left out of changes of type."
         )
-    if not changed:
+    if (typed["from_type"] == typed["to_type"]).all():
         notes.append(
             f"None of {number_of(len(typed), 'lesion')} has another type at the next visit. If the"
             " type of one visit was copied to the others, this says nothing about change."
         )
-    overall = rates[(rates["from_type"] == ANY) & (rates["to_type"] == OTHER)].iloc[0]
     if len(said):
         share = float((said["from_type"] != said["to_type"]).mean())
+        overall = rates[(rates["from_type"] == ANY) & (rates["to_type"] == OTHER)].iloc[0]
         notes.append(
             f"Two raters of the same lesion at the same session differ in {100 * share:.1f} %: if"
             " one rated the first visit and another the next, types would seem to change at"

@@ -41,7 +41,7 @@ def changed_rows(
     names = tuple(
         name
         for name in (*PREDICTORS, *((outcome,) if outcome else ()))
-        if column_of(name) in lesions and lesions[column_of(name)].nunique() > 1
+        if column_of(name) in lesions and len(lesions[column_of(name)].dropna().unique()) > 1
     )
     keys = ["participant_id", "session_id", "lesion_id"]
     rows = typed.merge(
@@ -76,4 +76,3 @@ def fit_changes(rows: pd.DataFrame, names: tuple[str, ...]) -> GeneralizedFit:
     if not fit.info.converged:
         raise ModelError("the fit did not converge, so that its estimates are not shown")
     return fit
-
