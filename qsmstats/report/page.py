@@ -31,6 +31,7 @@ from qsmstats.report.sections import (
     record,
     summary,
     trajectory,
+    transitions,
 )
 from qsmstats.report.sections.context import Context
 from qsmstats.report.wording.names import using_schemas
@@ -52,6 +53,7 @@ SECTIONS = (
     trajectory.section,
     histology.section,
     patients.section,
+    transitions.section,
     raters.section,
     planning.section,
     checks.section,

@@ -170,11 +170,7 @@ def _interval(
     rate = total / float(exposure.sum())
     missing = float("nan")
     if groups < LEAST:
-        note = (
-            f"no interval, as only {groups} patients are at risk"
-            if groups > 1
-            else ("no interval, as only one patient is at risk")
-        )
+        note = f"no interval, as fewer than {LEAST} patients are at risk"
         return rate, missing, missing, missing, missing, note
     if not total:
         upper = -float(np.log1p(-level)) / patient_years
@@ -183,6 +179,6 @@ def _interval(
     robust = groups / (groups - 1) * float(np.square(events - rate * exposure).sum()) / total**2
     error = float(np.sqrt(max(robust, 1.0 / total)))
     reach = float(stats.t.ppf((1.0 + level) / 2.0, groups - 1)) * error
-    few = int((events > 0).sum())
-    note = f"few patients with such a change: {few}" if few < FEW else ""
+    few = int((events > 0).sum()) < FEW
+    note = f"fewer than {FEW} patients with such a change" if few else ""
     return rate, rate * error, rate * np.exp(-reach), rate * np.exp(reach), groups - 1.0, note

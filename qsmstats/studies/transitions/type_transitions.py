@@ -38,6 +38,7 @@ WHO = (
     *("term", "estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high"),
     *("quantity", "null", "n_changes", "n_intervals", "n_participants", "test"),
 )
+RECORD = ("outcome", "formula", "n_obs", "converged", "singular", "messages")
 METHODS = (
     "Each lesion was compared between consecutive visits of its patient. Rates are numbers of"
     " changes per 100 lesion-years between visits (new lesions per patient-year), from a Poisson"
@@ -164,7 +165,7 @@ def type_transitions(
             " patients all of whose lesions vanished are not counted."
         )
     notes += _notes(pairs, typed, said, rates)
-    who, record = pd.DataFrame(columns=list(WHO)), pd.DataFrame()
+    who, record = pd.DataFrame(columns=list(WHO)), pd.DataFrame(columns=list(RECORD))
     try:
         fit = fit_changes(rows, names)
         table = fit.coefficients(exponentiate=True, level=models.level)
@@ -174,7 +175,8 @@ def type_transitions(
             n_intervals=fit.info.n_obs,
             n_participants=fit.info.n_groups["participant_id"],
         )[list(WHO)].reset_index(drop=True)
-        record = fit_record(fit)
+        record = fit_record(fit).assign(outcome="type_change")
+        record = record[["outcome", *record.columns.drop("outcome")]]
     except (ModelError, InvalidDataError) as error:
         if len(typed):
             reason = "; ".join(str(error).splitlines())
