@@ -267,9 +267,16 @@ def _questions(
             schemas=study.schemas,
         )
         yield "patients", ["patients"], lambda _: associate()
-    follow = partial(type_transitions, lesions, ratings, patients=results["patients"])
-    asked = {"models": models, "raters": study.raters, "schemas": study.schemas}
-    yield "transitions", ["transitions"], lambda _: follow(**asked)
+    follow = partial(
+        type_transitions,
+        lesions,
+        ratings,
+        patients=results["patients"],
+        models=models,
+        raters=study.raters,
+        schemas=study.schemas,
+    )
+    yield "transitions", ["transitions"], lambda _: follow()
 
 
 def _with_variants(ask: _Ask) -> tuple[_Ask, Callable[[Callable[[Any], Any]], _Ask]]:

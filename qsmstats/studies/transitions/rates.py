@@ -10,16 +10,16 @@ Of the intervals at risk of one kind of change, patient :math:`i` has :math:`d_i
 
 the cluster-robust variance of Liang & Zeger (1986, Biometrika 73:13-22) with the factor of
 statsmodels and Stata for :math:`G` patients; it is that of a Poisson GLM of statsmodels with the
-patients as clusters, in closed form. Limits are :math:`\hat\lambda \exp(\pm t_{G-1} s)`. Of few
-patients the robust variance is too small as often as too large, and where every patient has the
-same rate it is zero; :math:`s^2` is therefore never below the variance :math:`1 / \sum_i d_i` of
-independent changes.
+patients as clusters, in closed form. Limits are :math:`\hat\lambda \exp(\pm t_{G-1} s)`. With
+few patients the robust variance may by chance be far too small (zero, where every patient has the
+same rate); :math:`s^2` is therefore never below the variance :math:`1 / \sum_i d_i` of independent
+changes.
 
-Without a change there is no variance. The upper limit is then that of a patient whose lesions would
-all change together, so that only patients count: :math:`-\log(\alpha) / \sum_i t_i` with
-:math:`t_i` the years the patient is observed, 3.0 per patient-years at 95 % (rule of three; Hanley
-& Lippman-Hand 1983, JAMA 249:1743-1745). With fewer than `LEAST` patients at risk there is no
-interval.
+Without a change there is no variance. The upper limit is then that for patients whose lesions would
+all change together: :math:`-\log(\alpha) / \sum_i t_i`, with :math:`t_i` the years in which patient
+:math:`i` has a lesion at risk and :math:`1 - \alpha` the confidence level; 3.0 per patient-year at
+95 % (rule of three; Hanley & Lippman-Hand 1983, JAMA 249:1743-1745). With fewer than `LEAST`
+patients at risk there is no interval.
 
 A visit shows what has changed since the last one: a lesion that changes and changes back is not
 seen, so that rates are of net changes and depend a little on how far visits are apart.
@@ -34,9 +34,10 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from qsmstats.studies.transitions.lesion_intervals import NEW, VANISHED
+from qsmstats.arrays import Floats
+from qsmstats.studies.transitions.lesion_intervals import NEW, UNTYPED, VANISHED
 
-__all__ = ["ANY", "NO_RIM", "OTHER", "Change", "at_risk", "changes", "rate_row"]
+__all__ = ["ANY", "OTHER", "Change", "at_risk", "changes", "rate_row"]
 
 ANY, OTHER, NO_RIM = "any_type", "other_type", "no_rim"
 LEAST, FEW = 5, 10
@@ -75,10 +76,11 @@ def changes(types: Collection[str], rims: Collection[str]) -> Iterator[Change]:
         The lesion types in their order, and those with a rim.
     """
     every, gone = frozenset(types), frozenset({VANISHED})
+    seen = every | {UNTYPED}
     smooth = every - frozenset(rims)
     yield Change(source=ANY, target=OTHER, sources=every, targets=every)
-    yield Change(source=ANY, target=VANISHED, sources=every, targets=gone)
-    yield Change(source=NEW, target=ANY, sources=frozenset({NEW}), targets=every)
+    yield Change(source=ANY, target=VANISHED, sources=seen, targets=gone)
+    yield Change(source=NEW, target=ANY, sources=frozenset({NEW}), targets=seen)
     for rim in rims:
         own = frozenset({rim})
         yield Change(source=rim, target=NO_RIM, sources=own, targets=smooth)
@@ -95,7 +97,8 @@ def changes(types: Collection[str], rims: Collection[str]) -> Iterator[Change]:
 def at_risk(change: Change, intervals: pd.DataFrame, types: Collection[str]) -> pd.DataFrame:
     """Return the intervals in which a change could be seen.
 
-    Types are known at both ends for a change of type, and at the beginning for vanishing.
+    For a change of type, types are known at both ends. Lesions without a type are among all those
+    that vanish or are new.
 
     Parameters
     ----------
@@ -107,13 +110,14 @@ def at_risk(change: Change, intervals: pd.DataFrame, types: Collection[str]) -> 
         The lesion types.
     """
     risk = intervals[intervals["from_type"].isin(change.sources)]
-    return risk if change.target == VANISHED else risk[risk["to_type"].isin(types)]
+    of_types = change.target != VANISHED and change.source != NEW
+    return risk[risk["to_type"].isin(types)] if of_types else risk
 
 
 def rate_row(
     change: Change,
     risk: pd.DataFrame,
-    visits: pd.DataFrame,
+    years: pd.Series,
     level: float,
 ) -> dict[str, object]:
     """Return the rate of one kind of change with its interval.
@@ -124,61 +128,54 @@ def rate_row(
         The kind of change.
     risk
         What `at_risk` returns.
-    visits
-        What `visit_intervals` returns, for the years of patients.
+    years
+        Years between the first and the last visit of each patient who has two.
     level
         Confidence level.
     """
     new = change.source == NEW
-    years = visits.groupby("participant_id", observed=True)["interval_years"].sum()
     happened = risk.assign(happened=change.happened(risk) if len(risk) else False)
     own = happened.groupby("participant_id", observed=True).agg(
         events=("happened", "sum"), years=("interval_years", "sum")
     )
+    observed = risk.drop_duplicates(["participant_id", "session_id"])["interval_years"].sum()
     if new:  # any patient may get a new lesion, and those who got none are at risk too
         own = own.reindex(years.index).assign(years=years).fillna({"events": 0})
+        observed = years.sum()
     events, exposure = own["events"].to_numpy(float), own["years"].to_numpy(float)
     scale = 1.0 if new else 100.0
-    row: dict[str, object] = {
+    estimates, note = _estimates(events, exposure, float(observed), level)
+    return {
         "from_type": change.source,
         "to_type": change.target,
         "n_events": int(events.sum()),
         "n_changed_participants": int((events > 0).sum()),
-        "n_intervals": len(visits) if new else len(risk),
+        "n_intervals": len(risk),
         "n_participants": len(own),
         "exposure_years": float(exposure.sum()),
+        **{name: scale * value for name, value in estimates.items()},
+        "df": len(own) - 1.0 if "std_error" in estimates else np.nan,
         "unit": PER_PATIENT if new else PER_LESION,
+        "note": note,
     }
-    patients = float(years.reindex(own.index).sum())
-    found = _interval(events, exposure, patients, level)
-    sizes = ("estimate", "std_error", "conf_low", "conf_high")
-    return (
-        row
-        | {name: value * scale for name, value in zip(sizes, found[:4], strict=True)}
-        | {
-            "df": found[4],
-            "note": found[5],
-        }
-    )
 
 
-def _interval(
-    events: np.ndarray, exposure: np.ndarray, patient_years: float, level: float
-) -> tuple[float, float, float, float, float, str]:
-    """Return rate, standard error, limits, degrees of freedom and a note, per year of exposure."""
+def _estimates(
+    events: Floats, exposure: Floats, patient_years: float, level: float
+) -> tuple[dict[str, float], str]:
+    """Return rate, standard error and limits per year, as far as there are any, and a note."""
     groups, total = len(events), float(events.sum())
     rate = total / float(exposure.sum())
-    missing = float("nan")
     if groups < LEAST:
-        note = f"no interval, as fewer than {LEAST} patients are at risk"
-        return rate, missing, missing, missing, missing, note
+        return {"estimate": rate}, f"no interval, as fewer than {LEAST} patients are at risk"
     if not total:
         upper = -float(np.log1p(-level)) / patient_years
         note = "no such change: the upper limit takes the lesions of a patient to change together"
-        return 0.0, missing, 0.0, upper, missing, note
+        return {"estimate": 0.0, "conf_low": 0.0, "conf_high": upper}, note
     robust = groups / (groups - 1) * float(np.square(events - rate * exposure).sum()) / total**2
     error = float(np.sqrt(max(robust, 1.0 / total)))
     reach = float(stats.t.ppf((1.0 + level) / 2.0, groups - 1)) * error
+    found = {"estimate": rate, "std_error": rate * error}
+    found |= {"conf_low": rate * np.exp(-reach), "conf_high": rate * np.exp(reach)}
     few = int((events > 0).sum()) < FEW
-    note = f"fewer than {FEW} patients with such a change" if few else ""
-    return rate, rate * error, rate * np.exp(-reach), rate * np.exp(reach), groups - 1.0, note
+    return found, f"fewer than {FEW} patients with such a change" if few else ""

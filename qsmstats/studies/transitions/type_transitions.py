@@ -144,7 +144,9 @@ def type_transitions(
     """
     schemas = schemas or Schemas()
     if outcome is not None and outcome not in lesions:
-        raise UsageError(f"lesions has no column '{outcome}'; name one of {', '.join(lesions)}")
+        raise UsageError(
+            f"lesions has no column '{outcome}'; name one of {', '.join(map(str, lesions))}"
+        )
     maps = [name for name in ("mwf_percent", *schemas.maps) if name in lesions]
     outcome = outcome or next(iter(maps), None)
     seen = lesions if patients is None else patients[patients["measured"].astype(bool)]
@@ -217,12 +219,13 @@ def _rates(
     # A type that no lesion has is no change that could have been seen.
     there = {*pairs["from_type"], *pairs["to_type"]}
     types = [name for name in schemas.lesion_types if name in there]
+    years = visits.groupby("participant_id", observed=True)["interval_years"].sum()
     found = []
     for change in changes(types, [name for name in schemas.rims if name in there]):
         risk = at_risk(change, pairs, types)
         if risk.empty and change.source != NEW:
             continue
-        row = rate_row(change, risk, visits, level)
+        row = rate_row(change, risk, years, level)
         if not (change.target == VANISHED or change.source == NEW):
             row["rater_rate"] = _apparent(change, said, risk)
         found.append(row)
