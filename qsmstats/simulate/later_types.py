@@ -29,11 +29,9 @@ def draw_later_types(
     years
         Time between the sessions.
     """
-    draws = rng.random(len(types))
+    edges = {name: np.cumsum([*of.values()]) * years for name, of in transitions.items()}
     later = []
-    for name, draw in zip(types, draws, strict=True):
-        others = transitions.get(name, {})
-        edges = np.cumsum(list(others.values())) * years
-        place = int(np.searchsorted(edges, draw, side="right"))
-        later.append([*others, name][place])
+    for name, draw in zip(types, rng.random(len(types)), strict=True):
+        place = int(np.searchsorted(edges.get(name, ()), draw, side="right"))
+        later.append([*transitions.get(name, ()), name][place])
     return later

@@ -82,12 +82,12 @@ def alluvial(
         index=False, name=None
     ):
         share = number / total
-        tops = used["from_type", start], used["to_type", end]
+        upper = used["from_type", start], used["to_type", end]
         used["from_type", start] -= share
         used["to_type", end] -= share
-        band = PathPatch(_band(*tops, max(share, LEAST)))
+        band = PathPatch(_band(*upper, max(share, LEAST)))
         # What is new has the colour of what it becomes.
-        hue = colour(start if start in place and start != "new" else end)
+        hue = colour(end if start == "new" else start)
         stays = start == end
         band.set(facecolor=hue, edgecolor="none", alpha=FAINT if stays else STRONG)
         band.set_zorder(2 if stays else 3)

@@ -53,7 +53,7 @@ def section(context: Context) -> Section | None:
                 *("from_type", "to_type", "estimate", "n_events", "n_changed_participants"),
                 *("n_participants", "exposure_years", "rater_rate"),
             ),
-            lambda rows: _named(rows[rows["from_type"] != "new"]),
+            _seen,
         ),
         (
             WHO,
@@ -80,6 +80,12 @@ def section(context: Context) -> Section | None:
     if folded:
         blocks.append(Details(summary="Rates, flows and the model in tables", blocks=folded))
     return Section(anchor="transitions", title="Transitions", blocks=tuple(blocks))
+
+
+def _seen(rates: pd.DataFrame) -> pd.DataFrame:
+    """Return the rates of lesions of what was seen, and of all types and rims whatever was seen."""
+    joint = rates[["from_type", "to_type"]].isin(["any_type", "other_type", "no_rim"]).any(axis=1)
+    return _named(rates[(joint | (rates["n_events"] > 0)) & (rates["from_type"] != "new")])
 
 
 def _named(rows: pd.DataFrame) -> pd.DataFrame:

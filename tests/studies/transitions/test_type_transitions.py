@@ -167,3 +167,10 @@ def test_a_map_that_is_not_there_is_named():
     lesions, visits = made([["ii"]])
     with pytest.raises(UsageError, match="no column 'ndi'"):
         type_transitions(lesions, patients=visits, outcome="ndi")
+
+
+def test_lesions_all_alike_have_no_predictor():
+    lesions, visits = made([["ih", "ii"]] * 6)
+    alike = lesions.assign(age=40, volume_mm3=100.0, mwf_percent=5.0)
+    answer = type_transitions(alike, patients=visits)
+    assert any("age, volume and map have one value each" in note for note in answer.notes)
