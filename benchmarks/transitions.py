@@ -7,9 +7,9 @@ how often the 95 % intervals hold the truth, with the Monte-Carlo standard error
 Rates per lesion-year are planted as they are. Of all types together, of vanished and of new lesions
 the truth is the expected number of changes given the lesions at risk. Regressions of the number of
 PRL have no planted coefficient, as EDSS and NfL are drawn given the lesions: their truth is the
-estimate from one study of 5,000 patients, and 1 where nothing is planted.
+estimate from one study of 2,000 patients, and 1 where nothing is planted.
 
-    python benchmarks/transitions.py [--studies 200] [--patients 30] [--seed 15]
+    python benchmarks/transitions.py [--studies 120] [--patients 30] [--seed 15]
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ def recovery(studies, patients, seed):
     parameters = Parameters()
     null = replace(parameters, clinical=NOTHING)
     children = np.random.SeedSequence(seed).spawn(studies + 1)
-    _, many = draw_study(np.random.default_rng(children[0]), parameters, 5_000)
+    _, many = draw_study(np.random.default_rng(children[0]), parameters, 2_000)
     limits = {variable: row["estimate"] for variable, row in regressions(many)}
     found = []
     for number, child in enumerate(children[1:]):
@@ -174,7 +174,7 @@ def summary(found):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--studies", type=int, default=200)
+    parser.add_argument("--studies", type=int, default=120)
     parser.add_argument("--patients", type=int, default=30)
     parser.add_argument("--seed", type=int, default=15)
     options = parser.parse_args()

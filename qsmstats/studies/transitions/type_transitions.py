@@ -23,7 +23,7 @@ from qsmstats.studies.transitions.lesion_intervals import (
     lesion_intervals,
     visit_intervals,
 )
-from qsmstats.studies.transitions.rates import ANY, OTHER, Change, at_risk, changes, rate_row
+from qsmstats.studies.transitions.rates import ANY, OTHER, at_risk, changes, rate_row
 from qsmstats.studies.transitions.who_changes import changed_rows, fit_changes
 
 __all__ = ["TypeTransitions", "type_transitions"]
@@ -160,13 +160,12 @@ def type_transitions(
     said = rater_pairs(ratings, raters.adjudicator)
     rates = _rates(pairs, visits, said, schemas, models.level)
     rows, names = changed_rows(typed, lesions, outcome)
-    notes = [_counted(pairs)]
+    notes = _notes(pairs, typed, said, rates)
     if patients is None:
         notes.append(
             "Which sessions were measured was not given: those with a lesion were taken, so that"
             " patients all of whose lesions vanished are not counted."
         )
-    notes += _notes(pairs, typed, said, rates)
     who, record = pd.DataFrame(columns=list(WHO)), pd.DataFrame(columns=list(RECORD))
     try:
         fit = fit_changes(rows, names)
@@ -226,19 +225,13 @@ def _rates(
         if risk.empty and change.source != NEW:
             continue
         row = rate_row(change, risk, years, level)
-        if not (change.target == VANISHED or change.source == NEW):
-            row["rater_rate"] = _apparent(change, said, risk)
+        first = said[said["from_type"].isin(change.sources)]
+        if len(first) and change.target != VANISHED and change.source != NEW:
+            probability = float(change.happened(first).mean())
+            per_interval = len(risk) / float(risk["interval_years"].sum())
+            row["rater_rate"] = 100.0 * probability * per_interval
         found.append(row)
     return pd.DataFrame(found, columns=list(RATES))
-
-
-def _apparent(change: Change, said: pd.DataFrame, risk: pd.DataFrame) -> float:
-    """Return the rate per 100 lesion-years at which one rater after another sees this change."""
-    first = said[said["from_type"].isin(change.sources)]
-    if first.empty:
-        return float("nan")
-    probability = float(change.happened(first).mean())
-    return 100.0 * probability * len(risk) / float(risk["interval_years"].sum())
 
 
 def _flows(pairs: pd.DataFrame, types: tuple[str, ...]) -> pd.DataFrame:
@@ -278,29 +271,24 @@ def _flow(lesions: pd.DataFrame, pairs: pd.DataFrame, typed: pd.DataFrame) -> pd
     )
 
 
-def _counted(pairs: pd.DataFrame) -> str:
-    gone, new = pairs["to_type"] == VANISHED, pairs["from_type"] == NEW
-    return (
-        f"{number_of(pairs['participant_id'].nunique(), 'patient')} had"
-        f" {number_of(len(pairs), 'lesion')} between two consecutive visits (each counted once per"
-        f" interval): {(~gone & ~new).sum()} there at both, {gone.sum()} vanished, {new.sum()} new."
-    )
-
-
 def _notes(
     pairs: pd.DataFrame, typed: pd.DataFrame, said: pd.DataFrame, rates: pd.DataFrame
 ) -> list[str]:
-    notes = []
-    new = pairs[pairs["from_type"] == NEW]
+    is_new, has_gone = pairs["from_type"] == NEW, pairs["to_type"] == VANISHED
+    there = int((~is_new & ~has_gone).sum())
+    notes = [
+        f"{number_of(pairs['participant_id'].nunique(), 'patient')} had"
+        f" {number_of(len(pairs), 'lesion')} between two consecutive visits (each counted once per"
+        f" interval): {there} there at both, {has_gone.sum()} vanished, {is_new.sum()} new."
+    ]
     key = ["participant_id", "lesion_id"]
     # A lesion is new once, unless it had vanished before.
-    gone = pairs.loc[pairs["to_type"] == VANISHED, key].drop_duplicates()
-    if back := len(new[[*key]].merge(gone, on=key).drop_duplicates()):
+    gone = pairs.loc[has_gone, key].drop_duplicates()
+    if back := len(pairs.loc[is_new, key].merge(gone, on=key).drop_duplicates()):
         notes.append(
             f"{number_of(back, 'lesion')} vanished and came back, or came and vanished, under one"
             " identifier; these are counted both as vanished and as new."
         )
-    there = int(((pairs["from_type"] != NEW) & (pairs["to_type"] != VANISHED)).sum())
     if typed.empty:
         notes.append(
             "No lesion has a type at two visits: types were rated once, so that nothing is known of"
