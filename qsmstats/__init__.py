@@ -66,6 +66,7 @@ _HOMES = {
     "to_long": "qsmstats.tables.wide",
     "trajectories": "qsmstats.studies.trajectory",
     "trial_power": "qsmstats.studies.planning.power",
+    "type_transitions": "qsmstats.studies.transitions.type_transitions",
     "write_answer": "qsmstats.studies.answer_files",
     "write_report": "qsmstats.report.page",
     "write_table_one": "qsmstats.studies.table_one_files",
@@ -117,6 +118,7 @@ if TYPE_CHECKING:
     from qsmstats.studies.table_one import table_one
     from qsmstats.studies.table_one_files import write_table_one
     from qsmstats.studies.trajectory import trajectories
+    from qsmstats.studies.transitions.type_transitions import type_transitions
     from qsmstats.study_file import open_study
     from qsmstats.tables.tidy import lesions_without_features, tidy_lesions, tissue_table
     from qsmstats.tables.wide import to_long

@@ -31,7 +31,7 @@ __all__ = [
 RECORD = "made_from.json"
 PLAN = "planning"
 ANSWERS = (
-    *("baseline", "tissue", "trajectory", "histology", "raters", "patients"),
+    *("baseline", "tissue", "trajectory", "histology", "raters", "patients", "transitions"),
     *("baseline_raters", "trajectory_raters", "trajectory_delta", PLAN),
 )
 """Folders of answers below an output folder."""

@@ -42,6 +42,7 @@ from qsmstats.studies.raters import rater_agreement
 from qsmstats.studies.table_one import table_one
 from qsmstats.studies.table_one_files import SUFFIXES, write_table_one
 from qsmstats.studies.trajectory import trajectories
+from qsmstats.studies.transitions.type_transitions import type_transitions
 from qsmstats.study import Study
 from qsmstats.study_file import open_study
 from qsmstats.tables.identities import matching_table
@@ -270,6 +271,16 @@ def _questions(
             schemas=study.schemas,
         )
         yield "patients", ["patients"], lambda _: associate()
+    follow = partial(
+        type_transitions,
+        lesions,
+        ratings,
+        patients=results["patients"],
+        models=models,
+        raters=study.raters,
+        schemas=study.schemas,
+    )
+    yield "transitions", ["transitions"], lambda _: follow()
 
 
 def _with_variants(ask: _Ask) -> tuple[_Ask, Callable[[Callable[[Any], Any]], _Ask]]:

@@ -19,7 +19,7 @@ WRITES = {
         *("histology/accuracy.tsv", "histology/crosstab.tsv", "histology/stard.tsv"),
         *("histology/cutoffs.tsv", "histology/flow.svg", "histology/roc.svg", "report.html"),
     ],
-    "patients": ["patients/associations.tsv", "patients/groups.tsv", "patients/notes.tsv"],
+    "patients": ["patients/associations.tsv", "patients/groups.tsv", "transitions/rates.tsv"],
     "trial_planning": ["planning/designs.tsv", "planning/assumptions.tsv"],
 }
 SAYS = {

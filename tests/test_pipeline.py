@@ -30,6 +30,8 @@ TABLES = {
     "baseline_raters/contrasts.tsv",
     "trajectory_raters/slopes.tsv",
     "patients/associations.tsv",
+    "transitions/flows.tsv",
+    "transitions/rates.tsv",
 }
 
 

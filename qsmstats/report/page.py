@@ -32,6 +32,7 @@ from qsmstats.report.sections import (
     record,
     summary,
     trajectory,
+    transitions,
 )
 from qsmstats.report.sections.context import Context
 from qsmstats.report.wording.names import using_schemas
@@ -53,6 +54,7 @@ SECTIONS = (
     trajectory.section,
     histology.section,
     patients.section,
+    transitions.section,
     raters.section,
     planning.section,
     checks.section,

@@ -89,6 +89,14 @@ ratings = "ratings.tsv"
 histology = "histology.tsv"
 {features}"""
 
+OWN_COLUMNS: dict[str, dict[str, Any]] = {
+    "nfl": {
+        "LongName": "NfL",
+        "Description": "Neurofilament light chain in serum at the first session; patients only.",
+        "Units": "pg/mL",
+    }
+}
+"""Columns that no schema has, as a study may add them."""
 IGNORED = ("study.toml", "lesions.*", "ratings.*", "histology.*", "**/*_dwimap.*")
 
 
@@ -150,12 +158,12 @@ def write_table(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, 
 def write_described(path: Path, schema: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Write a table and, beside it, its data dictionary.
 
-    Columns stand in the order of the schema called `schema`; those that the rows do not have are
-    left out.
+    Columns stand in the order of the schema called `schema`, then those of `OWN_COLUMNS`; those
+    that the rows do not have are left out.
     """
-    columns = [column.name for column in load_schema(schema).fields if column.name in rows[0]]
+    dictionary = data_dictionary(load_schema(schema)) | OWN_COLUMNS
+    columns = [name for name in dictionary if name in rows[0]]
     write_table(path, columns, rows)
-    dictionary = data_dictionary(load_schema(schema))
     described = {name: dictionary[name] for name in columns}
     content = {"Description": load_schema(schema).description, **described}
     write_json(path.with_suffix(".json"), content)

@@ -58,15 +58,20 @@ class Lesion:
     ----------
     lesion_id
         The same at every session.
-    lesion_type
-        Consensus type, the same at every session.
+    types
+        Consensus type at each session.
     shapes
         One entry per session; None where the lesion is not there.
     """
 
     lesion_id: str
-    lesion_type: str
+    types: tuple[str, ...]
     shapes: tuple[Shape | None, ...]
+
+    @property
+    def lesion_type(self) -> str:
+        """Type at the first session, by which the values of the maps are drawn."""
+        return self.types[0]
 
     def at(self, session: int) -> Shape:
         """Return the shape at a session; ValueError where the lesion is not there."""
@@ -123,7 +128,7 @@ def draw_lesions(
         lesions.append(
             Lesion(
                 lesion_id=f"lesion-{len(lesions) + 1:03d}",
-                lesion_type=plan.lesion_type,
+                types=(plan.lesion_type,) * len(years),
                 shapes=shapes,
             )
         )

@@ -13,7 +13,14 @@ from dataclasses import dataclass, field
 
 from qsmstats.simulate.maps import MapParameters, mwf, ndi, susceptibility
 
-__all__ = ["RIM_TYPES", "HistologyParameters", "LesionParameters", "Parameters", "RaterParameters"]
+__all__ = [
+    "RIM_TYPES",
+    "ClinicalParameters",
+    "HistologyParameters",
+    "LesionParameters",
+    "Parameters",
+    "RaterParameters",
+]
 
 RIM_TYPES = ("hypointense_rim", "paramagnetic_rim")
 
@@ -38,6 +45,9 @@ class LesionParameters:
         Yearly change of a lesion's log volume by type, and its spread over one follow-up.
     vanished, new
         Probability that a lesion is gone, and mean number of new lesions, at the second session.
+    transitions
+        Type -> type at the second session -> probability per year. The lesion's maps go on as those
+        of its first type, but for the contrast between rim and core.
     """
 
     count_mean: float = 35.5  # pooled
@@ -80,6 +90,15 @@ class LesionParameters:
     log_volume_change_sd: float = 0.08  # assumption
     vanished: float = 0.04  # assumption
     new: float = 1.2  # assumption
+    transitions: Mapping[str, Mapping[str, float]] = field(
+        # Assumption: rims fade and appear, between types of nearly the same mean susceptibility.
+        default_factory=lambda: {
+            "isointense": {"hypointense_rim": 0.006},
+            "hyperintense": {"paramagnetic_rim": 0.012},
+            "hypointense_rim": {"isointense": 0.04},
+            "paramagnetic_rim": {"hyperintense": 0.05},
+        }
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,12 +208,41 @@ class HistologyParameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ClinicalParameters:
+    """How disability and NfL depend on lesions; the model stands in `qsmstats.simulate.clinical`.
+
+    All are assumptions, the references about the means of the simulated patients.
+
+    Attributes
+    ----------
+    edss_prl, edss_mwf
+        Points of EDSS per PRL, and per percent of the lesions' mean MWF.
+    log_nfl_mean, log_nfl_age, log_nfl_prl, log_nfl_mwf, log_nfl_sd
+        Log NfL (pg/mL) at the references, its change per year of age, per PRL and per percent of
+        MWF, and its spread.
+    prl_reference, most_prl, mwf_reference
+        Number of PRL and MWF at which nothing is added, and number above which PRL add no more.
+    """
+
+    edss_prl: float = 0.15
+    edss_mwf: float = -0.40
+    log_nfl_mean: float = 2.4
+    log_nfl_age: float = 0.022
+    log_nfl_prl: float = 0.06
+    log_nfl_mwf: float = -0.12
+    log_nfl_sd: float = 0.35
+    prl_reference: float = 2.0
+    most_prl: int = 10
+    mwf_reference: float = 5.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
     """Every true parameter of a simulated study.
 
     Attributes
     ----------
-    maps, lesions, raters, histology
+    maps, lesions, raters, histology, clinical
         Parameters of each part.
     age_mean, age_sd, age_limits
         Normal age at the first session by group, drawn again outside the limits.
@@ -216,6 +264,7 @@ class Parameters:
     lesions: LesionParameters = field(default_factory=LesionParameters)
     raters: RaterParameters = field(default_factory=RaterParameters)
     histology: HistologyParameters = field(default_factory=HistologyParameters)
+    clinical: ClinicalParameters = field(default_factory=ClinicalParameters)
     age_mean: Mapping[str, float] = field(default_factory=lambda: {"HC": 38.0, "MS": 45.0})
     age_sd: float = 12.0  # assumption, as the means above and the limits below
     age_limits: tuple[float, float] = (19.0, 75.0)

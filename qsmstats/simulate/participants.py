@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from qsmstats.arrays import Floats
 from qsmstats.simulate.anatomy import Anatomy
+from qsmstats.simulate.later_types import draw_later_types
 from qsmstats.simulate.lesions import Lesion, draw_lesions
 from qsmstats.simulate.maps import CONTROL_TISSUE, PATIENT_TISSUE
 from qsmstats.simulate.parameters import Parameters
 from qsmstats.simulate.values import Region, draw_values, least_value
 
-__all__ = ["Person", "RegionValues", "SimulatedParticipant", "draw_participant", "draw_person"]
+__all__ = [
+    "Person",
+    "RegionValues",
+    "SimulatedParticipant",
+    "draw_participant",
+    "draw_person",
+    "with_later_types",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +35,8 @@ class Person:
         As in participants.tsv.
     age, disease_duration
         Years, at the first session; controls have no duration.
-    edss
-        Expanded Disability Status Scale; None for controls.
+    disability
+        Part of EDSS that does not depend on lesions; None for controls.
     years
         Time of each session since the first.
     """
@@ -38,7 +46,7 @@ class Person:
     sex: str
     age: float
     disease_duration: float | None
-    edss: float | None
+    disability: float | None
     years: tuple[float, ...]
 
     @property
@@ -95,7 +103,10 @@ class SimulatedParticipant:
 def draw_participant(
     rng: np.random.Generator, anatomy: Anatomy, parameters: Parameters, person: Person
 ) -> SimulatedParticipant:
-    """Draw the lesions of a person and what every region shows; controls have no lesions."""
+    """Draw the lesions of a person and what every region shows; controls have no lesions.
+
+    Types at the second session are those of the first; `with_later_types` changes them.
+    """
     lesions: list[Lesion] = []
     left_out = 0
     if person.group == "MS":
@@ -118,6 +129,22 @@ def draw_participant(
     )
 
 
+def with_later_types(
+    rng: np.random.Generator, parameters: Parameters, participant: SimulatedParticipant
+) -> SimulatedParticipant:
+    """Return a participant whose lesions of both sessions may have changed their type."""
+    years = participant.person.years
+    if len(years) < 2:
+        return participant
+    types = [lesion.lesion_type for lesion in participant.lesions]
+    later = draw_later_types(rng, parameters.lesions.transitions, types, years[1])
+    lesions = [
+        replace(lesion, types=(lesion.lesion_type, name)) if all(lesion.shapes) else lesion
+        for lesion, name in zip(participant.lesions, later, strict=True)
+    ]
+    return replace(participant, lesions=tuple(lesions))
+
+
 def draw_person(
     rng: np.random.Generator,
     parameters: Parameters,
@@ -136,11 +163,11 @@ def draw_person(
     if followed:
         interval = (parameters.interval_mean, parameters.interval_sd, parameters.interval_limits)
         years = (0.0, round(_within(rng, *interval), 2))
-    duration = edss = None
+    duration = disability = None
     if group == "MS":
         # Assumptions that no map depends on.
         drawn = min(float(rng.gamma(2.0, 6.0)), age - 15.0)
-        edss = min(round(2.0 * float(rng.gamma(2.0, 0.8) + 0.06 * drawn)) / 2.0, 8.0)
+        disability = float(rng.gamma(2.0, 0.8) + 0.06 * drawn)
         duration = round(drawn, 1)
     return Person(
         participant_id=participant_id,
@@ -148,7 +175,7 @@ def draw_person(
         sex=sex,
         age=round(age, 1),
         disease_duration=duration,
-        edss=edss,
+        disability=disability,
         years=years,
     )
 

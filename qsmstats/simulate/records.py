@@ -9,8 +9,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from qsmstats.simulate.anatomy import load_anatomy
+from qsmstats.simulate.clinical import draw_clinical
 from qsmstats.simulate.parameters import Parameters
-from qsmstats.simulate.participants import draw_participant, draw_person
+from qsmstats.simulate.participants import draw_participant, draw_person, with_later_types
 from qsmstats.simulate.ratings import draw_ratings
 from qsmstats.simulate.sessions import write_participant
 
@@ -64,6 +65,9 @@ def simulate_participant(
     anatomy = load_anatomy(resolution)
     person = draw_person(rng, parameters, participant_id, group, followed=followed)
     participant = draw_participant(rng, anatomy, parameters, person)
+    # What was planted later has numbers of its own, so that images and ratings stay as they were.
+    apart = np.random.default_rng(seed.spawn(1)[0])
+    participant = with_later_types(apart, parameters, participant)
     lesions: list[Row] = []
     ratings: list[Row] = []
     regions: list[Row] = []
@@ -74,8 +78,11 @@ def simulate_participant(
         regions.append({**visit, "region": "white_matter", **white})
         for label, (k, lesion) in enumerate(participant.shown(session), start=1):
             key = {**visit, "lesion_id": lesion.lesion_id}
-            lesions.append({**key, "label": label, "lesion_type": lesion.lesion_type})
+            now = lesion.types[session]
+            lesions.append({**key, "label": label, "lesion_type": now})
             drawn = draw_ratings(rng, parameters.raters, lesion.lesion_type)
+            if now != lesion.lesion_type:
+                drawn = draw_ratings(apart, parameters.raters, now)
             ratings += [
                 {**key, "rater_id": rater, "lesion_type": lesion_type}
                 for rater, lesion_type in drawn.items()
@@ -86,6 +93,17 @@ def simulate_participant(
             region |= {name: float(values.lesions[k, session]) for name, values in true.items()}
             regions.append({**visit, **region})
     write_participant(folder, rng, anatomy, parameters, participant)
+    edss = nfl = None
+    if person.disability is not None:
+        shown = participant.shown(0)
+        edss, nfl = draw_clinical(
+            apart,
+            parameters.clinical,
+            disability=person.disability,
+            age=person.age,
+            types=[lesion.lesion_type for _, lesion in shown],
+            mwf=[float(true["mwf_percent"].lesions[k, 0]) for k, _ in shown],
+        )
     return ParticipantRecord(
         participant={
             "participant_id": person.participant_id,
@@ -93,7 +111,8 @@ def simulate_participant(
             "age": person.age,
             "sex": person.sex,
             "disease_duration": person.disease_duration,
-            "edss": person.edss,
+            "edss": edss,
+            "nfl": nfl,
         },
         lesions=lesions,
         ratings=ratings,

@@ -58,7 +58,8 @@ def write_participant(
                 truth,
                 white_matter=float(values.white_matter[session]),
                 lesions=[
-                    (lesion.lesion_type, float(values.lesions[k, session])) for k, lesion in shown
+                    (lesion.types[session], float(values.lesions[k, session]))
+                    for k, lesion in shown
                 ],
                 failed=0.0 if file.missing is None else parameters.failed_voxels,
             )

@@ -39,7 +39,10 @@ DEFINITION = (
     "matter of a control, or a patient's that is at least 4 mm from every lesion of any session. "
     "maps: what each default model estimates; contrasts of baseline, tissue and trajectory are at "
     "the first session. histology: accuracy of a random lesion of a random brain under the default "
-    "mapping. The lesion type is the consensus of the raters, without error."
+    "mapping. The lesion type is the consensus of the raters, without error; that of regions is the"
+    " type at the first session, by which the values are drawn. transitions: rates per 100"
+    " lesion-years of lesions of both sessions; what vanishes, and how many are new, between two"
+    " sessions. clinical: coefficients of EDSS (before it is rounded) and of log NfL."
 )
 
 
@@ -146,6 +149,15 @@ def study_truth(
             "kappa": true_kappa(parameters.raters, shares),
             "kappa paramagnetic_rim": true_kappa(parameters.raters, shares, "paramagnetic_rim"),
         },
+        "transitions": {
+            "per_100_lesion_years": {
+                name: {later: 100.0 * rate for later, rate in others.items()}
+                for name, others in parameters.lesions.transitions.items()
+            },
+            "vanished": parameters.lesions.vanished,
+            "new": parameters.lesions.new,
+        },
+        "clinical": asdict(parameters.clinical),
         "lesions_left_out": sum(record.left_out for record in records),
         "values_lifted": sum(record.lifted for record in records),
         "parameters": asdict(parameters),

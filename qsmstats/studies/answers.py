@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.errors import FormulaError, ModelError, NoDataError, plural
+from qsmstats.generalized.fit import GeneralizedFit
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.response_scale import Kind
 from qsmstats.schemas import Schemas
@@ -160,14 +161,14 @@ def levels_of(values: pd.Series, known: Sequence[str]) -> tuple[str, ...]:
     return (*known, *sorted(others))
 
 
-def fit_record(fit: MixedFit) -> pd.DataFrame:
+def fit_record(fit: MixedFit | GeneralizedFit) -> pd.DataFrame:
     """Return one row that says what was fitted, to how many rows, and how the fit ended."""
     info = fit.info
     return pd.DataFrame(
         [
             {
                 "formula": fit.model.formula,
-                "method": fit.method,
+                "method": fit.method if isinstance(fit, MixedFit) else "ml",
                 "n_obs": info.n_obs,
                 "n_groups": "; ".join(f"{name} {count}" for name, count in info.n_groups.items()),
                 "dropped_rows": "; ".join(f"{k} {n}" for k, n in info.dropped_rows.items()),

@@ -106,6 +106,15 @@ ELSEWHERE = {
     "studies/patients/test_shares.py::test_what_shares_cannot_say_is_said": [
         "studies/patients/shares.py: ordinal_regression"
     ],
+    "studies/transitions/test_type_transitions.py::test_one_visit_or_no_type_is_no_data": [
+        "studies/transitions/type_transitions.py: _require_follow_up"
+    ],
+    "studies/transitions/test_type_transitions.py::test_a_map_that_is_not_there_is_named": [
+        "studies/transitions/type_transitions.py: type_transitions"
+    ],
+    "studies/transitions/test_type_transitions.py::test_lesions_all_alike_have_no_predictor": [
+        "studies/transitions/who_changes.py: fit_changes"
+    ],
     "studies/test_default_models.py::test_a_model_that_no_step_can_save_is_refused": [
         "studies/default_models.py: _first_fitted"
     ],

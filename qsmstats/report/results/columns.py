@@ -78,6 +78,12 @@ _OF_ONE_STUDY = {
     ),
     "patients/groups": ("lesion_type", "group"),
     "patients/notes": ("note",),
+    "transitions/flows": ("from_type", "to_type", "n_intervals"),
+    "transitions/rates": (
+        *("from_type", "to_type", "n_events", "n_changed_participants", "n_participants"),
+        *("exposure_years", "estimate", "std_error", "conf_low", "conf_high", "unit"),
+    ),
+    "transitions/flow": ("stage",),
     "planning/power": (
         *("outcome", "unit", "target", "visits", "dropout", "simulations", "significance"),
         *("patients", "effect", "fraction_of_slope", "power", "conf_low", "conf_high"),

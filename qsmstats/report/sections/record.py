@@ -20,7 +20,7 @@ __all__ = ["failures", "limits", "methods", "provenance"]
 IMPUTED = ("baseline_raters", "trajectory_raters")
 STUDIES = (
     *("baseline", "tissue", "trajectory", "histology", "raters"),
-    *(*IMPUTED, "trajectory_delta", "patients"),
+    *(*IMPUTED, "trajectory_delta", "patients", "transitions"),
 )
 
 

@@ -1,0 +1,120 @@
+"""Alluvial diagrams: how many go from each state at one visit to each state at the next.
+
+Each state is a block on either side, as high as its number, and each flow a band between two
+blocks. Bands of states that stay are faint, those of states that change are drawn over them. Names
+and numbers stand beside the blocks, so that colour is never the only sign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.patches import PathPatch, Rectangle
+from matplotlib.path import Path
+
+from qsmstats.report.figures.style import colour, is_narrow
+from qsmstats.report.wording.names import figure_name, short_title
+from qsmstats.report.wording.numbers import count
+
+__all__ = ["alluvial", "alluvial_height"]
+
+# Shares of the height between two blocks, so that their names do not meet; width of a block.
+GAP, WIDTH = 0.09, 0.04
+FAINT, STRONG = 0.25, 0.85
+# Height in shares of all below which a band could not be seen.
+LEAST = 0.004
+CURVE = (Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4)
+BACK = (Path.LINETO, Path.CURVE4, Path.CURVE4, Path.CURVE4)
+
+
+def alluvial_height(states: int) -> tuple[float, float]:
+    """Return the height in inches of a figure with so many states on a side: wide, and narrow."""
+    return 1.8 + 0.3 * states, 2.0 + 0.4 * states
+
+
+def alluvial(
+    flows: pd.DataFrame, axes: Axes, *, states: Sequence[str], titles: tuple[str, str]
+) -> Axes:
+    """Draw the flows between two visits.
+
+    Parameters
+    ----------
+    flows
+        Columns from_type, to_type and n_intervals, one row per pair.
+    axes
+        Axes to draw on.
+    states
+        All states in their order, the first on top.
+    titles
+        What stands above either side.
+
+    Returns
+    -------
+    Axes
+    """
+    flows = flows[flows["n_intervals"] > 0]
+    total = float(flows["n_intervals"].sum())
+    place = {name: number for number, name in enumerate(states)}
+    left, right = (
+        _tops(flows.groupby(side)["n_intervals"].sum() / total, place)
+        for side in ("from_type", "to_type")
+    )
+    letters = 13 if is_narrow(axes) else 24
+    for x, side, tops in ((0.0, "from_type", left), (1.0, "to_type", right)):
+        outside = -1 if x == 0.0 else 1
+        for name, (top, share) in tops.items():
+            box = Rectangle((x - WIDTH / 2, top - share), WIDTH, share)
+            box.set(facecolor=colour(name), edgecolor="none", zorder=4)
+            axes.add_patch(box)
+            number = flows.loc[flows[side] == name, "n_intervals"].sum()
+            text = f"{figure_name(short_title(name), letters)}\n{count(number)}"
+            if not is_narrow(axes):
+                text = text.replace("\n", " ")
+            aligned = "right" if x == 0.0 else "left"
+            at = (x + outside * (WIDTH / 2 + 0.02), top - share / 2)
+            axes.text(*at, text, ha=aligned, va="center")
+    ordered = flows.sort_values(["from_type", "to_type"], key=lambda names: names.map(place))
+    used = {("from_type", name): top for name, (top, _) in left.items()}
+    used |= {("to_type", name): top for name, (top, _) in right.items()}
+    for start, end, number in ordered[["from_type", "to_type", "n_intervals"]].itertuples(
+        index=False, name=None
+    ):
+        share = number / total
+        upper = used["from_type", start], used["to_type", end]
+        used["from_type", start] -= share
+        used["to_type", end] -= share
+        band = PathPatch(_band(*upper, max(share, LEAST)))
+        # What is new has the colour of what it becomes.
+        hue = colour(end if start == "new" else start)
+        stays = start == end
+        band.set(facecolor=hue, edgecolor="none", alpha=FAINT if stays else STRONG)
+        band.set_zorder(2 if stays else 3)
+        axes.add_patch(band)
+    lowest = min(top - share for tops in (left, right) for top, share in tops.values())
+    axes.set(xlim=(-WIDTH, 1 + WIDTH), ylim=(lowest - 0.02, 1.02))
+    axes.xaxis.tick_top()
+    axes.set_xticks([0, 1], titles)
+    axes.tick_params(length=0)
+    axes.set_yticks([])
+    axes.spines[:].set_visible(False)
+    return axes
+
+
+def _tops(shares: pd.Series, place: dict[str, int]) -> dict[str, tuple[float, float]]:
+    """Return the upper edge of each block, from 1 downwards, and its height."""
+    tops, edge = {}, 1.0
+    for name in sorted(map(str, shares.index), key=lambda name: place[name]):
+        tops[name] = (edge, float(shares[name]))
+        edge -= float(shares[name]) + GAP
+    return tops
+
+
+def _band(start: float, end: float, share: float) -> Path:
+    """Return a band from the upper edge `start` at the left to `end` at the right."""
+    x0, x1 = WIDTH / 2, 1 - WIDTH / 2
+    upper = [(x0, start), (0.5, start), (0.5, end), (x1, end)]
+    low, lower = start - share, end - share
+    back = [(x1, lower), (0.5, lower), (0.5, low), (x0, low)]
+    return Path([*upper, *back], [*CURVE, *BACK])
