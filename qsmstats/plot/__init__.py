@@ -9,6 +9,7 @@ them. `drawing` gives them the width and letters of a journal's column:
 """
 
 from qsmstats.plot.agreement import accuracy, confusion, roc
+from qsmstats.plot.alluvial import alluvial
 from qsmstats.plot.diagrams import flow
 from qsmstats.plot.distributions import rainclouds
 from qsmstats.plot.forests import contrasts
@@ -21,6 +22,7 @@ from qsmstats.plot.tiles import mosaic
 
 __all__ = [
     "accuracy",
+    "alluvial",
     "confusion",
     "contrasts",
     "drawing",

@@ -5,17 +5,15 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from qsmstats.plot.alluvial import alluvial, alluvial_height
 from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Section
-from qsmstats.report.figures.alluvial import alluvial, alluvial_height
 from qsmstats.report.sections.context import Context, notes
-from qsmstats.report.wording.names import capitalised, lesion_types, present_levels, short_title
+from qsmstats.report.wording.names import capitalised, short_title
 from qsmstats.report.wording.numbers import count, counted, decimals_of_errors, fixed, interval
 
 __all__ = ["section"]
 
 FLOWS, RATES, WHO = "transitions/flows", "transitions/rates", "transitions/who_changes"
-# In the order of the blocks: what is not there stands below the types.
-ABSENT = ("untyped", "new", "vanished")
 OVERALL = {
     ("any_type", "other_type"): "another type at the next visit",
     ("any_type", "vanished"): "vanished",
@@ -131,13 +129,10 @@ def _figure(context: Context) -> list[FigureBlock]:
     flows = context.results.rows(FLOWS)
     if flows.empty:
         return []
-    found = [*flows["from_type"], *flows["to_type"]]
-    states = present_levels(found, (*lesion_types(), *ABSENT))
     wide, narrow = alluvial_height(max(flows["from_type"].nunique(), flows["to_type"].nunique()))
 
     def paint(figure: Figure) -> None:
-        axes = figure.add_subplot()
-        alluvial(flows, axes, states=states, titles=("at a visit", "at the next visit"))
+        alluvial(flows, ax=figure.add_subplot())
 
     spoken = "; ".join(
         f"{_pair(str(row['from_type']), str(row['to_type']))} {count(row['n_intervals'])}"

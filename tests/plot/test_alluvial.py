@@ -5,8 +5,8 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.patches import PathPatch, Rectangle
 
-from qsmstats.report.figures.alluvial import alluvial
-from tests.report.figures.drawn import phone
+from qsmstats.plot.alluvial import alluvial
+from tests.plot.drawn import phone
 
 FLOWS = pd.DataFrame(
     [
@@ -18,11 +18,10 @@ FLOWS = pd.DataFrame(
     ],
     columns=["from_type", "to_type", "n_intervals"],
 )
-STATES = ("isointense", "paramagnetic_rim", "new", "vanished")
 
 
 def test_blocks_and_bands_are_as_high_as_their_numbers(axes):
-    alluvial(FLOWS, axes, states=STATES, titles=("first", "next"))
+    alluvial(FLOWS, ax=axes)
     blocks = [patch for patch in axes.patches if isinstance(patch, Rectangle)]
     heights = {(block.get_x() > 0.5, round(block.get_height(), 6)) for block in blocks}
     assert heights == {(False, 0.8), (False, 0.1), (True, 0.71), (True, 0.19), (True, 0.1)}
@@ -45,7 +44,7 @@ def test_blocks_and_bands_are_as_high_as_their_numbers(axes):
 
 
 def test_names_and_numbers_stand_beside_the_blocks(axes):
-    alluvial(FLOWS, axes, states=STATES, titles=("first", "next"))
+    alluvial(FLOWS, ax=axes)
     texts = {text.get_text() for text in axes.texts}
     assert texts == {
         *("isointense 80", "PRL 10", "new 10"),
@@ -55,5 +54,5 @@ def test_names_and_numbers_stand_beside_the_blocks(axes):
 
 def test_phones_write_the_number_below_the_name():
     axes = phone().add_subplot()
-    alluvial(FLOWS, axes, states=STATES, titles=("first", "next"))
+    alluvial(FLOWS, ax=axes)
     assert "isointense\n80" in {text.get_text() for text in axes.texts}

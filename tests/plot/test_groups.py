@@ -1,8 +1,8 @@
 import numpy as np
 import pandas as pd
 
-from qsmstats.report.figures.patients import by_group
-from tests.report.figures.drawn import labels
+from qsmstats.plot.groups import by_group
+from tests.plot.drawn import labels
 
 
 def test_each_group_has_a_box_and_each_patient_with_a_value_a_point(axes):

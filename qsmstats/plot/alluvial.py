@@ -8,21 +8,25 @@ and numbers stand beside the blocks, so that colour is never the only sign.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
-from qsmstats.report.figures.style import colour, is_narrow
-from qsmstats.report.wording.names import figure_name, short_title
+from qsmstats.plot.answers import table_of, with_columns
+from qsmstats.plot.look import axes_or_current, colour, is_narrow
+from qsmstats.report.wording.names import figure_name, lesion_types, present_levels, short_title
 from qsmstats.report.wording.numbers import count
 
-__all__ = ["alluvial", "alluvial_height"]
+__all__ = ["ABSENT", "alluvial", "alluvial_height"]
 
 # Shares of the height between two blocks, so that their names do not meet; width of a block.
 GAP, WIDTH = 0.09, 0.04
 FAINT, STRONG = 0.25, 0.85
+# What is no lesion type; below the types.
+ABSENT = ("untyped", "new", "vanished")
 # Height in shares of all below which a band could not be seen.
 LEAST = 0.004
 CURVE = (Path.MOVETO, Path.CURVE4, Path.CURVE4, Path.CURVE4)
@@ -35,26 +39,41 @@ def alluvial_height(states: int) -> tuple[float, float]:
 
 
 def alluvial(
-    flows: pd.DataFrame, axes: Axes, *, states: Sequence[str], titles: tuple[str, str]
+    answer: Any,
+    *,
+    order: Sequence[str] = (),
+    titles: tuple[str, str] = ("at a visit", "at the next visit"),
+    ax: Axes | None = None,
 ) -> Axes:
-    """Draw the flows between two visits.
+    """Draw the lesions of each type at a visit, and what they are at the next.
 
     Parameters
     ----------
-    flows
-        Columns from_type, to_type and n_intervals, one row per pair.
-    axes
-        Axes to draw on.
-    states
-        All states in their order, the first on top.
+    answer
+        What `type_transitions` returns, or its table ``flows``: columns from_type, to_type and
+        n_intervals, one row per pair.
+    order
+        All states in their order, the first on top; by default the lesion types, then lesions
+        without a type, new and vanished ones.
     titles
         What stands above either side.
+    ax
+        Axes to draw on; by default pyplot's current ones.
 
     Returns
     -------
     Axes
+
+    Raises
+    ------
+    InvalidDataError
+        If a column is missing.
     """
+    axes = axes_or_current(ax)
+    flows = with_columns(table_of(answer, "flows"), "from_type", "to_type", "n_intervals")
     flows = flows[flows["n_intervals"] > 0]
+    found = [*flows["from_type"], *flows["to_type"]]
+    states = order or present_levels(found, (*lesion_types(), *ABSENT))
     total = float(flows["n_intervals"].sum())
     place = {name: number for number, name in enumerate(states)}
     left, right = (
