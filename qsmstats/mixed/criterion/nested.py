@@ -61,11 +61,14 @@ def evaluate(products: CrossProducts, x: Floats) -> tuple[Jet, Jet]:
     ratios, *own = np.split(x, ends[:-1])
     total = weighted(products.total, ratios)
     logdet = weighted(np.zeros(strata + 1), ratios)
-    blocks = [weighted(level.blocks, ratios) for level in products.levels]
+    # The blocks of a level in bins are not looked at.
+    first = 0 if products.bins is None else 1
+    blocks = [constant(np.empty(0))] * first
+    blocks += [weighted(level.blocks, ratios) for level in products.levels[first:]]
     for index, level in enumerate(products.levels):
         coarser = products.levels[index + 1 :]
         if index == 0 and products.bins is not None:
-            parts, sides, added = _sweep_bins(products.bins, level, own[0])
+            parts, sides, added = _sweep_bins(products.bins, level, ratios, own[0])
         else:
             parts, sides, added = _sweep_level(level, blocks[index], own[index], coarser)
         blocks[index + 1 :] = [
@@ -75,13 +78,23 @@ def evaluate(products: CrossProducts, x: Floats) -> tuple[Jet, Jet]:
     return total, logdet
 
 
-def _sweep_bins(bins: Bins, level: LevelProducts, t: Floats) -> tuple[list[Jet], Jet, Jet]:
-    """Sweep the finest level by its bins; no parameter has moved it before."""
-    m, each = invert(constant(bins.shapes), t[:, None], level.basis)
+def _sweep_bins(
+    bins: Bins, level: LevelProducts, ratios: Floats, t: Floats
+) -> tuple[list[Jet], Jet, Jet]:
+    """Sweep the finest level by its bins: in stratum s, A = w_s Z'Z, and C'MC has the factor w_s^2.
+
+    No other parameters have moved it before.
+    """
+    weight = weighted(np.eye(len(ratios) + 1), ratios).map(lambda w: w[..., bins.strata])
+    m, each = invert(
+        weight.map(lambda w: w[..., None, None, :] * bins.shapes), t[:, None], level.basis
+    )
+    square = product(weight, weight, np.multiply)
+    m = product(square, m, lambda w, inverse: w[..., None, None, :] * inverse)
     logdet = each.map(lambda a: a @ bins.counts)
     rows, columns = lower_triangle(level.columns)
     m = m.map(lambda a: a[..., rows, columns, :])
-    sides = m.map(lambda a: np.tensordot(a, bins.total, axes=([-2, -1], [0, 3])))
+    sides = m.map(lambda a: np.tensordot(a, bins.total, axes=2))
     spread = m.map(lambda a: a[..., bins.cell_shapes])
 
     def total(m: Floats, cells: Floats, starts: Places) -> Floats:

@@ -96,17 +96,19 @@ def test_sweeping_in_blocks_of_groups_changes_nothing(monkeypatch):
     np.testing.assert_allclose(found.hessian, expected.hessian, rtol=1e-10, atol=1e-10)
 
 
-def test_binned_groups_give_the_criterion_of_single_ones(monkeypatch):
+@pytest.mark.parametrize("weights", [None, "kind"])
+def test_binned_groups_give_the_criterion_of_single_ones(monkeypatch, weights):
     rng = np.random.default_rng(7)
     visits = [(g, h, v) for g in range(8) for h in range(30) for v in range(2 + (g + h) % 2)]
     data = pd.DataFrame(visits, columns=["g", "h", "v"]).assign(x=lambda d: d.v - 1.0)
+    data["kind"] = np.array(["a", "b", "c"])[data.h % 3]
     data["y"] = data.g + 0.1 * data.h + rng.normal(size=len(data))
-    model = MixedModel("y ~ x + (1 + x | g) + (1 + x | g:h)")
-    binned = model.engine(data)
+    model = MixedModel("y ~ x + (1 + x | g) + (0 + x | g:kind) + (1 + x | g:h)")
+    binned = model.engine(data, weights=weights)
     theta = _theta(binned, 8)
     assert binned.objective.evaluate.args[0].bins is not None
-    monkeypatch.setattr("qsmstats.mixed.criterion.crossproducts._GROUPS_PER_SHAPE", 10**9)
-    single = model.engine(data)
+    monkeypatch.setattr("qsmstats.mixed.criterion.crossproducts._GROUPS_PER_BIN", 10**9)
+    single = model.engine(data, weights=weights)
     assert single.objective.evaluate.args[0].bins is None
     one, two = binned.objective.at(theta), single.objective.at(theta)
     assert one.value == pytest.approx(two.value, rel=1e-12)
