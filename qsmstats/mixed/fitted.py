@@ -24,6 +24,7 @@ from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.formula.terms import Terms
 from qsmstats.mixed.optimum.estimate import Engine, Optimum, build_engine, solve
+from qsmstats.parallel import one_thread
 
 __all__ = [
     "FitInfo",
@@ -245,6 +246,7 @@ def engine_of(
     return build_engine(layout, reml=method == "reml")
 
 
+@one_thread()
 def fit_rows(
     kind: type[AnyFit],
     model: Specification,

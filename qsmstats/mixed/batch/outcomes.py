@@ -43,7 +43,7 @@ from qsmstats.mixed.fitted import Likelihood, Weights, weight_columns
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.inference.degrees_of_freedom import Satterthwaite
 from qsmstats.mixed.optimum.estimate import elimination_of, solve
-from qsmstats.parallel import Progress, run_tasks
+from qsmstats.parallel import Progress, one_thread, run_tasks
 
 __all__ = [
     "OutcomeDesign",
@@ -177,6 +177,7 @@ def as_numbers(outcomes: Any) -> Floats:
         raise InvalidDataError(msg) from None
 
 
+@one_thread()
 def outcome_design(
     model: Specification,
     data: pd.DataFrame,
@@ -226,6 +227,7 @@ def outcome_design(
     )
 
 
+@one_thread()
 def fit_task(
     shared: tuple[BatchDesign, Callable[[Any], Floats] | None, Floats | None], task: Any
 ) -> BatchFit:
