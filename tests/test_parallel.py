@@ -27,10 +27,15 @@ def _threads():
     return {library.num_threads for library in BLAS.lib_controllers}
 
 
+@one_thread()
+def _failing():
+    assert _threads() == {1}
+    raise ValueError("no")
+
+
 def test_blocks_may_be_nested_and_an_error_puts_the_threads_back():
-    with pytest.raises(ValueError, match="no"), one_thread(), one_thread():
-        assert _threads() == {1}
-        raise ValueError("no")
+    with pytest.raises(ValueError, match="no"):
+        _failing()
     assert _threads() == {2}
     with one_thread():
         with one_thread():
