@@ -248,6 +248,7 @@ class Objective:
             If no residual variance is left.
         """
         x = self.parametrisation.values(theta)
+        curvature: Callable[[Floats], Floats]
         if second or self.search is None:
             total, logdet = self.evaluate(x)
             curvature = partial(_contracted, total, logdet)
