@@ -258,7 +258,9 @@ def solve(engine: Engine) -> Optimum:
 def optimum_at(engine: Engine, minimum: Minimum) -> Optimum:
     """Translate an optimum into the user's units."""
     objective, layout = engine.objective, engine.layout
-    point = objective.at(objective.parametrisation.orient(minimum.point.theta))
+    point, theta = minimum.point, objective.parametrisation.orient(minimum.point.theta)
+    if objective.search is not None or not np.array_equal(theta, point.theta):
+        point = objective.at(theta)
     refuse_perfect_fit(objective, point)
     made = point.profile
     sigma = float(np.sqrt(made.rss / made.degrees)) * layout.scale
