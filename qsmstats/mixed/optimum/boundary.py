@@ -141,8 +141,16 @@ def refuse_perfect_fit(objective: Objective, point: Point) -> None:
 
     Rounding stops the descent before the criterion reaches minus infinity. Far beyond that point
     the random effects act as fixed ones: a residual variance that is there stays about the same,
-    one that is not falls further.
+    one that is not falls further. The variance of one stratum can be zero by itself; the criterion
+    then no longer rises as it is made smaller.
     """
+    strata = objective.parametrisation.strata
+    variances = np.exp(2.0 * point.theta[:strata]) * point.profile.rss / point.profile.degrees
+    if strata and variances.min() < SUSPICIOUS:
+        smaller = point.theta - (np.arange(len(point.theta)) == variances.argmin())
+        # A variance that is there would cost about four for each row of the stratum.
+        if objective.at(smaller, second=False).value < point.value + 0.1:
+            raise NotIdentifiedError(REPRODUCED)
     if point.profile.rss > SUSPICIOUS * point.profile.degrees:
         return
     parametrisation = objective.parametrisation
