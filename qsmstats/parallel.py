@@ -2,6 +2,10 @@
 
 What all tasks share is sent to each process once; of the tasks themselves only a few are under way
 at a time, so that memory does not grow with their number.
+
+The matrices of a fit or of a session are small: threads of the linear algebra library (BLAS) gain
+nothing on them, and lose much where other processes need the cores. `one_thread` holds BLAS to one
+thread, so that the cores go to processes.
 """
 
 from __future__ import annotations
@@ -10,13 +14,19 @@ import multiprocessing
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
+from functools import cache
 from itertools import islice
+from threading import Lock
 from typing import Any, TypeVar
+
+import scipy.linalg  # noqa: F401  (loads SciPy's own BLAS, which the controller must find)
+from threadpoolctl import ThreadpoolController
 
 from qsmstats.errors import UsageError
 from qsmstats.progress import Progress
 
-__all__ = ["Progress", "process_pool", "run_tasks"]
+__all__ = ["Progress", "one_thread", "process_pool", "run_tasks"]
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -25,6 +35,37 @@ Result = TypeVar("Result")
 _AHEAD = 2
 
 _shared: Any = None
+
+_lock = Lock()
+_inside = 0
+_setting = ExitStack()
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    """Return the BLAS libraries of this process; looking them up takes some milliseconds."""
+    return ThreadpoolController().select(user_api="blas")
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Hold BLAS to one thread inside a block, or as a decorator inside a function.
+
+    Blocks may be nested and run in several threads of a process; the number of threads there was
+    before comes back when the last of them ends.
+    """
+    global _inside
+    with _lock:
+        if not _inside:
+            _setting.enter_context(_controller().limit(limits=1))
+        _inside += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _inside -= 1
+            if not _inside:
+                _setting.close()
 
 
 def process_pool(jobs: int, module: str, **options: Any) -> ProcessPoolExecutor:

@@ -25,6 +25,7 @@ from qsmstats.mixed.fitted import RandomEffects
 from qsmstats.mixed.formula.terms import Terms
 from qsmstats.mixed.optimum.boundary import is_singular
 from qsmstats.mixed.optimum.estimate import relative_factors
+from qsmstats.parallel import one_thread
 
 __all__ = [
     "AnyFit",
@@ -152,11 +153,13 @@ class GeneralizedFitted:
 AnyFit = TypeVar("AnyFit", bound=GeneralizedFitted)
 
 
+@one_thread()
 def fit_rows(kind: type[AnyFit], model: GeneralizedSpecification, data: pd.DataFrame) -> AnyFit:
     """Fit a model to data into a record of the class `kind`."""
     return fit_layout(kind, model, assemble(model, data))
 
 
+@one_thread()
 def fit_layout(
     kind: type[AnyFit],
     model: GeneralizedSpecification,

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeVar, get_args
 
+import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
@@ -24,6 +25,7 @@ from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.formula.terms import Terms
 from qsmstats.mixed.optimum.estimate import Engine, Optimum, build_engine, solve
+from qsmstats.parallel import one_thread
 
 __all__ = [
     "FitInfo",
@@ -245,6 +247,7 @@ def engine_of(
     return build_engine(layout, reml=method == "reml")
 
 
+@one_thread()
 def fit_rows(
     kind: type[AnyFit],
     model: Specification,
@@ -252,9 +255,22 @@ def fit_rows(
     *,
     method: Likelihood = "reml",
     weights: Weights = None,
+    like: Fitted | None = None,
 ) -> AnyFit:
-    """Fit a model to data into a record of the class `kind`; see `MixedModel.fit`."""
+    """Fit a model to data into a record of the class `kind`; see `MixedModel.fit`.
+
+    Parameters
+    ----------
+    kind, model, data, method, weights
+        What to fit.
+    like
+        A fit of the same formula to similar data, to start from unless it lies on the boundary.
+    """
     engine = engine_of(model, data, method=method, weights=weights)
+    if like is not None and not like.info.singular:
+        start = engine.from_factors(like.factors(), np.log(like.residual.ratios[1:]))
+        if len(start) == len(engine.start):  # types without lesions have no variance
+            engine = replace(engine, start=start)
     return join(kind, model, method, engine, solve(engine))
 
 

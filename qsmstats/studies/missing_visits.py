@@ -33,7 +33,10 @@ from qsmstats.errors import NoDataError
 from qsmstats.imputation.linear_draws import LinearDraws, alternatives
 from qsmstats.imputation.pooling import pool_batch
 from qsmstats.method_names import Adjustment
+from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.fitted import fit_rows
 from qsmstats.mixed.model import MixedModel
+from qsmstats.mixed.resampling.refit import start_of
 from qsmstats.settings import SCANNER, ModelSettings
 from qsmstats.studies.answers import number_of, observed_types
 from qsmstats.studies.default_models import with_strata
@@ -182,9 +185,9 @@ def _slopes(
     whole = np.empty((len(rows), m * len(deltas)))
     whole[~lost] = fit.response[:, None]
     whole[lost] = np.hstack([values.T + delta for delta in deltas])
-    batch = design.fit_outcomes(whole)
+    batch = design.fit_outcomes(whole, start=start_of(fit))
     # The fixed part of the completed rows; the outcome of this fit is not looked at.
-    whole_fit = model.fit(rows, weights=fit.residual.columns)
+    whole_fit = fit_rows(MixedFit, model, rows, weights=fit.residual.columns, like=fit)
     adjust: Adjustment = "mvt" if settings.adjust == "tukey" else settings.adjust
     tables = []
     for place, delta in enumerate(deltas):

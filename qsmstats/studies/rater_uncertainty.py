@@ -23,6 +23,7 @@ from qsmstats.imputation.pooling import PooledFit, pool_fits
 from qsmstats.imputation.raters import TypeDraws, draw_types
 from qsmstats.method_names import Adjustment
 from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.fitted import fit_rows
 from qsmstats.mixed.model import MixedModel
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import number_of
@@ -236,7 +237,13 @@ def _pooled(fit: MixedFit, rows: pd.DataFrame, types: Integers, levels: list[str
     model = MixedModel(fit.model.formula, fit.model.contrasts, fit.model.transforms)
     different, place = np.unique(types, axis=0, return_inverse=True)
     fits = [
-        model.fit(_with_types(fit, rows, codes, levels), weights=fit.residual.columns)
+        fit_rows(
+            MixedFit,
+            model,
+            _with_types(fit, rows, codes, levels),
+            weights=fit.residual.columns,
+            like=fit,
+        )
         for codes in different
     ]
     return pool_fits([fits[one] for one in place.ravel()])

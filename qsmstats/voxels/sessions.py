@@ -14,6 +14,7 @@ from pathlib import Path
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, QsmstatsError
+from qsmstats.parallel import one_thread
 from qsmstats.settings import FeatureSettings
 from qsmstats.voxels.features import extract_features
 from qsmstats.voxels.labels import LabelFiles, TissueFile
@@ -96,6 +97,7 @@ class SessionResult:
     inputs: Mapping[str, str] = field(default_factory=dict)
 
 
+@one_thread()
 def extract_session(job: SessionJob) -> SessionResult:
     """Measure one session; any error becomes its failure, so that the others go on."""
     try:

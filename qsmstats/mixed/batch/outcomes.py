@@ -38,7 +38,7 @@ from qsmstats.mixed.fitted import Likelihood, Weights, weight_columns
 from qsmstats.mixed.formula.specification import Specification
 from qsmstats.mixed.inference.degrees_of_freedom import Satterthwaite
 from qsmstats.mixed.optimum.estimate import elimination_of, solve
-from qsmstats.parallel import Progress, run_tasks
+from qsmstats.parallel import Progress, one_thread, run_tasks
 
 __all__ = [
     "OutcomeDesign",
@@ -172,6 +172,7 @@ def as_numbers(outcomes: Any) -> Floats:
         raise InvalidDataError(msg) from None
 
 
+@one_thread()
 def outcome_design(
     model: Specification,
     data: pd.DataFrame,
@@ -221,6 +222,7 @@ def outcome_design(
     )
 
 
+@one_thread()
 def fit_task(
     shared: tuple[BatchDesign, Callable[[Any], Floats] | None, Floats | None], task: Any
 ) -> BatchFit:

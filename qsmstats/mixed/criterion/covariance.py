@@ -128,16 +128,26 @@ class Parametrisation:
 def _product_derivatives(factor: Floats) -> tuple[Floats, Floats]:
     """Return derivatives of vech(L L') in vech(L): t_rc = sum_s L_rs L_cs."""
     rows, columns = lower_triangle(factor.shape[-1])
-    eye = np.eye(factor.shape[-1])
+    in_row, in_column, second = _product_places(factor.shape[-1])
     # Element k = (r, c), parameter a = (i, s): [r = i] L_cs + [c = i] L_rs.
     first = (
-        eye[rows][:, rows] * factor[..., columns[:, None], columns]
-        + eye[columns][:, rows] * factor[..., rows[:, None], columns]
+        in_row * factor[..., columns[:, None], columns]
+        + in_column * factor[..., rows[:, None], columns]
     )
-    same = eye[columns][:, columns]
-    pair = np.einsum("ka,kb->kab", eye[rows][:, rows], eye[columns][:, rows])
-    second = (pair + pair.transpose(0, 2, 1)) * same
     return first, second
+
+
+@cache
+def _product_places(width: int) -> tuple[Floats, Floats, Floats]:
+    """[r = i], [c = i] and the second derivatives of `_product_derivatives`; read only."""
+    rows, columns = lower_triangle(width)
+    eye = np.eye(width)
+    in_row, in_column = eye[rows][:, rows], eye[columns][:, rows]
+    pair = np.einsum("ka,kb->kab", in_row, in_column)
+    second = (pair + pair.transpose(0, 2, 1)) * eye[columns][:, columns]
+    for made in (in_row, in_column, second):
+        made.setflags(write=False)
+    return in_row, in_column, second
 
 
 def lower_factor(matrix: Floats) -> Floats:

@@ -10,9 +10,9 @@ residual variances differ between strata, blocks and F0 are kept per stratum, be
 likelihood is linear in the strata's precisions before the first sweep.
 
 Groups of the finest level that share the same Z'Z (leaves measured on two days, trees with 31
-leaves) enter the likelihood only through the sum of their C'C, so they are summed into bins, one
-per parent and shape. With a random intercept alone an evaluation then costs as much as there are
-distinct group sizes, whatever the number of rows or groups.
+leaves) and lie in the same residual stratum enter the likelihood only through the sum of their C'C,
+so they are summed into bins, one per parent and shape. With a random intercept alone an evaluation
+then costs as much as there are distinct group sizes, whatever the number of rows or groups.
 
 What depends on the design alone (`DesignProducts`) is kept apart from what depends on the outcome
 (`attach`), so that many outcomes can share one design.
@@ -47,8 +47,8 @@ __all__ = [
 ]
 
 
-# Groups per distinct shape from which binning pays.
-_GROUPS_PER_SHAPE = 4
+# Groups per bin from which binning pays.
+_GROUPS_PER_BIN = 2
 # Digits to which cross-products count as equal.
 _DIGITS = 1e11
 
@@ -78,18 +78,18 @@ class LevelProducts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bins:
-    """The finest level, summed over groups with the same Z'Z.
+    """The finest level, summed over groups of one stratum with the same Z'Z.
 
     Products run over the lower triangle of Z's columns (h pairs), off-diagonal pairs counted twice.
 
     Attributes
     ----------
-    shapes
-        Distinct Z'Z, shape (q, q, shapes).
+    shapes, strata
+        Distinct Z'Z of a stratum, shape (q, q, shapes), and these strata, shape (shapes,).
     counts
         Groups of each shape, shape (shapes,).
     total
-        Sum of products of U with itself, shape (h, k, k, shapes).
+        Sum of products of U with itself, shape (h, shapes, k, k).
     cell_shapes
         Shape of each cell (a cell is one shape within one parent), shape (cells,).
     cell_starts
@@ -100,6 +100,7 @@ class Bins:
     """
 
     shapes: Floats
+    strata: Places
     counts: Floats
     total: Floats
     cell_shapes: Places
@@ -221,7 +222,7 @@ def attach(design: DesignProducts, outcome: Floats) -> CrossProducts:
     )
     return CrossProducts(
         levels=levels,
-        bins=_bin(levels) if count == 1 else None,
+        bins=_bin(levels),
         total=np.stack([part.T @ part for part in parts]),
     )
 
@@ -269,9 +270,14 @@ def level_basis(level: Level) -> Floats:
 def _bin(levels: Sequence[LevelProducts]) -> Bins | None:
     """Sum the finest level over groups of one shape, where that makes it smaller."""
     finest = levels[0]
-    q, blocks = finest.columns, finest.blocks[0]
-    shape, shapes = _shapes(blocks[:, :q])
-    if finest.size < _GROUPS_PER_SHAPE * len(shapes):
+    q = finest.columns
+    occupied = np.einsum("sqqg->sg", finest.blocks[:, :, :q]) > 0.0
+    if occupied.sum(axis=0).max() > 1:
+        return None
+    stratum = occupied.argmax(axis=0)
+    blocks = finest.blocks.sum(axis=0)
+    shape, shapes = _shapes(blocks[:, :q], stratum)
+    if finest.size < _GROUPS_PER_BIN * len(shapes):
         return None
     parent = (
         np.repeat(np.arange(len(finest.starts[0])), np.diff(np.r_[finest.starts[0], finest.size]))
@@ -280,7 +286,7 @@ def _bin(levels: Sequence[LevelProducts]) -> Bins | None:
     )
     order = np.lexsort((shape, parent))
     cell = run_starts(parent[order] * len(shapes) + shape[order])
-    if finest.starts and finest.size < 2 * len(cell):
+    if finest.size < _GROUPS_PER_BIN * len(cell):
         return None
     sides = blocks[:, q:, order]
     # Where each coarser level's columns start behind the finest level's own, and columns of U.
@@ -289,6 +295,7 @@ def _bin(levels: Sequence[LevelProducts]) -> Bins | None:
     outer = int(levels[-1].blocks.shape[2] - levels[-1].columns)
     return Bins(
         shapes=blocks[:, :q, shapes],
+        strata=stratum[shapes],
         counts=np.bincount(shape, minlength=len(shapes)).astype(np.float64),
         total=_products_by_shape(blocks[:, -outer:], shape, len(shapes)),
         cell_shapes=shape[order][cell],
@@ -308,18 +315,15 @@ def rounded(values: Floats, unit: float) -> Integers:
     return np.round(values / unit * _DIGITS).astype(np.int64)
 
 
-def _shapes(own: Floats) -> tuple[Places, Places]:
+def _shapes(own: Floats, stratum: Places) -> tuple[Places, Places]:
     """Shape number of each group, and a representative group of each shape.
 
-    Shapes are the same where eleven digits agree (`rounded`).
+    Shapes are the same where the stratum and eleven digits agree (`rounded`).
     """
     q, _, size = own.shape
     flat = own.reshape(q * q, size)
     top = np.abs(flat).max() or 1.0
-    keys = rounded(flat, top)
-    if len(keys) == 1:
-        _, first, inverse = np.unique(keys[0], return_index=True, return_inverse=True)
-        return inverse.ravel(), first
+    keys = np.vstack([stratum, rounded(flat, top)])
     order = np.lexsort(keys)
     new = np.r_[True, np.any(np.diff(keys[:, order], axis=1) != 0, axis=0)]
     number = np.empty(size, dtype=np.intp)
@@ -333,16 +337,16 @@ def _pairs(q: int) -> list[tuple[int, int]]:
 
 
 def _products_by_shape(sides: Floats, shape: Places, count: int) -> Floats:
-    """Sum of C_a'C_b over the groups of each shape, shape (h, k, k, shapes)."""
+    """Sum of C_a'C_b over the groups of each shape, shape (h, shapes, k, k)."""
     q, k, _ = sides.shape
     order = np.argsort(shape, kind="stable")
     ends = np.r_[run_starts(shape[order]), len(order)]
-    made = np.empty((q * (q + 1) // 2, k, k, count))
+    made = np.empty((q * (q + 1) // 2, count, k, k))
     for number in range(count):
         part = sides[:, :, order[ends[number] : ends[number + 1]]]
         for h, (a, b) in enumerate(_pairs(q)):
             product = part[a] @ part[b].T
-            made[h, :, :, number] = product if a == b else product + product.T
+            made[h, number] = product if a == b else product + product.T
     return made
 
 

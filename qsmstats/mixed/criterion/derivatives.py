@@ -3,6 +3,7 @@
 Parameters are ordered so that a function of the first m of them carries m first derivatives and
 m (m + 1) / 2 second derivatives, pairs i <= j ordered by j, then i: what depends on fewer
 parameters is a prefix of what depends on more. Derivatives are exact; products follow Leibniz.
+Where no second derivatives are asked for, there are none of anything.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Jet:
     first
         Shape (m, ...).
     second
-        Shape (m * (m + 1) / 2, ...).
+        Shape (m * (m + 1) / 2, ...), or (0, ...) where they are not asked for.
     """
 
     value: Floats
@@ -53,6 +54,11 @@ class Jet:
         """Return the difference, as `plus`."""
         return self.plus(Jet(value=-other.value, first=-other.first, second=-other.second))
 
+    @property
+    def stack(self) -> Floats:
+        """The value and its first derivatives, shape (1 + m, ...)."""
+        return np.concatenate([self.value[None], self.first])
+
     def second_matrix(self) -> Floats:
         """Second derivatives as a symmetric array, shape (m, m, ...)."""
         return self.second[pair_index(len(self.first))]
@@ -75,10 +81,10 @@ def constant(value: Floats, parameters: int = 0) -> Jet:
     )
 
 
-def weighted(parts: Floats, weights: Floats) -> Jet:
+def weighted(parts: Floats, weights: Floats, *, second: bool = True) -> Jet:
     """parts[0] + sum_s weights[s] parts[s + 1], as a function of the weights."""
     first = parts[1:]
-    pairs = len(weights) * (len(weights) + 1) // 2
+    pairs = len(weights) * (len(weights) + 1) // 2 if second else 0
     value = parts[0] + np.tensordot(weights, first, axes=1) if len(weights) else parts[0]
     return Jet(value=value, first=first, second=np.zeros((pairs, *parts.shape[1:])))
 
@@ -97,14 +103,15 @@ def product(a: Jet, b: Jet, bilinear: Callable[[Floats, Floats], Floats]) -> Jet
     m = max(m_a, m_b)
     value = bilinear(a.value, b.value)
     first = np.zeros((m, *value.shape))
-    second = np.zeros((m * (m + 1) // 2, *value.shape))
+    exact = len(a.second) + len(b.second) > 0
+    second = np.zeros((m * (m + 1) // 2 if exact else 0, *value.shape))
     if m_a:
         first[:m_a] += bilinear(a.first, b.value)
         second[: len(a.second)] += bilinear(a.second, b.value)
     if m_b:
         first[:m_b] += bilinear(a.value, b.first)
         second[: len(b.second)] += bilinear(a.value, b.second)
-    for j in range(m):
+    for j in range(m if exact else 0):
         start = j * (j + 1) // 2
         if j < m_b and m_a:
             stop = start + min(j + 1, m_a)

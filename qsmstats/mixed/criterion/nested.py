@@ -25,7 +25,7 @@ moves).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 
@@ -36,7 +36,17 @@ from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.crossproducts import Bins, CrossProducts, LevelProducts
 from qsmstats.mixed.criterion.derivatives import Jet, constant, product, weighted
 
-__all__ = ["Inverses", "evaluate", "inverses", "invert", "multiply", "transpose"]
+__all__ = [
+    "Inverses",
+    "Swept",
+    "blocks_of_groups",
+    "evaluate",
+    "inverses",
+    "invert",
+    "multiply",
+    "sweep",
+    "transpose",
+]
 
 Starts = Sequence[Places]
 
@@ -44,6 +54,27 @@ Starts = Sequence[Places]
 _BLOCK_BYTES = 1 << 24
 # Inner dimension up to which products of small matrices are written out.
 _SMALL = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Swept:
+    """All levels swept out.
+
+    Attributes
+    ----------
+    total, logdet
+        F, shape (k, k), and l, shape ().
+    blocks
+        The blocks of each level when its turn came; nothing for a level in bins.
+    ratios, own
+        Precisions of all strata but the first, and elements of T of each level.
+    """
+
+    total: Jet
+    logdet: Jet
+    blocks: list[Jet]
+    ratios: Floats
+    own: list[Floats]
 
 
 def evaluate(products: CrossProducts, x: Floats) -> tuple[Jet, Jet]:
@@ -56,32 +87,52 @@ def evaluate(products: CrossProducts, x: Floats) -> tuple[Jet, Jet]:
     x
         Precisions of all strata but the first, then the elements of T level by level.
     """
+    made = sweep(products, x)
+    return made.total, made.logdet
+
+
+def sweep(products: CrossProducts, x: Floats, *, second: bool = True) -> Swept:
+    """Sweep all levels; arguments as of `evaluate`, and whether second derivatives are needed."""
     strata = len(products.total) - 1
     ends = strata + np.cumsum([0, *(len(level.basis) for level in products.levels)])
     ratios, *own = np.split(x, ends[:-1])
-    total = weighted(products.total, ratios)
-    logdet = weighted(np.zeros(strata + 1), ratios)
-    blocks = [weighted(level.blocks, ratios) for level in products.levels]
+    total = weighted(products.total, ratios, second=second)
+    logdet = weighted(np.zeros(strata + 1), ratios, second=second)
+    # The blocks of a level in bins are not looked at.
+    first = 0 if products.bins is None else 1
+    blocks = [constant(np.empty(0))] * first
+    blocks += [weighted(level.blocks, ratios, second=second) for level in products.levels[first:]]
     for index, level in enumerate(products.levels):
         coarser = products.levels[index + 1 :]
         if index == 0 and products.bins is not None:
-            parts, sides, added = _sweep_bins(products.bins, level, own[0])
+            parts, sides, added = _sweep_bins(products.bins, level, ratios, own[0], second=second)
         else:
-            parts, sides, added = _sweep_level(level, blocks[index], own[index], coarser)
+            swept = partial(_sweep_groups, second=second)
+            parts, sides, added = _sweep_level(swept, level, blocks[index], own[index], coarser)
         blocks[index + 1 :] = [
             block.minus(part) for block, part in zip(blocks[index + 1 :], parts, strict=True)
         ]
         total, logdet = total.minus(sides), logdet.plus(added)
-    return total, logdet
+    return Swept(total=total, logdet=logdet, blocks=blocks, ratios=ratios, own=own)
 
 
-def _sweep_bins(bins: Bins, level: LevelProducts, t: Floats) -> tuple[list[Jet], Jet, Jet]:
-    """Sweep the finest level by its bins; no parameter has moved it before."""
-    m, each = invert(constant(bins.shapes), t[:, None], level.basis)
-    logdet = each.map(lambda a: a @ bins.counts)
+def _sweep_bins(
+    bins: Bins, level: LevelProducts, ratios: Floats, t: Floats, *, second: bool
+) -> tuple[list[Jet], Jet, Jet]:
+    """Sweep the finest level by its bins: in stratum s, A = w_s Z'Z, and C'MC has the factor w_s^2.
+
+    No other parameters have moved it before.
+    """
+    weight = weighted(np.eye(len(ratios) + 1), ratios, second=second)
+    weight = weight.map(lambda w: w[..., bins.strata])
+    a = weight.map(lambda w: w[..., None, None, :] * bins.shapes)
+    m, each = invert(a, t[:, None], level.basis, second=second)
+    square = product(weight, weight, np.multiply)
     rows, columns = lower_triangle(level.columns)
     m = m.map(lambda a: a[..., rows, columns, :])
-    sides = m.map(lambda a: np.tensordot(a, bins.total, axes=([-2, -1], [0, 3])))
+    m = product(square, m, lambda w, inverse: w[..., None, :] * inverse)
+    logdet = each.map(lambda a: a @ bins.counts)
+    sides = m.map(lambda a: np.tensordot(a, bins.total, axes=2))
     spread = m.map(lambda a: a[..., bins.cell_shapes])
 
     def total(m: Floats, cells: Floats, starts: Places) -> Floats:
@@ -97,12 +148,16 @@ def _sweep_bins(bins: Bins, level: LevelProducts, t: Floats) -> tuple[list[Jet],
 
 
 def _sweep_level(
-    level: LevelProducts, block: Jet, t: Floats, coarser: Sequence[LevelProducts]
+    swept: Callable[..., tuple[list[Jet], Jet, Jet]],
+    level: LevelProducts,
+    block: Jet,
+    t: Floats,
+    coarser: Sequence[LevelProducts],
 ) -> tuple[list[Jet], Jet, Jet]:
     """Sweep a level group by group, in blocks of groups that bound the memory."""
     pieces = [
-        _sweep_groups(level, _part(block, slice(None), inside), t, coarser, starts)
-        for inside, starts in _blocks_of_groups(level, block, len(t))
+        swept(level, _part(block, slice(None), inside), t, coarser, starts)
+        for inside, starts in blocks_of_groups(level, block, len(t))
     ]
     parts = [_join(column) for column in zip(*(piece[0] for piece in pieces), strict=True)]
     sides = reduce(Jet.plus, (piece[1] for piece in pieces))
@@ -110,10 +165,17 @@ def _sweep_level(
 
 
 def _sweep_groups(
-    level: LevelProducts, block: Jet, t: Floats, coarser: Sequence[LevelProducts], starts: Starts
+    level: LevelProducts,
+    block: Jet,
+    t: Floats,
+    coarser: Sequence[LevelProducts],
+    starts: Starts,
+    *,
+    second: bool,
 ) -> tuple[list[Jet], Jet, Jet]:
     right = _part(block, slice(level.columns, None))
-    m, logdets = invert(_part(block, slice(level.columns)), t[:, None], level.basis)
+    a = _part(block, slice(level.columns))
+    m, logdets = invert(a, t[:, None], level.basis, second=second)
     logdet = logdets.map(lambda a: a.sum(axis=-1))
     swept = product(m, right, multiply)
     parts, offset = [], 0
@@ -148,7 +210,7 @@ def _join(pieces: Sequence[Jet]) -> Jet:
     )
 
 
-def _blocks_of_groups(level: LevelProducts, block: Jet, own: int) -> Iterator[tuple[slice, Starts]]:
+def blocks_of_groups(level: LevelProducts, block: Jet, own: int) -> Iterator[tuple[slice, Starts]]:
     """Slices of groups that break only between parents of every coarser level.
 
     The coarsest level's parents contain those of all others, so a break between them is one
@@ -175,7 +237,7 @@ def _blocks_of_groups(level: LevelProducts, block: Jet, own: int) -> Iterator[tu
         start = stop
 
 
-def invert(a: Jet, t: Floats, basis: Floats) -> tuple[Jet, Jet]:
+def invert(a: Jet, t: Floats, basis: Floats, *, second: bool = True) -> tuple[Jet, Jet]:
     """M = T (I + A T)^-1, shape (q, q, G), and log det(I + A T), shape (G,), of every group.
 
     Parameters
@@ -185,12 +247,14 @@ def invert(a: Jet, t: Floats, basis: Floats) -> tuple[Jet, Jet]:
     t, basis
         T = sum_k t_k basis[k]; shapes (own, 1), or (own, G) where groups differ in T, and
         (own, q, q).
+    second
+        Whether second derivatives are needed.
     """
     made = inverses(a.value, a.first, t, basis)
     m, h, n, first_m = made.m, made.h, made.n, made.first
     steps, lower = basis[..., None], len(a.first)
 
-    def second(j: int) -> tuple[Floats, Floats]:
+    def bent_by(j: int) -> tuple[Floats, Floats]:
         """Second derivatives of M and of log det for the pairs (i, j), i <= j."""
         below = a.first[: min(j + 1, lower)]
         x = -multiply(multiply(first_m[j], below), m)
@@ -206,7 +270,7 @@ def invert(a: Jet, t: Floats, basis: Floats) -> tuple[Jet, Jet]:
         turned = -multiply(multiply(n, step), n)
         return x + transpose(x), np.concatenate([bent, _trace(turned, own)])
 
-    found = [second(j) for j in range(len(first_m))]
+    found = [bent_by(j) for j in range(len(first_m) if second else 0)]
     second_m = np.concatenate([np.empty((0, *m.shape)), *(pair[0] for pair in found)])
     second_l = np.concatenate([np.empty((0, m.shape[-1])), *(pair[1] for pair in found)])
     return (

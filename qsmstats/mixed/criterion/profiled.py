@@ -11,6 +11,12 @@ v = (-b, 1), so that r2 = v'F v,
 
   dr2 = v' dF v,     d2r2_ij = v' d2F_ij v - 2 (dF_i v)_X' F_XX^-1 (dF_j v)_X.
 
+Second derivatives of F enter the Hessian only through those of l + <F, W> with
+
+  W = nu / r2 v v' + [REML: F_XX^-1]
+
+held (<A, B> = tr A'B), so that a search need not form them (`curvature`).
+
 The parameters x are functions of the free parameters theta (see `covariance`); the chain rule
 carries gradient and Hessian over.
 """
@@ -19,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import numpy as np
@@ -62,8 +69,8 @@ class Profile:
     ----------
     value
         f, on the scale of the cross-products.
-    gradient, hessian
-        df/dx and d2f/dx2, shapes (m,) and (m, m).
+    gradient
+        df/dx, shape (m,).
     estimates
         b, shape (p,).
     inverse
@@ -74,25 +81,53 @@ class Profile:
         nu.
     total, logdet
         F and l with their derivatives.
-    rss_first, rss_second
-        Derivatives of r2, shapes (m,) and (m, m).
-    curve_first, curve_second
-        Derivatives of l [+ log det F_XX], shapes (m,) and (m, m).
+    weight
+        W, shape (p + 1, p + 1).
+    rss_first, curve_first
+        Derivatives of r2 and of l [+ log det F_XX], shapes (m,).
+    rss_bend, curve_bend
+        What the second derivatives of r2 and of log det F_XX owe to the first of F, shapes (m, m).
+    reml
+        REML or ML.
     """
 
     value: float
     gradient: Floats
-    hessian: Floats
     estimates: Floats
     inverse: Floats
     rss: float
     degrees: int
     total: Jet
     logdet: Jet
+    weight: Floats
     rss_first: Floats
-    rss_second: Floats
     curve_first: Floats
-    curve_second: Floats
+    rss_bend: Floats
+    curve_bend: Floats
+    reml: bool
+
+    @property
+    def rss_second(self) -> Floats:
+        """Second derivatives of r2, shape (m, m)."""
+        v = np.r_[-self.estimates, 1.0]
+        made: Floats = self.total.second_matrix() @ v @ v + self.rss_bend
+        return made
+
+    @property
+    def curve_second(self) -> Floats:
+        """Second derivatives of l [+ log det F_XX], shape (m, m)."""
+        made, p = self.logdet.second_matrix() + self.curve_bend, len(self.estimates)
+        if self.reml:
+            second = self.total.second_matrix()[:, :, :p, :p]
+            made = made + np.einsum("ij,abji->ab", self.inverse, second)
+        return made
+
+    def hessian(self, curvature: Floats) -> Floats:
+        """d2f/dx2 from the second derivatives of l + <F, W> with W held, shapes (m, m)."""
+        slope = self.rss_first / self.rss
+        bend = self.rss_bend / self.rss - np.outer(slope, slope)
+        made: Floats = curvature + self.curve_bend + self.degrees * bend
+        return made
 
 
 def profile(total: Jet, logdet: Jet, n: int, *, reml: bool, rank: int) -> Profile:
@@ -110,7 +145,7 @@ def profile(total: Jet, logdet: Jet, n: int, *, reml: bool, rank: int) -> Profil
         Number of fixed effects p.
     """
     p = rank
-    first, second = total.first, total.second_matrix()
+    first = total.first
     factor = cho_factor(total.value[:p, :p], lower=True, check_finite=False)
     inverse = cho_solve(factor, np.eye(p), check_finite=False)
     estimates = inverse @ total.value[:p, p]
@@ -118,37 +153,30 @@ def profile(total: Jet, logdet: Jet, n: int, *, reml: bool, rank: int) -> Profil
     moved = first @ v
     rss = float(v @ total.value @ v)
     rss_first = moved @ v
-    rss_second = second @ v @ v - 2.0 * moved[:, :p] @ inverse @ moved[:, :p].T
-    curve, curve_first, curve_second = (
-        float(logdet.value),
-        logdet.first,
-        logdet.second_matrix(),
-    )
+    curve, curve_first = float(logdet.value), logdet.first
+    degrees = n - p if reml else n
+    weight, curve_bend = degrees / rss * np.outer(v, v), np.zeros((len(first),) * 2)
     if reml:
         curve += 2.0 * float(np.log(np.diag(factor[0])).sum())
         pushed = inverse @ first[:, :p, :p]
         curve_first = curve_first + np.einsum("aii->a", pushed)
-        curve_second = (
-            curve_second
-            + np.einsum("ij,abji->ab", inverse, second[:, :, :p, :p])
-            - np.einsum("aij,bji->ab", pushed, pushed)
-        )
-    degrees = n - p if reml else n
+        curve_bend = -np.einsum("aij,bji->ab", pushed, pushed)
+        weight[:p, :p] += inverse
     return Profile(
         value=curve + degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees)),
         gradient=curve_first + degrees * rss_first / rss,
-        hessian=curve_second
-        + degrees * (rss_second / rss - np.outer(rss_first, rss_first) / rss**2),
         estimates=estimates,
         inverse=inverse,
         rss=rss,
         degrees=degrees,
         total=total,
         logdet=logdet,
+        weight=weight,
         rss_first=rss_first,
-        rss_second=rss_second,
         curve_first=curve_first,
-        curve_second=curve_second,
+        rss_bend=-2.0 * moved[:, :p] @ inverse @ moved[:, :p].T,
+        curve_bend=curve_bend,
+        reml=reml,
     )
 
 
@@ -183,6 +211,9 @@ class Objective:
     ----------
     evaluate
         x -> F, l with derivatives.
+    search
+        x -> F, l with first derivatives, and W -> second derivatives of l + <F, W>; None where
+        `evaluate` is all there is.
     parametrisation
         theta -> x.
     counts
@@ -194,14 +225,22 @@ class Objective:
     """
 
     evaluate: Callable[[Floats], tuple[Jet, Jet]]
+    search: Callable[[Floats], tuple[Jet, Jet, Callable[[Floats], Floats]]] | None
     parametrisation: Parametrisation
     counts: Floats
     n: int
     rank: int
     reml: bool
 
-    def at(self, theta: Floats) -> Point:
+    def at(self, theta: Floats, *, second: bool = True) -> Point:
         """Evaluate the criterion with gradient and Hessian.
+
+        Parameters
+        ----------
+        theta
+            Free parameters.
+        second
+            Whether the profile needs second derivatives of F and l themselves, as inference does.
 
         Raises
         ------
@@ -209,14 +248,20 @@ class Objective:
             If no residual variance is left.
         """
         x = self.parametrisation.values(theta)
-        total, logdet = self.evaluate(x)
+        curvature: Callable[[Floats], Floats]
+        if second or self.search is None:
+            total, logdet = self.evaluate(x)
+            curvature = partial(_contracted, total, logdet)
+        else:
+            total, logdet, curvature = self.search(x)
         try:
             made = profile(total, logdet, self.n, reml=self.reml, rank=self.rank)
         except np.linalg.LinAlgError:
             raise NotIdentifiedError(REPRODUCED) from None
         if not made.rss > LEAST_RESIDUAL * made.degrees:
             raise NotIdentifiedError(REPRODUCED)
-        first, second = self.parametrisation.derivatives(theta)
+        hessian = made.hessian(curvature(made.weight))
+        first, bend = self.parametrisation.derivatives(theta)
         # log det V holds -sum_s n_s log w_s, which is 2 lambda_s n_s: linear in theta.
         strata = len(self.counts)
         constant = 2.0 * np.pad(self.counts, (0, len(theta) - strata))
@@ -224,9 +269,15 @@ class Objective:
             theta=theta,
             value=made.value + float(constant @ theta),
             gradient=first.T @ made.gradient + constant,
-            hessian=first.T @ made.hessian @ first + np.tensordot(made.gradient, second, axes=1),
+            hessian=first.T @ hessian @ first + np.tensordot(made.gradient, bend, axes=1),
             profile=made,
         )
+
+
+def _contracted(total: Jet, logdet: Jet, weight: Floats) -> Floats:
+    """Second derivatives of l + <F, W> with W held, shape (m, m)."""
+    made: Floats = logdet.second_matrix() + np.tensordot(total.second_matrix(), weight, axes=2)
+    return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

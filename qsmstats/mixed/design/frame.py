@@ -9,6 +9,7 @@ none should hide it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -110,6 +111,8 @@ def model_frame(
         If a column cannot be a number or category, holds an infinite value, or no row is left.
     """
     _require(data, [*names, *groups])
+    # Positions are labels from here on.
+    data = data.set_axis(pd.RangeIndex(len(data)))
     columns = {
         name: _column(data[name], name, name in factors) for name in dict.fromkeys(names)
     } | {name: data[name] for name in groups if name not in names}
@@ -126,10 +129,7 @@ def model_frame(
             "or remove the columns from the formula"
         )
     frame = pd.DataFrame(
-        {
-            name: _complete(column.reset_index(drop=True), kept if dropped else None)
-            for name, column in columns.items()
-        }
+        {name: _complete(column, kept if dropped else None) for name, column in columns.items()}
     )
     variables, empty = {}, {}
     for name in dict.fromkeys(names):
@@ -151,11 +151,12 @@ def model_frame(
 
 
 def _require(data: pd.DataFrame, names: Collection[str]) -> None:
+    counts = Counter(data.columns)
     for name in names:
-        if name not in data.columns:
+        if name not in counts:
             hint = did_you_mean(nearest(name, data.columns)) or "; correct the name"
             raise FormulaError(f"the data have no column '{name}'{hint}")
-        if np.sum(data.columns == name) > 1:
+        if counts[name] > 1:
             raise InvalidDataError(f"the data hold two columns named '{name}'; keep one")
 
 

@@ -1,8 +1,8 @@
 """Independent columns of a matrix, an orthonormal basis for them, and the null space.
 
-One pass over the rows gives the Gram matrix of the scaled columns; its Cholesky factor, with
-columns skipped whose remainder vanishes, tells which columns depend on earlier ones. Squaring
-loses half of the digits, so where a remainder is small the columns are orthogonalised themselves
+One pass over the rows gives the Gram matrix of the scaled columns; the diagonal of its Cholesky
+factor tells how much of each column does not depend on earlier ones. Squaring loses half of the
+digits, so where one of these is small the columns are orthogonalised themselves
 (Gram-Schmidt, twice: Giraud et al. 2005, Comput Math Appl 50) and judged by R's rule: a column
 depends on the earlier ones if less than 1e-7 of its length is left.
 """
@@ -54,8 +54,11 @@ def independent_columns(matrix: Floats) -> Basis:
     scale = np.sqrt(np.einsum("ij,ij->j", matrix, matrix) / n)
     scale[scale == 0.0] = 1.0
     gram = matrix.T @ matrix / n / np.outer(scale, scale)
-    factor, remainder = _skipping_cholesky(gram)
-    if np.all(remainder > _SUSPICIOUS):
+    try:
+        factor = np.linalg.cholesky(gram).T
+    except np.linalg.LinAlgError:
+        return _orthogonalise(matrix, scale)
+    if np.all(np.diag(factor) ** 2 > _SUSPICIOUS * np.diag(gram)):
         r = factor * scale
         q = matrix @ solve_triangular(r, np.eye(len(r)), check_finite=False)
         kept = np.arange(matrix.shape[1])
@@ -63,24 +66,6 @@ def independent_columns(matrix: Floats) -> Basis:
         null = np.empty((len(kept), 0))
         return Basis(kept=kept, dropped=empty, q=q, r=r, null_space=null)
     return _orthogonalise(matrix, scale)
-
-
-def _skipping_cholesky(gram: Floats) -> tuple[Floats, Floats]:
-    """Upper factor of the Gram matrix, and each column's share of length that is left."""
-    k = len(gram)
-    factor = np.zeros((k, k))
-    left = np.ones(k)
-    for j in range(k):
-        above = factor[:j, j] = (
-            solve_triangular(factor[:j, :j], gram[:j, j], trans=1, check_finite=False)
-            if j
-            else gram[:0, j]
-        )
-        left[j] = (gram[j, j] - above @ above) / (gram[j, j] or 1.0)
-        if left[j] <= _SUSPICIOUS:
-            break
-        factor[j, j] = np.sqrt(gram[j, j] - above @ above)
-    return factor, left
 
 
 def _orthogonalise(matrix: Floats, scale: Floats) -> Basis:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from formulaic import ModelSpec
+from formulaic import Formula, ModelSpec
 from formulaic.parser.types import Factor
 
 from qsmstats.arrays import Flags, Floats, Places
@@ -20,7 +20,7 @@ from qsmstats.errors import FormulaError, InvalidDataError
 from qsmstats.mixed.design.frame import ModelFrame, Variable
 from qsmstats.mixed.design.grouping import Grouping, check_new_columns
 from qsmstats.mixed.design.independent_columns import independent_columns
-from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate
+from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate, evaluate_numbers
 
 __all__ = [
     "DesignTerm",
@@ -145,7 +145,7 @@ class RandomDesign:
     variables
         Data columns that its expression needs.
     spec
-        formulaic's record of the expression, or None for an intercept alone.
+        formulaic's record of the expression; the formula itself where it has no state.
     transforms
         The user's own functions.
     """
@@ -154,14 +154,14 @@ class RandomDesign:
     grouping: Grouping
     names: tuple[str, ...]
     variables: Mapping[str, Variable]
-    spec: ModelSpec | None
+    spec: Formula | ModelSpec
     transforms: Transforms
 
     def matrix(self, frame: pd.DataFrame) -> Floats:
         """Return the term's columns for new rows, shape (m, q)."""
-        if self.spec is None:
-            return np.ones((len(frame), 1))
-        return evaluate(self.spec, new_frame(frame, self.variables), self.transforms)[0]
+        rows = new_frame(frame, self.variables)
+        plain = evaluate_numbers(self.spec, rows)
+        return evaluate(self.spec, rows, self.transforms)[0] if plain is None else plain[0]
 
 
 def fixed_design(terms: Terms, frame: ModelFrame) -> tuple[FixedDesign, Floats, Floats]:
@@ -211,12 +211,13 @@ def random_design(
     label: str, terms: Terms, grouping: Grouping, frame: ModelFrame
 ) -> tuple[RandomDesign, Floats]:
     """Return a random term for the rows of a fit, and its columns, shape (n, q)."""
-    if [str(term) for term in terms.formula] == ["1"]:
-        names: tuple[str, ...] = ("Intercept",)
-        values, spec = np.ones((len(frame.data), 1)), None
-    else:
+    spec: Formula | ModelSpec = terms.formula
+    plain = evaluate_numbers(terms.formula, frame.data)
+    if plain is None:
         values, spec, raw = evaluate(terms.formula, frame.data, terms.transforms)
-        names = tuple(_rename(name, terms.renames) for name in raw)
+    else:
+        values, raw = plain
+    names = tuple(_rename(name, terms.renames) for name in raw)
     if not names:
         raise FormulaError(f"{label}: the random term has no column; write 1 before '|'")
     design = RandomDesign(

@@ -22,7 +22,7 @@ from qsmstats.arrays import Floats
 from qsmstats.errors import FormulaError, InvalidDataError
 from qsmstats.mixed.formula.allowed import CONSTANTS, parse_terms, used_columns
 
-__all__ = ["Terms", "Transforms", "evaluate", "quoted", "read_terms"]
+__all__ = ["Terms", "Transforms", "evaluate", "evaluate_numbers", "quoted", "read_terms"]
 
 Transforms = Mapping[str, Callable[..., Any]]
 """Functions that a user adds to the language: name in the formula -> function."""
@@ -162,6 +162,36 @@ def evaluate(
             f"row position {row} of the used rows); drop them or change the transform"
         )
     return matrix, made.model_spec, names
+
+
+def evaluate_numbers(
+    formula: Formula | ModelSpec, data: pd.DataFrame
+) -> tuple[Floats, tuple[str, ...]] | None:
+    """Return what `evaluate` would, without formulaic, of columns of numbers and their products.
+
+    Returns
+    -------
+    matrix, names
+        Shape (n, columns), and the names of the columns; None where the formula holds anything
+        else, or a product is not finite.
+    """
+    if not isinstance(formula, Formula):
+        return None
+    made, names = [], []
+    for term in formula:
+        column = np.ones(len(data))
+        if str(term) != "1":
+            for factor in term.factors:
+                if factor.eval_method is not Factor.EvalMethod.LOOKUP:
+                    return None
+                values = data[factor.expr].to_numpy()
+                if values.dtype != np.float64:
+                    return None
+                column = column * values
+        made.append(column)
+        names.append("Intercept" if str(term) == "1" else str(term))
+    matrix = np.column_stack(made) if made else np.empty((len(data), 0))
+    return (matrix, tuple(names)) if np.isfinite(matrix.sum()) else None
 
 
 def _r_spelling(text: str, names: Sequence[str]) -> str:

@@ -86,7 +86,7 @@ class Deviance:
         """Deviance, gradient, and gradient in the model parameters (w, t), shape (m,)."""
         objective = self.engine.objective
         theta, log_sigma = parameters[:-1], float(parameters[-1])
-        point = objective.at(theta)
+        point = objective.at(theta, second=False)
         n, rss = objective.n, point.profile.rss
         precision = float(np.exp(-2.0 * log_sigma))
         value = point.value + n * (2.0 * log_sigma - np.log(rss / n) - 1.0) + rss * precision

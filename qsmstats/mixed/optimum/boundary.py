@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -70,7 +71,8 @@ def best_minimum(objective: Objective, start: Floats) -> Minimum:
     directions opened, and from seeded random matrices.
     """
     parametrisation = objective.parametrisation
-    found = minimise(objective.at, start)
+    criterion = partial(objective.at, second=False)
+    found = minimise(criterion, start)
     if not is_singular(parametrisation, found.point.theta, least_width=2):
         return found
     minima = [found]
@@ -78,7 +80,7 @@ def best_minimum(objective: Objective, start: Floats) -> Minimum:
     arrived = arrival(parametrisation, known.theta[None], np.array([known.value]))
     for other in further_starts(parametrisation, known.theta):
         try:
-            minima.append(minimise(objective.at, other, arrived))
+            minima.append(minimise(criterion, other, arrived))
         except NotIdentifiedError:
             continue
     best = min(minima, key=lambda one: one.point.value)
@@ -139,14 +141,23 @@ def refuse_perfect_fit(objective: Objective, point: Point) -> None:
 
     Rounding stops the descent before the criterion reaches minus infinity. Far beyond that point
     the random effects act as fixed ones: a residual variance that is there stays about the same,
-    one that is not falls further.
+    one that is not falls further. The variance of one stratum can be zero by itself; the criterion
+    then no longer rises as it is made smaller.
     """
+    strata = objective.parametrisation.strata
+    variances = np.exp(2.0 * point.theta[:strata]) * point.profile.rss / point.profile.degrees
+    if strata and variances.min() < SUSPICIOUS:
+        smaller = point.theta - (np.arange(len(point.theta)) == variances.argmin())
+        # A variance that is there would cost about four for each row of the stratum.
+        if objective.at(smaller, second=False).value < point.value + 0.1:
+            raise NotIdentifiedError(REPRODUCED)
     if point.profile.rss > SUSPICIOUS * point.profile.degrees:
         return
     parametrisation = objective.parametrisation
     # Beyond 1e5 rounding takes what is left of the fixed effects.
     large = min(100.0 * float(np.abs(point.theta[parametrisation.strata :]).max()), 1e5)
     factors = [large * np.eye(width) for width in parametrisation.widths]
-    beyond = objective.at(parametrisation.join(point.theta[: parametrisation.strata], factors))
+    theta = parametrisation.join(point.theta[: parametrisation.strata], factors)
+    beyond = objective.at(theta, second=False)
     if beyond.profile.rss < 0.1 * point.profile.rss:
         raise NotIdentifiedError(REPRODUCED)

@@ -19,6 +19,7 @@ from qsmstats.arrays import Floats
 from qsmstats.mixed.criterion.covariance import Parametrisation, lower_factor
 from qsmstats.mixed.criterion.crossed import crossed_products, evaluate_crossed
 from qsmstats.mixed.criterion.crossproducts import DesignProducts, attach, design_products
+from qsmstats.mixed.criterion.curvature import sweep_to_search
 from qsmstats.mixed.criterion.elimination_order import (
     Factor,
     Level,
@@ -158,10 +159,10 @@ def build_engine(
     if isinstance(made.parts, DesignProducts):
         nested = attach(made.parts, layout.reduced)
         places = [level.column_places() for level in made.levels]
-        evaluate_at, start = (
-            partial(evaluate, nested),
-            start_nested(nested, parametrisation, places, n),
-        )
+        evaluate_at = partial(evaluate, nested)
+        # One parameter has no pairs to save.
+        search = partial(sweep_to_search, nested) if parametrisation.size > 1 else None
+        start = start_nested(nested, parametrisation, places, n)
     else:
         crossed = crossed_products(
             *made.parts,
@@ -170,12 +171,11 @@ def build_engine(
             row_scale=layout.residuals.row_scale,
             strata=layout.residuals.strata,
         )
-        evaluate_at, start = (
-            partial(evaluate_crossed, crossed),
-            start_crossed(crossed, parametrisation, n),
-        )
+        evaluate_at, search = partial(evaluate_crossed, crossed), None
+        start = start_crossed(crossed, parametrisation, n)
     objective = Objective(
         evaluate=evaluate_at,
+        search=search,
         parametrisation=parametrisation,
         counts=np.empty(0) if codes is None else np.bincount(codes)[1:].astype(np.float64),
         n=n,
@@ -258,7 +258,9 @@ def solve(engine: Engine) -> Optimum:
 def optimum_at(engine: Engine, minimum: Minimum) -> Optimum:
     """Translate an optimum into the user's units."""
     objective, layout = engine.objective, engine.layout
-    point = objective.at(objective.parametrisation.orient(minimum.point.theta))
+    point, theta = minimum.point, objective.parametrisation.orient(minimum.point.theta)
+    if objective.search is not None or not np.array_equal(theta, point.theta):
+        point = objective.at(theta)
     refuse_perfect_fit(objective, point)
     made = point.profile
     sigma = float(np.sqrt(made.rss / made.degrees)) * layout.scale

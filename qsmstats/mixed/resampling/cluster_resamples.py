@@ -20,6 +20,7 @@ from qsmstats.mixed.batch.products import GroupProducts
 from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
 from qsmstats.mixed.criterion.crossproducts import DesignProducts
 from qsmstats.mixed.resampling.simulate import stream
+from qsmstats.parallel import one_thread
 
 __all__ = ["Clusters", "Resampled", "clusters_of", "fit_lists", "left_out"]
 
@@ -104,6 +105,7 @@ def left_out(size: int) -> Places:
     return np.array([np.delete(everyone, group) for group in everyone])
 
 
+@one_thread()
 def fit_lists(
     shared: tuple[BatchDesign, Floats, Floats | None, Clusters], index: Places
 ) -> BatchFit:

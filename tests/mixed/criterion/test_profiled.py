@@ -54,6 +54,15 @@ def test_ml_criterion_is_the_density_of_a_normal_vector():
     assert made.criterion(point) == pytest.approx(-2 * density, abs=1e-8)
 
 
+def _assert_search_has_the_same_derivatives(objective, point):
+    """The Hessian without second derivatives of F is that with them, to rounding."""
+    found = objective.at(point.theta, second=False)
+    assert found.value == pytest.approx(point.value, rel=1e-12)
+    scale = np.abs(point.hessian).max()
+    np.testing.assert_allclose(found.gradient, point.gradient, atol=1e-11 * scale)
+    np.testing.assert_allclose(found.hessian, point.hessian, atol=1e-11 * scale)
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 10_000),
@@ -74,6 +83,7 @@ def test_derivatives_are_those_of_finite_differences(seed, formula, weights, rem
     if zero:
         theta[-1] = 0.0
     point = made.objective.at(theta)
+    _assert_search_has_the_same_derivatives(made.objective, point)
     # Central differences of step 1e-5 hold about nine digits.
     step = 1e-5
     ahead = [made.objective.at(theta + step * unit) for unit in np.eye(len(theta))]
@@ -92,23 +102,28 @@ def test_sweeping_in_blocks_of_groups_changes_nothing(monkeypatch):
     expected = whole.objective.at(theta)
     monkeypatch.setattr("qsmstats.mixed.criterion.nested._BLOCK_BYTES", 1)
     found = whole.objective.at(theta)
+    _assert_search_has_the_same_derivatives(whole.objective, expected)
     assert found.value == pytest.approx(expected.value, rel=1e-13)
     np.testing.assert_allclose(found.hessian, expected.hessian, rtol=1e-10, atol=1e-10)
 
 
-def test_binned_groups_give_the_criterion_of_single_ones(monkeypatch):
+@pytest.mark.parametrize("weights", [None, "kind"])
+def test_binned_groups_give_the_criterion_of_single_ones(monkeypatch, weights):
     rng = np.random.default_rng(7)
     visits = [(g, h, v) for g in range(8) for h in range(30) for v in range(2 + (g + h) % 2)]
     data = pd.DataFrame(visits, columns=["g", "h", "v"]).assign(x=lambda d: d.v - 1.0)
+    data["kind"] = np.array(["a", "b", "c"])[data.h % 3]
     data["y"] = data.g + 0.1 * data.h + rng.normal(size=len(data))
-    model = MixedModel("y ~ x + (1 + x | g) + (1 + x | g:h)")
-    binned = model.engine(data)
+    model = MixedModel("y ~ x + (1 + x | g) + (0 + x | g:kind) + (1 + x | g:h)")
+    binned = model.engine(data, weights=weights)
     theta = _theta(binned, 8)
     assert binned.objective.evaluate.args[0].bins is not None
-    monkeypatch.setattr("qsmstats.mixed.criterion.crossproducts._GROUPS_PER_SHAPE", 10**9)
-    single = model.engine(data)
+    monkeypatch.setattr("qsmstats.mixed.criterion.crossproducts._GROUPS_PER_BIN", 10**9)
+    single = model.engine(data, weights=weights)
     assert single.objective.evaluate.args[0].bins is None
     one, two = binned.objective.at(theta), single.objective.at(theta)
+    _assert_search_has_the_same_derivatives(binned.objective, two)
+    _assert_search_has_the_same_derivatives(single.objective, one)
     assert one.value == pytest.approx(two.value, rel=1e-12)
     np.testing.assert_allclose(one.hessian, two.hessian, rtol=1e-9, atol=1e-9)
 
