@@ -34,6 +34,7 @@ from qsmstats.mixed.inference.degrees_of_freedom import (
 )
 from qsmstats.mixed.inference.hypotheses import named_contrasts
 from qsmstats.mixed.optimum.estimate import free_parameters
+from qsmstats.parallel import one_thread
 
 __all__ = ["BatchFit", "BatchWald", "blank", "joined", "put"]
 
@@ -176,6 +177,7 @@ class BatchFit:
         """Relative Cholesky factors of each random term, shapes (m, q, q)."""
         return factors_of(self.theta, [len(part.whitener) for part in self.design.layout.random])
 
+    @one_thread()
     def wald(
         self,
         contrasts: Floats | Mapping[str, float] | Mapping[str, Mapping[str, float]] | None = None,
