@@ -183,16 +183,21 @@ class ModelSettings:
         return bool(getattr(self, model) == getattr(ModelSettings(), model))
 
     def changed(
-        self, model: StudyModel, formula: str | None, weights: Weights | None
+        self,
+        model: StudyModel,
+        formula: str | None,
+        weights: Weights | None,
+        df: DfMethod | None = None,
     ) -> ModelSettings:
-        """Return settings with another formula or other weights of one model, where given."""
+        """Return settings with another formula, weights or df for one model, where given."""
         of = {name: self.weights_of(name) for name in get_args(StudyModel)}
         of[model] = (
             of[model] if weights is None else (weights,) if isinstance(weights, str) else weights
         )
-        own: dict[str, Any] = {} if formula is None else {model: formula}
+        own = {model: formula, "df": df}
+        given: dict[str, Any] = {name: one for name, one in own.items() if one is not None}
         return replace(
-            self, weights={name: one for name, one in of.items() if one is not None}, **own
+            self, weights={name: one for name, one in of.items() if one is not None}, **given
         )
 
 

@@ -16,13 +16,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.accuracy.ratings import rated_units
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError
 
 __all__ = ["Consensus", "consensus"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Consensus:
+class Consensus(Displayed):
     """Consensus of raters.
 
     Attributes

@@ -24,9 +24,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qsmstats.accuracy.columns import require_columns
 from qsmstats.arrays import Floats
-from qsmstats.errors import InvalidDataError, Problem, UsageError
+from qsmstats.errors import InvalidDataError, Problem, UsageError, require_columns
 
 __all__ = ["intraclass_correlation"]
 
@@ -67,7 +66,7 @@ def intraclass_correlation(
     InvalidDataError
         If a target has two values by one rater, or a value is not a finite number.
     """
-    require_columns(measurements, [*target, rater, value])
+    require_columns(measurements.columns, [*target, rater, value], "measurements")
     if measurements.duplicated([*target, rater]).any():
         raise InvalidDataError(
             f"column '{value}': a target has more than one value by one rater; keep one"

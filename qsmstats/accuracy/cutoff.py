@@ -24,12 +24,13 @@ from numpy.typing import ArrayLike
 from qsmstats.accuracy.proportions import SMALL_NUMBER_OF_CLUSTERS
 from qsmstats.accuracy.roc import BELOW_HALF, area_under_curve, checked_scores, cluster_codes
 from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.display import Displayed
 
 __all__ = ["Cutoff", "best_cutoff", "roc_curve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cutoff:
+class Cutoff(Displayed):
     """Best cut-off of a feature by Youden's index.
 
     Attributes

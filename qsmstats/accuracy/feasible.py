@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Flags, Integers
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError
 
 __all__ = ["JointFeasibility", "feasible_joint_tables", "feasible_tables"]
@@ -149,7 +150,7 @@ def feasible_tables(published: Mapping[str, str], n: int) -> pd.DataFrame:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JointFeasibility:
+class JointFeasibility(Displayed):
     """What one confusion matrix can make of the percentages of several classes.
 
     Attributes

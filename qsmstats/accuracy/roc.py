@@ -38,6 +38,7 @@ from scipy import optimize, stats
 from qsmstats.accuracy.intervals import Limits, critical_value, logit_limits
 from qsmstats.accuracy.proportions import SMALL_NUMBER_OF_CLUSTERS
 from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.display import Displayed
 from qsmstats.errors import NotIdentifiedError, UsageError, check_option
 
 __all__ = [
@@ -56,7 +57,7 @@ BELOW_HALF = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Auc:
+class Auc(Displayed):
     """Area under the ROC curve.
 
     Attributes

@@ -19,13 +19,14 @@ from dataclasses import dataclass
 
 from qsmstats.accuracy.intervals import critical_value
 from qsmstats.accuracy.proportions import SMALL_NUMBER_OF_CLUSTERS
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError, check_option
 
 __all__ = ["SampleSize", "accuracy_sample_size"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SampleSize:
+class SampleSize(Displayed):
     """Numbers needed for one sensitivity or specificity.
 
     Attributes

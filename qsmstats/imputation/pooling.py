@@ -37,6 +37,7 @@ import pandas as pd
 from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats, Places
+from qsmstats.display import Displayed
 from qsmstats.errors import ModelError, UsageError
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.batch.result import BatchFit
@@ -215,7 +216,7 @@ def _with_fmi(question: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFra
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PooledFit:
+class PooledFit(Displayed):
     """One model over m completed data sets; its questions are those of `MixedFit`.
 
     Attributes

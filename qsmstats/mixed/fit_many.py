@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.errors import FormulaError, InvalidDataError, UsageError, check_option
 from qsmstats.method_names import Adjustment, DfMethod
 from qsmstats.mixed.batch.result import BatchFit
@@ -40,7 +41,7 @@ _COLUMNS = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ManyFits:
+class ManyFits(Displayed):
     """One model fitted to many columns.
 
     Attributes

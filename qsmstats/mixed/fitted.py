@@ -14,6 +14,7 @@ from typing import Literal, Protocol, TypeVar, get_args
 import pandas as pd
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.errors import check_option
 from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
 from qsmstats.mixed.criterion.profiled import InferenceOf, LargeSample, Moments
@@ -46,7 +47,7 @@ Weights = str | Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FitInfo:
+class FitInfo(Displayed):
     """The record of a fit.
 
     Attributes
@@ -92,7 +93,7 @@ class FitInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RandomEffects:
+class RandomEffects(Displayed):
     """A random term of a fit.
 
     Attributes
@@ -111,7 +112,7 @@ class RandomEffects:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResidualModel:
+class ResidualModel(Displayed):
     """The residual variances of a fit: Var(e_i) = (sigma ratio_i)^2 / prior_i.
 
     Attributes
@@ -137,7 +138,7 @@ class ResidualModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted:
+class Fitted(Displayed):
     """A fitted linear mixed model.
 
     Attributes

@@ -29,7 +29,8 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
-from qsmstats.errors import NoDataError
+from qsmstats.display import Displayed
+from qsmstats.errors import NoDataError, require_columns
 from qsmstats.imputation.linear_draws import LinearDraws, alternatives
 from qsmstats.imputation.pooling import pool_batch
 from qsmstats.method_names import Adjustment
@@ -51,7 +52,7 @@ BURN_IN, THIN = 20, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LostLesions:
+class LostLesions(Displayed):
     """Slopes by type if lost lesions differed from what was expected of them.
 
     Attributes
@@ -71,6 +72,8 @@ class LostLesions:
     notes
         What was left out or assumed, and what limits the results.
     """
+
+    opened = ("tipping", "slopes")
 
     outcome: str
     slopes: pd.DataFrame
@@ -101,6 +104,8 @@ def lost_lesions(
 
     Raises
     ------
+    UsageError
+        If a column is missing.
     NoDataError
         If no lesion lacks a later visit.
     ModelError
@@ -111,6 +116,7 @@ def lost_lesions(
     >>> answer = qs.trajectories(lesions, "mwf_percent")  # doctest: +SKIP
     >>> qs.lost_lesions(answer, lesions).tipping  # doctest: +SKIP
     """
+    require_columns(lesions.columns, (*LESION, "session_id", "years", FACTOR), "lesions")
     fit = answer.fit
     seen = observed_types(followed_lesions(lesions)).iloc[fit.frame.kept]
     missing = _missing_visits(seen)

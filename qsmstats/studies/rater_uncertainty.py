@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Integers
-from qsmstats.errors import NoDataError
+from qsmstats.display import Displayed
+from qsmstats.errors import NoDataError, require_columns
 from qsmstats.imputation.linear_draws import LinearDraws, alternatives
 from qsmstats.imputation.pooling import PooledFit, pool_fits
 from qsmstats.imputation.raters import TypeDraws, draw_types
@@ -40,7 +41,7 @@ FACTOR = "lesion_type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImputedTypes:
+class ImputedTypes(Displayed):
     """An answer over imputed lesion types.
 
     Attributes
@@ -81,6 +82,8 @@ class ImputedDifferences(ImputedTypes):
         the types as known.
     """
 
+    opened = ("contrasts",)
+
     contrasts: pd.DataFrame
 
 
@@ -93,6 +96,8 @@ class ImputedTrajectories(ImputedTypes):
     slopes, slope_contrasts
         As those of `Trajectories`, with the columns of `ImputedDifferences.contrasts`.
     """
+
+    opened = ("slopes", "slope_contrasts")
 
     slopes: pd.DataFrame
     slope_contrasts: pd.DataFrame
@@ -127,6 +132,8 @@ def impute_types(
 
     Raises
     ------
+    UsageError
+        If a column is missing.
     NoDataError
         If no lesion of the model has two ratings.
     ModelError
@@ -137,6 +144,9 @@ def impute_types(
     >>> answer = qs.baseline_differences(lesions, "mwf_percent")  # doctest: +SKIP
     >>> qs.impute_types(answer, lesions, ratings).contrasts  # doctest: +SKIP
     """
+    identifiers = ("participant_id", "session_id", "lesion_id")
+    require_columns(lesions.columns, (*identifiers, "years", FACTOR), "lesions")
+    require_columns(ratings.columns, (*identifiers, "rater_id", FACTOR), "ratings")
     rows = (followed_lesions if isinstance(answer, Trajectories) else first_sessions)(lesions)
     levels = list(answer.fit.frame.data[FACTOR].cat.categories)
     answers = [*levels, *sorted(set(ratings[FACTOR].dropna().astype("str")) - set(levels))]

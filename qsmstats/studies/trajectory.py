@@ -18,8 +18,8 @@ from typing import Any
 
 import pandas as pd
 
-from qsmstats.errors import NoDataError, NotIdentifiedError
-from qsmstats.method_names import Adjustment
+from qsmstats.errors import NoDataError, NotIdentifiedError, require_columns
+from qsmstats.method_names import Adjustment, DfMethod
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.settings import ModelSettings, Weights
 from qsmstats.studies.answers import (
@@ -57,6 +57,8 @@ class Trajectories(ModelAnswer):
         the number of types.
     """
 
+    opened = ("slopes", "slope_contrasts", "changes")
+
     slopes: pd.DataFrame
     slope_contrasts: pd.DataFrame
     changes: pd.DataFrame
@@ -69,6 +71,7 @@ def trajectories(
     settings: ModelSettings = DEFAULTS,
     formula: str | None = None,
     weights: Weights | None = None,
+    df: DfMethod | None = None,
 ) -> Trajectories:
     """Estimate the change over time of each lesion type.
 
@@ -76,7 +79,7 @@ def trajectories(
     ----------
     lesions
         One row per participant, session and lesion, as `tidy_lesions` makes it.
-    outcome, settings, formula, weights
+    outcome, settings, formula, weights, df
         As in `baseline_differences`; the formula of the settings is `settings.trajectory`.
 
     Returns
@@ -85,13 +88,16 @@ def trajectories(
 
     Raises
     ------
+    UsageError
+        If a column is missing.
     NoDataError
         If no participant has two sessions, no lesion of theirs has a type, or all have the same.
     ModelError
         If no participant has values at two sessions, or the model cannot be fitted.
     """
-    settings = settings.changed("trajectory", formula, weights)
     types = "lesion_type"
+    require_columns(lesions.columns, ("participant_id", "lesion_id", "years", types), "lesions")
+    settings = settings.changed("trajectory", formula, weights, df)
     followed = followed_lesions(lesions)
     typed = followed_types(followed, outcome)
     require_levels(typed, outcome, types)

@@ -18,7 +18,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from qsmstats.errors import InvalidDataError, Problem, UsageError
+from qsmstats.errors import InvalidDataError, Problem, UsageError, require_columns
 from qsmstats.study import Study
 from qsmstats.tables.between_tables import control_group
 from qsmstats.tables.feature_columns import Measured, features_of, widen_features
@@ -200,6 +200,7 @@ def tissue_table(
     tables, features = _tables(study), features_of(features)
     levels = tables.schemas.tissues
     lesions = tidy_lesions(tables, features) if lesions is None else lesions
+    require_columns(lesions.columns, (*SESSION, "lesion_type"), "lesions")
     is_control = tables.participants["group"] == control_group()
     parts = [
         _white_matter(tables, features, "white_matter", is_control).assign(tissue=levels[0]),

@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 
+from qsmstats.display import Displayed
 from qsmstats.errors import (
     ImageError,
     InvalidDataError,
@@ -48,7 +49,7 @@ MASK = "white_matter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Extraction:
+class Extraction(Displayed):
     """Features of a cohort, and the sessions without.
 
     Attributes

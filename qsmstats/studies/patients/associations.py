@@ -16,7 +16,15 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from qsmstats.errors import InvalidDataError, ModelError, UsageError, did_you_mean, nearest
+from qsmstats.display import Displayed
+from qsmstats.errors import (
+    InvalidDataError,
+    ModelError,
+    UsageError,
+    did_you_mean,
+    nearest,
+    require_columns,
+)
 from qsmstats.mixed.inference.multiplicity import adjust_p_values
 from qsmstats.schemas import Schemas
 from qsmstats.settings import ModelSettings, PatientSettings, column_of
@@ -53,7 +61,7 @@ _Question = tuple[str, str, str, Callable[[], Found]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PatientAssociations:
+class PatientAssociations(Displayed):
     """How the lesions of patients are related to clinical variables.
 
     Attributes
@@ -123,6 +131,9 @@ def patient_associations(
     """
     schemas, models = schemas or Schemas(), models or ModelSettings()
     given = settings or PatientSettings()
+    counted = ("participant_id", "years", "measured", "n_lesions")
+    require_columns(patients.columns, counted, "patients")
+    require_columns(lesions.columns, ("participant_id", "years", "lesion_type"), "lesions")
     _require_columns(given, patients)
     every = first_sessions(patients)
     first = every[every["measured"]]

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.variance_components import Interval
@@ -31,7 +32,7 @@ Limits = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialAssumptions:
+class TrialAssumptions(Displayed):
     """The truth that a trial is planned under.
 
     Attributes

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.parallel import run_tasks
@@ -41,7 +42,7 @@ EffectScale = Literal["absolute", "relative"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialPower:
+class TrialPower(Displayed):
     """Power over a grid.
 
     Attributes

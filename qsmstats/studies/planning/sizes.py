@@ -17,6 +17,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.progress import Progress
@@ -44,7 +45,7 @@ SMALLEST = " It is the smallest trial that this model can be fitted to; fewer mi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequiredPatients:
+class RequiredPatients(Displayed):
     """The size of a trial.
 
     Attributes
