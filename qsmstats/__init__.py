@@ -30,6 +30,7 @@ _HOMES = {
     "ImputedTrajectories": "qsmstats.studies.rater_uncertainty",
     "JointFeasibility": "qsmstats.accuracy.feasible",
     "LabelFiles": "qsmstats.voxels.labels",
+    "LabelSpec": "qsmstats.study",
     "LesionTypeRule": "qsmstats.settings",
     "LostLesions": "qsmstats.studies.missing_visits",
     "ManyFits": "qsmstats.mixed.fit_many",
@@ -49,6 +50,7 @@ _HOMES = {
     "StudyDraft": "qsmstats.inventory.draft",
     "StudyTables": "qsmstats.tables.read",
     "TissueFile": "qsmstats.voxels.labels",
+    "TissueSpec": "qsmstats.study",
     "Trajectories": "qsmstats.studies.trajectory",
     "TrialAssumptions": "qsmstats.studies.planning.assumptions",
     "TrialDesign": "qsmstats.studies.planning.design",
@@ -155,7 +157,7 @@ if TYPE_CHECKING:
     )
     from qsmstats.studies.raters import RaterAgreement, rater_agreement
     from qsmstats.studies.trajectory import Trajectories, trajectories
-    from qsmstats.study import Study
+    from qsmstats.study import LabelSpec, Study, TissueSpec
     from qsmstats.study_file import open_study
     from qsmstats.tables.read import StudyTables
     from qsmstats.tables.tidy import lesions_without_features, tidy_lesions, tissue_table

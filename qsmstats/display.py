@@ -21,8 +21,8 @@ __all__ = ["Displayed", "cell_text", "show"]
 
 WIDTH = 100
 LINES = 40
-# A label that a column before it already gives, and what the whole table is asked for.
-_ASIDE = {"first", "second", "adjust", "note", "df_method", "unit", "quantity"}
+# The levels that `contrast` already names.
+_ASIDE = {"first", "second"}
 _RESULTS = ("estimate", "conf_low", "conf_high", "p_value")
 _ADJUSTED = ("estimate", "conf_low_adjusted", "conf_high_adjusted", "p_adjusted")
 
@@ -49,7 +49,7 @@ class Displayed:
     def __repr__(self) -> str:
         values = self.displayed()
         lines = [type(self).__name__]
-        lines += [_cut(f"  {name}: {_in_words(value)}") for name, value in values.items()]
+        lines += [_cut(f"  {name}: {_in_words(value)}".rstrip()) for name, value in values.items()]
         for name, table in self._opened(values):
             room = LINES - len(lines) - 3  # for a blank line, the name and the heads
             if room < 1:
@@ -97,11 +97,10 @@ def show(table: pd.DataFrame) -> None:
 
     Examples
     --------
-    >>> import pandas as pd, qsmstats as qs
     >>> qs.show(pd.DataFrame({"term": ["age"], "estimate": [-0.1234567], "std_error": [0.05],
     ...     "df": [57.3], "p_value": [0.0166], "conf_low": [-0.2236], "conf_high": [-0.0233]}))
     term  estimate  conf_low  conf_high  p_value
-    age    -0.1235   -0.2236    -0.0233    0.017
+    age    -0.1235   -0.2236   -0.02330    0.017
     """
     if not isinstance(table, pd.DataFrame):
         message = f"show prints a DataFrame, not {type(table).__name__}; print(...) shows others"

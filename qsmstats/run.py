@@ -108,6 +108,10 @@ def run_study(
     UsageError
         If the level or a participant is unknown, or the output folder cannot be written, belongs
         to another study, or is in use.
+
+    Examples
+    --------
+    >>> qs.run_study("demo/study", "results", jobs=4)  # doctest: +SKIP
     """
     check_option("level", level, (None, "participant", "group"))
     if participants and level != "participant":

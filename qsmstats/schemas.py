@@ -199,6 +199,11 @@ class Schemas(Displayed):
     words
         Column -> word of the tables -> level that it stands for, beside the spellings of
         data_schemas/. "lesion_type" holds for every column of lesion types.
+
+    Examples
+    --------
+    >>> qs.Schemas().lesion_types
+    ('isointense', 'hypointense', 'hyperintense', 'hypointense_rim', 'paramagnetic_rim')
     """
 
     own_maps: Mapping[str, MapSchema] = field(default_factory=dict)

@@ -66,6 +66,11 @@ class FeatureSettings:
         Normal-appearing white matter starts this far from every lesion of the participant.
     layer_mm
         Depth of one layer of the layer profile.
+
+    Examples
+    --------
+    >>> qs.FeatureSettings()
+    FeatureSettings(shell_mm=2.0, ring_mm=2.0, nawm_distance_mm=4.0, layer_mm=1.0)
     """
 
     shell_mm: float = 2.0
@@ -116,6 +121,11 @@ class LesionTypeRule:
     decided
         Standard errors by which the evidence must differ from a threshold for a suggestion to be
         decided.
+
+    Examples
+    --------
+    >>> qs.LesionTypeRule(decided=3.0).decided
+    3.0
     """
 
     rim: float = 1.0
@@ -151,6 +161,12 @@ class ModelSettings:
     imputations
         Sets of imputed values for the answers that carry along what is not known: types that
         raters disagree on, and lesions without a later visit; 0 for none of these answers.
+
+    Examples
+    --------
+    >>> settings = qs.ModelSettings(df="kenward-roger", level=0.9)
+    >>> settings.tissue
+    '{outcome} ~ tissue + age + sex + (1 | participant_id)'
     """
 
     baseline: str = (
@@ -214,6 +230,12 @@ class HistologySettings:
     high_in
         Continuous feature of the histology table -> classes that its high values speak for; low
         values speak for every other class.
+
+    Examples
+    --------
+    >>> settings = qs.HistologySettings(mapping={"chronic_active": ("paramagnetic_rim",)})
+    >>> settings.mapping
+    {'chronic_active': ('paramagnetic_rim',)}
     """
 
     mapping: Mapping[str, tuple[str, ...]] = field(
@@ -240,6 +262,11 @@ class RaterSettings:
     ----------
     adjudicator
         Name of the rater who decides where the others disagree; left out of their agreement.
+
+    Examples
+    --------
+    >>> qs.RaterSettings(adjudicator="expert")
+    RaterSettings(adjudicator='expert')
     """
 
     adjudicator: str = "adjudicator"
@@ -276,6 +303,11 @@ class PatientSettings:
         volume of lesions ("volume") of the patient.
     adjust
         Adjustment of the p-values of one analysis for their number.
+
+    Examples
+    --------
+    >>> qs.PatientSettings(clinical=("edss", "log(nfl)")).clinical
+    ('edss', 'log(nfl)')
     """
 
     questions: tuple[str, ...] = get_args(PatientQuestion)

@@ -88,7 +88,7 @@ def test_an_unknown_participant_is_named(qsmstats, small_study, tmp_path):
 
 def test_every_command_shows_examples_that_parse(capsys):
     listed = parse_help([], capsys)
-    assert set(EXAMPLES) == set(re.findall(r"^    (\w+) ", listed, re.M))
+    assert set(EXAMPLES) == set(re.findall(r"^    (\w+)", listed, re.M))
     for command, examples in EXAMPLES.items():
         assert f"Examples:\n  {examples}\n" in parse_help([command], capsys)
         for line in examples.split("\n"):
@@ -107,7 +107,7 @@ def test_a_quiet_command_says_what_went_wrong_only(tmp_path, capsys):
     assert "no problem found" in capsys.readouterr().err
     assert main(["check", str(study), "--quiet"]) == 0
     assert capsys.readouterr() == ("", "")
-    assert main(["check", str(tmp_path / "nowhere"), "-q"]) == 2
+    assert main(["check", str(tmp_path / "nowhere"), "-q"]) == 3
     assert "nowhere" in capsys.readouterr().err
     with pytest.raises(SystemExit, match="2"):
         main(["check", str(study), "-q", "-v"])

@@ -6,6 +6,7 @@ leave there is looked at too.
 
 from __future__ import annotations
 
+import doctest
 import inspect
 import re
 import sys
@@ -16,9 +17,9 @@ import pandas as pd
 import pytest
 
 import qsmstats as qs
-from qsmstats.display import Displayed
+from qsmstats.display import LINES, WIDTH, Displayed
 from qsmstats.errors import QsmstatsError
-from tests.study_folder import TOML, tables, write_tables
+from tests.study_folder import TOML, tables, write_images, write_tables
 
 NAMES = [name for name in qs.__all__ if name != "__version__"]
 FOREIGN = pd.DataFrame({"foreign": ["a", "b"]})
@@ -90,7 +91,8 @@ def test_what_a_public_function_returns_is_shown_short():
     }
     # Settings are shown as one types them, a draft as its study.toml.
     typed = {one for one in returned if one.__name__.endswith("Settings")}
-    typed |= {qs.Dropout, qs.TrialDesign, qs.LesionTypeRule, qs.LabelFiles, qs.TissueFile}
+    typed |= {qs.Dropout, qs.TrialDesign, qs.LesionTypeRule}
+    typed |= {getattr(qs, name) for name in GIVEN}
     assert {one for one in returned - typed if not issubclass(one, Displayed)} == {qs.StudyDraft}
     assert len(returned - typed) > 20
 
@@ -172,3 +174,39 @@ def test_every_public_function_that_takes_a_table_is_called_with_a_foreign_one()
         if "DataFrame" in str(one.annotation)
     }
     assert takes - {"show"} == set(CALLS)  # `show` prints any table
+
+
+BY_A_COMMAND = {"run_study", "simulate_study", "write_report"}
+"""Their examples take minutes; test_pipeline, test_report and conftest call them."""
+GIVEN = {"LabelFiles", "LabelSpec", "TissueFile", "TissueSpec"}
+"""Made from study.toml."""
+WITH_EXAMPLES = [name for name in NAMES if name not in RESULTS | GIVEN or name == "Schemas"]
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch):
+    """The folder in which a reader works, with a study in ``demo``."""
+    write_images(write_tables(tmp_path / "demo" / "study", tables()))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("name", WITH_EXAMPLES)
+def test_every_public_name_has_an_example_that_runs(name, request):
+    documented = inspect.getdoc(getattr(qs, name))
+    names = {"qs": qs, "pd": pd}
+    test = doctest.DocTestParser().get_doctest(documented, names, name, None, None)
+    skipped = {one.options.get(doctest.SKIP, False) for one in test.examples}
+    assert skipped == {name in BY_A_COMMAND}
+    if "demo/study" in documented or "results/" in documented:
+        request.getfixturevalue("desk")
+    said = []
+    failed, _ = doctest.DocTestRunner().run(test, out=said.append, clear_globs=False)
+    assert not failed, "".join(said)
+    for value in names.values():
+        if isinstance(value, Displayed):
+            lines = repr(value).splitlines()
+            assert lines[0] == type(value).__name__
+            assert len(lines) <= LINES
+            assert max(map(len, lines)) <= WIDTH
+            assert "array(" not in repr(value)
+            assert value._repr_html_().count("<table") == 1 + len(value._opened(value.displayed()))

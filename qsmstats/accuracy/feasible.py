@@ -144,6 +144,13 @@ def feasible_tables(published: Mapping[str, str], n: int) -> pd.DataFrame:
     UsageError
         If a percentage cannot be read or is above 100, a measure is unknown, or the
         percentages leave too many tables to enumerate.
+
+    Examples
+    --------
+    >>> qs.feasible_tables({"sensitivity": "86", "specificity": "84"}, 50).head(2)
+       tp  fn  tn  fp
+    0   6   1  16   3
+    1   6   1  21   4
     """
     _check_total(n, "n")
     return pd.DataFrame(_tables(_percentages(published, n), n), columns=list(CELLS))
@@ -270,6 +277,13 @@ def feasible_joint_tables(
     ------
     UsageError
         As `feasible_tables`; or if fewer than two classes are given.
+
+    Examples
+    --------
+    >>> published = {"active": {"sensitivity": "90"}, "inactive": {"sensitivity": "80"}}
+    >>> found = qs.feasible_joint_tables(published, 20)
+    >>> found.shared_totals[:3]
+    (10, 11, 12)
     """
     _check_total(n, "n")
     limit = 3 * n if search_to is None else search_to

@@ -196,6 +196,11 @@ def area_under_curve(
         If the input or `scale` cannot be used.
     NotIdentifiedError
         If a reference group comes from a single cluster.
+
+    Examples
+    --------
+    >>> round(qs.area_under_curve([1, 2, 3, 4, 5], [0, 0, 1, 0, 1], cluster=None).estimate, 3)
+    0.833
     """
     check_option("scale", scale, ("logit", "wald"))
     values, truth = checked_scores(scores, reference)

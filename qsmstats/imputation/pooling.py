@@ -277,6 +277,15 @@ def pool_fits(fits: Sequence[MixedFit]) -> PooledFit:
     ------
     UsageError
         If there are fewer than two fits, or their fixed columns differ.
+
+    Examples
+    --------
+    >>> lesions = qs.example_lesions()
+    >>> model = qs.MixedModel("mwf_percent ~ years + (1 | participant_id)")
+    >>> shifted = lesions.assign(mwf_percent=lesions["mwf_percent"] + 0.1)
+    >>> pooled = qs.pool_fits([model.fit(rows) for rows in (lesions, shifted)])
+    >>> pooled.coefficients()["term"].tolist()
+    ['Intercept', 'years']
     """
     names = {fit.fixed.names for fit in fits}
     if len(fits) < 2 or len(names) > 1:

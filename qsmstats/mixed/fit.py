@@ -51,7 +51,7 @@ class ClusteredFit(cluster_robust.Clustered):  # noqa: D101
         """Return what the prompt shows."""
         return {
             "formula": self.model.formula,
-            "cluster": f"{self.cluster}, {self.n_clusters}",
+            "cluster": f"{self.cluster}, {self.n_clusters} clusters",
             "coefficients": self.coefficients(),
         }
 

@@ -118,6 +118,13 @@ def fit_many(
         If an outcome holds something else than numbers, or infinite values.
     NotIdentifiedError
         If the design cannot tell the parameters apart for any outcome.
+
+    Examples
+    --------
+    >>> lesions = qs.example_lesions().assign(half=lambda rows: rows["mwf_percent"] / 2)
+    >>> many = qs.fit_many("~ years + (1 | participant_id)", lesions, ["mwf_percent", "half"])
+    >>> many.coefficients.loc[many.coefficients["term"] == "years", "estimate"].round(4).tolist()
+    [-0.0867, -0.0433]
     """
     _check_outcomes(outcomes)
     check_option("df", df, get_args(DfMethod))

@@ -99,6 +99,10 @@ def write_report(
         were not made from the same data.
     UsageError
         If there is no such style, or the output folder is in use or belongs to another study.
+
+    Examples
+    --------
+    >>> qs.write_report("demo/study", "results", style="double", pdf=True)  # doctest: +SKIP
     """
     folder = Path(out_folder)
     # A page of nothing would be written to a wrong path.

@@ -36,7 +36,6 @@ def example_lesions(patients: int = 24, *, seed: int = 1) -> pd.DataFrame:
 
     Examples
     --------
-    >>> import qsmstats as qs
     >>> lesions = qs.example_lesions(patients=2)
     >>> lesions.shape
     (30, 10)

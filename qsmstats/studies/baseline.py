@@ -95,6 +95,16 @@ def baseline_differences(
         If no lesion has a type, or all have the same.
     ModelError
         If fewer than two types have values, or the model cannot be fitted.
+
+    Examples
+    --------
+    >>> lesions = qs.example_lesions()
+    >>> answer = qs.baseline_differences(lesions, "mwf_percent",
+    ...     formula="{outcome} ~ lesion_type + age + (1 | participant_id)", df="kenward-roger")
+    >>> qs.show(answer.contrasts.head(2))
+    contrast                   estimate  conf_low_adjusted  conf_high_adjusted  p_adjusted
+    isointense - hypointense      1.629             0.9371               2.320      <0.001
+    isointense - hyperintense     3.084              2.392               3.776      <0.001
     """
     require_columns(lesions.columns, ("participant_id", "years", "lesion_type"), "lesions")
     settings = settings.changed("baseline", formula, weights, df)
@@ -131,6 +141,17 @@ def tissue_differences(
         If no white matter was measured, or nothing but one tissue.
     ModelError
         If fewer than two tissues have values, or the model cannot be fitted.
+
+    Examples
+    --------
+    >>> tissue = qs.example_lesions().rename(columns={"lesion_type": "tissue"})
+    >>> white = tissue[tissue["lesion_id"] == "L1"].assign(lesion_id=None, tissue="nawm")
+    >>> white["mwf_percent"] += 4
+    >>> answer = qs.tissue_differences(pd.concat([tissue, white]), "mwf_percent",
+    ...     formula="{outcome} ~ tissue + (1 | participant_id)")
+    >>> qs.show(answer.means.head(1))
+    level  estimate  conf_low  conf_high
+    nawm      12.91     12.42      13.40
     """
     needed = ("participant_id", "lesion_id", "years", "tissue")
     require_columns(tissue.columns, needed, "tissue")

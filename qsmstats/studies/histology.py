@@ -114,6 +114,15 @@ def histology_accuracy(
         If no lesion has both readings, a type and a class.
     InvalidDataError
         If a level has no place in the mapping.
+
+    Examples
+    --------
+    >>> histology = pd.DataFrame({"brain_id": ["B1", "B1", "B2", "B2"],
+    ...     "lesion_id": [1, 2, 1, 2],
+    ...     "index_test": ["isointense", "paramagnetic_rim", "isointense", "hyperintense"],
+    ...     "reference_standard": ["remyelinated", "chronic_active", "chronic_inactive"] + [None]})
+    >>> int(qs.histology_accuracy(histology).class_counts["n"].sum())
+    3
     """
     require_columns(histology.columns, (*READINGS, "lesion_id"), "histology")
     pairs = pair_lesions(histology, settings)

@@ -113,8 +113,12 @@ def lost_lesions(
 
     Examples
     --------
-    >>> answer = qs.trajectories(lesions, "mwf_percent")  # doctest: +SKIP
-    >>> qs.lost_lesions(answer, lesions).tipping  # doctest: +SKIP
+    >>> lesions = qs.example_lesions(12).drop(index=[2, 5, 8, 20, 35])
+    >>> formula = "{outcome} ~ lesion_type * years + (1 | participant_id/lesion_id)"
+    >>> answer = qs.trajectories(lesions, "mwf_percent", formula=formula)
+    >>> lost = qs.lost_lesions(answer, lesions, settings=qs.ModelSettings(imputations=2))
+    >>> lost.tipping["n_lost"].tolist()
+    [1, 3, 1, 0, 0]
     """
     require_columns(lesions.columns, (*LESION, "session_id", "years", FACTOR), "lesions")
     fit = answer.fit

@@ -141,8 +141,17 @@ def impute_types(
 
     Examples
     --------
-    >>> answer = qs.baseline_differences(lesions, "mwf_percent")  # doctest: +SKIP
-    >>> qs.impute_types(answer, lesions, ratings).contrasts  # doctest: +SKIP
+    >>> lesions = qs.example_lesions(12)
+    >>> answer = qs.baseline_differences(lesions, "mwf_percent",
+    ...     formula="{outcome} ~ lesion_type + (1 | participant_id)")
+    >>> keys = ["participant_id", "session_id", "lesion_id", "lesion_type"]
+    >>> first = lesions.loc[lesions["years"] == 0, keys]
+    >>> ratings = pd.concat([first.assign(rater_id="A"), first.assign(rater_id="B")])
+    >>> ratings.iloc[:3, 3] = "hyperintense"
+    >>> settings = qs.ModelSettings(imputations=2)
+    >>> imputed = qs.impute_types(answer, lesions, ratings, settings=settings)
+    >>> imputed.contrasts["m"].unique().tolist()
+    [2]
     """
     identifiers = ("participant_id", "session_id", "lesion_id")
     require_columns(lesions.columns, (*identifiers, "years", FACTOR), "lesions")

@@ -78,6 +78,14 @@ def rater_agreement(
         If fewer than two raters rated.
     InvalidDataError
         If a rater rated a lesion twice.
+
+    Examples
+    --------
+    >>> keys = ["participant_id", "session_id", "lesion_id", "lesion_type"]
+    >>> lesions = qs.example_lesions(4).loc[lambda rows: rows["years"] == 0, keys]
+    >>> ratings = pd.concat([lesions.assign(rater_id=name) for name in ("A", "B")])
+    >>> qs.rater_agreement(ratings, lesions).notes[0]
+    'Raters differed on 0 of 20 lesions.'
     """
     require_columns(ratings.columns, (*UNIT, "rater_id", "lesion_type"), "ratings")
     require_columns(lesions.columns, (*UNIT, "lesion_type"), "lesions")

@@ -94,6 +94,19 @@ def trajectories(
         If no participant has two sessions, no lesion of theirs has a type, or all have the same.
     ModelError
         If no participant has values at two sessions, or the model cannot be fitted.
+
+    Examples
+    --------
+    >>> lesions = qs.example_lesions()
+    >>> formula = "{outcome} ~ lesion_type * years + (1 | participant_id/lesion_id)"
+    >>> answer = qs.trajectories(lesions, "mwf_percent", formula=formula)
+    >>> qs.show(answer.slopes)
+    lesion_type       estimate  conf_low_adjusted  conf_high_adjusted  p_adjusted
+    isointense          0.3738             0.2306              0.5169      <0.001
+    hypointense         0.1509           0.007713              0.2940       0.034
+    hyperintense       -0.1498            -0.2930           -0.006684       0.036
+    hypointense_rim    -0.3321            -0.4752             -0.1889      <0.001
+    paramagnetic_rim   -0.4762            -0.6194             -0.3331      <0.001
     """
     types = "lesion_type"
     require_columns(lesions.columns, ("participant_id", "lesion_id", "years", types), "lesions")

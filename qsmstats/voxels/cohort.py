@@ -106,6 +106,12 @@ def extract_cohort(
         If a participant is not in the study, or `jobs` is less than 1.
     InvalidDataError
         If the tables are not valid. What is wrong with an image is a row of `failures`.
+
+    Examples
+    --------
+    >>> measured = qs.extract_cohort(qs.open_study("demo/study"))
+    >>> list(measured.features.columns[:5])
+    ['participant_id', 'session_id', 'region', 'label', 'map']
     """
     if jobs < 1:
         message = f"jobs is {jobs}; at least one process is needed, as in jobs=1"

@@ -77,6 +77,13 @@ def match_visits(
     ------
     ImageError
         If a label image cannot be read, or two of a participant lie on different grids.
+
+    Examples
+    --------
+    >>> study = qs.open_study("demo/study")
+    >>> measured = qs.extract_cohort(study)
+    >>> qs.match_visits(study, measured) is None  # the lesions have the same names at each visit
+    True
     """
     if study.matching.lesion_ids == "consistent":
         return None

@@ -126,8 +126,13 @@ def patient_associations(
 
     Examples
     --------
-    >>> answer = patient_associations(patients, lesions)  # doctest: +SKIP
-    >>> answer.associations[["outcome", "variable", "estimate", "p_adjusted"]]  # doctest: +SKIP
+    >>> lesions = qs.example_lesions()
+    >>> patients = lesions.drop_duplicates(["participant_id", "years"])
+    >>> patients = patients.assign(measured=True, n_lesions=5)
+    >>> settings = qs.PatientSettings(questions=("lesions",), clinical=("edss",))
+    >>> answer = qs.patient_associations(patients, lesions, settings=settings)
+    >>> answer.associations["question"].unique().tolist()
+    ['lesions']
     """
     schemas, models = schemas or Schemas(), models or ModelSettings()
     given = settings or PatientSettings()

@@ -67,6 +67,14 @@ def patient_table(
     ------
     InvalidDataError
         If a column of the study's tables has the name of one that is computed here.
+
+    Examples
+    --------
+    >>> study = qs.open_study("demo/study")
+    >>> lesions = qs.tidy_lesions(study, qs.extract_cohort(study))
+    >>> patients = qs.patient_table(study, lesions)
+    >>> list(patients.columns[:3])
+    ['participant_id', 'session_id', 'years']
     """
     require_columns(lesions.columns, (*SESSION, "lesion_type", "volume_mm3"), "lesions")
     if tissue is not None:

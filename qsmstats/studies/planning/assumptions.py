@@ -62,6 +62,14 @@ class TrialAssumptions(Displayed):
     UsageError
         If a standard deviation is negative, a correlation outside -1 to 1, a number of lesions no
         whole number, or a slope of a type without lesions.
+
+    Examples
+    --------
+    >>> assumptions = qs.TrialAssumptions(patient_sd=1.0, slope_sd=0.2, lesion_sd=1.0,
+    ...     residual_sd=0.5, lesions={"isointense": 2, "hypointense": 2})
+    >>> assumptions.counts
+       isointense  hypointense
+    0           2            2
     """
 
     patient_sd: float

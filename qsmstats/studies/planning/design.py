@@ -73,6 +73,11 @@ class Dropout:
     ------
     UsageError
         If a value is outside its range.
+
+    Examples
+    --------
+    >>> qs.Dropout(annual_rate=0.1)
+    Dropout(annual_rate=0.1, treatment_ratio=1.0, low_mean_ratio=1.0)
     """
 
     annual_rate: float = 0.0
@@ -134,6 +139,12 @@ class TrialDesign:
     ------
     UsageError
         If a value cannot be used.
+
+    Examples
+    --------
+    >>> design = qs.TrialDesign(visits=(0.0, 0.5, 1.0), dropout=qs.Dropout(annual_rate=0.1))
+    >>> str(design.dropout)
+    '10 % per year'
     """
 
     visits: tuple[float, ...] = (0.0, 1.0, 2.0)
