@@ -165,12 +165,12 @@ class JointFeasibility(Displayed):
     n, search_to
         Largest total of interest, largest total searched.
     per_class
-        Every table of each class by itself: columns class_, tp, fn, tn, fp, total (<= n).
+        Every table of each class by itself: columns `class_`, tp, fn, tn, fp, total (<= n).
     shared_totals
         Totals up to n at which every class has a table, whether or not these fit together.
     joint
         Every set of tables that fit into one confusion matrix of at most n lesions: columns
-        matrix (number of the set), total, class_, tp, fn, tn, fp.
+        matrix (number of the set), total, `class_`, tp, fn, tn, fp.
     nearest_shared_total, nearest_joint_total
         Smallest totals above n with such tables, if there are none up to n; None if there are
         none up to `search_to`, or if n already has some.

@@ -58,7 +58,7 @@ def example_lesions(patients: int = 24, *, seed: int = 1) -> pd.DataFrame:
             "participant_id": [f"sub-{number + 1:02d}" for number in person],
             "session_id": [f"ses-{number + 1:02d}" for number in year],
             "lesion_id": [f"L{number + 1}" for number in kind],
-            "lesion_type": pd.Categorical.from_codes(kind, list(types)),
+            "lesion_type": pd.Categorical(np.take(types, kind), categories=list(types)),
             "years": year.astype(float),
             "age": ages[person],
             "sex": np.where(person % 2, "M", "F"),
