@@ -66,7 +66,7 @@ def logged(path: Path, places: dict[str, str]) -> Iterator[None]:
             message = message.replace(place, places[place])
         now = datetime.now(UTC).isoformat(timespec="seconds")
         # Results matter more than their log: a full disk is reported where they are written.
-        with suppress(OSError), path.open("a", encoding="utf-8") as file:
+        with suppress(OSError), open(path, "a", encoding="utf-8", opener=_no_link) as file:
             file.write("".join(f"{now} {line}\n" for line in _lines_of(message).split("\n")))
 
     _logs.append(write)
@@ -77,6 +77,11 @@ def logged(path: Path, places: dict[str, str]) -> Iterator[None]:
         raise
     finally:
         _logs.remove(write)
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file; a link in its place, which may lead anywhere, is an error."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
 
 
 def say(message: str, kind: Literal["problem", "note", "detail"] = "note") -> None:
