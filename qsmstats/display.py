@@ -111,7 +111,8 @@ def show(table: pd.DataFrame) -> None:
 def table_text(table: pd.DataFrame) -> list[str]:
     """Lay the main columns of a table out, heads first, within the width of a page."""
     brief = _brief(table)
-    numbers = [pd.api.types.is_numeric_dtype(table[name]) for name in brief]
+    numeric = {str(name) for name, one in table.items() if pd.api.types.is_numeric_dtype(one)}
+    numbers = [name in numeric for name in brief]
     columns = [[name, *brief[name]] for name in brief]
     widths = [max(map(len, column)) for column in columns]
     # Long labels are cut, the longest first; the full table has them.
@@ -131,7 +132,10 @@ def table_text(table: pd.DataFrame) -> list[str]:
 
 def _brief(table: pd.DataFrame) -> pd.DataFrame:
     """Return the main columns of a table, as text."""
-    names = [str(name) for name in table.columns]
+    if table.index.name is not None:  # as that of `params` and `conf_int`
+        table = table.reset_index()
+    table = table.set_axis([str(name) for name in table.columns], axis=1)
+    names = list(table.columns)
     if "estimate" in names:
         labels = [name for name in names[: names.index("estimate")] if name not in _ASIDE]
         adjusted = "conf_low_adjusted" in names and table["conf_low_adjusted"].notna().any()

@@ -123,5 +123,8 @@ def test_of_other_tables_as_many_columns_are_shown_as_there_is_room_for(capsys):
     qs.show(pd.DataFrame({f"column_{number:02d}": [number] for number in range(40)}))
     heads = capsys.readouterr().out.splitlines()[0]
     assert heads.split() == [f"column_{number:02d}" for number in range(9)]
+    limits = pd.DataFrame({0: [-1.0], 1: [2.0]}, index=pd.Index(["age"], name="term"))
+    qs.show(limits)
+    assert capsys.readouterr().out.split() == ["term", "0", "1", "age", "-1.000", "2.000"]
     with pytest.raises(UsageError, match="show prints a DataFrame, not int"):
         qs.show(1)
