@@ -6,7 +6,8 @@ other has the folder to itself. The file says of which study the folder holds th
 sha256 of the study folder's path, and one of study.toml and the table of participants. A study
 edited in place agrees in the first, one that was moved, copied or mounted elsewhere in the second.
 
-What a command says there is also appended to ``log.txt``, with times, versions and no paths.
+What a command says there is also appended to ``log.txt``, with times and versions; OUT and
+STUDY stand for the paths of the two folders.
 """
 
 from __future__ import annotations
@@ -95,9 +96,13 @@ def held(out: Path, study: Study | None, *, shared: bool = False) -> Iterator[No
             _own(file, out, study, alone=alone)
         if shared:
             _lock(file, out, (False,))
-        places = {str(place): "OUT" for place in (out, out.resolve())}
-        if study is not None:
-            places |= {str(place): "STUDY" for place in (study.folder, study.folder.resolve())}
+        named = {"OUT": out} | ({} if study is None else {"STUDY": study.folder})
+        places = {
+            str(place): name
+            for name, folder in named.items()
+            for place in (folder, folder.absolute(), folder.resolve())
+            if len(place.parts) > 1  # a single word may be part of others
+        }
         started = time.monotonic()
         with logged(out / LOG, places):
             made_by = ", ".join(f"{name} {number}" for name, number in versions().items())
