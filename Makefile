@@ -40,6 +40,7 @@ lint: $(VENV)/dev.stamp ## ruff, mypy --strict, import-linter
 	$(BIN)/lint-imports
 
 docs: $(VENV)/dev.stamp ## the documentation, warnings are errors
+	$(BIN)/python docs/extensions/schema_tables.py
 	$(BIN)/sphinx-build -W -b html docs docs/_build/html
 
 gallery: $(VENV)/dev.stamp ## the pictures of docs/gallery.md

@@ -18,7 +18,6 @@ extensions = [
     "sphinx.ext.autosummary",
     "numpydoc",
     "mathml",
-    "schema_tables",
 ]
 exclude_patterns = ["_build"]
 templates_path = ["templates"]

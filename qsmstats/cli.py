@@ -13,9 +13,10 @@ from collections.abc import Sequence
 from functools import partial
 from io import TextIOWrapper
 from pathlib import Path
+from textwrap import fill
 
 from qsmstats.exit import ended
-from qsmstats.progress import progress_bar, say, show
+from qsmstats.progress import progress_bar, say, set_loudness, show
 from qsmstats.version import __version__
 
 __all__ = ["EXIT_CODES", "main", "parse"]
@@ -51,8 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     options = parse(sys.argv[1:] if arguments is None else arguments)
+    set_loudness(options.loudness)
     places = (getattr(options, name, None) for name in ("out", "study", "folder"))
-    place = next(place for place in places if place)
+    place = next(filter(None, places), "standard output")
     # A run catches what its processes lack; what remains is out of memory by itself.
     parallel = hasattr(options, "jobs") and not hasattr(options, "level")
     return ended(partial(options.call, options), place, parallel=parallel)
@@ -63,9 +65,31 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
     Wrong usage prints what is wrong and exits with 2, as argparse does.
     """
+    return _parser().parse_args(arguments)
+
+
+EXAMPLES = {
+    "init": "qsmstats init STUDY",
+    "simulate": "qsmstats simulate STUDY --patients 20 --controls 10 --followed 8",
+    "check": "qsmstats check STUDY --all",
+    "run": """qsmstats run STUDY OUT --jobs 4
+  qsmstats run STUDY OUT participant --participant-label 01 02
+  qsmstats run STUDY OUT group --quiet""",
+    "report": "qsmstats report STUDY OUT --style double --pdf",
+    "plan": """qsmstats plan STUDY OUT --fraction 0.5
+  qsmstats plan STUDY OUT --outcome mwf_percent --visits 0 0.5 1 --dropout 0.05""",
+    "demo": "qsmstats demo DEMO --patients 20 --controls 10 --followed 8",
+    "completion": """qsmstats completion bash > ~/.local/share/bash-completion/completions/qsmstats
+  qsmstats completion zsh > ~/.zfunc/_qsmstats""",
+}
+"""Command -> examples at the end of its help."""
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="qsmstats",
         description="Statistics for cohort studies of multiple-sclerosis lesions.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"qsmstats {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -103,9 +127,33 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     demo.add_argument("out", metavar="OUT", type=Path, help="folder for the study and its results")
     _add_size(demo)
     demo.set_defaults(call=_demo)
-    for one in (parser, *commands.choices.values()):
-        one.epilog = EXIT_CODES
-    return parser.parse_args(arguments)
+    completion = commands.add_parser("completion", help="print completions of commands for a shell")
+    completion.add_argument("shell", choices=("bash", "zsh", "tcsh"))
+    completion.set_defaults(call=_completion)
+    codes = fill(EXIT_CODES, 80)
+    parser.epilog = f"Example:\n  {EXAMPLES['demo']}\n\n{codes}"
+    for name, one in commands.choices.items():
+        _add_loudness(one)
+        one.formatter_class = argparse.RawDescriptionHelpFormatter
+        one.epilog = f"Examples:\n  {EXAMPLES[name]}\n\n{codes}"
+    return parser
+
+
+def _add_loudness(parser: argparse.ArgumentParser) -> None:
+    loudness = parser.add_mutually_exclusive_group()
+    for letter, name, text in (
+        ("q", "quiet", "say only what went wrong"),
+        ("v", "verbose", "say every step; where there is an OUT, log.txt there has them anyway"),
+    ):
+        loudness.add_argument(
+            f"-{letter}",
+            f"--{name}",
+            dest="loudness",
+            action="store_const",
+            const=name,
+            default="normal",
+            help=text,
+        )
 
 
 _Commands = argparse._SubParsersAction  # argparse has no public name for it
@@ -339,7 +387,7 @@ def _check(options: argparse.Namespace) -> int:
         say(f"{options.study}: no problem found")
         return 0
     if len(lines) < len(problems):
-        say(f"{len(problems)} problems; --all lists each of them")
+        say(f"{len(problems)} problems; --all lists each of them", "problem")
     return 1 if set(kinds) == {"unreadable"} else InvalidDataError.exit_code
 
 
@@ -419,3 +467,18 @@ def _demo(options: argparse.Namespace) -> int:
     options.level = options.participant_label = options.dask = None
     options.anonymous = False
     return _run(options)
+
+
+def _completion(options: argparse.Namespace) -> int:
+    try:
+        import shtab
+    except ImportError as error:
+        from qsmstats.errors import UsageError
+
+        message = (
+            f"completion for {options.shell} is written by the package shtab, which is missing; "
+            "install it (pip install 'qsmstats[completion]')"
+        )
+        raise UsageError(message) from error
+    show(shtab.complete(_parser(), shell=options.shell).rstrip("\n"))
+    return 0

@@ -31,6 +31,7 @@ __all__ = [
     "opposite",
     "plural",
     "printable",
+    "require_columns",
 ]
 
 
@@ -58,6 +59,24 @@ def check_option(name: str, value: object, allowed: Iterable[object]) -> None:
     # `in` would ask a list or array for its truth.
     if not any(type(value) is type(one) and value == one for one in choices):
         raise UsageError(f"{name} must be {one_of(choices)}, not {value!r}")
+
+
+def require_columns(columns: Iterable[object], needed: Iterable[str], table: str) -> None:
+    """Refuse a table that lacks columns.
+
+    Raises
+    ------
+    UsageError
+        Such as ``lesions has no column 'years'; it has 'participant_id', ...``.
+    """
+    there = list(columns)
+    if absent := [name for name in dict.fromkeys(needed) if name not in there]:
+        word, names, has = plural("column", len(absent)), ", ".join(map(repr, absent)), there[:20]
+        more = ", ..." if len(there) > len(has) else ""
+        found = ", ".join(map(repr, has)) or "none"
+        raise UsageError(
+            f"{table} has no {word} {names}; correct the name or add it (columns: {found}{more})"
+        )
 
 
 def one_of(allowed: Iterable[object]) -> str:

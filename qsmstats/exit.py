@@ -56,10 +56,10 @@ def ended(call: Callable[[], int], place: object, *, parallel: bool = False) -> 
         code = call()
         sys.stdout.flush()  # what cannot be written shows here, not after the exit code is given
     except QsmstatsError as error:
-        say(str(error))
+        say(str(error), "problem")
         return error.exit_code
     except KeyboardInterrupt:
-        say("interrupted; start the same command again: no file is incomplete")
+        say("interrupted; start the same command again: no file is incomplete", "problem")
         return INTERRUPTED
     except BrokenPipeError:
         discard(sys.stdout)
@@ -70,13 +70,14 @@ def ended(call: Callable[[], int], place: object, *, parallel: bool = False) -> 
         if isinstance(error, MemoryError) or number == errno.ENOMEM:
             remedy = "use a machine with more memory"
             remedy = f"lower --jobs where it is above 1, or {remedy}" if parallel else remedy
-            say(f"{where}: memory ran out; {remedy}")
+            say(f"{where}: memory ran out; {remedy}", "problem")
         else:
             remedy = _REMEDIES.get(number, "check the disk and the path, then try again")
-            say(f"{where}: {error.strerror or error}; {remedy}")
+            say(f"{where}: {error.strerror or error}; {remedy}", "problem")
         return UsageError.exit_code
     except Exception:
-        say(traceback.format_exc())
-        say("this is an error in qsmstats, not in your data; please report the lines above")
+        say(traceback.format_exc(), "problem")
+        report = "this is an error in qsmstats, not in your data; please report the lines above"
+        say(report, "problem")
         return FAULT
     return code

@@ -5,6 +5,9 @@ undoes however the command ends. Commands that measure participants may work sid
 other has the folder to itself. The file says of which study the folder holds the results: the
 sha256 of the study folder's path, and one of study.toml and the table of participants. A study
 edited in place agrees in the first, one that was moved, copied or mounted elsewhere in the second.
+
+What a command says there is also appended to ``log.txt``, with times and versions; OUT and
+STUDY stand for the paths of the two folders.
 """
 
 from __future__ import annotations
@@ -20,7 +23,8 @@ from tempfile import TemporaryFile
 from typing import Any, TextIO
 
 from qsmstats.errors import UsageError
-from qsmstats.progress import say
+from qsmstats.progress import logged, say
+from qsmstats.records import versions
 from qsmstats.study import Study
 
 try:
@@ -30,7 +34,7 @@ except ImportError:  # Windows
 
 __all__ = ["held", "made_folder"]
 
-OWNER = "study.json"
+OWNER, LOG = "study.json", "log.txt"
 ATTEMPTS, PAUSE = 20, 0.1
 PIECE = 1 << 20
 
@@ -92,7 +96,19 @@ def held(out: Path, study: Study | None, *, shared: bool = False) -> Iterator[No
             _own(file, out, study, alone=alone)
         if shared:
             _lock(file, out, (False,))
-        yield
+        named = {"OUT": out} | ({} if study is None else {"STUDY": study.folder})
+        places = {
+            str(place): name
+            for name, folder in named.items()
+            for place in (folder, folder.absolute(), folder.resolve())
+            if len(place.parts) > 1  # a single word may be part of others
+        }
+        started = time.monotonic()
+        with logged(out / LOG, places):
+            made_by = ", ".join(f"{name} {number}" for name, number in versions().items())
+            say(f"started with {made_by}", "detail")
+            yield
+            say(f"ended after {time.monotonic() - started:.0f} s", "detail")
 
 
 def _lock(file: TextIO, out: Path, kinds: Sequence[bool]) -> bool:
@@ -108,7 +124,8 @@ def _lock(file: TextIO, out: Path, kinds: Sequence[bool]) -> bool:
             except OSError as error:  # some network file systems are mounted without locks
                 if exclusive:  # which is tried first, and once is enough
                     reason = error.strerror
-                    say(f"{out}: cannot be locked ({reason}); start no other command on it")
+                    text = f"{out}: cannot be locked ({reason}); start no other command on it"
+                    say(text, "problem")
             return exclusive
         time.sleep(PAUSE)
     message = (
@@ -134,7 +151,7 @@ def _own(file: TextIO, out: Path, study: Study, *, alone: bool) -> None:
     }
     owner = _read(file)
     same = any(owner.get(key) == mine[key] for key in ("folder", "content"))
-    used = not alone or any(path.name != OWNER for path in out.iterdir())
+    used = not alone or any(path.name not in (OWNER, LOG) for path in out.iterdir())
     if owner and used and not same:
         message = (
             f"{out}: contains results of another study, '{owner.get('name')}'; choose another "

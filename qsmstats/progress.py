@@ -1,4 +1,7 @@
-"""Progress on the terminal: a bar where there is one, a line now and then where there is none."""
+"""What a command says while it works: on the terminal, as much as is asked for, and in a log.
+
+Progress is a bar on a terminal, and elsewhere a line now and then.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,23 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import TextIO
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal, TextIO
 
 from qsmstats.errors import printable
 
-__all__ = ["Progress", "discard", "progress_bar", "say", "show"]
+__all__ = [
+    "Loudness",
+    "Progress",
+    "discard",
+    "logged",
+    "progress_bar",
+    "say",
+    "set_loudness",
+    "show",
+]
 
 Progress = Callable[[int, int], None]
 """Called with (done, total) as work goes on."""
@@ -19,11 +33,74 @@ Progress = Callable[[int, int], None]
 SECONDS_BETWEEN_LINES = 10.0
 
 
-def say(message: str) -> None:
+Loudness = Literal["quiet", "normal", "verbose"]
+_SAID: dict[Loudness, frozenset[str]] = {
+    "quiet": frozenset({"problem"}),
+    "normal": frozenset({"problem", "note"}),
+    "verbose": frozenset({"problem", "note", "detail"}),
+}
+_loudness: Loudness = "normal"
+_logs: list[Callable[[str], None]] = []
+
+
+def set_loudness(loudness: Loudness) -> None:
+    """Choose what is said from now on: problems only, notes and progress too, or every step."""
+    global _loudness
+    _loudness = loudness
+
+
+@contextmanager
+def logged(path: Path, places: dict[str, str]) -> Iterator[None]:
+    """Within, all that is said is also appended to a file, with the time (UTC).
+
+    Parameters
+    ----------
+    path
+        The file. Several commands may write to it at the same time: each line is appended whole.
+    places
+        Path -> word that stands for it in the file, which may be passed on.
+    """
+
+    def write(message: str) -> None:
+        for place in sorted(places, key=len, reverse=True):
+            message = message.replace(place, places[place])
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        # Results matter more than their log: a full disk is reported where they are written.
+        with suppress(OSError), open(path, "a", encoding="utf-8", opener=_no_link) as file:
+            file.write("".join(f"{now} {line}\n" for line in _lines_of(message).split("\n")))
+
+    _logs.append(write)
+    try:
+        yield
+    except BaseException as error:
+        write(f"stopped: {type(error).__name__}: {error}")
+        raise
+    finally:
+        _logs.remove(write)
+
+
+def _no_link(path: str, flags: int) -> int:
+    """Open a file; a link in its place, which may lead anywhere, is an error."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o666)
+
+
+def say(message: str, kind: Literal["problem", "note", "detail"] = "note") -> None:
     """Write one line for the user to standard error; standard output is kept for results.
 
-    Where nobody reads it any more, the work goes on in silence.
+    Where nobody reads it any more, the work goes on in silence. A log has every line.
+
+    Parameters
+    ----------
+    message
+        The line, or lines.
+    kind
+        "problem" is always written, "note" unless the command is quiet, "detail" where it is
+        verbose.
     """
+    for write in _logs:
+        write(message)
+    if kind not in _SAID[_loudness]:
+        return
     try:
         print(_lines_of(message), file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
@@ -54,7 +131,7 @@ def _lines_of(message: str) -> str:
 @contextmanager
 def progress_bar(title: str) -> Iterator[Progress]:
     """Show the progress of one long step; yields the function to call with (done, total)."""
-    if not sys.stderr.isatty():
+    if _loudness == "quiet" or not sys.stderr.isatty():
         yield _lines(title)
         return
     from rich.console import Console
@@ -79,6 +156,8 @@ def _lines(title: str) -> Progress:
         now = time.monotonic()
         if done == total or now - last >= SECONDS_BETWEEN_LINES:
             last = now
-            say(f"{title}: {done} of {total} after {now - started:.0f} s")
+            rest = (now - started) * (total - done) / max(done, 1)
+            left = f", about {rest:.0f} s left" if 0 < done < total else ""
+            say(f"{title}: {done} of {total} after {now - started:.0f} s{left}")
 
     return update

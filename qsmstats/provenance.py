@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import platform
 from collections.abc import Mapping
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path, PurePath
 from typing import Any
 
+from qsmstats.records import versions
 from qsmstats.schemas import DECLARED
 from qsmstats.study import Study
 from qsmstats.study_file import FILE
@@ -21,17 +20,6 @@ from qsmstats.voxels.cohort import Extraction
 from qsmstats.writing import written_whole
 
 __all__ = ["source_sum", "write_provenance"]
-
-PACKAGES = (
-    "formulaic",
-    "frictionless",
-    "nibabel",
-    "numpy",
-    "pandas",
-    "pingouin",
-    "scipy",
-    "statsmodels",
-)
 
 
 def source_sum(study: Study, tables: StudyTables, measured: Extraction) -> str:
@@ -61,11 +49,7 @@ def write_provenance(
     record: dict[str, Any] = {
         "study": study.name,
         "command": command,
-        "versions": {
-            "qsmstats": __version__,
-            "python": platform.python_version(),
-            **{name: version(name) for name in PACKAGES},
-        },
+        "versions": versions(),
         "models": asdict(study.models),
         "features": asdict(study.features),
         "matching": asdict(study.matching),

@@ -10,11 +10,14 @@ together from a mixture that an interrupted command has left.
 from __future__ import annotations
 
 import json
+import platform
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.version import __version__
 from qsmstats.writing import sweep, written_whole
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "require_finished",
     "require_one_source",
     "source_of",
+    "versions",
 ]
 
 RECORD = "made_from.json"
@@ -35,6 +39,26 @@ ANSWERS = (
     *("baseline_raters", "trajectory_raters", "trajectory_delta", PLAN),
 )
 """Folders of answers below an output folder."""
+
+PACKAGES = (
+    "formulaic",
+    "frictionless",
+    "nibabel",
+    "numpy",
+    "pandas",
+    "pingouin",
+    "scipy",
+    "statsmodels",
+)
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of qsmstats, of Python and of the packages that make the results."""
+    return {
+        "qsmstats": __version__,
+        "python": platform.python_version(),
+        **{name: version(name) for name in PACKAGES},
+    }
 
 
 @contextmanager

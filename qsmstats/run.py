@@ -111,6 +111,10 @@ def run_study(
     UsageError
         If the level or a participant is unknown, or the output folder cannot be written, belongs
         to another study, or is in use.
+
+    Examples
+    --------
+    >>> qs.run_study("demo/study", "results", jobs=4)  # doctest: +SKIP
     """
     check_option("level", level, (None, "participant", "group"))
     if participants and level != "participant":
@@ -123,6 +127,7 @@ def run_study(
     out = made_folder(out, study.folder)
     # Jobs of a cluster measure participants side by side; their files are never the same.
     with held(out, study, shared=level == "participant"):
+        say(command or "run_study", "detail")
         tables, notes = sound_tables(study, participants=participants)
         for line in grouped(notes) if level != "participant" else ():  # each job would repeat them
             say(f"note: {line}")
@@ -139,7 +144,7 @@ def run_study(
                     tables=tables,
                 )
             for row in measured.failures.itertuples():
-                say(f"{row.participant_id} {row.session_id}: {row.file}: {row.reason}")
+                say(f"{row.participant_id} {row.session_id}: {row.file}: {row.reason}", "problem")
             failed = not measured.failures.empty
         if level == "participant":
             return SOME_FAILED if failed else 0
@@ -177,7 +182,7 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
     say("drawing the report")
     say(f"report: {draw_report(study, out, anonymous=anonymous)}")
     for sentence in shortcomings:
-        say(sentence)
+        say(sentence, "problem")
     if shortcomings:
         return ModelError.exit_code
     return SOME_FAILED if not measured.failures.empty else 0
@@ -306,6 +311,7 @@ def _answer(question: _Question, out: Path, source: str = "") -> list[str]:
     answers, refusals, shortcomings = [], [], []
     for outcome in outcomes:
         asked = name if outcome == name else f"{name} {outcome}"
+        say(f"{asked}: being answered", "detail")
         try:
             if (answer := ask(outcome)) is not None:
                 answers.append(answer)
@@ -314,7 +320,7 @@ def _answer(question: _Question, out: Path, source: str = "") -> list[str]:
             # data cannot answer. The run goes on; report and log say it in words.
             reason = "; ".join(str(error).splitlines())
             refusals.append((outcome, f"Could not be answered: {reason}"))
-            say(f"{asked}: could not be answered: {reason}")
+            say(f"{asked}: could not be answered: {reason}", "problem")
             if not isinstance(error, NoDataError):
                 shortcomings.append(f"{asked}: not answered; see notes.tsv beside its results")
     write_answer(answers, out / name, refusals=refusals, source=source)

@@ -25,6 +25,8 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+from qsmstats.display import Displayed
+
 __all__ = [
     "FieldSchema",
     "Level",
@@ -182,7 +184,7 @@ class Level:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Schemas:
+class Schemas(Displayed):
     """The schemas of one study: those of data_schemas/, changed by what study.toml declares.
 
     Without arguments, those of data_schemas/ as they are.
@@ -197,6 +199,11 @@ class Schemas:
     words
         Column -> word of the tables -> level that it stands for, beside the spellings of
         data_schemas/. "lesion_type" holds for every column of lesion types.
+
+    Examples
+    --------
+    >>> qs.Schemas().lesion_types
+    ('isointense', 'hypointense', 'hyperintense', 'hypointense_rim', 'paramagnetic_rim')
     """
 
     own_maps: Mapping[str, MapSchema] = field(default_factory=dict)

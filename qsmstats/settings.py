@@ -72,6 +72,11 @@ class FeatureSettings:
         Normal-appearing white matter starts this far from every lesion of the participant.
     layer_mm
         Depth of one layer of the layer profile.
+
+    Examples
+    --------
+    >>> qs.FeatureSettings()
+    FeatureSettings(shell_mm=2.0, ring_mm=2.0, nawm_distance_mm=4.0, layer_mm=1.0)
     """
 
     shell_mm: float = 2.0
@@ -122,6 +127,11 @@ class LesionTypeRule:
     decided
         Standard errors by which the evidence must differ from a threshold for a suggestion to be
         decided.
+
+    Examples
+    --------
+    >>> qs.LesionTypeRule(decided=3.0).decided
+    3.0
     """
 
     rim: float = 1.0
@@ -161,6 +171,12 @@ class ModelSettings:
         How the column `scanner` of the participants or the sessions enters the models, unless a
         formula has it: "fixed" or "random" effects, "by_number" for fixed effects of up to four
         scanners and random ones of more, or "none". Nothing where there is no such column.
+
+    Examples
+    --------
+    >>> settings = qs.ModelSettings(df="kenward-roger", level=0.9)
+    >>> settings.tissue
+    '{outcome} ~ tissue + age + sex + (1 | participant_id)'
     """
 
     baseline: str = (
@@ -194,16 +210,21 @@ class ModelSettings:
         return bool(getattr(self, model) == getattr(ModelSettings(), model))
 
     def changed(
-        self, model: StudyModel, formula: str | None, weights: Weights | None
+        self,
+        model: StudyModel,
+        formula: str | None,
+        weights: Weights | None,
+        df: DfMethod | None = None,
     ) -> ModelSettings:
-        """Return settings with another formula or other weights of one model, where given."""
+        """Return settings with another formula, weights or df for one model, where given."""
         of = {name: self.weights_of(name) for name in get_args(StudyModel)}
         of[model] = (
             of[model] if weights is None else (weights,) if isinstance(weights, str) else weights
         )
-        own: dict[str, Any] = {} if formula is None else {model: formula}
+        own = {model: formula, "df": df}
+        given: dict[str, Any] = {name: one for name, one in own.items() if one is not None}
         return replace(
-            self, weights={name: one for name, one in of.items() if one is not None}, **own
+            self, weights={name: one for name, one in of.items() if one is not None}, **given
         )
 
 
@@ -220,6 +241,12 @@ class HistologySettings:
     high_in
         Continuous feature of the histology table -> classes that its high values speak for; low
         values speak for every other class.
+
+    Examples
+    --------
+    >>> settings = qs.HistologySettings(mapping={"chronic_active": ("paramagnetic_rim",)})
+    >>> settings.mapping
+    {'chronic_active': ('paramagnetic_rim',)}
     """
 
     mapping: Mapping[str, tuple[str, ...]] = field(
@@ -246,6 +273,11 @@ class RaterSettings:
     ----------
     adjudicator
         Name of the rater who decides where the others disagree; left out of their agreement.
+
+    Examples
+    --------
+    >>> qs.RaterSettings(adjudicator="expert")
+    RaterSettings(adjudicator='expert')
     """
 
     adjudicator: str = "adjudicator"
@@ -282,6 +314,11 @@ class PatientSettings:
         volume of lesions ("volume") of the patient.
     adjust
         Adjustment of the p-values of one analysis for their number.
+
+    Examples
+    --------
+    >>> qs.PatientSettings(clinical=("edss", "log(nfl)")).clinical
+    ('edss', 'log(nfl)')
     """
 
     questions: tuple[str, ...] = get_args(PatientQuestion)

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from qsmstats.display import Displayed
 from qsmstats.errors import ImageError, Problem
 from qsmstats.schemas import Schemas, map_schemas
 from qsmstats.settings import (
@@ -212,7 +213,7 @@ class TableSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Study:
+class Study(Displayed):
     """A study folder as study.toml describes it.
 
     Attributes

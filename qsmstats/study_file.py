@@ -111,6 +111,11 @@ def open_study(folder: str | Path) -> Study:
     ------
     InvalidDataError
         If study.toml is missing or cannot be understood; every problem is listed.
+
+    Examples
+    --------
+    >>> qs.open_study("demo/study").folder.name
+    'study'
     """
     folder = Path(folder)
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,10 @@ from pathlib import Path
 import pytest
 
 from qsmstats import __version__, errors
-from qsmstats.cli import EXIT_CODES
+from qsmstats.cli import EXAMPLES, EXIT_CODES, main, parse
 from qsmstats.exit import FAULT, INTERRUPTED, PIPE_CLOSED
 from qsmstats.run import SOME_FAILED
+from tests.study_folder import tables, write_images, write_tables
 
 HEAVY = {"numpy", "pandas", "scipy", "matplotlib", "nibabel", "formulaic", "rich", "frictionless"}
 
@@ -82,3 +84,43 @@ def test_an_unknown_participant_is_named(qsmstats, small_study, tmp_path):
     done = qsmstats("run", small_study, tmp_path, "participant", "--participant-label", "nobody")
     assert done.returncode == 2
     assert "nobody" in done.stderr
+
+
+def test_every_command_shows_examples_that_parse(capsys):
+    listed = parse_help([], capsys)
+    assert set(EXAMPLES) == set(re.findall(r"^    (\w+)", listed, re.M))
+    for command, examples in EXAMPLES.items():
+        assert f"Examples:\n  {examples}\n" in parse_help([command], capsys)
+        for line in examples.split("\n"):
+            parse(shlex.split(line.split(">")[0])[1:])
+
+
+def parse_help(command, capsys):
+    with pytest.raises(SystemExit, match="0"):
+        parse([*command, "--help"])
+    return capsys.readouterr().out
+
+
+def test_a_quiet_command_says_what_went_wrong_only(tmp_path, capsys):
+    study = write_images(write_tables(tmp_path / "study", tables()))
+    assert main(["check", str(study)]) == 0
+    assert "no problem found" in capsys.readouterr().err
+    assert main(["check", str(study), "--quiet"]) == 0
+    assert capsys.readouterr() == ("", "")
+    assert main(["check", str(tmp_path / "nowhere"), "-q"]) == 3
+    assert "nowhere" in capsys.readouterr().err
+    with pytest.raises(SystemExit, match="2"):
+        main(["check", str(study), "-q", "-v"])
+
+
+def test_completion_is_written_for_a_shell(capsys):
+    pytest.importorskip("shtab")
+    assert main(["completion", "bash"]) == 0
+    script = capsys.readouterr().out
+    assert all(word in script for word in ("--participant-label", "init", "--style"))
+
+
+def test_completion_without_its_package_names_it(capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    assert main(["completion", "zsh"]) == 2
+    assert "pip install 'qsmstats[completion]'" in capsys.readouterr().err

@@ -12,7 +12,9 @@ import pytest
 
 from qsmstats.errors import UsageError
 from qsmstats.output import held, made_folder
+from qsmstats.progress import say
 from qsmstats.study_file import open_study
+from qsmstats.version import __version__
 from tests.study_folder import tables, write_tables
 
 
@@ -72,6 +74,7 @@ import sys
 from pathlib import Path
 from qsmstats.output import held
 from qsmstats.study_file import open_study
+from qsmstats.version import __version__
 with held(Path(sys.argv[2]), open_study(sys.argv[1]), shared=sys.argv[3] == "shared"):
     print("held", flush=True)
     sys.stdin.read()
@@ -189,3 +192,29 @@ def test_a_file_system_without_locks_is_said_once(study, out, monkeypatch, capsy
         pass
     said = f"{out}: cannot be locked (No locks available); start no other command on it\n"
     assert capsys.readouterr().err == said
+
+
+def test_a_log_tells_versions_and_times_and_no_path_and_belongs_to_no_study(study, out, tmp_path):
+    def fail():
+        with held(out, study):
+            say(f"{out}/a.tsv of {study.folder}")
+            raise UsageError("no")
+
+    with pytest.raises(UsageError):
+        fail()
+    lines = (out / "log.txt").read_text().splitlines()
+    assert [line.split(" ", 1)[1] for line in lines[1:]] == [
+        "OUT/a.tsv of STUDY",
+        "stopped: UsageError: no",
+    ]
+    assert f"started with qsmstats {__version__}, python " in lines[0]
+    (tmp_path / "other").mkdir()
+    other = open_study(write_tables(tmp_path / "other", tables(patients=2)))
+    with held(out, other):  # nothing but a log is there
+        pass
+    assert (out / "log.txt").read_text().splitlines()[-1].endswith(" ended after 0 s")
+    (out / "log.txt").unlink()
+    (out / "log.txt").symlink_to(tmp_path / "theirs")
+    with held(out, other):
+        pass
+    assert not (tmp_path / "theirs").exists()

@@ -1,21 +1,23 @@
-"""Turn ``<!-- schema: NAME -->`` in a page into a table of the columns that data_schemas/ names.
+"""Write the tables of columns that data_schemas/ names into tables.md, where they are read.
 
-The tables are made when the documentation is built, so that no fact of a schema stands twice.
+`make docs` does it, and a test compares page and schemas. In the page, each table stands between
+``<!-- schema: NAME -->`` and ``<!-- end -->``.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Any
+from pathlib import Path
 
 from qsmstats.schemas import FieldSchema, load_schema, map_schemas
 
-MARK = re.compile(r"^<!-- schema: (\w+) -->$", re.MULTILINE)
+PAGE = Path(__file__).parents[1] / "tables.md"
+MARK = re.compile(r"^(<!-- schema: (\w+) -->\n).*?(?=^<!-- end -->$)", re.MULTILINE | re.DOTALL)
 
 
-def insert_tables(app: Any, page: str, source: list[str]) -> None:  # noqa: ARG001
-    """Replace the marks of one page; Sphinx calls it with the page's text in a list."""
-    source[0] = MARK.sub(lambda match: table_of(match[1]), source[0])
+def with_tables(text: str) -> str:
+    """Return a page with each of its tables as the schemas have it now."""
+    return MARK.sub(lambda match: f"{match[1]}\n{table_of(match[2])}\n\n", text)
 
 
 def table_of(name: str) -> str:
@@ -65,7 +67,5 @@ def maps_table() -> str:
     return "\n".join(lines)
 
 
-def setup(app: Any) -> dict[str, bool]:
-    """Register with Sphinx."""
-    app.connect("source-read", insert_tables)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+if __name__ == "__main__":
+    PAGE.write_text(with_tables(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

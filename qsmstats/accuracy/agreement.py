@@ -336,6 +336,14 @@ def agreement(
         If an argument cannot be used, or plain text is used as ordered or as numbers.
     InvalidDataError
         If a rater rated a unit twice, or a rating is not one of the categories.
+
+    Examples
+    --------
+    >>> ratings = pd.DataFrame({"lesion": [1, 1, 2, 2, 3, 3, 4, 4], "rater": ["A", "B"] * 4,
+    ...     "type": ["iso", "iso", "iso", "hypo", "hypo", "hypo", "iso", "iso"]})
+    >>> table = qs.agreement(ratings, unit=["lesion"], rater="rater", rating="type", cluster=None)
+    >>> table.loc[table["coefficient"] == "cohen_kappa", "estimate"].round(3).tolist()
+    [0.5]
     """
     check_option("measurement", measurement, MEASUREMENTS)
     critical_value(level)

@@ -1,4 +1,4 @@
-"""Checks of the columns that the caller names, the same for every table of readings."""
+"""What repeats in the key columns that the caller names."""
 
 from __future__ import annotations
 
@@ -6,22 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import pandas as pd
 
-from qsmstats.errors import UsageError
-
-__all__ = ["repeated_keys", "require_columns"]
-
-
-def require_columns(table: pd.DataFrame, names: Sequence[str]) -> None:
-    """Refuse names that are not columns of the table.
-
-    Raises
-    ------
-    UsageError
-        With the names and the columns that there are.
-    """
-    absent = [name for name in names if name not in table.columns]
-    if absent:
-        raise UsageError(f"no column {absent}; the table has the columns {list(table.columns)}")
+__all__ = ["repeated_keys"]
 
 
 def repeated_keys(table: pd.DataFrame, key: Sequence[str]) -> Iterator[tuple[object, ...]]:

@@ -177,6 +177,18 @@ def compare_readings(
     ------
     UsageError, InvalidDataError
         As `diagnostic_accuracy`.
+
+    Examples
+    --------
+    >>> readings = pd.DataFrame({"a": ["rim", "rim", "no", "no", "rim", "no"],
+    ...     "b": ["rim", "no", "no", "no", "rim", "rim"],
+    ...     "truth": ["active", "active", "other", "other", "active", "other"]})
+    >>> table = qs.compare_readings(readings, first="a", second="b", reference_standard="truth",
+    ...     mapping={"active": ["rim"], "other": ["no"]}, cluster=None)
+    >>> qs.show(table.loc[:1, ["class_", "measure", "first", "second"]])
+    class_  measure      first  second
+    active  sensitivity  1.000  0.6667
+    active  sensitivity  1.000  0.6667
     """
     if first == second:
         raise UsageError(f"first and second are both {first!r}; name two different columns")

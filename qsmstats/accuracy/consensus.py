@@ -16,13 +16,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.accuracy.ratings import rated_units
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError
 
 __all__ = ["Consensus", "consensus"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Consensus:
+class Consensus(Displayed):
     """Consensus of raters.
 
     Attributes
@@ -72,6 +73,15 @@ def consensus(
         If the adjudicator is not one of the raters, or an argument cannot be used.
     InvalidDataError
         If a rater rated a unit twice, or a rating is not one of the categories.
+
+    Examples
+    --------
+    >>> ratings = pd.DataFrame({"lesion": [1, 1, 2, 2], "rater": ["A", "B"] * 2,
+    ...     "type": ["iso", "iso", "iso", "hypo"]})
+    >>> qs.consensus(ratings, unit=["lesion"], rater="rater", rating="type").labels
+       lesion type decided_by  n_ratings
+    0       1  iso  unanimous          2
+    1       2  NaN  undecided          2
     """
     data = rated_units(
         ratings, unit=unit, rater=rater, rating=rating, cluster=None, categories=categories

@@ -24,9 +24,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qsmstats.accuracy.columns import require_columns
 from qsmstats.arrays import Floats
-from qsmstats.errors import InvalidDataError, Problem, UsageError
+from qsmstats.errors import InvalidDataError, Problem, UsageError, require_columns
 
 __all__ = ["intraclass_correlation"]
 
@@ -66,8 +65,17 @@ def intraclass_correlation(
         If a column is absent, or fewer than two raters or five complete targets remain.
     InvalidDataError
         If a target has two values by one rater, or a value is not a finite number.
+
+    Examples
+    --------
+    >>> measured = pd.DataFrame({"lesion": [1, 1, 2, 2, 3, 3, 4, 4, 5, 5], "rater": ["A", "B"] * 5,
+    ...     "volume": [10, 11, 20, 19, 31, 30, 42, 44, 50, 49]})
+    >>> names = {"target": ["lesion"], "rater": "rater", "value": "volume"}
+    >>> table = qs.intraclass_correlation(measured, **names)
+    >>> table["estimate"].round(3).tolist()[:1]
+    [0.997]
     """
-    require_columns(measurements, [*target, rater, value])
+    require_columns(measurements.columns, [*target, rater, value], "measurements")
     if measurements.duplicated([*target, rater]).any():
         raise InvalidDataError(
             f"column '{value}': a target has more than one value by one rater; keep one"

@@ -24,12 +24,13 @@ from numpy.typing import ArrayLike
 from qsmstats.accuracy.proportions import SMALL_NUMBER_OF_CLUSTERS
 from qsmstats.accuracy.roc import BELOW_HALF, area_under_curve, checked_scores, cluster_codes
 from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.display import Displayed
 
 __all__ = ["Cutoff", "best_cutoff", "roc_curve"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cutoff:
+class Cutoff(Displayed):
     """Best cut-off of a feature by Youden's index.
 
     Attributes
@@ -135,6 +136,22 @@ def best_cutoff(
     ------
     UsageError
         If the input cannot be used.
+
+    Examples
+    --------
+    >>> qs.best_cutoff([1, 2, 3, 4, 5, 6], [0, 0, 0, 1, 1, 1], cluster=None, n_resamples=50)
+    Cutoff
+      threshold: 4
+      sensitivity: 1
+      specificity: 1
+      youden: 1
+      optimism: 0.0866667
+      corrected_youden: 0.913333
+      threshold_low: 4
+      threshold_high: 6
+      resampled: lesions
+      n_resamples: 50
+      note:
     """
     values, truth = checked_scores(scores, reference)
     random, size = np.random.default_rng(seed), values.size

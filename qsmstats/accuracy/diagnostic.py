@@ -192,6 +192,18 @@ def diagnostic_accuracy(
         If an argument cannot be used or the mapping contradicts itself.
     InvalidDataError
         If a level is not mapped, or a lesion is repeated or has no cluster.
+
+    Examples
+    --------
+    >>> histology = pd.DataFrame({"brain": [1, 1, 2, 2, 3, 3],
+    ...     "qsm": ["rim", "rim", "no", "no", "rim", "no"],
+    ...     "truth": ["active", "other", "other", "other", "active", "active"]})
+    >>> table = qs.diagnostic_accuracy(histology, index_test="qsm", reference_standard="truth",
+    ...     mapping={"active": ["rim"], "other": ["no"]}, cluster="brain")
+    >>> qs.show(table.loc[:1, ["class_", "measure", "estimate", "conf_low", "conf_high"]])
+    class_  measure      estimate  conf_low  conf_high
+    active  sensitivity    0.6667    0.2077     0.9385
+    active  sensitivity    0.6143    0.2277     0.9562
     """
     columns = {} if scores is None else dict(scores)
     unknown = [

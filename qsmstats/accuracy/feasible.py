@@ -31,6 +31,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Flags, Integers
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError
 
 __all__ = ["JointFeasibility", "feasible_joint_tables", "feasible_tables"]
@@ -143,13 +144,20 @@ def feasible_tables(published: Mapping[str, str], n: int) -> pd.DataFrame:
     UsageError
         If a percentage cannot be read or is above 100, a measure is unknown, or the
         percentages leave too many tables to enumerate.
+
+    Examples
+    --------
+    >>> qs.feasible_tables({"sensitivity": "86", "specificity": "84"}, 50).head(2)
+       tp  fn  tn  fp
+    0   6   1  16   3
+    1   6   1  21   4
     """
     _check_total(n, "n")
     return pd.DataFrame(_tables(_percentages(published, n), n), columns=list(CELLS))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JointFeasibility:
+class JointFeasibility(Displayed):
     """What one confusion matrix can make of the percentages of several classes.
 
     Attributes
@@ -157,12 +165,12 @@ class JointFeasibility:
     n, search_to
         Largest total of interest, largest total searched.
     per_class
-        Every table of each class by itself: columns class_, tp, fn, tn, fp, total (<= n).
+        Every table of each class by itself: columns `class_`, tp, fn, tn, fp, total (<= n).
     shared_totals
         Totals up to n at which every class has a table, whether or not these fit together.
     joint
         Every set of tables that fit into one confusion matrix of at most n lesions: columns
-        matrix (number of the set), total, class_, tp, fn, tn, fp.
+        matrix (number of the set), total, `class_`, tp, fn, tn, fp.
     nearest_shared_total, nearest_joint_total
         Smallest totals above n with such tables, if there are none up to n; None if there are
         none up to `search_to`, or if n already has some.
@@ -269,6 +277,13 @@ def feasible_joint_tables(
     ------
     UsageError
         As `feasible_tables`; or if fewer than two classes are given.
+
+    Examples
+    --------
+    >>> published = {"active": {"sensitivity": "90"}, "inactive": {"sensitivity": "80"}}
+    >>> found = qs.feasible_joint_tables(published, 20)
+    >>> found.shared_totals[:3]
+    (10, 11, 12)
     """
     _check_total(n, "n")
     limit = 3 * n if search_to is None else search_to

@@ -207,6 +207,12 @@ def proportion_interval(
     ------
     UsageError
         If the counts, the method or the level cannot be used.
+
+    Examples
+    --------
+    >>> low, high = qs.proportion_interval(8, 10)
+    >>> round(low, 3), round(high, 3)
+    (0.49, 0.943)
     """
     check_option("method", method, INTERVALS)
     if not (trials > 0 and 0 <= successes <= trials):

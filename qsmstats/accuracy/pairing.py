@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qsmstats.accuracy.columns import repeated_keys, require_columns
+from qsmstats.accuracy.columns import repeated_keys
 from qsmstats.arrays import Flags, Integers
 from qsmstats.errors import (
     InvalidDataError,
@@ -29,6 +29,7 @@ from qsmstats.errors import (
     check_option,
     did_you_mean,
     nearest,
+    require_columns,
 )
 
 __all__ = [
@@ -197,7 +198,7 @@ def pair_classes(
     """
     unmapped = {} if unmapped is None else unmapped
     wanted = [index_test, reference_standard, *([] if cluster is None else [cluster]), *key]
-    require_columns(table, wanted)
+    require_columns(table.columns, wanted, "table")
     if index_test == reference_standard:
         raise UsageError(
             f"index test and reference standard are both {index_test!r}; they must differ"

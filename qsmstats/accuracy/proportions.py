@@ -239,6 +239,14 @@ def clustered_proportion(
         Columns estimate, conf_low, conf_high, method, role, note, numerator, denominator,
         n_clusters, design_effect (as estimated), effective_n, correlation (analysis of
         variance; NaN where not identifiable), correlation_note.
+
+    Examples
+    --------
+    >>> table = qs.clustered_proportion([3, 4, 5, 2, 6], [5, 5, 6, 4, 6])
+    >>> qs.show(table.head(2))
+    estimate  conf_low  conf_high
+      0.7692    0.5795     0.8897
+      0.7183    0.4866     0.9037
     """
     counts = clustered_counts(successes, trials)
     x, n = float(counts.successes.sum()), counts.total

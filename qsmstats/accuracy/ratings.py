@@ -16,9 +16,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qsmstats.accuracy.columns import repeated_keys, require_columns
+from qsmstats.accuracy.columns import repeated_keys
 from qsmstats.arrays import Floats, Integers
-from qsmstats.errors import InvalidDataError, Problem, UsageError
+from qsmstats.errors import InvalidDataError, Problem, UsageError, require_columns
 
 __all__ = ["RatedUnits", "rated_units"]
 
@@ -120,7 +120,7 @@ def rated_units(
         categories.
     """
     wanted = [*unit, rater, rating, *([] if cluster is None else [cluster])]
-    require_columns(ratings, wanted)
+    require_columns(ratings.columns, wanted, "ratings")
     values = ratings[rating].astype("object")
     blank = values.map(lambda value: isinstance(value, str) and not value.strip()).astype(bool)
     given = values.where(ratings[rating].notna() & ~blank, None)

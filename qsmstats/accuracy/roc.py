@@ -38,6 +38,7 @@ from scipy import optimize, stats
 from qsmstats.accuracy.intervals import Limits, critical_value, logit_limits
 from qsmstats.accuracy.proportions import SMALL_NUMBER_OF_CLUSTERS
 from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.display import Displayed
 from qsmstats.errors import NotIdentifiedError, UsageError, check_option
 
 __all__ = [
@@ -56,7 +57,7 @@ BELOW_HALF = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Auc:
+class Auc(Displayed):
     """Area under the ROC curve.
 
     Attributes
@@ -195,6 +196,11 @@ def area_under_curve(
         If the input or `scale` cannot be used.
     NotIdentifiedError
         If a reference group comes from a single cluster.
+
+    Examples
+    --------
+    >>> round(qs.area_under_curve([1, 2, 3, 4, 5], [0, 0, 1, 0, 1], cluster=None).estimate, 3)
+    0.833
     """
     check_option("scale", scale, ("logit", "wald"))
     values, truth = checked_scores(scores, reference)

@@ -19,13 +19,14 @@ from dataclasses import dataclass
 
 from qsmstats.accuracy.intervals import critical_value
 from qsmstats.accuracy.proportions import SMALL_NUMBER_OF_CLUSTERS
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError, check_option
 
 __all__ = ["SampleSize", "accuracy_sample_size"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SampleSize:
+class SampleSize(Displayed):
     """Numbers needed for one sensitivity or specificity.
 
     Attributes
@@ -82,6 +83,18 @@ def accuracy_sample_size(
     ------
     UsageError
         If an argument is out of its range.
+
+    Examples
+    --------
+    >>> size = qs.accuracy_sample_size(0.9, 0.05, 0.4, correlation=0.1, lesions_per_cluster=8)
+    >>> size
+    SampleSize
+      reference_group: 169
+      lesions: 423
+      clusters: 53
+      unrounded_lesions: 421.792
+      design_effect: 1.22
+      note:
     """
     for name, value in (("expected", expected), ("margin", margin), ("prevalence", prevalence)):
         if not 0.0 < value < 1.0:

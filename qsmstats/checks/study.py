@@ -53,6 +53,11 @@ def check_study(study: Study, *, jobs: int = 1, progress: Progress | None = None
         One row per problem: `table` (the file), `row` (of the file, the header being 1; or
         missing), `column`, `problem`, `kind` ("invalid", "unreadable", or "note": not wrong, but
         to be checked) and `message`, all of it in one line.
+
+    Examples
+    --------
+    >>> qs.check_study(qs.open_study("demo/study")).columns.tolist()
+    ['table', 'row', 'column', 'problem', 'kind', 'message']
     """
     found = find_problems(study, jobs=jobs, progress=progress)
     rows = [

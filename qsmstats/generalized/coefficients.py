@@ -125,7 +125,7 @@ def anova(
 
 def wald(
     fit: GeneralizedFitted,
-    contrasts: Floats | Mapping[str, float] | Mapping[str, Mapping[str, float]],
+    contrasts: str | Floats | Mapping[str, float] | Mapping[str, Mapping[str, float]],
     *,
     level: float = 0.95,
 ) -> hypotheses.WaldTest:

@@ -6,7 +6,10 @@ record, so that ``help(fit.contrasts)`` shows that function's own documentation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import pandas as pd
 
 from qsmstats.generalized import coefficients as tests
 from qsmstats.generalized import (
@@ -18,12 +21,13 @@ from qsmstats.generalized import (
     resampling,
     variances,
 )
+from qsmstats.mixed.familiar_names import FamiliarNames
 
 __all__ = ["GeneralizedFit"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GeneralizedFit(fitted.GeneralizedFitted):  # noqa: D101
+class GeneralizedFit(FamiliarNames, fitted.GeneralizedFitted):  # noqa: D101
     __doc__ = fitted.GeneralizedFitted.__doc__
 
     coefficients = tests.coefficients
@@ -55,12 +59,41 @@ class GeneralizedFit(fitted.GeneralizedFitted):  # noqa: D101
 
     summary = describe.summary
 
-    def __repr__(self) -> str:
-        info, model = self.info, self.model
-        return (
-            f"GeneralizedFit({model.formula!r}, {model.family} ({model.link_name}), "
-            f"{info.n_obs} rows, log likelihood {info.log_likelihood:.4f})"
-        )
+    def displayed(self) -> Mapping[str, object]:
+        """Return what the prompt shows of a fit; `summary` has the whole."""
+        info = self.info
+        return {
+            "formula": self.model.formula,
+            "family": f"{self.model.family} ({self.model.link_name})",
+            "rows": info.n_obs,
+            "groups": info.n_groups,
+            "log_likelihood": info.log_likelihood,
+            "converged": info.converged,
+            "singular": info.singular,
+            "messages": info.messages,
+            "coefficients": self.coefficients(),
+            "variances": self.variance_table(),
+        }
 
     def __str__(self) -> str:
         return describe.summary(self)
+
+    @property
+    def fittedvalues(self) -> pd.Series[float]:
+        """Outcome less `resid`: the expected count or successes at the random effects."""
+        return (-self.resid + self.outcome.y).rename("fittedvalues")
+
+    @property
+    def resid(self) -> pd.Series[float]:
+        """Outcome less its expectation at the random effects; see `residuals`."""
+        return prediction.residuals(self, "response")
+
+    @property
+    def aic(self) -> float:
+        """Akaike's information criterion: `info.aic`."""
+        return self.info.aic
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's information criterion: `info.bic`."""
+        return self.info.bic

@@ -14,6 +14,7 @@ import pandas as pd
 from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.generalized.assembly import GeneralizedLayout, assemble
 from qsmstats.generalized.estimate import Engine, Optimum, build_engine, laplace_beside, solve
 from qsmstats.generalized.family import Outcome
@@ -38,7 +39,7 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GeneralizedInfo:
+class GeneralizedInfo(Displayed):
     """The record of a fit.
 
     Attributes
@@ -97,7 +98,7 @@ class GeneralizedInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GeneralizedFitted:
+class GeneralizedFitted(Displayed):
     """A fitted generalised linear mixed model.
 
     Attributes

@@ -55,7 +55,13 @@ class GeneralizedMixedModel(GeneralizedSpecification):
 
     Examples
     --------
-    >>> GeneralizedMixedModel("y ~ age + (1 | patient)").fit(lesions)  # doctest: +SKIP
+    >>> lesions = qs.example_lesions()
+    >>> lesions = lesions.assign(small=lesions["volume_mm3"] < 50)
+    >>> model = qs.GeneralizedMixedModel("small ~ lesion_type + (1 | participant_id)")
+    >>> fit = model.fit(lesions[lesions["years"] == 0])
+    >>> qs.show(fit.anova())
+    term         num_df  den_df  statistic  p_value  test
+    lesion_type   4.000     inf      0.863    0.485  Wald chi2, asymptotic
     """
 
     def fit(self, data: pd.DataFrame) -> GeneralizedFit:

@@ -37,6 +37,7 @@ import pandas as pd
 from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats, Places
+from qsmstats.display import Displayed
 from qsmstats.errors import ModelError, UsageError
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.batch.result import BatchFit
@@ -215,7 +216,7 @@ def _with_fmi(question: Callable[..., pd.DataFrame]) -> Callable[..., pd.DataFra
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PooledFit:
+class PooledFit(Displayed):
     """One model over m completed data sets; its questions are those of `MixedFit`.
 
     Attributes
@@ -276,6 +277,15 @@ def pool_fits(fits: Sequence[MixedFit]) -> PooledFit:
     ------
     UsageError
         If there are fewer than two fits, or their fixed columns differ.
+
+    Examples
+    --------
+    >>> lesions = qs.example_lesions()
+    >>> model = qs.MixedModel("mwf_percent ~ years + (1 | participant_id)")
+    >>> shifted = lesions.assign(mwf_percent=lesions["mwf_percent"] + 0.1)
+    >>> pooled = qs.pool_fits([model.fit(rows) for rows in (lesions, shifted)])
+    >>> pooled.coefficients()["term"].tolist()
+    ['Intercept', 'years']
     """
     names = {fit.fixed.names for fit in fits}
     if len(fits) < 2 or len(names) > 1:

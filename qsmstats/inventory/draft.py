@@ -141,6 +141,12 @@ def init_study(
         If there is no such folder, or it has a study.toml and `force` is not set.
     InvalidDataError
         If the folder holds no image and no table.
+
+    Examples
+    --------
+    >>> draft = qs.init_study("demo/study", force=True)
+    >>> draft.path.name
+    'study.toml'
     """
     folder = Path(folder)
     path = folder / FILE

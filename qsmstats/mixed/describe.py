@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 
+from qsmstats.display import cell_text
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.variance_components import variance_table
@@ -120,7 +120,8 @@ def variance_lines(table: pd.DataFrame) -> list[str]:
 def table_lines(names: list[str], table: pd.DataFrame, heads: Mapping[str, str]) -> list[str]:
     """Lay columns of a table out below their heads, one line a row."""
     cells = {
-        head: [_number(value, column) for value in table[column]] for column, head in heads.items()
+        head: [cell_text(value, column, 5) for value in table[column]]
+        for column, head in heads.items()
     }
     indent = max(map(len, names), default=0)
     widths = [max(map(len, [head, *column])) for head, column in cells.items()]
@@ -129,15 +130,3 @@ def table_lines(names: list[str], table: pd.DataFrame, heads: Mapping[str, str])
         f"{name:<{indent}}  " + "  ".join(f"{c:>{w}}" for c, w in zip(row, widths, strict=True))
         for name, row in zip(["", *names], rows, strict=True)
     ]
-
-
-def _number(value: float, column: str) -> str:
-    if pd.isna(value):
-        return ""
-    if column == "p_value":
-        return "<0.001" if value < 0.001 else f"{value:.3f}"
-    if column in {"statistic", "correlation"}:
-        return f"{value:.3f}"
-    if column == "df":
-        return "inf" if np.isinf(value) else f"{value:.1f}"
-    return f"{value:#.5g}"

@@ -7,11 +7,13 @@ record, so that ``help(fit.contrasts)`` shows that function's own documentation.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
 
 from qsmstats.mixed import describe, fitted
+from qsmstats.mixed.familiar_names import FamiliarNames
 from qsmstats.mixed.inference import (
     cluster_robust,
     hypotheses,
@@ -45,9 +47,17 @@ class ClusteredFit(cluster_robust.Clustered):  # noqa: D101
     slopes = marginal.slopes
     slope_contrasts = marginal.slope_contrasts
 
+    def displayed(self) -> Mapping[str, object]:
+        """Return what the prompt shows."""
+        return {
+            "formula": self.model.formula,
+            "cluster": f"{self.cluster}, {self.n_clusters} clusters",
+            "coefficients": self.coefficients(),
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MixedFit(fitted.Fitted):  # noqa: D101
+class MixedFit(FamiliarNames, fitted.Fitted):  # noqa: D101
     __doc__ = fitted.Fitted.__doc__
 
     coefficients = wald_tests.coefficients
@@ -109,6 +119,35 @@ class MixedFit(fitted.Fitted):  # noqa: D101
             If the groups of the random terms do not lie within clusters.
         """
         return cluster_robust.clustered(ClusteredFit, self, cluster)
+
+    def displayed(self) -> Mapping[str, object]:
+        """Return what the prompt shows of a fit; `summary` has the whole."""
+        info = self.info
+        return {
+            "formula": self.model.formula,
+            "method": self.method.upper(),
+            "rows": info.n_obs,
+            "groups": info.n_groups,
+            "log_likelihood": info.log_likelihood,
+            "converged": info.converged,
+            "singular": info.singular,
+            "messages": info.messages,
+            "coefficients": self.coefficients(),
+            "variances": self.variances,
+        }
+
+    def __str__(self) -> str:
+        return describe.summary(self)
+
+    @property
+    def fittedvalues(self) -> pd.Series[float]:
+        """Outcome less `resid`: the fixed and random effects of each row of the fit."""
+        return (-self.resid + self.response).rename("fittedvalues")
+
+    @property
+    def resid(self) -> pd.Series[float]:
+        """Conditional residuals; see `residuals`."""
+        return predictions.residuals(self)
 
     @property
     def aic(self) -> float:

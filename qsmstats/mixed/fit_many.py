@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.errors import FormulaError, InvalidDataError, UsageError, check_option
 from qsmstats.method_names import Adjustment, DfMethod
 from qsmstats.mixed.batch.result import BatchFit
@@ -40,7 +41,7 @@ _COLUMNS = [
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ManyFits:
+class ManyFits(Displayed):
     """One model fitted to many columns.
 
     Attributes
@@ -117,6 +118,13 @@ def fit_many(
         If an outcome holds something else than numbers, or infinite values.
     NotIdentifiedError
         If the design cannot tell the parameters apart for any outcome.
+
+    Examples
+    --------
+    >>> lesions = qs.example_lesions().assign(half=lambda rows: rows["mwf_percent"] / 2)
+    >>> many = qs.fit_many("~ years + (1 | participant_id)", lesions, ["mwf_percent", "half"])
+    >>> many.coefficients.loc[many.coefficients["term"] == "years", "estimate"].round(4).tolist()
+    [-0.0867, -0.0433]
     """
     _check_outcomes(outcomes)
     check_option("df", df, get_args(DfMethod))

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.errors import check_option
 from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
 from qsmstats.mixed.criterion.profiled import InferenceOf, LargeSample, Moments
@@ -48,7 +49,7 @@ Weights = str | Sequence[str] | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FitInfo:
+class FitInfo(Displayed):
     """The record of a fit.
 
     Attributes
@@ -94,7 +95,7 @@ class FitInfo:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RandomEffects:
+class RandomEffects(Displayed):
     """A random term of a fit.
 
     Attributes
@@ -113,7 +114,7 @@ class RandomEffects:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResidualModel:
+class ResidualModel(Displayed):
     """The residual variances of a fit: Var(e_i) = (sigma ratio_i)^2 / prior_i.
 
     Attributes
@@ -139,7 +140,7 @@ class ResidualModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fitted:
+class Fitted(Displayed):
     """A fitted linear mixed model.
 
     Attributes

@@ -51,7 +51,13 @@ class MixedModel(Specification):
 
     Examples
     --------
-    >>> MixedModel("reaction ~ days + (1 + days | subject)").fit(sleep)  # doctest: +SKIP
+    >>> lesions = qs.example_lesions()
+    >>> fit = qs.MixedModel("mwf_percent ~ years + age + (1 | participant_id)").fit(lesions)
+    >>> qs.show(fit.coefficients())
+    term       estimate  conf_low  conf_high  p_value
+    Intercept     4.672     1.851      7.493    0.002
+    years      -0.08669   -0.3424     0.1690    0.505
+    age         0.03815  -0.02221    0.09852    0.203
     """
 
     def fit(

@@ -109,6 +109,10 @@ def write_report(
     UsageError
         If there is no such style, format or font, or the output folder is in use or belongs to
         another study.
+
+    Examples
+    --------
+    >>> qs.write_report("demo/study", "results", style="double", formats=["pdf"])  # doctest: +SKIP
     """
     folder = Path(out_folder)
     look, kinds = figure_style(style, font=font, dpi=dpi), figure_formats(formats)

@@ -71,6 +71,10 @@ def simulate_study(
     ------
     UsageError
         If the folder exists and is not empty, or a number is out of range.
+
+    Examples
+    --------
+    >>> qs.simulate_study("study", patients=20, controls=10, followed=8)  # doctest: +SKIP
     """
     folder = Path(path)
     counts = {"patients": patients, "controls": controls, "followed": followed}

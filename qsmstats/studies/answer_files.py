@@ -84,6 +84,15 @@ def write_answer(
     -------
     list of Path
         The files written.
+
+    Examples
+    --------
+    >>> lesions = qs.example_lesions()
+    >>> answer = qs.baseline_differences(lesions, "mwf_percent",
+    ...     formula="{outcome} ~ lesion_type + (1 | participant_id)")
+    >>> files = qs.write_answer(answer, "results/baseline")
+    >>> "contrasts.tsv" in [file.name for file in files]
+    True
     """
     folder = Path(folder)
     several: list[Any] = list(answers) if isinstance(answers, Sequence) else [answers]

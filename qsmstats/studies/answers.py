@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from qsmstats.display import Displayed
 from qsmstats.errors import FormulaError, ModelError, NoDataError, plural
 from qsmstats.generalized.fit import GeneralizedFit
 from qsmstats.mixed.fit import MixedFit
@@ -42,7 +43,7 @@ IDENTIFIERS = ("participant_id", "session_id", "lesion_id", "years")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ModelAnswer:
+class ModelAnswer(Displayed):
     """What every answer of a mixed model holds; each study adds its own tables.
 
     Attributes

@@ -19,7 +19,8 @@ from typing import Any
 
 import pandas as pd
 
-from qsmstats.errors import ModelError, NoDataError
+from qsmstats.errors import ModelError, NoDataError, require_columns
+from qsmstats.method_names import DfMethod
 from qsmstats.settings import ModelSettings, StudyModel, Weights
 from qsmstats.studies.answers import (
     ModelAnswer,
@@ -52,6 +53,8 @@ class GroupDifferences(ModelAnswer):
         interval unadjusted and adjusted side by side, Hedges' g.
     """
 
+    opened = ("means", "contrasts")
+
     factor: str
     contrasts: pd.DataFrame
 
@@ -63,6 +66,7 @@ def baseline_differences(
     settings: ModelSettings = DEFAULTS,
     formula: str | None = None,
     weights: Weights | None = None,
+    df: DfMethod | None = None,
 ) -> GroupDifferences:
     """Compare lesion types at the first session of each participant.
 
@@ -74,9 +78,10 @@ def baseline_differences(
         Column to compare.
     settings
         Formula (`settings.baseline`), weights, degrees of freedom, adjustment and level.
-    formula, weights
+    formula, weights, df
         Instead of those of the settings: a formula, in which ``{outcome}`` stands for the outcome,
-        and the columns by which residual variances differ (``()``: they do not).
+        the columns by which residual variances differ (``()``: they do not), and how the degrees of
+        freedom are found ("satterthwaite", "kenward-roger", "normal" or "residual").
 
     Returns
     -------
@@ -84,12 +89,25 @@ def baseline_differences(
 
     Raises
     ------
+    UsageError
+        If a column is missing.
     NoDataError
         If no lesion has a type, or all have the same.
     ModelError
         If fewer than two types have values, or the model cannot be fitted.
+
+    Examples
+    --------
+    >>> lesions = qs.example_lesions()
+    >>> answer = qs.baseline_differences(lesions, "mwf_percent",
+    ...     formula="{outcome} ~ lesion_type + age + (1 | participant_id)", df="kenward-roger")
+    >>> qs.show(answer.contrasts.head(2))
+    contrast                   estimate  conf_low_adjusted  conf_high_adjusted  p_adjusted
+    isointense - hypointense      1.629             0.9371               2.320      <0.001
+    isointense - hyperintense     3.084              2.392               3.776      <0.001
     """
-    settings = settings.changed("baseline", formula, weights)
+    require_columns(lesions.columns, ("participant_id", "years", "lesion_type"), "lesions")
+    settings = settings.changed("baseline", formula, weights, df)
     return _differences(lesions, outcome, "lesion_type", "baseline", settings)
 
 
@@ -98,6 +116,9 @@ def tissue_differences(
     outcome: str = "mwf_percent",
     *,
     settings: ModelSettings = DEFAULTS,
+    formula: str | None = None,
+    weights: Weights | None = None,
+    df: DfMethod | None = None,
 ) -> GroupDifferences:
     """Compare lesion types with normal-appearing white matter and controls' white matter.
 
@@ -105,8 +126,8 @@ def tissue_differences(
     ----------
     tissue
         One row per participant, session and tissue, as `tissue_table` makes it.
-    outcome, settings
-        As in `baseline_differences`; the formula is `settings.tissue`.
+    outcome, settings, formula, weights, df
+        As in `baseline_differences`; the formula of the settings is `settings.tissue`.
 
     Returns
     -------
@@ -114,11 +135,27 @@ def tissue_differences(
 
     Raises
     ------
+    UsageError
+        If a column is missing.
     NoDataError
         If no white matter was measured, or nothing but one tissue.
     ModelError
         If fewer than two tissues have values, or the model cannot be fitted.
+
+    Examples
+    --------
+    >>> tissue = qs.example_lesions().rename(columns={"lesion_type": "tissue"})
+    >>> white = tissue[tissue["lesion_id"] == "L1"].assign(lesion_id=None, tissue="nawm")
+    >>> white["mwf_percent"] += 4
+    >>> answer = qs.tissue_differences(pd.concat([tissue, white]), "mwf_percent",
+    ...     formula="{outcome} ~ tissue + (1 | participant_id)")
+    >>> qs.show(answer.means.head(1))
+    level  estimate  conf_low  conf_high
+    nawm      12.91     12.42      13.40
     """
+    needed = ("participant_id", "lesion_id", "years", "tissue")
+    require_columns(tissue.columns, needed, "tissue")
+    settings = settings.changed("tissue", formula, weights, df)
     if tissue["lesion_id"].notna().all():
         message = (
             "no white matter was measured, with which to compare lesions; name its images in "

@@ -22,7 +22,8 @@ from qsmstats.accuracy.nesting import (
 )
 from qsmstats.accuracy.pairing import Pairs, confusion_matrices, pair_classes, usable
 from qsmstats.accuracy.tabulation import cross_tabulation, flow_counts
-from qsmstats.errors import ModelError
+from qsmstats.display import Displayed
+from qsmstats.errors import ModelError, require_columns
 from qsmstats.schemas import Schemas
 from qsmstats.settings import HistologySettings
 from qsmstats.studies.answers import levels_of, number_of
@@ -38,7 +39,7 @@ FEW_BRAINS = 10
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HistologyAccuracy:
+class HistologyAccuracy(Displayed):
     """Accuracy of the lesion type on MRI against histology.
 
     Attributes
@@ -107,11 +108,23 @@ def histology_accuracy(
 
     Raises
     ------
+    UsageError
+        If a column is missing.
     ModelError
         If no lesion has both readings, a type and a class.
     InvalidDataError
         If a level has no place in the mapping.
+
+    Examples
+    --------
+    >>> histology = pd.DataFrame({"brain_id": ["B1", "B1", "B2", "B2"],
+    ...     "lesion_id": [1, 2, 1, 2],
+    ...     "index_test": ["isointense", "paramagnetic_rim", "isointense", "hyperintense"],
+    ...     "reference_standard": ["remyelinated", "chronic_active", "chronic_inactive"] + [None]})
+    >>> int(qs.histology_accuracy(histology).class_counts["n"].sum())
+    3
     """
+    require_columns(histology.columns, (*READINGS, "lesion_id"), "histology")
     pairs = pair_lesions(histology, settings)
     if not usable(pairs, missing="exclude", indeterminate="exclude").any():
         message = (

@@ -29,7 +29,8 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
-from qsmstats.errors import NoDataError
+from qsmstats.display import Displayed
+from qsmstats.errors import NoDataError, require_columns
 from qsmstats.imputation.linear_draws import LinearDraws, alternatives
 from qsmstats.imputation.pooling import pool_batch
 from qsmstats.method_names import Adjustment
@@ -54,7 +55,7 @@ BURN_IN, THIN = 20, 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LostLesions:
+class LostLesions(Displayed):
     """Slopes by type if lost lesions differed from what was expected of them.
 
     Attributes
@@ -74,6 +75,8 @@ class LostLesions:
     notes
         What was left out or assumed, and what limits the results.
     """
+
+    opened = ("tipping", "slopes")
 
     outcome: str
     slopes: pd.DataFrame
@@ -104,6 +107,8 @@ def lost_lesions(
 
     Raises
     ------
+    UsageError
+        If a column is missing.
     NoDataError
         If no lesion lacks a later visit.
     ModelError
@@ -111,9 +116,14 @@ def lost_lesions(
 
     Examples
     --------
-    >>> answer = qs.trajectories(lesions, "mwf_percent")  # doctest: +SKIP
-    >>> qs.lost_lesions(answer, lesions).tipping  # doctest: +SKIP
+    >>> lesions = qs.example_lesions(12).drop(index=[2, 5, 8, 20, 35])
+    >>> formula = "{outcome} ~ lesion_type * years + (1 | participant_id/lesion_id)"
+    >>> answer = qs.trajectories(lesions, "mwf_percent", formula=formula)
+    >>> lost = qs.lost_lesions(answer, lesions, settings=qs.ModelSettings(imputations=2))
+    >>> lost.tipping["n_lost"].tolist()
+    [1, 3, 1, 0, 0]
     """
+    require_columns(lesions.columns, (*LESION, "session_id", "years", FACTOR), "lesions")
     fit = answer.fit
     seen = observed_types(followed_lesions(lesions)).iloc[fit.frame.kept]
     missing = _missing_visits(seen)

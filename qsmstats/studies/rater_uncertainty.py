@@ -17,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Integers
-from qsmstats.errors import NoDataError
+from qsmstats.display import Displayed
+from qsmstats.errors import NoDataError, require_columns
 from qsmstats.imputation.linear_draws import LinearDraws, alternatives
 from qsmstats.imputation.pooling import PooledFit, pool_fits
 from qsmstats.imputation.raters import TypeDraws, draw_types
@@ -41,7 +42,7 @@ FACTOR = "lesion_type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ImputedTypes:
+class ImputedTypes(Displayed):
     """An answer over imputed lesion types.
 
     Attributes
@@ -82,6 +83,8 @@ class ImputedDifferences(ImputedTypes):
         the types as known.
     """
 
+    opened = ("contrasts",)
+
     contrasts: pd.DataFrame
 
 
@@ -94,6 +97,8 @@ class ImputedTrajectories(ImputedTypes):
     slopes, slope_contrasts
         As those of `Trajectories`, with the columns of `ImputedDifferences.contrasts`.
     """
+
+    opened = ("slopes", "slope_contrasts")
 
     slopes: pd.DataFrame
     slope_contrasts: pd.DataFrame
@@ -128,6 +133,8 @@ def impute_types(
 
     Raises
     ------
+    UsageError
+        If a column is missing.
     NoDataError
         If no lesion of the model has two ratings.
     ModelError
@@ -135,9 +142,21 @@ def impute_types(
 
     Examples
     --------
-    >>> answer = qs.baseline_differences(lesions, "mwf_percent")  # doctest: +SKIP
-    >>> qs.impute_types(answer, lesions, ratings).contrasts  # doctest: +SKIP
+    >>> lesions = qs.example_lesions(12)
+    >>> answer = qs.baseline_differences(lesions, "mwf_percent",
+    ...     formula="{outcome} ~ lesion_type + (1 | participant_id)")
+    >>> keys = ["participant_id", "session_id", "lesion_id", "lesion_type"]
+    >>> first = lesions.loc[lesions["years"] == 0, keys]
+    >>> ratings = pd.concat([first.assign(rater_id="A"), first.assign(rater_id="B")])
+    >>> ratings.iloc[:3, 3] = "hyperintense"
+    >>> settings = qs.ModelSettings(imputations=2)
+    >>> imputed = qs.impute_types(answer, lesions, ratings, settings=settings)
+    >>> imputed.contrasts["m"].unique().tolist()
+    [2]
     """
+    identifiers = ("participant_id", "session_id", "lesion_id")
+    require_columns(lesions.columns, (*identifiers, "years", FACTOR), "lesions")
+    require_columns(ratings.columns, (*identifiers, "rater_id", FACTOR), "ratings")
     rows = (followed_lesions if isinstance(answer, Trajectories) else first_sessions)(lesions)
     levels = list(answer.fit.frame.data[FACTOR].cat.categories)
     answers = [*levels, *sorted(set(ratings[FACTOR].dropna().astype("str")) - set(levels))]

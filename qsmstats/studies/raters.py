@@ -13,7 +13,8 @@ import pandas as pd
 
 from qsmstats.accuracy.agreement import agreement
 from qsmstats.accuracy.consensus import consensus
-from qsmstats.errors import ModelError
+from qsmstats.display import Displayed
+from qsmstats.errors import ModelError, require_columns
 from qsmstats.schemas import Schemas
 from qsmstats.settings import RaterSettings
 from qsmstats.studies.answers import levels_of, number_of
@@ -25,7 +26,7 @@ UNIT = ["participant_id", "session_id", "lesion_id"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RaterAgreement:
+class RaterAgreement(Displayed):
     """Agreement of raters on lesion types.
 
     Attributes
@@ -71,11 +72,23 @@ def rater_agreement(
 
     Raises
     ------
+    UsageError
+        If a column is missing.
     ModelError
         If fewer than two raters rated.
     InvalidDataError
         If a rater rated a lesion twice.
+
+    Examples
+    --------
+    >>> keys = ["participant_id", "session_id", "lesion_id", "lesion_type"]
+    >>> lesions = qs.example_lesions(4).loc[lambda rows: rows["years"] == 0, keys]
+    >>> ratings = pd.concat([lesions.assign(rater_id=name) for name in ("A", "B")])
+    >>> qs.rater_agreement(ratings, lesions).notes[0]
+    'Raters differed on 0 of 20 lesions.'
     """
+    require_columns(ratings.columns, (*UNIT, "rater_id", "lesion_type"), "ratings")
+    require_columns(lesions.columns, (*UNIT, "lesion_type"), "lesions")
     raters = ratings[ratings["rater_id"] != settings.adjudicator]
     names = sorted(raters["rater_id"].unique())
     if len(names) < 2:

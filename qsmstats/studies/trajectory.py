@@ -18,8 +18,8 @@ from typing import Any
 
 import pandas as pd
 
-from qsmstats.errors import NoDataError, NotIdentifiedError
-from qsmstats.method_names import Adjustment
+from qsmstats.errors import NoDataError, NotIdentifiedError, require_columns
+from qsmstats.method_names import Adjustment, DfMethod
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.settings import ModelSettings, Weights
 from qsmstats.studies.answers import (
@@ -59,6 +59,8 @@ class Trajectories(ModelAnswer):
         the number of types.
     """
 
+    opened = ("slopes", "slope_contrasts", "changes")
+
     slopes: pd.DataFrame
     slope_contrasts: pd.DataFrame
     changes: pd.DataFrame
@@ -71,6 +73,7 @@ def trajectories(
     settings: ModelSettings = DEFAULTS,
     formula: str | None = None,
     weights: Weights | None = None,
+    df: DfMethod | None = None,
 ) -> Trajectories:
     """Estimate the change over time of each lesion type.
 
@@ -78,7 +81,7 @@ def trajectories(
     ----------
     lesions
         One row per participant, session and lesion, as `tidy_lesions` makes it.
-    outcome, settings, formula, weights
+    outcome, settings, formula, weights, df
         As in `baseline_differences`; the formula of the settings is `settings.trajectory`.
 
     Returns
@@ -87,13 +90,29 @@ def trajectories(
 
     Raises
     ------
+    UsageError
+        If a column is missing.
     NoDataError
         If no participant has two sessions, no lesion of theirs has a type, or all have the same.
     ModelError
         If no participant has values at two sessions, or the model cannot be fitted.
+
+    Examples
+    --------
+    >>> lesions = qs.example_lesions()
+    >>> formula = "{outcome} ~ lesion_type * years + (1 | participant_id/lesion_id)"
+    >>> answer = qs.trajectories(lesions, "mwf_percent", formula=formula)
+    >>> qs.show(answer.slopes)
+    lesion_type       estimate  conf_low_adjusted  conf_high_adjusted  p_adjusted
+    isointense          0.3738             0.2306              0.5169      <0.001
+    hypointense         0.1509           0.007713              0.2940       0.034
+    hyperintense       -0.1498            -0.2930           -0.006684       0.036
+    hypointense_rim    -0.3321            -0.4752             -0.1889      <0.001
+    paramagnetic_rim   -0.4762            -0.6194             -0.3331      <0.001
     """
-    settings = settings.changed("trajectory", formula, weights)
     types = "lesion_type"
+    require_columns(lesions.columns, ("participant_id", "lesion_id", "years", types), "lesions")
+    settings = settings.changed("trajectory", formula, weights, df)
     followed = followed_lesions(lesions)
     typed = followed_types(followed, outcome)
     require_levels(typed, outcome, types)

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from qsmstats.display import Displayed
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
 from qsmstats.schemas import TABLES, TYPES, Schemas, word_key
 from qsmstats.settings import LesionIds
@@ -60,7 +61,7 @@ NEEDED = {"participants": {"participant_id"}, "sessions": {"participant_id", "se
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class StudyTables:
+class StudyTables(Displayed):
     """The tables of a study, valid and typed.
 
     Columns are those of data_schemas/, in their order, then any others of the file. Columns with

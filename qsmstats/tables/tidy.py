@@ -18,7 +18,7 @@ from collections.abc import Collection
 
 import pandas as pd
 
-from qsmstats.errors import InvalidDataError, Problem, UsageError
+from qsmstats.errors import InvalidDataError, Problem, UsageError, require_columns
 from qsmstats.study import Study
 from qsmstats.tables.between_tables import control_group
 from qsmstats.tables.feature_columns import Measured, features_of, widen_features
@@ -80,6 +80,13 @@ def tidy_lesions(
         that the lesions table does not; or if `matches` are not those of these features.
     UsageError
         If each session was labelled on its own and `matches` is missing.
+
+    Examples
+    --------
+    >>> study = qs.open_study("demo/study")
+    >>> lesions = qs.tidy_lesions(study, qs.extract_cohort(study))
+    >>> list(lesions.columns[:5])
+    ['participant_id', 'session_id', 'lesion_id', 'label', 'lesion_type']
     """
     tables = _tables(study)
     if matches is None and tables.lesion_ids == "independent":
@@ -161,6 +168,12 @@ def lesions_without_features(
     ----------
     study, features
         As for `tidy_lesions`.
+
+    Examples
+    --------
+    >>> study = qs.open_study("demo/study")
+    >>> len(qs.lesions_without_features(study, qs.extract_cohort(study)))
+    0
     """
     lesions = _tables(study).lesions
     there = pd.MultiIndex.from_frame(_measured(features_of(features))[LESION])
@@ -196,10 +209,18 @@ def tissue_table(
     ------
     InvalidDataError
         As `tidy_lesions`.
+
+    Examples
+    --------
+    >>> study = qs.open_study("demo/study")
+    >>> tissue = qs.tissue_table(study, qs.extract_cohort(study))
+    >>> tissue.columns[0]
+    'tissue'
     """
     tables, features = _tables(study), features_of(features)
     levels = tables.schemas.tissues
     lesions = tidy_lesions(tables, features) if lesions is None else lesions
+    require_columns(lesions.columns, (*SESSION, "lesion_type"), "lesions")
     is_control = tables.participants["group"] == control_group()
     parts = [
         _white_matter(tables, features, "white_matter", is_control).assign(tissue=levels[0]),

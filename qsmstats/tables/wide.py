@@ -58,7 +58,7 @@ def to_long(
     Examples
     --------
     >>> counts = pd.DataFrame({"participant_id": ["sub-01"], "iso": [12], "PRL": [2]})
-    >>> to_long(counts, ["iso", "PRL"], names_to="lesion_type", values_to="n_lesions")
+    >>> qs.to_long(counts, ["iso", "PRL"], names_to="lesion_type", values_to="n_lesions")
       participant_id       lesion_type  n_lesions
     0         sub-01        isointense         12
     1         sub-01  paramagnetic_rim          2

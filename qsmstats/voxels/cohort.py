@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 
+from qsmstats.display import Displayed
 from qsmstats.errors import (
     ImageError,
     InvalidDataError,
@@ -48,7 +49,7 @@ MASK = "white_matter"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Extraction:
+class Extraction(Displayed):
     """Features of a cohort, and the sessions without.
 
     Attributes
@@ -105,6 +106,12 @@ def extract_cohort(
         If a participant is not in the study, or `jobs` is less than 1.
     InvalidDataError
         If the tables are not valid. What is wrong with an image is a row of `failures`.
+
+    Examples
+    --------
+    >>> measured = qs.extract_cohort(qs.open_study("demo/study"))
+    >>> list(measured.features.columns[:5])
+    ['participant_id', 'session_id', 'region', 'label', 'map']
     """
     if jobs < 1:
         message = f"jobs is {jobs}; at least one process is needed, as in jobs=1"

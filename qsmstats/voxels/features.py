@@ -93,6 +93,17 @@ def extract_features(
     UsageError
         If no map is given, a unit, missing value, range or volume is given for a map that is not
         there, or a unit or range that a known map does not have.
+
+    Examples
+    --------
+    >>> import nibabel as nib, numpy as np
+    >>> labels, mwf = np.zeros((9, 9, 9), "int16"), np.full((9, 9, 9), 12.0)
+    >>> labels[3:6, 3:6, 3:6], mwf[3:6, 3:6, 3:6] = 1, 7.0
+    >>> image = lambda values: nib.Nifti1Image(values, np.eye(4))
+    >>> maps, units = {"mwf_percent": image(mwf)}, {"mwf_percent": "percent"}
+    >>> features = qs.extract_features(image(labels), maps, units=units)
+    >>> float(features.loc[0, "mean"])
+    7.0
     """
     units, missing, volumes, plausible = units or {}, missing or {}, volumes or {}, plausible or {}
     if not maps:

@@ -31,6 +31,12 @@ def read_tables(study: Study) -> StudyTables:
     ------
     InvalidDataError
         With every problem of every table, each with its file, row and column.
+
+    Examples
+    --------
+    >>> tables = qs.read_tables(qs.open_study("demo/study"))
+    >>> list(tables.lesions.columns[:3])
+    ['participant_id', 'session_id', 'lesion_id']
     """
     return read_files(study, lesions_in_images)
 

@@ -86,6 +86,13 @@ def suggest_lesion_types(
     ------
     UsageError
         If a column that the rule needs is not there.
+
+    Examples
+    --------
+    >>> study = qs.open_study("demo/study")
+    >>> features = qs.extract_cohort(study).features
+    >>> list(qs.suggest_lesion_types(features).columns[3:6])
+    ['suggested_type', 'margin', 'margin_se']
     """
     rule = rule or LesionTypeRule()
     missing = [name for name in _NEEDED if name not in features.columns]

@@ -68,6 +68,16 @@ def match_lesions(
         If an image cannot be read as labels, or the grids differ.
     UsageError
         If `min_overlap` lies outside 0 to 1.
+
+    Examples
+    --------
+    >>> import nibabel as nib, numpy as np
+    >>> first, second = np.zeros((2, 9, 9, 9), "int16")
+    >>> first[2:5, 2:5, 2:5], second[2:5, 2:5, 3:6] = 1, 4
+    >>> image = lambda values: nib.Nifti1Image(values, np.eye(4))
+    >>> qs.match_lesions(image(first), image(second))[["label_a", "label_b", "relation"]]
+       label_a  label_b relation
+    0        1        4     same
     """
     if not 0 < min_overlap <= 1:
         message = f"min_overlap is {min_overlap}; give a share above 0 and at most 1"

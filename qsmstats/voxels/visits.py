@@ -20,6 +20,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
+from qsmstats.errors import require_columns
 from qsmstats.study import Study
 from qsmstats.tables.feature_columns import Measured, features_of
 from qsmstats.tables.read import StudyTables
@@ -76,12 +77,21 @@ def match_visits(
     ------
     ImageError
         If a label image cannot be read, or two of a participant lie on different grids.
+
+    Examples
+    --------
+    >>> study = qs.open_study("demo/study")
+    >>> measured = qs.extract_cohort(study)
+    >>> qs.match_visits(study, measured) is None  # the lesions have the same names at each visit
+    True
     """
     if study.matching.lesion_ids == "consistent":
         return None
     tables = tables or read_tables(study)
     paths = label_images(study, tables)
-    measured = set(map(tuple, features_of(features)[["participant_id", "session_id"]].to_numpy()))
+    table, session = features_of(features), ["participant_id", "session_id"]
+    require_columns(table.columns, session, "features")
+    measured = set(map(tuple, table[session].to_numpy()))
     visits = tables.sessions.sort_values("years", kind="stable")
     # The first frame has no row but all columns and types: there may be no second session.
     frames = [_match(_Visit(session_id=""), _Visit(session_id=""), 1.0).assign(participant_id="")]

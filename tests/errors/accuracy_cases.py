@@ -21,6 +21,7 @@ from qsmstats.accuracy.intervals import critical_value, proportion_interval
 from qsmstats.accuracy.proportions import cluster_bootstrap
 from qsmstats.accuracy.roc import area_under_curve
 from qsmstats.accuracy.samplesize import accuracy_sample_size
+from qsmstats.display import show
 from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
 from tests.errors.walk import Case
 
@@ -85,6 +86,7 @@ def compared(**options: Any):
 
 
 WRONG_USE = [
+    ("what is no table", partial(show, [1]), "show", "list", "print(...) shows others"),
     ("level of an interval", partial(critical_value, 95), "level", "95", "must be between"),
     ("degrees of freedom", partial(critical_value, 0.9, 0.0), "df", "0.0", "must be positive"),
     (
@@ -134,7 +136,7 @@ WRONG_USE = [
         diagnosed(index_test="tset"),
         "column",
         "tset",
-        "the table has the columns",
+        "correct the name or add it",
     ),
     (
         "index test and reference in one",
@@ -299,7 +301,7 @@ WRONG_USE = [
         partial(agreement, RATINGS, rater="reader"),
         "column",
         "reader",
-        "the table has the columns",
+        "correct the name or add it",
     ),
     (
         "ratings of one rater",
@@ -343,7 +345,7 @@ WRONG_USE = [
         "'x'",
         "one of the raters",
     ),
-    ("column of measurements", icc(value="cm"), "column", "cm", "the table has the columns"),
+    ("column of measurements", icc(value="cm"), "column", "cm", "correct the name or add it"),
     ("too few targets", icc(), "target", "measured by all of them: 2", "needs at least 2 and 5"),
 ]
 NOT_IDENTIFIED = [

@@ -320,6 +320,7 @@ WRONG_USE = [
         "is not a coefficient",
         "the model has",
     ),
+    ("term that is none", asks("wald", "xx"), "'xx'", "is not a coefficient", "the model has"),
     ("interval of variances", asks("variance_table", interval="x"), "interval", "'x'", "must be"),
     ("kind of residual", asks("residuals", "x"), "kind", "'x'", "must be"),
     (

@@ -399,7 +399,7 @@ NO_ANSWER: list[tuple[str, Act, str, str, str]] = [
     ),
     (
         "one rater",
-        lambda _: rater_agreement(RATINGS, LESIONS),
+        lambda _: rater_agreement(RATINGS, LESIONS.assign(session_id="s")),
         "raters",
         "Anna",
         "add the ratings of another",

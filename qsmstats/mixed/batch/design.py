@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Places
+from qsmstats.display import Displayed
 from qsmstats.mixed.batch.blocks import GroupBlock, GroupedRows, block_of, grouped_rows
 from qsmstats.mixed.batch.products import BlockArrays, stack_blocks
 from qsmstats.mixed.criterion.covariance import Parametrisation
@@ -68,7 +69,7 @@ class IndependentGroups:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchDesign:
+class BatchDesign(Displayed):
     """A model on its rows, ready for any number of outcomes.
 
     Attributes

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from qsmstats.arrays import Flags, Floats, Integers, Places
+from qsmstats.display import Displayed
 from qsmstats.errors import check_option
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.batch.design import BatchDesign, outcome_engine
@@ -40,7 +41,7 @@ __all__ = ["BatchFit", "BatchWald", "blank", "joined", "put"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchWald:
+class BatchWald(Displayed):
     """Tests of linear functions of the fixed effects, for m outcomes and k functions.
 
     Attributes
@@ -69,7 +70,7 @@ class BatchWald:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BatchFit:
+class BatchFit(Displayed):
     """One model fitted to m outcomes of the same rows.
 
     Attributes

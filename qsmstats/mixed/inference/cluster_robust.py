@@ -15,6 +15,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError, one_of
 from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.grouping import coded_column
@@ -28,7 +29,7 @@ __all__ = ["Clustered", "clustered"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Clustered:
+class Clustered(Displayed):
     """The fixed effects of a fit, with cluster-robust uncertainty.
 
     Attributes

@@ -23,9 +23,10 @@ import pandas as pd
 from formulaic.parser.types import Factor
 
 from qsmstats.arrays import Flags, Floats
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError, check_option
 from qsmstats.method_names import DfMethod
-from qsmstats.mixed.design.matrices import DesignTerm
+from qsmstats.mixed.design.matrices import DesignTerm, FixedDesign
 from qsmstats.mixed.fitted import FixedEffects
 from qsmstats.mixed.formula.terms import evaluate
 from qsmstats.mixed.inference.wald import JointTest, joint_test, row_inference, tidy
@@ -45,7 +46,7 @@ _SOME_ROWS = 2000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WaldTest:
+class WaldTest(Displayed):
     """Linear functions of the fixed effects, each by itself and together.
 
     Attributes
@@ -99,7 +100,7 @@ def anova(
 
 def wald(
     fit: FixedEffects,
-    contrasts: Floats | Mapping[str, float] | Mapping[str, Mapping[str, float]],
+    contrasts: str | Floats | Mapping[str, float] | Mapping[str, Mapping[str, float]],
     *,
     df: DfMethod = "satterthwaite",
     level: float = 0.95,
@@ -111,7 +112,9 @@ def wald(
     fit
         A fitted mixed model.
     contrasts
-        L, shape (k, p); or coefficient name -> weight; or label -> such a mapping.
+        The name of a coefficient, or of a term for all its coefficients (with treatment coding they
+        compare with the reference; `anova` tests terms whatever the coding); or coefficient name ->
+        weight; or label -> such a mapping; or L, shape (k, p).
     df, level
         As in `MixedFit.coefficients`.
 
@@ -120,6 +123,8 @@ def wald(
     UsageError
         If a name is not a coefficient or the shape does not fit.
     """
+    if isinstance(contrasts, str):
+        contrasts = _of_name(contrasts, fit.fixed)
     labels, rows = named_contrasts(contrasts, fit.fixed.names)
     table = tidy(row_inference(fit, rows, df), level)
     table.insert(0, "contrast", labels)
@@ -252,6 +257,25 @@ def named_contrasts(
     if all(isinstance(value, Mapping) for value in contrasts.values()):
         return list(contrasts), np.array([_row(value, names) for value in contrasts.values()])
     return [_label(contrasts)], _row(contrasts, names)[None]
+
+
+def _of_name(name: str, fixed: FixedDesign) -> dict[str, dict[str, float]]:
+    """Return the coefficient of a name, or those of a term."""
+    columns = {term.label: term.columns for term in fixed.terms}
+    own = [
+        column
+        for column, at in zip(fixed.names, fixed.kept, strict=True)
+        if at in columns.get(name, ())
+    ]
+    if name in fixed.names:
+        own = [name]
+    if not own:
+        terms = ", ".join(label for label in columns if label not in fixed.names)
+        raise UsageError(
+            f"'{name}' is not a coefficient; the model has {', '.join(fixed.names)}"
+            + (f", and the terms {terms}" if terms else "")
+        )
+    return {column: {column: 1.0} for column in own}
 
 
 def _row(weights: Mapping[str, float], names: Sequence[str]) -> Floats:

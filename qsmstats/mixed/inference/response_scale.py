@@ -32,6 +32,7 @@ import pandas as pd
 from scipy.special import expit
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.mixed.fitted import FixedEffects
 
 __all__ = ["Kind", "ResponseScale", "ScaleType", "response_scale", "scale_of"]
@@ -57,7 +58,7 @@ _ENDS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ResponseScale:
+class ResponseScale(Displayed):
     """What the left side of a formula is.
 
     Attributes

@@ -29,6 +29,7 @@ import pandas as pd
 from scipy import stats
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.errors import check_option
 from qsmstats.mixed.fitted import Fitted, engine_of_fit
 from qsmstats.mixed.inference.components import Component, components, gradient
@@ -48,7 +49,7 @@ _NO_DELTA = "the fit is singular: no delta interval; use interval='profile'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RSquared:
+class RSquared(Displayed):
     """Nakagawa's R squared and the variances it is made of.
 
     Attributes

@@ -14,6 +14,7 @@ from scipy import stats
 from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.method_names import DfMethod
 from qsmstats.mixed.fitted import FixedEffects, Uncertainty
 from qsmstats.mixed.inference.alternative import TWO_SIDED, Alternative, check_level
@@ -50,7 +51,7 @@ class RowInference:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JointTest:
+class JointTest(Displayed):
     """F test of L b = 0 over the rows of L together.
 
     Attributes

@@ -16,6 +16,7 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.mixed.criterion.covariance import Parametrisation, lower_factor
 from qsmstats.mixed.criterion.crossed import crossed_products, evaluate_crossed
 from qsmstats.mixed.criterion.crossproducts import DesignProducts, attach, design_products
@@ -53,7 +54,7 @@ _MOST_COLUMNS = 24
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Engine:
+class Engine(Displayed):
     """The profiled criterion of a model and its outcome, and its relation to the user's units.
 
     Attributes

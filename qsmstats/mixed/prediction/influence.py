@@ -32,6 +32,7 @@ import pandas as pd
 from scipy import sparse
 
 from qsmstats.arrays import Floats, Integers
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.prediction.conditional_modes import (
@@ -44,7 +45,7 @@ __all__ = ["Influence", "influence"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Influence:
+class Influence(Displayed):
     """Estimates with one group left out at a time, variances held.
 
     Attributes

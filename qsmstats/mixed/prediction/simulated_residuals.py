@@ -27,6 +27,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats, Integers
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError
 
 __all__ = ["SimulatedResiduals"]
@@ -36,7 +37,7 @@ _LEAST = 19
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SimulatedResiduals:
+class SimulatedResiduals(Displayed):
     """Residuals by simulation, and tests of them.
 
     Attributes

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Flags, Floats
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError
 from qsmstats.mixed.fitted import FixedEffects
 from qsmstats.mixed.inference.hypotheses import named_contrasts
@@ -46,7 +47,7 @@ class GridOptions(TypedDict, total=False):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bootstrap:
+class Bootstrap(Displayed):
     """A bootstrap of a fitted model.
 
     Attributes

@@ -22,6 +22,7 @@ import pandas as pd
 from scipy import stats
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.mixed.batch.outcomes import OutcomeDesign, fit_task
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.inference.likelihood_ratio import likelihood_ratio, nested_pair
@@ -41,7 +42,7 @@ _COVERAGE = 0.95
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BootstrapTest:
+class BootstrapTest(Displayed):
     """A bootstrap likelihood-ratio test.
 
     Attributes

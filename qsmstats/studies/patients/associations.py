@@ -15,7 +15,15 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
-from qsmstats.errors import InvalidDataError, ModelError, UsageError, did_you_mean, nearest
+from qsmstats.display import Displayed
+from qsmstats.errors import (
+    InvalidDataError,
+    ModelError,
+    UsageError,
+    did_you_mean,
+    nearest,
+    require_columns,
+)
 from qsmstats.schemas import Schemas
 from qsmstats.settings import ModelSettings, PatientSettings, column_of
 from qsmstats.studies.answers import number_of, observed_types
@@ -51,7 +59,7 @@ _Question = tuple[str, str, str, Callable[[], Found]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PatientAssociations:
+class PatientAssociations(Displayed):
     """How the lesions of patients are related to clinical variables.
 
     Attributes
@@ -116,11 +124,19 @@ def patient_associations(
 
     Examples
     --------
-    >>> answer = patient_associations(patients, lesions)  # doctest: +SKIP
-    >>> answer.associations[["outcome", "variable", "estimate", "p_adjusted"]]  # doctest: +SKIP
+    >>> lesions = qs.example_lesions()
+    >>> patients = lesions.drop_duplicates(["participant_id", "years"])
+    >>> patients = patients.assign(measured=True, n_lesions=5)
+    >>> settings = qs.PatientSettings(questions=("lesions",), clinical=("edss",))
+    >>> answer = qs.patient_associations(patients, lesions, settings=settings)
+    >>> answer.associations["question"].unique().tolist()
+    ['lesions']
     """
     schemas, models = schemas or Schemas(), models or ModelSettings()
     given = settings or PatientSettings()
+    counted = ("participant_id", "years", "measured", "n_lesions")
+    require_columns(patients.columns, counted, "patients")
+    require_columns(lesions.columns, ("participant_id", "years", "lesion_type"), "lesions")
     _require_columns(given, patients)
     every = first_sessions(patients)
     first = every[every["measured"]]

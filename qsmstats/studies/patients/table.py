@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.errors import InvalidDataError, Problem, require_columns
 from qsmstats.schemas import Schemas
 from qsmstats.study import Study
 from qsmstats.tables.between_tables import controls
@@ -67,7 +67,20 @@ def patient_table(
     ------
     InvalidDataError
         If a column of the study's tables has the name of one that is computed here.
+
+    Examples
+    --------
+    >>> study = qs.open_study("demo/study")
+    >>> lesions = qs.tidy_lesions(study, qs.extract_cohort(study))
+    >>> patients = qs.patient_table(study, lesions)
+    >>> list(patients.columns[:3])
+    ['participant_id', 'session_id', 'years']
     """
+    require_columns(lesions.columns, (*SESSION, "lesion_type", "volume_mm3"), "lesions")
+    if tissue is not None:
+        require_columns(tissue.columns, (*SESSION, "tissue"), "tissue")
+    if failures is not None:
+        require_columns(failures.columns, SESSION, "failures")
     tables = study if isinstance(study, StudyTables) else read_tables(study)
     sessions = tables.sessions
     clinical = sessions.merge(tables.participants, on="participant_id", validate="many_to_one")

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.variance_components import Interval
@@ -31,7 +32,7 @@ Limits = tuple[float, float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialAssumptions:
+class TrialAssumptions(Displayed):
     """The truth that a trial is planned under.
 
     Attributes
@@ -61,6 +62,14 @@ class TrialAssumptions:
     UsageError
         If a standard deviation is negative, a correlation outside -1 to 1, a number of lesions no
         whole number, or a slope of a type without lesions.
+
+    Examples
+    --------
+    >>> assumptions = qs.TrialAssumptions(patient_sd=1.0, slope_sd=0.2, lesion_sd=1.0,
+    ...     residual_sd=0.5, lesions={"isointense": 2, "hypointense": 2})
+    >>> assumptions.counts
+       isointense  hypointense
+    0           2            2
     """
 
     patient_sd: float

@@ -39,6 +39,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from numbers import Real
 from typing import Literal, get_args
 
 from qsmstats.errors import UsageError, check_option
@@ -72,6 +73,11 @@ class Dropout:
     ------
     UsageError
         If a value is outside its range.
+
+    Examples
+    --------
+    >>> qs.Dropout(annual_rate=0.1)
+    Dropout(annual_rate=0.1, treatment_ratio=1.0, low_mean_ratio=1.0)
     """
 
     annual_rate: float = 0.0
@@ -133,6 +139,12 @@ class TrialDesign:
     ------
     UsageError
         If a value cannot be used.
+
+    Examples
+    --------
+    >>> design = qs.TrialDesign(visits=(0.0, 0.5, 1.0), dropout=qs.Dropout(annual_rate=0.1))
+    >>> str(design.dropout)
+    '10 % per year'
     """
 
     visits: tuple[float, ...] = (0.0, 1.0, 2.0)
@@ -211,7 +223,8 @@ class TrialDesign:
 def check_counts(counts: Mapping[str, int], place: str) -> None:
     """Raise unless all are whole numbers, none negative, at least one positive."""
     for name, count in counts.items():
-        if not (count >= 0 and float(count).is_integer()):
+        number = isinstance(count, Real) and count >= 0
+        if not (number and float(count).is_integer()):
             raise UsageError(f"{place}: {count} lesions of type '{name}'; give a whole number >= 0")
     if sum(counts.values()) == 0:
         raise UsageError(f"{place}: no lesion at all; give at least one of a target type")

@@ -145,6 +145,14 @@ def simulate_trial(
     ------
     UsageError, NotIdentifiedError
         If the trial could not be analysed.
+
+    Examples
+    --------
+    >>> assumptions = qs.TrialAssumptions(patient_sd=1.0, slope_sd=0.2, lesion_sd=1.0,
+    ...     residual_sd=0.5, lesions={"isointense": 2, "hypointense": 2})
+    >>> trial = qs.simulate_trial(assumptions, patients=5, effect=0.3, seed=1)
+    >>> trial.shape
+    (120, 6)
     """
     design = TrialDesign() if design is None else design
     check_trial(assumptions, design, patients)

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.parallel import run_tasks
@@ -41,7 +42,7 @@ EffectScale = Literal["absolute", "relative"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrialPower:
+class TrialPower(Displayed):
     """Power over a grid.
 
     Attributes
@@ -121,6 +122,16 @@ def trial_power(
         If a design cannot identify the contrast.
     ModelError
         If the fit lacks a part that a plan needs.
+
+    Examples
+    --------
+    >>> assumptions = qs.TrialAssumptions(patient_sd=1.0, slope_sd=0.2, lesion_sd=1.0,
+    ...     residual_sd=0.5, lesions={"isointense": 2, "hypointense": 2})
+    >>> design = qs.TrialDesign(df="satterthwaite")
+    >>> power = qs.trial_power(assumptions, design, patients=30, effects=0.3, simulations=0)
+    >>> qs.show(power.table[["patients", "effect", "power_expected"]])
+    patients  effect  power_expected
+          30  0.3000          0.9904
     """
     if simulations < 0 or simulations != int(simulations):
         raise UsageError(f"simulations={simulations}; give a whole number, 0 for none")

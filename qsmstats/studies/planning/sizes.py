@@ -17,6 +17,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
+from qsmstats.display import Displayed
 from qsmstats.errors import UsageError
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.progress import Progress
@@ -44,7 +45,7 @@ SMALLEST = " It is the smallest trial that this model can be fitted to; fewer mi
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RequiredPatients:
+class RequiredPatients(Displayed):
     """The size of a trial.
 
     Attributes
@@ -120,6 +121,14 @@ def required_patients(
     UsageError, NotIdentifiedError, ModelError
         As in `trial_power`; also for an effect of zero, a power outside its range, or a maximum
         below the smallest trial that can be analysed.
+
+    Examples
+    --------
+    >>> assumptions = qs.TrialAssumptions(patient_sd=1.0, slope_sd=0.2, lesion_sd=1.0,
+    ...     residual_sd=0.5, lesions={"isointense": 2, "hypointense": 2})
+    >>> plan = qs.required_patients(assumptions, effect=0.3, simulations=0)
+    >>> plan.patients
+    14
     """
     check_question(power, design)
     assumptions, seed = as_assumptions(source), checked_seed(seed)

@@ -79,6 +79,13 @@ def test_contrasts_by_name_and_by_matrix_agree():
     assert fit.wald({"x": -2}).estimates.contrast.tolist() == ["-2 x"]
     with pytest.raises(UsageError, match="'zz' is not a coefficient"):
         fit.wald({"zz": 1})
+    assert fit.wald("x").joint == fit.wald({"x": 1}).joint
+    by_term = fit.wald("f")
+    assert by_term.estimates.contrast.tolist() == ["f[T.b]", "f[T.c]"]
+    # Without an interaction the coefficients of a term are its hypothesis.
+    assert by_term.joint.p_value == pytest.approx(fit.anova().p_value[0])
+    with pytest.raises(UsageError, match=r"'zz' is not a coefficient.*x, and the terms f$"):
+        fit.wald("zz")
     with pytest.raises(UsageError, match=r"one column per coefficient \(4\)"):
         fit.wald(np.eye(3))
 
