@@ -24,6 +24,7 @@ _HOMES = {
     "GeneralizedFit": "qsmstats.generalized.fit",
     "GeneralizedMixedModel": "qsmstats.generalized.model",
     "GroupDifferences": "qsmstats.studies.baseline",
+    "Harmonisation": "qsmstats.harmonise.result",
     "HistologyAccuracy": "qsmstats.studies.histology",
     "HistologySettings": "qsmstats.settings",
     "ImputedDifferences": "qsmstats.studies.rater_uncertainty",
@@ -49,12 +50,15 @@ _HOMES = {
     "Study": "qsmstats.study",
     "StudyDraft": "qsmstats.inventory.draft",
     "StudyTables": "qsmstats.tables.read",
+    "TableOne": "qsmstats.studies.table_one",
+    "TableOneSettings": "qsmstats.settings",
     "TissueFile": "qsmstats.voxels.labels",
     "TissueSpec": "qsmstats.study",
     "Trajectories": "qsmstats.studies.trajectory",
     "TrialAssumptions": "qsmstats.studies.planning.assumptions",
     "TrialDesign": "qsmstats.studies.planning.design",
     "TrialPower": "qsmstats.studies.planning.power",
+    "TypeTransitions": "qsmstats.studies.transitions.type_transitions",
     "accuracy_sample_size": "qsmstats.accuracy.samplesize",
     "agreement": "qsmstats.accuracy.agreement",
     "area_under_curve": "qsmstats.accuracy.roc",
@@ -132,6 +136,7 @@ if TYPE_CHECKING:
     from qsmstats.generalized.model import GeneralizedMixedModel
     from qsmstats.harmonise.adjustment import combat, longcombat
     from qsmstats.harmonise.confounding import scanner_confounding
+    from qsmstats.harmonise.result import Harmonisation
     from qsmstats.imputation.pooling import PooledFit, pool_fits
     from qsmstats.inventory.draft import StudyDraft, init_study
     from qsmstats.mixed.batch.outcomes import OutcomeDesign
@@ -148,6 +153,7 @@ if TYPE_CHECKING:
         ModelSettings,
         PatientSettings,
         RaterSettings,
+        TableOneSettings,
     )
     from qsmstats.simulate.cohort import simulate_study
     from qsmstats.simulate.example import example_lesions
@@ -168,10 +174,10 @@ if TYPE_CHECKING:
         impute_types,
     )
     from qsmstats.studies.raters import RaterAgreement, rater_agreement
-    from qsmstats.studies.table_one import table_one
+    from qsmstats.studies.table_one import TableOne, table_one
     from qsmstats.studies.table_one_files import write_table_one
     from qsmstats.studies.trajectory import Trajectories, trajectories
-    from qsmstats.studies.transitions.type_transitions import type_transitions
+    from qsmstats.studies.transitions.type_transitions import TypeTransitions, type_transitions
     from qsmstats.study import LabelSpec, Study, TissueSpec
     from qsmstats.study_file import open_study
     from qsmstats.tables.read import StudyTables

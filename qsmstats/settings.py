@@ -346,6 +346,12 @@ class TableOneSettings:
         Columns given as median and quartiles though they are not skewed: ordinal scales.
     titles
         Column -> title in the table, with its unit.
+
+    Examples
+    --------
+    >>> settings = qs.TableOneSettings(median=("sdmt",), titles={"sdmt": "SDMT (points)"})
+    >>> settings.median
+    ('sdmt',)
     """
 
     variables: tuple[str, ...] = ()

@@ -13,6 +13,7 @@ import sys
 import types
 from collections import ChainMap
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -21,7 +22,8 @@ from qsmstats.display import LINES, WIDTH, Displayed
 from qsmstats.errors import QsmstatsError
 from tests.study_folder import TOML, tables, write_images, write_tables
 
-NAMES = [name for name in qs.__all__ if name != "__version__"]
+ROOMS = {"plot"}  # the gallery runs an example of each of its functions
+NAMES = [name for name in qs.__all__ if name not in {"__version__", *ROOMS}]
 FOREIGN = pd.DataFrame({"foreign": ["a", "b"]})
 
 
@@ -101,6 +103,7 @@ MAPPING = {"mapping": {"a": ["b"]}}
 CALLS = {
     "agreement": lambda _: qs.agreement(FOREIGN),
     "baseline_differences": lambda _: qs.baseline_differences(FOREIGN),
+    "combat": lambda _: qs.combat(FOREIGN, ["a", "b"]),
     "compare_readings": lambda _: qs.compare_readings(
         FOREIGN, first="f", second="s", reference_standard="r", cluster="c", **MAPPING
     ),
@@ -115,17 +118,21 @@ CALLS = {
         FOREIGN, target=["t"], rater="r", value="v"
     ),
     "lesions_without_features": lambda study: qs.lesions_without_features(study, FOREIGN),
+    "longcombat": lambda _: qs.longcombat(FOREIGN, ["a", "b"], random="(1 | g)"),
     "lost_lesions": lambda _: qs.lost_lesions(None, FOREIGN),
     "match_visits": lambda study: qs.match_visits(study, FOREIGN),
     "patient_associations": lambda _: qs.patient_associations(FOREIGN, FOREIGN),
     "patient_table": lambda study: qs.patient_table(study, FOREIGN),
     "rater_agreement": lambda _: qs.rater_agreement(FOREIGN, FOREIGN),
+    "scanner_confounding": lambda _: qs.scanner_confounding("~ a", FOREIGN),
     "suggest_lesion_types": lambda _: qs.suggest_lesion_types(FOREIGN),
+    "table_one": lambda study: qs.table_one(study, FOREIGN),
     "tidy_lesions": lambda study: qs.tidy_lesions(qs.read_tables(study), FOREIGN, matches=FOREIGN),
     "tissue_differences": lambda _: qs.tissue_differences(FOREIGN),
     "tissue_table": lambda study: qs.tissue_table(study, FOREIGN, lesions=FOREIGN),
     "to_long": lambda _: qs.to_long(FOREIGN, ["a"], names_to="b", values_to="c"),
     "trajectories": lambda _: qs.trajectories(FOREIGN),
+    "type_transitions": lambda _: qs.type_transitions(FOREIGN),
     "MixedModel": lambda _: qs.MixedModel("y ~ 1 + (1 | g)").fit(FOREIGN),
     "GeneralizedMixedModel": lambda _: qs.GeneralizedMixedModel("y ~ 1 + (1 | g)").fit(FOREIGN),
     "TrialAssumptions": lambda _: qs.TrialAssumptions(
@@ -193,7 +200,7 @@ def desk(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_every_public_name_has_an_example_that_runs(name, request):
     documented = inspect.getdoc(getattr(qs, name))
-    names = {"qs": qs, "pd": pd}
+    names = {"qs": qs, "pd": pd, "np": np}
     test = doctest.DocTestParser().get_doctest(documented, names, name, None, None)
     skipped = {one.options.get(doctest.SKIP, False) for one in test.examples}
     assert skipped == {name in BY_A_COMMAND}

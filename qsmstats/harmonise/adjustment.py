@@ -108,9 +108,9 @@ def combat(
     >>> data = pd.DataFrame({"scanner": np.repeat(["A", "B"], 50), "age": rng.normal(45, 9, 100)})
     >>> for name in ("thalamus", "caudate", "putamen"):
     ...     data[name] = rng.normal(20, 5, 100) + 4 * (data["scanner"] == "B") + 0.1 * data["age"]
-    >>> made = combat(data, ["thalamus", "caudate", "putamen"], preserve="age")
+    >>> made = qs.combat(data, ["thalamus", "caudate", "putamen"], preserve="age")
     >>> made.effects.loc[made.effects["scanner"] == "B", "shift"].round(1).tolist()
-    [1.3, 1.9, 1.7]
+    [2.4, 2.3, 2.3]
     """
     source = _source(data, features, scanner, preserve, fit_on)
     parsed = ParsedFormula(
@@ -183,9 +183,10 @@ def longcombat(
     >>> for name in ("thalamus", "caudate", "putamen"):
     ...     own = rng.normal(20, 5, 40)[data["participant_id"]]
     ...     data[name] = own + rng.normal(0, 2, len(data)) + 4 * (data["scanner"] == "B")
-    >>> made = longcombat(data, ["thalamus", "caudate", "putamen"], random="(1 | participant_id)")
+    >>> regions = ["thalamus", "caudate", "putamen"]
+    >>> made = qs.longcombat(data, regions, random="(1 | participant_id)")
     >>> made.effects.loc[made.effects["scanner"] == "B", "shift"].round(1).tolist()
-    [2.0, 2.1, 2.1]
+    [2.0, 1.9, 1.9]
     """
     source = _source(data, features, scanner, preserve, fit_on)
     model = MixedModel(f"{PLACEHOLDER} ~ {preserve} + {quoted(scanner)} + {random}")

@@ -74,7 +74,7 @@ def scanner_confounding(
     >>> data = pd.DataFrame(
     ...     {"group": ["control"] * 4 + ["patient"] * 4, "scanner": list("AAAABBBB")}
     ... ).assign(age=[40, 51, 38, 60, 44, 50, 47, 39])
-    >>> found = scanner_confounding("~ age + group", data)
+    >>> found = qs.scanner_confounding("~ age + group", data)
     >>> found.set_index("term")["share_within"].round(2).to_dict()
     {'age': 1.0, 'group[T.patient]': 0.0}
     """

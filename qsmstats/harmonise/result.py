@@ -26,6 +26,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from qsmstats.arrays import Floats, Integers, Places
+from qsmstats.display import Displayed
 from qsmstats.errors import FormulaError, InvalidDataError, did_you_mean, nearest
 from qsmstats.mixed.design.grouping import coded_column, grouping
 from qsmstats.mixed.design.matrices import FixedDesign, RandomDesign
@@ -126,7 +127,7 @@ class ScannerModel:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Harmonisation:
+class Harmonisation(Displayed):
     """Features adjusted for their scanner.
 
     Attributes

@@ -29,7 +29,8 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Floats
-from qsmstats.errors import UsageError, did_you_mean, nearest
+from qsmstats.display import Displayed
+from qsmstats.errors import UsageError, did_you_mean, nearest, require_columns
 from qsmstats.schemas import Schemas, load_schema
 from qsmstats.settings import TableOneSettings
 from qsmstats.studies.answers import number_of
@@ -71,7 +72,7 @@ DASH = "\N{EN DASH}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TableOne:
+class TableOne(Displayed):
     """The participants of a study, as a journal prints them.
 
     Attributes
@@ -183,9 +184,15 @@ def table_one(
 
     Examples
     --------
-    >>> table = table_one(study, patients)  # doctest: +SKIP
-    >>> print(table.printed())  # doctest: +SKIP
+    >>> study = qs.open_study("demo/study")
+    >>> lesions = qs.tidy_lesions(study, qs.extract_cohort(study))
+    >>> table = qs.table_one(study, qs.patient_table(study, lesions))
+    >>> table.printed().iloc[0, 0]
+    'Age (years), mean (SD)'
     """
+    require_columns(
+        patients.columns, ("participant_id", "session_id", "years", "measured"), "patients"
+    )
     tables = study if isinstance(study, StudyTables) else read_tables(study)
     if settings is None:
         settings = study.table_one if isinstance(study, Study) else TableOneSettings()

@@ -53,6 +53,14 @@ def write_table_one(table: TableOne, folder: str | Path) -> list[Path]:
     -------
     list of Path
         The files written.
+
+    Examples
+    --------
+    >>> study = qs.open_study("demo/study")
+    >>> lesions = qs.tidy_lesions(study, qs.extract_cohort(study))
+    >>> table = qs.table_one(study, qs.patient_table(study, lesions))
+    >>> [path.name for path in qs.write_table_one(table, "paper")]
+    ['table_one.tsv', 'table_one.json', 'table_one.docx', 'table_one.tex', 'table_one.html']
     """
     paths = {suffix: Path(folder) / f"table_one{suffix}" for suffix in SUFFIXES}
     write_table(table.rows, paths[".tsv"])

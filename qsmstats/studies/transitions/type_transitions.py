@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from qsmstats.errors import InvalidDataError, ModelError, NoDataError, UsageError
+from qsmstats.display import Displayed
+from qsmstats.errors import InvalidDataError, ModelError, NoDataError, UsageError, require_columns
 from qsmstats.schemas import Schemas
 from qsmstats.settings import ModelSettings, RaterSettings
 from qsmstats.studies.answers import fit_record, number_of
@@ -58,9 +59,11 @@ FITTED = (
     " asymptotic."
 )
 
+NEEDED = ("participant_id", "session_id", "years", "lesion_id", "lesion_type")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TypeTransitions:
+class TypeTransitions(Displayed):
     """What becomes of lesions between consecutive visits.
 
     Attributes
@@ -139,9 +142,12 @@ def type_transitions(
 
     Examples
     --------
-    >>> answer = type_transitions(lesions, ratings, patients=patients)  # doctest: +SKIP
-    >>> answer.rates[["from_type", "to_type", "estimate", "conf_low"]]  # doctest: +SKIP
+    >>> lesions = qs.example_lesions()
+    >>> answer = qs.type_transitions(lesions)  # no lesion of the example changes or vanishes
+    >>> answer.flows[["from_type", "to_type", "n_intervals"]].to_numpy()[0].tolist()
+    ['isointense', 'isointense', 48]
     """
+    require_columns(lesions.columns, NEEDED, "lesions")
     schemas = schemas or Schemas()
     if outcome is not None and outcome not in lesions:
         raise UsageError(
