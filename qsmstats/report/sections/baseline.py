@@ -5,20 +5,30 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
+from qsmstats.report.blocks import (
+    Block,
+    Details,
+    FigureBlock,
+    Heading,
+    Notice,
+    Paragraph,
+    Section,
+    TableBlock,
+)
 from qsmstats.report.figures.pairs import pair_triangle
 from qsmstats.report.figures.rainclouds import FEWEST, rainclouds
 from qsmstats.report.figures.style import is_narrow
-from qsmstats.report.frames.estimates import forest_rows, with_white_matter
+from qsmstats.report.frames.estimates import with_white_matter
 from qsmstats.report.sections.context import (
     Context,
-    check_details,
+    failed_checks,
     model_details,
     notes,
     refusals,
     study_notes,
+    zero_variances,
 )
-from qsmstats.report.sections.forests import estimates_forest
+from qsmstats.report.sections.grids import tissue_grid
 from qsmstats.report.sections.rater_uncertainty import imputed_types
 from qsmstats.report.wording.estimates import (
     ABOUT,
@@ -40,6 +50,7 @@ from qsmstats.report.wording.names import (
     with_unit,
 )
 from qsmstats.report.wording.numbers import decimals_of_errors, fixed
+from qsmstats.report.wording.sentences import difference_sentence
 
 __all__ = ["section"]
 
@@ -47,8 +58,6 @@ QUESTIONS = {
     "baseline": "Differences between lesion types",
     "tissue": "Differences between lesions and white matter",
 }
-
-
 CAPTIONS = {
     "baseline": "Contrasts between lesion types: marginal means of",
     "tissue": "Contrasts with white matter: marginal means of",
@@ -65,6 +74,8 @@ def section(context: Context) -> Section:
             text = f"{heading}: not analysed in this run. {reasons}".strip()
             blocks.append(Notice(text=text, warning=False))
             continue
+        if folder == "tissue" and (grid := tissue_grid(context)) is not None:
+            blocks += [Heading(slug="tissue", text=heading), grid]
         for outcome in outcomes:
             blocks += _outcome(context, folder, heading, outcome)
         blocks += refusals(context, folder)
@@ -72,12 +83,35 @@ def section(context: Context) -> Section:
 
 
 def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[Block]:
-    name = outcome_title(outcome)
-    blocks: list[Block] = [Heading(slug=f"{folder}-{outcome}", text=f"{name}: {heading.lower()}")]
-    blocks += notes(context, folder, outcome)
-    if folder == "baseline":
-        blocks += _clouds(context, outcome)
-    blocks += _forest(context, folder, outcome)
+    """Return the answer of one map; of white matter only what the grid of all maps has not."""
+    said = [
+        *notes(context, folder, outcome),
+        *zero_variances(context, folder, outcome),
+        *failed_checks(context, folder, outcome),
+    ]
+    numbers = Details(
+        summary=f"{heading}, {outcome_words(outcome)}: all numbers",
+        blocks=tuple(_tables(context, folder, outcome)),
+    )
+    model = model_details(context, folder, outcome)
+    if folder == "tissue":
+        return [*said, numbers, *model]
+    sentence = difference_sentence(
+        context.results.rows(f"{folder}/contrasts", outcome), outcome, 1 - context.level, context.ci
+    )
+    return [
+        Heading(slug=f"{folder}-{outcome}", text=f"{outcome_title(outcome)}: {heading.lower()}"),
+        *([Paragraph(text=sentence)] if sentence else []),
+        *_clouds(context, outcome),
+        *said,
+        *imputed_types(context, folder, outcome),
+        numbers,
+        *model,
+    ]
+
+
+def _tables(context: Context, folder: str, outcome: str) -> list[TableBlock]:
+    """Return counts, marginal means and contrasts of one map."""
     level = "tissue" if folder == "tissue" else "type"
     means, contrasts = (
         context.results.rows(f"{folder}/{name}", outcome) for name in ("means", "contrasts")
@@ -114,11 +148,7 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
             ),
         ),
     )
-    blocks += [table for table in tables if table is not None]
-    if folder == "baseline":
-        blocks += imputed_types(context, folder, outcome)
-    blocks += check_details(context, folder, outcome)
-    return blocks + model_details(context, folder, outcome)
+    return [table for table in tables if table is not None]
 
 
 def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
@@ -183,23 +213,3 @@ def _spoken(means: pd.DataFrame) -> str:
         f" {fixed(row['estimate'], decimals)} {unit_of(means)}".rstrip()
         for _, row in means.iterrows()
     )
-
-
-def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
-    contrasts = context.results.rows(f"{folder}/contrasts", outcome)
-    if folder == "tissue":
-        contrasts = with_white_matter(contrasts)
-    if contrasts.empty:
-        return []
-    rows = forest_rows(contrasts, with_pairs_titled(contrasts)["contrast"], 1 - context.level)
-    block = estimates_forest(
-        context,
-        f"{folder}/{outcome}_contrasts",
-        contrasts,
-        rows,
-        outcome=outcome,
-        caption=f"{CAPTIONS[folder]} {outcome_words(outcome)}.",
-        reading="Estimates to the right of the dashed line: the first of the pair is higher.",
-        alt="Forest of pairwise differences",
-    )
-    return [block]

@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from qsmstats.report.blocks import Block, Notice, Section, TableBlock
+from qsmstats.report.blocks import Block, Details, Notice, Section, TableBlock
 from qsmstats.report.figures.flow import flow_diagram, flow_height
 from qsmstats.report.sections.context import Context
 from qsmstats.report.tables.tables import display
@@ -53,17 +53,17 @@ def flow(context: Context) -> Section:
         "cohort/flow",
         "Participants, sessions and lesions at each stage, with reasons for exclusion",
     )
-    if table is None:
-        blocks.append(
-            Notice(text="This run has no counts of participants by stage.", warning=False)
-        )
-    else:
-        blocks.append(table)
+    tables = [table] if table else []
     for folder, caption in MODELS.items():
         models = context.display(
             f"{folder}/flow", f"{caption} after each exclusion", keep=once_for_all_maps
         )
-        blocks += [models] if models else []
+        tables += [models] if models else []
+    if tables:
+        blocks.append(Details(summary="Counts at each stage", blocks=tuple(tables)))
+    else:
+        text = "This run has no counts of participants by stage."
+        blocks.append(Notice(text=text, warning=False))
     return Section(anchor="flow", title="Study flow", blocks=tuple(blocks))
 
 

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Paragraph
 from qsmstats.report.figures.style import INK, colour, columns_without_hole, is_narrow, label_lowest
-from qsmstats.report.sections.context import Context, notes
+from qsmstats.report.sections.context import Context, notes, study_notes
 from qsmstats.report.wording.estimates import (
     ci_name,
     no_effect,
@@ -24,18 +24,26 @@ from qsmstats.report.wording.names import (
     title,
     written_unit,
 )
-from qsmstats.report.wording.numbers import fixed, signed
+from qsmstats.report.wording.numbers import count, counted, fixed, signed
+from qsmstats.report.wording.sentences import listed
+from qsmstats.studies.missing_visits import NOTHING_LOST
 
 __all__ = ["lost_lesions", "tipping_sentence"]
 
 FOLDER = "trajectory_delta"
+NONE_LOST = (
+    "No lesion was lost: every lesion of the model has a value at each later session of its"
+    " participant, and the change per year does not depend on missing visits."
+)
 
 
 def lost_lesions(context: Context, outcome: str) -> list[Block]:
-    """Return a sentence for each type, a figure and a folded table; nothing where none was lost."""
+    """Return how far the answer depends on lost lesions: a sentence, and the rest folded."""
     slopes = context.results.rows(f"{FOLDER}/slopes", outcome)
     tipping = context.results.rows(f"{FOLDER}/tipping", outcome)
     if slopes.empty or tipping.empty:
+        if NOTHING_LOST in " ".join(study_notes(context, FOLDER, outcome)):
+            return [Paragraph(text=NONE_LOST)]
         return notes(context, FOLDER, outcome)
     caption = f"Change in {outcome_words(outcome)} per year, by delta and type (adjusted intervals)"
     table = context.display(
@@ -46,15 +54,25 @@ def lost_lesions(context: Context, outcome: str) -> list[Block]:
         titles={"estimate": quantity_and_unit(slopes), "mc_error": "Monte-Carlo error"},
         keep=shown,
     )
-    inside = [*notes(context, FOLDER, outcome), *([table] if table else [])]
+    depend = [title(str(level)) for level in tipping.loc[tipping["delta"].notna(), "lesion_type"]]
+    lost = tipping[tipping["n_lost"] > 0]
+    text = (
+        f"{count(lost['n_lost'].sum())} of {counted(tipping['n_lesions'].sum(), 'lesion')} were lost"
+        " at a later session. If their values had differed from those that the model expects, the"
+        " significance of the change "
+        + (f"could differ in {listed(depend)}." if depend else "would be the same in every type.")
+    )
     return [
-        Paragraph(
-            text="If lost lesions differed from what the model expects of them (their missing"
-            " visits imputed and shifted by delta):"
+        Paragraph(text=text),
+        Details(
+            summary=f"Lost lesions, {outcome_words(outcome)}: by how much they would have to differ",
+            blocks=(
+                ListBlock(items=tuple(tipping_sentence(row) for _, row in tipping.iterrows())),
+                _figure(context, outcome, slopes, tipping),
+                *notes(context, FOLDER, outcome),
+                *([table] if table else []),
+            ),
         ),
-        ListBlock(items=tuple(tipping_sentence(row) for _, row in tipping.iterrows())),
-        _figure(context, outcome, slopes, tipping),
-        Details(summary=caption, blocks=tuple(inside)),
     ]
 
 

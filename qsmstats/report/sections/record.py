@@ -103,25 +103,29 @@ def once_per_model(paragraphs: Iterable[str]) -> list[str]:
 
 
 def provenance(context: Context) -> Section:
-    """Return the section on versions, command and inputs."""
+    """Return the section on versions, command and settings; inputs are counted, not listed."""
     content = context.results.provenance()
     if not content:
         note = Notice(text="provenance.json is absent from this run.", warning=False)
         return Section(anchor="provenance", title="Provenance", blocks=(note,))
+    inputs = content.pop("inputs", {})
     simple = {key: value for key, value in content.items() if not isinstance(value, dict | list)}
-    blocks: list[Block] = []
-    if simple:
-        blocks.append(_pairs("run", "This run", simple))
-    for key, value in content.items():
-        if isinstance(value, dict | list) and value:
-            pairs = value if isinstance(value, dict) else dict(enumerate(value, start=1))
-            title = key.replace("_", " ").capitalize()
-            table = _pairs(key, title, pairs)
-            long = len(pairs) > 12
-            blocks.append(
-                Details(summary=f"{title} ({len(pairs)})", blocks=(table,)) if long else table
-            )
+    blocks: list[Block] = [_pairs("run", "This run", simple)] if simple else []
+    if inputs:
+        text = f"provenance.json holds the checksums of the {counted(len(inputs), 'file')} read."
+        blocks.append(Paragraph(text=text))
+    tables = tuple(
+        _pairs(key, key.replace("_", " ").capitalize(), _numbered(value))
+        for key, value in content.items()
+        if isinstance(value, dict | list) and value
+    )
+    if tables:
+        blocks.append(Details(summary="Versions and settings", blocks=tables))
     return Section(anchor="provenance", title="Provenance", blocks=tuple(blocks))
+
+
+def _numbered(value: dict[str, Any] | list[Any]) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else dict(enumerate(value, start=1))
 
 
 def _pairs(name: str, caption: str, pairs: Mapping[Any, Any]) -> Block:
