@@ -240,11 +240,16 @@ class Code:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """Blocks that are folded away on the screen and open in print, unless a table is long."""
+    """Blocks that are folded away on the screen and open in print, unless a table is long.
+
+    The script draws the tables of a `lazy` one once it is opened or printed: they are looked up,
+    not read, and the file that each names has them as well.
+    """
 
     kind: ClassVar[str] = "details"
     summary: str
     blocks: tuple[Block, ...]
+    lazy: bool = False
 
     @property
     def printed(self) -> bool:

@@ -27,6 +27,7 @@ from qsmstats.report.sections import (
     cohort,
     histology,
     lesions,
+    methods,
     patients,
     planning,
     raters,
@@ -57,7 +58,7 @@ SECTIONS = (
     planning.section,
     checks.section,
     record.limits,
-    record.methods,
+    methods.section,
     record.provenance,
     record.failures,
 )

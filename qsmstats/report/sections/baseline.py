@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import (
     Block,
+    Board,
     Details,
     FigureBlock,
     Heading,
@@ -23,12 +24,11 @@ from qsmstats.report.sections.context import (
     Context,
     failed_checks,
     model_details,
-    notes,
     refusals,
+    remarks,
     study_notes,
-    zero_variances,
 )
-from qsmstats.report.sections.grids import tissue_grid
+from qsmstats.report.sections.grids import tissue_grids
 from qsmstats.report.sections.rater_uncertainty import imputed_types
 from qsmstats.report.wording.estimates import (
     ABOUT,
@@ -74,39 +74,45 @@ def section(context: Context) -> Section:
             text = f"{heading}: not analysed in this run. {reasons}".strip()
             blocks.append(Notice(text=text, warning=False))
             continue
-        if folder == "tissue" and (grid := tissue_grid(context)) is not None:
-            blocks += [Heading(slug="tissue", text=heading), grid]
-        for outcome in outcomes:
-            blocks += _outcome(context, folder, heading, outcome)
-        blocks += refusals(context, folder)
+        each = _white_matter if folder == "tissue" else _types
+        blocks += [*each(context), *refusals(context, folder)]
     return Section(anchor="baseline", title="Differences at baseline", blocks=tuple(blocks))
 
 
-def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[Block]:
-    """Return the answer of one map; of white matter only what the grid of all maps has not."""
-    said = [
-        *notes(context, folder, outcome),
-        *zero_variances(context, folder, outcome),
-        *failed_checks(context, folder, outcome),
-    ]
-    numbers = Details(
-        summary=f"{heading}, {outcome_words(outcome)}: all numbers",
-        blocks=tuple(_tables(context, folder, outcome)),
-    )
-    model = model_details(context, folder, outcome)
-    if folder == "tissue":
-        return [*said, numbers, *model]
-    sentence = difference_sentence(
-        context.results.rows(f"{folder}/contrasts", outcome), outcome, 1 - context.level, context.ci
-    )
+def _types(context: Context) -> list[Block]:
+    """Return the differences between types: a sentence and a figure for each map."""
+    blocks = remarks(context, "baseline")
+    for outcome in context.outcomes("baseline"):
+        contrasts = context.results.rows("baseline/contrasts", outcome)
+        said = difference_sentence(contrasts, outcome, 1 - context.level, context.ci)
+        words = outcome_words(outcome)
+        blocks += [
+            Heading(slug=f"baseline-{outcome}", text=f"{outcome_title(outcome)}: lesion types"),
+            *([Paragraph(text=said)] if said else []),
+            *_clouds(context, outcome),
+            *failed_checks(context, "baseline", outcome),
+            *imputed_types(context, "baseline", outcome),
+            Details(
+                summary=f"Differences between lesion types, {words}: all numbers",
+                blocks=tuple(_tables(context, "baseline", outcome)),
+            ),
+            *model_details(context, "baseline", outcome),
+        ]
+    return blocks
+
+
+def _white_matter(context: Context) -> list[Block]:
+    """Return the differences from white matter: one grid of all maps, and the numbers folded."""
+    outcomes = context.outcomes("tissue")
+    grids = tissue_grids(context)
+    numbers = [table for outcome in outcomes for table in _tables(context, "tissue", outcome)]
     return [
-        Heading(slug=f"{folder}-{outcome}", text=f"{outcome_title(outcome)}: {heading.lower()}"),
-        *([Paragraph(text=sentence)] if sentence else []),
-        *_clouds(context, outcome),
-        *said,
-        *imputed_types(context, folder, outcome),
-        numbers,
-        *model,
+        Heading(slug="tissue", text=QUESTIONS["tissue"]),
+        *([Board(blocks=grids)] if grids else []),
+        *(block for outcome in outcomes for block in failed_checks(context, "tissue", outcome)),
+        *remarks(context, "tissue"),
+        Details(summary=f"{QUESTIONS['tissue']}: all numbers", blocks=tuple(numbers)),
+        *(block for outcome in outcomes for block in model_details(context, "tissue", outcome)),
     ]
 
 

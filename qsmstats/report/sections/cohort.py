@@ -48,7 +48,8 @@ def flow(context: Context) -> Section:
             " and as two observations in the table.",
             alt=f"Flow diagram. {spoken}.",
         )
-        blocks.append(diagram)
+        fold = "Flow of participants, sessions and lesions"
+        blocks.append(Details(summary=fold, blocks=(diagram,)))
     table = context.display(
         "cohort/flow",
         "Participants, sessions and lesions at each stage, with reasons for exclusion",

@@ -16,6 +16,7 @@ from qsmstats.report.tables.tables import display, turned
 from qsmstats.report.wording.names import (
     capitalised,
     in_words,
+    outcome_short,
     outcome_title,
     outcome_words,
     present_levels,
@@ -35,8 +36,8 @@ __all__ = [
     "model_details",
     "notes",
     "refusals",
+    "remarks",
     "study_notes",
-    "zero_variances",
 ]
 
 STUDY_MODELS = {
@@ -195,7 +196,7 @@ def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
     blocks = [turned(table) if len(table.rows) == 1 else table for table in tables if table]
     summary = f"{STUDY_MODELS[folder]}, {outcome_words(outcome)}: model and checks"
     summary += f" ({told})" if told else ""
-    return [Details(summary=summary, blocks=(*blocks, *checks))] if blocks or checks else []
+    return [Details(summary=summary, blocks=(*blocks, *checks), lazy=True)] if blocks else []
 
 
 def failed_checks(context: Context, folder: str, outcome: str) -> list[Block]:
@@ -251,7 +252,30 @@ def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> l
     return sentences
 
 
-def zero_variances(context: Context, folder: str, outcome: str) -> list[Block]:
+def remarks(context: Context, folder: str) -> list[Block]:
+    """Return the warnings of a study, and its notes, each once and folded, with their maps.
+
+    A warning says that an answer must not be relied on; a note says what was left out or assumed.
+    """
+    outcomes = context.outcomes(folder)
+    blocks: list[Block] = []
+    said: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        blocks += [Notice(text=text) for text in fit_warnings(context, folder, outcome)]
+        found = [*study_notes(context, folder, outcome), *_zero_variances(context, folder, outcome)]
+        for text in map(in_words, found):
+            said.setdefault(text, []).append(outcome)
+    items = [
+        text if len(maps) == len(outcomes) else f"{listed(map(outcome_short, maps))}: {text}"
+        for text, maps in said.items()
+    ]
+    if items:
+        summary = f"Data and models: {counted(len(items), 'note')}"
+        blocks.append(Details(summary=summary, blocks=(ListBlock(items=tuple(items)),)))
+    return blocks
+
+
+def _zero_variances(context: Context, folder: str, outcome: str) -> list[str]:
     """Say which random effects do not vary, and what follows from it; nothing where all do."""
     models = context.results.rows(f"{folder}/models", outcome)
     if models.empty or not models["singular"].map(holds).any():
@@ -273,7 +297,7 @@ def zero_variances(context: Context, folder: str, outcome: str) -> list[Block]:
         else f"A correlation of random effects was estimated as one ({of}): the data do not tell"
         " these effects apart; estimates of the means and changes remain valid."
     )
-    return [Paragraph(text=text)]
+    return [text]
 
 
 def holds(value: object) -> bool:

@@ -12,7 +12,6 @@ import pandas as pd
 
 from qsmstats.report.blocks import Cell, Column, TableBlock
 from qsmstats.report.frames.accuracy import RATES, main_rows
-from qsmstats.report.frames.estimates import with_white_matter
 from qsmstats.report.sections.context import Context, holds
 from qsmstats.report.wording.estimates import (
     ci_name,
@@ -22,7 +21,6 @@ from qsmstats.report.wording.estimates import (
     quantity_of,
     shown,
     unit_of,
-    with_pairs_titled,
 )
 from qsmstats.report.wording.names import (
     capitalised,
@@ -33,6 +31,7 @@ from qsmstats.report.wording.names import (
     outcome_short,
     present_levels,
     short_title,
+    tissues,
     title,
 )
 from qsmstats.report.wording.numbers import (
@@ -51,10 +50,11 @@ from qsmstats.report.wording.numbers import (
 from qsmstats.report.wording.sentences import interval_title, largest_difference
 from qsmstats.report.wording.terms import formula_in_words
 
-__all__ = ["accuracy_grid", "changes_grid", "checks_grid", "means_grid", "tissue_grid"]
+__all__ = ["accuracy_grid", "changes_grid", "checks_grid", "means_grid", "tissue_grids"]
 
 NOTHING = Cell(text=MISSING, sort="")
 SHADES = 4
+NAWM, CONTROLS = "nawm", "hc_white_matter"
 ROWS_OF = {"baseline": "lesions", "tissue": "regions", "trajectory": "observations of lesions"}
 
 
@@ -77,35 +77,45 @@ def means_grid(context: Context) -> TableBlock | None:
         "grid-means",
         f"Lesion types at the first session: marginal means ({context.ci})",
         [_column(outcome, table, "mean") for outcome, table in tables.items()],
-        {**heads, "": "any difference (F test)", "largest": "largest difference, adjusted"},
+        {**heads, "": "any difference", "largest": "largest difference"},
         columns,
-        note=f"Shading: lowest (light) to highest (dark) mean of the map.{_model(context, 'baseline')}",
+        note=f"Shading: lowest (light) to highest (dark) of the map.{_model(context, 'baseline')}",
     )
 
 
-def tissue_grid(context: Context) -> TableBlock | None:
-    """Return the differences of lesion types from white matter by maps."""
-    tables = {}
-    for outcome, table in context.tables("tissue/contrasts").items():
-        rows = with_white_matter(table)
-        if len(rows):
-            # Lesions come first, and patients' white matter before that of controls.
-            order = [*lesion_types(), "nawm"]
-            place = {level: at for at, level in enumerate(order)}
-            ahead = [rows[side].map(place).fillna(len(order)) for side in ("first", "second")]
-            tables[outcome] = with_pairs_titled(oriented(rows, ahead[0] < ahead[1]))
+def tissue_grids(context: Context) -> tuple[TableBlock, ...]:
+    """Return the differences of lesion types by maps: from NAWM, and from controls' white matter.
+
+    NAWM itself is compared with the white matter of controls.
+    """
+    tables = context.tables("tissue/contrasts")
     if not tables:
-        return None
-    first = next(iter(tables.values()))
-    pairs = dict.fromkeys(pair for table in tables.values() for pair in table["contrast"])
-    return _grid(
-        "grid-tissue",
-        f"Lesions − white matter: differences ({ci_name(first, context.ci)}, adjusted p)",
-        [_column(outcome, table, "difference") for outcome, table in tables.items()],
-        {pair: str(pair) for pair in pairs},
-        {outcome: _effects(context, table, "contrast") for outcome, table in tables.items()},
-        note=f"{_shading(context)}{_model(context, 'tissue')}",
-    )
+        return ()
+    ci = ci_name(next(iter(tables.values())), context.ci)
+    grids = []
+    for reference in (level for level in tissues() if level not in lesion_types()):
+        turned = {}
+        for outcome, table in tables.items():
+            rows = table[(table["first"] == reference) | (table["second"] == reference)]
+            if reference == NAWM:
+                white = rows[["first", "second"]].isin([CONTROLS]).any(axis=1)
+                rows = rows[~white]
+            if len(rows):
+                turned[outcome] = oriented(rows, rows["second"] == reference)
+        levels = present_levels(
+            (level for table in turned.values() for level in table["first"]), tissues()
+        )
+        grids.append(
+            _grid(
+                f"grid-{reference.replace('_', '-')}",
+                f"Difference from {short_title(reference)} ({ci}, adjusted p)",
+                [_column(outcome, table, "difference") for outcome, table in turned.items()],
+                {level: short_title(level) for level in levels},
+                {outcome: _effects(context, table, "first") for outcome, table in turned.items()},
+                note=f"{_shading(context)}{_model(context, 'tissue')}",
+            )
+        )
+    return tuple(grid for grid in grids if grid.rows)
 
 
 def changes_grid(context: Context) -> TableBlock | None:
@@ -151,6 +161,7 @@ def accuracy_grid(context: Context) -> TableBlock | None:
         [Column(title=measure, numeric=True) for measure in RATES],
         {str(name): capitalised(title(str(name))) for name in dict.fromkeys(rows["class"])},
         columns,
+        first="class",
         note=f"{counted(read, 'lesion')} of {counted(brains, 'brain')}, each class against the"
         f" rest. Interval: {methods}.",
     )

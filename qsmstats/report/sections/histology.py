@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Notice, Section
@@ -66,17 +68,18 @@ def section(context: Context) -> Section:
     else:
         level = f"{100 * context.level:g}\N{NO-BREAK SPACE}%"
         blocks.append(ListBlock(items=tuple(accuracy_sentences(main_rows(accuracy), level))))
-        blocks += [*_confusion(context), *_intervals(context), *roc_blocks(context)]
+        blocks += [*_confusion(context), *_intervals(context)]
         blocks += [*_folded_figures(context), *clustering_blocks(context)]
         blocks += [*_tables(context), *item_blocks(context)]
     return Section(anchor="histology", title="Accuracy against histology", blocks=tuple(blocks))
 
 
 def _folded_figures(context: Context) -> list[Block]:
-    """Return the flow of the readings and the counts in each brain, folded."""
-    folds = {
+    """Return the flow of the readings, the counts in each brain and the ROC curves, folded."""
+    folds: dict[str, Sequence[Block]] = {
         "Flow of post-mortem lesions": flow_blocks(context),
         "Sensitivity and specificity in each brain": _brains(context),
+        "Continuous features: ROC curves, areas and cut-offs": roc_blocks(context),
     }
     return [Details(summary=name, blocks=tuple(inside)) for name, inside in folds.items() if inside]
 

@@ -10,7 +10,7 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from qsmstats.errors import ImageError
-from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, ViewerBlock
+from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Section, ViewerBlock
 from qsmstats.report.figures.style import colour, is_narrow
 from qsmstats.report.figures.tiles import draw_tile
 from qsmstats.report.figures.trajectories import layer_profile
@@ -44,7 +44,13 @@ def section(context: Context) -> Section:
     table = context.display("cohort/lesions", "Lesions by type at the first session")
     sentence = "This run has no counts of lesions."
     blocks: list[Block] = [table or Notice(text=sentence, warning=False)]
-    blocks += [*_mosaic(context), *_viewer(context), *_profiles(context)]
+    blocks += _viewer(context)
+    for summary, inside in (
+        ("Map values by depth from the edge of the lesion", _profiles(context)),
+        ("A lesion of each type, on every map", _mosaic(context)),
+    ):
+        drawn = any(isinstance(block, FigureBlock) for block in inside)
+        blocks += [Details(summary=summary, blocks=tuple(inside))] if drawn else inside
     return Section(anchor="lesions", title="Lesions by type", blocks=tuple(blocks))
 
 

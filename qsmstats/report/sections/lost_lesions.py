@@ -56,22 +56,21 @@ def lost_lesions(context: Context, outcome: str) -> list[Block]:
     )
     depend = [title(str(level)) for level in tipping.loc[tipping["delta"].notna(), "lesion_type"]]
     lost = tipping[tipping["n_lost"] > 0]
-    text = (
-        f"{count(lost['n_lost'].sum())} of {counted(tipping['n_lesions'].sum(), 'lesion')} were lost"
-        " at a later session. If their values had differed from those that the model expects, the"
-        " significance of the change "
-        + (f"could differ in {listed(depend)}." if depend else "would be the same in every type.")
+    summary = (
+        f"{count(lost['n_lost'].sum())} of {counted(tipping['n_lesions'].sum(), 'lesion')} were lost:"
+        " had they differed from what is expected, significance would change "
+        + (f"in {listed(depend)}" if depend else "in no type")
     )
     return [
-        Paragraph(text=text),
         Details(
-            summary=f"Lost lesions, {outcome_words(outcome)}: by how much they would have to differ",
+            summary=summary,
             blocks=(
                 ListBlock(items=tuple(tipping_sentence(row) for _, row in tipping.iterrows())),
                 _figure(context, outcome, slopes, tipping),
                 *notes(context, FOLDER, outcome),
                 *([table] if table else []),
             ),
+            lazy=True,
         ),
     ]
 

@@ -61,8 +61,9 @@ def section(context: Context) -> Section | None:
         titles={"group": "lesions of the patient"},
         keep=lambda frame: frame.assign(group=frame["group"].astype(str)),
     )
-    blocks += [groups] if groups else []
-    blocks += _answers(context)
+    folded = [*([groups] if groups else []), *_answers(context)]
+    if folded:
+        blocks.append(Details(summary="Patients: all numbers", blocks=tuple(folded), lazy=True))
     return Section(anchor="patients", title="Patients", blocks=tuple(blocks))
 
 
@@ -171,5 +172,5 @@ def _answers(context: Context) -> list[Block]:
         table = context.display(
             name, caption, only=only, titles=TITLES, keep=named if only else None
         )
-        blocks += [Details(summary=caption, blocks=(table,))] if table else []
+        blocks += [Details(summary=caption, blocks=(table,), lazy=True)] if table else []
     return blocks

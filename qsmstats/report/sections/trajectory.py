@@ -27,7 +27,7 @@ from qsmstats.report.sections.context import (
     model_details,
     notes,
     refusals,
-    zero_variances,
+    remarks,
 )
 from qsmstats.report.sections.lost_lesions import lost_lesions
 from qsmstats.report.sections.rater_uncertainty import imputed_types
@@ -67,6 +67,7 @@ def section(context: Context) -> Section:
             )
         )
         blocks += notes(context, "trajectory")
+    blocks += remarks(context, "trajectory")
     for outcome in outcomes:
         blocks += _outcome(context, outcome)
     blocks += refusals(context, "trajectory")
@@ -81,8 +82,6 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
         Heading(slug=f"trajectory-{outcome}", text=heading),
         *([Paragraph(text=sentence)] if sentence else []),
         *_panels(context, outcome),
-        *notes(context, "trajectory", outcome),
-        *zero_variances(context, "trajectory", outcome),
         *failed_checks(context, "trajectory", outcome),
         *imputed_types(context, "trajectory", outcome),
         *lost_lesions(context, outcome),

@@ -153,9 +153,11 @@
   };
 
   for (const holder of document.querySelectorAll(".table:has(table)")) equip(holder);
-  for (const packed of document.querySelectorAll(".table > script")) {
-    const holder = packed.parentElement;
-    packed.closest("details").addEventListener("toggle", () => draw(holder, packed), { once: true });
+  const drawWithin = (part) => {
+    for (const packed of part.querySelectorAll(".table > script")) draw(packed.parentElement, packed);
+  };
+  for (const part of document.querySelectorAll("details")) {
+    part.addEventListener("toggle", () => part.open && drawWithin(part));
   }
 
   for (const holder of document.querySelectorAll(".prose, .code")) {
@@ -166,7 +168,10 @@
   let opened = [];
   addEventListener("beforeprint", () => {
     opened = [...document.querySelectorAll("details:not([open], .screen)")];
-    for (const part of opened) part.open = true;
+    for (const part of opened) {
+      part.open = true;
+      drawWithin(part);
+    }
   });
   addEventListener("afterprint", () => {
     for (const part of opened) part.open = false;

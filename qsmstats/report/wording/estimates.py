@@ -96,6 +96,8 @@ def oriented(contrasts: pd.DataFrame, upright: pd.Series) -> pd.DataFrame:
         Which rows stay as they are.
     """
     rows, null = shown(contrasts), no_effect(contrasts)
+    # What is shown has been chosen; the adjusted limits would be chosen again, unturned.
+    rows = rows.drop(columns=["conf_low_adjusted", "conf_high_adjusted"], errors="ignore")
     turned = rows[["estimate", "conf_low", "conf_high"]]
     turned = 1 / turned if null else -turned
     size = rows["estimate"] ** 2 if null else 1.0  # of the derivative of 1 / x

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable
 from qsmstats.report.wording.names import outcome_title, schemas_in_use, short_title
 from qsmstats.schemas import FieldSchema
 
-__all__ = ["formula_in_words", "group_title", "groups_in_words", "term_titler"]
+__all__ = ["formula_in_words", "group_title", "groups_in_words", "names_in_words", "term_titler"]
 
 _CODED = re.compile(r"^(?:C\()?(\w+)[^\[]*\[T\.(.+)\]$")
 _CALL = re.compile(r"^(?:np\.)?(log|sqrt|exp)\((\w+)\)$")
-_NAME = re.compile(r"\b(?:[a-z]\w*_\w+|years)\b")
+_NAME = re.compile(r"\b[a-z]\w*_\w+\b")
+_GROUP = re.compile(r"\bparticipant_id(?::\w+)*")
 _WORDS = {
     "Intercept": "intercept",
     "Residual": "residual",
@@ -99,8 +100,18 @@ def formula_in_words(formula: str, outcome: str) -> str:
     >>> formula_in_words("ndi ~ lesion_type + log(volume_mm3) + (1 | participant_id)", "ndi")
     'Y ~ lesion type + log(volume) + (1 | participant)'
     """
-    said = re.sub(rf"\b{re.escape(outcome)}\b", "Y", formula)
-    said = re.sub(r"(?<=\| )[\w:]+", lambda group: group_title(group[0]), said)
+    return names_in_words(re.sub(rf"\b{re.escape(outcome)}\b", "Y", formula))
+
+
+def names_in_words(text: str) -> str:
+    """Return a text about a model with groups and columns named in English.
+
+    Examples
+    --------
+    >>> names_in_words("60 levels of participant_id:lesion_type")
+    '60 levels of lesion type within participant'
+    """
+    said = _GROUP.sub(lambda group: group_title(group[0]), text)
     return _NAME.sub(lambda name: re.sub(r" \(.*\)$", "", _word(name[0])).lower(), said)
 
 
