@@ -153,7 +153,7 @@ class ViewerBlock:
     script
         The viewer's library, gzip in base64.
     lesions
-        One entry per lesion: the cells of its row, and its centre in mm.
+        One entry per lesion: the cells of its row, its number in the image, its centre in mm.
     """
 
     kind: ClassVar[str] = "viewer"
@@ -166,7 +166,7 @@ class ViewerBlock:
     data: Markup
     script: str
     columns: tuple[str, ...]
-    lesions: tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...]
+    lesions: tuple[tuple[tuple[str, ...], int, tuple[float, float, float]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

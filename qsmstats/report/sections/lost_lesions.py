@@ -57,8 +57,8 @@ def lost_lesions(context: Context, outcome: str) -> list[Block]:
     depend = [title(str(level)) for level in tipping.loc[tipping["delta"].notna(), "lesion_type"]]
     lost = tipping[tipping["n_lost"] > 0]
     summary = (
-        f"{count(lost['n_lost'].sum())} of {counted(tipping['n_lesions'].sum(), 'lesion')} were lost:"
-        " had they differed from what is expected, significance would change "
+        f"{count(lost['n_lost'].sum())} of {counted(tipping['n_lesions'].sum(), 'lesion')} were"
+        " lost: had they differed from what is expected, significance would change "
         + (f"in {listed(depend)}" if depend else "in no type")
     )
     return [
