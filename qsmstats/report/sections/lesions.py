@@ -40,8 +40,8 @@ FAR = f"Voxels more than {MARGIN_MM:g} mm from lesions and white matter are not 
 
 KEYS = (
     "Click or drag in a plane, or choose a lesion in the list, to move the crosshair. Once the"
-    " image has been clicked, the wheel and the keys H, L, J, K, U and D move the crosshair plane by"
-    " plane; V changes the view. Escape gives the wheel back to the page."
+    " image has been clicked, the wheel and the keys H, L, J, K, U and D move the crosshair plane"
+    " by plane; V changes the view. Escape gives the wheel back to the page."
 )
 
 

@@ -1,4 +1,4 @@
-from qsmstats.report.sections.record import once_per_model
+from qsmstats.report.sections.methods import once_per_model
 
 
 def test_what_holds_for_several_maps_is_said_once():
