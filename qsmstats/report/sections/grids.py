@@ -79,7 +79,7 @@ def means_grid(context: Context) -> TableBlock | None:
         [_column(outcome, table, "mean") for outcome, table in tables.items()],
         {**heads, "": "any difference", "largest": "largest difference"},
         columns,
-        note=f"Shading: lowest (light) to highest (dark) of the map.{_model(context, 'baseline')}",
+        note=f"Stronger shading: higher mean of the map.{_model(context, 'baseline')}",
     )
 
 
@@ -277,6 +277,7 @@ def _test(anova: pd.DataFrame) -> Cell:
         return NOTHING
     row = rows.iloc[0]
     law = f"F({count(row['num_df'])}, {degrees(row['den_df'])}) = {fixed(row['statistic'], 1)}"
+    law = law.replace(" ", "\N{NO-BREAK SPACE}")
     return Cell(text=p_equation(row["p_value"]), sort=float(row["p_value"]), aside=law)
 
 
@@ -286,7 +287,9 @@ def _largest(context: Context, outcome: str) -> Cell:
     if found is None:
         return Cell(text="none shown", sort="") if len(contrasts) else NOTHING
     return Cell(
-        text=found.value, sort=found.value, aside=f"{found.pair}\n{found.limits}\n{found.p}"
+        text=found.value,
+        sort=found.value,
+        aside=f"{found.pair}\n{found.limits}\n{found.p}".replace(" ", "\N{NO-BREAK SPACE}"),
     )
 
 

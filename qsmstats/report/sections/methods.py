@@ -57,8 +57,8 @@ def section(context: Context) -> Section:
         ),
         "R": Code(
             slug="methods-r",
-            title="The same models in R, in the folder of tidy.tsv: same estimates and standard"
-            " errors; degrees of freedom and adjustments may differ",
+            title="The same models in R, in the folder of tidy.tsv: the same estimates; standard"
+            " errors of glmmTMB are a few per cent larger, and degrees of freedom differ",
             text=r_lines(context),
         ),
         "References (BibTeX)": Code(

@@ -1,8 +1,9 @@
 """Lines of Python and of R that fit the models of a run again, from the tables beside the page.
 
 R: `lmerTest` where there is one residual variance, and `glmmTMB` where it differs by type, which
-takes the same formula (`dispformula`). Estimates and standard errors are those of this run; the
-degrees of freedom of glmmTMB are not (it has none).
+takes the same formula (`dispformula`). Estimates are those of this run; the standard errors of
+glmmTMB allow for the estimated variances too and are a few per cent larger, and it has no degrees
+of freedom.
 """
 
 from __future__ import annotations

@@ -161,7 +161,8 @@
   }
 
   for (const holder of document.querySelectorAll(".prose, .code")) {
-    const parts = () => [...holder.querySelectorAll("p, pre")].map((part) => part.textContent);
+    const of = holder.classList.contains("code") ? "pre" : "p";
+    const parts = () => [...holder.querySelectorAll(of)].map((part) => part.textContent);
     holder.before(makeButton("Copy text", (button) => copied(button, parts().join("\n\n"), holder)));
   }
 

@@ -73,9 +73,8 @@
     view.setInterpolation(true);
     if (at) view.scene.crosshairPos = view.mm2frac(at);
     view.drawScene();
-    const [low, high] = holder.querySelectorAll(".bar span");
-    low.textContent = `${map.name}: ${map.low}`;
-    high.textContent = map.high;
+    holder.querySelector(".low").textContent = `${map.name}: ${map.low}`;
+    holder.querySelector(".high").textContent = map.high;
   };
   const outline = (view, contours) => {
     // An overlay of no opacity at all would have no outline either.
