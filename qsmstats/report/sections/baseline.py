@@ -111,7 +111,7 @@ def _white_matter(context: Context) -> list[Block]:
         *([Board(blocks=grids)] if grids else []),
         *(block for outcome in outcomes for block in failed_checks(context, "tissue", outcome)),
         *remarks(context, "tissue"),
-        Details(summary=f"{QUESTIONS['tissue']}: all numbers", blocks=tuple(numbers)),
+        Details(summary=f"{QUESTIONS['tissue']}: all numbers", blocks=tuple(numbers), lazy=True),
         *(block for outcome in outcomes for block in model_details(context, "tissue", outcome)),
     ]
 
