@@ -69,7 +69,7 @@ def imputed_types(context: Context, folder: str, outcome: str) -> list[Block]:
         },
         keep=_beside,
     )
-    said = [Paragraph(text=text), *notes(context, f"{folder}_raters", outcome)]
+    said: list[Block] = [Paragraph(text=text), *notes(context, f"{folder}_raters", outcome)]
     return [Details(summary=summary, blocks=(*said, *([table] if table else [])))]
 
 

@@ -55,11 +55,8 @@ def _facts(context: Context) -> tuple[tuple[str, str], ...]:
         (read, "analysed", "n_clusters", "brains"),
         (read, "analysed", "n", "lesions with histology"),
     )
-    return tuple(
-        (count(frame.loc[row, column]), what)
-        for frame, row, column, what in cells
-        if row in frame.index and frame.loc[row, column] > 0
-    )
+    told = [(float(frame[column].get(row, 0)), what) for frame, row, column, what in cells]
+    return tuple((count(number), what) for number, what in told if number > 0)
 
 
 def _sentences(context: Context) -> tuple[str, ...]:
