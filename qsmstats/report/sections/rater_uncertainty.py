@@ -69,8 +69,8 @@ def imputed_types(context: Context, folder: str, outcome: str) -> list[Block]:
         },
         keep=_beside,
     )
-    said: list[Block] = [Paragraph(text=text), *notes(context, f"{folder}_raters", outcome)]
-    return [Details(summary=summary, blocks=(*said, *([table] if table else [])))]
+    above: list[Block] = [Paragraph(text=text), *notes(context, f"{folder}_raters", outcome)]
+    return [Details(summary=summary, blocks=(*above, *([table] if table else [])))]
 
 
 def _plain(rows: pd.DataFrame) -> pd.DataFrame:
