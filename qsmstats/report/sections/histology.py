@@ -61,14 +61,18 @@ STEPS = {
 def section(context: Context) -> Section:
     """Return the section on accuracy against histology."""
     accuracy = context.results.rows("histology/accuracy")
-    blocks: list[Block] = [*notes(context, "histology")]
+    said = notes(context, "histology")
+    blocks: list[Block] = []
     if accuracy.empty:
+        blocks += said
         text = "This study has no histology; accuracy was not analysed."
         blocks.append(Notice(text=text, warning=False))
     else:
         level = f"{100 * context.level:g}\N{NO-BREAK SPACE}%"
         blocks.append(ListBlock(items=tuple(accuracy_sentences(main_rows(accuracy), level))))
         blocks += [*_confusion(context), *_intervals(context)]
+        below = "What was left out or assumed"
+        blocks += [Details(summary=below, blocks=tuple(said))] if said else []
         blocks += [*_folded_figures(context), *clustering_blocks(context)]
         blocks += [*_tables(context), *item_blocks(context)]
     return Section(anchor="histology", title="Accuracy against histology", blocks=tuple(blocks))

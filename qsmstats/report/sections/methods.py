@@ -29,6 +29,9 @@ STUDIES = (
     *("baseline", "tissue", "trajectory", "histology", "raters"),
     *(*IMPUTED, "trajectory_delta", "patients"),
 )
+# What a fit says of itself, and what a paper says.
+SINGULAR = "The fit is singular: a random variance is estimated as zero, or a correlation as one."
+AT_ZERO = "A variance of the random effects was estimated as zero, or a correlation as one."
 # Between two sentences; no capital follows the abbreviations of these texts.
 BETWEEN = re.compile(r"(?<=[.)]) (?=[A-Z])")
 
@@ -117,6 +120,7 @@ def once_per_model(paragraphs: Iterable[str]) -> list[str]:
         outcome = next(
             (name for name in schemas_in_use().outcomes if f" {name} ~ " in paragraph), ""
         )
+        paragraph = paragraph.replace(SINGULAR, AT_ZERO)
         said = (
             names_in_words(paragraph.replace(f" {outcome} ~ ", " Y ~ "))
             if outcome

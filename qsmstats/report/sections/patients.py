@@ -46,14 +46,17 @@ def section(context: Context) -> Section | None:
     rows = context.results.rows(NAME)
     if not said and rows.empty:
         return None
-    blocks: list[Block] = [*said]
+    blocks: list[Block] = []
     if rows.empty:
+        blocks += said
         text = "No association of lesions with clinical variables could be analysed."
         blocks.append(Notice(text=text, warning=False))
     else:
         asked = rows.groupby("question", sort=False)
         items = [_sentence(context, str(question), part) for question, part in asked]
         blocks += [ListBlock(items=tuple(items)), *_figure(context, rows)]
+        notes_below = "What was left out, assumed or not answered"
+        blocks += [Details(summary=notes_below, blocks=tuple(said))] if said else []
     groups = context.display(
         "patients/groups",
         "Patients by the number of their lesions of one type",

@@ -24,6 +24,7 @@ CALLS = {
     "tissue": ("tissue_differences", "tissue"),
     "trajectory": ("trajectories", "tidy"),
 }
+SHOWN = {"trajectory": "slopes"}
 # The rows of each model, as the studies choose them.
 R_ROWS = {
     "baseline": "d <- subset(tidy, years == 0 & !is.na(lesion_type))",
@@ -65,11 +66,14 @@ def python_lines(context: Context) -> str:
     lines.append(
         f"settings = qs.ModelSettings({given}\n)" if own else "settings = qs.ModelSettings()"
     )
+    lines.append("answers = {}")
     for folder in studies:
         call, table = CALLS[folder]
-        for outcome in context.outcomes(folder):
-            lines.append(f"{folder} = qs.{call}({table}, {outcome!r}, settings=settings)")
-            lines.append(f"print({folder}.{'slopes' if folder == 'trajectory' else 'contrasts'})")
+        lines += [
+            f"for outcome in {context.outcomes(folder)!r}:",
+            f'    answers["{folder}", outcome] = qs.{call}({table}, outcome, settings=settings)',
+            f'    print(answers["{folder}", outcome].{SHOWN.get(folder, "contrasts")})',
+        ]
     return "\n".join(lines)
 
 

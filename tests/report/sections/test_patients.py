@@ -68,7 +68,8 @@ def test_one_figure_and_the_numbers_folded(drawn):
     (figure,) = (block for block in drawn.blocks if isinstance(block, FigureBlock))
     assert "isointense 0.90" in figure.markup
     assert "sex" not in figure.markup
-    (outer,) = (block for block in drawn.blocks if isinstance(block, Details))
+    told, outer = (block for block in drawn.blocks if isinstance(block, Details))
+    assert told.blocks[0].text == "Of 70 patients, 70 were measured."
     tables = [block for block in outer.blocks if isinstance(block, TableBlock)]
     assert [len(table.rows) for table in tables] == [2, 2]
     (folded,) = (block for block in outer.blocks if isinstance(block, Details))

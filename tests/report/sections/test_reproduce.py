@@ -37,7 +37,8 @@ def test_the_lines_of_python_are_python_and_name_each_study_and_map(context):
     compile(lines, "lines", "exec")
     assert "settings = qs.ModelSettings()" in lines
     for call in ("baseline_differences", "trajectories"):
-        assert f"qs.{call}(tidy, '{OUTCOME}', settings=settings)" in lines
+        assert f"qs.{call}(tidy, outcome, settings=settings)" in lines
+    assert lines.count(f"for outcome in ['{OUTCOME}']:") == 2
 
 
 @needs_r
@@ -84,4 +85,6 @@ def test_the_lines_of_python_give_the_contrasts_of_the_run(context, folder, monk
     made = {}
     exec(python_lines(context), made)  # our own lines
     told = context.results.rows("baseline/contrasts", OUTCOME)
-    assert list(made["baseline"].contrasts["estimate"]) == pytest.approx(list(told["estimate"]))
+    assert list(made["answers"]["baseline", OUTCOME].contrasts["estimate"]) == pytest.approx(
+        list(told["estimate"])
+    )
