@@ -220,21 +220,19 @@ def changes_overall(tables: Mapping[str, pd.DataFrame], alpha: float) -> str:
     alpha
         As for `differences_overall`.
     """
-    said: list[str] = []
-    ups: list[str] = []
-    downs: list[str] = []
+    found: dict[str, list[str]] = {"increase": [], "decrease": []}
     for outcome, slopes in tables.items():
         told, rises = is_told(slopes, alpha), slopes["estimate"] > no_effect(slopes)
-        for found, rows in ((ups, slopes[told & rises]), (downs, slopes[told & ~rises])):
+        for way, rows in (("increase", slopes[told & rises]), ("decrease", slopes[told & ~rises])):
             if len(rows):
-                found.append(f"{outcome_short(outcome)} in {_lesions(rows['lesion_type'])}")
-    for verb, found in (("increased", ups), ("decreased", downs)):
-        said += [f"{capitalised(verb)}: {'; '.join(found)}."] if found else []
+                where = _lesions(rows["lesion_type"])
+                found[way].append(f"{outcome_short(outcome)} of {where}")
+    said = [f"{way} in {listed(names)}" for way, names in found.items() if names]
     total = sum(map(len, tables.values()))
     still = total - sum(int(is_told(slopes, alpha).sum()) for slopes in tables.values())
     if still:
-        said.append(f"No change was shown in {still} of {total} (adjusted p ≥ {alpha:.2g}).")
-    return " ".join(said)
+        said.append(f"no change shown in {still} of {total} (adjusted p ≥ {alpha:.2g})")
+    return f"{'; '.join(said)}."
 
 
 def _unbroken(pair: str) -> str:
