@@ -30,6 +30,7 @@ from qsmstats.study import Study
 
 __all__ = [
     "Context",
+    "checked",
     "failed_checks",
     "fit_warnings",
     "holds",
@@ -221,14 +222,20 @@ def _checks(context: Context, folder: str, outcome: str) -> tuple[str, list[Bloc
     )
     if table is None:
         return "", []
-    failed = context.results.rows(f"{folder}/checks", outcome)["failed"].map(holds)
-    told = f"{failed.sum()} of {len(failed)} checks failed" if failed.any() else "no check failed"
+    failed, tested = checked(context.results.rows(f"{folder}/checks", outcome))
+    told = f"{failed.sum()} of {tested} checks failed" if failed.any() else "no check failed"
     said = Paragraph(
         text="p values are adjusted over the checks of this model (Holm). A check that does not"
         " fail does not show that its assumption holds: with few participants or lesions the power"
         " of the tests is low. The file names the test behind each check."
     )
     return told, [table, said]
+
+
+def checked(checks: pd.DataFrame) -> tuple[pd.Series, int]:
+    """Return which checks of a model failed, and how many could be tested."""
+    tested = ~checks["meaning"].astype("str").str.startswith("Not tested")
+    return checks["failed"].map(holds), int(tested.sum())
 
 
 def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> list[str]:
@@ -245,7 +252,7 @@ def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> l
             said = re.sub(clause, "", said).removesuffix("; ")
         if not holds(row["converged"]):
             sentences.append(f"{name}: the fit did not converge; its estimates must not be used.")
-        # A variance estimated as zero is no fault of the fit; `zero_variances` says it.
+        # A variance estimated as zero is no fault of the fit; `_zero_variances` says it.
         said = "; ".join(part for part in said.split("; ") if "the fit is singular" not in part)
         if said:
             sentences.append(f"{name}: {in_words(said)}.")
@@ -286,16 +293,16 @@ def _zero_variances(context: Context, folder: str, outcome: str) -> list[str]:
     zero = random[random["std_dev"] < ZERO * residual]
     words = term_titler(random["term"].astype(str))
     names = [
-        f"{words(row['term'])} of {group_title(str(row['group']))}" for _, row in zero.iterrows()
+        f"{group_title(str(row['group']))} ({words(row['term'])})" for _, row in zero.iterrows()
     ]
     of = groups_in_words(str(models["n_groups"].iloc[0]))
     text = (
-        f"The variance of {listed(names)} was estimated as zero ({of}): the data show no variation"
-        " of this kind beyond the rest of the model, and the estimates are those of the model"
-        " without it."
+        f"The random variance of {listed(names)} was estimated as zero (groups: {of}): the data"
+        " show no variation of this kind beyond the rest of the model, and the estimates are those"
+        " of the model without it."
         if names
-        else f"A correlation of random effects was estimated as one ({of}): the data do not tell"
-        " these effects apart; estimates of the means and changes remain valid."
+        else f"A correlation of random effects was estimated as one (groups: {of}): the data do not"
+        " tell these effects apart, and the estimates are those of the model with one fewer."
     )
     return [text]
 

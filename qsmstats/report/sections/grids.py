@@ -12,7 +12,7 @@ import pandas as pd
 
 from qsmstats.report.blocks import Cell, Column, TableBlock
 from qsmstats.report.frames.accuracy import RATES, main_rows
-from qsmstats.report.sections.context import Context, holds
+from qsmstats.report.sections.context import Context, checked
 from qsmstats.report.wording.estimates import (
     ci_name,
     is_told,
@@ -300,14 +300,11 @@ def _shading(context: Context) -> str:
 
 def _checked(checks: pd.DataFrame) -> Cell:
     """Return how many of the checks of one model failed, and their names."""
-    tested = ~checks["meaning"].astype(str).str.startswith("Not tested")
-    failed = checks["failed"].map(holds)
+    failed, tested = checked(checks)
     if not failed.any():
-        return Cell(text=f"none of {tested.sum()}", sort=0)
+        return Cell(text=f"none of {tested}", sort=0)
     names = "\n".join(map(in_words, checks.loc[failed, "check"].astype(str)))
-    return Cell(
-        text=f"{failed.sum()} of {tested.sum()}", sort=int(failed.sum()), aside=names, shade="up"
-    )
+    return Cell(text=f"{failed.sum()} of {tested}", sort=int(failed.sum()), aside=names, shade="up")
 
 
 def _model(context: Context, folder: str) -> str:
