@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 
 from qsmstats import baseline_differences, trajectories, write_answer
+from qsmstats.report.results.columns import needed
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.context import Context
 from qsmstats.report.sections.reproduce import python_lines, r_lines
 from qsmstats.studies.answer_files import write_table
+from qsmstats.studies.default_models import POOLED
 from tests.studies.conftest import make_lesions
 
 OUTCOME = "mwf_percent"
@@ -32,22 +34,59 @@ def context(folder):
     return Context(results=Results(folder=folder), plates=None, study=None)
 
 
-def test_the_lines_of_python_are_python_and_name_each_study_and_map(context):
-    lines = python_lines(context)
+def test_the_lines_of_python_are_python_and_name_each_study_and_map(drawn):
+    lines = python_lines(Context(results=Results(folder=drawn), plates=None, study=None))
     compile(lines, "lines", "exec")
-    assert "settings = qs.ModelSettings()" in lines
-    for call in ("baseline_differences", "trajectories"):
+    # The made-up run adjusts by another method than the default.
+    assert "settings = qs.ModelSettings(\n    adjust='holm',\n)" in lines
+    for call, outcomes in (
+        ("baseline_differences", ["mwf_percent", "ndi"]),
+        ("trajectories", ["ndi"]),
+    ):
+        assert f"for outcome in {outcomes!r}:\n" in lines
         assert f"qs.{call}(tidy, outcome, settings=settings)" in lines
-    assert lines.count(f"for outcome in ['{OUTCOME}']:") == 2
+
+
+@pytest.fixture
+def strata(tmp_path):
+    """A model whose residual variance differs by type, two of which share one."""
+    formula = f"{OUTCOME} ~ lesion_type + np.log(age) + (1 | participant_id)"
+    levels = ["isointense", "hypointense", "hypointense_rim"]
+    terms = ["Intercept", "isointense and hypointense_rim", "hypointense"]
+    about = {"outcome": OUTCOME, "n_obs": 9, "n_groups": "participant_id 3"}
+    tables = {
+        "means": pd.DataFrame({"level": levels, "outcome": OUTCOME}),
+        "variances": pd.DataFrame({"term": terms, "group": ["participant_id", *["Residual"] * 2]}),
+        "models": pd.DataFrame([{**about, "formula": formula}]),
+    }
+    for name, table in tables.items():
+        columns = [*dict.fromkeys([*table, *needed(f"baseline/{name}")])]
+        told = table.reindex(columns=columns).assign(outcome=OUTCOME)
+        write_table(told, tmp_path / "baseline" / f"{name}.tsv")
+    text = f"A model, {formula}, was fitted. The residual variance was estimated for each {POOLED}."
+    (tmp_path / "baseline" / "methods.txt").write_text(text)
+    return Context(results=Results(folder=tmp_path), plates=None, study=None)
+
+
+def test_types_that_share_a_residual_variance_share_a_level_in_r(strata):
+    lines = r_lines(strata)
+    assert "library(glmmTMB)" in lines
+    assert "lmer(" not in lines
+    assert (
+        f'levels(d${POOLED})[levels(d${POOLED}) %in% c("isointense", "hypointense_rim")] <-'
+        ' "isointense and hypointense_rim"' in lines
+    )
+    assert f"+ log(age) + (1 | participant_id), dispformula = ~ {POOLED}, REML = TRUE" in lines
 
 
 @needs_r
-def test_the_lines_of_r_are_r(context, tmp_path):
+def test_the_lines_of_r_are_r(strata, drawn, tmp_path):
     path = tmp_path / "lines.R"
-    path.write_text(r_lines(context), encoding="utf-8")
+    plain = Context(results=Results(folder=drawn), plates=None, study=None)
+    path.write_text("\n".join(map(r_lines, (strata, plain))), encoding="utf-8")
     call = ["Rscript", "--vanilla", "-e", f'cat(length(parse(file = "{path}")))']
     done = subprocess.run(call, capture_output=True, text=True, check=True)
-    assert int(done.stdout) > 10
+    assert int(done.stdout) > 20
 
 
 @pytest.mark.slow
