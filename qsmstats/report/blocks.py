@@ -9,9 +9,12 @@ from markupsafe import Markup
 
 __all__ = [
     "Block",
+    "Board",
     "Cell",
+    "Code",
     "Column",
     "Details",
+    "Facts",
     "FigureBlock",
     "Heading",
     "ListBlock",
@@ -40,11 +43,15 @@ class Cell:
         Number or text it is sorted by.
     aside
         What stands after the text, and below it where there is no room: an interval.
+    shade
+        How a cell of a grid is coloured: "1" to "4" from the lowest to the highest value, "up" or
+        "down" for a change that was shown; empty for no colour.
     """
 
     text: str
     sort: float | str
     aside: str = ""
+    shade: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,14 +66,11 @@ class Column:
         Whether the column holds numbers.
     full
         What a short title stands for; empty where it says it all.
-    minor
-        Whether phones leave the column to the file.
     """
 
     title: str
     numeric: bool
     full: str = ""
-    minor: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +88,12 @@ class TableBlock:
     rows
         The cells.
     file
-        Path of the TSV below the output folder; empty where the table has no file of its own.
+        Path of the TSV below the output folder, which the page names and does not link to: it may
+        travel alone. Empty where the table has no file of its own.
     note
         What the caption has no room for.
+    grid
+        Whether the intervals stand below their numbers, in cells that may be coloured.
     """
 
     kind: ClassVar[str] = "table"
@@ -96,11 +103,23 @@ class TableBlock:
     rows: tuple[tuple[Cell, ...], ...]
     file: str = ""
     note: str = ""
+    grid: bool = False
 
     @property
-    def minor(self) -> str:
-        """Titles of the columns that phones leave to the file."""
-        return ", ".join(column.title for column in self.columns if column.minor)
+    def long(self) -> bool:
+        """Whether the table is too long for paper."""
+        return len(self.rows) > MOST_PRINTED
+
+    @property
+    def packed(self) -> dict[str, object]:
+        """What the script needs to draw the table, once its fold is opened."""
+        return {
+            "caption": self.caption,
+            "columns": [(column.title, column.numeric, column.full) for column in self.columns],
+            "rows": [
+                [(cell.text, str(cell.sort), cell.aside) for cell in row] for row in self.rows
+            ],
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +153,7 @@ class ViewerBlock:
     script
         The viewer's library, gzip in base64.
     lesions
-        One entry per lesion: the cells of its row, and its centre in mm.
+        One entry per lesion: the cells of its row, its number in the image, its centre in mm.
     """
 
     kind: ClassVar[str] = "viewer"
@@ -147,7 +166,7 @@ class ViewerBlock:
     data: Markup
     script: str
     columns: tuple[str, ...]
-    lesions: tuple[tuple[tuple[str, ...], tuple[float, float, float]], ...]
+    lesions: tuple[tuple[tuple[str, ...], int, tuple[float, float, float]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,18 +213,48 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Numbers with what they count, as "20" and "patients"."""
+
+    kind: ClassVar[str] = "facts"
+    items: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Board:
+    """Blocks side by side where there is room."""
+
+    kind: ClassVar[str] = "board"
+    blocks: tuple[Block, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Code:
+    """Lines of code or references, to be copied."""
+
+    kind: ClassVar[str] = "code"
+    slug: str
+    title: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Details:
-    """Blocks that are folded away on the screen and open in print, unless a table is long."""
+    """Blocks that are folded away on the screen and open in print, unless a table is long.
+
+    The script draws the tables of a `lazy` one once it is opened or printed: they are looked up,
+    not read, and the file that each names has them as well.
+    """
 
     kind: ClassVar[str] = "details"
     summary: str
     blocks: tuple[Block, ...]
+    lazy: bool = False
 
     @property
     def printed(self) -> bool:
         """Whether print shows the blocks; long lists are left to their files."""
-        tables = (block for block in self.blocks if isinstance(block, TableBlock))
-        return all(len(table.rows) <= MOST_PRINTED for table in tables)
+        return not any(isinstance(block, TableBlock) and block.long for block in self.blocks)
 
 
 Block: TypeAlias = (
@@ -217,6 +266,9 @@ Block: TypeAlias = (
     | Prose
     | ListBlock
     | Notice
+    | Facts
+    | Board
+    | Code
     | Details
 )
 

@@ -7,8 +7,10 @@ page anew.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -26,6 +28,7 @@ from qsmstats.report.sections import (
     cohort,
     histology,
     lesions,
+    methods,
     patients,
     planning,
     raters,
@@ -45,7 +48,6 @@ __all__ = ["draw_report", "write_report"]
 REPORT = "report.html"
 # In the order of the page; a section may be None, where it has no place in this run.
 SECTIONS = (
-    summary.question,
     summary.answers,
     cohort.flow,
     cohort.participants,
@@ -59,7 +61,7 @@ SECTIONS = (
     planning.section,
     checks.section,
     record.limits,
-    record.methods,
+    methods.section,
     record.provenance,
     record.failures,
 )
@@ -133,6 +135,25 @@ def write_report(
         return draw_report(study, folder, look=look, formats=kinds, anonymous=anonymous)
 
 
+def as_image(drawing: str) -> Markup:
+    """Return an image of a drawing: a fold needs none of its parts in the page's tree.
+
+    Parameters
+    ----------
+    drawing
+        Markup with an ``<svg>`` element, which has an aria-label.
+    """
+    element = re.search(r"<svg.*?</svg>", drawing, re.DOTALL)
+    label = re.search(r'aria-label="([^"]*)"', drawing)
+    if element is None or label is None:
+        return Markup(drawing)  # noqa: S704  (our own drawing)
+    width = re.search(r' width="(\d+)"', element[0])
+    source = quote(element[0], safe=" !'()*+,-./:;=?@[]^_{|}~$")
+    size = f' width="{width[1]}"' if width else ""
+    image = f'<img alt="{label[1]}"{size} src="data:image/svg+xml,{source}">'
+    return Markup(image)  # noqa: S704  (our own drawing, whose label is escaped)
+
+
 def draw_report(
     study: Study | None,
     folder: Path,
@@ -157,6 +178,8 @@ def draw_report(
         trim_blocks=True,
         lstrip_blocks=True,
     )
+
+    environment.filters["as_image"] = as_image
 
     def asset(name: str) -> Markup:
         source = environment.get_template(name).render()

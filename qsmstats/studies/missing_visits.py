@@ -45,7 +45,10 @@ from qsmstats.studies.effects import with_units
 from qsmstats.studies.trajectory import Trajectories
 from qsmstats.tables.tidy import followed_lesions
 
-__all__ = ["LostLesions", "lost_lesions"]
+__all__ = ["NOTHING_LOST", "LostLesions", "lost_lesions"]
+
+# The page knows by it that a study had nothing to ask, and says so.
+NOTHING_LOST = "there is no missing visit to vary"
 
 DEFAULTS = ModelSettings()
 LESION = ["participant_id", "lesion_id"]
@@ -130,7 +133,7 @@ def lost_lesions(
     if missing.empty:
         raise NoDataError(
             f"{answer.outcome}: every lesion of the model has a value at each later session of its"
-            " participant; there is no missing visit to vary"
+            f" participant; {NOTHING_LOST}"
         )
     rows = pd.concat([seen, missing], ignore_index=True)
     rows[FACTOR] = pd.Categorical(

@@ -229,6 +229,19 @@ def write_trajectory(out):
     )
 
 
+def write_variances(out):
+    """The variances of the trajectory models, whose participants do not differ."""
+    table = pd.DataFrame(
+        {
+            "group": ["participant_id", "Residual"],
+            "term": ["Intercept", ""],
+            "variance": [0.0, 1.0],
+            "std_dev": [0.0, 1.0],
+        }
+    )
+    write(stacked(lambda _: table, outcomes=FOLLOWED), out / "trajectory" / "variances.tsv")
+
+
 def histology():
     """Lesions of three brains, read without a mistake for brain A, and two without a reading."""
     levels = {
@@ -364,6 +377,7 @@ def write_results(out, patients=30):
     write_cohort(out)
     write_baseline(out, patients)
     write_trajectory(out)
+    write_variances(out)
     write_histology(out)
     write_raters(out)
     write_effects(out, patients)

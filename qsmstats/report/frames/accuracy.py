@@ -28,7 +28,7 @@ LEFT = {
 
 
 def main_rows(accuracy: pd.DataFrame) -> pd.DataFrame:
-    """Return one row per class and rate: counts, share, and its intervals by role.
+    """Return one row per class and rate: counts, share, and one interval.
 
     Parameters
     ----------
@@ -38,8 +38,9 @@ def main_rows(accuracy: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        class, measure, numerator, denominator, share, recommended_low, recommended_high,
-        independent_low, independent_high; lesions without both readings left out.
+        class, measure, numerator, denominator, share, n, n_clusters, low, high, method and
+        recommended: the interval of the recommended method, or of the one that takes lesions as
+        independent where none is recommended; lesions without both readings left out.
     """
     if accuracy.empty:
         return pd.DataFrame()
@@ -47,19 +48,23 @@ def main_rows(accuracy: pd.DataFrame) -> pd.DataFrame:
     records = []
     for (name, measure), part in rows.groupby(["class_", "measure"], sort=False):
         roles = part.drop_duplicates("role").set_index("role")
-        first = part.iloc[0]
-        record = {
-            "class": name,
-            "measure": measure,
-            "numerator": first["numerator"],
-            "denominator": first["denominator"],
-            "share": first["numerator"] / first["denominator"] if first["denominator"] else np.nan,
-        }
-        for role, prefix in ((RECOMMENDED, "recommended"), (INDEPENDENT, "independent")):
-            for end in ("low", "high"):
-                there = role in roles.index
-                record[f"{prefix}_{end}"] = roles.loc[role, f"conf_{end}"] if there else np.nan
-        records.append(record)
+        recommended = (
+            RECOMMENDED in roles.index and roles.loc[[RECOMMENDED], "conf_low"].notna().all()
+        )
+        role = RECOMMENDED if recommended else INDEPENDENT
+        used = roles.loc[role] if role in roles.index else part.iloc[0]
+        cases = used["denominator"]
+        records.append(
+            {
+                "class": name,
+                "measure": measure,
+                **used[["numerator", "denominator", "n", "n_clusters", "method"]],
+                "share": used["numerator"] / cases if cases else np.nan,
+                "low": used["conf_low"],
+                "high": used["conf_high"],
+                "recommended": recommended,
+            }
+        )
     return pd.DataFrame(records)
 
 

@@ -5,20 +5,30 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
+from qsmstats.report.blocks import (
+    Block,
+    Board,
+    Details,
+    FigureBlock,
+    Heading,
+    Notice,
+    Paragraph,
+    Section,
+    TableBlock,
+)
 from qsmstats.report.figures.pairs import pair_triangle
 from qsmstats.report.figures.rainclouds import FEWEST, rainclouds
 from qsmstats.report.figures.style import is_narrow
-from qsmstats.report.frames.estimates import forest_rows, with_white_matter
+from qsmstats.report.frames.estimates import with_white_matter
 from qsmstats.report.sections.context import (
     Context,
-    check_details,
+    failed_checks,
     model_details,
-    notes,
     refusals,
+    remarks,
     study_notes,
 )
-from qsmstats.report.sections.forests import estimates_forest
+from qsmstats.report.sections.grids import tissue_grids
 from qsmstats.report.sections.rater_uncertainty import imputed_types
 from qsmstats.report.wording.estimates import (
     ABOUT,
@@ -40,6 +50,7 @@ from qsmstats.report.wording.names import (
     with_unit,
 )
 from qsmstats.report.wording.numbers import decimals_of_errors, fixed
+from qsmstats.report.wording.sentences import difference_sentence
 
 __all__ = ["section"]
 
@@ -47,8 +58,6 @@ QUESTIONS = {
     "baseline": "Differences between lesion types",
     "tissue": "Differences between lesions and white matter",
 }
-
-
 CAPTIONS = {
     "baseline": "Contrasts between lesion types: marginal means of",
     "tissue": "Contrasts with white matter: marginal means of",
@@ -65,19 +74,50 @@ def section(context: Context) -> Section:
             text = f"{heading}: not analysed in this run. {reasons}".strip()
             blocks.append(Notice(text=text, warning=False))
             continue
-        for outcome in outcomes:
-            blocks += _outcome(context, folder, heading, outcome)
-        blocks += refusals(context, folder)
+        each = _white_matter if folder == "tissue" else _types
+        blocks += [*each(context), *refusals(context, folder)]
     return Section(anchor="baseline", title="Differences at baseline", blocks=tuple(blocks))
 
 
-def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[Block]:
-    name = outcome_title(outcome)
-    blocks: list[Block] = [Heading(slug=f"{folder}-{outcome}", text=f"{name}: {heading.lower()}")]
-    blocks += notes(context, folder, outcome)
-    if folder == "baseline":
-        blocks += _clouds(context, outcome)
-    blocks += _forest(context, folder, outcome)
+def _types(context: Context) -> list[Block]:
+    """Return the differences between types: a sentence and a figure for each map."""
+    blocks = remarks(context, "baseline")
+    for outcome in context.outcomes("baseline"):
+        contrasts = context.results.rows("baseline/contrasts", outcome)
+        said = difference_sentence(contrasts, outcome, 1 - context.level, context.ci)
+        words = outcome_words(outcome)
+        blocks += [
+            Heading(slug=f"baseline-{outcome}", text=f"{outcome_title(outcome)}: lesion types"),
+            *([Paragraph(text=said)] if said else []),
+            *_clouds(context, outcome),
+            *failed_checks(context, "baseline", outcome),
+            *imputed_types(context, "baseline", outcome),
+            Details(
+                summary=f"Differences between lesion types, {words}: all numbers",
+                blocks=tuple(_tables(context, "baseline", outcome)),
+            ),
+            *model_details(context, "baseline", outcome),
+        ]
+    return blocks
+
+
+def _white_matter(context: Context) -> list[Block]:
+    """Return the differences from white matter: one grid of all maps, and the numbers folded."""
+    outcomes = context.outcomes("tissue")
+    grids = tissue_grids(context)
+    numbers = [table for outcome in outcomes for table in _tables(context, "tissue", outcome)]
+    return [
+        Heading(slug="tissue", text=QUESTIONS["tissue"]),
+        *([Board(blocks=grids)] if grids else []),
+        *(block for outcome in outcomes for block in failed_checks(context, "tissue", outcome)),
+        *remarks(context, "tissue"),
+        Details(summary=f"{QUESTIONS['tissue']}: all numbers", blocks=tuple(numbers), lazy=True),
+        *(block for outcome in outcomes for block in model_details(context, "tissue", outcome)),
+    ]
+
+
+def _tables(context: Context, folder: str, outcome: str) -> list[TableBlock]:
+    """Return counts, marginal means and contrasts of one map."""
     level = "tissue" if folder == "tissue" else "type"
     means, contrasts = (
         context.results.rows(f"{folder}/{name}", outcome) for name in ("means", "contrasts")
@@ -114,11 +154,7 @@ def _outcome(context: Context, folder: str, heading: str, outcome: str) -> list[
             ),
         ),
     )
-    blocks += [table for table in tables if table is not None]
-    if folder == "baseline":
-        blocks += imputed_types(context, folder, outcome)
-    blocks += check_details(context, folder, outcome)
-    return blocks + model_details(context, folder, outcome)
+    return [table for table in tables if table is not None]
 
 
 def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
@@ -183,23 +219,3 @@ def _spoken(means: pd.DataFrame) -> str:
         f" {fixed(row['estimate'], decimals)} {unit_of(means)}".rstrip()
         for _, row in means.iterrows()
     )
-
-
-def _forest(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
-    contrasts = context.results.rows(f"{folder}/contrasts", outcome)
-    if folder == "tissue":
-        contrasts = with_white_matter(contrasts)
-    if contrasts.empty:
-        return []
-    rows = forest_rows(contrasts, with_pairs_titled(contrasts)["contrast"], 1 - context.level)
-    block = estimates_forest(
-        context,
-        f"{folder}/{outcome}_contrasts",
-        contrasts,
-        rows,
-        outcome=outcome,
-        caption=f"{CAPTIONS[folder]} {outcome_words(outcome)}.",
-        reading="Estimates to the right of the dashed line: the first of the pair is higher.",
-        alt="Forest of pairwise differences",
-    )
-    return [block]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qsmstats.report.blocks import Block, Notice, Section
+from qsmstats.report.blocks import Block, Details, Notice, Section
 from qsmstats.report.figures.flow import flow_diagram, flow_height
 from qsmstats.report.sections.context import Context
 from qsmstats.report.tables.tables import display
@@ -46,22 +46,23 @@ def flow(context: Context) -> Section:
             " and as two observations in the table.",
             alt=f"Flow diagram. {spoken}.",
         )
-        blocks.append(diagram)
+        fold = "Flow of participants, sessions and lesions"
+        blocks.append(Details(summary=fold, blocks=(diagram,)))
     table = context.display(
         "cohort/flow",
         "Participants, sessions and lesions at each stage, with reasons for exclusion",
     )
-    if table is None:
-        blocks.append(
-            Notice(text="This run has no counts of participants by stage.", warning=False)
-        )
-    else:
-        blocks.append(table)
+    tables = [table] if table else []
     for folder, caption in MODELS.items():
         models = context.display(
             f"{folder}/flow", f"{caption} after each exclusion", keep=once_for_all_maps
         )
-        blocks += [models] if models else []
+        tables += [models] if models else []
+    if tables:
+        blocks.append(Details(summary="Counts at each stage", blocks=tuple(tables)))
+    else:
+        text = "This run has no counts of participants by stage."
+        blocks.append(Notice(text=text, warning=False))
     return Section(anchor="flow", title="Study flow", blocks=tuple(blocks))
 
 

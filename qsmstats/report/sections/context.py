@@ -16,29 +16,38 @@ from qsmstats.report.tables.tables import display, turned
 from qsmstats.report.wording.names import (
     capitalised,
     in_words,
+    outcome_short,
     outcome_title,
     outcome_words,
     present_levels,
 )
 from qsmstats.report.wording.numbers import counted
+from qsmstats.report.wording.sentences import check_sentence, listed
+from qsmstats.report.wording.terms import group_title, groups_in_words, term_titler
 from qsmstats.schemas import Schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study
 
 __all__ = [
     "Context",
-    "check_details",
+    "checked",
+    "failed_checks",
     "fit_warnings",
+    "holds",
     "model_details",
     "notes",
     "refusals",
+    "remarks",
     "study_notes",
 ]
 
-SINGULAR = (
-    "the fit is singular: a variance or correlation of the random effects is estimated at the"
-    " boundary of its range."
-)
+STUDY_MODELS = {
+    "baseline": "Lesion types at the first session",
+    "tissue": "Lesions and white matter",
+    "trajectory": "Change over time",
+}
+# Standard deviations below this share of the residual one are zero but for rounding.
+ZERO = 1e-4
 # Titles of columns that say what a fit was and how it ended.
 RECORD_TITLES = {"n_obs": "observations", "n_groups": "groups", "gradient_norm": "gradient"}
 
@@ -106,6 +115,14 @@ class Context:
                 return present_levels(rows["outcome"], self.schemas.outcomes)
         return []
 
+    def tables(self, name: str) -> dict[str, pd.DataFrame]:
+        """Return a study's table by outcome, those without rows left out."""
+        found = {
+            outcome: self.results.rows(name, outcome)
+            for outcome in self.outcomes(name.partition("/")[0])
+        }
+        return {outcome: table for outcome, table in found.items() if len(table)}
+
     def maps(self, folder: str) -> list[str]:
         """Return the maps that these outcomes are features of, each once."""
         known = self.schemas.outcomes
@@ -160,7 +177,7 @@ class Context:
 
 
 def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
-    """Return the whole model of one map, folded: tests, coefficients, variances, record."""
+    """Return the whole model of one map, folded: tests, coefficients, variances, record, checks."""
     what = outcome_words(outcome)
     for formula in context.results.rows(f"{folder}/models", outcome)["formula"]:
         left = str(formula).partition("~")[0].strip()
@@ -176,15 +193,21 @@ def model_details(context: Context, folder: str, outcome: str) -> list[Block]:
         context.display(f"{folder}/{name}", caption, outcome=outcome, titles=RECORD_TITLES)
         for name, caption in captions.items()
     ]
-    blocks = tuple(
-        turned(table) if len(table.rows) == 1 else table for table in tables if table is not None
-    )
-    summary = f"Full model of {outcome_words(outcome)}: tests, coefficients, variances, convergence"
-    return [Details(summary=summary, blocks=blocks)] if blocks else []
+    told, checks = _checks(context, folder, outcome)
+    blocks = [turned(table) if len(table.rows) == 1 else table for table in tables if table]
+    summary = f"{STUDY_MODELS[folder]}, {outcome_words(outcome)}: model and checks"
+    summary += f" ({told})" if told else ""
+    return [Details(summary=summary, blocks=(*blocks, *checks), lazy=True)] if blocks else []
 
 
-def check_details(context: Context, folder: str, outcome: str) -> list[Block]:
-    """Return the checks of the model of one map, folded."""
+def failed_checks(context: Context, folder: str, outcome: str) -> list[Block]:
+    """Return the sentence on the checks of the model of one map that failed."""
+    said = check_sentence(context.results.rows(f"{folder}/checks", outcome), outcome)
+    return [Notice(text=said)] if said else []
+
+
+def _checks(context: Context, folder: str, outcome: str) -> tuple[str, list[Block]]:
+    """Return how many checks of a model failed, and their table with how to read it."""
     table = context.display(
         f"{folder}/checks",
         f"Model checks: {outcome_words(outcome)}",
@@ -198,16 +221,21 @@ def check_details(context: Context, folder: str, outcome: str) -> list[Block]:
         keep=lambda rows: rows.drop(columns=["participant_id"] if context.anonymous else []),
     )
     if table is None:
-        return []
-    failed = context.results.rows(f"{folder}/checks", outcome)["failed"].map(_true)
-    told = f"{failed.sum()} of {len(failed)} failed" if failed.any() else "none failed"
+        return "", []
+    failed, tested = checked(context.results.rows(f"{folder}/checks", outcome))
+    told = f"{failed.sum()} of {tested} checks failed" if failed.any() else "no check failed"
     said = Paragraph(
         text="p values are adjusted over the checks of this model (Holm). A check that does not"
         " fail does not show that its assumption holds: with few participants or lesions the power"
         " of the tests is low. The file names the test behind each check."
     )
-    summary = f"Model checks of {outcome_words(outcome)}: {told}"
-    return [Details(summary=summary, blocks=(table, said))]
+    return told, [table, said]
+
+
+def checked(checks: pd.DataFrame) -> tuple[pd.Series, int]:
+    """Return which checks of a model failed, and how many could be tested."""
+    tested = ~checks["meaning"].astype("str").str.startswith("Not tested")
+    return checks["failed"].map(holds), int(tested.sum())
 
 
 def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> list[str]:
@@ -222,16 +250,65 @@ def fit_warnings(context: Context, folder: str, outcome: str | None = None) -> l
             # The study's own note says it, and of whom.
             clause = rf"[^; ][^;]*{re.escape(left_out)}[^;]*(; \d[^;]*)?(; |$)"
             said = re.sub(clause, "", said).removesuffix("; ")
-        if not _true(row["converged"]):
+        if not holds(row["converged"]):
             sentences.append(f"{name}: the fit did not converge; its estimates must not be used.")
-        if _true(row["singular"]) and "singular" not in said:
-            sentences.append(f"{name}: {SINGULAR}")
+        # A variance estimated as zero is no fault of the fit; `_zero_variances` says it.
+        said = "; ".join(part for part in said.split("; ") if "the fit is singular" not in part)
         if said:
             sentences.append(f"{name}: {in_words(said)}.")
     return sentences
 
 
-def _true(value: object) -> bool:
+def remarks(context: Context, folder: str) -> list[Block]:
+    """Return the warnings of a study, and its notes, each once and folded, with their maps.
+
+    A warning says that an answer must not be relied on; a note says what was left out or assumed.
+    """
+    outcomes = context.outcomes(folder)
+    blocks: list[Block] = []
+    said: dict[str, list[str]] = {}
+    for outcome in outcomes:
+        blocks += [Notice(text=text) for text in fit_warnings(context, folder, outcome)]
+        found = [*study_notes(context, folder, outcome), *_zero_variances(context, folder, outcome)]
+        for text in map(in_words, found):
+            said.setdefault(text, []).append(outcome)
+    items = [
+        text if len(maps) == len(outcomes) else f"{listed(map(outcome_short, maps))}: {text}"
+        for text, maps in said.items()
+    ]
+    if items:
+        summary = f"Data and models: {counted(len(items), 'note')}"
+        blocks.append(Details(summary=summary, blocks=(ListBlock(items=tuple(items)),)))
+    return blocks
+
+
+def _zero_variances(context: Context, folder: str, outcome: str) -> list[str]:
+    """Say which random effects do not vary, and what follows from it; nothing where all do."""
+    models = context.results.rows(f"{folder}/models", outcome)
+    if models.empty or not models["singular"].map(holds).any():
+        return []
+    rows = context.results.rows(f"{folder}/variances", outcome)
+    random = rows[(rows["group"] != "Residual") & rows["std_dev"].notna()]
+    residual = rows.loc[rows["group"] == "Residual", "std_dev"].max()
+    zero = random[random["std_dev"] < ZERO * residual]
+    words = term_titler(random["term"].astype(str))
+    names = [
+        f"{group_title(str(row['group']))} ({words(row['term'])})" for _, row in zero.iterrows()
+    ]
+    of = groups_in_words(str(models["n_groups"].iloc[0]))
+    text = (
+        f"The random variance of {listed(names)} was estimated as zero (groups: {of}): the data"
+        " show no variation of this kind beyond the rest of the model, and the estimates are those"
+        " of the model without it."
+        if names
+        else f"A correlation of random effects was estimated as one (groups: {of}): the data do not"
+        " tell these effects apart, and the estimates are those of the model with one fewer."
+    )
+    return [text]
+
+
+def holds(value: object) -> bool:
+    """Return whether a cell of a table says TRUE."""
     return str(value).lower() == "true"
 
 

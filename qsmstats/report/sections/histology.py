@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-import itertools
+from collections.abc import Sequence
 
-import pandas as pd
 from matplotlib.figure import Figure
 
-from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED
-from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section, TableBlock
+from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Notice, Section
 from qsmstats.report.figures.accuracy import cluster_shares, confusion_matrix
-from qsmstats.report.figures.forests import forest
-from qsmstats.report.figures.style import INK, is_narrow
+from qsmstats.report.figures.forests import forest, forest_height
+from qsmstats.report.figures.style import is_narrow
 from qsmstats.report.frames.accuracy import (
     RATES,
     confusion_table,
     main_rows,
-    unread_excluded,
 )
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.sections.roc import roc_blocks
 from qsmstats.report.sections.stard import clustering_blocks, flow_blocks, item_blocks
 from qsmstats.report.tables.tables import display
-from qsmstats.report.wording.names import figure_name, method_title, short_title, title
+from qsmstats.report.wording.names import method_title, title
 from qsmstats.report.wording.numbers import count, share_interval, share_text
+from qsmstats.report.wording.sentences import accuracy_sentences, interval_title
 
 __all__ = ["section"]
 
-# One grey level per role: what to lean on is darkest.
-SHADES = {RECOMMENDED: INK, INDEPENDENT: "#D55E00"}
-OTHER_SHADE = "#8C8C8C"
+POLICIES = {
+    "exclude": "excluded",
+    "worst": "counted as incorrect",
+    "best": "counted as correct",
+}
 ALL_COLUMNS = (
     *("class_", "measure", "estimate", "numerator", "denominator", "method"),
     *("role", "note"),
@@ -61,16 +61,31 @@ STEPS = {
 def section(context: Context) -> Section:
     """Return the section on accuracy against histology."""
     accuracy = context.results.rows("histology/accuracy")
-    blocks: list[Block] = [*notes(context, "histology")]
+    said = notes(context, "histology")
+    blocks: list[Block] = []
     if accuracy.empty:
+        blocks += said
         text = "This study has no histology; accuracy was not analysed."
         blocks.append(Notice(text=text, warning=False))
     else:
-        blocks += [*flow_blocks(context), *_confusion(context), *_main_table(context)]
-        blocks += _intervals(context)
-        blocks += [*_brains(context), *clustering_blocks(context), *roc_blocks(context)]
+        level = f"{100 * context.level:g}\N{NO-BREAK SPACE}%"
+        blocks.append(ListBlock(items=tuple(accuracy_sentences(main_rows(accuracy), level))))
+        blocks += [*_confusion(context), *_intervals(context)]
+        below = "What was left out or assumed"
+        blocks += [Details(summary=below, blocks=tuple(said))] if said else []
+        blocks += [*_folded_figures(context), *clustering_blocks(context)]
         blocks += [*_tables(context), *item_blocks(context)]
     return Section(anchor="histology", title="Accuracy against histology", blocks=tuple(blocks))
+
+
+def _folded_figures(context: Context) -> list[Block]:
+    """Return the flow of the readings, the counts in each brain and the ROC curves, folded."""
+    folds: dict[str, Sequence[Block]] = {
+        "Flow of post-mortem lesions": flow_blocks(context),
+        "Sensitivity and specificity in each brain": _brains(context),
+        "Continuous features: ROC curves, areas and cut-offs": roc_blocks(context),
+    }
+    return [Details(summary=name, blocks=tuple(inside)) for name, inside in folds.items() if inside]
 
 
 def _confusion(context: Context) -> list[FigureBlock]:
@@ -102,104 +117,53 @@ def _confusion(context: Context) -> list[FigureBlock]:
     return [block]
 
 
-def _main_table(context: Context) -> list[TableBlock]:
-    rows = main_rows(context.results.rows("histology/accuracy"))
-    if rows.empty:
-        return []
-    shown = pd.DataFrame(
-        {
-            "class": rows["class"],
-            "measure": [_measure(str(name)) for name in rows["measure"]],
-            "share": [
-                # Without a line break among the counts.
-                f"{share_text(k, n)} "
-                + f"({count(k)} of {count(n)})".replace(" ", "\N{NO-BREAK SPACE}")
-                for k, n in zip(rows["numerator"], rows["denominator"], strict=True)
-            ],
-            "recommended": _limits(rows, "recommended"),
-            "independent": _limits(rows, "independent"),
-        }
-    )
-    level = f"{100 * context.level:g} %"
-    block = display(
-        shown,
-        slug="table-histology-main",
-        caption=f"One class against the rest: proportions, counts and {level} intervals",
-        file="histology/accuracy.tsv",
-        titles={
-            "share": "proportion (counts)",
-            "recommended": "recommended interval",
-            "independent": "interval assuming independent lesions",
-        },
-        note="PPV and NPV apply to the prevalence in these brains only.",
-    )
-    return [block]
-
-
-def _limits(rows: pd.DataFrame, prefix: str) -> list[str]:
-    return [
-        share_interval(row[f"{prefix}_low"], row[f"{prefix}_high"], row["denominator"])
-        for _, row in rows.iterrows()
-    ]
-
-
 def _measure(name: str) -> str:
     return MEASURES.get(name, name.replace("_", " "))
 
 
 def _intervals(context: Context) -> list[FigureBlock]:
-    accuracy = context.results.rows("histology/accuracy")
-    rows = accuracy[
-        accuracy["measure"].isin(RATES) & unread_excluded(accuracy) & accuracy["conf_low"].notna()
-    ]
+    """Draw the observed proportions, each with the interval that the sentences give."""
+    rows = main_rows(context.results.rows("histology/accuracy"))
+    rows = rows[rows["measure"].isin(RATES) & rows["low"].notna()] if len(rows) else rows
     if rows.empty:
         return []
-    classes = list(dict.fromkeys(rows["class_"]))
+    rows = rows.rename(columns={"share": "estimate", "low": "conf_low", "high": "conf_high"})
     rows = rows.assign(
-        label=[method_title(str(name)) for name in rows["method"]],
-        colour=[SHADES.get(str(role), OTHER_SHADE) for role in rows["role"]],
-    )
+        label=[title(str(name)) for name in rows["class"]],
+        text=[
+            f"{share_text(k, n)} ({share_interval(low, high, n)})"
+            for k, n, low, high in zip(
+                rows["numerator"], rows["denominator"], rows["conf_low"], rows["conf_high"],
+                strict=True,
+            )
+        ],
+    )  # fmt: skip
 
     def paint(figure: Figure) -> None:
-        narrow = is_narrow(figure)
-        # Room for the ends of the axes' labels, which would meet between the columns.
-        figure.set_layout_engine("constrained", wspace=0.06, hspace=0.06)
-        shape = (len(classes) * len(RATES), 1) if narrow else (len(classes), len(RATES))
-        panels = figure.subplots(*shape, squeeze=False, sharex=True).flat
-        for axes, (name, measure) in zip(panels, itertools.product(classes, RATES), strict=True):
-            mine = rows[(rows["class_"] == name) & (rows["measure"] == measure)]
-            forest(mine, axes, reference=None)
-            named = short_title(str(name)) if narrow else title(str(name))
-            axes.set_title(f"{figure_name(named, lines=1)}: {measure}", loc="left")
-            axes.set_xlim(-0.02, 1.02)
+        shape = (len(RATES), 1)
+        for axes, measure in zip(figure.subplots(*shape, sharex=True), RATES, strict=True):
+            forest(rows[rows["measure"] == measure], axes, reference=None)
+            axes.set_title(measure, loc="left")
+            # Room for the whole of a marker at 0 or 100 %.
+            axes.set_xlim(-0.04, 1.04)
             axes.set_xticks([0, 0.5, 1], ["0 %", "50 %", "100 %"])
-            axes.tick_params(labelleft=narrow or measure == RATES[0])
 
-    methods = rows["method"].nunique()
+    classes = rows["class"].nunique()
+    wide, narrow = forest_height(classes)
+    methods = " or ".join(map(method_title, dict.fromkeys(rows["method"].astype(str))))
+    kinds = " or ".join(dict.fromkeys(map(interval_title, rows["method"].astype(str))))
     block = context.plates.draw(
         "histology/intervals",
         paint,
-        height=0.4 + len(classes) * (0.6 + 0.22 * methods),
-        narrow_height=0.4 + len(classes) * len(RATES) * (0.5 + 0.22 * methods),
-        caption=f"Sensitivity and specificity: {100 * context.level:g} % intervals by method.",
-        reading="Black: the method recommended for this number of brains. Orange: interval assuming"
-        " independent lesions, too narrow if lesions within a brain are correlated. Grey: other"
-        " methods. The marker of a Bayesian interval is the posterior median, not the observed"
-        " proportion.",
-        alt="Intervals of sensitivity and specificity by method, one panel per class. "
-        + _spoken(main_rows(accuracy)),
+        height=len(RATES) * wide,
+        narrow_height=len(RATES) * narrow,
+        caption="Sensitivity and specificity, each class against the rest.",
+        reading=f"Markers: observed proportion. Lines: {100 * context.level:g} % {kinds}"
+        f" ({methods}). All other methods stand in the tables below.",
+        alt="Sensitivity and specificity with their intervals. "
+        + "; ".join(f"{row['label']} {row['measure']} {row['text']}" for _, row in rows.iterrows()),
     )
     return [block]
-
-
-def _spoken(rows: pd.DataFrame) -> str:
-    rates = rows[rows["measure"].isin(RATES)]
-    return "; ".join(
-        f"{short_title(str(row['class']))} {row['measure']}"
-        f" {share_text(row['numerator'], row['denominator'])},"
-        f" {share_interval(row['recommended_low'], row['recommended_high'], row['denominator'])}"
-        for _, row in rates.iterrows()
-    )
 
 
 def _brains(context: Context) -> list[FigureBlock]:
@@ -237,25 +201,20 @@ def _brains(context: Context) -> list[FigureBlock]:
 
 
 def _tables(context: Context) -> list[Block]:
-    blocks: list[Block] = [Heading(slug="histology-tables", text="Counts")]
-    table = context.display(
+    """Return the counts, and every measure by every method, folded."""
+    counts = context.display(
         "histology/flow",
         "Lesions and brains at each step",
         titles={"n": "lesions"},
         keep=lambda rows: rows.assign(step=rows["step"].replace(STEPS)),
     )
-    blocks += [table] if table else []
+    blocks: list[Block] = []
+    blocks += [Details(summary="Counts at each step", blocks=(counts,))] if counts else []
     accuracy = context.results.rows("histology/accuracy")
-    for policy, heading in (
-        ("exclude", "All measures and methods, missing and indeterminate readings excluded"),
-        (
-            "worst",
-            "All measures and methods, missing and indeterminate readings counted as incorrect",
-        ),
-        ("best", "All measures and methods, missing and indeterminate readings counted as correct"),
-    ):
+    for policy, how in POLICIES.items():
         rows = accuracy[(accuracy["missing"] == policy) & (accuracy["indeterminate"] == policy)]
         if not rows.empty:
+            heading = f"All measures and methods, missing and indeterminate readings {how}"
             table = display(
                 rows.assign(
                     class_=[title(str(name)) for name in rows["class_"]],
@@ -267,6 +226,8 @@ def _tables(context: Context) -> list[Block]:
                 only=ALL_COLUMNS,
                 titles={"class_": "class", "numerator": "n", "denominator": "of"},
                 ci=context.ci,
+                note="PPV and NPV apply to the prevalence in these brains only. The estimate of a"
+                " Bayesian interval is the posterior median, not the observed proportion.",
             )
             blocks.append(Details(summary=heading, blocks=(table,)))
     return blocks

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from qsmstats.errors import ImageError
 from qsmstats.plot.layers import layer_profiles
-from qsmstats.report.blocks import Block, FigureBlock, Notice, Section, ViewerBlock
+from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Section, ViewerBlock
 from qsmstats.report.figures.style import colour, is_narrow
 from qsmstats.report.figures.tiles import draw_tile
 from qsmstats.report.figures.trajectories import layer_profile
@@ -38,13 +38,25 @@ __all__ = ["section", "thinned"]
 
 FAR = f"Voxels more than {MARGIN_MM:g} mm from lesions and white matter are not shown."
 
+KEYS = (
+    "Click or drag in a plane, or choose a lesion in the list, to move the crosshair. Once the"
+    " image has been clicked, the wheel and the keys H, L, J, K, U and D move the crosshair plane"
+    " by plane; V changes the view. Escape gives the wheel back to the page."
+)
+
 
 def section(context: Context) -> Section:
     """Return the section on lesions by type."""
     table = context.display("cohort/lesions", "Lesions by type at the first session")
     sentence = "This run has no counts of lesions."
     blocks: list[Block] = [table or Notice(text=sentence, warning=False)]
-    blocks += [*_mosaic(context), *_viewer(context), *_profiles(context)]
+    blocks += _viewer(context)
+    for summary, inside in (
+        ("Map values by depth from the edge of the lesion", _profiles(context)),
+        ("A lesion of each type, on every map", _mosaic(context)),
+    ):
+        drawn = any(isinstance(block, FigureBlock) for block in inside)
+        blocks += [Details(summary=summary, blocks=tuple(inside))] if drawn else inside
     return Section(anchor="lesions", title="Lesions by type", blocks=tuple(blocks))
 
 
@@ -131,38 +143,39 @@ def _viewer(context: Context) -> list[Block]:
     library = packed_niivue()
     if context.anonymous or study is None or lesions.empty or not library:
         return []
-    spec = next((spec for spec in study.maps if spec.name == QSM), study.maps[0])
+    specs = sorted(study.maps, key=lambda spec: spec.name != QSM)
     try:
-        scene = build_scene(study, lesions, spec)
+        scene = build_scene(study, lesions, specs)
     except ImageError:
         return []  # the mosaic, drawn from the same images, has said what is wrong
-    name = outcome_short(spec.name)
+    name, unit_of = outcome_short(specs[0].name), specs[0].name
     types = present_levels(lesions["lesion_type"])
     shown = f"{scene.participant_id} {scene.session_id}: {name} with the lesions"
     listing = scene.lesions.sort_values("volume_mm3", ascending=False).dropna(subset=list(PLACE))
-    decimals = decimals_of_values(listing[spec.name])
+    decimals = decimals_of_values(listing[unit_of])
     return [
         ViewerBlock(
-            caption=f"{shown} in the colour of their type.",
-            reading="Drag in a plane to move the crosshair, or choose a lesion in the list."
-            f" {FAR}" + thinned(scene),
+            caption=f"{scene.participant_id} {scene.session_id}: maps with the lesions in the"
+            " colour of their type.",
+            reading=f"{KEYS} {FAR}{thinned(scene)}",
             still="data:image/png;base64," + base64.b64encode(scene.still).decode("ascii"),
             still_alt=f"Axial planes of {shown} outlined: {listed(map(title, types))}.",
-            still_reading="Axial planes, displayed in neurological convention; each contour"
-            f" outlines a lesion. {FAR}",
+            still_reading=f"{name}, axial planes, displayed in neurological convention; each"
+            f" contour outlines a lesion. {FAR}",
             key=tuple((title(level), colour(level)) for level in types),
             # Inside a script element "<" alone could end it early.
             data=Markup(scene.data.replace("<", "\\u003c")),  # noqa: S704  (JSON of our own)
             script=library,
-            columns=("lesion", "type", "volume (mm³)", with_unit(f"mean {name}", spec.name)),
+            columns=("lesion", "type", "volume (mm³)", with_unit(f"mean {name}", unit_of)),
             lesions=tuple(
                 (
                     (
                         str(row["lesion_id"]),
                         title(str(row["lesion_type"])),
                         count(float(row["volume_mm3"])),
-                        fixed(float(row[spec.name]), decimals),
+                        fixed(float(row[unit_of]), decimals),
                     ),
+                    int(row["number"]),
                     (float(row[PLACE[0]]), float(row[PLACE[1]]), float(row[PLACE[2]])),
                 )
                 for _, row in listing.iterrows()

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Paragraph
 from qsmstats.report.figures.style import INK, colour, columns_without_hole, is_narrow, label_lowest
-from qsmstats.report.sections.context import Context, notes
+from qsmstats.report.sections.context import Context, notes, study_notes
 from qsmstats.report.wording.estimates import (
     ci_name,
     no_effect,
@@ -24,18 +24,26 @@ from qsmstats.report.wording.names import (
     title,
     written_unit,
 )
-from qsmstats.report.wording.numbers import fixed, signed
+from qsmstats.report.wording.numbers import count, counted, fixed, signed
+from qsmstats.report.wording.sentences import listed
+from qsmstats.studies.missing_visits import NOTHING_LOST
 
 __all__ = ["lost_lesions", "tipping_sentence"]
 
 FOLDER = "trajectory_delta"
+NONE_LOST = (
+    "No lesion was lost: every lesion of the model has a value at each later session of its"
+    " participant, and the change per year does not depend on missing visits."
+)
 
 
 def lost_lesions(context: Context, outcome: str) -> list[Block]:
-    """Return a sentence for each type, a figure and a folded table; nothing where none was lost."""
+    """Return how far the answer depends on lost lesions: a sentence, and the rest folded."""
     slopes = context.results.rows(f"{FOLDER}/slopes", outcome)
     tipping = context.results.rows(f"{FOLDER}/tipping", outcome)
     if slopes.empty or tipping.empty:
+        if NOTHING_LOST in " ".join(study_notes(context, FOLDER, outcome)):
+            return [Paragraph(text=NONE_LOST)]
         return notes(context, FOLDER, outcome)
     caption = f"Change in {outcome_words(outcome)} per year, by delta and type (adjusted intervals)"
     table = context.display(
@@ -46,15 +54,24 @@ def lost_lesions(context: Context, outcome: str) -> list[Block]:
         titles={"estimate": quantity_and_unit(slopes), "mc_error": "Monte-Carlo error"},
         keep=shown,
     )
-    inside = [*notes(context, FOLDER, outcome), *([table] if table else [])]
+    depend = [title(str(level)) for level in tipping.loc[tipping["delta"].notna(), "lesion_type"]]
+    lost = tipping[tipping["n_lost"] > 0]
+    summary = (
+        f"{count(lost['n_lost'].sum())} of {counted(tipping['n_lesions'].sum(), 'lesion')} were"
+        " lost: had they differed from what is expected, significance would change "
+        + (f"in {listed(depend)}" if depend else "in no type")
+    )
     return [
-        Paragraph(
-            text="If lost lesions differed from what the model expects of them (their missing"
-            " visits imputed and shifted by delta):"
+        Details(
+            summary=summary,
+            blocks=(
+                ListBlock(items=tuple(tipping_sentence(row) for _, row in tipping.iterrows())),
+                _figure(context, outcome, slopes, tipping),
+                *notes(context, FOLDER, outcome),
+                *([table] if table else []),
+            ),
+            lazy=True,
         ),
-        ListBlock(items=tuple(tipping_sentence(row) for _, row in tipping.iterrows())),
-        _figure(context, outcome, slopes, tipping),
-        Details(summary=caption, blocks=tuple(inside)),
     ]
 
 

@@ -54,6 +54,7 @@ def section(context: Context) -> Section | None:
         return None
     blocks: list[Block] = []
     if rows.empty:
+        blocks += said
         text = "No association of lesions with clinical variables could be analysed."
         blocks.append(Notice(text=text, warning=False))
     else:
@@ -61,6 +62,8 @@ def section(context: Context) -> Section | None:
         items = [_sentence(context, str(question), part) for question, part in asked]
         blocks += [ListBlock(items=tuple(items)), *_figure(context, rows)]
         blocks += _groups_figure(context, rows)
+        notes_below = "What was left out, assumed or not answered"
+        blocks += [Details(summary=notes_below, blocks=tuple(said))] if said else []
     groups = context.display(
         "patients/groups",
         "Patients by the number of their lesions of one type",
@@ -68,7 +71,9 @@ def section(context: Context) -> Section | None:
         titles={"group": "lesions of the patient"},
         keep=lambda frame: frame.assign(group=frame["group"].astype(str)),
     )
-    blocks += [*([groups] if groups else []), *said, *_answers(context)]
+    folded = [*([groups] if groups else []), *_answers(context)]
+    if folded:
+        blocks.append(Details(summary="Patients: all numbers", blocks=tuple(folded), lazy=True))
     return Section(anchor="patients", title="Patients", blocks=tuple(blocks))
 
 
@@ -228,5 +233,5 @@ def _answers(context: Context) -> list[Block]:
         table = context.display(
             name, caption, only=only, titles=TITLES, keep=named if only else None
         )
-        blocks += [Details(summary=caption, blocks=(table,))] if table else []
+        blocks += [Details(summary=caption, blocks=(table,), lazy=True)] if table else []
     return blocks

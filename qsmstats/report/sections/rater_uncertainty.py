@@ -21,7 +21,7 @@ PLAIN = "plain_"
 
 
 def imputed_types(context: Context, folder: str, outcome: str) -> list[Block]:
-    """Return a sentence and a folded table; nothing where no types were imputed.
+    """Return a fold whose heading says the answer; nothing where no types were imputed.
 
     Parameters
     ----------
@@ -40,11 +40,11 @@ def imputed_types(context: Context, folder: str, outcome: str) -> list[Block]:
     alpha = 1 - context.level
     before, after = (is_told(table, alpha) for table in (_plain(rows), rows))
     what = "differences between types" if of_pairs else "changes per year"
-    text = (
-        f"If the raters' disagreement is carried along: {after.sum()} of {len(rows)} {what} are"
-        f" significant (types taken as known: {before.sum()}); the largest fraction of missing"
-        f" information is {fixed(rows['fmi'].max(), 2)}."
+    summary = (
+        f"With the raters' disagreement carried along, {after.sum()} of {len(rows)} {what} are"
+        f" significant (types taken as known: {before.sum()})"
     )
+    text = f"The largest fraction of missing information is {fixed(rows['fmi'].max(), 2)}."
     for which, said in ((before & ~after, "no longer"), (~before & after, "newly")):
         if which.any():
             text += f" {capitalised(said)} significant: {'; '.join(_names(rows[which]))}."
@@ -69,8 +69,8 @@ def imputed_types(context: Context, folder: str, outcome: str) -> list[Block]:
         },
         keep=_beside,
     )
-    inside = [*notes(context, f"{folder}_raters", outcome), *([table] if table else [])]
-    return [Paragraph(text=text), Details(summary=caption, blocks=tuple(inside))]
+    above: list[Block] = [Paragraph(text=text), *notes(context, f"{folder}_raters", outcome)]
+    return [Details(summary=summary, blocks=(*above, *([table] if table else [])))]
 
 
 def _plain(rows: pd.DataFrame) -> pd.DataFrame:

@@ -134,4 +134,4 @@ def _figure(context: Context) -> list[FigureBlock]:
 
 def _folded(context: Context, name: str, caption: str, only: tuple[str, ...] = ()) -> list[Block]:
     table = context.display(name, caption, only=only)
-    return [Details(summary=caption, blocks=(table,))] if table else []
+    return [Details(summary=caption, blocks=(table,), lazy=True)] if table else []

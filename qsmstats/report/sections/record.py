@@ -1,27 +1,20 @@
-"""How it was done and what went wrong: methods, limitations, provenance, failures and warnings."""
+"""What a run cannot say, where it came from, and what went wrong."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Any
 
 import pandas as pd
 
-from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, Prose, Section
+from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, Section
 from qsmstats.report.sections.context import Context, fit_warnings
+from qsmstats.report.sections.methods import IMPUTED, STUDIES
 from qsmstats.report.tables.tables import display
-from qsmstats.report.wording.names import adjustment, in_words, outcome_words, schemas_in_use
 from qsmstats.report.wording.numbers import counted
-from qsmstats.report.wording.sentences import listed
 
-__all__ = ["failures", "limits", "methods", "provenance"]
-
-IMPUTED = ("baseline_raters", "trajectory_raters")
-STUDIES = (
-    *("baseline", "tissue", "trajectory", "histology", "raters"),
-    *(*IMPUTED, "trajectory_delta", "patients", "transitions"),
-)
+__all__ = ["failures", "limits", "provenance"]
 
 
 def limits(context: Context) -> Section:
@@ -55,73 +48,35 @@ def limits(context: Context) -> Section:
     return Section(anchor="limits", title="Limitations", blocks=(ListBlock(items=tuple(items)),))
 
 
-def methods(context: Context) -> Section:
-    """Return the methods text of every study, ready for a paper."""
-    paragraphs = [
-        part
-        for study in STUDIES
-        for part in once_per_model(context.results.text(f"{study}/methods.txt").split("\n\n"))
-    ]
-    content = context.results.provenance()
-    closing = []
-    if adjust := content.get("models", {}).get("adjust"):
-        closing.append(
-            "P-values of pairwise differences, and of the changes of the lesion types, were"
-            f" {adjustment(adjust)}"
-            f" within each map and question; intervals are at {100 * context.level:g} %."
-        )
-    if versions := content.get("versions", {}):
-        software = ", ".join(f"{name} {version}" for name, version in versions.items())
-        closing.append(f"Software: {software}.")
-    block = (
-        Prose(slug="methods-text", paragraphs=(*dict.fromkeys(paragraphs), *closing))
-        if paragraphs
-        else Notice(text="No model was fitted in this run.", warning=False)
-    )
-    return Section(anchor="methods", title="Methods, ready for a paper", blocks=(block,))
-
-
-def once_per_model(paragraphs: Iterable[str]) -> list[str]:
-    """Say once what holds for several maps, and put names of levels and maps in words.
-
-    Parameters
-    ----------
-    paragraphs
-        Texts of one study; the formula of a model begins with its map, as in "ndi ~ age".
-    """
-    maps: dict[str, list[str]] = {}
-    for paragraph in filter(None, (part.strip() for part in paragraphs)):
-        outcome = next(
-            (name for name in schemas_in_use().outcomes if f" {name} ~ " in paragraph), ""
-        )
-        said = paragraph.replace(f" {outcome} ~ ", " Y ~ ") if outcome else in_words(paragraph)
-        maps.setdefault(said, []).append(outcome)
-    return [
-        f"{said} Y is {listed(map(outcome_words, names), 'or')}." if names[0] else said
-        for said, names in maps.items()
-    ]
-
-
 def provenance(context: Context) -> Section:
-    """Return the section on versions, command and inputs."""
+    """Return the section on versions, command and settings; inputs are counted, not listed."""
     content = context.results.provenance()
     if not content:
         note = Notice(text="provenance.json is absent from this run.", warning=False)
         return Section(anchor="provenance", title="Provenance", blocks=(note,))
+    inputs = content.pop("inputs", {})
     simple = {key: value for key, value in content.items() if not isinstance(value, dict | list)}
     blocks: list[Block] = []
-    if simple:
-        blocks.append(_pairs("run", "This run", simple))
-    for key, value in content.items():
-        if isinstance(value, dict | list) and value:
-            pairs = value if isinstance(value, dict) else dict(enumerate(value, start=1))
-            title = key.replace("_", " ").capitalize()
-            table = _pairs(key, title, pairs)
-            long = len(pairs) > 12
-            blocks.append(
-                Details(summary=f"{title} ({len(pairs)})", blocks=(table,)) if long else table
-            )
+    if inputs:
+        text = f"provenance.json holds the checksums of the {counted(len(inputs), 'file')} read."
+        blocks.append(Paragraph(text=text))
+    run = [_pairs("run", "This run", simple)] if simple else []
+    tables = (
+        *run,
+        *(
+            _pairs(key, key.replace("_", " ").capitalize(), _numbered(value))
+            for key, value in content.items()
+            if isinstance(value, dict | list) and value
+        ),
+    )
+    if tables:
+        summary = "Command, versions and settings"
+        blocks.append(Details(summary=summary, blocks=tables, lazy=True))
     return Section(anchor="provenance", title="Provenance", blocks=tuple(blocks))
+
+
+def _numbered(value: dict[str, Any] | list[Any]) -> dict[Any, Any]:
+    return value if isinstance(value, dict) else dict(enumerate(value, start=1))
 
 
 def _pairs(name: str, caption: str, pairs: Mapping[Any, Any]) -> Block:

@@ -1,17 +1,24 @@
-"""Trajectories: change per year and over two years, by lesion type."""
+"""Trajectories: change per year, and over the years that the model was asked for, by type."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.figure import Figure
 
-from qsmstats.report.blocks import Block, FigureBlock, Heading, Notice, Section
+from qsmstats.report.blocks import (
+    Block,
+    Details,
+    FigureBlock,
+    Heading,
+    Notice,
+    Paragraph,
+    Section,
+    TableBlock,
+)
 from qsmstats.report.figures.style import (
-    colour,
     columns_without_hole,
     is_narrow,
     label_lowest,
-    marker,
 )
 from qsmstats.report.figures.trajectories import (
     BAND,
@@ -20,20 +27,18 @@ from qsmstats.report.figures.trajectories import (
     mean_lines,
     trajectory,
 )
-from qsmstats.report.frames.estimates import forest_rows
 from qsmstats.report.sections.context import (
     Context,
-    check_details,
+    failed_checks,
     model_details,
     notes,
     refusals,
+    remarks,
 )
-from qsmstats.report.sections.forests import estimates_forest
 from qsmstats.report.sections.lost_lesions import lost_lesions
 from qsmstats.report.sections.rater_uncertainty import imputed_types
 from qsmstats.report.wording.estimates import (
     ABOUT,
-    no_effect,
     on_own_scale,
     quantity_and_unit,
     quantity_of,
@@ -46,10 +51,10 @@ from qsmstats.report.wording.names import (
     outcome_title,
     outcome_words,
     present_levels,
-    title,
     unit_text,
     with_unit,
 )
+from qsmstats.report.wording.sentences import change_sentence
 
 __all__ = ["section"]
 
@@ -68,6 +73,7 @@ def section(context: Context) -> Section:
             )
         )
         blocks += notes(context, "trajectory")
+    blocks += remarks(context, "trajectory")
     for outcome in outcomes:
         blocks += _outcome(context, outcome)
     blocks += refusals(context, "trajectory")
@@ -75,34 +81,38 @@ def section(context: Context) -> Section:
 
 
 def _outcome(context: Context, outcome: str) -> list[Block]:
-    name = outcome_title(outcome)
-    words = outcome_words(outcome)
-    blocks: list[Block] = [Heading(slug=f"trajectory-{outcome}", text=f"{name}: change over time")]
-    blocks += notes(context, "trajectory", outcome)
-    blocks += _panels(context, outcome)
     slopes = context.results.rows("trajectory/slopes", outcome)
-    if not slopes.empty:
-        levels = [str(level) for level in slopes["lesion_type"]]
-        null = no_effect(slopes)
-        rows = forest_rows(slopes, map(title, levels), 1 - context.level, signs=not null)
-        forest = estimates_forest(
-            context,
-            f"trajectory/{outcome}_slopes",
-            slopes,
-            rows.assign(colour=[*map(colour, levels)], marker=[*map(marker, levels)]),
-            outcome=outcome,
-            per=" per year",
-            caption=f"Change in {words} per year, by type.",
-            reading="Estimates to the right of the dashed line: the map value increases. An"
-            f" interval that includes {null:g} is compatible with no change.",
-            alt="Forest of changes per year",
-        )
-        blocks.append(forest)
+    sentence = change_sentence(slopes, outcome, 1 - context.level, context.ci)
+    heading = f"{outcome_title(outcome)}: change over time"
+    return [
+        Heading(slug=f"trajectory-{outcome}", text=heading),
+        *([Paragraph(text=sentence)] if sentence else []),
+        *_panels(context, outcome),
+        *failed_checks(context, "trajectory", outcome),
+        *imputed_types(context, "trajectory", outcome),
+        *lost_lesions(context, outcome),
+        Details(
+            summary=f"Change over time, {outcome_words(outcome)}: all numbers",
+            blocks=tuple(_tables(context, outcome)),
+        ),
+        *model_details(context, "trajectory", outcome),
+    ]
+
+
+def _tables(context: Context, outcome: str) -> list[TableBlock]:
+    """Return the changes per year, their differences, and the changes from first to last."""
+    words = outcome_words(outcome)
+    changes = context.results.rows("trajectory/changes", outcome)
+    over = "".join(
+        f" from {float(first):g} to {float(last):g} years"
+        for first, last in changes[["second", "first"]].drop_duplicates().to_numpy()
+    )
     captions = {
         "slopes": f"Change per year in {words}, by type",
         "slope_contrasts": f"Differences between types in the change per year in {words}",
-        "changes": f"Change over two years in {words}, by type",
+        "changes": f"Change in {words}{over}, by type",
     }
+    tables = []
     for name, caption in captions.items():
         rows = context.results.rows(f"trajectory/{name}", outcome)
         table = context.display(
@@ -114,11 +124,8 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
             titles={"contrast": "pair", "estimate": quantity_and_unit(rows)},
             keep=with_pairs_titled if name == "slope_contrasts" else None,
         )
-        blocks += [table] if table else []
-    blocks += imputed_types(context, "trajectory", outcome)
-    blocks += lost_lesions(context, outcome)
-    blocks += check_details(context, "trajectory", outcome)
-    return blocks + model_details(context, "trajectory", outcome)
+        tables += [table] if table else []
+    return tables
 
 
 def _panels(context: Context, outcome: str) -> list[FigureBlock]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -18,7 +17,7 @@ from qsmstats.report.wording.names import (
     outcome_title,
     title,
 )
-from qsmstats.report.wording.terms import group_title, term_titler
+from qsmstats.report.wording.terms import group_title, groups_in_words, term_titler
 
 __all__ = ["LEVELS", "cell_writer", "written"]
 
@@ -50,9 +49,7 @@ WriteCell = Callable[[pd.Series], Cell]
 # Column -> what writes its texts, where they are not written as they are.
 _TEXT_WRITERS: dict[str, Write] = {
     "group": lambda value: group_title(str(value)),
-    "n_groups": lambda value: re.sub(
-        r"[\w:]+(?= \d)", lambda name: group_title(name[0]), str(value)
-    ),
+    "n_groups": lambda value: groups_in_words(str(value)),
     "method": lambda value: method_title(str(value)),
     **dict.fromkeys(("note", "text", "meaning"), lambda value: in_words(str(value))),
     **dict.fromkeys(("outcome", "feature"), lambda value: outcome_title(str(value))),

@@ -1,4 +1,4 @@
-"""Titles of the columns of tables: short, with what they stand for, and which of them phones show.
+"""Titles of the columns of tables: short, with what they stand for.
 
 Columns are recognised by the names that every estimate of this project carries.
 """
@@ -62,7 +62,6 @@ _FULL = {
     "std_error": "standard error",
     "youden": "Youden index: sensitivity + specificity − 1",
 }
-_MINOR = {"den_df", "df", "num_df", "statistic", "std_error"}
 # Units that column names end with.
 _UNITS = {"mm3": "mm³", "mm": "mm", "ppb": "ppb", "percent": "%"}
 
@@ -101,4 +100,4 @@ def column_head(frame: pd.DataFrame, name: str, titles: Mapping[str, str]) -> Co
     if name in ASIDE and f"{ASIDE[name]}_low" in frame:
         said = f"{said} ({'range' if name == 'threshold' else titles['conf']})"
     numeric = pd.api.types.is_numeric_dtype(frame[name]) and frame[name].dtype != bool
-    return Column(title=said, numeric=numeric, full=_FULL.get(name, ""), minor=name in _MINOR)
+    return Column(title=said, numeric=numeric, full=_FULL.get(name, ""))

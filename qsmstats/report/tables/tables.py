@@ -2,8 +2,7 @@
 
 Columns are recognised by the names that every estimate of this project carries: conf_low and
 conf_high become an interval in the estimate's cell, p-values are written as p, levels, contrasts
-and terms in words. A text that is the same in every row is said once, below the table. Columns that
-only a statistician looks for are minor: phones leave them to the file.
+and terms in words. A text that is the same in every row is said once, below the table.
 """
 
 from __future__ import annotations

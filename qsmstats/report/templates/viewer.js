@@ -26,7 +26,26 @@
 
   const scene = JSON.parse(document.querySelector("#viewer-data").textContent);
   const canvas = holder.querySelector("canvas");
-  const status = holder.querySelector("[role=status]");
+  const place = holder.querySelector(".place");
+  const rows = [...document.querySelectorAll("#viewer-lesions tbody tr")];
+  const load = (base64, name, options) =>
+    niivue.NVImage.loadFromBase64({ base64, name: `${name}.nii.gz`, ...options });
+
+  // The lesion at the crosshair is named and lit in the list, however the crosshair came there.
+  const follow = (location) => {
+    const number = Math.round(location.values.at(-1)?.value ?? 0);
+    const [x, y, z] = [...location.mm].slice(0, 3).map((mm) => mm.toFixed(0).replace("-", "\u2212"));
+    const found = rows.find((row) => Number(row.dataset.number) === number);
+    const said = found ? [...found.cells].slice(0, 2).map((cell) => cell.textContent).join(", ") : "";
+    place.textContent = `x ${x}, y ${y}, z ${z} mm: ${said ? `lesion ${said}` : "no lesion"}.`;
+    for (const row of rows) row.classList.toggle("chosen", row === found);
+    if (found) {
+      const list = found.closest(".scroll");
+      const away = found.offsetTop - list.scrollTop;
+      if (away < 40 || away > list.clientHeight - 40) list.scrollTop = found.offsetTop - list.clientHeight / 2;
+    }
+  };
+
   const start = async () => {
     await loadLibrary();
     holder.classList.add("drawn");
@@ -40,40 +59,81 @@
       isColorbar: false,
     });
     await view.attachToCanvas(canvas);
-    const load = (base64, name, options) =>
-      niivue.NVImage.loadFromBase64({ base64, name: `${name}.nii.gz`, ...options });
-    view.addVolume(await load(scene.map, "map", { colormap: "gray", cal_min: 0, cal_max: 255 }));
-    const lesions = await load(scene.lesions, "lesions", { opacity: 0.55 });
+    view.onLocationChange = follow;
+    return view;
+  };
+  const show = async (view, map) => {
+    const at = view.volumes.length ? view.frac2mm(view.scene.crosshairPos) : null;
+    while (view.volumes.length) view.removeVolumeByIndex(0);
+    view.addVolume(await load(map.image, "map", { colormap: "gray", cal_min: 0, cal_max: 255 }));
+    const lesions = await load(scene.lesions, "lesions", { opacity: 1 });
     lesions.setColormapLabel(scene.colours);
     view.addVolume(lesions);
     view.setSliceType(view.sliceTypeMultiplanar);
     view.setInterpolation(true);
-    return view;
+    if (at) view.scene.crosshairPos = view.mm2frac(at);
+    view.drawScene();
+    holder.querySelector(".low").textContent = `${map.name}: ${map.low}`;
+    holder.querySelector(".high").textContent = map.high;
+  };
+  const outline = (view, contours) => {
+    // An overlay of no opacity at all would have no outline either.
+    view.setOpacity(1, contours ? 0.01 : 0.55);
+    view.setAtlasOutline(contours ? 1 : 0);
   };
 
   let view;
+  let contours = true;
   try {
     view = await start();
+    await show(view, scene.maps[0]);
+    outline(view, contours);
   } catch {
     holder.classList.remove("drawn");
     return;
   }
+  canvas.setAttribute("role", "application");
   holder.dataset.ready = "true";
-  const centre = (row) => {
-    const place = ["x", "y", "z"].map((axis) => Number(row.dataset[axis]));
-    view.scene.crosshairPos = view.mm2frac(place);
-    view.drawScene();
+
+  // The wheel scrolls the page until the image has been chosen.
+  canvas.parentElement.addEventListener("wheel", (event) => {
+    if (document.activeElement !== canvas) event.stopPropagation();
+  }, { capture: true, passive: true });
+  canvas.addEventListener("mousedown", () => canvas.focus({ preventScroll: true }));
+  canvas.addEventListener("keydown", (event) => event.key === "Escape" && canvas.blur());
+
+  const tools = holder.querySelector(".tools");
+  const addButton = (text, pressed, click) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "copy";
+    button.textContent = text;
+    button.setAttribute("aria-pressed", pressed);
+    button.addEventListener("click", () => click(button));
+    tools.append(button);
+    return button;
   };
+  const maps = scene.maps.length < 2 ? [] : scene.maps.map((map, index) =>
+    addButton(map.name, index === 0, async (button) => {
+      await show(view, map);
+      outline(view, contours);
+      for (const other of maps) other.setAttribute("aria-pressed", other === button);
+    }));
+  addButton("Filled lesions", false, (button) => {
+    contours = !contours;
+    button.setAttribute("aria-pressed", !contours);
+    outline(view, contours);
+  });
+
   const go = (row) => {
-    centre(row);
-    const said = [...row.cells].slice(0, 2).map((cell) => cell.textContent).join(", ");
-    status.textContent = `Crosshair at lesion ${said}.`;
-    for (const other of row.parentElement.rows) other.classList.toggle("chosen", other === row);
+    const mm = ["x", "y", "z"].map((axis) => Number(row.dataset[axis]));
+    view.scene.crosshairPos = view.mm2frac(mm);
+    view.drawScene();
+    view.createOnLocationChange();
   };
   // The middle of the brain need not show any lesion; the first of the list is the largest.
-  const largest = document.querySelector("#viewer-lesions tbody tr");
-  if (largest) centre(largest);
-  for (const row of document.querySelectorAll("#viewer-lesions tbody tr")) {
+  if (rows.length) go(rows[0]);
+  for (const row of rows) {
     const head = row.cells[0];
     const button = document.createElement("button");
     button.type = "button";

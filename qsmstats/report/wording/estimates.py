@@ -16,6 +16,7 @@ __all__ = [
     "is_told",
     "no_effect",
     "on_own_scale",
+    "oriented",
     "quantity_and_unit",
     "quantity_of",
     "shown",
@@ -82,6 +83,32 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     }
     p = table["p_adjusted"] if "p_adjusted" in table else table["p_value"]
     return table.assign(**limits, p=p)
+
+
+def oriented(contrasts: pd.DataFrame, upright: pd.Series) -> pd.DataFrame:
+    """Return contrasts with those turned round that are not upright: "a − b" becomes "b − a".
+
+    Parameters
+    ----------
+    contrasts
+        first, second, estimate, std_error, and limits and p as `shown` takes them.
+    upright
+        Which rows stay as they are.
+    """
+    rows, null = shown(contrasts), no_effect(contrasts)
+    # What is shown has been chosen; the adjusted limits would be chosen again, unturned.
+    rows = rows.drop(columns=["conf_low_adjusted", "conf_high_adjusted"], errors="ignore")
+    turned = rows[["estimate", "conf_low", "conf_high"]]
+    turned = 1 / turned if null else -turned
+    size = rows["estimate"] ** 2 if null else 1.0  # of the derivative of 1 / x
+    return rows.assign(
+        first=rows["first"].where(upright, rows["second"]),
+        second=rows["second"].where(upright, rows["first"]),
+        estimate=rows["estimate"].where(upright, turned["estimate"]),
+        std_error=rows["std_error"].where(upright, rows["std_error"] / size),
+        conf_low=rows["conf_low"].where(upright, turned["conf_high"]),
+        conf_high=rows["conf_high"].where(upright, turned["conf_low"]),
+    )
 
 
 def ci_name(table: pd.DataFrame, ci: str) -> str:

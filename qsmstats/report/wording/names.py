@@ -14,6 +14,7 @@ __all__ = [
     "adjustment",
     "capitalised",
     "coefficient_title",
+    "df_title",
     "figure_name",
     "in_words",
     "lesion_types",
@@ -55,6 +56,12 @@ _ADJUSTMENTS = {
     "none": "not adjusted for multiple testing",
     "sidak": "adjusted by Šidák's method",
     "tukey": "adjusted by Tukey's method where all pairs are compared",
+}
+_DEGREES = {
+    "satterthwaite": "Satterthwaite df",
+    "kenward-roger": "Kenward-Roger df",
+    "normal": "z tests",
+    "residual": "residual df",
 }
 _COEFFICIENTS = {
     "brennan_prediger": "Brennan and Prediger's kappa",
@@ -171,6 +178,11 @@ def pair_title(first: str, second: str, sign: str) -> str:
 def adjustment(method: str) -> str:
     """Return how p-values were adjusted: "adjusted by Holm's method (Holm 1979)"."""
     return _ADJUSTMENTS.get(method, f"adjusted by {method}")
+
+
+def df_title(method: str) -> str:
+    """Return how degrees of freedom were found, in a word or two."""
+    return _DEGREES.get(method, method)
 
 
 def coefficient_title(coefficient: str) -> str:

@@ -8,7 +8,8 @@ change. Whatever else was estimated is named as not told apart.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from qsmstats.report.wording.estimates import (
     ci_name,
     is_told,
     no_effect,
+    oriented,
     quantity_of,
     shown,
     unit_of,
@@ -43,10 +45,15 @@ from qsmstats.report.wording.numbers import (
 )
 
 __all__ = [
+    "Largest",
     "accuracy_sentences",
     "change_sentence",
+    "changes_overall",
     "check_sentence",
     "difference_sentence",
+    "differences_overall",
+    "interval_title",
+    "largest_difference",
     "listed",
 ]
 
@@ -124,25 +131,20 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
     if not told.any():
         pairs_tested = counted(len(contrasts), quantity_of(contrasts))
         return f"{name}: no difference was shown ({pairs_tested} tested)."
-    pairs = _turned(contrasts[told])
+    pairs = _highest_first(contrasts[told])
     # Levels above the same ones are taken together.
     together: dict[tuple[str, ...], list[str]] = {}
-    for high, rows in pairs.groupby("high", sort=False):
-        together.setdefault(tuple(rows["low"]), []).append(str(high))
+    for high, rows in pairs.groupby("first", sort=False):
+        together.setdefault(tuple(rows["second"]), []).append(str(high))
     clauses = [
         f"higher in {_lesions(highs)} than in {_lesions(lows)}"
         for lows, highs in sorted(together.items(), key=lambda item: -len(item[0]))
     ]
-    top = pairs.nlargest(1, "estimate").iloc[0]
-    decimals = decimals_of_errors([top["std_error"]])
-    value = f"{fixed(top['estimate'], decimals)}\u00a0{unit_of(contrasts)}".strip()
-    sign = "/" if no_effect(contrasts) else "−"
-    clauses.append(
-        f"the largest {quantity_of(contrasts)},"
-        f" {_unbroken(pair_title(str(top['high']), str(top['low']), sign))}, is {value}"
-        f" ({ci_name(contrasts, ci)} {interval(top['conf_low'], top['conf_high'], decimals)},"
-        f" adjusted {p_equation(top['p'])})"
-    )
+    if (top := largest_difference(contrasts, alpha)) is not None:
+        clauses.append(
+            f"the largest {quantity_of(contrasts)}, {top.pair}, is {top.value}"
+            f" ({ci_name(contrasts, ci)} {top.limits}, adjusted {top.p})"
+        )
     open_pairs = [_unbroken(pair) for pair in with_pairs_titled(contrasts[~told])["contrast"]]
     if len(open_pairs) > MOST_PAIRS:
         clauses.append(
@@ -155,29 +157,87 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
     return f"{subject} is {'; '.join(clauses)}."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Largest:
+    """The largest difference of a table: "PRL − NAWM", "12.0 ppb", "10.1 to 13.9", "p < 0.001"."""
+
+    pair: str
+    value: str
+    limits: str
+    p: str
+
+
+def largest_difference(contrasts: pd.DataFrame, alpha: float) -> Largest | None:
+    """Return the largest difference that was shown; None where none was.
+
+    Parameters
+    ----------
+    contrasts, alpha
+        As for `difference_sentence`.
+    """
+    pairs = _highest_first(contrasts[is_told(contrasts, alpha)])
+    if pairs.empty:
+        return None
+    top = pairs.nlargest(1, "estimate").iloc[0]
+    decimals = decimals_of_errors([top["std_error"]])
+    sign = "/" if no_effect(contrasts) else "−"
+    return Largest(
+        pair=_unbroken(pair_title(str(top["first"]), str(top["second"]), sign)),
+        value=f"{fixed(top['estimate'], decimals)}\u00a0{unit_of(contrasts)}".strip(),
+        limits=interval(top["conf_low"], top["conf_high"], decimals),
+        p=p_equation(top["p"]),
+    )
+
+
+def _highest_first(contrasts: pd.DataFrame) -> pd.DataFrame:
+    return oriented(contrasts, contrasts["estimate"] > no_effect(contrasts))
+
+
+def differences_overall(tables: Mapping[str, pd.DataFrame], alpha: float) -> str:
+    """Count the differences that were shown, over all maps and in each of them.
+
+    Parameters
+    ----------
+    tables
+        The map -> contrasts as `difference_sentence` takes them, with rows.
+    alpha
+        Adjusted p below which a difference counts as shown.
+    """
+    told = {outcome: int(is_told(table, alpha).sum()) for outcome, table in tables.items()}
+    of = {outcome: len(table) for outcome, table in tables.items()}
+    each = [f"{outcome_short(name)} {told[name]} of {of[name]}" for name in tables]
+    total = f"{sum(told.values())} of {counted(sum(of.values()), 'difference')}"
+    return f"{total} shown (adjusted p < {alpha:.2g}): {'; '.join(each)}."
+
+
+def changes_overall(tables: Mapping[str, pd.DataFrame], alpha: float) -> str:
+    """Say in which maps and types a change was shown, and in how many none.
+
+    Parameters
+    ----------
+    tables
+        The map -> slopes as `change_sentence` takes them, with rows.
+    alpha
+        As for `differences_overall`.
+    """
+    found: dict[str, list[str]] = {"increase": [], "decrease": []}
+    for outcome, slopes in tables.items():
+        told, rises = is_told(slopes, alpha), slopes["estimate"] > no_effect(slopes)
+        for way, rows in (("increase", slopes[told & rises]), ("decrease", slopes[told & ~rises])):
+            if len(rows):
+                where = _lesions(rows["lesion_type"])
+                found[way].append(f"{outcome_short(outcome)} of {where}")
+    said = [f"{way} in {listed(names)}" for way, names in found.items() if names]
+    total = sum(map(len, tables.values()))
+    still = total - sum(int(is_told(slopes, alpha).sum()) for slopes in tables.values())
+    if still:
+        said.append(f"no change shown in {still} of {total} (adjusted p ≥ {alpha:.2g})")
+    return f"{'; '.join(said)}."
+
+
 def _unbroken(pair: str) -> str:
     # No line begins with the sign.
     return re.sub(" ([−/])", "\N{NO-BREAK SPACE}\\1", pair)
-
-
-def _turned(contrasts: pd.DataFrame) -> pd.DataFrame:
-    """Turn contrasts so that the first level of each is the higher one."""
-    rows, null = shown(contrasts), no_effect(contrasts)
-    upright = rows["estimate"] > null
-    turned = rows[["estimate", "conf_low", "conf_high"]]
-    turned = 1 / turned if null else -turned
-    size = rows["estimate"] ** 2 if null else 1.0  # of the derivative of 1 / x
-    return pd.DataFrame(
-        {
-            "high": rows["first"].where(upright, rows["second"]),
-            "low": rows["second"].where(upright, rows["first"]),
-            "estimate": rows["estimate"].where(upright, turned["estimate"]),
-            "std_error": rows["std_error"].where(upright, rows["std_error"] / size),
-            "conf_low": rows["conf_low"].where(upright, turned["conf_high"]),
-            "conf_high": rows["conf_high"].where(upright, turned["conf_low"]),
-            "p": rows["p"],
-        }
-    )
 
 
 def change_sentence(slopes: pd.DataFrame, outcome: str, alpha: float, ci: str) -> str:
@@ -215,16 +275,21 @@ def change_sentence(slopes: pd.DataFrame, outcome: str, alpha: float, ci: str) -
     return f"{outcome_short(outcome)} ({said}): {'; '.join(clauses)}."
 
 
-def accuracy_sentences(rows: pd.DataFrame, ci: str) -> list[str]:
+def interval_title(method: str) -> str:
+    """Return whether a method gives credible or confidence intervals."""
+    return f"{'credible' if method.startswith('bayes') else 'confidence'} interval"
+
+
+def accuracy_sentences(rows: pd.DataFrame, level: str) -> list[str]:
     """Say how well each class is told from the rest, one sentence per class.
 
     Parameters
     ----------
     rows
-        class, measure, numerator, denominator, share, recommended_low, recommended_high,
-        independent_low, independent_high.
-    ci
-        Name of the intervals; the recommended one may be a credible interval.
+        class, measure, numerator, denominator, share, low, high, method, recommended: whether the
+        method is one that allows for lesions within brains.
+    level
+        Level of the intervals, as "95 %".
     """
     if rows.empty:
         return []
@@ -233,13 +298,13 @@ def accuracy_sentences(rows: pd.DataFrame, ci: str) -> list[str]:
         said = []
         for _, row in part[part["measure"].isin(["sensitivity", "specificity"])].iterrows():
             cases = row["denominator"]
-            known = pd.notna(row["recommended_low"])
-            role = "recommended" if known else "independent"
-            limits = share_interval(row[f"{role}_low"], row[f"{role}_high"], cases)
+            limits = share_interval(row["low"], row["high"], cases)
             said.append(
-                f"{row['measure']} {share_text(row['numerator'], cases)}"
-                f" ({count(row['numerator'])} of {count(cases)}; {ci} {limits}"
-                + (")" if known else ", lesions assumed independent)")
+                f"{row['measure']} {share_text(row['numerator'], cases)} observed"
+                f" ({count(row['numerator'])} of {count(cases)}; {level}"
+                f" {interval_title(str(row['method']))} {limits}"
+                + ("" if row["recommended"] else ", lesions assumed independent")
+                + ")"
             )
         if said:
             sentences.append(f"{capitalised(title(str(name)))}: {'; '.join(said)}.")

@@ -12,10 +12,12 @@ from collections.abc import Callable, Iterable
 from qsmstats.report.wording.names import outcome_title, schemas_in_use, short_title
 from qsmstats.schemas import FieldSchema
 
-__all__ = ["group_title", "term_titler"]
+__all__ = ["formula_in_words", "group_title", "groups_in_words", "names_in_words", "term_titler"]
 
 _CODED = re.compile(r"^(?:C\()?(\w+)[^\[]*\[T\.(.+)\]$")
 _CALL = re.compile(r"^(?:np\.)?(log|sqrt|exp)\((\w+)\)$")
+_NAME = re.compile(r"\b[a-z]\w*_\w+\b")
+_GROUP = re.compile(r"\bparticipant_id(?::\w+)*")
 _WORDS = {
     "Intercept": "intercept",
     "Residual": "residual",
@@ -90,6 +92,29 @@ def _word(name: str) -> str:
     return _factors()[name].title.lower() if name in _factors() else outcome_title(name)
 
 
+def formula_in_words(formula: str, outcome: str) -> str:
+    """Return a formula with its outcome as Y and its variables named in English.
+
+    Examples
+    --------
+    >>> formula_in_words("ndi ~ lesion_type + log(volume_mm3) + (1 | participant_id)", "ndi")
+    'Y ~ lesion type + log(volume) + (1 | participant)'
+    """
+    return names_in_words(re.sub(rf"\b{re.escape(outcome)}\b", "Y", formula))
+
+
+def names_in_words(text: str) -> str:
+    """Return a text about a model with groups and columns named in English.
+
+    Examples
+    --------
+    >>> names_in_words("60 levels of participant_id:lesion_type")
+    '60 levels of lesion type within participant'
+    """
+    said = _GROUP.sub(lambda group: group_title(group[0]), text)
+    return _NAME.sub(lambda name: re.sub(r" \(.*\)$", "", _word(name[0])).lower(), said)
+
+
 def group_title(group: str) -> str:
     """Return what a grouping is called: "lesion within participant" for participant_id:lesion_id.
 
@@ -100,3 +125,14 @@ def group_title(group: str) -> str:
     """
     parts = [_GROUPS.get(part, part.replace("_", " ")) for part in group.split(":")]
     return " within ".join(reversed(parts))
+
+
+def groups_in_words(counts: str) -> str:
+    """Return the numbers of groups of a model in words.
+
+    Examples
+    --------
+    >>> groups_in_words("participant_id 20; participant_id:lesion_type 60")
+    'participant 20; lesion type within participant 60'
+    """
+    return re.sub(r"[\w:]+(?= \d)", lambda name: group_title(name[0]), counts)

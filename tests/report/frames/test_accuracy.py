@@ -53,7 +53,7 @@ def test_branches_count_every_lesion_analysed_and_leave_out_what_nobody_named():
     assert result_branches(pd.DataFrame()).empty
 
 
-def test_main_rows_keep_the_observed_share_beside_both_intervals():
+def test_main_rows_keep_the_observed_share_beside_the_interval_of_one_method():
     table = pd.DataFrame(
         {
             "class_": "a",
@@ -63,6 +63,9 @@ def test_main_rows_keep_the_observed_share_beside_both_intervals():
             "estimate": [8 / 9, 0.8],
             "conf_low": [0.5, 0.4],
             "conf_high": [0.98, 0.97],
+            "n": 20,
+            "n_clusters": 3,
+            "method": ["wilson", "bayes_uniform"],
             "role": ["lesions assumed independent", "recommended"],
             "missing": "exclude",
             "indeterminate": "exclude",
@@ -70,7 +73,11 @@ def test_main_rows_keep_the_observed_share_beside_both_intervals():
     )
     row = main_rows(table).iloc[0]
     assert row["share"] == pytest.approx(8 / 9)
-    assert (row["recommended_low"], row["independent_low"]) == (0.4, 0.5)
+    assert (row["low"], row["high"], row["method"]) == (0.4, 0.97, "bayes_uniform")
+    assert row["recommended"]
+    # Where none is recommended, the interval says what it assumes.
+    row = main_rows(table.head(1)).iloc[0]
+    assert (row["low"], row["method"], row["recommended"]) == (0.5, "wilson", False)
 
 
 def test_a_flow_without_its_steps_gives_no_boxes():

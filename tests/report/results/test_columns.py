@@ -66,5 +66,5 @@ def test_the_page_reads_no_other_column(tables, tmp_path, monkeypatch):
 
     monkeypatch.setattr(Plates, "draw", paint_only)
     page = draw_report(None, tmp_path).read_text(encoding="utf-8")
-    assert len(painted) == 15
+    assert len(painted) == 13
     assert "isointense − PRL" in page

@@ -11,6 +11,7 @@ from qsmstats.report.sections.context import Context
 from qsmstats.report.sections.lost_lesions import lost_lesions
 from qsmstats.report.sections.rater_uncertainty import imputed_types
 from qsmstats.studies.answer_files import write_table
+from qsmstats.studies.missing_visits import NOTHING_LOST
 
 OUTCOME = "mwf_percent"
 
@@ -48,12 +49,13 @@ def test_a_difference_that_does_not_survive_is_named(context, tmp_path):
     for name, value in plain.items():
         table[f"plain_{name}"] = [value, table[name].iloc[1]]
     write_table(table, tmp_path / "baseline_raters" / "contrasts.tsv")
-    sentence, folded = imputed_types(context, "baseline", OUTCOME)
-    assert isinstance(sentence, Paragraph)
+    (folded,) = imputed_types(context, "baseline", OUTCOME)
     assert isinstance(folded, Details)
-    assert "0 of 2 differences between types are significant" in sentence.text
-    assert "(types taken as known: 1)" in sentence.text
-    assert sentence.text.endswith("No longer significant: isointense − hyperintense.")
+    assert "0 of 2 differences between types are significant" in folded.summary
+    assert "(types taken as known: 1)" in folded.summary
+    assert isinstance(folded.blocks[0], Paragraph)
+    said = folded.blocks[0].text
+    assert said.endswith("No longer significant: isointense − hyperintense.")
     cells = folded.blocks[-1].rows[0]
     assert [cell.text for cell in cells[1:5]] == ["0.50", "0.010", "0.40", "0.20"]
     assert [cell.aside for cell in cells[1:4:2]] == ["(0.10 to 0.90)", "(−0.10 to 0.90)"]
@@ -79,9 +81,20 @@ def test_slopes_are_drawn_against_delta(context, tmp_path):
     )
     write_table(slopes, tmp_path / "trajectory_delta" / "slopes.tsv")
     write_table(tipping, tmp_path / "trajectory_delta" / "tipping.tsv")
-    _, listed, figure, folded = lost_lesions(context, OUTCOME)
+    (folded,) = lost_lesions(context, OUTCOME)
+    listed, figure, *_ = folded.blocks
+    assert folded.summary.startswith("3 of 9 lesions were lost: ")
+    assert folded.summary.endswith("significance would change in isointense")
     assert isinstance(listed, ListBlock)
     assert "unless the mean of the lost lesions was 5.50 % or more" in listed.items[0]
     assert "Change in" in figure.caption
     assert len(folded.blocks[-1].rows) == 3
     assert (tmp_path / "trajectory_delta" / f"{OUTCOME}_delta.svg").is_file()
+
+
+def test_where_no_lesion_was_lost_the_page_says_so_and_calls_it_no_failure(context, tmp_path):
+    note = f"Could not be answered: {OUTCOME}: every lesion has a value; {NOTHING_LOST}"
+    notes = pd.DataFrame({"outcome": [OUTCOME], "note": [note]})
+    write_table(notes, tmp_path / "trajectory_delta" / "notes.tsv")
+    (said,) = lost_lesions(context, OUTCOME)
+    assert said.text.startswith("No lesion was lost")

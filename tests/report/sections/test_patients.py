@@ -72,16 +72,18 @@ def test_each_question_says_what_its_tests_show(drawn):
     assert "\N{MINUS SIGN}0.0004" in change
 
 
-def test_two_figures_two_short_tables_and_the_rest_folded(drawn):
+def test_two_figures_and_the_numbers_folded(drawn):
     counts, groups = (block for block in drawn.blocks if isinstance(block, FigureBlock))
     assert "isointense 0.90" in counts.markup
     assert "sex" not in counts.markup
     # Two patients without a PRL and three with one; the sixth was not measured.
     assert [f"n = {count}" in groups.markup for count in (2, 3, 4)] == [True, True, False]
     assert re.search("EDSS by number of lesions, adjusted p.=.0.20", groups.markup)
-    tables = [block for block in drawn.blocks if isinstance(block, TableBlock)]
+    told, outer = (block for block in drawn.blocks if isinstance(block, Details))
+    assert told.blocks[0].text == "Of 70 patients, 70 were measured."
+    tables = [block for block in outer.blocks if isinstance(block, TableBlock)]
     assert [len(table.rows) for table in tables] == [2, 2]
-    (folded,) = (block for block in drawn.blocks if isinstance(block, Details))
+    (folded,) = (block for block in outer.blocks if isinstance(block, Details))
     assert len(folded.blocks[0].rows) == len(ROWS)
     texts = [cell.text for row in folded.blocks[0].rows for cell in row]
     assert "sex, M / F" in texts

@@ -30,7 +30,6 @@ def test_an_estimate_has_its_interval_beside_it_at_the_precision_of_its_error():
         ["hypointense − hyperintense", "−10.000", "0.030", "1,234", "0.20"],
     ]
     assert [row[1].aside for row in block.rows] == ["(1.170 to 1.290)", "(−10.060 to −9.940)"]
-    assert block.minor == "SE, df"
 
 
 def test_counts_stay_whole_where_missing_values_made_them_floats():

@@ -15,7 +15,6 @@ from qsmstats.report.viewer.scene import (
     nifti_bytes,
     packed_niivue,
 )
-from qsmstats.report.wording.names import lesion_types
 from tests.report.made_images import LESION, study_with
 
 AFFINE = np.array([[0, -2.0, 0, 20], [1.5, 0, 0, -30], [0, 0, 3.0, 5], [0, 0, 0, 1]])
@@ -52,23 +51,28 @@ def test_a_scene_holds_the_lesion_where_it_is_in_the_colour_of_its_type(tmp_path
     study = study_with(tmp_path, affine)
     kind = "paramagnetic_rim"
     lesions = pd.DataFrame([LESION]).assign(lesion_type=kind)
-    scene = build_scene(study, lesions, study.maps[0])
-    assert scene.data == build_scene(study, lesions, study.maps[0]).data
+    scene = build_scene(study, lesions, study.maps)
+    assert scene.data == build_scene(study, lesions, study.maps).data
     assert scene.step == 1
     assert thinned(scene) == ""
     data = json.loads(scene.data)
     image = read(data["lesions"])
     values = np.asarray(image.dataobj)
-    number = lesion_types().index(kind) + 1
-    assert set(np.unique(values)) == {0, number}
+    # Labels, which the viewer outlines; 1 is the first lesion of the table.
+    assert int(image.header["intent_code"]) == 1002
+    assert set(np.unique(values)) == {0, 1}
+    assert scene.lesions["number"].tolist() == [1]
     centre = image.affine[:3, :3] @ np.argwhere(values).mean(axis=0) + image.affine[:3, 3]
     np.testing.assert_allclose(centre, [LESION[f"centroid_{axis}"] for axis in "xyz"])
     colours = data["colours"]
-    shown = "#" + "".join(f"{colours[channel][number]:02X}" for channel in "RGB")
+    shown = "#" + "".join(f"{colours[channel][1]:02X}" for channel in "RGB")
     assert shown == colour(kind)
-    grey = np.asarray(read(data["map"]).dataobj)
+    (shown,) = data["maps"]
+    assert shown["name"] == "QSM"
+    assert shown["low"].endswith(" ppb")
+    grey = np.asarray(read(shown["image"]).dataobj)
     assert grey.min() == 0
-    assert grey.max() == 255
+    assert grey.max() >= 252
 
 
 def test_voxels_far_from_lesions_and_white_matter_are_zero(tmp_path):
@@ -77,7 +81,7 @@ def test_voxels_far_from_lesions_and_white_matter_are_zero(tmp_path):
     affine[:3, 3] = -30
     study = study_with(tmp_path, affine, white_matter=False)
     lesions = pd.DataFrame([LESION]).assign(lesion_type="isointense")
-    image = read(json.loads(build_scene(study, lesions, study.maps[0]).data)["map"])
+    image = read(json.loads(build_scene(study, lesions, study.maps).data)["maps"][0]["image"])
     places = np.argwhere(np.asarray(image.dataobj)) @ image.affine[:3, :3].T + image.affine[:3, 3]
     distance = np.linalg.norm(places - [LESION[f"centroid_{axis}"] for axis in "xyz"], axis=1)
     corner = np.linalg.norm(places + 30, axis=1)
@@ -92,11 +96,11 @@ def test_large_images_are_thinned_and_stay_in_place(tmp_path, monkeypatch):
     affine = np.diag([2.0, 2, 2, 1])
     study = study_with(tmp_path, affine)
     lesions = pd.DataFrame([LESION]).assign(lesion_type="isointense")
-    scene = build_scene(study, lesions, study.maps[0])
+    scene = build_scene(study, lesions, study.maps)
     assert (scene.step, scene.spacing_mm) == (2, (4.0, 4.0, 4.0))
     assert "blocks of 2 × 2 × 2 voxels are shown as one of 4 × 4 × 4 mm" in thinned(scene)
     data = json.loads(scene.data)
-    image, kinds = read(data["map"]), read(data["lesions"])
+    image, kinds = read(data["maps"][0]["image"]), read(data["lesions"])
     assert image.shape == kinds.shape == (15, 15, 15)
     np.testing.assert_array_equal(np.diag(image.affine), [4, 4, 4, 1])
     # A block's centre lies between its voxels, at 0 and 2 mm.
@@ -113,7 +117,7 @@ def test_a_lesion_smaller_than_a_block_is_still_shown(tmp_path, monkeypatch):
     single[10, 20, 5] = 7
     nib.save(nib.Nifti1Image(single, affine), tmp_path / "sub-1_ses-1_dseg.nii.gz")
     lesions = pd.DataFrame([LESION]).assign(lesion_type="hypointense")
-    scene = build_scene(study, lesions, study.maps[0])
+    scene = build_scene(study, lesions, study.maps)
     kinds = read(json.loads(scene.data)["lesions"])
     # The ramp's first plane is zero, as outside the head, and cut off.
     np.testing.assert_array_equal(kinds.affine[:3, 3], [4, 2, 2])

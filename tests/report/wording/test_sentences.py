@@ -2,9 +2,13 @@ import pandas as pd
 import pytest
 
 from qsmstats.report.wording.sentences import (
+    accuracy_sentences,
     change_sentence,
+    changes_overall,
     check_sentence,
     difference_sentence,
+    differences_overall,
+    largest_difference,
     listed,
 )
 
@@ -128,3 +132,39 @@ def test_the_first_check_that_failed_is_told_with_its_p_and_the_others_are_named
     # What has no p is told without one.
     assert check_sentence(table[2:], "mwf_percent") == "MWF: one participant: without them."
     assert check_sentence(table.assign(failed=False), "mwf_percent") == ""
+
+
+def test_all_maps_together_are_counted_and_each_of_them():
+    told = ("isointense", "hyperintense", 1.2, 0.2, 0.8, 1.6, 0.001)
+    open_ = ("isointense", "hypointense", 0.1, 0.2, -0.3, 0.5, 0.6)
+    tables = {"mwf_percent": contrasts(told, open_), "ndi": contrasts(open_)}
+    assert differences_overall(tables, 0.05) == (
+        "1 of 3 differences shown (adjusted p < 0.05): MWF 1 of 2; NDI 0 of 1."
+    )
+    assert largest_difference(tables["ndi"], 0.05) is None
+    assert largest_difference(tables["mwf_percent"], 0.05).limits == "0.80 to 1.60"
+
+
+def test_changes_that_were_shown_are_named_by_map_and_type_and_the_others_counted():
+    up = ("isointense", 0.2, 0.05, 0.1, 0.3, 0.001)
+    down = ("paramagnetic_rim", -0.2, 0.05, -0.3, -0.1, 0.001)
+    still = ("hypointense", 0.0, 0.05, -0.1, 0.1, 0.9)
+    assert changes_overall({"mwf_percent": slopes(up, still), "ndi": slopes(down)}, 0.05) == (
+        "increase in MWF of isointense lesions; decrease in NDI of PRL;"
+        " no change shown in 1 of 3 (adjusted p ≥ 0.05)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("method", "recommended", "said"),
+    [
+        ("bayes_uniform", True, "95 % credible interval 48\xa0to\xa097\xa0%)"),
+        ("wilson", False, "95 % confidence interval 48\xa0to\xa097\xa0%, lesions assumed"
+         " independent)"),
+    ],
+)  # fmt: skip
+def test_an_observed_proportion_stands_with_the_interval_of_one_method(method, recommended, said):
+    rate = {"class": "remyelinated", "measure": "sensitivity", "numerator": 36, "denominator": 42}
+    row = {**rate, "low": 0.48, "high": 0.97, "method": method, "recommended": recommended}
+    (sentence,) = accuracy_sentences(pd.DataFrame([row]), "95 %")
+    assert sentence == f"Remyelinated: sensitivity 86\xa0% observed (36 of 42; {said}."

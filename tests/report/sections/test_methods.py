@@ -1,4 +1,4 @@
-from qsmstats.report.sections.record import once_per_model
+from qsmstats.report.sections.methods import once_per_model, shared_once
 
 
 def test_what_holds_for_several_maps_is_said_once():
@@ -20,3 +20,17 @@ def test_paragraphs_without_a_model_stay_and_speak_in_words():
         "chronic inactive from hyperintense.",
         "As before.",
     ]
+
+
+def test_what_all_models_share_is_said_once_after_the_last_of_them():
+    told = [
+        "A model, Y ~ age, had 9 rows. It was checked. One.",
+        "A model, Y ~ sex. It was checked.",
+    ]
+    assert shared_once([*told, "Something else. It was checked."]) == [
+        "A model, Y ~ age, had 9 rows. One.",
+        "A model, Y ~ sex.",
+        "All of these models: It was checked.",
+        "Something else.",
+    ]
+    assert shared_once(told[:1]) == told[:1]
