@@ -22,14 +22,14 @@ from qsmstats.plot.look import (
     is_narrow,
     letters,
 )
-from qsmstats.report.wording.names import (
+from qsmstats.wording.names import (
     figure_name,
     present_levels,
     schemas_in_use,
     short_title,
     title,
 )
-from qsmstats.report.wording.numbers import count, share_interval, share_text
+from qsmstats.wording.numbers import count, share_interval, share_text
 
 __all__ = ["accuracy", "cluster_shares", "confusion", "confusion_table", "roc"]
 

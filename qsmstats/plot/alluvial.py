@@ -17,8 +17,8 @@ from matplotlib.path import Path
 
 from qsmstats.plot.answers import table_of, with_columns
 from qsmstats.plot.look import axes_or_current, colour, is_narrow
-from qsmstats.report.wording.names import figure_name, lesion_types, present_levels, short_title
-from qsmstats.report.wording.numbers import count
+from qsmstats.wording.names import figure_name, lesion_types, present_levels, short_title
+from qsmstats.wording.numbers import count
 
 __all__ = ["ABSENT", "alluvial", "alluvial_height"]
 

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 
 from qsmstats.plot.answers import one_outcome, table_of
 from qsmstats.plot.look import INK, axes_or_current, is_narrow
-from qsmstats.report.wording.numbers import counted
+from qsmstats.wording.numbers import counted
 
 __all__ = ["CHAIN", "SIDE", "box", "flow", "flow_height"]
 

@@ -27,8 +27,8 @@ from qsmstats.plot.look import (
     is_narrow,
     letters,
 )
-from qsmstats.report.wording.names import figure_name, present_levels, short_title, title
-from qsmstats.report.wording.numbers import counted
+from qsmstats.wording.names import figure_name, present_levels, short_title, title
+from qsmstats.wording.numbers import counted
 
 __all__ = ["FEWEST", "rainclouds"]
 

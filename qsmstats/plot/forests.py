@@ -25,7 +25,7 @@ from qsmstats.plot.look import (
     letters,
     marker,
 )
-from qsmstats.report.wording.estimates import (
+from qsmstats.wording.estimates import (
     ci_name,
     no_effect,
     quantity_of,
@@ -33,8 +33,8 @@ from qsmstats.report.wording.estimates import (
     with_pairs_titled,
     with_scale,
 )
-from qsmstats.report.wording.names import figure_name, outcome_short, title
-from qsmstats.report.wording.numbers import decimals_of_errors, fixed, interval, p_value, signed
+from qsmstats.wording.names import figure_name, outcome_short, title
+from qsmstats.wording.numbers import decimals_of_errors, fixed, interval, p_value, signed
 
 __all__ = ["contrasts", "forest", "forest_height", "forest_rows"]
 

@@ -21,7 +21,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qsmstats.errors import UsageError
-from qsmstats.report.wording.names import lesion_types, schemas_in_use
+from qsmstats.wording.names import lesion_types, schemas_in_use
 
 __all__ = [
     "EDGE",

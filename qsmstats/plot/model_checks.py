@@ -14,7 +14,7 @@ from scipy.stats import norm
 
 from qsmstats.plot.answers import one_outcome, table_of
 from qsmstats.plot.look import INK, Palette, axes_or_current, colours
-from qsmstats.report.wording.names import present_levels, short_title
+from qsmstats.wording.names import present_levels, short_title
 
 __all__ = ["normal_quantiles", "residuals"]
 

@@ -25,7 +25,7 @@ from qsmstats.plot.look import (
     grid_behind,
     marker,
 )
-from qsmstats.report.wording.names import figure_name, present_levels, short_title, title
+from qsmstats.wording.names import figure_name, present_levels, short_title, title
 
 __all__ = ["mean_lines", "profiles", "trajectories"]
 

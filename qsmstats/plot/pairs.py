@@ -14,9 +14,9 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 
 from qsmstats.plot.look import colour, letters, marker
-from qsmstats.report.wording.estimates import shown
-from qsmstats.report.wording.names import figure_name, short_title
-from qsmstats.report.wording.numbers import decimals_of_errors, fixed, p_value
+from qsmstats.wording.estimates import shown
+from qsmstats.wording.names import figure_name, short_title
+from qsmstats.wording.numbers import decimals_of_errors, fixed, p_value
 
 __all__ = ["pair_triangle"]
 

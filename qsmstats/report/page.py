@@ -38,9 +38,9 @@ from qsmstats.report.sections import (
     transitions,
 )
 from qsmstats.report.sections.context import Context
-from qsmstats.report.wording.names import using_schemas
 from qsmstats.study import Study
 from qsmstats.study_file import open_study
+from qsmstats.wording.names import using_schemas
 from qsmstats.writing import written_whole
 
 __all__ = ["draw_report", "write_report"]

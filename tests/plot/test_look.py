@@ -14,8 +14,8 @@ from qsmstats.plot.look import (
     letters,
     marker,
 )
-from qsmstats.report.wording.names import lesion_types, using_schemas
 from qsmstats.schemas import Level, Schemas
+from qsmstats.wording.names import lesion_types, using_schemas
 
 EIGHT = Schemas(types={f"kind_{n}": Level(title=f"Kind {n}") for n in range(1, 9)})
 # Machado et al. 2009 (IEEE Trans Vis Comput Graph 15:1291), severity 1.

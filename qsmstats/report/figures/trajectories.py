@@ -9,8 +9,8 @@ from qsmstats import plot
 from qsmstats.plot import over_time
 from qsmstats.plot.over_time import BAND, EXAMPLES, MOST_LINES
 from qsmstats.report.figures.style import is_narrow
-from qsmstats.report.wording.names import figure_name, short_title, title
-from qsmstats.report.wording.numbers import counted
+from qsmstats.wording.names import figure_name, short_title, title
+from qsmstats.wording.numbers import counted
 
 __all__ = ["BAND", "EXAMPLES", "MOST_LINES", "layer_profile", "mean_lines", "trajectory"]
 

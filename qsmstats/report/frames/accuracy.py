@@ -7,8 +7,8 @@ import pandas as pd
 
 from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED
 from qsmstats.plot.agreement import RATES, confusion_table
-from qsmstats.report.wording.names import figure_name, short_title
-from qsmstats.report.wording.numbers import counted
+from qsmstats.wording.names import figure_name, short_title
+from qsmstats.wording.numbers import counted
 
 __all__ = [
     "RATES",

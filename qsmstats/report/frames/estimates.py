@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from qsmstats.plot.forests import forest_rows
-from qsmstats.report.wording.names import lesion_types, tissues
+from qsmstats.wording.names import lesion_types, tissues
 
 __all__ = ["forest_rows", "with_white_matter"]
 

@@ -15,12 +15,12 @@ import pandas as pd
 
 from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.report.images.margins import brain_voxels, within_margin
-from qsmstats.report.wording.names import present_levels
 from qsmstats.study import MapSpec, Study
 from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.images import open_volume
 from qsmstats.voxels.labels import labels_of, open_labels, read_lesions
 from qsmstats.voxels.stream import gather
+from qsmstats.wording.names import present_levels
 
 __all__ = ["PLACE", "Tile", "cut_tile", "exemplary_lesions"]
 

@@ -30,7 +30,7 @@ from qsmstats.report.sections.context import (
 )
 from qsmstats.report.sections.grids import tissue_grids
 from qsmstats.report.sections.rater_uncertainty import imputed_types
-from qsmstats.report.wording.estimates import (
+from qsmstats.wording.estimates import (
     ABOUT,
     no_effect,
     on_own_scale,
@@ -39,7 +39,7 @@ from qsmstats.report.wording.estimates import (
     unit_of,
     with_pairs_titled,
 )
-from qsmstats.report.wording.names import (
+from qsmstats.wording.names import (
     outcome_plain,
     outcome_short,
     outcome_title,
@@ -49,8 +49,8 @@ from qsmstats.report.wording.names import (
     unit_text,
     with_unit,
 )
-from qsmstats.report.wording.numbers import decimals_of_errors, fixed
-from qsmstats.report.wording.sentences import difference_sentence
+from qsmstats.wording.numbers import decimals_of_errors, fixed
+from qsmstats.wording.sentences import difference_sentence
 
 __all__ = ["section"]
 

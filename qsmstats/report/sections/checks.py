@@ -10,7 +10,7 @@ from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice,
 from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
 from qsmstats.report.figures.style import columns_without_hole, is_narrow
 from qsmstats.report.sections.context import Context
-from qsmstats.report.wording.names import (
+from qsmstats.wording.names import (
     figure_name,
     outcome_title,
     outcome_words,
@@ -18,7 +18,7 @@ from qsmstats.report.wording.names import (
     short_title,
     tissues,
 )
-from qsmstats.report.wording.terms import group_title, term_titler
+from qsmstats.wording.terms import group_title, term_titler
 
 __all__ = ["section"]
 

@@ -8,8 +8,8 @@ from qsmstats.report.blocks import Block, Details, Notice, Section
 from qsmstats.report.figures.flow import flow_diagram, flow_height
 from qsmstats.report.sections.context import Context
 from qsmstats.report.tables.tables import display
-from qsmstats.report.wording.numbers import counted
 from qsmstats.studies.table_one import CAPTION, TableOne
+from qsmstats.wording.numbers import counted
 
 __all__ = ["flow", "once_for_all_maps", "participants"]
 

@@ -13,7 +13,10 @@ from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph,
 from qsmstats.report.figures.files import Plates
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.tables.tables import display, turned
-from qsmstats.report.wording.names import (
+from qsmstats.schemas import Schemas
+from qsmstats.settings import FeatureSettings, ModelSettings
+from qsmstats.study import Study
+from qsmstats.wording.names import (
     capitalised,
     in_words,
     outcome_short,
@@ -21,12 +24,9 @@ from qsmstats.report.wording.names import (
     outcome_words,
     present_levels,
 )
-from qsmstats.report.wording.numbers import counted
-from qsmstats.report.wording.sentences import check_sentence, listed
-from qsmstats.report.wording.terms import group_title, groups_in_words, term_titler
-from qsmstats.schemas import Schemas
-from qsmstats.settings import FeatureSettings, ModelSettings
-from qsmstats.study import Study
+from qsmstats.wording.numbers import counted
+from qsmstats.wording.sentences import check_sentence, listed
+from qsmstats.wording.terms import group_title, groups_in_words, term_titler
 
 __all__ = [
     "Context",

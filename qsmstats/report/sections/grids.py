@@ -13,7 +13,7 @@ import pandas as pd
 from qsmstats.report.blocks import Cell, Column, TableBlock
 from qsmstats.report.frames.accuracy import RATES, main_rows
 from qsmstats.report.sections.context import Context, checked
-from qsmstats.report.wording.estimates import (
+from qsmstats.wording.estimates import (
     ci_name,
     is_told,
     no_effect,
@@ -22,7 +22,7 @@ from qsmstats.report.wording.estimates import (
     shown,
     unit_of,
 )
-from qsmstats.report.wording.names import (
+from qsmstats.wording.names import (
     capitalised,
     df_title,
     in_words,
@@ -34,7 +34,7 @@ from qsmstats.report.wording.names import (
     tissues,
     title,
 )
-from qsmstats.report.wording.numbers import (
+from qsmstats.wording.numbers import (
     MISSING,
     count,
     counted,
@@ -47,8 +47,8 @@ from qsmstats.report.wording.numbers import (
     share_text,
     signed,
 )
-from qsmstats.report.wording.sentences import interval_title, largest_difference
-from qsmstats.report.wording.terms import formula_in_words
+from qsmstats.wording.sentences import interval_title, largest_difference
+from qsmstats.wording.terms import formula_in_words
 
 __all__ = ["accuracy_grid", "changes_grid", "checks_grid", "means_grid", "tissue_grids"]
 

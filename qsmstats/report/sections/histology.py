@@ -19,9 +19,9 @@ from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.sections.roc import roc_blocks
 from qsmstats.report.sections.stard import clustering_blocks, flow_blocks, item_blocks
 from qsmstats.report.tables.tables import display
-from qsmstats.report.wording.names import method_title, title
-from qsmstats.report.wording.numbers import count, share_interval, share_text
-from qsmstats.report.wording.sentences import accuracy_sentences, interval_title
+from qsmstats.wording.names import method_title, title
+from qsmstats.wording.numbers import count, share_interval, share_text
+from qsmstats.wording.sentences import accuracy_sentences, interval_title
 
 __all__ = ["section"]
 

@@ -19,7 +19,10 @@ from qsmstats.report.images.margins import MARGIN_MM
 from qsmstats.report.images.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
 from qsmstats.report.sections.context import Context
 from qsmstats.report.viewer.scene import Scene, build_scene, exemplary_participant, packed_niivue
-from qsmstats.report.wording.names import (
+from qsmstats.study import Study
+from qsmstats.tables.tidy import first_sessions
+from qsmstats.voxels.lesion_types import QSM
+from qsmstats.wording.names import (
     figure_name,
     outcome_short,
     outcome_words,
@@ -28,11 +31,8 @@ from qsmstats.report.wording.names import (
     title,
     with_unit,
 )
-from qsmstats.report.wording.numbers import count, decimals_of_values, fixed
-from qsmstats.report.wording.sentences import listed
-from qsmstats.study import Study
-from qsmstats.tables.tidy import first_sessions
-from qsmstats.voxels.lesion_types import QSM
+from qsmstats.wording.numbers import count, decimals_of_values, fixed
+from qsmstats.wording.sentences import listed
 
 __all__ = ["section", "thinned"]
 

@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Paragraph
 from qsmstats.report.figures.style import INK, colour, columns_without_hole, is_narrow, label_lowest
 from qsmstats.report.sections.context import Context, notes, study_notes
-from qsmstats.report.wording.estimates import (
+from qsmstats.studies.missing_visits import NOTHING_LOST
+from qsmstats.wording.estimates import (
     ci_name,
     no_effect,
     quantity_and_unit,
@@ -16,7 +17,7 @@ from qsmstats.report.wording.estimates import (
     shown,
     unit_of,
 )
-from qsmstats.report.wording.names import (
+from qsmstats.wording.names import (
     capitalised,
     outcome_short,
     outcome_words,
@@ -24,9 +25,8 @@ from qsmstats.report.wording.names import (
     title,
     written_unit,
 )
-from qsmstats.report.wording.numbers import count, counted, fixed, signed
-from qsmstats.report.wording.sentences import listed
-from qsmstats.studies.missing_visits import NOTHING_LOST
+from qsmstats.wording.numbers import count, counted, fixed, signed
+from qsmstats.wording.sentences import listed
 
 __all__ = ["lost_lesions", "tipping_sentence"]
 

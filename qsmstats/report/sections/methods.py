@@ -8,7 +8,9 @@ from collections.abc import Iterable
 from qsmstats.report.blocks import Block, Code, Details, Notice, Prose, Section
 from qsmstats.report.sections.context import Context
 from qsmstats.report.sections.reproduce import python_lines, r_lines
-from qsmstats.report.wording.names import (
+from qsmstats.settings import FeatureSettings
+from qsmstats.version import __version__
+from qsmstats.wording.names import (
     adjustment,
     in_words,
     lesion_types,
@@ -16,11 +18,9 @@ from qsmstats.report.wording.names import (
     schemas_in_use,
     title,
 )
-from qsmstats.report.wording.references import bibtex, citation
-from qsmstats.report.wording.sentences import listed
-from qsmstats.report.wording.terms import names_in_words
-from qsmstats.settings import FeatureSettings
-from qsmstats.version import __version__
+from qsmstats.wording.references import bibtex, citation
+from qsmstats.wording.sentences import listed
+from qsmstats.wording.terms import names_in_words
 
 __all__ = ["IMPUTED", "STUDIES", "once_per_model", "section"]
 

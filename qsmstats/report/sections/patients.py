@@ -11,7 +11,12 @@ from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.style import colour, columns_without_hole, is_narrow, marker
 from qsmstats.report.frames.estimates import forest_rows
 from qsmstats.report.sections.context import Context, notes
-from qsmstats.report.wording.names import (
+from qsmstats.schemas import load_schema
+from qsmstats.settings import column_of
+from qsmstats.studies.patients.associations_text import clinical_title
+from qsmstats.studies.patients.groups import grouped
+from qsmstats.tables.tidy import first_sessions
+from qsmstats.wording.names import (
     capitalised,
     lesion_types,
     outcome_short,
@@ -19,13 +24,8 @@ from qsmstats.report.wording.names import (
     short_title,
     title,
 )
-from qsmstats.report.wording.numbers import decimals_of_errors, fixed, interval, p_equation
-from qsmstats.report.wording.sentences import listed
-from qsmstats.schemas import load_schema
-from qsmstats.settings import column_of
-from qsmstats.studies.patients.associations_text import clinical_title
-from qsmstats.studies.patients.groups import grouped
-from qsmstats.tables.tidy import first_sessions
+from qsmstats.wording.numbers import decimals_of_errors, fixed, interval, p_equation
+from qsmstats.wording.sentences import listed
 
 __all__ = ["section"]
 

@@ -22,10 +22,10 @@ from qsmstats.report.figures.style import figure_style
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.tables.tables import display
-from qsmstats.report.wording.estimates import unit_of
-from qsmstats.report.wording.names import outcome_short, outcome_words, using_schemas
-from qsmstats.report.wording.numbers import percent, signed
 from qsmstats.study import Study
+from qsmstats.wording.estimates import unit_of
+from qsmstats.wording.names import outcome_short, outcome_words, using_schemas
+from qsmstats.wording.numbers import percent, signed
 
 __all__ = ["draw_power_curves", "section"]
 

@@ -6,14 +6,14 @@ import pandas as pd
 
 from qsmstats.report.blocks import Block, Details, Paragraph
 from qsmstats.report.sections.context import Context, notes
-from qsmstats.report.wording.estimates import (
+from qsmstats.wording.estimates import (
     is_told,
     quantity_and_unit,
     shown,
     with_pairs_titled,
 )
-from qsmstats.report.wording.names import capitalised, outcome_words, short_title
-from qsmstats.report.wording.numbers import fixed
+from qsmstats.wording.names import capitalised, outcome_words, short_title
+from qsmstats.wording.numbers import fixed
 
 __all__ = ["imputed_types"]
 

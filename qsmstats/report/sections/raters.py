@@ -10,15 +10,15 @@ from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Paragrap
 from qsmstats.report.figures.forests import forest, forest_height
 from qsmstats.report.figures.style import INK, colour, marker
 from qsmstats.report.sections.context import Context, notes
-from qsmstats.report.wording.names import (
+from qsmstats.voxels.lesion_types import KNOWN_TYPES, QSM, not_suggested
+from qsmstats.wording.names import (
     capitalised,
     coefficient_title,
     in_words,
     lesion_types,
     title,
 )
-from qsmstats.report.wording.numbers import fixed, interval
-from qsmstats.voxels.lesion_types import KNOWN_TYPES, QSM, not_suggested
+from qsmstats.wording.numbers import fixed, interval
 
 __all__ = ["agreement_rows", "section"]
 

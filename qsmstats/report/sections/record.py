@@ -12,7 +12,7 @@ from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph,
 from qsmstats.report.sections.context import Context, fit_warnings
 from qsmstats.report.sections.methods import IMPUTED, STUDIES
 from qsmstats.report.tables.tables import display
-from qsmstats.report.wording.numbers import counted
+from qsmstats.wording.numbers import counted
 
 __all__ = ["failures", "limits", "provenance"]
 

@@ -14,8 +14,8 @@ from dataclasses import asdict
 import pandas as pd
 
 from qsmstats.report.sections.context import Context
-from qsmstats.report.wording.names import lesion_types, present_levels, tissues
 from qsmstats.settings import ModelSettings
+from qsmstats.wording.names import lesion_types, present_levels, tissues
 
 __all__ = ["python_lines", "r_lines"]
 

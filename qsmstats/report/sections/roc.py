@@ -9,9 +9,9 @@ from qsmstats.report.blocks import Block
 from qsmstats.report.figures.accuracy import roc_curves
 from qsmstats.report.figures.style import is_narrow
 from qsmstats.report.sections.context import Context
-from qsmstats.report.wording.names import outcome_title, title
-from qsmstats.report.wording.numbers import fixed, interval
-from qsmstats.report.wording.sentences import listed
+from qsmstats.wording.names import outcome_title, title
+from qsmstats.wording.numbers import fixed, interval
+from qsmstats.wording.sentences import listed
 
 __all__ = ["roc_blocks"]
 

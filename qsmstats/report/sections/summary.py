@@ -8,8 +8,8 @@ from qsmstats.report.blocks import Block, Board, Facts, ListBlock, Notice, Secti
 from qsmstats.report.frames.estimates import with_white_matter
 from qsmstats.report.sections.context import Context
 from qsmstats.report.sections.grids import accuracy_grid, changes_grid, checks_grid, means_grid
-from qsmstats.report.wording.numbers import count
-from qsmstats.report.wording.sentences import changes_overall, differences_overall
+from qsmstats.wording.numbers import count
+from qsmstats.wording.sentences import changes_overall, differences_overall
 
 __all__ = ["answers"]
 

@@ -37,7 +37,7 @@ from qsmstats.report.sections.context import (
 )
 from qsmstats.report.sections.lost_lesions import lost_lesions
 from qsmstats.report.sections.rater_uncertainty import imputed_types
-from qsmstats.report.wording.estimates import (
+from qsmstats.wording.estimates import (
     ABOUT,
     on_own_scale,
     quantity_and_unit,
@@ -45,7 +45,7 @@ from qsmstats.report.wording.estimates import (
     unit_of,
     with_pairs_titled,
 )
-from qsmstats.report.wording.names import (
+from qsmstats.wording.names import (
     outcome_plain,
     outcome_short,
     outcome_title,
@@ -54,7 +54,7 @@ from qsmstats.report.wording.names import (
     unit_text,
     with_unit,
 )
-from qsmstats.report.wording.sentences import change_sentence
+from qsmstats.wording.sentences import change_sentence
 
 __all__ = ["section"]
 

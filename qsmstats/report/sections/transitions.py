@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from qsmstats.plot.alluvial import alluvial, alluvial_height
 from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Section
 from qsmstats.report.sections.context import Context, notes
-from qsmstats.report.wording.names import capitalised, short_title
-from qsmstats.report.wording.numbers import count, counted, decimals_of_errors, fixed, interval
+from qsmstats.wording.names import capitalised, short_title
+from qsmstats.wording.numbers import count, counted, decimals_of_errors, fixed, interval
 
 __all__ = ["section"]
 

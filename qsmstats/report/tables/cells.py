@@ -9,15 +9,15 @@ import pandas as pd
 
 from qsmstats.report.blocks import Cell
 from qsmstats.report.tables.headings import ASIDE
-from qsmstats.report.wording import numbers
-from qsmstats.report.wording.names import (
+from qsmstats.wording import numbers
+from qsmstats.wording.names import (
     coefficient_title,
     in_words,
     method_title,
     outcome_title,
     title,
 )
-from qsmstats.report.wording.terms import group_title, groups_in_words, term_titler
+from qsmstats.wording.terms import group_title, groups_in_words, term_titler
 
 __all__ = ["LEVELS", "cell_writer", "written"]
 

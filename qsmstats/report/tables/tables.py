@@ -15,7 +15,7 @@ import pandas as pd
 from qsmstats.report.blocks import Cell, Column, TableBlock
 from qsmstats.report.tables.cells import LEVELS, cell_writer, written
 from qsmstats.report.tables.headings import ASIDE, column_head, heading
-from qsmstats.report.wording.names import adjustment, capitalised
+from qsmstats.wording.names import adjustment, capitalised
 
 __all__ = ["display", "turned"]
 

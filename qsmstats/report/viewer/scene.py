@@ -27,13 +27,13 @@ from qsmstats.arrays import Floats
 from qsmstats.report.figures.style import colour
 from qsmstats.report.images.margins import brain_voxels, within_margin
 from qsmstats.report.viewer.still import still_png
-from qsmstats.report.wording.names import lesion_types, outcome_short, unit_text
-from qsmstats.report.wording.numbers import number
 from qsmstats.study import MapSpec, Study
 from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.images import open_volume
 from qsmstats.voxels.labels import labels_of, open_labels, read_lesions
 from qsmstats.voxels.stream import gather
+from qsmstats.wording.names import lesion_types, outcome_short, unit_text
+from qsmstats.wording.numbers import number
 
 __all__ = ["Scene", "build_scene", "exemplary_participant", "nifti_bytes", "packed_niivue"]
 

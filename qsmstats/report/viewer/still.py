@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from qsmstats.arrays import Floats
 from qsmstats.report.figures.style import STYLES, colour, drawing
 from qsmstats.report.figures.tiles import outline
-from qsmstats.report.wording.names import lesion_types
+from qsmstats.wording.names import lesion_types
 
 __all__ = ["axial_planes", "still_png", "world_order"]
 

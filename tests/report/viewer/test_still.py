@@ -6,7 +6,7 @@ import pytest
 
 from qsmstats.report.figures.style import colour
 from qsmstats.report.viewer.still import axial_planes, still_png, world_order
-from qsmstats.report.wording.names import lesion_types
+from qsmstats.wording.names import lesion_types
 
 
 @pytest.mark.parametrize("signs", [(1, 1, 1), (-1, 1, -1)])

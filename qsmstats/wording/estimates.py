@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qsmstats.report.wording.names import pair_title, written_unit
+from qsmstats.wording.names import pair_title, written_unit
 
 __all__ = [
     "ABOUT",

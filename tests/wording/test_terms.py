@@ -1,6 +1,6 @@
 import pytest
 
-from qsmstats.report.wording.terms import group_title, term_titler
+from qsmstats.wording.terms import group_title, term_titler
 
 TYPES = [
     f"lesion_type[T.{level}]"

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qsmstats.report.wording import numbers
+from qsmstats.wording import numbers
 
 
 @pytest.mark.parametrize(

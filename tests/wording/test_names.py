@@ -1,6 +1,7 @@
 import pytest
 
-from qsmstats.report.wording.names import (
+from qsmstats.schemas import Level, Schemas, own_map
+from qsmstats.wording.names import (
     capitalised,
     figure_name,
     in_words,
@@ -16,7 +17,6 @@ from qsmstats.report.wording.names import (
     using_schemas,
     with_unit,
 )
-from qsmstats.schemas import Level, Schemas, own_map
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from qsmstats.report.wording.estimates import (
+from qsmstats.wording.estimates import (
     ci_name,
     is_told,
     no_effect,
@@ -23,7 +23,7 @@ from qsmstats.report.wording.estimates import (
     unit_of,
     with_pairs_titled,
 )
-from qsmstats.report.wording.names import (
+from qsmstats.wording.names import (
     capitalised,
     in_words,
     lesion_types,
@@ -32,7 +32,7 @@ from qsmstats.report.wording.names import (
     short_title,
     title,
 )
-from qsmstats.report.wording.numbers import (
+from qsmstats.wording.numbers import (
     count,
     counted,
     decimals_of_errors,

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 
-from qsmstats.report.wording.names import outcome_title, schemas_in_use, short_title
 from qsmstats.schemas import FieldSchema
+from qsmstats.wording.names import outcome_title, schemas_in_use, short_title
 
 __all__ = ["formula_in_words", "group_title", "groups_in_words", "names_in_words", "term_titler"]
 

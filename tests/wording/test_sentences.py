@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from qsmstats.report.wording.sentences import (
+from qsmstats.wording.sentences import (
     accuracy_sentences,
     change_sentence,
     changes_overall,

@@ -3,7 +3,7 @@ import re
 import pytest
 import yaml
 
-from qsmstats.report.wording.references import RELEASED, SOFTWARE, bibtex, citation
+from qsmstats.wording.references import RELEASED, SOFTWARE, bibtex, citation
 
 
 def test_only_what_the_text_cites_is_listed_and_the_software_first():
