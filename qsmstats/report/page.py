@@ -148,8 +148,10 @@ def as_image(drawing: str) -> Markup:
     if element is None or label is None:
         return Markup(drawing)  # noqa: S704  (our own drawing)
     width = re.search(r' width="(\d+)"', element[0])
+    least = re.search(r"min-width: \d+px", element[0])
     source = quote(element[0], safe=" !'()*+,-./:;=?@[]^_{|}~$")
     size = f' width="{width[1]}"' if width else ""
+    size += f' style="{least[0]}"' if least else ""
     image = f'<img alt="{label[1]}"{size} src="data:image/svg+xml,{source}">'
     return Markup(image)  # noqa: S704  (our own drawing, whose label is escaped)
 

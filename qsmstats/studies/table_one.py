@@ -108,7 +108,7 @@ class TableOne(Displayed):
         rows, groups = self.rows.iloc[1:].astype(object), self.groups
         label = rows["variable"] + ", " + rows["statistic"]
         of_level = rows["level"].fillna("")
-        columns = {"": label.where(of_level == "", INDENT + of_level)}
+        columns = {"Characteristic": label.where(of_level == "", INDENT + of_level)}
         for name in groups:
             title = GROUPS[name].capitalize()
             cells = rows[name].where(rows[name].notna(), DASH)

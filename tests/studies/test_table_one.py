@@ -172,7 +172,7 @@ def test_what_is_printed_is_headed_by_the_groups_and_their_sizes(made):
         "Followed (n = 8)",
         "Not followed (n = 4)",
     ]
-    age, site = printed.iloc[0], printed[printed[""] == "Site, n (%)"].iloc[0]
+    age, site = printed.iloc[0], printed[printed["Characteristic"] == "Site, n (%)"].iloc[0]
     assert age["SMD"].startswith("\N{MINUS SIGN}3.13")
     assert (site["Controls (n = 6)"], site["SMD"]) == ("", "0.00")
     assert printed.astype(str).eq(printed).all(axis=None)

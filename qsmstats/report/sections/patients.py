@@ -54,9 +54,8 @@ def section(context: Context) -> Section | None:
         return None
     blocks: list[Block] = []
     if rows.empty:
-        blocks += said
         text = "No association of lesions with clinical variables could be analysed."
-        blocks.append(Notice(text=text, warning=False))
+        blocks += [Notice(text=text, warning=False), *said]
     else:
         asked = rows.groupby("question", sort=False)
         items = [_sentence(context, str(question), part) for question, part in asked]
