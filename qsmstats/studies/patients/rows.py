@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from qsmstats.errors import ModelError
 from qsmstats.settings import column_of
@@ -31,6 +32,7 @@ Found = tuple[list[Row], list[Row]]
 LEAST = 10
 PER_COEFFICIENT = 5
 ASYMPTOTIC = "Wald z, asymptotic"
+SMALL_SAMPLE = "Wald t, standard error with n over the residual degrees of freedom"
 
 
 def complete(
@@ -177,7 +179,9 @@ def fitted(model: Any, **options: Any) -> Any:
     return result
 
 
-def ratios(result: Any, factors: pd.Series, quantity: str, level: float) -> list[Row]:
+def ratios(
+    result: Any, factors: pd.Series, quantity: str, level: float, *, left: float = np.inf
+) -> list[Row]:
     """Return the exponentials of the coefficients of a variable, with Wald intervals and tests.
 
     Parameters
@@ -190,26 +194,31 @@ def ratios(result: Any, factors: pd.Series, quantity: str, level: float) -> list
         What the exponential of a coefficient is.
     level
         Confidence level.
+    left
+        Patients less the parameters that were estimated: standard errors are then multiplied by the
+        root of n over this number, and Student's t has it as degrees of freedom. If not given, z.
     """
-    limits = pd.DataFrame(result.conf_int(alpha=1.0 - level), index=pd.Index(result.params.index))
+    scale = float(np.sqrt(result.nobs / left)) if np.isfinite(left) else 1.0
+    half = stats.t.isf((1.0 - level) / 2.0, left)
     rows: list[Row] = []
     for name in map(str, factors.index):
         factor = float(factors[name])
-        estimate = float(np.exp(factor * result.params[name]))
-        low, high = np.exp(factor * limits.loc[name].to_numpy(dtype=float))
+        effect, error = float(result.params[name]), scale * float(result.bse[name])
+        estimate = float(np.exp(factor * effect))
+        low, high = np.exp(factor * (effect + np.array([-half, half]) * error))
         rows.append(
             {
                 "level": "" if name == factors.name else name,
                 "estimate": estimate,
-                "std_error": estimate * factor * float(result.bse[name]),
-                "df": np.inf,
-                "statistic": float(result.params[name] / result.bse[name]),
-                "p_value": float(result.pvalues[name]),
+                "std_error": estimate * factor * error,
+                "df": left,
+                "statistic": effect / error,
+                "p_value": float(2.0 * stats.t.sf(abs(effect / error), left)),
                 "conf_low": float(low),
                 "conf_high": float(high),
                 "quantity": quantity,
                 "null": 1.0,
-                "test": ASYMPTOTIC,
+                "test": ASYMPTOTIC if np.isinf(left) else SMALL_SAMPLE,
             }
         )
     return rows
