@@ -87,6 +87,9 @@ sessions = "{{participant}}/{{participant}}_sessions.tsv"
 lesions = "lesions.tsv"
 ratings = "ratings.tsv"
 histology = "histology.tsv"
+
+[table_one.titles]
+nfl = "NfL (pg/mL)"
 {features}"""
 
 OWN_COLUMNS: dict[str, dict[str, Any]] = {

@@ -192,7 +192,7 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         reading="Each dot is one lesion; the curve above shows the density of"
         f" {FEWEST} or more, the thick bar the interquartile range with the median in white"
         + (
-            f", and the black diamond the marginal {quantity_of(means)} at average covariates"
+            f", and the diamond the marginal {quantity_of(means)} at average covariates"
             f" with its {context.ci}."
             if own
             else f". Marginal means are on another scale ({unit_of(means)}) and not drawn."

@@ -169,7 +169,7 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
         f" {MOST_LINES} lesions {EXAMPLES} are drawn; the coloured band holds the middle"
         f" {BAND} % of all of them, with their median (dashed). "
         + (
-            f"The black line is the marginal {quantity_of(means)} with its {context.ci} (shaded),"
+            f"The thick line is the marginal {quantity_of(means)} with its {context.ci} (shaded),"
             " with the marker of the type at its ends."
             if own
             else f"Marginal means are on another scale ({unit_of(means)}) and not drawn."
