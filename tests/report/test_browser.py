@@ -143,8 +143,10 @@ def test_nothing_wider_than_the_screen_but_what_scrolls_by_itself(browser, drawn
 SHOWN = """
 [...document.querySelectorAll('figure svg, figure img')]
   .filter(drawn => drawn.checkVisibility())
-  .map(drawn => [drawn, drawn.viewBox ? drawn.viewBox.baseVal.width : drawn.getAttribute("width") * 0.75])
-  .map(([drawn, points]) => drawn.getBoundingClientRect().width / points)
+  .map(drawn => {
+    const points = drawn.viewBox ? drawn.viewBox.baseVal.width : 0.75 * drawn.getAttribute("width");
+    return drawn.getBoundingClientRect().width / points;
+  })
 """
 
 

@@ -89,9 +89,9 @@ def methods_text(
     if adjusting := " and ".join(map(clinical_title, settings.covariates)):
         sentences.append(f"Regressions and correlations were adjusted for {adjusting}.")
     sentences.append(
-        "Regression coefficients were tested by Wald tests, which are valid in large samples (of the"
-        " negative binomial by Student's t, with standard errors multiplied by the root of the number"
-        " of patients over the residual degrees of freedom);"
+        "Regression coefficients were tested by Wald tests, which are valid in large samples (those"
+        " of the negative binomial by Student's t, with standard errors multiplied by the root of"
+        " the number of patients over the residual degrees of freedom);"
         f" regressions of fewer than {LEAST} patients, or {PER_COEFFICIENT} per coefficient, were"
         f" not made. The p-values of each analysis were {ADJUSTED[settings.adjust]};"
         f" {100 * models.level:g} % confidence intervals are not adjusted."

@@ -12,11 +12,12 @@ fit are not larger than its means, :math:`\sum (y_i - \hat\mu_i)^2 \le \sum y_i`
 falls with :math:`\alpha` at 0 (its derivative there is half the difference; Dean & Lawless 1989,
 JASA 84:467-472), and the Poisson fit is given.
 
-Standard errors of the negative binomial are multiplied by :math:`\sqrt{n / (n - p)}`, p being the number of coefficients and
-of :math:`\alpha`, and tests and intervals use Student's t with n - p degrees of freedom: maximum
-likelihood takes :math:`\alpha` as if it had cost nothing, and in simulated studies of 30 and 100
-patients (benchmarks/transitions.py) Wald's intervals held the truth in 89 to 94 %. Sandwich
-covariances (HC0 to HC3) held it in 84 to 91 %, as few patients have most of the lesions.
+Standard errors of the negative binomial are multiplied by :math:`\sqrt{n / (n - p)}`, with p the
+number of coefficients and one for :math:`\alpha`, and tests and intervals use Student's t with n - p
+degrees of freedom: maximum likelihood takes :math:`\alpha` as if it had cost nothing, and in
+simulated studies of 30 and 100 patients (benchmarks/transitions.py) Wald's intervals held the truth
+in 89 to 95 %. Sandwich covariances (HC0 to HC3) held it in 84 to 91 %, as few patients have most of
+the lesions.
 
 Checks: the dispersion :math:`\alpha` with the likelihood ratio test against Poisson, half of
 chi-squared on one degree of freedom as 0 is the boundary (Self & Liang 1987, JASA 82:605-610); and
