@@ -13,8 +13,8 @@ falls with :math:`\alpha` at 0 (its derivative there is half the difference; Dea
 JASA 84:467-472), and the Poisson fit is given.
 
 Standard errors of the negative binomial are multiplied by :math:`\sqrt{n / (n - p)}`, with p the
-number of coefficients and one for :math:`\alpha`, and tests and intervals use Student's t with n - p
-degrees of freedom: maximum likelihood takes :math:`\alpha` as if it had cost nothing, and in
+number of coefficients and one for :math:`\alpha`, and tests and intervals use Student's t with
+n - p degrees of freedom: maximum likelihood takes :math:`\alpha` as if it had cost nothing, and in
 simulated studies of 30 and 100 patients (benchmarks/transitions.py) Wald's intervals held the truth
 in 89 to 95 %. Sandwich covariances (HC0 to HC3) held it in 84 to 91 %, as few patients have most of
 the lesions.
