@@ -75,7 +75,7 @@ EXAMPLES = {
     "run": """qsmstats run STUDY OUT --jobs 4
   qsmstats run STUDY OUT participant --participant-label 01 02
   qsmstats run STUDY OUT group --quiet""",
-    "report": "qsmstats report STUDY OUT --style double --pdf",
+    "report": "qsmstats report STUDY OUT --style double --format svg,pdf",
     "plan": """qsmstats plan STUDY OUT --fraction 0.5
   qsmstats plan STUDY OUT --outcome mwf_percent --visits 0 0.5 1 --dropout 0.05""",
     "demo": "qsmstats demo DEMO --patients 20 --controls 10 --followed 8",

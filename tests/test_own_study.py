@@ -162,7 +162,7 @@ def test_the_page_calls_everything_as_the_study_does(own, tmp_path):
     page = write_report(tmp_path, out)
     words = re.sub(r"<(script|style).*?</\1>|<[^>]+>", " ", page.read_text(), flags=re.DOTALL)
     words = " ".join(html.unescape(words).split())
-    assert "Effective relaxation rate (R2s), 95th percentile: differences between" in words
+    assert "Effective relaxation rate (R2s), 95th percentile: lesion types" in words
     assert "Kind 2 − Kind 1 −8.98 (" in words
     assert "R2s, 95th percentile, is higher in Kind 1 lesions than in Kind 2 lesions" in words
     assert "is 8.98 Hz (adjusted" in words
