@@ -26,7 +26,7 @@ from qsmstats.settings import (
     RaterSettings,
     TableOneSettings,
 )
-from qsmstats.study_files import leads_out, matching_files
+from qsmstats.untrusted_files import leads_out, matching_files
 
 __all__ = [
     "DATE_FORMATS",

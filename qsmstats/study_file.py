@@ -32,7 +32,6 @@ from qsmstats.settings import (
     Weights,
 )
 from qsmstats.study import EACH, LabelSpec, MapSpec, Study, TissueSpec
-from qsmstats.study_files import read_bounded
 from qsmstats.study_limits import (
     braces_problem,
     idle_settings,
@@ -41,6 +40,7 @@ from qsmstats.study_limits import (
 )
 from qsmstats.study_schemas import declared_schemas
 from qsmstats.study_tables import table_specs
+from qsmstats.untrusted_files import read_bounded
 
 __all__ = ["FILE", "LARGEST", "open_study", "study_of"]
 

@@ -16,7 +16,7 @@ from typing import Any
 from qsmstats.errors import Problem
 from qsmstats.schemas import load_schema, map_schemas
 from qsmstats.study import MapSpec, Study
-from qsmstats.study_files import read_bounded
+from qsmstats.untrusted_files import read_bounded
 
 __all__ = ["Sidecars", "canonical_unit", "description_problems", "read_object", "unit_problems"]
 

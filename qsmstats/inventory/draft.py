@@ -45,8 +45,8 @@ from qsmstats.progress import Progress
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings
 from qsmstats.study_file import FILE, LARGEST, study_of
-from qsmstats.study_files import read_bounded
 from qsmstats.tables.identifiers import bare
+from qsmstats.untrusted_files import read_bounded
 from qsmstats.writing import written_whole
 
 __all__ = ["StudyDraft", "init_study"]

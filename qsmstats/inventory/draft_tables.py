@@ -15,10 +15,10 @@ from qsmstats.inventory.draft_images import LEFT, Part, comment, counted, listed
 from qsmstats.inventory.tables import FoundTable, TableFiles
 from qsmstats.schemas import TABLES, UNDECIDED, FieldSchema, load_schema, word_key
 from qsmstats.settings import HistologySettings
-from qsmstats.study_files import read_bounded
 from qsmstats.study_tables import REQUIRED_TABLES
 from qsmstats.tables.identifiers import bare
 from qsmstats.tables.spelling import known_spellings, lesion_levels, suggestions
+from qsmstats.untrusted_files import read_bounded
 
 __all__ = ["adjudicator", "histology_part", "lesion_type_part", "level_parts", "table_parts"]
 

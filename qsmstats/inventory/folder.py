@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qsmstats.study_file import FILE
-from qsmstats.study_files import leads_out
+from qsmstats.untrusted_files import leads_out
 
 __all__ = ["FolderFiles", "list_files"]
 

@@ -24,12 +24,12 @@ import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.study import TableSpec
-from qsmstats.study_files import read_bounded
 from qsmstats.tables.conversion import COMMA
 from qsmstats.tables.parquet import read_parquet
 from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.source import BYTES, LINE, Row, Source, bounded
 from qsmstats.tables.workbook import read_workbook
+from qsmstats.untrusted_files import read_bounded
 
 __all__ = ["read_file"]
 

@@ -15,10 +15,10 @@ from typing import Any
 
 from qsmstats.errors import Problem
 from qsmstats.study import Study
-from qsmstats.study_files import read_bounded
 from qsmstats.study_tables import TEXT_FILES
 from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.spelling import known_spellings, word_key
+from qsmstats.untrusted_files import read_bounded
 
 __all__ = ["with_stated_levels"]
 

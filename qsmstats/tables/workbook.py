@@ -11,8 +11,8 @@ from typing import Any
 
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
 from qsmstats.study import TableSpec
-from qsmstats.study_files import read_bounded
 from qsmstats.tables.source import BYTES, Row, Source, bounded, cell_text
+from qsmstats.untrusted_files import read_bounded
 
 __all__ = ["read_workbook", "sheet_names"]
 
