@@ -51,7 +51,7 @@ def test_script_is_short_and_uses_public_names_only(script):
     "script",
     [
         # The studies themselves are tested elsewhere; one script shows that scripts run.
-        pytest.param(path, marks=[] if path.stem == "cross_sectional" else [pytest.mark.slow])
+        pytest.param(path, marks=[] if path.stem == "patients" else [pytest.mark.slow])
         for path in SCRIPTS
     ],
     ids=lambda path: path.stem,

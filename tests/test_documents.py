@@ -31,8 +31,16 @@ def blocks(page: Path, language: str) -> list[tuple[str, str]]:
     ]
 
 
+# Their functions have examples that run in tests/test_public_names.py.
+LONG = ("baseline.md", "gallery.md", "patients.md", "planning.md", "trajectories.md")
+
+
 def pages_with(language: str) -> list:
-    return [pytest.param(page, id=page.name) for page in PAGES if blocks(page, language)]
+    return [
+        pytest.param(page, id=page.name, marks=[pytest.mark.slow] if page.name in LONG else [])
+        for page in PAGES
+        if blocks(page, language)
+    ]
 
 
 @pytest.fixture

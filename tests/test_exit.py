@@ -190,6 +190,7 @@ def test_plan_runs_no_code_of_a_formula(hostile, capsys, way):
     assert not Path("made").exists()
 
 
+@pytest.mark.slow
 def test_a_reader_who_goes_early_is_no_error(study):
     (study / "lesions.tsv").unlink()
     command = [*CHECK, str(study)]
@@ -201,6 +202,7 @@ def test_a_reader_who_goes_early_is_no_error(study):
     assert said.count(b"\n") == 1
 
 
+@pytest.mark.slow
 def test_a_poor_terminal_and_a_bare_environment_are_enough(study):
     (study / "lesions.tsv").unlink()
     people = study / "participants.tsv"
@@ -244,6 +246,7 @@ def test_closed_streams_change_neither_the_exit_code_nor_what_is_said(study, lin
     assert bool(done.stdout) == bool(said)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs the full disk of Linux")
 def test_a_full_disk_under_standard_output_is_said(study):
     (study / "lesions.tsv").unlink()
@@ -262,6 +265,7 @@ def test_messages_that_nobody_reads_do_not_stop_a_command(monkeypatch):
         assert ended(raises(ZeroDivisionError("a / b")), "out") == FAULT
 
 
+@pytest.mark.slow
 def test_the_backend_that_a_notebook_names_does_not_matter(tmp_path):
     (tmp_path / "features").mkdir()
     backend = "module://matplotlib_inline.backend_inline"

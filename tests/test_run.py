@@ -205,6 +205,7 @@ def label_anew(study, session="ses-02"):
         file.write('\n[matching]\nlesion_ids = "independent"\n')
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("no_report")
 def test_a_follow_up_labelled_on_its_own_gives_the_bytes_of_a_consistent_study(
     small_study, study_copy, tmp_path, monkeypatch

@@ -17,7 +17,7 @@ from qsmstats import check_study, init_study, open_study
 from qsmstats.cli import main
 from qsmstats.errors import InvalidDataError, UsageError
 from qsmstats.inventory.draft_defaults import setting_parts
-from qsmstats.settings import ModelSettings, PatientSettings
+from qsmstats.settings import ModelSettings, PatientSettings, TableOneSettings
 from tests.study_folder import tables, write_image, write_images, write_tables, write_text
 
 
@@ -38,6 +38,7 @@ def dataset(tmp_path):
 def test_a_simulated_study_gets_the_settings_back_that_it_had(study_copy):
     # What the study of the tests leaves out to be fast is no property of its files.
     settings = {"models": ModelSettings(), "patients": PatientSettings()}
+    settings["table_one"] = TableOneSettings()  # titles are no property of the files either
     before = dataclasses.replace(open_study(study_copy), **settings)
     (study_copy / "study.toml").unlink()
     draft = init_study(study_copy)

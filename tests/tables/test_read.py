@@ -469,7 +469,7 @@ def corruptions(draw) -> tuple[str, int, str, str]:
 
 
 @given(corruptions())
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_any_corrupted_cell_is_reported_at_its_row_and_column(tmp_path_factory, corruption):
     name, row, column, value = corruption
     content = tables()
@@ -513,7 +513,7 @@ def expected(table: Table, column: str) -> list[object]:
 
 
 @given(valid_studies())
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_any_valid_study_is_read_as_written(tmp_path_factory, content):
     folder = write_tables(tmp_path_factory.mktemp("study"), copy.deepcopy(content))
     read = read_tables(open_study(folder))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -69,7 +69,9 @@ def test_surroundings_are_all_voxels_within_reach(kind, volume, reach):
     everything = np.argwhere(np.ones_like(volume))
     for number, label in enumerate(groups.labels):
         distance = brute_distance(everything, np.argwhere(volume == label), matrix)
-        near = distance <= reach + slack(grid)
+        limit = reach + slack(grid)
+        assume(not np.isclose(distance, limit, rtol=0.0, atol=1e-9).any())  # either is right
+        near = distance <= limit
         mine = found.number == number
         order = np.argsort(found.index[mine])
         flat = np.ravel_multi_index(everything[near].T, volume.shape, order="F")

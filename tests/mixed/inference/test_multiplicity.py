@@ -79,7 +79,7 @@ def test_step_methods_equal_rs_p_adjust() -> None:
 
 
 @given(p=st.lists(st.floats(1e-12, 1), min_size=1, max_size=15))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=5, deadline=None)
 def test_step_methods_equal_statsmodels(p: list[float]) -> None:
     z = stats.norm.isf(np.array(p) / 2)
     for method in ("holm", "fdr_bh", "bonferroni", "sidak"):
