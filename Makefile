@@ -28,7 +28,7 @@ demo: $(VENV)/runtime.stamp ## simulate a study, analyse it, print where the rep
 	$(BIN)/qsmstats demo demo
 
 test: $(VENV)/dev.stamp ## the test suite (under 5 minutes on 2 cores)
-	$(BIN)/python -m pytest -n auto --dist loadfile
+	$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 test-slow: $(VENV)/dev.stamp ## long simulations: coverage, recovery of truth
 	$(BIN)/python -m pytest -n auto -m slow

@@ -15,6 +15,14 @@ from filelock import FileLock
 MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let files of this folder itself go first, which run whole studies.
+
+    A long file at the end would leave the other processes without work.
+    """
+    items.sort(key=lambda item: item.path.parent != Path(__file__).parent)
+
+
 @pytest.fixture(scope="session")
 def make_once(tmp_path_factory: pytest.TempPathFactory) -> MakeOnce:
     """Return what makes a folder by its name once for all test processes, which only read it."""
