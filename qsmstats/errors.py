@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 __all__ = [
-    "ConvergenceError",
     "FormulaError",
     "ImageError",
     "InvalidDataError",
@@ -309,7 +308,3 @@ class NoDataError(ModelError):
 
 class NotIdentifiedError(ModelError):
     """A model whose parameters the design cannot tell apart."""
-
-
-class ConvergenceError(ModelError):
-    """A fit that did not converge where a converged fit is required."""

@@ -9,7 +9,6 @@ import pytest
 
 from qsmstats import errors
 from qsmstats.errors import (
-    ConvergenceError,
     FormulaError,
     ImageError,
     InvalidDataError,
@@ -99,7 +98,6 @@ def test_invalid_data_crosses_process_borders_whole(kind, content):
         (FormulaError, 3),
         (NotIdentifiedError, 4),
         (NoDataError, 4),
-        (ConvergenceError, 4),
     ],
 )
 def test_exit_codes(kind, code):

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from qsmstats.cli import main
-from qsmstats.errors import ConvergenceError, InvalidDataError, UsageError
+from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
 from qsmstats.exit import FAULT, INTERRUPTED, PIPE_CLOSED, ended
 from qsmstats.report.results.columns import needed
 from tests.mixed.ways_out import WAYS_OUT
@@ -46,7 +46,7 @@ def test_a_command_that_ends_well_keeps_its_code(capsys):
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.parametrize("error", [UsageError("a"), InvalidDataError("a"), ConvergenceError("a")])
+@pytest.mark.parametrize("error", [UsageError("a"), InvalidDataError("a"), NotIdentifiedError("a")])
 def test_errors_of_ours_bring_their_sentence_and_code(capsys, error):
     assert ended(raises(error), "out") == error.exit_code
     assert capsys.readouterr().err == "a\n"

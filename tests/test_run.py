@@ -15,7 +15,6 @@ import pytest
 from qsmstats import rater_agreement, run, run_study
 from qsmstats.cli import main
 from qsmstats.errors import (
-    ConvergenceError,
     InvalidDataError,
     NoDataError,
     NotIdentifiedError,
@@ -138,9 +137,7 @@ def test_the_group_step_alone_says_what_has_not_been_measured(
     assert "participant --participant-label 001" in failures.loc[0, "reason"]
 
 
-@pytest.mark.parametrize(
-    "kind", [UsageError, InvalidDataError, NotIdentifiedError, ConvergenceError, NoDataError]
-)
+@pytest.mark.parametrize("kind", [UsageError, InvalidDataError, NotIdentifiedError, NoDataError])
 def test_what_one_study_cannot_answer_is_said_and_leaves_the_others(tmp_path, capsys, kind):
     def ask(_):
         raise kind("too few\nraters")
