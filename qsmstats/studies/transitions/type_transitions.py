@@ -172,19 +172,10 @@ def type_transitions(
             "Which sessions were measured was not given: those with a lesion were taken, so that"
             " patients all of whose lesions vanished are not counted."
         )
-    who, record = pd.DataFrame(columns=list(WHO)), pd.DataFrame(columns=list(RECORD))
     try:
-        fit = fit_changes(rows, names)
-        table = fit.coefficients(exponentiate=True, level=models.level)
-        table = table[table["term"] != "Intercept"].assign(df=float("inf"), null=1.0)
-        who = table.assign(
-            n_changes=int(rows["changed"].iloc[fit.frame.kept].sum()),
-            n_intervals=fit.info.n_obs,
-            n_participants=fit.info.n_groups["participant_id"],
-        )[list(WHO)].reset_index(drop=True)
-        record = fit_record(fit).assign(outcome="type_change")
-        record = record[["outcome", *record.columns.drop("outcome")]]
+        who, record = _who_changes(rows, names, models.level)
     except (ModelError, InvalidDataError) as error:
+        who, record = pd.DataFrame(columns=list(WHO)), pd.DataFrame(columns=list(RECORD))
         if len(typed):
             reason = "; ".join(str(error).splitlines())
             notes.append(f"Which lesions change was not analysed: {reason}.")
@@ -199,6 +190,24 @@ def type_transitions(
         + (FITTED if len(who) else ""),
         notes=tuple(notes),
     )
+
+
+def _who_changes(
+    rows: pd.DataFrame, names: tuple[str, ...], level: float
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Return hazard ratios of a change of type and the record of their fit."""
+    fit = fit_changes(rows, names)
+    table = fit.coefficients(exponentiate=True, level=level)
+    table = table[table["term"] != "Intercept"].assign(
+        df=float("inf"),
+        null=1.0,
+        n_changes=int(rows["changed"].iloc[fit.frame.kept].sum()),
+        n_intervals=fit.info.n_obs,
+        n_participants=fit.info.n_groups["participant_id"],
+    )
+    record = fit_record(fit)
+    record.insert(0, "outcome", "type_change")
+    return table[list(WHO)].reset_index(drop=True), record
 
 
 def _require_follow_up(lesions: pd.DataFrame, pairs: pd.DataFrame) -> None:
