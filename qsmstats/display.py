@@ -8,6 +8,7 @@ below it; `show` prints a whole table in the same way.
 from __future__ import annotations
 
 import dataclasses
+import textwrap
 from collections.abc import Mapping
 from html import escape
 from typing import ClassVar
@@ -25,6 +26,8 @@ LINES = 40
 _ASIDE = {"first", "second"}
 _RESULTS = ("estimate", "conf_low", "conf_high", "p_value")
 _ADJUSTED = ("estimate", "conf_low_adjusted", "conf_high_adjusted", "p_adjusted")
+# A proportion has several intervals, which only their role tells apart.
+_PROPORTION = ("numerator", "denominator", "role")
 
 
 class Displayed:
@@ -71,7 +74,7 @@ class Displayed:
         for name, table in self._opened(values):
             body = _brief(table.head(LINES)).to_html(index=False, border=0)
             more = f" (the first {LINES} of {len(table)} rows)" if len(table) > LINES else ""
-            parts.append(f"<p>{escape(name)}{more}</p>{body}")
+            parts.append(f"<p>{escape(name)}{more}</p>{body}{escape(_common_note(table))}")
         return "".join(parts)
 
     def _opened(self, values: Mapping[str, object]) -> list[tuple[str, pd.DataFrame]]:
@@ -87,8 +90,8 @@ def show(table: pd.DataFrame) -> None:
     table
         A table with a column ``estimate``, as `contrasts`, `slopes` or `coefficients` return it.
         Where p-values or limits are adjusted, the adjusted ones are printed, below their names.
-        Of other tables the first columns are printed, as many as there is room for in 100
-        characters.
+        Below stands what the column ``note`` says of all rows alike. Of other tables the first
+        columns are printed, as many as there is room for in 100 characters.
 
     Raises
     ------
@@ -121,13 +124,20 @@ def table_text(table: pd.DataFrame) -> list[str]:
         longest = int(np.argmax(widths))
         widths[longest] -= 1
         over -= 1
-    return [
+    lines = [
         "  ".join(
             f"{text:>{width}}" if number else f"{_cut(text, width):<{width}}"
             for text, width, number in zip(row, widths, numbers, strict=True)
         ).rstrip()
         for row in zip(*columns, strict=True)
     ]
+    return [*lines, *textwrap.wrap("" if "note" in brief else _common_note(table), WIDTH)]
+
+
+def _common_note(table: pd.DataFrame) -> str:
+    """Return what is noted of all rows alike, such as whose intervals they are."""
+    notes = table["note"].unique() if "note" in table else []
+    return notes[0] if len(notes) == 1 and isinstance(notes[0], str) else ""
 
 
 def _brief(table: pd.DataFrame) -> pd.DataFrame:
@@ -142,7 +152,7 @@ def _brief(table: pd.DataFrame) -> pd.DataFrame:
         main = list(_ADJUSTED if adjusted else _RESULTS)
         if not adjusted and "p_adjusted" in names:
             main[-1] = "p_adjusted"
-        names = [*labels, *(name for name in main if name in names)]
+        names = [*labels, *(name for name in (*main, *_PROPORTION) if name in names)]
     texts = {name: [cell_text(value, name) for value in table[name]] for name in names}
     if "estimate" not in names:
         widths = [max(map(len, [name, *column])) + 2 for name, column in texts.items()]

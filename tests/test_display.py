@@ -128,3 +128,22 @@ def test_of_other_tables_as_many_columns_are_shown_as_there_is_room_for(capsys):
     assert capsys.readouterr().out.split() == ["term", "0", "1", "age", "-1.000", "2.000"]
     with pytest.raises(UsageError, match="show prints a DataFrame, not int"):
         qs.show(1)
+
+
+def test_what_is_noted_of_all_rows_stands_below_them(capsys):
+    qs.show(CONTRASTS.assign(note="limits are Bonferroni's"))
+    assert capsys.readouterr().out.splitlines()[-1] == "limits are Bonferroni's"
+    qs.show(CONTRASTS.assign(note=["", "limits are Bonferroni's"]))
+    assert "Bonferroni" not in capsys.readouterr().out
+    assert "Bonferroni" in record_of(CONTRASTS.assign(note="limits are Bonferroni's"))._repr_html_()
+
+
+def record_of(table):
+    return dataclasses.replace(record(), first=table)
+
+
+def test_intervals_of_one_proportion_are_told_apart_by_their_role(capsys):
+    qs.show(qs.clustered_proportion([7, 4, 9], [8, 5, 9]))
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].split()[-1] == "role"
+    assert sum(line.endswith(" recommended") for line in shown) == 1
