@@ -164,6 +164,9 @@ class ModelSettings:
         "mwf_percent.median" for another feature; empty for the means of every map of the study.
     df, adjust, level
         Degrees of freedom, adjustment for the number of comparisons and confidence level.
+    covariates
+        Terms that are added to the formulas of the baseline and the trajectory model, such as
+        "disease_duration" or "log(nfl)"; the default models keep what else they have.
     imputations
         Sets of imputed values for the answers that carry along what is not known: types that
         raters disagree on, and lesions without a later visit; 0 for none of these answers.
@@ -194,6 +197,7 @@ class ModelSettings:
     df: DfMethod = "satterthwaite"
     adjust: Adjustment = "mvt"
     level: float = 0.95
+    covariates: tuple[str, ...] = ()
     imputations: int = 20
     scanner: ScannerTerm = "by_number"
 
@@ -205,8 +209,16 @@ class ModelSettings:
         columns = stated.get(model)
         return (columns,) if isinstance(columns, str) else columns
 
+    def formula_of(self, model: StudyModel, outcome: str) -> str:
+        """Return the formula of a model for an outcome, covariates included.
+
+        White matter has none added: what is known of patients only would leave out all controls.
+        """
+        formula = getattr(self, model).replace("{outcome}", outcome)
+        return " + ".join([formula, *(() if model == "tissue" else self.covariates)])
+
     def is_default(self, model: StudyModel) -> bool:
-        """Whether the formula of a model is this project's default."""
+        """Whether the formula of a model, covariates aside, is this project's default."""
         return bool(getattr(self, model) == getattr(ModelSettings(), model))
 
     def changed(

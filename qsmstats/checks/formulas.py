@@ -59,23 +59,33 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
     levels = study.schemas.tissues
     columns["tissue"] = _values(pd.Series(pd.Categorical(levels, categories=levels)))
     rows = pd.DataFrame(columns)
-    said: set[str] = set()
     yield from _scanner_problems(study.models, rows)
-    for name, compared in COMPARED.items():
-        text = getattr(study.models, name).replace("{outcome}", study.outcomes[0])
+    yield from _formula_problems(study.models, rows, study.outcomes[0])
+    said: set[str] = set()
+    for name in COMPARED:
+        own = rows if name == "tissue" else rows.drop(columns="tissue")
+        problem = _weights_problem(study.models.weights_of(name) or (), own)
+        if problem and problem not in said:  # one line of study.toml may stand for two models
+            said.add(problem)
+            yield Problem(table=FILE, column=f"models.{name}.weights", problem=problem)
+
+
+def _formula_problems(models: ModelSettings, rows: pd.DataFrame, outcome: str) -> Iterator[Problem]:
+    formulas = {name: getattr(models, name) for name in COMPARED}
+    if models.covariates:
+        added = " + ".join(models.covariates)
+        formulas["covariates"] = f"{{outcome}} ~ {added} + (1 | participant_id)"
+    for name, formula in formulas.items():
+        text, compared = formula.replace("{outcome}", outcome), COMPARED.get(name, ())
         own = rows if name == "tissue" else rows.drop(columns="tissue")
         try:
-            problem = _problem(parse_formula(text), own, study.outcomes[0], compared)
+            problem = _problem(parse_formula(text), own, outcome, compared)
         except FormulaError as error:
             problem = str(error)
         except InvalidDataError:
             problem = None  # such as a logarithm of a made-up value: the data may differ
         if problem:
             yield Problem(table=FILE, column=f"models.{name}", problem=problem)
-        problem = _weights_problem(study.models.weights_of(name) or (), own)
-        if problem and problem not in said:  # one line of study.toml may stand for two models
-            said.add(problem)
-            yield Problem(table=FILE, column=f"models.{name}.weights", problem=problem)
 
 
 def _scanner_problems(models: ModelSettings, rows: pd.DataFrame) -> Iterator[Problem]:

@@ -71,6 +71,11 @@ OPTIONAL: dict[StudyModel, tuple[Term, ...]] = {
     ),
 }
 """Terms that a default formula may lose, what then stands in their place, and what that means."""
+STATED = (
+    "The formula was stated without weights: the model has one residual variance, the default model"
+    " one for each lesion type. If they differ, the intervals of the more variable types are too"
+    ' narrow; weights = "lesion_type" corrects this.'
+)
 ONE_VARIANCE = (
     "Residual variances by type were left out; if they differ, the intervals of the more variable"
     " types are too narrow."
@@ -111,14 +116,15 @@ def fit_study_model(
         If the data cannot answer: no complete rows, a model that is not identified, or a question
         that is confounded with scanners.
     """
-    formula = getattr(settings, model).replace("{outcome}", outcome)
+    formula = settings.formula_of(model, outcome)
     if also:
         formula = formula.replace("~", f"~ {also} +", 1)
     term, said = _scanner_term(formula, settings, data[data[outcome].notna()])
     formula += term
     weights = settings.weights_of(model)
     if not settings.is_default(model) or model not in OPTIONAL:
-        return MixedModel(formula).fit(data, weights=weights), said
+        alike = (STATED,) if model in OPTIONAL and weights is None else ()
+        return MixedModel(formula).fit(data, weights=weights), said + alike
     if weights is not None:
         fit, left_out = _first_fitted(formula, OPTIONAL[model], data, (weights,))
         return fit, said + left_out

@@ -35,6 +35,25 @@ def test_a_formula_that_can_be_read_is_no_problem(tmp_path, name, formula):
 
 
 @pytest.mark.parametrize(
+    ("covariates", "words"),
+    [
+        ('["center", "log(age)"]', None),
+        ('["agee"]', "no table has a column 'agee'; did you mean 'age'?"),
+        ('["age", "logg(age)"]', "'logg(age)' in"),
+        ('["age ~ sex"]', "is not a mixed-model formula"),
+    ],
+)
+def test_covariates_are_read_like_formulas(tmp_path, covariates, words):
+    study = open_study(
+        write_tables(tmp_path, None, f"{TOML}\n[models]\ncovariates = {covariates}\n")
+    )
+    found = list(map(str, formula_problems(study, load_tables(study))))
+    assert [line for line in found if "models.covariates" not in line] == []
+    assert len(found) == (words is not None)
+    assert words is None or words in found[0]
+
+
+@pytest.mark.parametrize(
     ("name", "formula", "words"),
     [
         ("baseline", "{outcome} ~ lesion_type + (1 | participant_id", "is never closed; close it"),

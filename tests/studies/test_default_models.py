@@ -117,6 +117,7 @@ def test_a_stated_formula_keeps_its_terms_and_weights(three_visits):
     plain = baseline_differences(first, formula=PLAIN)
     assert plain.fit.model.formula == PLAIN.replace("{outcome}", "mwf_percent")
     assert list(residual_sd(plain)) == [""]
+    assert any("stated without weights" in note for note in plain.notes)
     by_sex = baseline_differences(first, formula=PLAIN, weights=("sex", "volume_mm3"))
     assert set(residual_sd(by_sex)) == {"F", "M"}
     assert "weighted by volume_mm3" in by_sex.methods
@@ -126,6 +127,19 @@ def test_a_stated_formula_keeps_its_terms_and_weights(three_visits):
         baseline_differences(first, formula=PLAIN, weights="sex")
     )
     assert list(residual_sd(baseline_differences(first, weights=()))) == [""]
+
+
+def test_covariates_leave_the_rest_of_the_default_model_as_it_is(three_visits):
+    settings = ModelSettings(covariates=("volume_mm3", "log(age)"))
+    default, given = (
+        baseline_differences(three_visits),
+        baseline_differences(three_visits, settings=settings),
+    )
+    assert given.fit.model.formula == f"{default.fit.model.formula} + volume_mm3 + log(age)"
+    assert set(residual_sd(given)) == set(residual_sd(default)) == set(TYPES)
+    assert {"volume_mm3", "log(age)"} <= set(given.fit.coefficients()["term"])
+    assert settings.is_default("baseline")
+    assert settings.formula_of("tissue", "y") == ModelSettings().formula_of("tissue", "y")
 
 
 def test_weights_are_those_of_both_lesion_models_unless_a_model_is_named(three_visits):
@@ -177,7 +191,7 @@ def test_scanners_enter_the_model_by_their_number_or_as_stated(
     """Scanners by number are categories; a shift between them is none between types."""
     number = np.arange(len(three_visits)) % 7 % count
     shifted = three_visits.assign(scanner=number, y=three_visits["mwf_percent"] + 3 * number)
-    settings = ModelSettings(baseline=PLAIN, scanner=stated)
+    settings = ModelSettings(baseline=PLAIN, scanner=stated, weights={"baseline": ()})
     fit, notes = fit_study_model("baseline", settings, shifted, "y")
     expected = PLAIN.replace("{outcome}", "y") + (f" + {term}" if term else "")
     assert (fit.model.formula, notes) == (expected, said)
@@ -194,7 +208,9 @@ def test_a_formula_with_the_scanner_is_left_as_it_is_and_a_stated_term_needs_the
 ):
     own = PLAIN + " + (1 | scanner)"
     data = three_visits.assign(scanner=np.arange(len(three_visits)) % 6)
-    fit, notes = fit_study_model("baseline", ModelSettings(baseline=own), data, "mwf_percent")
+    fit, notes = fit_study_model(
+        "baseline", ModelSettings(baseline=own, weights={"baseline": ()}), data, "mwf_percent"
+    )
     assert (fit.model.formula, notes) == (own.replace("{outcome}", "mwf_percent"), ())
     with pytest.raises(FormulaError, match="no column 'scanner'"):
         baseline_differences(three_visits, settings=ModelSettings(scanner="fixed"))

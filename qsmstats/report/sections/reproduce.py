@@ -42,6 +42,7 @@ R_ANSWER = {
     "tissue": "emmeans(fit, ~ tissue)",
     "trajectory": 'emtrends(fit, ~ lesion_type, var = "years")',
 }
+CATEGORY = re.compile(r"\bC\((\w+)\)")
 STRATA = re.compile(r"residual variance was estimated for each (\w+)\.")
 
 
@@ -109,8 +110,8 @@ def _r_model(context: Context, folder: str, outcome: str, formula: str) -> str:
     levels = present_levels(counts[name], order)
     lines = [f"# {folder}: {outcome}", R_ROWS[folder]]
     lines.append(f"d${factor} <- factor(d${factor}, levels = {_r_vector(levels)})")
-    formula = formula.replace("np.", "")
     strata = _strata(context, folder, outcome, formula)
+    formula = CATEGORY.sub(r"factor(\1)", formula)  # C() of R wants a factor already
     if strata:
         shared = [one for one in _residual_terms(context, folder, outcome) if " and " in one]
         if shared:
@@ -129,7 +130,7 @@ def _r_model(context: Context, folder: str, outcome: str, formula: str) -> str:
 def _strata(context: Context, folder: str, outcome: str, formula: str) -> str:
     """Return the column by which the residual variance of a model differs; empty for none."""
     for paragraph in context.results.text(f"{folder}/methods.txt").split("\n\n"):
-        if f", {formula}, " in paragraph.replace("np.", "") and f" {outcome} ~" in f" {paragraph}":
+        if f", {formula}, " in paragraph and f" {outcome} ~" in f" {paragraph}":
             found = STRATA.search(paragraph)
             return found[1] if found else ""
     return ""

@@ -50,7 +50,7 @@ def test_the_lines_of_python_are_python_and_name_each_study_and_map(drawn):
 @pytest.fixture
 def strata(tmp_path):
     """A model whose residual variance differs by type, two of which share one."""
-    formula = f"{OUTCOME} ~ lesion_type + np.log(age) + (1 | participant_id)"
+    formula = f"{OUTCOME} ~ C(scanner) + lesion_type + log(age) + (1 | participant_id)"
     levels = ["isointense", "hypointense", "hypointense_rim"]
     terms = ["Intercept", "isointense and hypointense_rim", "hypointense"]
     about = {"outcome": OUTCOME, "n_obs": 9, "n_groups": "participant_id 3"}
@@ -76,6 +76,7 @@ def test_types_that_share_a_residual_variance_share_a_level_in_r(strata):
         f'levels(d${POOLED})[levels(d${POOLED}) %in% c("isointense", "hypointense_rim")] <-'
         ' "isointense and hypointense_rim"' in lines
     )
+    assert f"{OUTCOME} ~ factor(scanner) + lesion_type" in lines  # R's C() wants a factor already
     assert f"+ log(age) + (1 | participant_id), dispformula = ~ {POOLED}, REML = TRUE" in lines
 
 
