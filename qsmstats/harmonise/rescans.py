@@ -35,6 +35,8 @@ from qsmstats.harmonise.rescan_measures import measures
 from qsmstats.harmonise.result import feature_values
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.formula.terms import quoted
+from qsmstats.mixed.inference.components import components
+from qsmstats.mixed.inference.profile_likelihood import Deviance, profile_interval
 from qsmstats.mixed.model import MixedModel
 
 __all__ = ["RescanAgreement", "rescan_agreement"]
@@ -293,11 +295,12 @@ def _components(
     if not fit.info.converged:
         notes += ("The search for the optimum of the mixed model did not end.",)
     if counts["scanner"] > 1:
-        profiles = fit.variance_table(interval="profile", level=level).set_index("group")
-        other = table.loc[table["group"] != "scanner", "variance"].sum()
-        for end in ("conf_low", "conf_high"):
-            shares = profiles[end].astype("float64") ** 2
-            table[end] = (shares / (shares + other)).where(profiles.index == "scanner").to_numpy()
+        component = next(one for one in components(fit) if one.group == "scanner")
+        *deviations, why = profile_interval(Deviance.of(fit), component, level)
+        variances, place = np.square(deviations), table["group"] == "scanner"
+        shares = variances / (variances + table.loc[~place, "variance"].sum())
+        table.loc[place, ["conf_low", "conf_high"]] = shares
+        notes += (f"The share of scanners: {why}.",) if why else ()
     if counts["scanner"] < ENOUGH:
         told = f"{counts['scanner']} {plural('scanner', counts['scanner'])}"
         notes += (f"{told}: the share between scanners describes these, and little of others.",)
