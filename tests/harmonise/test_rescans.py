@@ -61,6 +61,11 @@ def cardiac() -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
+def meters() -> pd.DataFrame:
+    return found(table([WRIGHT[0], MINI[0]]))
+
+
+@pytest.fixture(scope="module")
 def twelve() -> pd.DataFrame:
     return found(cardiac(), region="lesion_id")
 
@@ -70,18 +75,17 @@ def found(data, **options) -> pd.DataFrame:
     return rescan_agreement(data, "y", **options).agreement.set_index("measure")
 
 
-def test_peak_flow_of_bland_and_altman_1986():
-    agreement = found(table([WRIGHT[0], MINI[0]]))
-    assert (agreement["comparison"] == "A - B").all()
-    mean = agreement.loc["mean_difference"]
+def test_peak_flow_of_bland_and_altman_1986(meters):
+    assert (meters["comparison"] == "A - B").all()
+    mean = meters.loc["mean_difference"]
     # Printed: -2.1 l/min with limits -22.0 and 17.8, and a standard deviation of 38.8.
     assert mean["estimate"] == pytest.approx(-2.1, abs=0.05)
     assert mean[["conf_low", "conf_high"]].tolist() == pytest.approx([-22.0, 17.8], abs=0.06)
-    assert agreement.loc["sd_difference", "estimate"] == pytest.approx(38.8, abs=0.05)
+    assert meters.loc["sd_difference", "estimate"] == pytest.approx(38.8, abs=0.05)
     # Their limits are two standard deviations away; 1.96 are 1.55 less.
-    limits = agreement.loc[["lower_limit", "upper_limit"], "estimate"]
+    limits = meters.loc[["lower_limit", "upper_limit"], "estimate"]
     assert limits.tolist() == pytest.approx([-79.7 + 1.55, 75.5 - 1.55], abs=0.1)
-    assert (agreement["n_pairs"] == 17).all()
+    assert (meters["n_pairs"] == 17).all()
 
 
 @pytest.mark.parametrize(("meter", "published"), [(WRIGHT, 43.2), (MINI, 56.4)])
@@ -142,13 +146,12 @@ def test_limits_hold_the_truth_in_nineteen_of_twenty():
 
 
 @pytest.mark.filterwarnings("ignore:The inplace keyword")  # of pingouin 0.7
-def test_correlations_of_one_region_each_are_those_of_pingouin():
-    agreement = found(table([WRIGHT[0], MINI[0]]))
+def test_correlations_of_one_region_each_are_those_of_pingouin(meters):
     long = table([WRIGHT[0], MINI[0]])
     known = pingouin.intraclass_corr(long, "participant_id", "scanner", "y").set_index("Type")
     for name in ("ICC(A,1)", "ICC(C,1)"):
-        assert agreement.loc[name, "estimate"] == pytest.approx(known.loc[name, "ICC"])
-        limits = agreement.loc[name, ["conf_low", "conf_high"]].tolist()
+        assert meters.loc[name, "estimate"] == pytest.approx(known.loc[name, "ICC"])
+        limits = meters.loc[name, ["conf_low", "conf_high"]].tolist()
         assert limits == pytest.approx(list(known.loc[name, "CI95"]), abs=0.005)
 
 
@@ -162,15 +165,17 @@ def test_correlations_of_nested_regions_are_those_of_pingouin_with_wider_limits(
         assert row["conf_high"] - row["conf_low"] > np.ptp(known.loc[name, "CI95"])
 
 
+def measured(first, second, *, ratio_scale=True) -> pd.DataFrame:
+    pairs = pd.DataFrame({"participant_id": range(len(first)), "first": first, "second": second})
+    made = measures(pairs, ratio_scale=ratio_scale, level=0.95)
+    return pd.DataFrame(made).set_index("measure")
+
+
 def test_the_coefficient_of_variation_is_that_of_a_proportional_error():
     rng = np.random.default_rng(3)
     truth, error = np.exp(rng.normal(2, 0.5, 400)), np.sqrt(np.log1p(0.1**2))
     readings = [truth * np.exp(rng.normal(0, error, 400)) for _ in range(2)]
-    pairs = pd.DataFrame(
-        {"participant_id": range(400), "first": readings[0], "second": readings[1]}
-    )
-    made = pd.DataFrame(measures(pairs, ratio_scale=True, level=0.95)).set_index("measure")
-    row = made.loc["within_cv"]
+    row = measured(*readings).loc["within_cv"]
     assert row["estimate"] == pytest.approx(0.1, abs=0.01)
     assert row["conf_low"] < 0.1 < row["conf_high"]
 
@@ -183,8 +188,7 @@ def test_the_coefficient_of_variation_is_that_of_a_proportional_error():
     ],
 )
 def test_no_coefficient_of_variation_where_zero_means_nothing(shift, options, words):
-    data = table([WRIGHT[0], MINI[0]])
-    agreement = found(data.assign(y=data["y"] / 100 + shift), **options)
+    agreement = measured(*(np.array(one) / 100 + shift for one in (WRIGHT[0], MINI[0])), **options)
     assert np.isnan(agreement.loc["within_cv", "estimate"])
     assert words in agreement.loc["within_cv", "note"]
     assert agreement.loc["within_sd", "estimate"] > 0
