@@ -69,7 +69,7 @@ def draw_rows(rng, parameters, scanners, name, group, sessions):
                 {
                     "participant_id": name,
                     "session_id": person.session_ids[session],
-                    "lesion_id": f"L{place}" if place else "white_matter",
+                    "lesion_id": f"L{place}" if place else None,
                     "tissue": region.tissue,
                     "years": years,
                     "scanner": sessions[session],

@@ -52,7 +52,7 @@ PAIR = [
 ]
 SHARES = ("group", "variance", "share", "conf_low", "conf_high", "n_groups")
 WHOLE = "whole"
-"""Name of the region where each participant is one."""
+"""Name of the region of rows without one."""
 ENOUGH = 5
 """Scanners from which their variance is well enough known to speak of scanners in general."""
 
@@ -116,7 +116,8 @@ def rescan_agreement(
         Two sessions of a participant that are no more than this apart, in the unit of `time`, are
         rescans; by default 30 days in years.
     participant, region, session, time, scanner
-        Columns. `region` is None where each session of a participant has one row.
+        Columns. `region` is None where each session of a participant has one row; a row without
+        region is the participant's one other region, such as the white matter of `tissue_table`.
     ratio_scale
         Whether zero means none of what is measured. False for susceptibility, whose zero is that of
         a reference: a coefficient of variation then has no meaning and is not given.
@@ -168,7 +169,8 @@ def rescan_agreement(
     rows = data[list(columns)].reset_index(drop=True)
     rows[value] = feature_values(rows, [value])[:, 0]
     rows = rows.set_axis(list(columns.values()), axis=1)
-    rows = rows if region else rows.assign(region=WHOLE)
+    region_of = rows["region"].astype("object") if region else pd.Series(WHOLE, rows.index)
+    rows = rows.assign(region=region_of.fillna(WHOLE))
     close = _session_pairs(rows, within)
     pairs, incomplete = _paired(rows, close)
     if pairs.empty:
@@ -225,7 +227,7 @@ def _session_pairs(rows: pd.DataFrame, within: float) -> pd.DataFrame:
 
 
 def _refuse_unclear(rows: pd.DataFrame, keys: list[str]) -> None:
-    for name in (*keys, "time", "scanner", "region"):
+    for name in (*keys, "time", "scanner"):
         if rows[name].isna().any():
             raise InvalidDataError(
                 f"the column of {name.removesuffix('_id')} is missing in row position"

@@ -232,6 +232,15 @@ def test_regions_measured_once_are_counted_and_left_out():
     assert set(agreement["n_incomplete"]) == {2}
 
 
+def test_a_row_without_region_is_a_region_of_its_own():
+    data = cardiac().query("participant_id <= 4")
+    unnamed = data["lesion_id"].isin([0, 5, 9, 15])  # the first of each
+    nameless = data.assign(lesion_id=data["lesion_id"].where(~unnamed))
+    made, named = (found(one, region="lesion_id") for one in (nameless, data))
+    pd.testing.assert_series_equal(made["estimate"], named["estimate"])
+    assert (made["n_pairs"] == named["n_pairs"]).all()
+
+
 def test_the_share_of_scanners_is_that_of_balanced_mean_squares():
     """REML of balanced data is the analysis of variance (Searle, Casella & McCulloch 1992)."""
     rng = np.random.default_rng(4)
