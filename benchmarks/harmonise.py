@@ -2,13 +2,14 @@
 
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/harmonise.py [--features 50 1000]
 
-Simulated: 60 participants x 3 visits on 4 scanners, with age and group preserved. The peers are in the
-lock (requirements/dev.txt). All run in this process, with the threads that are printed; CPU seconds,
-the better of two calls after a first small one (of one that takes more than 5 s, that one). A peer
-that is not installed is named and left out; so is one that would take more than --limit seconds, in
-proportion to the size before. What is shown as difference is neuroCombat's rounding of data to single
-precision, and the tolerance of the optimum in longcombat-py: R's longCombat differs from ours by
-3e-7, and from longcombat-py by 2e-5, in the stored numbers of tests/harmonise.
+Simulated: 60 participants x 3 visits on 4 scanners, with age and group preserved. The peers are in
+the lock (requirements/dev.txt). All run in this process, with the threads that are printed; CPU
+seconds, the better of two calls after a first small one (of one that takes more than 5 s, that
+one). A peer that is not installed is named and left out; so is one that would take more than
+--limit seconds, in proportion to the size before. What is shown as difference is neuroCombat's
+rounding of data to single precision, and the tolerance of the optimum in longcombat-py: R's
+longCombat differs from ours by 3e-7, and from longcombat-py by 2e-5, in the stored numbers of
+tests/harmonise.
 """
 
 from __future__ import annotations
