@@ -182,22 +182,22 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--studies", type=int, default=100)
     parser.add_argument("--scanners", type=int, default=3)
-    parser.add_argument("--patients", type=int, default=36)
-    parser.add_argument("--controls", type=int, default=24)
-    parser.add_argument("--followed", type=int, default=24)
+    parser.add_argument("--patients", type=int, default=20)
+    parser.add_argument("--controls", type=int, default=16)
+    parser.add_argument("--followed", type=int, default=14)
     options = parser.parse_args()
-    began = time.process_time()
-    rows = []
-    for seed in range(options.studies):
-        rows += one_study(seed, options)
-    table = pd.DataFrame(rows)
+    began, rows = time.process_time(), []
     print(
-        f"{options.studies} studies of {options.patients} patients ({options.followed} followed)"
-        f" and {options.controls} controls on {options.scanners} scanners, {OUTCOME};"
-        f" {time.process_time() - began:.0f} s"
+        f"{options.patients} patients ({options.followed} followed) and {options.controls} controls"
+        f" on {options.scanners} scanners, {OUTCOME}"
     )
-    keys = ["quantity", "model", "scanner"]
-    print(table.groupby(keys).apply(summary, include_groups=False).round(2).to_string())
+    for count in range(1, options.studies + 1):
+        rows += one_study(count, options)
+        if count % 10 and count < options.studies:
+            continue
+        found = pd.DataFrame(rows).groupby(["quantity", "model", "scanner"])
+        print(f"\n{count} studies, {time.process_time() - began:.0f} s")
+        print(found.apply(summary, include_groups=False).round(2).to_string(), flush=True)
 
 
 if __name__ == "__main__":
