@@ -230,7 +230,7 @@ def _refuse_unclear(rows: pd.DataFrame, keys: list[str]) -> None:
     for name in (*keys, "time", "scanner"):
         if rows[name].isna().any():
             raise InvalidDataError(
-                f"the column of {name.removesuffix('_id')} is missing in row position"
+                f"the {name.removesuffix('_id')} is missing in row position"
                 f" {int(rows[name].isna().argmax())}; fill it in or leave the row out"
             )
     for name in ("time", "scanner"):
@@ -245,8 +245,8 @@ def _refuse_unclear(rows: pd.DataFrame, keys: list[str]) -> None:
     if twice.any():
         person, session, region = rows[[*keys, "region"]].iloc[int(twice.argmax())]
         raise InvalidDataError(
-            f"region '{region}' of participant '{person}' has several rows in session '{session}';"
-            " keep one, or name the region's column"
+            f"session '{session}' of participant '{person}' has several rows of region '{region}';"
+            " keep one, or name the column of regions"
         )
 
 

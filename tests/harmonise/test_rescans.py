@@ -7,7 +7,7 @@ import pandas as pd
 import pingouin
 import pytest
 
-from qsmstats.errors import InvalidDataError, NotIdentifiedError, UsageError
+from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.harmonise.limits_of_agreement import limits_of_agreement
 from qsmstats.harmonise.rescan_measures import measures
 from qsmstats.harmonise.rescans import SAME, rescan_agreement
@@ -266,37 +266,11 @@ def test_scanners_of_one_kind_have_no_share():
     assert list(made.components["group"]) == ["participant_id", "Residual"]
 
 
-FAULTS = {
-    "column": (lambda d: d.drop(columns="scanner"), {}, UsageError, "no column 'scanner'"),
-    "within": (lambda d: d, {"within": -1}, UsageError, "within=-1"),
-    "level": (lambda d: d, {"level": 95}, UsageError, "level=95"),
-    "text": (lambda d: d.assign(y="high"), {}, InvalidDataError, "'y' must be numeric"),
-    "unknown": (
-        lambda d: d.assign(scanner=d["scanner"].where(d.index > 0)),
-        {},
-        InvalidDataError,
-        "scanner is missing in row position 0",
-    ),
-    "several": (
-        lambda d: d.assign(session_id="ses", participant_id=d["participant_id"] % 5),
-        {},
-        InvalidDataError,
-        "session 'ses' of participant '0' has 2 values of time",
-    ),
-    "twice": (lambda d: pd.concat([d, d.tail(1)]), {}, InvalidDataError, "has several rows"),
-    "far": (lambda d: d, {"within": 0.0}, NotIdentifiedError, "the nearest are 0.00274 apart"),
-    "once": (lambda d: d.head(17), {}, NotIdentifiedError, "each has one"),
-    "nothing": (
-        lambda d: d.assign(y=d["y"].where(d["scanner"] == "A")),
-        {},
-        NotIdentifiedError,
-        "no region has a 'y' at both sessions",
-    ),
-}
+def test_no_session_is_near_another_where_each_participant_has_one():
+    with pytest.raises(NotIdentifiedError, match="each has one"):
+        rescan_agreement(table([WRIGHT[0], MINI[0]]).head(17), "y", region=None)
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_data_that_cannot_answer_are_refused_in_words(fault):
-    change, options, error, words = FAULTS[fault]
-    with pytest.raises(error, match=words):
-        rescan_agreement(change(table([WRIGHT[0], MINI[0]])), "y", region=None, **options)
+def test_a_level_is_a_share():
+    with pytest.raises(UsageError, match="level=95"):
+        rescan_agreement(table([WRIGHT[0], MINI[0]]), "y", region=None, level=95)
