@@ -36,6 +36,7 @@ T, MOVER = "Student's t over participants", "MOVER (Zou 2013)"
 JACKKNIFE, F = "jackknife over participants, t", "F (McGraw & Wong 1996)"
 NOTHING: Estimate = (np.nan, np.nan, np.nan)
 ALONE = "not defined: one participant says nothing of others"
+LEVEL_OF_F = 0.95
 FEW = 10
 """Participants below which limits from leaving one out are called rough."""
 ARBITRARY = (
@@ -101,12 +102,10 @@ def _scaled(estimate: Estimate, factor: float) -> Estimate:
 
 
 def _independent(pairs: pd.DataFrame, level: float) -> Iterator[dict[str, object]]:
-    """ICC of one region per participant, with the limits of F; these are 95 % limits."""
-    if len(pairs) < 5 or level != 0.95:
-        few = f"not defined: {len(pairs)} regions, at least 5 are needed"
-        note = few if len(pairs) < 5 else "not defined: limits of 95 % only"
+    """ICC of one region per participant, with the limits of F."""
+    if len(pairs) < 5:
         for name in ("ICC(A,1)", "ICC(C,1)"):
-            yield _row(name, NOTHING, F, note)
+            yield _row(name, NOTHING, F, f"not defined: {len(pairs)} regions, fewer than 5")
         return
     long = pairs.melt(["participant_id"], ["first", "second"], "measurement", "value")
     table = intraclass_correlation(
@@ -114,8 +113,10 @@ def _independent(pairs: pd.DataFrame, level: float) -> Iterator[dict[str, object
     )
     for row in table[table["coefficient"].isin(["ICC(A,1)", "ICC(C,1)"])].to_dict("records"):
         told = "" if row["note"] == NOTE else str(row["note"])
-        limits = (row["estimate"], row["conf_low"], row["conf_high"])
-        yield _row(row["coefficient"], limits, F, told)
+        limits = (row["conf_low"], row["conf_high"])
+        if level != LEVEL_OF_F:
+            limits, told = (np.nan, np.nan), "limits are known for a level of 0.95 only"
+        yield _row(row["coefficient"], (row["estimate"], *limits), F, told)
 
 
 def _clustered(

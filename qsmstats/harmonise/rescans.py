@@ -1,10 +1,6 @@
 r"""Agreement of rescans: the same participants on several scanners, or twice on one, within days.
 
-Two sessions of a participant that are at most `within` years apart are a rescan. Of all such pairs
-the closest come first, and each session stands in one pair of any two scanners. A comparison
-"A - B" holds the pairs of scanners A and B, "same scanner" those of the earlier and the later
-session on any one scanner. What each comparison says is in `rescan_measures`.
-
+Which sessions are rescans is in `rescan_pairs`, and what each comparison says in `rescan_measures`.
 Which share of the variance lies between scanners comes from a mixed model by REML of all rows of
 these sessions,
 
@@ -16,22 +12,15 @@ with profile-likelihood limits of :math:`\sigma_b` turned into those of the shar
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
-from itertools import combinations
 
 import numpy as np
 import pandas as pd
 
 from qsmstats.display import Displayed
-from qsmstats.errors import (
-    InvalidDataError,
-    NotIdentifiedError,
-    UsageError,
-    plural,
-    require_columns,
-)
+from qsmstats.errors import NotIdentifiedError, UsageError, plural, require_columns
 from qsmstats.harmonise.rescan_measures import measures
+from qsmstats.harmonise.rescan_pairs import paired, session_pairs
 from qsmstats.harmonise.result import feature_values
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.formula.terms import quoted
@@ -41,15 +30,10 @@ from qsmstats.mixed.model import MixedModel
 
 __all__ = ["RescanAgreement", "rescan_agreement"]
 
-SAME = "same scanner"
 COLUMNS = (
     *("comparison", "measure", "estimate", "conf_low", "conf_high", "method"),
     *("n_pairs", "n_participants", "n_incomplete", "note"),
 )
-PAIR = [
-    *("participant_id", "comparison", "session_first", "session_second"),
-    *("scanner_first", "scanner_second", "apart"),
-]
 SHARES = ("group", "variance", "share", "conf_low", "conf_high", "n_groups")
 WHOLE = "whole"
 """Name of the region of rows without one."""
@@ -171,8 +155,8 @@ def rescan_agreement(
     rows = rows.set_axis(list(columns.values()), axis=1)
     region_of = rows["region"].astype("object") if region else pd.Series(WHOLE, rows.index)
     rows = rows.assign(region=region_of.fillna(WHOLE))
-    close = _session_pairs(rows, within)
-    pairs, incomplete = _paired(rows, close)
+    close = session_pairs(rows, within)
+    pairs, incomplete = paired(rows, close)
     if pairs.empty:
         raise NotIdentifiedError(
             f"no region has a '{value}' at both sessions of a rescan; check the values"
@@ -195,78 +179,6 @@ def rescan_agreement(
         fit=fit,
         notes=notes,
     )
-
-
-def _session_pairs(rows: pd.DataFrame, within: float) -> pd.DataFrame:
-    """Return the rescans: participant_id, comparison, sessions and scanners, and days apart."""
-    keys = ["participant_id", "session_id"]
-    _refuse_unclear(rows, keys)
-    visits = rows.drop_duplicates(keys).sort_values("time", kind="stable")
-    found, gaps = [], [np.inf]
-    for person, own in visits.groupby("participant_id", sort=True, observed=True):
-        sessions = own[["session_id", "scanner", "time"]].itertuples(index=False, name=None)
-        apart = sorted(
-            ((two[2] - one[2], one, two) for one, two in combinations(sessions, 2)),
-            key=lambda pair: pair[0],
-        )
-        used: dict[str, set[object]] = defaultdict(set)
-        for gap, *pair in apart:
-            gaps.append(gap)
-            one, two = sorted(pair, key=lambda end: str(end[1]))  # of one scanner: as in time
-            comparison = SAME if one[1] == two[1] else f"{one[1]} - {two[1]}"
-            if gap <= within and not used[comparison] & {one[0], two[0]}:
-                used[comparison] |= {one[0], two[0]}
-                found.append((person, comparison, one[0], two[0], one[1], two[1], two[2] - one[2]))
-    if not found:
-        nearest = f"the nearest are {min(gaps):.3g} apart" if len(gaps) > 1 else "each has one"
-        raise NotIdentifiedError(
-            f"no participant has two sessions within {within:.3g} of one another ({nearest}); give"
-            " a larger value of within if these are rescans"
-        )
-    return pd.DataFrame(found, columns=PAIR).sort_values("comparison", kind="stable")
-
-
-def _refuse_unclear(rows: pd.DataFrame, keys: list[str]) -> None:
-    for name in (*keys, "time", "scanner"):
-        if rows[name].isna().any():
-            raise InvalidDataError(
-                f"the {name.removesuffix('_id')} is missing in row position"
-                f" {int(rows[name].isna().argmax())}; fill it in or leave the row out"
-            )
-    for name in ("time", "scanner"):
-        several = rows.groupby(keys, observed=True)[name].nunique()
-        if (several > 1).any():
-            person, session = several.index[int(several.argmax())]
-            raise InvalidDataError(
-                f"session '{session}' of participant '{person}' has {several.max()} values of"
-                f" {name}; a session has one"
-            )
-    twice = rows.duplicated([*keys, "region"])
-    if twice.any():
-        person, session, region = rows[[*keys, "region"]].iloc[int(twice.argmax())]
-        raise InvalidDataError(
-            f"session '{session}' of participant '{person}' has several rows of region '{region}';"
-            " keep one, or name the column of regions"
-        )
-
-
-def _paired(rows: pd.DataFrame, close: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """Return the regions measured at both sessions, and the number of others by comparison."""
-    values = rows[["participant_id", "session_id", "region", "value"]]
-    ends = [
-        close.merge(
-            values.rename(columns={"session_id": f"session_{end}", "value": end}),
-            on=["participant_id", f"session_{end}"],
-        )
-        for end in ("first", "second")
-    ]
-    both = ends[0].merge(ends[1], on=[*PAIR, "region"], how="outer", sort=False)
-    known = both[["first", "second"]].notna().all(axis=1)
-    pairs = both[known].sort_values(["comparison", "participant_id", "region"], kind="stable")
-    pairs = pairs.assign(
-        mean=(pairs["first"] + pairs["second"]) / 2, difference=pairs["first"] - pairs["second"]
-    )
-    return pairs.reset_index(drop=True), both.loc[~known, "comparison"].value_counts()
 
 
 def _components(

@@ -10,7 +10,8 @@ import pytest
 from qsmstats.errors import NotIdentifiedError, UsageError
 from qsmstats.harmonise.limits_of_agreement import limits_of_agreement
 from qsmstats.harmonise.rescan_measures import measures
-from qsmstats.harmonise.rescans import SAME, rescan_agreement
+from qsmstats.harmonise.rescan_pairs import SAME
+from qsmstats.harmonise.rescans import rescan_agreement
 
 # Bland & Altman 1986, Lancet i:307-310, table: peak expiratory flow (l/min) of 17 persons, two
 # readings each of a large and of a mini Wright meter.

@@ -3,7 +3,8 @@ import pandas as pd
 import pytest
 
 from qsmstats.errors import InvalidDataError, UsageError
-from qsmstats.harmonise.rescans import SAME, rescan_agreement
+from qsmstats.harmonise.rescan_pairs import SAME
+from qsmstats.harmonise.rescans import rescan_agreement
 from qsmstats.plot.rescans import bland_altman
 
 
