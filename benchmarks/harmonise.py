@@ -1,13 +1,15 @@
 """ComBat and longitudinal ComBat beside neuroCombat and longcombat-py: seconds and differences.
 
-    pip install neuroCombat==0.2.12 longcombat-py==0.1.1
     OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 python benchmarks/harmonise.py [--features 50 1000]
 
-Simulated: 60 participants x 3 visits on 4 scanners, with age and group preserved. All run in this
-process, with the threads that are printed; CPU seconds, the better of two calls after a first small
-one. A peer that is not installed is named and left out; so is one that would take more than --limit
-seconds, in proportion to the size before. neuroCombat rounds data to single precision, which is the
-difference that is shown; R's longCombat is compared in tests/harmonise, from stored numbers.
+Simulated: 60 participants x 3 visits on 4 scanners, with age and group preserved. The peers are in
+the lock (requirements/dev.txt). All run in this process, with the threads that are printed; CPU
+seconds, the better of two calls after a first small one (of one that takes more than 5 s, that
+one). A peer that is not installed is named and left out; so is one that would take more than
+--limit seconds, in proportion to the size before. What is shown as difference is neuroCombat's
+rounding of data to single precision, and the tolerance of the optimum in longcombat-py: R's
+longCombat differs from ours by 3e-7, and from longcombat-py by 2e-5, in the stored numbers of
+tests/harmonise.
 """
 
 from __future__ import annotations
@@ -101,7 +103,7 @@ def timed(adjust: Adjust, data: pd.DataFrame, names: list[str]) -> tuple[float, 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--features", nargs="+", type=int, default=[50, 1000])
-    parser.add_argument("--limit", type=float, default=120.0)
+    parser.add_argument("--limit", type=float, default=400.0)
     options = parser.parse_args()
     warnings.simplefilter("ignore")
     threads = os.environ.get("OPENBLAS_NUM_THREADS", "all")

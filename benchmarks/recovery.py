@@ -3,9 +3,11 @@
 Simulates complete study folders (images and tables), measures and analyses them with the public
 functions, and counts how often the 95 % intervals hold the truth of the simulation. The truth is
 read here, after the analysis, and nowhere else. Intervals of one study share its data, so the
-standard error of a share is taken over studies.
+standard error of a share is taken over studies. With --scanners, differences between scanners are
+asked for, too: as the default models have them, among the terms beside lesion types and tissues.
 
     python benchmarks/recovery.py [--seeds 24] [--patients 24] [--followed 20] [--jobs 2]
+        [--scanners 3]
 """
 
 from __future__ import annotations
@@ -55,15 +57,16 @@ def one_study(job):
             controls=options.controls,
             followed=options.followed,
             resolution=options.resolution,
+            scanners=options.scanners,
         )
         study = qs.open_study(path)
         tables = qs.read_tables(study)
         features = qs.extract_cohort(study, tables=tables).features
         lesions, tissue = qs.tidy_lesions(tables, features), qs.tissue_table(tables, features)
-        truth = json.loads((path.parent / "study_truth.json").read_text())["maps"]
+        truth = json.loads((path.parent / "study_truth.json").read_text())
     rows = []
     for outcome in study.outcomes:
-        known = truth[outcome]
+        known = truth["maps"][outcome]
         baseline = qs.baseline_differences(lesions, outcome)
         white = qs.tissue_differences(tissue, outcome)
         change = qs.trajectories(lesions, outcome)
@@ -83,10 +86,15 @@ def one_study(job):
             "contrast",
             known["trajectory"]["slope_contrasts"],
         )
-        singular = {"baseline": baseline, "tissue": white, "trajectory": change}
+        answers = {"baseline": baseline, "tissue": white, "trajectory": change}
+        if options.scanners > 1:
+            planted = truth["scanners"]["maps"][outcome]["contrasts"]
+            for name, answer in answers.items():
+                table = answer.fit.contrasts("scanner")
+                found += compare(name, "scanner", table, "contrast", planted)
         for row in found:
             row |= {"outcome": outcome, "seed": seed}
-            row["singular"] = singular[row["study"]].fit.info.singular
+            row["singular"] = answers[row["study"]].fit.info.singular
         rows += found
         if outcome == "mwf_percent":
             ordered = ordering(baseline, change)
@@ -112,6 +120,7 @@ def main():
     parser.add_argument("--controls", type=int, default=12)
     parser.add_argument("--followed", type=int, default=20)
     parser.add_argument("--resolution", type=float, default=3.0)
+    parser.add_argument("--scanners", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=2)
     options = parser.parse_args()
 

@@ -41,7 +41,7 @@ NOTHING = ClinicalParameters(
 
 def draw_patient(rng, parameters, name):
     """Return the rows of one patient's lesions at two sessions, and the patient's two rows."""
-    person = draw_person(rng, parameters, name, "MS", followed=True)
+    person = draw_person(rng, parameters, name, "MS", ("", ""))
     plans = draw_plans(rng, parameters.lesions, person.years)
     first = [plan.lesion_type for plan in plans]
     later = draw_later_types(rng, parameters.lesions.transitions, first, person.years[1])

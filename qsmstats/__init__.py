@@ -45,6 +45,7 @@ _HOMES = {
     "RaterAgreement": "qsmstats.studies.raters",
     "RaterSettings": "qsmstats.settings",
     "RequiredPatients": "qsmstats.studies.planning.sizes",
+    "RescanAgreement": "qsmstats.harmonise.rescans",
     "SampleSize": "qsmstats.accuracy.samplesize",
     "Schemas": "qsmstats.schemas",
     "Study": "qsmstats.study",
@@ -93,6 +94,7 @@ _HOMES = {
     "rater_agreement": "qsmstats.studies.raters",
     "read_tables": "qsmstats.voxels.lesion_rows",
     "required_patients": "qsmstats.studies.planning.sizes",
+    "rescan_agreement": "qsmstats.harmonise.rescans",
     "run_study": "qsmstats.run",
     "scanner_confounding": "qsmstats.harmonise.confounding",
     "show": "qsmstats.display",
@@ -136,6 +138,7 @@ if TYPE_CHECKING:
     from qsmstats.generalized.model import GeneralizedMixedModel
     from qsmstats.harmonise.adjustment import combat, longcombat
     from qsmstats.harmonise.confounding import scanner_confounding
+    from qsmstats.harmonise.rescans import RescanAgreement, rescan_agreement
     from qsmstats.harmonise.result import Harmonisation
     from qsmstats.imputation.pooling import PooledFit, pool_fits
     from qsmstats.inventory.draft import StudyDraft, init_study

@@ -169,6 +169,7 @@ def _add_size(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--resolution", type=float, default=2.0, help="voxel size in mm; default: 2"
     )
+    parser.add_argument("--scanners", type=_count, default=1, help="number of them; default: 1")
     _add_jobs(parser)
 
 
@@ -359,6 +360,7 @@ def _simulate(options: argparse.Namespace) -> int:
             controls=options.controls,
             followed=options.followed,
             resolution=options.resolution,
+            scanners=options.scanners,
             jobs=options.jobs or _cores(),
             progress=progress,
         )

@@ -124,6 +124,7 @@ CALLS = {
     "patient_associations": lambda _: qs.patient_associations(FOREIGN, FOREIGN),
     "patient_table": lambda study: qs.patient_table(study, FOREIGN),
     "rater_agreement": lambda _: qs.rater_agreement(FOREIGN, FOREIGN),
+    "rescan_agreement": lambda _: qs.rescan_agreement(FOREIGN, "y"),
     "scanner_confounding": lambda _: qs.scanner_confounding("~ a", FOREIGN),
     "suggest_lesion_types": lambda _: qs.suggest_lesion_types(FOREIGN),
     "table_one": lambda study: qs.table_one(study, FOREIGN),

@@ -18,11 +18,13 @@ from qsmstats.plot.look import drawing, figure_style
 from qsmstats.plot.model_checks import residuals
 from qsmstats.plot.over_time import profiles, trajectories
 from qsmstats.plot.power import power
+from qsmstats.plot.rescans import bland_altman
 from qsmstats.plot.tiles import mosaic
 
 __all__ = [
     "accuracy",
     "alluvial",
+    "bland_altman",
     "confusion",
     "contrasts",
     "drawing",

@@ -23,6 +23,7 @@ from qsmstats.simulate.dataset import describe_dataset, write_described, write_j
 from qsmstats.simulate.histology import draw_histology
 from qsmstats.simulate.parameters import Parameters
 from qsmstats.simulate.records import simulate_participant
+from qsmstats.simulate.scanners import assign_scanners, draw_scanners
 from qsmstats.simulate.truth import study_truth
 
 __all__ = ["simulate_study", "truth_path"]
@@ -42,6 +43,7 @@ def simulate_study(
     controls: int = 76,
     followed: int = 40,
     resolution: float = 2.0,
+    scanners: int = 1,
     progress: Progress | None = None,
     jobs: int = 1,
 ) -> Path:
@@ -57,6 +59,10 @@ def simulate_study(
         Numbers of participants; `followed` patients have a second session.
     resolution
         Voxel size in mm, 0.8 to 4.
+    scanners
+        Number of scanners, which shift each map and change its spread. With more than one, the
+        tables of sessions have a column scanner, and some patients change scanners between
+        sessions.
     progress
         Called with (done, total) sessions.
     jobs
@@ -78,22 +84,27 @@ def simulate_study(
     """
     folder = Path(path)
     counts = {"patients": patients, "controls": controls, "followed": followed}
-    _check(folder, counts, seed=seed, jobs=jobs)
+    _check(folder, counts, seed=seed, jobs=jobs, scanners=scanners)
     load_anatomy(resolution)
     parameters = Parameters()
-    own, *seeds = np.random.SeedSequence(seed).spawn(1 + patients + controls)
+    source = np.random.SeedSequence(seed)
+    own, *seeds = source.spawn(1 + patients + controls)
     rng = np.random.default_rng(own)
     second = set(rng.choice(patients, size=followed, replace=False).tolist())
+    # Numbers of their own, so that people, lesions and noise are those of a study on one scanner.
+    apart = np.random.default_rng(source.spawn(1)[0])
+    made_on = draw_scanners(apart, parameters.maps, scanners)
+    visits = assign_scanners(apart, made_on.names, (patients, controls), second)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix=f".{folder.name}-", dir=folder.parent) as temporary:
         study = Path(temporary) / folder.name
         study.mkdir()
         digits = max(3, len(str(len(seeds))))
         enrolments = [
-            (child, f"sub-{i + 1:0{digits}d}", "MS" if i < patients else "HC", i in second)
+            (child, f"sub-{i + 1:0{digits}d}", "MS" if i < patients else "HC", visits[i])
             for i, child in enumerate(seeds)
         ]
-        common = (study, parameters, resolution)
+        common = (study, parameters, made_on, resolution)
         records, done = [], 0
         for record in run_tasks(simulate_participant, common, enrolments, jobs=jobs):
             records.append(record)
@@ -108,23 +119,27 @@ def simulate_study(
         }
         for name, rows in tables.items():
             write_described(study / f"{name}.tsv", name, rows)
-        describe_dataset(study, seed=seed, resolution=resolution, counts=counts)
-        write_json(truth_path(folder), study_truth(parameters, records, seed=seed))
+        describe_dataset(study, seed=seed, resolution=resolution, counts=counts, scanners=scanners)
+        truth = study_truth(parameters, records, seed=seed)
+        if scanners > 1:
+            truth["scanners"] = made_on.truth(parameters.maps)
+        write_json(truth_path(folder), truth)
         if folder.exists():
             folder.rmdir()
         study.rename(folder)
     return folder
 
 
-def _check(folder: Path, counts: Mapping[str, int], *, seed: int, jobs: int) -> None:
+def _check(folder: Path, counts: Mapping[str, int], *, seed: int, jobs: int, scanners: int) -> None:
     if not folder.name:
         message = f"'{folder}' has no name of its own; name a new folder"
         raise UsageError(message)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         message = f"{folder} already exists; name a new folder, or remove it"
         raise UsageError(message)
-    least = {"patients": 1, "controls": 0, "followed": 0, "seed": 0, "jobs": 1}
-    for name, value in {**counts, "seed": seed, "jobs": jobs}.items():
+    least = {"patients": 1, "controls": 0, "followed": 0, "seed": 0, "jobs": 1, "scanners": 1}
+    numbers = {**counts, "seed": seed, "jobs": jobs, "scanners": scanners}
+    for name, value in numbers.items():
         if value < least[name]:
             message = f"{name}: {value} is less than {least[name]}; give at least that"
             raise UsageError(message)
@@ -132,5 +147,11 @@ def _check(folder: Path, counts: Mapping[str, int], *, seed: int, jobs: int) -> 
         message = (
             f"followed: {counts['followed']} patients cannot have a second session where there "
             f"are {counts['patients']}; give at most that many"
+        )
+        raise UsageError(message)
+    if 1 < scanners > counts["patients"] // 2:
+        message = (
+            f"scanners: {scanners} scanners need two patients each, and there are "
+            f"{counts['patients']}; give at most {max(counts['patients'] // 2, 1)}"
         )
         raise UsageError(message)

@@ -71,6 +71,11 @@ by each rater, histology.tsv lesions examined post mortem. study.toml describes 
 qsmstats. The true parameters are beside this folder, in the file of its name with _truth.json.
 """
 
+SCANNERS = """
+The sessions were made on {scanners} scanners, which shift each map and change its spread (column
+scanner of the tables of sessions). Some patients had their second session on another one.
+"""
+
 STUDY = """\
 # What qsmstats needs to know about this folder.
 name = "Simulated cohort, seed {seed}"
@@ -97,14 +102,18 @@ OWN_COLUMNS: dict[str, dict[str, Any]] = {
         "LongName": "NfL",
         "Description": "Neurofilament light chain in serum at the first session; patients only.",
         "Units": "pg/mL",
-    }
+    },
+    "scanner": {
+        "LongName": "Scanner",
+        "Description": "Scanner on which the images of the session were made.",
+    },
 }
 """Columns that no schema has, as a study may add them."""
 IGNORED = ("study.toml", "lesions.*", "ratings.*", "histology.*", "**/*_dwimap.*")
 
 
 def describe_dataset(
-    folder: Path, *, seed: int, resolution: float, counts: Mapping[str, int]
+    folder: Path, *, seed: int, resolution: float, counts: Mapping[str, int], scanners: int
 ) -> None:
     """Write dataset_description.json, README, .bidsignore and study.toml."""
     description = {
@@ -123,6 +132,7 @@ def describe_dataset(
     }
     write_json(folder / "dataset_description.json", description)
     text = README.format(seed=seed, **counts)
+    text += SCANNERS.format(scanners=scanners) if scanners > 1 else ""
     (folder / "README").write_text(text, encoding="utf-8", newline="\n")
     (folder / ".bidsignore").write_text("\n".join(IGNORED) + "\n", encoding="utf-8", newline="\n")
     (folder / "study.toml").write_text(_study(seed, resolution), encoding="utf-8", newline="\n")

@@ -13,6 +13,7 @@ from qsmstats.simulate.later_types import draw_later_types
 from qsmstats.simulate.lesions import Lesion, draw_lesions
 from qsmstats.simulate.maps import CONTROL_TISSUE, PATIENT_TISSUE
 from qsmstats.simulate.parameters import Parameters
+from qsmstats.simulate.scanners import Scanners
 from qsmstats.simulate.values import Region, draw_values, least_value
 
 __all__ = [
@@ -39,6 +40,8 @@ class Person:
         Part of EDSS that does not depend on lesions; None for controls.
     years
         Time of each session since the first.
+    scanners
+        Name of each session's scanner.
     """
 
     participant_id: str
@@ -48,6 +51,7 @@ class Person:
     disease_duration: float | None
     disability: float | None
     years: tuple[float, ...]
+    scanners: tuple[str, ...]
 
     @property
     def session_ids(self) -> tuple[str, ...]:
@@ -101,7 +105,11 @@ class SimulatedParticipant:
 
 
 def draw_participant(
-    rng: np.random.Generator, anatomy: Anatomy, parameters: Parameters, person: Person
+    rng: np.random.Generator,
+    anatomy: Anatomy,
+    parameters: Parameters,
+    scanners: Scanners,
+    person: Person,
 ) -> SimulatedParticipant:
     """Draw the lesions of a person and what every region shows; controls have no lesions.
 
@@ -118,7 +126,17 @@ def draw_participant(
     ]
     values = {}
     for name, truth in parameters.maps.items():
-        drawn = draw_values(rng, truth, regions, age=person.age, sex=person.sex, years=person.years)
+        shift, scale = scanners.of(name, person.scanners)
+        drawn = draw_values(
+            rng,
+            truth,
+            regions,
+            age=person.age,
+            sex=person.sex,
+            years=person.years,
+            shift=shift,
+            scale=scale,
+        )
         least = least_value(truth)
         lifted = np.maximum(drawn, least)
         values[name] = RegionValues(
@@ -150,17 +168,16 @@ def draw_person(
     parameters: Parameters,
     participant_id: str,
     group: str,
-    *,
-    followed: bool,
+    scanners: tuple[str, ...],
 ) -> Person:
-    """Draw the covariates and the times of the sessions.
+    """Draw the covariates and the times of the sessions, which are as many as scanners.
 
     Values are rounded as the tables write them, so that the tables hold what made the images.
     """
     age = _within(rng, parameters.age_mean[group], parameters.age_sd, parameters.age_limits)
     years: tuple[float, ...] = (0.0,)
     sex = "F" if rng.random() < parameters.female[group] else "M"
-    if followed:
+    if len(scanners) > 1:
         interval = (parameters.interval_mean, parameters.interval_sd, parameters.interval_limits)
         years = (0.0, round(_within(rng, *interval), 2))
     duration = disability = None
@@ -177,6 +194,7 @@ def draw_person(
         disease_duration=duration,
         disability=disability,
         years=years,
+        scanners=scanners,
     )
 
 

@@ -13,13 +13,14 @@ from qsmstats.simulate.clinical import draw_clinical
 from qsmstats.simulate.parameters import Parameters
 from qsmstats.simulate.participants import draw_participant, draw_person, with_later_types
 from qsmstats.simulate.ratings import draw_ratings
+from qsmstats.simulate.scanners import Scanners
 from qsmstats.simulate.sessions import write_participant
 
 __all__ = ["Enrolment", "ParticipantRecord", "Row", "simulate_participant"]
 
 Row = dict[str, Any]
-Enrolment: TypeAlias = tuple[np.random.SeedSequence, str, str, bool]
-"""Source of a participant's random numbers; identifier; MS or HC; whether followed up."""
+Enrolment: TypeAlias = tuple[np.random.SeedSequence, str, str, tuple[str, ...]]
+"""Source of a participant's random numbers; identifier; MS or HC; scanner of each session."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,23 +49,23 @@ class ParticipantRecord:
 
 
 def simulate_participant(
-    study: tuple[Path, Parameters, float], enrolment: Enrolment
+    study: tuple[Path, Parameters, Scanners, float], enrolment: Enrolment
 ) -> ParticipantRecord:
     """Draw a participant and write the files.
 
     Parameters
     ----------
     study
-        Study folder, truth, and voxel size in mm.
+        Study folder, truth, effects of the scanners, and voxel size in mm.
     enrolment
         The participant.
     """
-    folder, parameters, resolution = study
-    seed, participant_id, group, followed = enrolment
+    folder, parameters, scanners, resolution = study
+    seed, participant_id, group, sessions = enrolment
     rng = np.random.default_rng(seed)
     anatomy = load_anatomy(resolution)
-    person = draw_person(rng, parameters, participant_id, group, followed=followed)
-    participant = draw_participant(rng, anatomy, parameters, person)
+    person = draw_person(rng, parameters, participant_id, group, sessions)
+    participant = draw_participant(rng, anatomy, parameters, scanners, person)
     # What was planted later has numbers of its own, so that images and ratings stay as they were.
     apart = np.random.default_rng(seed.spawn(1)[0])
     participant = with_later_types(apart, parameters, participant)
@@ -74,8 +75,9 @@ def simulate_participant(
     true = participant.values
     for session, session_id in enumerate(person.session_ids):
         visit = {"participant_id": person.participant_id, "session_id": session_id}
+        on = {"scanner": person.scanners[session]} if person.scanners[session] else {}
         white = {name: float(values.white_matter[session]) for name, values in true.items()}
-        regions.append({**visit, "region": "white_matter", **white})
+        regions.append({**visit, **on, "region": "white_matter", **white})
         for label, (k, lesion) in enumerate(participant.shown(session), start=1):
             key = {**visit, "lesion_id": lesion.lesion_id}
             now = lesion.types[session]
@@ -91,18 +93,20 @@ def simulate_participant(
             region: Row = {"region": lesion.lesion_id, "lesion_type": lesion.lesion_type}
             region["log_volume"] = float(np.log(volume))
             region |= {name: float(values.lesions[k, session]) for name, values in true.items()}
-            regions.append({**visit, **region})
+            regions.append({**visit, **on, **region})
     write_participant(folder, rng, anatomy, parameters, participant)
     edss = nfl = None
     if person.disability is not None:
         shown = participant.shown(0)
+        # Disability does not depend on what the scanner adds to the lesions.
+        shift = float(scanners.of("mwf_percent", person.scanners[:1])[0][0])
         edss, nfl = draw_clinical(
             apart,
             parameters.clinical,
             disability=person.disability,
             age=person.age,
             types=[lesion.lesion_type for _, lesion in shown],
-            mwf=[float(true["mwf_percent"].lesions[k, 0]) for k, _ in shown],
+            mwf=[float(true["mwf_percent"].lesions[k, 0]) - shift for k, _ in shown],
         )
     return ParticipantRecord(
         participant={

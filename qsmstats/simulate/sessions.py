@@ -71,8 +71,10 @@ def write_participant(
         folder / person.participant_id / f"{person.participant_id}_sessions.tsv",
         "sessions",
         [
-            {"session_id": session_id, "years": years}
-            for session_id, years in zip(person.session_ids, person.years, strict=True)
+            {"session_id": session_id, "years": years} | ({"scanner": scanner} if scanner else {})
+            for session_id, years, scanner in zip(
+                person.session_ids, person.years, person.scanners, strict=True
+            )
         ],
     )
 

@@ -48,10 +48,13 @@ def draw_values(
     age: float,
     sex: str,
     years: Sequence[float],
+    shift: Floats | float = 0.0,
+    scale: Floats | float = 1.0,
 ) -> Floats:
     """Draw the values of all regions of one participant, shape (regions, sessions).
 
-    All sessions of all regions are drawn, also where a lesion is not there.
+    All sessions of all regions are drawn, also where a lesion is not there. `shift` and `scale` are
+    those of each session's scanner, shape (sessions,).
     """
     fixed = [
         [expected_value(truth, region, age=age, sex=sex, years=t) for t in years]
@@ -62,7 +65,7 @@ def draw_values(
     participant = truth.participant_sd * intercept + truth.slope_sd * slope * np.asarray(years)
     region = rng.normal(scale=truth.region_sd, size=(len(regions), 1))
     session = rng.normal(scale=truth.session_sd, size=(len(regions), len(years)))
-    values: Floats = np.asarray(fixed) + participant + region + session
+    values: Floats = np.asarray(fixed) + participant + region + scale * session + shift
     return values
 
 

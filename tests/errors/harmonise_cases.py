@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qsmstats import combat, longcombat, scanner_confounding
+from qsmstats import combat, longcombat, rescan_agreement, scanner_confounding
 from qsmstats.errors import FormulaError, InvalidDataError, NotIdentifiedError, UsageError
 from tests.errors.walk import Case
 
@@ -45,6 +45,14 @@ HOLES = changed("chi", [row for row in range(24) if row % 4 > 1], np.nan).assign
 )
 SINGLE = DATA.assign(scanner="A")
 CONFOUNDED = DATA.assign(group=DATA["scanner"].map({"A": "control", "B": "patient"}))
+
+VISITS = DATA.assign(session=np.tile([1, 2, 3], 8), years=np.tile([0.0, 0.01, 0.02], 8))
+
+
+def rescans(data: pd.DataFrame = VISITS, **options: Any):
+    names = {"participant": "id", "session": "session", "region": None}
+    return lambda _: rescan_agreement(data, "chi", **(names | options))
+
 
 CASES = [
     Case(name=name, act=act, kind=kind, place=place, value=value, remedy=remedy)
@@ -150,6 +158,47 @@ CASES = [
             "'~ age * scanner'",
             "'scanner'",
             "leave it out",
+        ),
+        ("time before", rescans(within=-1), UsageError, "within", "-1", "zero or more"),
+        (
+            "rescan without scanner",
+            rescans(VISITS.assign(scanner=VISITS["scanner"].where(VISITS.index != 4))),
+            InvalidDataError,
+            "scanner",
+            "row position 4",
+            "fill it in",
+        ),
+        (
+            "session of two times",
+            rescans(VISITS.assign(session=1)),
+            InvalidDataError,
+            "participant '0'",
+            "3 values of time",
+            "a session has one",
+        ),
+        (
+            "region twice",
+            rescans(pd.concat([VISITS, VISITS.tail(1)])),
+            InvalidDataError,
+            "session '3' of participant '7'",
+            "several rows",
+            "keep one",
+        ),
+        (
+            "no rescans",
+            rescans(within=0.001),
+            NotIdentifiedError,
+            "within 0.001",
+            "0.01 apart",
+            "larger value of within",
+        ),
+        (
+            "rescans without a value",
+            rescans(VISITS.assign(chi=VISITS["chi"].where(VISITS["years"] == 0))),
+            NotIdentifiedError,
+            "'chi'",
+            "both sessions",
+            "check the values",
         ),
         (
             "confounded",

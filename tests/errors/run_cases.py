@@ -261,6 +261,13 @@ WRONG_USE: list[tuple[str, Act, str, str, str]] = [
         "give at most that many",
     ),
     (
+        "scanners",
+        lambda folder: simulate_study(folder / "s", patients=5, followed=0, scanners=3),
+        "scanners",
+        "3 scanners",
+        "give at most 2",
+    ),
+    (
         "plan without a run",
         lambda folder: plan_study(study(folder), folder / "out"),
         "out",

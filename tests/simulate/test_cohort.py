@@ -227,6 +227,8 @@ def test_an_empty_folder_may_be_filled_and_a_full_one_not(tmp_path):
         ({"jobs": 0}, "jobs: 0 is less than 1"),
         ({"patients": 3, "followed": 4}, "followed: 4 patients"),
         ({"resolution": 9.0}, "resolution 9 mm"),
+        ({"scanners": 0}, "scanners: 0 is less than 1"),
+        ({"patients": 5, "followed": 0, "scanners": 3}, "scanners: 3 scanners .* at most 2"),
     ],
 )
 def test_numbers_that_cannot_be_are_named_and_nothing_is_written(tmp_path, options, message):
