@@ -39,6 +39,7 @@ from qsmstats.studies.patients.associations import patient_associations
 from qsmstats.studies.patients.table import patient_table
 from qsmstats.studies.rater_uncertainty import impute_types
 from qsmstats.studies.raters import rater_agreement
+from qsmstats.studies.scanners import scanner_counts
 from qsmstats.studies.table_one import table_one
 from qsmstats.studies.table_one_files import SUFFIXES, write_table_one
 from qsmstats.studies.trajectory import trajectories
@@ -208,6 +209,8 @@ def _result_tables(
     )
     cohort = result_tables(describe_cohort(tables, lesions, measured.failures))
     results |= {f"cohort/{name}": table for name, table in cohort.items()}
+    if len(scanners := scanner_counts(tables)):
+        results["cohort/scanners"] = scanners
     outcomes = (study.schemas.outcomes[name].map.name for name in study.outcomes)
     if "susceptibility_ppb" in outcomes:
         types = study.schemas.lesion_types

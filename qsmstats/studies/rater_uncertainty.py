@@ -29,6 +29,7 @@ from qsmstats.mixed.model import MixedModel
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import number_of
 from qsmstats.studies.baseline import GroupDifferences
+from qsmstats.studies.confounded import blanked
 from qsmstats.studies.default_models import with_strata
 from qsmstats.studies.effects import with_units
 from qsmstats.studies.trajectory import Trajectories
@@ -286,7 +287,13 @@ def _beside(table: pd.DataFrame, plain: pd.DataFrame, n: int) -> pd.DataFrame:
     )
     told = told.rename(columns={name: f"plain_{name}" for name in names})
     text = table.astype(dict.fromkeys(keys, str))
-    return text.merge(told, on=keys, how="left", validate="one_to_one").assign(n=n)
+    beside = text.merge(told, on=keys, how="left", validate="one_to_one").assign(n=n)
+    withheld = beside["plain_estimate"].isna().to_numpy()
+    return (
+        blanked(beside, withheld, "not answered with the types as known")
+        if withheld.any()
+        else beside
+    )
 
 
 def _rater_error(

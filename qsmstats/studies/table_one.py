@@ -315,9 +315,9 @@ def _levels(values: pd.Series, name: str, schemas: Schemas) -> Mapping[str, str]
     Of two categories, one says it all.
     """
     known = {field.name: field for field in schemas.table("participants").fields}.get(name)
-    if name in (LESIONS, VOLUME, FOLLOW_UP) or (known and not known.levels):
+    if name in (LESIONS, VOLUME, FOLLOW_UP) or (known and known.type == "number"):
         return None
-    if known:
+    if known and known.levels:
         first = known.levels[0]
         return {first: known.level_titles[first]} if len(known.levels) == 2 else known.level_titles
     found = sorted(map(str, values.dropna().unique()))

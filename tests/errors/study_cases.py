@@ -267,6 +267,17 @@ def checked(change: Callable[[Path], object], text: str = TOML) -> Act:
     return act
 
 
+def scanners(folder: Path, people: str, visits: str) -> None:
+    """Give participants and sessions a column of scanners, one letter each; none where empty."""
+    content = tables()
+    for name, letters in (("participants", people), ("sessions", visits)):
+        for row, letter in zip(
+            content[name] if letters else [], ["scanner", *letters], strict=False
+        ):
+            row.append(letter.replace(".", "n/a"))
+    write_tables(folder, {name: content[name] for name in ("participants", "sessions")})
+
+
 def opening(error: Exception) -> Act:
     """Return an act that checks a study whose images fail to open, whoever runs the tests."""
 
@@ -1611,6 +1622,27 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         "'models.baseline'",
         "'agee'",
         "correct the formula",
+    ),
+    (
+        "scanners that differ between the tables",
+        checked(lambda folder: scanners(folder, "ABAB", "ABBAB")),
+        "sub-01_sessions.tsv row 3",
+        "'B' is the scanner of this session",
+        "correct one of the two",
+    ),
+    (
+        "session without a scanner",
+        checked(lambda folder: scanners(folder, "", "A.AAA")),
+        "row 3, column 'scanner'",
+        "1 of 5 sessions (sub-01 ses-02)",
+        "enter it",
+    ),
+    (
+        "scanner of one session",
+        checked(lambda folder: scanners(folder, "AABC", "")),
+        "participants.tsv row 5",
+        "'C' has one session only",
+        "scanner of the same model",
     ),
     (
         "term of a scanner that no table has",
