@@ -33,6 +33,7 @@ from qsmstats.schemas import DECLARED
 from qsmstats.studies.answer_files import result_tables, write_answer, write_table
 from qsmstats.studies.baseline import baseline_differences, tissue_differences
 from qsmstats.studies.cohort import describe_cohort
+from qsmstats.studies.harmonised import harmonised_answer
 from qsmstats.studies.histology import histology_accuracy
 from qsmstats.studies.missing_visits import lost_lesions
 from qsmstats.studies.patients.associations import patient_associations
@@ -253,6 +254,10 @@ def _questions(
     yield "baseline", outcomes, baseline
     yield "tissue", outcomes, partial(tissue_differences, tissue, settings=models)
     yield "trajectory", outcomes, trajectory
+    if models.harmonise != "none" and "scanner" in lesions:
+        adjust = partial(harmonised_answer, lesions=lesions, settings=models, features=outcomes)
+        yield "baseline_harmonised", outcomes, vary_baseline(adjust)
+        yield "trajectory_harmonised", outcomes, vary_trajectory(adjust)
     if models.imputations:
         lost = partial(lost_lesions, lesions=lesions, settings=models)
         yield "trajectory_delta", outcomes, vary_trajectory(lost)

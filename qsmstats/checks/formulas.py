@@ -79,9 +79,13 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
 
 
 def _scanner_problems(models: ModelSettings, rows: pd.DataFrame) -> Iterator[Problem]:
-    if models.scanner != ModelSettings().scanner and SCANNER not in rows:
-        text = f"does nothing, as no table has a column '{SCANNER}'; add the column or remove this"
-        yield Problem(table=FILE, column="models.scanner", problem=text)
+    for name in ("scanner", "harmonise"):
+        if getattr(models, name) != getattr(ModelSettings(), name) and SCANNER not in rows:
+            text = (
+                f"does nothing, as no table has a column '{SCANNER}'; add the column, or name it in"
+                f' [tables.sessions], as columns = {{ {SCANNER} = "site" }}, or remove this'
+            )
+            yield Problem(table=FILE, column=f"models.{name}", problem=text)
 
 
 def _weights_problem(columns: tuple[str, ...], rows: pd.DataFrame) -> str | None:

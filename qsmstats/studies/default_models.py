@@ -36,6 +36,7 @@ __all__ = [
     "POOLED",
     "fit_study_model",
     "lesions_per_level",
+    "names_scanner",
     "with_strata",
 ]
 
@@ -125,16 +126,20 @@ def fit_study_model(
     return fit, said + (notes if fit.residual.columns else ()) + left_out
 
 
+def names_scanner(formula: str, columns: Iterable[object]) -> bool:
+    """Tell whether a formula has the scanner, in its fixed part, an offset or a random term."""
+    parsed, known = parse_formula(formula), [*columns, SCANNER]
+    parts = [parsed.fixed, *parsed.offsets, *(term.expression for term in parsed.random)]
+    held = {name for part in parts for name in read_terms(part, known).variables}
+    return SCANNER in held or any(SCANNER in term.group for term in parsed.random)
+
+
 def _with_scanner(
     formula: str, settings: ModelSettings, rows: pd.DataFrame
 ) -> tuple[str, tuple[str, ...]]:
     """Return a formula with a term for the scanners of rows with an outcome, and a note."""
-    parsed, columns = parse_formula(formula), [*map(str, rows.columns), SCANNER]
-    parts = [parsed.fixed, *parsed.offsets, *(term.expression for term in parsed.random)]
-    held = {name for part in parts for name in read_terms(part, columns).variables}
-    held |= {name for term in parsed.random for name in term.group}
     there, stated = SCANNER in rows, settings.scanner
-    if stated == "none" or SCANNER in held:
+    if stated == "none" or names_scanner(formula, rows.columns):
         return formula, ()
     count = rows[SCANNER].nunique() if there else 0
     if count < 2 and (there or stated == "by_number"):

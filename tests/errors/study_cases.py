@@ -271,10 +271,9 @@ def scanners(folder: Path, people: str, visits: str) -> None:
     """Give participants and sessions a column of scanners, one letter each; none where empty."""
     content = tables()
     for name, letters in (("participants", people), ("sessions", visits)):
-        for row, letter in zip(
-            content[name] if letters else [], ["scanner", *letters], strict=False
-        ):
-            row.append(letter.replace(".", "n/a"))
+        if letters:
+            for row, letter in zip(content[name], ["scanner", *letters], strict=True):
+                row.append(letter.replace(".", "n/a"))
     write_tables(folder, {name: content[name] for name in ("participants", "sessions")})
 
 
@@ -1649,7 +1648,7 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         checked(lambda _: None, TOML + '\n[models]\nscanner = "random"\n'),
         "'models.scanner'",
         "no table has a column 'scanner'",
-        "add the column or remove this",
+        "add the column, or name it in [tables.sessions]",
     ),
     (
         "weights by a column that is not there",

@@ -16,8 +16,9 @@ def written(folder, *, people=None, visits=None, name="scanner", toml=TOML):
     """Write a study whose tables have scanners, each as its words in the order of the rows."""
     content = tables()
     for table, words in (("participants", people), ("sessions", visits)):
-        for row, word in zip(content[table], [name, *words] if words else [], strict=False):
-            row.append(word)
+        if words:
+            for row, word in zip(content[table], [name, *words], strict=True):
+                row.append(word)
     return open_study(write_tables(folder, content, toml))
 
 
