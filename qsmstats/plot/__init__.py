@@ -18,6 +18,7 @@ from qsmstats.plot.look import drawing, figure_style
 from qsmstats.plot.model_checks import residuals
 from qsmstats.plot.over_time import profiles, trajectories
 from qsmstats.plot.power import power
+from qsmstats.plot.scanners import scanners
 from qsmstats.plot.tiles import mosaic
 
 __all__ = [
@@ -35,5 +36,6 @@ __all__ = [
     "rainclouds",
     "residuals",
     "roc",
+    "scanners",
     "trajectories",
 ]

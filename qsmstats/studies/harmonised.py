@@ -227,6 +227,6 @@ def _methods(rows: pd.DataFrame, settings: ModelSettings, preserve: str, model: 
     )
     return (
         f"Outcomes of the lesions of this analysis were adjusted for {count} scanners by"
-        f" {NAMES[settings.harmonise]}{taken}, preserving {preserve}; the model of the adjusted outcome has no"
-        f" scanner. {model}"
+        f" {NAMES[settings.harmonise]}{taken}, preserving {preserve}; the model of the adjusted"
+        f" outcome has no scanner. {model}"
     )
