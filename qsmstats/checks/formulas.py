@@ -17,6 +17,7 @@ from qsmstats.mixed.formula.language import ParsedFormula, parse_formula
 from qsmstats.mixed.formula.terms import evaluate, read_terms
 from qsmstats.schemas import load_schema
 from qsmstats.settings import SCANNER, ModelSettings, StudyModel
+from qsmstats.studies.default_models import names_scanner
 from qsmstats.study import Study
 from qsmstats.study_file import FILE
 from qsmstats.tables.feature_columns import tidy_columns
@@ -31,6 +32,10 @@ COMPARED: dict[StudyModel, tuple[str, ...]] = {
 }
 """Model -> columns whose effects the study asks for."""
 JOINED = ("participants", "sessions", "lesions")
+HARMONISED = (
+    "has the scanner, for which the outcomes are adjusted too (models.harmonise); leave one of the"
+    " two out"
+)
 ROWS = 60
 """Made-up rows: enough for a spline, and a multiple of every small number of levels."""
 
@@ -66,6 +71,7 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
         own = rows if name == "tissue" else rows.drop(columns="tissue")
         try:
             problem = _problem(parse_formula(text), own, study.outcomes[0], compared)
+            problem = problem or _harmonised_problem(text, own, name, study.models)
         except FormulaError as error:
             problem = str(error)
         except InvalidDataError:
@@ -76,6 +82,13 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
         if problem and problem not in said:  # one line of study.toml may stand for two models
             said.add(problem)
             yield Problem(table=FILE, column=f"models.{name}.weights", problem=problem)
+
+
+def _harmonised_problem(
+    formula: str, rows: pd.DataFrame, model: StudyModel, models: ModelSettings
+) -> str | None:
+    asked = models.harmonise != "none" and model != "tissue"
+    return HARMONISED if asked and names_scanner(formula, rows.columns) else None
 
 
 def _scanner_problems(models: ModelSettings, rows: pd.DataFrame) -> Iterator[Problem]:

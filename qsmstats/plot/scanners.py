@@ -11,7 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from qsmstats.plot.answers import with_columns
-from qsmstats.plot.look import INK, Palette, axes_or_current, colours, grid_behind, is_narrow
+from qsmstats.plot.look import Palette, axes_or_current, colours, grid_behind, is_narrow
 from qsmstats.wording.names import short_title
 
 __all__ = ["scanners"]
@@ -87,7 +87,7 @@ def scanners(
             mine[by].map(names.index) + middle + 0.6 * THICK / len(levels) * jitter,
             s=7,
             color=hues[level],
-            alpha=0.55,
+            alpha=0.45,
             linewidth=0,
             label=short_title(level),
             rasterized=len(rows) > 1000,
@@ -99,7 +99,7 @@ def scanners(
         hue=hue,
         order=names,
         hue_order=levels,
-        palette=dict.fromkeys(levels, INK),
+        palette=hues,
         estimator="median",
         errorbar=("pi", 50),
         dodge=THICK * (len(levels) - 1) / len(levels) or False,

@@ -144,11 +144,14 @@ def _with_scanner(
     count = rows[SCANNER].nunique() if there else 0
     if count < 2 and (there or stated == "by_number"):
         return formula, ()
-    if stated == "random" or (stated == "by_number" and count >= FEWEST_RANDOM):
-        return f"{formula} + (1 | {SCANNER})", (f"The {count} scanners were random effects.",)
+    usual = stated == "by_number"
+    if stated == "random" or (usual and count >= FEWEST_RANDOM):
+        why = ", as five or more are by default" if usual else ""
+        return f"{formula} + (1 | {SCANNER})", (f"The {count} scanners were random effects{why}.",)
     # First, so that of two terms that are one the scanner keeps its coefficient.
     made = formula.replace("~", f"~ C({SCANNER}) +", 1)
-    return made, (f"The {count} scanners were fixed effects.",)
+    why = ", as fewer than five are by default" if usual else ""
+    return made, (f"The {count} scanners were fixed effects{why}.",)
 
 
 def _first_fitted(

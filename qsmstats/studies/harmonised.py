@@ -39,10 +39,11 @@ __all__ = ["HarmonisedDifferences", "HarmonisedTrajectories", "harmonised_answer
 
 NAMES = {"combat": "ComBat", "longcombat": "longitudinal ComBat"}
 CERTAINTY = (
-    "Adjusted values are taken for measured ones: nothing of what was estimated for the adjustment"
-    " enters these intervals. In simulations of a difference in change, 5 to 13 % of tests at 5 %"
-    " erred after ComBat, and intervals were 7 to 32 % too wide after longitudinal ComBat; with the"
-    " scanner in the model, 5 to 6 % erred. Where the two differ, rely on the latter."
+    "Harmonised values look more certain than they are: nothing of what was estimated for the"
+    " adjustment enters these intervals. In simulations of a difference in change, 5 to 13 % of"
+    " tests at 5 % erred after ComBat, and intervals were 7 to 32 % too wide after longitudinal"
+    " ComBat; with the scanner in the model, 5 to 6 % erred. Where the two differ, rely on the"
+    " latter."
 )
 """By benchmarks/scanners.py; docs/scanners.md has its table."""
 

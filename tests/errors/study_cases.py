@@ -1651,6 +1651,18 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         "add the column, or name it in [tables.sessions]",
     ),
     (
+        "scanner as a term of an outcome that is harmonised",
+        checked(
+            lambda folder: scanners(folder, "AABB", ""),
+            TOML
+            + '\n[models]\nharmonise = "combat"\n'
+            + 'baseline = "{outcome} ~ lesion_type + scanner + (1 | participant_id)"\n',
+        ),
+        "'models.baseline'",
+        "has the scanner",
+        "leave one of the two out",
+    ),
+    (
         "weights by a column that is not there",
         checked(lambda _: None, TOML + '\n[models.baseline]\nweights = "lesion_typ"\n'),
         "'models.baseline.weights'",

@@ -1,4 +1,4 @@
-"""Scanners: white matter on each of them, and answers from adjusted outcomes."""
+"""Scanners: white matter on each of them, and answers from harmonised outcomes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Paragrap
 from qsmstats.report.figures.style import is_narrow
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.sections.rater_uncertainty import beside, names_of, plain_answer
+from qsmstats.studies.table_one import GROUPS
 from qsmstats.wording.estimates import is_told, quantity_and_unit
 from qsmstats.wording.names import (
     capitalised,
@@ -47,6 +48,7 @@ def section(context: Context) -> Section | None:
         "cohort/scanners",
         "Participants and sessions by scanner and group",
         titles={"n_later_sessions": "of these, later ones"},
+        keep=lambda rows: rows.replace({"group": GROUPS}),
     )
     if table:
         blocks.append(Details(summary="Participants and sessions by scanner", blocks=(table,)))
@@ -71,7 +73,7 @@ def _figure(context: Context, tissue: pd.DataFrame, maps: list[str]) -> FigureBl
             axes.set_visible(False)
         if len(levels) > 1:
             handles = panels[0].get_legend_handles_labels()
-            figure.legend(*handles, loc="outside upper left", ncols=len(levels), frameon=False)
+            figure.legend(*handles, loc="outside upper left", ncols=2, frameon=False, markerscale=2)
 
     first = tissue[tissue[TISSUE] == levels[0]]
     told = "; ".join(f"{outcome_short(name)} {_spread(first, name)}" for name in maps)
@@ -119,8 +121,8 @@ def harmonised(context: Context, folder: str, outcome: str) -> list[Block]:
     before, after = (is_told(table, alpha) for table in (plain_answer(rows), rows))
     what = "differences between types" if of_pairs else "changes per year"
     summary = (
-        f"With {outcome_short(outcome)} adjusted for scanners, {after.sum()} of {len(rows)} {what}"
-        f" are significant (scanner in the model: {before.sum()})"
+        f"With {outcome_short(outcome)} harmonised across scanners, {after.sum()} of {len(rows)}"
+        f" {what} are significant (scanner in the model: {before.sum()})"
     )
     turned = [
         f"{capitalised(said)} significant: {'; '.join(names_of(rows[which]))}."
@@ -131,16 +133,16 @@ def harmonised(context: Context, folder: str, outcome: str) -> list[Block]:
     tables = [
         context.display(
             f"{folder}_harmonised/{table}",
-            f"{capitalised(told)} in {outcome_words(outcome)}: scanner in the model, and adjusted"
-            " for scanners (adjusted intervals)",
+            f"{capitalised(told)} in {outcome_words(outcome)}: scanner in the model, and"
+            " harmonised (adjusted intervals)",
             outcome=outcome,
             only=(first, "plain_estimate", p, "estimate", "p_adjusted"),
             titles={
                 "contrast": "pair",
                 "plain_estimate": "scanner in the model",
                 p: "adj. p",
-                "estimate": f"adjusted: {quantity_and_unit(rows)}",
-                "p_adjusted": "adj. p, adjusted",
+                "estimate": f"harmonised: {quantity_and_unit(rows)}",
+                "p_adjusted": "adj. p, harmonised",
             },
             keep=beside,
         )
