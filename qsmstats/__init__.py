@@ -25,6 +25,8 @@ _HOMES = {
     "GeneralizedMixedModel": "qsmstats.generalized.model",
     "GroupDifferences": "qsmstats.studies.baseline",
     "Harmonisation": "qsmstats.harmonise.result",
+    "HarmonisedDifferences": "qsmstats.studies.harmonised",
+    "HarmonisedTrajectories": "qsmstats.studies.harmonised",
     "HistologyAccuracy": "qsmstats.studies.histology",
     "HistologySettings": "qsmstats.settings",
     "ImputedDifferences": "qsmstats.studies.rater_uncertainty",
@@ -77,6 +79,7 @@ _HOMES = {
     "feasible_joint_tables": "qsmstats.accuracy.feasible",
     "feasible_tables": "qsmstats.accuracy.feasible",
     "fit_many": "qsmstats.mixed.fit_many",
+    "harmonised_answer": "qsmstats.studies.harmonised",
     "histology_accuracy": "qsmstats.studies.histology",
     "impute_types": "qsmstats.studies.rater_uncertainty",
     "init_study": "qsmstats.inventory.draft",
@@ -162,6 +165,11 @@ if TYPE_CHECKING:
     from qsmstats.simulate.example import example_lesions
     from qsmstats.studies.answer_files import write_answer
     from qsmstats.studies.baseline import GroupDifferences, baseline_differences, tissue_differences
+    from qsmstats.studies.harmonised import (
+        HarmonisedDifferences,
+        HarmonisedTrajectories,
+        harmonised_answer,
+    )
     from qsmstats.studies.histology import HistologyAccuracy, histology_accuracy
     from qsmstats.studies.missing_visits import LostLesions, lost_lesions
     from qsmstats.studies.patients.associations import PatientAssociations, patient_associations

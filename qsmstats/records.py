@@ -37,6 +37,7 @@ PLAN = "planning"
 ANSWERS = (
     *("baseline", "tissue", "trajectory", "histology", "raters", "patients", "transitions"),
     *("baseline_raters", "trajectory_raters", "trajectory_delta", PLAN),
+    *("baseline_harmonised", "trajectory_harmonised"),
 )
 """Folders of answers below an output folder."""
 

@@ -33,12 +33,14 @@ from qsmstats.schemas import DECLARED
 from qsmstats.studies.answer_files import result_tables, write_answer, write_table
 from qsmstats.studies.baseline import baseline_differences, tissue_differences
 from qsmstats.studies.cohort import describe_cohort
+from qsmstats.studies.harmonised import harmonised_answer
 from qsmstats.studies.histology import histology_accuracy
 from qsmstats.studies.missing_visits import lost_lesions
 from qsmstats.studies.patients.associations import patient_associations
 from qsmstats.studies.patients.table import patient_table
 from qsmstats.studies.rater_uncertainty import impute_types
 from qsmstats.studies.raters import rater_agreement
+from qsmstats.studies.scanners import scanner_counts
 from qsmstats.studies.table_one import table_one
 from qsmstats.studies.table_one_files import SUFFIXES, write_table_one
 from qsmstats.studies.trajectory import trajectories
@@ -208,6 +210,8 @@ def _result_tables(
     )
     cohort = result_tables(describe_cohort(tables, lesions, measured.failures))
     results |= {f"cohort/{name}": table for name, table in cohort.items()}
+    if len(scanners := scanner_counts(tables)):
+        results["cohort/scanners"] = scanners
     outcomes = (study.schemas.outcomes[name].map.name for name in study.outcomes)
     if "susceptibility_ppb" in outcomes:
         types = study.schemas.lesion_types
@@ -250,6 +254,10 @@ def _questions(
     yield "baseline", outcomes, baseline
     yield "tissue", outcomes, partial(tissue_differences, tissue, settings=models)
     yield "trajectory", outcomes, trajectory
+    if models.harmonise != "none" and "scanner" in lesions:
+        adjust = partial(harmonised_answer, lesions=lesions, settings=models, features=outcomes)
+        yield "baseline_harmonised", outcomes, vary_baseline(adjust)
+        yield "trajectory_harmonised", outcomes, vary_trajectory(adjust)
     if models.imputations:
         lost = partial(lost_lesions, lesions=lesions, settings=models)
         yield "trajectory_delta", outcomes, vary_trajectory(lost)

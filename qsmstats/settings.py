@@ -17,6 +17,7 @@ __all__ = [
     "CountOffset",
     "FeatureSettings",
     "FolderSettings",
+    "Harmonise",
     "HistologySettings",
     "LesionIds",
     "LesionTypeRule",
@@ -37,6 +38,7 @@ PatientQuestion = Literal["counts", "groups", "shares", "lesions", "change"]
 CountFamily = Literal["negative_binomial", "poisson"]
 CountOffset = Literal["none", "lesions", "volume"]
 ScannerTerm = Literal["by_number", "fixed", "random", "none"]
+Harmonise = Literal["none", "combat", "longcombat"]
 StudyModel = Literal["baseline", "tissue", "trajectory"]
 Weights = str | tuple[str, ...]
 SCANNER = "scanner"
@@ -174,6 +176,10 @@ class ModelSettings:
         How the column `scanner` of the participants or the sessions enters the models, unless a
         formula has it: "fixed" or "random" effects, "by_number" for fixed effects of up to four
         scanners and random ones of more, or "none". Nothing where there is no such column.
+    harmonise
+        "longcombat" or "combat": the differences between types and their changes are answered from
+        adjusted outcomes too, in models without the scanner, and shown beside the answers; "none"
+        for none of these.
 
     Examples
     --------
@@ -200,6 +206,7 @@ class ModelSettings:
     covariates: tuple[str, ...] = ()
     imputations: int = 20
     scanner: ScannerTerm = "by_number"
+    harmonise: Harmonise = "none"
 
     def weights_of(self, model: StudyModel) -> tuple[str, ...] | None:
         """Return the columns stated for a model; None where nothing was stated."""

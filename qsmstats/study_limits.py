@@ -16,7 +16,14 @@ from typing import Any, get_args
 from qsmstats.errors import did_you_mean, nearest, one_of
 from qsmstats.method_names import Adjustment, DfMethod
 from qsmstats.schemas import Schemas, map_features, plausible_ranges
-from qsmstats.settings import CountFamily, CountOffset, LesionIds, PatientQuestion, ScannerTerm
+from qsmstats.settings import (
+    CountFamily,
+    CountOffset,
+    Harmonise,
+    LesionIds,
+    PatientQuestion,
+    ScannerTerm,
+)
 from qsmstats.study import STAY_INSIDE, Study
 from qsmstats.study_schemas import range_problem
 
@@ -169,6 +176,7 @@ def _choices(study: Study) -> _Found:
         (study.models.df, get_args(DfMethod), "models.df"),
         (study.models.adjust, _ADJUSTMENTS, "models.adjust"),
         (study.models.scanner, get_args(ScannerTerm), "models.scanner"),
+        (study.models.harmonise, get_args(Harmonise), "models.harmonise"),
         (study.patients.family, get_args(CountFamily), "patients.family"),
         (study.patients.offset, get_args(CountOffset), "patients.offset"),
         # The tests of one family are of different models: their correlation is not known.

@@ -112,6 +112,9 @@ CALLS = {
         FOREIGN, index_test="i", reference_standard="r", cluster="c", **MAPPING
     ),
     "fit_many": lambda _: qs.fit_many("~ a + (1 | foreign)", FOREIGN, ["b"]),
+    "harmonised_answer": lambda _: qs.harmonised_answer(
+        None, FOREIGN, settings=qs.ModelSettings(harmonise="combat")
+    ),
     "histology_accuracy": lambda _: qs.histology_accuracy(FOREIGN),
     "impute_types": lambda _: qs.impute_types(None, FOREIGN, FOREIGN),
     "intraclass_correlation": lambda _: qs.intraclass_correlation(

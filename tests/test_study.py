@@ -271,6 +271,7 @@ def test_what_is_wrong_is_said_with_its_place_and_remedy(tmp_path, case):
         ('[models]\ndf = "kenward"', 'models.df\': must be "satterthwaite", "ken'),
         ('[models]\nadjust = "fdr"', 'models.adjust\': must be "mvt", "tukey"'),
         ('[models]\nscanner = "site"', 'models.scanner\': must be "by_number", "fixed", "random"'),
+        ('[models]\nharmonise = "yes"', 'models.harmonise\': must be "none", "combat" or'),
         ('[models]\nadjust = "dunnett"', '"sidak", "holm", "bonferroni", "fdr_bh" or "none", not'),
         (
             '[models]\noutcomes = ["mwf"]',

@@ -17,6 +17,7 @@ from qsmstats.mixed.formula.language import ParsedFormula, parse_formula
 from qsmstats.mixed.formula.terms import evaluate, read_terms
 from qsmstats.schemas import load_schema
 from qsmstats.settings import SCANNER, ModelSettings, StudyModel
+from qsmstats.studies.default_models import names_scanner
 from qsmstats.study import Study
 from qsmstats.study_file import FILE
 from qsmstats.tables.feature_columns import tidy_columns
@@ -31,6 +32,10 @@ COMPARED: dict[StudyModel, tuple[str, ...]] = {
 }
 """Model -> columns whose effects the study asks for."""
 JOINED = ("participants", "sessions", "lesions")
+HARMONISED = (
+    "has the scanner, for which the outcomes are adjusted too (models.harmonise); leave one of the"
+    " two out"
+)
 ROWS = 60
 """Made-up rows: enough for a spline, and a multiple of every small number of levels."""
 
@@ -80,6 +85,7 @@ def _formula_problems(models: ModelSettings, rows: pd.DataFrame, outcome: str) -
         own = rows if name == "tissue" else rows.drop(columns="tissue")
         try:
             problem = _problem(parse_formula(text), own, outcome, compared)
+            problem = problem or _harmonised_problem(text, own, name, models)
         except FormulaError as error:
             problem = str(error)
         except InvalidDataError:
@@ -88,10 +94,21 @@ def _formula_problems(models: ModelSettings, rows: pd.DataFrame, outcome: str) -
             yield Problem(table=FILE, column=f"models.{name}", problem=problem)
 
 
+def _harmonised_problem(
+    formula: str, rows: pd.DataFrame, model: str, models: ModelSettings
+) -> str | None:
+    asked = models.harmonise != "none" and model != "tissue"
+    return HARMONISED if asked and names_scanner(formula, rows.columns) else None
+
+
 def _scanner_problems(models: ModelSettings, rows: pd.DataFrame) -> Iterator[Problem]:
-    if models.scanner != ModelSettings().scanner and SCANNER not in rows:
-        text = f"does nothing, as no table has a column '{SCANNER}'; add the column or remove this"
-        yield Problem(table=FILE, column="models.scanner", problem=text)
+    for name in ("scanner", "harmonise"):
+        if getattr(models, name) != getattr(ModelSettings(), name) and SCANNER not in rows:
+            text = (
+                f"does nothing, as no table has a column '{SCANNER}'; add the column, or name it in"
+                f' [tables.sessions], as columns = {{ {SCANNER} = "site" }}, or remove this'
+            )
+            yield Problem(table=FILE, column=f"models.{name}", problem=text)
 
 
 def _weights_problem(columns: tuple[str, ...], rows: pd.DataFrame) -> str | None:

@@ -19,6 +19,7 @@ from qsmstats.checks.followup import seen_once
 from qsmstats.checks.formulas import formula_problems
 from qsmstats.checks.images import Finding, check_images
 from qsmstats.checks.labels import LabelRows
+from qsmstats.checks.scanners import scanner_notes
 from qsmstats.checks.settings import named_in_settings
 from qsmstats.checks.sidecars import description_problems
 from qsmstats.errors import InvalidDataError, Problem
@@ -132,7 +133,7 @@ def _findings(
         for name, schema in study.schemas.own_maps.items()
         if not schema.has_range
     ]
-    notes = [*loaded.notes, *seen_once(study, loaded), *unchecked]
+    notes = [*loaded.notes, *seen_once(study, loaded), *scanner_notes(loaded), *unchecked]
     found += [Finding(problem=problem, kind="note") for problem in notes]
     # Only the images of rows whose session is known for certain are looked for.
     known = {}

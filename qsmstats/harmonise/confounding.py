@@ -9,26 +9,34 @@ of squares of x after regression on these, so that
 
 is the share that lies within scanners, one over the variance inflation factor that scanners add
 (Fox & Monette 1992, J Am Stat Assoc 87:178-183, for one coefficient). It is 0 where the design
-loses rank, and 1 where the column has the same mean on every scanner. Random terms are not weighed:
-the share is known before there is an outcome, and is the same for all.
+loses rank, and 1 where the column has the same mean on every scanner. Of a comparison or a slope
+:math:`l'\beta` it is the ratio of the variances of its estimates,
+
+.. math:: \text{share} = \frac{l' (X'X)^+ l}{l_S' (X_S'X_S)^+ l_S},
+
+with X the columns of the model, :math:`X_S` these and one for each scanner, :math:`l_S` the weights
+l and zeros for the scanners; 0 where :math:`l_S` is no linear combination of rows of :math:`X_S`:
+then l'b cannot be estimated (Searle 1971, Linear Models, section 5.4). For one coefficient both are
+the same. Random terms are not weighed: the share is known before there is an outcome, and is the
+same for all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
 import numpy as np
 import pandas as pd
 
-from qsmstats.arrays import Floats
+from qsmstats.arrays import Flags, Floats
 from qsmstats.errors import NotIdentifiedError, UsageError, plural
 from qsmstats.mixed.design.assembly import columns_of, lay_out
-from qsmstats.mixed.design.layout import Layout
+from qsmstats.mixed.design.matrices import FixedDesign
 from qsmstats.mixed.fit_many import PLACEHOLDER
 from qsmstats.mixed.formula.language import ParsedFormula, parse_formula
 from qsmstats.mixed.formula.terms import quoted, read_terms
 
-__all__ = ["LEAST_SHARE", "refuse_confounded", "scanner_confounding"]
+__all__ = ["LEAST_SHARE", "confounded_functions", "refuse_confounded", "scanner_confounding"]
 
 LEAST_SHARE = 0.05
 """Share of the information within scanners below which a question is refused: the standard error
@@ -37,6 +45,9 @@ through times that lie close together."""
 
 # Share that is zero but for rounding.
 _NOTHING = 1e-10
+# Share of the largest singular value below which columns depend on one another, and of a function's
+# weights that may be left where it is a combination of rows.
+_DEPENDENT, _LEFT = 1e-9, 1e-6
 
 
 def scanner_confounding(
@@ -124,7 +135,7 @@ def scanner_confounding(
             "n_obs": len(codes),
             "rank": rank,
             "n_columns": len(names) + len(levels) - 1,
-            "where": [_where(layout, variables[place], scanner) for place in asked],
+            "where": [_where(layout.frame.data, variables[place], scanner) for place in asked],
         }
     )
 
@@ -157,15 +168,96 @@ def refuse_confounded(
     if bad.empty:
         return
     first = bad.iloc[0]
-    shares = ", ".join(f"{100 * share:.2g} %" for share in bad["share_within"])
-    terms = ", ".join(bad["term"])
+    said = _in_words(bad["term"], bad["share_within"], scanner)
     raise NotIdentifiedError(
-        f"{terms} {'is' if len(bad) == 1 else 'are'} confounded with {scanner}: {shares} of the "
-        f"information lies within scanners (at least {100 * LEAST_SHARE:g} % is required); with "
-        f"the scanners the design has rank {first['rank']} in {first['n_columns']} "
-        f"{plural('column', first['n_columns'])} ({'; '.join(dict.fromkeys(bad['where']))}). "
+        f"{said}; {_of_rank(first['rank'], first['n_columns'])} "
+        f"({'; '.join(dict.fromkeys(bad['where']))}). "
         "Compare within one scanner, or leave the question out"
     )
+
+
+def confounded_functions(
+    fixed: FixedDesign,
+    data: pd.DataFrame,
+    functions: Floats,
+    names: Iterable[str],
+    *,
+    scanner: str = "scanner",
+    variables: Collection[str] = (),
+) -> tuple[Flags, str]:
+    """Tell which comparisons or slopes of a model lie between scanners.
+
+    Parameters
+    ----------
+    fixed
+        Fixed part of the model; its terms with the scanner are set aside.
+    data
+        The rows of the fit, with the scanner.
+    functions
+        Weights on all columns of the fixed part, shape (m, kept + dropped), of differences or
+        slopes: functions that the constant has no part in.
+    names
+        What the functions are called, shape (m,).
+    scanner
+        Column of the scanner.
+    variables
+        Columns whose values on each scanner are told.
+
+    Returns
+    -------
+    confounded
+        Whether less than `LEAST_SHARE` of the information lies within scanners, shape (m,). What
+        cannot be estimated without scanners either is not.
+    reason
+        Which are, their shares, the rank of the design and where the data were measured, in words;
+        empty where none is.
+    """
+    own = {
+        column
+        for term in fixed.terms
+        for piece in (*term.categories, *term.numbers)
+        if scanner in read_terms(piece, columns_of(data)).variables
+        for column in term.columns
+    }
+    kept = [place for place in range(functions.shape[1]) if place not in own]
+    codes, levels = pd.factorize(data[scanner])
+    design = fixed.full_matrix(data)[:, kept]
+    wide = np.column_stack([design, np.eye(len(levels))[codes]])
+    padded = np.pad(functions[:, kept], ((0, 0), (0, len(levels))))
+    alone, beside = _variances(design, functions[:, kept]), _variances(wide, padded)
+    shares = np.where(np.isinf(alone), 1.0, alone / beside)
+    low = shares < LEAST_SHARE
+    if not low.any():
+        return low, ""
+    rank, columns = np.linalg.matrix_rank(wide), np.linalg.matrix_rank(design) + len(levels) - 1
+    bad = [name for name, one in zip(names, low, strict=True) if one]
+    where = _where(data, variables, scanner)
+    return low, f"{_in_words(bad, shares[low], scanner)}; {_of_rank(rank, columns)} ({where})"
+
+
+def _variances(design: Floats, functions: Floats) -> Floats:
+    """Variance of each linear function over that of a row; infinite where it is not estimable."""
+    scale = np.sqrt(np.mean(design**2, axis=0))
+    scale[scale == 0.0] = 1.0
+    inverse, weights = np.linalg.pinv(design / scale, rcond=_DEPENDENT), functions / scale
+    made = weights @ inverse
+    left = weights - made @ (design / scale)
+    lost = np.abs(left).max(axis=1) > _LEFT * np.abs(weights).max(axis=1)
+    return np.where(lost, np.inf, (made**2).sum(axis=1))
+
+
+def _in_words(names: Collection[str], shares: Iterable[float], scanner: str) -> str:
+    told = list(dict.fromkeys(f"{100 * share:.2g} %" for share in sorted(shares)))
+    share = f"{told[0]} to {told[-1]}" if len(told) > 1 else told[0]
+    return (
+        f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} confounded with {scanner}: "
+        f"{share} of the information lies within scanners (at least {100 * LEAST_SHARE:g} % is "
+        "required)"
+    )
+
+
+def _of_rank(rank: int, columns: int) -> str:
+    return f"with the scanners the design has rank {rank} in {columns} {plural('column', columns)}"
 
 
 def _left(column: Floats, others: Floats) -> float:
@@ -174,12 +266,11 @@ def _left(column: Floats, others: Floats) -> float:
     return float(rest @ rest)
 
 
-def _where(layout: Layout, variables: Collection[str], scanner: str) -> str:
+def _where(data: pd.DataFrame, variables: Collection[str], scanner: str) -> str:
     """Return the scanners of each level, or the range of numbers on each scanner, in words."""
-    fixed, data = layout.fixed, layout.frame.data
     parts = []
     for variable in variables:
-        if fixed.variables[variable].levels is None:
+        if pd.api.types.is_numeric_dtype(data[variable]):
             ranges = data.groupby(scanner, observed=True)[variable].agg(["min", "max"])
             text = ", ".join(
                 f"{low:g} to {high:g} on {key}" for key, low, high in ranges.itertuples()

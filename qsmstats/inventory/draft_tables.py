@@ -14,7 +14,7 @@ from qsmstats.errors import nearest, opposite
 from qsmstats.inventory.draft_images import LEFT, Part, comment, counted, listed, quoted
 from qsmstats.inventory.tables import FoundTable, TableFiles
 from qsmstats.schemas import TABLES, UNDECIDED, FieldSchema, load_schema, word_key
-from qsmstats.settings import HistologySettings
+from qsmstats.settings import SCANNER, HistologySettings
 from qsmstats.study_tables import REQUIRED_TABLES
 from qsmstats.tables.identifiers import bare
 from qsmstats.tables.spelling import known_spellings, lesion_levels, suggestions
@@ -187,6 +187,8 @@ def _guesses(table: FoundTable, found: Sequence[FoundTable]) -> Iterator[str]:
     ]
     if told:
         yield f"columns read as: {', '.join(told)}"
+    if SCANNER in table.columns:
+        yield f"{table.columns[SCANNER]} says where images were made and enters the models"
     for key, sentence in SAID.items():
         if key in table.entry and not (key == "date_format" and table.open_dates):
             yield sentence(table.entry[key])

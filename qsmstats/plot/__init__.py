@@ -19,6 +19,7 @@ from qsmstats.plot.model_checks import residuals
 from qsmstats.plot.over_time import profiles, trajectories
 from qsmstats.plot.power import power
 from qsmstats.plot.rescans import bland_altman
+from qsmstats.plot.scanners import scanners
 from qsmstats.plot.tiles import mosaic
 
 __all__ = [
@@ -37,5 +38,6 @@ __all__ = [
     "rainclouds",
     "residuals",
     "roc",
+    "scanners",
     "trajectories",
 ]

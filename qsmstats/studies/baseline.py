@@ -21,6 +21,7 @@ import pandas as pd
 
 from qsmstats.errors import ModelError, NoDataError, require_columns
 from qsmstats.method_names import DfMethod
+from qsmstats.mixed.inference.linear_functions import compared
 from qsmstats.settings import ModelSettings, StudyModel, Weights
 from qsmstats.studies.answers import (
     ModelAnswer,
@@ -30,6 +31,7 @@ from qsmstats.studies.answers import (
     require_levels,
     used_rows,
 )
+from qsmstats.studies.confounded import refuse_unanswered, withheld, without_means
 from qsmstats.studies.default_models import fit_study_model
 from qsmstats.studies.effects import hedges_g, with_units
 from qsmstats.studies.model_checks import model_checks
@@ -183,6 +185,13 @@ def _differences(
         " not defined,",
     )
     notes += left_out(len(first) - len(rows), "lesion", "without a type")
+    df, level = settings.df, settings.level
+    asked: dict[str, Any] = {"adjust": settings.adjust, "df": df, "level": level}
+    contrasts = fit.contrasts(factor, **asked)
+    contrasts, reason = withheld(
+        fit, contrasts, compared(fit, factor), names=contrasts["contrast"], variables=[factor]
+    )
+    confounded = refuse_unanswered([reason], contrasts)
     fields = answer_fields(
         fit,
         {f"{what}s at the first session": first, "with a type": rows},
@@ -191,25 +200,21 @@ def _differences(
         what=what,
         settings=settings,
         kinds=("mean", "contrast"),
-        notes=notes,
+        notes=notes + confounded,
         model_notes=model_notes,
     )
-    df, level = settings.df, settings.level
-    asked: dict[str, Any] = {"adjust": settings.adjust, "df": df, "level": level}
-    contrasts = fit.contrasts(factor, **asked)
     effects = hedges_g(contrasts, fit, fields["counts"].set_index("level")["n"])
     response = fit.response_scale().converted(contrasts, "contrast")
+    means = fit.marginal_means(factor, df=df, level=level, type="response")
     return GroupDifferences(
         factor=factor,
-        means=with_units(
-            fit.marginal_means(factor, df=df, level=level, type="response"), fit, rows
-        ),
+        means=with_units(without_means(means, means["level"], contrasts), fit, rows),
         contrasts=with_units(response, fit, rows).join(effects),
         checks=model_checks(
             fit,
             used_rows(fit, rows),
             factor,
-            response,
+            response.dropna(subset=["estimate"]),
             lambda other: other.contrasts(factor, type="response", **asked),
             level=level,
         ),

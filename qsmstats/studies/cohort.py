@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.schemas import Schemas
+from qsmstats.settings import SCANNER
 from qsmstats.studies.answers import levels_of, number_of
 from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import first_sessions
@@ -109,7 +110,7 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
     rows = pd.DataFrame(
         [
             listed | {"n_participants": len(tables.participants)},
-            _stage("imaged", sessions, tables.lesions, "at least one session"),
+            _stage("imaged", sessions, tables.lesions, _imaged(sessions, tables.participants)),
             _stage("images read", read, lesions, failures_note),
             _stage("controls", controls, lesions.iloc[:0]),
             _stage("patients", patients, lesions, "; ".join(lesions_note)),
@@ -119,6 +120,13 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
     if tables.lesion_ids == "independent":
         rows.loc[rows["stage"].isin(["enrolled", "imaged"]), "n_lesions"] = pd.NA
     return rows
+
+
+def _imaged(sessions: pd.DataFrame, participants: pd.DataFrame) -> str:
+    """Return what is meant by imaged, and on how many scanners."""
+    told = sessions if SCANNER in sessions else participants
+    count = told[SCANNER].nunique() if SCANNER in told else 0
+    return "at least one session" + (f", on {count} scanners" if count > 1 else "")
 
 
 def _census(lesions: pd.DataFrame) -> pd.DataFrame:

@@ -14,20 +14,20 @@ singular fit is kept: a variance of zero is an estimate. The fixed part never ch
 does a formula or a weight that was stated.
 
 Where the rows have more than one scanner, a term for them is added to either kind of formula
-(`ModelSettings.scanner`), and a question whose answer lies between scanners is refused.
+(`ModelSettings.scanner`); what then lies between scanners is withheld (`confounded`).
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import combinations, product
 
 import pandas as pd
 
 from qsmstats.errors import NotIdentifiedError
-from qsmstats.harmonise.confounding import refuse_confounded
 from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.formula.language import parse_formula
+from qsmstats.mixed.formula.terms import read_terms
 from qsmstats.mixed.model import MixedModel
 from qsmstats.settings import SCANNER, ModelSettings, StudyModel
 
@@ -36,6 +36,7 @@ __all__ = [
     "POOLED",
     "fit_study_model",
     "lesions_per_level",
+    "names_scanner",
     "with_strata",
 ]
 
@@ -113,14 +114,12 @@ def fit_study_model(
     Raises
     ------
     ModelError
-        If the data cannot answer: no complete rows, a model that is not identified, or a question
-        that is confounded with scanners.
+        If the data cannot answer: no complete rows, or a model that is not identified.
     """
     formula = settings.formula_of(model, outcome)
     if also:
         formula = formula.replace("~", f"~ {also} +", 1)
-    term, said = _scanner_term(formula, settings, data[data[outcome].notna()])
-    formula += term
+    formula, said = _with_scanner(formula, settings, data[data[outcome].notna()])
     weights = settings.weights_of(model)
     if not settings.is_default(model) or model not in OPTIONAL:
         alike = (STATED,) if model in OPTIONAL and weights is None else ()
@@ -133,26 +132,32 @@ def fit_study_model(
     return fit, said + (notes if fit.residual.columns else ()) + left_out
 
 
-def _scanner_term(
+def names_scanner(formula: str, columns: Iterable[object]) -> bool:
+    """Tell whether a formula has the scanner, in its fixed part, an offset or a random term."""
+    parsed, known = parse_formula(formula), [*columns, SCANNER]
+    parts = [parsed.fixed, *parsed.offsets, *(term.expression for term in parsed.random)]
+    held = {name for part in parts for name in read_terms(part, known).variables}
+    return SCANNER in held or any(SCANNER in term.group for term in parsed.random)
+
+
+def _with_scanner(
     formula: str, settings: ModelSettings, rows: pd.DataFrame
 ) -> tuple[str, tuple[str, ...]]:
-    """Return what is added to a formula for the scanners of rows with an outcome, and a note.
-
-    Raises
-    ------
-    NotIdentifiedError
-        If what the study asks for is confounded with scanners.
-    """
+    """Return a formula with a term for the scanners of rows with an outcome, and a note."""
     there, stated = SCANNER in rows, settings.scanner
-    if stated == "none" or re.search(rf"\b{SCANNER}\b", formula):
-        return "", ()
+    if stated == "none" or names_scanner(formula, rows.columns):
+        return formula, ()
     count = rows[SCANNER].nunique() if there else 0
     if count < 2 and (there or stated == "by_number"):
-        return "", ()
-    refuse_confounded(formula, rows, scanner=SCANNER, asked=("lesion_type", "tissue", "years"))
-    if stated == "random" or (stated == "by_number" and count >= FEWEST_RANDOM):
-        return f" + (1 | {SCANNER})", (f"The {count} scanners were random effects.",)
-    return f" + C({SCANNER})", (f"The {count} scanners were fixed effects.",)
+        return formula, ()
+    usual = stated == "by_number"
+    if stated == "random" or (usual and count >= FEWEST_RANDOM):
+        why = ", as five or more are by default" if usual else ""
+        return f"{formula} + (1 | {SCANNER})", (f"The {count} scanners were random effects{why}.",)
+    # First, so that of two terms that are one the scanner keeps its coefficient.
+    made = formula.replace("~", f"~ C({SCANNER}) +", 1)
+    why = ", as fewer than five are by default" if usual else ""
+    return made, (f"The {count} scanners were fixed effects{why}.",)
 
 
 def _first_fitted(

@@ -18,8 +18,9 @@ import pandas as pd
 from qsmstats.imputation.pooling import PooledFit
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.schemas import Schemas
+from qsmstats.studies.confounded import blanked
 
-__all__ = ["hedges_g", "outcome_unit", "with_units"]
+__all__ = ["beside", "hedges_g", "outcome_unit", "with_units"]
 
 
 def outcome_unit(column: str, rows: pd.DataFrame) -> str:
@@ -92,3 +93,31 @@ def hedges_g(contrasts: pd.DataFrame, fit: MixedFit, counts: pd.Series) -> pd.Da
             for source, target in columns.items()
         }
     )
+
+
+def beside(table: pd.DataFrame, plain: pd.DataFrame) -> pd.DataFrame:
+    """Put an answer beside its variant; rows agree by what they compare.
+
+    Parameters
+    ----------
+    table
+        Contrasts or slopes of the variant.
+    plain
+        Those of the answer. What it does not answer, the variant does not either.
+
+    Returns
+    -------
+    DataFrame
+        The variant, with estimate, intervals and p of the answer in plain_*.
+    """
+    names = ["estimate", "conf_low", "conf_high", "p_value"]
+    names += [f"{name}_adjusted" for name in names[1:3]] + ["p_adjusted"]
+    keys = [name for name in ("first", "second", "lesion_type") if name in table]
+    told = plain[[*keys, *(name for name in names if name in plain)]].astype(
+        dict.fromkeys(keys, str)
+    )
+    told = told.rename(columns={name: f"plain_{name}" for name in names})
+    text = table.astype(dict.fromkeys(keys, str))
+    both = text.merge(told, on=keys, how="left", validate="one_to_one")
+    unknown = both["plain_estimate"].isna().to_numpy()
+    return blanked(both, unknown, "the answer beside it is not known") if unknown.any() else both

@@ -128,6 +128,9 @@ def lost_lesions(
     """
     require_columns(lesions.columns, (*LESION, "session_id", "years", FACTOR), "lesions")
     fit = answer.fit
+    told = answer.slopes.loc[answer.slopes["estimate"].notna(), FACTOR]
+    if told.empty:
+        raise NoDataError(f"{answer.outcome}: the changes per year are not known; {NOTHING_LOST}")
     seen = observed_types(followed_lesions(lesions)).iloc[fit.frame.kept]
     missing = _missing_visits(seen)
     if missing.empty:
@@ -153,6 +156,7 @@ def lost_lesions(
     values = np.array(drawn)
     deltas = np.array(SHARES) * float(np.sqrt(fit.icc()["variance"].sum()))
     slopes = _slopes(answer, rows, lost, (values, deltas), settings)
+    slopes = slopes[slopes[FACTOR].isin(told)]
     return LostLesions(
         outcome=answer.outcome,
         slopes=slopes,

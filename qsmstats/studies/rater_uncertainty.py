@@ -30,7 +30,7 @@ from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import number_of
 from qsmstats.studies.baseline import GroupDifferences
 from qsmstats.studies.default_models import with_strata
-from qsmstats.studies.effects import with_units
+from qsmstats.studies.effects import beside, with_units
 from qsmstats.studies.trajectory import Trajectories
 from qsmstats.tables.tidy import first_sessions, followed_lesions
 
@@ -216,16 +216,16 @@ def _answered(
     asked: dict[str, Any] = {"df": settings.df, "level": settings.level, "type": "response"}
     if isinstance(answer, GroupDifferences):
         table = fit.contrasts(FACTOR, adjust=settings.adjust, **asked)
-        contrasts = _beside(with_units(table, fit, rows), answer.contrasts, len(rows))
+        contrasts = beside(with_units(table, fit, rows), answer.contrasts).assign(n=len(rows))
         return ImputedDifferences(contrasts=contrasts, **shared)
     adjust: Adjustment = "mvt" if settings.adjust == "tukey" else settings.adjust
     slopes = fit.slopes("years", by=FACTOR, adjust=adjust, **asked)
     pairs = fit.slope_contrasts("years", by=FACTOR, adjust=settings.adjust, **asked)
     per = " per year"
     return ImputedTrajectories(
-        slopes=_beside(with_units(slopes, fit, rows, per), answer.slopes, len(rows)),
-        slope_contrasts=_beside(
-            with_units(pairs, fit, rows, per), answer.slope_contrasts, len(rows)
+        slopes=beside(with_units(slopes, fit, rows, per), answer.slopes).assign(n=len(rows)),
+        slope_contrasts=beside(with_units(pairs, fit, rows, per), answer.slope_contrasts).assign(
+            n=len(rows)
         ),
         **shared,
     )
@@ -274,19 +274,6 @@ def _with_types(
     """Return rows with other types, and with the residual strata of these."""
     types = pd.Categorical(np.array(levels, dtype=object)[codes], categories=levels)
     return with_strata(rows.assign(**{FACTOR: types}), fit)
-
-
-def _beside(table: pd.DataFrame, plain: pd.DataFrame, n: int) -> pd.DataFrame:
-    """Put the plain answer beside the pooled one; rows agree by what they compare."""
-    names = ["estimate", "conf_low", "conf_high", "p_value"]
-    names += [f"{name}_adjusted" for name in names[1:3]] + ["p_adjusted"]
-    keys = [name for name in ("first", "second", FACTOR) if name in table]
-    told = plain[[*keys, *(name for name in names if name in plain)]].astype(
-        dict.fromkeys(keys, str)
-    )
-    told = told.rename(columns={name: f"plain_{name}" for name in names})
-    text = table.astype(dict.fromkeys(keys, str))
-    return text.merge(told, on=keys, how="left", validate="one_to_one").assign(n=n)
 
 
 def _rater_error(

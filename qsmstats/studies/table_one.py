@@ -315,14 +315,14 @@ def _levels(values: pd.Series, name: str, schemas: Schemas) -> Mapping[str, str]
     Of two categories, one says it all.
     """
     known = {field.name: field for field in schemas.table("participants").fields}.get(name)
-    if name in (LESIONS, VOLUME, FOLLOW_UP) or (known and not known.levels):
+    if name in (LESIONS, VOLUME, FOLLOW_UP) or (known and known.type == "number"):
         return None
-    if known:
+    if known and known.levels:
         first = known.levels[0]
         return {first: known.level_titles[first]} if len(known.levels) == 2 else known.level_titles
     found = sorted(map(str, values.dropna().unique()))
     words = {level.casefold() for level in found}
-    if words <= YES | NO and len(words) <= 2:
+    if not known and words <= YES | NO and len(words) <= 2:
         return {next((level for level in found if level.casefold() in YES), "yes"): ""}
     return None if pd.api.types.is_numeric_dtype(values) else {level: level for level in found}
 

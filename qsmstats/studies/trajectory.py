@@ -21,6 +21,7 @@ import pandas as pd
 from qsmstats.errors import NoDataError, NotIdentifiedError, require_columns
 from qsmstats.method_names import Adjustment, DfMethod
 from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.inference.linear_functions import compared, estimated
 from qsmstats.settings import ModelSettings, Weights
 from qsmstats.studies.answers import (
     ModelAnswer,
@@ -32,6 +33,7 @@ from qsmstats.studies.answers import (
     require_values,
     used_rows,
 )
+from qsmstats.studies.confounded import refuse_unanswered, withheld, without_means
 from qsmstats.studies.default_models import fit_study_model
 from qsmstats.studies.effects import with_units
 from qsmstats.studies.model_checks import model_checks
@@ -117,17 +119,6 @@ def trajectories(
     typed = followed_types(followed, outcome)
     require_levels(typed, outcome, types)
     fit, model_notes = fit_study_model("trajectory", settings, typed, outcome)
-    fields = answer_fields(
-        fit,
-        {"lesions at any session": lesions, "followed": followed, "with a type": typed},
-        outcome=outcome,
-        factor=types,
-        what="lesion observation",
-        settings=settings,
-        kinds=("mean", "contrast", "slope"),
-        notes=_notes(lesions, followed, typed, used_rows(fit, typed)),
-        model_notes=model_notes,
-    )
     adjust: Adjustment = "mvt" if settings.adjust == "tukey" else settings.adjust
     asked: dict[str, Any] = {"df": settings.df, "level": settings.level, "type": "response"}
     # Means over the study's own follow-up, and no further.
@@ -146,15 +137,33 @@ def trajectories(
         return both.assign(contrast="slope of " + both["contrast"])
 
     slopes, slope_contrasts = change_rates(fit)
-    changes = fit.contrasts(
-        "years",
-        by=types,
-        at={"years": [0.0, HORIZON_YEARS]},
-        method="consecutive",
-        family="across",
-        adjust=adjust,
-        **asked,
-    )
+    from_to: dict[str, Any] = {
+        "by": types,
+        "at": {"years": [0.0, HORIZON_YEARS]},
+        "method": "consecutive",
+    }
+    changes = fit.contrasts("years", **from_to, family="across", adjust=adjust, **asked)
+    means = fit.marginal_means([types, "years"], at=times, **asked)
+    found = [
+        withheld(fit, table, families, names="change of " + names, variables=variables)
+        for table, families, names, variables in (
+            (
+                slopes,
+                [estimated(fit, None, "years", by=types)],
+                slopes[types].astype("str"),
+                ["years"],
+            ),
+            (
+                slope_contrasts,
+                compared(fit, types, "years"),
+                slope_contrasts["contrast"],
+                [types, "years"],
+            ),
+            (changes, compared(fit, "years", **from_to), changes[types].astype("str"), ["years"]),
+        )
+    ]
+    (slopes, slope_contrasts, changes), reasons = zip(*found, strict=True)
+    confounded = refuse_unanswered(reasons, slopes, slope_contrasts, changes)
     return Trajectories(
         slopes=with_units(slopes, fit, typed, " per year"),
         slope_contrasts=with_units(slope_contrasts, fit, typed, " per year"),
@@ -163,12 +172,22 @@ def trajectories(
             fit,
             used_rows(fit, typed),
             types,
-            together(slopes, slope_contrasts),
+            together(slopes, slope_contrasts).dropna(subset=["estimate"]),
             lambda other: together(*change_rates(other)),
             level=settings.level,
         ),
-        means=with_units(fit.marginal_means([types, "years"], at=times, **asked), fit, typed),
-        **fields,
+        means=with_units(without_means(means, means[types], slopes), fit, typed),
+        **answer_fields(
+            fit,
+            {"lesions at any session": lesions, "followed": followed, "with a type": typed},
+            outcome=outcome,
+            factor=types,
+            what="lesion observation",
+            settings=settings,
+            kinds=("mean", "contrast", "slope"),
+            notes=_notes(lesions, followed, typed, used_rows(fit, typed)) + confounded,
+            model_notes=model_notes,
+        ),
     )
 
 

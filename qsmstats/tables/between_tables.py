@@ -4,7 +4,9 @@
 - Years count from the participant's first session: the smallest is 0, and no two sessions of a
   participant share theirs, or the order of the sessions could not be told.
 - The tables that are joined (participants, sessions, lesions) share no column but their keys, and
-  none of them has a column that the features bring.
+  none of them has a column that the features bring. Participants and sessions may both have the
+  scanner; where a session has none of its own, that of its participant counts, and two that differ
+  are a problem.
 """
 
 from __future__ import annotations
@@ -15,9 +17,10 @@ import pandas as pd
 
 from qsmstats.errors import Problem
 from qsmstats.schemas import load_schema
+from qsmstats.settings import SCANNER
 from qsmstats.tables.raw_table import RawTable, place_problem
 
-__all__ = ["control_group", "controls", "rule_problems"]
+__all__ = ["control_group", "controls", "rule_problems", "with_one_scanner"]
 
 JOINED = ("participants", "sessions", "lesions")
 
@@ -62,7 +65,7 @@ def rule_problems(
                     f'columns = {{ {table.name}_{column} = "{name}" }} below [tables.{table.name}]'
                 )
                 problems.append(Problem(table=table.file, row=1, column=name, problem=text))
-            elif column not in keys:
+            elif column not in keys and (column, table.name) != (SCANNER, "participants"):
                 owners[column] = f"the rows of {table.file}"
     if {"participants", "lesions"} <= raw.keys():
         lesions = frames["lesions"].get("participant_id", pd.Series(dtype="str"))
@@ -75,7 +78,37 @@ def rule_problems(
             problems.append(place_problem(raw["lesions"], int(position), "participant_id", text))
     if "sessions" in raw:
         problems += _years(raw["sessions"], frames["sessions"])
-    return problems
+    return problems + list(_scanners(raw, frames))
+
+
+def with_one_scanner(frames: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Return the tables, of which only that of sessions has the scanner where both had it."""
+    people, sessions = (frames.get(name, pd.DataFrame()) for name in JOINED[:2])
+    if not all({"participant_id", SCANNER} <= {*table} for table in (sessions, people)):
+        return dict(frames)
+    own = _scanner_of_participants(sessions, people)
+    sessions = sessions.assign(**{SCANNER: sessions[SCANNER].fillna(own)})
+    return {**frames, "participants": people.drop(columns=SCANNER), "sessions": sessions}
+
+
+def _scanner_of_participants(sessions: pd.DataFrame, people: pd.DataFrame) -> pd.Series:
+    """Return what the table of participants says of the scanner of each session."""
+    told = people.drop_duplicates("participant_id").set_index("participant_id")[SCANNER]
+    return sessions["participant_id"].map(told)
+
+
+def _scanners(raw: Mapping[str, RawTable], frames: Mapping[str, pd.DataFrame]) -> Iterator[Problem]:
+    people, sessions = (frames.get(name, pd.DataFrame()) for name in JOINED[:2])
+    if not all({"participant_id", SCANNER} <= {*table} for table in (sessions, people)):
+        return
+    own, told = sessions[SCANNER], _scanner_of_participants(sessions, people)
+    for position in ((own != told) & own.notna() & told.notna()).to_numpy().nonzero()[0]:
+        text = (
+            f"'{own.iloc[position]}' is the scanner of this session, and the participants table "
+            f"has '{told.iloc[position]}' for {sessions['participant_id'].iloc[position]}; correct "
+            "one of the two, or remove the column from the participants table"
+        )
+        yield place_problem(raw["sessions"], int(position), SCANNER, text)
 
 
 def _years(raw: RawTable, sessions: pd.DataFrame) -> Iterator[Problem]:

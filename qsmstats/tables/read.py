@@ -21,7 +21,7 @@ from qsmstats.schemas import TABLES, TYPES, Schemas, word_key
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
 from qsmstats.study_tables import have_one_table
-from qsmstats.tables.between_tables import rule_problems
+from qsmstats.tables.between_tables import rule_problems, with_one_scanner
 from qsmstats.tables.conversion import code_notes
 from qsmstats.tables.dates import with_ages, with_years
 from qsmstats.tables.feature_columns import tidy_columns
@@ -194,6 +194,7 @@ def load_tables(study: Study, listing: ListLesions | None = None) -> LoadedTable
         problems += implausible_values(table, frames[name], study.plausible)
     for table in raw.values():
         notes += code_notes(table)
+    frames = with_one_scanner(frames)
     return LoadedTables(raw=raw, frames=frames, problems=tuple(problems), notes=tuple(notes))
 
 

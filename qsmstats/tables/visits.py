@@ -53,11 +53,14 @@ def split_visits(
     first = years.astype(float).sort_values(kind="stable").index
     chosen = sorted(people.cells[ID].loc[first].drop_duplicates().index)
     ours = [item.name for item in load_schema("participants").fields]
-    theirs = {visits.file_column(item.name) for item in load_schema("sessions").fields}
+    own = [item.name for item in load_schema("sessions").fields if item.name in visits.cells]
+    theirs = {visits.file_column(name) for name in own}
     kept, problems, new_names = [ID], [], {}
     cells = take_rows(people, chosen).cells
     for column in people.cells.columns.drop(ID):
-        if column not in ours and (column in theirs or people.file_column(column) in theirs):
+        # A column that either table may have, as the scanner, is that of the sessions.
+        shared = column in own or column not in ours
+        if shared and (column in theirs or people.file_column(column) in theirs):
             continue
         filled, changing = _constant(people, column)
         file = people.file_column(column)

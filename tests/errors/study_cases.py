@@ -267,6 +267,16 @@ def checked(change: Callable[[Path], object], text: str = TOML) -> Act:
     return act
 
 
+def scanners(folder: Path, people: str, visits: str) -> None:
+    """Give participants and sessions a column of scanners, one letter each; none where empty."""
+    content = tables()
+    for name, letters in (("participants", people), ("sessions", visits)):
+        if letters:
+            for row, letter in zip(content[name], ["scanner", *letters], strict=True):
+                row.append(letter.replace(".", "n/a"))
+    write_tables(folder, {name: content[name] for name in ("participants", "sessions")})
+
+
 def opening(error: Exception) -> Act:
     """Return an act that checks a study whose images fail to open, whoever runs the tests."""
 
@@ -1613,11 +1623,44 @@ CHECKED: list[tuple[str, Act, str, str, str]] = [
         "correct the formula",
     ),
     (
+        "scanners that differ between the tables",
+        checked(lambda folder: scanners(folder, "ABAB", "ABBAB")),
+        "sub-01_sessions.tsv row 3",
+        "'B' is the scanner of this session",
+        "correct one of the two",
+    ),
+    (
+        "session without a scanner",
+        checked(lambda folder: scanners(folder, "", "A.AAA")),
+        "row 3, column 'scanner'",
+        "1 of 5 sessions (sub-01 ses-02)",
+        "enter it",
+    ),
+    (
+        "scanner of one session",
+        checked(lambda folder: scanners(folder, "AABC", "")),
+        "participants.tsv row 5",
+        "'C' has one session only",
+        "scanner of the same model",
+    ),
+    (
         "term of a scanner that no table has",
         checked(lambda _: None, TOML + '\n[models]\nscanner = "random"\n'),
         "'models.scanner'",
         "no table has a column 'scanner'",
-        "add the column or remove this",
+        "add the column, or name it in [tables.sessions]",
+    ),
+    (
+        "scanner as a term of an outcome that is harmonised",
+        checked(
+            lambda folder: scanners(folder, "AABB", ""),
+            TOML
+            + '\n[models]\nharmonise = "combat"\n'
+            + 'baseline = "{outcome} ~ lesion_type + scanner + (1 | participant_id)"\n',
+        ),
+        "'models.baseline'",
+        "has the scanner",
+        "leave one of the two out",
     ),
     (
         "weights by a column that is not there",

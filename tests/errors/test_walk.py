@@ -119,6 +119,16 @@ ELSEWHERE = {
     "studies/test_default_models.py::test_a_model_that_no_step_can_save_is_refused": [
         "studies/default_models.py: _first_fitted"
     ],
+    "studies/test_confounded.py::test_where_nothing_is_left_the_question_is_refused": [
+        "studies/confounded.py: refuse_unanswered"
+    ],
+    "studies/test_confounded.py"
+    "::test_the_change_by_disability_is_known_where_all_patients_changed_scanners": [
+        "studies/confounded.py: refuse_if_confounded"
+    ],
+    "studies/test_harmonised.py::test_what_cannot_be_adjusted_is_said_in_words": [
+        "studies/harmonised.py: harmonised_answer"
+    ],
     "studies/planning/test_design.py::test_impossible_assumptions": [
         "studies/planning/assumptions.py: TrialAssumptions.__post_init__, _check_lesions"
     ],

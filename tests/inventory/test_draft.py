@@ -293,3 +293,13 @@ def test_every_setting_stands_there_with_its_default(dataset, monkeypatch):
     assert open_study(dataset) == before
     assert sum(line.startswith("[") for line in settings) >= 6
     assert len(settings) > 15
+
+
+def test_a_column_of_sites_is_proposed_as_the_scanner(dataset):
+    people = dataset / "participants.tsv"
+    people.write_text(people.read_text().replace("center", "Site ID"))
+    draft = init_study(dataset)
+    (said,) = [one for one in draft.guesses if "enters the models" in one]
+    assert "Site ID says where images were made" in said
+    assert open_study(dataset).tables["participants"].columns["scanner"] == "Site ID"
+    assert set(check_study(open_study(dataset))["kind"]) <= {"note"}

@@ -64,6 +64,16 @@ def test_flow_counts_every_stage(description):
     )
 
 
+def test_the_flow_counts_scanners():
+    people = pd.DataFrame({"participant_id": ["a", "b"], "group": "HC", "scanner": ["1", "2"]})
+    sessions = pd.DataFrame({"participant_id": ["a", "b"], "session_id": "1", "years": 0.0})
+    columns = ["participant_id", "session_id", "lesion_id", "lesion_type", "years", "volume_mm3"]
+    lesions = pd.DataFrame(columns=[*columns, "touches_lesion"])
+    tables = StudyTables(participants=people, sessions=sessions, lesions=lesions)
+    flow = describe_cohort(tables, lesions, sessions.iloc[:0]).flow.set_index("stage")
+    assert flow.loc["imaged", "note"] == "at least one session, on 2 scanners"
+
+
 def test_census_is_of_the_first_session(description):
     census = description.lesions.set_index("lesion_type")
     assert census.loc["isointense", "n_lesions"] == 1

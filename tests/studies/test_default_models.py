@@ -16,7 +16,7 @@ from qsmstats import (
 )
 from qsmstats.errors import FormulaError, NotIdentifiedError
 from qsmstats.mixed.formula.language import parse_formula
-from qsmstats.studies.default_models import OPTIONAL, fit_study_model
+from qsmstats.studies.default_models import OPTIONAL, fit_study_model, names_scanner
 
 REFERENCE = Path(__file__).parents[1] / "reference" / "study_models"
 TYPES = ["isointense", "hypointense", "hyperintense", "paramagnetic_rim"]
@@ -177,8 +177,18 @@ def test_what_a_default_formula_may_lose_stands_in_it(model):
 @pytest.mark.parametrize(
     ("count", "stated", "term", "said"),
     [
-        (4, "by_number", "C(scanner)", ("The 4 scanners were fixed effects.",)),
-        (5, "by_number", "(1 | scanner)", ("The 5 scanners were random effects.",)),
+        (
+            4,
+            "by_number",
+            "C(scanner)",
+            ("The 4 scanners were fixed effects, as fewer than five are by default.",),
+        ),
+        (
+            5,
+            "by_number",
+            "(1 | scanner)",
+            ("The 5 scanners were random effects, as five or more are by default.",),
+        ),
         (3, "random", "(1 | scanner)", ("The 3 scanners were random effects.",)),
         (5, "fixed", "C(scanner)", ("The 5 scanners were fixed effects.",)),
         (3, "none", None, ()),
@@ -193,7 +203,10 @@ def test_scanners_enter_the_model_by_their_number_or_as_stated(
     shifted = three_visits.assign(scanner=number, y=three_visits["mwf_percent"] + 3 * number)
     settings = ModelSettings(baseline=PLAIN, scanner=stated, weights={"baseline": ()})
     fit, notes = fit_study_model("baseline", settings, shifted, "y")
-    expected = PLAIN.replace("{outcome}", "y") + (f" + {term}" if term else "")
+    expected = PLAIN.replace("{outcome}", "y")
+    if term:
+        fixed = term.startswith("C")
+        expected = expected.replace("~", f"~ {term} +") if fixed else f"{expected} + {term}"
     assert (fit.model.formula, notes) == (expected, said)
     if term:
         by_hand = f"mwf_percent ~ lesion_type + age + {term} + (1 | participant_id)"
@@ -201,6 +214,22 @@ def test_scanners_enter_the_model_by_their_number_or_as_stated(
         ours = fit.coefficients().set_index("term")["estimate"]
         names = [name for name in ours.index if name.startswith("lesion_type")]
         np.testing.assert_allclose(ours[names], theirs[names], atol=0.02)
+
+
+@pytest.mark.parametrize(
+    ("formula", "held"),
+    [
+        ("y ~ type + C(scanner) + (1 | id)", True),
+        ("y ~ type + (1 | scanner:id)", True),
+        ("y ~ type + (0 + scanner | id)", True),
+        ("y ~ type + offset(log(scanner)) + (1 | id)", True),
+        ("y ~ type + scanner_age + (1 | id)", False),
+        ("y ~ type + `scanner age` + (1 | id)", False),
+    ],
+)
+def test_the_scanner_is_found_among_the_terms_of_a_formula(formula, held):
+    columns = ["y", "type", "id", "scanner_age", "scanner age"]
+    assert names_scanner(formula, columns) is held
 
 
 def test_a_formula_with_the_scanner_is_left_as_it_is_and_a_stated_term_needs_the_column(
@@ -214,18 +243,3 @@ def test_a_formula_with_the_scanner_is_left_as_it_is_and_a_stated_term_needs_the
     assert (fit.model.formula, notes) == (own.replace("{outcome}", "mwf_percent"), ())
     with pytest.raises(FormulaError, match="no column 'scanner'"):
         baseline_differences(three_visits, settings=ModelSettings(scanner="fixed"))
-
-
-def test_a_type_on_a_scanner_of_its_own_is_no_answer(three_visits):
-    own = np.where(three_visits["lesion_type"] == "paramagnetic_rim", "B", "A")
-    with pytest.raises(NotIdentifiedError, match=r"paramagnetic_rim.* is confounded with scanner"):
-        baseline_differences(three_visits.assign(scanner=own))
-    two = three_visits[three_visits["years"] < 1.5]
-    years = two.assign(scanner=np.where(two["years"] > 0, "B", "A"))
-    with pytest.raises(
-        NotIdentifiedError, match=r"years.* confounded with scanner: .* 0 to 0 on A"
-    ):
-        trajectories(years)
-    # Age is between scanners too, and is not what the study asks for.
-    by_age = three_visits.assign(scanner=np.where(three_visits["age"] > 45, "B", "A"))
-    baseline_differences(by_age, formula=PLAIN)

@@ -242,3 +242,15 @@ def test_a_study_without_clinical_columns_follow_up_and_rims_has_what_is_left(co
         "Patients (n = 12)",
     ]
     assert not any("SMD" in note for note in table.footnotes)
+
+
+def test_scanners_are_those_of_the_first_sessions_and_no_numbers(cohort):
+    tables, patients = cohort
+    sessions = tables.sessions
+    odd = (sessions["participant_id"].str[-1].astype(int) % 2).astype(str)
+    told = sessions.assign(scanner=odd.where(sessions["years"] == 0, "9"))
+    made = table_one(replace(tables, sessions=told), patients).rows
+    rows = made[made["variable"] == "Scanner"].set_index("level")
+    assert rows.index.to_list() == ["", "0", "1"]
+    assert rows.loc["0", ["HC", "MS"]].to_list() == ["3 (50.0%)", "6 (50.0%)"]
+    assert rows.loc["", "standardised_difference"] == pytest.approx(0.0)

@@ -58,12 +58,12 @@ def test_columns_of_ones_own_are_numbers_where_all_cells_are():
     frame = typed(
         "participants",
         site=["1", "2", "n/a"],
-        scanner=["3T", "2", ""],
+        coil=["3T", "2", ""],
         empty=["", "", ""],
         participant_id=["a", "b", "c"],
     )
-    assert frame.columns.to_list() == ["participant_id", "site", "scanner", "empty"]
+    assert frame.columns.to_list() == ["participant_id", "site", "coil", "empty"]
     assert frame.dtypes.astype(str).to_list() == ["str", "float64", "str", "str"]
     assert frame["site"].isna().to_list() == [False, False, True]
-    assert frame["scanner"].isna().to_list() == [False, False, True]
+    assert frame["coil"].isna().to_list() == [False, False, True]
     assert frame["empty"].isna().all()

@@ -44,6 +44,14 @@ _OF_ONE_STUDY = {
         *("missing_HC", "missing_MS", "missing_followed", "missing_not_followed"),
         *("standardised_difference", "standardised_difference_followed"),
     ),
+    "cohort/scanners": ("scanner", "group", "n_participants", "n_sessions"),
+    **dict.fromkeys(
+        (
+            *("baseline_harmonised/contrasts", "trajectory_harmonised/slope_contrasts"),
+            "trajectory_harmonised/slopes",
+        ),
+        (*_SCALE, "null", *_ESTIMATES, *_IMPUTED[:-1]),
+    ),
     "trajectory/means": (*_SCALE, "lesion_type", "years", *_ESTIMATES[:-1]),
     "trajectory/residuals": (
         *("outcome", "participant_id", "lesion_id", "years"),

@@ -33,7 +33,7 @@ __all__ = ["Results"]
 TEXT_COLUMNS = (
     *IDENTIFIERS,
     *("category", "class_", "contrast", "index_class", "index_test", "lesion_type"),
-    *("reference_class", "reference_standard"),
+    *("reference_class", "reference_standard", "scanner"),
 )
 # Parts of the provenance that name nobody and no file.
 IMPERSONAL = ("versions", "models", "features", "matching", "lesion_type_rule", "histology")

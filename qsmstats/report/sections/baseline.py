@@ -30,6 +30,7 @@ from qsmstats.report.sections.context import (
 )
 from qsmstats.report.sections.grids import tissue_grids
 from qsmstats.report.sections.rater_uncertainty import imputed_types
+from qsmstats.report.sections.scanners import harmonised
 from qsmstats.wording.estimates import (
     ABOUT,
     no_effect,
@@ -92,6 +93,7 @@ def _types(context: Context) -> list[Block]:
             *_clouds(context, outcome),
             *failed_checks(context, "baseline", outcome),
             *imputed_types(context, "baseline", outcome),
+            *harmonised(context, "baseline", outcome),
             Details(
                 summary=f"Differences between lesion types, {words}: all numbers",
                 blocks=tuple(_tables(context, "baseline", outcome)),

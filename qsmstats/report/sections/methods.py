@@ -27,7 +27,8 @@ __all__ = ["IMPUTED", "STUDIES", "once_per_model", "section"]
 IMPUTED = ("baseline_raters", "trajectory_raters")
 STUDIES = (
     *("baseline", "tissue", "trajectory", "histology", "raters"),
-    *(*IMPUTED, "trajectory_delta", "patients", "transitions"),
+    *(*IMPUTED, "trajectory_delta", "baseline_harmonised", "trajectory_harmonised"),
+    *("patients", "transitions"),
 )
 # What a fit says of itself, and what a paper says.
 SINGULAR = "The fit is singular: a random variance is estimated as zero, or a correlation as one."

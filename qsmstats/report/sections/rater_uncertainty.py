@@ -15,7 +15,7 @@ from qsmstats.wording.estimates import (
 from qsmstats.wording.names import capitalised, outcome_words, short_title
 from qsmstats.wording.numbers import fixed
 
-__all__ = ["imputed_types"]
+__all__ = ["beside", "imputed_types", "names_of", "plain_answer"]
 
 PLAIN = "plain_"
 
@@ -38,7 +38,7 @@ def imputed_types(context: Context, folder: str, outcome: str) -> list[Block]:
     if rows.empty:
         return notes(context, f"{folder}_raters", outcome)
     alpha = 1 - context.level
-    before, after = (is_told(table, alpha) for table in (_plain(rows), rows))
+    before, after = (is_told(table, alpha) for table in (plain_answer(rows), rows))
     what = "differences between types" if of_pairs else "changes per year"
     summary = (
         f"With the raters' disagreement carried along, {after.sum()} of {len(rows)} {what} are"
@@ -47,7 +47,7 @@ def imputed_types(context: Context, folder: str, outcome: str) -> list[Block]:
     text = f"The largest fraction of missing information is {fixed(rows['fmi'].max(), 2)}."
     for which, said in ((before & ~after, "no longer"), (~before & after, "newly")):
         if which.any():
-            text += f" {capitalised(said)} significant: {'; '.join(_names(rows[which]))}."
+            text += f" {capitalised(said)} significant: {'; '.join(names_of(rows[which]))}."
     caption = (
         f"{capitalised(what)} in {outcome_words(outcome)}: types known, and imputed"
         " (adjusted intervals)"
@@ -67,28 +67,29 @@ def imputed_types(context: Context, folder: str, outcome: str) -> list[Block]:
             "p_adjusted": "adj. p, imputed",
             "fmi": "missing information",
         },
-        keep=_beside,
+        keep=beside,
     )
     above: list[Block] = [Paragraph(text=text), *notes(context, f"{folder}_raters", outcome)]
     return [Details(summary=summary, blocks=(*above, *([table] if table else [])))]
 
 
-def _plain(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the answer that takes the types as known, under the names of an answer."""
+def plain_answer(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the answer beside which a variant stands, under the names of an answer."""
     told = rows[["null", *(name for name in map(str, rows) if name.startswith(PLAIN))]]
     return told.rename(columns=lambda name: name.removeprefix(PLAIN))
 
 
-def _beside(rows: pd.DataFrame) -> pd.DataFrame:
+def beside(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the table with the intervals that are shown, of both answers."""
-    plain = shown(_plain(rows))[["conf_low", "conf_high"]].add_prefix(PLAIN)
+    plain = shown(plain_answer(rows))[["conf_low", "conf_high"]].add_prefix(PLAIN)
     names = [f"{PLAIN}{name}" for name in ("conf_low", "conf_high")]
     made = shown(rows)
     made[names] = plain[names]
     return with_pairs_titled(made) if "first" in made else made
 
 
-def _names(rows: pd.DataFrame) -> list[str]:
+def names_of(rows: pd.DataFrame) -> list[str]:
+    """Return what pairs or types are called."""
     if "first" in rows:
         return list(with_pairs_titled(rows)["contrast"])
     return [short_title(str(level)) for level in rows["lesion_type"]]

@@ -37,6 +37,7 @@ from qsmstats.report.sections.context import (
 )
 from qsmstats.report.sections.lost_lesions import lost_lesions
 from qsmstats.report.sections.rater_uncertainty import imputed_types
+from qsmstats.report.sections.scanners import harmonised
 from qsmstats.wording.estimates import (
     ABOUT,
     on_own_scale,
@@ -90,6 +91,7 @@ def _outcome(context: Context, outcome: str) -> list[Block]:
         *_panels(context, outcome),
         *failed_checks(context, "trajectory", outcome),
         *imputed_types(context, "trajectory", outcome),
+        *harmonised(context, "trajectory", outcome),
         *lost_lesions(context, outcome),
         Details(
             summary=f"Change over time, {outcome_words(outcome)}: all numbers",

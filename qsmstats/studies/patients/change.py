@@ -9,11 +9,13 @@ sessions, its change per year is asked about too, in a model of its own.
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from qsmstats.errors import ModelError
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import require_values, used_rows
+from qsmstats.studies.confounded import refuse_if_confounded
 from qsmstats.studies.default_models import fit_study_model
 from qsmstats.studies.patients.rows import Found, Row, complete, require_patients
 
@@ -53,6 +55,8 @@ def change_regression(
     terms = [name for name in table.index if {*name.split(":")} == {"years", variable}]
     if not terms:
         raise ModelError(f"years:{variable} is determined by other terms; simplify the formula")
+    every = np.eye(len(fit.fixed.names) + len(fit.fixed.dropped))
+    refuse_if_confounded(fit, every[[fit.fixed.kept[fit.fixed.names.index(terms[0])]]], terms[:1])
     used = used_rows(fit, followed)
     columns = ("estimate", "std_error", "df", "statistic", "p_value", "conf_low", "conf_high")
     row: Row = {

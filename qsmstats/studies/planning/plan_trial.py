@@ -17,10 +17,12 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.mixed.fit import MixedFit
+from qsmstats.mixed.inference.linear_functions import estimated
 from qsmstats.mixed.inference.variance_components import Interval
 from qsmstats.progress import Progress
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.answers import fit_record
+from qsmstats.studies.confounded import refuse_if_confounded
 from qsmstats.studies.default_models import fit_study_model
 from qsmstats.studies.effects import outcome_unit
 from qsmstats.studies.planning.analysis import average_power
@@ -140,6 +142,10 @@ def plan_trial(
         settings = settings.changed("trajectory", PLANNED, ())
     typed = followed_types(followed_lesions(lesions), outcome)
     fit, _ = fit_study_model("trajectory", settings, typed, outcome)
+    rates = estimated(fit, None, "years", by="lesion_type")
+    refuse_if_confounded(
+        fit, rates.matrix, [f"change of {one}" for one in rates.keys["lesion_type"]]
+    )
     seed = checked_seed(seed)
     truth = _assumed(fit, lesions, None, settings.level)
     common: dict[str, Any] = {"simulations": simulations, "seed": seed, "level": settings.level}
