@@ -136,8 +136,8 @@ def table_text(table: pd.DataFrame) -> list[str]:
 
 def _common_note(table: pd.DataFrame) -> str:
     """Return what is noted of all rows alike, such as whose intervals they are."""
-    notes = table["note"].unique() if "note" in table else []
-    return notes[0] if len(notes) == 1 and isinstance(notes[0], str) else ""
+    notes = set(table["note"]) if "note" in table else set()
+    return "" if len(notes) != 1 else str(notes.pop() or "")
 
 
 def _brief(table: pd.DataFrame) -> pd.DataFrame:

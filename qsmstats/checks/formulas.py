@@ -76,14 +76,15 @@ def formula_problems(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
 
 
 def _formula_problems(models: ModelSettings, rows: pd.DataFrame, outcome: str) -> Iterator[Problem]:
-    formulas = {name: getattr(models, name) for name in COMPARED}
+    formulas: dict[str, str] = {name: getattr(models, name) for name in COMPARED}
     if models.covariates:
         added = " + ".join(models.covariates)
         formulas["covariates"] = f"{{outcome}} ~ {added} + (1 | participant_id)"
     for name, formula in formulas.items():
-        text, compared = formula.replace("{outcome}", outcome), COMPARED.get(name, ())
+        text = formula.replace("{outcome}", outcome)
         own = rows if name == "tissue" else rows.drop(columns="tissue")
         try:
+            compared = next((names for model, names in COMPARED.items() if model == name), ())
             problem = _problem(parse_formula(text), own, outcome, compared)
             problem = problem or _harmonised_problem(text, own, name, models)
         except FormulaError as error:

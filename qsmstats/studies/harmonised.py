@@ -161,8 +161,7 @@ def harmonised_answer(
     if settings.harmonise == "none":
         raise UsageError('harmonise is "none"; name "combat" or "longcombat"')
     over_time = isinstance(answer, Trajectories)
-    asked = settings.trajectory if over_time else settings.baseline
-    formula = asked.replace("{outcome}", answer.outcome)
+    formula = settings.formula_of("trajectory" if over_time else "baseline", answer.outcome)
     if names_scanner(formula, lesions.columns):
         raise UsageError(f"the formula '{formula}' holds '{SCANNER}' itself; leave it out")
     chosen = followed_lesions(lesions) if over_time else first_sessions(lesions)
