@@ -17,10 +17,10 @@ from markupsafe import Markup
 
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.output import held
+from qsmstats.plot.look import STYLES, Style, figure_style
 from qsmstats.records import note_file, require_one_source
 from qsmstats.report.blocks import ViewerBlock
 from qsmstats.report.figures.files import Plates, figure_formats
-from qsmstats.report.figures.style import STYLES, Style, figure_style
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections import (
     baseline,

@@ -3,7 +3,6 @@ import pandas as pd
 
 from qsmstats.plot.look import colour, marker
 from qsmstats.plot.over_time import BAND, EXAMPLES, mean_lines, profiles, trajectories
-from qsmstats.report.figures.trajectories import trajectory
 
 
 def test_a_trajectory_draws_lesions_seen_twice_and_leaves_single_ones_out(axes):
@@ -11,6 +10,7 @@ def test_a_trajectory_draws_lesions_seen_twice_and_leaves_single_ones_out(axes):
         {
             "participant_id": ["a", "a", "b"],
             "lesion_id": ["1", "1", "1"],
+            "lesion_type": "isointense",
             "years": [2.0, 0.0, 0.0],
             "x": [5.0, 4.0, 9.0],
         }
@@ -18,13 +18,13 @@ def test_a_trajectory_draws_lesions_seen_twice_and_leaves_single_ones_out(axes):
     means = pd.DataFrame(
         {"years": [2.0, 0.0], "estimate": [5.0, 4.0], "conf_low": [4, 3], "conf_high": [6, 5]}
     )
-    trajectory(lesions, means, axes, value="x", level="isointense")
+    means["lesion_type"] = "isointense"
+    trajectories(lesions, "x", means=means, ax=axes)
     lesion, casing, mean, ends = axes.lines
     np.testing.assert_array_equal(lesion.get_xydata(), [[0, 4], [2, 5]])
     assert lesion.get_color() == ends.get_color() == colour("isointense") != mean.get_color()
     np.testing.assert_array_equal(casing.get_xydata(), mean.get_xydata())
     np.testing.assert_array_equal(ends.get_xdata(), [0, 2])
-    assert axes.get_title(loc="left") == "isointense\n1 lesion"
 
 
 def test_the_means_of_all_types_have_a_line_and_a_marker_each(axes):

@@ -16,9 +16,10 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from qsmstats.errors import UsageError
+from qsmstats.plot.look import STYLES, Style, drawing, is_narrow
 from qsmstats.records import note_file
 from qsmstats.report.blocks import FigureBlock
-from qsmstats.report.figures.style import STYLES, Style, drawing, inline_svg, is_narrow, svg
+from qsmstats.report.figures.style import inline_svg, svg
 from qsmstats.writing import written_whole
 
 __all__ = ["FORMATS", "Plates", "figure_formats"]

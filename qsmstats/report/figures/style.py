@@ -12,36 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-from qsmstats.plot.look import (
-    EDGE,
-    FAINT,
-    GRID,
-    INK,
-    POINTS_PER_INCH,
-    STYLES,
-    Style,
-    colour,
-    drawing,
-    figure_style,
-    is_narrow,
-    marker,
-)
+from qsmstats.plot.look import EDGE, FAINT, GRID, INK, POINTS_PER_INCH
 
-__all__ = [
-    "INK",
-    "STYLES",
-    "Style",
-    "colour",
-    "columns_without_hole",
-    "drawing",
-    "figure_style",
-    "inline_svg",
-    "is_narrow",
-    "label_lowest",
-    "laid_out",
-    "marker",
-    "svg",
-]
+__all__ = ["columns_without_hole", "inline_svg", "label_lowest", "laid_out", "svg"]
 
 # Attributes of SVG that hold lengths in points.
 _LENGTHS = {"d", "transform", "x", "y", "width", "height"}

@@ -5,6 +5,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from qsmstats import plot
+from qsmstats.plot.distributions import FEWEST
+from qsmstats.plot.look import is_narrow
+from qsmstats.plot.pairs import pair_triangle
 from qsmstats.report.blocks import (
     Block,
     Board,
@@ -16,9 +20,6 @@ from qsmstats.report.blocks import (
     Section,
     TableBlock,
 )
-from qsmstats.report.figures.pairs import pair_triangle
-from qsmstats.report.figures.rainclouds import FEWEST, rainclouds
-from qsmstats.report.figures.style import is_narrow
 from qsmstats.report.frames.estimates import with_white_matter
 from qsmstats.report.sections.context import (
     Context,
@@ -175,7 +176,7 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         else:
             panels = list(figure.subplots(1, 2, sharey=True, width_ratios=[1.15, 1]))
         clouds, *beside = panels
-        rainclouds(lesions, clouds, value="value", by="level", means=means if own else None)
+        plot.rainclouds(lesions, "value", hue="level", means=means if own else None, ax=clouds)
         clouds.set_xlabel(with_unit(outcome_plain(outcome), outcome))
         for pairs in beside:
             alpha = 1 - context.level

@@ -6,9 +6,11 @@ from collections.abc import Sized
 
 from matplotlib.figure import Figure
 
+from qsmstats import plot
+from qsmstats.plot.look import is_narrow
+from qsmstats.plot.model_checks import normal_quantiles
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section
-from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
-from qsmstats.report.figures.style import columns_without_hole, is_narrow
+from qsmstats.report.figures.style import columns_without_hole
 from qsmstats.report.sections.context import Context
 from qsmstats.wording.names import (
     figure_name,
@@ -106,8 +108,10 @@ def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         shape = (_lines(levels, columns), columns)
         panels = list(figure.subplots(*shape, squeeze=False, sharey=True).flat)
         for axes, level in zip(panels, levels, strict=False):
-            residuals_fitted(residuals[residuals["level"] == level], axes, level=level)
+            mine = residuals.loc[residuals["level"] == level, ["fitted", "residual", "level"]]
+            plot.residuals(mine, ax=axes)
             axes.set_title(figure_name(short_title(level), LONGEST_LINE), loc="left")
+            axes.set(xlabel="", ylabel="")
         for axes in panels[len(levels) :]:
             axes.set_visible(False)
         figure.supxlabel("fitted value", size="medium")

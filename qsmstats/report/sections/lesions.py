@@ -9,12 +9,11 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from qsmstats import plot
 from qsmstats.errors import ImageError
 from qsmstats.plot.layers import layer_profiles
+from qsmstats.plot.look import colour, is_narrow
 from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Section, ViewerBlock
-from qsmstats.report.figures.style import colour, is_narrow
-from qsmstats.report.figures.tiles import draw_tile
-from qsmstats.report.figures.trajectories import layer_profile
 from qsmstats.report.images.margins import MARGIN_MM
 from qsmstats.report.images.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
 from qsmstats.report.sections.context import Context
@@ -106,7 +105,14 @@ def _mosaic_plate(
         # One line of axes per map, whichever way the figure lies.
         for line, spec, window in zip(grid.T if narrow else grid, study.maps, limits, strict=True):
             for axes, tile, level in zip(line, tiles, levels, strict=True):
-                draw_tile(tile, axes, name=spec.name, level=level, limits=(window[0], window[1]))
+                plot.mosaic(
+                    tile.maps[spec.name],
+                    tile.lesion,
+                    hue=level,
+                    limits=(window[0], window[1]),
+                    extent=tile.extent,
+                    ax=axes,
+                )
             side = "bottom" if narrow else "right"
             bar = figure.colorbar(
                 line[-1].images[0], ax=list(line), location=side, fraction=0.03, pad=0.01
@@ -215,10 +221,10 @@ def _profiles(context: Context) -> list[Block]:
         shape = (len(profiles), 1) if narrow else (1, len(profiles))
         panels = list(figure.subplots(*shape, squeeze=False, sharex=narrow).flat)
         for axes, (name, profile) in zip(panels, profiles.items(), strict=True):
-            layer_profile(profile, axes)
+            plot.profiles(profile, ax=axes)
             axes.set_title(with_unit(f"{outcome_short(name)} − NAWM", name), loc="left")
-            if not narrow or axes is panels[-1]:
-                axes.set_xlabel("depth (mm)")
+            if narrow and axes is not panels[-1]:
+                axes.set_xlabel("")
         handles, labels = panels[0].get_legend_handles_labels()
         columns = 2 if narrow else 3
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from qsmstats.plot.forests import forest, forest_height, forest_rows
 from qsmstats.plot.groups import by_group
+from qsmstats.plot.look import colour, is_narrow, marker
 from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Notice, Section
-from qsmstats.report.figures.forests import forest, forest_height
-from qsmstats.report.figures.style import colour, columns_without_hole, is_narrow, marker
-from qsmstats.report.frames.estimates import forest_rows
+from qsmstats.report.figures.style import columns_without_hole
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.schemas import load_schema
 from qsmstats.settings import column_of

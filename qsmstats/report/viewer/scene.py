@@ -24,7 +24,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.arrays import Floats
-from qsmstats.report.figures.style import colour
+from qsmstats.plot.look import colour
 from qsmstats.report.images.margins import brain_voxels, within_margin
 from qsmstats.report.viewer.still import still_png
 from qsmstats.study import MapSpec, Study

@@ -1,8 +1,8 @@
 import pytest
 
 from qsmstats import baseline_differences, write_answer
+from qsmstats.plot.look import figure_style
 from qsmstats.report.figures.files import Plates
-from qsmstats.report.figures.style import figure_style
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections import baseline
 from qsmstats.report.sections.context import Context

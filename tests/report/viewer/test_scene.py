@@ -7,7 +7,7 @@ import nibabel as nib
 import numpy as np
 import pandas as pd
 
-from qsmstats.report.figures.style import colour
+from qsmstats.plot.look import colour
 from qsmstats.report.sections.lesions import thinned
 from qsmstats.report.viewer.scene import (
     build_scene,
