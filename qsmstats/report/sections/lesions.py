@@ -17,7 +17,8 @@ from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Section,
 from qsmstats.report.images.margins import MARGIN_MM
 from qsmstats.report.images.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
 from qsmstats.report.sections.context import Context
-from qsmstats.report.viewer.scene import Scene, build_scene, exemplary_participant, packed_niivue
+from qsmstats.report.viewer.packing import packed_niivue
+from qsmstats.report.viewer.scene import Scene, build_scene, exemplary_participant
 from qsmstats.study import Study
 from qsmstats.tables.tidy import first_sessions
 from qsmstats.voxels.lesion_types import QSM
@@ -137,7 +138,8 @@ def _mosaic_plate(
         caption="A representative lesion of each type, on every map.",
         reading="Axial planes, 36 mm wide, displayed in neurological convention; the contour"
         " outlines the lesion label in the colour of its type. Each lesion is the one closest to"
-        f" the median of its type in {outcome_words(told_by)}, among the largest quarter."
+        f" the median of its type in {outcome_words(told_by)}, among the largest quarter, and off"
+        " the midline where one is. Each voxel is shown as it was measured."
         f" {FAR}",
         alt=f"Mosaic of map cut-outs. {shown}.",
     )
@@ -145,27 +147,31 @@ def _mosaic_plate(
 
 def _viewer(context: Context) -> list[Block]:
     study = context.study
-    lesions = exemplary_participant(_at_first_sessions(context))
+    first = exemplary_participant(_at_first_sessions(context))
     library = packed_niivue()
-    if context.anonymous or study is None or lesions.empty or not library:
+    if context.anonymous or study is None or first.empty or not library:
         return []
+    lesions = context.results.rows("tidy").dropna(subset=["lesion_type"])
+    lesions = lesions[lesions["participant_id"] == first["participant_id"].iloc[0]]
+    lesions = lesions.sort_values("years", kind="stable")
     specs = sorted(study.maps, key=lambda spec: spec.name != QSM)
     try:
         scene = build_scene(study, lesions, specs)
     except ImageError:
         return []  # the mosaic, drawn from the same images, has said what is wrong
     name, unit_of = outcome_short(specs[0].name), specs[0].name
-    types = present_levels(lesions["lesion_type"])
-    shown = f"{scene.participant_id} {scene.session_id}: {name} with the lesions"
+    types = present_levels(scene.lesions["lesion_type"])
+    who = f"{scene.participant_id} {scene.sessions[0]}"
     listing = scene.lesions.sort_values("volume_mm3", ascending=False).dropna(subset=list(PLACE))
     decimals = decimals_of_values(listing[unit_of])
     return [
         ViewerBlock(
-            caption=f"{scene.participant_id} {scene.session_id}: maps with the lesions in the"
-            " colour of their type.",
-            reading=f"{KEYS} {FAR}{thinned(scene)}",
+            who=who,
+            caption="maps with the lesions in the colour of their type.",
+            reading=f"{KEYS} {_sessions(scene)}{FAR}{thinned(scene)}",
             still="data:image/png;base64," + base64.b64encode(scene.still).decode("ascii"),
-            still_alt=f"Axial planes of {shown} outlined: {listed(map(title, types))}.",
+            still_alt=f"Axial planes of {who}: {name} with the lesions outlined:"
+            f" {listed(map(title, types))}.",
             still_reading=f"{name}, axial planes, displayed in neurological convention; each"
             f" contour outlines a lesion. {FAR}",
             key=tuple((title(level), colour(level)) for level in types),
@@ -181,6 +187,7 @@ def _viewer(context: Context) -> list[Block]:
                         count(float(row["volume_mm3"])),
                         fixed(float(row[unit_of]), decimals),
                     ),
+                    scene.sessions.index(str(row["session_id"])),
                     int(row["number"]),
                     (float(row[PLACE[0]]), float(row[PLACE[1]]), float(row[PLACE[2]])),
                 )
@@ -188,6 +195,13 @@ def _viewer(context: Context) -> list[Block]:
             ),
         )
     ]
+
+
+def _sessions(scene: Scene) -> str:
+    """Say how sessions are compared, and which are not shown; nothing where there is but one."""
+    several = "All sessions have the same grey levels. " if len(scene.sessions) > 1 else ""
+    lost = [f"{name} is not shown: {reason}. " for name, reason in scene.left_out.items()]
+    return several + "".join(lost)
 
 
 def thinned(scene: Scene) -> str:
