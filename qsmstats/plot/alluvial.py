@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
+from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.plot.answers import table_of, with_columns
 from qsmstats.plot.look import axes_or_current, colour, is_narrow
 from qsmstats.wording.names import figure_name, lesion_types, present_levels, short_title
@@ -67,13 +68,18 @@ def alluvial(
     Raises
     ------
     InvalidDataError
-        If a column is missing.
+        If a column is missing, or `order` lacks a state that occurs.
     """
     axes = axes_or_current(ax)
     flows = with_columns(table_of(answer, "flows"), "from_type", "to_type", "n_intervals")
     flows = flows[flows["n_intervals"] > 0]
     found = [*flows["from_type"], *flows["to_type"]]
     states = order or present_levels(found, (*lesion_types(), *ABSENT))
+    if strange := [name for name in dict.fromkeys(found) if name not in states]:
+        problem = f"holds {', '.join(map(str, strange))}; add it to order: {', '.join(states)}"
+        raise InvalidDataError(
+            [Problem(table="the table to draw", column="from_type, to_type", problem=problem)]
+        )
     total = float(flows["n_intervals"].sum())
     place = {name: number for number, name in enumerate(states)}
     left, right = (

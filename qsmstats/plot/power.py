@@ -73,6 +73,8 @@ def power(
     """
     axes = axes_or_current(ax)
     frame, asked = with_columns(table_of(answer, "table"), *COLUMNS), target
+    if sizes is not None:
+        with_columns(sizes, "effect", "patients", name="sizes")
     effects = sorted(frame["effect"].unique(), key=abs) if order is None else list(order)
     names = list(labels) or [f"{effect:.3g}" for effect in effects]
     # The lighter half of a sequential palette would not be seen on paper.

@@ -39,7 +39,7 @@ from qsmstats.mixed.fitted import fit_rows
 from qsmstats.mixed.model import MixedModel
 from qsmstats.mixed.resampling.refit import start_of
 from qsmstats.settings import SCANNER, ModelSettings
-from qsmstats.studies.answers import number_of, observed_types
+from qsmstats.studies.answers import number_of, observed_types, rows_of_answer
 from qsmstats.studies.default_models import with_strata
 from qsmstats.studies.effects import with_units
 from qsmstats.studies.trajectory import Trajectories
@@ -111,7 +111,7 @@ def lost_lesions(
     Raises
     ------
     UsageError
-        If a column is missing.
+        If a column is missing, or the answer was made from another table.
     NoDataError
         If no lesion lacks a later visit.
     ModelError
@@ -128,7 +128,7 @@ def lost_lesions(
     """
     require_columns(lesions.columns, (*LESION, "session_id", "years", FACTOR), "lesions")
     fit = answer.fit
-    seen = observed_types(followed_lesions(lesions)).iloc[fit.frame.kept]
+    seen = rows_of_answer(answer, observed_types(followed_lesions(lesions)))
     missing = _missing_visits(seen)
     if missing.empty:
         raise NoDataError(

@@ -1,6 +1,8 @@
 import numpy as np
 import pandas as pd
+import pytest
 
+from qsmstats.errors import InvalidDataError
 from qsmstats.plot.look import colour, marker
 from qsmstats.plot.over_time import BAND, EXAMPLES, mean_lines, profiles, trajectories
 
@@ -102,3 +104,23 @@ def test_several_types_have_their_colours_and_order(axes):
     trajectories(lesions, "x", hue="kind", order=["v", "u"], palette=["red", "blue"], ax=axes)
     drawn = {tuple(line.get_ydata()): line.get_color() for line in axes.lines}
     assert drawn == {(2, 3): (1, 0, 0), (0, 1): (0, 0, 1)}
+
+
+def test_the_axis_reaches_as_far_as_the_follow_up_and_means_of_other_types_are_refused(axes):
+    lesions = pd.DataFrame(
+        {
+            "participant_id": np.repeat(np.arange(30), 3),
+            "lesion_id": "1",
+            "lesion_type": "isointense",
+            "years": np.tile([0.0, 3.0, 7.5], 30),
+            "x": np.arange(90.0),
+        }
+    )
+    means = pd.DataFrame({"lesion_type": "isointense", "years": [0.0, 1.0, 2.0, 7.5]})
+    means = means.assign(estimate=1.0, conf_low=0.0, conf_high=2.0)
+    trajectories(lesions, "x", means=means, ax=axes)
+    ends = {max(line.get_xdata()) for line in axes.lines}
+    assert ends == {7.5}
+    assert axes.get_xlim()[1] >= 7.5
+    with pytest.raises(InvalidDataError, match=r"means.*holds nawm, the data isointense"):
+        trajectories(lesions, "x", means=means.assign(lesion_type="nawm"), ax=axes)

@@ -20,6 +20,7 @@ from qsmstats.report.blocks import (
     Section,
     TableBlock,
 )
+from qsmstats.report.figures.files import sample_sentence
 from qsmstats.report.frames.estimates import with_white_matter
 from qsmstats.report.sections.context import (
     Context,
@@ -200,7 +201,8 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         )
         + " Lesions are nested in participants and not independent. Each cell gives the estimated"
         f" {quantity_of(contrasts)}, {_row_to_column(contrasts)}, above its adjusted p; shaded"
-        f" cells: adjusted p < {1 - context.level:.2g}.",
+        f" cells: adjusted p < {1 - context.level:.2g}."
+        + sample_sentence(lesions["level"].value_counts(), "lesions of a type"),
         alt=f"Rainclouds of {outcome_short(outcome)} by lesion type. Marginal means:"
         f" {_spoken(means)}.",
     )
