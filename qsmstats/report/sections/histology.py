@@ -104,7 +104,7 @@ def _confusion(context: Context) -> list[FigureBlock]:
     block = context.plates.draw(
         "histology/confusion",
         paint,
-        height=1.2 + 0.55 * len(wide),
+        height=1.2 + 0.47 * len(wide),
         narrow_height=1.9 + 0.55 * len(wide),
         caption="Type on MRI by histological class, all lesions.",
         reading="Each cell gives the number of lesions and the row percentage (darker: larger)."

@@ -147,11 +147,14 @@ def _mosaic_plate(
 
 def _viewer(context: Context) -> list[Block]:
     study = context.study
-    first = exemplary_participant(_at_first_sessions(context))
+    lesions = context.results.rows("tidy").dropna(subset=["lesion_type"])
+    sessions = lesions.groupby("participant_id", observed=True)["session_id"].nunique()
+    first = exemplary_participant(
+        _at_first_sessions(context), followed=set(sessions.index[sessions > 1])
+    )
     library = packed_niivue()
     if context.anonymous or study is None or first.empty or not library:
         return []
-    lesions = context.results.rows("tidy").dropna(subset=["lesion_type"])
     lesions = lesions[lesions["participant_id"] == first["participant_id"].iloc[0]]
     lesions = lesions.sort_values("years", kind="stable")
     specs = sorted(study.maps, key=lambda spec: spec.name != QSM)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import re
 import struct
 from importlib.resources import files
 
@@ -15,6 +16,8 @@ from qsmstats.arrays import Floats
 __all__ = ["Whole", "nifti_bytes", "packed", "packed_niivue"]
 
 NIIVUE = "_assets/js/niivue.umd.js"
+# A module's first four bytes, zero and "asm", in base64.
+WASM = re.compile('"AGFzb[A-Za-z0-9+/=]+"')
 HEADER_SIZE, DATA_OFFSET = 348, 352
 UINT8, UINT16 = 2, 512
 LABEL = 1002  # intent
@@ -26,9 +29,15 @@ Whole = NDArray[np.uint8] | NDArray[np.uint16]
 
 
 def packed_niivue() -> str:
-    """Return NiiVue's script as gzip in base64; empty where nilearn does not carry it."""
+    """Return NiiVue's script as gzip in base64, without its decoders of Zarr volumes.
+
+    Empty where nilearn does not carry it.
+    """
     path = files("nilearn") / NIIVUE
-    return packed(path.read_bytes()) if path.is_file() else ""
+    if not path.is_file():
+        return ""
+    # More than half of it unpacks Zarr volumes by WebAssembly, which no page has.
+    return packed(WASM.sub('""', path.read_text(encoding="utf-8")).encode("utf-8"))
 
 
 def packed(content: bytes) -> str:

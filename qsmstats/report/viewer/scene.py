@@ -11,7 +11,7 @@ with the lesions' contours.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,13 +75,17 @@ class Scene:
     spacing_mm: tuple[float, float, float]
 
 
-def exemplary_participant(lesions: pd.DataFrame) -> pd.DataFrame:
+def exemplary_participant(lesions: pd.DataFrame, followed: Collection[str] = ()) -> pd.DataFrame:
     """Return the lesions of the session that shows the most types, and then is nearest the median.
+
+    Of sessions with as many types, those of participants who were followed come first.
 
     Parameters
     ----------
     lesions
         Tidy lesions of first sessions: participant_id, session_id, lesion_type.
+    followed
+        Participants with several sessions.
     """
     if lesions.empty:
         return lesions
@@ -89,7 +93,8 @@ def exemplary_participant(lesions: pd.DataFrame) -> pd.DataFrame:
         ["nunique", "size"]
     )
     counts["away"] = (counts["size"] - counts["size"].median()).abs()
-    best = counts.sort_values(["nunique", "away"], ascending=[False, True]).head(1)
+    counts["once"] = ~counts.index.get_level_values("participant_id").isin(list(followed))
+    best = counts.sort_values(["nunique", "once", "away"], ascending=[False, True, True]).head(1)
     return lesions.merge(best.reset_index()[["participant_id", "session_id"]])
 
 
