@@ -86,20 +86,8 @@ def alluvial(
         _tops(flows.groupby(side)["n_intervals"].sum() / total, place)
         for side in ("from_type", "to_type")
     )
-    letters = 13 if is_narrow(axes) else 24
-    for x, side, tops in ((0.0, "from_type", left), (1.0, "to_type", right)):
-        outside = -1 if x == 0.0 else 1
-        for name, (top, share) in tops.items():
-            box = Rectangle((x - WIDTH / 2, top - share), WIDTH, share)
-            box.set(facecolor=colour(name), edgecolor="none", zorder=4)
-            axes.add_patch(box)
-            number = flows.loc[flows[side] == name, "n_intervals"].sum()
-            text = f"{figure_name(short_title(name), letters)}\n{count(number)}"
-            if not is_narrow(axes):
-                text = text.replace("\n", " ")
-            aligned = "right" if x == 0.0 else "left"
-            at = (x + outside * (WIDTH / 2 + 0.02), top - share / 2)
-            axes.text(*at, text, ha=aligned, va="center")
+    for x, tops in ((0.0, left), (1.0, right)):
+        _blocks(axes, x, tops, total)
     ordered = flows.sort_values(["from_type", "to_type"], key=lambda names: names.map(place))
     used = {("from_type", name): top for name, (top, _) in left.items()}
     used |= {("to_type", name): top for name, (top, _) in right.items()}
@@ -125,6 +113,20 @@ def alluvial(
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     return axes
+
+
+def _blocks(axes: Axes, x: float, tops: dict[str, tuple[float, float]], total: float) -> None:
+    """Draw the blocks of one side, with their names and numbers outside."""
+    narrow, left = is_narrow(axes), x == 0.0
+    for name, (top, share) in tops.items():
+        box = Rectangle((x - WIDTH / 2, top - share), WIDTH, share)
+        box.set(facecolor=colour(name), edgecolor="none", zorder=4)
+        axes.add_patch(box)
+        said = figure_name(short_title(name), 13 if narrow else 24)
+        text = f"{said}\n{count(round(share * total))}"
+        at = (x + (-1 if left else 1) * (WIDTH / 2 + 0.02), top - share / 2)
+        text = text if narrow else text.replace("\n", " ")
+        axes.text(*at, text, ha="right" if left else "left", va="center")
 
 
 def _tops(shares: pd.Series, place: dict[str, int]) -> dict[str, tuple[float, float]]:

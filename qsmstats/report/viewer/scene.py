@@ -134,32 +134,10 @@ def build_scene(study: Study, lesions: pd.DataFrame, specs: Sequence[MapSpec]) -
     step = 1
     while shown / step**3 > MOST_VOXELS:
         step += 1
-    # From the index of a block to that of a voxel: a block's centre lies between its voxels.
-    blocks = np.diag([step, step, step, 1.0])
-    blocks[:3, 3] = (step - 1) / 2
-
-    def grey_image(grey: Whole, affine: Floats) -> str:
-        return packed(nifti_bytes(_pooled(grey, step, np.mean).astype(np.uint8), affine @ blocks))
-
-    scene = {
-        "colours": _colours(lesions),
-        "sessions": [
-            {
-                "name": f"{who} {session}",
-                "maps": [
-                    {
-                        **_ends(spec.name, windows[spec.name]),
-                        "image": grey_image(grey, affine),
-                    }
-                    for spec, grey in zip(maps, stack, strict=False)
-                ],
-                # The largest number of a block: no lesion is lost between the voxels shown.
-                "lesions": packed(nifti_bytes(_pooled(stack[-1], step, np.max), affine @ blocks)),
-            }
-            for session, (maps, stack, affine) in heads.items()
-        ],
-    }
-    session, (_, stack, affine) = next(iter(heads.items()))
+    sessions = [
+        {"name": f"{who} {name}", **_session(*head, windows, step)} for name, head in heads.items()
+    ]
+    _, stack, affine = next(iter(heads.values()))
     types = {level: place for place, level in enumerate(lesion_types(), start=1)}
     kinds = np.array([0, *(types.get(str(kind), 0) for kind in lesions["lesion_type"])])
     sides = np.linalg.norm(affine[:3, :3], axis=0) * step
@@ -168,7 +146,7 @@ def build_scene(study: Study, lesions: pd.DataFrame, specs: Sequence[MapSpec]) -
         sessions=tuple(heads),
         left_out=left_out,
         lesions=lesions[lesions["session_id"].astype("str").isin(heads)],
-        data=json.dumps(scene),
+        data=json.dumps({"colours": _colours(lesions), "sessions": sessions}),
         still=still_png(stack[0].astype(np.uint8), kinds[stack[-1]].astype(np.uint8), affine),
         step=step,
         spacing_mm=(float(sides[0]), float(sides[1]), float(sides[2])),
@@ -210,6 +188,10 @@ def _head(
         windows = {**windows, spec.name: window}
         maps.append(spec)
         stack.append(grey.astype(np.uint16))
+    if not maps:
+        raise ImageError(
+            f"{who[0]} {who[1]}: no map is on the grid of the lesions; resample the maps"
+        )
     numbers = dict(zip(lesions["label"].astype(int), lesions["number"], strict=True))
     each = np.zeros(grid.size, dtype=np.uint16)
     each[labels.index] = [numbers.get(int(label), 0) for label in labels.label]
@@ -217,10 +199,27 @@ def _head(
     return (maps, cut, affine), windows
 
 
-def _ends(name: str, window: tuple[float, float]) -> dict[str, str]:
-    """Return the name of a map and the values at the ends of its bar."""
-    low, high = (f"{number(end)} {unit_text(name)}".strip() for end in window)
-    return {"name": outcome_short(name), "low": low, "high": high}
+def _session(
+    maps: list[MapSpec], stack: Whole, affine: Floats, windows: Windows, step: int
+) -> dict[str, Any]:
+    """Pack the images of a session, each with its name and the values at the ends of its bar."""
+    # From the index of a block to that of a voxel: a block's centre lies between its voxels.
+    blocks = np.diag([step, step, step, 1.0])
+    blocks[:3, 3] = (step - 1) / 2
+    packed_maps = []
+    for spec, volume in zip(maps, stack[:-1], strict=True):
+        ends = (f"{number(end)} {unit_text(spec.name)}".strip() for end in windows[spec.name])
+        grey = _pooled(volume, step, np.mean).astype(np.uint8)
+        packed_maps.append(
+            {
+                "name": outcome_short(spec.name),
+                **dict(zip(("low", "high"), ends, strict=True)),
+                "image": packed(nifti_bytes(grey, affine @ blocks)),
+            }
+        )
+    # The largest number of a block: no lesion is lost between the voxels shown.
+    numbers = _pooled(stack[-1], step, np.max)
+    return {"maps": packed_maps, "lesions": packed(nifti_bytes(numbers, affine @ blocks))}
 
 
 def _windowed(
