@@ -187,7 +187,7 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
     block = context.plates.draw(
         f"baseline/{outcome}_rainclouds",
         paint,
-        height=1.0 + 0.63 * len(levels),
+        height=1.0 + 0.6 * len(levels),
         narrow_height=1.6 + 1.25 * len(levels),
         caption=f"{outcome_title(outcome)} of every lesion in the model at the first session, by"
         f" type, with the estimated {quantity_of(contrasts)}s of all pairs.",

@@ -161,7 +161,7 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
     block = context.plates.draw(
         f"trajectory/{outcome}_trajectories",
         paint,
-        height=0.5 + 1.75 * -(-cells // wide),
+        height=0.5 + 1.65 * -(-cells // wide),
         narrow_height=0.5 + 1.9 * -(-cells // slim),
         caption=f"{outcome_title(outcome)} over time, by type at the first session.",
         reading="Thin lines are single lesions with data from two or more sessions. Of more than"

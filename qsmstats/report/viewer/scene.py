@@ -78,7 +78,7 @@ class Scene:
 def exemplary_participant(lesions: pd.DataFrame, followed: Collection[str] = ()) -> pd.DataFrame:
     """Return the lesions of the session that shows the most types, and then is nearest the median.
 
-    Of sessions with as many types, those of participants who were followed come first.
+    Where participants were followed it is one of them, so that the viewer can show a change.
 
     Parameters
     ----------
@@ -94,7 +94,7 @@ def exemplary_participant(lesions: pd.DataFrame, followed: Collection[str] = ())
     )
     counts["away"] = (counts["size"] - counts["size"].median()).abs()
     counts["once"] = ~counts.index.get_level_values("participant_id").isin(list(followed))
-    best = counts.sort_values(["nunique", "once", "away"], ascending=[False, True, True]).head(1)
+    best = counts.sort_values(["once", "nunique", "away"], ascending=[True, False, True]).head(1)
     return lesions.merge(best.reset_index()[["participant_id", "session_id"]])
 
 
