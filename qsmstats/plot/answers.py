@@ -62,7 +62,7 @@ def means_of_levels(
     """
     with_columns(means, column, *columns, "estimate", "conf_low", "conf_high", name="means")
     told = means.astype({column: "str"})
-    if len(told) and not set(told[column]) & set(levels):
+    if len(told) and levels and not set(told[column]) & set(levels):
         found, wanted = (", ".join(dict.fromkeys(names)) for names in (told[column], levels))
         problem = f"holds {found}, the data {wanted}; give the means of an answer from these data"
         raise InvalidDataError([Problem(table="means", column=column, problem=problem)])

@@ -94,7 +94,7 @@ def trajectories(
     found, kind, told = [*rows[hue]], hue, rows.iloc[:0]
     if means is not None:
         kind = hue if hue in means else "lesion_type"
-        told = means_of_levels(means, kind, found, "years")
+        told = means_of_levels(means, kind, [*data[hue].dropna().astype("str")], "years")
         # Of a type that nobody followed there may be a mean.
         found += [*told[kind]]
     levels = list(order) if order is not None else present_levels(found)

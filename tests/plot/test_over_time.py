@@ -1,6 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
 from qsmstats.errors import InvalidDataError
 from qsmstats.plot.look import colour, marker
@@ -122,5 +123,9 @@ def test_the_axis_reaches_as_far_as_the_follow_up_and_means_of_other_types_are_r
     ends = {max(line.get_xdata()) for line in axes.lines}
     assert ends == {7.5}
     assert axes.get_xlim()[1] >= 7.5
+    # Lesions seen once have no line, and their type a mean.
+    once = lesions[lesions["years"] == 0]
+    trajectories(once, "x", means=means, ax=(other := Figure().add_subplot()))
+    assert len(other.lines) == 3
     with pytest.raises(InvalidDataError, match=r"means.*holds nawm, the data isointense"):
         trajectories(lesions, "x", means=means.assign(lesion_type="nawm"), ax=axes)

@@ -223,7 +223,8 @@ def _profiles(context: Context) -> list[Block]:
     lesions = _at_first_sessions(context)
     if lesions.empty or "layer_1_mean" not in features:
         return []
-    outcomes = context.maps("baseline") or list(dict.fromkeys(features["map"]))
+    measured = list(dict.fromkeys(features["map"]))
+    outcomes = [name for name in context.maps("baseline") if name in measured] or measured
     profiles = {
         name: layer_profiles(
             features, lesions, outcome=name, layer_mm=context.layer_mm, level=context.level
