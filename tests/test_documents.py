@@ -319,3 +319,23 @@ def test_a_map_is_added_by_the_schema_alone(study_copy, tmp_path, monkeypatch):
         load_schema.cache_clear()
         map_schemas.cache_clear()
     assert set(features["map"]) == {"susceptibility_ppb", name, "ndi"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "page"),
+    [
+        ("covariate", "covariate"),
+        ("add a covariate", "covariate"),
+        ("site", "site"),
+        ("multiple comparisons", "multiple-comparisons"),
+        ("R", "r"),
+    ],
+)
+def test_what_readers_search_for_is_a_main_entry_of_the_page_that_says_how(asked, page):
+    """Sphinx's search puts pages first whose main entry ("!") of the index is what was asked."""
+    told = re.compile(r"^```\{index\}(.*)\n```$", re.MULTILINE)
+    entries = {
+        path.stem.removeprefix("how-to-"): re.findall("! ([^,]+)", told.search(path.read_text())[1])
+        for path in (ROOT / "docs").glob("how-to-*.md")
+    }
+    assert [name for name, words in entries.items() if asked in words] == [page]

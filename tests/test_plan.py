@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from qsmstats import plot
 from qsmstats.cli import main
-from qsmstats.report.figures.power import power_curves
 from qsmstats.report.page import write_report
 from qsmstats.report.results.columns import needed
 from tests.studies.conftest import SLOPES, make_lesions
@@ -126,7 +126,7 @@ def test_curves_pass_through_the_expected_power():
     frame = pd.DataFrame({"patients": sizes, "effect": 0.1, "power_expected": expected})
     for name in ("power", "conf_low", "conf_high", "type_i_error", "type_i_low", "type_i_high"):
         frame[name] = np.nan
-    axes = power_curves(frame, Figure().add_subplot(), asked=0.8)
+    axes = plot.power(frame, target=0.8, ax=Figure().add_subplot())
     x, y = axes.lines[0].get_data()
     np.testing.assert_allclose(np.interp(sizes, x, y), expected, atol=2e-3)
     assert [text.get_text() for text in axes.get_legend().texts] == ["0.1"]

@@ -15,6 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import PathPatch, Rectangle
 from matplotlib.path import Path
 
+from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.plot.answers import table_of, with_columns
 from qsmstats.plot.look import axes_or_current, colour, is_narrow
 from qsmstats.wording.names import figure_name, lesion_types, present_levels, short_title
@@ -67,33 +68,26 @@ def alluvial(
     Raises
     ------
     InvalidDataError
-        If a column is missing.
+        If a column is missing, or `order` lacks a state that occurs.
     """
     axes = axes_or_current(ax)
     flows = with_columns(table_of(answer, "flows"), "from_type", "to_type", "n_intervals")
     flows = flows[flows["n_intervals"] > 0]
     found = [*flows["from_type"], *flows["to_type"]]
     states = order or present_levels(found, (*lesion_types(), *ABSENT))
+    if strange := [name for name in dict.fromkeys(found) if name not in states]:
+        problem = f"holds {', '.join(map(str, strange))}; add it to order: {', '.join(states)}"
+        raise InvalidDataError(
+            [Problem(table="the table to draw", column="from_type, to_type", problem=problem)]
+        )
     total = float(flows["n_intervals"].sum())
     place = {name: number for number, name in enumerate(states)}
     left, right = (
         _tops(flows.groupby(side)["n_intervals"].sum() / total, place)
         for side in ("from_type", "to_type")
     )
-    letters = 13 if is_narrow(axes) else 24
-    for x, side, tops in ((0.0, "from_type", left), (1.0, "to_type", right)):
-        outside = -1 if x == 0.0 else 1
-        for name, (top, share) in tops.items():
-            box = Rectangle((x - WIDTH / 2, top - share), WIDTH, share)
-            box.set(facecolor=colour(name), edgecolor="none", zorder=4)
-            axes.add_patch(box)
-            number = flows.loc[flows[side] == name, "n_intervals"].sum()
-            text = f"{figure_name(short_title(name), letters)}\n{count(number)}"
-            if not is_narrow(axes):
-                text = text.replace("\n", " ")
-            aligned = "right" if x == 0.0 else "left"
-            at = (x + outside * (WIDTH / 2 + 0.02), top - share / 2)
-            axes.text(*at, text, ha=aligned, va="center")
+    for x, tops in ((0.0, left), (1.0, right)):
+        _blocks(axes, x, tops, total)
     ordered = flows.sort_values(["from_type", "to_type"], key=lambda names: names.map(place))
     used = {("from_type", name): top for name, (top, _) in left.items()}
     used |= {("to_type", name): top for name, (top, _) in right.items()}
@@ -119,6 +113,20 @@ def alluvial(
     axes.set_yticks([])
     axes.spines[:].set_visible(False)
     return axes
+
+
+def _blocks(axes: Axes, x: float, tops: dict[str, tuple[float, float]], total: float) -> None:
+    """Draw the blocks of one side, with their names and numbers outside."""
+    narrow, left = is_narrow(axes), x == 0.0
+    for name, (top, share) in tops.items():
+        box = Rectangle((x - WIDTH / 2, top - share), WIDTH, share)
+        box.set(facecolor=colour(name), edgecolor="none", zorder=4)
+        axes.add_patch(box)
+        said = figure_name(short_title(name), 13 if narrow else 24)
+        text = f"{said}\n{count(round(share * total))}"
+        at = (x + (-1 if left else 1) * (WIDTH / 2 + 0.02), top - share / 2)
+        text = text if narrow else text.replace("\n", " ")
+        axes.text(*at, text, ha="right" if left else "left", va="center")
 
 
 def _tops(shares: pd.Series, place: dict[str, int]) -> dict[str, tuple[float, float]]:

@@ -17,7 +17,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from qsmstats.arrays import Floats
-from qsmstats.plot.answers import with_columns
+from qsmstats.plot.answers import means_of_levels, with_columns
 from qsmstats.plot.look import (
     INK,
     Palette,
@@ -26,6 +26,7 @@ from qsmstats.plot.look import (
     grid_behind,
     is_narrow,
     letters,
+    sampled,
 )
 from qsmstats.wording.names import figure_name, present_levels, short_title, title
 from qsmstats.wording.numbers import counted
@@ -58,6 +59,9 @@ def rainclouds(
 ) -> Axes:
     r"""Draw one raincloud per level, the first level on top.
 
+    Of a level with more than 2,000 values a random sample of 2,000 is drawn as dots, the same each
+    time; density and quartiles are those of all.
+
     Parameters
     ----------
     data
@@ -84,7 +88,7 @@ def rainclouds(
     Raises
     ------
     InvalidDataError
-        If the table lacks a column.
+        If a table lacks a column, or the means are of other levels.
 
     Examples
     --------
@@ -104,10 +108,12 @@ def rainclouds(
     name = short_title if is_narrow(axes) else title
     upwards = levels[::-1]
     shown = _clouds(rows, axes, value=value, level=hue, upwards=upwards, hues=hues)
+    if means is not None:
+        means = means_of_levels(means, "level", levels)
     for position, level in enumerate(upwards):
         _rain(rows.loc[rows[hue] == level, value].to_numpy(), axes, position, hues[level])
         if means is not None:
-            shown += _mean(means[means["level"].astype("str") == level], axes, position + FOOT)
+            shown += _mean(means[means["level"] == level], axes, position + FOOT)
     sizes = rows[hue].value_counts()
     labels = [f"{figure_name(name(level))}\nn = {sizes.get(level, 0):,}" for level in upwards]
     axes.set_yticks(range(len(levels)), labels)
@@ -167,17 +173,18 @@ def _clouds(
 
 
 def _rain(values: Floats, axes: Axes, position: int, hue: str) -> None:
-    """Draw the values of one level below its cloud, and their quartiles between."""
+    """Draw the values of one level below its cloud, of many a sample, and their quartiles."""
     if not len(values):
         return
+    rain = values[sampled(len(values))]
     # Multiples of the golden ratio spread evenly at every count, without a random number.
-    jitter = (np.arange(len(values)) * GOLDEN) % 1.0
+    jitter = (np.arange(len(rain)) * GOLDEN) % 1.0
     axes.scatter(
-        values,
+        rain,
         position - 0.12 - RAIN_DEPTH * jitter,
-        s=float(np.clip(1500 / len(values), 1.2, 9.0)),
+        s=float(np.clip(1500 / len(rain), 1.2, 9.0)),
         color=hue,
-        alpha=float(np.clip(150 / len(values), 0.25, 0.8)),
+        alpha=float(np.clip(150 / len(rain), 0.25, 0.8)),
         linewidth=0,
         rasterized=True,
     )

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import LogLocator, NullLocator
 
-__all__ = ["by_group"]
+from qsmstats.plot.look import sampled
+
+__all__ = ["MOST_SWARM", "by_group"]
+
+# Points of one group; of more, a sample of so many.
+MOST_SWARM = 200
 
 
 def by_group(
@@ -21,7 +27,7 @@ def by_group(
     hue: str,
     logarithmic: bool = False,
 ) -> Axes:
-    """Draw a box per group of patients (quartiles) and a point per patient.
+    """Draw a box per group of patients (quartiles) and a point per patient, of many a sample.
 
     Parameters
     ----------
@@ -53,9 +59,12 @@ def by_group(
     boxes = axes.boxplot(samples, positions=range(len(groups)), widths=0.7, showfliers=False)
     for line in (line for lines in boxes.values() for line in lines):
         line.set(color="#777777", linewidth=0.9)
+    # A swarm of many takes long to find its places, and has no room.
+    places = [np.flatnonzero(rows["group"] == name) for name in groups]
+    dots = rows.iloc[np.concatenate([at[sampled(len(at), MOST_SWARM)] for at in places])]
     # Where many have one value, their points may overlap at the edge of the group.
     points = {"order": list(groups), "size": 3.2, "warn_thresh": 1.0, "ax": axes}
-    sns.swarmplot(rows, x="group", y=variable, color=hue, **points)
+    sns.swarmplot(dots, x="group", y=variable, color=hue, **points)
     names = [f"{name}\nn = {len(values)}" for name, values in zip(groups, samples, strict=True)]
     axes.set_xticks(range(len(groups)), names)
     axes.set(xlabel="", ylabel="")

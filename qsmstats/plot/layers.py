@@ -13,6 +13,9 @@ import numpy as np
 import pandas as pd
 from scipy.stats import t
 
+from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.plot.answers import with_columns
+
 __all__ = ["layer_profiles"]
 
 SESSION = ["participant_id", "session_id"]
@@ -45,8 +48,19 @@ def layer_profiles(
         lesion_type, depth_mm (upper end of the layer; 0 for the ring around the lesion), mean,
         conf_low, conf_high, n_participants, n_lesions; layers of fewer than three participants
         are left out, and so are lesions without a core, which have no depth to speak of.
+
+    Raises
+    ------
+    InvalidDataError
+        If a table lacks a column, or the features are not of this map.
     """
+    needed = ("map", "region", *SESSION, "label", "median", "n_core")
+    with_columns(features, *needed, name="features")
+    with_columns(lesions, *SESSION, "label", "lesion_type", name="lesions")
     rows = features[features["map"] == outcome]
+    if rows.empty:
+        problem = f"holds no '{outcome}'; it holds {', '.join(map(str, features['map'].unique()))}"
+        raise InvalidDataError([Problem(table="features", column="map", problem=problem)])
     reference = rows.loc[rows["region"] == "nawm", [*SESSION, "median"]]
     inside = rows[(rows["region"] == "lesion") & (rows["n_core"] > 0)]
     inside = inside.merge(reference.rename(columns={"median": "nawm"}), on=SESSION)

@@ -15,11 +15,13 @@ from typing import Any
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import numpy as np
 import seaborn as sns
 from matplotlib import font_manager
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from qsmstats.arrays import Integers
 from qsmstats.errors import UsageError
 from qsmstats.wording.names import lesion_types, schemas_in_use
 
@@ -28,6 +30,7 @@ __all__ = [
     "FAINT",
     "GRID",
     "INK",
+    "MOST_POINTS",
     "STYLES",
     "Palette",
     "Style",
@@ -40,6 +43,7 @@ __all__ = [
     "is_narrow",
     "letters",
     "marker",
+    "sampled",
 ]
 
 Palette = str | Sequence[Any] | Mapping[str, Any]
@@ -55,6 +59,8 @@ OTHER = "#666666"
 INK, EDGE, FAINT, GRID = "#1A1A1A", "#555555", "#777777", "#EAEAEA"
 # Below this width, in letter heights, panels stand below one another.
 NARROW_EM = 42.0
+# More points of one cloud hide one another, and take longer to draw than all else.
+MOST_POINTS = 2000
 # The smallest letters that journals print.
 LEAST_POINTS = 7.0
 POINTS_PER_INCH = 72.0
@@ -230,6 +236,19 @@ def marker(level: str) -> str:
     """Return the marker of a level, so that colour is never the only sign."""
     types = lesion_types()
     return _MARKERS[types.index(level) % len(_MARKERS)] if level in types else "o"
+
+
+def sampled(count: int, most: int = MOST_POINTS) -> Integers:
+    """Return which of `count` points are drawn: all, or of many a sample, the same each time.
+
+    Examples
+    --------
+    >>> sampled(3), len(sampled(5000))
+    (array([0, 1, 2]), 2000)
+    """
+    if count <= most:
+        return np.arange(count)
+    return np.sort(np.random.default_rng(1).choice(count, most, replace=False))
 
 
 def is_narrow(drawn: Figure | Axes) -> bool:

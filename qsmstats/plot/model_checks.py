@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import norm
 
 from qsmstats.plot.answers import one_outcome, table_of
-from qsmstats.plot.look import INK, Palette, axes_or_current, colours
+from qsmstats.plot.look import INK, MOST_POINTS, Palette, axes_or_current, colours, sampled
 from qsmstats.wording.names import present_levels, short_title
 
 __all__ = ["normal_quantiles", "residuals"]
@@ -22,6 +22,8 @@ GUIDE = "#999999"
 BINS = 10
 # Fewer residuals per bin than this, and the line of means would show noise.
 FEWEST = 20
+# So many values at either end of a quantile plot are drawn in any case.
+TAIL = 200
 
 
 def _size(dots: int) -> float:
@@ -32,7 +34,8 @@ def _size(dots: int) -> float:
 def normal_quantiles(values: ArrayLike, axes: Axes) -> Axes:
     """Draw sorted values, standardised, against the quantiles of the normal distribution.
 
-    Plotting positions (i - 1/2) / n; the line is the identity.
+    Plotting positions (i - 1/2) / n; the line is the identity. Of more than 2,000 values the 200 at
+    either end and a random sample of the others are drawn.
 
     Parameters
     ----------
@@ -55,8 +58,18 @@ def normal_quantiles(values: ArrayLike, axes: Axes) -> Axes:
     scaled = (sample - sample.mean()) / spread
     ends = [expected[0], expected[-1]]
     axes.plot(ends, ends, color=GUIDE, linewidth=1)
+    shown = sampled(len(sample), MOST_POINTS - 2 * TAIL)
+    # What bends away does so at the ends.
+    ranks = np.arange(len(sample))
+    shown = np.union1d(shown, [*ranks[:TAIL], *ranks[-TAIL:]])
     axes.scatter(
-        expected, scaled, s=_size(len(sample)), color=INK, alpha=0.6, linewidth=0, rasterized=True
+        expected[shown],
+        scaled[shown],
+        s=_size(len(shown)),
+        color=INK,
+        alpha=0.6,
+        linewidth=0,
+        rasterized=True,
     )
     axes.set_xlabel("normal quantile")
     axes.set_ylabel("standardised value")
@@ -72,6 +85,9 @@ def residuals(
     ax: Axes | None = None,
 ) -> Axes:
     """Draw residuals against fitted values, with the mean of each tenth of the fitted values.
+
+    Of more than 2,000 rows a random sample of 2,000 is drawn, the same each time; the means are
+    those of all.
 
     Parameters
     ----------
@@ -112,16 +128,17 @@ def residuals(
     hues = colours(levels, palette)
     rows = table.dropna(subset=["fitted", "residual"]).sort_values("fitted", kind="stable")
     axes.axhline(0, color=GUIDE, linewidth=1)
+    dots = rows.iloc[sampled(len(rows))]
     sns.scatterplot(
-        rows,
+        dots,
         x="fitted",
         y="residual",
         hue=hue if hue in table else None,
         hue_order=levels if hue in table else None,
         palette=hues if hue in table else None,
         color=None if hue in table else hues[""],
-        s=_size(len(rows)),
-        alpha=float(np.clip(150 / max(len(rows), 1), 0.2, 0.8)),
+        s=_size(len(dots)),
+        alpha=float(np.clip(150 / max(len(dots), 1), 0.2, 0.8)),
         linewidth=0,
         rasterized=True,
         legend="brief" if len(levels) > 1 else False,

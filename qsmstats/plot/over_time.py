@@ -15,7 +15,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from qsmstats.plot.answers import with_columns
+from qsmstats.plot.answers import means_of_levels, with_columns
 from qsmstats.plot.look import (
     FAINT,
     INK,
@@ -76,7 +76,7 @@ def trajectories(
     Raises
     ------
     InvalidDataError
-        If the table lacks a column.
+        If a table lacks a column, or the means are of other types.
 
     Examples
     --------
@@ -91,20 +91,20 @@ def trajectories(
     rows = rows.dropna(subset=[hue, value, "years"]).sort_values("years", kind="stable")
     rows = rows[rows.groupby(LESION, observed=True)[value].transform("size") > 1]
     rows = rows.astype({hue: "str"})
-    kind = None
+    found, kind, told = [*rows[hue]], hue, rows.iloc[:0]
     if means is not None:
         kind = hue if hue in means else "lesion_type"
-    found = [*rows[hue], *(means[kind].astype("str") if means is not None else [])]
+        told = means_of_levels(means, kind, [*data[hue].dropna().astype("str")], "years")
+        # Of a type that nobody followed there may be a mean.
+        found += [*told[kind]]
     levels = list(order) if order is not None else present_levels(found)
     hues = colours(levels, palette)
     for level in levels:
         _lesions(rows[rows[hue] == level], axes, value=value, hue=hues[level])
-    if means is not None and kind is not None:
-        for level in levels:
-            # Over the band of its own colour one mean stands out in black.
-            line = INK if len(levels) == 1 else hues[level]
-            mine = means[means[kind].astype("str") == level]
-            _mean(mine, axes, level, line=line, hue=hues[level])
+    for level in levels:
+        # Over the band of its own colour one mean stands out in black.
+        line = INK if len(levels) == 1 else hues[level]
+        _mean(told[told[kind] == level], axes, level, line=line, hue=hues[level])
     axes.set(xlabel="years", ylabel=value)
     grid_behind(axes, "y")
     return axes
@@ -112,10 +112,11 @@ def trajectories(
 
 def _lesions(rows: pd.DataFrame, axes: Axes, *, value: str, hue: str) -> None:
     """Draw the lesions of one type: each, or the band of the middle ones and a few examples."""
-    lines = [
-        lesion[["years", value]].to_numpy(dtype=np.float64)
-        for _, lesion in rows.groupby(LESION, observed=True, sort=True)
-    ]
+    # Rows of one lesion in turn; a frame for each of many lesions would take a minute.
+    lesion = rows.groupby(LESION, observed=True, sort=True).ngroup().to_numpy()
+    turn = np.argsort(lesion, kind="stable")
+    points = rows[["years", value]].to_numpy(dtype=np.float64)[turn]
+    lines = np.split(points, np.flatnonzero(np.diff(lesion[turn])) + 1) if len(rows) else []
     if len(lines) > MOST_LINES:
         times = np.linspace(rows["years"].min(), rows["years"].max(), TIMES)
         at = np.array(

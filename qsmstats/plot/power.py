@@ -73,6 +73,8 @@ def power(
     """
     axes = axes_or_current(ax)
     frame, asked = with_columns(table_of(answer, "table"), *COLUMNS), target
+    if sizes is not None:
+        with_columns(sizes, "effect", "patients", name="sizes")
     effects = sorted(frame["effect"].unique(), key=abs) if order is None else list(order)
     names = list(labels) or [f"{effect:.3g}" for effect in effects]
     # The lighter half of a sequential palette would not be seen on paper.
@@ -106,7 +108,12 @@ def power(
         title="Treatment changes the slope by",
         alignment="left",
     )
-    trials = sorted(frame["patients"].unique())
+    _label_axes(axes, sorted(frame["patients"].unique()))
+    return axes
+
+
+def _label_axes(axes: Axes, trials: list[float]) -> None:
+    """Let the sizes stand on a logarithmic axis, each with its number, and power in percent."""
     axes.set_xscale("log")
     axes.set_xlim(trials[0] / 1.12, trials[-1] * 1.12)
     axes.xaxis.set_major_locator(FixedLocator([float(size) for size in trials]))
@@ -119,7 +126,6 @@ def power(
     grid_behind(axes, "y")
     axes.set_xlabel("patients in the control arm")
     axes.set_ylabel("power")
-    return axes
 
 
 def _curve(rows: pd.DataFrame, axes: Axes, hue: object, mark: str) -> Any:

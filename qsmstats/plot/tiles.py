@@ -66,8 +66,9 @@ def mosaic(
         limits = tuple(np.percentile(shown, [1, 99])) if len(shown) else (0.0, 1.0)
     rows, columns = values.shape
     ends = (0.0, float(columns), 0.0, float(rows)) if extent is None else extent
+    # "none", not "nearest": SVG and PDF then hold the voxels themselves, one pixel each.
     axes.imshow(
-        values, cmap="gray", vmin=limits[0], vmax=limits[1], extent=ends, interpolation="nearest"
+        values, cmap="gray", vmin=limits[0], vmax=limits[1], extent=ends, interpolation="none"
     )
     outline(mask[::-1], axes, hue=colours([hue], palette)[hue], extent=ends)
     axes.set_facecolor(HIDDEN)

@@ -116,8 +116,15 @@ class TableBlock:
         return {
             "caption": self.caption,
             "columns": [(column.title, column.numeric, column.full) for column in self.columns],
+            # Most cells are sorted by what they show, and say it once.
             "rows": [
-                [(cell.text, str(cell.sort), cell.aside) for cell in row] for row in self.rows
+                [
+                    cell.text
+                    if not cell.aside and (sort := str(cell.sort).removesuffix(".0")) == cell.text
+                    else (cell.text, sort, cell.aside)
+                    for cell in row
+                ]
+                for row in self.rows
             ],
         }
 
@@ -140,8 +147,10 @@ class ViewerBlock:
 
     Attributes
     ----------
+    who
+        Participant and session that are shown at first.
     caption
-        What is shown.
+        What is shown of them.
     reading
         How to use it.
     still, still_alt, still_reading
@@ -153,10 +162,12 @@ class ViewerBlock:
     script
         The viewer's library, gzip in base64.
     lesions
-        One entry per lesion: the cells of its row, its number in the image, its centre in mm.
+        One entry per lesion: the cells of its row, the place of its session, its number in the
+        image, its centre in mm.
     """
 
     kind: ClassVar[str] = "viewer"
+    who: str
     caption: str
     reading: str
     still: str
@@ -166,7 +177,7 @@ class ViewerBlock:
     data: Markup
     script: str
     columns: tuple[str, ...]
-    lesions: tuple[tuple[tuple[str, ...], int, tuple[float, float, float]], ...]
+    lesions: tuple[tuple[tuple[str, ...], int, int, tuple[float, float, float]], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

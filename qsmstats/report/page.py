@@ -17,10 +17,10 @@ from markupsafe import Markup
 
 from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.output import held
+from qsmstats.plot.look import STYLES, Style, figure_style
 from qsmstats.records import note_file, require_one_source
 from qsmstats.report.blocks import ViewerBlock
 from qsmstats.report.figures.files import Plates, figure_formats
-from qsmstats.report.figures.style import STYLES, Style, figure_style
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections import (
     baseline,
@@ -151,7 +151,10 @@ def as_image(drawing: str) -> Markup:
         return Markup(drawing)  # noqa: S704  (our own drawing)
     width = re.search(r' width="(\d+)"', element[0])
     least = re.search(r"min-width: \d+px", element[0])
-    source = quote(element[0], safe=" !'()*+,-./:;=?@[]^_{|}~$")
+    # The page's colours do not reach an image, and percent signs for quotes and lines are long.
+    plain = re.sub(r"var\([^,)]*, ([^)]*)\)", r"\1", element[0]).replace("\n", "")
+    plain = re.sub("<[^>]*>", lambda tag: tag[0].replace("'", "&#39;").replace('"', "'"), plain)
+    source = quote(plain, safe=" !'()*+,-./:;=>?@[]^_{|}~$")
     size = f' width="{width[1]}"' if width else ""
     size += f' style="{least[0]}"' if least else ""
     image = f'<img alt="{label[1]}"{size} src="data:image/svg+xml,{source}">'

@@ -14,7 +14,14 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.display import Displayed
-from qsmstats.errors import FormulaError, ModelError, NoDataError, plural
+from qsmstats.errors import (
+    FormulaError,
+    ModelError,
+    NoDataError,
+    UsageError,
+    plural,
+    require_columns,
+)
 from qsmstats.generalized.fit import GeneralizedFit
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.response_scale import Kind
@@ -31,6 +38,7 @@ __all__ = [
     "observed_types",
     "require_levels",
     "require_values",
+    "rows_of_answer",
     "used_rows",
 ]
 
@@ -188,6 +196,40 @@ def fit_record(fit: MixedFit | GeneralizedFit) -> pd.DataFrame:
 def used_rows(fit: MixedFit, rows: pd.DataFrame) -> pd.DataFrame:
     """Return those of the rows given to a fit that it used: complete in every column it needs."""
     return rows.iloc[fit.frame.kept]
+
+
+def rows_of_answer(answer: ModelAnswer, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return those of the rows that an answer used, where it was made from these.
+
+    Parameters
+    ----------
+    answer
+        What was answered.
+    rows
+        The rows that its fit should have been given.
+
+    Raises
+    ------
+    UsageError
+        If they are those of another table, or lack a column.
+    """
+    kept, told = answer.fit.frame.kept, answer.residuals
+    names = [name for name in IDENTIFIERS if name in told]
+    require_columns(rows.columns, (*names, answer.outcome), "lesions")
+    lacks = f"it has {len(rows)} rows of its kind, and the answer used {len(told)}"
+    found = rows.iloc[kept[kept < len(rows)]].reset_index(drop=True)
+    if len(found) == len(told):
+        same = found[answer.outcome].eq(told["value"])
+        for name in names:
+            same &= found[name].astype("object").eq(told[name].astype("object"))
+        if same.all():
+            return rows.iloc[kept]
+        row = told[~same.to_numpy()].iloc[0]
+        lacks = f"it has another row, or value, for {', '.join(str(row[name]) for name in names)}"
+    raise UsageError(
+        f"lesions is not the table that the answer about {answer.outcome} was made from: {lacks};"
+        " give the table that the answer was made from"
+    )
 
 
 def answer_fields(

@@ -39,7 +39,7 @@ from qsmstats.mixed.fitted import fit_rows
 from qsmstats.mixed.model import MixedModel
 from qsmstats.mixed.resampling.refit import start_of
 from qsmstats.settings import SCANNER, ModelSettings
-from qsmstats.studies.answers import number_of, observed_types
+from qsmstats.studies.answers import number_of, observed_types, rows_of_answer
 from qsmstats.studies.default_models import with_strata
 from qsmstats.studies.effects import with_units
 from qsmstats.studies.trajectory import Trajectories
@@ -111,7 +111,7 @@ def lost_lesions(
     Raises
     ------
     UsageError
-        If a column is missing.
+        If a column is missing, or the answer was made from another table.
     NoDataError
         If no lesion lacks a later visit.
     ModelError
@@ -131,7 +131,7 @@ def lost_lesions(
     told = answer.slopes.loc[answer.slopes["estimate"].notna(), FACTOR]
     if told.empty:
         raise NoDataError(f"{answer.outcome}: the changes per year are not known; {NOTHING_LOST}")
-    seen = observed_types(followed_lesions(lesions)).iloc[fit.frame.kept]
+    seen = rows_of_answer(answer, observed_types(followed_lesions(lesions)))
     missing = _missing_visits(seen)
     if missing.empty:
         raise NoDataError(

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 from matplotlib.patches import PathPatch, Rectangle
 
+from qsmstats.errors import InvalidDataError
 from qsmstats.plot.alluvial import alluvial
 from tests.plot.drawn import phone
 
@@ -56,3 +58,8 @@ def test_phones_write_the_number_below_the_name():
     axes = phone().add_subplot()
     alluvial(FLOWS, ax=axes)
     assert "isointense\n80" in {text.get_text() for text in axes.texts}
+
+
+def test_a_state_that_the_order_lacks_is_named(axes):
+    with pytest.raises(InvalidDataError, match="holds new, vanished; add it to order: iso"):
+        alluvial(FLOWS, order=["isointense", "paramagnetic_rim"], ax=axes)

@@ -4,6 +4,7 @@ import pytest
 
 from qsmstats.errors import InvalidDataError
 from qsmstats.plot.distributions import rainclouds
+from qsmstats.plot.look import MOST_POINTS
 from tests.plot.drawn import labels
 
 
@@ -48,3 +49,28 @@ def test_a_raincloud_of_few_or_equal_values_has_no_cloud(axes, values):
 def test_a_column_that_is_not_there_is_told(axes):
     with pytest.raises(InvalidDataError, match="column 'ndi': is missing; the table has kind, x"):
         rainclouds(pd.DataFrame({"kind": ["a"], "x": [1.0]}), "ndi", hue="kind", ax=axes)
+
+
+def test_of_many_values_a_sample_is_drawn_and_the_quartiles_are_of_all(axes):
+    values = np.random.default_rng(1).permutation(np.arange(6000.0))
+    rainclouds(pd.DataFrame({"kind": "isointense", "x": values}), "x", hue="kind", ax=axes)
+    (rain,) = (part for part in axes.collections if len(part.get_offsets()) > 1)
+    dots = rain.get_offsets()[:, 0]
+    assert len(set(dots)) == MOST_POINTS
+    assert dots.mean() == pytest.approx(3000, abs=150)
+    assert list(axes.lines[0].get_xdata()) == [*np.percentile(values, [25, 75])]
+    assert labels(axes) == ["isointense\nn = 6,000"]
+
+
+@pytest.mark.parametrize(
+    ("column", "level", "said"),
+    [
+        ("level", "nawm", "holds nawm, the data isointense; give the means of an answer"),
+        ("tissue", "isointense", "'level': is missing; the table has tissue"),
+    ],
+)
+def test_means_of_other_data_are_refused(axes, column, level, said):
+    data = pd.DataFrame({"lesion_type": "isointense", "x": [1.0, 2.0]})
+    means = pd.DataFrame({column: [level], "estimate": 1.0, "conf_low": 0.0, "conf_high": 2.0})
+    with pytest.raises(InvalidDataError, match=f"means.*{said}"):
+        rainclouds(data, "x", means=means, ax=axes)

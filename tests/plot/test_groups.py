@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 
-from qsmstats.plot.groups import by_group
+from qsmstats.plot.groups import MOST_SWARM, by_group
 from tests.plot.drawn import labels
 
 
@@ -22,3 +22,11 @@ def test_a_logarithmic_axis_leaves_out_what_has_no_logarithm(axes):
     by_group(frame, axes, variable="nfl", groups=["0", "1-3"], hue="red", logarithmic=True)
     assert axes.get_yscale() == "log"
     assert labels(axes, "x") == ["0\nn = 1", "1-3\nn = 1"]
+
+
+def test_of_many_patients_a_sample_is_drawn_and_the_box_is_of_all(axes):
+    frame = pd.DataFrame({"group": "0", "nfl": np.arange(500.0)})
+    by_group(frame, axes, variable="nfl", groups=["0", "1-3"], hue="red")
+    assert labels(axes, "x") == ["0\nn = 500", "1-3\nn = 0"]
+    assert sum(len(part.get_offsets()) for part in axes.collections) == MOST_SWARM
+    assert [249.5, 249.5] in [list(line.get_ydata()) for line in axes.lines]

@@ -3,6 +3,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from qsmstats.errors import InvalidDataError
 from qsmstats.plot.layers import layer_profiles
 
 
@@ -64,3 +65,13 @@ def test_lesions_without_a_core_are_left_out():
     features, lesions = made_up([(name, "rim", 0, 0, 1, 1) for name in "abc"])
     features.loc[features["region"] == "lesion", "n_core"] = 0
     assert layer_profiles(features, lesions, outcome="qsm", layer_mm=1, level=0.95).empty
+
+
+def test_features_of_another_map_or_another_table_are_refused():
+    features, lesions = made_up([("a", "rim", 0, 0, 1, 1)])
+    with pytest.raises(InvalidDataError, match=r"features.*'map': holds no 'ndi'; it holds qsm"):
+        layer_profiles(features, lesions, outcome="ndi", layer_mm=1, level=0.95)
+    with pytest.raises(InvalidDataError, match=r"lesions.*'label': is missing"):
+        layer_profiles(
+            features, lesions.drop(columns="label"), outcome="qsm", layer_mm=1, level=0.95
+        )

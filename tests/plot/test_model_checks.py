@@ -1,9 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from scipy import stats
 
-from qsmstats.plot.model_checks import normal_quantiles, residuals
+from qsmstats.plot.look import MOST_POINTS
+from qsmstats.plot.model_checks import TAIL, normal_quantiles, residuals
 
 
 def test_normal_quantiles_agree_with_scipy(axes):
@@ -28,3 +30,18 @@ def test_the_line_through_residuals_is_their_mean_in_tenths(axes):
     dots = axes.collections[0].get_offsets()
     np.testing.assert_allclose(dots, frame)
     np.testing.assert_allclose(axes.lines[-1].get_ydata(), np.arange(10) * 100 - 450.5)
+
+
+def test_of_many_values_both_ends_and_a_sample_are_drawn(axes):
+    values = np.random.default_rng(3).normal(size=9000)
+    normal_quantiles(values, axes)
+    dots = axes.collections[0].get_offsets()
+    assert len(dots) <= MOST_POINTS
+    scaled = stats.zscore(np.sort(values), ddof=1)
+    np.testing.assert_allclose(dots[:TAIL, 1], scaled[:TAIL])
+    np.testing.assert_allclose(dots[-TAIL:, 1], scaled[-TAIL:])
+    frame = pd.DataFrame({"fitted": values, "residual": values})
+    residuals(frame, ax=(other := Figure().add_subplot()))
+    assert len(other.collections[0].get_offsets()) == MOST_POINTS
+    # Ten means of all.
+    assert np.mean(other.lines[-1].get_ydata()) == pytest.approx(values.mean())

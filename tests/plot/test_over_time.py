@@ -1,9 +1,11 @@
 import numpy as np
 import pandas as pd
+import pytest
+from matplotlib.figure import Figure
 
+from qsmstats.errors import InvalidDataError
 from qsmstats.plot.look import colour, marker
 from qsmstats.plot.over_time import BAND, EXAMPLES, mean_lines, profiles, trajectories
-from qsmstats.report.figures.trajectories import trajectory
 
 
 def test_a_trajectory_draws_lesions_seen_twice_and_leaves_single_ones_out(axes):
@@ -11,6 +13,7 @@ def test_a_trajectory_draws_lesions_seen_twice_and_leaves_single_ones_out(axes):
         {
             "participant_id": ["a", "a", "b"],
             "lesion_id": ["1", "1", "1"],
+            "lesion_type": "isointense",
             "years": [2.0, 0.0, 0.0],
             "x": [5.0, 4.0, 9.0],
         }
@@ -18,13 +21,13 @@ def test_a_trajectory_draws_lesions_seen_twice_and_leaves_single_ones_out(axes):
     means = pd.DataFrame(
         {"years": [2.0, 0.0], "estimate": [5.0, 4.0], "conf_low": [4, 3], "conf_high": [6, 5]}
     )
-    trajectory(lesions, means, axes, value="x", level="isointense")
+    means["lesion_type"] = "isointense"
+    trajectories(lesions, "x", means=means, ax=axes)
     lesion, casing, mean, ends = axes.lines
     np.testing.assert_array_equal(lesion.get_xydata(), [[0, 4], [2, 5]])
     assert lesion.get_color() == ends.get_color() == colour("isointense") != mean.get_color()
     np.testing.assert_array_equal(casing.get_xydata(), mean.get_xydata())
     np.testing.assert_array_equal(ends.get_xdata(), [0, 2])
-    assert axes.get_title(loc="left") == "isointense\n1 lesion"
 
 
 def test_the_means_of_all_types_have_a_line_and_a_marker_each(axes):
@@ -102,3 +105,27 @@ def test_several_types_have_their_colours_and_order(axes):
     trajectories(lesions, "x", hue="kind", order=["v", "u"], palette=["red", "blue"], ax=axes)
     drawn = {tuple(line.get_ydata()): line.get_color() for line in axes.lines}
     assert drawn == {(2, 3): (1, 0, 0), (0, 1): (0, 0, 1)}
+
+
+def test_the_axis_reaches_as_far_as_the_follow_up_and_means_of_other_types_are_refused(axes):
+    lesions = pd.DataFrame(
+        {
+            "participant_id": np.repeat(np.arange(30), 3),
+            "lesion_id": "1",
+            "lesion_type": "isointense",
+            "years": np.tile([0.0, 3.0, 7.5], 30),
+            "x": np.arange(90.0),
+        }
+    )
+    means = pd.DataFrame({"lesion_type": "isointense", "years": [0.0, 1.0, 2.0, 7.5]})
+    means = means.assign(estimate=1.0, conf_low=0.0, conf_high=2.0)
+    trajectories(lesions, "x", means=means, ax=axes)
+    ends = {max(line.get_xdata()) for line in axes.lines}
+    assert ends == {7.5}
+    assert axes.get_xlim()[1] >= 7.5
+    # Lesions seen once have no line, and their type a mean.
+    once = lesions[lesions["years"] == 0]
+    trajectories(once, "x", means=means, ax=(other := Figure().add_subplot()))
+    assert len(other.lines) == 3
+    with pytest.raises(InvalidDataError, match=r"means.*holds nawm, the data isointense"):
+        trajectories(lesions, "x", means=means.assign(lesion_type="nawm"), ax=axes)

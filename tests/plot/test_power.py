@@ -1,7 +1,9 @@
 import numpy as np
 import pandas as pd
+import pytest
 
-from qsmstats.plot.power import power
+from qsmstats.errors import InvalidDataError
+from qsmstats.plot.power import COLUMNS, power
 
 
 def test_power_draws_both_effects_their_sizes_and_the_type_i_error(axes):
@@ -30,3 +32,9 @@ def test_power_draws_both_effects_their_sizes_and_the_type_i_error(axes):
     assert named == ["0.3", "-0.1", "no effect (type I error)"]
     assert [0.8, 0.8] in [list(line.get_ydata()) for line in axes.lines]
     assert ([70, 70], [0, 0.8]) in [tuple(map(list, line.get_data())) for line in axes.lines]
+
+
+def test_sizes_of_another_table_are_refused(axes):
+    frame = pd.DataFrame({"patients": [50]}).assign(**dict.fromkeys(COLUMNS[1:], 0.1))
+    with pytest.raises(InvalidDataError, match=r"sizes.*'effect': is missing; the table has n"):
+        power(frame, target=0.8, sizes=pd.DataFrame({"n": [1]}), ax=axes)

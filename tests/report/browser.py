@@ -101,6 +101,13 @@ class Browser:
 
     def open(self, path, *, width=1280):
         """Open a file and wait until it has loaded."""
+        self.show(width)
+        self.events.clear()
+        self.send("Page.navigate", url=Path(path).resolve().as_uri())
+        self.run("new Promise(r => document.readyState == 'complete' ? r() : onload = r)")
+
+    def show(self, width, scheme="light"):
+        """Give the screen a width in pixels, and the preferred scheme of colours."""
         self.send(
             "Emulation.setDeviceMetricsOverride",
             width=width,
@@ -108,9 +115,8 @@ class Browser:
             deviceScaleFactor=1,
             mobile=width < 500,
         )
-        self.events.clear()
-        self.send("Page.navigate", url=Path(path).resolve().as_uri())
-        self.run("new Promise(r => document.readyState == 'complete' ? r() : onload = r)")
+        preferred = [{"name": "prefers-color-scheme", "value": scheme}]
+        self.send("Emulation.setEmulatedMedia", features=preferred)
 
     def run(self, script):
         """Evaluate JavaScript, waiting for promises, and return its value."""

@@ -1,6 +1,7 @@
 """The page in a real browser; left out where there is no Chromium."""
 
 import io
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -272,19 +273,21 @@ def test_a_figure_as_a_file_is_a_drawing_without_code(browser, hostile):
 
 @pytest.fixture(scope="module")
 def illustrated(tmp_path_factory):
-    """A report with the viewer: one session of a made-up study, and nothing else."""
+    """A report with the viewer: two sessions of a made-up participant, and nothing else."""
     folder = tmp_path_factory.mktemp("illustrated")
     affine = np.diag([2.0, 2, 2, 1])
     affine[:3, 3] = -30
     study_with(folder, affine)
-    for path in folder.glob("sub-1*"):
+    for path in list(folder.glob("sub-1*")):
+        shutil.copy(path, folder / path.name.replace("sub-1_ses-1", f"{WHO}_ses-2"))
         path.rename(folder / path.name.replace("sub-1", WHO))
-    lesions = pd.DataFrame([LESION, LESION]).assign(
+    lesions = pd.DataFrame([LESION] * 3).assign(
         participant_id=WHO,
-        lesion_id=[FAR, "near"],
+        session_id=["ses-1", "ses-1", "ses-2"],
+        lesion_id=[FAR, "near", "near"],
         lesion_type="isointense",
-        years=0.0,
-        volume_mm3=[10.0, 900.0],
+        years=[0.0, 0.0, 2.0],
+        volume_mm3=[10.0, 900.0, 800.0],
         susceptibility_ppb=1.0,
         susceptibility_ppb_shell=1.0,
         susceptibility_ppb_core=1.0,
@@ -305,7 +308,7 @@ new Promise(done => {
 
 
 SEEN = """
-[...document.querySelectorAll('#viewer .stage > *, #viewer figcaption span[class]')]
+[...document.querySelectorAll('#viewer .stage > *, #viewer figcaption > span[class]')]
   .filter(part => part.checkVisibility()).map(part => part.className || part.tagName)
 """
 
@@ -328,6 +331,32 @@ WHEEL = """
 """
 
 
+STATE = """
+({
+  who: document.querySelector('#viewer .who').textContent,
+  spoken: document.querySelector('#viewer canvas').getAttribute('aria-label'),
+  counted: document.querySelector('#viewer .note').textContent,
+  rows: document.querySelectorAll('#viewer-lesions tbody tr:not([hidden])').length,
+  pressed: [...document.querySelectorAll('#viewer .tools button[aria-pressed=true]')]
+    .map(button => button.textContent),
+  place: document.querySelector('#viewer [role=status]').textContent,
+})
+"""
+LATER = """
+new Promise(done => {
+  const viewer = document.querySelector('#viewer');
+  [...viewer.querySelectorAll('.tools button')].at(1).click();
+  const wait = () => {
+    const rows = [...viewer.querySelectorAll('tbody tr')].filter(row => !row.hidden);
+    const chosen = viewer.querySelector('tr.chosen:not([hidden])');
+    rows.length == 1 && chosen ? done(true) : setTimeout(wait, 50);
+  };
+  setTimeout(() => done(false), 60000);
+  wait();
+})
+"""
+
+
 def test_a_click_on_a_lesions_row_moves_the_crosshair(illustrated):
     with Browser(webgl=True) as browser:
         browser.open(illustrated)
@@ -344,6 +373,22 @@ def test_a_click_on_a_lesions_row_moves_the_crosshair(illustrated):
         assert browser.run("document.querySelectorAll('#viewer tr.chosen').length") == 1
         assert browser.run("document.querySelector('#viewer strong').textContent").startswith(WHO)
         assert browser.run("window.hit === undefined")
+        before = browser.run(STATE)
+        assert before["who"] == f"{WHO} ses-1"
+        assert before["counted"].startswith("Lesions (2), largest first")
+        assert (before["rows"], before["pressed"]) == (2, [f"{WHO} ses-1"])
+        # The crosshair stays where it is, on the same lesion in the images of the other session.
+        assert browser.run(LATER)
+        after = browser.run(STATE)
+        assert after["who"] == f"{WHO} ses-2"
+        assert after["spoken"].startswith(f"{WHO} ses-2: maps with the lesions")
+        assert after["counted"].startswith("Lesions (1), largest first")
+        assert (after["rows"], after["pressed"]) == (1, [f"{WHO} ses-2"])
+        assert after["place"] == before["place"]
+        browser.run(AXE.read_text(encoding="utf-8"))
+        for width, scheme in ((1400, "light"), (1000, "dark"), (390, "light")):
+            browser.show(width, scheme)
+            assert browser.run(VIOLATIONS.replace("document", "'#viewer'")) == []
         # The still image of the viewer.
         assert browser.run("document.querySelectorAll('#viewer img').length") == 1
         assert browser.seen("Runtime.exceptionThrown") == []
@@ -376,11 +421,8 @@ axe.run(document).then(found =>
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 def test_axe_finds_no_barrier(browser, drawn, width, scheme):
     """axe-core 4.14.1 (https://github.com/dequelabs/axe-core), unchanged, in vendor/."""
-    preferred = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.send("Emulation.setEmulatedMedia", features=preferred)
     browser.open(drawn / "report.html", width=width)
+    browser.show(width, scheme)
     browser.run(OPEN)
     browser.run(AXE.read_text(encoding="utf-8"))
-    found = browser.run(VIOLATIONS)
-    browser.send("Emulation.setEmulatedMedia", features=[])
-    assert found == []
+    assert browser.run(VIOLATIONS) == []

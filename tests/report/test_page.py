@@ -219,6 +219,7 @@ def test_histology_shows_the_stard_diagram_its_items_and_the_clustering(page, dr
     assert "for the author to confirm" in page
 
 
+@pytest.mark.usefixtures("painted")
 def test_without_provenance_the_level_is_that_of_the_study(study_copy, bare):
     with (study_copy / "study.toml").open("a", encoding="utf-8") as file:
         file.write("level = 0.9\n")  # of [models], the last section
@@ -249,6 +250,7 @@ def test_failures_are_listed(bare):
     assert "anna" not in page
 
 
+@pytest.mark.usefixtures("painted")
 def test_neither_the_page_nor_its_figures_name_the_user_or_a_place_on_the_disk(hostile, small):
     lesions = pd.read_csv(small / "tidy.tsv", sep="\t").assign(
         **dict.fromkeys((*PLACE, "ndi_shell", "ndi_core"), 0.0), label=1

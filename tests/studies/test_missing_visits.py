@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from qsmstats import trajectories
-from qsmstats.errors import NoDataError
+from qsmstats.errors import NoDataError, UsageError
 from qsmstats.report.sections.lost_lesions import tipping_sentence
 from qsmstats.settings import ModelSettings
 from qsmstats.studies.missing_visits import _missing_visits, lost_lesions
@@ -99,3 +99,17 @@ def test_a_lost_lesion_has_the_scanner_of_the_visit_at_which_it_was_lost():
     columns = ["participant_id", "session_id", "lesion_id", "years", "scanner"]
     made = _missing_visits(pd.DataFrame(keys, columns=columns).assign(sex="F"))
     assert made.to_numpy().tolist() == [["p", "s2", "a", 1.0, "B", "F"]]
+
+
+def test_another_table_than_that_of_the_answer_is_refused(lost):
+    kept, answer, _ = lost
+    changed = kept.copy()
+    changed.loc[changed.index[0], answer.outcome] += 1
+    for table, said in (
+        (kept.head(40), r"it has \d+ rows of its kind, and the answer used \d+"),
+        (changed, "it has another row, or value, for sub-000, ses-01"),
+    ):
+        with pytest.raises(UsageError, match=f"not the table .* was made from: {said}.*; give the"):
+            lost_lesions(answer, table, settings=SETTINGS)
+    with pytest.raises(UsageError, match="no column"):
+        lost_lesions(answer, kept.drop(columns=answer.outcome), settings=SETTINGS)

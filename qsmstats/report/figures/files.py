@@ -16,12 +16,13 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from qsmstats.errors import UsageError
+from qsmstats.plot.look import MOST_POINTS, STYLES, Style, drawing, is_narrow
 from qsmstats.records import note_file
 from qsmstats.report.blocks import FigureBlock
-from qsmstats.report.figures.style import STYLES, Style, drawing, inline_svg, is_narrow, svg
+from qsmstats.report.figures.style import inline_svg, svg
 from qsmstats.writing import written_whole
 
-__all__ = ["FORMATS", "Plates", "figure_formats"]
+__all__ = ["FORMATS", "Plates", "figure_formats", "sample_sentence"]
 
 Paint = Callable[[Figure], object]
 # What matplotlib says where the labels leave no room for the axes.
@@ -110,6 +111,19 @@ class Plates:
         with written_whole(self.folder / name) as unfinished:
             yield unfinished
         note_file(self.folder, name)
+
+
+def sample_sentence(counts: Iterable[int], what: str, most: int = MOST_POINTS) -> str:
+    """Say that of many points a sample is drawn; nothing where all are.
+
+    Examples
+    --------
+    >>> sample_sentence([3, 2500], "lesions of a type")
+    ' Of more than 2,000 lesions of a type a random sample of 2,000 is drawn as points.'
+    """
+    if max(counts, default=0) <= most:
+        return ""
+    return f" Of more than {most:,} {what} a random sample of {most:,} is drawn as points."
 
 
 def figure_formats(text: str | Iterable[str]) -> tuple[str, ...]:

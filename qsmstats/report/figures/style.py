@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import io
 import re
+import zlib
 from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
@@ -11,37 +13,11 @@ from xml.etree import ElementTree
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
+from PIL import Image
 
-from qsmstats.plot.look import (
-    EDGE,
-    FAINT,
-    GRID,
-    INK,
-    POINTS_PER_INCH,
-    STYLES,
-    Style,
-    colour,
-    drawing,
-    figure_style,
-    is_narrow,
-    marker,
-)
+from qsmstats.plot.look import EDGE, FAINT, GRID, INK, POINTS_PER_INCH
 
-__all__ = [
-    "INK",
-    "STYLES",
-    "Style",
-    "colour",
-    "columns_without_hole",
-    "drawing",
-    "figure_style",
-    "inline_svg",
-    "is_narrow",
-    "label_lowest",
-    "laid_out",
-    "marker",
-    "svg",
-]
+__all__ = ["columns_without_hole", "inline_svg", "label_lowest", "laid_out", "svg"]
 
 # Attributes of SVG that hold lengths in points.
 _LENGTHS = {"d", "transform", "x", "y", "width", "height"}
@@ -54,13 +30,15 @@ _PROLOG = '<?xml version="1.0" encoding="utf-8"?>\n'
 _NO_XML = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 # Colours that a page may replace, as variables of CSS: --figure-ink and so on.
 _VARIABLES = {
-    INK.lower(): "ink",
     EDGE.lower(): "edge",
     FAINT.lower(): "faint",
     GRID.lower(): "grid",
     "#ffffff": "paper",
 }
 _COLOUR = re.compile("|".join(_VARIABLES))
+_PNG = "data:image/png;base64,"
+# Colours of a point cloud, transparency counted; with more of them no eye sees a difference.
+_COLOURS = 64
 _FILL = re.compile("fill: ([^;]+)")
 # On a page that is narrower, figures scroll: letters are no smaller than four fifths of 9.5 points.
 _LEAST_SCALE = 0.8
@@ -143,6 +121,8 @@ def _lean(root: ElementTree.Element) -> None:
         for name, value in values
         for found in re.findall(r"^#(.+)" if name == _LINK else r"url\(#([^)]+)\)", value)
     }
+    # A marker carries its own line; what uses it repeats it.
+    lined = {part.get("id") for part in root.iter() if "stroke" in part.get("style", "")}
     # Every text names the same letters; the outermost element says it once.
     font = next((found[0] for _, value in values if (found := _FONT.search(value))), "")
     if font:
@@ -154,15 +134,33 @@ def _lean(root: ElementTree.Element) -> None:
             del part.attrib["transform"]
         if "style" in part.attrib:
             part.set("style", part.attrib["style"].replace(font, ""))
-        # A hundredth of a point is finer than any screen or printer.
-        for name in _LENGTHS & part.attrib.keys():
-            short = _LONG.sub(
-                lambda length: f"{float(length[0]):.2f}".rstrip("0").rstrip("."), part.attrib[name]
-            )
-            part.set(name, " ".join(short.split()))
+        if part.get(_LINK, "").removeprefix("#") in lined:
+            part.set("style", re.sub(r"(; |^)stroke[^;]*", "", part.get("style", "")))
+        _shorten(part)
         part.text = "\n" if len(part) else part.text
         part.tail = "\n"
     _unwrap(root)
+
+
+def _shorten(part: ElementTree.Element) -> None:
+    """Write images with a palette, and lengths to a hundredth of a point: no printer has finer."""
+    if part.get(_LINK, "").startswith(_PNG):
+        part.set(_LINK, _few_colours(part.attrib[_LINK]))
+    for name in _LENGTHS & part.attrib.keys():
+        if part.attrib[name].startswith("matrix"):
+            continue  # a scale, which many voxels multiply
+        short = _LONG.sub(
+            lambda length: f"{float(length[0]):.2f}".rstrip("0").rstrip("."), part.attrib[name]
+        )
+        part.set(name, " ".join(short.split()))
+
+
+def _few_colours(source: str) -> str:
+    """Return an image with a palette, at a quarter of its size; as it was where that is larger."""
+    image = Image.open(io.BytesIO(base64.b64decode(source.removeprefix(_PNG))))
+    buffer = io.BytesIO()
+    image.quantize(_COLOURS, Image.Quantize.FASTOCTREE).save(buffer, "PNG", optimize=True)
+    return min(source, _PNG + base64.b64encode(buffer.getvalue()).decode("ascii"), key=len)
 
 
 def _unwrap(parent: ElementTree.Element) -> None:
@@ -197,33 +195,39 @@ def inline_svg(document: str, slug: str, alt: str) -> str:
     for part in root.iter():
         for rule in part.findall(f"{{{_SVG}}}style"):
             part.remove(rule)
+    # Short names: the page repeats them thousands of times.
+    figure = f"f{zlib.crc32(slug.encode()):x}"
+    names = [part.get("id") for part in root.iter() if part.get("id")]
+    short = {f"#{name}": f"#{figure}-{number}" for number, name in enumerate(names)}
     for part in root.iter():
         for name, value in part.items():
             if name == "style":
                 part.set(name, _themed(value, text=part.tag == f"{{{_SVG}}}text"))
             elif name == "id":
-                part.set(name, f"{slug}-{value}")
+                part.set(name, short[f"#{value}"][1:])
             elif name == _LINK:
-                part.set(name, re.sub("^#", f"#{slug}-", value))
+                part.set(name, short.get(value, value))
             else:
-                part.set(name, value.replace("url(#", f"url(#{slug}-"))
+                part.set(name, re.sub(r"(?<=url\()#[^)]+", lambda hit: short[hit[0]], value))
     width = float(root.get("width", "0pt").removesuffix("pt"))
     root.attrib.pop("height", None)
     root.set("role", "img")
     root.set("aria-label", alt)
     root.set("width", f"{width * 4 / 3:.0f}")
     least = f"min-width: {_LEAST_SCALE * width * 4 / 3:.0f}px"
-    root.set("style", f"stroke-linejoin: round; stroke-linecap: butt; {least}")
+    ink = f"color: var(--figure-ink, {INK.lower()})"
+    root.set("style", f"{ink}; stroke-linejoin: round; stroke-linecap: butt; {least}")
     return _markup(root).strip()
 
 
 def _themed(style: str, *, text: bool) -> str:
     """Write colours that are the page's as its variables; text gets its fill as CSS colour too.
 
-    Who judges contrast reads the colour of a text, not its fill.
+    Who judges contrast reads the colour of a text, not its fill. That of ink is the drawing's.
     """
+    style = style.replace(INK.lower(), "currentColor")
     style = _COLOUR.sub(lambda hit: f"var(--figure-{_VARIABLES[hit[0]]}, {hit[0]})", style)
-    if not text:
-        return style
     fill = _FILL.search(style)
-    return f"{style}; color: {fill[1] if fill else f'var(--figure-ink, {INK.lower()})'}"
+    if text and fill and fill[1] != "currentColor":
+        style = f"{style}; color: {fill[1]}"
+    return style

@@ -6,13 +6,11 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED
-from qsmstats.plot.agreement import RATES, confusion_table
+from qsmstats.plot.agreement import RATES
 from qsmstats.wording.names import figure_name, short_title
 from qsmstats.wording.numbers import counted
 
 __all__ = [
-    "RATES",
-    "confusion_table",
     "main_rows",
     "reading_steps",
     "result_branches",
@@ -84,7 +82,7 @@ def reading_steps(flow: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns text and aside, as `flow_diagram` takes them; empty where a step is missing.
+        Columns text and aside, as `plot.flow` takes them; empty where a step is missing.
     """
     chain = {
         "eligible": ("eligible", "index_"),

@@ -1,13 +1,12 @@
-"""Estimates as the page shows them: the pairs with white matter, and the rows of a forest."""
+"""Estimates as the page shows them: the pairs with white matter."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-from qsmstats.plot.forests import forest_rows
 from qsmstats.wording.names import lesion_types, tissues
 
-__all__ = ["forest_rows", "with_white_matter"]
+__all__ = ["with_white_matter"]
 
 
 def with_white_matter(contrasts: pd.DataFrame) -> pd.DataFrame:

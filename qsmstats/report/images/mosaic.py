@@ -2,7 +2,8 @@
 
 The representative lesion of a type is the one whose shell and core lie nearest the medians of its
 type on the susceptibility map (or on the first map of the study), among the largest quarter of
-those lesions, where shapes can be seen.
+those lesions, where shapes can be seen; where there are any, among those so far from the midline
+that a tile does not reach it. The midline is taken as the median left-right place of all lesions.
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ class Tile:
     ----------
     maps
         Map -> values in its canonical unit, shape (rows, columns); rows from front to back, columns
-        from the participant's left to right; NaN outside the image and beyond the margin around
-        lesions and white matter.
+        from the participant's left to right; NaN outside the image, where all maps are zero, and
+        beyond the margin around lesions and white matter.
     lesion
         Same shape: True within the lesion.
     extent
@@ -69,12 +70,15 @@ def exemplary_lesions(lesions: pd.DataFrame, outcome: str) -> pd.DataFrame:
     if not set(names) <= set(lesions.columns):
         return lesions.iloc[:0]
     usable = lesions.dropna(subset=[*names, *PLACE, "lesion_type"])
+    lateral = (usable[PLACE[0]] - usable[PLACE[0]].median()).abs() >= REACH_MM
     chosen = []
     for level in present_levels(usable["lesion_type"]):
         rows = usable[usable["lesion_type"] == level]
         rows = rows[rows["volume_mm3"] >= rows["volume_mm3"].quantile(0.75)]
         distance = (rows[names] - rows[names].median()).abs().sum(axis=1)
-        chosen.append(rows.assign(distance=distance).nsmallest(1, "distance"))
+        rows = rows.assign(distance=distance)
+        aside = rows[lateral[rows.index]]
+        chosen.append((rows if aside.empty else aside).nsmallest(1, "distance"))
     return pd.concat(chosen) if chosen else usable
 
 
@@ -113,8 +117,15 @@ def cut_tile(study: Study, lesion: pd.Series, maps: Sequence[MapSpec]) -> Tile:
         image = open_volume(study.image(spec.pattern, *who), spec.name, spec.volume)
         values = gather(image, np.arange(image.grid.size)) * spec.factor
         plane, _ = _plane(values, image.grid, centre)
-        planes[spec.name] = np.where(shown, plane, np.nan)
-    return Tile(maps=planes, lesion=np.nan_to_num(shape) > 0.5, extent=extent)
+        planes[spec.name] = plane
+    # Outside the brain every map is zero; one alone may be so within, as the MWF is of lesions.
+    inside = np.nan_to_num(shape) > 0.5
+    shown &= inside | np.any([np.nan_to_num(plane) != 0 for plane in planes.values()], axis=0)
+    return Tile(
+        maps={name: np.where(shown, plane, np.nan) for name, plane in planes.items()},
+        lesion=inside,
+        extent=extent,
+    )
 
 
 def _plane(

@@ -5,6 +5,10 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from qsmstats import plot
+from qsmstats.plot.distributions import FEWEST
+from qsmstats.plot.look import is_narrow
+from qsmstats.plot.pairs import pair_triangle
 from qsmstats.report.blocks import (
     Block,
     Board,
@@ -16,9 +20,7 @@ from qsmstats.report.blocks import (
     Section,
     TableBlock,
 )
-from qsmstats.report.figures.pairs import pair_triangle
-from qsmstats.report.figures.rainclouds import FEWEST, rainclouds
-from qsmstats.report.figures.style import is_narrow
+from qsmstats.report.figures.files import sample_sentence
 from qsmstats.report.frames.estimates import with_white_matter
 from qsmstats.report.sections.context import (
     Context,
@@ -177,7 +179,7 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         else:
             panels = list(figure.subplots(1, 2, sharey=True, width_ratios=[1.15, 1]))
         clouds, *beside = panels
-        rainclouds(lesions, clouds, value="value", by="level", means=means if own else None)
+        plot.rainclouds(lesions, "value", hue="level", means=means if own else None, ax=clouds)
         clouds.set_xlabel(with_unit(outcome_plain(outcome), outcome))
         for pairs in beside:
             alpha = 1 - context.level
@@ -187,7 +189,7 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
     block = context.plates.draw(
         f"baseline/{outcome}_rainclouds",
         paint,
-        height=1.0 + 0.72 * len(levels),
+        height=1.0 + 0.6 * len(levels),
         narrow_height=1.6 + 1.25 * len(levels),
         caption=f"{outcome_title(outcome)} of every lesion in the model at the first session, by"
         f" type, with the estimated {quantity_of(contrasts)}s of all pairs.",
@@ -201,7 +203,8 @@ def _clouds(context: Context, outcome: str) -> list[FigureBlock]:
         )
         + " Lesions are nested in participants and not independent. Each cell gives the estimated"
         f" {quantity_of(contrasts)}, {_row_to_column(contrasts)}, above its adjusted p; shaded"
-        f" cells: adjusted p < {1 - context.level:.2g}.",
+        f" cells: adjusted p < {1 - context.level:.2g}."
+        + sample_sentence(lesions["level"].value_counts(), "lesions of a type"),
         alt=f"Rainclouds of {outcome_short(outcome)} by lesion type. Marginal means:"
         f" {_spoken(means)}.",
     )

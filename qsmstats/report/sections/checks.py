@@ -6,9 +6,12 @@ from collections.abc import Sized
 
 from matplotlib.figure import Figure
 
+from qsmstats import plot
+from qsmstats.plot.look import is_narrow
+from qsmstats.plot.model_checks import normal_quantiles
 from qsmstats.report.blocks import Block, Details, FigureBlock, Heading, Notice, Section
-from qsmstats.report.figures.checks import normal_quantiles, residuals_fitted
-from qsmstats.report.figures.style import columns_without_hole, is_narrow
+from qsmstats.report.figures.files import sample_sentence
+from qsmstats.report.figures.style import columns_without_hole
 from qsmstats.report.sections.context import Context
 from qsmstats.wording.names import (
     figure_name,
@@ -89,7 +92,7 @@ def _quantiles(context: Context, folder: str, outcome: str) -> list[FigureBlock]
         caption=f"Normal quantile plots, {outcome_words(outcome)}.",
         reading="Dots on the grey line: as expected under normality. Ends that bend away indicate"
         " heavier or lighter tails. With many lesions, means are robust to this, individual"
-        " predictions are not.",
+        " predictions are not." + sample_sentence(map(len, panels.values()), "values the ends and"),
         alt=f"Normal quantile plots of {', '.join(panels)}.".replace("\n", " "),
     )
     return [block]
@@ -106,8 +109,10 @@ def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         shape = (_lines(levels, columns), columns)
         panels = list(figure.subplots(*shape, squeeze=False, sharey=True).flat)
         for axes, level in zip(panels, levels, strict=False):
-            residuals_fitted(residuals[residuals["level"] == level], axes, level=level)
+            mine = residuals.loc[residuals["level"] == level, ["fitted", "residual", "level"]]
+            plot.residuals(mine, ax=axes)
             axes.set_title(figure_name(short_title(level), LONGEST_LINE), loc="left")
+            axes.set(xlabel="", ylabel="")
         for axes in panels[len(levels) :]:
             axes.set_visible(False)
         figure.supxlabel("fitted value", size="medium")
@@ -121,7 +126,8 @@ def _spread(context: Context, folder: str, outcome: str) -> list[FigureBlock]:
         caption=f"Residuals against fitted values, {outcome_words(outcome)}, by type.",
         reading="Black line: mean residual along the fitted values; a flat line indicates no"
         " residual trend. A constant vertical spread, within and across panels, indicates"
-        " homogeneous variance.",
+        " homogeneous variance."
+        + sample_sentence(residuals["level"].value_counts(), "residuals of a type"),
         alt=f"Residuals against fitted values in {len(levels)} panels, one per lesion type.",
     )
     return [block]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
+from qsmstats import plot
+from qsmstats.plot.diagrams import flow_height
 from qsmstats.report.blocks import Block, Details, Notice, Section
-from qsmstats.report.figures.flow import flow_diagram, flow_height
 from qsmstats.report.sections.context import Context
 from qsmstats.report.tables.tables import display
 from qsmstats.studies.table_one import CAPTION, TableOne
@@ -37,7 +38,7 @@ def flow(context: Context) -> Section:
         spoken = "; ".join(text.replace("\n", ": ") for text in steps["text"])
         diagram = context.plates.draw(
             "cohort/flow",
-            lambda figure: flow_diagram(steps, figure.add_subplot()),
+            lambda figure: plot.flow(steps, ax=figure.add_subplot()),
             height=wide,
             narrow_height=narrow,
             caption="Flow of participants, sessions and lesions.",

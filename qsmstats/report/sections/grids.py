@@ -10,8 +10,9 @@ from collections.abc import Iterable
 
 import pandas as pd
 
+from qsmstats.plot.agreement import RATES
 from qsmstats.report.blocks import Cell, Column, TableBlock
-from qsmstats.report.frames.accuracy import RATES, main_rows
+from qsmstats.report.frames.accuracy import main_rows
 from qsmstats.report.sections.context import Context, checked
 from qsmstats.wording.estimates import (
     ci_name,

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
+from qsmstats import plot
+from qsmstats.plot.agreement import RATES, cluster_shares, confusion_table
+from qsmstats.plot.forests import forest, forest_height
+from qsmstats.plot.look import is_narrow
 from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Notice, Section
-from qsmstats.report.figures.accuracy import cluster_shares, confusion_matrix
-from qsmstats.report.figures.forests import forest, forest_height
-from qsmstats.report.figures.style import is_narrow
-from qsmstats.report.frames.accuracy import (
-    RATES,
-    confusion_table,
-    main_rows,
-)
+from qsmstats.report.frames.accuracy import main_rows
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.sections.roc import roc_blocks
 from qsmstats.report.sections.stard import clustering_blocks, flow_blocks, item_blocks
@@ -95,7 +92,7 @@ def _confusion(context: Context) -> list[FigureBlock]:
 
     def paint(figure: Figure) -> None:
         axes = figure.add_subplot()
-        confusion_matrix(wide, axes)
+        plot.confusion(wide, ax=axes)
         axes.set_ylabel("type on MRI (index test)")
         axes.set_xlabel("histology (reference standard)", labelpad=8)
 
@@ -107,7 +104,7 @@ def _confusion(context: Context) -> list[FigureBlock]:
     block = context.plates.draw(
         "histology/confusion",
         paint,
-        height=1.2 + 0.55 * len(wide),
+        height=1.2 + 0.47 * len(wide),
         narrow_height=1.9 + 0.55 * len(wide),
         caption="Type on MRI by histological class, all lesions.",
         reading="Each cell gives the number of lesions and the row percentage (darker: larger)."

@@ -9,16 +9,16 @@ import pandas as pd
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
+from qsmstats import plot
 from qsmstats.errors import ImageError
 from qsmstats.plot.layers import layer_profiles
+from qsmstats.plot.look import colour, is_narrow
 from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Section, ViewerBlock
-from qsmstats.report.figures.style import colour, is_narrow
-from qsmstats.report.figures.tiles import draw_tile
-from qsmstats.report.figures.trajectories import layer_profile
 from qsmstats.report.images.margins import MARGIN_MM
 from qsmstats.report.images.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
 from qsmstats.report.sections.context import Context
-from qsmstats.report.viewer.scene import Scene, build_scene, exemplary_participant, packed_niivue
+from qsmstats.report.viewer.packing import packed_niivue
+from qsmstats.report.viewer.scene import Scene, build_scene, exemplary_participant
 from qsmstats.study import Study
 from qsmstats.tables.tidy import first_sessions
 from qsmstats.voxels.lesion_types import QSM
@@ -106,7 +106,14 @@ def _mosaic_plate(
         # One line of axes per map, whichever way the figure lies.
         for line, spec, window in zip(grid.T if narrow else grid, study.maps, limits, strict=True):
             for axes, tile, level in zip(line, tiles, levels, strict=True):
-                draw_tile(tile, axes, name=spec.name, level=level, limits=(window[0], window[1]))
+                plot.mosaic(
+                    tile.maps[spec.name],
+                    tile.lesion,
+                    hue=level,
+                    limits=(window[0], window[1]),
+                    extent=tile.extent,
+                    ax=axes,
+                )
             side = "bottom" if narrow else "right"
             bar = figure.colorbar(
                 line[-1].images[0], ax=list(line), location=side, fraction=0.03, pad=0.01
@@ -131,7 +138,8 @@ def _mosaic_plate(
         caption="A representative lesion of each type, on every map.",
         reading="Axial planes, 36 mm wide, displayed in neurological convention; the contour"
         " outlines the lesion label in the colour of its type. Each lesion is the one closest to"
-        f" the median of its type in {outcome_words(told_by)}, among the largest quarter."
+        f" the median of its type in {outcome_words(told_by)}, among the largest quarter, and off"
+        " the midline where one is. Each voxel is shown as it was measured."
         f" {FAR}",
         alt=f"Mosaic of map cut-outs. {shown}.",
     )
@@ -139,27 +147,34 @@ def _mosaic_plate(
 
 def _viewer(context: Context) -> list[Block]:
     study = context.study
-    lesions = exemplary_participant(_at_first_sessions(context))
+    lesions = context.results.rows("tidy").dropna(subset=["lesion_type"])
+    sessions = lesions.groupby("participant_id", observed=True)["session_id"].nunique()
+    first = exemplary_participant(
+        _at_first_sessions(context), followed=set(sessions.index[sessions > 1])
+    )
     library = packed_niivue()
-    if context.anonymous or study is None or lesions.empty or not library:
+    if context.anonymous or study is None or first.empty or not library:
         return []
+    lesions = lesions[lesions["participant_id"] == first["participant_id"].iloc[0]]
+    lesions = lesions.sort_values("years", kind="stable")
     specs = sorted(study.maps, key=lambda spec: spec.name != QSM)
     try:
         scene = build_scene(study, lesions, specs)
     except ImageError:
         return []  # the mosaic, drawn from the same images, has said what is wrong
     name, unit_of = outcome_short(specs[0].name), specs[0].name
-    types = present_levels(lesions["lesion_type"])
-    shown = f"{scene.participant_id} {scene.session_id}: {name} with the lesions"
+    types = present_levels(scene.lesions["lesion_type"])
+    who = f"{scene.participant_id} {scene.sessions[0]}"
     listing = scene.lesions.sort_values("volume_mm3", ascending=False).dropna(subset=list(PLACE))
     decimals = decimals_of_values(listing[unit_of])
     return [
         ViewerBlock(
-            caption=f"{scene.participant_id} {scene.session_id}: maps with the lesions in the"
-            " colour of their type.",
-            reading=f"{KEYS} {FAR}{thinned(scene)}",
+            who=who,
+            caption="maps with the lesions in the colour of their type.",
+            reading=f"{KEYS} {_sessions(scene)}{FAR}{thinned(scene)}",
             still="data:image/png;base64," + base64.b64encode(scene.still).decode("ascii"),
-            still_alt=f"Axial planes of {shown} outlined: {listed(map(title, types))}.",
+            still_alt=f"Axial planes of {who}: {name} with the lesions outlined:"
+            f" {listed(map(title, types))}.",
             still_reading=f"{name}, axial planes, displayed in neurological convention; each"
             f" contour outlines a lesion. {FAR}",
             key=tuple((title(level), colour(level)) for level in types),
@@ -175,6 +190,7 @@ def _viewer(context: Context) -> list[Block]:
                         count(float(row["volume_mm3"])),
                         fixed(float(row[unit_of]), decimals),
                     ),
+                    scene.sessions.index(str(row["session_id"])),
                     int(row["number"]),
                     (float(row[PLACE[0]]), float(row[PLACE[1]]), float(row[PLACE[2]])),
                 )
@@ -182,6 +198,13 @@ def _viewer(context: Context) -> list[Block]:
             ),
         )
     ]
+
+
+def _sessions(scene: Scene) -> str:
+    """Say how sessions are compared, and which are not shown; nothing where there is but one."""
+    several = "All sessions have the same grey levels. " if len(scene.sessions) > 1 else ""
+    lost = [f"{name} is not shown: {reason}. " for name, reason in scene.left_out.items()]
+    return several + "".join(lost)
 
 
 def thinned(scene: Scene) -> str:
@@ -200,7 +223,8 @@ def _profiles(context: Context) -> list[Block]:
     lesions = _at_first_sessions(context)
     if lesions.empty or "layer_1_mean" not in features:
         return []
-    outcomes = context.maps("baseline") or list(dict.fromkeys(features["map"]))
+    measured = list(dict.fromkeys(features["map"]))
+    outcomes = [name for name in context.maps("baseline") if name in measured] or measured
     profiles = {
         name: layer_profiles(
             features, lesions, outcome=name, layer_mm=context.layer_mm, level=context.level
@@ -215,10 +239,10 @@ def _profiles(context: Context) -> list[Block]:
         shape = (len(profiles), 1) if narrow else (1, len(profiles))
         panels = list(figure.subplots(*shape, squeeze=False, sharex=narrow).flat)
         for axes, (name, profile) in zip(panels, profiles.items(), strict=True):
-            layer_profile(profile, axes)
+            plot.profiles(profile, ax=axes)
             axes.set_title(with_unit(f"{outcome_short(name)} − NAWM", name), loc="left")
-            if not narrow or axes is panels[-1]:
-                axes.set_xlabel("depth (mm)")
+            if narrow and axes is not panels[-1]:
+                axes.set_xlabel("")
         handles, labels = panels[0].get_legend_handles_labels()
         columns = 2 if narrow else 3
         figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False)

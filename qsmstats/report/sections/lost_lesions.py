@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from qsmstats.plot.look import INK, colour, is_narrow
 from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Paragraph
-from qsmstats.report.figures.style import INK, colour, columns_without_hole, is_narrow, label_lowest
+from qsmstats.report.figures.style import columns_without_hole, label_lowest
 from qsmstats.report.sections.context import Context, notes, study_notes
 from qsmstats.studies.missing_visits import NOTHING_LOST
 from qsmstats.wording.estimates import (

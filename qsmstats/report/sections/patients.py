@@ -5,11 +5,12 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
-from qsmstats.plot.groups import by_group
+from qsmstats.plot.forests import forest, forest_height, forest_rows
+from qsmstats.plot.groups import MOST_SWARM, by_group
+from qsmstats.plot.look import colour, is_narrow, marker
 from qsmstats.report.blocks import Block, Details, FigureBlock, ListBlock, Notice, Section
-from qsmstats.report.figures.forests import forest, forest_height
-from qsmstats.report.figures.style import colour, columns_without_hole, is_narrow, marker
-from qsmstats.report.frames.estimates import forest_rows
+from qsmstats.report.figures.files import sample_sentence
+from qsmstats.report.figures.style import columns_without_hole
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.schemas import load_schema
 from qsmstats.settings import column_of
@@ -190,7 +191,8 @@ def _groups_figure(context: Context, rows: pd.DataFrame) -> list[FigureBlock]:
         narrow_height=PANEL_INCHES * len(titles),
         caption=f"Clinical variables of patients by the number of their lesions: {title(kind)}.",
         reading="Each point is a patient at the first session; boxes give quartiles and median,"
-        " whiskers the range up to 1.5 interquartile ranges from the box. Tests: Kruskal-Wallis.",
+        " whiskers the range up to 1.5 interquartile ranges from the box. Tests: Kruskal-Wallis."
+        + sample_sentence(frame["group"].value_counts(), "patients of a group", MOST_SWARM),
         alt="; ".join(
             f"{words} by number of lesions, adjusted {p_equation(tests.loc[name, 'p_adjusted'])}"
             for name, words in titles.items()

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from qsmstats import plot
+from qsmstats.plot.look import figure_style
 from qsmstats.report.blocks import (
     Block,
     Details,
@@ -17,8 +19,6 @@ from qsmstats.report.blocks import (
     Section,
 )
 from qsmstats.report.figures.files import Plates
-from qsmstats.report.figures.power import power_curves
-from qsmstats.report.figures.style import figure_style
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.tables.tables import display
@@ -75,13 +75,13 @@ def _figure(context: Context) -> list[FigureBlock]:
     labels = _labels(power)
 
     def paint(figure: Figure) -> None:
-        power_curves(
+        plot.power(
             power,
-            figure.add_subplot(),
-            asked=asked,
+            target=asked,
             sizes=sizes,
             labels=labels,
             level_tested=float(power["significance"].iloc[0]),
+            ax=figure.add_subplot(),
         )
 
     simulations = int(power["simulations"].max())

@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from qsmstats.accuracy.proportions import INDEPENDENT, RECOMMENDED, REFUSED
+from qsmstats.plot.forests import forest, forest_height
+from qsmstats.plot.look import INK, colour, marker
 from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Paragraph, Section
-from qsmstats.report.figures.forests import forest, forest_height
-from qsmstats.report.figures.style import INK, colour, marker
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.voxels.lesion_types import KNOWN_TYPES, QSM, not_suggested
 from qsmstats.wording.names import (

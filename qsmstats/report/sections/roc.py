@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from qsmstats import plot
+from qsmstats.plot.look import is_narrow
 from qsmstats.report.blocks import Block
-from qsmstats.report.figures.accuracy import roc_curves
-from qsmstats.report.figures.style import is_narrow
 from qsmstats.report.sections.context import Context
 from qsmstats.wording.names import outcome_title, title
 from qsmstats.wording.numbers import fixed, interval
@@ -36,7 +36,7 @@ def roc_blocks(context: Context) -> list[Block]:
         shape = (len(features), 1) if narrow else (1, len(features))
         panels = figure.subplots(*shape, squeeze=False).ravel()
         for axes, feature in zip(panels, features, strict=True):
-            roc_curves(curves[curves["feature"] == feature], axes)
+            plot.roc(curves[curves["feature"] == feature], ax=axes)
             axes.set_title(outcome_title(str(feature)), loc="left")
         handles, labels = panels[0].get_legend_handles_labels()
         figure.legend(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from matplotlib.figure import Figure
 
+from qsmstats.plot.diagrams import flow_height
+from qsmstats.plot.stard import stard_diagram, stard_rows
 from qsmstats.report.blocks import Block, Details, FigureBlock
-from qsmstats.report.figures.flow import flow_height
-from qsmstats.report.figures.stard import stard_diagram, stard_rows
 from qsmstats.report.frames.accuracy import reading_steps, result_branches
 from qsmstats.report.sections.context import Context
 

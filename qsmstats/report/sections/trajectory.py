@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from qsmstats import plot
+from qsmstats.plot.look import is_narrow
+from qsmstats.plot.over_time import BAND, EXAMPLES, LESION, MOST_LINES, mean_lines
 from qsmstats.report.blocks import (
     Block,
     Details,
@@ -15,18 +20,7 @@ from qsmstats.report.blocks import (
     Section,
     TableBlock,
 )
-from qsmstats.report.figures.style import (
-    columns_without_hole,
-    is_narrow,
-    label_lowest,
-)
-from qsmstats.report.figures.trajectories import (
-    BAND,
-    EXAMPLES,
-    MOST_LINES,
-    mean_lines,
-    trajectory,
-)
+from qsmstats.report.figures.style import columns_without_hole, label_lowest
 from qsmstats.report.sections.context import (
     Context,
     failed_checks,
@@ -47,14 +41,18 @@ from qsmstats.wording.estimates import (
     with_pairs_titled,
 )
 from qsmstats.wording.names import (
+    figure_name,
     outcome_plain,
     outcome_short,
     outcome_title,
     outcome_words,
     present_levels,
+    short_title,
+    title,
     unit_text,
     with_unit,
 )
+from qsmstats.wording.numbers import counted
 from qsmstats.wording.sentences import change_sentence
 
 __all__ = ["section"]
@@ -149,9 +147,10 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
         panels = list(figure.subplots(*shape, sharex=True, sharey=True, squeeze=False).flat)
         for axes, level in zip(panels, levels, strict=False):
             mine = lesions[lesions["level"] == level]
-            trajectory(mine, drawn[drawn["lesion_type"] == level], axes, value="value", level=level)
+            _panel(mine, drawn[drawn["lesion_type"] == level], axes, level)
         if together:
             mean_lines(means, panels[cells - 1], by="lesion_type")
+            panels[cells - 1].set_title("all types\nmeans of the model", loc="left")
         for axes in panels[cells:]:
             axes.set_visible(False)
         label_lowest(panels[:cells], columns, "years")
@@ -164,7 +163,7 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
     block = context.plates.draw(
         f"trajectory/{outcome}_trajectories",
         paint,
-        height=0.5 + 2.0 * -(-cells // wide),
+        height=0.5 + 1.65 * -(-cells // wide),
         narrow_height=0.5 + 1.9 * -(-cells // slim),
         caption=f"{outcome_title(outcome)} over time, by type at the first session.",
         reading="Thin lines are single lesions with data from two or more sessions. Of more than"
@@ -181,3 +180,13 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
         alt=f"Trajectories of {outcome_short(outcome)} in {len(levels)} panels, one per type.",
     )
     return [block]
+
+
+def _panel(lesions: pd.DataFrame, means: pd.DataFrame, axes: Axes, level: str) -> None:
+    """Draw the lesions of one type over time, and title the panel."""
+    named = lesions.assign(lesion_type=level)
+    plot.trajectories(named, "value", order=[level], means=means, ax=axes)
+    seen = lesions.dropna(subset=["value", "years"]).groupby(LESION, observed=True).size()
+    name = figure_name((short_title if is_narrow(axes) else title)(level), 22)
+    axes.set_title(f"{name}\n{counted(int((seen > 1).sum()), 'lesion')}", loc="left")
+    axes.set(xlabel="", ylabel="")

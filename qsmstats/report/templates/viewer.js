@@ -35,6 +35,7 @@
   const follow = (location) => {
     const number = Math.round(location.values.at(-1)?.value ?? 0);
     const [x, y, z] = [...location.mm].slice(0, 3).map((mm) => mm.toFixed(0).replace("-", "\u2212"));
+    // Numbers are of all sessions together.
     const found = rows.find((row) => Number(row.dataset.number) === number);
     const said = found ? [...found.cells].slice(0, 2).map((cell) => cell.textContent).join(", ") : "";
     place.textContent = `x ${x}, y ${y}, z ${z} mm: ${said ? `lesion ${said}` : "no lesion"}.`;
@@ -62,17 +63,24 @@
     view.onLocationChange = follow;
     return view;
   };
-  const show = async (view, map) => {
+  const show = async (view, { session, name }) => {
+    const { maps, lesions: labels } = scene.sessions[session];
+    // A map may be missing in a session.
+    const map = maps.find((one) => one.name === name) ?? maps[0];
     const at = view.volumes.length ? view.frac2mm(view.scene.crosshairPos) : null;
     while (view.volumes.length) view.removeVolumeByIndex(0);
     view.addVolume(await load(map.image, "map", { colormap: "gray", cal_min: 0, cal_max: 255 }));
-    const lesions = await load(scene.lesions, "lesions", { opacity: 1 });
+    const lesions = await load(labels, "lesions", { opacity: 1 });
     lesions.setColormapLabel(scene.colours);
     view.addVolume(lesions);
     view.setSliceType(view.sliceTypeMultiplanar);
     view.setInterpolation(true);
     if (at) view.scene.crosshairPos = view.mm2frac(at);
     view.drawScene();
+    for (const row of rows) row.hidden = Number(row.dataset.session) !== session;
+    holder.querySelector(".count").textContent = rows.filter((row) => !row.hidden).length;
+    holder.querySelector(".who").textContent = scene.sessions[session].name;
+    canvas.setAttribute("aria-label", holder.querySelector("figcaption strong").textContent);
     holder.querySelector(".low").textContent = `${map.name}: ${map.low}`;
     holder.querySelector(".high").textContent = map.high;
   };
@@ -84,9 +92,10 @@
 
   let view;
   let contours = true;
+  let shown = { session: 0, name: scene.sessions[0].maps[0].name };
   try {
     view = await start();
-    await show(view, scene.maps[0]);
+    await show(view, shown);
     outline(view, contours);
   } catch {
     holder.classList.remove("drawn");
@@ -113,12 +122,20 @@
     tools.append(button);
     return button;
   };
-  const maps = scene.maps.length < 2 ? [] : scene.maps.map((map, index) =>
-    addButton(map.name, index === 0, async (button) => {
-      await show(view, map);
-      outline(view, contours);
-      for (const other of maps) other.setAttribute("aria-pressed", other === button);
-    }));
+  // One of several is pressed: a map, a session.
+  const addChoice = (names, choice) => {
+    const buttons = names.length < 2 ? [] : names.map((name, index) =>
+      addButton(name, index === 0, async (button) => {
+        shown = { ...shown, ...choice(index) };
+        for (const other of buttons) other.setAttribute("aria-pressed", other === button);
+        await show(view, shown);
+        outline(view, contours);
+        view.createOnLocationChange();
+      }));
+  };
+  const names = [...new Set(scene.sessions.flatMap((one) => one.maps.map((map) => map.name)))];
+  addChoice(scene.sessions.map((one) => one.name), (index) => ({ session: index }));
+  addChoice(names, (index) => ({ name: names[index] }));
   addButton("Filled lesions", false, (button) => {
     contours = !contours;
     button.setAttribute("aria-pressed", !contours);

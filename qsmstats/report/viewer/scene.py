@@ -10,13 +10,9 @@ with the lesions' contours.
 
 from __future__ import annotations
 
-import base64
-import gzip
 import json
-import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
@@ -24,8 +20,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from qsmstats.arrays import Floats
-from qsmstats.report.figures.style import colour
+from qsmstats.errors import ImageError
+from qsmstats.plot.look import colour
 from qsmstats.report.images.margins import brain_voxels, within_margin
+from qsmstats.report.viewer.packing import Whole, nifti_bytes, packed
 from qsmstats.report.viewer.still import still_png
 from qsmstats.study import MapSpec, Study
 from qsmstats.voxels.grids import Grid
@@ -35,20 +33,14 @@ from qsmstats.voxels.stream import gather
 from qsmstats.wording.names import lesion_types, outcome_short, unit_text
 from qsmstats.wording.numbers import number
 
-__all__ = ["Scene", "build_scene", "exemplary_participant", "nifti_bytes", "packed_niivue"]
+__all__ = ["Scene", "build_scene", "exemplary_participant"]
 
-# Of all maps together, one byte each; about a megabyte in the page.
-MOST_VOXELS = 2_000_000
-NIIVUE = "_assets/js/niivue.umd.js"
-HEADER_SIZE, DATA_OFFSET = 348, 352
-UINT8, UINT16 = 2, 512
-LABEL = 1002  # intent
+# Voxels shown of all maps and sessions together; of noise, a little over a byte each in the page.
+MOST_VOXELS = 1_200_000
 LEVEL = 4
-MILLIMETRES = 2
-SCANNER = 1
 
 Bytes = NDArray[np.uint8]
-Whole = NDArray[np.uint8] | NDArray[np.uint16]
+Windows = dict[str, tuple[float, float]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +49,16 @@ class Scene:
 
     Attributes
     ----------
-    participant_id, session_id
+    participant_id, sessions
         Whose images.
+    left_out
+        Why a later session is not shown, by its name.
     lesions
-        Rows of the tidy table of that session, and the number that each has in the image.
+        Rows of the tidy table of these sessions, and the number that each has in the images.
     data
-        JSON for the script: the images, their windows and colours.
+        JSON for the script: the images of each session, their windows and colours.
     still
-        PNG of the mosaic that stands where the script cannot draw.
+        PNG of the mosaic of the first session, which stands where the script cannot draw.
     step
         1 where every voxel is shown, 2 where blocks of 2 x 2 x 2 are shown as one, and so on.
     spacing_mm
@@ -72,7 +66,8 @@ class Scene:
     """
 
     participant_id: str
-    session_id: str
+    sessions: tuple[str, ...]
+    left_out: dict[str, str]
     lesions: pd.DataFrame
     data: str
     still: bytes
@@ -80,24 +75,17 @@ class Scene:
     spacing_mm: tuple[float, float, float]
 
 
-def packed_niivue() -> str:
-    """Return NiiVue's script as gzip in base64; empty where nilearn does not carry it."""
-    path = files("nilearn") / NIIVUE
-    return _packed(path.read_bytes()) if path.is_file() else ""
-
-
-def _packed(content: bytes) -> str:
-    # No file name and no time in the gzip header: the same content gives the same page.
-    return base64.b64encode(gzip.compress(content, mtime=0)).decode("ascii")
-
-
-def exemplary_participant(lesions: pd.DataFrame) -> pd.DataFrame:
+def exemplary_participant(lesions: pd.DataFrame, followed: Collection[str] = ()) -> pd.DataFrame:
     """Return the lesions of the session that shows the most types, and then is nearest the median.
+
+    Where participants were followed it is one of them, so that the viewer can show a change.
 
     Parameters
     ----------
     lesions
         Tidy lesions of first sessions: participant_id, session_id, lesion_type.
+    followed
+        Participants with several sessions.
     """
     if lesions.empty:
         return lesions
@@ -105,93 +93,138 @@ def exemplary_participant(lesions: pd.DataFrame) -> pd.DataFrame:
         ["nunique", "size"]
     )
     counts["away"] = (counts["size"] - counts["size"].median()).abs()
-    best = counts.sort_values(["nunique", "away"], ascending=[False, True]).head(1)
+    counts["once"] = ~counts.index.get_level_values("participant_id").isin(list(followed))
+    best = counts.sort_values(["once", "nunique", "away"], ascending=[True, False, True]).head(1)
     return lesions.merge(best.reset_index()[["participant_id", "session_id"]])
 
 
 def build_scene(study: Study, lesions: pd.DataFrame, specs: Sequence[MapSpec]) -> Scene:
-    """Read one session's images and pack them for the viewer.
+    """Read the images of one participant's sessions and pack them for the viewer.
+
+    Every session has the grey levels of the first, so that a change is seen as one.
 
     Parameters
     ----------
     study
         Where the images are.
     lesions
-        Tidy lesions of one session, with label and lesion_type.
+        Tidy lesions of one participant, with label and lesion_type, sessions in their order.
     specs
-        The maps to show, the first of them at first; one on another grid than the first is left
-        out.
+        The maps to show, the first of them at first; one on another grid than the lesions of its
+        session is left out.
 
     Raises
     ------
     ImageError
-        If an image is missing or damaged.
+        If an image of the first session is missing or damaged.
     """
-    first = lesions.iloc[0]
-    who = str(first["participant_id"]), str(first["session_id"])
-    files = labels_of(study, *who)
-    volumes = open_labels(files)
-    volume, labels = volumes[0], read_lesions(files, volumes)
-    shape, affine = volume.grid.shape, volume.grid.affine
-    brain = brain_voxels(study, who, volume, labels).reshape(shape, order="F")
-    near = within_margin(brain, volume.grid.spacing)
-    maps = [
-        (spec, image)
-        for spec in specs
-        if (
-            image := open_volume(study.image(spec.pattern, *who), spec.name, spec.volume)
-        ).grid.shape
-        == shape
-        and np.allclose(image.grid.affine, affine, atol=1e-3)
-    ]
-    greys, windows = [], []
-    for spec, image in maps:
-        values = gather(image, np.arange(image.grid.size)) * spec.factor
-        grey, window = _windowed(values.reshape(shape, order="F"), near)
-        greys.append(grey)
-        windows.append((spec, window))
-    # The number of each lesion's voxels: 1 for the first row, 0 for no lesion.
-    numbers = {int(label): row for row, label in enumerate(lesions["label"], start=1)}
-    each = np.zeros(volume.grid.size, dtype=np.uint16)
-    each[labels.index] = [numbers.get(int(label), 0) for label in labels.label]
-    stack = np.stack([*greys, each.reshape(shape, order="F")]).astype(np.uint16)
-    head, affine = _cropped(stack, volume.grid)
+    lesions = lesions.assign(number=range(1, len(lesions) + 1))
+    who = str(lesions["participant_id"].iloc[0])
+    windows: Windows = {}
+    heads: dict[str, tuple[list[MapSpec], Whole, Floats]] = {}
+    left_out = {}
+    for session, rows in lesions.groupby("session_id", sort=False):
+        try:
+            heads[str(session)], windows = _head(study, (who, str(session)), rows, specs, windows)
+        except ImageError as error:
+            if not heads:
+                raise
+            left_out[str(session)] = str(error).replace(f"{study.folder}/", "")
+    shown = sum(int(np.count_nonzero(stack[:-1])) for _, stack, _ in heads.values())
     step = 1
-    while head[0].size / step**3 > MOST_VOXELS / len(maps):
+    while shown / step**3 > MOST_VOXELS:
         step += 1
-    # From the index of a block to that of a voxel: a block's centre lies between its voxels.
-    blocks = np.diag([step, step, step, 1.0])
-    blocks[:3, 3] = (step - 1) / 2
-    thin = affine @ blocks
-    scene = {
-        "maps": [
-            {
-                "name": outcome_short(spec.name),
-                "low": f"{number(window[0])} {unit_text(spec.name)}".strip(),
-                "high": f"{number(window[1])} {unit_text(spec.name)}".strip(),
-                "image": _packed(nifti_bytes(_pooled(grey, step, np.mean).astype(np.uint8), thin)),
-            }
-            for (spec, window), grey in zip(windows, head, strict=False)
-        ],
-        # The largest number of a block: no lesion is lost between the voxels shown.
-        "lesions": _packed(nifti_bytes(_pooled(head[-1], step, np.max), thin)),
-        "colours": _colours(lesions),
-    }
+    sessions = [
+        {"name": f"{who} {name}", **_session(*head, windows, step)} for name, head in heads.items()
+    ]
+    _, stack, affine = next(iter(heads.values()))
     types = {level: place for place, level in enumerate(lesion_types(), start=1)}
     kinds = np.array([0, *(types.get(str(kind), 0) for kind in lesions["lesion_type"])])
-    sides = np.linalg.norm(thin[:3, :3], axis=0)
+    sides = np.linalg.norm(affine[:3, :3], axis=0) * step
     return Scene(
-        participant_id=who[0],
-        session_id=who[1],
-        lesions=lesions.assign(number=range(1, len(lesions) + 1)),
-        data=json.dumps(scene),
-        still=still_png(head[0].astype(np.uint8), kinds[head[-1]].astype(np.uint8), affine),
+        participant_id=who,
+        sessions=tuple(heads),
+        left_out=left_out,
+        lesions=lesions[lesions["session_id"].astype("str").isin(heads)],
+        data=json.dumps({"colours": _colours(lesions), "sessions": sessions}),
+        still=still_png(stack[0].astype(np.uint8), kinds[stack[-1]].astype(np.uint8), affine),
         step=step,
         spacing_mm=(float(sides[0]), float(sides[1]), float(sides[2])),
     )
 
 
-def _windowed(values: Floats, near: NDArray[np.bool_]) -> tuple[Bytes, tuple[float, float]]:
+def _head(
+    study: Study,
+    who: tuple[str, str],
+    lesions: pd.DataFrame,
+    specs: Sequence[MapSpec],
+    windows: Windows,
+) -> tuple[tuple[list[MapSpec], Whole, Floats], Windows]:
+    """Read one session: its maps as grey levels and the lesions' numbers, cut to what is shown.
+
+    Returns
+    -------
+    tuple
+        Maps, their stack with the numbers last (shape (maps + 1, i, j, k)) and its affine; and the
+        windows, with those of maps that had none.
+    """
+    files = labels_of(study, *who)
+    volumes = open_labels(files)
+    grid, labels = volumes[0].grid, read_lesions(files, volumes)
+    near = within_margin(
+        brain_voxels(study, who, volumes[0], labels).reshape(grid.shape, order="F"), grid.spacing
+    )
+    maps, stack = [], []
+    for spec in specs:
+        image = open_volume(study.image(spec.pattern, *who), spec.name, spec.volume)
+        if image.grid.shape != grid.shape or not np.allclose(
+            image.grid.affine, grid.affine, atol=1e-3
+        ):
+            continue
+        values = gather(image, np.arange(image.grid.size)) * spec.factor
+        grey, window = _windowed(
+            values.reshape(grid.shape, order="F"), near, windows.get(spec.name)
+        )
+        windows = {**windows, spec.name: window}
+        maps.append(spec)
+        stack.append(grey.astype(np.uint16))
+    if not maps:
+        raise ImageError(
+            f"{who[0]} {who[1]}: no map is on the grid of the lesions; resample the maps"
+        )
+    numbers = dict(zip(lesions["label"].astype(int), lesions["number"], strict=True))
+    each = np.zeros(grid.size, dtype=np.uint16)
+    each[labels.index] = [numbers.get(int(label), 0) for label in labels.label]
+    cut, affine = _cropped(np.stack([*stack, each.reshape(grid.shape, order="F")]), grid)
+    return (maps, cut, affine), windows
+
+
+def _session(
+    maps: list[MapSpec], stack: Whole, affine: Floats, windows: Windows, step: int
+) -> dict[str, Any]:
+    """Pack the images of a session, each with its name and the values at the ends of its bar."""
+    # From the index of a block to that of a voxel: a block's centre lies between its voxels.
+    blocks = np.diag([step, step, step, 1.0])
+    blocks[:3, 3] = (step - 1) / 2
+    packed_maps = []
+    for spec, volume in zip(maps, stack[:-1], strict=True):
+        ends = (f"{number(end)} {unit_text(spec.name)}".strip() for end in windows[spec.name])
+        grey = _pooled(volume, step, np.mean).astype(np.uint8)
+        packed_maps.append(
+            {
+                "name": outcome_short(spec.name),
+                **dict(zip(("low", "high"), ends, strict=True)),
+                "image": packed(nifti_bytes(grey, affine @ blocks)),
+            }
+        )
+    # The largest number of a block: no lesion is lost between the voxels shown.
+    numbers = _pooled(stack[-1], step, np.max)
+    return {"maps": packed_maps, "lesions": packed(nifti_bytes(numbers, affine @ blocks))}
+
+
+def _windowed(
+    values: Floats, near: NDArray[np.bool_], window: tuple[float, float] | None
+) -> tuple[Bytes, tuple[float, float]]:
     """Return a map as grey levels 1 to 255, 0 where it is not shown, and what 1 and 255 stand for.
 
     Parameters
@@ -200,9 +233,13 @@ def _windowed(values: Floats, near: NDArray[np.bool_]) -> tuple[Bytes, tuple[flo
         Shape (i, j, k).
     near
         Same shape; whether a voxel is near enough to lesions and white matter to be shown.
+    window
+        What 1 and 255 are to stand for; None for the 1st and 99th percentile of what is shown.
     """
     shown = near & (values != 0)
-    low, high = np.nanpercentile(values[shown], [1, 99]) if shown.any() else (0.0, 1.0)
+    if window is None:
+        window = tuple(np.nanpercentile(values[shown], [1, 99])) if shown.any() else (0.0, 1.0)
+    low, high = window
     grey = 1 + np.clip((np.nan_to_num(values) - low) / ((high - low) or 1.0), 0, 1) * 254
     # 64 levels: no eye tells more, and the page is smaller by a third of its images.
     level = 1 + np.rint((grey - 1) / LEVEL) * LEVEL
@@ -244,36 +281,3 @@ def _colours(lesions: pd.DataFrame) -> dict[str, Any]:
         "A": [0] + [255] * len(hues),
         "I": list(range(len(hues) + 1)),
     }
-
-
-def nifti_bytes(volume: Whole, affine: Floats) -> bytes:
-    """Write a volume of whole numbers as a NIfTI-1 file.
-
-    Parameters
-    ----------
-    volume
-        Shape (i, j, k); grey levels as uint8, labels as uint16.
-    affine
-        Voxel index to mm; stored as sform.
-
-    Returns
-    -------
-    bytes
-        The file, not compressed. Source: nifti1.h (https://nifti.nimh.nih.gov).
-    """
-    header = bytearray(HEADER_SIZE)
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    struct.pack_into("<i", header, 0, HEADER_SIZE)
-    struct.pack_into("<8h", header, 40, 3, *volume.shape, 1, 1, 1, 1)
-    kind = UINT8 if volume.dtype == np.uint8 else UINT16
-    if kind == UINT16:
-        # NiiVue draws the outlines of labels, and nothing for 0.
-        struct.pack_into("<h", header, 68, LABEL)
-    struct.pack_into("<2h", header, 70, kind, 8 * volume.dtype.itemsize)
-    struct.pack_into("<8f", header, 76, 1.0, *spacing, 1.0, 1.0, 1.0, 1.0)
-    struct.pack_into("<3f", header, 108, DATA_OFFSET, 1.0, 0.0)
-    struct.pack_into("<b", header, 123, MILLIMETRES)
-    struct.pack_into("<2h", header, 252, 0, SCANNER)
-    struct.pack_into("<12f", header, 280, *affine[:3].ravel())
-    struct.pack_into("<4s", header, 344, b"n+1\0")
-    return bytes(header) + b"\0" * (DATA_OFFSET - HEADER_SIZE) + volume.tobytes(order="F")

@@ -13,8 +13,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from qsmstats.arrays import Floats
-from qsmstats.report.figures.style import STYLES, colour, drawing
-from qsmstats.report.figures.tiles import outline
+from qsmstats.plot.look import STYLES, colour, drawing
+from qsmstats.plot.tiles import outline
 from qsmstats.wording.names import lesion_types
 
 __all__ = ["axial_planes", "still_png", "world_order"]

@@ -5,8 +5,8 @@ import pytest
 from matplotlib.image import imread
 
 from qsmstats.errors import UsageError
+from qsmstats.plot.look import figure_style
 from qsmstats.report.figures.files import TOO_LONG, Plates, figure_formats
-from qsmstats.report.figures.style import figure_style
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.context import Context
 from qsmstats.report.sections.roc import roc_blocks

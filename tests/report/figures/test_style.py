@@ -1,6 +1,10 @@
+import base64
+import io
 import re
 
+import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
 from qsmstats.plot.look import INK, STYLES, drawing
 from qsmstats.report.figures.style import inline_svg, label_lowest, svg
@@ -15,9 +19,11 @@ def test_inline_svg_keeps_identifiers_to_itself_and_escapes_its_words():
     element = inline_svg(document, "a-b", 'x < "y" & z')
     assert element.startswith("<svg")
     assert 'aria-label="x &lt; &quot;y&quot; &amp; z"' in element
-    assert element.count('id="') == element.count('id="a-b-')
-    assert element.count('href="#') == element.count('href="#a-b-') > 0
-    assert "url(#a-b-" in element
+    identifiers = re.findall(r' id="([^"]+)"', element)
+    assert len(identifiers) == len(set(identifiers)) > 1
+    assert set(re.findall(r'(?:href="#|url\(#)([^")]+)', element)) == set(identifiers)
+    other = inline_svg(document, "a-c", "z")
+    assert not set(identifiers) & set(re.findall(r' id="([^"]+)"', other))
     assert "<style" not in element
 
 
@@ -35,6 +41,21 @@ def test_a_lean_drawing_keeps_its_texts_and_what_is_referred_to():
     assert document.count("font-family") == 1
 
 
+def test_point_clouds_have_few_colours_and_lines_of_markers_stand_once():
+    with drawing(STYLES["screen"]):
+        figure = Figure(figsize=(2, 2))
+        random = np.random.default_rng(1)
+        figure.add_subplot().scatter(*random.random((2, 300)), alpha=0.5, rasterized=True)
+        document = svg(figure)
+    (source,) = re.findall('href="data:image/png;base64,([^"]+)"', document)
+    image = Image.open(io.BytesIO(base64.b64decode(source)))
+    assert image.mode == "P"
+    assert image.convert("RGBA").getpixel((0, 0))[3] == 0
+    ticks = re.findall("<use[^>]*>", document)
+    assert len(ticks) > 5
+    assert not any("stroke" in tick for tick in ticks)
+
+
 def test_the_lowest_panel_of_each_column_carries_the_axis():
     panels = list(Figure().subplots(2, 3, sharex=True).flat)[:5]
     label_lowest(panels, 3, "years")
@@ -49,12 +70,15 @@ def test_text_axes_and_paper_take_the_colours_of_the_page_and_files_keep_their_o
     assert "var(" not in document
     element = inline_svg(document, "a", "alt")
     assert INK.lower() not in re.sub(r"var\([^)]*\)", "", element)
+    # Ink is the colour of the whole drawing.
+    assert f"color: var(--figure-ink, {INK.lower()})" in element.split(">")[0]
     assert "fill: var(--figure-paper, #ffffff)" in element
     texts = re.findall(r'<text[^>]*style="([^"]*)"', element)
     assert len(texts) > 5
     for style in texts:
         # Contrast is judged by the colour of a text, which is not its fill.
-        assert re.search("fill: ([^;]+)", style)[1] == re.search("; color: (.+)$", style)[1]
+        fill, told = re.search("fill: ([^;]+)", style)[1], re.search("; color: (.+)$", style)
+        assert fill == (told[1] if told else "currentColor")
     assert any("color: #454545" in style for style in texts)
 
 

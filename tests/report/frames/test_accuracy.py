@@ -1,12 +1,8 @@
 import pandas as pd
 import pytest
 
-from qsmstats.report.frames.accuracy import (
-    confusion_table,
-    main_rows,
-    reading_steps,
-    result_branches,
-)
+from qsmstats.plot.agreement import confusion_table
+from qsmstats.report.frames.accuracy import main_rows, reading_steps, result_branches
 from tests.report import made
 
 

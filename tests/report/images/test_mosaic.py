@@ -36,7 +36,7 @@ def test_what_is_far_from_lesion_and_white_matter_is_not_shown(tmp_path):
     shown = np.isfinite(tile.maps["susceptibility_ppb"])
     # Voxels of 2 mm: the lesion's radius of 4 mm, and 5 mm around it.
     across = np.flatnonzero(shown[shown.shape[0] // 2])
-    assert len(across) * 2 == 2 * (4 + 4) + 2
+    assert (across[-1] - across[0] + 1) * 2 == 2 * (4 + 4) + 2
     assert (shown | ~tile.lesion).all()
 
 
@@ -74,3 +74,32 @@ def test_the_exemplary_lesion_is_large_and_near_its_types_median():
     chosen = exemplary_lesions(lesions, "m")
     assert list(chosen["label"]) == [6]
     assert exemplary_lesions(lesions.drop(columns="m_core"), "m").empty
+
+
+def test_the_exemplary_lesion_lies_off_the_midline_where_one_does():
+    lesions = pd.DataFrame(
+        {
+            "lesion_type": "isointense",
+            "volume_mm3": 100.0,
+            # Of images whose left edge is at 0 mm.
+            "centroid_x": [90.0, 91.0, 89.0, 70.0, 115.0],
+            "centroid_y": 0.0,
+            "centroid_z": 0.0,
+            "m_shell": [5.0, 5.0, 5.0, 2.0, 6.0],
+            "m_core": 0.0,
+        }
+    )
+    assert exemplary_lesions(lesions, "m")["centroid_x"].tolist() == [115.0]
+    assert exemplary_lesions(lesions.iloc[:3], "m")["centroid_x"].tolist() == [90.0]
+
+
+def test_a_voxel_that_is_zero_on_every_map_is_outside(tmp_path):
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -30
+    study = study_with(tmp_path, affine)
+    tile = cut_tile(study, LESION, study.maps)
+    # The ramp passes zero in the middle of the image, 4 mm to the right of the lesion.
+    middle = tile.maps["susceptibility_ppb"].shape[1] // 2
+    empty = np.isnan(tile.maps["susceptibility_ppb"])
+    assert (empty | tile.lesion)[:, middle + 2].all()
+    assert not empty[:, middle + 3].all()

@@ -2,26 +2,21 @@ import re
 
 import pandas as pd
 import pytest
-from matplotlib.figure import Figure
 
 from qsmstats.errors import InvalidDataError
-from qsmstats.report.blocks import FigureBlock
-from qsmstats.report.figures.files import Plates
 from qsmstats.report.page import draw_report
 from qsmstats.report.results.columns import needed
 from qsmstats.report.results.output_folder import Results
-from tests.report.made import write_results
 
 
 @pytest.fixture(scope="module")
-def tables(tmp_path_factory):
+def tables(drawn):
     """Every table of an output folder by its name, in the rows of one map."""
     made = {}
-    out = write_results(tmp_path_factory.mktemp("results"))
-    for path in out.rglob("*.tsv"):
+    for path in drawn.rglob("*.tsv"):
         table = pd.read_csv(path, sep="\t", dtype="str", keep_default_na=False)
         rows = table[table["outcome"] == "ndi"] if "ndi" in set(table.get("outcome", ())) else table
-        made[path.relative_to(out).with_suffix("").as_posix()] = rows
+        made[path.relative_to(drawn).with_suffix("").as_posix()] = rows
     return made
 
 
@@ -54,17 +49,9 @@ def test_an_absent_or_empty_table_has_these_columns(tmp_path):
         assert set(rows.columns) == set(needed(name))
 
 
-def test_the_page_reads_no_other_column(tables, tmp_path, monkeypatch):
+def test_the_page_reads_no_other_column(tables, tmp_path, painted):
     for name, table in tables.items():
         write(table[[*needed(name)] or list(table)], tmp_path / f"{name}.tsv")
-    painted = []
-
-    def paint_only(self, name, paint, **texts):
-        paint(Figure(figsize=(7, 4)))
-        painted.append(name)
-        return FigureBlock(slug=name, markup="", caption=name, reading="")
-
-    monkeypatch.setattr(Plates, "draw", paint_only)
     page = draw_report(None, tmp_path).read_text(encoding="utf-8")
     assert len(painted) == 13
     assert "isointense − PRL" in page

@@ -1,8 +1,8 @@
 import pytest
 
 from qsmstats import baseline_differences, write_answer
+from qsmstats.plot.look import figure_style
 from qsmstats.report.figures.files import Plates
-from qsmstats.report.figures.style import figure_style
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections import baseline
 from qsmstats.report.sections.context import Context
@@ -29,9 +29,9 @@ def clouds(tmp_path, monkeypatch):
         write_answer([answer], tmp_path / "baseline")
         drawn = []
         monkeypatch.setattr(
-            baseline,
+            baseline.plot,
             "rainclouds",
-            lambda frame, axes, **names: drawn.append((frame, names)),
+            lambda frame, value, **names: drawn.append((frame, {"value": value, **names})),
         )
         plates = Plates(folder=tmp_path, style=figure_style("screen"))
         context = Context(results=Results(folder=tmp_path), plates=plates, study=None)
@@ -47,7 +47,7 @@ FORMULA = "{} ~ lesion_type + age + (1 | participant_id)"
 def test_every_dot_is_a_row_of_the_model(clouds):
     answer, _, (frame, names) = clouds(ModelSettings(baseline=FORMULA.format("{outcome}")))
     assert len(frame) == answer.fit.info.n_obs == answer.counts["n"].sum()
-    counts = frame[names["by"]].value_counts()
+    counts = frame[names["hue"]].value_counts()
     assert counts.to_dict() == answer.counts.set_index("level")["n"].to_dict()
     # Tables are written to ten digits.
     assert frame[names["value"]].to_numpy() == pytest.approx(answer.residuals["value"], rel=1e-9)

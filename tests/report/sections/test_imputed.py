@@ -3,9 +3,9 @@
 import pandas as pd
 import pytest
 
+from qsmstats.plot.look import figure_style
 from qsmstats.report.blocks import Details, ListBlock, Paragraph
 from qsmstats.report.figures.files import Plates
-from qsmstats.report.figures.style import figure_style
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.context import Context
 from qsmstats.report.sections.lost_lesions import lost_lesions

@@ -8,9 +8,9 @@ from typing import get_args
 import pandas as pd
 import pytest
 
+from qsmstats.plot.look import figure_style
 from qsmstats.report.blocks import Details, FigureBlock, ListBlock, TableBlock
 from qsmstats.report.figures.files import Plates
-from qsmstats.report.figures.style import figure_style
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.context import Context
 from qsmstats.report.sections.patients import QUESTIONS, section

@@ -2,19 +2,18 @@ import base64
 import gzip
 import io
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
 import pandas as pd
+import pytest
 
-from qsmstats.report.figures.style import colour
+from qsmstats.errors import ImageError
+from qsmstats.plot.look import colour
 from qsmstats.report.sections.lesions import thinned
-from qsmstats.report.viewer.scene import (
-    build_scene,
-    exemplary_participant,
-    nifti_bytes,
-    packed_niivue,
-)
+from qsmstats.report.viewer.packing import nifti_bytes, packed_niivue
+from qsmstats.report.viewer.scene import build_scene, exemplary_participant
 from tests.report.made_images import LESION, study_with
 
 AFFINE = np.array([[0, -2.0, 0, 20], [1.5, 0, 0, -30], [0, 0, 3.0, 5], [0, 0, 0, 1]])
@@ -42,6 +41,7 @@ def test_the_session_with_the_most_types_is_shown():
         }
     )
     assert set(exemplary_participant(lesions)["participant_id"]) == {"b"}
+    assert set(exemplary_participant(lesions, followed={"a", "c"})["participant_id"]) == {"c"}
     assert exemplary_participant(lesions.iloc[:0]).empty
 
 
@@ -56,7 +56,8 @@ def test_a_scene_holds_the_lesion_where_it_is_in_the_colour_of_its_type(tmp_path
     assert scene.step == 1
     assert thinned(scene) == ""
     data = json.loads(scene.data)
-    image = read(data["lesions"])
+    (session,) = data["sessions"]
+    image = read(session["lesions"])
     values = np.asarray(image.dataobj)
     # Labels, which the viewer outlines; 1 is the first lesion of the table.
     assert int(image.header["intent_code"]) == 1002
@@ -67,12 +68,45 @@ def test_a_scene_holds_the_lesion_where_it_is_in_the_colour_of_its_type(tmp_path
     colours = data["colours"]
     shown = "#" + "".join(f"{colours[channel][1]:02X}" for channel in "RGB")
     assert shown == colour(kind)
-    (shown,) = data["maps"]
+    (shown,) = session["maps"]
     assert shown["name"] == "QSM"
     assert shown["low"].endswith(" ppb")
     grey = np.asarray(read(shown["image"]).dataobj)
     assert grey.min() == 0
     assert grey.max() >= 252
+
+
+def test_every_session_is_shown_in_the_grey_levels_of_the_first(tmp_path):
+    affine = np.diag([2.0, 2, 2, 1])
+    affine[:3, 3] = -30
+    study = study_with(tmp_path, affine)
+    for path in list(tmp_path.glob("sub-1_ses-1_*")):
+        shutil.copy(path, tmp_path / path.name.replace("ses-1", "ses-2"))
+    first = nib.load(tmp_path / "sub-1_ses-1_Chimap.nii.gz")
+    risen = nib.Nifti1Image(first.get_fdata(dtype=np.float32) + np.float32(0.02), affine)
+    nib.save(risen, tmp_path / "sub-1_ses-2_Chimap.nii.gz")
+    lesions = pd.DataFrame([LESION] * 3).assign(
+        session_id=["ses-1", "ses-2", "ses-3"], lesion_type="isointense"
+    )
+    scene = build_scene(study, lesions, study.maps)
+    assert scene.sessions == ("ses-1", "ses-2")
+    assert list(scene.left_out) == ["ses-3"]
+    assert "sub-1_ses-3_dseg.nii.gz: no such file" in scene.left_out["ses-3"]
+    assert str(tmp_path) not in scene.left_out["ses-3"]
+    assert scene.lesions["number"].tolist() == [1, 2]
+    before, after = json.loads(scene.data)["sessions"]
+    assert (before["name"], after["name"]) == ("sub-1 ses-1", "sub-1 ses-2")
+    for end in ("name", "low", "high"):
+        assert before["maps"][0][end] == after["maps"][0][end]
+    # Each row of the table has its own number.
+    labels = [np.asarray(read(one["lesions"]).dataobj) for one in (before, after)]
+    assert [label.max() for label in labels] == [1, 2]
+    # 20 ppb of a window of 57: a third of the grey levels, where neither is at an end.
+    greys = [np.asarray(read(one["maps"][0]["image"]).dataobj) for one in (before, after)]
+    risen = int(greys[1][10, 15, 15]) - int(greys[0][10, 15, 15])
+    assert risen == pytest.approx(20 / 57 * 254, abs=5)
+    with pytest.raises(ImageError, match="sub-1_ses-3_dseg"):
+        build_scene(study, lesions.iloc[2:], study.maps)
 
 
 def test_voxels_far_from_lesions_and_white_matter_are_zero(tmp_path):
@@ -81,7 +115,8 @@ def test_voxels_far_from_lesions_and_white_matter_are_zero(tmp_path):
     affine[:3, 3] = -30
     study = study_with(tmp_path, affine, white_matter=False)
     lesions = pd.DataFrame([LESION]).assign(lesion_type="isointense")
-    image = read(json.loads(build_scene(study, lesions, study.maps).data)["maps"][0]["image"])
+    data = json.loads(build_scene(study, lesions, study.maps).data)
+    image = read(data["sessions"][0]["maps"][0]["image"])
     places = np.argwhere(np.asarray(image.dataobj)) @ image.affine[:3, :3].T + image.affine[:3, 3]
     distance = np.linalg.norm(places - [LESION[f"centroid_{axis}"] for axis in "xyz"], axis=1)
     corner = np.linalg.norm(places + 30, axis=1)
@@ -99,8 +134,8 @@ def test_large_images_are_thinned_and_stay_in_place(tmp_path, monkeypatch):
     scene = build_scene(study, lesions, study.maps)
     assert (scene.step, scene.spacing_mm) == (2, (4.0, 4.0, 4.0))
     assert "blocks of 2 × 2 × 2 voxels are shown as one of 4 × 4 × 4 mm" in thinned(scene)
-    data = json.loads(scene.data)
-    image, kinds = read(data["maps"][0]["image"]), read(data["lesions"])
+    (session,) = json.loads(scene.data)["sessions"]
+    image, kinds = read(session["maps"][0]["image"]), read(session["lesions"])
     assert image.shape == kinds.shape == (15, 15, 15)
     np.testing.assert_array_equal(np.diag(image.affine), [4, 4, 4, 1])
     # A block's centre lies between its voxels, at 0 and 2 mm.
@@ -118,7 +153,7 @@ def test_a_lesion_smaller_than_a_block_is_still_shown(tmp_path, monkeypatch):
     nib.save(nib.Nifti1Image(single, affine), tmp_path / "sub-1_ses-1_dseg.nii.gz")
     lesions = pd.DataFrame([LESION]).assign(lesion_type="hypointense")
     scene = build_scene(study, lesions, study.maps)
-    kinds = read(json.loads(scene.data)["lesions"])
+    kinds = read(json.loads(scene.data)["sessions"][0]["lesions"])
     # The ramp's first plane is zero, as outside the head, and cut off.
     np.testing.assert_array_equal(kinds.affine[:3, 3], [4, 2, 2])
     values = np.asarray(kinds.dataobj)
@@ -129,4 +164,8 @@ def test_a_lesion_smaller_than_a_block_is_still_shown(tmp_path, monkeypatch):
 
 
 def test_niivue_is_where_nilearn_keeps_it():
-    assert b"loadFromBase64" in gzip.decompress(base64.b64decode(packed_niivue()))
+    script = gzip.decompress(base64.b64decode(packed_niivue()))
+    assert b"loadFromBase64" in script
+    # WebAssembly is for volumes of another kind.
+    assert b'"AGFzb' not in script
+    assert len(packed_niivue()) < 500_000

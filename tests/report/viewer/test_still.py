@@ -4,7 +4,7 @@ import matplotlib.image as mpl_image
 import numpy as np
 import pytest
 
-from qsmstats.report.figures.style import colour
+from qsmstats.plot.look import colour
 from qsmstats.report.viewer.still import axial_planes, still_png, world_order
 from qsmstats.wording.names import lesion_types
 
