@@ -11,13 +11,14 @@ thread, so that the cores go to processes.
 from __future__ import annotations
 
 import multiprocessing
+import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
 from functools import cache
 from itertools import islice
-from threading import Lock
+from threading import Lock, Thread
 from typing import Any, TypeVar
 
 import scipy.linalg  # noqa: F401  (loads SciPy's own BLAS, which the controller must find)
@@ -68,10 +69,13 @@ def one_thread() -> Iterator[None]:
                 _setting.close()
 
 
-def process_pool(jobs: int, module: str, **options: Any) -> ProcessPoolExecutor:
+def process_pool(
+    jobs: int, module: str, prepare: Callable[..., None], *arguments: object
+) -> ProcessPoolExecutor:
     """Return a pool of processes that are not copies of this one.
 
-    A copy (fork) of a process with threads, such as that of a progress bar, can deadlock.
+    A copy (fork) of a process with threads, such as that of a progress bar, can deadlock. Each ends
+    with this one, however that ends: a signal may leave it no time to end its pool.
 
     Parameters
     ----------
@@ -79,14 +83,29 @@ def process_pool(jobs: int, module: str, **options: Any) -> ProcessPoolExecutor:
         Number of processes.
     module
         What all processes need; imported once where the system allows it.
-    options
-        Of `ProcessPoolExecutor`.
+    prepare, arguments
+        Function that each process calls with these arguments before its first task.
     """
     methods = multiprocessing.get_all_start_methods()
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if context.get_start_method() == "forkserver":
         context.set_forkserver_preload([module])
-    return ProcessPoolExecutor(jobs, mp_context=context, **options)
+    return ProcessPoolExecutor(
+        jobs, mp_context=context, initializer=_begin, initargs=(prepare, *arguments)
+    )
+
+
+def _begin(prepare: Callable[..., None], *arguments: object) -> None:
+    Thread(target=_end_with_parent, daemon=True).start()
+    prepare(*arguments)
+
+
+def _end_with_parent() -> None:
+    # A worker waits for its next task at a pipe whose other end it has itself: it would not notice.
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def run_tasks(
@@ -135,7 +154,7 @@ def _in_processes(
     call: Callable[[Any, Task], Result], shared: Any, tasks: Sequence[Task], jobs: int
 ) -> Iterator[Result]:
     left = iter(tasks)
-    with process_pool(jobs, call.__module__, initializer=_receive, initargs=(shared,)) as pool:
+    with process_pool(jobs, call.__module__, _receive, shared) as pool:
         waiting: deque[Future[Result]] = deque(
             pool.submit(_call, call, task) for task in islice(left, jobs * _AHEAD)
         )

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
 
@@ -30,13 +31,14 @@ def write_guarded(table: pd.DataFrame) -> pd.DataFrame:
 def with_truth(table: pd.DataFrame) -> pd.DataFrame:
     """Return a table whose truth values are TRUE and FALSE, which R and pandas read as such."""
     words = {True: "TRUE", False: "FALSE"}
-    columns = {
-        str(name): [
-            words[bool(value)] if pd.api.types.is_bool(value) else value for value in column
-        ]
-        for name, column in table.items()
-        if column.dtype in ("bool", "boolean", "object")
-    }
+    columns: dict[str, Any] = {}
+    for name, column in table.items():
+        if column.dtype == "object":
+            columns[str(name)] = [
+                words[bool(value)] if pd.api.types.is_bool(value) else value for value in column
+            ]
+        elif column.dtype in ("bool", "boolean"):
+            columns[str(name)] = column.astype("boolean").map(words).astype("str")
     return table.assign(**columns)
 
 
@@ -51,11 +53,14 @@ def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFra
         column = table.iloc[:, place]
         values = column
         if not pd.api.types.is_numeric_dtype(column):
-            texts = [change(cell) if isinstance(cell, str) else cell for cell in column]
-            if any(a is not b for a, b in zip(texts, column, strict=True)):
+            cells = column.to_numpy(dtype=object)
+            # A long table has few different texts.
+            texts = {cell: change(cell) for cell in {c for c in cells if isinstance(c, str)}}
+            if any(text is not cell for cell, text in texts.items()):
+                changed = [texts[cell] if isinstance(cell, str) else cell for cell in cells]
                 kind = "str" if column.dtype == "str" else "object"
-                values = pd.Series(texts, column.index, kind)
+                values = pd.Series(changed, column.index, kind)
         columns.append(values)
-    changed = pd.concat(columns, axis=1) if columns else table.copy()
-    changed.columns = pd.Index([change(str(name)) for name in table.columns])
-    return changed
+    result = pd.concat(columns, axis=1) if columns else table.copy()
+    result.columns = pd.Index([change(str(name)) for name in table.columns])
+    return result

@@ -1,5 +1,7 @@
-"""Threads of the linear algebra library: one inside fits, batches and extraction, others kept."""
+"""Threads of the linear algebra library, and processes that end with the one that began them."""
 
+import subprocess
+import sys
 from dataclasses import fields
 from types import SimpleNamespace
 
@@ -68,3 +70,21 @@ def test_fits_batches_and_extraction_use_one_thread(monkeypatch):
     sessions.extract_session(SimpleNamespace(**dict.fromkeys(names, "01")))
     assert len(seen) >= 5
     assert seen == [{1}] * len(seen)
+
+
+ABANDONED = """
+import os, signal, time
+from qsmstats.parallel import process_pool
+
+with process_pool(2, "qsmstats.parallel", time.sleep, 0) as pool:
+    waiting, working = pool.submit(os.getpid), pool.submit(time.sleep, 120)
+    waiting.result()
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+def test_workers_end_with_the_process_that_began_them():
+    parent = subprocess.Popen([sys.executable, "-c", ABANDONED], stdout=subprocess.PIPE)
+    # The pipe is closed when the last process that could write to it has ended.
+    assert parent.communicate(timeout=60)[0] == b""
+    assert parent.returncode < 0

@@ -69,3 +69,22 @@ def test_results_are_read_as_they_were_written(tmp_path):
     table = pd.DataFrame({"level": ["=A1", "-", "'-", "plain"], "estimate": [-1.5, 1.0, 2.0, 3.0]})
     write_table(table, tmp_path / "means.tsv")
     pd.testing.assert_frame_equal(Results(folder=tmp_path).rows("means"), table)
+
+
+def test_a_table_is_written_as_pandas_writes_it_piece_by_piece(tmp_path, monkeypatch):
+    table = pd.DataFrame(
+        {
+            "full": [1 / 3, -0.0, 1e-9, 123456789012.5, np.inf],
+            "gaps": [np.nan, 0.0, -0.0, 1e300, 2.0],
+            "text": pd.Series(['a "b"', "c\td", "", None, "e\nf"], dtype="str"),
+            "mixed": [1, 1.0, "1", None, 2.5],
+            "n": pd.array([1, None, 3, 4, 5], dtype="Int64"),
+            "kind": pd.Categorical(["x", None, "y", "x", "y"]),
+        }
+    )
+    monkeypatch.setattr("qsmstats.studies.answer_files.ROWS", 2)
+    write_table(table, tmp_path / "t.tsv")
+    expected = table.to_csv(
+        sep="\t", index=False, na_rep="n/a", float_format="%.10g", lineterminator="\n"
+    )
+    assert (tmp_path / "t.tsv").read_bytes().decode() == expected

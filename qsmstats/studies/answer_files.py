@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from qsmstats.dictionaries import result_dictionary
@@ -19,6 +21,8 @@ from qsmstats.writing import written_whole
 __all__ = ["result_tables", "write_answer", "write_table"]
 
 DECIMALS = "%.10g"
+MISSING, ROWS = "n/a", 10_000
+QUOTED = frozenset('\t"\r\n')
 
 
 def result_tables(answer: object) -> dict[str, pd.DataFrame]:
@@ -46,15 +50,45 @@ def write_table(table: pd.DataFrame, path: Path, schemas: Schemas | None = None)
     with written_whole(path.with_suffix(".json")) as unfinished:
         text = json.dumps(described, indent=1, ensure_ascii=False) + "\n"
         unfinished.write_text(text, encoding="utf-8")
-    with written_whole(path) as unfinished:
-        write_guarded(with_truth(table)).to_csv(
-            unfinished,
-            sep="\t",
-            index=False,
-            na_rep="n/a",
-            float_format=DECIMALS,
-            lineterminator="\n",
-        )
+    with (
+        written_whole(path) as unfinished,
+        unfinished.open("w", encoding="utf-8", newline="") as file,
+    ):
+        table = with_truth(table)
+        file.write(_lines(write_guarded(table.iloc[:0]).columns.to_frame().T))
+        # Piece by piece: as text, a table takes many times the memory that its numbers take.
+        for start in range(0, len(table), ROWS):
+            file.write(_lines(write_guarded(table.iloc[start : start + ROWS])))
+
+
+def _lines(rows: pd.DataFrame) -> str:
+    """Return rows as text; all numbers are formatted at once, where pandas goes one by one.
+
+    Cells are quoted as RFC 4180 (section 2) says, where they hold a tab, a quote or a line break.
+    """
+    formats, columns = [], []
+    for place in range(rows.shape[1]):
+        column = rows.iloc[:, place]
+        known = column.notna()
+        cells: list[Any] = column.astype("object").tolist()
+        number = isinstance(column.dtype, np.dtype) and column.dtype.kind == "f"
+        if number and known.all():
+            formats.append(DECIMALS)
+        else:
+            form = DECIMALS if number else "%s"
+            texts = {cell: _quoted(cell) for cell in {c for c in cells if isinstance(c, str)}}
+            cells = [
+                MISSING if not there else texts[cell] if isinstance(cell, str) else form % (cell,)
+                for cell, there in zip(cells, known, strict=True)
+            ]
+            formats.append("%s")
+        columns.append(cells)
+    line = "\t".join(formats) + "\n"
+    return line * len(rows) % tuple(chain.from_iterable(zip(*columns, strict=True)))
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace('"', '""') + '"' if QUOTED.intersection(text) else text
 
 
 def write_answer(

@@ -8,7 +8,7 @@ session finished first.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
@@ -31,7 +31,7 @@ from qsmstats.study import Study
 from qsmstats.tables.between_tables import controls
 from qsmstats.tables.read import StudyTables
 from qsmstats.voxels.executors import early_end, run_jobs
-from qsmstats.voxels.feature_table import feature_types
+from qsmstats.voxels.feature_table import read_features
 from qsmstats.voxels.labels import LabelFiles, TissueFile, labels_of
 from qsmstats.voxels.lesion_rows import read_tables
 from qsmstats.voxels.session_store import FeatureStore
@@ -153,17 +153,28 @@ def collect_cohort(study: Study, out: Path, *, tables: StudyTables | None = None
     """
     store = FeatureStore(Path(out), study.name_of)
     store.sweep()
-    results = []
-    for job in session_jobs(study, tables or read_tables(study)):
-        result = store.read(job)
-        if result is None:
+    failures: list[Failure] = []
+    inputs: dict[str, str] = {}
+
+    def measured() -> Iterator[bytes]:
+        for job in session_jobs(study, tables or read_tables(study)):
+            stored = store.stored(job)
+            if stored is not None:
+                inputs.update(stored.inputs)
+            if stored is not None and stored.table is not None:
+                yield stored.table
+                continue
+            name = job.participant_id.removeprefix("sub-")
             reason = (
                 "has not been measured with this version and configuration; run "
-                f"`participant --participant-label {job.participant_id.removeprefix('sub-')}` first"
+                f"`participant --participant-label {name}` first"
             )
-            result = session_failure(job, "", reason)
-        results.append(result)
-    return _join(results)
+            failure = stored.failure if stored else session_failure(job, "", reason).failure
+            failures.extend([failure] if failure else [])
+
+    # One table is made of all: as many as sessions would cost more to put together than to read.
+    features = read_features(measured())
+    return Extraction(features=features, failures=_failure_table(failures), inputs=inputs)
 
 
 def session_jobs(study: Study, tables: StudyTables) -> list[SessionJob]:
@@ -305,12 +316,15 @@ def _extract_or_read(
 
 def _join(results: Sequence[SessionResult]) -> Extraction:
     tables = [result.features for result in results if result.features is not None]
-    types = feature_types()
-    empty = pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in types.items()})
-    failures = [result.failure for result in results if result.failure is not None]
-    columns = [field.name for field in fields(Failure)]
     return Extraction(
-        features=pd.concat(tables, ignore_index=True) if tables else empty,
-        failures=pd.DataFrame([asdict(item) for item in failures], columns=columns, dtype="str"),
+        features=pd.concat(tables, ignore_index=True) if tables else read_features([]),
+        failures=_failure_table(
+            [result.failure for result in results if result.failure is not None]
+        ),
         inputs={name: sha for result in results for name, sha in result.inputs.items()},
     )
+
+
+def _failure_table(failures: Sequence[Failure]) -> pd.DataFrame:
+    columns = [field.name for field in fields(Failure)]
+    return pd.DataFrame([asdict(item) for item in failures], columns=columns, dtype="str")

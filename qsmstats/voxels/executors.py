@@ -91,7 +91,7 @@ def _executor(given: Executor | None, workers: int) -> AbstractContextManager[Ex
     if given is not None:
         return nullcontext(given)
     share = memory_at_hand() / workers
-    return process_pool(workers, MODULE, initializer=share_memory, initargs=(share,))
+    return process_pool(workers, MODULE, share_memory, share)
 
 
 def _run(

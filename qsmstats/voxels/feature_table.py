@@ -6,12 +6,12 @@ something was unusual; empty elsewhere. A flag never changes a number.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]  # has no stubs
+from pyarrow import csv
 
 from qsmstats.arrays import Flags
 from qsmstats.schemas import load_schema
@@ -19,6 +19,9 @@ from qsmstats.schemas import load_schema
 __all__ = ["FLAGS", "MISSING", "RowFlags", "feature_types", "read_features"]
 
 MISSING = "n/a"
+
+PIECE = 1 << 24
+"""Bytes of tables that are parsed at a time."""
 
 FLAGS = {
     "affine_missing": "header without sform and qform; the grid is pixdim alone",
@@ -55,24 +58,64 @@ def feature_types() -> dict[str, str]:
     return {field.name: kinds[field.type] for field in load_schema("features").fields}
 
 
-def read_features(path: Path) -> pd.DataFrame:
-    """Read a table of features as it was written, to the last digit."""
-    text = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    # Python's float reads back the very number that was written; pandas did not always.
-    readers: dict[str, Callable[[str], Any]] = {
-        "str": str,
-        "float64": float,
-        "Int64": int,
-        "boolean": {"TRUE": True, "FALSE": False}.__getitem__,
+def read_features(tables: Iterable[bytes]) -> pd.DataFrame:
+    """Read tables of features as they were written, to the last digit, into one below the other.
+
+    Parameters
+    ----------
+    tables
+        The bytes of each; they are parsed together, as far as their columns are the same.
+    """
+    parsed: list[pa.Table] = []
+    held: list[bytes] = []
+    header, size = b"", 0
+    for table in tables:
+        first, _, rows = table.partition(b"\n")
+        if held and (first != header or size > PIECE):
+            parsed.append(_parsed(header, held))
+            held, size = [], 0
+        header = first
+        held.append(rows)
+        size += len(rows)
+    if held:
+        parsed.append(_parsed(header, held))
+    kinds = feature_types()
+    if not parsed:
+        return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
+    joined = pa.concat_tables(parsed, promote_options="default")
+    # Whole numbers and truth values may be missing; numbers are then NaN, as everywhere.
+    types = {
+        pa.int64(): pd.Int64Dtype(),
+        pa.bool_(): pd.BooleanDtype(),
+        pa.string(): pd.StringDtype(na_value=np.nan),
     }
-    columns = {}
-    for name, kind in feature_types().items():
-        if name in text:
-            words, read = text[name].tolist(), readers[kind]
-            gap = {"str": MISSING, "float64": float("nan")}.get(kind, pd.NA)
-            values: Any = [gap if word == MISSING else read(word) for word in words]
-            columns[name] = values if kind == "float64" else pd.array(values, dtype=kind)
-    return pd.DataFrame(columns)
+    names = [name for name in kinds if name in joined.column_names]
+    frame: pd.DataFrame = joined.select(names).to_pandas(types_mapper=types.get)
+    return frame
+
+
+def _parsed(header: bytes, rows: list[bytes]) -> pa.Table:
+    """Parse the rows of tables that have one header."""
+    arrow = {
+        "Int64": pa.int64(),
+        "float64": pa.float64(),
+        "boolean": pa.bool_(),
+        "str": pa.string(),
+    }
+    kinds = feature_types()
+    names = header.decode().split("\t")
+    return csv.read_csv(
+        pa.BufferReader(b"\n".join([header, b"".join(rows)])),
+        read_options=csv.ReadOptions(use_threads=False),
+        parse_options=csv.ParseOptions(delimiter="\t"),
+        convert_options=csv.ConvertOptions(
+            column_types={name: arrow[kind] for name, kind in kinds.items()},
+            include_columns=[name for name in names if name in kinds],
+            null_values=[MISSING],
+            true_values=["TRUE"],
+            false_values=["FALSE"],
+        ),
+    )
 
 
 class RowFlags:

@@ -12,8 +12,8 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,16 @@ from qsmstats.voxels.feature_table import MISSING, read_features
 from qsmstats.voxels.sessions import Failure, SessionJob, SessionResult
 from qsmstats.writing import sweep, written_whole
 
-__all__ = ["FeatureStore", "sha256"]
+__all__ = ["FeatureStore", "StoredResult", "sha256"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredResult:
+    """What is stored of a session: the bytes of its table or its failure, and its inputs' sums."""
+
+    table: bytes | None = None
+    failure: Failure | None = None
+    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
 class FeatureStore:
@@ -65,6 +74,15 @@ class FeatureStore:
         inputs
             What `input_sums` returns now; None to trust that the inputs have not changed.
         """
+        stored = self.stored(job, inputs)
+        if stored is None:
+            return None
+        if stored.table is None:
+            return SessionResult(failure=stored.failure, inputs=stored.inputs)
+        return SessionResult(features=read_features([stored.table]), inputs=stored.inputs)
+
+    def stored(self, job: SessionJob, inputs: dict[str, str] | None = None) -> StoredResult | None:
+        """Return the stored result of a job as `read` does, its table not yet parsed."""
         try:
             manifest = json.loads(self._manifest(job).read_text(encoding="utf-8"))
         except (OSError, ValueError):  # there is none, or it is damaged
@@ -76,13 +94,14 @@ class FeatureStore:
             return None
         sums = manifest.get("inputs", {})
         if "failure" in manifest:
-            return SessionResult(failure=Failure(**manifest["failure"]), inputs=sums)
+            return StoredResult(failure=Failure(**manifest["failure"]), inputs=sums)
         try:
-            if sha256(self._table(job)) != manifest.get("table"):
-                return None
+            table = self._table(job).read_bytes()
         except OSError:
             return None
-        return SessionResult(features=read_features(self._table(job)), inputs=sums)
+        if hashlib.sha256(table).hexdigest() != manifest.get("table"):
+            return None
+        return StoredResult(table=table, inputs=sums)
 
     def input_sums(self, job: SessionJob) -> dict[str, str]:
         """Return name -> sha256 of every input of a job, or why it cannot be read."""
