@@ -38,8 +38,8 @@ __all__ = [
 _CHUNK_BYTES = 1 << 24
 _CHUNK = (4, 64)
 # The same for outcomes that share their rows.
-_SHARED_BYTES = 1 << 24
-_SHARED = (64, 512)
+_SHARED_BYTES = 1 << 25
+_SHARED = (64, 2048)
 # Patterns of missing rows per group whose blocks are kept for the outcomes to come.
 _KEPT = 8
 

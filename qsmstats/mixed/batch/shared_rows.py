@@ -22,6 +22,10 @@ from qsmstats.mixed.criterion.crossproducts import rounded
 __all__ = ["SharedProducts", "SharedRows", "shared_products", "shared_rows"]
 
 
+# Random columns up to which pairs of their pairs are few.
+_MOST_COLUMNS = 4
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SharedRows:
     """What outcomes without holes share: c = h S pairs of random columns and shapes.
@@ -40,6 +44,9 @@ class SharedRows:
         Z'X of the groups by shape, shape (q, G, p).
     sides, total
         C of the fixed columns, shape (c, p * p), and X'X, shape (p, p).
+    elements, pairs
+        <dT_i, A> and tr(dT_i A dT_j B) for all parameters i, j as linear functions of the lower
+        triangles of symmetric A and B, shapes (k, h) and (k * k, h * h).
     """
 
     rows: GroupedRows
@@ -50,6 +57,8 @@ class SharedRows:
     own: Floats
     sides: Floats
     total: Floats
+    elements: Floats
+    pairs: Floats
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +111,7 @@ class SharedProducts:
 
 def shared_rows(rows: GroupedRows) -> SharedRows | None:
     """Return what all outcomes without holes share; None where it is not one factor's."""
-    if rows.subgroups is not None or rows.strata > 1:
+    if rows.subgroups is not None or rows.strata > 1 or rows.width > _MOST_COLUMNS:
         return None
     q2, r = rows.outer.shape[1] - rows.rank, rows.outer.shape[1]
     random, starts = rows.outer[:, :q2], rows.starts[:-1]
@@ -122,6 +131,10 @@ def shared_rows(rows: GroupedRows) -> SharedRows | None:
         )
         for a, b in zip(*pairs, strict=True)
     ]
+    basis, unit = rows.bases[1], np.zeros((len(pairs[0]), q2, q2))
+    unit[np.arange(len(unit)), pairs[0], pairs[1]] = unit[
+        np.arange(len(unit)), pairs[1], pairs[0]
+    ] = 1.0
     return SharedRows(
         rows=rows,
         groups=groups,
@@ -131,6 +144,10 @@ def shared_rows(rows: GroupedRows) -> SharedRows | None:
         own=np.ascontiguousarray(x.swapaxes(0, 1)),
         sides=np.concatenate(sides).reshape(-1, rows.rank**2),
         total=fixed.T @ fixed,
+        elements=np.einsum("iab,hab->ih", basis, unit),
+        pairs=np.einsum("iab,hbc,jcd,gda->ijhg", basis, unit, basis, unit, optimize=True).reshape(
+            len(basis) ** 2, -1
+        ),
     )
 
 

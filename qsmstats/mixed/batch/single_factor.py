@@ -27,7 +27,7 @@ from qsmstats.arrays import Flags, Floats
 from qsmstats.mixed.batch.criterion import Evaluations, in_free_parameters
 from qsmstats.mixed.batch.shared_rows import SharedProducts
 from qsmstats.mixed.criterion.covariance import Parametrisation, lower_triangle
-from qsmstats.mixed.criterion.nested import inverses, multiply, transpose
+from qsmstats.mixed.criterion.nested import inverse_and_logdet, multiply, transpose
 from qsmstats.mixed.criterion.profiled import LEAST_RESIDUAL
 
 __all__ = ["evaluate_shared"]
@@ -51,16 +51,10 @@ def evaluate_shared(
     """
     shared, x = products.shared, parametrisation.values(theta)
     p, m, shapes = shared.rows.rank, len(x), len(shared.counts)
-    q, basis = shared.rows.width, shared.rows.bases[1]
-    made = inverses(
-        np.repeat(shared.shapes, m, axis=-1),
-        np.empty((0, q, q, shapes * m)),
-        np.tile(x.T, shapes),
-        basis,
-    )
-    rows, columns = lower_triangle(q)
-    jets = np.concatenate([made.m[None], made.first])[:, rows, columns]
-    jets = jets.reshape(len(jets), -1, m)
+    basis = shared.rows.bases[1]
+    t, a = np.tile(np.tensordot(basis, x.T, axes=(0, 0)), shapes), np.repeat(shared.shapes, m, -1)
+    h, logdet = inverse_and_logdet(np.eye(len(a))[..., None] + multiply(t, a))
+    jets = _inner(h, multiply(h, t), basis).reshape(1 + len(basis), -1, m)
     fixed = (shared.sides.T @ jets).reshape(-1, p, p, m)
     cross = np.einsum("cpm,acm->apm", products.sides, jets)
     square = np.einsum("cm,acm->am", products.squares, jets)
@@ -82,17 +76,19 @@ def evaluate_shared(
     inner = shared.sides @ held.reshape(p * p, m) + weight * (
         products.squares - 2.0 * np.einsum("cpm,pm->cm", products.sides, estimates)
     )
-    gram = np.empty((q, q, shapes * m))
-    gram[rows, columns] = inner.reshape(len(rows), -1)
-    gram[rows, columns] *= np.where(rows == columns, 1.0, 0.5)[:, None]
-    gram[columns, rows] = gram[rows, columns]
-    turned = multiply(multiply(transpose(made.h), gram), made.h)
-    weighed = np.repeat(shared.counts, m) * made.n
-    gradient = (weighed - turned).reshape(q, q, shapes, m).sum(axis=2)
-    bent = multiply(multiply(made.n, basis[..., None]), 2.0 * turned - weighed)
-    bent = bent.reshape(len(basis), q, q, shapes, m).sum(axis=3)
-    curve += np.einsum("iqs,jqsm->ijm", basis, bent)
-    value = shared.counts @ made.logdet.reshape(shapes, m)
+    # B and n N, in the order of the lower triangle.
+    places = rows, columns = lower_triangle(len(a))
+    gram = np.empty_like(h)
+    gram[places] = gram[columns, rows] = inner.reshape(len(rows), -1) * np.where(
+        rows == columns, 1.0, 0.5
+    ).reshape(-1, 1)
+    turned = multiply(multiply(transpose(h), gram), h)[places].reshape(-1, shapes, m)
+    n = multiply(a, h)[places].reshape(-1, shapes, m)
+    weighed = shared.counts[:, None] * n
+    slope = (weighed - turned).sum(axis=1)
+    bent = np.einsum("hsm,gsm->hgm", n, 2.0 * turned - weighed).reshape(-1, m)
+    curve += (shared.pairs @ bent).reshape(curve.shape)
+    value = shared.counts @ logdet.reshape(shapes, m)
     value += degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees))
     if reml:
         value += logdet_xx
@@ -101,7 +97,7 @@ def evaluate_shared(
         theta,
         products.rows,
         value=np.where(good, value, np.inf),
-        gradient=np.einsum("iqs,qsm->mi", basis, gradient),
+        gradient=(shared.elements @ slope).T,
         curve=np.moveaxis(curve, -1, 0),
         rss=rss,
         degrees=np.full(m, degrees),
@@ -110,6 +106,17 @@ def evaluate_shared(
         inverse=np.moveaxis(inverse, -1, 0),
         first=np.moveaxis(first, -1, 1),
     )
+
+
+def _inner(h: Floats, m: Floats, basis: Floats) -> Floats:
+    """Lower triangles of M and of its derivatives H dT_i H', shape (1 + k, h, groups)."""
+    rows, columns = lower_triangle(len(h))
+    made = np.zeros((1 + len(basis), len(rows), h.shape[-1]))
+    made[0] = m[rows, columns]
+    for one, step in zip(made[1:], basis, strict=True):
+        for a, b in np.argwhere(step):
+            one += step[a, b] * h[rows, a] * h[columns, b]
+    return made
 
 
 def _products(left: Floats, right: Floats) -> Floats:
