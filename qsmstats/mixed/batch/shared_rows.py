@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qsmstats.arrays import Flags, Floats, Places
+from qsmstats.arrays import Floats, Places
 from qsmstats.mixed.batch.blocks import GroupedRows
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.crossproducts import rounded
@@ -96,13 +96,14 @@ class SharedProducts:
         scale = self.shared.rows.row_scale
         return 0.0 if scale is None else 2.0 * float(np.log(scale).sum())
 
-    def take(self, which: Places | Flags) -> SharedProducts:
+    def take(self, which: Places) -> SharedProducts:
         """Return some of the outcomes."""
+        # Unlike an index, np.take leaves the outcomes side by side in memory.
         return SharedProducts(
             shared=self.shared,
-            sides=self.sides[..., which],
-            squares=self.squares[..., which],
-            cross=self.cross[..., which],
+            sides=np.take(self.sides, which, axis=-1),
+            squares=np.take(self.squares, which, axis=-1),
+            cross=np.take(self.cross, which, axis=-1),
             square=self.square[which],
             scale=self.scale[which],
             projection=self.projection[which],
