@@ -42,7 +42,7 @@ import numpy as np
 from qsmstats.arrays import Flags, Floats
 from qsmstats.mixed.batch.design import IndependentGroups
 from qsmstats.mixed.batch.products import OutcomeProducts
-from qsmstats.mixed.criterion.covariance import lower_triangle
+from qsmstats.mixed.criterion.covariance import Parametrisation, lower_triangle
 from qsmstats.mixed.criterion.derivatives import Jet, constant, pair_index, product
 from qsmstats.mixed.criterion.nested import (
     Inverses,
@@ -53,7 +53,13 @@ from qsmstats.mixed.criterion.nested import (
 )
 from qsmstats.mixed.criterion.profiled import LEAST_RESIDUAL
 
-__all__ = ["Evaluations", "Precision", "evaluate_precision", "evaluate_together"]
+__all__ = [
+    "Evaluations",
+    "Precision",
+    "evaluate_precision",
+    "evaluate_together",
+    "in_free_parameters",
+]
 
 
 # Cells up to which a loop over them beats many small matrix products.
@@ -77,8 +83,8 @@ class Evaluations:
         that of the deviance at fixed residual variance.
     estimates, inverse
         b, shape (m, p), and F_XX^-1, shape (m, p, p).
-    slopes
-        Derivatives of F_XX in theta, shape (m, k, p, p).
+    chain, first
+        dx / dtheta, shape (m, k, k), and derivatives of F_XX in x, shape (k, m, p, p).
     """
 
     value: Floats
@@ -90,7 +96,14 @@ class Evaluations:
     curve_hessian: Floats
     estimates: Floats
     inverse: Floats
-    slopes: Floats
+    chain: Floats
+    first: Floats
+
+    @property
+    def slopes(self) -> Floats:
+        """Derivatives of F_XX in theta, shape (m, k, p, p)."""
+        made: Floats = np.einsum("nta,tnij->naij", self.chain, self.first)
+        return made
 
 
 def evaluate_together(
@@ -107,8 +120,6 @@ def evaluate_together(
     theta
         Their free parameters, shape (m, k).
     """
-    strata = grouped.parametrisation.strata
-    chain, curvature = grouped.parametrisation.derivatives(theta)
     swept = _sweep(grouped, products, grouped.parametrisation.values(theta))
     total, first = swept.total, swept.total_first
     p = total.shape[1] - 1
@@ -139,15 +150,63 @@ def evaluate_together(
         curve -= np.moveaxis(pushed.reshape(flat), 0, 1) @ np.moveaxis(
             pushed.swapaxes(2, 3).reshape(flat), 0, 2
         )
-    # log det V holds -sum_s n_s log w_s, which is 2 lambda_s n_s: linear in theta.
-    sizes = 2.0 * products.rows[:, 1:]
     value = swept.logdet + degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees))
-    value += np.einsum("ns,ns->n", sizes, theta[:, :strata])
+    return in_free_parameters(
+        grouped.parametrisation,
+        theta,
+        products.rows,
+        value=np.where(good, value + logdet_xx if grouped.reml else value, np.inf),
+        gradient=gradient,
+        curve=curve,
+        rss=rss,
+        degrees=degrees,
+        rss_first=rss_first,
+        estimates=estimates,
+        inverse=inverse,
+        first=first[:, :, :p, :p],
+    )
+
+
+def in_free_parameters(
+    parametrisation: Parametrisation,
+    theta: Floats,
+    rows: Floats,
+    *,
+    value: Floats,
+    gradient: Floats,
+    curve: Floats,
+    rss: Floats,
+    rss_first: Floats,
+    degrees: Floats,
+    **others: Floats,
+) -> Evaluations:
+    """Carry derivatives in x over to theta.
+
+    Parameters
+    ----------
+    parametrisation, theta
+        The parameters, shape (m, k).
+    rows
+        Rows of each outcome and stratum, shape (m, strata).
+    value, gradient
+        The criterion but for the strata's precisions, and its derivatives in x, shapes (m,) and
+        (m, k).
+    curve
+        Second derivatives in x of l + log det F_XX + nu r2 / rss with nu / rss held, (m, k, k).
+    rss, rss_first, degrees
+        r2, its derivatives in x, and nu, shapes (m,), (m, k) and (m,).
+    others
+        Further attributes of `Evaluations`.
+    """
+    strata = parametrisation.strata
+    chain, curvature = parametrisation.derivatives(theta)
+    # log det V holds -sum_s n_s log w_s, which is 2 lambda_s n_s: linear in theta.
+    sizes = 2.0 * rows[:, 1:]
     bend = np.einsum("nt,ntab->nab", gradient, curvature)
     curve_hessian = chain.swapaxes(1, 2) @ curve @ chain + bend
     rss_slope = np.einsum("nta,nt->na", chain, rss_first)
     return Evaluations(
-        value=np.where(good, value + logdet_xx if grouped.reml else value, np.inf),
+        value=value + np.einsum("ns,ns->n", sizes, theta[:, :strata]),
         gradient=np.einsum("nta,nt->na", chain, gradient)
         + np.pad(sizes, ((0, 0), (0, theta.shape[1] - strata))),
         hessian=curve_hessian
@@ -156,9 +215,8 @@ def evaluate_together(
         degrees=degrees,
         rss_slope=rss_slope,
         curve_hessian=curve_hessian,
-        estimates=estimates,
-        inverse=inverse,
-        slopes=np.einsum("nta,tnij->naij", chain, first[:, :, :p, :p]),
+        chain=chain,
+        **others,
     )
 
 

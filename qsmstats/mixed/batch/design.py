@@ -14,6 +14,7 @@ from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.display import Displayed
 from qsmstats.mixed.batch.blocks import GroupBlock, GroupedRows, block_of, grouped_rows
 from qsmstats.mixed.batch.products import BlockArrays, stack_blocks
+from qsmstats.mixed.batch.shared_rows import SharedRows, shared_rows
 from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.crossproducts import DesignProducts
 from qsmstats.mixed.design.assembly import attach_outcome
@@ -36,6 +37,9 @@ __all__ = [
 # Bytes of the arrays of one chunk, and the outcomes between which it may lie.
 _CHUNK_BYTES = 1 << 24
 _CHUNK = (4, 64)
+# The same for outcomes that share their rows.
+_SHARED_BYTES = 1 << 25
+_SHARED = (64, 2048)
 # Patterns of missing rows per group whose blocks are kept for the outcomes to come.
 _KEPT = 8
 
@@ -57,6 +61,8 @@ class IndependentGroups:
         Free parameters, those of the finer factor first; REML or ML.
     between, trace
         The design's part of the moment equations for starting values.
+    shared
+        What outcomes without holes share, where there is one grouping factor.
     """
 
     rows: GroupedRows
@@ -66,6 +72,7 @@ class IndependentGroups:
     reml: bool
     between: Floats
     trace: Floats
+    shared: SharedRows | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,6 +106,16 @@ class BatchDesign(Displayed):
     @property
     def chunk(self) -> int:
         """Outcomes that go through together."""
+        if self.grouped is None or self.grouped.shared is None:
+            return self.small_chunk
+        shared = self.grouped.shared
+        # M and its derivatives, and products with the outcome, by shape.
+        each = len(shared.sides) * (shared.rows.rank + 10) + 12 * shared.shapes.size
+        return _power_of_two(_SHARED_BYTES // (8 * each), _SHARED)
+
+    @property
+    def small_chunk(self) -> int:
+        """Outcomes that go through together where some have holes."""
         if self.grouped is None:
             return _CHUNK[0]
         rows, stack = self.grouped.rows, self.grouped.stack
@@ -106,7 +123,12 @@ class BatchDesign(Displayed):
         cells = stack.cells.shape[1] * stack.cells.shape[2]
         each = rows.size * (9 * rows.strata + 2 * cells) * rows.width * (rows.width + k)
         each += len(stack.shapes) * stack.cells.shape[2] * k * k
-        return int(np.clip(_CHUNK_BYTES // (8 * each), *_CHUNK))
+        return _power_of_two(_CHUNK_BYTES // (8 * each), _CHUNK)
+
+
+def _power_of_two(most: int, bounds: tuple[int, int]) -> int:
+    """Return a power of two, so that the chunks of two models have a small common multiple."""
+    return 1 << (int(np.clip(most, *bounds)).bit_length() - 1)
 
 
 def outcome_engine(
@@ -145,6 +167,7 @@ def independent_groups(
         reml=reml,
         between=between,
         trace=trace,
+        shared=shared_rows(rows),
     )
 
 

@@ -9,11 +9,12 @@ converge, or has hardly any residual variance left, is not vouched for.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TypeAlias
 
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Places
-from qsmstats.mixed.batch.criterion import evaluate_together
+from qsmstats.mixed.batch.criterion import Evaluations, evaluate_together
 from qsmstats.mixed.batch.design import BatchDesign, IndependentGroups
 from qsmstats.mixed.batch.products import (
     BlockArrays,
@@ -22,6 +23,8 @@ from qsmstats.mixed.batch.products import (
     group_products,
 )
 from qsmstats.mixed.batch.result import BatchFit
+from qsmstats.mixed.batch.shared_rows import SharedProducts, SharedRows, shared_products
+from qsmstats.mixed.batch.single_factor import evaluate_shared
 from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
 from qsmstats.mixed.criterion.profiled import deviance_uncertainty
 from qsmstats.mixed.design.assembly import NOTHING_LEFT
@@ -36,7 +39,9 @@ from qsmstats.mixed.optimum.estimate import criterion_offset, free_parameters, r
 from qsmstats.mixed.optimum.starting_values import start_from_moments
 from qsmstats.mixed.optimum.trust_region import Descents, descend
 
-__all__ = ["prepare", "solve_outcomes"]
+__all__ = ["prepare", "prepare_shared", "solve_outcomes"]
+
+Products: TypeAlias = OutcomeProducts | SharedProducts
 
 
 def prepare(
@@ -68,16 +73,7 @@ def prepare(
     values = values - design.layout.offset
     parts = group_products(stack, index, *_reduced(grouped, stack, index, values))
     if start is not None:
-        whiteners = [part.whitener for part in design.layout.random]
-        factors = factors_of(start, [len(whitener) for whitener in whiteners])
-        own = free_parameters(
-            grouped.parametrisation,
-            design.elimination.order,
-            whiteners,
-            factors,
-            np.zeros(grouped.parametrisation.strata),
-        )
-        return parts, np.tile(own, (len(values), 1))
+        return parts, np.tile(_given_start(design, grouped, start), (len(values), 1))
     q1, q2 = grouped.rows.inner.shape[1], grouped.rows.width
     squares = np.square(parts.outer[..., :q2].sum(axis=2)).sum(axis=1)
     squares = squares @ grouped.rows.coarsest.column_places().T
@@ -93,6 +89,74 @@ def prepare(
         parts.square.sum(axis=(1, 2)),
         stack.rows[index].sum(axis=(1, 2)),
     )
+
+
+def prepare_shared(
+    design: BatchDesign,
+    grouped: IndependentGroups,
+    shared: SharedRows,
+    values: Floats,
+    start: Floats | None,
+) -> tuple[SharedProducts, Floats]:
+    """Do the same for outcomes without holes under one grouping factor.
+
+    Parameters
+    ----------
+    design, grouped, shared
+        The design.
+    values
+        The outcomes, shape (m, n_obs).
+    start
+        As of `prepare`.
+    """
+    rows, n = grouped.rows, design.n_obs
+    y = (values - design.layout.offset).T[rows.order]
+    if rows.row_scale is not None:
+        y *= rows.row_scale[:, None]
+    size = np.sqrt(np.einsum("nm,nm->m", y, y) / n)
+    fixed = rows.outer[:, rows.width :]
+    projection = np.zeros((fixed.shape[1], len(values)))
+    # The second round takes what rounding left of a large mean.
+    for _ in range(2):
+        step = np.linalg.solve(shared.total, fixed.T @ y)
+        projection += step
+        y -= fixed @ step
+    y, scale = _in_own_units(y, size, np.einsum("nm,nm->m", y, y) / n)
+    products, squares = shared_products(shared, y, scale, projection.T)
+    if start is not None:
+        return products, np.tile(_given_start(design, grouped, start), (len(values), 1))
+    return products, start_from_moments(
+        grouped.parametrisation,
+        grouped.between,
+        grouped.trace,
+        squares @ rows.coarsest.column_places().T,
+        products.square,
+        products.rows[:, 0],
+    )
+
+
+def _given_start(design: BatchDesign, grouped: IndependentGroups, start: Floats) -> Floats:
+    """Free parameters of a theta in the user's units, with equal residual variances."""
+    whiteners = [part.whitener for part in design.layout.random]
+    return free_parameters(
+        grouped.parametrisation,
+        design.elimination.order,
+        whiteners,
+        factors_of(start, [len(whitener) for whitener in whiteners]),
+        np.zeros(grouped.parametrisation.strata),
+    )
+
+
+def _in_own_units(residuals: Floats, size: Floats, square: Floats) -> tuple[Floats, Floats]:
+    """Residuals (the outcome last) in units of their root mean square, and these units.
+
+    An outcome of this size that the fixed part reproduces is zero here; its criterion falls without
+    end.
+    """
+    scale = np.sqrt(square)
+    held = scale > NOTHING_LEFT * size
+    scale = np.where(held, scale, 1.0)
+    return residuals * (held / scale), scale
 
 
 def _reduced(
@@ -119,19 +183,16 @@ def _reduced(
         projection += step
         y = np.where(absent, 0.0, y - step @ fixed.T)
     count = stack.rows[index].sum(axis=(1, 2))
-    scale = np.sqrt(np.square(y).sum(axis=1) / count)
-    # An outcome that the fixed part reproduces is zero here; its criterion falls without end.
-    held = scale > NOTHING_LEFT * size
-    scale = np.where(held, scale, 1.0)
-    return y * (held / scale)[:, None], scale, projection
+    y, scale = _in_own_units(y.T, size, np.square(y).sum(axis=1) / count)
+    return y.T, scale, projection
 
 
 def solve_outcomes(
-    design: BatchDesign, grouped: IndependentGroups, products: OutcomeProducts, start: Floats
+    design: BatchDesign, grouped: IndependentGroups, products: Products, start: Floats
 ) -> tuple[BatchFit, Flags]:
     """Minimise, and translate into the user's units; which outcomes can be vouched for."""
     found = _minimise(grouped, products, start)
-    values = evaluate_together(grouped, products, found.theta)
+    values = _evaluate(grouped, products, found.theta)
     good = np.isfinite(values.value) & found.converged
     good &= values.rss > SUSPICIOUS * values.degrees
     scale, m = products.scale, len(start)
@@ -173,25 +234,25 @@ def solve_outcomes(
     return made, good
 
 
-def _minimise(grouped: IndependentGroups, products: OutcomeProducts, start: Floats) -> Descents:
+def _minimise(grouped: IndependentGroups, products: Products, start: Floats) -> Descents:
     """Minimise the criteria of m outcomes from starts of their own, shape (m, k)."""
     parametrisation = grouped.parametrisation
     found = _descend(grouped, products, start)
     singular = is_singular(parametrisation, found.theta, least_width=2)
     again = np.flatnonzero(singular & np.isfinite(found.value))
     # All starts of an outcome go side by side; as many outcomes at a time as the chunk holds.
-    size = max(1, len(start) // len(further_starts(parametrisation, found.theta[0])))
+    size = max(1, len(start) // further_starts(parametrisation, found.theta[:1]).shape[1])
     for at in range(0, len(again), size):
         _try_further_starts(grouped, products, found, again[at : at + size])
     return found
 
 
 def _try_further_starts(
-    grouped: IndependentGroups, products: OutcomeProducts, found: Descents, part: Places
+    grouped: IndependentGroups, products: Products, found: Descents, part: Places
 ) -> None:
     """Descend from the further starts of some outcomes, and take the minima that are better."""
     parametrisation = grouped.parametrisation
-    starts = np.array([further_starts(parametrisation, theta) for theta in found.theta[part]])
+    starts = further_starts(parametrisation, found.theta[part])
     m, count, k = starts.shape
     every = np.repeat(part, count)
     arrived = arrival(parametrisation, found.theta[every], found.value[every])
@@ -212,7 +273,7 @@ def _try_further_starts(
 
 def _descend(
     grouped: IndependentGroups,
-    products: OutcomeProducts,
+    products: Products,
     start: Floats,
     arrived: Callable[[Places, Descents], Flags] | None = None,
 ) -> Descents:
@@ -222,9 +283,15 @@ def _descend(
         nonlocal part, inside
         if len(which) < len(inside):
             part, inside = part.take(np.searchsorted(inside, which)), which
-        values = evaluate_together(grouped, part, theta)
+        values = _evaluate(grouped, part, theta)
         return values.value, values.gradient, values.hessian
 
     found = descend(evaluate, start, arrived)
     found.theta = grouped.parametrisation.orient(found.theta)
     return found
+
+
+def _evaluate(grouped: IndependentGroups, products: Products, theta: Floats) -> Evaluations:
+    if isinstance(products, OutcomeProducts):
+        return evaluate_together(grouped, products, theta)
+    return evaluate_shared(grouped.parametrisation, products, theta, reml=grouped.reml)

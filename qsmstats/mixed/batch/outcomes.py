@@ -12,7 +12,7 @@ Rows in which an outcome is NaN are missing for that outcome alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, get_args
 
@@ -29,7 +29,7 @@ from qsmstats.mixed.batch.design import (
     independent_groups,
     outcome_engine,
 )
-from qsmstats.mixed.batch.optimum import prepare, solve_outcomes
+from qsmstats.mixed.batch.optimum import prepare, prepare_shared, solve_outcomes
 from qsmstats.mixed.batch.products import BlockArrays, GroupProducts, outcome_products
 from qsmstats.mixed.batch.result import BatchFit, blank, joined, put
 from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
@@ -241,21 +241,45 @@ def fit_task(
 def _fit_chunk(design: BatchDesign, values: Floats, start: Floats | None) -> BatchFit:
     """Fit one chunk of outcomes, shape (m, n_obs)."""
     seen = ~np.isnan(values)
-    missing = not seen.all()
     made, done = blank(design, len(values)), np.zeros(len(values), dtype=bool)
-    if (grouped := design.grouped) is not None:
-        stack, index = blocks_seen(grouped, seen)
-
-        def prepared(which: Places) -> tuple[GroupProducts, Floats]:
-            return prepare(design, grouped, stack, index[which], values[which], start)
-
-        made, done = fit_together(design, grouped, stack, index, prepared, judge=missing)
+    if design.grouped is not None:
+        for part, found, solved in _fit_groups(design, design.grouped, values, seen, start):
+            made = put(made, part[solved], found, solved)
+            done[part[solved]] = True
     for one in np.flatnonzero(~done):
         rows = None if seen[one].all() else np.flatnonzero(seen[one])
         made = put(made, np.array([one]), fit_singly(design, values[one], rows, start=start))
-    if not missing:
+    if seen.all():
         return made
     return replace(made, n_obs=seen.sum(axis=1).astype(np.int64), seen=np.packbits(seen, axis=1))
+
+
+def _fit_groups(
+    design: BatchDesign,
+    grouped: IndependentGroups,
+    values: Floats,
+    seen: Flags,
+    start: Floats | None,
+) -> Iterator[tuple[Places, BatchFit, Flags]]:
+    """Fit those of a chunk that share their rows, then the others: which, and which are fitted."""
+    left = np.arange(len(values))
+    if grouped.shared is not None:
+        whole: Flags = np.asarray(seen.all(axis=1))
+        if whole.any():
+            products, starts = prepare_shared(design, grouped, grouped.shared, values[whole], start)
+            yield left[whole], *solve_outcomes(design, grouped, products, starts)
+        left = left[~whole]
+    for at in range(0, len(left), design.small_chunk):
+        part = left[at : at + design.small_chunk]
+        stack, index = blocks_seen(grouped, seen[part])
+
+        def prepared(
+            which: Places, part: Places = part, stack: BlockArrays = stack, index: Places = index
+        ) -> tuple[GroupProducts, Floats]:
+            return prepare(design, grouped, stack, index[which], values[part[which]], start)
+
+        judge = not seen[part].all()
+        yield part, *fit_together(design, grouped, stack, index, prepared, judge=judge)
 
 
 def fit_together(

@@ -314,8 +314,8 @@ def _kenward_roger(fit: BatchFit, rows: Floats) -> tuple[Floats, Floats]:
     factors = fit.factors()
     if (grouped := design.grouped) is not None:
         together = np.flatnonzero(~fit.failed & ~fit.refitted_singly)
-        for at in range(0, len(together), design.chunk):
-            some = together[at : at + design.chunk]
+        for at in range(0, len(together), design.small_chunk):
+            some = together[at : at + design.small_chunk]
             seen = np.ones((len(some), n), dtype=bool)
             if fit.seen is not None:
                 seen = np.unpackbits(fit.seen[some], axis=1, count=n).astype(bool)

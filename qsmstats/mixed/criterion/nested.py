@@ -41,6 +41,7 @@ __all__ = [
     "Swept",
     "blocks_of_groups",
     "evaluate",
+    "inverse_and_logdet",
     "inverses",
     "invert",
     "multiply",
@@ -312,7 +313,7 @@ def inverses(a: Floats, a_first: Floats, t: Floats, basis: Floats) -> Inverses:
         As in `invert`.
     """
     relative = np.tensordot(basis, t, axes=(0, 0))
-    h, logdet = _inverse(np.eye(len(relative))[..., None] + multiply(relative, a))
+    h, logdet = inverse_and_logdet(np.eye(len(relative))[..., None] + multiply(relative, a))
     m, n, steps = multiply(h, relative), multiply(a, h), basis[..., None]
     own = multiply(multiply(h, steps), transpose(h))
     return Inverses(
@@ -348,7 +349,7 @@ def _trace(a: Floats, b: Floats) -> Floats:
     return trace
 
 
-def _inverse(b: Floats) -> tuple[Floats, Floats]:
+def inverse_and_logdet(b: Floats) -> tuple[Floats, Floats]:
     """Inverse, shape (q, q, G), and log determinant, shape (G,), of I + T A."""
     if len(b) == 1:
         return 1.0 / b, np.log(b[0, 0])

@@ -15,7 +15,11 @@ import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.errors import NotIdentifiedError
-from qsmstats.mixed.criterion.covariance import Parametrisation, lower_factor
+from qsmstats.mixed.criterion.covariance import (
+    Parametrisation,
+    factor_elements,
+    lower_factor,
+)
 from qsmstats.mixed.criterion.profiled import REPRODUCED, Objective, Point
 from qsmstats.mixed.optimum.trust_region import Descents, Minimum, minimise
 
@@ -78,7 +82,7 @@ def best_minimum(objective: Objective, start: Floats) -> Minimum:
     minima = [found]
     known = found.point
     arrived = arrival(parametrisation, known.theta[None], np.array([known.value]))
-    for other in further_starts(parametrisation, known.theta):
+    for other in further_starts(parametrisation, known.theta[None])[0]:
         try:
             minima.append(minimise(criterion, other, arrived))
         except NotIdentifiedError:
@@ -116,24 +120,35 @@ def arrival(
     return arrived
 
 
-def further_starts(parametrisation: Parametrisation, theta: Floats) -> list[Floats]:
-    """Return where else to start when the optimum theta is singular, in the order of trying."""
-    opened: list[Floats] = []
+def further_starts(parametrisation: Parametrisation, theta: Floats) -> Floats:
+    """Return where else to start when optima are singular, in the order of trying.
+
+    Parameters
+    ----------
+    parametrisation, theta
+        The optima, shape (m, k).
+
+    Returns
+    -------
+    ndarray of shape (m, starts, k)
+        The identity, the optimum with its zero directions opened, and random matrices.
+    """
+    opened = []
     for factor in parametrisation.factors(theta):
-        relative = factor @ factor.T
-        size = max(float(np.trace(relative)) / len(factor), 0.1)
-        wider = relative + 0.3 * size * np.eye(len(factor))
-        opened.append(np.asarray(np.linalg.cholesky(wider), dtype=np.float64))
-    log_ratios = theta[: parametrisation.strata]
+        relative = factor @ factor.swapaxes(-1, -2)
+        width = factor.shape[-1]
+        size = np.maximum(np.trace(relative, axis1=-2, axis2=-1) / width, 0.1)
+        opened.append(np.linalg.cholesky(relative + 0.3 * size[:, None, None] * np.eye(width)))
+    log_ratios = theta[:, : parametrisation.strata]
     rng = np.random.default_rng(0)
-    starts = [parametrisation.start(), parametrisation.join(log_ratios, opened)]
+    starts = [np.tile(parametrisation.start(), (len(theta), 1))]
+    starts.append(parametrisation.join(log_ratios, opened))
     for number in range(_RANDOM_STARTS * max(parametrisation.widths)):
         spread = (0.3, 1.0, 3.0)[number % 3]
         factors = [spread * rng.normal(size=(width, width)) for width in parametrisation.widths]
-        starts.append(
-            parametrisation.join(log_ratios, [lower_factor(factor) for factor in factors])
-        )
-    return starts
+        random = factor_elements([lower_factor(factor) for factor in factors])
+        starts.append(np.hstack([log_ratios, np.tile(random, (len(theta), 1))]))
+    return np.stack(starts, axis=1)
 
 
 def refuse_perfect_fit(objective: Objective, point: Point) -> None:

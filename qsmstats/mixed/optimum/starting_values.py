@@ -143,14 +143,16 @@ def start_from_moments(
         Free parameters: equal residual variances, and diagonal Cholesky factors.
     """
     m, k = outcome.shape
-    matrix = np.empty((m, k + 1, k + 1))
-    matrix[:, 0, 0] = rows
+    # Outcomes of the same rows share their equations.
+    sizes = rows[:1] if np.all(rows == rows[0]) else rows
+    matrix = np.empty((len(sizes), k + 1, k + 1))
+    matrix[:, 0, 0] = sizes
     matrix[:, 0, 1:] = matrix[:, 1:, 0] = trace
     matrix[:, 1:, 1:] = between
     scale = np.sqrt(np.einsum("maa->ma", matrix))
     right = np.concatenate([total[:, None], outcome], axis=1) / scale
     inverse = np.linalg.pinv(matrix / (scale[:, :, None] * scale[:, None]), rcond=1e-10)
-    solution = np.einsum("mab,mb->ma", inverse, right) / scale
+    solution = (inverse @ right[:, :, None])[:, :, 0] / scale
     residual = np.maximum(solution[:, 0], 0.05 * total / rows)
     residual = np.maximum(residual, np.finfo(np.float64).tiny)
     made = np.zeros((m, parametrisation.size))

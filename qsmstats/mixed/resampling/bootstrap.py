@@ -192,7 +192,7 @@ def bootstrap(
     jackknife = None
     if interval == "bca":
         index = left_out(clusters_of(design).size)
-        lists = np.array_split(index, np.arange(design.chunk, len(index), design.chunk))
+        lists = np.array_split(index, np.arange(design.small_chunk, len(index), design.small_chunk))
         jackknife = _together(run_tasks(_Work.lists, work, lists, jobs=jobs))[0]
     used, counts = endings(ends)
     return Bootstrap(

@@ -119,7 +119,7 @@ def fit_lists(
         Groups of each list.
     """
     design, outcome, start, clusters = shared
-    pieces, step = [], design.chunk
+    pieces, step = [], design.small_chunk
     if (grouped := design.grouped) is not None:
         everyone = np.arange(clusters.size)[None]
         parts, whole_start = prepare(design, grouped, grouped.stack, everyone, outcome[None], start)
