@@ -6,14 +6,17 @@ with a session that cannot be measured; the others are analysed.
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from qsmstats.brain_maps.map_files import write_maps
+from qsmstats.brain_maps.map_files import PAGE, input_sums, write_maps
+from qsmstats.brain_maps.methods_text import methods_text
+from qsmstats.brain_maps.page import draw_page
 from qsmstats.checks.sidecars import Sidecars, unit_problems
 from qsmstats.errors import (
     FormulaError,
@@ -25,7 +28,6 @@ from qsmstats.errors import (
     nearest,
 )
 from qsmstats.method_names import DfMethod
-from qsmstats.mixed.batch.outcomes import OutcomeDesign
 from qsmstats.output import held, made_folder
 from qsmstats.progress import progress_bar, say
 from qsmstats.study import MapSpec, Study
@@ -75,6 +77,14 @@ class MapRequest:
     contrasts: Sequence[str] = ()
     present: float = 0.8
 
+    @property
+    def command(self) -> str:
+        """The command, without paths, which may name a person."""
+        words = ["--map", self.name, "--formula", self.formula, "--df", self.df]
+        words += [word for one in self.contrasts for word in ("--contrast", one)]
+        words += ["--present", f"{self.present:g}"]
+        return shlex.join(["qsmstats", "map", "STUDY", "OUT", *words])
+
 
 def map_study(
     folder: str | Path,
@@ -118,7 +128,7 @@ def map_study(
     contrasts = dict(map(contrast_in_words, request.contrasts)) or None
     out = made_folder(out, study.folder)
     with held(out, study), connected(dask) as client:
-        say(f"qsmstats map STUDY OUT --map {request.name}", "detail")
+        say(request.command, "detail")
         tables = read_tables(study)
         rows = _rows(tables)
         design = voxel_design(request.formula, rows)
@@ -159,11 +169,26 @@ def map_study(
                 progress=progress,
             )
         (scratch / STACK).unlink()
-        inputs = {study.name_of(path): path for path in [mask, *images]}
-        page = write_maps(fit, place, study, tables, request, failures, inputs)
+        methods = methods_text(fit, present=request.present)
+        record = {
+            "study": study.name,
+            "command": request.command,
+            **asdict(request),
+            "mask": mask.name,
+            "inputs": input_sums(study, tables, [mask, *images]),
+        }
+        page = draw_page(
+            fit,
+            study=study.name,
+            name=request.name,
+            schemas=study.schemas,
+            methods=methods,
+            command=request.command,
+        )
+        write_maps(fit, place, record=record, failures=failures, methods=methods, page=page)
     for sentence in _shortcomings(fit.counts):
         say(sentence, "problem")
-    say(f"maps: {page}")
+    say(f"maps: {place / PAGE}")
     if fit.counts["n_failed"] == len(fit.index):
         return ModelError.exit_code
     return SOME_FAILED if len(failures) else 0
@@ -197,7 +222,7 @@ def _map_of(study: Study, request: MapRequest) -> MapSpec:
 def _mask_of(study: Study) -> Path:
     if not study.voxelwise.mask:
         message = (
-            "no mask says which voxels to analyse; name one: mask = \"...\" in section [voxelwise] "
+            'no mask says which voxels to analyse; name one: mask = "..." in section [voxelwise] '
             "of study.toml, or --mask"
         )
         raise UsageError(message)
@@ -240,9 +265,7 @@ def _failures(study: Study, rows: pd.DataFrame, stack: ImageStack) -> pd.DataFra
             )
             say(f"{participant} {session}: {file}: {found[-1]['reason']}", "problem")
     if len(problems) == len(rows):
-        raise InvalidDataError(
-            [Problem(table=one["file"], problem=one["reason"]) for one in found]
-        )
+        raise InvalidDataError([Problem(table=one["file"], problem=one["reason"]) for one in found])
     without = set(rows["participant_id"]) - set(rows["participant_id"].iloc[stack.images])
     for participant in sorted(without):
         say(f"{participant} has no image that can be used, and is left out", "problem")

@@ -19,6 +19,7 @@ from qsmstats.errors import UsageError
 from qsmstats.parallel import run_tasks
 from qsmstats.progress import Progress
 from qsmstats.simulate.anatomy import load_anatomy
+from qsmstats.simulate.common_space import common_space_truth, write_common_mask
 from qsmstats.simulate.dataset import describe_dataset, write_described, write_json
 from qsmstats.simulate.histology import draw_histology
 from qsmstats.simulate.parameters import Parameters
@@ -42,6 +43,7 @@ def simulate_study(
     controls: int = 76,
     followed: int = 40,
     resolution: float = 2.0,
+    voxelwise: bool = False,
     progress: Progress | None = None,
     jobs: int = 1,
 ) -> Path:
@@ -57,6 +59,9 @@ def simulate_study(
         Numbers of participants; `followed` patients have a second session.
     resolution
         Voxel size in mm, 0.8 to 4.
+    voxelwise
+        Whether there are images in a common space too (`qsmstats.simulate.common_space`), for
+        `qsmstats map`.
     progress
         Called with (done, total) sessions.
     jobs
@@ -93,7 +98,7 @@ def simulate_study(
             (child, f"sub-{i + 1:0{digits}d}", "MS" if i < patients else "HC", i in second)
             for i, child in enumerate(seeds)
         ]
-        common = (study, parameters, resolution)
+        common = (study, parameters, resolution, voxelwise)
         records, done = [], 0
         for record in run_tasks(simulate_participant, common, enrolments, jobs=jobs):
             records.append(record)
@@ -108,8 +113,14 @@ def simulate_study(
         }
         for name, rows in tables.items():
             write_described(study / f"{name}.tsv", name, rows)
-        describe_dataset(study, seed=seed, resolution=resolution, counts=counts)
-        write_json(truth_path(folder), study_truth(parameters, records, seed=seed))
+        describe_dataset(
+            study, seed=seed, resolution=resolution, counts=counts, voxelwise=voxelwise
+        )
+        truth = study_truth(parameters, records, seed=seed)
+        if voxelwise:
+            write_common_mask(study)
+            truth["voxelwise"] = common_space_truth()
+        write_json(truth_path(folder), truth)
         if folder.exists():
             folder.rmdir()
         study.rename(folder)

@@ -30,7 +30,9 @@ ALIGNED = 2
 COMPRESSION = 4
 
 
-def make_image(values: NDArray[Any], index: Integers, grid: Grid) -> Image:
+def make_image(
+    values: NDArray[Any], index: Integers, grid: Grid, *, outside: float = np.nan
+) -> Image:
     """Return an image of values in some voxels of a grid.
 
     Parameters
@@ -41,10 +43,12 @@ def make_image(values: NDArray[Any], index: Integers, grid: Grid) -> Image:
         Shape (n,); flat indices of the voxels in Fortran order.
     grid
         The grid.
+    outside
+        Value of the other voxels; of whole numbers and truth values it is 0.
     """
     values = values.astype(np.uint8) if values.dtype == bool else values
-    outside = np.nan if values.dtype.kind == "f" else 0
-    volume = np.full(grid.size, outside, dtype=values.dtype)
+    filling = outside if values.dtype.kind == "f" else 0
+    volume = np.full(grid.size, filling, dtype=values.dtype)
     volume[index] = values
     make: Any = nib.Nifti1Image  # nibabel gives its images and headers no types
     image = make(volume.reshape(grid.shape, order="F"), grid.affine)

@@ -111,14 +111,17 @@ class VoxelFit(Displayed):
         UsageError
             If there is no such quantity or effect.
         """
-        known: Mapping[str, Any] = self.voxels if effect is None else self.values
+        return make_image(self.quantity(quantity, effect), self.index, self.grid)
+
+    def quantity(self, quantity: str, effect: str | None = None) -> NDArray[Any]:
+        """Return the values of a map, shape (n,); see `image`."""
+        known: Mapping[str, NDArray[Any]] = self.voxels if effect is None else self.values
         if quantity not in known:
             hint = did_you_mean(nearest(quantity, known))
             where = "the model" if effect is None else "an effect"
             message = f"'{quantity}' is not a map of {where}; choose from {', '.join(known)}{hint}"
             raise UsageError(message)
-        values = known[quantity] if effect is None else known[quantity][:, self._place(effect)]
-        return make_image(values, self.index, self.grid)
+        return known[quantity] if effect is None else known[quantity][:, self._place(effect)]
 
     def estimate(self, effect: str) -> Image:
         """Return the map of an effect's estimates; see `image`."""
@@ -175,14 +178,16 @@ class VoxelFit(Displayed):
         chosen = self.values[by][:, at] <= level  # NaN is not
         if not chosen.any():
             return pd.DataFrame(columns=columns)
-        # Zero outside, so that any threshold above it gives the voxels chosen.
-        image = make_image(np.where(chosen, statistic, 0.0), self.index, self.grid)
-        table = get_clusters_table(
-            image,
-            stat_threshold=float(np.abs(statistic[chosen]).min()) / 2,
-            cluster_threshold=int(np.ceil(least_mm3 / self.grid.voxel_volume)),
-            two_sided=True,
-        )
+        least = float(np.abs(statistic[chosen]).min()) / 2
+        smallest = int(np.ceil(least_mm3 / self.grid.voxel_volume))
+        found = []
+        for sign in (1.0, -1.0):
+            # Zero outside, so that any threshold above it gives the voxels chosen.
+            size = np.where(chosen, np.maximum(sign * statistic, 0.0), 0.0)
+            if size.any():  # nilearn warns of an image of zeros
+                image = make_image(size, self.index, self.grid, outside=0.0)
+                found.append(get_clusters_table(image, least, smallest))
+        table = pd.concat(found)
         # Rows of further peaks within a cluster have a letter, and no size.
         table = table[table["Cluster ID"].map(lambda name: isinstance(name, int))]
         world = table[["X", "Y", "Z"]].to_numpy(dtype=np.float64)
