@@ -362,6 +362,15 @@ def _add_map(commands: _Commands[argparse.ArgumentParser]) -> None:
         metavar="SHARE",
         help="least share of the images that must measure a voxel; default: 0.8",
     )
+    parser.add_argument(
+        "--fwe",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="family-wise error over voxels too, by threshold-free cluster enhancement and N sign "
+        "flips of participants, as 1000; takes far longer than the fits; default: 0, none",
+    )
+    parser.add_argument("--seed", type=_count, default=1, help="of the sign flips; default: 1")
     _add_jobs(parser)
     parser.add_argument(
         "--dask", metavar="ADDRESS", help="fit on the workers of this scheduler, tcp://host:port"
@@ -517,6 +526,8 @@ def _map(options: argparse.Namespace) -> int:
         df=options.df,
         contrasts=tuple(options.contrast),
         present=options.present,
+        fwe=options.fwe,
+        seed=options.seed,
     )
     return map_study(
         options.study, options.out, request, jobs=options.jobs or _cores(), dask=options.dask

@@ -66,7 +66,7 @@ class MapRequest:
         The model; the name of the map stands on its left side.
     mask
         Image of the voxels; by default that of study.toml.
-    df, contrasts, present
+    df, contrasts, present, fwe, seed
         As of `fit_voxels`; contrasts as texts (`contrast_in_words`), none for every coefficient.
     """
 
@@ -76,6 +76,8 @@ class MapRequest:
     df: DfMethod = "satterthwaite"
     contrasts: Sequence[str] = ()
     present: float = 0.8
+    fwe: int = 0
+    seed: int = 1
 
     @property
     def command(self) -> str:
@@ -83,6 +85,7 @@ class MapRequest:
         words = ["--map", self.name, "--formula", self.formula, "--df", self.df]
         words += [word for one in self.contrasts for word in ("--contrast", one)]
         words += ["--present", f"{self.present:g}"]
+        words += ["--fwe", f"{self.fwe}", "--seed", f"{self.seed}"] if self.fwe else []
         return shlex.join(["qsmstats", "map", "STUDY", "OUT", *words])
 
 
@@ -164,12 +167,14 @@ def map_study(
                 stack,
                 scratch / "chunks",
                 dropped=len(rows) - len(kept),
+                fwe=request.fwe,
+                seed=request.seed,
                 jobs=jobs,
                 executor=None if client is None else client.get_executor(pure=False),
                 progress=progress,
             )
         (scratch / STACK).unlink()
-        methods = methods_text(fit, present=request.present)
+        methods = methods_text(fit, present=request.present, fwe=request.fwe, seed=request.seed)
         record = {
             "study": study.name,
             "command": request.command,

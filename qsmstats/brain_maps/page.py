@@ -80,5 +80,11 @@ def _effect(fit: VoxelFit, row: Mapping[str, Any], title: str, by: str) -> dict[
         "slices": slices(fit, effect, by) if drawn else "",
         "n_clusters": len(clusters),
         "columns": list(shown),
-        "rows": [[cell_text(value, name) for name, value in one.items()] for one in _rows(shown)],
+        "rows": [[_cell(value, name) for name, value in one.items()] for one in _rows(shown)],
     }
+
+
+def _cell(value: Any, column: str) -> str:
+    if column in ("volume_mm3", "x", "y", "z"):
+        return f"{value:,.0f}"
+    return cell_text(value, "p_value" if column in ("q_value", "p_fwe") else column)

@@ -27,7 +27,7 @@ from qsmstats.mixed.batch.outcomes import OutcomeDesign
 from qsmstats.parallel import Progress, one_thread
 from qsmstats.version import __version__
 from qsmstats.voxels.executors import run_jobs
-from qsmstats.voxelwise.stack import ImageStack
+from qsmstats.voxelwise.stack import ImageStack, finished
 from qsmstats.writing import sweep, written_whole
 
 __all__ = ["Chunks", "VoxelTests", "content_sum", "fit_chunks"]
@@ -122,8 +122,7 @@ def fit_chunks(
     todo = [place for place in chunks.places if chunks.read(place[0]) is None]
     done = len(chunks.stack.columns) - sum(last - first for first, last in todo)
     for number, result in run_jobs(partial(_fit, chunks), todo, workers=jobs, executor=executor):
-        if isinstance(result, Exception):
-            raise result
+        finished(result)
         done += todo[number][1] - todo[number][0]
         if progress is not None:
             progress(done, len(chunks.stack.columns))

@@ -32,6 +32,7 @@ from qsmstats.voxels.images import ImageSource
 from qsmstats.voxels.units import map_unit
 from qsmstats.voxelwise.chunks import Chunks, VoxelTests, content_sum, fit_chunks
 from qsmstats.voxelwise.result import VoxelFit, effect_table, minus_log10, q_values
+from qsmstats.voxelwise.sign_flips import FamilyWise, family_wise
 from qsmstats.voxelwise.stack import ImageStack, MapSource, read_stack
 
 __all__ = ["contrast_in_words", "fit_stack", "fit_voxels", "voxel_design", "voxel_tests"]
@@ -50,6 +51,8 @@ def fit_voxels(
     contrasts: Contrasts | None = None,
     df: DfMethod = "satterthwaite",
     present: float = 0.8,
+    fwe: int = 0,
+    seed: int = 1,
     jobs: int = 1,
     progress: Progress | None = None,
 ) -> VoxelFit:
@@ -78,6 +81,9 @@ def fit_voxels(
         "satterthwaite", "kenward-roger", "residual" or "normal".
     present
         Least share of the images that must measure a voxel. Other voxels are left out and counted.
+    fwe, seed
+        Sign flips of participants for the family-wise error over voxels, 1000 say, and the seed of
+        the signs; 0 for none (`qsmstats.voxelwise.sign_flips`). It takes far longer than the fits.
     jobs
         Processes. With more than one, a script must keep its calls below
         ``if __name__ == "__main__":``.
@@ -98,6 +104,8 @@ def fit_voxels(
         As of `MixedModel.fit`; FormulaError also if the left side is no plain name.
     InvalidDataError
         If no voxel is measured by enough images.
+    ModelError
+        If a family-wise error is asked for, and there are fewer than ten independent groups.
     UsageError
         If the number of images is not that of the rows, or an option makes no sense.
 
@@ -139,6 +147,8 @@ def fit_voxels(
             stack,
             Path(folder) / "chunks",
             dropped=len(table) - len(kept),
+            fwe=fwe,
+            seed=seed,
             jobs=jobs,
             progress=progress,
         )
@@ -246,6 +256,8 @@ def fit_stack(
     folder: Path,
     *,
     dropped: int = 0,
+    fwe: int = 0,
+    seed: int = 1,
     jobs: int = 1,
     executor: Executor | None = None,
     progress: Progress | None = None,
@@ -262,6 +274,8 @@ def fit_stack(
         Where fitted chunks are kept: found there, they are not fitted again.
     dropped
         Rows of the table that the model does not use, for `VoxelFit.counts`.
+    fwe, seed
+        As of `fit_voxels`.
     jobs, executor, progress
         As of `fit_chunks`.
     """
@@ -271,10 +285,13 @@ def fit_stack(
     key = content_sum([design.model.formula, tests.labels, tests.df, stack.checksum], arrays)
     chunks = Chunks(design=design, tests=tests, stack=stack, folder=folder / key[:16])
     fit_chunks(chunks, jobs=jobs, executor=executor, progress=progress)
-    return _assembled(chunks, dropped)
+    controlled = None
+    if fwe:
+        controlled = family_wise(chunks, folder, flips=fwe, seed=seed, jobs=jobs, progress=progress)
+    return _assembled(chunks, dropped, controlled)
 
 
-def _assembled(chunks: Chunks, dropped: int) -> VoxelFit:
+def _assembled(chunks: Chunks, dropped: int, controlled: FamilyWise | None) -> VoxelFit:
     found, tests, stack = chunks.arrays(), chunks.tests, chunks.stack
     layout = chunks.design.layout
     names = ("estimate", "std_error", "df", "statistic", "p_value")
@@ -282,6 +299,9 @@ def _assembled(chunks: Chunks, dropped: int) -> VoxelFit:
     values["q_value"] = q_values(values["p_value"])
     values["log10_p"] = minus_log10(values["statistic"], values["df"])
     values["log10_q"] = -np.log10(np.maximum(values["q_value"], np.finfo(float).tiny))
+    if controlled is not None:
+        values |= {"tfce": controlled.tfce, "p_fwe": controlled.p_fwe}
+        values["log10_p_fwe"] = -np.log10(controlled.p_fwe)
     failed = found["problem"] != ""
     reasons = pd.Series(found["problem"][failed]).value_counts()
     components = [one.label for one in components_of([part.design for part in layout.random], ())]

@@ -158,7 +158,7 @@ class VoxelFit(Displayed):
         Returns
         -------
         DataFrame
-            effect, cluster (numbered by peak, positive ones first), volume_mm3, n_voxels, and of
+            effect, cluster (numbered by the size of t at the peak), volume_mm3, n_voxels, and of
             its peak, the voxel with the largest t: x, y, z in mm, estimate, std_error, df,
             statistic, p_value, and q_value or p_fwe.
 
@@ -198,14 +198,14 @@ class VoxelFit(Displayed):
         made = pd.DataFrame(
             {
                 "effect": effect,
-                "cluster": np.arange(1, len(table) + 1),
                 "volume_mm3": volume,
                 "n_voxels": np.rint(volume / self.grid.voxel_volume).astype(np.int64),
                 **{name: world[:, axis] for axis, name in enumerate("xyz")},
                 **{name: self.values[name][voxel, at] for name in shown},
             }
         )
-        return made[columns]
+        made = made.sort_values("statistic", key=np.abs, ascending=False, ignore_index=True)
+        return made.assign(cluster=np.arange(1, len(made) + 1))[columns]
 
     def _place(self, effect: str) -> int:
         known = self.effects["effect"].tolist()

@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from qsmstats.arrays import Floats, Integers
 from qsmstats.errors import ImageError, InvalidDataError, Problem
 from qsmstats.parallel import Progress
-from qsmstats.voxels.executors import run_jobs
+from qsmstats.voxels.executors import early_end, run_jobs
 from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.images import (
     ImageSource,
@@ -36,7 +37,9 @@ from qsmstats.voxels.maps import read_map
 from qsmstats.voxels.stream import read_mask
 from qsmstats.voxels.units import MapUnit
 
-__all__ = ["ImageStack", "MapSource", "open_mask", "read_stack"]
+__all__ = ["ImageStack", "MapSource", "finished", "open_mask", "read_stack"]
+
+_Result = TypeVar("_Result")
 
 BLOCK = 1 << 13
 """Voxels whose missing values are counted at a time."""
@@ -157,10 +160,8 @@ def read_stack(
     for done, (number, result) in enumerate(
         run_jobs(call, list(enumerate(images)), workers=jobs), start=1
     ):
-        if isinstance(result, Exception):
-            raise result
-        if result is not None:
-            problems[number] = result
+        if (problem := finished(result)) is not None:
+            problems[number] = problem
         if progress is not None:
             progress(done, len(images))
     read = np.array([at for at in range(len(images)) if at not in problems], dtype=np.int64)
@@ -183,6 +184,23 @@ def read_stack(
         columns=columns,
         checksum=hashlib.sha256(place + checksum).hexdigest(),
     )
+
+
+def finished(result: _Result | Exception) -> _Result:
+    """Return what a job of `run_jobs` gave.
+
+    Raises
+    ------
+    MemoryError
+        If its process ended twice.
+    Exception
+        What it raised.
+    """
+    if isinstance(result, BrokenExecutor):
+        raise MemoryError(early_end(result)) from result
+    if isinstance(result, Exception):
+        raise result
+    return result
 
 
 def _stored(path: Path, rows: int, columns: int, mode: str) -> NDArray[np.float32]:
