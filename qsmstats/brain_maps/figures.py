@@ -69,7 +69,7 @@ def slices(fit: VoxelFit, effect: str, chosen: str) -> str:
         bg_img=background,
         figure=figure,
         display_mode="z",
-        cut_coords=sorted(cuts),
+        cut_coords=np.unique(cuts).tolist(),
         threshold=SMALL,
         colorbar=False,
         cmap=COLOURS,

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,9 +84,10 @@ class Chunks:
     def read(self, first: int) -> dict[str, NDArray[Any]] | None:
         """Return what is known of a chunk; None where there is no sound file."""
         try:
-            with np.load(self.file(first)) as stored:
+            # Opened here, as numpy leaves a damaged file open.
+            with self.file(first).open("rb") as file, np.load(file) as stored:
                 return dict(stored)
-        except (OSError, ValueError, EOFError):  # none, or a damaged one
+        except (OSError, ValueError, EOFError, BadZipFile):  # none, or a damaged one
             return None
 
     def arrays(self) -> dict[str, NDArray[Any]]:
