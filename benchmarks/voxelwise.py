@@ -101,10 +101,9 @@ def lmer(voxels: int) -> None:
     away = np.abs((found.values["estimate"] - estimate) / std_error).max(axis=1)
     nu = np.abs(found.values["df"] / df - 1).max(axis=1)
     print(f"{voxels} voxels, {found.counts['n_singular']} singular")
-    print(
-        f"estimates: {away.max():.2g} standard errors from lmer; above 1e-6: {(away > 1e-6).sum()}"
-    )
-    print(f"degrees of freedom: {nu.max():.2g} relative; above 1e-4: {(nu > 1e-4).sum()}")
+    far, apart = (away > 1e-6).sum(), (nu > 1e-4).sum()
+    print(f"estimates: {away.max():.2g} standard errors from lmer; above 1e-6: {far}")
+    print(f"degrees of freedom: {nu.max():.2g} relative; above 1e-4: {apart}")
 
 
 def fwe(studies: int, flips: int) -> None:
@@ -132,11 +131,8 @@ def fwe(studies: int, flips: int) -> None:
             share = rejected / study
             error = 1.96 * np.sqrt(0.05 * 0.95 / study)
             text = ", ".join(f"{name} {one:.3f}" for name, one in zip(names, share, strict=True))
-            took = time.process_time() - started
-            print(
-                f"{study} studies: {text} (.05 +- {error:.3f} expected; {took:.0f} CPU s)",
-                flush=True,
-            )
+            took = f"{time.process_time() - started:.0f} CPU s"
+            print(f"{study} studies: {text} (.05 +- {error:.3f} expected; {took})", flush=True)
 
 
 def main() -> None:

@@ -7,10 +7,9 @@ with a session that cannot be measured; the others are analysed.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -25,6 +24,7 @@ from qsmstats.errors import (
     Problem,
     UsageError,
     did_you_mean,
+    grouped,
     nearest,
 )
 from qsmstats.method_names import DfMethod
@@ -155,7 +155,7 @@ def map_study(
                 jobs=jobs,
                 progress=progress,
             )
-        failures = _failures(study, kept, stack)
+        failures = _failures(study, spec, kept, stack)
         if stack.problems:
             kept = kept.iloc[stack.images].reset_index(drop=True)
             design = voxel_design(request.formula, kept)
@@ -253,31 +253,38 @@ def _visits(rows: pd.DataFrame) -> list[tuple[str, str]]:
     return list(zip(rows["participant_id"], rows["session_id"], strict=True))
 
 
-def _failures(study: Study, rows: pd.DataFrame, stack: ImageStack) -> pd.DataFrame:
+def _failures(study: Study, spec: MapSpec, rows: pd.DataFrame, stack: ImageStack) -> pd.DataFrame:
     """List and say which sessions are left out; raise where none is left."""
-    problems = stack.problems
-    found: list[dict[str, Any]] = []
-    for number, (participant, session) in enumerate(_visits(rows)):
-        if (problem := problems.get(number)) is not None:
-            file = study.name_of(Path(problem.table))
-            found.append(
-                {
-                    "participant_id": participant,
-                    "session_id": session,
-                    "file": file,
-                    "reason": problem.problem.replace(f"{study.folder}/", ""),
-                }
+    visits = _visits(rows)
+    columns = ["participant_id", "session_id", "file", "reason"]
+    found = pd.DataFrame(
+        [
+            (
+                *visits[number],
+                study.name_of(Path(one.table)),
+                one.problem.replace(f"{study.folder}/", ""),
             )
-            say(f"{participant} {session}: {file}: {found[-1]['reason']}", "problem")
+            for number, one in sorted(stack.problems.items())
+        ],
+        columns=columns,
+        dtype="str",
+    )
+    problems = [
+        Problem(
+            table=one.file, problem=one.reason, files=spec.pattern, participant=one.participant_id
+        )
+        for one in found.itertuples()
+    ]
     if len(problems) == len(rows):
-        raise InvalidDataError([Problem(table=one["file"], problem=one["reason"]) for one in found])
-    without = set(rows["participant_id"]) - set(rows["participant_id"].iloc[stack.images])
-    for participant in sorted(without):
-        say(f"{participant} has no image that can be used, and is left out", "problem")
-    return pd.DataFrame(found, columns=["participant_id", "session_id", "file", "reason"])
+        raise InvalidDataError(problems)
+    for line in grouped(problems):
+        say(line, "problem")
+    for name in sorted(set(rows["participant_id"]) - {visits[at][0] for at in stack.images}):
+        say(f"{name} has no image that can be used, and is left out", "problem")
+    return found
 
 
-def _shortcomings(counts: Any) -> list[str]:
+def _shortcomings(counts: Mapping[str, int]) -> list[str]:
     said = {
         "n_left_out": "are measured by too few images and left out",
         "n_failed": "could not be fitted; problems.tsv says why",

@@ -146,7 +146,7 @@ def _fit(chunks: Chunks, place: tuple[int, int]) -> None:
     found = fit.wald(chunks.tests.rows, df=chunks.tests.df)
     names = ("estimate", "std_error", "df", "statistic", "p_value")
     arrays: dict[str, NDArray[Any]] = {name: getattr(found, name) for name in names}
-    arrays |= {name: getattr(fit, name) for name in ("theta", "sigma2", "converged", "singular")}
+    arrays |= {name: getattr(fit, name) for name in ("theta", "converged", "singular")}
     arrays["n_obs"] = fit.n_obs.astype(np.int32)  # NIfTI readers do not all know 64 bits
     arrays |= {"components": fit.variances.to_numpy(), "problem": np.array(fit.problems)}
     arrays["mean"] = np.nanmean(values, axis=0)

@@ -15,11 +15,18 @@ misspecified variances", J Am Stat Assoc):
 
   var S_s = A - w_s' (K^-1 - h h' / A) w_s,    w_s = sum_i s_i X_i' V_i^-1 X_i h,
 
-and T_s = S_s / sqrt(var S_s) is compared. With all signs + it is the t statistic of the fit. The
-same signs are used in all voxels, so that what voxels have in common is kept (Winkler, Ridgway,
-Webster, Smith & Nichols 2014, NeuroImage 92:381-397). Each map T_s is enhanced
-(`qsmstats.voxelwise.enhancement`); with m_s its largest absolute value and B flips, the family-wise
-error of a voxel is (1 + number of m_s >= |TFCE(v)|) / (B + 1) (Phipson & Smyth 2010).
+The statistic is studentised by what the participants contribute, which signs do not change:
+
+  T_s = S_s / sqrt(Q var S_s / A),    Q = sum_i u_i^2.
+
+So a voxel whose estimated variance is small by chance has large T_s under all signs alike, and is
+not found more often; with the standard error of the fit in its place it would be (in simulated
+studies of 24 participants the error was 15 to 35 % instead of 5). With all signs + it is a score
+statistic robust to a wrong V. The same signs are used in all voxels, so that what voxels have in
+common is kept (Winkler, Ridgway, Webster, Smith & Nichols 2014, NeuroImage 92:381-397). Each map
+T_s is enhanced (`qsmstats.voxelwise.enhancement`); with m_s its largest absolute value and B flips,
+the family-wise error of a voxel is (1 + number of m_s >= |TFCE(v)|) / (B + 1) (Phipson & Smyth
+2010, Stat Appl Genet Mol Biol 9:39).
 
 Rows that a voxel does not have are cut out of its V. Memory does not grow with the number of
 voxels: chunks of voxels write the maps T_s to a file, flip by flip, and each flip is then enhanced.
@@ -179,7 +186,6 @@ def flipped_scores(
     *,
     values: Floats,
     theta: Floats,
-    sigma2: Floats,
 ) -> NDArray[np.float32]:
     """Return T_s of some voxels, shape (flips, m); NaN where a voxel was not fitted.
 
@@ -193,7 +199,7 @@ def flipped_scores(
         The effect c, shape (p,).
     values
         Outcomes, shape (n, m); NaN where missing.
-    theta, sigma2
+    theta
         As of `BatchFit`, voxel first.
     """
     products = _products(layout, groups, values, theta)
@@ -207,7 +213,7 @@ def flipped_scores(
     null = free - h * ((free @ row) / size)[:, None]
     crossed = products[..., :p]
     scores = np.einsum("mp,gmp->gm", h, products[..., p] - np.einsum("gmpq,mq->gmp", crossed, null))
-    scores /= np.sqrt(sigma2 * size)
+    scores /= np.sqrt(np.square(scores).sum(axis=0))
     # |B' w_s|^2 = w_s' (K^-1 - h h' / A) w_s with B' = (I - P) L^-1, P the projection on L^-1 c.
     lost = np.linalg.solve(root, np.einsum("gmpq,mq->mpg", crossed, h))
     lost -= half @ (half.swapaxes(1, 2) @ lost) / size[:, None, None]
@@ -221,7 +227,10 @@ def flipped_scores(
 
 
 def _products(layout: Layout, groups: Integers, values: Floats, theta: Floats) -> Floats:
-    """Return X_i' V_i^-1 [X_i y_i] sigma2 of each group and voxel, shape (G, m, p, p + 1)."""
+    """Return X_i' V_i^-1 [X_i y_i] of each group and voxel, shape (G, m, p, p + 1).
+
+    V is in units of the residual variance.
+    """
     columns = layout.basis @ layout.root
     random = [part.columns @ part.whitener for part in layout.random]
     factors = factors_of(theta, [len(part.whitener) for part in layout.random])
@@ -255,7 +264,7 @@ def _flip_chunk(
 ) -> None:
     """Write the maps T_s of the voxels of one chunk."""
     found = chunks.read(first) or {}
-    last = first + len(found["sigma2"])
+    last = first + len(found["problem"])
     known = found["problem"] == ""
     stored = np.memmap(path, np.float32, "r+", shape=(len(signs), len(chunks.stack.columns)))
     made = np.full((len(signs), last - first), np.nan, np.float32)
@@ -267,7 +276,6 @@ def _flip_chunk(
             chunks.tests.rows[effect],
             values=chunks.stack.values(chunks.stack.columns[first:last])[:, known],
             theta=found["theta"][known],
-            sigma2=found["sigma2"][known],
         )
     stored[:, first:last] = made
 
