@@ -62,6 +62,8 @@ _HOMES = {
     "TrialDesign": "qsmstats.studies.planning.design",
     "TrialPower": "qsmstats.studies.planning.power",
     "TypeTransitions": "qsmstats.studies.transitions.type_transitions",
+    "VoxelFit": "qsmstats.voxelwise.result",
+    "VoxelwiseSpec": "qsmstats.study",
     "accuracy_sample_size": "qsmstats.accuracy.samplesize",
     "agreement": "qsmstats.accuracy.agreement",
     "area_under_curve": "qsmstats.accuracy.roc",
@@ -80,6 +82,7 @@ _HOMES = {
     "feasible_tables": "qsmstats.accuracy.feasible",
     "fit_many": "qsmstats.mixed.fit_many",
     "harmonised_answer": "qsmstats.studies.harmonised",
+    "fit_voxels": "qsmstats.voxelwise.fit_voxels",
     "histology_accuracy": "qsmstats.studies.histology",
     "impute_types": "qsmstats.studies.rater_uncertainty",
     "init_study": "qsmstats.inventory.draft",
@@ -189,7 +192,7 @@ if TYPE_CHECKING:
     from qsmstats.studies.table_one_files import write_table_one
     from qsmstats.studies.trajectory import Trajectories, trajectories
     from qsmstats.studies.transitions.type_transitions import TypeTransitions, type_transitions
-    from qsmstats.study import LabelSpec, Study, TissueSpec
+    from qsmstats.study import LabelSpec, Study, TissueSpec, VoxelwiseSpec
     from qsmstats.study_file import open_study
     from qsmstats.tables.read import StudyTables
     from qsmstats.tables.tidy import lesions_without_features, tidy_lesions, tissue_table
@@ -201,6 +204,8 @@ if TYPE_CHECKING:
     from qsmstats.voxels.lesion_types import suggest_lesion_types
     from qsmstats.voxels.matching import match_lesions
     from qsmstats.voxels.visits import match_visits
+    from qsmstats.voxelwise.fit_voxels import fit_voxels
+    from qsmstats.voxelwise.result import VoxelFit
 
 
 def __getattr__(name: str) -> object:

@@ -78,6 +78,9 @@ EXAMPLES = {
     "report": "qsmstats report STUDY OUT --style double --format svg,pdf",
     "plan": """qsmstats plan STUDY OUT --fraction 0.5
   qsmstats plan STUDY OUT --outcome mwf_percent --visits 0 0.5 1 --dropout 0.05""",
+    "map": """qsmstats map STUDY OUT --map mwf_percent \\
+      --formula "mwf_percent ~ group * years + age + sex + (1 | participant_id)"
+  qsmstats map STUDY OUT --map ndi --formula "ndi ~ years + (1 | participant_id)" --present 0.9""",
     "demo": "qsmstats demo DEMO --patients 20 --controls 10 --followed 8",
     "completion": """qsmstats completion bash > ~/.local/share/bash-completion/completions/qsmstats
   qsmstats completion zsh > ~/.zfunc/_qsmstats""",
@@ -110,6 +113,9 @@ def _parser() -> argparse.ArgumentParser:
         "study", metavar="STUDY", type=Path, help="folder to write; must not exist"
     )
     _add_size(simulate)
+    simulate.add_argument(
+        "--voxelwise", action="store_true", help="with images in a common space, for `qsmstats map`"
+    )
     simulate.set_defaults(call=_simulate)
     check = commands.add_parser("check", help="list everything that is wrong with a study folder")
     check.add_argument("study", metavar="STUDY", type=Path)
@@ -123,6 +129,7 @@ def _parser() -> argparse.ArgumentParser:
     _add_run(commands)
     _add_report(commands)
     _add_plan(commands)
+    _add_map(commands)
     demo = commands.add_parser("demo", help="simulate a study and run it")
     demo.add_argument("out", metavar="OUT", type=Path, help="folder for the study and its results")
     _add_size(demo)
@@ -320,6 +327,58 @@ def _add_trial(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=_count, default=1, help="default: 1")
 
 
+def _add_map(commands: _Commands[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "map", help="fit one mixed model in every voxel of images in a common space"
+    )
+    parser.add_argument("study", metavar="STUDY", type=Path)
+    parser.add_argument("out", metavar="OUT", type=Path, help="output folder; gets voxelwise/NAME")
+    parser.add_argument(
+        "--map", required=True, metavar="NAME", help="a map of [voxelwise.maps] in study.toml"
+    )
+    parser.add_argument(
+        "--formula", required=True, help="the model, with the name of the map on its left side"
+    )
+    parser.add_argument(
+        "--mask", type=Path, help="image of the voxels to analyse; default: that of study.toml"
+    )
+    parser.add_argument(
+        "--df",
+        choices=("satterthwaite", "kenward-roger", "residual", "normal"),
+        default="satterthwaite",
+        help="degrees of freedom; default: satterthwaite",
+    )
+    parser.add_argument(
+        "--contrast",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="an effect to test, as 'label = years + 0.5 * age'; may be repeated; default: every "
+        "coefficient but the intercept",
+    )
+    parser.add_argument(
+        "--present",
+        type=float,
+        default=0.8,
+        metavar="SHARE",
+        help="least share of the images that must measure a voxel; default: 0.8",
+    )
+    parser.add_argument(
+        "--fwe",
+        type=_count,
+        default=0,
+        metavar="N",
+        help="family-wise error over voxels too, by threshold-free cluster enhancement and N sign "
+        "flips of participants, as 1000; takes far longer than the fits; default: 0, none",
+    )
+    parser.add_argument("--seed", type=_count, default=1, help="of the sign flips; default: 1")
+    _add_jobs(parser)
+    parser.add_argument(
+        "--dask", metavar="ADDRESS", help="fit on the workers of this scheduler, tcp://host:port"
+    )
+    parser.set_defaults(call=_map)
+
+
 def _count(text: str) -> int:
     value = int(text)
     if value < 0:
@@ -361,6 +420,7 @@ def _simulate(options: argparse.Namespace) -> int:
             followed=options.followed,
             resolution=options.resolution,
             scanners=options.scanners,
+            voxelwise=getattr(options, "voxelwise", False),
             jobs=options.jobs or _cores(),
             progress=progress,
         )
@@ -456,6 +516,24 @@ def _plan(options: argparse.Namespace) -> int:
     show("\n".join([*plan.answers, *(f"Note: {note}" for note in plan.notes)]))
     say(f"tables and figure: {options.out / PLAN}; `qsmstats report` shows them in the report")
     return 0 if plan.fit.info.converged else ModelError.exit_code
+
+
+def _map(options: argparse.Namespace) -> int:
+    from qsmstats.brain_maps.map_study import MapRequest, map_study
+
+    request = MapRequest(
+        name=options.map,
+        formula=options.formula,
+        mask=options.mask,
+        df=options.df,
+        contrasts=tuple(options.contrast),
+        present=options.present,
+        fwe=options.fwe,
+        seed=options.seed,
+    )
+    return map_study(
+        options.study, options.out, request, jobs=options.jobs or _cores(), dask=options.dask
+    )
 
 
 def _demo(options: argparse.Namespace) -> int:

@@ -38,6 +38,7 @@ __all__ = [
     "Study",
     "TableSpec",
     "TissueSpec",
+    "VoxelwiseSpec",
 ]
 
 DATE_FORMATS = ("iso", "day-first", "month-first")
@@ -138,6 +139,23 @@ class TissueSpec:
     pattern: str
     labels: tuple[tuple[int, int], ...] = ()
     volume: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VoxelwiseSpec:
+    """Images in a common space, for `qsmstats map`.
+
+    Attributes
+    ----------
+    mask
+        Path below the study folder of the mask of the voxels to analyse; empty where none is named.
+    maps
+        Maps in that space, as those of the study; of a map that data_schemas/ does not know, the
+        unit is that of its own section in [maps].
+    """
+
+    mask: str = ""
+    maps: tuple[MapSpec, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +260,7 @@ class Study(Displayed):
     raters: RaterSettings = field(default_factory=RaterSettings)
     patients: PatientSettings = field(default_factory=PatientSettings)
     table_one: TableOneSettings = field(default_factory=TableOneSettings)
+    voxelwise: VoxelwiseSpec = field(default_factory=VoxelwiseSpec)
     schemas: Schemas = field(default_factory=Schemas)
     checksum: str = field(default="", compare=False)
 

@@ -31,7 +31,7 @@ from qsmstats.settings import (
     TableOneSettings,
     Weights,
 )
-from qsmstats.study import EACH, LabelSpec, MapSpec, Study, TissueSpec
+from qsmstats.study import EACH, LabelSpec, MapSpec, Study, TissueSpec, VoxelwiseSpec
 from qsmstats.study_limits import (
     braces_problem,
     idle_settings,
@@ -163,6 +163,7 @@ def _study(folder: Path, raw: Mapping[str, Any], checksum: str) -> Study:
         raters=_settings(reader, RaterSettings, "raters", raw),
         patients=_patients(reader, raw),
         table_one=_table_one(reader, raw),
+        voxelwise=_voxelwise(reader, reader.section(raw, "voxelwise"), raw),
         schemas=schemas,
         checksum=checksum,
     )
@@ -306,30 +307,55 @@ def _volume(reader: _Reader, where: str, entry: Mapping[str, Any]) -> int | None
     return None
 
 
-def _maps(reader: _Reader, raw: Mapping[str, Any]) -> tuple[MapSpec, ...]:
+def _maps(reader: _Reader, raw: Mapping[str, Any], section: str = "maps") -> tuple[MapSpec, ...]:
     known = map_schemas()
     if not raw:
-        reader.report("maps", f"no map is named; add a section such as [maps.{next(iter(known))}]")
+        first = next(iter(known))
+        reader.report(section, f"no map is named; add a section such as [{section}.{first}]")
     specs = []
     for name in raw:
-        entry = reader.section(raw, name, "maps.")
-        allowed = ("pattern", "unit", "missing", "title", "plausible", "volume")
-        reader.known(f"maps.{name}", entry, allowed)
+        entry = reader.section(raw, name, f"{section}.")
+        described = ("title", "plausible") if section == "maps" else ()
+        allowed = ("pattern", "unit", "missing", "volume", *described)
+        reader.known(f"{section}.{name}", entry, allowed)
         unit = entry.get("unit")
         if name in known and unit not in list(known[name].units):
             units = ", ".join(known[name].units)
             found = "no unit is declared for" if unit is None else f"{unit!r} is not a unit of"
-            reader.report(f"maps.{name}.unit", f"{found} this map; allowed: {units}")
+            reader.report(f"{section}.{name}.unit", f"{found} this map; allowed: {units}")
         missing = entry.get("missing")
         if missing is not None and _number(missing) is None:
             text = f"expected the finite number that means 'not measured', found {missing!r}"
-            reader.report(f"maps.{name}.missing", text)
-        pattern = _pattern(reader, f"maps.{name}.pattern", entry.get("pattern"))
-        volume = _volume(reader, f"maps.{name}", entry)
+            reader.report(f"{section}.{name}.missing", text)
+        pattern = _pattern(reader, f"{section}.{name}.pattern", entry.get("pattern"))
+        volume = _volume(reader, f"{section}.{name}", entry)
         specs.append(
             MapSpec(name=name, pattern=pattern, unit=str(unit), missing=missing, volume=volume)
         )
     return tuple(specs)
+
+
+def _voxelwise(reader: _Reader, entry: Mapping[str, Any], raw: Mapping[str, Any]) -> VoxelwiseSpec:
+    """Read [voxelwise]; a map that data_schemas/ does not know has its unit in [maps]."""
+    if "voxelwise" not in raw:
+        return VoxelwiseSpec()
+    reader.known("voxelwise", entry, (item.name for item in fields(VoxelwiseSpec)))
+    mask = entry.get("mask", "")
+    problem = path_problem(mask, outside=reader.outside) if isinstance(mask, str) else None
+    if not isinstance(mask, str) or problem or "{" in mask:
+        text = problem or f"found {mask!r}; write the path of one image, the mask of all sessions"
+        reader.report("voxelwise.mask", text)
+        mask = ""
+    section = reader.section(entry, "maps", "voxelwise.")
+    maps = _maps(reader, section, "voxelwise.maps")
+    own = reader.section(raw, "maps")
+    for spec in maps:
+        declared = own.get(spec.name)
+        unit = declared.get("unit") if isinstance(declared, dict) else None
+        if spec.name not in map_schemas() and spec.unit != unit:
+            text = f"{spec.unit!r} here, but {unit!r} in [maps.{spec.name}]; correct one of the two"
+            reader.report(f"voxelwise.maps.{spec.name}.unit", text)
+    return VoxelwiseSpec(mask=mask, maps=maps)
 
 
 def _models(reader: _Reader, raw: Mapping[str, Any]) -> ModelSettings:

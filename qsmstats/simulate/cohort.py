@@ -19,6 +19,7 @@ from qsmstats.errors import UsageError
 from qsmstats.parallel import run_tasks
 from qsmstats.progress import Progress
 from qsmstats.simulate.anatomy import load_anatomy
+from qsmstats.simulate.common_space import common_space_truth, write_common_mask
 from qsmstats.simulate.dataset import describe_dataset, write_described, write_json
 from qsmstats.simulate.histology import draw_histology
 from qsmstats.simulate.parameters import Parameters
@@ -44,6 +45,7 @@ def simulate_study(
     followed: int = 40,
     resolution: float = 2.0,
     scanners: int = 1,
+    voxelwise: bool = False,
     progress: Progress | None = None,
     jobs: int = 1,
 ) -> Path:
@@ -63,6 +65,9 @@ def simulate_study(
         Number of scanners, which shift each map and change its spread. With more than one, the
         tables of sessions have a column scanner, and some patients change scanners between
         sessions.
+    voxelwise
+        Whether there are images in a common space too (`qsmstats.simulate.common_space`), for
+        `qsmstats map`.
     progress
         Called with (done, total) sessions.
     jobs
@@ -104,7 +109,7 @@ def simulate_study(
             (child, f"sub-{i + 1:0{digits}d}", "MS" if i < patients else "HC", visits[i])
             for i, child in enumerate(seeds)
         ]
-        common = (study, parameters, made_on, resolution)
+        common = (study, parameters, made_on, resolution, voxelwise)
         records, done = [], 0
         for record in run_tasks(simulate_participant, common, enrolments, jobs=jobs):
             records.append(record)
@@ -119,10 +124,20 @@ def simulate_study(
         }
         for name, rows in tables.items():
             write_described(study / f"{name}.tsv", name, rows)
-        describe_dataset(study, seed=seed, resolution=resolution, counts=counts, scanners=scanners)
+        describe_dataset(
+            study,
+            seed=seed,
+            resolution=resolution,
+            counts=counts,
+            scanners=scanners,
+            voxelwise=voxelwise,
+        )
         truth = study_truth(parameters, records, seed=seed)
         if scanners > 1:
             truth["scanners"] = made_on.truth(parameters.maps)
+        if voxelwise:
+            write_common_mask(study)
+            truth["voxelwise"] = common_space_truth()
         write_json(truth_path(folder), truth)
         if folder.exists():
             folder.rmdir()

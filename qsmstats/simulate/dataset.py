@@ -18,6 +18,7 @@ from typing import Any
 from qsmstats.dictionaries import data_dictionary
 from qsmstats.schemas import load_schema
 from qsmstats.settings import FeatureSettings
+from qsmstats.simulate.common_space import COMMON_MAPS, MASK, CommonMap
 from qsmstats.simulate.lesions import shell_depth
 from qsmstats.version import __version__
 
@@ -109,11 +110,17 @@ OWN_COLUMNS: dict[str, dict[str, Any]] = {
     },
 }
 """Columns that no schema has, as a study may add them."""
-IGNORED = ("study.toml", "lesions.*", "ratings.*", "histology.*", "**/*_dwimap.*")
+IGNORED = ("study.toml", "lesions.*", "ratings.*", "histology.*", "**/*_dwimap.*", "space-*")
 
 
 def describe_dataset(
-    folder: Path, *, seed: int, resolution: float, counts: Mapping[str, int], scanners: int
+    folder: Path,
+    *,
+    seed: int,
+    resolution: float,
+    counts: Mapping[str, int],
+    scanners: int = 1,
+    voxelwise: bool = False,
 ) -> None:
     """Write dataset_description.json, README, .bidsignore and study.toml."""
     description = {
@@ -135,20 +142,32 @@ def describe_dataset(
     text += SCANNERS.format(scanners=scanners) if scanners > 1 else ""
     (folder / "README").write_text(text, encoding="utf-8", newline="\n")
     (folder / ".bidsignore").write_text("\n".join(IGNORED) + "\n", encoding="utf-8", newline="\n")
-    (folder / "study.toml").write_text(_study(seed, resolution), encoding="utf-8", newline="\n")
+    settings = _study(seed, resolution)
+    if voxelwise:
+        settings += f'\n[voxelwise]\nmask = "{MASK}"\n'
+        settings += _map_sections("voxelwise.maps", COMMON_MAPS)
+    (folder / "study.toml").write_text(settings, encoding="utf-8", newline="\n")
 
 
 def _study(seed: int, resolution: float) -> str:
-    maps = ""
-    for name, file in MAP_FILES.items():
-        maps += f'\n[maps.{name}]\npattern = "{file.pattern}"\nunit = "{file.unit}"\n'
-        maps += "" if file.missing is None else f"missing = {file.missing}\n"
     shell = shell_depth(resolution)
     coarse = shell > FeatureSettings().shell_mm
     features = f"\n[features]\nshell_mm = {shell}  # one voxel\n" if coarse else ""
     return STUDY.format(
-        seed=seed, labels=LABELS, white_matter=WHITE_MATTER, maps=maps, features=features
+        seed=seed,
+        labels=LABELS,
+        white_matter=WHITE_MATTER,
+        maps=_map_sections("maps", MAP_FILES),
+        features=features,
     )
+
+
+def _map_sections(section: str, files: Mapping[str, MapFile | CommonMap]) -> str:
+    text = ""
+    for name, file in files.items():
+        text += f'\n[{section}.{name}]\npattern = "{file.pattern}"\nunit = "{file.unit}"\n'
+        text += "" if file.missing is None else f"missing = {file.missing}\n"
+    return text
 
 
 def write_json(path: Path, content: Any) -> None:

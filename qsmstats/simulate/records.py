@@ -10,6 +10,7 @@ import numpy as np
 
 from qsmstats.simulate.anatomy import load_anatomy
 from qsmstats.simulate.clinical import draw_clinical
+from qsmstats.simulate.common_space import write_session
 from qsmstats.simulate.parameters import Parameters
 from qsmstats.simulate.participants import draw_participant, draw_person, with_later_types
 from qsmstats.simulate.ratings import draw_ratings
@@ -49,18 +50,19 @@ class ParticipantRecord:
 
 
 def simulate_participant(
-    study: tuple[Path, Parameters, Scanners, float], enrolment: Enrolment
+    study: tuple[Path, Parameters, Scanners, float, bool], enrolment: Enrolment
 ) -> ParticipantRecord:
     """Draw a participant and write the files.
 
     Parameters
     ----------
     study
-        Study folder, truth, effects of the scanners, and voxel size in mm.
+        Study folder, truth, effects of the scanners, voxel size in mm, and whether there are images
+        in a common space.
     enrolment
         The participant.
     """
-    folder, parameters, scanners, resolution = study
+    folder, parameters, scanners, resolution, voxelwise = study
     seed, participant_id, group, sessions = enrolment
     rng = np.random.default_rng(seed)
     anatomy = load_anatomy(resolution)
@@ -95,6 +97,14 @@ def simulate_participant(
             region |= {name: float(values.lesions[k, session]) for name, values in true.items()}
             regions.append({**visit, **on, **region})
     write_participant(folder, rng, anatomy, parameters, participant)
+    if voxelwise:
+        write_session(
+            folder,
+            np.random.default_rng(seed.spawn(1)[0]),
+            list(zip(person.session_ids, person.years, strict=True)),
+            participant=participant_id,
+            patient=group == "MS",
+        )
     edss = nfl = None
     if person.disability is not None:
         shown = participant.shown(0)

@@ -30,6 +30,7 @@ def read_map(
     unit: MapUnit,
     missing: float | None,
     tissue: bool,
+    place: str = "",
 ) -> MapValues:
     """Read the values of some voxels of a map.
 
@@ -48,6 +49,8 @@ def read_map(
         Stored value that means "not measured".
     tissue
         Whether the voxels judged are those of white matter (rather than of lesions).
+    place
+        What they are called in messages, where they are neither.
 
     Returns
     -------
@@ -68,7 +71,7 @@ def read_map(
     part = np.arange(len(index)) if judged is None else judged
     # Evenly spaced voxels tell units apart, which differ by factors of 100.
     part = part[:: 1 + len(part) // UNIT_SAMPLE]
-    error = unit.contradiction(volume.name, values[part][valid[part]], tissue=tissue)
+    error = unit.contradiction(volume.name, values[part][valid[part]], tissue=tissue, place=place)
     if error is not None:
         raise error
     return values, valid, absent

@@ -46,7 +46,9 @@ class MapUnit:
     schema: MapSchema
     factor: float = 1.0
 
-    def contradiction(self, name: str, values: Floats, *, tissue: bool) -> UnitError | None:
+    def contradiction(
+        self, name: str, values: Floats, *, tissue: bool, place: str = ""
+    ) -> UnitError | None:
         """Return the error to raise where `values` cannot have the declared unit.
 
         Parameters
@@ -57,7 +59,10 @@ class MapUnit:
             Valid values in the canonical unit.
         tissue
             Whether they are those of white matter (rather than of lesions).
+        place
+            What the voxels are called, where they are neither.
         """
+        place = place or ("white matter" if tissue else "lesions")
         if len(values) < MIN_VALUES:
             return None
         middle, upper = np.quantile(np.abs(values), (0.5, 0.95))
@@ -74,7 +79,7 @@ class MapUnit:
             remedy = f"correct the image, or unit and plausible range of {self.schema.name}"
         problem = (
             f"contradicts the unit '{self.unit}' declared for {self.schema.name}: in that unit the "
-            f"{statistic} of the absolute values in {'white matter' if tissue else 'lesions'} is "
+            f"{statistic} of the absolute values in {place} is "
             f"{value:g} {unit}, too {'small' if too_low else 'large'} for "
             f"tissue, where {low:g} to {high:g} {unit} is plausible; {remedy}"
         )

@@ -6,9 +6,9 @@ each ``raise`` of one of its errors and each `Problem` that is built must be rea
 stand in `ELSEWHERE` with the test that reaches it.
 
 A new error needs a new case in the module of its room (`accuracy_cases`, `generalized_cases`,
-`harmonise_cases`, `image_cases`, `label_cases`, `model_cases`, `run_cases`, `study_cases`): one row
-of its name, what to call, and a part of the place, of the value and of the remedy. Without it the
-test fails, and names file, line and function.
+`harmonise_cases`, `image_cases`, `label_cases`, `model_cases`, `run_cases`, `study_cases`,
+`voxelwise_cases`): one row of its name, what to call, and a part of the place, of the value and of
+the remedy. Without it the test fails, and names file, line and function.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from tests.errors import (
     model_cases,
     run_cases,
     study_cases,
+    voxelwise_cases,
 )
 from tests.errors.walk import outcome, sites
 
@@ -39,6 +40,7 @@ MODULES = (
     model_cases,
     run_cases,
     study_cases,
+    voxelwise_cases,
 )
 TESTS = Path(__file__).parents[1]
 CASES = [case for module in MODULES for case in module.CASES]
@@ -162,6 +164,7 @@ NO_USERS = {
     "studies/patients/lesions.py: lesion_regression": "refuses a fit that did not converge",
     "inventory/tables.py: _sheets": "listed by init among the tables that cannot be read",
     "voxels/executors.py: _run": "passes Ctrl-C of a worker on",
+    "voxelwise/stack.py: finished": "passes on what a worker raised",
     "mixed/optimum/boundary.py: refuse_perfect_fit": "as Objective.at, where rounding hides it",
     "studies/planning/grid_cell.py: expected_tests": "raises again what a draw has raised",
 }
