@@ -5,9 +5,9 @@ from __future__ import annotations
 import pandas as pd
 from matplotlib.figure import Figure
 
+from qsmstats.plot.look import is_narrow
 from qsmstats.plot.scanners import WHITE_MATTER, scanners
 from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Paragraph, Section
-from qsmstats.report.figures.style import is_narrow
 from qsmstats.report.sections.context import Context, notes
 from qsmstats.report.sections.rater_uncertainty import beside, names_of, plain_answer
 from qsmstats.studies.table_one import GROUPS
