@@ -92,7 +92,8 @@ def residuals(
     Parameters
     ----------
     answer
-        What a study returns (its ``residuals`` are drawn), or a table of fitted and residual.
+        What a study returns (its ``residuals`` are drawn), a fit, or a table of fitted and
+        residual.
     hue
         Column of the levels that give the colours, where the table has it.
     order
@@ -120,6 +121,8 @@ def residuals(
     [[1.0, 0.5], [2.0, -0.5]]
     """
     axes = axes_or_current(ax)
+    if hasattr(answer, "fittedvalues"):
+        answer = pd.DataFrame({"fitted": answer.fittedvalues, "residual": answer.resid})
     table = one_outcome(table_of(answer, "residuals"), "fitted", "residual")
     levels = [""]
     if hue in table:

@@ -4,6 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
+import qsmstats as qs
 from qsmstats.plot.look import MOST_POINTS
 from qsmstats.plot.model_checks import TAIL, normal_quantiles, residuals
 
@@ -21,6 +22,14 @@ def test_normal_quantiles_agree_with_scipy(axes):
 def test_normal_quantiles_of_nothing_say_so(axes, values):
     normal_quantiles(values, axes)
     assert [text.get_text() for text in axes.texts] == ["all values are equal"]
+
+
+def test_a_fit_is_drawn_by_its_residuals(axes):
+    lesions = qs.example_lesions(6)
+    fit = qs.MixedModel("mwf_percent ~ years + (1 | participant_id)").fit(lesions)
+    residuals(fit, ax=axes)
+    drawn = np.sort(axes.collections[0].get_offsets()[:, 1])
+    np.testing.assert_allclose(drawn, np.sort(fit.resid))
 
 
 def test_the_line_through_residuals_is_their_mean_in_tenths(axes):
