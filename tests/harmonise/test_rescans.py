@@ -280,7 +280,7 @@ def test_a_level_is_a_share():
 @pytest.mark.slow
 @pytest.mark.parametrize("people", [5, 8, 20])
 def test_limits_of_correlations_of_nested_regions_hold_the_truth(people):
-    """1 to 5 lesions each; a shift of 0.2 between scanners, and a part of each participant's own."""
+    """1 to 5 lesions each; a shift of 0.2 between scanners, a part of each participant's own."""
     rng, draws = np.random.default_rng(5), 1500
     person = pd.Series(np.repeat(np.arange(people), np.arange(people) % 5 + 1))
     between, error = 0.5**2 + 0.7**2, 0.1**2 + 0.3**2
