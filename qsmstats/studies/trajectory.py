@@ -39,10 +39,11 @@ from qsmstats.studies.effects import with_units
 from qsmstats.studies.model_checks import model_checks
 from qsmstats.tables.tidy import followed_lesions
 
-__all__ = ["Trajectories", "followed_types", "trajectories"]
+__all__ = ["ALL_TYPES", "Trajectories", "followed_types", "trajectories"]
 
 DEFAULTS = ModelSettings()
 HORIZON_YEARS = 2.0
+ALL_TYPES = "the mean change of all types"
 FROM_TO: dict[str, Any] = {
     "by": "lesion_type",
     "at": {"years": [0.0, HORIZON_YEARS]},
@@ -179,15 +180,20 @@ def _known(
     """Return the tables without what lies between scanners, and notes on it."""
     types = "lesion_type"
     asked = (
-        (slopes, [estimated(fit, None, "years", by=types)], slopes[types], ["years"]),
-        (slope_contrasts, compared(fit, types, "years"), slope_contrasts["contrast"], [types]),
-        (changes, compared(fit, "years", **FROM_TO), changes[types], ["years"]),
+        (slopes, [estimated(fit, None, "years", by=types)], slopes[types], ALL_TYPES),
+        (slope_contrasts, compared(fit, types, "years"), slope_contrasts["contrast"], ""),
+        (changes, compared(fit, "years", **FROM_TO), changes[types], ALL_TYPES),
     )
     found = [
         withheld(
-            fit, table, families, names=[f"change of {one}" for one in names], variables=variables
+            fit,
+            table,
+            families,
+            names=[f"change of {one}" for one in names],
+            variables=["years"] if mean else [types, "years"],
+            mean=mean,
         )
-        for table, families, names, variables in asked
+        for table, families, names, mean in asked
     ]
     tables = [table for table, _ in found]
     return tables, refuse_unanswered([reason for _, reason in found], *tables)
