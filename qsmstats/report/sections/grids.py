@@ -252,9 +252,9 @@ def _means(table: pd.DataFrame) -> dict[str, Cell]:
 def _unknown(table: pd.DataFrame, by: str) -> dict[str, Cell]:
     """Return the cells of what could not be estimated, with the reason in short."""
     rows = table[table["estimate"].isna()]
-    notes = rows.get("note", pd.Series("", rows.index)).fillna("").str.partition(":")[0]
+    notes = rows["note"] if "note" in rows else [""] * len(rows)
     return {
-        str(level): Cell(text="not known", sort="", aside=note)
+        str(level): Cell(text="not known", sort="", aside=str(note).partition(":")[0])
         for level, note in zip(rows[by], notes, strict=True)
     }
 
