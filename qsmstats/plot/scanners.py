@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from qsmstats.plot.answers import with_columns
-from qsmstats.plot.look import Palette, axes_or_current, colours, grid_behind, is_narrow
+from qsmstats.plot.look import Palette, axes_or_current, colours, grid_behind
 from qsmstats.wording.names import short_title
 
 __all__ = ["scanners"]
@@ -20,7 +21,7 @@ WHITE_MATTER = ("nawm", "hc_white_matter")
 GOLDEN = 0.6180339887498949
 THICK = 0.7
 LETTERS = 16
-"""Letters of a scanner's name in one line, and of a narrow figure three quarters of it."""
+"""Letters of a scanner's name in one line."""
 
 
 def scanners(
@@ -77,14 +78,54 @@ def scanners(
     levels = [one for one in WHITE_MATTER if one in there] if order is None else list(order)
     rows = rows[rows[hue].isin(levels)]
     names, hues = sorted(rows[by].unique()), colours(levels, palette)
-    for place, level in enumerate(levels):
-        mine = rows[rows[hue] == level]
-        middle = ((place + 0.5) / len(levels) - 0.5) * THICK
+    _points(rows, axes, value=value, rows_at=rows[by].map(names.index), hue=hue, hues=hues)
+    if len(rows):
+        sns.pointplot(
+            rows,
+            x=value,
+            y=by,
+            hue=hue,
+            order=names,
+            hue_order=levels,
+            palette=hues,
+            estimator="median",
+            errorbar=("pi", 50),
+            dodge=THICK * (len(levels) - 1) / len(levels) or False,
+            linestyle="none",
+            marker="D",
+            markersize=4.5,
+            err_kws={"linewidth": 1.4},
+            legend=False,
+            ax=axes,
+        )
+    sizes = rows[by].value_counts()
+    labels = [f"{textwrap.fill(name, LETTERS)}\nn = {sizes[name]:,}" for name in names]
+    axes.set_yticks(range(len(names)), labels)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set(xlabel=value, ylabel="")
+    grid_behind(axes, "x")
+    return axes
+
+
+def _points(
+    rows: pd.DataFrame,
+    axes: Axes,
+    *,
+    value: str,
+    rows_at: pd.Series,
+    hue: str,
+    hues: Mapping[str, Any],
+) -> None:
+    """Draw the values of each tissue beside one another, in the rows of their scanners."""
+    for place, level in enumerate(hues):
+        mine = rows[hue] == level
+        middle = ((place + 0.5) / len(hues) - 0.5) * THICK
         # Multiples of the golden ratio spread evenly at every count, without a random number.
-        jitter = (np.arange(len(mine)) * GOLDEN) % 1.0 - 0.5
+        jitter = (np.arange(mine.sum()) * GOLDEN) % 1.0 - 0.5
         axes.scatter(
-            mine[value],
-            mine[by].map(names.index) + middle + 0.6 * THICK / len(levels) * jitter,
+            rows.loc[mine, value],
+            rows_at[mine] + middle + 0.6 * THICK / len(hues) * jitter,
             s=7,
             color=hues[level],
             alpha=0.45,
@@ -92,31 +133,3 @@ def scanners(
             label=short_title(level),
             rasterized=len(rows) > 1000,
         )
-    sns.pointplot(
-        rows,
-        x=value,
-        y=by,
-        hue=hue,
-        order=names,
-        hue_order=levels,
-        palette=hues,
-        estimator="median",
-        errorbar=("pi", 50),
-        dodge=THICK * (len(levels) - 1) / len(levels) or False,
-        linestyle="none",
-        marker="D",
-        markersize=4.5,
-        err_kws={"linewidth": 1.4},
-        legend=False,
-        ax=axes,
-    )
-    width = LETTERS * 3 // 4 if is_narrow(axes) else LETTERS
-    sizes = rows[by].value_counts()
-    axes.set_yticks(
-        range(len(names)), [f"{textwrap.fill(name, width)}\nn = {sizes[name]:,}" for name in names]
-    )
-    axes.tick_params(axis="y", length=0)
-    axes.spines["left"].set_visible(False)
-    axes.set(xlabel=value, ylabel="")
-    grid_behind(axes, "x")
-    return axes

@@ -9,6 +9,7 @@ information within scanners (`harmonise.confounding`), once the scanners are in 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,7 @@ def withheld(
     *,
     names: Iterable[str],
     variables: Collection[str],
+    mean: str = "",
 ) -> tuple[pd.DataFrame, str]:
     """Withhold the comparisons or slopes that lie between scanners.
 
@@ -59,6 +61,10 @@ def withheld(
         What the rows are called.
     variables
         Columns of the data that they compare.
+    mean
+        What the mean of the rows over the lesion types is called; where it is confounded, all of
+        the rows are withheld. A rare type knows so little of its change without scanners that they
+        hardly add to its variance, and its change is the scanners' all the same.
 
     Returns
     -------
@@ -68,13 +74,30 @@ def withheld(
         What is confounded, its share of information, and where it was measured; empty where
         nothing is withheld.
     """
-    if SCANNER not in fit.frame.data:
-        return table, ""
     functions = np.concatenate([one.matrix for one in families])
-    low, reason = confounded_functions(
-        fit.fixed, fit.frame.data, functions, names, scanner=SCANNER, variables=variables
-    )
+    low, reason = _judged(fit, functions, names, variables=variables, mean=mean)
     return (blanked(table, low) if reason else table), reason
+
+
+def _judged(
+    fit: MixedFit,
+    functions: Floats,
+    names: Iterable[str],
+    *,
+    variables: Collection[str],
+    mean: str,
+) -> tuple[Flags, str]:
+    """Tell which functions are confounded, and why; none in a model without the scanner."""
+    data = fit.frame.data
+    asked: dict[str, Any] = {"scanner": SCANNER, "variables": variables}
+    if SCANNER not in data:
+        return np.zeros(len(functions), dtype=bool), ""
+    if mean:
+        shares = data["lesion_type"].value_counts(normalize=True, sort=False).to_numpy()
+        _, reason = confounded_functions(fit.fixed, data, shares[None] @ functions, [mean], **asked)
+        if reason:
+            return np.ones(len(functions), dtype=bool), reason
+    return confounded_functions(fit.fixed, data, functions, names, **asked)
 
 
 def without_means(means: pd.DataFrame, levels: pd.Series, answers: pd.DataFrame) -> pd.DataFrame:
@@ -99,8 +122,10 @@ def without_means(means: pd.DataFrame, levels: pd.Series, answers: pd.DataFrame)
     return blanked(means, levels.astype("str").isin(lost.index[lost]).to_numpy())
 
 
-def refuse_if_confounded(fit: MixedFit, functions: Floats, names: Iterable[str]) -> None:
-    """Refuse to go on with slopes that lie between scanners.
+def refuse_if_confounded(
+    fit: MixedFit, functions: Floats, names: Iterable[str], *, mean: str = ""
+) -> None:
+    """Refuse to go on with changes over time that lie between scanners.
 
     Parameters
     ----------
@@ -108,17 +133,15 @@ def refuse_if_confounded(fit: MixedFit, functions: Floats, names: Iterable[str])
         A fit of `fit_study_model` of the trajectories.
     functions, names
         Weights on all columns of the fixed part, shape (m, kept + dropped), and what they give.
+    mean
+        As in `withheld`.
 
     Raises
     ------
     NotIdentifiedError
         If one of them is confounded with scanners.
     """
-    if SCANNER not in fit.frame.data:
-        return
-    _, reason = confounded_functions(
-        fit.fixed, fit.frame.data, functions, names, scanner=SCANNER, variables=["years"]
-    )
+    _, reason = _judged(fit, functions, names, variables=["years"], mean=mean)
     if reason:
         raise NotIdentifiedError(f"{reason}. {REMEDY}")
 

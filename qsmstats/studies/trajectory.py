@@ -39,10 +39,17 @@ from qsmstats.studies.effects import with_units
 from qsmstats.studies.model_checks import model_checks
 from qsmstats.tables.tidy import followed_lesions
 
-__all__ = ["Trajectories", "followed_types", "trajectories"]
+__all__ = ["ALL_TYPES", "Trajectories", "followed_types", "trajectories"]
 
 DEFAULTS = ModelSettings()
 HORIZON_YEARS = 2.0
+ALL_TYPES = "the mean change of all types"
+FROM_TO: dict[str, Any] = {
+    "by": "lesion_type",
+    "at": {"years": [0.0, HORIZON_YEARS]},
+    "method": "consecutive",
+}
+"""The changes of the types as contrasts between years."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,33 +144,9 @@ def trajectories(
         return both.assign(contrast="slope of " + both["contrast"])
 
     slopes, slope_contrasts = change_rates(fit)
-    from_to: dict[str, Any] = {
-        "by": types,
-        "at": {"years": [0.0, HORIZON_YEARS]},
-        "method": "consecutive",
-    }
-    changes = fit.contrasts("years", **from_to, family="across", adjust=adjust, **asked)
+    changes = fit.contrasts("years", **FROM_TO, family="across", adjust=adjust, **asked)
     means = fit.marginal_means([types, "years"], at=times, **asked)
-    found = [
-        withheld(fit, table, families, names="change of " + names, variables=variables)
-        for table, families, names, variables in (
-            (
-                slopes,
-                [estimated(fit, None, "years", by=types)],
-                slopes[types].astype("str"),
-                ["years"],
-            ),
-            (
-                slope_contrasts,
-                compared(fit, types, "years"),
-                slope_contrasts["contrast"],
-                [types, "years"],
-            ),
-            (changes, compared(fit, "years", **from_to), changes[types].astype("str"), ["years"]),
-        )
-    ]
-    (slopes, slope_contrasts, changes), reasons = zip(*found, strict=True)
-    confounded = refuse_unanswered(reasons, slopes, slope_contrasts, changes)
+    (slopes, slope_contrasts, changes), confounded = _known(fit, slopes, slope_contrasts, changes)
     return Trajectories(
         slopes=with_units(slopes, fit, typed, " per year"),
         slope_contrasts=with_units(slope_contrasts, fit, typed, " per year"),
@@ -189,6 +172,31 @@ def trajectories(
             model_notes=model_notes,
         ),
     )
+
+
+def _known(
+    fit: MixedFit, slopes: pd.DataFrame, slope_contrasts: pd.DataFrame, changes: pd.DataFrame
+) -> tuple[list[pd.DataFrame], tuple[str, ...]]:
+    """Return the tables without what lies between scanners, and notes on it."""
+    types = "lesion_type"
+    asked = (
+        (slopes, [estimated(fit, None, "years", by=types)], slopes[types], ALL_TYPES),
+        (slope_contrasts, compared(fit, types, "years"), slope_contrasts["contrast"], ""),
+        (changes, compared(fit, "years", **FROM_TO), changes[types], ALL_TYPES),
+    )
+    found = [
+        withheld(
+            fit,
+            table,
+            families,
+            names=[f"change of {one}" for one in names],
+            variables=["years"] if mean else [types, "years"],
+            mean=mean,
+        )
+        for table, families, names, mean in asked
+    ]
+    tables = [table for table, _ in found]
+    return tables, refuse_unanswered([reason for _, reason in found], *tables)
 
 
 def followed_types(followed: pd.DataFrame, outcome: str) -> pd.DataFrame:

@@ -126,11 +126,16 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
     """
     if contrasts.empty:
         return ""
-    name = outcome_short(outcome)
+    name, asked = outcome_short(outcome), len(contrasts)
+    contrasts = _known(contrasts)
+    unknown = f"{counted(asked - len(contrasts), quantity_of(contrasts))} could not be estimated"
+    if contrasts.empty:
+        return f"{name}: {unknown}; the notes say why."
     told = is_told(contrasts, alpha)
     if not told.any():
         pairs_tested = counted(len(contrasts), quantity_of(contrasts))
-        return f"{name}: no difference was shown ({pairs_tested} tested)."
+        rest = f"; {unknown}" if asked > len(contrasts) else ""
+        return f"{name}: no difference was shown ({pairs_tested} tested){rest}."
     pairs = _highest_first(contrasts[told])
     # Levels above the same ones are taken together.
     together: dict[tuple[str, ...], list[str]] = {}
@@ -152,6 +157,7 @@ def difference_sentence(contrasts: pd.DataFrame, outcome: str, alpha: float, ci:
         )
     elif open_pairs:
         clauses.append(f"no difference was shown for {listed(open_pairs)}")
+    clauses += [unknown] if asked > len(contrasts) else []
     # "QSM, mean against NAWM," is closed before the verb.
     subject = f"{name}," if "," in name else name
     return f"{subject} is {'; '.join(clauses)}."
@@ -189,6 +195,11 @@ def largest_difference(contrasts: pd.DataFrame, alpha: float) -> Largest | None:
     )
 
 
+def _known(table: pd.DataFrame) -> pd.DataFrame:
+    """Return what could be estimated; what lies between scanners could not."""
+    return table[table["estimate"].notna()]
+
+
 def _highest_first(contrasts: pd.DataFrame) -> pd.DataFrame:
     return oriented(contrasts, contrasts["estimate"] > no_effect(contrasts))
 
@@ -203,6 +214,7 @@ def differences_overall(tables: Mapping[str, pd.DataFrame], alpha: float) -> str
     alpha
         Adjusted p below which a difference counts as shown.
     """
+    tables = {outcome: _known(table) for outcome, table in tables.items()}
     told = {outcome: int(is_told(table, alpha).sum()) for outcome, table in tables.items()}
     of = {outcome: len(table) for outcome, table in tables.items()}
     each = [f"{outcome_short(name)} {told[name]} of {of[name]}" for name in tables]
@@ -221,6 +233,8 @@ def changes_overall(tables: Mapping[str, pd.DataFrame], alpha: float) -> str:
         As for `differences_overall`.
     """
     found: dict[str, list[str]] = {"increase": [], "decrease": []}
+    asked = sum(map(len, tables.values()))
+    tables = {outcome: _known(slopes) for outcome, slopes in tables.items()}
     for outcome, slopes in tables.items():
         told, rises = is_told(slopes, alpha), slopes["estimate"] > no_effect(slopes)
         for way, rows in (("increase", slopes[told & rises]), ("decrease", slopes[told & ~rises])):
@@ -232,6 +246,8 @@ def changes_overall(tables: Mapping[str, pd.DataFrame], alpha: float) -> str:
     still = total - sum(int(is_told(slopes, alpha).sum()) for slopes in tables.values())
     if still:
         said.append(f"no change shown in {still} of {total} (adjusted p ≥ {alpha:.2g})")
+    if asked > total:
+        said.append(f"not known in {asked - total} of {asked}")
     return f"{'; '.join(said)}."
 
 
@@ -252,6 +268,10 @@ def change_sentence(slopes: pd.DataFrame, outcome: str, alpha: float, ci: str) -
     """
     if slopes.empty:
         return ""
+    unknown = [str(level) for level in slopes.loc[slopes["estimate"].isna(), "lesion_type"]]
+    slopes = _known(slopes)
+    if slopes.empty:
+        return f"{outcome_short(outcome)}: no change could be estimated; the notes say why."
     told, null = is_told(slopes, alpha), no_effect(slopes)
     slopes, ci = shown(slopes), ci_name(slopes, ci)
     decimals = decimals_of_errors(slopes["std_error"])
@@ -270,6 +290,8 @@ def change_sentence(slopes: pd.DataFrame, outcome: str, alpha: float, ci: str) -
     if not told.all():
         rest = _lesions(str(level) for level in slopes.loc[~told, "lesion_type"])
         clauses.append(f"no change was shown in {rest}")
+    if unknown:
+        clauses.append(f"the change could not be estimated in {_lesions(unknown)}")
     quantity = quantity_of(slopes)
     said = ", ".join(filter(None, ["" if quantity == "change" else quantity, unit_of(slopes)]))
     return f"{outcome_short(outcome)} ({said}): {'; '.join(clauses)}."

@@ -35,6 +35,12 @@ def test_any_tissue_can_be_asked_for(axes):
     assert points.get_offsets().tolist() == [[0.2, pytest.approx(-0.21)]]
 
 
+def test_a_table_without_white_matter_leaves_the_axes_empty(axes):
+    plot.scanners(ROWS[ROWS["tissue"] == "isointense"], "ndi", ax=axes)
+    assert not axes.collections
+    assert labels(axes) == []
+
+
 def test_a_table_without_scanners_is_refused(axes):
     with pytest.raises(InvalidDataError, match="column 'scanner': is missing"):
         plot.scanners(ROWS.drop(columns="scanner"), "ndi", ax=axes)

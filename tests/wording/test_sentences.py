@@ -168,3 +168,31 @@ def test_an_observed_proportion_stands_with_the_interval_of_one_method(method, r
     row = {**rate, "low": 0.48, "high": 0.97, "method": method, "recommended": recommended}
     (sentence,) = accuracy_sentences(pd.DataFrame([row]), "95 %")
     assert sentence == f"Remyelinated: sensitivity 86\xa0% observed (36 of 42; {said}."
+
+
+def test_what_could_not_be_estimated_is_no_effect_that_was_not_shown():
+    nothing = [float("nan")] * 5
+    pairs = contrasts(
+        ("isointense", "hypointense", 0.1, 0.2, -0.3, 0.5, 0.6),
+        ("isointense", "paramagnetic_rim", *nothing),
+    )
+    said = difference_sentence(pairs, "ndi", 0.05, "95 % CI")
+    assert said == (
+        "NDI: no difference was shown (1 difference tested); 1 difference could not be estimated."
+    )
+    said = difference_sentence(pairs[1:], "ndi", 0.05, "95 % CI")
+    assert said == "NDI: 1 difference could not be estimated; the notes say why."
+    assert differences_overall({"ndi": pairs}, 0.05).startswith("0 of 1 difference shown")
+    told = slopes(
+        ("isointense", 0.1, 0.2, -0.3, 0.5, 0.6), ("hypointense", *nothing), unit="per year"
+    )
+    said = change_sentence(told, "ndi", 0.05, "95 % CI")
+    assert said.endswith(
+        "no change was shown in isointense lesions; the change could not be estimated in"
+        " hypointense lesions."
+    )
+    said = change_sentence(told[1:], "ndi", 0.05, "95 % CI")
+    assert said == "NDI: no change could be estimated; the notes say why."
+    assert changes_overall({"ndi": told}, 0.05) == (
+        "no change shown in 1 of 1 (adjusted p ≥ 0.05); not known in 1 of 2."
+    )

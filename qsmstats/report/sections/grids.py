@@ -236,16 +236,27 @@ def _means(table: pd.DataFrame) -> dict[str, Cell]:
     """Return the cells of marginal means, shaded from the lowest to the highest."""
     decimals = decimals_of_errors(table["std_error"])
     # Of equal means the ranks are equal too.
-    places = table["estimate"].rank(method="dense")
+    known = table[table["estimate"].notna()]
+    places = known["estimate"].rank(method="dense")
     steps = (SHADES - 1) / max(places.max() - 1, 1)
-    return {
+    return _unknown(table, "level") | {
         str(row["level"]): Cell(
             text=fixed(row["estimate"], decimals),
             sort=float(row["estimate"]),
             aside=_limits(row, decimals),
             shade=str(1 + round((place - 1) * steps)),
         )
-        for (_, row), place in zip(table.iterrows(), places, strict=True)
+        for (_, row), place in zip(known.iterrows(), places, strict=True)
+    }
+
+
+def _unknown(table: pd.DataFrame, by: str) -> dict[str, Cell]:
+    """Return the cells of what could not be estimated, with the reason in short."""
+    rows = table[table["estimate"].isna()]
+    notes = rows["note"] if "note" in rows else [""] * len(rows)
+    return {
+        str(level): Cell(text="not known", sort="", aside=str(note).partition(":")[0])
+        for level, note in zip(rows[by], notes, strict=True)
     }
 
 
@@ -258,7 +269,8 @@ def _limits(row: pd.Series, decimals: int) -> str:
 def _effects(context: Context, table: pd.DataFrame, by: str) -> dict[str, Cell]:
     """Return the cells of differences or changes, coloured where they were shown."""
     decimals, null = decimals_of_errors(table["std_error"]), no_effect(table)
-    cells = {}
+    cells = _unknown(table, by)
+    table = table[table["estimate"].notna()]
     told = is_told(table, 1 - context.level)
     for (_, row), clear in zip(shown(table).iterrows(), told, strict=True):
         side = "up" if row["estimate"] > null else "down"

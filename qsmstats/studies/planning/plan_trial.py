@@ -33,7 +33,7 @@ from qsmstats.studies.planning.grid_cell import Cell, expected_tests, planned_te
 from qsmstats.studies.planning.plan_text import plan_methods, plan_notes
 from qsmstats.studies.planning.power import EffectScale, TrialPower, checked_seed, trial_power
 from qsmstats.studies.planning.sizes import RequiredPatients, check_question, required_patients
-from qsmstats.studies.trajectory import followed_types
+from qsmstats.studies.trajectory import ALL_TYPES, followed_types
 from qsmstats.tables.tidy import followed_lesions
 
 __all__ = ["TrialPlan", "plan_trial"]
@@ -143,9 +143,7 @@ def plan_trial(
     typed = followed_types(followed_lesions(lesions), outcome)
     fit, _ = fit_study_model("trajectory", settings, typed, outcome)
     rates = estimated(fit, None, "years", by="lesion_type")
-    refuse_if_confounded(
-        fit, rates.matrix, [f"change of {one}" for one in rates.keys["lesion_type"]]
-    )
+    refuse_if_confounded(fit, rates.matrix, rates.keys["lesion_type"], mean=ALL_TYPES)
     seed = checked_seed(seed)
     truth = _assumed(fit, lesions, None, settings.level)
     common: dict[str, Any] = {"simulations": simulations, "seed": seed, "level": settings.level}

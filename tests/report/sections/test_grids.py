@@ -121,3 +121,22 @@ def test_checks_that_failed_are_counted_among_those_that_were_tested_and_named(c
     )
     (row,) = checks_grid(context, {"baseline": "types"}).rows
     assert (row[0].text, row[1].text, row[1].aside) == ("types", "1 of 2", "linearity")
+
+
+def test_what_lies_between_scanners_is_not_known_on_the_page(context, tmp_path):
+    nothing = [float("nan")] * 6
+    table = effects(
+        [("isointense", 0.2, 0.1, 0.3, 0.05, 0.35, 0.01), ("hypointense", *nothing)],
+        lesion_type=None,
+    ).assign(quantity="change", unit="percent per year", note=["", "confounded with scanners"])
+    write(table, tmp_path / "trajectory" / "slopes.tsv")
+    (known, unknown) = (row[1] for row in changes_grid(context).rows)
+    assert (known.text, known.shade) == ("+0.20", "up")
+    assert (unknown.text, unknown.aside) == ("not known", "confounded with scanners")
+    means = table.rename(columns={"lesion_type": "level"}).assign(quantity="mean", unit="percent")
+    write(means, tmp_path / "baseline" / "means.tsv")
+    cells = [row[1] for row in means_grid(context).rows][:2]
+    assert [(cell.text, cell.shade) for cell in cells] == [("0.20", "1"), ("not known", "")]
+    write(means.assign(estimate=float("nan")), tmp_path / "baseline" / "means.tsv")
+    fresh = Context(results=Results(folder=tmp_path), plates=None, study=None)
+    assert [row[1].text for row in means_grid(fresh).rows][:2] == ["not known"] * 2
