@@ -39,6 +39,7 @@ from qsmstats.tables.read import StudyTables, load_tables, read_tables, typed_ta
 from qsmstats.tables.tidy import tidy_lesions
 from qsmstats.voxels.cohort import collect_cohort, session_jobs
 from qsmstats.voxels.feature_table import feature_types
+from qsmstats.voxels.label_store import LabelStore
 from qsmstats.voxels.session_store import FeatureStore
 from qsmstats.voxels.sessions import SessionJob, SessionResult
 
@@ -198,7 +199,7 @@ def measure(study: Study, out: Path, *, report: bool) -> None:
     clock("matching_table", lambda: matching_table(named, matches))
     results = clock(
         "tidy, tissue, patients, cohort, types",
-        lambda: run._result_tables(study, tables, measured),
+        lambda: run._result_tables(study, tables, measured, LabelStore(out, study.name_of)),
     )
     clock(
         "writing them",

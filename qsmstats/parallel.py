@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import cache
+from functools import cache, partial
 from itertools import islice
 from threading import Lock, Thread
 from typing import Any, TypeVar
@@ -90,9 +90,8 @@ def process_pool(
     context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
     if context.get_start_method() == "forkserver":
         context.set_forkserver_preload([module])
-    return ProcessPoolExecutor(
-        jobs, mp_context=context, initializer=_begin, initargs=(prepare, *arguments)
-    )
+    begin = partial(_begin, prepare, *arguments)
+    return ProcessPoolExecutor(jobs, mp_context=context, initializer=begin)
 
 
 def _begin(prepare: Callable[..., None], *arguments: object) -> None:

@@ -7,6 +7,7 @@ measured first. Nothing but the study's own tables and features is read.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -23,9 +24,11 @@ from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.plan_trial import FRACTIONS, PATIENTS, TrialPlan, plan_trial
 from qsmstats.study import Study
 from qsmstats.study_file import open_study
+from qsmstats.tables.read import read_tables
 from qsmstats.tables.tidy import tidy_lesions
 from qsmstats.voxels.cohort import extract_cohort
-from qsmstats.voxels.lesion_rows import read_tables
+from qsmstats.voxels.label_store import LabelStore
+from qsmstats.voxels.lesion_rows import lesions_in_images
 from qsmstats.voxels.visits import match_visits
 
 __all__ = ["plan_study"]
@@ -127,8 +130,10 @@ def _lesions(study: Study, out: Path, jobs: int) -> tuple[pd.DataFrame, str]:
         rows.attrs["units"] = schemas.own_units
         return rows, source_of(out) or ""
     say(f"{out} holds no tidy.tsv of a run; measuring the study first")
-    tables = read_tables(study)
+    kept = LabelStore(out, study.name_of)
+    tables = read_tables(study, partial(lesions_in_images, kept=kept))
     with progress_bar("measuring sessions") as progress:
         measured = extract_cohort(study, jobs=jobs, out=out, progress=progress, tables=tables)
-    lesions = tidy_lesions(tables, measured, matches=match_visits(study, measured, tables=tables))
+    matches = match_visits(study, measured, tables=tables, kept=kept)
+    lesions = tidy_lesions(tables, measured, matches=matches)
     return lesions, source_sum(study, tables, measured)

@@ -52,6 +52,7 @@ from qsmstats.tables.read import StudyTables
 from qsmstats.tables.tidy import tidy_lesions, tissue_table
 from qsmstats.voxels.cohort import Extraction, collect_cohort, extract_cohort, label_images
 from qsmstats.voxels.executors import connected
+from qsmstats.voxels.label_store import LabelStore
 from qsmstats.voxels.lesion_types import (
     KNOWN_TYPES,
     disputed_lesions,
@@ -130,7 +131,8 @@ def run_study(
     # Jobs of a cluster measure participants side by side; their files are never the same.
     with held(out, study, shared=level == "participant"):
         say(command or "run_study", "detail")
-        tables, notes = sound_tables(study, participants=participants)
+        kept = LabelStore(out, study.name_of)
+        tables, notes = sound_tables(study, participants=participants, kept=kept)
         for line in grouped(notes) if level != "participant" else ():  # each job would repeat them
             say(f"note: {line}")
         failed = False
@@ -148,6 +150,7 @@ def run_study(
             for row in measured.failures.itertuples():
                 say(f"{row.participant_id} {row.session_id}: {row.file}: {row.reason}", "problem")
             failed = not measured.failures.empty
+            del measured  # the group step reads it from the folder: one copy is enough
         if level == "participant":
             return SOME_FAILED if failed else 0
         return _group(study, tables, out, command, anonymous=anonymous)
@@ -155,7 +158,8 @@ def run_study(
 
 def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonymous: bool) -> int:
     measured = collect_cohort(study, out, tables=tables)
-    results = _result_tables(study, tables, measured)
+    kept = LabelStore(out, study.name_of)
+    results = _result_tables(study, tables, measured, kept)
     source = source_sum(study, tables, measured)
     files = [f"{name}{suffix}" for name in results for suffix in (".tsv", ".json")]
     files += ["provenance.json", DECLARED, *(f"cohort/table_one{suffix}" for suffix in SUFFIXES)]
@@ -191,13 +195,13 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
 
 
 def _result_tables(
-    study: Study, tables: StudyTables, measured: Extraction
+    study: Study, tables: StudyTables, measured: Extraction, kept: LabelStore
 ) -> dict[str, pd.DataFrame]:
     """Return the tables that the answers start from, by their path below the output folder."""
     results = {"failures": measured.failures}
     if measured.features.empty:
         return results
-    matches = match_visits(study, measured, tables=tables)
+    matches = match_visits(study, measured, tables=tables, kept=kept)
     if matches is not None:
         _require_unchanged_labels(study, tables, measured)
     lesions = tidy_lesions(tables, measured, matches=matches)

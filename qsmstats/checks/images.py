@@ -31,6 +31,7 @@ from qsmstats.progress import Progress
 from qsmstats.schemas import parcel_words
 from qsmstats.study import Study
 from qsmstats.voxels.images import Volume, require_same_grid
+from qsmstats.voxels.label_store import LabelStore
 from qsmstats.voxels.sessions import SessionJob
 
 __all__ = ["Finding", "check_images"]
@@ -54,6 +55,7 @@ def check_images(
     *,
     whole: bool = True,
     everyone: bool = True,
+    kept: LabelStore | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> list[Finding]:
@@ -72,6 +74,8 @@ def check_images(
         measuring.
     everyone
         Whether `jobs` are all those of the study, which show what none of its images holds.
+    kept
+        Where the lesions go that are read here, for others who need them.
     workers
         Processes to use with `whole`.
     progress
@@ -84,9 +88,9 @@ def check_images(
     """
     maps = [spec.name for spec in study.maps]
     if whole:
-        sessions = read_sessions(jobs, maps, workers, progress)
+        sessions = read_sessions(jobs, maps, kept, workers, progress)
     else:
-        sessions = list(read_before_measuring(jobs, maps, progress))
+        sessions = list(read_before_measuring(jobs, maps, kept, progress))
     findings = list(_missing_files(study, sessions))
     masks = rows.masks([session.labels for session in sessions if session.labels])
     findings += [Finding(problem=problem) for problem in masks]

@@ -25,6 +25,7 @@ from qsmstats.errors import ImageError, Problem
 from qsmstats.progress import Progress
 from qsmstats.voxels.executors import early_end, run_jobs
 from qsmstats.voxels.images import Volume, open_volume, require_same_grid
+from qsmstats.voxels.label_store import LabelStore
 from qsmstats.voxels.labels import read_lesions, read_tissue
 from qsmstats.voxels.maps import read_map
 from qsmstats.voxels.memory import MORE_MEMORY
@@ -95,11 +96,15 @@ class SessionImages:
 
 
 def read_sessions(
-    jobs: Sequence[SessionJob], maps: Sequence[str], workers: int, progress: Progress | None
+    jobs: Sequence[SessionJob],
+    maps: Sequence[str],
+    kept: LabelStore | None,
+    workers: int,
+    progress: Progress | None,
 ) -> list[SessionImages]:
     """Read every image of the sessions to its end, in `workers` processes."""
     sessions = [SessionImages(job=job) for job in jobs]
-    read = run_jobs(partial(_read_session, maps=maps, mask=True), jobs, workers=workers)
+    read = run_jobs(partial(_read_session, maps=maps, kept=kept, mask=True), jobs, workers=workers)
     for done, (number, session) in enumerate(read, start=1):
         if isinstance(session, Exception):
             job = jobs[number]
@@ -113,13 +118,16 @@ def read_sessions(
 
 
 def read_before_measuring(
-    jobs: Sequence[SessionJob], maps: Sequence[str], progress: Progress | None
+    jobs: Sequence[SessionJob],
+    maps: Sequence[str],
+    kept: LabelStore | None,
+    progress: Progress | None,
 ) -> Iterator[SessionImages]:
     """Read what must be known of the sessions before they are measured."""
     left = set(maps)
     unseen = {parcels for job in jobs if job.tissue for parcels in job.tissue.spec.labels}
     for done, job in enumerate(jobs, start=1):
-        session = _read_session(job, left, mask=bool(left or unseen))
+        session = _read_session(job, left, kept, mask=bool(left or unseen))
         left -= session.units.keys()
         if session.parcels is not None:
             unseen = {parcels for parcels in unseen if not occur(parcels, session.parcels)}
@@ -128,7 +136,9 @@ def read_before_measuring(
             progress(done, len(jobs))
 
 
-def _read_session(job: SessionJob, maps: Collection[str], *, mask: bool) -> SessionImages:
+def _read_session(
+    job: SessionJob, maps: Collection[str], kept: LabelStore | None, *, mask: bool
+) -> SessionImages:
     """Read the headers of a session, its labels, some maps, and the mask that they need."""
     session = SessionImages(job=job)
     for role, path in image_paths(job).items():
@@ -139,7 +149,7 @@ def _read_session(job: SessionJob, maps: Collection[str], *, mask: bool) -> Sess
             volume = open_volume(path, role, _volume_number(job, role))
             require_same_grid(next(iter(session.volumes.values()), volume), volume)
             session.volumes[role] = volume
-    measured = _measured_voxels(session, needed=mask)
+    measured = _measured_voxels(session, kept, needed=mask)
     for name in (name for name in job.maps if name in session.volumes):
         with session.noted(job.maps[name]):
             volume = session.volumes[name]
@@ -160,7 +170,9 @@ def _read_session(job: SessionJob, maps: Collection[str], *, mask: bool) -> Sess
     return session
 
 
-def _measured_voxels(session: SessionImages, *, needed: bool) -> Integers | None:
+def _measured_voxels(
+    session: SessionImages, kept: LabelStore | None, *, needed: bool
+) -> Integers | None:
     """Read labels and mask; return the voxels of white matter, or of lesions without a mask."""
     voxels: Integers | None = None
     job = session.job
@@ -171,7 +183,8 @@ def _measured_voxels(session: SessionImages, *, needed: bool) -> Integers | None
     ]
     if job.labels is not None and len(labels) == len(job.labels.files):
         with session.noted(labels[0].path):
-            found = read_lesions(job.labels, labels)
+            source = job.labels if kept is None else kept.read(job.labels)
+            found = read_lesions(source, labels)
             session.labels = set(map(int, np.unique(found.label)))
             if found.left_out is not None:
                 mm3 = float(found.left_out.sum()) * labels[0].grid.voxel_volume

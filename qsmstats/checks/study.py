@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pandas as pd
 
@@ -28,6 +30,7 @@ from qsmstats.study import Study
 from qsmstats.tables.problems import summarise
 from qsmstats.tables.read import LoadedTables, StudyTables, load_tables, typed_tables
 from qsmstats.voxels.cohort import session_jobs
+from qsmstats.voxels.label_store import LabelStore
 from qsmstats.voxels.lesion_rows import lesions_in_images
 
 __all__ = ["check_study", "find_problems", "sound_tables"]
@@ -83,12 +86,15 @@ def find_problems(
     whole
         Whether every image is read to its end; otherwise what must be known before measuring.
     """
-    images = partial(check_images, whole=whole, workers=jobs, progress=progress)
-    return _findings(study, load_tables(study, lesions_in_images), images)
+    with TemporaryDirectory() as folder:
+        kept = LabelStore(Path(folder), study.name_of)
+        loaded = load_tables(study, partial(lesions_in_images, kept=kept))
+        images = partial(check_images, whole=whole, kept=kept, workers=jobs, progress=progress)
+        return _findings(study, loaded, images)
 
 
 def sound_tables(
-    study: Study, *, participants: Sequence[str] | None = None
+    study: Study, *, participants: Sequence[str] | None = None, kept: LabelStore | None = None
 ) -> tuple[StudyTables, list[Problem]]:
     """Check a study that is to be run, and return its tables and the notes on them.
 
@@ -101,14 +107,17 @@ def sound_tables(
     participants
         Identifiers, with or without ``sub-``, of those whose images to check; by default all.
         Tables are checked whole.
+    kept
+        Where the lesions go that are read from the label images, for the measuring that follows.
 
     Raises
     ------
     InvalidDataError
         With every problem that must be corrected before the study can be run.
     """
-    loaded = load_tables(study, lesions_in_images)
-    found = _findings(study, loaded, partial(check_images, whole=False), participants)
+    loaded = load_tables(study, partial(lesions_in_images, kept=kept))
+    images = partial(check_images, whole=False, kept=kept)
+    found = _findings(study, loaded, images, participants)
     problems = [item.problem for item in found if item.kind == "invalid"]
     if problems:
         raise InvalidDataError(problems)

@@ -32,6 +32,7 @@ from qsmstats.tables.between_tables import controls
 from qsmstats.tables.read import StudyTables
 from qsmstats.voxels.executors import early_end, run_jobs
 from qsmstats.voxels.feature_table import read_features
+from qsmstats.voxels.label_store import LabelStore
 from qsmstats.voxels.labels import LabelFiles, TissueFile, labels_of
 from qsmstats.voxels.lesion_rows import read_tables
 from qsmstats.voxels.session_store import FeatureStore
@@ -128,7 +129,8 @@ def extract_cohort(
         todo = [job for job in todo if job.participant_id in wanted]
     call: Callable[[SessionJob], SessionResult] = partial(_extract, study.name_of)
     if out is not None:
-        call = partial(_extract_or_read, FeatureStore(Path(out), study.name_of), study.name_of)
+        store, kept = FeatureStore(Path(out), study.name_of), LabelStore(Path(out), study.name_of)
+        call = partial(_extract_or_read, store, kept, study.name_of)
     # Not pure: a session whose worker died is run again, and must not get its old failure back.
     executor: Executor | None = (
         client.get_executor(pure=False) if hasattr(client, "get_executor") else client
@@ -277,9 +279,11 @@ def label_images(study: Study, tables: StudyTables) -> dict[_Visit, LabelFiles]:
     return found
 
 
-def _extract(name_of: Callable[[Path], str], job: SessionJob) -> SessionResult:
+def _extract(
+    name_of: Callable[[Path], str], job: SessionJob, kept: LabelStore | None = None
+) -> SessionResult:
     """Measure a session; a failure names files from the study folder on."""
-    result = extract_session(job)
+    result = extract_session(job, None if kept is None else kept.read)
     if result.failure is None:
         return result
     reason = result.failure.reason
@@ -290,7 +294,7 @@ def _extract(name_of: Callable[[Path], str], job: SessionJob) -> SessionResult:
 
 
 def _extract_or_read(
-    store: FeatureStore, name_of: Callable[[Path], str], job: SessionJob
+    store: FeatureStore, kept: LabelStore, name_of: Callable[[Path], str], job: SessionJob
 ) -> SessionResult:
     """Return the stored result of a session, or measure it and store the result.
 
@@ -301,7 +305,7 @@ def _extract_or_read(
     stored = store.read(job, inputs)
     if stored is not None and stored.failure is None:
         return stored
-    result = _extract(name_of, job)
+    result = _extract(name_of, job, kept)
     after = store.input_sums(job)
     changed = [name for name in inputs if inputs[name] != after[name]]
     if changed:

@@ -39,6 +39,7 @@ from qsmstats.voxels.stream import LabelVoxels, read_labels, read_mask, read_par
 __all__ = [
     "LabelFiles",
     "LabelSource",
+    "ReadLabels",
     "TissueFile",
     "TissueSource",
     "labels_of",
@@ -93,14 +94,33 @@ def _paths(sources: Iterable[ImageSource]) -> tuple[Path, ...]:
     return tuple(Path(one) for one in sources if isinstance(one, str | os.PathLike))
 
 
-LabelSource: TypeAlias = "ImageSource | LabelFiles"
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadLabels:
+    """The label images of one session, which have been read.
+
+    Attributes
+    ----------
+    paths
+        The images.
+    volume
+        Header of the first of them: their grid.
+    voxels
+        Their lesions.
+    """
+
+    paths: tuple[Path, ...]
+    volume: Volume
+    voxels: LabelVoxels
+
+
+LabelSource: TypeAlias = "ImageSource | LabelFiles | ReadLabels"
 """Label images of a session; an image alone has a whole number of its own for each lesion."""
 
 TissueSource: TypeAlias = "ImageSource | TissueFile"
 """Image of a tissue; an image alone is a mask."""
 
 
-def _files_of(labels: LabelSource) -> LabelFiles:
+def _files_of(labels: ImageSource | LabelFiles) -> LabelFiles:
     """Return the files of label images in any form."""
     if isinstance(labels, LabelFiles):
         return labels
@@ -155,6 +175,8 @@ def open_labels(labels: LabelSource, role: str = "label image") -> tuple[Volume,
     ImageError
         As `open_volume`, and if they lie on different grids.
     """
+    if isinstance(labels, ReadLabels):
+        return (labels.volume,)
     labels = _files_of(labels)
     volumes = [open_volume(file, role, labels.spec.volume) for _, file in labels.files]
     for volume in volumes[1:]:
@@ -178,6 +200,8 @@ def read_lesions(labels: LabelSource, volumes: Sequence[Volume]) -> LabelVoxels:
         If a file cannot be read in the form that study.toml says, a mask of a lesion is empty, or
         two files share a voxel or a label.
     """
+    if isinstance(labels, ReadLabels):
+        return labels.voxels
     labels = _files_of(labels)
     parts = []
     for volume in volumes:

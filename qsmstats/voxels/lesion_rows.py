@@ -10,6 +10,7 @@ from qsmstats.errors import ImageError
 from qsmstats.study import Study
 from qsmstats.tables.read import StudyTables
 from qsmstats.tables.read import read_tables as read_files
+from qsmstats.voxels.label_store import LabelStore
 from qsmstats.voxels.labels import labels_of, open_labels, read_lesions
 
 __all__ = ["lesions_in_images", "read_tables"]
@@ -41,7 +42,9 @@ def read_tables(study: Study) -> StudyTables:
     return read_files(study, lesions_in_images)
 
 
-def lesions_in_images(study: Study, visits: Sequence[tuple[str, str]]) -> pd.DataFrame:
+def lesions_in_images(
+    study: Study, visits: Sequence[tuple[str, str]], kept: LabelStore | None = None
+) -> pd.DataFrame:
     """List the lesions of the label images of some sessions.
 
     Parameters
@@ -50,6 +53,8 @@ def lesions_in_images(study: Study, visits: Sequence[tuple[str, str]]) -> pd.Dat
         A study whose images say which lesions there are.
     visits
         Participant and session.
+    kept
+        Where the lesions go that are read here.
 
     Returns
     -------
@@ -66,7 +71,8 @@ def lesions_in_images(study: Study, visits: Sequence[tuple[str, str]]) -> pd.Dat
             if study.labels.each == "lesion":  # one each: the names say all
                 names = {number: name for number, (name, _) in enumerate(labels.files, start=1)}
             elif labels.files:
-                voxels = read_lesions(labels, open_labels(labels))
+                source = labels if kept is None else kept.read(labels)
+                voxels = read_lesions(source, open_labels(source))
                 names = dict(voxels.names) or dict.fromkeys(map(int, voxels.label), "")
             else:
                 continue

@@ -7,7 +7,7 @@ wherever it runs: in this process, in a pool, or on another machine that sees th
 from __future__ import annotations
 
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from qsmstats.errors import InvalidDataError, QsmstatsError
 from qsmstats.parallel import one_thread
 from qsmstats.settings import FeatureSettings
 from qsmstats.voxels.features import extract_features
-from qsmstats.voxels.labels import LabelFiles, TissueFile
+from qsmstats.voxels.labels import LabelFiles, LabelSource, TissueFile
 from qsmstats.voxels.memory import MORE_MEMORY
 
 __all__ = ["Failure", "SessionJob", "SessionResult", "extract_session", "session_failure"]
@@ -98,14 +98,26 @@ class SessionResult:
 
 
 @one_thread()
-def extract_session(job: SessionJob) -> SessionResult:
-    """Measure one session; any error becomes its failure, so that the others go on."""
+def extract_session(
+    job: SessionJob, read: Callable[[LabelFiles], LabelSource] | None = None
+) -> SessionResult:
+    """Measure one session; any error becomes its failure, so that the others go on.
+
+    Parameters
+    ----------
+    job
+        The session.
+    read
+        What reads its label images, such as `LabelStore.read`; by default they are read where they
+        are measured.
+    """
+    read = read or (lambda labels: labels)
     try:
         features = extract_features(
-            job.labels,
+            job.labels and read(job.labels),
             job.maps,
             tissue=job.tissue,
-            other_labels=job.other_labels,
+            other_labels=[*map(read, job.other_labels)],
             units=job.units,
             missing=job.missing,
             plausible=job.plausible,

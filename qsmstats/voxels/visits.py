@@ -28,6 +28,7 @@ from qsmstats.voxels.cohort import label_images
 from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.images import Volume, require_same_grid
 from qsmstats.voxels.kernels import Groups, group_voxels
+from qsmstats.voxels.label_store import LabelStore
 from qsmstats.voxels.labels import LabelFiles, open_labels, read_lesions
 from qsmstats.voxels.lesion_rows import read_tables
 from qsmstats.voxels.matching import match_groups
@@ -52,7 +53,11 @@ class _Visit:
 
 
 def match_visits(
-    study: Study, features: pd.DataFrame | Measured, *, tables: StudyTables | None = None
+    study: Study,
+    features: pd.DataFrame | Measured,
+    *,
+    tables: StudyTables | None = None,
+    kept: LabelStore | None = None,
 ) -> pd.DataFrame | None:
     """Match the lesions of each participant's sessions, for `tidy_lesions`.
 
@@ -64,6 +69,8 @@ def match_visits(
         What `extract_cohort` returns, or its table. Sessions without features are skipped.
     tables
         The study's tables, where they have been read already.
+    kept
+        Where the lesions are that were read from the label images before.
 
     Returns
     -------
@@ -99,18 +106,19 @@ def match_visits(
         keys = [(str(participant), name) for name in rows["session_id"]]
         images = {key[1]: paths.get(key) for key in keys if key in measured}
         # At most two label images are held in memory.
-        for first, second in pairwise(_read(name, own) for name, own in images.items()):
+        for first, second in pairwise(_read(name, own, kept) for name, own in images.items()):
             frame = _match(first, second, study.matching.min_overlap)
             frames.append(frame.assign(participant_id=participant))
     matches = pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
     return matches[[*_LEADING, *matches.columns.drop(_LEADING)]]
 
 
-def _read(session_id: str, labels: LabelFiles | None) -> _Visit:
+def _read(session_id: str, labels: LabelFiles | None, kept: LabelStore | None) -> _Visit:
     if labels is None:
         return _Visit(session_id=session_id)
-    volumes = open_labels(labels)
-    voxels = read_lesions(labels, volumes)
+    source = labels if kept is None else kept.read(labels)
+    volumes = open_labels(source)
+    voxels = read_lesions(source, volumes)
     groups = group_voxels(voxels.label, voxels.index)
     return _Visit(session_id=session_id, groups=groups, volume=volumes[0])
 

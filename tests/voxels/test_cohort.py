@@ -154,7 +154,9 @@ def count_measured(monkeypatch):
     measured = []
     real = cohort.extract_session
     monkeypatch.setattr(
-        cohort, "extract_session", lambda job: measured.append(job.participant_id) or real(job)
+        cohort,
+        "extract_session",
+        lambda job, *read: measured.append(job.participant_id) or real(job, *read),
     )
     return measured
 
@@ -198,8 +200,8 @@ def test_an_image_that_changes_while_it_is_measured_fails_its_session(study, tmp
     whole = path.read_bytes()
     real = cohort.extract_session
 
-    def measure_and_change(job):
-        result = real(job)
+    def measure_and_change(job, *read):
+        result = real(job, *read)
         if job.participant_id == "sub-02":
             path.write_bytes((study.folder / "sub-03/ses-1/MWFmap.nii.gz").read_bytes())
         return result
