@@ -10,7 +10,7 @@ from qsmstats.mixed.fit import MixedFit
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
 
-__all__ = ["plan_methods", "plan_notes"]
+__all__ = ["effect_in_words", "plan_methods", "plan_notes"]
 
 TESTS = {"satterthwaite": "Satterthwaite's", "kenward-roger": "Kenward and Roger's"}
 SESSIONS = (
@@ -19,6 +19,42 @@ SESSIONS = (
     "variance of slopes here, so that further visits within the same period would increase power "
     "more than the curves show."
 )
+
+
+def effect_in_words(truth: TrialAssumptions, design: TrialDesign, effect: float) -> str:
+    """Say what a treatment makes of the slope: from what to what, and whether that is slower.
+
+    Parameters
+    ----------
+    truth, design
+        What the trial is planned from.
+    effect
+        What treatment adds to the contrast, in units of the outcome per year.
+    """
+    unit = "%" if truth.unit == "percent" else truth.unit
+    slope = f"the slope of {' and '.join(design.target).replace('_', ' ')} lesions"
+    if isinstance(design.target, Mapping):
+        slope = f"the {_weighted(design.target)} of slopes"
+    before = truth.target_slope(design)
+    if not before:
+        return f"a change of {slope} by {effect:+.3g} {unit} per year"
+    # Rounded, so that the fraction -1 of a slope is no remainder of it.
+    fraction = round(effect / before, 9)
+    trend, other = ("rise", "decline") if before > 0.0 else ("decline", "rise")
+    if fraction < -1.0:
+        way = f"a {other} in place of a {trend}"
+    elif fraction == -1.0:
+        way = f"the {trend} stopped"
+    else:
+        way = f"the {trend} {100 * abs(fraction):.3g}% {'faster' if fraction > 0.0 else 'slower'}"
+    return (
+        f"a change of {slope} from {before:.3g} without treatment to {before + effect:.3g} {unit} "
+        f"per year under it (by {effect:+.3g}; {way})"
+    )
+
+
+def _weighted(weights: Mapping[str, float]) -> str:
+    return f"weighted sum ({', '.join(f'{one:g} {name}' for name, one in weights.items())})"
 
 
 def plan_notes(
@@ -127,8 +163,7 @@ def plan_methods(
 ) -> str:
     """Return what was done, for a methods section."""
     if isinstance(design.target, Mapping):
-        weights = ", ".join(f"{weight:g} {name}" for name, weight in design.target.items())
-        target = f"(weighted sum: {weights})"
+        target = f"as a {_weighted(design.target)}"
     else:
         target = f"common to {' and '.join(design.target)} lesions"
     baseline = (
