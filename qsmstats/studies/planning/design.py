@@ -42,6 +42,8 @@ from itertools import pairwise
 from numbers import Real
 from typing import Literal, get_args
 
+import numpy as np
+
 from qsmstats.errors import UsageError, check_option
 from qsmstats.settings import HistologySettings
 
@@ -172,12 +174,9 @@ class TrialDesign:
     significance: float = 0.05
 
     def __post_init__(self) -> None:
-        visits = [self.visits] if isinstance(self.visits, Real) else self.visits
-        object.__setattr__(self, "visits", tuple(float(time) for time in visits))
-        if isinstance(self.target, str):
-            object.__setattr__(self, "target", (self.target,))
-        elif not isinstance(self.target, Mapping):
-            object.__setattr__(self, "target", tuple(self.target))
+        object.__setattr__(self, "visits", tuple(map(float, np.atleast_1d(self.visits))))
+        if not isinstance(self.target, Mapping):
+            object.__setattr__(self, "target", tuple(map(str, np.atleast_1d(self.target))))
         _check_visits(self.visits)
         if not self.target:
             raise UsageError("design: target is empty; name the lesion types whose slope is tested")

@@ -9,6 +9,7 @@ import pandas as pd
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
+from qsmstats.studies.planning.grid_cell import EXPECTED_DRAWS
 
 __all__ = ["effect_in_words", "plan_methods", "plan_notes"]
 
@@ -34,7 +35,7 @@ def effect_in_words(truth: TrialAssumptions, design: TrialDesign, effect: float)
     unit = "%" if truth.unit == "percent" else truth.unit
     slope = f"the slope of {' and '.join(design.target).replace('_', ' ')} lesions"
     if isinstance(design.target, Mapping):
-        slope = f"the {_weighted(design.target)} of slopes"
+        slope = f"the weighted sum of slopes ({_weights(design.target)})"
     before = truth.target_slope(design)
     if not before:
         return f"a change of {slope} by {effect:+.3g} {unit} per year"
@@ -53,8 +54,8 @@ def effect_in_words(truth: TrialAssumptions, design: TrialDesign, effect: float)
     )
 
 
-def _weighted(weights: Mapping[str, float]) -> str:
-    return f"weighted sum ({', '.join(f'{one:g} {name}' for name, one in weights.items())})"
+def _weights(weights: Mapping[str, float]) -> str:
+    return ", ".join(f"{one:g} {name}" for name, one in weights.items())
 
 
 def plan_notes(
@@ -163,7 +164,7 @@ def plan_methods(
 ) -> str:
     """Return what was done, for a methods section."""
     if isinstance(design.target, Mapping):
-        target = f"as a {_weighted(design.target)}"
+        target = f"(weighted sum: {_weights(design.target)})"
     else:
         target = f"common to {' and '.join(design.target)} lesions"
     baseline = (
@@ -183,6 +184,9 @@ def plan_methods(
         if simulations
         else "by the power expected without simulation"
     )
+    found = "where the probit curve through the simulated sizes reaches it"
+    if not simulations:
+        found = "the smallest whose expected power reaches it"
     adjusted = "standard error and " if design.df == "kenward-roger" else ""
     return (
         f"Sample size was determined {how}. "
@@ -194,7 +198,8 @@ def plan_methods(
         "intercept and slope per patient and a random intercept per lesion, fitted by REML. The "
         f"treatment-by-time effect {target} was tested two-sided at "
         f"{design.significance:g} with {TESTS[design.df]} {adjusted}degrees of freedom. The size "
-        f"for a power of {power:.0%} is where the probit curve through the simulated sizes reaches "
-        "it; losses were missing at random. Power expected without simulation uses the noncentral "
-        "t distribution with the expected information."
+        f"for a power of {power:.0%} is {found}; losses were missing at random. Power expected "
+        "without simulation uses the noncentral t distribution with the expected information and, "
+        "where patients or losses are drawn, is the mean over "
+        f"{EXPECTED_DRAWS} draws."
     )
