@@ -1,4 +1,4 @@
-"""What a plan says in sentences: its notes, and a paragraph for a methods section."""
+"""What a plan says: effects in words, what is shown of its table, notes and methods."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.grid_cell import EXPECTED_DRAWS
 
-__all__ = ["effect_in_words", "plan_methods", "plan_notes"]
+__all__ = ["effect_in_words", "main_columns", "plan_methods", "plan_notes"]
 
 TESTS = {"satterthwaite": "Satterthwaite's", "kenward-roger": "Kenward and Roger's"}
 SESSIONS = (
@@ -56,6 +56,13 @@ def effect_in_words(truth: TrialAssumptions, design: TrialDesign, effect: float)
 
 def _weights(weights: Mapping[str, float]) -> str:
     return ", ".join(f"{one:g} {name}" for name, one in weights.items())
+
+
+def main_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Return patients, effect and power of a table of power; no column that is empty."""
+    names = ["design", "patients", "n_treated", "effect", "power", "conf_low", "conf_high"]
+    names += ["power_expected", "expected_low", "expected_high", "type_i_error"]
+    return table[names].dropna(axis=1, how="all")
 
 
 def plan_notes(

@@ -22,12 +22,7 @@ from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.parallel import run_tasks
 from qsmstats.progress import Progress
-from qsmstats.studies.planning.analysis import (
-    Refits,
-    average_power,
-    power_limits,
-    rejections,
-)
+from qsmstats.studies.planning.analysis import Refits, average_power, power_limits, rejections
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.grid_cell import (
@@ -39,6 +34,7 @@ from qsmstats.studies.planning.grid_cell import (
     share_of,
 )
 from qsmstats.studies.planning.patients import check_trial
+from qsmstats.studies.planning.plan_text import main_columns
 
 __all__ = ["TrialPower", "trial_power"]
 
@@ -54,16 +50,16 @@ class TrialPower(Displayed):
     ----------
     table
         One row per design, number of patients and effect: what was planned (design, visits,
-        lesions, dropout, patients, n_control, n_treated, effect, fraction_of_slope, and the
-        target's slope in each arm, slope_control and slope_treated, NaN where it is not known);
-        power with conf_low and conf_high, and the number of independent simulations with the same
-        precision (effective_simulations); power_expected (without simulation), with the interval
-        of a mean over 8 draws of patients and losses (expected_low, expected_high; NaN where all
-        patients are alike and none is lost, and it is exact); type_i_error with type_i_low and
-        type_i_high; and the record of the simulations: their number, the fits without a test
-        (n_failed), not converged, singular and refitted singly, the share of patients seen to the
-        end (completed), and means over simulations of rows, estimate, standard error and degrees
-        of freedom beside the standard deviation of the estimates.
+        lesions, dropout, patients, n_control, n_treated, effect, fraction_of_slope, slope_control
+        and slope_treated, NaN where no slope is known); power with conf_low and conf_high, and the
+        number of independent simulations with the same precision (effective_simulations);
+        power_expected (without simulation), with the interval of a mean over 8 draws of patients
+        and losses (expected_low, expected_high; NaN where it is exact: all patients alike, none
+        lost); type_i_error with type_i_low and type_i_high; and the record of the simulations:
+        their number, the fits without a test (n_failed), not converged, singular and refitted
+        singly, the share of patients seen to the end (completed), and means over simulations of
+        rows, estimate, standard error and degrees of freedom beside the standard deviation of the
+        estimates.
     assumptions
         Every number the plan rests on, with limits, unit and source.
     seed
@@ -79,14 +75,7 @@ class TrialPower(Displayed):
 
     def displayed(self) -> Mapping[str, object]:
         """Return what is shown: of the table what was asked and answered."""
-        return {**super(TrialPower, self).displayed(), "table": main_columns(self.table)}
-
-
-def main_columns(table: pd.DataFrame) -> pd.DataFrame:
-    """Return patients, effect and power of a table of power; no column that is empty."""
-    names = ["design", "patients", "n_treated", "effect", "power", "conf_low", "conf_high"]
-    names += ["power_expected", "expected_low", "expected_high", "type_i_error"]
-    return table[names].dropna(axis=1, how="all")
+        return {**Displayed.displayed(self), "table": main_columns(self.table)}
 
 
 def trial_power(

@@ -29,7 +29,7 @@ from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.expected_size import expected_size, smallest_trial
 from qsmstats.studies.planning.grid_cell import EXPECTED_DRAWS, Cell
-from qsmstats.studies.planning.plan_text import effect_in_words
+from qsmstats.studies.planning.plan_text import effect_in_words, main_columns
 from qsmstats.studies.planning.power import (
     DEFAULT,
     EffectScale,
@@ -37,7 +37,6 @@ from qsmstats.studies.planning.power import (
     as_assumptions,
     checked_seed,
     effects_of,
-    main_columns,
     trial_power,
 )
 from qsmstats.studies.planning.power_curve import size_on_curve
@@ -62,7 +61,8 @@ class RequiredPatients(Displayed):
         Interval of that size: its Monte-Carlo error, not the uncertainty of the assumptions.
         Without simulation that of a mean over 8 draws of patients and losses, the same in every
         call; NaN where all patients are alike and none is lost, and the size is exact. With
-        simulations NaN where the size is the smallest that can be analysed.
+        simulations NaN where the size is the smallest that can be analysed, or power does not rise
+        with size.
     target
         The power asked for.
     maximum
@@ -96,7 +96,7 @@ class RequiredPatients(Displayed):
 
     def displayed(self) -> Mapping[str, object]:
         """Return what is shown: the answer first, and of the table what was asked and answered."""
-        fields = super(RequiredPatients, self).displayed()
+        fields = Displayed.displayed(self)
         return {"answer": self.answer, **fields, "table": main_columns(self.table)}
 
 
@@ -237,7 +237,7 @@ def _search(
         low, high = (low, middle) if trials.power(middle) >= power else (middle, high)
     found = size_on_curve(trials.table(), power, level)
     if found is None:
-        return high, float(low), math.nan
+        return high, math.nan, math.nan
     size, size_low, size_high = found
     return min(max(math.ceil(size), smallest), maximum), size_low, size_high
 
