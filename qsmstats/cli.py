@@ -76,7 +76,7 @@ EXAMPLES = {
   qsmstats run STUDY OUT participant --participant-label 01 02
   qsmstats run STUDY OUT group --quiet""",
     "report": "qsmstats report STUDY OUT --style double --format svg,pdf",
-    "plan": """qsmstats plan STUDY OUT --fraction 0.5
+    "plan": """qsmstats plan STUDY OUT --target paramagnetic_rim --fraction -0.5
   qsmstats plan STUDY OUT --outcome mwf_percent --visits 0 0.5 1 --dropout 0.05""",
     "map": """qsmstats map STUDY OUT --map mwf_percent \\
       --formula "mwf_percent ~ group * years + age + sex + (1 | participant_id)"
@@ -264,7 +264,8 @@ def _add_plan(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--target",
         nargs="+",
         metavar="TYPE",
-        help="lesion types that share the effect; default: hypointense and isointense",
+        help="lesion types that share one effect, which is tested; default: hypointense and "
+        "isointense",
     )
     effect = parser.add_mutually_exclusive_group()
     effect.add_argument(
@@ -272,15 +273,17 @@ def _add_plan(commands: _Commands[argparse.ArgumentParser]) -> None:
         nargs="+",
         type=float,
         metavar="CHANGE",
-        help="changes of the slope by treatment per year, on the scale of the model: in units of "
-        "the map, or of log(map) where the formula takes the logarithm",
+        help="what treatment adds to the slope, per year, on the scale of the model: in units of "
+        "the map, or of log(map) where the formula takes the logarithm; the sign opposite to that "
+        "of the slope slows a rise or a decline down",
     )
     effect.add_argument(
         "--fraction",
         nargs="+",
         type=float,
         metavar="SHARE",
-        help="the same as fractions of the slope without treatment; default: 0.25 0.5 0.75",
+        help="the same as fractions of the slope without treatment: -0.5 halves a decline or a "
+        "rise, 0.5 makes either half as fast again; default: 0.25 0.5 0.75",
     )
     _add_trial(parser)
     _add_jobs(parser)
@@ -304,7 +307,7 @@ def _add_trial(parser: argparse.ArgumentParser) -> None:
         type=float,
         default=0.1,
         metavar="RATE",
-        help="share lost per year; default: 0.1",
+        help="share lost per year (20 %% over two years: 1 - 0.8 ** (1 / 2) = 0.106); default: 0.1",
     )
     parser.add_argument("--power", type=float, default=0.8, help="default: 0.8")
     parser.add_argument(

@@ -37,6 +37,8 @@ class Displayed:
 
     opened: ClassVar[tuple[str, ...]] = ()
     """Tables whose rows are shown, in this order, as far as there is room; () for all."""
+    whole: ClassVar[tuple[str, ...]] = ()
+    """Fields whose text is wrapped where others are cut: the answer in words."""
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
@@ -52,7 +54,10 @@ class Displayed:
     def __repr__(self) -> str:
         values = self.displayed()
         lines = [type(self).__name__]
-        lines += [_cut(f"  {name}: {_in_words(value)}".rstrip()) for name, value in values.items()]
+        for name, value in values.items():
+            text = f"  {name}: {_in_words(value)}".rstrip()
+            whole = name in self.whole
+            lines += textwrap.wrap(text, WIDTH, subsequent_indent="    ") if whole else [_cut(text)]
         for name, table in self._opened(values):
             room = LINES - len(lines) - 3  # for a blank line, the name and the heads
             if room < 1:
@@ -67,8 +72,9 @@ class Displayed:
         values = self.displayed()
         rows = "".join(
             f"<tr><th style='text-align:left'>{escape(name)}</th>"
-            f"<td style='text-align:left'>{escape(_cut(_in_words(value)))}</td></tr>"
-            for name, value in values.items()
+            f"<td style='text-align:left'>{escape(text if name in self.whole else _cut(text))}"
+            "</td></tr>"
+            for name, text in zip(values, map(_in_words, values.values()), strict=True)
         )
         parts = [f"<p><b>{type(self).__name__}</b></p><table>{rows}</table>"]
         for name, table in self._opened(values):

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from qsmstats import plot
-from qsmstats.cli import main
+from qsmstats.cli import _parser, main
 from qsmstats.report.page import write_report
 from qsmstats.report.results.columns import needed
 from tests.studies.conftest import SLOPES, make_lesions
@@ -77,9 +77,13 @@ def test_the_answer_is_a_sentence_with_numbers(planned):
     assert np.isnan(never.patients)
     assert "is not reached with up to 60 patients in the control arm" in never.answer
     size = re.search(
-        r"A power of 80% .* by [-\d.]+ % per year requires (\d+) patients", found.answer
+        r"from ([\d.]+) without treatment to ([\d.]+) % per year under it \(by \+[\d.]+; the rise "
+        r"30% faster\) requires (\d+) patients",
+        found.answer,
     )
-    assert int(size[1]) == found.patients <= 60
+    assert float(size[2]) == pytest.approx(1.3 * float(size[1]), rel=0.01)
+    assert int(size[3]) == found.patients <= 60
+    assert found.slope_treated == pytest.approx(1.3 * found.slope_control)
 
 
 def test_sensitivity_moves_the_size_the_way_it_must(planned):
@@ -146,6 +150,16 @@ def test_an_output_folder_that_is_not_there_is_an_error(small_study, tmp_path, c
     said = capsys.readouterr().err
     assert f"{absent}: there is no such folder; give the output folder of a run" in said
     assert not absent.exists()
+
+
+def test_a_fraction_may_be_negative_and_the_help_says_what_that_is(capsys):
+    parsed = _parser().parse_args(["plan", "STUDY", "OUT", "--fraction", "-0.5", "0.25"])
+    assert parsed.fraction == [-0.5, 0.25]
+    with pytest.raises(SystemExit):
+        _parser().parse_args(["plan", "--help"])
+    said = " ".join(capsys.readouterr().out.split())
+    assert "-0.5 halves a decline or a rise" in said
+    assert "1 - 0.8 ** (1 / 2) = 0.106" in said
 
 
 @pytest.mark.parametrize(

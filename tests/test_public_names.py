@@ -12,6 +12,7 @@ import re
 import sys
 import types
 from collections import ChainMap
+from operator import attrgetter
 
 import numpy as np
 import pandas as pd
@@ -200,6 +201,22 @@ def desk(tmp_path, monkeypatch):
     """The folder in which a reader works, with a study in ``demo``."""
     write_images(write_tables(tmp_path / "demo" / "study", tables()))
     monkeypatch.chdir(tmp_path)
+
+
+def documented():
+    """Yield the public names, and what their classes hold, with their docstrings."""
+    for name in [*NAMES, *(f"plot.{name}" for name in qs.plot.__all__)]:
+        public = attrgetter(name)(qs)
+        held = vars(public).items() if isinstance(public, type) else ()
+        for inner, one in [("", public), *held]:
+            if not inner.startswith("_") and (callable(one) or isinstance(one, property)):
+                yield f"{name}.{inner}", one.__doc__ or ""
+
+
+def test_no_docstring_sends_its_reader_to_a_constant_or_the_docstring_of_a_module():
+    """The documentation shows neither."""
+    sent = re.compile(r"see the module|module's docstring|`(?:\w+\.)?[A-Z]{3,}[A-Z_]*`")
+    assert [(name, sent.findall(said)) for name, said in documented() if sent.search(said)] == []
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)

@@ -325,8 +325,9 @@ def agreement(
     Returns
     -------
     DataFrame
-        Columns `AGREEMENT_COLUMNS`; for each coefficient one row with the interval that treats
-        units as independent and, with a cluster, one with the cluster bootstrap. NaN limits
+        coefficient, category, raters, estimate, std_error, conf_low, conf_high, n_units, n_raters,
+        n_clusters, method, role, level, note; for each coefficient one row with the interval that
+        treats units as independent and, with a cluster, one with the cluster bootstrap. NaN limits
         come with their reason in `note`. `n_units` counts units with at least two ratings
         (specific agreement: of those, the units put into the category at least once).
 

@@ -146,7 +146,9 @@ def diagnostic_accuracy(
         Column of the cluster that lesions are nested in (brain, participant); None assumes
         independent lesions; the rows are labelled accordingly.
     interval
-        Interval of the rows that assume independence, one of `intervals.INTERVALS`.
+        Interval of the rows that assume independence: "wilson", "wilson_cc" (with continuity
+        correction), "clopper_pearson", "agresti_coull", "wald", "jeffreys", "mid_p" or
+        "likelihood_ratio".
     level
         Confidence level, or probability of the credible intervals.
     missing, indeterminate

@@ -194,7 +194,8 @@ def proportion_interval(
     successes, trials
         Counts, 0 <= successes <= trials and trials > 0.
     method
-        One of `INTERVALS`.
+        "wilson", "wilson_cc" (with continuity correction), "clopper_pearson", "agresti_coull",
+        "wald", "jeffreys", "mid_p" or "likelihood_ratio".
     level
         Confidence level.
 

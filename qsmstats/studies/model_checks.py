@@ -359,19 +359,23 @@ def _influence(
     name = str(change.where(turned if turned.any() else change.notna()).idxmax())
     names = ", ".join(map(str, crossed.index[crossed]))
     consequence = f"significance changes for {names}" if names else "significance does not change"
-    head = (
-        f"The answer depends on {who}: without them"
-        if turned.any()
-        else "No participant turns the answer: without the most influential"
-    )
+    head = f"The answer depends on {who}: without them"
+    if not turned.any():
+        head = "Without the most influential participant"
+    # Both halves of the rule in words: a p value near its limit crosses it by small changes, too.
+    size = "by more" if change[name] > 1.0 else "and no estimate by more"
     return made | {
         "statistic": most["cooks_distance"],
         "failed": bool(turned.any()),
         "meaning": f"{head}, {name} changes from {_said(before.loc[[name]].iloc[0])} to"
-        f" {_said(after.loc[[name]].iloc[0])}; {consequence}.",
+        f" {_said(after.loc[[name]].iloc[0])}, {size} than its standard error; {consequence}.",
     }
 
 
 def _said(row: pd.Series) -> str:
-    said = "p < 0.001" if row["p"] < 0.001 else f"p = {row['p']:.3f}"
-    return f"{row['estimate']:.3g} ({row['conf_low']:.3g} to {row['conf_high']:.3g}, {said})"
+    """Return an estimate with interval and p value that go together, then the adjusted p."""
+    p, adjusted = (
+        "p < 0.001" if value < 0.001 else f"p = {value:.3f}" for value in (row["p_value"], row["p"])
+    )
+    said = f"{row['estimate']:.3g} ({row['conf_low']:.3g} to {row['conf_high']:.3g}, {p}"
+    return said + (")" if row["p"] == row["p_value"] else f"; adjusted {adjusted})")

@@ -11,7 +11,7 @@ import pytest
 
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.model import MixedModel
-from qsmstats.studies.model_checks import model_checks
+from qsmstats.studies.model_checks import _influence, model_checks
 
 REFERENCE = Path(__file__).parents[1] / "reference"
 TYPES = ("isointense", "hypointense", "paramagnetic_rim")
@@ -143,11 +143,36 @@ def test_one_participant_who_turns_the_answer_is_named():
     name = row["meaning"].split("without them, ")[1].split(" changes from ")[0]
     estimate = without.set_index("contrast").loc[name, "estimate"]
     assert f" to {estimate:.3g} (" in row["meaning"]
+    assert ", by more than its standard error; significance changes for " in row["meaning"]
     # A type that one participant alone has cannot be had without them.
     alone = rows[(rows["lesion_type"] != TYPES[2]) | odd]
     row = checks(alone).loc["influence of single participants"]
     assert row["failed"]
     assert row["meaning"].endswith(f", {TYPES[1]} - {TYPES[2]} cannot be estimated.")
+
+
+def test_significance_that_a_small_change_moves_is_no_answer_turned():
+    """Each interval stands beside its own p value; the adjusted one is named."""
+    fit = MixedModel(BASELINE).fit(lesions(8, patients=8))
+    before = contrasts(fit)
+    first = before.iloc[0]
+    # The first difference changes by 0.4 standard errors and crosses 0.05, no other changes.
+    after = before.assign(estimate=before["estimate"] + [0.4 * first["std_error"], 0, 0])
+    after["p_adjusted"] = [0.06, *before["p_adjusted"][1:]]
+    row = _influence(fit, before, lambda _: after, 0.95)
+    assert not row["failed"]
+    start = f"Without the most influential participant, {first['contrast']} changes from "
+    assert row["meaning"].startswith(start)
+    said = (
+        f"{first['estimate']:.3g} ({first['conf_low']:.3g} to {first['conf_high']:.3g}, "
+        f"p = {first['p_value']:.3f}; adjusted p = {first['p_adjusted']:.3f}) to "
+    )
+    assert row["meaning"].removeprefix(start).startswith(said)
+    end = "and no estimate by more than its standard error; significance changes for "
+    assert row["meaning"].endswith(f"{end}{first['contrast']}.")
+    large = before.assign(estimate=before["estimate"] + 2 * before["std_error"])
+    said = _influence(fit, before, lambda _: large, 0.95)["meaning"]
+    assert said.endswith("), by more than its standard error; significance does not change.")
 
 
 def test_statistics_are_those_of_r():

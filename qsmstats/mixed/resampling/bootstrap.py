@@ -131,7 +131,9 @@ def bootstrap(
     n
         Number of refits.
     kind
-        "parametric", "cluster" or "residual"; see the module.
+        "parametric": outcomes drawn from the model, which is taken to hold. "residual": made of
+        its effects and residuals, rescaled; their distribution need not be normal. "cluster":
+        whole groups drawn again; assumes only that these are independent, and needs many.
     seed
         Seed of the generators; the same seed gives the same numbers whatever `batch` and `jobs`.
     level, interval

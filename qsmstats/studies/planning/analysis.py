@@ -40,6 +40,7 @@ __all__ = [
     "analyse",
     "average_power",
     "plan_test",
+    "power_limits",
     "power_of_t",
     "rejections",
 ]
@@ -212,10 +213,38 @@ def average_power(
         How many times as many patients there are: variances fall and degrees of freedom rise in
         proportion, up to the fixed effects' share of them.
     """
-    found = [
+    return float(np.mean(_powers(tests, effect, significance, growth)))
+
+
+def power_limits(
+    tests: Sequence[ExpectedInference | None], effect: float, significance: float, level: float
+) -> tuple[float, float]:
+    """Return the t interval of the mean power over draws; NaN for one draw, which is exact.
+
+    Parameters
+    ----------
+    tests, effect, significance
+        As in `average_power`.
+    level
+        Confidence level.
+    """
+    found = _powers(tests, effect, significance)
+    if len(found) == 1:
+        return np.nan, np.nan
+    half = stats.t.isf((1.0 - level) / 2.0, len(found) - 1) * stats.sem(found)
+    low, high = np.clip(np.mean(found) + half * np.array([-1.0, 1.0]), 0.0, 1.0)
+    return float(low), float(high)
+
+
+def _powers(
+    tests: Sequence[ExpectedInference | None],
+    effect: float,
+    significance: float,
+    growth: float = 1.0,
+) -> list[float]:
+    return [
         float(power_of_t(effect, test.std_error / growth**0.5, test.df * growth, significance))
         if test is not None
         else 0.0
         for test in tests
     ]
-    return float(np.mean(found))

@@ -42,6 +42,8 @@ from itertools import pairwise
 from numbers import Real
 from typing import Literal, get_args
 
+import numpy as np
+
 from qsmstats.errors import UsageError, check_option
 from qsmstats.settings import HistologySettings
 
@@ -56,18 +58,24 @@ TrialDf = Literal["satterthwaite", "kenward-roger"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Dropout:
-    """Loss of patients, missing at random; the formula is in the module's docstring.
+    """Loss of patients, missing at random.
+
+    Who was seen at one visit is lost before the next, t years later, with the probability
+    ``1 - (1 - annual_rate) ** (t * ratio)``, ratio the product of the hazard ratios below.
 
     Attributes
     ----------
     annual_rate
         Share of patients lost per year, 0 <= rate < 1: of controls whose last observed mean is as
-        expected. (With `low_mean_ratio` h more are lost in all, about exp(log(h)^2 / 2) times.)
+        expected. A share lost over several years is converted: 20 % over two years are
+        ``1 - (1 - 0.2) ** (1 / 2)``, 0.106 per year. (With `low_mean_ratio` h more are lost in
+        all, about exp(log(h)^2 / 2) times.)
     treatment_ratio
         Hazard in the treatment arm over that in the control arm.
     low_mean_ratio
-        Hazard of a patient whose last observed mean lies one standard deviation below expectation,
-        over that of one at expectation; 1: losses have nothing to do with the outcome.
+        Hazard of a patient whose last observed mean lies one standard deviation below what is
+        expected without treatment, over that of one at expectation (two below: the square); 1:
+        losses have nothing to do with the outcome.
 
     Raises
     ------
@@ -88,7 +96,8 @@ class Dropout:
         if not 0.0 <= self.annual_rate < 1.0:
             raise UsageError(
                 f"dropout: annual_rate={self.annual_rate}; give the share of patients lost per "
-                "year, from 0 to less than 1 (0.1 for ten percent)"
+                "year, from 0 to less than 1 (0.1 for ten percent; 20 % over two years are "
+                "1 - 0.8 ** (1 / 2) = 0.106 per year)"
             )
         for name in ("treatment_ratio", "low_mean_ratio"):
             value = getattr(self, name)
@@ -111,7 +120,13 @@ class Dropout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialDesign:
-    """A two-arm trial; the model of its analysis is in the module's docstring.
+    """A two-arm trial of the slope of lesion types.
+
+    Its analysis is a linear mixed model, fitted by REML: a mean and a slope for each lesion type,
+    what treatment adds to the slopes, random intercepts and slopes of patients, random intercepts
+    of lesions, one residual variance. What treatment adds to the slope of the target types is
+    tested; an effect is positive where the slope is larger under treatment, so that one of the
+    opposite sign of the slope slows a rise or a decline down.
 
     Attributes
     ----------
@@ -123,10 +138,12 @@ class TrialDesign:
         Lesion type -> lesions of every patient; None: whole patients, with their numbers of
         lesions of all types together, are drawn from those of the source.
     target
-        Types that share one treatment effect, which is tested; or type -> weight: every type has
-        an effect of its own, and their weighted sum is tested.
+        Type, or types that share one treatment effect, which is tested (isointense and
+        hypointense unless stated); or type -> weight: every type has an effect of its own, and
+        their weighted sum is tested.
     baseline
-        "constrained": one mean per type before treatment; "free": one per type and arm.
+        "constrained": one mean per type before treatment in both arms, as randomisation makes true
+        (constrained longitudinal data analysis); "free": one per type and arm.
     dropout
         Loss of patients.
     df
@@ -150,16 +167,16 @@ class TrialDesign:
     visits: tuple[float, ...] = (0.0, 1.0, 2.0)
     allocation: float = 1.0
     lesions: Mapping[str, int] | None = None
-    target: tuple[str, ...] | Mapping[str, float] = TARGETS
+    target: str | tuple[str, ...] | Mapping[str, float] = TARGETS
     baseline: Baseline = "constrained"
     dropout: Dropout = field(default_factory=Dropout)
     df: TrialDf = "kenward-roger"
     significance: float = 0.05
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "visits", tuple(float(time) for time in self.visits))
+        object.__setattr__(self, "visits", tuple(map(float, np.atleast_1d(self.visits))))
         if not isinstance(self.target, Mapping):
-            object.__setattr__(self, "target", tuple(self.target))
+            object.__setattr__(self, "target", tuple(map(str, np.atleast_1d(self.target))))
         _check_visits(self.visits)
         if not self.target:
             raise UsageError("design: target is empty; name the lesion types whose slope is tested")

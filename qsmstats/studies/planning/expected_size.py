@@ -7,12 +7,13 @@ others, and a few sizes are enough.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 from qsmstats.errors import QsmstatsError, UsageError
 from qsmstats.mixed.inference.expected_precision import ExpectedInference
-from qsmstats.studies.planning.analysis import average_power
+from qsmstats.studies.planning.analysis import average_power, power_limits
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import FEWEST_PER_ARM, TrialDesign
 from qsmstats.studies.planning.grid_cell import Cell, expected_tests, planned_tests
@@ -20,8 +21,8 @@ from qsmstats.studies.planning.patients import check_trial
 
 __all__ = ["expected_size", "scaled_size", "smallest_trial"]
 
-# Where the search starts, how often it may turn back, how often it may move.
-FIRST_SIZE, FREE_TRIES, SIZES_TRIED = 30, 3, 20
+# Where the search starts.
+FIRST_SIZE = 30
 LARGEST_NAMED = 1_000_000
 
 
@@ -38,33 +39,50 @@ def smallest_trial(assumptions: TrialAssumptions, design: TrialDesign, maximum: 
     raise UsageError(f"maximum={maximum}: no trial up to this size can be analysed ({refused})")
 
 
-def expected_size(cell: Cell, effect: float, power: float, maximum: int, seed: int) -> int | None:
-    """Return the smallest size whose expected power reaches the target; None above the maximum.
+def expected_size(
+    cell: Cell, effect: float, power: float, maximum: int, level: float
+) -> tuple[int | None, float, float]:
+    """Return the smallest size whose expected power reaches the target, with its interval.
 
-    The precision at one size, scaled to others, names the next size to look at, until it names
-    itself.
+    The precision at one size, scaled to others, names the next size to look at, until one size
+    reaches the power and the next smaller one does not.
 
     Parameters
     ----------
     cell
         The smallest trial to consider.
-    effect, power, maximum, seed
+    effect, power, maximum, level
         As in `required_patients`.
+
+    Returns
+    -------
+    tuple
+        Size, None above the maximum; the sizes that reach the power where the mean over draws lies
+        at a limit of its own interval, NaN where there is no interval or no upper limit.
     """
+    below, reached = cell.patients - 1, maximum + 1
     size = min(max(FIRST_SIZE, cell.patients), maximum)
-    for attempt in range(SIZES_TRIED):
-        planned = planned_tests(replace(cell, patients=size), seed)
+    while reached - below > 1:
+        planned = planned_tests(replace(cell, patients=size))
         tests = expected_tests(planned, cell.assumptions)
+        mean = average_power(tests, effect, cell.design.significance)
+        if mean >= power:
+            reached, found = size, (tests, mean)
+        else:
+            below = size
         named = scaled_size(tests, size, effect, power, cell)
-        # Each size draws its own patients, so that two sizes can name one another: after the first
-        # tries a size that reaches the power will do, and only larger ones are looked at.
-        late = attempt >= FREE_TRIES
-        if named == size or (late and named < size):
-            return size
-        if size == maximum and named > maximum:
-            return None
-        size = min(max(named, size + 1) if late else named, maximum)
-    return size
+        size = min(max(named, below + 1), reached - 1)
+    if reached > maximum:
+        return None, math.nan, math.nan
+    tests, mean = found
+    limits = power_limits(tests, effect, cell.design.significance, level)
+    if math.isnan(limits[0]):
+        return reached, *limits
+    low, high = (
+        scaled_size(tests, reached, effect, power + mean - limit, cell)
+        for limit in reversed(limits)
+    )
+    return reached, float(low), float(high) if high < LARGEST_NAMED else math.nan
 
 
 def scaled_size(

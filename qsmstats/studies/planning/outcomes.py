@@ -131,7 +131,8 @@ def simulate_trial(
     patients
         Patients in the control arm.
     effect
-        The contrast, in units of the outcome per year.
+        What treatment adds to the slope of the target types (with weights: to the contrast), in
+        units of the outcome per year.
     seed
         Seed of the generator.
 

@@ -1,7 +1,9 @@
 """The patients of one trial, drawn, and the rows that the analysis will have.
 
 Every patient of a trial is one patient of the source, with all of its lesions: numbers of lesions
-of different types go together, and some patients have a hundred times as many as others. The fixed
+of different types go together, and some patients have a hundred times as many as others. Patients
+enter the arms in turn, so that a larger trial of the same generator begins with the patients of a
+smaller one, and power does not jump from size to size because others were drawn. The fixed
 part is one column per mean, slope and treatment effect, so that a type that no drawn patient has is
 a column of zeros, which the model drops, and not another model.
 """
@@ -158,7 +160,7 @@ def draw_trial(
     same = len(counts) == 1
     chosen = np.zeros(total, np.int64) if same else random.integers(len(counts), size=total)
     lesions = counts.to_numpy(np.int64)[chosen]
-    arm = np.arange(total) >= control
+    arm = np.diff(np.arange(total + 1) * treated // total) > 0
     there = lesions.any(axis=1)
     lesions, arm = lesions[there], arm[there]
     kinds = np.tile(np.arange(lesions.shape[1]), len(lesions))

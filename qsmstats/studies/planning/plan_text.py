@@ -1,4 +1,4 @@
-"""What a plan says in sentences: its notes, and a paragraph for a methods section."""
+"""What a plan says: effects in words, what is shown of its table, notes and methods."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ import pandas as pd
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
+from qsmstats.studies.planning.grid_cell import EXPECTED_DRAWS
 
-__all__ = ["plan_methods", "plan_notes"]
+__all__ = ["effect_in_words", "main_columns", "plan_methods", "plan_notes"]
 
 TESTS = {"satterthwaite": "Satterthwaite's", "kenward-roger": "Kenward and Roger's"}
 SESSIONS = (
@@ -19,6 +20,49 @@ SESSIONS = (
     "variance of slopes here, so that further visits within the same period would increase power "
     "more than the curves show."
 )
+
+
+def effect_in_words(truth: TrialAssumptions, design: TrialDesign, effect: float) -> str:
+    """Say what a treatment makes of the slope: from what to what, and whether that is slower.
+
+    Parameters
+    ----------
+    truth, design
+        What the trial is planned from.
+    effect
+        What treatment adds to the contrast, in units of the outcome per year.
+    """
+    unit = "%" if truth.unit == "percent" else truth.unit
+    slope = f"the slope of {' and '.join(design.target).replace('_', ' ')} lesions"
+    if isinstance(design.target, Mapping):
+        slope = f"the weighted sum of slopes ({_weights(design.target)})"
+    before = truth.target_slope(design)
+    if not before:
+        return f"a change of {slope} by {effect:+.3g} {unit} per year"
+    # Rounded, so that the fraction -1 of a slope is no remainder of it.
+    fraction = round(effect / before, 9)
+    trend, other = ("rise", "decline") if before > 0.0 else ("decline", "rise")
+    if fraction < -1.0:
+        way = f"a {other} in place of a {trend}"
+    elif fraction == -1.0:
+        way = f"the {trend} stopped"
+    else:
+        way = f"the {trend} {100 * abs(fraction):.3g}% {'faster' if fraction > 0.0 else 'slower'}"
+    return (
+        f"a change of {slope} from {before:.3g} without treatment to {before + effect:.3g} {unit} "
+        f"per year under it (by {effect:+.3g}; {way})"
+    )
+
+
+def _weights(weights: Mapping[str, float]) -> str:
+    return ", ".join(f"{one:g} {name}" for name, one in weights.items())
+
+
+def main_columns(table: pd.DataFrame) -> pd.DataFrame:
+    """Return patients, effect and power of a table of power; no column that is empty."""
+    names = ["design", "patients", "n_treated", "effect", "power", "conf_low", "conf_high"]
+    names += ["power_expected", "expected_low", "expected_high", "type_i_error"]
+    return table[names].dropna(axis=1, how="all")
 
 
 def plan_notes(
@@ -127,8 +171,7 @@ def plan_methods(
 ) -> str:
     """Return what was done, for a methods section."""
     if isinstance(design.target, Mapping):
-        weights = ", ".join(f"{weight:g} {name}" for name, weight in design.target.items())
-        target = f"(weighted sum: {weights})"
+        target = f"(weighted sum: {_weights(design.target)})"
     else:
         target = f"common to {' and '.join(design.target)} lesions"
     baseline = (
@@ -148,6 +191,9 @@ def plan_methods(
         if simulations
         else "by the power expected without simulation"
     )
+    found = "where the probit curve through the simulated sizes reaches it"
+    if not simulations:
+        found = "the smallest whose expected power reaches it"
     adjusted = "standard error and " if design.df == "kenward-roger" else ""
     return (
         f"Sample size was determined {how}. "
@@ -159,7 +205,8 @@ def plan_methods(
         "intercept and slope per patient and a random intercept per lesion, fitted by REML. The "
         f"treatment-by-time effect {target} was tested two-sided at "
         f"{design.significance:g} with {TESTS[design.df]} {adjusted}degrees of freedom. The size "
-        f"for a power of {power:.0%} is where the probit curve through the simulated sizes reaches "
-        "it; losses were missing at random. Power expected without simulation uses the noncentral "
-        "t distribution with the expected information."
+        f"for a power of {power:.0%} is {found}; losses were missing at random. Power expected "
+        "without simulation uses the noncentral t distribution with the expected information and, "
+        "where patients or losses are drawn, is the mean over "
+        f"{EXPECTED_DRAWS} draws."
     )

@@ -64,8 +64,8 @@ class TrialPlan:
     power
         Power over numbers of patients and effects, as `TrialPower.table`.
     sizes
-        One row per effect: patients for the power asked for, with their Monte-Carlo interval. Here
-        and in `power`, `unit` is that of the effect.
+        One row per effect: patients for the power asked for, with their interval. Here and in
+        `power`, `unit` is that of the effect.
     assumptions
         Every number the plan rests on: quantity, estimate, conf_low, conf_high, unit, source.
     sensitivity
@@ -117,9 +117,9 @@ def plan_trial(
     patients
         Sizes of the control arm for the curves.
     effects, fractions
-        Changes of the target's slope by treatment: in units of the formula's left side per year
-        (of the outcome, or of its logarithm), or, where these are not given, as fractions of the
-        slope without treatment.
+        What treatment adds to the target's slope: in units of the formula's left side per year (of
+        the outcome, or of its logarithm), or, where these are not given, as fractions of the slope
+        without treatment, positive for a larger slope of the same sign (-0.5 halves a decline).
     power, maximum
         Power asked for, and the largest control arm to consider.
     simulations, seed, jobs, progress
@@ -192,6 +192,7 @@ def _sizes(found: Sequence[RequiredPatients], curves: TrialPower) -> pd.DataFram
             {
                 "effect": one.effect,
                 "fraction_of_slope": fractions[one.effect],
+                **one.table.iloc[-1][["slope_control", "slope_treated"]].to_dict(),
                 "power_asked": one.target,
                 "patients": one.patients,
                 "conf_low": one.conf_low,
@@ -234,7 +235,7 @@ def _sensitivity(
     size = found.patients or found.maximum
     cell = Cell(assumptions=truth, design=design, patients=size)
     smallest = replace(cell, patients=smallest_trial(truth, design, found.maximum))
-    planned = planned_tests(cell, found.seed)
+    planned = planned_tests(cell)
     # Quantity, limit, the truth with it there, and a factor of the effect.
     others = [("as estimated", "", truth, 1.0)]
     for name in VARIED:

@@ -22,7 +22,7 @@ from qsmstats.errors import UsageError, check_option
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.parallel import run_tasks
 from qsmstats.progress import Progress
-from qsmstats.studies.planning.analysis import Refits, average_power, rejections
+from qsmstats.studies.planning.analysis import Refits, average_power, power_limits, rejections
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.grid_cell import (
@@ -34,6 +34,7 @@ from qsmstats.studies.planning.grid_cell import (
     share_of,
 )
 from qsmstats.studies.planning.patients import check_trial
+from qsmstats.studies.planning.plan_text import main_columns
 
 __all__ = ["TrialPower", "trial_power"]
 
@@ -49,25 +50,32 @@ class TrialPower(Displayed):
     ----------
     table
         One row per design, number of patients and effect: what was planned (design, visits,
-        lesions, dropout, patients, n_control, n_treated, effect, fraction_of_slope); power with
-        conf_low and conf_high, and the number of independent simulations with the same precision
-        (effective_simulations); power_expected (without simulation); type_i_error with type_i_low
-        and type_i_high; and the record of the simulations: their number, the fits without a test
-        (n_failed), not converged, singular and refitted singly, the share of patients seen to the
-        end (completed), and means over simulations of rows, estimate, standard error and degrees
-        of freedom beside the standard deviation of the estimates.
+        lesions, dropout, patients, n_control, n_treated, effect, fraction_of_slope, slope_control
+        and slope_treated, NaN where no slope is known); power with conf_low and conf_high, and the
+        number of independent simulations with the same precision (effective_simulations);
+        power_expected (without simulation), with the interval of a mean over 8 draws of patients
+        and losses (expected_low, expected_high; NaN where it is exact: all patients alike, none
+        lost); type_i_error with type_i_low and type_i_high; and the record of the simulations:
+        their number, the fits without a test (n_failed), not converged, singular and refitted
+        singly, the share of patients seen to the end (completed), and means over simulations of
+        rows, estimate, standard error and degrees of freedom beside the standard deviation of the
+        estimates.
     assumptions
         Every number the plan rests on, with limits, unit and source.
     seed
         The seed, for the same numbers again.
     level
-        Confidence level of the Monte-Carlo intervals.
+        Confidence level of the intervals.
     """
 
     table: pd.DataFrame
     assumptions: pd.DataFrame
     seed: int
     level: float
+
+    def displayed(self) -> Mapping[str, object]:
+        """Return what is shown: of the table what was asked and answered."""
+        return {**Displayed.displayed(self), "table": main_columns(self.table)}
 
 
 def trial_power(
@@ -94,17 +102,19 @@ def trial_power(
     patients
         Patients in the control arm; the other has `allocation` times as many.
     effects
-        True values of the contrast: units of the outcome per year, or fractions of the target
-        types' slope without treatment where `effect_scale` is "relative".
+        What treatment adds to the slope of the target types (with weights: to the contrast), in
+        units of the outcome per year; or, where `effect_scale` is "relative", fractions of their
+        slope without treatment, positive for a larger slope of the same sign: -0.5 halves a rise
+        or a decline, 0.5 makes either half as fast again, -1 stops it.
     effect_scale
         "absolute" or "relative".
     simulations
-        Simulated trials per cell; 0 for the expected power alone, in a second.
+        Simulated trials per cell; 0 for the expected power alone, in a second or two.
     seed
-        Seed of the generator. The same seed gives the same numbers for a cell, whatever the number
-        of jobs and the other cells.
+        Seed of the simulations. The same seed gives the same numbers for a cell, whatever the
+        number of jobs and the other cells. The expected power does not depend on it.
     level
-        Confidence level of the Monte-Carlo intervals.
+        Confidence level of the intervals.
     jobs
         Processes.
     progress
@@ -157,7 +167,7 @@ def trial_power(
     rows = [
         row
         for (number, cell), target, group in zip(grid, targets, waiting, strict=True)
-        for row in _rows(number, cell, *target, list(islice(results, len(group))), seed, level)
+        for row in _rows(number, cell, *target, list(islice(results, len(group))), level)
     ]
     return TrialPower(
         table=pd.DataFrame(rows), assumptions=assumptions.table(), seed=seed, level=level
@@ -212,11 +222,11 @@ def _rows(
     absolute: Sequence[float],
     relative: Sequence[float],
     found: Sequence[tuple[Refits, ...]],
-    seed: int,
     level: float,
 ) -> Iterator[dict[str, object]]:
-    tests = expected_tests(planned_tests(cell, seed), cell.assumptions)
+    tests = expected_tests(planned_tests(cell), cell.assumptions)
     alpha = cell.design.significance
+    slope = cell.assumptions.target_slope(cell.design) or np.nan
     null, null_low, null_high, _ = share_of([rejections(parts[0], alpha) for parts in found], level)
     for position, (effect, fraction) in enumerate(zip(absolute, relative, strict=True), start=1):
         simulated = cell.design.dropout.depends_on_outcome
@@ -225,15 +235,20 @@ def _rows(
         power, low, high, effective = share_of(
             [rejections(part, alpha, shift) for part in refits], level
         )
+        expected_low, expected_high = power_limits(tests, effect, alpha, level)
         yield {
             **_plan(number, cell),
             "effect": effect,
             "fraction_of_slope": fraction,
+            "slope_control": slope,
+            "slope_treated": slope + effect,
             "power": power,
             "conf_low": low,
             "conf_high": high,
             "effective_simulations": effective,
             "power_expected": average_power(tests, effect, alpha),
+            "expected_low": expected_low,
+            "expected_high": expected_high,
             "type_i_error": null,
             "type_i_low": null_low,
             "type_i_high": null_high,

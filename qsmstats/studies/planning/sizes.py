@@ -5,14 +5,18 @@ bracket, bisection decides where to simulate: each step keeps the half in which 
 crosses the target. Chance can send a step the wrong way, so that the size is not read off the last
 step but off a curve through all simulated sizes (`power_curve`), which gives its interval as well.
 The trial is then simulated at the size found.
+
+Without simulation the size is that of the expected power, whose interval is that of its mean over
+draws of patients and losses (`grid_cell`).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -24,7 +28,8 @@ from qsmstats.progress import Progress
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.expected_size import expected_size, smallest_trial
-from qsmstats.studies.planning.grid_cell import Cell
+from qsmstats.studies.planning.grid_cell import EXPECTED_DRAWS, Cell
+from qsmstats.studies.planning.plan_text import effect_in_words, main_columns
 from qsmstats.studies.planning.power import (
     DEFAULT,
     EffectScale,
@@ -53,8 +58,11 @@ class RequiredPatients(Displayed):
     patients
         Patients in the control arm; None where the power is not reached.
     conf_low, conf_high
-        Monte-Carlo interval of that size; NaN where nothing was simulated, or the size is the
-        smallest that can be analysed.
+        Interval of that size: its Monte-Carlo error, not the uncertainty of the assumptions.
+        Without simulation that of a mean over 8 draws of patients and losses, the same in every
+        call; NaN where all patients are alike and none is lost, and the size is exact. With
+        simulations NaN where the size is the smallest that can be analysed, or power does not rise
+        with size.
     target
         The power asked for.
     maximum
@@ -62,13 +70,13 @@ class RequiredPatients(Displayed):
     expected
         The size by the expected power, without simulation; None where it is above the maximum.
     effect
-        The effect, in units of the outcome per year.
+        What treatment adds to the slope, in units of the outcome per year.
     table
         What was simulated, as `TrialPower.table`; the row of `patients` last.
     assumptions, seed, level
         As in `TrialPower`.
     answer
-        The result in a sentence.
+        The result in a sentence, with the slope in both arms where it is known.
     """
 
     patients: int | None
@@ -83,6 +91,13 @@ class RequiredPatients(Displayed):
     seed: int
     level: float
     answer: str
+
+    whole: ClassVar[tuple[str, ...]] = ("answer",)
+
+    def displayed(self) -> Mapping[str, object]:
+        """Return what is shown: the answer first, and of the table what was asked and answered."""
+        fields = Displayed.displayed(self)
+        return {"answer": self.answer, **fields, "table": main_columns(self.table)}
 
 
 def required_patients(
@@ -106,13 +121,16 @@ def required_patients(
     source, design
         As in `trial_power`.
     effect, effect_scale
-        One effect, not zero.
+        One effect, not zero, as in `trial_power`: what treatment adds to the slope. Positive
+        fractions are larger slopes of the same sign; ``effect=-0.5, effect_scale="relative"``
+        halves a decline.
     power
         Between the significance level and 1.
     maximum
         Largest control arm to consider.
     simulations
-        Simulated trials per size looked at (about six sizes); 0 for the expected power alone.
+        Simulated trials per size looked at (about six sizes); 0 for the expected power alone,
+        which has no chance in it: the same call gives the same size.
     seed, level, jobs, progress
         As in `trial_power`; `progress` starts anew for every size.
 
@@ -141,8 +159,8 @@ def required_patients(
         )
     run = partial(trial_power, assumptions, design, effects=absolute, simulations=simulations)
     trials = _Trials(partial(run, seed=seed, level=level, jobs=jobs, progress=progress))
-    expected = expected_size(cell, absolute, power, maximum, seed)
-    size, low, high = expected, math.nan, math.nan
+    size, low, high = expected_size(cell, absolute, power, maximum, level)
+    expected = size
     if simulations:
         size, low, high = _search(trials, expected, smallest, maximum, power, level)
     trials.power(maximum if size is None else size)
@@ -159,7 +177,7 @@ def required_patients(
         assumptions=assumptions.table(),
         seed=seed,
         level=level,
-        answer=_sentence(assumptions, table.iloc[-1], size, (low, high), power, level)
+        answer=_sentence(cell, table.iloc[-1], size, (low, high), power, level)
         + (SMALLEST if size == smallest else ""),
     )
 
@@ -219,22 +237,20 @@ def _search(
         low, high = (low, middle) if trials.power(middle) >= power else (middle, high)
     found = size_on_curve(trials.table(), power, level)
     if found is None:
-        return high, float(low), math.nan
+        return high, math.nan, math.nan
     size, size_low, size_high = found
     return min(max(math.ceil(size), smallest), maximum), size_low, size_high
 
 
 def _sentence(
-    assumptions: TrialAssumptions,
+    cell: Cell,
     row: pd.Series,
     size: int | None,
     limits: tuple[float, float],
     power: float,
     level: float,
 ) -> str:
-    unit = "%" if assumptions.unit == "percent" else assumptions.unit
-    target = str(row["target"]).replace("_", " ").replace(" + ", " and ")
-    effect = f"a change of the slope of {target} lesions by {row['effect']:.3g} {unit} per year"
+    effect = effect_in_words(cell.assumptions, cell.design, row["effect"])
     found = f"{row['power_expected']:.1%} expected without simulation"
     if row["simulations"]:
         found = f"{row['power']:.1%} in {row['simulations']} simulated trials"
@@ -245,9 +261,12 @@ def _sentence(
             f"{found} there."
         )
     interval = ""
-    if np.isfinite(limits).all():
-        low, high = map(math.ceil, limits)
-        interval = f" ({level:.0%} Monte-Carlo interval of the size: {low} to {high})"
+    if np.isfinite(limits[0]):
+        source = "Monte-Carlo interval of the size"
+        if not row["simulations"]:
+            source = f"interval of the size over {EXPECTED_DRAWS} draws of patients and losses"
+        low, high = (f"{math.ceil(limit)}" if np.isfinite(limit) else "more" for limit in limits)
+        interval = f" ({level:.0%} {source}: {low} {'or' if high == 'more' else 'to'} {high})"
     return (
         f"{asked} requires {size} patients in the control arm and {row['n_treated']} under "
         f"treatment{interval}: {found}."

@@ -36,6 +36,7 @@ def test_impossible_dropout(given, said):
     [
         ({"visits": ()}, "visits: none; a change needs at least two"),
         ({"visits": (0.0,)}, "visits: 0; a change needs at least two"),
+        ({"visits": 2}, "visits: 2; a change needs at least two"),
         ({"visits": (0.0, 2.0, 1.0)}, "visits: 0, 2, 1; give years in increasing order"),
         ({"visits": (1.0, 2.0)}, "the first at 0"),
         ({"allocation": 0.0}, "allocation=0.0"),
@@ -51,6 +52,12 @@ def test_impossible_dropout(given, said):
 def test_impossible_designs(given, said):
     with pytest.raises(UsageError, match=said):
         TrialDesign(**given)
+
+
+def test_a_single_target_is_a_type_and_not_its_letters(mixed):
+    assert TrialDesign(target="isointense") == TrialDesign(target=("isointense",))
+    with pytest.raises(NotIdentifiedError, match="the effect on paramagnetic_rim cannot be"):
+        check_trial(mixed, TrialDesign(target="paramagnetic_rim"), 40)
 
 
 @pytest.mark.parametrize(

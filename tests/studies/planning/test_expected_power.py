@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 from statsmodels.stats.power import TTestIndPower
 
 from qsmstats import required_patients, trial_power
-from qsmstats.studies.planning.analysis import plan_test, power_of_t
+from qsmstats.mixed.inference.expected_precision import ExpectedInference
+from qsmstats.studies.planning import grid_cell
+from qsmstats.studies.planning.analysis import plan_test, power_limits, power_of_t
 from qsmstats.studies.planning.assumptions import TrialAssumptions
 from qsmstats.studies.planning.design import Dropout, TrialDesign
 from qsmstats.studies.planning.patients import draw_trial
@@ -157,6 +160,49 @@ def test_required_patients_is_the_first_size_that_reaches_the_power(alike):
     assert f"requires {found.patients} patients in the control arm" in found.answer
 
 
+@pytest.fixture
+def few_draws(monkeypatch):
+    monkeypatch.setattr(grid_cell, "EXPECTED_DRAWS", 3)
+
+
+@pytest.mark.usefixtures("few_draws")
+def test_the_expected_size_is_the_smallest_whatever_the_seed(mixed):
+    """Patients and losses are drawn, by generators that no seed moves."""
+    design = TrialDesign(dropout=Dropout(annual_rate=0.2))
+    found = required_patients(mixed, design, effect=-0.222, simulations=0, seed=5)
+    assert found.conf_low <= found.patients <= found.conf_high
+    said = f"draws of patients and losses: {found.conf_low:g} to {found.conf_high:g})"
+    assert said in found.answer
+    sizes = [found.patients - 1, found.patients]
+    again = trial_power(mixed, design, patients=sizes, effects=-0.222, simulations=0, seed=6)
+    table = again.table
+    below, at = table["power_expected"]
+    assert below < 0.8 <= at
+    assert at == found.table["power_expected"].iloc[0]
+    assert (table["expected_low"] < table["power_expected"]).all()
+    # 23 isointense lesions and 7 hypointense ones, with slopes 0.3 and 0.6.
+    assert table["slope_control"].tolist() == pytest.approx([0.37] * 2)
+    assert table["slope_treated"].tolist() == pytest.approx([0.148] * 2)
+
+
+def test_the_interval_of_the_expected_power_is_that_of_a_mean_over_draws():
+    tests = [ExpectedInference(std_error=s, df=50.0) for s in (0.09, 0.1, 0.12, 0.1)]
+    powers = [float(power_of_t(0.25, s, 50.0, 0.05)) for s in (0.09, 0.1, 0.12, 0.1)]
+    expected = stats.ttest_1samp(powers, 0).confidence_interval(0.9)
+    assert power_limits(tests, 0.25, 0.05, 0.9) == pytest.approx(tuple(expected))
+    assert np.isnan(power_limits(tests[:1], 0.25, 0.05, 0.9)).all()
+
+
+def test_a_larger_trial_begins_with_the_patients_of_a_smaller_one(mixed):
+    small, large = (draw_trial(mixed, TrialDesign(), n, np.random.default_rng(4)) for n in (9, 11))
+    lesions = len(small.patient)
+    np.testing.assert_array_equal(large.lesion_type[:lesions], small.lesion_type)
+    np.testing.assert_array_equal(large.treated[: len(small.treated)], small.treated)
+    two = draw_trial(mixed, TrialDesign(lesions={"isointense": 1}, allocation=2.0), 7, None)
+    assert (two.treated.sum(), (~two.treated).sum()) == (14, 7)
+
+
+@pytest.mark.usefixtures("few_draws")
 def test_losses_and_fewer_lesions_cost_patients(mixed):
     def size(design):
         return required_patients(mixed, design, effect=0.15, simulations=0, seed=3).patients

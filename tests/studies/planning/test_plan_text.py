@@ -9,7 +9,7 @@ import pytest
 
 from qsmstats.mixed.model import MixedModel
 from qsmstats.studies.planning.design import TrialDesign
-from qsmstats.studies.planning.plan_text import plan_methods, plan_notes
+from qsmstats.studies.planning.plan_text import effect_in_words, plan_methods, plan_notes
 
 DESIGN = TrialDesign(df="satterthwaite")
 POWER = pd.DataFrame(
@@ -103,6 +103,40 @@ def test_the_methods_text_says_what_was_planned(fit):
     assert "weighted sum: 0.5 isointense, 0.5 hypointense" in other
     assert "a mean per lesion type and arm before treatment" in other
     assert "stated numbers of lesions" in other
+    assert "is where the probit curve through the simulated sizes reaches it" in other
+    expected = plan_methods(fit, weighted, 0, 7, 0.8)
+    assert "The size for a power of 80% is the smallest whose expected power reaches it" in expected
+
+
+@pytest.mark.parametrize(
+    ("slope", "fraction", "said"),
+    [
+        (-0.129, 0.5, "from -0.129 without treatment to -0.194 % per year under it (by -0.0645; the"
+         " decline 50% faster)"),
+        (-0.129, -0.5, "from -0.129 without treatment to -0.0645 % per year under it (by +0.0645;"
+         " the decline 50% slower)"),
+        (0.3, 0.25, "to 0.375 % per year under it (by +0.075; the rise 25% faster)"),
+        (0.3, -0.25, "to 0.225 % per year under it (by -0.075; the rise 25% slower)"),
+        (-0.1, -1.0, "to 0 % per year under it (by +0.1; the decline stopped)"),
+        (0.1, -3.0, "to -0.2 % per year under it (by -0.3; a decline in place of a rise)"),
+    ],
+)  # fmt: skip
+def test_an_effect_says_from_what_to_what_and_which_way(mixed, slope, fraction, said):
+    truth = dataclasses.replace(mixed, slopes={"isointense": slope})
+    design = TrialDesign(target="isointense")
+    found = effect_in_words(truth, design, fraction * slope)
+    assert found.startswith("a change of the slope of isointense lesions from ")
+    assert found.endswith(said)
+
+
+def test_an_effect_on_an_unknown_slope_or_a_weighted_sum_is_named_as_that(mixed):
+    flat = dataclasses.replace(mixed, slopes={})
+    said = effect_in_words(flat, TrialDesign(), 0.05)
+    assert said == "a change of the slope of isointense and hypointense lesions by +0.05 % per year"
+    weighted = TrialDesign(target={"isointense": 0.5, "hypointense": -0.5})
+    said = effect_in_words(mixed, weighted, 0.05)
+    start = "a change of the weighted sum of slopes (0.5 isointense, -0.5 hypointense) from -0.15 "
+    assert said.startswith(start)
 
 
 def test_a_plan_of_a_logarithm_says_what_its_numbers_mean(mixed, lesions):

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from qsmstats import required_patients
+from qsmstats.display import WIDTH
 from qsmstats.errors import UsageError
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.studies.planning.power import TrialPower
@@ -97,6 +98,19 @@ def test_a_size_by_simulation(alike):
     assert found.table["patients"].is_unique
     assert f"{found.patients} patients in the control arm" in found.answer
     assert "in 100 simulated trials" in found.answer
+
+
+def test_a_plan_at_the_prompt_shows_the_whole_answer_with_patients_and_power(alike):
+    found = required_patients(alike, DESIGN, effect=-0.15, simulations=0)
+    lines = repr(found).splitlines()
+    assert max(map(len, lines)) <= WIDTH
+    assert found.answer in " ".join(line.strip() for line in lines)
+    assert found.answer in found._repr_html_()
+    # Every patient is alike and none is lost: no draw, no interval.
+    heads = lines[lines.index("table:") + 1]
+    assert heads.split() == ["design", "patients", "n_treated", "effect", "power_expected"]
+    assert np.isnan([found.conf_low, found.conf_high]).all()
+    assert "interval" not in found.answer
 
 
 def test_the_smallest_trial_is_said_to_be_that(alike):
