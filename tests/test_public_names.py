@@ -111,9 +111,7 @@ CALLS = {
     "diagnostic_accuracy": lambda _: qs.diagnostic_accuracy(
         FOREIGN, index_test="i", reference_standard="r", cluster="c", **MAPPING
     ),
-    "fit_voxels": lambda _: qs.fit_voxels(
-        "y ~ years + (1 | g)", [None, None], FOREIGN, mask=None
-    ),
+    "fit_voxels": lambda _: qs.fit_voxels("y ~ years + (1 | g)", [None, None], FOREIGN, mask=None),
     "fit_many": lambda _: qs.fit_many("~ a + (1 | foreign)", FOREIGN, ["b"]),
     "histology_accuracy": lambda _: qs.histology_accuracy(FOREIGN),
     "impute_types": lambda _: qs.impute_types(None, FOREIGN, FOREIGN),
