@@ -63,7 +63,6 @@ _HOMES = {
     "TrialPower": "qsmstats.studies.planning.power",
     "TypeTransitions": "qsmstats.studies.transitions.type_transitions",
     "VoxelFit": "qsmstats.voxelwise.result",
-    "VoxelwiseSpec": "qsmstats.study",
     "accuracy_sample_size": "qsmstats.accuracy.samplesize",
     "agreement": "qsmstats.accuracy.agreement",
     "area_under_curve": "qsmstats.accuracy.roc",
@@ -192,7 +191,7 @@ if TYPE_CHECKING:
     from qsmstats.studies.table_one_files import write_table_one
     from qsmstats.studies.trajectory import Trajectories, trajectories
     from qsmstats.studies.transitions.type_transitions import TypeTransitions, type_transitions
-    from qsmstats.study import LabelSpec, Study, TissueSpec, VoxelwiseSpec
+    from qsmstats.study import LabelSpec, Study, TissueSpec
     from qsmstats.study_file import open_study
     from qsmstats.tables.read import StudyTables
     from qsmstats.tables.tidy import lesions_without_features, tidy_lesions, tissue_table

@@ -10,7 +10,7 @@ import pytest
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import map_schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
-from qsmstats.study import LabelSpec, MapSpec, TissueSpec
+from qsmstats.study import LabelSpec, MapSpec, TissueSpec, VoxelwiseSpec
 from qsmstats.study_file import open_study
 from tests.study_folder import TOML
 
@@ -430,3 +430,35 @@ def test_a_setting_that_does_nothing_is_an_error_though_it_states_the_default(
     assert "remove" in own[0]
     if gone:  # with what it needs, it is no problem
         open_study(write(tmp_path, f"{base}\n{section}\n"))
+
+
+def test_images_in_a_common_space_are_read(tmp_path):
+    text = TOML + (
+        '\n[voxelwise]\nmask = "mask.nii.gz"\n\n[voxelwise.maps.ndi]\n'
+        'pattern = "{participant}.nii"\nunit = "percent"\nvolume = 1\n'
+    )
+    study = open_study(write(tmp_path, text))
+    assert study.voxelwise == VoxelwiseSpec(
+        mask="mask.nii.gz",
+        maps=(MapSpec(name="ndi", pattern="{participant}.nii", unit="percent", volume=1),),
+    )
+    assert "voxelwise" not in "".join(study.patterns)
+    assert open_study(write(tmp_path)).voxelwise == VoxelwiseSpec()
+
+
+@pytest.mark.parametrize(
+    ("section", "found"),
+    [
+        (
+            'mask = 3\n[voxelwise.maps.ndi]\npattern = "{participant}"\nunit = "percent"',
+            "'voxelwise",
+        ),
+        ('[voxelwise.maps.ndi]\npattern = "x"\nunit = "percent"', "maps.ndi.pattern"),
+        ('[voxelwise.maps.ndi]\npattern = "{participant}"\nunit = "ppm"', "'ppm' is not a unit"),
+        ('[voxelwise.maps.ndi]\npattern = "{participant}"\nunit = "percent"\ntitle = "x"', "title"),
+        ('space = "MNI"\n[voxelwise.maps.ndi]\npattern = "{participant}"', "voxelwise.space"),
+    ],
+)
+def test_what_is_wrong_with_the_common_space_is_named(tmp_path, section, found):
+    with pytest.raises(InvalidDataError, match=found):
+        open_study(write(tmp_path, f"{TOML}\n[voxelwise]\n{section}\n"))

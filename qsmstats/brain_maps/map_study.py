@@ -256,32 +256,20 @@ def _visits(rows: pd.DataFrame) -> list[tuple[str, str]]:
 def _failures(study: Study, spec: MapSpec, rows: pd.DataFrame, stack: ImageStack) -> pd.DataFrame:
     """List and say which sessions are left out; raise where none is left."""
     visits = _visits(rows)
-    columns = ["participant_id", "session_id", "file", "reason"]
-    found = pd.DataFrame(
-        [
-            (
-                *visits[number],
-                study.name_of(Path(one.table)),
-                one.problem.replace(f"{study.folder}/", ""),
-            )
-            for number, one in sorted(stack.problems.items())
-        ],
-        columns=columns,
-        dtype="str",
-    )
-    problems = [
-        Problem(
-            table=one.file, problem=one.reason, files=spec.pattern, participant=one.participant_id
-        )
-        for one in found.itertuples()
-    ]
+    found, problems = [], []
+    for number, one in sorted(stack.problems.items()):
+        file, reason = study.name_of(Path(one.table)), one.problem.replace(f"{study.folder}/", "")
+        who = visits[number][0]
+        found.append((*visits[number], file, reason))
+        problems.append(Problem(table=file, problem=reason, files=spec.pattern, participant=who))
     if len(problems) == len(rows):
         raise InvalidDataError(problems)
     for line in grouped(problems):
         say(line, "problem")
     for name in sorted(set(rows["participant_id"]) - {visits[at][0] for at in stack.images}):
         say(f"{name} has no image that can be used, and is left out", "problem")
-    return found
+    columns = ["participant_id", "session_id", "file", "reason"]
+    return pd.DataFrame(found, columns=columns, dtype="str")
 
 
 def _shortcomings(counts: Mapping[str, int]) -> list[str]:

@@ -44,7 +44,7 @@ def methods_text(fit: VoxelFit, *, present: float, fwe: int = 0, seed: int = 1) 
             "The family-wise error was controlled by threshold-free cluster enhancement (Smith "
             f"and Nichols 2009; E = 0.5, H = 2) of {fwe} sign flips (seed {seed}) of the effective "
             "scores of the participants, standardised (Hemerik, Goeman and Finos 2020; De Santis "
-            "et al. 2025); tests are two-sided."
+            "et al. 2022) and studentised by these scores; tests are two-sided."
         )
     if counts["n_rows_dropped"]:
         sentences.append(

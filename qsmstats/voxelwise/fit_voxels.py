@@ -112,9 +112,8 @@ def fit_voxels(
     Examples
     --------
     >>> import nibabel as nib
-    >>> rows = qs.example_lesions(1)[["participant_id", "years", "mwf_percent"]].head(60)
-    >>> noise = np.random.default_rng(1).normal(size=(len(rows), 4, 4, 4))
-    >>> values = rows["mwf_percent"].to_numpy()[:, None, None, None] + noise
+    >>> rows = qs.example_lesions()[["participant_id", "years"]].drop_duplicates()
+    >>> values = np.random.default_rng(1).normal(10, 1, (len(rows), 4, 4, 4))
     >>> images = [nib.Nifti1Image(one, np.eye(4)) for one in values]
     >>> mask = nib.Nifti1Image(np.ones((4, 4, 4), dtype=np.uint8), np.eye(4))
     >>> found = qs.fit_voxels(

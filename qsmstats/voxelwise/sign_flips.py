@@ -9,9 +9,9 @@ whatever the coarsest grouping factor is) contributes the effective score
 
 which is orthogonal to the other fixed effects (Hemerik, Goeman & Finos 2020, J R Stat Soc B
 82:841-864). With signs s_i the score is S_s = sum_i s_i u_i; as residuals are used in place of
-errors its variance is smaller than A, by what the other effects take up (De Santis, Goeman,
-Hemerik, Davenport & Finos 2025, "Inference in generalized linear models with robustness to
-misspecified variances", J Am Stat Assoc):
+errors its variance is smaller than A, by what the other effects take up (the standardised score of
+De Santis, Goeman, Hemerik, Davenport & Finos 2022, "Inference in generalized linear models with
+robustness to misspecified variances", and of their R package flipscores):
 
   var S_s = A - w_s' (K^-1 - h h' / A) w_s,    w_s = sum_i s_i X_i' V_i^-1 X_i h,
 
