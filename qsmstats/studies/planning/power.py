@@ -109,7 +109,7 @@ def trial_power(
     effect_scale
         "absolute" or "relative".
     simulations
-        Simulated trials per cell; 0 for the expected power alone, in a second or two.
+        Simulated trials per cell; 0 for the expected power alone, in seconds.
     seed
         Seed of the simulations. The same seed gives the same numbers for a cell, whatever the
         number of jobs and the other cells. The expected power does not depend on it.
