@@ -31,7 +31,7 @@ from scipy import stats
 
 from qsmstats.arrays import Floats
 
-__all__ = ["WIDTH", "Estimate", "limits_of_agreement"]
+__all__ = ["WIDTH", "Estimate", "Limits", "limits_of_agreement"]
 
 WIDTH = float(stats.norm.ppf(0.975))
 """Standard deviations from the mean difference to its limits of agreement."""
@@ -42,7 +42,15 @@ Estimate = tuple[float, float, float]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """Mean and standard deviation of differences, and the two limits of agreement."""
+    """Limits of agreement, each with its interval.
+
+    Attributes
+    ----------
+    mean, sd
+        Mean and standard deviation of differences.
+    lower, upper
+        Limits between which 95 % of differences lie.
+    """
 
     mean: Estimate
     sd: Estimate
@@ -67,6 +75,12 @@ def limits_of_agreement(
     Returns
     -------
     Limits
+
+    Examples
+    --------
+    >>> made = limits_of_agreement(np.array([1.0, 3, 2, 4]), pd.Series(["a", "a", "b", "b"]))
+    >>> made.mean[0], round(made.sd[0], 3)
+    (2.5, 1.225)
     """
     codes = pd.factorize(participant)[0]
     sizes = np.bincount(codes)
