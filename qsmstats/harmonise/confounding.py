@@ -212,6 +212,19 @@ def confounded_functions(
         Which are, their shares, the rank of the design and where the data were measured, in words;
         empty where none is.
     """
+    shares, rank, columns = _shares(fixed, data, functions, scanner)
+    low = shares < LEAST_SHARE
+    if not low.any():
+        return low, ""
+    bad = [name for name, one in zip(names, low, strict=True) if one]
+    where = _where(data, variables, scanner)
+    return low, f"{_in_words(bad, shares[low], scanner)}; {_of_rank(rank, columns)} ({where})"
+
+
+def _shares(
+    fixed: FixedDesign, data: pd.DataFrame, functions: Floats, scanner: str
+) -> tuple[Floats, int, int]:
+    """Share of each function's information, rank of the design, and that without confounding."""
     own = {
         column
         for term in fixed.terms
@@ -222,27 +235,22 @@ def confounded_functions(
     kept = [place for place in range(functions.shape[1]) if place not in own]
     codes, levels = pd.factorize(data[scanner])
     design = fixed.full_matrix(data)[:, kept]
+    size = np.sqrt(np.mean(design**2, axis=0))
+    size[size == 0.0] = 1.0  # a column of zeros
+    design, weights = design / size, functions[:, kept] / size
     wide = np.column_stack([design, np.eye(len(levels))[codes]])
-    padded = np.pad(functions[:, kept], ((0, 0), (0, len(levels))))
-    alone, beside = _variances(design, functions[:, kept]), _variances(wide, padded)
-    shares = np.where(np.isinf(alone), 1.0, alone / beside)
-    low = shares < LEAST_SHARE
-    if not low.any():
-        return low, ""
-    rank, columns = np.linalg.matrix_rank(wide), np.linalg.matrix_rank(design) + len(levels) - 1
-    bad = [name for name, one in zip(names, low, strict=True) if one]
-    where = _where(data, variables, scanner)
-    return low, f"{_in_words(bad, shares[low], scanner)}; {_of_rank(rank, columns)} ({where})"
+    padded = np.pad(weights, ((0, 0), (0, len(levels))))
+    alone, beside = _variances(design, weights), _variances(wide, padded)
+    shares = np.divide(alone, beside, out=np.ones_like(alone), where=np.isfinite(alone))
+    columns = int(np.linalg.matrix_rank(design)) + len(levels) - 1
+    return shares, int(np.linalg.matrix_rank(wide)), columns
 
 
-def _variances(design: Floats, functions: Floats) -> Floats:
-    """Variance of each linear function over that of a row; infinite where it is not estimable."""
-    scale = np.sqrt(np.mean(design**2, axis=0))
-    scale[scale == 0.0] = 1.0
-    inverse, weights = np.linalg.pinv(design / scale, rcond=_DEPENDENT), functions / scale
-    made = weights @ inverse
-    left = weights - made @ (design / scale)
-    lost = np.abs(left).max(axis=1) > _LEFT * np.abs(weights).max(axis=1)
+def _variances(design: Floats, weights: Floats) -> Floats:
+    """Variance of each function over that of a row; infinite where it cannot be estimated."""
+    made = weights @ np.linalg.pinv(design, rcond=_DEPENDENT)
+    left = np.abs(weights - made @ design).max(axis=1)
+    lost = left > _LEFT * np.abs(weights).max(axis=1)
     return np.where(lost, np.inf, (made**2).sum(axis=1))
 
 

@@ -155,7 +155,7 @@ def harmonised_answer(
     >>> answer = qs.baseline_differences(lesions, "mwf_percent", settings=settings)
     >>> beside = qs.harmonised_answer(answer, lesions, settings=settings)
     >>> beside.contrasts[["plain_estimate", "estimate"]].round(1).iloc[0].tolist()
-    [1.6, 1.6]
+    [1.4, 1.4]
     """
     require_columns(lesions.columns, ("participant_id", "lesion_id", "lesion_type"), "lesions")
     if settings.harmonise == "none":

@@ -274,7 +274,8 @@ def scanners(folder: Path, people: str, visits: str) -> None:
         if letters:
             for row, letter in zip(content[name], ["scanner", *letters], strict=True):
                 row.append(letter.replace(".", "n/a"))
-    write_tables(folder, {name: content[name] for name in ("participants", "sessions")})
+    text = (folder / "study.toml").read_text()
+    write_tables(folder, {name: content[name] for name in ("participants", "sessions")}, text)
 
 
 def opening(error: Exception) -> Act:

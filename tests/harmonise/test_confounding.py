@@ -6,7 +6,9 @@ import pytest
 
 from qsmstats import scanner_confounding
 from qsmstats.errors import NotIdentifiedError
-from qsmstats.harmonise.confounding import LEAST_SHARE, refuse_confounded
+from qsmstats.harmonise.confounding import LEAST_SHARE, _shares, refuse_confounded
+from qsmstats.mixed.inference.linear_functions import compared
+from qsmstats.mixed.model import MixedModel
 
 
 def lesions(seed=1):
@@ -42,6 +44,41 @@ def test_share_is_the_ratio_of_the_variances_without_and_with_scanners():
     assert by_term.between(0.8, 1 + 1e-12).all()
     assert set(found["rank"]) == set(found["n_columns"]) == {7}
     refuse_confounded("y ~ years + group + type", data)
+
+
+def test_the_share_of_a_coefficient_is_its_share_as_a_function():
+    """With the scanner in the model or not, and with a column that the others determine."""
+    data = lesions().assign(twice=lambda d: 2 * d["years"])
+    expected = scanner_confounding("~ group + type * years", data).set_index("term")
+    for added in ("", "C(scanner) + "):
+        fit = MixedModel(f"y ~ {added}group + type * years + twice + (1 | id)").fit(
+            data.assign(y=np.arange(len(data)) % 7 / 7)
+        )
+        assert fit.fixed.dropped == ("twice",)
+        names = [name for name in fit.fixed.names if name in expected.index]
+        places = [fit.fixed.kept[fit.fixed.names.index(name)] for name in names]
+        every = np.eye(len(fit.fixed.names) + 1)[places]
+        shares, rank, columns = _shares(fit.fixed, data, every, "scanner")
+        apart = [place for place, name in enumerate(names) if "years" not in name]
+        np.testing.assert_allclose(shares[apart], expected["share_within"].iloc[apart], rtol=1e-9)
+        assert (rank, columns) == (9, 9)
+
+
+@pytest.mark.parametrize("scanners", ["ABC", "AB"])
+def test_the_share_of_a_difference_is_the_ratio_of_its_variances(scanners):
+    data = lesions()
+    data = data[data["scanner"].isin([*scanners])].assign(y=lambda d: d["visit"] + d["id"] % 3)
+    fit = MixedModel("y ~ C(scanner) + type + years + (1 | id)").fit(data)
+    (pairs,) = compared(fit, "type")
+    shares, _, _ = _shares(fit.fixed, data, pairs.matrix, "scanner")
+    types = pd.get_dummies(data["type"], dtype=float).to_numpy()
+    narrow = np.column_stack([types, data["years"]])
+    wide = np.column_stack([narrow, pd.get_dummies(data["scanner"], dtype=float).iloc[:, 1:]])
+    own, with_scanners = (np.linalg.inv(one.T @ one) for one in (narrow, wide))
+    for share, (i, j) in zip(shares, [(0, 1), (0, 2), (1, 2)], strict=True):
+        weights = np.eye(len(wide.T))[i] - np.eye(len(wide.T))[j]
+        alone = weights[:4] @ own @ weights[:4]
+        assert share == pytest.approx(alone / (weights @ with_scanners @ weights), rel=1e-9)
 
 
 CONFOUNDED = {

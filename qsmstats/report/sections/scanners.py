@@ -8,12 +8,13 @@ from matplotlib.figure import Figure
 from qsmstats.plot.look import is_narrow
 from qsmstats.plot.scanners import WHITE_MATTER, scanners
 from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Paragraph, Section
-from qsmstats.report.sections.context import Context, notes
+from qsmstats.report.sections.context import Context, notes, study_notes
 from qsmstats.report.sections.rater_uncertainty import beside, names_of, plain_answer
 from qsmstats.studies.table_one import GROUPS
 from qsmstats.wording.estimates import is_told, quantity_and_unit
 from qsmstats.wording.names import (
     capitalised,
+    in_words,
     outcome_plain,
     outcome_short,
     outcome_words,
@@ -116,7 +117,8 @@ def harmonised(context: Context, folder: str, outcome: str) -> list[Block]:
     name = f"{folder}_harmonised/{'contrasts' if of_pairs else 'slopes'}"
     rows = context.results.rows(name, outcome)
     if rows.empty:
-        return notes(context, f"{folder}_harmonised", outcome)
+        said = study_notes(context, f"{folder}_harmonised", outcome)
+        return [Paragraph(text=f"Harmonised across scanners: {in_words(one)}") for one in said]
     alpha = 1 - context.level
     before, after = (is_told(table, alpha) for table in (plain_answer(rows), rows))
     what = "differences between types" if of_pairs else "changes per year"

@@ -139,6 +139,7 @@ def _panels(context: Context, outcome: str) -> list[FigureBlock]:
     wide, slim = (columns_without_hole(len(levels), most) for most in (COLUMNS, NARROW_COLUMNS))
     # One more panel for the means of all types, where it fills a hole and leaves none.
     together = own and len(levels) > 1 and (len(levels) + 1) % wide == 0
+    together = together and bool(means["estimate"].notna().any())
     cells = len(levels) + together
 
     def paint(figure: Figure) -> None:

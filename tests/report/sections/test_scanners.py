@@ -101,4 +101,4 @@ def test_an_answer_that_could_not_be_harmonised_is_said_in_words(context, tmp_pa
     note = pd.DataFrame({"outcome": ["ndi"], "note": ["Could not be answered: one scanner only."]})
     made.write(note, tmp_path / "trajectory_harmonised" / "notes.tsv")
     (said,) = harmonised(context, "trajectory", "ndi")
-    assert said.text == "Could not be answered: one scanner only."
+    assert said.text == "Harmonised across scanners: Could not be answered: one scanner only."
