@@ -136,7 +136,9 @@
     const head = columns.map(([title, numeric, full]) =>
       make("th", { scope: "col", className: numeric ? "number" : "" },
         full ? make("abbr", { title: full }, title) : title));
-    const body = rows.map((cells) => make("tr", {}, ...cells.map(([text, sort, aside], column) => {
+    const body = rows.map((cells) => make("tr", {}, ...cells.map((given, column) => {
+      // A cell that is sorted by its text is that text.
+      const [text, sort, aside] = typeof given === "string" ? [given, given] : given;
       const cell = column ? make("td") : make("th", { scope: "row" });
       cell.className = columns[column][1] ? "number" : text.length > 36 ? "long" : "";
       cell.dataset.sort = sort;
