@@ -122,15 +122,20 @@ def _tidied(header: list[str], rows: list[Row], file: str) -> tuple[list[str], l
     twice with the same cells. Each of the others must have a name of its own.
     """
     width = len(header)
-    ends = [max((at for at, cell in enumerate(row, 1) if cell), default=0) for _, row in rows]
-    rows = [(number, row[: max(width, end)]) for (number, row), end in zip(rows, ends, strict=True)]
-    columns = [tuple(row[at] if at < len(row) else "" for _, row in rows) for at in range(width)]
+    for place, (number, row) in enumerate(rows):
+        if len(row) > width:
+            end = max((at for at, cell in enumerate(row, 1) if cell), default=0)
+            rows[place] = number, row[: max(width, end)]
+
+    def column(at: int) -> list[str]:
+        return [row[at] if at < len(row) else "" for _, row in rows]
+
     first = [header.index(title) for title in header]
     keep = [
         at
         for at in range(width)
-        if (header[at] or any(columns[at]))
-        and (at == first[at] or not header[at] or columns[at] != columns[first[at]])
+        if (header[at] or any(column(at)))
+        and (at == first[at] or not header[at] or column(at) != column(first[at]))
     ]
     if len(keep) < width:
         header = [header[at] for at in keep]
@@ -188,8 +193,9 @@ def _records(source: Source, text: str, delimiter: str) -> Iterator[tuple[int, l
     start = 1
     try:
         for record in reader:
-            if any(cell.strip() for cell in record):
-                yield start, [cell.strip() for cell in record]
+            cells = [cell.strip() for cell in record]
+            if any(cells):
+                yield start, cells
             # A quoted cell may hold line breaks: the next record starts after the last line read.
             start = reader.line_num + 1
     except csv.Error as error:

@@ -118,8 +118,10 @@ def _behind(frame: pd.DataFrame, column: str, moved: Sequence[str]) -> pd.DataFr
 
 def describe_matches(matches: pd.DataFrame) -> str:
     """Count the lesions, or groups of lesions, of each relation: ``80 same, 2 merged, 1 new``."""
-    groups = matches.groupby(["participant_id", "session_id_b", "group"], sort=False)["relation"]
-    found = groups.agg(lambda rows: _one(list(rows.astype("str"))))
+    keys = [matches[name] for name in ("participant_id", "session_id_b", "group")]
+    relation = matches["relation"].astype("str")
+    chained = (relation == _CHAIN).groupby(keys, sort=False).any()
+    found = relation.groupby(keys, sort=False).first().mask(chained, _CHAIN)
     order = [str(name) for name in matches["relation"].cat.categories]
     counts = found.value_counts().reindex(order, fill_value=0)
     return ", ".join(f"{counts[name]} {name.replace('_', ' ')}" for name in order if counts[name])

@@ -43,7 +43,10 @@ def key_problems(raw: RawTable, cells: CellProblems) -> Iterator[Problem]:
         rows = rows[~rows.isin(schema.missing_values).any(axis=1)]
         # 3 and 03 are one label.
         numbers = [name for name in key if schema.column(name).type == "integer"]
-        rows = rows.assign(**{name: rows[name].map(parse_integer) for name in numbers})
+        for name in numbers:
+            read = {word: parse_integer(word) for word in rows[name].unique()}
+            rows = rows.assign(**{name: rows[name].map(read)})
+        rows = rows[rows.duplicated(keep=False)]
         first: dict[tuple[object, ...], int] = {}
         for position, *values in rows.itertuples(name=None):
             before = first.setdefault(tuple(values), position)

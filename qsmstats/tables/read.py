@@ -204,6 +204,8 @@ def _sound_cells(raw: RawTable, problems: Sequence[Problem]) -> pd.DataFrame:
     for item in problems:
         named.setdefault((item.table, item.row), set()).add(item.column)
     frame = typed_frame(raw)
+    if not problems:
+        return frame
     faults = np.zeros(frame.shape, dtype=np.bool_)
     for position, place in enumerate(zip(raw.places["file"], raw.places["row"], strict=True)):
         if wrong := named.get(place):

@@ -146,7 +146,7 @@ def labels_of(study: Study, participant_id: str, session_id: str) -> LabelFiles:
     column = study.schemas.table("lesions").column(
         "lesion_id" if study.labels.each == "lesion" else "lesion_type"
     )
-    known = known_spellings(column)
+    known = known_spellings(column) if study.labels.each == "lesion_type" else {}
     files, problems = [], []
     for word, name in study.label_files(participant_id, session_id).items():
         level = known.get(word_key(word), word) if study.labels.each == "lesion_type" else word
