@@ -122,18 +122,17 @@ class Worker:
         self, name: str, call: Callable[[], Any], tell: Callable[[Any], dict[str, Any]]
     ) -> Any:
         """Time a step and tell about it."""
-        seconds, spent, value = np.inf, 0.0, None
+        seconds, cpu, spent, value = np.inf, np.inf, 0.0, None
         for _ in range(self.repeats):
-            begin = time.perf_counter()
+            begin, used = time.perf_counter(), time.process_time()
             value = call()
-            took = time.perf_counter() - begin
+            took, cpu = time.perf_counter() - begin, min(cpu, time.process_time() - used)
             seconds, spent = min(seconds, took), spent + took
             if spent > 5:
                 break
         peak = _memory("VmHWM") - self.start
-        print(
-            json.dumps({"step": name, "seconds": seconds, "peak": peak, **tell(value)}), flush=True
-        )
+        told = {"step": name, "seconds": seconds, "cpu": cpu, "peak": peak, **tell(value)}
+        print(json.dumps(told), flush=True)
         return value
 
 
@@ -240,16 +239,23 @@ def work(peer: str, case: str, path: str) -> None:
     RUNNERS[peer](frame, small, CASES[case][0], Worker(repeats=7))
 
 
-def run(peer: str, case: str, path: Path, limit: float) -> dict[str, dict[str, Any]]:
-    """Run one peer on one case in a child process; what it managed to say before the limit."""
+def run(
+    peer: str, case: str, path: Path, limit: float, threads: str = "1"
+) -> dict[str, dict[str, Any]]:
+    """Run one peer on one case in a child process; what it managed to say before the limit.
+
+    `threads` of linear algebra; "" leaves them to the libraries.
+    """
     formula = CASES[case][0]
     if peer in {"lme4", "lmerTest", "pbkrtest"}:
         script = Path(__file__).with_name("mixed_peers.R")
         command = ["Rscript", str(script), str(path), formula, peer, "3" if case in "ab" else "1"]
     else:
         command = [sys.executable, __file__, "--worker", peer, case, str(path)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
-    environment |= {"RAYON_NUM_THREADS": "1"}
+    settings = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RAYON_NUM_THREADS")
+    environment = {name: value for name, value in os.environ.items() if name not in settings}
+    if threads:
+        environment |= dict.fromkeys(settings, threads)
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         child = subprocess.Popen(command, stdout=out, stderr=err, env=environment, text=True)
         try:

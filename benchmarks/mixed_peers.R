@@ -10,12 +10,16 @@ memory <- function(field) {
   as.numeric(gsub("[^0-9]", "", line)) / 1024
 }
 best <- function(expression) {
-  seconds <- Inf
-  for (i in seq_len(repeats)) { gc(FALSE); seconds <- min(seconds, system.time(value <- expression())[["elapsed"]]) }
-  list(seconds = seconds, value = value)
+  seconds <- cpu <- Inf
+  for (i in seq_len(repeats)) {
+    gc(FALSE); took <- system.time(value <- expression())
+    seconds <- min(seconds, took[["elapsed"]]); cpu <- min(cpu, took[["user.self"]] + took[["sys.self"]])
+  }
+  list(seconds = c(seconds, cpu), value = value)
 }
 say <- function(step, seconds, criterion = NA, df = NA) cat(sprintf(
-  '{"step": "%s", "seconds": %.6g, "criterion": %s, "df": %s, "peak": %.6g}\n', step, seconds,
+  '{"step": "%s", "seconds": %.6g, "cpu": %.6g, "criterion": %s, "df": %s, "peak": %.6g}\n',
+  step, seconds[1], seconds[2],
   if (is.na(criterion)) "null" else sprintf("%.14g", criterion),
   if (is.na(df)) "null" else sprintf("%.8g", df), memory("VmHWM") - start));
 invisible(gc()); start <- memory("VmRSS")

@@ -128,8 +128,12 @@ def model_frame(
             f"none of the {len(data)} rows is complete (missing: {counts}); fill in these values, "
             "or remove the columns from the formula"
         )
+    # Arrays, because pandas would align columns of their own index.
     frame = pd.DataFrame(
-        {name: _complete(column, kept if dropped else None) for name, column in columns.items()}
+        {
+            name: _complete(column, kept if dropped else None).array
+            for name, column in columns.items()
+        }
     )
     variables, empty = {}, {}
     for name in dict.fromkeys(names):
@@ -137,10 +141,10 @@ def model_frame(
         if not isinstance(column.dtype, pd.CategoricalDtype):
             variables[name] = Variable(name=name, levels=None, mean=float(column.mean()))
             continue
-        levels = column.cat.categories
+        levels, given = column.cat.categories, columns[name].cat.categories
         variables[name] = Variable(name=name, levels=tuple(levels.tolist()))
-        if gone := columns[name].cat.categories.difference(levels, sort=False).tolist():
-            empty[name] = tuple(gone)
+        if len(levels) < len(given):
+            empty[name] = tuple(given.difference(levels, sort=False).tolist())
     return ModelFrame(
         data=frame,
         variables=variables,
