@@ -114,7 +114,8 @@ def write_maps(
         PROVENANCE: json.dumps({**record, **known}, indent=2, ensure_ascii=False) + "\n",
     }
     source = hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
-    clusters = [fit.clusters(effect) for effect in fit.effects["effect"]]
+    by = "p_fwe" if "p_fwe" in fit.values else "q_value"
+    clusters = [fit.clusters(effect, by=by) for effect in fit.effects["effect"]]
     found = [table for table in clusters if len(table)] or clusters[:1]
     tables = {"effects": fit.effects, "problems": fit.problems, "failures": failures}
     tables["clusters"] = pd.concat(found, ignore_index=True)

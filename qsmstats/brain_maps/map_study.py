@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -36,14 +37,15 @@ from qsmstats.tables.read import StudyTables
 from qsmstats.voxels.executors import connected
 from qsmstats.voxels.lesion_rows import read_tables
 from qsmstats.voxels.units import MapUnit, map_unit
+from qsmstats.voxelwise.contrast_text import contrast_in_words
 from qsmstats.voxelwise.fit_voxels import (
     checked_share,
-    contrast_in_words,
     fit_stack,
     map_name,
     voxel_design,
     voxel_tests,
 )
+from qsmstats.voxelwise.result import VoxelFit
 from qsmstats.voxelwise.stack import ImageStack, MapSource, read_stack
 
 __all__ = ["MapRequest", "map_study"]
@@ -127,61 +129,32 @@ def map_study(
     study = open_study(folder)
     spec = _map_of(study, request)
     mask = request.mask or _mask_of(study)
-    checked_share(request.present)
-    contrasts = dict(map(contrast_in_words, request.contrasts)) or None
     out = made_folder(out, study.folder)
+    place = out / VOXELWISE / request.name
     with held(out, study), connected(dask) as client:
         say(request.command, "detail")
         tables = read_tables(study)
         rows = _rows(tables)
-        design = voxel_design(request.formula, rows)
-        tests = voxel_tests(design, contrasts, request.df)
-        kept = rows.iloc[design.layout.frame.kept].reset_index(drop=True)
-        images = [study.image(spec.pattern, *visit) for visit in _visits(kept)]
-        if problems := unit_problems(Sidecars(study), spec, images):
-            raise InvalidDataError(problems)
-        place = out / VOXELWISE / request.name
-        scratch = place / SCRATCH
-        scratch.mkdir(parents=True, exist_ok=True)
-        with progress_bar("reading images") as progress:
-            stack = read_stack(
-                images,
-                mask,
-                scratch / STACK,
-                source=MapSource(
-                    unit=_unit_of(study, spec), missing=spec.missing, volume=spec.volume
-                ),
-                present=request.present,
-                jobs=jobs,
-                progress=progress,
-            )
-        failures = _failures(study, spec, kept, stack)
-        if stack.problems:
-            kept = kept.iloc[stack.images].reset_index(drop=True)
-            design = voxel_design(request.formula, kept)
-            tests = voxel_tests(design, contrasts, request.df)
-        with progress_bar("fitting voxels") as progress:
-            fit = fit_stack(
-                design,
-                tests,
-                stack,
-                scratch / "chunks",
-                dropped=len(rows) - len(kept),
-                fwe=request.fwe,
-                seed=request.seed,
-                jobs=jobs,
-                executor=None if client is None else client.get_executor(pure=False),
-                progress=progress,
-            )
-        (scratch / STACK).unlink()
+        used = voxel_design(request.formula, rows).layout.frame.kept
+        kept = rows.iloc[used].reset_index(drop=True)
+        images = _images(study, spec, kept)
+        # Before they are read: what was read can then not be newer than its sum.
+        inputs = input_sums(study, tables, [mask, *images])
+        fit, failures = _fitted(
+            study,
+            spec,
+            request,
+            kept,
+            images,
+            mask,
+            place / SCRATCH,
+            dropped=len(rows) - len(kept),
+            jobs=jobs,
+            client=client,
+        )
         methods = methods_text(fit, present=request.present, fwe=request.fwe, seed=request.seed)
-        record = {
-            "study": study.name,
-            "command": request.command,
-            **asdict(request),
-            "mask": mask.name,
-            "inputs": input_sums(study, tables, [mask, *images]),
-        }
+        record = {"study": study.name, "command": request.command, **asdict(request)}
+        record |= {"mask": mask.name, "inputs": inputs}
         page = draw_page(
             fit,
             study=study.name,
@@ -197,6 +170,55 @@ def map_study(
     if fit.counts["n_failed"] == len(fit.index):
         return ModelError.exit_code
     return SOME_FAILED if len(failures) else 0
+
+
+def _fitted(
+    study: Study,
+    spec: MapSpec,
+    request: MapRequest,
+    rows: pd.DataFrame,
+    images: list[Path],
+    mask: Path,
+    scratch: Path,
+    *,
+    dropped: int,
+    jobs: int,
+    client: Any,
+) -> tuple[VoxelFit, pd.DataFrame]:
+    """Read the images and fit the model; return the maps and the sessions that are left out."""
+    contrasts = dict(map(contrast_in_words, request.contrasts)) or None
+    design = voxel_design(request.formula, rows)
+    tests = voxel_tests(design, contrasts, request.df)
+    scratch.mkdir(parents=True, exist_ok=True)
+    with progress_bar("reading images") as progress:
+        stack = read_stack(
+            images,
+            mask,
+            scratch / STACK,
+            source=MapSource(unit=_unit_of(study, spec), missing=spec.missing, volume=spec.volume),
+            present=checked_share(request.present),
+            jobs=jobs,
+            progress=progress,
+        )
+    failures = _failures(study, spec, rows, stack)
+    if len(failures):
+        design = voxel_design(request.formula, rows.iloc[stack.images])
+        tests = voxel_tests(design, contrasts, request.df)
+    with progress_bar("fitting voxels") as progress:
+        fit = fit_stack(
+            design,
+            tests,
+            stack,
+            scratch / "chunks",
+            dropped=dropped + len(failures),
+            fwe=request.fwe,
+            seed=request.seed,
+            jobs=jobs,
+            executor=None if client is None else client.get_executor(pure=False),
+            progress=progress,
+        )
+    (scratch / STACK).unlink()
+    return fit, failures
 
 
 def _map_of(study: Study, request: MapRequest) -> MapSpec:
@@ -247,6 +269,19 @@ def _rows(tables: StudyTables) -> pd.DataFrame:
     return tables.sessions.merge(
         tables.participants, on="participant_id", how="inner", validate="many_to_one"
     )
+
+
+def _images(study: Study, spec: MapSpec, rows: pd.DataFrame) -> list[Path]:
+    """Return the image of each row; refuse two rows with one image, and a contradicted unit."""
+    images = [study.image(spec.pattern, *visit) for visit in _visits(rows)]
+    problems = unit_problems(Sidecars(study), spec, images)
+    if len(set(images)) < len(images):
+        text = "does not contain {session}, but participants have several sessions; add it"
+        column = f"voxelwise.maps.{spec.name}.pattern"
+        problems.append(Problem(table="study.toml", column=column, problem=text))
+    if problems:
+        raise InvalidDataError(problems)
+    return images
 
 
 def _visits(rows: pd.DataFrame) -> list[tuple[str, str]]:

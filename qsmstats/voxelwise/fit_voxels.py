@@ -9,7 +9,6 @@ voxel in which some images are not measured is fitted to the others, if they are
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
@@ -35,7 +34,7 @@ from qsmstats.voxelwise.result import VoxelFit, effect_table, minus_log10, q_val
 from qsmstats.voxelwise.sign_flips import FamilyWise, family_wise
 from qsmstats.voxelwise.stack import ImageStack, MapSource, read_stack
 
-__all__ = ["contrast_in_words", "fit_stack", "fit_voxels", "voxel_design", "voxel_tests"]
+__all__ = ["fit_stack", "fit_voxels", "voxel_design", "voxel_tests"]
 
 Contrasts = Mapping[str, Mapping[str, float]]
 
@@ -204,48 +203,6 @@ def voxel_tests(design: OutcomeDesign, contrasts: Contrasts | None, df: DfMethod
         raise UsageError(message)
     labels, rows = named_contrasts(contrasts, names)
     return VoxelTests(labels=tuple(labels), rows=rows, df=df)
-
-
-def contrast_in_words(text: str) -> tuple[str, dict[str, float]]:
-    """Return the label and the weights of a contrast written as text.
-
-    Parameters
-    ----------
-    text
-        ``"slope of patients = years + group[T.MS]:years"``: a label (by default the text itself),
-        then coefficients with their signs and, where these are not 1, weights: ``0.5 * age``.
-        Signs between coefficients stand between spaces.
-
-    Raises
-    ------
-    UsageError
-        If it cannot be read.
-
-    Examples
-    --------
-    >>> contrast_in_words("late = years + 0.5 * group[T.MS]:years")
-    ('late', {'years': 1.0, 'group[T.MS]:years': 0.5})
-    """
-    label, equals, expression = text.partition(" = ")
-    expression = expression if equals else text
-    expression = expression.strip()
-    signed = expression if expression.startswith(("+ ", "- ")) else f"+ {expression}"
-    parts = re.split(r"(?:^|\s+)([+-])\s+", signed)[1:] or ["+", ""]
-    weights: dict[str, float] = {}
-    for sign, term in zip(parts[::2], parts[1::2], strict=True):
-        weight, times, name = map(str.strip, term.rpartition(" * "))
-        try:
-            size = float(weight) if times else 1.0
-        except ValueError:
-            name = ""
-        if not name or name in weights:
-            message = (
-                f"the contrast '{text}' cannot be read at '{term}'; write coefficients with "
-                "weights, as 'label = years + 0.5 * group[T.MS]:years'"
-            )
-            raise UsageError(message)
-        weights[name] = size if sign == "+" else -size
-    return label.strip(), weights
 
 
 def fit_stack(

@@ -250,6 +250,19 @@ CASES = [
             "correct one",
         ),
         (
+            "one image for two sessions",
+            maps(
+                toml=TOML
+                + SECTIONS.replace("_{session}_space", "_ses-01_space").replace(
+                    "/{session}/", "/ses-01/"
+                )
+            ),
+            InvalidDataError,
+            "voxelwise.maps.mwf_percent.pattern",
+            "does not contain {session}",
+            "add it",
+        ),
+        (
             "no image at all",
             maps(without_images),
             InvalidDataError,

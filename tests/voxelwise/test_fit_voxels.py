@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 from statsmodels.stats.multitest import fdrcorrection
 
-from qsmstats.errors import UsageError
 from qsmstats.mixed.model import MixedModel
-from qsmstats.voxelwise.fit_voxels import contrast_in_words, fit_voxels
+from qsmstats.voxelwise.contrast_text import contrast_in_words
+from qsmstats.voxelwise.fit_voxels import fit_voxels
 from tests.voxelwise.conftest import AFFINE, FORMULA
 
 SIMPLE = "mwf_percent ~ group * years + age + (1 | participant_id)"
@@ -117,25 +117,6 @@ def test_a_voxel_that_cannot_be_fitted_is_named_and_the_others_are_fitted(made):
     assert np.isnan(found.estimate("age").get_fdata()[0, 0, 0])
     assert found.effects["n_voxels"].eq(6 * 6 * 5 - 1).all()
     assert "variance" in found.problems["problem"][0]
-
-
-@pytest.mark.parametrize(
-    ("text", "label", "weights"),
-    [
-        ("years", "years", {"years": 1.0}),
-        ("late = years + 0.5 * b[T.c]:years", "late", {"years": 1.0, "b[T.c]:years": 0.5}),
-        ("- years", "- years", {"years": -1.0}),
-        ("a - 2 * b", "a - 2 * b", {"a": 1.0, "b": -2.0}),
-    ],
-)
-def test_contrasts_are_read(text, label, weights):
-    assert contrast_in_words(text) == (label, weights)
-
-
-@pytest.mark.parametrize("text", ["", "x = ", "two * years", "years + years"])
-def test_a_contrast_that_cannot_be_read_is_refused(text):
-    with pytest.raises(UsageError, match="cannot be read"):
-        contrast_in_words(text)
 
 
 def test_a_contrast_is_the_sum_of_its_parts(made, found):
