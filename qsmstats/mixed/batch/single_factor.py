@@ -25,7 +25,7 @@ import numpy as np
 
 from qsmstats.arrays import Flags, Floats
 from qsmstats.mixed.batch.criterion import Evaluations, in_free_parameters
-from qsmstats.mixed.batch.shared_rows import SharedProducts
+from qsmstats.mixed.batch.shared_rows import SharedProducts, SharedRows
 from qsmstats.mixed.criterion.covariance import Parametrisation, lower_triangle
 from qsmstats.mixed.criterion.nested import inverse_and_logdet, multiply, transpose
 from qsmstats.mixed.criterion.profiled import LEAST_RESIDUAL
@@ -76,18 +76,8 @@ def evaluate_shared(
     inner = shared.sides @ held.reshape(p * p, m) + weight * (
         products.squares - 2.0 * np.einsum("cpm,pm->cm", products.sides, estimates)
     )
-    # B and n N, in the order of the lower triangle.
-    places = rows, columns = lower_triangle(len(a))
-    gram = np.empty_like(h)
-    gram[places] = gram[columns, rows] = inner.reshape(len(rows), -1) * np.where(
-        rows == columns, 1.0, 0.5
-    ).reshape(-1, 1)
-    turned = multiply(multiply(transpose(h), gram), h)[places].reshape(-1, shapes, m)
-    n = multiply(a, h)[places].reshape(-1, shapes, m)
-    weighed = shared.counts[:, None] * n
-    slope = (weighed - turned).sum(axis=1)
-    bent = np.einsum("hsm,gsm->hgm", n, 2.0 * turned - weighed).reshape(-1, m)
-    curve += (shared.pairs @ bent).reshape(curve.shape)
+    slope, bent = _with_weight_held(shared, a, h, inner)
+    curve += bent
     value = shared.counts @ logdet.reshape(shapes, m)
     value += degrees * (1.0 + np.log(2.0 * np.pi * rss / degrees))
     if reml:
@@ -97,7 +87,7 @@ def evaluate_shared(
         theta,
         products.rows,
         value=np.where(good, value, np.inf),
-        gradient=(shared.elements @ slope).T,
+        gradient=slope.T,
         curve=np.moveaxis(curve, -1, 0),
         rss=rss,
         degrees=np.full(m, degrees),
@@ -106,6 +96,35 @@ def evaluate_shared(
         inverse=np.moveaxis(inverse, -1, 0),
         first=np.moveaxis(first, -1, 1),
     )
+
+
+def _with_weight_held(
+    shared: SharedRows, a: Floats, h: Floats, inner: Floats
+) -> tuple[Floats, Floats]:
+    """First and second derivatives in t of l + <F, W>, W held, shapes (k, m) and (k, k, m).
+
+    Parameters
+    ----------
+    shared
+        The rows.
+    a, h
+        A and H of each shape and outcome, shape (q, q, S * m).
+    inner
+        <C, W>, shape (c, m).
+    """
+    m, shapes, k = inner.shape[1], len(shared.counts), len(shared.elements)
+    places = rows, columns = lower_triangle(len(a))
+    gram = np.empty_like(h)
+    gram[places] = gram[columns, rows] = inner.reshape(len(rows), -1) * np.where(
+        rows == columns, 1.0, 0.5
+    ).reshape(-1, 1)
+    # B and n N, in the order of the lower triangle.
+    turned = multiply(multiply(transpose(h), gram), h)[places].reshape(-1, shapes, m)
+    n = multiply(a, h)[places].reshape(-1, shapes, m)
+    weighed = shared.counts[:, None] * n
+    bent = np.einsum("hsm,gsm->hgm", n, 2.0 * turned - weighed).reshape(-1, m)
+    slope = shared.elements @ (weighed - turned).sum(axis=1)
+    return slope, (shared.pairs @ bent).reshape(k, k, m)
 
 
 def _inner(h: Floats, m: Floats, basis: Floats) -> Floats:

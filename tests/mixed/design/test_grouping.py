@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsmstats.errors import InvalidDataError
@@ -37,6 +37,7 @@ def test_new_data_are_coded_and_unseen_groups_marked():
         groups.codes(new[["a"]])
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 500), min_size=1, max_size=60), st.integers(501, 10**9))
 def test_counting_and_sorting_number_codes_alike(codes, size):
     codes = np.array(codes, dtype=np.int64)
@@ -46,6 +47,7 @@ def test_counting_and_sorting_number_codes_alike(codes, size):
     np.testing.assert_array_equal(dense, inverse.ravel())
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 4)), min_size=1, max_size=40))
 def test_groups_are_the_observed_combinations(rows):
     frame = pd.DataFrame(rows, columns=["a", "b"])
