@@ -5,7 +5,7 @@
     python benchmarks/voxelwise.py fwe [--studies 150] [--flips 100]
 
 speed   75 participants at 3 sessions, ``y ~ group * years + age + sex + (1 | participant_id)``;
-        seconds of reading and fitting, CPU seconds (with --jobs 1), and the peak of resident memory.
+        seconds of reading and fitting, CPU seconds (with --jobs 1), and the peak of memory.
 lmer    the reference of tests/reference/voxelwise with more voxels: largest difference from lmer in
         standard errors, and of degrees of freedom, where Rscript has lmerTest.
 fwe     studies without any effect in smooth noise: the share in which a voxel has a family-wise
