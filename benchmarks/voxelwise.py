@@ -5,8 +5,7 @@
     python benchmarks/voxelwise.py fwe [--studies 150] [--flips 100]
 
 speed   75 participants at 3 sessions, ``y ~ group * years + age + sex + (1 | participant_id)``;
-        CPU and wall seconds of reading and fitting, and the peak of resident memory of the process
-        and of its largest worker.
+        seconds of reading and fitting, CPU seconds (with --jobs 1), and the peak of memory.
 lmer    the reference of tests/reference/voxelwise with more voxels: largest difference from lmer in
         standard errors, and of degrees of freedom, where Rscript has lmerTest.
 fwe     studies without any effect in smooth noise: the share in which a voxel has a family-wise
@@ -69,12 +68,10 @@ def speed(voxels: int, jobs: int) -> None:
         wall = time.perf_counter()
         found = qs.fit_voxels(MODEL, paths, rows, mask=mask, jobs=jobs)
         wall = time.perf_counter() - wall
-    own, workers = (
-        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-    )
-    cpu = own.ru_utime + own.ru_stime + workers.ru_utime + workers.ru_stime
-    print(f"{voxels} voxels, {len(rows)} images, {jobs} processes: {wall:.0f} s, {cpu:.0f} CPU s")
-    print(f"peak {own.ru_maxrss / 1e6:.2f} GB, largest worker {workers.ru_maxrss / 1e6:.2f} GB")
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = f", {used.ru_utime + used.ru_stime:.0f} CPU s" if jobs == 1 else ""
+    print(f"{voxels} voxels, {len(rows)} images, {jobs} processes: {wall:.0f} s{cpu}")
+    print(f"peak of this process {used.ru_maxrss / 1e6:.2f} GB")
     print(found.counts)
 
 

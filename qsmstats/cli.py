@@ -78,9 +78,8 @@ EXAMPLES = {
     "report": "qsmstats report STUDY OUT --style double --format svg,pdf",
     "plan": """qsmstats plan STUDY OUT --target paramagnetic_rim --fraction -0.5
   qsmstats plan STUDY OUT --outcome mwf_percent --visits 0 0.5 1 --dropout 0.05""",
-    "map": """qsmstats map STUDY OUT --map mwf_percent \\
-      --formula "mwf_percent ~ group * years + age + sex + (1 | participant_id)"
-  qsmstats map STUDY OUT --map ndi --formula "ndi ~ years + (1 | participant_id)" --present 0.9""",
+    "map": """qsmstats map STUDY OUT --map ndi --formula "ndi ~ years + (1 | participant_id)"
+  qsmstats map STUDY OUT --map ndi --formula "ndi ~ years + (1 | participant_id)" --fwe 1000""",
     "demo": "qsmstats demo DEMO --patients 20 --controls 10 --followed 8",
     "completion": """qsmstats completion bash > ~/.local/share/bash-completion/completions/qsmstats
   qsmstats completion zsh > ~/.zfunc/_qsmstats""",
