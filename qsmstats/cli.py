@@ -342,7 +342,12 @@ def _add_map(commands: _Commands[argparse.ArgumentParser]) -> None:
         "--formula", required=True, help="the model, with the name of the map on its left side"
     )
     parser.add_argument(
-        "--mask", type=Path, help="image of the voxels to analyse; default: that of study.toml"
+        "--space",
+        dest="mask",
+        metavar="MASK",
+        type=Path,
+        help="mask of the voxels to analyse, whose grid is the common space; default: that of"
+        " study.toml",
     )
     parser.add_argument(
         "--df",

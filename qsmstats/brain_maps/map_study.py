@@ -250,7 +250,7 @@ def _mask_of(study: Study) -> Path:
     if not study.voxelwise.mask:
         message = (
             'no mask says which voxels to analyse; name one: mask = "..." in section [voxelwise] '
-            "of study.toml, or --mask"
+            "of study.toml, or --space"
         )
         raise UsageError(message)
     if problem := study.outside(study.voxelwise.mask):

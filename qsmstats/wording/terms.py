@@ -16,6 +16,7 @@ __all__ = ["formula_in_words", "group_title", "groups_in_words", "names_in_words
 
 _CODED = re.compile(r"^(?:C\()?(\w+)[^\[]*\[T\.(.+)\]$")
 _CALL = re.compile(r"^(?:np\.)?(log|sqrt|exp)\((\w+)\)$")
+_CATEGORY = re.compile(r"\bC\((\w+)\)")
 _NAME = re.compile(r"\b[a-z]\w*_\w+\b")
 _GROUP = re.compile(r"\bparticipant_id(?::\w+)*")
 _WORDS = {
@@ -83,7 +84,7 @@ def _part(part: str, references: dict[str, str]) -> str:
         return f"{_word(factor)}: {compared}"
     if found := _CALL.match(part):
         return f"{found[1]} {_word(found[2])}"
-    return _word(part)
+    return _word(_CATEGORY.sub(r"\1", part))
 
 
 def _word(name: str) -> str:
@@ -97,10 +98,11 @@ def formula_in_words(formula: str, outcome: str) -> str:
 
     Examples
     --------
-    >>> formula_in_words("ndi ~ lesion_type + log(volume_mm3) + (1 | participant_id)", "ndi")
-    'Y ~ lesion type + log(volume) + (1 | participant)'
+    >>> formula_in_words("ndi ~ C(scanner) + log(volume_mm3) + (1 | participant_id)", "ndi")
+    'Y ~ scanner + log(volume) + (1 | participant)'
     """
-    return names_in_words(re.sub(rf"\b{re.escape(outcome)}\b", "Y", formula))
+    plain = _CATEGORY.sub(r"\1", formula)
+    return names_in_words(re.sub(rf"\b{re.escape(outcome)}\b", "Y", plain))
 
 
 def names_in_words(text: str) -> str:

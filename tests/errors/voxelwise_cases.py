@@ -231,7 +231,7 @@ CASES = [
             UsageError,
             "[voxelwise]",
             "no mask",
-            "--mask",
+            "--space",
         ),
         (
             "mask outside",
