@@ -124,7 +124,8 @@ def test_a_trial_is_planned_for_a_feature_in_its_unit(own):
         settings=replace(study.models, trajectory=formula),
     )
     assert set(plan.sizes["unit"]) == {"Hz per year"}
-    assert "kind 1 lesions by 2 Hz per year" in plan.answers[0]
+    assert "kind 1 lesions from" in plan.answers[0]
+    assert "Hz per year under it (by +2" in plan.answers[0]
 
 
 def test_the_rule_says_that_it_knows_five_types(own):

@@ -191,7 +191,7 @@ def test_every_public_function_that_takes_a_table_is_called_with_a_foreign_one()
 
 BY_A_COMMAND = {"run_study", "simulate_study", "write_report"}
 """Their examples take minutes; test_pipeline, test_report and conftest call them."""
-GIVEN = {"LabelFiles", "LabelSpec", "TissueFile", "TissueSpec"}
+GIVEN = {"LabelFiles", "LabelSpec", "ReadLabels", "TissueFile", "TissueSpec"}
 """Made from study.toml."""
 WITH_EXAMPLES = [name for name in NAMES if name not in RESULTS | GIVEN or name == "Schemas"]
 

@@ -244,9 +244,9 @@ def clustered_proportion(
     --------
     >>> table = qs.clustered_proportion([3, 4, 5, 2, 6], [5, 5, 6, 4, 6])
     >>> qs.show(table.head(2))
-    estimate  conf_low  conf_high
-      0.7692    0.5795     0.8897
-      0.7183    0.4866     0.9037
+    estimate  conf_low  conf_high  numerator  denominator  role
+      0.7692    0.5795     0.8897         20           26  lesions assumed independent
+      0.7183    0.4866     0.9037         20           26  recommended
     """
     counts = clustered_counts(successes, trials)
     x, n = float(counts.successes.sum()), counts.total

@@ -19,6 +19,9 @@ from qsmstats.study_file import NO_SECTIONS
 
 __all__ = ["plausible_part", "setting_parts"]
 
+NOT_DRAFTED = (*NO_SECTIONS, "voxelwise")
+"""Images in a common space have no default to be shown."""
+
 
 def setting_parts(set_already: Mapping[str, Mapping[str, str]]) -> list[Part]:
     """Write the sections of settings.
@@ -31,7 +34,7 @@ def setting_parts(set_already: Mapping[str, Mapping[str, str]]) -> list[Part]:
     parts = []
     for item in fields(Study):
         kind: Any = item.default_factory
-        if not isinstance(kind, type) or not is_dataclass(kind) or item.name in NO_SECTIONS:
+        if not isinstance(kind, type) or not is_dataclass(kind) or item.name in NOT_DRAFTED:
             continue
         own = set_already.get(item.name, {})
         doc = inspect.getdoc(kind) or ""

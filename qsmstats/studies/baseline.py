@@ -32,7 +32,7 @@ from qsmstats.studies.answers import (
     used_rows,
 )
 from qsmstats.studies.confounded import refuse_unanswered, withheld, without_means
-from qsmstats.studies.default_models import fit_study_model
+from qsmstats.studies.default_models import fit_study_model, without_weights
 from qsmstats.studies.effects import hedges_g, with_units
 from qsmstats.studies.model_checks import model_checks
 from qsmstats.tables.tidy import first_sessions
@@ -200,7 +200,7 @@ def _differences(
         what=what,
         settings=settings,
         kinds=("mean", "contrast"),
-        notes=notes + confounded,
+        notes=without_weights(model, settings) + notes + confounded,
         model_notes=model_notes,
     )
     effects = hedges_g(contrasts, fit, fields["counts"].set_index("level")["n"])

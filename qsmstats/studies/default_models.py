@@ -38,6 +38,7 @@ __all__ = [
     "lesions_per_level",
     "names_scanner",
     "with_strata",
+    "without_weights",
 ]
 
 FEWEST_LESIONS = 5
@@ -122,14 +123,19 @@ def fit_study_model(
     formula, said = _with_scanner(formula, settings, data[data[outcome].notna()])
     weights = settings.weights_of(model)
     if not settings.is_default(model) or model not in OPTIONAL:
-        alike = (STATED,) if model in OPTIONAL and weights is None else ()
-        return MixedModel(formula).fit(data, weights=weights), said + alike
+        return MixedModel(formula).fit(data, weights=weights), said
     if weights is not None:
         fit, left_out = _first_fitted(formula, OPTIONAL[model], data, (weights,))
         return fit, said + left_out
     data, by_type, notes = _residual_strata(data, outcome)
     fit, left_out = _first_fitted(formula, OPTIONAL[model], data, dict.fromkeys((by_type, ())))
     return fit, said + (notes if fit.residual.columns else ()) + left_out
+
+
+def without_weights(model: StudyModel, settings: ModelSettings) -> tuple[str, ...]:
+    """Return a note where a formula was stated without weights, which the default model has."""
+    plain = not settings.is_default(model) and settings.weights_of(model) is None
+    return (STATED,) if plain and model in OPTIONAL else ()
 
 
 def names_scanner(formula: str, columns: Iterable[object]) -> bool:

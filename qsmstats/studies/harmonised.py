@@ -58,7 +58,7 @@ class HarmonisedAnswer(Displayed):
         Column analysed.
     fit
         The mixed model of the adjusted outcome, without the scanner.
-    effects
+    scanner_effects
         What the outcome was adjusted by, as `Harmonisation.effects`.
     models
         The record of the fit.
@@ -70,7 +70,7 @@ class HarmonisedAnswer(Displayed):
 
     outcome: str
     fit: MixedFit
-    effects: pd.DataFrame
+    scanner_effects: pd.DataFrame
     models: pd.DataFrame
     methods: str
     notes: tuple[str, ...]
@@ -179,7 +179,7 @@ def harmonised_answer(
     shared: dict[str, Any] = {
         "outcome": answer.outcome,
         "fit": again.fit,
-        "effects": made.effects[made.effects["feature"] == answer.outcome],
+        "scanner_effects": made.effects[made.effects["feature"] == answer.outcome],
         "models": again.models,
         "methods": _methods(rows, settings, preserve, again.methods),
         "notes": (

@@ -34,7 +34,7 @@ from qsmstats.studies.answers import (
     used_rows,
 )
 from qsmstats.studies.confounded import refuse_unanswered, withheld, without_means
-from qsmstats.studies.default_models import fit_study_model
+from qsmstats.studies.default_models import fit_study_model, without_weights
 from qsmstats.studies.effects import with_units
 from qsmstats.studies.model_checks import model_checks
 from qsmstats.tables.tidy import followed_lesions
@@ -168,7 +168,9 @@ def trajectories(
             what="lesion observation",
             settings=settings,
             kinds=("mean", "contrast", "slope"),
-            notes=_notes(lesions, followed, typed, used_rows(fit, typed)) + confounded,
+            notes=without_weights("trajectory", settings)
+            + _notes(lesions, followed, typed, used_rows(fit, typed))
+            + confounded,
             model_notes=model_notes,
         ),
     )

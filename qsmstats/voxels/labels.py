@@ -17,7 +17,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from scipy import ndimage
@@ -39,6 +39,7 @@ from qsmstats.voxels.stream import LabelVoxels, read_labels, read_mask, read_par
 __all__ = [
     "LabelFiles",
     "LabelSource",
+    "LesionReader",
     "ReadLabels",
     "TissueFile",
     "TissueSource",
@@ -111,6 +112,13 @@ class ReadLabels:
     paths: tuple[Path, ...]
     volume: Volume
     voxels: LabelVoxels
+
+
+class LesionReader(Protocol):
+    """What reads label images, or knows what was read from them."""
+
+    def read(self, labels: LabelFiles) -> LabelFiles | ReadLabels:
+        """Return the lesions, or the images as they are where they cannot be read."""
 
 
 LabelSource: TypeAlias = "ImageSource | LabelFiles | ReadLabels"

@@ -28,8 +28,7 @@ from qsmstats.voxels.cohort import label_images
 from qsmstats.voxels.grids import Grid
 from qsmstats.voxels.images import Volume, require_same_grid
 from qsmstats.voxels.kernels import Groups, group_voxels
-from qsmstats.voxels.label_store import LabelStore
-from qsmstats.voxels.labels import LabelFiles, open_labels, read_lesions
+from qsmstats.voxels.labels import LabelFiles, LesionReader, open_labels, read_lesions
 from qsmstats.voxels.lesion_rows import read_tables
 from qsmstats.voxels.matching import match_groups
 
@@ -57,7 +56,7 @@ def match_visits(
     features: pd.DataFrame | Measured,
     *,
     tables: StudyTables | None = None,
-    kept: LabelStore | None = None,
+    kept: LesionReader | None = None,
 ) -> pd.DataFrame | None:
     """Match the lesions of each participant's sessions, for `tidy_lesions`.
 
@@ -113,7 +112,7 @@ def match_visits(
     return matches[[*_LEADING, *matches.columns.drop(_LEADING)]]
 
 
-def _read(session_id: str, labels: LabelFiles | None, kept: LabelStore | None) -> _Visit:
+def _read(session_id: str, labels: LabelFiles | None, kept: LesionReader | None) -> _Visit:
     if labels is None:
         return _Visit(session_id=session_id)
     source = labels if kept is None else kept.read(labels)

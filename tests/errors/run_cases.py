@@ -16,7 +16,9 @@ import pandas as pd
 
 from qsmstats import (
     baseline_differences,
+    example_lesions,
     histology_accuracy,
+    lost_lesions,
     plot,
     rater_agreement,
     run_study,
@@ -28,6 +30,7 @@ from qsmstats import (
 from qsmstats.cli import main
 from qsmstats.errors import (
     FormulaError,
+    ImageError,
     InvalidDataError,
     ModelError,
     NoDataError,
@@ -38,6 +41,7 @@ from qsmstats.output import held, made_folder
 from qsmstats.plan import plan_study
 from qsmstats.records import renewed, require_one_source
 from qsmstats.report.results.output_folder import Results
+from qsmstats.report.viewer.scene import build_scene
 from qsmstats.run import _require_unchanged_labels
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.study_file import open_study
@@ -80,6 +84,9 @@ RATINGS = pd.DataFrame(
 )
 
 
+LABELLED = ["participant_id", "session_id", "label"]
+
+
 def typed(*arguments: str) -> Act:
     """Return an act that types a command and reads what argparse prints."""
 
@@ -97,6 +104,17 @@ def typed(*arguments: str) -> Act:
 
 def study(folder: Path) -> Path:
     return write_images(write_tables(folder / "study"))
+
+
+def no_map_on_the_grid(folder: Path) -> Any:
+    read = open_study(study(folder))
+    return build_scene(read, read_tables(read).lesions, ())
+
+
+def other_lesions(_: Path) -> Any:
+    lesions = example_lesions(6)
+    formula = "{outcome} ~ lesion_type * years + (1 | participant_id)"
+    return lost_lesions(trajectories(lesions, formula=formula), lesions.iloc[::-1])
 
 
 def scheduler(module: object) -> Act:
@@ -171,6 +189,13 @@ def taken(folder: Path) -> Any:
 
 
 WRONG_USE: list[tuple[str, Act, str, str, str]] = [
+    (
+        "lost lesions of another table",
+        other_lesions,
+        "lesions",
+        "it has another row, or value",
+        "give the table that the answer was made from",
+    ),
     (
         "level of a run",
         lambda _: run_study("s", "o", level="x"),
@@ -298,6 +323,41 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
         "'residual'",
         "is missing",
         "the table has fitted",
+    ),
+    (
+        "diagram of flows whose order lacks a state",
+        lambda _: plot.alluvial(
+            pd.DataFrame({"from_type": ["a"], "to_type": ["b"], "n_intervals": [1]}), order=["a"]
+        ),
+        "column 'from_type, to_type'",
+        "holds b",
+        "add it to order",
+    ),
+    (
+        "means of other data",
+        lambda _: plot.rainclouds(
+            TYPED.assign(ndi=0.4),
+            "ndi",
+            means=pd.DataFrame(
+                {"level": ["a"], "estimate": 1.0, "conf_low": 0.0, "conf_high": 2.0}
+            ),
+        ),
+        "means, column 'level'",
+        "holds a, the data",
+        "give the means of an answer from these data",
+    ),
+    (
+        "layers of another map",
+        lambda _: plot.layer_profiles(
+            pd.DataFrame(0, [0], [*LABELLED, "region", "median", "n_core"]).assign(map="ndi"),
+            pd.DataFrame(columns=[*LABELLED, "lesion_type"]),
+            outcome="fa",
+            layer_mm=1.0,
+            level=0.95,
+        ),
+        "features, column 'map'",
+        "holds no 'fa'",
+        "it holds ndi",
     ),
     (
         "figure of several outcomes",
@@ -471,6 +531,14 @@ CASES = [
             (None, TYPED_WRONGLY),
         )
         for name, act, p, v, r in group
+    ),
+    Case(
+        name="page of lesions whose maps lie elsewhere",
+        act=no_map_on_the_grid,
+        kind=ImageError,
+        place="sub-01 ses-01",
+        value="no map is on the grid of the lesions",
+        remedy="resample the maps",
     ),
     Case(
         name="outcome that is no column",

@@ -201,7 +201,7 @@ def test_scanners_enter_the_model_by_their_number_or_as_stated(
     """Scanners by number are categories; a shift between them is none between types."""
     number = np.arange(len(three_visits)) % 7 % count
     shifted = three_visits.assign(scanner=number, y=three_visits["mwf_percent"] + 3 * number)
-    settings = ModelSettings(baseline=PLAIN, scanner=stated, weights={"baseline": ()})
+    settings = ModelSettings(baseline=PLAIN, scanner=stated)
     fit, notes = fit_study_model("baseline", settings, shifted, "y")
     expected = PLAIN.replace("{outcome}", "y")
     if term:
@@ -237,9 +237,7 @@ def test_a_formula_with_the_scanner_is_left_as_it_is_and_a_stated_term_needs_the
 ):
     own = PLAIN + " + (1 | scanner)"
     data = three_visits.assign(scanner=np.arange(len(three_visits)) % 6)
-    fit, notes = fit_study_model(
-        "baseline", ModelSettings(baseline=own, weights={"baseline": ()}), data, "mwf_percent"
-    )
+    fit, notes = fit_study_model("baseline", ModelSettings(baseline=own), data, "mwf_percent")
     assert (fit.model.formula, notes) == (own.replace("{outcome}", "mwf_percent"), ())
     with pytest.raises(FormulaError, match="no column 'scanner'"):
         baseline_differences(three_visits, settings=ModelSettings(scanner="fixed"))

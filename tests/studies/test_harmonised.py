@@ -69,8 +69,8 @@ def test_the_answer_is_that_of_the_model_of_outcomes_adjusted_by_hand(moved, met
     assert beside.contrasts["plain_estimate"].tolist() == plain["estimate"].tolist()
     assert "C(scanner)" in answer.fit.model.formula
     assert "scanner" not in beside.fit.model.formula
-    assert set(beside.effects["feature"]) == {"mwf_percent"}
-    assert np.ptp(beside.effects["shift"]) == pytest.approx(2.5, abs=0.4)
+    assert set(beside.scanner_effects["feature"]) == {"mwf_percent"}
+    assert np.ptp(beside.scanner_effects["shift"]) == pytest.approx(2.5, abs=0.4)
     name = {"combat": "by ComBat, which takes", "longcombat": "longitudinal ComBat with random"}
     assert name[method] in beside.methods
     assert "preserving lesion_type + age; the model" in beside.methods
@@ -86,7 +86,7 @@ def test_change_is_answered_from_all_visits_and_lesions_are_random(moved):
     assert len(beside.slope_contrasts) == 10
     assert "random effects of participants and lesions" in beside.methods
     # A single outcome has nothing to be shrunk towards.
-    assert beside.effects["shift"].tolist() == beside.effects["shift_raw"].tolist()
+    assert beside.scanner_effects["shift"].tolist() == beside.scanner_effects["shift_raw"].tolist()
 
 
 def test_rows_without_scanner_or_covariate_are_left_out_and_counted(moved):

@@ -73,8 +73,8 @@ def test_without_proc_the_memory_of_the_machine_counts(system, monkeypatch):
 def test_the_processes_of_a_pool_have_equal_shares(monkeypatch):
     made = {}
 
-    def pool(workers, _, **options):
-        made.update(options)
+    def pool(workers, _, prepare, *arguments):
+        made.update(initializer=prepare, initargs=arguments)
         return ThreadPoolExecutor(workers)
 
     monkeypatch.setattr(executors, "process_pool", pool)

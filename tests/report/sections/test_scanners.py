@@ -4,8 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from qsmstats.plot.look import STYLES
 from qsmstats.report.figures.files import Plates
-from qsmstats.report.figures.style import STYLES
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.sections.context import Context
 from qsmstats.report.sections.scanners import harmonised, section
