@@ -46,7 +46,6 @@ _HOMES = {
     "PooledFit": "qsmstats.imputation.pooling",
     "RaterAgreement": "qsmstats.studies.raters",
     "RaterSettings": "qsmstats.settings",
-    "ReadLabels": "qsmstats.voxels.labels",
     "RequiredPatients": "qsmstats.studies.planning.sizes",
     "RescanAgreement": "qsmstats.harmonise.rescans",
     "SampleSize": "qsmstats.accuracy.samplesize",
@@ -199,7 +198,7 @@ if TYPE_CHECKING:
     from qsmstats.tables.wide import to_long
     from qsmstats.voxels.cohort import Extraction, extract_cohort
     from qsmstats.voxels.features import extract_features
-    from qsmstats.voxels.labels import LabelFiles, ReadLabels, TissueFile
+    from qsmstats.voxels.labels import LabelFiles, TissueFile
     from qsmstats.voxels.lesion_rows import read_tables
     from qsmstats.voxels.lesion_types import suggest_lesion_types
     from qsmstats.voxels.matching import match_lesions

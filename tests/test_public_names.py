@@ -85,7 +85,8 @@ def test_types_of_arguments_and_results_are_public():
     # A protocol says what a table or record has to have, and `Extraction` has it.
     hidden = {one for one in own - public if not getattr(one, "_is_protocol", False)}
     assert len(own) > 30
-    assert not hidden
+    # Label images that have been read, which a run hands on to itself.
+    assert {one.__name__ for one in hidden} == {"ReadLabels"}
 
 
 def test_what_a_public_function_returns_is_shown_short():
@@ -191,7 +192,7 @@ def test_every_public_function_that_takes_a_table_is_called_with_a_foreign_one()
 
 BY_A_COMMAND = {"run_study", "simulate_study", "write_report"}
 """Their examples take minutes; test_pipeline, test_report and conftest call them."""
-GIVEN = {"LabelFiles", "LabelSpec", "ReadLabels", "TissueFile", "TissueSpec"}
+GIVEN = {"LabelFiles", "LabelSpec", "TissueFile", "TissueSpec"}
 """Made from study.toml."""
 WITH_EXAMPLES = [name for name in NAMES if name not in RESULTS | GIVEN or name == "Schemas"]
 

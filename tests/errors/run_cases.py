@@ -114,7 +114,7 @@ def no_map_on_the_grid(folder: Path) -> Any:
 def other_lesions(_: Path) -> Any:
     lesions = example_lesions(6)
     formula = "{outcome} ~ lesion_type * years + (1 | participant_id)"
-    return lost_lesions(trajectories(lesions, formula=formula), lesions.iloc[::-1])
+    return lost_lesions(trajectories(lesions, formula=formula), lesions.assign(mwf_percent=1.0))
 
 
 def scheduler(module: object) -> Act:
