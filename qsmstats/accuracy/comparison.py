@@ -169,7 +169,7 @@ def compare_readings(
     Returns
     -------
     DataFrame
-        class_, measure, first, second, estimate, conf_low, conf_high, statistic, p_value,
+        ``class_``, measure, first, second, estimate, conf_low, conf_high, statistic, p_value,
         p_adjusted, n, n_clusters, method, role, note; `estimate` is first minus second.
         `statistic` is t for ratio_variance_t, the smaller discordant count for mcnemar_mid_p and
         mcnemar_exact, and a chi-square on 1 otherwise. Tests alone have NaN limits.
