@@ -59,7 +59,7 @@ ratings = "ratings.tsv"
 
 
 def write_study(folder: Path, sessions: int) -> None:
-    folder.mkdir()
+    folder.mkdir(parents=True)
     rng = np.random.default_rng(1)
     maps = [
         f'[maps.{name}]\npattern = "{{participant}}/{{session}}/{name}.nii.gz"\nunit = "{unit}"\n'
