@@ -15,7 +15,7 @@ from qsmstats.wording.names import outcome_title, schemas_in_use, short_title
 __all__ = ["formula_in_words", "group_title", "groups_in_words", "names_in_words", "term_titler"]
 
 _CODED = re.compile(r"^(?:C\()?(\w+)[^\[]*\[T\.(.+)\]$")
-_CALL = re.compile(r"^(?:np\.)?(log|sqrt|exp)\((\w+)\)$")
+_CALL = re.compile(r"^(log|sqrt|exp)\((\w+)\)$")
 _CATEGORY = re.compile(r"\bC\((\w+)\)")
 _NAME = re.compile(r"\b[a-z]\w*_\w+\b")
 _GROUP = re.compile(r"\bparticipant_id(?::\w+)*")
