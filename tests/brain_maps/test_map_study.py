@@ -19,7 +19,9 @@ import qsmstats as qs
 from qsmstats.brain_maps.map_study import map_study
 from qsmstats.cli import main
 from qsmstats.records import source_of
+from qsmstats.voxelwise import chunks
 from tests.brain_maps.conftest import AFFINE, REQUEST, image_of, save
+from tests.clusters import loopback_cluster
 
 COMMAND = ["--map", "mwf_percent", "--formula", REQUEST.formula]
 
@@ -97,6 +99,18 @@ def test_the_same_command_gives_the_same_bytes(written, mapped_study, tmp_path):
     assert names == {path.name for path in again.iterdir() if path.is_file()}
     different = [n for n in names if (written / n).read_bytes() != (again / n).read_bytes()]
     assert not different
+
+
+@pytest.mark.slow
+def test_a_cluster_gives_the_same_bytes(written, mapped_study, tmp_path, monkeypatch):
+    monkeypatch.setattr(chunks, "VOXELS", 40)
+    with loopback_cluster(workers=2) as cluster:
+        address = ["--dask", cluster.scheduler_address]
+        assert main(["map", str(mapped_study), str(tmp_path), *COMMAND, "-q", *address]) == 0
+    again = tmp_path / "voxelwise" / "mwf_percent"
+    images = [path.name for path in written.glob("*.nii.gz")]
+    assert len(images) > 20
+    assert [n for n in images if (written / n).read_bytes() != (again / n).read_bytes()] == []
 
 
 def test_sessions_that_cannot_be_used_are_left_out_and_named(own_study, tmp_path, capsys):
