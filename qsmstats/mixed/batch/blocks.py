@@ -16,11 +16,13 @@ types within patients, lesions) joins the coarsest one, with columns for each of
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from qsmstats.arrays import Flags, Floats, Integers, Places
+from qsmstats.arrays import Floats, Integers, Places
 from qsmstats.mixed.criterion.covariance import lower_triangle
 from qsmstats.mixed.criterion.crossproducts import level_basis, level_columns, rounded
 from qsmstats.mixed.criterion.elimination_order import (
@@ -33,7 +35,7 @@ from qsmstats.mixed.criterion.elimination_order import (
 from qsmstats.mixed.design.grouping import run_starts
 from qsmstats.mixed.design.layout import Layout
 
-__all__ = ["GroupBlock", "GroupedRows", "block_of", "grouped_rows"]
+__all__ = ["GroupBlock", "GroupedRows", "blocks_of", "grouped_rows"]
 
 
 # Widest levels for which small dense blocks pay; wider ones are rare and are fitted singly.
@@ -200,65 +202,99 @@ def grouped_rows(layout: Layout) -> GroupedRows | str:
     )
 
 
-def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> GroupBlock:
-    """Cross-products of a group.
+def blocks_of(design: GroupedRows, wanted: Sequence[Places]) -> list[GroupBlock]:
+    """Return the cross-products of some rows of groups, block by block.
 
     Parameters
     ----------
     design
         The rows.
-    group
-        Position of the group.
-    seen
-        Which of the group's rows to use; all, if not given.
+    wanted
+        Sorted rows of each block, ascending; they belong to one group of the coarsest factor.
     """
-    rows = np.arange(design.starts[group], design.starts[group + 1])
-    if seen is not None:
-        rows = rows[seen]
-    starts = cells = np.zeros(0, dtype=np.intp)
-    keys = np.zeros((0, 1 + design.inner.shape[1] ** 2), dtype=np.int64)
+    ends = np.cumsum([0, *map(len, wanted)])
+    rows, block = np.concatenate(wanted), np.repeat(np.arange(len(wanted)), np.diff(ends))
+    starts, q = np.zeros(0, dtype=np.intp), design.inner.shape[1]
+    keys, shapes = np.zeros((0, 2 + q * q), dtype=np.int64), np.zeros((0, q * q))
     if design.subgroups is None:
-        rows = rows[np.argsort(design.stratum[rows], kind="stable")]
+        rows = rows[np.lexsort((design.stratum[rows], block))]
     elif len(rows):
-        # Subgroups in the order of stratum and Z'Z, so that those of one cell follow one another.
-        first = run_starts(design.subgroups[rows])
-        rounded_shapes = rounded(_shapes(design.inner[rows], first), design.unit)
-        keys = np.column_stack([design.stratum[rows[first]], rounded_shapes])
-        order = np.lexsort(keys.T[::-1])
-        keys = keys[order]
-        rank = np.empty(len(first), dtype=np.intp)
-        rank[order] = np.arange(len(first))
-        subgroup = np.repeat(rank, np.diff(np.append(first, len(rows))))
-        by_cell = np.argsort(subgroup, kind="stable")
-        rows, starts = rows[by_cell], run_starts(subgroup[by_cell])
-        new = np.ones(len(keys), dtype=bool)
-        new[1:] = np.any(keys[1:] != keys[:-1], axis=1)
-        cells = np.flatnonzero(new)
+        rows, starts, keys, shapes = _by_cell(design, rows, block, design.subgroups[rows])
+    cells = np.flatnonzero(np.any(np.diff(keys, axis=0, prepend=-1), axis=1))
+    bounds = np.searchsorted(starts, ends)
+    bounds = np.stack([ends, bounds, np.searchsorted(cells, bounds)], axis=1).tolist()
+    return [
+        _block(
+            design,
+            rows[row:end].copy(),
+            starts[subgroup:last] - row,
+            cells[cell:stop] - subgroup,
+            keys[cells[cell:stop], 1:],
+            shapes[cells[cell:stop]],
+        )
+        for (row, subgroup, cell), (end, last, stop) in itertools.pairwise(bounds)
+    ]
+
+
+def _by_cell(
+    design: GroupedRows, rows: Places, block: Places, codes: Integers
+) -> tuple[Places, Places, Integers, Floats]:
+    """Sort rows by block, stratum, Z'Z of their subgroup, and subgroup (its code: `codes`).
+
+    Returns
+    -------
+    rows, starts, keys, shapes
+        The rows, the first of each subgroup, the subgroup's block, stratum and Z'Z as integers,
+        and Z'Z as it is.
+    """
+    first = run_starts(block * len(design.order) + codes)
+    inner = design.inner[rows]
+    n, q = inner.shape
+    shapes = np.add.reduceat((inner[:, :, None] * inner[:, None]).reshape(n, q * q), first)
+    keys = np.column_stack(
+        [block[first], design.stratum[rows[first]], rounded(shapes, design.unit)]
+    )
+    order = np.lexsort(keys.T[::-1])
+    rank = np.empty(len(first), dtype=np.intp)
+    rank[order] = np.arange(len(first))
+    subgroup = np.repeat(rank, np.diff(np.append(first, n)))
+    by_cell = np.argsort(subgroup, kind="stable")
+    return rows[by_cell], run_starts(subgroup[by_cell]), keys[order], shapes[order]
+
+
+def _block(
+    design: GroupedRows,
+    rows: Places,
+    starts: Places,
+    cells: Places,
+    keys: Integers,
+    shapes: Floats,
+) -> GroupBlock:
+    """Multiply the rows of one block; arguments are attributes of `GroupBlock`."""
     inner, outer = design.inner[rows], design.outer[rows]
     q, r = inner.shape[1], outer.shape[1]
-    shapes, sides = np.empty((0, q * q)), np.empty((0, q, r))
+    sides = np.empty((0, q, r))
     if len(starts):
-        shapes = _shapes(inner, starts)[cells]
         products = (inner[:, :, None] * outer[:, None]).reshape(len(rows), q * r)
         sides = np.add.reduceat(products, starts).reshape(-1, q, r)
     summed = np.empty((len(cells), q * (q + 1) // 2, r, r))
     ends = np.append(cells, len(starts))
-    bounds = np.searchsorted(design.stratum[rows], np.arange(design.strata + 1)).tolist()
-    parts = tuple(map(slice, bounds[:-1], bounds[1:]))
     for h, (a, b) in enumerate(zip(*lower_triangle(q), strict=True)):
         for cell, part in enumerate(map(slice, ends[:-1], ends[1:])):
             product = sides[part, a].T @ sides[part, b]
             summed[cell, h] = product if a == b else product + product.T
+    strata = np.searchsorted(design.stratum[rows], np.arange(design.strata + 1)).tolist()
+    parts = tuple(map(slice, strata[:-1], strata[1:]))
     return GroupBlock(
         rows=rows,
         parts=parts,
         outer=outer,
         inner=inner,
-        whole=np.stack([outer[part].T @ outer[part] for part in parts]),
+        whole=np.array([outer[part].T @ outer[part] for part in parts]),
         subgroup_starts=starts,
         cell_starts=cells,
         sides=sides,
-        keys=keys[cells],
+        keys=keys,
         shapes=shapes,
         counts=np.diff(ends).astype(np.float64),
         cells=summed,
@@ -266,9 +302,3 @@ def block_of(design: GroupedRows, group: int, seen: Flags | None = None) -> Grou
         if design.row_scale is None
         else 2.0 * float(np.log(design.row_scale[rows]).sum()),
     )
-
-
-def _shapes(inner: Floats, starts: Places) -> Floats:
-    """Z'Z of each subgroup, shape (J, q1 * q1)."""
-    n, q = inner.shape
-    return np.add.reduceat((inner[:, :, None] * inner[:, None]).reshape(n, q * q), starts)

@@ -41,7 +41,7 @@ import numpy as np
 
 from qsmstats.arrays import Flags, Floats
 from qsmstats.mixed.batch.design import IndependentGroups
-from qsmstats.mixed.batch.products import OutcomeProducts
+from qsmstats.mixed.batch.products import ColumnProducts, OutcomeProducts
 from qsmstats.mixed.criterion.covariance import Parametrisation, lower_triangle
 from qsmstats.mixed.criterion.derivatives import Jet, constant, pair_index, product
 from qsmstats.mixed.criterion.nested import (
@@ -60,10 +60,6 @@ __all__ = [
     "evaluate_together",
     "in_free_parameters",
 ]
-
-
-# Cells up to which a loop over them beats many small matrix products.
-_FEW = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -247,31 +243,29 @@ class Precision:
 
 
 def evaluate_precision(
-    grouped: IndependentGroups, products: OutcomeProducts, x: Floats, rows: Floats
+    grouped: IndependentGroups, products: ColumnProducts, x: Floats, rows: Floats
 ) -> Precision:
     """Evaluate what Kenward and Roger's test of linear functions needs.
 
     Parameters
     ----------
     grouped, products
-        The design, and the cross-products of m outcomes; the outcomes themselves do not matter.
+        The design, and the cross-products of m lists of its columns.
     x
         Their model parameters, shape (m, k).
     rows
         The functions L in the basis of the design, shape (functions, p).
     """
     swept = _sweep(grouped, products, x)
-    p = swept.total.shape[1] - 1
-    root, _, _ = _factor(swept.total[:, :p, :p])
+    root, _, _ = _factor(swept.total)
     inverse = root @ root.swapaxes(1, 2)
-    below = ((0, 0), (0, 1), (0, 0))
-    sides = np.split(np.pad((rows @ inverse).swapaxes(1, 2), below), len(rows), axis=2)
+    sides = np.split((rows @ inverse).swapaxes(1, 2), len(rows), axis=2)
     return Precision(
-        value=swept.total[:, :p, :p],
+        value=swept.total,
         inverse=inverse,
-        first=np.moveaxis(swept.total_first[:, :, :p, :p], 0, 1),
+        first=np.moveaxis(swept.total_first, 0, 1),
         logdet_first=swept.logdet_first,
-        bend=_second(products, swept, np.pad(root, below), logdet=1.0),
+        bend=_second(products, swept, root, logdet=1.0),
         second=np.stack([_second(products, swept, one, logdet=0.0) for one in sides], axis=1),
     )
 
@@ -282,11 +276,12 @@ class _Swept:
 
     Attributes
     ----------
-    inner, inner_logdet, edges, outer, basis
-        See `_sweep_finer`, `_edges` and `_sweep_coarser`; T of the coarsest factor in its
-        parameters.
-    sides
-        E alone, groups and columns in one axis, shape (jets, m, G * q2, k).
+    inner, inner_logdet, edges
+        See `_sweep_finer` and `_edges`.
+    d
+        D alone, shape (jets, q2, q2, m * G).
+    outer, basis
+        M of the coarsest factor, with its derivatives in all parameters, and T in its own.
     total, total_first
         See `_totals`.
     logdet, logdet_first
@@ -296,7 +291,7 @@ class _Swept:
     inner: Jet
     inner_logdet: Jet
     edges: Floats
-    sides: Floats
+    d: Floats
     outer: Inverses
     basis: Floats
     total: Floats
@@ -305,7 +300,7 @@ class _Swept:
     logdet_first: Floats
 
 
-def _sweep(grouped: IndependentGroups, products: OutcomeProducts, x: Floats) -> _Swept:
+def _sweep(grouped: IndependentGroups, products: ColumnProducts, x: Floats) -> _Swept:
     """Sweep both levels at model parameters x, shape (m, k)."""
     strata = grouped.parametrisation.strata
     precision = np.concatenate([np.ones((len(x), 1)), x[:, :strata]], axis=1)
@@ -313,33 +308,35 @@ def _sweep(grouped: IndependentGroups, products: OutcomeProducts, x: Floats) -> 
     t = np.split(x[:, strata:], [len(finer)], axis=1)
     inner, logdet = _sweep_finer(products, precision, t[0], finer)
     edges = _edges(products, precision, inner)
-    outer = _sweep_coarser(edges, len(inner.first), t[1], basis)
-    sides = _flat(edges[..., edges.shape[3] :])
-    total, first = _totals(products, precision, inner, edges, sides, outer, basis)
-    slope = outer.logdet_first.reshape(-1, *edges.shape[1:3]).sum(axis=2).T
+    m, size, jets, q2, _ = edges.shape
+    d = _groups_last(edges[..., :q2]).reshape(jets, q2, q2, m * size)
+    own = 1 + len(inner.first)
+    outer = inverses(d[0], d[1:own], np.repeat(t[1].T, size, axis=1), basis)
+    total, first = _totals(products, precision, inner, edges, outer)
+    slope = outer.logdet_first.reshape(-1, m, size).sum(axis=2).T
     slope[:, : len(logdet.first)] += logdet.first.T
     return _Swept(
         inner=inner,
         inner_logdet=logdet,
         edges=edges,
-        sides=sides,
+        d=d,
         outer=outer,
         basis=basis,
         total=total,
         total_first=first,
-        logdet=logdet.value + outer.logdet.reshape(edges.shape[1:3]).sum(axis=1),
+        logdet=logdet.value + outer.logdet.reshape(m, size).sum(axis=1),
         logdet_first=slope,
     )
 
 
 def _sweep_finer(
-    products: OutcomeProducts, precision: Floats, t: Floats, basis: Floats
+    products: ColumnProducts, precision: Floats, t: Floats, basis: Floats
 ) -> tuple[Jet, Jet]:
-    """Sweep the finer factor: m of every shape, shape (.., m, S * h), and l, shape (.., m)."""
+    """Sweep the finer factor: m of every shape, shape (.., m, S, h), and l, shape (.., m)."""
     m, shapes = len(t), len(products.shapes)
     others = np.arange(1, precision.shape[1])[:, None]
     if not shapes:
-        return constant(np.zeros((m, 0)), len(others)), constant(np.zeros(m), len(others))
+        return constant(np.zeros((m, 0, 0)), len(others)), constant(np.zeros(m), len(others))
     stratum = np.tile(products.shape_strata, m)
     weight = Jet(
         value=precision[:, products.shape_strata].ravel(),
@@ -358,7 +355,7 @@ def _sweep_finer(
 
     def arrange(values: Floats) -> Floats:
         pairs = values[..., rows, columns, :].reshape(*values.shape[:-3], len(rows), m, shapes)
-        return np.moveaxis(pairs, -3, -1).reshape(*values.shape[:-3], m, shapes * len(rows))
+        return np.moveaxis(pairs, -3, -1)
 
     def count(values: Floats) -> Floats:
         split = values.reshape(*values.shape[:-1], m, shapes)
@@ -367,96 +364,50 @@ def _sweep_finer(
     return found.map(arrange), each.map(count)
 
 
-def _edges(products: OutcomeProducts, precision: Floats, inner: Jet) -> Floats:
-    """[D_g E_g] with derivatives in the parameters of `inner`, one after the other."""
-    made = _swept_cells(products, np.concatenate([inner.value[None], inner.first, inner.second]))
-    made[0] += np.einsum("ns,ngsqk->ngqk", precision, products.top)
-    made[1 : precision.shape[1]] += np.moveaxis(products.top[:, :, 1:], 2, 0)
-    return made
+def _edges(products: ColumnProducts, precision: Floats, inner: Jet) -> Floats:
+    """[D_g E_g] with derivatives in the parameters of `inner`, shape (m, G, jets, q2, q2 + k)."""
+    (m, strata), size = precision.shape, products.cell_shape.shape[1]
+    jets = np.concatenate([inner.value[None], inner.first, inner.second])
+    fixed = np.zeros((m, len(jets), strata))
+    fixed[:, 0] = precision
+    fixed[:, range(1, strata), range(1, strata)] = 1.0
+    # What the finer factor takes is that of each cell's shape.
+    _, _, parts, q2, r = products.edges.shape
+    taken = jets.transpose(1, 2, 0, 3)[np.arange(m)[:, None, None], products.cell_shape]
+    taken = taken.swapaxes(2, 3).reshape(m, size, len(jets), parts - strata)
+    weights = np.concatenate([np.repeat(fixed[:, None], size, axis=1), -taken], axis=3)
+    made = weights @ products.edges.reshape(-1, size, parts, q2 * r)
+    return np.asarray(made.reshape(m, size, len(jets), q2, r))
 
 
-def _swept_cells(products: OutcomeProducts, jets: Floats) -> Floats:
-    """Return what the finer factor takes from [D_g E_g], negative, (jets, m, G, q2, q2 + k)."""
-    m, size, cells, q2, k = products.cells.shape
-    if not cells:
-        return np.zeros((len(jets), m, size, q2, k))
-    shapes, widest = len(products.shapes), products.cell_shape.shape[2]
-    by_shape = jets.reshape(len(jets), m, shapes, -1)
-    weight = by_shape[:, np.arange(m)[:, None, None], products.cell_shape]
-    weight = weight.reshape(len(jets), m, size, widest * by_shape.shape[3])
-    if cells <= _FEW:
-        made = -weight[..., 0, None, None] * products.cells[:, :, 0]
-        for cell in range(1, cells):
-            made -= weight[..., cell, None, None] * products.cells[:, :, cell]
-    else:
-        flat = products.cells.reshape(m, size, cells, -1)
-        swept = np.moveaxis(weight, 0, 2) @ flat
-        made = -np.moveaxis(swept, 2, 0).reshape(len(jets), m, size, q2, k)
-    return np.asarray(made)
-
-
-def _sweep_coarser(edges: Floats, own: int, t: Floats, basis: Floats) -> Inverses:
-    """Sweep the coarsest factor at the elements t of its T, shape (m, k).
-
-    M of every outcome and group (these two in the last axis, shape m * G), with its derivatives in
-    all parameters; `own` of them move D.
-    """
-    m, size, q2 = edges.shape[1:4]
-    d = np.moveaxis(edges[: 1 + own, ..., :q2], (-2, -1), (1, 2)).reshape(-1, q2, q2, m * size)
-    return inverses(d[0], d[1:], np.repeat(t.T, size, axis=1), basis)
-
-
-def _apply(matrix: Floats, edges: Floats) -> Floats:
-    """M E group by group: (q2, q2, m * G), (m, G, q2, k) -> (m, G, q2, k)."""
-    m, size, q2, _ = edges.shape
-    by_group = matrix.reshape(q2, q2, m, size)[..., None]
-    made = np.empty(edges.shape)
-    for r in range(q2):
-        np.multiply(by_group[r, 0], edges[:, :, 0], out=made[:, :, r])
-        for s in range(1, q2):
-            made[:, :, r] += by_group[r, s] * edges[:, :, s]
-    return made
-
-
-def _flat(edges: Floats) -> Floats:
-    """Put groups and columns in one axis: (.., m, G, q2, k) -> (.., m, G * q2, k)."""
-    *lead, size, q2, k = edges.shape
-    return edges.reshape(*lead, size * q2, k)
+def _groups_last(matrices: Floats) -> Floats:
+    """Small matrices of groups: (m, G, jets, q, s) -> (jets, q, s, m, G)."""
+    return np.ascontiguousarray(np.moveaxis(matrices, (0, 1), (3, 4)))
 
 
 def _totals(
-    products: OutcomeProducts,
-    precision: Floats,
-    inner: Jet,
-    edges: Floats,
-    sides: Floats,
-    outer: Inverses,
-    basis: Floats,
+    products: ColumnProducts, precision: Floats, inner: Jet, edges: Floats, outer: Inverses
 ) -> tuple[Floats, Floats]:
     """F, shape (m, k, k), and its derivatives in x, shape (params, m, k, k)."""
-    m, size, q2, r = edges.shape[1:]
-    own, k = len(inner.first), r - q2
-    e = sides[0].reshape(m, size, q2, k)
-    swept = np.stack([_flat(_apply(one, e)) for one in (outer.m, *outer.first[:own])])
-    gone = sides[0].swapaxes(-1, -2) @ swept
-    half = sides[1 : 1 + own].swapaxes(-1, -2) @ swept[0]
-    total = np.einsum("ns,nsij->nij", precision, products.total) - gone[0]
-    first = np.empty((len(outer.first), m, k, k))
-    first[:own] = -(gone[1:] + half + half.swapaxes(-1, -2))
-    # In the elements of T, E' dM E = (H'E)' dT (H'E).
-    turned = _apply(transpose(outer.h), e).reshape(m, size, q2 * k)
-    gram = (turned.swapaxes(1, 2) @ turned).reshape(m, q2, k, q2, k).swapaxes(2, 3)
-    moved = basis.reshape(-1, q2 * q2) @ gram.reshape(m, q2 * q2, k * k)
-    first[own:] = -np.moveaxis(moved.reshape(m, -1, k, k), 1, 0)
-    first[: precision.shape[1] - 1] += np.moveaxis(products.total[:, 1:], 1, 0)
+    m, size, _, q2, r = edges.shape
+    own, k, jets = len(inner.first), r - q2, 1 + len(outer.first)
+    # M and its derivatives, one below the other, times E in one product a group.
+    stacked = np.concatenate([outer.m[None], outer.first]).reshape(jets, q2, q2, m, size)
+    stacked = np.ascontiguousarray(stacked.transpose(3, 4, 1, 0, 2)).reshape(m, size, -1, q2)
+    swept = (stacked @ edges[:, :, 0, :, q2:]).reshape(m, size, q2, jets * k).swapaxes(1, 2)
+    sides = edges[..., q2:].transpose(2, 0, 3, 4, 1)
+    gone = (sides[0] @ swept).sum(axis=1).reshape(m, k, jets, k)
+    half = (sides[1 : 1 + own] @ swept[..., :k]).sum(axis=2)
+    made = -np.moveaxis(gone, 2, 0)
+    made[1 : 1 + own] -= half + half.swapaxes(-1, -2)
+    made[0] += np.einsum("ns,nsij->nij", precision, products.total)
+    made[1 : precision.shape[1]] += np.moveaxis(products.total[:, 1:], 1, 0)
     if own:
-        cells = products.shape_totals.shape[1]
-        flat = products.shape_totals.reshape(m, cells, k * k)
-        jets = np.stack([inner.value, *inner.first], axis=1)
-        summed = (jets @ flat).reshape(m, own + 1, k, k)
-        total = total - summed[:, 0]
-        first[:own] -= np.moveaxis(summed[:, 1:], 1, 0)
-    return total, first
+        lists, cells = products.shape_totals.shape[:2]
+        taken = np.stack([inner.value, *inner.first], axis=1).reshape(m, 1 + own, cells)
+        summed = taken @ products.shape_totals.reshape(lists, cells, k * k)
+        made[: 1 + own] -= np.moveaxis(summed.reshape(m, 1 + own, k, k), 1, 0)
+    return made[0], made[1:]
 
 
 def _factor(matrix: Floats) -> tuple[Floats, Floats, Flags]:
@@ -476,7 +427,7 @@ def _factor(matrix: Floats) -> tuple[Floats, Floats, Flags]:
     return np.asarray(np.linalg.inv(factor).swapaxes(1, 2)), logdet, good
 
 
-def _second(products: OutcomeProducts, swept: _Swept, root: Floats, *, logdet: float) -> Floats:
+def _second(products: ColumnProducts, swept: _Swept, root: Floats, *, logdet: float) -> Floats:
     """Second derivatives in x of logdet l + <F, R R'>, shape (m, params, params).
 
     Parameters
@@ -488,48 +439,49 @@ def _second(products: OutcomeProducts, swept: _Swept, root: Floats, *, logdet: f
     logdet
         Weight of l.
     """
-    inner, edges, outer, basis = swept.inner, swept.edges, swept.outer, swept.basis
-    m, size, q2 = edges.shape[1:4]
+    inner, outer, basis, d = swept.inner, swept.outer, swept.basis, swept.d
+    m, size, jets, q2, r = swept.edges.shape
     own, finer = len(inner.first), slice(len(inner.first))
-    # One product for all groups of an outcome; those of single groups are too small to pay.
-    shape = (m, size, q2, root.shape[2])
-    sides = (swept.sides @ root).reshape(-1, *shape)
+    # One product for all groups of an outcome.
+    rooted = swept.edges.reshape(m, size * jets * q2, r)[..., q2:] @ root
+    rooted = rooted.reshape(m, size, jets * q2, root.shape[2])
+    grams = rooted @ rooted[:, :, : (1 + own) * q2].swapaxes(2, 3)
+    # G_a0 and, further down, G_ab.
+    grams = grams.reshape(m, size, jets, q2, 1 + own, q2).transpose(4, 2, 3, 5, 0, 1)
+    grams = np.ascontiguousarray(grams).reshape(1 + own, jets, q2, q2, m * size)
+    gram = grams[0]
     # M alone, as in the module's docstring.
-    gram = np.einsum("ngqk,ngsk->qsng", sides[0], sides[0]).reshape(q2, q2, -1)
-    gram_m = multiply(gram, outer.m)
-    bent = 2.0 * multiply(multiply(transpose(outer.h), gram), outer.h) - logdet * outer.n
+    bent = 2.0 * multiply(multiply(transpose(outer.h), gram[0]), outer.h) - logdet * outer.n
     bent = multiply(multiply(outer.n, basis[..., None]), bent)
     bent = bent.reshape(*bent.shape[:-1], m, size).sum(axis=-1)
     made = np.zeros((m, len(outer.first), len(outer.first)))
     made[:, own:, own:] = np.einsum("iqs,jqsn->nij", basis, bent)
     if not own:
         return made
-    d, groups = edges[1:, ..., :q2], (-1, q2, q2, m, size)
-    turned = (logdet * outer.first + 2.0 * multiply(outer.first, gram_m)).reshape(groups)
-    made[:, finer] += _paired(d[:own], np.moveaxis(turned, (1, 2), (3, 4)))
-    around = (logdet * outer.m + multiply(outer.m, gram_m)).reshape(groups)
-    pairs = _paired(d[own:], np.moveaxis(around, (1, 2), (3, 4)))[:, :, 0]
-    # M and E, and E alone.
-    spread = np.stack([_apply(one, sides[0]) for one in (outer.m, *outer.first[:own])])
-    cross = 2.0 * _paired(sides[1 : 1 + own], spread[1:])
-    made[:, finer, finer] -= cross + cross.swapaxes(1, 2)
-    pairs -= 2.0 * _paired(sides[1 + own :], spread[:1])[:, :, 0]
-    moved = np.stack([_apply(outer.m, side) for side in sides[1 : 1 + own]])
-    made[:, finer, finer] -= 2.0 * _paired(moved, sides[1 : 1 + own])
-    bowed = np.stack([_apply(transpose(outer.h), side) for side in sides[: 1 + own]])
-    both = np.einsum("ingar,ngbr->niab", bowed[1:], bowed[0], optimize=True)
-    made[:, finer, own:] -= 2.0 * np.einsum("niab,jab->nij", both, basis)
+    gram_m = multiply(gram[0], outer.m)
+    # M and D, M and E.
+    turned = logdet * d[1 : 1 + own] + 2.0 * (multiply(gram_m, d[1 : 1 + own]) - gram[1 : 1 + own])
+    made[:, finer] = _paired(turned, outer.first, m)
+    made[:, finer, finer] -= 2.0 * _paired(outer.first[:own], gram[1 : 1 + own], m)
+    # D and E alone.
+    around = logdet * outer.m + multiply(outer.m, gram_m)
+    pairs = _paired(d[1 + own :], around[None], m)[:, :, 0]
+    pairs -= 2.0 * _paired(gram[1 + own :], outer.m[None], m)[:, :, 0]
+    both = grams[1:, 1 : 1 + own].reshape(own * own, q2, q2, m * size)
+    made[:, finer, finer] -= 2.0 * _paired(both, outer.m[None], m).reshape(m, own, own)
     made[:, own:, finer] = made[:, finer, own:].swapaxes(1, 2)
     weight = (root @ root.swapaxes(1, 2)).reshape(m, -1, 1)
-    totals = products.shape_totals.reshape(m, -1, weight.shape[1]) @ weight
-    pairs -= np.einsum("pnc,nc->np", inner.second, totals[:, :, 0])
+    lists, cells = products.shape_totals.shape[:2]
+    totals = products.shape_totals.reshape(lists, cells, weight.shape[1]) @ weight
+    curved = inner.second.reshape(len(inner.second), m, cells)
+    pairs -= np.einsum("pnc,nc->np", curved, totals[:, :, 0])
     made[:, finer, finer] += pairs[:, pair_index(own)]
     made[:, finer, finer] += logdet * np.moveaxis(swept.inner_logdet.second_matrix(), -1, 0)
     return made
 
 
-def _paired(left: Floats, right: Floats) -> Floats:
-    """Return sums of products: (i, m, ...) and (j, m, ...) -> (m, i, j)."""
-    rows, columns = (np.moveaxis(a, 1, 0).reshape(a.shape[1], len(a), -1) for a in (left, right))
-    made: Floats = rows @ columns.swapaxes(1, 2)
+def _paired(left: Floats, right: Floats, m: int) -> Floats:
+    """Return sums of <A, B> over groups: (i, q, q, m * G), (j, q, q, m * G) -> (m, i, j)."""
+    left, right = (a.reshape(*a.shape[:3], m, -1) for a in (left, right))
+    made: Floats = np.einsum("iqsng,jqsng->nij", left, right)
     return made

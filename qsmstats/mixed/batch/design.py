@@ -12,7 +12,7 @@ import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.display import Displayed
-from qsmstats.mixed.batch.blocks import GroupBlock, GroupedRows, block_of, grouped_rows
+from qsmstats.mixed.batch.blocks import GroupBlock, GroupedRows, blocks_of, grouped_rows
 from qsmstats.mixed.batch.products import BlockArrays, stack_blocks
 from qsmstats.mixed.batch.shared_rows import SharedRows, shared_rows
 from qsmstats.mixed.criterion.covariance import Parametrisation
@@ -161,7 +161,9 @@ def independent_groups(
     between, trace = design_moments(products.levels, places)
     return IndependentGroups(
         rows=rows,
-        stack=stack_blocks(rows, [block_of(rows, group) for group in range(rows.size)]),
+        stack=stack_blocks(
+            rows, blocks_of(rows, np.split(np.arange(rows.starts[-1]), rows.starts[1:-1]))
+        ),
         kept={},
         parametrisation=elimination.parametrisation,
         reml=reml,
@@ -185,22 +187,21 @@ def blocks_seen(grouped: IndependentGroups, seen: Flags) -> tuple[BlockArrays, P
     index = np.tile(np.arange(rows.size), (len(seen), 1))
     if seen.all():
         return grouped.stack, index
-    blocks = list(grouped.stack.blocks)
     ordered = seen[:, rows.order]
+    numbers: dict[tuple[int, bytes], int] = {}
     for group in range(rows.size):
         own = ordered[:, rows.starts[group] : rows.starts[group + 1]]
-        numbers: dict[bytes, int] = {}
         for one in np.flatnonzero(~own.all(axis=1)):
-            pattern = own[one].tobytes()
-            if pattern not in numbers:
-                numbers[pattern] = len(blocks)
-                block = grouped.kept.get((group, pattern))
-                if block is None:
-                    block = block_of(rows, group, own[one])
-                    if len(grouped.kept) < _KEPT * rows.size:
-                        grouped.kept[group, pattern] = block
-                blocks.append(block)
-            index[one, group] = numbers[pattern]
+            pattern = group, own[one].tobytes()
+            index[one, group] = numbers.setdefault(pattern, rows.size + len(numbers))
+    new = [pattern for pattern in numbers if pattern not in grouped.kept]
+    wanted = [
+        rows.starts[group] + np.flatnonzero(np.frombuffer(own, dtype=bool)) for group, own in new
+    ]
+    made = dict(zip(new, blocks_of(rows, wanted), strict=True)) if new else {}
+    blocks = [*grouped.stack.blocks, *(made.get(one) or grouped.kept[one] for one in numbers)]
+    for pattern in new[: max(0, _KEPT * rows.size - len(grouped.kept))]:
+        grouped.kept[pattern] = made[pattern]
     used, index = np.unique(index, return_inverse=True)
     stack = stack_blocks(rows, [blocks[number] for number in used])
     return stack, index.reshape(len(seen), rows.size)

@@ -17,7 +17,7 @@ import numpy as np
 from qsmstats.arrays import Flags, Floats
 from qsmstats.mixed.batch.criterion import evaluate_precision
 from qsmstats.mixed.batch.design import IndependentGroups, blocks_seen
-from qsmstats.mixed.batch.products import no_outcome, outcome_products
+from qsmstats.mixed.batch.products import column_products
 from qsmstats.mixed.inference.degrees_of_freedom import (
     covariance_of_variances,
     expected_df,
@@ -48,7 +48,7 @@ def kenward_roger_rows(
         L in the basis of the design, shape (k, p).
     """
     stack, index = blocks_seen(grouped, seen)
-    products = outcome_products(stack, index, no_outcome(stack, *index.shape))
+    products = column_products(stack, index)
     x, strata = grouped.parametrisation.values(theta), grouped.parametrisation.strata
     made = evaluate_precision(grouped, products, x, rows)
     (m, parameters), p = x.shape, rows.shape[1]

@@ -19,10 +19,11 @@ from qsmstats.mixed.criterion.covariance import lower_triangle
 
 __all__ = [
     "BlockArrays",
+    "ColumnProducts",
     "GroupProducts",
     "OutcomeProducts",
+    "column_products",
     "group_products",
-    "no_outcome",
     "outcome_products",
     "stack_blocks",
 ]
@@ -103,15 +104,18 @@ class GroupProducts:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeProducts:
-    """Cross-products of m outcomes and their design; k = p + 1 columns, the outcome last.
+class ColumnProducts:
+    """Cross-products of the columns of m lists of G blocks.
+
+    The first axis has length one where all lists are the same. There are C = strata + K * h
+    products that E of a group is a linear combination of: those of each stratum, and those within
+    each of its cells.
 
     Attributes
     ----------
-    top
-        Z2'[Z2 | X | y] of each group, shape (m, G, strata, q2, q2 + k).
-    cells
-        The sides' products within its cells, shape (m, G, K * h, q2, q2 + k).
+    edges
+        Z2'[Z2 | U] of each group, stratum by stratum and then cell by cell, shape
+        (m, G, C, q2, q2 + k).
     cell_shape
         Shape of each cell, shape (m, G, K).
     total
@@ -121,18 +125,12 @@ class OutcomeProducts:
     shape_counts
         Subgroups of each shape, shape (m, S).
     shapes, shape_strata
-        Distinct Z'Z of a stratum, shape (S, q1, q1), and these strata, shape (S,); shared by all
-        outcomes.
+        Distinct Z'Z of a stratum, shape (S, q1, q1), and these strata, shape (S,).
     rows
-        Rows of each outcome, shape (m, strata).
-    log_weight
-        Sum of the logarithms of their prior weights, shape (m,).
-    scale, projection
-        Unit of each outcome, shape (m,), and its regression on the basis, shape (m, p).
+        Rows of each list, shape (m, strata).
     """
 
-    top: Floats
-    cells: Floats
+    edges: Floats
     cell_shape: Places
     total: Floats
     shape_totals: Floats
@@ -140,6 +138,20 @@ class OutcomeProducts:
     shapes: Floats
     shape_strata: Places
     rows: Floats
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeProducts(ColumnProducts):
+    """The same of m outcomes and their design: U = [X | y], k = p + 1.
+
+    Attributes
+    ----------
+    log_weight
+        Sum of the logarithms of their prior weights, shape (m,).
+    scale, projection
+        Unit of each outcome, shape (m,), and its regression on the basis, shape (m, p).
+    """
+
     log_weight: Floats
     scale: Floats
     projection: Floats
@@ -231,20 +243,6 @@ def group_products(
     )
 
 
-def no_outcome(stack: BlockArrays, m: int, size: int) -> GroupProducts:
-    """Products of m outcomes of zeros, where only the design of G groups matters."""
-    widest, pairs, r = stack.cells.shape[1:4]
-    strata = stack.rows.shape[1]
-    return GroupProducts(
-        outer=np.zeros((m, size, strata, r)),
-        square=np.zeros((m, size, strata)),
-        cells=np.zeros((m, size, widest, pairs, r)),
-        cell_squares=np.zeros((m, size, widest, pairs)),
-        scale=np.ones(m),
-        projection=np.zeros((m, r - stack.width)),
-    )
-
-
 def _cell_parts(block: GroupBlock, y: Floats, pairs: int) -> tuple[Floats, Floats]:
     """Products with the sides and squares of each cell, shapes (m, K, h, r) and (m, K, h)."""
     q = block.inner.shape[1]
@@ -262,71 +260,74 @@ def _cell_parts(block: GroupBlock, y: Floats, pairs: int) -> tuple[Floats, Float
     return made, squares
 
 
-def outcome_products(stack: BlockArrays, index: Places, parts: GroupProducts) -> OutcomeProducts:
-    """Join the blocks of each outcome's list, shape (m, G), to the outcome's own products."""
-    (m, size), q2 = index.shape, stack.width
-    same = m > 1 and bool(np.all(index == index[:1]))
+def column_products(stack: BlockArrays, index: Places) -> ColumnProducts:
+    """Join the blocks of lists, shape (m, G); U = X, k = p."""
+    same = bool(np.all(index == index[:1]))
     used = index[:1] if same else index
-    top = _with_outcome(stack.whole[..., :q2, :][used], parts.outer[..., :q2, None], m)
-    widest, pairs = stack.cells.shape[1:3]
-    strata, r = stack.whole.shape[1:3]
-    cells = _with_outcome(stack.cells[..., :q2, :][used], parts.cells[..., :q2, None], m)
-    fixed = stack.whole[..., q2:, q2:]
+    (blocks, widest, pairs), q2 = stack.cells.shape[:3], stack.width
+    r, shapes = stack.whole.shape[-1], len(stack.shapes)
+    cells = stack.cells[..., :q2, :].reshape(blocks, widest * pairs, q2, r)
+    edges = np.concatenate([stack.whole[..., :q2, :], cells], axis=1)
     # How often each block is in each list.
-    counts = np.zeros((len(used), len(fixed)))
+    counts = np.zeros((len(used), blocks))
     np.add.at(counts, (np.arange(len(used))[:, None], used), 1.0)
-    total = np.empty((m, strata, r - q2 + 1, r - q2 + 1))
-    total[..., :-1, :-1] = (counts @ fixed.reshape(len(fixed), -1)).reshape(-1, *fixed.shape[1:])
-    total[..., :-1, -1] = total[..., -1, :-1] = parts.outer[..., q2:].sum(axis=1)
-    total[..., -1, -1] = parts.square.sum(axis=1)
-    shape_totals, shape_counts = _by_shape(stack, used, parts, m)
-    return OutcomeProducts(
-        top=top,
-        cells=cells.reshape(m, size, widest * pairs, q2, r + 1),
-        cell_shape=np.broadcast_to(stack.cell_shape[used], (m, size, widest)),
+    total = np.tensordot(counts, stack.whole[..., q2:, q2:], axes=1)
+    within = stack.cells[..., q2:, q2:].reshape(blocks * widest, pairs * (r - q2) ** 2)
+    cell_shape = stack.cell_shape[used]
+    flat = (used[:, :, None] * widest + np.arange(widest)).reshape(len(used), -1)
+    summing = _summing(cell_shape, flat, blocks * widest, shapes)
+    return ColumnProducts(
+        edges=edges[used],
+        cell_shape=cell_shape,
         total=total,
-        shape_totals=shape_totals,
-        shape_counts=shape_counts,
+        shape_totals=(summing @ within).reshape(len(used), shapes * pairs, r - q2, r - q2),
+        shape_counts=(summing @ stack.cell_count.reshape(-1)).reshape(len(used), shapes),
         shapes=stack.shapes,
         shape_strata=stack.shape_strata,
-        rows=np.broadcast_to(stack.rows[used].sum(axis=1), (m, strata)),
-        log_weight=np.broadcast_to(stack.log_weight[used].sum(axis=1), (m,)),
+        rows=stack.rows[used].sum(axis=1),
+    )
+
+
+def outcome_products(stack: BlockArrays, index: Places, parts: GroupProducts) -> OutcomeProducts:
+    """Join the blocks of each outcome's list, shape (m, G), to the outcome's own products."""
+    made, q2 = column_products(stack, index), stack.width
+    m, size, widest, pairs, r = parts.cells.shape
+    shapes = len(stack.shapes)
+    cells = parts.cells[..., :q2].reshape(m, size, widest * pairs, q2)
+    edges = np.empty((m, *made.edges.shape[1:-1], made.edges.shape[-1] + 1))
+    edges[..., :-1] = made.edges
+    edges[..., -1] = np.concatenate([parts.outer[..., :q2], cells], axis=2)
+    each = np.arange(m * size * widest).reshape(m, -1)
+    cell_shape = np.broadcast_to(made.cell_shape, (m, size, widest))
+    summing = _summing(cell_shape, each, each.size, shapes)
+    sides = summing @ parts.cells[..., q2:].reshape(each.size, pairs * (r - q2))
+    squares = summing @ parts.cell_squares.reshape(each.size, pairs)
+    return OutcomeProducts(
+        edges=edges,
+        cell_shape=cell_shape,
+        total=_bordered(made.total, parts.outer[..., q2:].sum(axis=1), parts.square.sum(axis=1)),
+        shape_totals=_bordered(
+            made.shape_totals,
+            sides.reshape(m, shapes * pairs, r - q2),
+            squares.reshape(m, shapes * pairs),
+        ),
+        shape_counts=np.broadcast_to(made.shape_counts, (m, shapes)),
+        shapes=stack.shapes,
+        shape_strata=stack.shape_strata,
+        rows=np.broadcast_to(made.rows, (m, made.rows.shape[1])),
+        log_weight=stack.log_weight[index].sum(axis=1),
         scale=parts.scale,
         projection=parts.projection,
     )
 
 
-def _with_outcome(design: Floats, outcome: Floats, m: int) -> Floats:
-    """Columns of the design and the outcome's behind them; the design may be the same for all."""
-    made = np.empty((m, *design.shape[1:-1], design.shape[-1] + 1))
-    made[..., :-1] = design
-    made[..., -1:] = outcome
+def _bordered(design: Floats, sides: Floats, squares: Floats) -> Floats:
+    """U'U of the design and the outcome: (m or 1, c, p, p), (m, c, p), (m, c) -> (m, c, k, k)."""
+    made = np.empty((*squares.shape, sides.shape[-1] + 1, sides.shape[-1] + 1))
+    made[..., :-1, :-1] = design
+    made[..., :-1, -1] = made[..., -1, :-1] = sides
+    made[..., -1, -1] = squares
     return made
-
-
-def _by_shape(
-    stack: BlockArrays, index: Places, parts: GroupProducts, m: int
-) -> tuple[Floats, Floats]:
-    """Add up the cells of each shape, shapes (m, S * h, k, k) and (m, S)."""
-    q2, shapes = stack.width, len(stack.shapes)
-    widest, pairs, r = stack.cells.shape[1:4]
-    k = r - q2 + 1
-    made = np.zeros((m, shapes, pairs, k, k))
-    if not shapes:
-        return made.reshape(m, 0, k, k), np.zeros((m, 0))
-    design = np.ascontiguousarray(stack.cells[..., q2:, q2:]).reshape(-1, pairs * (k - 1) ** 2)
-    flat = (index[:, :, None] * widest + np.arange(widest)).reshape(len(index), -1)
-    summing = _summing(stack.cell_shape[index], flat, stack.cells.shape[0] * widest, shapes)
-    summed = (summing @ design).reshape(len(index), shapes, pairs, k - 1, k - 1)
-    made[..., :-1, :-1] = summed
-    counts = (summing @ stack.cell_count.reshape(-1)).reshape(len(index), shapes)
-    own = np.arange(m * flat.shape[1]).reshape(m, -1)
-    shape = np.broadcast_to(stack.cell_shape[index], (m, *stack.cell_shape[index].shape[1:]))
-    each = _summing(shape, own, own.size, shapes)
-    right = (each @ parts.cells[..., q2:].reshape(own.size, -1)).reshape(m, shapes, pairs, k - 1)
-    made[..., :-1, -1] = made[..., -1, :-1] = right
-    made[..., -1, -1] = (each @ parts.cell_squares.reshape(own.size, -1)).reshape(m, shapes, pairs)
-    return made.reshape(m, shapes * pairs, k, k), np.broadcast_to(counts, (m, shapes))
 
 
 def _summing(shape: Places, columns: Places, width: int, shapes: int) -> csr_array:
