@@ -176,6 +176,8 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
         described = table_one(tables, results["patients"], settings=study.table_one)
         write_table_one(described, out / "cohort")
         write_provenance(study, tables, measured, out, command)
+        some_failed = not measured.failures.empty
+        del measured, results["features"]  # no answer reads them, and they are most of the memory
         questions = list(_questions(study, tables, results))
         # Answers of earlier runs that this study or its present data do not give.
         for name in set(ANSWERS) - {PLAN, *(name for name, *_ in questions)}:
@@ -191,7 +193,7 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
         say(sentence, "problem")
     if shortcomings:
         return ModelError.exit_code
-    return SOME_FAILED if not measured.failures.empty else 0
+    return SOME_FAILED if some_failed else 0
 
 
 def _result_tables(

@@ -53,11 +53,11 @@ def _with_texts(table: pd.DataFrame, change: Callable[[str], str]) -> pd.DataFra
         column = table.iloc[:, place]
         values = column
         if not pd.api.types.is_numeric_dtype(column):
-            cells = column.to_numpy(dtype=object)
-            # A long table has few different texts.
-            texts = {cell: change(cell) for cell in {c for c in cells if isinstance(c, str)}}
+            # A long table has few different texts; only a column of objects may hold a list.
+            cells = column if column.dtype == "object" else column.unique()
+            texts = {cell: change(cell) for cell in cells if isinstance(cell, str)}
             if any(text is not cell for cell, text in texts.items()):
-                changed = [texts[cell] if isinstance(cell, str) else cell for cell in cells]
+                changed = [texts[cell] if isinstance(cell, str) else cell for cell in column]
                 kind = "str" if column.dtype == "str" else "object"
                 values = pd.Series(changed, column.index, kind)
         columns.append(values)

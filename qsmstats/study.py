@@ -8,7 +8,7 @@ stand for the whole identifiers (``sub-001``, ``ses-01``). A `Study` is read fro
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -26,7 +26,7 @@ from qsmstats.settings import (
     RaterSettings,
     TableOneSettings,
 )
-from qsmstats.untrusted_files import leads_out, matching_files
+from qsmstats.untrusted_files import leading_out, leads_out, matching_files
 
 __all__ = [
     "DATE_FORMATS",
@@ -290,6 +290,11 @@ class Study(Displayed):
         if self.study.outside or not leads_out(self.folder, self.folder / name):
             return None
         return Problem(table=name, problem=f"leads out of the study folder; {STAY_INSIDE}")
+
+    def all_outside(self, names: Iterable[str]) -> dict[str, Problem]:
+        """Return the problem of each of many files that has the one of `outside`."""
+        found = () if self.study.outside else leading_out(self.folder, names)
+        return {name: problem for name in found if (problem := self.outside(name))}
 
     def image(self, pattern: str, participant_id: str, session_id: str) -> Path:
         """Return the path of an image of one session, from its pattern.

@@ -11,7 +11,7 @@ import pytest
 from qsmstats import check_study, init_study, open_study
 from qsmstats.errors import ImageError, InvalidDataError
 from qsmstats.tables.read import table_problems
-from qsmstats.untrusted_files import leads_out, read_bounded
+from qsmstats.untrusted_files import leading_out, leads_out, read_bounded
 from tests.study_folder import TOML, tables, write_images, write_tables
 
 OUTSIDE = "\n[study]\noutside = true\n"
@@ -251,3 +251,21 @@ def test_a_study_toml_that_is_too_deep_or_large_is_a_problem(tmp_path, data):
     (tmp_path / "study.toml").write_bytes(data)
     with pytest.raises(InvalidDataError, match=r"study.toml.*: (nests|cannot be read: it holds)"):
         open_study(tmp_path)
+
+
+def test_many_files_lead_out_as_each_of_them_does(tmp_path):
+    folder, other = tmp_path / "study", tmp_path / "other"
+    (folder / "a").mkdir(parents=True)
+    other.mkdir()
+    for place in (folder / "a", other):
+        (place / "there.txt").touch()
+    (folder / "a" / "out.txt").symlink_to(other / "there.txt")
+    (folder / "a" / "in.txt").symlink_to(folder / "a" / "there.txt")
+    (folder / "linked").symlink_to(other)
+    (folder / "circle").symlink_to(folder / "circle")
+    names = ["a/there.txt", "a/out.txt", "a/in.txt", "a/none.txt", "linked/there.txt", "circle"]
+    names += ["a/../../other/there.txt", "a/..", "..", ".", "none/none.txt", "x" * 300]
+    names += [str(other / "there.txt"), str(folder / "a" / "there.txt")]
+    expected = [name for name in names if leads_out(folder, folder / name)]
+    assert leading_out(folder, names) == expected
+    assert "a/out.txt" in expected

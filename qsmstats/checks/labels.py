@@ -55,10 +55,11 @@ class LabelRows:
             return cls(raw=None, rows={}, broken=frozenset(), controls=without)
         rows: dict[Visit, dict[int, int]] = {}
         broken: dict[int, tuple[Any, ...]] = {}
-        keys = lesions[cls.columns].itertuples(index=False, name=None)
+        parts = (lesions[name].astype("object") for name in cls.columns)
+        keys = zip(*(part.where(part.notna(), None).tolist() for part in parts), strict=True)
         for position, key in enumerate(keys):
-            if any(map(pd.isna, key)):
-                broken[position] = tuple(None if pd.isna(part) else part for part in key)
+            if None in key:
+                broken[position] = key
             else:
                 rows.setdefault(key[:2], {})[key[2]] = position
         raw = loaded.raw["lesions"]

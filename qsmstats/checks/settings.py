@@ -37,7 +37,7 @@ def named_in_settings(study: Study, loaded: LoadedTables) -> Iterator[Problem]:
                 f"are '{level}'; add {level} = [...] with the types that mean it, [] if none does"
             )
             yield Problem(table=FILE, column="histology.mapping", problem=text)
-    raters = sorted(set(_words(loaded, "ratings", "rater_id")))
+    raters = sorted(_words(loaded, "ratings", "rater_id").unique())
     # The default is a name like any other: most studies have no adjudicator.
     if raters and name not in raters and name != RaterSettings().adjudicator:
         text = (

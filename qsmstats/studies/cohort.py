@@ -80,7 +80,7 @@ def _flow(tables: StudyTables, lesions: pd.DataFrame, failures: pd.DataFrame) ->
     controls, patients = read[read["group"] == "HC"], read[read["group"] == "MS"]
     visits = patients.groupby("participant_id", observed=True)["session_id"].transform("nunique")
     followed = patients[visits >= 2]
-    of_followed = lesions[lesions["participant_id"].isin(followed["participant_id"])]
+    of_followed = lesions[lesions["participant_id"].isin(followed["participant_id"].unique())]
     failures_note = "no session failed"
     if len(failed):
         count = number_of(len(failed.unique()), "session")

@@ -114,7 +114,12 @@ def _scanners(raw: Mapping[str, RawTable], frames: Mapping[str, pd.DataFrame]) -
 def _years(raw: RawTable, sessions: pd.DataFrame) -> Iterator[Problem]:
     if not {"participant_id", "session_id", "years"} <= set(sessions.columns):
         return
-    for _, rows in sessions.groupby("participant_id", sort=False):
+    first = sessions.groupby("participant_id")["years"].transform("min")
+    faulty = (first != 0) | sessions.duplicated(["participant_id", "years"], keep=False)
+    named = sessions.loc[faulty, "participant_id"].unique()
+    # One by one only where something is wrong: a large study has thousands.
+    some = sessions[sessions["participant_id"].isin(named)]
+    for _, rows in some.groupby("participant_id", sort=False):
         if rows["years"].isna().any():
             continue  # reported by the schema; which session is first is not known yet
         rows = rows.sort_values("years", kind="stable")

@@ -194,10 +194,13 @@ def _out_of_order(raw: RawTable, words: pd.Series) -> Iterator[Problem]:
         years=raw.cells["years"].map(parse_number).astype("float64"),
         time=words.str.replace(_TIME, "", regex=True),
     ).dropna(subset=["number", "years"])
+    keys = ["participant_id", "before"]
+    ordered = rows.sort_values("number")
+    falls = ordered.groupby(keys)["years"].diff() < 0
+    fallen = ordered[falls.groupby([ordered[key] for key in keys]).transform("any")]
     named = [
         f"{name} ({', '.join(own['session_id'] + ': ' + own['time'])})"
-        for (name, _), own in rows.sort_values("number").groupby(["participant_id", "before"])
-        if not own["years"].is_monotonic_increasing
+        for (name, _), own in fallen.groupby(keys)
     ]
     if named:
         text = (

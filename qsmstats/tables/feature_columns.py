@@ -81,24 +81,32 @@ def widen_features(
         If a column is missing or a region has two rows of one map.
     """
     _check(features, ("region", "map", *keys))
-    rows = features[features["region"] == region]
-    twice = rows.duplicated([*keys, "map"])
+    own_rows = (features["region"] == region).to_numpy()
+    rows = features.loc[own_rows, [*keys, "map"]]
+    twice = rows.duplicated()
     if twice.any():
         first = rows[twice].iloc[0]
         where = ", ".join(f"{name} {first[name]}" for name in (*keys, "map"))
         raise InvalidDataError(
             [Problem(table="features", problem=f"two rows of one map for {where}; keep one")]
         )
-    templates = {name: tidy for name, tidy in _templates().items() if name in rows.columns}
+    templates = {name: tidy for name, tidy in _templates().items() if name in features.columns}
     shared = {name: tidy for name, tidy in templates.items() if MAP not in tidy}
     own = {name: tidy for name, tidy in templates.items() if MAP in tidy}
-    wide = rows.drop_duplicates(list(keys))[[*keys, *shared]].rename(columns=shared)
+
+    def taken(chosen: pd.Series, names: dict[str, str]) -> pd.DataFrame:
+        # Of the many columns of the features, only those asked for are copied.
+        places = own_rows.nonzero()[0][chosen.to_numpy()]
+        columns = features.columns.get_indexer([*keys, *names])
+        return features.iloc[places, columns].rename(columns=names)
+
+    wide = taken(~rows.duplicated(list(keys)), shared)
     for key in rows["map"].unique():
         columns = {name: tidy.format(map=key) for name, tidy in own.items()}
         for suffix, feature in map_features().items():
             if f"{key}_{suffix}" in outcomes:
                 columns.setdefault(feature.name, f"{key}_{suffix}")
-        part = rows.loc[rows["map"] == key, [*keys, *columns]].rename(columns=columns)
+        part = taken(rows["map"] == key, columns)
         wide = wide.merge(part, on=list(keys), how="left", validate="one_to_one")
     return wide.reset_index(drop=True)
 

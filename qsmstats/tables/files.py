@@ -16,7 +16,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from qsmstats.errors import InvalidDataError, Problem
 from qsmstats.study import TableSpec
 from qsmstats.tables.conversion import COMMA
 from qsmstats.tables.parquet import read_parquet
+from qsmstats.tables.plain_text import PLAIN_BYTES, plain_cells
 from qsmstats.tables.raw_table import RawTable
 from qsmstats.tables.source import BYTES, LINE, Row, Source, bounded
 from qsmstats.tables.workbook import read_workbook
@@ -69,7 +70,12 @@ def read_file(path: Path, *, name: str, file: str, spec: TableSpec = PLAIN) -> R
         allowed = ", ".join(_READERS)
         raise source.error(f"'{path.suffix}' is not a table format; save it as one of {allowed}")
     try:
-        source = replace(source, data=read_bounded(path, BYTES))
+        size = PLAIN_BYTES if source.suffix in DELIMITERS else BYTES
+        source = replace(source, data=read_bounded(path, size))
+        if source.suffix in DELIMITERS:
+            plain = plain_cells(source, source.spec.separator or DELIMITERS[source.suffix])
+            if plain is not None:
+                return _raw(source, plain, range(2, len(plain) + 2), {})
         (_, header), *rows = reader(source)
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         found = "is not a file" if isinstance(error, IsADirectoryError) else "no such file"
@@ -86,17 +92,25 @@ def read_file(path: Path, *, name: str, file: str, spec: TableSpec = PLAIN) -> R
     header, rows = _tidied(header, rows, file)
     width = len(header)
     cells = [(row + [""] * (width - len(row)))[:width] for _, row in rows]
+    broken = {
+        at: f"has {len(row)} cells, the header has {width}; write n/a for a missing value"
+        for at, (_, row) in enumerate(rows)
+        if len(row) != width
+    }
+    numbers = [number for number, _ in rows]
+    return _raw(source, pd.DataFrame(cells, columns=header, dtype="str"), numbers, broken)
+
+
+def _raw(
+    source: Source, cells: pd.DataFrame, numbers: Sequence[int], broken: dict[int, str]
+) -> RawTable:
     return RawTable(
-        name=name,
-        file=file,
-        cells=pd.DataFrame(cells, columns=header, dtype="str"),
-        places=pd.DataFrame({"file": file, "row": [number for number, _ in rows]}),
-        sums={file: hashlib.sha256(source.data).hexdigest()},
-        broken={
-            at: f"has {len(row)} cells, the header has {width}; write n/a for a missing value"
-            for at, (_, row) in enumerate(rows)
-            if len(row) != width
-        },
+        name=source.name,
+        file=source.file,
+        cells=cells,
+        places=pd.DataFrame({"file": source.file, "row": numbers}),
+        sums={source.file: hashlib.sha256(source.data).hexdigest()},
+        broken=broken,
     )
 
 

@@ -97,7 +97,7 @@ def matched(
     """
     if column not in raw.cells.columns:
         return raw, [], 0
-    names, words = set(known), set(raw.cells[column]) - {*raw.schema.missing_values}
+    names, words = set(known), set(raw.cells[column].unique()) - {*raw.schema.missing_values}
     sought = Sought(names)
     meant = {word: found for word in sorted(words - names) if (found := sought.meant(word))}
     times = Counter(chain(words & names, *meant.values()))

@@ -52,13 +52,16 @@ def identify_lesions(tidy: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
         If `matches` lacks a session, or has a label that `tidy` does not.
     """
     _check(tidy, matches)
+    keys = _keys(tidy, _LESION)
     going_on = matches[matches["continues"]]
     before = dict(zip(_side(going_on, "b"), _side(going_on, "a"), strict=True))
     later = _later(matches)
-    taken = {name: set(ids) for name, ids in tidy.groupby("participant_id")["lesion_id"]}
+    taken: dict[str, set[str]] = {}
+    for key, lesion_id in zip(keys, tidy["lesion_id"].tolist(), strict=True):
+        taken.setdefault(key[0], set()).add(lesion_id)
     ordered = tidy.sort_values("years", kind="stable")
     names: dict[_Key, str] = {}
-    for key, lesion_id in zip(_keys(ordered, _LESION), ordered["lesion_id"], strict=True):
+    for key, lesion_id in zip(_keys(ordered, _LESION), ordered["lesion_id"].tolist(), strict=True):
         name = names[before[key]] if key in before else lesion_id
         if key not in before and key[:2] in later:
             name = f"{key[1]}_{lesion_id}"
@@ -70,7 +73,6 @@ def identify_lesions(tidy: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
     rows = matches[matches["label_b"].notna()]
     for key, relation in zip(_side(rows, "b"), rows["relation"], strict=True):
         relations.setdefault(key, []).append(str(relation))
-    keys = _keys(tidy, _LESION)
     result = tidy.assign(
         lesion_id=pd.Series([names[key] for key in keys], tidy.index, "str"),
         session_lesion_id=tidy["lesion_id"],
@@ -96,8 +98,9 @@ def matching_table(tidy: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
         the lesions table, and lesion_id, that over sessions: of label_b, or of label_a where it is
         gone.
     """
-    own = dict(zip(_keys(tidy, _LESION), tidy["session_lesion_id"], strict=True))
-    over = dict(zip(_keys(tidy, _LESION), tidy["lesion_id"], strict=True))
+    keys = _keys(tidy, _LESION)
+    own = dict(zip(keys, tidy["session_lesion_id"].tolist(), strict=True))
+    over = dict(zip(keys, tidy["lesion_id"].tolist(), strict=True))
     before, after = _side(matches, "a"), _side(matches, "b")
     both = [over.get(b, over.get(a)) for a, b in zip(before, after, strict=True)]
     columns = {
@@ -128,8 +131,9 @@ def describe_matches(matches: pd.DataFrame) -> str:
 
 
 def _keys(frame: pd.DataFrame, columns: list[str]) -> list[_Key]:
-    rows = frame[columns].itertuples(index=False, name=None)
-    return [(name, visit, None if pd.isna(label) else int(label)) for name, visit, label in rows]
+    *names, label = (frame[name] for name in columns)
+    labels = label.astype("Int64").to_numpy(dtype=object, na_value=None)
+    return list(zip(*(column.tolist() for column in names), labels.tolist(), strict=True))
 
 
 def _side(matches: pd.DataFrame, side: str) -> list[_Key]:
@@ -139,7 +143,8 @@ def _side(matches: pd.DataFrame, side: str) -> list[_Key]:
 
 def _later(matches: pd.DataFrame) -> set[tuple[str, str]]:
     """Return participant and session of the sessions that are matched with one before them."""
-    return set(matches[["participant_id", "session_id_b"]].itertuples(index=False, name=None))
+    visits = matches[["participant_id", "session_id_b"]].drop_duplicates()
+    return set(visits.itertuples(index=False, name=None))
 
 
 def _one(relations: list[str]) -> str:

@@ -310,7 +310,7 @@ def _matched(
         if (name, column) == ("histology", "lesion_id"):
             continue  # the lesions of brains are listed there alone
         if name != owner and owner in raw and column in raw[owner].cells.columns:
-            known, where = set(raw[owner].cells[column]), raw[owner].file
+            known, where = set(raw[owner].cells[column].unique()), raw[owner].file
         elif FOLDERS.get(name) == column:
             known, where = {names[column] for names in on_disk if column in names}, "the folders"
         else:

@@ -120,7 +120,7 @@ def tidy_lesions(
         tidy.attrs["left_out"] = tuple(sessions.sum())
     people = tables.lesions["participant_id"].drop_duplicates()
     tidy.attrs["units"] = tables.schemas.own_units
-    tidy.attrs["n_unmeasured"] = int((~people.isin(tidy["participant_id"])).sum())
+    tidy.attrs["n_unmeasured"] = int((~people.isin(tidy["participant_id"].unique())).sum())
     return tidy
 
 
@@ -234,8 +234,8 @@ def tissue_table(
         # Concatenation turns a category into text where one part lacks it.
         table[column] = table[column].astype(lesions[column].dtype)
     people = tables.participants["participant_id"]
-    absent = ~people.isin(table["participant_id"])
-    lesion_free = absent & ~is_control & ~people.isin(tables.lesions["participant_id"])
+    absent = ~people.isin(table["participant_id"].unique())
+    lesion_free = absent & ~is_control & ~people.isin(tables.lesions["participant_id"].unique())
     table.attrs = {
         **lesions.attrs,
         "n_unmeasured": int((absent & ~lesion_free).sum()),

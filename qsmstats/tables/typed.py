@@ -56,10 +56,10 @@ def typed_frame(raw: RawTable) -> pd.DataFrame:
             known = words.where(words.isin(column.levels))
             typed[name] = pd.Series(pd.Categorical(known, list(column.levels)), index=words.index)
         elif column and column.type == "integer":
-            whole = list(map(parse_integer, words))
+            whole = list(map(parse_integer, words.tolist()))
             typed[name] = pd.Series(whole, index=words.index, dtype="Int64")
         elif column.type == "number" if column else is_numeric(raw, name):
-            numbers = list(map(parse_number, words))
+            numbers = list(map(parse_number, words.tolist()))
             typed[name] = pd.Series(numbers, index=words.index, dtype=np.float64)
         else:
             typed[name] = words.astype("str").where(filled)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import asdict, dataclass, field, fields, replace
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -197,41 +198,35 @@ def session_jobs(study: Study, tables: StudyTables) -> list[SessionJob]:
         problem = f"names {named}; the white-matter mask must be called '{MASK}'"
         raise InvalidDataError([Problem(table="study.toml", column="tissue", problem=problem)])
     visits = _visits(tables.sessions)
-    problems = []  # images outside the study folder, one problem per pattern
-    for where, pattern in study.patterns.items():
-        if where == "labels.pattern":
-            names = [name for visit in visits for name in study.label_files(*visit).values()]
-        else:
-            names = [pattern.format(participant=who, session=session) for who, session in visits]
-        found = [problem for problem in map(study.outside, names) if problem]
-        if found:
-            more = f" ({len(found)} files of {where})"
-            problems.append(replace(found[0], problem=found[0].problem + more))
-    if problems:
+    if problems := _outside(study, visits):
         raise InvalidDataError(problems)
     labels = label_images(study, tables)
     of_participant: dict[str, list[_Visit]] = {}
     for visit in labels:
         of_participant.setdefault(visit[0], []).append(visit)
+    units = {spec.name: spec.unit for spec in study.maps}
+    missing = {spec.name: float(spec.missing) for spec in study.maps if spec.missing is not None}
+    plausible = {
+        name: (schema.low, schema.high)
+        for name, schema in study.schemas.own_maps.items()
+        if schema.has_range
+    }
+    volumes = {spec.name: spec.volume for spec in study.maps if spec.volume is not None}
+
+    def image(pattern: str, visit: _Visit) -> Path:
+        return study.folder / pattern.format(participant=visit[0], session=visit[1])
+
     jobs = [
         SessionJob(
             participant_id=visit[0],
             session_id=visit[1],
-            maps={spec.name: study.image(spec.pattern, *visit) for spec in study.maps},
-            units={spec.name: spec.unit for spec in study.maps},
-            missing={
-                spec.name: float(spec.missing) for spec in study.maps if spec.missing is not None
-            },
-            plausible={
-                name: (schema.low, schema.high)
-                for name, schema in study.schemas.own_maps.items()
-                if schema.has_range
-            },
-            volumes={spec.name: spec.volume for spec in study.maps if spec.volume is not None},
+            maps={spec.name: image(spec.pattern, visit) for spec in study.maps},
+            units=units,
+            missing=missing,
+            plausible=plausible,
+            volumes=volumes,
             labels=labels.get(visit),
-            tissue=None
-            if mask is None
-            else TissueFile(file=study.image(mask.pattern, *visit), spec=mask),
+            tissue=None if mask is None else TissueFile(file=image(mask.pattern, visit), spec=mask),
             other_labels=tuple(
                 labels[other] for other in of_participant.get(visit[0], ()) if other != visit
             ),
@@ -246,7 +241,25 @@ _Visit = tuple[str, str]
 
 
 def _visits(table: pd.DataFrame) -> list[_Visit]:
-    return list(zip(table["participant_id"], table["session_id"], strict=True))
+    return list(zip(table["participant_id"].tolist(), table["session_id"].tolist(), strict=True))
+
+
+def _outside(study: Study, visits: Sequence[_Visit]) -> list[Problem]:
+    """Return one problem per pattern by which images lie outside the study folder."""
+    names = {
+        where: [pattern.format(participant=who, session=session) for who, session in visits]
+        for where, pattern in study.patterns.items()
+        if where != "labels.pattern"
+    }
+    of_labels = [name for visit in visits for name in study.label_files(*visit).values()]
+    names = {"labels.pattern": of_labels, **names}
+    outside = study.all_outside(chain.from_iterable(names.values()))
+    problems = []
+    for where, of_pattern in names.items():
+        if found := [outside[name] for name in of_pattern if name in outside]:
+            more = f" ({len(found)} files of {where})"
+            problems.append(replace(found[0], problem=found[0].problem + more))
+    return problems
 
 
 def label_images(study: Study, tables: StudyTables) -> dict[_Visit, LabelFiles]:

@@ -102,8 +102,9 @@ def suggest_lesion_types(
             "extract_features (basic=False)"
         )
         raise UsageError(message)
-    rows = features[(features["region"] == "lesion") & (features["map"] == QSM)]
-    keys = [name for name in ("participant_id", "session_id", "label") if name in rows.columns]
+    keys = [name for name in ("participant_id", "session_id", "label") if name in features.columns]
+    asked = (features["region"] == "lesion") & (features["map"] == QSM)
+    rows = features.loc[asked, [*dict.fromkeys([*keys, *_NEEDED])]]
     result = rows[[*keys, "shell_core_z", "shell_ring_z"]].reset_index(drop=True)
     result["mean_ring_z"] = (rows["z"] - rows["ring_z"]).to_numpy()
     evidence = result[_EVIDENCE].to_numpy(dtype=np.float64)

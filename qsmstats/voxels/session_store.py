@@ -13,7 +13,7 @@ import errno
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -119,9 +119,15 @@ class FeatureStore:
 
     def _terms(self, job: SessionJob) -> dict[str, Any]:
         # Through JSON and back, as the manifest has been.
-        terms = {"version": __version__, "configuration": asdict(job)}
-        stored: dict[str, Any] = json.loads(json.dumps(terms, default=self._name_of))
+        terms = {"version": __version__, "configuration": job}
+        stored: dict[str, Any] = json.loads(json.dumps(terms, default=self._plain))
         return stored
+
+    def _plain(self, value: Any) -> Any:
+        """Return what JSON holds in place of a record or a path; `asdict` would copy the values."""
+        if isinstance(value, Path):
+            return self._name_of(value)
+        return {item.name: getattr(value, item.name) for item in fields(value)}
 
     def _table(self, job: SessionJob) -> Path:
         return self._folder / f"{job.participant_id}_{job.session_id}_features.tsv"

@@ -226,6 +226,34 @@ def test_any_table_written_as_text_is_read_back(tmp_path_factory, table, suffix,
     assert as_read(path) == table
 
 
+LINES = st.lists(
+    st.lists(st.sampled_from(["a", " b\u3000", "c\x1c", "", "n/a", "1.5", "\u2028é", '"q"', "'"])),
+    max_size=5,
+)
+
+
+@given(LINES, st.integers(1, 3), st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from("\t,"))
+@settings(max_examples=300, deadline=None)
+def test_plain_text_is_read_by_columns_as_it_is_row_by_row(
+    tmp_path_factory, lines, width, ends, delimiter
+):
+    rows = [["x", " y ", "z"][:width], *(row[:width] for row in lines)]
+    path = tmp_path_factory.mktemp("text") / "t.tsv"
+    path.write_bytes(ends.join(map(delimiter.join, rows)).encode())
+    with pytest.MonkeyPatch.context() as patch:
+        quick = found_in(path, delimiter)
+        patch.setattr("qsmstats.tables.files.plain_cells", lambda *_: None)
+        assert quick == found_in(path, delimiter)
+
+
+def found_in(path: Path, delimiter: str) -> object:
+    try:
+        raw = read_file(path, name="lesions", file="t.tsv", spec=TableSpec(separator=delimiter))
+    except InvalidDataError as error:
+        return list(map(str, error.problems))
+    return raw.cells.to_dict("split"), raw.places.to_dict("list"), raw.broken, raw.sums
+
+
 @given(text_tables())
 @settings(max_examples=50, deadline=None)
 def test_any_table_written_as_parquet_is_read_back(tmp_path_factory, table):

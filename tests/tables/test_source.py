@@ -18,7 +18,7 @@ from openpyxl.chart import BarChart
 from pyarrow import parquet
 
 from qsmstats.errors import InvalidDataError
-from qsmstats.tables import source
+from qsmstats.tables import plain_text, source
 from qsmstats.tables.files import read_file
 
 HEAD = '<worksheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main"><sheetData>'
@@ -111,7 +111,19 @@ def test_a_line_without_end_is_named(tmp_path, text, words):
 def test_a_large_file_is_not_read(tmp_path):
     with (tmp_path / "t.tsv").open("wb") as file:
         file.truncate(10**12)  # without a byte on the disk
-    assert "t.tsv: cannot be read: it holds more than 100 MB" in problem(tmp_path / "t.tsv")
+    assert "t.tsv: cannot be read: it holds more than 500 MB" in problem(tmp_path / "t.tsv")
+
+
+def test_a_plain_text_may_be_larger_than_one_that_is_read_row_by_row(tmp_path, monkeypatch):
+    monkeypatch.setattr(source, "CELLS", 10)
+    rows = "".join(f"{row}\tx\n" for row in range(20))
+    (tmp_path / "t.tsv").write_text("a\tb\n" + rows)
+    assert texts(tmp_path / "t.tsv") == {"a": list(map(str, range(20))), "b": ["x"] * 20}
+    for other in (rows.replace("x", '"x"'), rows + "\n1\t2\n"):
+        (tmp_path / "u.tsv").write_text("a\tb\n" + other)
+        assert "u.tsv row 6: has more than 10 cells" in problem(tmp_path / "u.tsv")
+    monkeypatch.setattr(plain_text, "PLAIN_CELLS", 39)
+    assert "t.tsv row 6: has more than 10 cells" in problem(tmp_path / "t.tsv")
 
 
 @pytest.mark.parametrize(

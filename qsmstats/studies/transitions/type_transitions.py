@@ -263,7 +263,7 @@ def _flows(pairs: pd.DataFrame, types: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _flow(lesions: pd.DataFrame, pairs: pd.DataFrame, typed: pd.DataFrame) -> pd.DataFrame:
-    followed = lesions[lesions["participant_id"].isin(pairs["participant_id"])]
+    followed = lesions[lesions["participant_id"].isin(pairs["participant_id"].unique())]
     there = pairs[(pairs["from_type"] != NEW) & (pairs["to_type"] != VANISHED)]
     stages = {
         "rows of the lesions": lesions,
