@@ -30,7 +30,6 @@ from qsmstats import (
 from qsmstats.cli import main
 from qsmstats.errors import (
     FormulaError,
-    ImageError,
     InvalidDataError,
     ModelError,
     NoDataError,
@@ -41,7 +40,6 @@ from qsmstats.output import held, made_folder
 from qsmstats.plan import plan_study
 from qsmstats.records import renewed, require_one_source
 from qsmstats.report.results.output_folder import Results
-from qsmstats.report.viewer.scene import build_scene
 from qsmstats.run import _require_unchanged_labels
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.study_file import open_study
@@ -104,11 +102,6 @@ def typed(*arguments: str) -> Act:
 
 def study(folder: Path) -> Path:
     return write_images(write_tables(folder / "study"))
-
-
-def no_map_on_the_grid(folder: Path) -> Any:
-    read = open_study(study(folder))
-    return build_scene(read, read_tables(read).lesions, ())
 
 
 def other_lesions(_: Path) -> Any:
@@ -531,14 +524,6 @@ CASES = [
             (None, TYPED_WRONGLY),
         )
         for name, act, p, v, r in group
-    ),
-    Case(
-        name="page of lesions whose maps lie elsewhere",
-        act=no_map_on_the_grid,
-        kind=ImageError,
-        place="sub-01 ses-01",
-        value="no map is on the grid of the lesions",
-        remedy="resample the maps",
     ),
     Case(
         name="outcome that is no column",
