@@ -30,6 +30,7 @@ from qsmstats import (
 from qsmstats.cli import main
 from qsmstats.errors import (
     FormulaError,
+    ImageError,
     InvalidDataError,
     ModelError,
     NoDataError,
@@ -39,6 +40,7 @@ from qsmstats.errors import (
 from qsmstats.output import held, made_folder
 from qsmstats.plan import plan_study
 from qsmstats.records import renewed, require_one_source
+from qsmstats.report.images.margins import read_shown
 from qsmstats.report.results.output_folder import Results
 from qsmstats.run import _require_unchanged_labels
 from qsmstats.studies.planning.design import TrialDesign
@@ -46,6 +48,7 @@ from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables
 from qsmstats.voxels.cohort import extract_cohort
 from qsmstats.voxels.executors import connected
+from qsmstats.voxels.label_store import LabelStore
 from tests.errors.walk import Case
 from tests.study_folder import tables, write_images, write_tables
 
@@ -102,6 +105,11 @@ def typed(*arguments: str) -> Act:
 
 def study(folder: Path) -> Path:
     return write_images(write_tables(folder / "study"))
+
+
+def without_images(folder: Path) -> Any:
+    read = open_study(write_tables(folder / "study"))
+    return read_shown(read, ("sub-01", "ses-01"), LabelStore(folder / "out", read.name_of))
 
 
 def other_lesions(_: Path) -> Any:
@@ -524,6 +532,14 @@ CASES = [
             (None, TYPED_WRONGLY),
         )
         for name, act, p, v, r in group
+    ),
+    Case(
+        name="page of lesions whose images are gone",
+        act=without_images,
+        kind=ImageError,
+        place="sub-01/ses-01/sub-01_ses-01_dseg.nii.gz",
+        value="no such file",
+        remedy="check the pattern in study.toml",
     ),
     Case(
         name="outcome that is no column",
