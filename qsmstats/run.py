@@ -59,6 +59,7 @@ from qsmstats.voxels.lesion_types import (
     not_suggested,
     type_confusion,
 )
+from qsmstats.voxels.measuring import SessionMeasurer
 from qsmstats.voxels.session_store import sha256
 from qsmstats.voxels.visits import match_visits
 
@@ -131,8 +132,8 @@ def run_study(
     # Jobs of a cluster measure participants side by side; their files are never the same.
     with held(out, study, shared=level == "participant"):
         say(command or "run_study", "detail")
-        kept = LabelStore(out, study.name_of)
-        tables, notes = sound_tables(study, participants=participants, kept=kept)
+        measurer = SessionMeasurer.of(study, out, anew=level != "group")
+        tables, notes = sound_tables(study, participants=participants, measurer=measurer)
         for line in grouped(notes) if level != "participant" else ():  # each job would repeat them
             say(f"note: {line}")
         failed = False

@@ -32,6 +32,7 @@ from qsmstats.schemas import parcel_words
 from qsmstats.study import Study
 from qsmstats.voxels.images import Volume, require_same_grid
 from qsmstats.voxels.label_store import LabelStore
+from qsmstats.voxels.measuring import SessionMeasurer
 from qsmstats.voxels.sessions import SessionJob
 
 __all__ = ["Finding", "check_images"]
@@ -56,6 +57,7 @@ def check_images(
     whole: bool = True,
     everyone: bool = True,
     kept: LabelStore | None = None,
+    measurer: SessionMeasurer | None = None,
     workers: int = 1,
     progress: Progress | None = None,
 ) -> list[Finding]:
@@ -76,6 +78,9 @@ def check_images(
         Whether `jobs` are all those of the study, which show what none of its images holds.
     kept
         Where the lesions go that are read here, for others who need them.
+    measurer
+        Without `whole`: what measures the session whose maps are judged; by default its maps are
+        read.
     workers
         Processes to use with `whole`.
     progress
@@ -90,7 +95,7 @@ def check_images(
     if whole:
         sessions = read_sessions(jobs, maps, kept, workers, progress)
     else:
-        sessions = list(read_before_measuring(jobs, maps, kept, progress))
+        sessions = list(read_before_measuring(jobs, maps, kept, measurer, progress))
     findings = list(_missing_files(study, sessions))
     masks = rows.masks([session.labels for session in sessions if session.labels])
     findings += [Finding(problem=problem) for problem in masks]

@@ -8,6 +8,8 @@ excludes only the sessions that cannot be measured. Before that it needs only wh
 first: the label images, of each map the images of one session to check the unit, and masks until
 every label that study.toml names has been seen. Of the others it compares the size that the last
 bytes of a compressed file declare (RFC 1952, section 2.3.1: ISIZE), which shows truncated files.
+The session whose maps are judged is measured then and there, so that its images are inflated once;
+one that has been measured before has been judged.
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ from qsmstats.progress import Progress
 from qsmstats.voxels.executors import early_end, run_jobs
 from qsmstats.voxels.images import Volume, open_volume, require_same_grid
 from qsmstats.voxels.label_store import LabelStore
-from qsmstats.voxels.labels import read_lesions, read_tissue
+from qsmstats.voxels.labels import ReadTissue, read_lesions, read_tissue
 from qsmstats.voxels.maps import read_map
+from qsmstats.voxels.measuring import SessionMeasurer
 from qsmstats.voxels.memory import MORE_MEMORY
 from qsmstats.voxels.sessions import SessionJob
 from qsmstats.voxels.stream import gather
@@ -121,13 +124,16 @@ def read_before_measuring(
     jobs: Sequence[SessionJob],
     maps: Sequence[str],
     kept: LabelStore | None,
+    measurer: SessionMeasurer | None,
     progress: Progress | None,
 ) -> Iterator[SessionImages]:
     """Read what must be known of the sessions before they are measured."""
     left = set(maps)
     unseen = {parcels for job in jobs if job.tissue for parcels in job.tissue.spec.labels}
     for done, job in enumerate(jobs, start=1):
-        session = _read_session(job, left, kept, mask=bool(left or unseen))
+        if left and measurer is not None and measurer.known(job):
+            left = set()
+        session = _read_session(job, left, kept, mask=bool(left or unseen), measurer=measurer)
         left -= session.units.keys()
         if session.parcels is not None:
             unseen = {parcels for parcels in unseen if not occur(parcels, session.parcels)}
@@ -137,7 +143,12 @@ def read_before_measuring(
 
 
 def _read_session(
-    job: SessionJob, maps: Collection[str], kept: LabelStore | None, *, mask: bool
+    job: SessionJob,
+    maps: Collection[str],
+    kept: LabelStore | None,
+    *,
+    mask: bool,
+    measurer: SessionMeasurer | None = None,
 ) -> SessionImages:
     """Read the headers of a session, its labels, some maps, and the mask that they need."""
     session = SessionImages(job=job)
@@ -149,7 +160,12 @@ def _read_session(
             volume = open_volume(path, role, _volume_number(job, role))
             require_same_grid(next(iter(session.volumes.values()), volume), volume)
             session.volumes[role] = volume
-    measured = _measured_voxels(session, kept, needed=mask)
+    measured, tissue = _measured_voxels(session, kept, needed=mask)
+    measurable = maps and measurer is not None and measurer.anew and measured is not None
+    # Where it cannot be measured, the reading below tells all that is wrong.
+    if measurable and measurer.measure(job, tissue).failure is None:
+        session.units = dict.fromkeys(job.maps)
+        return session
     for name in (name for name in job.maps if name in session.volumes):
         with session.noted(job.maps[name]):
             volume = session.volumes[name]
@@ -161,9 +177,9 @@ def _read_session(
                 continue
             # With voxels to measure, its values are compared with its unit.
             unit, missing = map_unit(name, job.units, job.plausible), job.missing.get(name)
-            tissue = job.tissue is not None
+            white = job.tissue is not None
             try:
-                read_map(volume, measured, None, unit=unit, missing=missing, tissue=tissue)
+                read_map(volume, measured, None, unit=unit, missing=missing, tissue=white)
                 session.units[name] = None
             except UnitError as error:
                 session.units[name] = error.problems[0]
@@ -172,9 +188,16 @@ def _read_session(
 
 def _measured_voxels(
     session: SessionImages, kept: LabelStore | None, *, needed: bool
-) -> Integers | None:
-    """Read labels and mask; return the voxels of white matter, or of lesions without a mask."""
+) -> tuple[Integers | None, ReadTissue | None]:
+    """Read labels and mask.
+
+    Returns
+    -------
+    tuple
+        The voxels of white matter, or of lesions without a mask; and the mask.
+    """
     voxels: Integers | None = None
+    tissue = None
     job = session.job
     labels = [
         session.volumes[role]
@@ -195,10 +218,11 @@ def _measured_voxels(
         with session.noted(mask.path):
             if needed:
                 inside, session.parcels = read_tissue(job.tissue, mask)
+                tissue = ReadTissue(volume=mask, mask=inside, there=session.parcels)
                 voxels = np.flatnonzero(inside)
             else:
                 _check_size(mask)
-    return voxels
+    return voxels, tissue
 
 
 def image_paths(job: SessionJob) -> dict[str, Path]:

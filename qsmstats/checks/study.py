@@ -32,6 +32,7 @@ from qsmstats.tables.read import LoadedTables, StudyTables, load_tables, typed_t
 from qsmstats.voxels.cohort import session_jobs
 from qsmstats.voxels.label_store import LabelStore
 from qsmstats.voxels.lesion_rows import lesions_in_images
+from qsmstats.voxels.measuring import SessionMeasurer
 
 __all__ = ["check_study", "find_problems", "sound_tables"]
 
@@ -94,7 +95,10 @@ def find_problems(
 
 
 def sound_tables(
-    study: Study, *, participants: Sequence[str] | None = None, kept: LabelStore | None = None
+    study: Study,
+    *,
+    participants: Sequence[str] | None = None,
+    measurer: SessionMeasurer | None = None,
 ) -> tuple[StudyTables, list[Problem]]:
     """Check a study that is to be run, and return its tables and the notes on them.
 
@@ -107,16 +111,17 @@ def sound_tables(
     participants
         Identifiers, with or without ``sub-``, of those whose images to check; by default all.
         Tables are checked whole.
-    kept
-        Where the lesions go that are read from the label images, for the measuring that follows.
+    measurer
+        What measures the sessions afterwards: what is read here is not read again there.
 
     Raises
     ------
     InvalidDataError
         With every problem that must be corrected before the study can be run.
     """
+    kept = None if measurer is None else measurer.kept
     loaded = load_tables(study, partial(lesions_in_images, kept=kept))
-    images = partial(check_images, whole=False, kept=kept)
+    images = partial(check_images, whole=False, kept=kept, measurer=measurer)
     found = _findings(study, loaded, images, participants)
     problems = [item.problem for item in found if item.kind == "invalid"]
     if problems:

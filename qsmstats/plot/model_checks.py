@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 from scipy.stats import norm
@@ -132,24 +131,18 @@ def residuals(
     rows = table.dropna(subset=["fitted", "residual"]).sort_values("fitted", kind="stable")
     axes.axhline(0, color=GUIDE, linewidth=1)
     dots = rows.iloc[sampled(len(rows))]
-    sns.scatterplot(
-        dots,
-        x="fitted",
-        y="residual",
-        hue=hue if hue in table else None,
-        hue_order=levels if hue in table else None,
-        palette=hues if hue in table else None,
-        color=None if hue in table else hues[""],
-        s=_size(len(dots)),
-        alpha=float(np.clip(150 / max(len(dots), 1), 0.2, 0.8)),
-        linewidth=0,
-        rasterized=True,
-        legend="brief" if len(levels) > 1 else False,
-        ax=axes,
-    )
+    look = {
+        "s": _size(len(dots)),
+        "alpha": float(np.clip(150 / max(len(dots), 1), 0.2, 0.8)),
+        "linewidth": 0,
+    }
+    # As many panels as there are types: seaborn's scatterplot asks each for its ticks first.
+    shades = dots[hue].map(hues) if hue in table else hues[""]
+    axes.scatter(dots["fitted"], dots["residual"], color=shades, rasterized=True, **look)
     if len(levels) > 1:
-        named, _ = axes.get_legend_handles_labels()
-        axes.legend(named, list(map(short_title, levels)), frameon=False, markerscale=2)
+        for level in levels:
+            axes.scatter([], [], color=hues[level], label=short_title(level), **look)
+        axes.legend(frameon=False, markerscale=2)
     for level in levels:
         mine = rows[rows[hue] == level] if hue in table else rows
         if len(mine) >= FEWEST * BINS:
@@ -158,5 +151,7 @@ def residuals(
             middle = pd.DataFrame(tenths)
             shade = INK if len(levels) == 1 else hues[level]
             axes.plot(middle["fitted"], middle["residual"], color=shade, linewidth=1.5)
-    axes.set(xlabel="fitted value", ylabel="residual")
+    # Inner panels of a shared axis have no label, as they have no numbers.
+    axes.set_xlabel("fitted value", visible=axes.xaxis.get_tick_params()["labelbottom"])
+    axes.set_ylabel("residual", visible=axes.yaxis.get_tick_params()["labelleft"])
     return axes

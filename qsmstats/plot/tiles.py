@@ -7,7 +7,7 @@ from matplotlib import patheffects
 from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
-from qsmstats.arrays import Flags
+from qsmstats.arrays import Flags, Floats
 from qsmstats.plot.look import Palette, axes_or_current, colours
 
 __all__ = ["mosaic", "outline"]
@@ -104,16 +104,28 @@ def outline(
     """
     if not mask.any():
         return
+    left, right, lower, upper = extent
+    y, lines = _around(mask.any(axis=1), lower, upper)
+    x, columns = _around(mask.any(axis=0), left, right)
     contour = axes.contour(
+        x,
+        y,
         # Voxels drawn as blocks, so that the contour follows their edges and cuts no corner.
-        np.kron(mask, np.ones((FINE, FINE))),
+        mask[lines, columns].repeat(FINE, axis=0).repeat(FINE, axis=1),
         levels=[0.5],
         colors=[hue],
         linewidths=width,
-        extent=extent,
     )
     # A thin dark edge keeps light colours visible on bright tissue.
     edge = patheffects.withStroke(linewidth=1.7 * width, foreground="#00000099")
     contour.set_path_effects([edge])
     # As paths, the corners of the blocks would outweigh the images.
     contour.set_rasterized(True)
+
+
+def _around(filled: Flags, low: float, high: float) -> tuple[Floats, slice]:
+    """Return the places of the blocks around what is filled along one axis, and their voxels."""
+    inside = np.flatnonzero(filled)
+    part = slice(max(inside[0] - 1, 0), inside[-1] + 2)
+    places = np.linspace(low, high, len(filled) * FINE)
+    return places.reshape(-1, FINE)[part].ravel(), part

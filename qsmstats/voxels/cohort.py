@@ -33,17 +33,11 @@ from qsmstats.tables.between_tables import controls
 from qsmstats.tables.read import StudyTables
 from qsmstats.voxels.executors import early_end, run_jobs
 from qsmstats.voxels.feature_table import read_features
-from qsmstats.voxels.label_store import LabelStore
 from qsmstats.voxels.labels import LabelFiles, TissueFile, labels_of
 from qsmstats.voxels.lesion_rows import read_tables
+from qsmstats.voxels.measuring import SessionMeasurer, measure_session
 from qsmstats.voxels.session_store import FeatureStore
-from qsmstats.voxels.sessions import (
-    Failure,
-    SessionJob,
-    SessionResult,
-    extract_session,
-    session_failure,
-)
+from qsmstats.voxels.sessions import Failure, SessionJob, SessionResult, session_failure
 
 __all__ = ["Extraction", "collect_cohort", "extract_cohort", "label_images", "session_jobs"]
 
@@ -128,10 +122,9 @@ def extract_cohort(
             message = f"'{unknown[0]}' is not a participant with images to measure{hint}"
             raise UsageError(message)
         todo = [job for job in todo if job.participant_id in wanted]
-    call: Callable[[SessionJob], SessionResult] = partial(_extract, study.name_of)
+    call: Callable[[SessionJob], SessionResult] = partial(measure_session, study.name_of)
     if out is not None:
-        store, kept = FeatureStore(Path(out), study.name_of), LabelStore(Path(out), study.name_of)
-        call = partial(_extract_or_read, store, kept, study.name_of)
+        call = SessionMeasurer.of(study, Path(out)).measure
     # Not pure: a session whose worker died is run again, and must not get its old failure back.
     executor: Executor | None = (
         client.get_executor(pure=False) if hasattr(client, "get_executor") else client
@@ -290,45 +283,6 @@ def label_images(study: Study, tables: StudyTables) -> dict[_Visit, LabelFiles]:
     if problems:
         raise InvalidDataError(problems)
     return found
-
-
-def _extract(
-    name_of: Callable[[Path], str], job: SessionJob, kept: LabelStore | None = None
-) -> SessionResult:
-    """Measure a session; a failure names files from the study folder on."""
-    result = extract_session(job, None if kept is None else kept.read)
-    if result.failure is None:
-        return result
-    reason = result.failure.reason
-    for path in job.inputs:
-        reason = reason.replace(str(path), name_of(path))
-    file = result.failure.file and name_of(Path(result.failure.file))
-    return SessionResult(failure=replace(result.failure, file=file, reason=reason))
-
-
-def _extract_or_read(
-    store: FeatureStore, kept: LabelStore, name_of: Callable[[Path], str], job: SessionJob
-) -> SessionResult:
-    """Return the stored result of a session, or measure it and store the result.
-
-    A failed session is tried again: the cause may have been the network, not the file. The sums
-    are those of what was measured: a file that changes meanwhile is a failure.
-    """
-    inputs = store.input_sums(job)
-    stored = store.read(job, inputs)
-    if stored is not None and stored.failure is None:
-        return stored
-    result = _extract(name_of, job, kept)
-    after = store.input_sums(job)
-    changed = [name for name in inputs if inputs[name] != after[name]]
-    if changed:
-        reason = (
-            "was changed while it was measured; do not change it during a run, and measure the "
-            "session again"
-        )
-        result = session_failure(job, changed[0], reason)
-    store.write(job, result, inputs)
-    return store.read(job, inputs) or session_failure(job, "", "its result could not be read back")
 
 
 def _join(results: Sequence[SessionResult]) -> Extraction:

@@ -41,6 +41,7 @@ __all__ = [
     "LabelSource",
     "LesionReader",
     "ReadLabels",
+    "ReadTissue",
     "TissueFile",
     "TissueSource",
     "labels_of",
@@ -114,6 +115,23 @@ class ReadLabels:
     voxels: LabelVoxels
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ReadTissue:
+    """The image of a tissue, which has been read.
+
+    Attributes
+    ----------
+    volume
+        Its header.
+    mask, there
+        What `read_tissue` returns for it.
+    """
+
+    volume: Volume
+    mask: Flags
+    there: Integers | None
+
+
 class LesionReader(Protocol):
     """What reads label images, or knows what was read from them."""
 
@@ -124,7 +142,7 @@ class LesionReader(Protocol):
 LabelSource: TypeAlias = "ImageSource | LabelFiles | ReadLabels"
 """Label images of a session; an image alone has a whole number of its own for each lesion."""
 
-TissueSource: TypeAlias = "ImageSource | TissueFile"
+TissueSource: TypeAlias = "ImageSource | TissueFile | ReadTissue"
 """Image of a tissue; an image alone is a mask."""
 
 
@@ -301,6 +319,8 @@ def _joined(
 
 def open_tissue(tissue: TissueSource, role: str = "tissue mask") -> Volume:
     """Read the header of the image of a tissue; errors as of `open_volume`."""
+    if isinstance(tissue, ReadTissue):
+        return tissue.volume
     if isinstance(tissue, TissueFile):
         return open_volume(tissue.file, role, tissue.spec.volume)
     return open_volume(tissue, role)
@@ -328,5 +348,7 @@ def read_tissue(tissue: TissueSource, volume: Volume) -> tuple[Flags, Integers |
     ImageError
         As `read_mask`, or as `read_parcels` where it is a parcellation.
     """
+    if isinstance(tissue, ReadTissue):
+        return tissue.mask, tissue.there
     labels = tissue.spec.labels if isinstance(tissue, TissueFile) else ()
     return read_parcels(volume, labels) if labels else (read_mask(volume), None)

@@ -17,7 +17,7 @@ from qsmstats.errors import InvalidDataError, QsmstatsError
 from qsmstats.parallel import one_thread
 from qsmstats.settings import FeatureSettings
 from qsmstats.voxels.features import extract_features
-from qsmstats.voxels.labels import LabelFiles, LabelSource, TissueFile
+from qsmstats.voxels.labels import LabelFiles, LabelSource, ReadTissue, TissueFile
 from qsmstats.voxels.memory import MORE_MEMORY
 
 __all__ = ["Failure", "SessionJob", "SessionResult", "extract_session", "session_failure"]
@@ -99,7 +99,9 @@ class SessionResult:
 
 @one_thread()
 def extract_session(
-    job: SessionJob, read: Callable[[LabelFiles], LabelSource] | None = None
+    job: SessionJob,
+    read: Callable[[LabelFiles], LabelSource] | None = None,
+    tissue: ReadTissue | None = None,
 ) -> SessionResult:
     """Measure one session; any error becomes its failure, so that the others go on.
 
@@ -110,13 +112,15 @@ def extract_session(
     read
         What reads its label images, such as `LabelStore.read`; by default they are read where they
         are measured.
+    tissue
+        Its white matter, where that has been read.
     """
     read = read or (lambda labels: labels)
     try:
         features = extract_features(
             job.labels and read(job.labels),
             job.maps,
-            tissue=job.tissue,
+            tissue=tissue or job.tissue,
             other_labels=[*map(read, job.other_labels)],
             units=job.units,
             missing=job.missing,

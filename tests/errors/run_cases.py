@@ -40,14 +40,15 @@ from qsmstats.errors import (
 from qsmstats.output import held, made_folder
 from qsmstats.plan import plan_study
 from qsmstats.records import renewed, require_one_source
+from qsmstats.report.images.margins import read_shown
 from qsmstats.report.results.output_folder import Results
-from qsmstats.report.viewer.scene import build_scene
 from qsmstats.run import _require_unchanged_labels
 from qsmstats.studies.planning.design import TrialDesign
 from qsmstats.study_file import open_study
 from qsmstats.tables.read import read_tables
 from qsmstats.voxels.cohort import extract_cohort
 from qsmstats.voxels.executors import connected
+from qsmstats.voxels.label_store import LabelStore
 from tests.errors.walk import Case
 from tests.study_folder import tables, write_images, write_tables
 
@@ -106,9 +107,9 @@ def study(folder: Path) -> Path:
     return write_images(write_tables(folder / "study"))
 
 
-def no_map_on_the_grid(folder: Path) -> Any:
-    read = open_study(study(folder))
-    return build_scene(read, read_tables(read).lesions, ())
+def without_images(folder: Path) -> Any:
+    read = open_study(write_tables(folder / "study"))
+    return read_shown(read, ("sub-01", "ses-01"), LabelStore(folder / "out", read.name_of))
 
 
 def other_lesions(_: Path) -> Any:
@@ -533,12 +534,12 @@ CASES = [
         for name, act, p, v, r in group
     ),
     Case(
-        name="page of lesions whose maps lie elsewhere",
-        act=no_map_on_the_grid,
+        name="page of lesions whose images are gone",
+        act=without_images,
         kind=ImageError,
-        place="sub-01 ses-01",
-        value="no map is on the grid of the lesions",
-        remedy="resample the maps",
+        place="sub-01/ses-01/sub-01_ses-01_dseg.nii.gz",
+        value="no such file",
+        remedy="check the pattern in study.toml",
     ),
     Case(
         name="outcome that is no column",

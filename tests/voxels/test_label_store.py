@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -9,7 +10,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from qsmstats import run_study
+from qsmstats import run_study, write_report
+from qsmstats.errors import InvalidDataError
 from qsmstats.study import LabelSpec
 from qsmstats.voxels import stream
 from qsmstats.voxels.label_store import LabelStore
@@ -51,14 +53,46 @@ def test_a_run_inflates_each_image_once(make, tmp_path, monkeypatch, inflated):
     monkeypatch.setattr("qsmstats.run._questions", lambda *_: iter(()))
     monkeypatch.setattr("qsmstats.run.draw_report", lambda *_, **__: "")
     assert run_study(study, tmp_path / "out") == 0
-    assert set(inflated) == {path.name for path in study.rglob("*.nii.gz")}
-    # One session shows, before hours of measuring, whether the units are right.
-    shown = {"sub-01_ses-01_mask.nii.gz", "sub-01_ses-01_MWFmap.nii.gz"}
-    assert {name for name, times in inflated.items() if times > 1} == shown
-    assert max(inflated.values()) == 2
+    assert inflated == Counter(path.name for path in study.rglob("*.nii.gz"))
     inflated.clear()
     assert run_study(study, tmp_path / "out", level="group") == 0
-    assert set(inflated) == shown
+    assert not inflated
+
+
+def test_a_report_inflates_the_images_it_shows_once_and_no_label_image(
+    tmp_path, monkeypatch, inflated
+):
+    study = matched(tmp_path / "study")
+    monkeypatch.setattr("qsmstats.run._questions", lambda *_: iter(()))
+    assert run_study(study, tmp_path / "out") == 0
+    # Which lesions are shown is known when all have been measured.
+    again = sorted(name.split("_", 2)[2] for name, times in inflated.items() if times == 2)
+    assert set(again) == {"mask.nii.gz", "MWFmap.nii.gz"}
+    assert set(inflated.values()) == {1, 2}
+    inflated.clear()
+    write_report(study, tmp_path / "out")
+    assert sorted(name.split("_", 2)[2] for name in inflated.elements()) == again
+
+
+def test_the_check_of_a_group_step_measures_nothing(tmp_path, inflated):
+    study = matched(tmp_path / "study")
+    with pytest.raises(InvalidDataError, match="no session could be measured"):
+        run_study(study, tmp_path / "out", level="group")
+    assert not list((tmp_path / "out").rglob("*_features.tsv"))
+    maps = [name for name in inflated if name.endswith("MWFmap.nii.gz")]
+    assert maps == ["sub-01_ses-01_MWFmap.nii.gz"]
+
+
+def test_labels_of_a_parcellation_are_read_where_they_are_measured(tmp_path, monkeypatch, inflated):
+    study = matched(tmp_path / "study")
+    toml = (study / "study.toml").read_text()
+    toml = re.sub(r'white_matter = (".*")', r"white_matter = { pattern = \1, labels = [1] }", toml)
+    (study / "study.toml").write_text(toml)
+    monkeypatch.setattr("qsmstats.run._questions", lambda *_: iter(()))
+    monkeypatch.setattr("qsmstats.run.draw_report", lambda *_, **__: "")
+    assert run_study(study, tmp_path / "out") == 0
+    assert "labels = [1]" in toml
+    assert inflated == Counter(path.name for path in study.rglob("*.nii.gz"))
 
 
 def labels_in(folder: Path, values: np.ndarray, **spec) -> LabelFiles:

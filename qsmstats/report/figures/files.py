@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import matplotlib as mpl
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
@@ -84,7 +85,8 @@ class Plates:
             # Letters are measured in matplotlib's font and drawn in the browser's, which has them.
             warnings.filterwarnings("ignore", "Glyph .* missing from font")
             warnings.filterwarnings("always", COLLAPSED)
-            with drawing(self.style):
+            # Titles look for ticks above their panel, whenever it is measured: there are none.
+            with drawing(self.style), mpl.rc_context({"axes.titley": 1.0}):
                 figure = Figure(figsize=(self.style.width, 1.0), layout="constrained")
                 if narrow_height is not None and is_narrow(figure):
                     height = narrow_height

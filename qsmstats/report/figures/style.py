@@ -159,7 +159,7 @@ def _few_colours(source: str) -> str:
     """Return an image with a palette, at a quarter of its size; as it was where that is larger."""
     image = Image.open(io.BytesIO(base64.b64decode(source.removeprefix(_PNG))))
     buffer = io.BytesIO()
-    image.quantize(_COLOURS, Image.Quantize.FASTOCTREE).save(buffer, "PNG", optimize=True)
+    image.quantize(_COLOURS, Image.Quantize.FASTOCTREE).save(buffer, "PNG")
     return min(source, _PNG + base64.b64encode(buffer.getvalue()).decode("ascii"), key=len)
 
 

@@ -8,48 +8,113 @@ cortex and cannot reach the skin.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.ndimage import distance_transform_edt
 
-from qsmstats.arrays import Flags, Floats
+from qsmstats.arrays import Flags, Floats, Integers
+from qsmstats.errors import ImageError
 from qsmstats.study import Study
-from qsmstats.voxels.images import Volume
-from qsmstats.voxels.labels import TissueFile, open_tissue, read_tissue
-from qsmstats.voxels.stream import LabelVoxels
+from qsmstats.voxels.grids import Grid
+from qsmstats.voxels.images import open_volume, require_same_grid
+from qsmstats.voxels.labels import (
+    LesionReader,
+    TissueFile,
+    labels_of,
+    open_labels,
+    open_tissue,
+    read_lesions,
+    read_tissue,
+)
+from qsmstats.voxels.stream import LabelVoxels, gather
 
-__all__ = ["MARGIN_MM", "brain_voxels", "within_margin"]
+__all__ = ["MARGIN_MM", "ShownSession", "read_shown", "within_margin"]
 
 MARGIN_MM = 5.0
 
 
-def brain_voxels(study: Study, who: tuple[str, str], volume: Volume, labels: LabelVoxels) -> Flags:
-    """Return the voxels of the lesions and, where the study has such a mask, of white matter.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ShownSession:
+    """The images of one session, as far as a report may show them.
+
+    Attributes
+    ----------
+    grid
+        Grid of the label image, on which the maps lie.
+    labels
+        Its lesions.
+    brain
+        Shape (n_voxels,), in Fortran order: lesions and, where there is such a mask, white matter.
+    index
+        Shape (n,); voxels of a box around all that may be shown.
+    values
+        Map -> its values there in its canonical unit.
+    """
+
+    grid: Grid
+    labels: LabelVoxels
+    brain: Flags
+    index: Integers
+    values: Mapping[str, Floats]
+
+    def volume(self, name: str) -> Floats:
+        """Return a map, shape (i, j, k), which is zero outside the box."""
+        whole = np.zeros(self.grid.size)
+        whole[self.index] = self.values[name]
+        return whole.reshape(self.grid.shape, order="F")
+
+
+def read_shown(study: Study, who: tuple[str, str], kept: LesionReader) -> ShownSession:
+    """Read the images of one session, each once.
 
     Parameters
     ----------
     study
-        Where the mask is.
+        Where the images are.
     who
         Participant and session.
-    volume, labels
-        The label image of that session and what was read from it.
-
-    Returns
-    -------
-    ndarray
-        Shape (n_voxels,), in Fortran order.
+    kept
+        What knows the lesions that were read from label images before.
 
     Raises
     ------
     ImageError
-        If the mask is missing or damaged.
+        If an image is missing or damaged, or not on the grid of the lesions. Its message names
+        files from the study folder on: where that lies is nothing for a report's readers.
     """
-    inside = np.zeros(volume.grid.size, dtype=np.bool_)
-    if spec := study.tissue.get("white_matter"):
-        tissue = TissueFile(file=study.image(spec.pattern, *who), spec=spec)
-        inside |= read_tissue(tissue, open_tissue(tissue))[0]
-    inside[labels.index] = True
-    return inside
+    try:
+        files = kept.read(labels_of(study, *who))
+        reference, *_ = volumes = open_labels(files)
+        grid, labels = reference.grid, read_lesions(files, volumes)
+        brain = np.zeros(grid.size, dtype=np.bool_)
+        if spec := study.tissue.get("white_matter"):
+            tissue = TissueFile(file=study.image(spec.pattern, *who), spec=spec)
+            mask = open_tissue(tissue)
+            require_same_grid(reference, mask)
+            brain |= read_tissue(tissue, mask)[0]
+        brain[labels.index] = True
+        index, values = _box(brain, grid), {}
+        for one in study.maps:
+            volume = open_volume(study.image(one.pattern, *who), one.name, one.volume)
+            require_same_grid(reference, volume)
+            values[one.name] = gather(volume, index) * one.factor
+    except ImageError as error:
+        raise ImageError(str(error).replace(f"{study.folder}/", "")) from error
+    return ShownSession(grid=grid, labels=labels, brain=brain, index=index, values=values)
+
+
+def _box(inside: Flags, grid: Grid) -> Integers:
+    """Return the voxels of the smallest box that holds all at most `MARGIN_MM` from `inside`."""
+    filled = np.flatnonzero(inside)
+    if not len(filled):
+        return filled
+    places = grid.coordinates(filled)
+    reach = np.ceil(MARGIN_MM / grid.spacing).astype(np.int64)
+    first = np.maximum(places.min(axis=0) - reach, 0)
+    last = np.minimum(places.max(axis=0) + reach + 1, grid.shape)
+    return grid.box_index(first, last).ravel(order="F")
 
 
 def within_margin(inside: Flags, spacing: Floats) -> Flags:

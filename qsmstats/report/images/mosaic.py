@@ -8,22 +8,18 @@ that a tile does not reach it. The midline is taken as the median left-right pla
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from qsmstats.arrays import Flags, Floats, Integers
-from qsmstats.report.images.margins import brain_voxels, within_margin
-from qsmstats.study import MapSpec, Study
+from qsmstats.report.images.margins import ShownSession, within_margin
 from qsmstats.voxels.grids import Grid
-from qsmstats.voxels.images import open_volume
-from qsmstats.voxels.labels import labels_of, open_labels, read_lesions
-from qsmstats.voxels.stream import gather
 from qsmstats.wording.names import present_levels
 
-__all__ = ["PLACE", "Tile", "cut_tile", "exemplary_lesions"]
+__all__ = ["PLACE", "Tile", "TileCutter", "cut_tile", "exemplary_lesions"]
 
 PLACE = ("centroid_x", "centroid_y", "centroid_z")
 REACH_MM = 18.0
@@ -82,42 +78,25 @@ def exemplary_lesions(lesions: pd.DataFrame, outcome: str) -> pd.DataFrame:
     return pd.concat(chosen) if chosen else usable
 
 
-def cut_tile(study: Study, lesion: pd.Series, maps: Sequence[MapSpec]) -> Tile:
-    """Read the images of one session and cut out the plane through one lesion.
+def cut_tile(session: ShownSession, lesion: pd.Series) -> Tile:
+    """Cut the plane through one lesion out of the images of its session.
 
     Parameters
     ----------
-    study
-        Where the images are.
+    session
+        The images.
     lesion
-        participant_id, session_id, label and the centroid in mm.
-    maps
-        Maps to cut.
-
-    Raises
-    ------
-    ImageError
-        If an image is missing or damaged.
+        label and the centroid in mm.
     """
-    who = str(lesion["participant_id"]), str(lesion["session_id"])
-    files = labels_of(study, *who)
-    volumes = open_labels(files)
-    volume, labels = volumes[0], read_lesions(files, volumes)
-    index = labels.index[labels.label == int(lesion["label"])]
-    mask = np.zeros(volume.grid.size)
-    mask[index] = 1.0
+    grid, labels = session.grid, session.labels
+    mask = np.zeros(grid.size)
+    mask[labels.index[labels.label == int(lesion["label"])]] = 1.0
     centre = np.array([lesion[name] for name in PLACE], dtype=np.float64)
-    shape, extent = _plane(mask, volume.grid, centre)
-    brain = brain_voxels(study, who, volume, labels).astype(np.float64)
-    brain, _ = _plane(brain, volume.grid, centre)
+    shape, extent = _plane(mask.reshape(grid.shape, order="F"), grid, centre)
+    brain, _ = _plane(session.brain.reshape(grid.shape, order="F"), grid, centre)
     sides = np.array([extent[3] - extent[2], extent[1] - extent[0]]) / shape.shape
     shown = within_margin(np.nan_to_num(brain) > 0.5, sides)
-    planes = {}
-    for spec in maps:
-        image = open_volume(study.image(spec.pattern, *who), spec.name, spec.volume)
-        values = gather(image, np.arange(image.grid.size)) * spec.factor
-        plane, _ = _plane(values, image.grid, centre)
-        planes[spec.name] = plane
+    planes = {name: _plane(session.volume(name), grid, centre)[0] for name in session.values}
     # Outside the brain every map is zero; one alone may be so within, as the MWF is of lesions.
     inside = np.nan_to_num(shape) > 0.5
     shown &= inside | np.any([np.nan_to_num(plane) != 0 for plane in planes.values()], axis=0)
@@ -128,11 +107,50 @@ def cut_tile(study: Study, lesion: pd.Series, maps: Sequence[MapSpec]) -> Tile:
     )
 
 
+class TileCutter:
+    """Reads the images of sessions, and cuts the tiles of some lesions out of each as it passes.
+
+    The viewer and the mosaic may show one session, and one session may have several of the lesions:
+    its images are inflated once, and no two sessions are in memory.
+
+    Parameters
+    ----------
+    read
+        What reads the images of a participant and session (`read_shown`).
+    lesions
+        The lesions, as `cut_tile` takes them, with participant_id and session_id; kept as
+        attribute `lesions`.
+    """
+
+    def __init__(
+        self, read: Callable[[tuple[str, str]], ShownSession], lesions: pd.DataFrame
+    ) -> None:
+        self.lesions = lesions
+        self._read = read
+        self._tiles: dict[int, Tile] = {}
+        people, sessions = lesions["participant_id"].astype("str"), lesions["session_id"]
+        self._sessions = list(zip(people, sessions.astype("str"), strict=True))
+
+    def read(self, who: tuple[str, str]) -> ShownSession:
+        """Return the images of a participant and session."""
+        session = self._read(who)
+        for number, where in enumerate(self._sessions):
+            if where == who:
+                self._tiles[number] = cut_tile(session, self.lesions.iloc[number])
+        return session
+
+    def tiles(self) -> list[Tile]:
+        """Return the tile of each lesion; raises what reading its session raises."""
+        for number, where in enumerate(self._sessions):
+            if number not in self._tiles:
+                self.read(where)
+        return [self._tiles[number] for number in range(len(self._sessions))]
+
+
 def _plane(
-    values: Floats, grid: Grid, centre: Floats
+    volume: Floats | Flags, grid: Grid, centre: Floats
 ) -> tuple[Floats, tuple[float, float, float, float]]:
     """Cut the axial plane through `centre`, without interpolation."""
-    volume = values.reshape(grid.shape, order="F")
     # The voxel axis nearest to each world axis; oblique images are shown on their own axes.
     axes = [int(axis) for axis in np.abs(grid.matrix / grid.spacing).argmax(axis=1)]
     if len(set(axes)) < 3:

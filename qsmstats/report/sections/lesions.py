@@ -14,13 +14,14 @@ from qsmstats.errors import ImageError
 from qsmstats.plot.layers import layer_profiles
 from qsmstats.plot.look import colour, is_narrow
 from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Section, ViewerBlock
-from qsmstats.report.images.margins import MARGIN_MM
-from qsmstats.report.images.mosaic import PLACE, Tile, cut_tile, exemplary_lesions
+from qsmstats.report.images.margins import MARGIN_MM, read_shown
+from qsmstats.report.images.mosaic import PLACE, Tile, TileCutter, exemplary_lesions
 from qsmstats.report.sections.context import Context
 from qsmstats.report.viewer.packing import packed_niivue
 from qsmstats.report.viewer.scene import Scene, build_scene, exemplary_participant
 from qsmstats.study import Study
 from qsmstats.tables.tidy import first_sessions
+from qsmstats.voxels.label_store import LabelStore
 from qsmstats.voxels.lesion_types import QSM
 from qsmstats.wording.names import (
     figure_name,
@@ -50,10 +51,11 @@ def section(context: Context) -> Section:
     table = context.display("cohort/lesions", "Lesions by type at the first session")
     sentence = "This run has no counts of lesions."
     blocks: list[Block] = [table or Notice(text=sentence, warning=False)]
-    blocks += _viewer(context)
+    cutter = _cutter(context)
+    blocks += _viewer(context, cutter)
     for summary, inside in (
         ("Map values by depth from the edge of the lesion", _profiles(context)),
-        ("A lesion of each type, on every map", _mosaic(context)),
+        ("A lesion of each type, on every map", _mosaic(context, cutter)),
     ):
         drawn = any(isinstance(block, FigureBlock) for block in inside)
         blocks += [Details(summary=summary, blocks=tuple(inside))] if drawn else inside
@@ -66,31 +68,40 @@ def _at_first_sessions(context: Context) -> pd.DataFrame:
     return first_sessions(lesions).dropna(subset=["lesion_type"])
 
 
-def _mosaic(context: Context) -> list[Block]:
+def _maps(study: Study) -> list[str]:
+    """Return the maps of a study, the one by which example lesions are chosen first."""
+    return sorted((spec.name for spec in study.maps), key=lambda name: name != QSM)
+
+
+def _cutter(context: Context) -> TileCutter | None:
+    """Return what reads the images that are shown; None where there are none."""
     study = context.study
-    lesions = _at_first_sessions(context)
+    if context.anonymous or study is None or not study.maps:
+        return None
+    kept = LabelStore(context.results.folder, study.name_of)
+    return TileCutter(
+        lambda who: read_shown(study, who, kept),
+        exemplary_lesions(_at_first_sessions(context), _maps(study)[0]),
+    )
+
+
+def _mosaic(context: Context, cutter: TileCutter | None) -> list[Block]:
     if context.anonymous:
         return [Notice(text="An anonymous report shows no images.", warning=False)]
-    if study is None or not study.maps:
+    if context.study is None or cutter is None:
         text = "The images of the study are not available; no lesions are shown."
         return [Notice(text=text, warning=False)]
-    names = [spec.name for spec in study.maps]
-    told_by = QSM if QSM in names else names[0]
-    chosen = exemplary_lesions(lesions, told_by)
-    if chosen.empty:
+    if cutter.lesions.empty:
         return [Notice(text="No lesion is large enough to be shown.", warning=False)]
     try:
-        tiles = [cut_tile(study, row, study.maps) for _, row in chosen.iterrows()]
+        tiles = cutter.tiles()
     except ImageError as error:
-        # Where the study lies on this machine is nothing for its readers.
-        reason = str(error).replace(f"{study.folder}/", "")
-        text = f"The lesion mosaic is left out: {reason}"
-        return [Notice(text=text)]
-    return [_mosaic_plate(context, study, chosen, tiles, told_by)]
+        return [Notice(text=f"The lesion mosaic is left out: {error}")]
+    return [_mosaic_plate(context, context.study, cutter.lesions, tiles)]
 
 
 def _mosaic_plate(
-    context: Context, study: Study, chosen: pd.DataFrame, tiles: list[Tile], told_by: str
+    context: Context, study: Study, chosen: pd.DataFrame, tiles: list[Tile]
 ) -> FigureBlock:
     levels = [str(level) for level in chosen["lesion_type"]]
     people = [str(name) for name in chosen["participant_id"]]
@@ -138,31 +149,30 @@ def _mosaic_plate(
         caption="A representative lesion of each type, on every map.",
         reading="Axial planes, 36 mm wide, displayed in neurological convention; the contour"
         " outlines the lesion label in the colour of its type. Each lesion is the one closest to"
-        f" the median of its type in {outcome_words(told_by)}, among the largest quarter, and off"
-        " the midline where one is. Each voxel is shown as it was measured."
-        f" {FAR}",
+        f" the median of its type in {outcome_words(_maps(study)[0])}, among the largest quarter,"
+        f" and off the midline where one is. Each voxel is shown as it was measured. {FAR}",
         alt=f"Mosaic of map cut-outs. {shown}.",
     )
 
 
-def _viewer(context: Context) -> list[Block]:
-    study = context.study
+def _viewer(context: Context, cutter: TileCutter | None) -> list[Block]:
     lesions = context.results.rows("tidy").dropna(subset=["lesion_type"])
     sessions = lesions.groupby("participant_id", observed=True)["session_id"].nunique()
     first = exemplary_participant(
         _at_first_sessions(context), followed=set(sessions.index[sessions > 1])
     )
     library = packed_niivue()
-    if context.anonymous or study is None or first.empty or not library:
+    if context.study is None or cutter is None or first.empty or not library:
         return []
     lesions = lesions[lesions["participant_id"] == first["participant_id"].iloc[0]]
     lesions = lesions.sort_values("years", kind="stable")
-    specs = sorted(study.maps, key=lambda spec: spec.name != QSM)
+    maps = _maps(context.study)
     try:
-        scene = build_scene(study, lesions, specs)
+        scene = build_scene(cutter.read, lesions, maps)
     except ImageError:
         return []  # the mosaic, drawn from the same images, has said what is wrong
-    name, unit_of = outcome_short(specs[0].name), specs[0].name
+    unit_of = maps[0]
+    name = outcome_short(unit_of)
     types = present_levels(scene.lesions["lesion_type"])
     who = f"{scene.participant_id} {scene.sessions[0]}"
     listing = scene.lesions.sort_values("volume_mm3", ascending=False).dropna(subset=list(PLACE))

@@ -22,14 +22,10 @@ from numpy.typing import NDArray
 from qsmstats.arrays import Floats
 from qsmstats.errors import ImageError
 from qsmstats.plot.look import colour
-from qsmstats.report.images.margins import brain_voxels, within_margin
+from qsmstats.report.images.margins import ShownSession, within_margin
 from qsmstats.report.viewer.packing import Whole, nifti_bytes, packed
 from qsmstats.report.viewer.still import still_png
-from qsmstats.study import MapSpec, Study
 from qsmstats.voxels.grids import Grid
-from qsmstats.voxels.images import open_volume
-from qsmstats.voxels.labels import labels_of, open_labels, read_lesions
-from qsmstats.voxels.stream import gather
 from qsmstats.wording.names import lesion_types, outcome_short, unit_text
 from qsmstats.wording.numbers import number
 
@@ -98,20 +94,21 @@ def exemplary_participant(lesions: pd.DataFrame, followed: Collection[str] = ())
     return lesions.merge(best.reset_index()[["participant_id", "session_id"]])
 
 
-def build_scene(study: Study, lesions: pd.DataFrame, specs: Sequence[MapSpec]) -> Scene:
+def build_scene(
+    read: Callable[[tuple[str, str]], ShownSession], lesions: pd.DataFrame, maps: Sequence[str]
+) -> Scene:
     """Read the images of one participant's sessions and pack them for the viewer.
 
     Every session has the grey levels of the first, so that a change is seen as one.
 
     Parameters
     ----------
-    study
-        Where the images are.
+    read
+        What reads the images of a participant and session (`read_shown`).
     lesions
         Tidy lesions of one participant, with label and lesion_type, sessions in their order.
-    specs
-        The maps to show, the first of them at first; one on another grid than the lesions of its
-        session is left out.
+    maps
+        The maps to show, the first of them at first.
 
     Raises
     ------
@@ -121,23 +118,23 @@ def build_scene(study: Study, lesions: pd.DataFrame, specs: Sequence[MapSpec]) -
     lesions = lesions.assign(number=range(1, len(lesions) + 1))
     who = str(lesions["participant_id"].iloc[0])
     windows: Windows = {}
-    heads: dict[str, tuple[list[MapSpec], Whole, Floats]] = {}
+    heads: dict[str, tuple[Whole, Floats]] = {}
     left_out = {}
     for session, rows in lesions.groupby("session_id", sort=False):
         try:
-            heads[str(session)], windows = _head(study, (who, str(session)), rows, specs, windows)
+            heads[str(session)] = _head(read((who, str(session))), rows, maps, windows)
         except ImageError as error:
             if not heads:
                 raise
-            left_out[str(session)] = str(error).replace(f"{study.folder}/", "")
-    shown = sum(int(np.count_nonzero(stack[:-1])) for _, stack, _ in heads.values())
+            left_out[str(session)] = str(error)
+    shown = sum(int(np.count_nonzero(stack[:-1])) for stack, _ in heads.values())
     step = 1
     while shown / step**3 > MOST_VOXELS:
         step += 1
     sessions = [
         {"name": f"{who} {name}", **_session(*head, windows, step)} for name, head in heads.items()
     ]
-    _, stack, affine = next(iter(heads.values()))
+    stack, affine = next(iter(heads.values()))
     types = {level: place for place, level in enumerate(lesion_types(), start=1)}
     kinds = np.array([0, *(types.get(str(kind), 0) for kind in lesions["lesion_type"])])
     sides = np.linalg.norm(affine[:3, :3], axis=0) * step
@@ -154,65 +151,51 @@ def build_scene(study: Study, lesions: pd.DataFrame, specs: Sequence[MapSpec]) -
 
 
 def _head(
-    study: Study,
-    who: tuple[str, str],
-    lesions: pd.DataFrame,
-    specs: Sequence[MapSpec],
-    windows: Windows,
-) -> tuple[tuple[list[MapSpec], Whole, Floats], Windows]:
-    """Read one session: its maps as grey levels and the lesions' numbers, cut to what is shown.
+    session: ShownSession, lesions: pd.DataFrame, maps: Sequence[str], windows: Windows
+) -> tuple[Whole, Floats]:
+    """Return the maps of one session as grey levels and the lesions' numbers, cut to what is shown.
+
+    Parameters
+    ----------
+    session
+        The images.
+    lesions
+        Its lesions, with the number of each.
+    maps
+        The maps to show.
+    windows
+        What the darkest and the brightest level of a map stand for; maps of the first session,
+        which have none, are given one.
 
     Returns
     -------
     tuple
-        Maps, their stack with the numbers last (shape (maps + 1, i, j, k)) and its affine; and the
-        windows, with those of maps that had none.
+        The maps with the numbers last, shape (maps + 1, i, j, k), and their affine.
     """
-    files = labels_of(study, *who)
-    volumes = open_labels(files)
-    grid, labels = volumes[0].grid, read_lesions(files, volumes)
-    near = within_margin(
-        brain_voxels(study, who, volumes[0], labels).reshape(grid.shape, order="F"), grid.spacing
-    )
-    maps, stack = [], []
-    for spec in specs:
-        image = open_volume(study.image(spec.pattern, *who), spec.name, spec.volume)
-        if image.grid.shape != grid.shape or not np.allclose(
-            image.grid.affine, grid.affine, atol=1e-3
-        ):
-            continue
-        values = gather(image, np.arange(image.grid.size)) * spec.factor
-        grey, window = _windowed(
-            values.reshape(grid.shape, order="F"), near, windows.get(spec.name)
-        )
-        windows = {**windows, spec.name: window}
-        maps.append(spec)
+    grid, labels = session.grid, session.labels
+    near = within_margin(session.brain.reshape(grid.shape, order="F"), grid.spacing)
+    stack = []
+    for name in maps:
+        grey, windows[name] = _windowed(session.volume(name), near, windows.get(name))
         stack.append(grey.astype(np.uint16))
-    if not maps:
-        raise ImageError(
-            f"{who[0]} {who[1]}: no map is on the grid of the lesions; resample the maps"
-        )
     numbers = dict(zip(lesions["label"].astype(int), lesions["number"], strict=True))
     each = np.zeros(grid.size, dtype=np.uint16)
     each[labels.index] = [numbers.get(int(label), 0) for label in labels.label]
-    cut, affine = _cropped(np.stack([*stack, each.reshape(grid.shape, order="F")]), grid)
-    return (maps, cut, affine), windows
+    return _cropped(np.stack([*stack, each.reshape(grid.shape, order="F")]), grid)
 
 
-def _session(
-    maps: list[MapSpec], stack: Whole, affine: Floats, windows: Windows, step: int
-) -> dict[str, Any]:
+def _session(stack: Whole, affine: Floats, windows: Windows, step: int) -> dict[str, Any]:
     """Pack the images of a session, each with its name and the values at the ends of its bar."""
     # From the index of a block to that of a voxel: a block's centre lies between its voxels.
     blocks = np.diag([step, step, step, 1.0])
     blocks[:3, 3] = (step - 1) / 2
     packed_maps = []
-    for spec, volume in zip(maps, stack[:-1], strict=True):
-        ends = (f"{number(end)} {unit_text(spec.name)}".strip() for end in windows[spec.name])
+    for (name, window), volume in zip(windows.items(), stack[:-1], strict=True):
+        ends = (f"{number(end)} {unit_text(name)}".strip() for end in window)
         grey = _pooled(volume, step, np.mean).astype(np.uint8)
         packed_maps.append(
             {
-                "name": outcome_short(spec.name),
+                "name": outcome_short(name),
                 **dict(zip(("low", "high"), ends, strict=True)),
                 "image": packed(nifti_bytes(grey, affine @ blocks)),
             }

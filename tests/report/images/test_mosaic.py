@@ -3,8 +3,16 @@ import pandas as pd
 import pytest
 
 from qsmstats.errors import ImageError
-from qsmstats.report.images.mosaic import cut_tile, exemplary_lesions
+from qsmstats.report.images.margins import read_shown
+from qsmstats.report.images.mosaic import TileCutter, cut_tile, exemplary_lesions
+from qsmstats.voxels.label_store import LabelStore
 from tests.report.made_images import LESION, study_with
+
+
+def tile_of(study):
+    """Return the tile of the study's only lesion."""
+    kept = LabelStore(study.folder / "out", study.name_of)
+    return cut_tile(read_shown(study, ("sub-1", "ses-1"), kept), LESION)
 
 
 @pytest.mark.parametrize(
@@ -18,7 +26,7 @@ def test_the_left_side_is_shown_left_and_the_lesion_in_the_middle_whatever_the_v
     affine[:3, :3] = (np.diag(signs) * 2.0)[:, order]
     affine[:3, 3] = -affine[:3, :3] @ [15, 15, 15]
     study = study_with(tmp_path, affine)
-    tile = cut_tile(study, LESION, study.maps)
+    tile = tile_of(study)
     values = tile.maps["susceptibility_ppb"]
     steps = np.diff(values, axis=1)
     np.testing.assert_allclose(steps[np.isfinite(steps)], 2.0, rtol=1e-4)  # float32 voxels
@@ -32,7 +40,7 @@ def test_the_left_side_is_shown_left_and_the_lesion_in_the_middle_whatever_the_v
 def test_what_is_far_from_lesion_and_white_matter_is_not_shown(tmp_path):
     affine = np.diag([2.0, 2, 2, 1])
     affine[:3, 3] = -30
-    tile = cut_tile(study := study_with(tmp_path, affine, white_matter=False), LESION, study.maps)
+    tile = tile_of(study_with(tmp_path, affine, white_matter=False))
     shown = np.isfinite(tile.maps["susceptibility_ppb"])
     # Voxels of 2 mm: the lesion's radius of 4 mm, and 5 mm around it.
     across = np.flatnonzero(shown[shown.shape[0] // 2])
@@ -44,16 +52,28 @@ def test_beyond_the_image_there_is_nothing(tmp_path):
     affine = np.diag([2.0, 2, 2, 1])
     affine[:3, 3] = [-10, -10, -10]
     study = study_with(tmp_path, affine)
-    values = cut_tile(study, LESION, study.maps).maps["susceptibility_ppb"]
+    values = tile_of(study).maps["susceptibility_ppb"]
     assert np.isnan(values[:, 0]).all()
     assert np.isfinite(values[:, -1]).any()
+
+
+def test_a_session_that_several_pictures_show_is_read_once(tmp_path):
+    study, read = study_with(tmp_path, np.diag([2.0, 2, 2, 1])), []
+    kept = LabelStore(tmp_path / "out", study.name_of)
+    cutter = TileCutter(
+        lambda who: read.append(who) or read_shown(study, who, kept), pd.DataFrame([LESION] * 2)
+    )
+    cutter.read(("sub-1", "ses-1"))  # as the viewer does
+    first, second = cutter.tiles()
+    assert read == [("sub-1", "ses-1")]
+    np.testing.assert_array_equal(first.lesion, second.lesion)
 
 
 def test_a_missing_image_is_an_error_with_its_name(tmp_path):
     study = study_with(tmp_path, np.diag([2.0, 2, 2, 1]))
     (tmp_path / "sub-1_ses-1_Chimap.nii.gz").unlink()
     with pytest.raises(ImageError, match=r"Chimap\.nii\.gz: no such file"):
-        cut_tile(study, LESION, study.maps)
+        tile_of(study)
 
 
 def test_the_exemplary_lesion_is_large_and_near_its_types_median():
@@ -97,7 +117,7 @@ def test_a_voxel_that_is_zero_on_every_map_is_outside(tmp_path):
     affine = np.diag([2.0, 2, 2, 1])
     affine[:3, 3] = -30
     study = study_with(tmp_path, affine)
-    tile = cut_tile(study, LESION, study.maps)
+    tile = tile_of(study)
     # The ramp passes zero in the middle of the image, 4 mm to the right of the lesion.
     middle = tile.maps["susceptibility_ppb"].shape[1] // 2
     empty = np.isnan(tile.maps["susceptibility_ppb"])

@@ -11,12 +11,20 @@ import pytest
 
 from qsmstats.errors import ImageError
 from qsmstats.plot.look import colour
+from qsmstats.report.images.margins import read_shown
 from qsmstats.report.sections.lesions import thinned
 from qsmstats.report.viewer.packing import nifti_bytes, packed_niivue
 from qsmstats.report.viewer.scene import build_scene, exemplary_participant
+from qsmstats.voxels.label_store import LabelStore
 from tests.report.made_images import LESION, study_with
 
 AFFINE = np.array([[0, -2.0, 0, 20], [1.5, 0, 0, -30], [0, 0, 3.0, 5], [0, 0, 0, 1]])
+
+
+def scene_of(study, lesions):
+    kept = LabelStore(study.folder / "out", study.name_of)
+    maps = [spec.name for spec in study.maps]
+    return build_scene(lambda who: read_shown(study, who, kept), lesions, maps)
 
 
 def read(packed):
@@ -51,8 +59,8 @@ def test_a_scene_holds_the_lesion_where_it_is_in_the_colour_of_its_type(tmp_path
     study = study_with(tmp_path, affine)
     kind = "paramagnetic_rim"
     lesions = pd.DataFrame([LESION]).assign(lesion_type=kind)
-    scene = build_scene(study, lesions, study.maps)
-    assert scene.data == build_scene(study, lesions, study.maps).data
+    scene = scene_of(study, lesions)
+    assert scene.data == scene_of(study, lesions).data
     assert scene.step == 1
     assert thinned(scene) == ""
     data = json.loads(scene.data)
@@ -88,7 +96,7 @@ def test_every_session_is_shown_in_the_grey_levels_of_the_first(tmp_path):
     lesions = pd.DataFrame([LESION] * 3).assign(
         session_id=["ses-1", "ses-2", "ses-3"], lesion_type="isointense"
     )
-    scene = build_scene(study, lesions, study.maps)
+    scene = scene_of(study, lesions)
     assert scene.sessions == ("ses-1", "ses-2")
     assert list(scene.left_out) == ["ses-3"]
     assert "sub-1_ses-3_dseg.nii.gz: no such file" in scene.left_out["ses-3"]
@@ -106,7 +114,7 @@ def test_every_session_is_shown_in_the_grey_levels_of_the_first(tmp_path):
     risen = int(greys[1][10, 15, 15]) - int(greys[0][10, 15, 15])
     assert risen == pytest.approx(20 / 57 * 254, abs=5)
     with pytest.raises(ImageError, match="sub-1_ses-3_dseg"):
-        build_scene(study, lesions.iloc[2:], study.maps)
+        scene_of(study, lesions.iloc[2:])
 
 
 def test_voxels_far_from_lesions_and_white_matter_are_zero(tmp_path):
@@ -115,7 +123,7 @@ def test_voxels_far_from_lesions_and_white_matter_are_zero(tmp_path):
     affine[:3, 3] = -30
     study = study_with(tmp_path, affine, white_matter=False)
     lesions = pd.DataFrame([LESION]).assign(lesion_type="isointense")
-    data = json.loads(build_scene(study, lesions, study.maps).data)
+    data = json.loads(scene_of(study, lesions).data)
     image = read(data["sessions"][0]["maps"][0]["image"])
     places = np.argwhere(np.asarray(image.dataobj)) @ image.affine[:3, :3].T + image.affine[:3, 3]
     distance = np.linalg.norm(places - [LESION[f"centroid_{axis}"] for axis in "xyz"], axis=1)
@@ -131,7 +139,7 @@ def test_large_images_are_thinned_and_stay_in_place(tmp_path, monkeypatch):
     affine = np.diag([2.0, 2, 2, 1])
     study = study_with(tmp_path, affine)
     lesions = pd.DataFrame([LESION]).assign(lesion_type="isointense")
-    scene = build_scene(study, lesions, study.maps)
+    scene = scene_of(study, lesions)
     assert (scene.step, scene.spacing_mm) == (2, (4.0, 4.0, 4.0))
     assert "blocks of 2 × 2 × 2 voxels are shown as one of 4 × 4 × 4 mm" in thinned(scene)
     (session,) = json.loads(scene.data)["sessions"]
@@ -152,7 +160,7 @@ def test_a_lesion_smaller_than_a_block_is_still_shown(tmp_path, monkeypatch):
     single[10, 20, 5] = 7
     nib.save(nib.Nifti1Image(single, affine), tmp_path / "sub-1_ses-1_dseg.nii.gz")
     lesions = pd.DataFrame([LESION]).assign(lesion_type="hypointense")
-    scene = build_scene(study, lesions, study.maps)
+    scene = scene_of(study, lesions)
     kinds = read(json.loads(scene.data)["sessions"][0]["lesions"])
     # The ramp's first plane is zero, as outside the head, and cut off.
     np.testing.assert_array_equal(kinds.affine[:3, 3], [4, 2, 2])
