@@ -25,8 +25,9 @@ derivatives (i <= j)
   tr(dT_i Q_j) + tr(dD_i P_j) + tr(d2D_ij (M + M G M)),
   P_j = dM_j + 2 dM_j G M,     Q_j = dN_j - 2 dH_j' G H.
 
-W is given by a root, W = R R', and multiplies E on both sides. Kenward and Roger's test needs such
-inner products with two kinds of matrix: F_XX^-1, and s's for each function L of the fixed effects,
+W is given by a root, W = R R', so that every G_ab is a product of E_a R and E_b R, and what follows
+is work on matrices as wide as the coarsest factor. Kenward and Roger's test needs such inner
+products with two kinds of matrix: F_XX^-1, and s's for each function L of the fixed effects,
 s = L F_XX^-1 (`inference.degrees_of_freedom`).
 
 Arrays have the outcome first. An outcome whose F_XX is not positive, or for which no residual
@@ -439,45 +440,52 @@ def _second(products: ColumnProducts, swept: _Swept, root: Floats, *, logdet: fl
     logdet
         Weight of l.
     """
-    inner, outer, basis, d = swept.inner, swept.outer, swept.basis, swept.d
-    m, size, jets, q2, r = swept.edges.shape
-    own, finer = len(inner.first), slice(len(inner.first))
-    # One product for all groups of an outcome.
-    rooted = swept.edges.reshape(m, size * jets * q2, r)[..., q2:] @ root
-    rooted = rooted.reshape(m, size, jets * q2, root.shape[2])
-    grams = rooted @ rooted[:, :, : (1 + own) * q2].swapaxes(2, 3)
-    # G_a0 and, further down, G_ab.
-    grams = grams.reshape(m, size, jets, q2, 1 + own, q2).transpose(4, 2, 3, 5, 0, 1)
-    grams = np.ascontiguousarray(grams).reshape(1 + own, jets, q2, q2, m * size)
-    gram = grams[0]
+    inner, outer, basis = swept.inner, swept.outer, swept.basis
+    own, m = len(inner.first), len(root)
+    grams = _grams(swept, root)
     # M alone, as in the module's docstring.
-    bent = 2.0 * multiply(multiply(transpose(outer.h), gram[0]), outer.h) - logdet * outer.n
+    bent = 2.0 * multiply(multiply(transpose(outer.h), grams[0, 0]), outer.h) - logdet * outer.n
     bent = multiply(multiply(outer.n, basis[..., None]), bent)
-    bent = bent.reshape(*bent.shape[:-1], m, size).sum(axis=-1)
+    bent = bent.reshape(*bent.shape[:-1], m, -1).sum(axis=-1)
     made = np.zeros((m, len(outer.first), len(outer.first)))
     made[:, own:, own:] = np.einsum("iqs,jqsn->nij", basis, bent)
     if not own:
         return made
-    gram_m = multiply(gram[0], outer.m)
-    # M and D, M and E.
-    turned = logdet * d[1 : 1 + own] + 2.0 * (multiply(gram_m, d[1 : 1 + own]) - gram[1 : 1 + own])
-    made[:, finer] = _paired(turned, outer.first, m)
-    made[:, finer, finer] -= 2.0 * _paired(outer.first[:own], gram[1 : 1 + own], m)
-    # D and E alone.
-    around = logdet * outer.m + multiply(outer.m, gram_m)
-    pairs = _paired(d[1 + own :], around[None], m)[:, :, 0]
-    pairs -= 2.0 * _paired(gram[1 + own :], outer.m[None], m)[:, :, 0]
-    both = grams[1:, 1 : 1 + own].reshape(own * own, q2, q2, m * size)
-    made[:, finer, finer] -= 2.0 * _paired(both, outer.m[None], m).reshape(m, own, own)
+    # M and D, M and E: what is paired with dM_j.
+    finer, d, sides = slice(own), swept.d[1 : 1 + own], grams[0, 1 : 1 + own]
+    gram_m = multiply(grams[0, 0], outer.m)
+    made[:, finer] = _paired(logdet * d + 2.0 * (multiply(gram_m, d) - sides), outer.first, m)
+    made[:, finer, finer] -= 2.0 * _paired(outer.first[:own], sides, m)
     made[:, own:, finer] = made[:, finer, own:].swapaxes(1, 2)
-    weight = (root @ root.swapaxes(1, 2)).reshape(m, -1, 1)
-    lists, cells = products.shape_totals.shape[:2]
-    totals = products.shape_totals.reshape(lists, cells, weight.shape[1]) @ weight
+    # D and E alone, and the cells that the finer factor takes from F.
+    both = grams[1:, 1 : 1 + own].reshape(own * own, *outer.m.shape)
+    made[:, finer, finer] -= 2.0 * _paired(both, outer.m[None], m).reshape(m, own, own)
+    around = logdet * outer.m + multiply(outer.m, gram_m)
+    pairs = _paired(swept.d[1 + own :], around[None], m)[:, :, 0]
+    pairs -= 2.0 * _paired(grams[0, 1 + own :], outer.m[None], m)[:, :, 0]
+    lists, cells, k, _ = products.shape_totals.shape
+    weight = (root @ root.swapaxes(1, 2)).reshape(m, k * k, 1)
+    totals = products.shape_totals.reshape(lists, cells, k * k) @ weight
     curved = inner.second.reshape(len(inner.second), m, cells)
     pairs -= np.einsum("pnc,nc->np", curved, totals[:, :, 0])
     made[:, finer, finer] += pairs[:, pair_index(own)]
     made[:, finer, finer] += logdet * np.moveaxis(swept.inner_logdet.second_matrix(), -1, 0)
     return made
+
+
+def _grams(swept: _Swept, root: Floats) -> Floats:
+    """G_ba = E_b R (E_a R)' of every group, shape (a, b, q2, q2, m * G).
+
+    a runs over E and its first derivatives, b over the second ones as well.
+    """
+    m, size, jets, q2, r = swept.edges.shape
+    some = 1 + len(swept.inner.first)
+    # One product for all groups of an outcome.
+    sides = swept.edges.reshape(m, size * jets * q2, r)[..., q2:] @ root
+    sides = sides.reshape(m, size, jets * q2, root.shape[2])
+    made = sides @ sides[:, :, : some * q2].swapaxes(2, 3)
+    made = made.reshape(m, size, jets, q2, some, q2).transpose(4, 2, 3, 5, 0, 1)
+    return np.ascontiguousarray(made).reshape(some, jets, q2, q2, m * size)
 
 
 def _paired(left: Floats, right: Floats, m: int) -> Floats:
