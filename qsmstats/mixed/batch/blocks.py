@@ -212,6 +212,8 @@ def blocks_of(design: GroupedRows, wanted: Sequence[Places]) -> list[GroupBlock]
     wanted
         Sorted rows of each block, ascending; they belong to one group of the coarsest factor.
     """
+    if not wanted:
+        return []
     ends = np.cumsum([0, *map(len, wanted)])
     rows, block = np.concatenate(wanted), np.repeat(np.arange(len(wanted)), np.diff(ends))
     starts, q = np.zeros(0, dtype=np.intp), design.inner.shape[1]

@@ -1,33 +1,12 @@
 """The criteria of many outcomes at parameters of their own, with gradients and Hessians.
 
-The likelihood is that of `criterion.nested` and `criterion.profiled`; only the order of the work
-differs. With one factor nested in another (trees g, cells c of their leaves with common
-Z'Z = A_c),
-
-  m_c = M(T_1, A_c),   [D_g E_g] = [D_g E_g]_0 - sum_c m_c [..]_gc,   M_g = M(T_2, D_g),
-  F = F_0 - sum_c m_c F_c - sum_g E_g' M_g E_g,
-
-M(T, A) = T (I + A T)^-1. Where residual variances differ between strata, a cell of stratum s has
-Z'WZ = w_s A_c and m_c = w_s^2 M(T_1, w_s A_c), and what has the index 0 is a sum over strata times
-their precisions, which are the first parameters. The Hessian needs the second derivatives of F only
+They are those of `criterion.profiled`. The Hessian needs the second derivatives of F (`sweep`) only
 through their inner product with one matrix,
 
-  W = nu / r2 v v' + [REML] F_XX^-1,      v = (-b, 1),
+  W = nu / r2 v v' + [REML] F_XX^-1,      v = (-b, 1).
 
-so that no second derivative of F is ever formed: with G_ab = E_a W E_b' (a, b: derivatives of E in
-the precisions and parameters of the finer factor; <A, B> = tr A'B)
-
-  <d2_ij E'ME, W> = <M_ij, G_00> + 2 <M_i, G_j0> + 2 <M_j, G_i0> + 2 <M, G_ij> + 2 <M, G_(ij)0>,
-
-nor one of M: with G = G_00 and the notation of `nested`, log det(I + D T) - <M, G> has the second
-derivatives (i <= j)
-
-  tr(dT_i Q_j) + tr(dD_i P_j) + tr(d2D_ij (M + M G M)),
-  P_j = dM_j + 2 dM_j G M,     Q_j = dN_j - 2 dH_j' G H.
-
-W is given by a root, W = R R', and multiplies E on both sides. Kenward and Roger's test needs such
-inner products with two kinds of matrix: F_XX^-1, and s's for each function L of the fixed effects,
-s = L F_XX^-1 (`inference.degrees_of_freedom`).
+Kenward and Roger's test needs such inner products with two kinds of matrix: F_XX^-1, and s's for
+each function L of the fixed effects, s = L F_XX^-1 (`inference.degrees_of_freedom`).
 
 Arrays have the outcome first. An outcome whose F_XX is not positive, or for which no residual
 variance is left, gets an infinite criterion; no other outcome is touched by that.
@@ -42,15 +21,8 @@ import numpy as np
 from qsmstats.arrays import Flags, Floats
 from qsmstats.mixed.batch.design import IndependentGroups
 from qsmstats.mixed.batch.products import ColumnProducts, OutcomeProducts
-from qsmstats.mixed.criterion.covariance import Parametrisation, lower_triangle
-from qsmstats.mixed.criterion.derivatives import Jet, constant, pair_index, product
-from qsmstats.mixed.criterion.nested import (
-    Inverses,
-    inverses,
-    invert,
-    multiply,
-    transpose,
-)
+from qsmstats.mixed.batch.sweep import second_derivatives, sweep_groups
+from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.profiled import LEAST_RESIDUAL
 
 __all__ = [
@@ -116,7 +88,7 @@ def evaluate_together(
     theta
         Their free parameters, shape (m, k).
     """
-    swept = _sweep(grouped, products, grouped.parametrisation.values(theta))
+    swept = sweep_groups(grouped, products, grouped.parametrisation.values(theta))
     total, first = swept.total, swept.total_first
     p = total.shape[1] - 1
     root, logdet_xx, good = _factor(total[:, :p, :p])
@@ -134,7 +106,7 @@ def evaluate_together(
     moved = np.einsum("anij,nj->nai", first, v)
     rss_first = np.einsum("nai,ni->na", moved, v)
     gradient = np.einsum("anij,nij->na", first, weigh @ weigh.swapaxes(1, 2)) + swept.logdet_first
-    curve = _second(products, swept, weigh, logdet=1.0)
+    curve = second_derivatives(products, swept, weigh, logdet=1.0)
     curve -= (
         2.0
         * (degrees / rss)[:, None, None]
@@ -256,7 +228,7 @@ def evaluate_precision(
     rows
         The functions L in the basis of the design, shape (functions, p).
     """
-    swept = _sweep(grouped, products, x)
+    swept = sweep_groups(grouped, products, x)
     root, _, _ = _factor(swept.total)
     inverse = root @ root.swapaxes(1, 2)
     sides = np.split((rows @ inverse).swapaxes(1, 2), len(rows), axis=2)
@@ -265,149 +237,11 @@ def evaluate_precision(
         inverse=inverse,
         first=np.moveaxis(swept.total_first, 0, 1),
         logdet_first=swept.logdet_first,
-        bend=_second(products, swept, root, logdet=1.0),
-        second=np.stack([_second(products, swept, one, logdet=0.0) for one in sides], axis=1),
+        bend=second_derivatives(products, swept, root, logdet=1.0),
+        second=np.stack(
+            [second_derivatives(products, swept, one, logdet=0.0) for one in sides], axis=1
+        ),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Swept:
-    """Both levels swept out of the cross-products; derivatives are in x.
-
-    Attributes
-    ----------
-    inner, inner_logdet, edges
-        See `_sweep_finer` and `_edges`.
-    d
-        D alone, shape (jets, q2, q2, m * G).
-    outer, basis
-        M of the coarsest factor, with its derivatives in all parameters, and T in its own.
-    total, total_first
-        See `_totals`.
-    logdet, logdet_first
-        l, shape (m,), and its derivatives, shape (m, k).
-    """
-
-    inner: Jet
-    inner_logdet: Jet
-    edges: Floats
-    d: Floats
-    outer: Inverses
-    basis: Floats
-    total: Floats
-    total_first: Floats
-    logdet: Floats
-    logdet_first: Floats
-
-
-def _sweep(grouped: IndependentGroups, products: ColumnProducts, x: Floats) -> _Swept:
-    """Sweep both levels at model parameters x, shape (m, k)."""
-    strata = grouped.parametrisation.strata
-    precision = np.concatenate([np.ones((len(x), 1)), x[:, :strata]], axis=1)
-    finer, basis = grouped.rows.bases
-    t = np.split(x[:, strata:], [len(finer)], axis=1)
-    inner, logdet = _sweep_finer(products, precision, t[0], finer)
-    edges = _edges(products, precision, inner)
-    m, size, jets, q2, _ = edges.shape
-    d = _groups_last(edges[..., :q2]).reshape(jets, q2, q2, m * size)
-    own = 1 + len(inner.first)
-    outer = inverses(d[0], d[1:own], np.repeat(t[1].T, size, axis=1), basis)
-    total, first = _totals(products, precision, inner, edges, outer)
-    slope = outer.logdet_first.reshape(-1, m, size).sum(axis=2).T
-    slope[:, : len(logdet.first)] += logdet.first.T
-    return _Swept(
-        inner=inner,
-        inner_logdet=logdet,
-        edges=edges,
-        d=d,
-        outer=outer,
-        basis=basis,
-        total=total,
-        total_first=first,
-        logdet=logdet.value + outer.logdet.reshape(m, size).sum(axis=1),
-        logdet_first=slope,
-    )
-
-
-def _sweep_finer(
-    products: ColumnProducts, precision: Floats, t: Floats, basis: Floats
-) -> tuple[Jet, Jet]:
-    """Sweep the finer factor: m of every shape, shape (.., m, S, h), and l, shape (.., m)."""
-    m, shapes = len(t), len(products.shapes)
-    others = np.arange(1, precision.shape[1])[:, None]
-    if not shapes:
-        return constant(np.zeros((m, 0, 0)), len(others)), constant(np.zeros(m), len(others))
-    stratum = np.tile(products.shape_strata, m)
-    weight = Jet(
-        value=precision[:, products.shape_strata].ravel(),
-        first=(stratum == others).astype(np.float64),
-        second=np.zeros((len(others) * (len(others) + 1) // 2, len(stratum))),
-    )
-    shape = np.tile(np.moveaxis(products.shapes, 0, -1), m)
-    found, each = invert(
-        weight.map(lambda w: w[..., None, None, :] * shape),
-        np.repeat(t.T, shapes, axis=1),
-        basis,
-    )
-    square = product(weight, weight, np.multiply)
-    found = product(square, found, lambda w, inverse: w[..., None, None, :] * inverse)
-    rows, columns = lower_triangle(basis.shape[1])
-
-    def arrange(values: Floats) -> Floats:
-        pairs = values[..., rows, columns, :].reshape(*values.shape[:-3], len(rows), m, shapes)
-        return np.moveaxis(pairs, -3, -1)
-
-    def count(values: Floats) -> Floats:
-        split = values.reshape(*values.shape[:-1], m, shapes)
-        return np.asarray((split * products.shape_counts).sum(axis=-1))
-
-    return found.map(arrange), each.map(count)
-
-
-def _edges(products: ColumnProducts, precision: Floats, inner: Jet) -> Floats:
-    """[D_g E_g] with derivatives in the parameters of `inner`, shape (m, G, jets, q2, q2 + k)."""
-    (m, strata), size = precision.shape, products.cell_shape.shape[1]
-    jets = np.concatenate([inner.value[None], inner.first, inner.second])
-    fixed = np.zeros((m, len(jets), strata))
-    fixed[:, 0] = precision
-    fixed[:, range(1, strata), range(1, strata)] = 1.0
-    # What the finer factor takes is that of each cell's shape.
-    _, _, parts, q2, r = products.edges.shape
-    taken = jets.transpose(1, 2, 0, 3)[np.arange(m)[:, None, None], products.cell_shape]
-    taken = taken.swapaxes(2, 3).reshape(m, size, len(jets), parts - strata)
-    weights = np.concatenate([np.repeat(fixed[:, None], size, axis=1), -taken], axis=3)
-    made = weights @ products.edges.reshape(-1, size, parts, q2 * r)
-    return np.asarray(made.reshape(m, size, len(jets), q2, r))
-
-
-def _groups_last(matrices: Floats) -> Floats:
-    """Small matrices of groups: (m, G, jets, q, s) -> (jets, q, s, m, G)."""
-    return np.ascontiguousarray(np.moveaxis(matrices, (0, 1), (3, 4)))
-
-
-def _totals(
-    products: ColumnProducts, precision: Floats, inner: Jet, edges: Floats, outer: Inverses
-) -> tuple[Floats, Floats]:
-    """F, shape (m, k, k), and its derivatives in x, shape (params, m, k, k)."""
-    m, size, _, q2, r = edges.shape
-    own, k, jets = len(inner.first), r - q2, 1 + len(outer.first)
-    # M and its derivatives, one below the other, times E in one product a group.
-    stacked = np.concatenate([outer.m[None], outer.first]).reshape(jets, q2, q2, m, size)
-    stacked = np.ascontiguousarray(stacked.transpose(3, 4, 1, 0, 2)).reshape(m, size, -1, q2)
-    swept = (stacked @ edges[:, :, 0, :, q2:]).reshape(m, size, q2, jets * k).swapaxes(1, 2)
-    sides = edges[..., q2:].transpose(2, 0, 3, 4, 1)
-    gone = (sides[0] @ swept).sum(axis=1).reshape(m, k, jets, k)
-    half = (sides[1 : 1 + own] @ swept[..., :k]).sum(axis=2)
-    made = -np.moveaxis(gone, 2, 0)
-    made[1 : 1 + own] -= half + half.swapaxes(-1, -2)
-    made[0] += np.einsum("ns,nsij->nij", precision, products.total)
-    made[1 : precision.shape[1]] += np.moveaxis(products.total[:, 1:], 1, 0)
-    if own:
-        lists, cells = products.shape_totals.shape[:2]
-        taken = np.stack([inner.value, *inner.first], axis=1).reshape(m, 1 + own, cells)
-        summed = taken @ products.shape_totals.reshape(lists, cells, k * k)
-        made[: 1 + own] -= np.moveaxis(summed.reshape(m, 1 + own, k, k), 1, 0)
-    return made[0], made[1:]
 
 
 def _factor(matrix: Floats) -> tuple[Floats, Floats, Flags]:
@@ -425,63 +259,3 @@ def _factor(matrix: Floats) -> tuple[Floats, Floats, Flags]:
                 good[one] = False
     logdet = 2.0 * np.log(np.einsum("npp->np", factor)).sum(axis=1)
     return np.asarray(np.linalg.inv(factor).swapaxes(1, 2)), logdet, good
-
-
-def _second(products: ColumnProducts, swept: _Swept, root: Floats, *, logdet: float) -> Floats:
-    """Second derivatives in x of logdet l + <F, R R'>, shape (m, params, params).
-
-    Parameters
-    ----------
-    products, swept
-        The cross-products, and what became of them.
-    root
-        R, shape (m, k, any), held.
-    logdet
-        Weight of l.
-    """
-    inner, outer, basis, d = swept.inner, swept.outer, swept.basis, swept.d
-    m, size, jets, q2, r = swept.edges.shape
-    own, finer = len(inner.first), slice(len(inner.first))
-    # One product for all groups of an outcome.
-    rooted = swept.edges.reshape(m, size * jets * q2, r)[..., q2:] @ root
-    rooted = rooted.reshape(m, size, jets * q2, root.shape[2])
-    grams = rooted @ rooted[:, :, : (1 + own) * q2].swapaxes(2, 3)
-    # G_a0 and, further down, G_ab.
-    grams = grams.reshape(m, size, jets, q2, 1 + own, q2).transpose(4, 2, 3, 5, 0, 1)
-    grams = np.ascontiguousarray(grams).reshape(1 + own, jets, q2, q2, m * size)
-    gram = grams[0]
-    # M alone, as in the module's docstring.
-    bent = 2.0 * multiply(multiply(transpose(outer.h), gram[0]), outer.h) - logdet * outer.n
-    bent = multiply(multiply(outer.n, basis[..., None]), bent)
-    bent = bent.reshape(*bent.shape[:-1], m, size).sum(axis=-1)
-    made = np.zeros((m, len(outer.first), len(outer.first)))
-    made[:, own:, own:] = np.einsum("iqs,jqsn->nij", basis, bent)
-    if not own:
-        return made
-    gram_m = multiply(gram[0], outer.m)
-    # M and D, M and E.
-    turned = logdet * d[1 : 1 + own] + 2.0 * (multiply(gram_m, d[1 : 1 + own]) - gram[1 : 1 + own])
-    made[:, finer] = _paired(turned, outer.first, m)
-    made[:, finer, finer] -= 2.0 * _paired(outer.first[:own], gram[1 : 1 + own], m)
-    # D and E alone.
-    around = logdet * outer.m + multiply(outer.m, gram_m)
-    pairs = _paired(d[1 + own :], around[None], m)[:, :, 0]
-    pairs -= 2.0 * _paired(gram[1 + own :], outer.m[None], m)[:, :, 0]
-    both = grams[1:, 1 : 1 + own].reshape(own * own, q2, q2, m * size)
-    made[:, finer, finer] -= 2.0 * _paired(both, outer.m[None], m).reshape(m, own, own)
-    made[:, own:, finer] = made[:, finer, own:].swapaxes(1, 2)
-    weight = (root @ root.swapaxes(1, 2)).reshape(m, -1, 1)
-    lists, cells = products.shape_totals.shape[:2]
-    totals = products.shape_totals.reshape(lists, cells, weight.shape[1]) @ weight
-    curved = inner.second.reshape(len(inner.second), m, cells)
-    pairs -= np.einsum("pnc,nc->np", curved, totals[:, :, 0])
-    made[:, finer, finer] += pairs[:, pair_index(own)]
-    made[:, finer, finer] += logdet * np.moveaxis(swept.inner_logdet.second_matrix(), -1, 0)
-    return made
-
-
-def _paired(left: Floats, right: Floats, m: int) -> Floats:
-    """Return sums of <A, B> over groups: (i, q, q, m * G), (j, q, q, m * G) -> (m, i, j)."""
-    left, right = (a.reshape(*a.shape[:3], m, -1) for a in (left, right))
-    made: Floats = np.einsum("iqsng,jqsng->nij", left, right)
-    return made

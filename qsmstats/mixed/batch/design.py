@@ -187,18 +187,15 @@ def blocks_seen(grouped: IndependentGroups, seen: Flags) -> tuple[BlockArrays, P
     index = np.tile(np.arange(rows.size), (len(seen), 1))
     if seen.all():
         return grouped.stack, index
-    ordered = seen[:, rows.order]
+    ordered, starts = seen[:, rows.order], rows.starts.tolist()
+    holed = ~np.logical_and.reduceat(ordered, rows.starts[:-1], axis=1)
     numbers: dict[tuple[int, bytes], int] = {}
-    for group in range(rows.size):
-        own = ordered[:, rows.starts[group] : rows.starts[group + 1]]
-        for one in np.flatnonzero(~own.all(axis=1)):
-            pattern = group, own[one].tobytes()
-            index[one, group] = numbers.setdefault(pattern, rows.size + len(numbers))
+    for one, group in np.argwhere(holed).tolist():
+        pattern = group, ordered[one, starts[group] : starts[group + 1]].tobytes()
+        index[one, group] = numbers.setdefault(pattern, len(starts) - 1 + len(numbers))
     new = [pattern for pattern in numbers if pattern not in grouped.kept]
-    wanted = [
-        rows.starts[group] + np.flatnonzero(np.frombuffer(own, dtype=bool)) for group, own in new
-    ]
-    made = dict(zip(new, blocks_of(rows, wanted), strict=True)) if new else {}
+    wanted = [starts[group] + np.flatnonzero(np.frombuffer(own, dtype=bool)) for group, own in new]
+    made = dict(zip(new, blocks_of(rows, wanted), strict=True))
     blocks = [*grouped.stack.blocks, *(made.get(one) or grouped.kept[one] for one in numbers)]
     for pattern in new[: max(0, _KEPT * rows.size - len(grouped.kept))]:
         grouped.kept[pattern] = made[pattern]

@@ -328,9 +328,8 @@ def _kenward_roger(fit: BatchFit, rows: Floats) -> tuple[Floats, Floats]:
             )
             found, df[some] = kenward_roger_rows(grouped, seen, theta, rows)
             variance[some] = found * fit.sigma2[some, None]
-    anything = any_outcome(design.layout)
     for outcome in np.flatnonzero(~fit.failed & fit.refitted_singly):
-        engine = outcome_engine(design, anything, fit.rows_of(int(outcome)))
+        engine = outcome_engine(design, any_outcome(design.layout), fit.rows_of(int(outcome)))
         theta = engine.from_factors([one[outcome] for one in factors], fit.log_ratios[outcome])
         moments = engine.moments(engine.objective.at(theta))
         # The residual variance is the outcome's own.

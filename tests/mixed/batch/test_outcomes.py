@@ -162,16 +162,17 @@ def test_degrees_of_freedom_are_those_of_single_fits(together_and_alone, df):
     ("formula", "weights"),
     [*((formula, None) for formula in TOGETHER), (TOGETHER[1], "r"), (TOGETHER[5], ("k", "w"))],
 )
-def test_kenward_roger_together_is_that_of_the_ordinary_criterion(formula, weights):
+@pytest.mark.parametrize("chosen", [[0, 1], [0, 1, 3]], ids=["same rows", "holes"])
+def test_kenward_roger_together_is_that_of_the_ordinary_criterion(formula, weights, chosen):
     """At the same variances, singular ones and outcomes with holes included; ML is no exception."""
     data = random_data(2, rows=120)
     data["k"] = np.where((data["g"] + data["h"]) % 2 == 0, "even", "odd")
-    values = outcomes(data, 2)[:, [0, 1, 3]]
+    values = outcomes(data, 2)[:, chosen]
     method = "ml" if formula == TOGETHER[0] else "reml"
     design = MixedModel(formula).design(data, weights=weights, method=method)
     fits = design.fit_outcomes(values)
     assert not fits.n_refitted_singly
-    singly = replace(fits, refitted_singly=np.ones(3, dtype=bool))
+    singly = replace(fits, refitted_singly=np.ones(len(chosen), dtype=bool))
     found, expected = (one.wald(df="kenward-roger") for one in (fits, singly))
     assert np.isfinite(found.df).all()
     # Both add the same numbers in another order.
