@@ -124,25 +124,28 @@ def _sweep_bins(
 
     No other parameters have moved it before.
     """
-    weight = weighted(np.eye(len(ratios) + 1), ratios, second=second)
-    weight = weight.map(lambda w: w[..., bins.strata])
-    a = weight.map(lambda w: w[..., None, None, :] * bins.shapes)
-    m, each = invert(a, t[:, None], level.basis, second=second)
-    square = product(weight, weight, np.multiply)
     rows, columns = lower_triangle(level.columns)
+    a = constant(bins.shapes)
+    if len(ratios):
+        weight = weighted(np.eye(len(ratios) + 1), ratios, second=second)
+        weight = weight.map(lambda w: w[..., bins.strata])
+        a = weight.map(lambda w: w[..., None, None, :] * bins.shapes)
+    m, each = invert(a, t[:, None], level.basis, second=second)
     m = m.map(lambda a: a[..., rows, columns, :])
-    m = product(square, m, lambda w, inverse: w[..., None, :] * inverse)
+    if len(ratios):
+        square = product(weight, weight, np.multiply)
+        m = product(square, m, lambda w, inverse: w[..., None, :] * inverse)
     logdet = each.map(lambda a: a @ bins.counts)
     sides = m.map(lambda a: np.tensordot(a, bins.total, axes=2))
-    spread = m.map(lambda a: a[..., bins.cell_shapes])
 
     def total(m: Floats, cells: Floats, starts: Places) -> Floats:
         """Sum of M times products over the cells of each parent, (..., q_up, r_up, parents)."""
-        each = sum(m[..., h, None, None, :] * cells[h] for h in range(len(cells)))
+        spread = m[..., bins.cell_shapes]
+        each = sum(spread[..., h, None, None, :] * cells[h] for h in range(len(cells)))
         return np.add.reduceat(each, starts, axis=-1)
 
     parts = [
-        spread.map(partial(total, cells=cells, starts=starts))
+        m.map(partial(total, cells=cells, starts=starts))
         for cells, starts in zip(bins.cells, bins.cell_starts, strict=True)
     ]
     return parts, sides, logdet
@@ -329,6 +332,8 @@ def inverses(a: Floats, a_first: Floats, t: Floats, basis: Floats) -> Inverses:
 def multiply(a: Floats, b: Floats) -> Floats:
     """Products of small matrices, group by group: (.., q, s, G) x (.., s, r, G)."""
     inner = a.shape[-2]
+    if inner == 1:
+        return a * b
     if inner <= _SMALL:
         made = a[..., :, 0, None, :] * b[..., None, 0, :, :]
         for s in range(1, inner):

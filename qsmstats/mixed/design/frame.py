@@ -217,8 +217,9 @@ def _sorted_categories(column: pd.Series) -> pd.Categorical:
             f"column '{column.name}' mixes types that cannot be ordered; make it text or an "
             "ordered categorical"
         ) from None
-    dtype = pd.CategoricalDtype(pd.Index(values.tolist()))
-    return pd.Categorical.from_codes(codes, dtype=dtype, validate=False)
+    # Nullable and Arrow values become Python objects.
+    levels = values if values.dtype == "str" else pd.Index(values.tolist())
+    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(levels), validate=False)
 
 
 def _used(column: Any) -> Any:
