@@ -219,7 +219,7 @@ def _plain_columns(formula: Formula, data: pd.DataFrame) -> Evaluated | None:
     for term in formula:
         factors = () if str(term) == "1" else term.factors
         whole = frozenset(factor.expr for factor in factors)
-        columns = {"": np.ones(len(data))}
+        columns: dict[str, Floats] | None = None
         for factor in factors:
             own = _plain_factor(factor, data)
             if own is None:
@@ -228,16 +228,13 @@ def _plain_columns(formula: Formula, data: pd.DataFrame) -> Evaluated | None:
                 categories.add(factor.expr)
                 if whole - {factor.expr} not in before:
                     return None
-            # The first factor of a product runs fastest.
-            columns = {
-                f"{start}:{name}" if start else name: column * values
-                for name, values in own.items()
-                for start, column in columns.items()
-            }
+            columns = own if columns is None else _products(columns, own)
+        if columns is None:
+            columns = {"Intercept": np.ones(len(data))}
         before.add(whole)
         made.extend(columns.values())
-        terms[term] = tuple(name or "Intercept" for name in columns)
-    matrix = np.column_stack(made) if made else np.empty((len(data), 0))
+        terms[term] = tuple(columns)
+    matrix = np.array(made).reshape(len(made), len(data)).T
     if not np.isfinite(matrix.sum()):
         return None
     found = frozenset(categories)
@@ -254,6 +251,15 @@ def _plain_factor(factor: Factor, data: pd.DataFrame) -> dict[str, Floats] | Non
         codes, rest = column.array.codes, list(enumerate(column.array.categories))[1:]
         return {f"{name}[T.{level}]": (codes == place) * 1.0 for place, level in rest}
     return {name: column.to_numpy()} if column.dtype == np.float64 else None
+
+
+def _products(columns: dict[str, Floats], others: dict[str, Floats]) -> dict[str, Floats]:
+    """Return the products of all pairs; the first factor runs fastest."""
+    return {
+        f"{name}:{other}": column * values
+        for other, values in others.items()
+        for name, column in columns.items()
+    }
 
 
 def _r_spelling(text: str, names: Sequence[str]) -> str:
