@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -95,8 +96,8 @@ def evaluate(products: CrossProducts, x: Floats) -> tuple[Jet, Jet]:
 def sweep(products: CrossProducts, x: Floats, *, second: bool = True) -> Swept:
     """Sweep all levels; arguments as of `evaluate`, and whether second derivatives are needed."""
     strata = len(products.total) - 1
-    ends = strata + np.cumsum([0, *(len(level.basis) for level in products.levels)])
-    ratios, *own = np.split(x, ends[:-1])
+    ends = accumulate((len(level.basis) for level in products.levels), initial=strata)
+    ratios, own = x[:strata], [x[start:end] for start, end in pairwise(ends)]
     total = weighted(products.total, ratios, second=second)
     logdet = weighted(np.zeros(strata + 1), ratios, second=second)
     # The blocks of a level in bins are not looked at.
@@ -315,7 +316,7 @@ def inverses(a: Floats, a_first: Floats, t: Floats, basis: Floats) -> Inverses:
     t, basis
         As in `invert`.
     """
-    relative = np.tensordot(basis, t, axes=(0, 0))
+    relative = np.einsum("kij,kg->ijg", basis, t)
     h, logdet = inverse_and_logdet(np.eye(len(relative))[..., None] + multiply(relative, a))
     m, n, steps = multiply(h, relative), multiply(a, h), basis[..., None]
     own = multiply(multiply(h, steps), transpose(h))
