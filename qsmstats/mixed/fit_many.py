@@ -218,7 +218,9 @@ def _outcome(left: str, data: pd.DataFrame, name: str, transforms: Transforms | 
     frame = pd.DataFrame({PLACEHOLDER: values[known]})
     terms = read_terms(left, [PLACEHOLDER], None, transforms, intercept=False)
     try:
-        made = evaluate(terms.formula, frame, transforms)[0][:, 0] if known.any() else values[known]
+        made = values[known]
+        if known.any():
+            made = evaluate(terms.formula, frame, transforms).matrix[:, 0]
     except InvalidDataError as error:
         msg = f"the outcome '{name}' as {PLACEHOLDER}: {error}"
         raise InvalidDataError(msg) from None

@@ -25,6 +25,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -340,13 +341,15 @@ def _products_by_shape(sides: Floats, shape: Places, count: int) -> Floats:
     """Sum of C_a'C_b over the groups of each shape, shape (h, shapes, k, k)."""
     q, k, _ = sides.shape
     order = np.argsort(shape, kind="stable")
-    ends = np.r_[run_starts(shape[order]), len(order)]
+    ends = [*run_starts(shape[order]).tolist(), len(order)]
+    ordered = sides[:, :, order]
     made = np.empty((q * (q + 1) // 2, count, k, k))
-    for number in range(count):
-        part = sides[:, :, order[ends[number] : ends[number + 1]]]
-        for h, (a, b) in enumerate(_pairs(q)):
-            product = part[a] @ part[b].T
-            made[h, number] = product if a == b else product + product.T
+    for h, (a, b) in enumerate(_pairs(q)):
+        left, right = ordered[a], ordered[b].T
+        for number, (start, end) in enumerate(pairwise(ends)):
+            np.matmul(left[:, start:end], right[start:end], out=made[h, number])
+        if a != b:
+            made[h] += made[h].swapaxes(-1, -2)
     return made
 
 

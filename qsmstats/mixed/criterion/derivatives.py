@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -64,11 +65,13 @@ class Jet:
         return self.second[pair_index(len(self.first))]
 
 
+@cache
 def pair_index(m: int) -> Places:
-    """Position of pair (i, j) among the second derivatives, shape (m, m)."""
+    """Position of pair (i, j) among the second derivatives, shape (m, m); read only."""
     high = np.maximum.outer(np.arange(m), np.arange(m))
     low = np.minimum.outer(np.arange(m), np.arange(m))
     index: Places = high * (high + 1) // 2 + low
+    index.setflags(write=False)
     return index
 
 

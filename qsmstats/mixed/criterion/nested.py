@@ -28,6 +28,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
+from itertools import accumulate, pairwise
 
 import numpy as np
 
@@ -95,8 +96,8 @@ def evaluate(products: CrossProducts, x: Floats) -> tuple[Jet, Jet]:
 def sweep(products: CrossProducts, x: Floats, *, second: bool = True) -> Swept:
     """Sweep all levels; arguments as of `evaluate`, and whether second derivatives are needed."""
     strata = len(products.total) - 1
-    ends = strata + np.cumsum([0, *(len(level.basis) for level in products.levels)])
-    ratios, *own = np.split(x, ends[:-1])
+    ends = accumulate((len(level.basis) for level in products.levels), initial=strata)
+    ratios, own = x[:strata], [x[start:end] for start, end in pairwise(ends)]
     total = weighted(products.total, ratios, second=second)
     logdet = weighted(np.zeros(strata + 1), ratios, second=second)
     # The blocks of a level in bins are not looked at.
@@ -124,25 +125,28 @@ def _sweep_bins(
 
     No other parameters have moved it before.
     """
-    weight = weighted(np.eye(len(ratios) + 1), ratios, second=second)
-    weight = weight.map(lambda w: w[..., bins.strata])
-    a = weight.map(lambda w: w[..., None, None, :] * bins.shapes)
-    m, each = invert(a, t[:, None], level.basis, second=second)
-    square = product(weight, weight, np.multiply)
     rows, columns = lower_triangle(level.columns)
+    a = constant(bins.shapes)
+    if len(ratios):
+        weight = weighted(np.eye(len(ratios) + 1), ratios, second=second)
+        weight = weight.map(lambda w: w[..., bins.strata])
+        a = weight.map(lambda w: w[..., None, None, :] * bins.shapes)
+    m, each = invert(a, t[:, None], level.basis, second=second)
     m = m.map(lambda a: a[..., rows, columns, :])
-    m = product(square, m, lambda w, inverse: w[..., None, :] * inverse)
+    if len(ratios):
+        square = product(weight, weight, np.multiply)
+        m = product(square, m, lambda w, inverse: w[..., None, :] * inverse)
     logdet = each.map(lambda a: a @ bins.counts)
     sides = m.map(lambda a: np.tensordot(a, bins.total, axes=2))
-    spread = m.map(lambda a: a[..., bins.cell_shapes])
 
     def total(m: Floats, cells: Floats, starts: Places) -> Floats:
         """Sum of M times products over the cells of each parent, (..., q_up, r_up, parents)."""
-        each = sum(m[..., h, None, None, :] * cells[h] for h in range(len(cells)))
+        spread = m[..., bins.cell_shapes]
+        each = sum(spread[..., h, None, None, :] * cells[h] for h in range(len(cells)))
         return np.add.reduceat(each, starts, axis=-1)
 
     parts = [
-        spread.map(partial(total, cells=cells, starts=starts))
+        m.map(partial(total, cells=cells, starts=starts))
         for cells, starts in zip(bins.cells, bins.cell_starts, strict=True)
     ]
     return parts, sides, logdet
@@ -312,7 +316,7 @@ def inverses(a: Floats, a_first: Floats, t: Floats, basis: Floats) -> Inverses:
     t, basis
         As in `invert`.
     """
-    relative = np.tensordot(basis, t, axes=(0, 0))
+    relative = np.einsum("kij,kg->ijg", basis, t)
     h, logdet = inverse_and_logdet(np.eye(len(relative))[..., None] + multiply(relative, a))
     m, n, steps = multiply(h, relative), multiply(a, h), basis[..., None]
     own = multiply(multiply(h, steps), transpose(h))
@@ -329,6 +333,8 @@ def inverses(a: Floats, a_first: Floats, t: Floats, basis: Floats) -> Inverses:
 def multiply(a: Floats, b: Floats) -> Floats:
     """Products of small matrices, group by group: (.., q, s, G) x (.., s, r, G)."""
     inner = a.shape[-2]
+    if inner == 1:
+        return a * b
     if inner <= _SMALL:
         made = a[..., :, 0, None, :] * b[..., None, 0, :, :]
         for s in range(1, inner):

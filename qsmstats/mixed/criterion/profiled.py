@@ -29,7 +29,6 @@ from functools import partial
 from typing import Protocol
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import NotIdentifiedError
@@ -109,7 +108,7 @@ class Profile:
     @property
     def rss_second(self) -> Floats:
         """Second derivatives of r2, shape (m, m)."""
-        v = np.r_[-self.estimates, 1.0]
+        v = np.append(-self.estimates, 1.0)
         made: Floats = self.total.second_matrix() @ v @ v + self.rss_bend
         return made
 
@@ -146,10 +145,11 @@ def profile(total: Jet, logdet: Jet, n: int, *, reml: bool, rank: int) -> Profil
     """
     p = rank
     first = total.first
-    factor = cho_factor(total.value[:p, :p], lower=True, check_finite=False)
-    inverse = cho_solve(factor, np.eye(p), check_finite=False)
+    factor = np.linalg.cholesky(total.value[:p, :p])
+    root = np.linalg.inv(factor)
+    inverse = root.T @ root
     estimates = inverse @ total.value[:p, p]
-    v = np.r_[-estimates, 1.0]
+    v = np.append(-estimates, 1.0)
     moved = first @ v
     rss = float(v @ total.value @ v)
     rss_first = moved @ v
@@ -157,7 +157,7 @@ def profile(total: Jet, logdet: Jet, n: int, *, reml: bool, rank: int) -> Profil
     degrees = n - p if reml else n
     weight, curve_bend = degrees / rss * np.outer(v, v), np.zeros((len(first),) * 2)
     if reml:
-        curve += 2.0 * float(np.log(np.diag(factor[0])).sum())
+        curve += 2.0 * float(np.log(np.diag(factor)).sum())
         pushed = inverse @ first[:, :p, :p]
         curve_first = curve_first + np.einsum("aii->a", pushed)
         curve_bend = -np.einsum("aij,bji->ab", pushed, pushed)
@@ -263,21 +263,21 @@ class Objective:
         hessian = made.hessian(curvature(made.weight))
         first, bend = self.parametrisation.derivatives(theta)
         # log det V holds -sum_s n_s log w_s, which is 2 lambda_s n_s: linear in theta.
-        strata = len(self.counts)
-        constant = 2.0 * np.pad(self.counts, (0, len(theta) - strata))
+        constant = np.zeros(len(theta))
+        constant[: len(self.counts)] = 2.0 * self.counts
         return Point(
             theta=theta,
             value=made.value + float(constant @ theta),
             gradient=first.T @ made.gradient + constant,
-            hessian=first.T @ hessian @ first + np.tensordot(made.gradient, bend, axes=1),
+            hessian=first.T @ hessian @ first + np.einsum("k,kab->ab", made.gradient, bend),
             profile=made,
         )
 
 
 def _contracted(total: Jet, logdet: Jet, weight: Floats) -> Floats:
     """Second derivatives of l + <F, W> with W held, shape (m, m)."""
-    made: Floats = logdet.second_matrix() + np.tensordot(total.second_matrix(), weight, axes=2)
-    return made
+    made: Floats = np.einsum("abij,ij->ab", total.second_matrix(), weight)
+    return logdet.second_matrix() + made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,7 @@ from qsmstats.mixed.design.layout import Layout, OutcomeLayout, RandomColumns, R
 from qsmstats.mixed.design.matrices import fixed_design, random_design
 from qsmstats.mixed.design.offset import check_offsets, offset_of
 from qsmstats.mixed.formula.language import ParsedFormula
-from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate, evaluate_numbers, read_terms
+from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate, read_terms
 
 __all__ = [
     "NOTHING_LEFT",
@@ -267,8 +267,7 @@ def numeric_response(terms: Terms, frame: ModelFrame, text: str) -> Floats:
                 f"the outcome '{text}' needs numbers, but column '{name}' holds categories; "
                 "name a column of numbers, or convert it with pandas.to_numeric"
             )
-    plain = evaluate_numbers(terms.formula, frame.data)
-    values = (plain or evaluate(terms.formula, frame.data, terms.transforms))[0]
+    values = evaluate(terms.formula, frame.data, terms.transforms).matrix
     if values.shape[1] != 1:
         raise InvalidDataError(f"the outcome '{text}' makes {values.shape[1]} columns; name one")
     return values[:, 0].copy()

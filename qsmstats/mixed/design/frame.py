@@ -12,12 +12,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from qsmstats.arrays import Places
+from qsmstats.arrays import Floats, Places
 from qsmstats.errors import FormulaError, InvalidDataError, did_you_mean, nearest
+from qsmstats.mixed.design.grouping import sorted_codes
 
 __all__ = ["ModelFrame", "Variable", "model_frame"]
 
@@ -40,7 +42,7 @@ class Variable:
     levels: tuple[object, ...] | None
     mean: float = float("nan")
 
-    def coerce(self, column: pd.Series) -> pd.Series:
+    def coerce(self, column: pd.Series) -> Floats | pd.Categorical:
         """Bring a column of new data into the form it had in the fit.
 
         Raises
@@ -58,8 +60,7 @@ class Variable:
                 f"column '{self.name}' holds '{unknown[0]}', which is not in the data of the fit; "
                 f"use one of its levels {known}"
             )
-        categories = pd.Index(self.levels)
-        return pd.Series(pd.Categorical(values, categories=categories), index=column.index)
+        return pd.Categorical(values, categories=pd.Index(self.levels))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,12 +112,11 @@ def model_frame(
         If a column cannot be a number or category, holds an infinite value, or no row is left.
     """
     _require(data, [*names, *groups])
-    # Positions are labels from here on.
-    data = data.set_axis(pd.RangeIndex(len(data)))
+    # Arrays, because pandas would align columns of their own index.
     columns = {
         name: _column(data[name], name, name in factors) for name in dict.fromkeys(names)
-    } | {name: data[name] for name in groups if name not in names}
-    missing = {name: column.isna().to_numpy() for name, column in columns.items()}
+    } | {name: data[name].array.copy() for name in groups if name not in names}
+    missing = {name: np.asarray(pd.isna(column)) for name, column in columns.items()}
     dropped = {name: int(mask.sum()) for name, mask in missing.items() if mask.any()}
     incomplete = np.zeros(len(data), dtype=bool)
     for name in dropped:
@@ -128,25 +128,21 @@ def model_frame(
             f"none of the {len(data)} rows is complete (missing: {counts}); fill in these values, "
             "or remove the columns from the formula"
         )
-    # Arrays, because pandas would align columns of their own index.
-    frame = pd.DataFrame(
-        {
-            name: _complete(column, kept if dropped else None).array
-            for name, column in columns.items()
-        }
-    )
+    used = {
+        name: _used(column.take(kept) if dropped else column) for name, column in columns.items()
+    }
     variables, empty = {}, {}
     for name in dict.fromkeys(names):
-        column = frame[name]
-        if not isinstance(column.dtype, pd.CategoricalDtype):
+        column = used[name]
+        if not isinstance(column, pd.Categorical):
             variables[name] = Variable(name=name, levels=None, mean=float(column.mean()))
             continue
-        levels, given = column.cat.categories, columns[name].cat.categories
+        levels, given = column.categories, columns[name].categories
         variables[name] = Variable(name=name, levels=tuple(levels.tolist()))
         if len(levels) < len(given):
             empty[name] = tuple(given.difference(levels, sort=False).tolist())
     return ModelFrame(
-        data=frame,
+        data=pd.DataFrame(used, copy=False),
         variables=variables,
         kept=kept,
         dropped=dropped,
@@ -164,11 +160,12 @@ def _require(data: pd.DataFrame, names: Collection[str]) -> None:
             raise InvalidDataError(f"the data hold two columns named '{name}'; keep one")
 
 
-def _column(column: pd.Series, name: str, is_factor: bool) -> pd.Series:  # noqa: FBT001
-    """Return a column as float64 or as a categorical."""
+def _column(column: pd.Series, name: str, is_factor: bool) -> Floats | pd.Categorical:  # noqa: FBT001
+    """Return a copy of a column as float64 or as a categorical."""
     dtype = column.dtype
     if isinstance(dtype, pd.CategoricalDtype):
-        return column
+        made: pd.Categorical = column.array.copy()
+        return made
     if pd.api.types.is_bool_dtype(dtype) or is_factor:
         return _sorted_categories(_plain_categories(column))
     kinds = pd.api.types
@@ -192,9 +189,9 @@ def _column(column: pd.Series, name: str, is_factor: bool) -> pd.Series:  # noqa
     return _sorted_categories(_plain_categories(column))
 
 
-def _numeric(column: pd.Series, name: str) -> pd.Series:
+def _numeric(column: pd.Series, name: str) -> Floats:
     try:
-        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidDataError(f"column '{name}' must hold numbers: {error}; correct it") from None
     if infinite := np.flatnonzero(np.isinf(values)).tolist():
@@ -202,7 +199,7 @@ def _numeric(column: pd.Series, name: str) -> pd.Series:
             f"column '{name}' is infinite in {len(infinite)} rows (first: row position "
             f"{infinite[0]}); correct these values or mark them as missing"
         )
-    return pd.Series(values, index=column.index)
+    return values
 
 
 def _plain_categories(column: pd.Series) -> pd.Series:
@@ -212,23 +209,22 @@ def _plain_categories(column: pd.Series) -> pd.Series:
     return column
 
 
-def _sorted_categories(column: pd.Series) -> pd.Series:
+def _sorted_categories(column: pd.Series) -> pd.Categorical:
     try:
-        codes, uniques = pd.factorize(column, sort=True)
+        codes, values = sorted_codes(column)
     except TypeError:
         raise InvalidDataError(
             f"column '{column.name}' mixes types that cannot be ordered; make it text or an "
             "ordered categorical"
         ) from None
-    levels = pd.Index(uniques.tolist())
-    return pd.Series(pd.Categorical.from_codes(codes, categories=levels), index=column.index)
+    # Nullable and Arrow values become Python objects.
+    levels = values if values.dtype == "str" else pd.Index(values.tolist())
+    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(levels), validate=False)
 
 
-def _complete(column: pd.Series, kept: Places | None) -> pd.Series:
-    """Return the kept rows, without categories that no longer occur (as R's model.frame)."""
-    if kept is not None:
-        column = column.take(kept).reset_index(drop=True)
-    if isinstance(column.dtype, pd.CategoricalDtype):
-        used = np.bincount(column.cat.codes, minlength=len(column.cat.categories)) > 0
-        return column if used.all() else column.cat.remove_unused_categories()
+def _used(column: Any) -> Any:
+    """Return an array without categories that no longer occur (as R's model.frame)."""
+    if isinstance(column, pd.Categorical):
+        counts = np.bincount(column.codes, minlength=len(column.categories))
+        return column if counts.all() else column.remove_unused_categories()
     return column

@@ -15,7 +15,15 @@ import pandas as pd
 from qsmstats.arrays import Integers, Places
 from qsmstats.errors import InvalidDataError
 
-__all__ = ["Grouping", "check_new_columns", "coded_column", "compress", "grouping", "run_starts"]
+__all__ = [
+    "Grouping",
+    "check_new_columns",
+    "coded_column",
+    "compress",
+    "grouping",
+    "run_starts",
+    "sorted_codes",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,10 +122,28 @@ def coded_column(column: pd.Series) -> tuple[Integers, pd.Index]:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return np.asarray(column.cat.codes, dtype=np.int64), column.cat.categories
     try:
-        codes, values = pd.factorize(column, sort=True)
+        return sorted_codes(column)
     except TypeError:
-        codes, values = pd.factorize(column)
-    return codes.astype(np.int64, copy=False), pd.Index(values)
+        return pd.factorize(column)
+
+
+def sorted_codes(column: pd.Series) -> tuple[Integers, pd.Index]:
+    """Return what ``pd.factorize(column, sort=True)`` does, sorting the distinct values only.
+
+    Raises
+    ------
+    TypeError
+        If the values cannot be sorted.
+    """
+    codes, values = pd.factorize(column)
+    try:
+        order = values.argsort()
+    except TypeError:  # numbers and text; pandas knows an order
+        return pd.factorize(column, sort=True)
+    # A missing value has the code -1, which is the last place.
+    rank = np.full(len(values) + 1, -1)
+    rank[order] = np.arange(len(values))
+    return rank[codes], values.take(order)
 
 
 def compress(codes: Integers, size: int) -> tuple[Integers, Integers]:

@@ -51,16 +51,17 @@ class Basis:
 def independent_columns(matrix: Floats) -> Basis:
     """Find the columns that do not depend on earlier ones, shape (n, k) -> `Basis`."""
     n = len(matrix)
-    scale = np.sqrt(np.einsum("ij,ij->j", matrix, matrix) / n)
+    gram = matrix.T @ matrix / n
+    scale = np.sqrt(np.diag(gram))
     scale[scale == 0.0] = 1.0
-    gram = matrix.T @ matrix / n / np.outer(scale, scale)
+    gram /= np.outer(scale, scale)
     try:
         factor = np.linalg.cholesky(gram).T
     except np.linalg.LinAlgError:
         return _orthogonalise(matrix, scale)
     if np.all(np.diag(factor) ** 2 > _SUSPICIOUS * np.diag(gram)):
         r = factor * scale
-        q = matrix @ solve_triangular(r, np.eye(len(r)), check_finite=False)
+        q = matrix @ np.linalg.inv(r)
         kept = np.arange(matrix.shape[1])
         empty = np.empty(0, dtype=np.intp)
         null = np.empty((len(kept), 0))

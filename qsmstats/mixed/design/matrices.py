@@ -13,14 +13,13 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from formulaic import Formula, ModelSpec
-from formulaic.parser.types import Factor
 
 from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.errors import FormulaError, InvalidDataError
 from qsmstats.mixed.design.frame import ModelFrame, Variable
 from qsmstats.mixed.design.grouping import Grouping, check_new_columns
 from qsmstats.mixed.design.independent_columns import independent_columns
-from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate, evaluate_numbers
+from qsmstats.mixed.formula.terms import Terms, Transforms, evaluate
 
 __all__ = [
     "DesignTerm",
@@ -71,7 +70,8 @@ class FixedDesign:
     null_space
         N, shape (all columns, dropped): the full matrix times N is zero.
     spec
-        formulaic's record of the fixed part, with the state of its transforms.
+        formulaic's record of the fixed part, with the state of its transforms; the formula itself
+        where it has no state.
     transforms
         The user's own functions.
     """
@@ -82,7 +82,7 @@ class FixedDesign:
     variables: Mapping[str, Variable]
     kept: Places
     null_space: Floats
-    spec: ModelSpec
+    spec: Formula | ModelSpec
     transforms: Transforms
 
     @property
@@ -102,7 +102,7 @@ class FixedDesign:
         InvalidDataError
             If a column is missing, holds an unseen category or a missing value.
         """
-        return evaluate(self.spec, new_frame(frame, self.variables), self.transforms)[0]
+        return evaluate(self.spec, new_frame(frame, self.variables), self.transforms).matrix
 
     def matrix(self, frame: pd.DataFrame) -> Floats:
         """Return the kept columns for new rows, shape (m, p)."""
@@ -160,8 +160,7 @@ class RandomDesign:
     def matrix(self, frame: pd.DataFrame) -> Floats:
         """Return the term's columns for new rows, shape (m, q)."""
         rows = new_frame(frame, self.variables)
-        plain = evaluate_numbers(self.spec, rows)
-        return evaluate(self.spec, rows, self.transforms)[0] if plain is None else plain[0]
+        return evaluate(self.spec, rows, self.transforms).matrix
 
 
 def fixed_design(terms: Terms, frame: ModelFrame) -> tuple[FixedDesign, Floats, Floats]:
@@ -173,25 +172,19 @@ def fixed_design(terms: Terms, frame: ModelFrame) -> tuple[FixedDesign, Floats, 
         The design; the kept columns are Q R, with Q'Q / n close to the identity, shape (n, p),
         and R upper triangular, shape (p, p).
     """
-    full, spec, raw = evaluate(terms.formula, frame.data, terms.transforms)
-    names = tuple(_rename(name, terms.renames) for name in raw)
-    basis = independent_columns(full)
-    categorical = {
-        expression
-        for expression, (kind, _) in spec.encoder_state.items()
-        if kind is Factor.Kind.CATEGORICAL
-    }
-    position = {name: index for index, name in enumerate(raw)}
-    described = []
-    for structure in spec.structure or ():
-        factors = {str(f.expr) for f in structure.term.factors if f.expr != "1"}
-        label = _rename(str(structure.term), terms.renames)
+    made = evaluate(terms.formula, frame.data, terms.transforms)
+    names = tuple(_rename(name, terms.renames) for name in made.names)
+    basis = independent_columns(made.matrix)
+    described, start = [], 0
+    for term, columns in made.terms:
+        factors = {factor.expr for factor in term.factors if factor.expr != "1"}
+        label = _rename(str(term), terms.renames)
         described.append(
             DesignTerm(
                 label="Intercept" if label == "1" else label,
-                columns=tuple(position[name] for name in structure.columns),
-                categories=frozenset(factors & categorical),
-                numbers=frozenset(factors - categorical),
+                columns=tuple(range(start, start := start + len(columns))),
+                categories=frozenset(factors & made.categories),
+                numbers=frozenset(factors - made.categories),
             )
         )
     design = FixedDesign(
@@ -201,7 +194,7 @@ def fixed_design(terms: Terms, frame: ModelFrame) -> tuple[FixedDesign, Floats, 
         variables={name: frame.variables[name] for name in terms.variables},
         kept=basis.kept,
         null_space=basis.null_space,
-        spec=spec,
+        spec=made.spec,
         transforms=terms.transforms,
     )
     return design, basis.q, basis.r
@@ -211,13 +204,8 @@ def random_design(
     label: str, terms: Terms, grouping: Grouping, frame: ModelFrame
 ) -> tuple[RandomDesign, Floats]:
     """Return a random term for the rows of a fit, and its columns, shape (n, q)."""
-    spec: Formula | ModelSpec = terms.formula
-    plain = evaluate_numbers(terms.formula, frame.data)
-    if plain is None:
-        values, spec, raw = evaluate(terms.formula, frame.data, terms.transforms)
-    else:
-        values, raw = plain
-    names = tuple(_rename(name, terms.renames) for name in raw)
+    made = evaluate(terms.formula, frame.data, terms.transforms)
+    names = tuple(_rename(name, terms.renames) for name in made.names)
     if not names:
         raise FormulaError(f"{label}: the random term has no column; write 1 before '|'")
     design = RandomDesign(
@@ -225,10 +213,10 @@ def random_design(
         grouping=grouping,
         names=names,
         variables={name: frame.variables[name] for name in terms.variables},
-        spec=spec,
+        spec=made.spec,
         transforms=terms.transforms,
     )
-    return design, values
+    return design, made.matrix
 
 
 def _rename(name: str, renames: Mapping[str, str]) -> str:

@@ -27,7 +27,7 @@ def offset_of(terms: Sequence[Terms], frame: pd.DataFrame) -> Floats:
     check_offsets(frame, terms)
     made = np.zeros(len(frame))
     for one in terms:
-        values = evaluate(one.formula, frame, one.transforms)[0]
+        values = evaluate(one.formula, frame, one.transforms).matrix
         if values.shape[1] != 1:
             raise InvalidDataError(
                 f"the offset '{_label(one)}' makes {values.shape[1]} columns; name one of numbers"

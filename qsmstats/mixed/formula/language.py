@@ -21,6 +21,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from formulaic.parser.types import Factor
 
@@ -100,7 +101,11 @@ def parse_formula(text: str) -> ParsedFormula:
     FormulaError
         If the text is no formula with at least one random term.
     """
-    text = " ".join(str(text).split())
+    return _parse_line(" ".join(str(text).split()))
+
+
+@lru_cache(maxsize=256)
+def _parse_line(text: str) -> ParsedFormula:
     if len(text) > _LONGEST:
         raise FormulaError(
             f"'{text[:80]}...' has {len(text)} characters; the limit is {_LONGEST}: shorten it"

@@ -22,7 +22,7 @@ from qsmstats.arrays import Floats
 from qsmstats.errors import FormulaError, InvalidDataError
 from qsmstats.mixed.formula.allowed import CONSTANTS, parse_terms, used_columns
 
-__all__ = ["Terms", "Transforms", "evaluate", "evaluate_numbers", "quoted", "read_terms"]
+__all__ = ["Evaluated", "Terms", "Transforms", "evaluate", "quoted", "read_terms"]
 
 Transforms = Mapping[str, Callable[..., Any]]
 """Functions that a user adds to the language: name in the formula -> function."""
@@ -132,10 +132,38 @@ def quoted(name: str) -> str:
     return name if name.isidentifier() else f"`{name}`"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluated:
+    """Terms of a formula in the rows of a table.
+
+    Attributes
+    ----------
+    matrix
+        Design matrix, shape (n, columns).
+    terms
+        The terms in order, each with the names of its columns.
+    categories
+        Expressions of the categorical factors.
+    spec
+        formulaic's record, with the state of transforms and codings, to evaluate other rows with;
+        the formula itself where there is no such state.
+    """
+
+    matrix: Floats
+    terms: tuple[tuple[Term, tuple[str, ...]], ...]
+    categories: frozenset[str]
+    spec: Formula | ModelSpec
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(name for _, names in self.terms for name in names)
+
+
 def evaluate(
     spec: Formula | ModelSpec, data: pd.DataFrame, transforms: Transforms | None = None
-) -> tuple[Floats, ModelSpec, tuple[str, ...]]:
-    """Design matrix of complete rows, shape (n, columns), its spec and its column names.
+) -> Evaluated:
+    """Evaluate terms in complete rows.
 
     Raises
     ------
@@ -144,54 +172,94 @@ def evaluate(
     FormulaError
         If formulaic cannot evaluate a term.
     """
-    if isinstance(spec, Formula) and not len(spec):
-        return np.empty((len(data), 0)), ModelSpec(formula=spec), ()
+    if isinstance(spec, Formula) and (plain := _plain_columns(spec, data)) is not None:
+        return plain
     try:
         with np.errstate(all="ignore"):
             context = {**_CONTEXT, **(transforms or {})}
             made = spec.get_model_matrix(data, context=context, output="numpy", na_action="ignore")
     except Exception as error:  # a transform may raise anything
         raise FormulaError(f"the formula cannot be evaluated: {error}; correct it") from None
-    matrix = np.asarray(made, dtype=np.float64)
-    names = tuple(made.model_spec.column_names)
+    matrix, record = np.asarray(made, dtype=np.float64), made.model_spec
     # The sum of a finite matrix can overflow, but it is quick to look at.
     if not np.isfinite(matrix.sum()) and (bad := ~np.isfinite(matrix)).any():
         row, column = np.argwhere(bad)[0]
+        name = record.column_names[column]
         raise InvalidDataError(
-            f"'{names[column]}' is not a finite number in {int(bad[:, column].sum())} rows (first: "
+            f"'{name}' is not a finite number in {int(bad[:, column].sum())} rows (first: "
             f"row position {row} of the used rows); drop them or change the transform"
         )
-    return matrix, made.model_spec, names
+    return Evaluated(
+        matrix=matrix,
+        terms=tuple((one.term, tuple(one.columns)) for one in record.structure),
+        categories=frozenset(
+            expression
+            for expression, (kind, _) in record.encoder_state.items()
+            if kind is Factor.Kind.CATEGORICAL
+        ),
+        spec=record,
+    )
 
 
-def evaluate_numbers(
-    formula: Formula | ModelSpec, data: pd.DataFrame
-) -> tuple[Floats, tuple[str, ...]] | None:
-    """Return what `evaluate` would, without formulaic, of columns of numbers and their products.
+def _plain_columns(formula: Formula, data: pd.DataFrame) -> Evaluated | None:
+    """Evaluate columns that stand by themselves and their products, as formulaic does.
+
+    Numbers are taken as they are, categories in treatment coding. That is formulaic's coding too
+    where what a term leaves without one of its categories is a term before it.
 
     Returns
     -------
-    matrix, names
-        Shape (n, columns), and the names of the columns; None where the formula holds anything
-        else, or a product is not finite.
+    Evaluated or None
+        None where the formula holds anything else, or a product is not finite.
     """
-    if not isinstance(formula, Formula):
-        return None
-    made, names = [], []
+    made: list[Floats] = []
+    terms: dict[Term, tuple[str, ...]] = {}
+    categories: set[str] = set()
+    before: set[frozenset[str]] = set()
     for term in formula:
-        column = np.ones(len(data))
-        if str(term) != "1":
-            for factor in term.factors:
-                if factor.eval_method is not Factor.EvalMethod.LOOKUP:
+        factors = () if str(term) == "1" else term.factors
+        whole = frozenset(factor.expr for factor in factors)
+        columns: dict[str, Floats] | None = None
+        for factor in factors:
+            own = _plain_factor(factor, data)
+            if own is None:
+                return None
+            if factor.expr not in own:
+                categories.add(factor.expr)
+                if whole - {factor.expr} not in before:
                     return None
-                values = data[factor.expr].to_numpy()
-                if values.dtype != np.float64:
-                    return None
-                column = column * values
-        made.append(column)
-        names.append("Intercept" if str(term) == "1" else str(term))
-    matrix = np.column_stack(made) if made else np.empty((len(data), 0))
-    return (matrix, tuple(names)) if np.isfinite(matrix.sum()) else None
+            columns = own if columns is None else _products(columns, own)
+        if columns is None:
+            columns = {"Intercept": np.ones(len(data))}
+        before.add(whole)
+        made.extend(columns.values())
+        terms[term] = tuple(columns)
+    matrix = np.array(made).reshape(len(made), len(data)).T
+    if not np.isfinite(matrix.sum()):
+        return None
+    found = frozenset(categories)
+    return Evaluated(matrix=matrix, terms=tuple(terms.items()), categories=found, spec=formula)
+
+
+def _plain_factor(factor: Factor, data: pd.DataFrame) -> dict[str, Floats] | None:
+    """Return the columns of numbers or categories by name; None of anything else."""
+    name = factor.expr
+    if factor.eval_method is not Factor.EvalMethod.LOOKUP or name not in data:
+        return None
+    column = data[name]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        codes, rest = column.array.codes, list(enumerate(column.array.categories))[1:]
+        return {f"{name}[T.{level}]": (codes == place) * 1.0 for place, level in rest}
+    return {name: column.to_numpy()} if column.dtype == np.float64 else None
+
+
+def _products(columns: dict[str, Floats], others: dict[str, Floats]) -> dict[str, Floats]:
+    """Return the products of all pairs; the first factor runs fastest."""
+    return {
+        f"{name}:{other}": column * values
+        for other, values in others.items()
+        for name, column in columns.items()
+    }
 
 
 def _r_spelling(text: str, names: Sequence[str]) -> str:

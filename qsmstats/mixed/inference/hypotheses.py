@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
-from formulaic.parser.types import Factor
+from formulaic import ModelSpec
 
 from qsmstats.arrays import Flags, Floats
 from qsmstats.display import Displayed
@@ -197,19 +197,18 @@ def complete_coding(fit: FixedEffects) -> tuple[Floats, Floats, Flags]:
         M with X M = X_c, shape (p, columns of X_c); X_c in the rows used, shape (rows, columns);
         and which of its columns belong to terms without factors.
     """
-    complete = fit.fixed.spec.update(ensure_full_rank=False, structure=None)
-    columns, spec, names = evaluate(complete, fit.frame.data, fit.fixed.transforms)
-    of_factors = {
-        name
-        for structure in spec.structure or ()
-        for name in structure.columns
-        if any(
-            spec.encoder_state[str(factor.expr)][0] is Factor.Kind.CATEGORICAL
-            for factor in structure.term.factors
-            if str(factor.expr) in spec.encoder_state
-        )
-    }
-    return _complete_coding(fit), columns, np.array([name not in of_factors for name in names])
+    made = evaluate(_complete(fit), fit.frame.data, fit.fixed.transforms)
+    numbers = [
+        made.categories.isdisjoint(factor.expr for factor in term.factors)
+        for term, names in made.terms
+        for _ in names
+    ]
+    return _complete_coding(fit), made.matrix, np.array(numbers)
+
+
+def _complete(fit: FixedEffects) -> ModelSpec:
+    """Return the fixed part with an indicator of every level, transforms as in the fit."""
+    return ModelSpec.from_spec(fit.fixed.spec, ensure_full_rank=False, structure=None)
 
 
 def _complete_coding(fit: FixedEffects) -> Floats:
@@ -217,11 +216,14 @@ def _complete_coding(fit: FixedEffects) -> Floats:
 
     The relation holds row by row, so any rows that span the columns of X determine it.
     """
-    complete = fit.fixed.spec.update(ensure_full_rank=False, structure=None)
+    complete = _complete(fit)
     data = fit.frame.data
     for rows in (np.linspace(0, len(data) - 1, min(_SOME_ROWS, len(data))).astype(int), None):
         some = data if rows is None else data.iloc[rows]
-        fitted, target = fit.fixed.matrix(some), evaluate(complete, some, fit.fixed.transforms)[0]
+        fitted, target = (
+            fit.fixed.matrix(some),
+            evaluate(complete, some, fit.fixed.transforms).matrix,
+        )
         scale = np.abs(fitted).max(axis=0)
         if not np.all(scale > 0.0):
             continue

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.linalg import solve_triangular
 
 from qsmstats.arrays import Floats
 from qsmstats.display import Displayed
@@ -265,7 +264,7 @@ def optimum_at(engine: Engine, minimum: Minimum) -> Optimum:
     refuse_perfect_fit(objective, point)
     made = point.profile
     sigma = float(np.sqrt(made.rss / made.degrees)) * layout.scale
-    back = solve_triangular(layout.root, np.eye(len(layout.root)))
+    back = np.linalg.inv(layout.root)
     strata = objective.parametrisation.strata
     return Optimum(
         estimates=back @ (layout.projection + layout.scale * made.estimates),

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qsmstats.errors import InvalidDataError
-from qsmstats.mixed.design.grouping import coded_column, compress, grouping
+from qsmstats.mixed.design.grouping import coded_column, compress, grouping, sorted_codes
 
 
 def _group(frame, names):
@@ -55,3 +55,28 @@ def test_groups_are_the_observed_combinations(rows):
     assert groups.size == len(set(rows))
     np.testing.assert_array_equal(codes, frame.groupby(["a", "b"]).ngroup())
     np.testing.assert_array_equal(groups.codes(frame), codes)
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pd.Series(["b", "é", None, "a", "b", "Z"]),
+        pd.Series(["b", None, "a"], dtype=object),
+        pd.Series([3, "a", 1, "3"], dtype=object),
+        pd.Series([2.5, np.nan, -1.0]),
+        pd.Series([True, None, False], dtype="boolean"),
+        pd.Series([(2, "a"), (1, "b")]),
+        pd.Series([], dtype=object),
+    ],
+    ids=str,
+)
+def test_distinct_values_are_sorted_as_pandas_sorts_them(column):
+    codes, values = sorted_codes(column)
+    expected_codes, expected = pd.factorize(column, sort=True)
+    np.testing.assert_array_equal(codes, expected_codes)
+    pd.testing.assert_index_equal(values, pd.Index(expected))
+
+
+def test_values_without_an_order_are_told():
+    with pytest.raises(TypeError):
+        sorted_codes(pd.Series([1j, "a", (1,)], dtype=object))

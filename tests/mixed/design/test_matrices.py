@@ -6,7 +6,7 @@ import pytest
 from formulaic import Formula
 
 from qsmstats.errors import FormulaError, InvalidDataError
-from qsmstats.mixed.formula.terms import read_terms
+from qsmstats.mixed.formula.terms import evaluate, read_terms
 from qsmstats.mixed.model import MixedModel
 from tests.mixed import designs
 
@@ -23,6 +23,38 @@ def test_new_rows_are_coded_as_the_rows_of_the_fit(fixed):
     np.testing.assert_allclose(fit.fixed.matrix(some), whole[[40, 3, 17]], atol=1e-12)
     direct = np.asarray(Formula(fixed).get_model_matrix(data))[:, fit.fixed.kept]
     np.testing.assert_allclose(whole, direct, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("text", "direct"),
+    [
+        ("1 + f * x + z", True),
+        ("f * h * x", True),
+        ("x + f:x:z + x:z", True),
+        ("x * one + f", True),
+        ("`a b` * f", True),
+        ("f:x", False),
+        ("0 + f + x", False),
+        ("h + f:h", False),
+        ("x + f:x + z:f", False),
+        ("log(z) + f", False),
+    ],
+)
+def test_columns_by_themselves_are_coded_as_formulaic_codes_them(text, direct):
+    data = designs.random_data(1)
+    data = data.assign(
+        f=pd.Categorical(data.f), z=data.z.abs(), one=pd.Categorical(["a"] * len(data))
+    )
+    data = data.assign(h=pd.Categorical(data.x > 0), **{"a b": data.z})
+    made = evaluate(Formula(text), data)
+    expected = Formula(text).get_model_matrix(data)
+    structure = expected.model_spec.structure
+    assert made.names == tuple(expected.columns)
+    assert made.terms == tuple((one.term, tuple(one.columns)) for one in structure)
+    used = {factor.expr for term, _ in made.terms for factor in term.factors}
+    assert made.categories == used & {"f", "h", "one"}
+    np.testing.assert_array_equal(made.matrix, np.asarray(expected, dtype=float))
+    assert isinstance(made.spec, Formula) is direct
 
 
 def test_random_columns_of_new_rows_are_coded_as_in_the_fit():
