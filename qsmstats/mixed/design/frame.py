@@ -219,7 +219,9 @@ def _sorted_categories(column: pd.Series) -> pd.Categorical:
         ) from None
     # Nullable and Arrow values become Python objects.
     levels = values if values.dtype == "str" else pd.Index(values.tolist())
-    return pd.Categorical.from_codes(codes, dtype=pd.CategoricalDtype(levels), validate=False)
+    dtype = pd.CategoricalDtype(levels)
+    made: pd.Categorical = pd.Categorical.from_codes(codes, dtype=dtype, validate=False)
+    return made
 
 
 def _used(column: Any) -> Any:

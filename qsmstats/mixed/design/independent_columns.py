@@ -52,7 +52,7 @@ def independent_columns(matrix: Floats) -> Basis:
     """Find the columns that do not depend on earlier ones, shape (n, k) -> `Basis`."""
     n = len(matrix)
     gram = matrix.T @ matrix / n
-    scale = np.sqrt(np.diag(gram))
+    scale: Floats = np.sqrt(np.diag(gram))
     scale[scale == 0.0] = 1.0
     gram /= np.outer(scale, scale)
     try:

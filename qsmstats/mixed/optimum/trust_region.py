@@ -90,7 +90,8 @@ def minimise(
 
     def evaluate(_: Places, theta: Floats) -> tuple[Floats, Floats, Floats]:
         point = points[theta.tobytes()] = criterion(theta[0])
-        return np.array([point.value]), point.gradient[None], point.hessian[None]
+        # Copies: the state of the descent is written over, the point is not.
+        return np.array([point.value]), np.array([point.gradient]), np.array([point.hessian])
 
     found = descend(evaluate, np.asarray(start, dtype=np.float64)[None], arrived)
     return Minimum(
