@@ -131,7 +131,9 @@ def matches_table(pairs: Sequence[Columns]) -> pd.DataFrame:
     joined = {name: np.concatenate([pair[name] for pair in pairs]) for name in pairs[0]}
     missing = {side: joined.pop(f"missing_{side}") for side in "ab"}
     table = pd.DataFrame(joined)
-    relation = pd.Categorical.from_codes(joined["relation"], categories=list(RELATIONS))
+    relation = pd.Categorical.from_codes(
+        joined["relation"].astype(np.int64), categories=pd.Index(RELATIONS)
+    )
     counts = {
         f"{name}_{side}": pd.arrays.IntegerArray(joined[f"{name}_{side}"], missing[side])
         for name in ("label", "n")
