@@ -190,6 +190,7 @@ def measure(study: Study, out: Path, *, report: bool) -> None:
     )
     clock("labels against rows", lambda: compare_labels(loaded))
     tables = clock("typed_tables", lambda: typed_tables(study, loaded))
+    del loaded
     measured = clock("collect_cohort", lambda: collect_cohort(study, out, tables=tables))
     print(f"{'':4}{len(tables.lesions)} lesions, {len(measured.features)} rows of features")
     assert measured.failures.empty, measured.failures
@@ -197,6 +198,7 @@ def measure(study: Study, out: Path, *, report: bool) -> None:
     matches = made_matches(lesions)
     named = clock("identify_lesions", lambda: identify_lesions(lesions, matches))
     clock("matching_table", lambda: matching_table(named, matches))
+    del lesions, matches, named  # a run has one table of lesions
     results = clock(
         "tidy, tissue, patients, cohort, types",
         lambda: run._result_tables(study, tables, measured, LabelStore(out, study.name_of)),

@@ -97,8 +97,7 @@ def widen_features(
     def taken(chosen: pd.Series, names: dict[str, str]) -> pd.DataFrame:
         # Of the many columns of the features, only those asked for are copied.
         places = own_rows.nonzero()[0][chosen.to_numpy()]
-        columns = features.columns.get_indexer([*keys, *names])
-        return features.iloc[places, columns].rename(columns=names)
+        return features[[*keys, *names]].iloc[places].rename(columns=names)
 
     wide = taken(~rows.duplicated(list(keys)), shared)
     for key in rows["map"].unique():

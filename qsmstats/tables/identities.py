@@ -132,8 +132,9 @@ def describe_matches(matches: pd.DataFrame) -> str:
 
 def _keys(frame: pd.DataFrame, columns: list[str]) -> list[_Key]:
     *names, label = (frame[name] for name in columns)
-    labels = label.astype("Int64").to_numpy(dtype=object, na_value=None)
-    return list(zip(*(column.tolist() for column in names), labels.tolist(), strict=True))
+    numbers = label.astype("object").where(label.notna(), None)
+    labels = (None if number is None else int(number) for number in numbers.tolist())
+    return list(zip(*(column.tolist() for column in names), labels, strict=True))
 
 
 def _side(matches: pd.DataFrame, side: str) -> list[_Key]:

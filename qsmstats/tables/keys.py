@@ -9,6 +9,7 @@ share one problem.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from typing import TypeAlias
 
 import pandas as pd
@@ -52,10 +53,13 @@ def key_problems(raw: RawTable, cells: CellProblems) -> Iterator[Problem]:
             before = first.setdefault(tuple(values), position)
             if before == position:
                 continue
-            place, here = raw.places.iloc[before], raw.places["file"].iloc[position]
-            where = f"row {place['row']}"
-            where += "" if place["file"] == here else f" of {place['file']}"
-            named = _named(map(raw.file_column, key), raw.cells.loc[position, list(key)])
+            files = raw.places["file"]
+            where = f"row {raw.places['row'].iloc[before]}"
+            where += (
+                "" if files.iloc[before] == files.iloc[position] else f" of {files.iloc[before]}"
+            )
+            words = [raw.cells[name].iloc[position] for name in key]
+            named = _named(map(raw.file_column, key), words)
             text = f"{named} is already in {where}; correct or remove one of the two"
             yield place_problem(raw, position, key[-1], text)
 
@@ -83,15 +87,16 @@ def reference_problems(
         if other is None or not set(key) <= {*raw.cells} or not set(their_key) <= {*other.cells}:
             continue  # a column or table that is missing is reported already
         own = pd.MultiIndex.from_frame(raw.cells[key])
-        lacking = ~own.isin(pd.MultiIndex.from_frame(other.cells[their_key]))
-        target: _Target | None = None
-        for position in map(int, lacking.nonzero()[0]):
-            words = tuple(map(str, own[position]))
+        lacking = (~own.isin(pd.MultiIndex.from_frame(other.cells[their_key]))).nonzero()[0]
+        if not len(lacking):
+            continue
+        target = _Target(other, their_key, cells[name])
+        may_mean = cache(target.may_mean)  # many rows may lack the same
+        for position, words in zip(map(int, lacking), own[lacking], strict=True):
             missing = set(words) & set(raw.schema.missing_values)
             if missing or position in raw.broken or any((position, part) in broken for part in key):
                 continue  # a problem of its own
-            target = target or _Target(other, their_key, cells[name])
-            if target.may_mean(words):
+            if may_mean(words):
                 continue
             size = target.known_parts(words) + 1
             text = f"{other.file} has no row with {_named(key[:size], words[:size])}"
@@ -105,8 +110,11 @@ class _Target:
 
     def __init__(self, raw: RawTable, key: Sequence[str], cells: CellProblems) -> None:
         rows = list(raw.cells[list(key)].itertuples(index=False, name=None))
-        self.rows = set(rows)
-        self.known = {row[:size] for row in rows for size in range(1, len(key))}
+        self.following: dict[tuple[str, ...], set[str]] = {}
+        for row in rows:
+            for size, word in enumerate(row):
+                self.following.setdefault(row[:size], set()).add(word)
+        self.sought = cache(lambda before: Sought(self.following.get(before, ())))
         broken = sorted({position for position, name in cells if name in key})
         self.broken = {
             tuple((word, (position, name) in cells) for name, word in zip(key, row, strict=True))
@@ -116,13 +124,11 @@ class _Target:
 
     def known_parts(self, words: tuple[str, ...]) -> int:
         """Return how many leading parts of a key the table has together."""
-        return sum(words[:size] in self.known for size in range(1, len(words)))
+        return sum(words[:size] in self.following for size in range(1, len(words)))
 
     def alike(self, words: tuple[str, ...]) -> list[str]:
         """Return up to two last parts that differ only in case, prefix and leading zeros."""
-        *before, last = words
-        others = {row[len(before)] for row in self.rows if row[: len(before)] == (*before,)}
-        return Sought(others).meant(last)[:2]
+        return self.sought(words[:-1]).meant(words[-1])[:2]
 
     def may_mean(self, words: tuple[str, ...]) -> bool:
         """Tell whether a row with a broken key, reported for itself, may be the one sought.

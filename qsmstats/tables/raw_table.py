@@ -78,10 +78,12 @@ class RawTable:
 
 def place_problem(raw: RawTable, position: int, column: str, problem: str) -> Problem:
     """Return the problem of one cell, with its place in the file."""
-    place = raw.places.iloc[position]
+    of = raw.places
     wide = column in raw.value_columns
-    name = str(place["column"]) if wide else raw.file_column(column)
-    return Problem(table=str(place["file"]), row=int(place["row"]), column=name, problem=problem)
+    name = str(of["column"].iloc[position]) if wide else raw.file_column(column)
+    # Cell by cell: a row of several types takes ten times as long, and problems may be thousands.
+    file, row = str(of["file"].iloc[position]), int(of["row"].iloc[position])
+    return Problem(table=file, row=row, column=name, problem=problem)
 
 
 def broken_rows(raw: RawTable) -> list[Problem]:

@@ -33,7 +33,6 @@ from qsmstats.tables.raw_table import (
     RawTable,
     broken_rows,
     empty_table,
-    place_problem,
     toml_problem,
 )
 from qsmstats.tables.stated_levels import with_stated_levels
@@ -207,11 +206,17 @@ def _sound_cells(raw: RawTable, problems: Sequence[Problem]) -> pd.DataFrame:
     if not problems:
         return frame
     faults = np.zeros(frame.shape, dtype=np.bool_)
-    for position, place in enumerate(zip(raw.places["file"], raw.places["row"], strict=True)):
+    names = [raw.file_column(column) for column in frame.columns]
+    is_wide = [column in raw.value_columns for column in frame.columns]
+    wide = raw.places["column"].tolist() if any(is_wide) else ()
+    places = zip(raw.places["file"].tolist(), raw.places["row"].tolist(), strict=True)
+    for position, place in enumerate(places):
         if wrong := named.get(place):
-            cells = (place_problem(raw, position, column, "") for column in frame.columns)
+            own = [
+                wide[position] if one else name for one, name in zip(is_wide, names, strict=True)
+            ]
             # A problem without a column is one of the whole row.
-            faults[position] = [bool({cell.column, None} & wrong) for cell in cells]
+            faults[position] = [None in wrong or name in wrong for name in own]
     columns = {name: frame[name].mask(faults[:, at]) for at, name in enumerate(frame.columns)}
     return pd.DataFrame(columns, index=frame.index)
 

@@ -18,6 +18,8 @@ Dice 2 |A and B| / (|A| + |B|); IoU |A and B| / |A or B|.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
@@ -27,12 +29,12 @@ from scipy.sparse.csgraph import connected_components
 from qsmstats.arrays import Flags, Floats, Integers
 from qsmstats.errors import UsageError
 from qsmstats.voxels.geometry import place
-from qsmstats.voxels.grids import Grid
+from qsmstats.voxels.grids import Columns, Grid
 from qsmstats.voxels.images import require_same_grid
 from qsmstats.voxels.kernels import Groups, group_voxels
 from qsmstats.voxels.labels import LabelSource, open_labels, read_lesions
 
-__all__ = ["RELATIONS", "match_groups", "match_lesions"]
+__all__ = ["RELATIONS", "match_groups", "match_lesions", "matches_table"]
 
 RELATIONS = ("same", "split", "merged", "merged_and_split", "gone", "new")
 # By whether the later lesion of a tie has several ties, the earlier one, or both.
@@ -87,11 +89,18 @@ def match_lesions(
     require_same_grid(first[0], second[0])
     voxels = [read_lesions(labels_a, first), read_lesions(labels_b, second)]
     a, b = (group_voxels(v.label, v.index) for v in voxels)
-    return match_groups(a, b, first[0].grid, min_overlap)
+    return matches_table([match_groups(a, b, first[0].grid, min_overlap)])
 
 
-def match_groups(a: Groups, b: Groups, grid: Grid, min_overlap: float) -> pd.DataFrame:
-    """Match the lesions of two visits whose label images have been read; see `match_lesions`."""
+def match_groups(a: Groups, b: Groups, grid: Grid, min_overlap: float) -> Columns:
+    """Match the lesions of two visits whose label images have been read.
+
+    Returns
+    -------
+    dict
+        The columns of `match_lesions`, for `matches_table`. `relation` is the place in `RELATIONS`;
+        of a lesion that is not there (`missing_a`, `missing_b`) label and voxels are 0.
+    """
     # Voxels that each pair of lesions has in common, shape (n_a, n_b).
     _, in_a, in_b = np.intersect1d(a.index, b.index, assume_unique=True, return_indices=True)
     pairs = (np.ones(len(in_a), dtype=np.int64), (a.number[in_a], b.number[in_b]))
@@ -108,11 +117,32 @@ def match_groups(a: Groups, b: Groups, grid: Grid, min_overlap: float) -> pd.Dat
     if len(in_a):
         kept[in_a, dice[in_a].argmax(axis=1)] = True
         kept[dice[:, in_b].argmax(axis=0), in_b] = True
-    frame = _rows(a, b, kept, shared, grid)
-    return frame.sort_values(["label_a", "label_b"], ignore_index=True)
+    columns = _rows(a, b, kept, shared, grid)
+    last = np.iinfo(np.int64).max
+    label_a, label_b = (
+        np.where(columns[f"missing_{side}"], last, columns[f"label_{side}"]) for side in "ab"
+    )
+    order = np.lexsort((label_b, label_a))
+    return {name: column[order] for name, column in columns.items()}
 
 
-def _rows(a: Groups, b: Groups, ties: Flags, shared: Integers, grid: Grid) -> pd.DataFrame:
+def matches_table(pairs: Sequence[Columns]) -> pd.DataFrame:
+    """Return one table of the matches of any pairs of visits, as `match_groups` returns each."""
+    joined = {name: np.concatenate([pair[name] for pair in pairs]) for name in pairs[0]}
+    missing = {side: joined.pop(f"missing_{side}") for side in "ab"}
+    table = pd.DataFrame(joined)
+    relation = pd.Categorical.from_codes(
+        joined["relation"].astype(np.int64), categories=pd.Index(RELATIONS)
+    )
+    counts = {
+        f"{name}_{side}": pd.arrays.IntegerArray(joined[f"{name}_{side}"], missing[side])
+        for name in ("label", "n")
+        for side in "ab"
+    }
+    return table.assign(relation=relation, **counts)
+
+
+def _rows(a: Groups, b: Groups, ties: Flags, shared: Integers, grid: Grid) -> Columns:
     number_a, number_b = np.nonzero(ties)
     gone, new = np.flatnonzero(~ties.any(axis=1)), np.flatnonzero(~ties.any(axis=0))
     none_a, none_b = np.full(len(new), -1), np.full(len(gone), -1)
@@ -123,55 +153,49 @@ def _rows(a: Groups, b: Groups, ties: Flags, shared: Integers, grid: Grid) -> pd
     n_ties, n_lesions = len(number_a), sum(ties.shape)
     graph = coo_array((np.ones(n_ties), (number_a, number_b + len(ties))), shape=(n_lesions,) * 2)
     group = connected_components(graph, directed=False)[1]
-    frame = pd.DataFrame(
-        {
-            "label_a": _pick(a.labels, i),
-            "label_b": _pick(b.labels, j),
-            "relation": pd.Categorical(relation, categories=list(RELATIONS)),
-            "group": group[np.where(i >= 0, i, j + len(ties))].astype(np.int64) + 1,
-            "n_a": _pick(a.counts, i),
-            "n_b": _pick(b.counts, j),
-        }
-    )
+    member = group[np.where(i >= 0, i, j + len(ties))].astype(np.int64)
+    n_a, n_b = _pick(a.counts, i), _pick(b.counts, j)
     both = (i >= 0) & (j >= 0)
     n = np.where(both, shared[i, j] if shared.size else 0, 0)
-    n_a, n_b = (frame[name].to_numpy(dtype=np.float64, na_value=0) for name in ("n_a", "n_b"))
-    smaller = np.where(both, np.minimum(n_a, n_b), 1)
-    frame = frame.assign(
-        n_overlap=n, overlap=n / smaller, dice=2 * n / (n_a + n_b), iou=n / (n_a + n_b - n)
-    )
-    centres = []
+    centres, volumes, totals = [], [], []
     for groups, number in ((a, i), (b, j)):
         columns = place(groups, grid)
         centre = np.column_stack([columns[f"centroid_{axis}"] for axis in "xyz"])
         centres.append(np.vstack([centre, np.full(3, np.nan)])[number])
-    volume_a = frame["n_a"].to_numpy(dtype=np.float64, na_value=np.nan) * grid.voxel_volume
-    volume_b = frame["n_b"].to_numpy(dtype=np.float64, na_value=np.nan) * grid.voxel_volume
-    member = frame["group"].to_numpy()
-    total_a, total_b = _totals(a, member, i, grid), _totals(b, member, j, grid)
-    change = total_b - total_a
+        volumes.append(np.append(groups.counts * grid.voxel_volume, np.nan)[number])
+        totals.append(_totals(groups, member, number, grid))
+    change = totals[1] - totals[0]
     with np.errstate(divide="ignore", invalid="ignore"):
-        percent = np.where(total_a > 0, 100 * change / total_a, np.nan)
-    return frame.assign(
-        centroid_distance_mm=np.linalg.norm(centres[0] - centres[1], axis=1),
-        volume_a_mm3=volume_a,
-        volume_b_mm3=volume_b,
-        volume_change_mm3=change,
-        volume_change_percent=percent,
-    )
+        percent = np.where(totals[0] > 0, 100 * change / totals[0], np.nan)
+    return {
+        "label_a": _pick(a.labels, i),
+        "label_b": _pick(b.labels, j),
+        "relation": np.array([RELATIONS.index(name) for name in relation], dtype=np.int64),
+        "group": member + 1,
+        "n_a": n_a,
+        "n_b": n_b,
+        "n_overlap": n,
+        "overlap": n / np.where(both, np.minimum(n_a, n_b), 1),
+        "dice": 2 * n / (n_a + n_b),
+        "iou": n / (n_a + n_b - n),
+        "centroid_distance_mm": np.linalg.norm(centres[0] - centres[1], axis=1),
+        "volume_a_mm3": volumes[0],
+        "volume_b_mm3": volumes[1],
+        "volume_change_mm3": change,
+        "volume_change_percent": percent,
+        "missing_a": i < 0,
+        "missing_b": j < 0,
+    }
 
 
-def _pick(values: Integers, number: Integers) -> pd.arrays.IntegerArray:
-    """Return ``values[number]``, missing where the number is -1."""
-    missing = number < 0
-    picked = np.append(values, 0)[number]
-    return pd.arrays.IntegerArray(picked, missing)
+def _pick(values: Integers, number: Integers) -> Integers:
+    """Return ``values[number]``, 0 where the number is -1."""
+    return np.append(values, 0)[number]
 
 
 def _totals(groups: Groups, member: Integers, number: Integers, grid: Grid) -> Floats:
     """Return for each row the volume in mm³ of all lesions of one visit in its group."""
-    known = number >= 0
-    pairs = pd.DataFrame({"group": member[known], "number": number[known]}).drop_duplicates()
-    voxels = groups.counts[pairs["number"]]
-    sums = np.bincount(pairs["group"], weights=voxels, minlength=int(member.max(initial=0)) + 1)
+    pairs = np.unique(np.stack([member, number])[:, number >= 0], axis=1)
+    voxels = groups.counts[pairs[1]]
+    sums = np.bincount(pairs[0], weights=voxels, minlength=int(member.max(initial=0)) + 1)
     return np.asarray(sums[member] * grid.voxel_volume, dtype=np.float64)

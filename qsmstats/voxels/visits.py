@@ -25,12 +25,12 @@ from qsmstats.study import Study
 from qsmstats.tables.feature_columns import Measured, features_of
 from qsmstats.tables.read import StudyTables
 from qsmstats.voxels.cohort import label_images
-from qsmstats.voxels.grids import Grid
+from qsmstats.voxels.grids import Columns, Grid
 from qsmstats.voxels.images import Volume, require_same_grid
 from qsmstats.voxels.kernels import Groups, group_voxels
 from qsmstats.voxels.labels import LabelFiles, LesionReader, open_labels, read_lesions
 from qsmstats.voxels.lesion_rows import read_tables
-from qsmstats.voxels.matching import match_groups
+from qsmstats.voxels.matching import match_groups, matches_table
 
 __all__ = ["continuing", "match_visits"]
 
@@ -97,18 +97,24 @@ def match_visits(
     paths = label_images(study, tables)
     table, session = features_of(features), ["participant_id", "session_id"]
     require_columns(table.columns, session, "features")
-    measured = set(map(tuple, table[session].to_numpy()))
+    measured = set(table[session].drop_duplicates().itertuples(index=False, name=None))
     visits = tables.sessions.sort_values("years", kind="stable")
-    # The first frame has no row but all columns and types: there may be no second session.
-    frames = [_match(_Visit(session_id=""), _Visit(session_id=""), 1.0).assign(participant_id="")]
+    # The first pair has no row but all columns: there may be no second session.
+    pairs = [_match(_Visit(session_id=""), _Visit(session_id=""), 1.0)]
+    names = [("", "", "")]
     for participant, rows in visits.groupby("participant_id", sort=False):
         keys = [(str(participant), name) for name in rows["session_id"]]
         images = {key[1]: paths.get(key) for key in keys if key in measured}
         # At most two label images are held in memory.
         for first, second in pairwise(_read(name, own, kept) for name, own in images.items()):
-            frame = _match(first, second, study.matching.min_overlap)
-            frames.append(frame.assign(participant_id=participant))
-    matches = pd.concat([frame for frame in frames if len(frame)] or frames, ignore_index=True)
+            pairs.append(_match(first, second, study.matching.min_overlap))
+            names.append((str(participant), first.session_id, second.session_id))
+    # One table is made of all: of thousands of pairs, a table each would take most of the time.
+    matches = matches_table(pairs)
+    matches["continues"] = continuing(matches)
+    rows_of = np.repeat(np.arange(len(pairs)), [len(pair["group"]) for pair in pairs])
+    of = pd.DataFrame(names, columns=_LEADING[:3], dtype="str").iloc[rows_of]
+    matches = matches.assign(**of.set_axis(matches.index))
     return matches[[*_LEADING, *matches.columns.drop(_LEADING)]]
 
 
@@ -122,14 +128,12 @@ def _read(session_id: str, labels: LabelFiles | None, kept: LesionReader | None)
     return _Visit(session_id=session_id, groups=groups, volume=volumes[0])
 
 
-def _match(first: _Visit, second: _Visit, min_overlap: float) -> pd.DataFrame:
+def _match(first: _Visit, second: _Visit, min_overlap: float) -> Columns:
     volumes = [visit.volume for visit in (first, second) if visit.volume is not None]
     if len(volumes) == 2:
         require_same_grid(*volumes)
     grid = volumes[0].grid if volumes else _ANY_GRID
-    frame = match_groups(first.groups, second.groups, grid, min_overlap)
-    sessions = {"session_id_a": first.session_id, "session_id_b": second.session_id}
-    return frame.assign(continues=continuing(frame), **sessions)
+    return match_groups(first.groups, second.groups, grid, min_overlap)
 
 
 def continuing(matches: pd.DataFrame) -> pd.Series:

@@ -30,10 +30,12 @@ from qsmstats.arrays import Floats, Integers
 from qsmstats.display import Displayed
 from qsmstats.errors import UsageError
 
-__all__ = ["SimulatedResiduals"]
+__all__ = ["SimulatedResiduals", "ranked"]
 
 # Fewer say nothing of the tails.
 _LEAST = 19
+_ROWS = 2000
+"""Rows that are ranked at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,32 +89,50 @@ class SimulatedResiduals(Displayed):
                 f"n={number} simulated outcomes are too few for residuals; use at least {_LEAST} "
                 "(250 or more are usual)"
             )
-        every = np.column_stack([observed, simulated])
-        random = np.random.default_rng(seed)
-        # Rank of each value within its row, from 0, ties at random.
-        order = np.lexsort((random.random(every.shape), every), axis=1)
-        ranks = np.empty_like(order)
-        np.put_along_axis(ranks, order, np.arange(number + 1)[None], axis=1)
-        uniform = (ranks + random.random(ranks.shape)) / (number + 1.0)
+        every = np.column_stack([observed, simulated]).astype(np.float64, copy=False)
+        tests = ranked(every, seed=seed)
         return cls(
-            residuals=pd.Series(uniform[:, 0], index=index, name="simulated_residual"),
-            tests=_tests(every, ranks, uniform),
+            residuals=pd.Series(every[:, 0], index=index, name="simulated_residual"),
+            tests=tests,
             n=number,
             seed=seed,
         )
 
 
-def _tests(every: Floats, ranks: Integers, uniform: Floats) -> pd.DataFrame:
-    """Test the first column, the observed outcome, against all; shapes (n, B + 1)."""
+def ranked(every: Floats, *, seed: int) -> pd.DataFrame:
+    """Test the first of some outcomes among all of them, and put residuals in their place.
+
+    Parameters
+    ----------
+    every
+        Observed outcome and simulated ones, shape (n, B + 1); overwritten by the residuals of each,
+        as the outcomes of a large study fill the memory already.
+    seed
+        As for `SimulatedResiduals.of`.
+
+    Returns
+    -------
+    DataFrame
+        `tests` of `SimulatedResiduals`.
+    """
     rows, number = every.shape
-    steps = np.arange(rows + 1.0)[:, None] / rows
-    ordered = np.sort(uniform, axis=0)
-    distance = np.maximum(steps[1:] - ordered, ordered - steps[:-1]).max(axis=0)
-    # About the mean of the other outcomes of the row.
-    away = (every - every.mean(axis=1, keepdims=True)) * (number / (number - 1.0))
-    spread = np.square(away).mean(axis=0)
+    # Two places of one stream: first what breaks ties, then what smooths the ranks.
+    ties, smooth = np.random.PCG64(seed), np.random.PCG64(seed).advance(every.size)
+    spread, outside = np.zeros(number), np.zeros(number, dtype=np.int64)
+    for start in range(0, rows, _ROWS):
+        block = every[start : start + _ROWS]
+        # About the mean of the other outcomes of the row.
+        away = (block - block.mean(axis=1, keepdims=True)) * (number / (number - 1.0))
+        spread += np.square(away).sum(axis=0)
+        ranks = _ranks(block, np.random.Generator(ties).random(block.shape))
+        outside += ((ranks == 0) | (ranks == number - 1)).sum(axis=0)
+        block[:] = (ranks + np.random.Generator(smooth).random(block.shape)) / number
     spread /= spread[1:].mean()
-    outside = ((ranks == 0) | (ranks == number - 1)).sum(axis=0)
+    steps = np.arange(rows + 1.0) / rows
+    distance = np.empty(number)
+    for place in range(number):
+        ordered = np.sort(every[:, place])
+        distance[place] = max((steps[1:] - ordered).max(), (ordered - steps[:-1]).max())
     return pd.DataFrame(
         [
             {"check": name, "statistic": values[0], "expected": values[1:].mean(), "p_value": p}
@@ -128,3 +148,13 @@ def _tests(every: Floats, ranks: Integers, uniform: Floats) -> pd.DataFrame:
 def _upper(values: Floats | Integers) -> float:
     """Share of all values, the first one among them, that reach the first one."""
     return float((values >= values[0]).mean())
+
+
+def _ranks(values: Floats, ties: Floats) -> Integers:
+    """Rank of each value within its row, from 0; equal ones in the order of `ties`."""
+    order = np.argsort(values, axis=1)
+    tied = (np.diff(np.take_along_axis(values, order, axis=1), axis=1) == 0).any(axis=1)
+    order[tied] = np.lexsort((ties[tied], values[tied]), axis=1)
+    ranks = np.empty_like(order)
+    np.put_along_axis(ranks, order, np.arange(values.shape[1])[None], axis=1)
+    return ranks

@@ -27,14 +27,16 @@ import pandas as pd
 from qsmstats.arrays import Floats
 from qsmstats.mixed.fitted import Fitted
 from qsmstats.mixed.prediction.conditional_modes import conditional_system, spherical_rows
-from qsmstats.mixed.prediction.simulated_residuals import SimulatedResiduals
-from qsmstats.mixed.resampling.simulate import simulate
+from qsmstats.mixed.prediction.simulated_residuals import ranked
+from qsmstats.mixed.resampling.simulate import drawn, seed_of
 
 __all__ = ["normality_tests"]
 
 # Below this share of sigma a value does not vary: a residual of a row that has a coefficient of its
 # own, a random effect whose variance is estimated as zero.
 _CONSTANT = 1e-6
+_COLUMNS = 25
+"""Outcomes that are drawn and taken apart at a time."""
 
 
 def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
@@ -67,10 +69,9 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
     --------
     >>> normality_tests(fit, seed=1)  # doctest: +SKIP
     """
-    simulated = simulate(fit, n, seed=seed).to_numpy()
-    residuals, modes = _parts(fit, np.column_stack([fit.response, simulated]) - fit.offset[:, None])
-    labels: dict[str, Any] = {"part": "residual", "columns": "", "n": len(residuals)}
-    found = [_tests(residuals, fit.sigma, seed, largest=True).assign(**labels)]
+    values, modes = _parts(fit, _outcomes(fit, n, seed_of(seed)))
+    labels: dict[str, Any] = {"part": "residual", "columns": "", "n": len(values)}
+    found = [_tests(values, fit.sigma, seed, largest=True).assign(**labels)]
     start = 0
     for term in fit.random:
         grouping, names = term.design.grouping, term.design.names
@@ -81,37 +82,59 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
     return pd.concat(found, ignore_index=True)
 
 
+def _outcomes(fit: Fitted, n: int, seed: int) -> Floats:
+    """Observed outcome and simulated ones without the offset, shape (rows, n + 1)."""
+    draw = drawn(fit, seed)
+    outcomes = np.empty((len(fit.response), n + 1))
+    outcomes[:, 0] = fit.response
+    for first in range(0, n, _COLUMNS):
+        last = min(n, first + _COLUMNS)
+        outcomes[:, first + 1 : last + 1] = draw((first, last)).T
+    outcomes -= fit.offset[:, None]
+    return outcomes
+
+
 def _parts(fit: Fitted, outcomes: Floats) -> tuple[Floats, Floats]:
-    """Conditional residuals and spherical modes of each outcome, from which the offset is gone."""
+    """Conditional residuals, in place of the outcomes, and spherical modes of each outcome."""
     rows, _, _ = spherical_rows(fit, fit.frame.data)
     system = conditional_system(fit, rows, fit.weights)
     weights = np.ones((len(outcomes), 1)) if fit.weights is None else fit.weights[:, None]
+
+    def swept(columns: Floats) -> Floats:
+        return np.asarray(weights * (columns - rows @ system.solve(rows.T @ (columns * weights))))
+
     fixed = fit.fixed.matrix(fit.frame.data)
-    both = np.column_stack([fixed, outcomes])
-    swept = weights * (both - rows @ system.solve(rows.T @ (both * weights)))
-    p = fixed.shape[1]
-    beta = np.linalg.lstsq(fixed.T @ swept[:, :p], fixed.T @ swept[:, p:])[0]
-    away = outcomes - fixed @ beta
-    modes = system.solve(rows.T @ (away * weights))
-    return away - rows @ modes, modes
+    cross = fixed.T @ swept(fixed)
+    modes = np.empty((rows.shape[1], outcomes.shape[1]))
+    # By blocks of columns: with copies of all, a large study would not fit into the memory.
+    for start in range(0, outcomes.shape[1], _COLUMNS):
+        block = slice(start, start + _COLUMNS)
+        beta = np.linalg.lstsq(cross, fixed.T @ swept(outcomes[:, block]))[0]
+        outcomes[:, block] -= fixed @ beta
+        modes[:, block] = system.solve(rows.T @ (outcomes[:, block] * weights))
+        outcomes[:, block] -= rows @ modes[:, block]
+    return outcomes, modes
 
 
 def _tests(values: Floats, sigma: float, seed: int, *, largest: bool = False) -> pd.DataFrame:
-    """Test the first column of values, shape (values, 1 + simulated outcomes), among the others."""
+    """Test the first column of values, shape (values, 1 + simulated outcomes), among the others.
+
+    The values are overwritten.
+    """
     # Of all columns alike, as the p-value rests on their being exchangeable.
     spread = values.std(axis=1)
     varying = spread > _CONSTANT * sigma
     if not varying.any():
         missing = dict.fromkeys(("statistic", "expected", "p_value"), np.nan)
         return pd.DataFrame([{"check": "uniformity", **missing}])
-    scaled = values[varying] / spread[varying, None]
-    scaled /= np.sqrt(np.square(scaled).mean(axis=0))
-    index = pd.RangeIndex(len(scaled))
-    tests = SimulatedResiduals.of(scaled[:, 0], scaled[:, 1:], index, seed=seed).tests
+    scaled = values if varying.all() else values[varying]
+    scaled /= spread[varying, None]
+    scaled /= np.sqrt(np.einsum("ij,ij->j", scaled, scaled) / len(scaled))
+    height = np.maximum(scaled.max(axis=0), -scaled.min(axis=0))
+    tests = ranked(scaled, seed=seed)
     tests = tests[tests["check"] == "uniformity"]
     if not largest:
         return tests
-    height = np.abs(scaled).max(axis=0)
     row = {
         "check": "largest",
         "statistic": height[0],
