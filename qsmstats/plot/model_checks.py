@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba_array
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
@@ -137,7 +138,11 @@ def residuals(
         "linewidth": 0,
     }
     # As many panels as there are types: seaborn's scatterplot asks each for its ticks first.
-    shades = dots[hue].map(hues) if hue in table else hues[""]
+    if hue in table:
+        each = to_rgba_array([hues[level] for level in levels])
+        shades = each[pd.Categorical(dots[hue], categories=levels).codes]
+    else:
+        shades = hues[""]
     axes.scatter(dots["fitted"], dots["residual"], color=shades, rasterized=True, **look)
     if len(levels) > 1:
         for level in levels:
