@@ -157,6 +157,6 @@ def residuals(
             shade = INK if len(levels) == 1 else hues[level]
             axes.plot(middle["fitted"], middle["residual"], color=shade, linewidth=1.5)
     # Inner panels of a shared axis have no label, as they have no numbers.
-    axes.set_xlabel("fitted value", visible=axes.xaxis.get_tick_params()["labelbottom"])
-    axes.set_ylabel("residual", visible=axes.yaxis.get_tick_params()["labelleft"])
+    axes.set_xlabel("fitted value", visible=axes.xaxis.get_tick_params().get("labelbottom", True))
+    axes.set_ylabel("residual", visible=axes.yaxis.get_tick_params().get("labelleft", True))
     return axes
