@@ -132,7 +132,7 @@ def residuals(
     rows = table.dropna(subset=["fitted", "residual"]).sort_values("fitted", kind="stable")
     axes.axhline(0, color=GUIDE, linewidth=1)
     dots = rows.iloc[sampled(len(rows))]
-    look = {
+    look: dict[str, Any] = {
         "s": _size(len(dots)),
         "alpha": float(np.clip(150 / max(len(dots), 1), 0.2, 0.8)),
         "linewidth": 0,
