@@ -161,9 +161,9 @@ def _read_session(
             require_same_grid(next(iter(session.volumes.values()), volume), volume)
             session.volumes[role] = volume
     measured, tissue = _measured_voxels(session, kept, needed=mask)
-    measurable = maps and measurer is not None and measurer.anew and measured is not None
+    measurable = bool(maps) and measured is not None
     # Where it cannot be measured, the reading below tells all that is wrong.
-    if measurable and measurer.measure(job, tissue).failure is None:
+    if measurable and measurer is not None and measurer.measures(job, tissue):
         session.units = dict.fromkeys(job.maps)
         return session
     for name in (name for name in job.maps if name in session.volumes):

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba_array
 from numpy.typing import ArrayLike
 from scipy.stats import norm
 
@@ -131,13 +132,17 @@ def residuals(
     rows = table.dropna(subset=["fitted", "residual"]).sort_values("fitted", kind="stable")
     axes.axhline(0, color=GUIDE, linewidth=1)
     dots = rows.iloc[sampled(len(rows))]
-    look = {
+    look: dict[str, Any] = {
         "s": _size(len(dots)),
         "alpha": float(np.clip(150 / max(len(dots), 1), 0.2, 0.8)),
         "linewidth": 0,
     }
     # As many panels as there are types: seaborn's scatterplot asks each for its ticks first.
-    shades = dots[hue].map(hues) if hue in table else hues[""]
+    if hue in table:
+        each = to_rgba_array([hues[level] for level in levels])
+        shades = each[pd.Categorical(dots[hue], categories=levels).codes]
+    else:
+        shades = hues[""]
     axes.scatter(dots["fitted"], dots["residual"], color=shades, rasterized=True, **look)
     if len(levels) > 1:
         for level in levels:
@@ -152,6 +157,6 @@ def residuals(
             shade = INK if len(levels) == 1 else hues[level]
             axes.plot(middle["fitted"], middle["residual"], color=shade, linewidth=1.5)
     # Inner panels of a shared axis have no label, as they have no numbers.
-    axes.set_xlabel("fitted value", visible=axes.xaxis.get_tick_params()["labelbottom"])
-    axes.set_ylabel("residual", visible=axes.yaxis.get_tick_params()["labelleft"])
+    axes.set_xlabel("fitted value", visible=axes.xaxis.get_tick_params().get("labelbottom", True))
+    axes.set_ylabel("residual", visible=axes.yaxis.get_tick_params().get("labelleft", True))
     return axes

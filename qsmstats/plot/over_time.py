@@ -91,10 +91,10 @@ def trajectories(
     rows = rows.dropna(subset=[hue, value, "years"]).sort_values("years", kind="stable")
     rows = rows[rows.groupby(LESION, observed=True)[value].transform("size") > 1]
     rows = rows.astype({hue: "str"})
-    found, kind, told = [*rows[hue]], hue, rows.iloc[:0]
+    found, kind, told = [*rows[hue].unique()], hue, rows.iloc[:0]
     if means is not None:
         kind = hue if hue in means else "lesion_type"
-        told = means_of_levels(means, kind, [*data[hue].dropna().astype("str")], "years")
+        told = means_of_levels(means, kind, [*data[hue].dropna().astype("str").unique()], "years")
         # Of a type that nobody followed there may be a mean.
         found += [*told[kind]]
     levels = list(order) if order is not None else present_levels(found)

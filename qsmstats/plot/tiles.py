@@ -105,8 +105,8 @@ def outline(
     if not mask.any():
         return
     left, right, lower, upper = extent
-    y, lines = _around(mask.any(axis=1), lower, upper)
-    x, columns = _around(mask.any(axis=0), left, right)
+    y, lines = _around(mask, 0, (lower, upper))
+    x, columns = _around(mask, 1, (left, right))
     contour = axes.contour(
         x,
         y,
@@ -123,9 +123,19 @@ def outline(
     contour.set_rasterized(True)
 
 
-def _around(filled: Flags, low: float, high: float) -> tuple[Floats, slice]:
-    """Return the places of the blocks around what is filled along one axis, and their voxels."""
-    inside = np.flatnonzero(filled)
-    part = slice(max(inside[0] - 1, 0), inside[-1] + 2)
-    places = np.linspace(low, high, len(filled) * FINE)
+def _around(mask: Flags, axis: int, ends: tuple[float, float]) -> tuple[Floats, slice]:
+    """Return the places of the blocks around a mask along one axis, and the voxels that they are.
+
+    Parameters
+    ----------
+    mask
+        Shape (rows, columns), not empty.
+    axis
+        Along which.
+    ends
+        Of the whole mask along it.
+    """
+    inside = np.nonzero(mask)[axis]
+    part = slice(max(inside.min() - 1, 0), inside.max() + 2)
+    places = np.linspace(*ends, mask.shape[axis] * FINE)
     return places.reshape(-1, FINE)[part].ravel(), part

@@ -56,6 +56,10 @@ class SessionMeasurer:
         stored = self.store.stored(job, self.store.input_sums(job))
         return stored is not None and stored.failure is None
 
+    def measures(self, job: SessionJob, tissue: ReadTissue | None) -> bool:
+        """Return whether a session can be measured, which `measure` then does."""
+        return self.anew and self.measure(job, tissue).failure is None
+
     def measure(self, job: SessionJob, tissue: ReadTissue | None = None) -> SessionResult:
         """Return the stored result of a session, or measure it and store the result.
 

@@ -284,7 +284,9 @@ def with_unit(label: str, outcome: str, per: str = "") -> str:
 
 def present_levels(levels: Iterable[str], order: Iterable[str] | None = None) -> list[str]:
     """Return the levels that occur, those of the schema's order first, then the others as found."""
-    found = [str(level) for level in dict.fromkeys(levels) if isinstance(level, str)]
+    # A long column is asked for its levels, not row by row.
+    each = levels.unique() if hasattr(levels, "unique") else dict.fromkeys(levels)
+    found = [str(level) for level in each if isinstance(level, str)]
     known = list(dict.fromkeys(lesion_types() if order is None else order))
     return [level for level in known if level in found] + [
         level for level in found if level not in known

@@ -149,12 +149,12 @@ def test_what_was_not_measured_is_a_failure_of_the_collection(study, tmp_path):
 
 
 def count_measured(monkeypatch):
-    from qsmstats.voxels import cohort
+    from qsmstats.voxels import measuring
 
     measured = []
-    real = cohort.extract_session
+    real = measuring.extract_session
     monkeypatch.setattr(
-        cohort,
+        measuring,
         "extract_session",
         lambda job, *read: measured.append(job.participant_id) or real(job, *read),
     )
@@ -193,12 +193,12 @@ def test_a_changed_input_is_measured_again_even_under_its_old_time_stamp(
 
 
 def test_an_image_that_changes_while_it_is_measured_fails_its_session(study, tmp_path, monkeypatch):
-    from qsmstats.voxels import cohort
+    from qsmstats.voxels import measuring
 
     name = "sub-02/ses-1/MWFmap.nii.gz"
     path = study.folder / name
     whole = path.read_bytes()
-    real = cohort.extract_session
+    real = measuring.extract_session
 
     def measure_and_change(job, *read):
         result = real(job, *read)
@@ -207,7 +207,7 @@ def test_an_image_that_changes_while_it_is_measured_fails_its_session(study, tmp
         return result
 
     with monkeypatch.context() as patch:
-        patch.setattr(cohort, "extract_session", measure_and_change)
+        patch.setattr(measuring, "extract_session", measure_and_change)
         failures = extract_cohort(study, out=tmp_path).failures
     assert failures["file"].tolist() == [name]
     assert "was changed while it was measured" in failures["reason"][0]

@@ -54,6 +54,7 @@ class Results:
     folder: Path
     anonymous: bool = False
     _tables: dict[str, pd.DataFrame | None] = field(default_factory=dict, repr=False)
+    _contents: dict[str, Any] = field(default_factory=dict, repr=False)
     _known: dict[tuple[str, str], str] = field(default_factory=dict, repr=False)
 
     def table(self, name: str) -> pd.DataFrame | None:
@@ -123,11 +124,14 @@ class Results:
         return sorted(f"{folder}/{path.stem}" for path in (self.folder / folder).glob("*.tsv"))
 
     def _json(self, name: str) -> Any:
-        text = self._text(name)
-        try:
-            return json.loads(text) if text else None
-        except json.JSONDecodeError as error:
-            raise self._broken(name, error) from error
+        # The provenance names every image of a cohort, and each interval asks it for its level.
+        if name not in self._contents:
+            text = self._text(name)
+            try:
+                self._contents[name] = json.loads(text) if text else None
+            except json.JSONDecodeError as error:
+                raise self._broken(name, error) from error
+        return self._contents[name]
 
     def _text(self, name: str) -> str:
         path = self.folder / name

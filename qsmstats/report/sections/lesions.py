@@ -51,10 +51,11 @@ def section(context: Context) -> Section:
     table = context.display("cohort/lesions", "Lesions by type at the first session")
     sentence = "This run has no counts of lesions."
     blocks: list[Block] = [table or Notice(text=sentence, warning=False)]
-    cutter = _cutter(context)
-    blocks += _viewer(context, cutter)
+    lesions = first_sessions(context.results.rows("tidy")).dropna(subset=["lesion_type"])
+    cutter = _cutter(context, lesions)
+    blocks += _viewer(context, lesions, cutter)
     for summary, inside in (
-        ("Map values by depth from the edge of the lesion", _profiles(context)),
+        ("Map values by depth from the edge of the lesion", _profiles(context, lesions)),
         ("A lesion of each type, on every map", _mosaic(context, cutter)),
     ):
         drawn = any(isinstance(block, FigureBlock) for block in inside)
@@ -62,26 +63,23 @@ def section(context: Context) -> Section:
     return Section(anchor="lesions", title="Lesions by type", blocks=tuple(blocks))
 
 
-def _at_first_sessions(context: Context) -> pd.DataFrame:
-    """Return the typed lesions of first sessions; nothing where the table is absent."""
-    lesions = context.results.rows("tidy")
-    return first_sessions(lesions).dropna(subset=["lesion_type"])
-
-
 def _maps(study: Study) -> list[str]:
     """Return the maps of a study, the one by which example lesions are chosen first."""
     return sorted((spec.name for spec in study.maps), key=lambda name: name != QSM)
 
 
-def _cutter(context: Context) -> TileCutter | None:
-    """Return what reads the images that are shown; None where there are none."""
+def _cutter(context: Context, lesions: pd.DataFrame) -> TileCutter | None:
+    """Return what reads the images that are shown; None where there are none.
+
+    `lesions` are the typed ones of first sessions, here and below.
+    """
     study = context.study
     if context.anonymous or study is None or not study.maps:
         return None
     kept = LabelStore(context.results.folder, study.name_of)
     return TileCutter(
         lambda who: read_shown(study, who, kept),
-        exemplary_lesions(_at_first_sessions(context), _maps(study)[0]),
+        exemplary_lesions(lesions, _maps(study)[0]),
     )
 
 
@@ -155,20 +153,18 @@ def _mosaic_plate(
     )
 
 
-def _viewer(context: Context, cutter: TileCutter | None) -> list[Block]:
-    lesions = context.results.rows("tidy").dropna(subset=["lesion_type"])
-    sessions = lesions.groupby("participant_id", observed=True)["session_id"].nunique()
-    first = exemplary_participant(
-        _at_first_sessions(context), followed=set(sessions.index[sessions > 1])
-    )
+def _viewer(context: Context, lesions: pd.DataFrame, cutter: TileCutter | None) -> list[Block]:
+    everyone = context.results.rows("tidy").dropna(subset=["lesion_type"])
+    sessions = everyone.groupby("participant_id", observed=True)["session_id"].nunique()
+    first = exemplary_participant(lesions, followed=set(sessions.index[sessions > 1]))
     library = packed_niivue()
     if context.study is None or cutter is None or first.empty or not library:
         return []
-    lesions = lesions[lesions["participant_id"] == first["participant_id"].iloc[0]]
-    lesions = lesions.sort_values("years", kind="stable")
+    own = everyone[everyone["participant_id"] == first["participant_id"].iloc[0]]
+    own = own.sort_values("years", kind="stable")
     maps = _maps(context.study)
     try:
-        scene = build_scene(cutter.read, lesions, maps)
+        scene = build_scene(cutter.read, own, maps)
     except ImageError:
         return []  # the mosaic, drawn from the same images, has said what is wrong
     unit_of = maps[0]
@@ -228,12 +224,11 @@ def thinned(scene: Scene) -> str:
     )
 
 
-def _profiles(context: Context) -> list[Block]:
+def _profiles(context: Context, lesions: pd.DataFrame) -> list[Block]:
     features = context.results.rows("features")
-    lesions = _at_first_sessions(context)
     if lesions.empty or "layer_1_mean" not in features:
         return []
-    measured = list(dict.fromkeys(features["map"]))
+    measured = list(features["map"].unique())
     outcomes = [name for name in context.maps("baseline") if name in measured] or measured
     profiles = {
         name: layer_profiles(
