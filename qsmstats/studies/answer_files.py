@@ -15,8 +15,8 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]
 
 from qsmstats.arrays import Floats
 from qsmstats.dictionaries import result_dictionary
+from qsmstats.own_schemas import Schemas
 from qsmstats.records import renewed
-from qsmstats.schemas import Schemas
 from qsmstats.spreadsheets import with_truth, write_guarded
 from qsmstats.writing import written_whole
 

@@ -17,7 +17,8 @@ import pandas as pd
 
 from qsmstats.display import Displayed
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
-from qsmstats.schemas import TABLES, TYPES, Schemas, word_key
+from qsmstats.own_schemas import Schemas
+from qsmstats.schemas import TABLES, TYPES, word_key
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
 from qsmstats.study_tables import have_one_table
@@ -47,7 +48,6 @@ __all__ = [
     "StudyTables",
     "load_tables",
     "read_tables",
-    "table_problems",
     "typed_tables",
 ]
 
@@ -160,11 +160,6 @@ def typed_tables(study: Study, loaded: LoadedTables) -> StudyTables:
         outcomes=study.outcomes,
         capped=study.tables["participants"].capped,
     )
-
-
-def table_problems(study: Study) -> list[Problem]:
-    """Return every problem of the study's tables; see `read_tables`."""
-    return summarise(load_tables(study).problems)
 
 
 def load_tables(study: Study, listing: ListLesions | None = None) -> LoadedTables:
