@@ -33,6 +33,7 @@ def test_new_rows_are_coded_as_the_rows_of_the_fit(fixed):
         ("x + f:x:z + x:z", True),
         ("x * one + f", True),
         ("`a b` * f", True),
+        ("0 + `1` + x", True),
         ("f:x", False),
         ("0 + f + x", False),
         ("h + f:h", False),
@@ -45,7 +46,7 @@ def test_columns_by_themselves_are_coded_as_formulaic_codes_them(text, direct):
     data = data.assign(
         f=pd.Categorical(data.f), z=data.z.abs(), one=pd.Categorical(["a"] * len(data))
     )
-    data = data.assign(h=pd.Categorical(data.x > 0), **{"a b": data.z})
+    data = data.assign(h=pd.Categorical(data.x > 0), **{"a b": data.z, "1": data.z})
     made = evaluate(Formula(text), data)
     expected = Formula(text).get_model_matrix(data)
     structure = expected.model_spec.structure
