@@ -67,6 +67,13 @@ def test_random_columns_of_new_rows_are_coded_as_in_the_fit():
     assert design.label == "(1 + center(x) + f | g)"
 
 
+def test_a_column_named_1_is_no_intercept():
+    data = designs.random_data(2).assign(**{"1": lambda d: d.z})
+    named, plain = (MixedModel(f"y ~ x + (0 + {name} | g)").fit(data) for name in ("`1`", "z"))
+    assert named.random[0].design.names == ("1",)
+    assert named.info.criterion == pytest.approx(plain.info.criterion, abs=1e-8)
+
+
 def test_contrasts_by_column_keep_the_columns_name():
     data = designs.random_data(3)
     model = MixedModel("y ~ f * x + (0 + f | g)", {"f": "sum"})
