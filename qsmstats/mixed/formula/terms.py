@@ -217,7 +217,9 @@ def _plain_columns(formula: Formula, data: pd.DataFrame) -> Evaluated | None:
     categories: set[str] = set()
     before: set[frozenset[str]] = set()
     for term in formula:
-        factors = () if str(term) == "1" else term.factors
+        # A column may be named 1.
+        literal = term.factors[0].eval_method is Factor.EvalMethod.LITERAL
+        factors = () if literal and str(term) == "1" else term.factors
         whole = frozenset(factor.expr for factor in factors)
         columns: dict[str, Floats] | None = None
         for factor in factors:
