@@ -96,7 +96,11 @@ def write_study(folder: Path, sessions: int) -> None:
 
 
 def session_features(job: SessionJob, labels: list[int], rng: np.random.Generator) -> pd.DataFrame:
-    """Return random features of the lesions of a session and of its white matter."""
+    """Return random features of the lesions of a session and of its white matter.
+
+    Means differ between participants, their changes and lesions, as models expect: of noise alone
+    every variance would be estimated as zero, after many attempts at another minimum.
+    """
     regions = ["lesion"] * len(labels) + ["nawm"] * bool(labels) + ["white_matter"]
     rows, maps = len(regions), len(job.maps)
     made: dict[str, Any] = {}
@@ -109,6 +113,12 @@ def session_features(job: SessionJob, labels: list[int], rng: np.random.Generato
             made[name] = rng.random(rows * maps) < 0.1
         else:
             made[name] = "partial_coverage"
+    own = np.random.default_rng(list(job.participant_id.encode())).normal(
+        0, 1.5, 2 + max([0, *labels])
+    )
+    level = own[0] + own[1] / 3 * int(job.session_id.removeprefix("ses-"))
+    lesions = level + own[np.array(labels, dtype=np.int64) + 1]
+    made["mean"] += np.repeat([*lesions, *[level] * (rows - len(labels))], maps)
     made |= {"participant_id": job.participant_id, "session_id": job.session_id}
     made["region"] = np.repeat(regions, maps)
     made["label"] = pd.array(np.repeat([*labels, *[pd.NA] * (rows - len(labels))], maps), "Int64")
@@ -190,7 +200,6 @@ def measure(study: Study, out: Path, *, report: bool) -> None:
     )
     clock("labels against rows", lambda: compare_labels(loaded))
     tables = clock("typed_tables", lambda: typed_tables(study, loaded))
-    del loaded
     measured = clock("collect_cohort", lambda: collect_cohort(study, out, tables=tables))
     print(f"{'':4}{len(tables.lesions)} lesions, {len(measured.features)} rows of features")
     assert measured.failures.empty, measured.failures
@@ -198,7 +207,6 @@ def measure(study: Study, out: Path, *, report: bool) -> None:
     matches = made_matches(lesions)
     named = clock("identify_lesions", lambda: identify_lesions(lesions, matches))
     clock("matching_table", lambda: matching_table(named, matches))
-    del lesions, matches, named  # a run has one table of lesions
     results = clock(
         "tidy, tissue, patients, cohort, types",
         lambda: run._result_tables(study, tables, measured, LabelStore(out, study.name_of)),

@@ -97,7 +97,8 @@ def widen_features(
     def taken(chosen: pd.Series, names: dict[str, str]) -> pd.DataFrame:
         # Of the many columns of the features, only those asked for are copied.
         places = own_rows.nonzero()[0][chosen.to_numpy()]
-        return features[[*keys, *names]].iloc[places].rename(columns=names)
+        part: pd.DataFrame = features[[*keys, *names]].iloc[places].rename(columns=names)
+        return part
 
     wide = taken(~rows.duplicated(list(keys)), shared)
     for key in rows["map"].unique():

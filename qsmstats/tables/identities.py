@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TypeAlias
 
+import numpy as np
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
@@ -53,15 +54,17 @@ def identify_lesions(tidy: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
     """
     _check(tidy, matches)
     keys = _keys(tidy, _LESION)
-    going_on = matches[matches["continues"]]
-    before = dict(zip(_side(going_on, "b"), _side(going_on, "a"), strict=True))
+    earlier, after = _side(matches, "a"), _side(matches, "b")
+    going_on = matches["continues"].to_numpy().nonzero()[0]
+    before = {after[row]: earlier[row] for row in going_on}
     later = _later(matches)
+    ids = tidy["lesion_id"].tolist()
     taken: dict[str, set[str]] = {}
-    for key, lesion_id in zip(keys, tidy["lesion_id"].tolist(), strict=True):
+    for key, lesion_id in zip(keys, ids, strict=True):
         taken.setdefault(key[0], set()).add(lesion_id)
-    ordered = tidy.sort_values("years", kind="stable")
     names: dict[_Key, str] = {}
-    for key, lesion_id in zip(_keys(ordered, _LESION), ordered["lesion_id"].tolist(), strict=True):
+    for row in np.argsort(tidy["years"].to_numpy(), kind="stable"):
+        key, lesion_id = keys[row], ids[row]
         name = names[before[key]] if key in before else lesion_id
         if key not in before and key[:2] in later:
             name = f"{key[1]}_{lesion_id}"
@@ -70,9 +73,9 @@ def identify_lesions(tidy: pd.DataFrame, matches: pd.DataFrame) -> pd.DataFrame:
             taken[key[0]].add(name)
         names[key] = name
     relations: dict[_Key, list[str]] = {}
-    rows = matches[matches["label_b"].notna()]
-    for key, relation in zip(_side(rows, "b"), rows["relation"], strict=True):
-        relations.setdefault(key, []).append(str(relation))
+    for key, relation in zip(after, matches["relation"].astype("str").tolist(), strict=True):
+        if key[-1] is not None:
+            relations.setdefault(key, []).append(relation)
     result = tidy.assign(
         lesion_id=pd.Series([names[key] for key in keys], tidy.index, "str"),
         session_lesion_id=tidy["lesion_id"],
