@@ -85,8 +85,8 @@ def test_types_of_arguments_and_results_are_public():
     # A protocol says what a table or record has to have, and `Extraction` has it.
     hidden = {one for one in own - public if not getattr(one, "_is_protocol", False)}
     assert len(own) > 30
-    # Label images that have been read, which a run hands on to itself.
-    assert {one.__name__ for one in hidden} == {"ReadLabels"}
+    # Images that have been read, which a run hands on to itself.
+    assert {one.__name__ for one in hidden} == {"ReadLabels", "ReadTissue"}
 
 
 def test_what_a_public_function_returns_is_shown_short():

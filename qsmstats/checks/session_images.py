@@ -14,7 +14,7 @@ one that has been measured before has been judged.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -32,7 +32,7 @@ from qsmstats.voxels.labels import ReadTissue, read_lesions, read_tissue
 from qsmstats.voxels.maps import read_map
 from qsmstats.voxels.measuring import SessionMeasurer
 from qsmstats.voxels.memory import MORE_MEMORY
-from qsmstats.voxels.sessions import SessionJob
+from qsmstats.voxels.sessions import SessionJob, SessionResult
 from qsmstats.voxels.stream import gather
 from qsmstats.voxels.units import UnitError, map_unit
 
@@ -131,9 +131,14 @@ def read_before_measuring(
     left = set(maps)
     unseen = {parcels for job in jobs if job.tissue for parcels in job.tissue.spec.labels}
     for done, job in enumerate(jobs, start=1):
-        if left and measurer is not None and measurer.known(job):
-            left = set()
-        session = _read_session(job, left, kept, mask=bool(left or unseen), measurer=measurer)
+        measure = None
+        if left and measurer is not None:
+            sums = measurer.store.input_sums(job)
+            if measurer.known(job, sums):
+                left = set()
+            elif measurer.anew:
+                measure = partial(measurer.measure, job, sums)
+        session = _read_session(job, left, kept, mask=bool(left or unseen), measure=measure)
         left -= session.units.keys()
         if session.parcels is not None:
             unseen = {parcels for parcels in unseen if not occur(parcels, session.parcels)}
@@ -148,7 +153,7 @@ def _read_session(
     kept: LabelStore | None,
     *,
     mask: bool,
-    measurer: SessionMeasurer | None = None,
+    measure: Callable[[ReadTissue | None], SessionResult] | None = None,
 ) -> SessionImages:
     """Read the headers of a session, its labels, some maps, and the mask that they need."""
     session = SessionImages(job=job)
@@ -161,9 +166,9 @@ def _read_session(
             require_same_grid(next(iter(session.volumes.values()), volume), volume)
             session.volumes[role] = volume
     measured, tissue = _measured_voxels(session, kept, needed=mask)
-    measurable = bool(maps) and measured is not None
+    sound = not session.missing and not session.problems
     # Where it cannot be measured, the reading below tells all that is wrong.
-    if measurable and measurer is not None and measurer.measures(job, tissue):
+    if sound and measure is not None and measure(tissue).failure is None:
         session.units = dict.fromkeys(job.maps)
         return session
     for name in (name for name in job.maps if name in session.volumes):

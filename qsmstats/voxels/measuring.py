@@ -51,16 +51,17 @@ class SessionMeasurer:
         store, kept = FeatureStore(out, study.name_of), LabelStore(out, study.name_of)
         return cls(store=store, kept=kept, name_of=study.name_of, anew=anew)
 
-    def known(self, job: SessionJob) -> bool:
-        """Return whether a session has been measured from these very images."""
-        stored = self.store.stored(job, self.store.input_sums(job))
+    def known(self, job: SessionJob, sums: dict[str, str]) -> bool:
+        """Return whether a session has been measured from images with these sums."""
+        stored = self.store.stored(job, sums)
         return stored is not None and stored.failure is None
 
-    def measures(self, job: SessionJob, tissue: ReadTissue | None) -> bool:
-        """Return whether a session can be measured, which `measure` then does."""
-        return self.anew and self.measure(job, tissue).failure is None
-
-    def measure(self, job: SessionJob, tissue: ReadTissue | None = None) -> SessionResult:
+    def measure(
+        self,
+        job: SessionJob,
+        sums: dict[str, str] | None = None,
+        tissue: ReadTissue | None = None,
+    ) -> SessionResult:
         """Return the stored result of a session, or measure it and store the result.
 
         A failed session is tried again: the cause may have been the network, not the file. The
@@ -70,10 +71,12 @@ class SessionMeasurer:
         ----------
         job
             The session.
+        sums
+            Sums of its images from before any was read; by default they are taken here.
         tissue
             Its white matter, where that has been read.
         """
-        inputs = self.store.input_sums(job)
+        inputs = self.store.input_sums(job) if sums is None else sums
         stored = self.store.read(job, inputs)
         if stored is not None and stored.failure is None:
             return stored

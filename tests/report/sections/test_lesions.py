@@ -12,10 +12,8 @@ class SeenError(Exception):
     """Carries the frame that a picture would be made of."""
 
 
-@pytest.mark.parametrize(
-    ("block", "chooser"), [("_viewer", "exemplary_participant"), ("_profiles", "layer_profiles")]
-)
-def test_a_later_session_is_shown_nowhere_as_the_first(tmp_path, monkeypatch, block, chooser):
+@pytest.mark.parametrize("chooser", ["exemplary_participant", "layer_profiles"])
+def test_a_later_session_is_shown_nowhere_as_the_first(tmp_path, monkeypatch, chooser):
     tidy = made.lesions(patients=12)
     unread = tidy["participant_id"].isin(["sub-002", "sub-004", "sub-006"]) & (tidy["years"] == 0)
     made.write(tidy[~unread], tmp_path / "tidy.tsv")
@@ -28,7 +26,7 @@ def test_a_later_session_is_shown_nowhere_as_the_first(tmp_path, monkeypatch, bl
     monkeypatch.setattr(lesions, chooser, seen)
     context = Context(results=Results(folder=tmp_path), plates=None, study=None)
     with pytest.raises(SeenError) as shown:
-        getattr(lesions, block)(context)
+        lesions.section(context)
     (frame,) = shown.value.args
     assert set(frame["years"]) == {0.0}
     assert frame["participant_id"].nunique() == 9
