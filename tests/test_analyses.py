@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -31,6 +31,12 @@ SAYS = {
 }
 
 
+def run_script(script, monkeypatch, *arguments):
+    """Run a script as `python SCRIPT ARGUMENTS` would, in this process."""
+    monkeypatch.setattr(sys, "argv", [str(script), *map(str, arguments)])
+    runpy.run_path(str(script), run_name="__main__")
+
+
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
 def test_script_is_short_and_uses_public_names_only(script):
     text = script.read_text()
@@ -56,23 +62,17 @@ def test_script_is_short_and_uses_public_names_only(script):
     ],
     ids=lambda path: path.stem,
 )
-def test_script_runs_on_a_study_folder(script, study_copy, tmp_path):
+def test_script_runs_on_a_study_folder(script, study_copy, tmp_path, monkeypatch, capsys):
     settings = study_copy / "study.toml"  # which asks nothing about patients
     settings.write_text(settings.read_text().replace("questions = []", ""))
-    done = subprocess.run(
-        [sys.executable, "-W", "error", script, study_copy, tmp_path],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert SAYS[script.stem] in done.stdout
+    run_script(script, monkeypatch, study_copy, tmp_path)
+    assert SAYS[script.stem] in capsys.readouterr().out
     for name in WRITES[script.stem]:
         assert (tmp_path / name).stat().st_size > 0
 
 
 @pytest.mark.parametrize("script", SCRIPTS, ids=lambda path: path.stem)
-def test_script_without_arguments_says_how_to_call_it(script):
-    done = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert f"python analyses/{script.name} STUDY OUT" in done.stderr
+def test_script_without_arguments_says_how_to_call_it(script, monkeypatch):
+    # A text is printed, and the code of the process is 1.
+    with pytest.raises(SystemExit, match=f"python analyses/{script.name} STUDY OUT"):
+        run_script(script, monkeypatch)

@@ -74,16 +74,16 @@ def test_wrong_usage_exits_with_2(qsmstats, arguments, tmp_path):
     assert "Traceback" not in done.stderr
 
 
-def test_a_folder_without_study_toml_exits_with_3(qsmstats, tmp_path):
-    done = qsmstats("check", tmp_path)
-    assert done.returncode == 3
-    assert "study.toml" in done.stderr
+def test_a_folder_without_study_toml_exits_with_3(tmp_path, capsys):
+    assert main(["check", str(tmp_path)]) == 3
+    assert "study.toml" in capsys.readouterr().err
 
 
-def test_an_unknown_participant_is_named(qsmstats, small_study, tmp_path):
-    done = qsmstats("run", small_study, tmp_path, "participant", "--participant-label", "nobody")
-    assert done.returncode == 2
-    assert "nobody" in done.stderr
+def test_an_unknown_participant_is_named(tmp_path, capsys):
+    study = str(write_images(write_tables(tmp_path / "study")))
+    command = ["run", study, str(tmp_path / "out"), "participant", "--participant-label", "nobody"]
+    assert main([*command, "--jobs", "1"]) == 2
+    assert "nobody" in capsys.readouterr().err
 
 
 def test_every_command_shows_examples_that_parse(capsys):

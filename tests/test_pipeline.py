@@ -192,12 +192,11 @@ def test_a_broken_study_stops_with_one_line_per_problem(study_copy, tmp_path, fa
     assert lines == said.splitlines()
 
 
-def test_several_faults_are_reported_together(study_copy, tmp_path, qsmstats):
+def test_several_faults_are_reported_together(study_copy, tmp_path, capsys):
     for fault in ("missing file", "misspelt type", "session without date"):
         BROKEN[fault][0](study_copy)
-    done = qsmstats("run", study_copy, tmp_path / "out")
-    assert done.returncode == 3
-    found = done.stderr
+    assert main(["run", str(study_copy), str(tmp_path / "out"), "--jobs", "1"]) == 3
+    found = capsys.readouterr().err
     for fault in ("missing file", "misspelt type", "session without date"):
         assert BROKEN[fault][1] in found
     assert len(found.splitlines()) == 3

@@ -147,10 +147,16 @@ def _note(frame: FrameType | None, reached: set[Place]) -> None:
 
 
 def _note_line(filename: str, line: int, reached: set[Place]) -> None:
+    reached |= _at(filename, line)
+
+
+@cache
+def _at(filename: str, line: int) -> frozenset[Place]:
+    """Return the statements that a line is part of; pytest's own frames come again and again."""
     path = Path(filename)
     if not path.is_relative_to(PACKAGE):
-        return
+        return frozenset()
     file = path.relative_to(PACKAGE).as_posix()
-    for place, (end, _) in sites().items():
-        if place[0] == file and place[1] <= line <= end:
-            reached.add(place)
+    return frozenset(
+        place for place, (end, _) in sites().items() if place[0] == file and place[1] <= line <= end
+    )
