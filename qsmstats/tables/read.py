@@ -254,7 +254,7 @@ def _read_one(
     needed += ["sessions"] if spec.each_session else []
     if any(one not in raw or not NEEDED[one] <= {*raw[one].cells.columns} for one in needed):
         raise InvalidDataError([])  # what is wrong with that table is reported already
-    people = typed_frame(raw["participants"]) if "participants" in raw else pd.DataFrame()
+    people = typed_frame(raw["participants"]) if "participants" in needed else pd.DataFrame()
     if spec.visits:
         names = list(people["participant_id"].dropna())
         patterns = [one.pattern for one in study.maps]

@@ -17,8 +17,10 @@ in data_schemas/, or of study.toml, which goes first.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import pandas as pd
@@ -69,7 +71,9 @@ def _cell_problems(raw: RawTable) -> CellProblems:
         for name in raw.cells.columns
         if name not in names and is_numeric(raw, name)
     ]
-    readers = _readers(schema)
+    readers = _readers(
+        json.dumps([schema.descriptor["fields"], schema.descriptor["missingValues"]])
+    )
     cells = {at: text for at, text in raw.faults.items() if at[0] not in raw.broken}
     for column in (*there, *further):
         words = raw.cells[column.name]
@@ -88,19 +92,21 @@ def _cell_problems(raw: RawTable) -> CellProblems:
     return dict(sorted(cells.items(), key=lambda cell: (cell[0][0], place.get(cell[0][1], -1))))
 
 
-def _readers(schema: TableSchema) -> dict[str, Callable[[str], tuple[Any, dict[str, str] | None]]]:
-    """Return what reads a cell of each column: its value, and rule -> note of what it breaks."""
+@lru_cache(maxsize=64)
+def _readers(descriptor: str) -> dict[str, Callable[[str], tuple[Any, dict[str, str] | None]]]:
+    """Return what reads a cell of each column: its value, and rule -> note of what it breaks.
+
+    Making them takes longer than reading a small table with them. The descriptor is text, as that
+    can be compared: fields and words for missing values in JSON.
+    """
     # It takes half a second, which opening a study need not.
     from frictionless import Schema
 
     # Floats, not decimals: ordering a decimal NaN raises within frictionless.
-    fields = [
-        field | ({"floatNumber": True} if field["type"] == "number" else {})
-        for field in schema.descriptor["fields"]
-    ]
-    made = Schema.from_descriptor(
-        {"fields": fields, "missingValues": schema.descriptor["missingValues"]}
-    )
+    fields, missing = json.loads(descriptor)
+    for field in fields:
+        field |= {"floatNumber": True} if field["type"] == "number" else {}
+    made = Schema.from_descriptor({"fields": fields, "missingValues": missing})
     return {field.name: field.create_cell_reader() for field in made.fields}
 
 
