@@ -161,14 +161,13 @@ def hostile(tmp_path, monkeypatch):
     return study
 
 
-def test_check_runs_no_code_of_a_formula(hostile):
-    command = [sys.executable, "-W", "error", "-m", "qsmstats", "check", str(hostile)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == InvalidDataError.exit_code
-    assert done.stderr.startswith("reading images: ")
-    assert len(done.stderr.splitlines()) == 1
+def test_check_runs_no_code_of_a_formula(hostile, capsys):
+    assert main(["check", str(hostile), "--jobs", "1"]) == InvalidDataError.exit_code
+    said = capsys.readouterr()
+    assert said.err.startswith("reading images: ")
+    assert len(said.err.splitlines()) == 1
     for name in ("baseline", "tissue", "trajectory"):
-        assert f"study.toml, setting 'models.{name}': '" in done.stdout
+        assert f"study.toml, setting 'models.{name}': '" in said.out
     assert [path.name for path in hostile.parent.iterdir()] == ["study"]
 
 

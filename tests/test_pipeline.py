@@ -12,6 +12,7 @@ import pytest
 
 from qsmstats import run_study
 from qsmstats.cli import main
+from tests.study_folder import write_images, write_tables
 
 TABLES = {
     "features.tsv",
@@ -85,30 +86,28 @@ def test_step_by_step_gives_the_same_bytes_as_one_command(
     assert tsvs(tmp_path) == tsvs(results)
 
 
-def keep_one_map(study: Path, kept: str) -> None:
-    """Drop the other maps; a report of one map is drawn in a third of the time."""
-    head, *sections = (study / "study.toml").read_text().split("\n[")
-    unwanted = [part for part in sections if part.startswith("maps.") and kept not in part]
-    assert unwanted
-    text = "\n[".join([head, *(part for part in sections if part not in unwanted)])
-    (study / "study.toml").write_text(text)
+@pytest.fixture
+def few(tmp_path):
+    """Return a study of four participants, five sessions and one map, which a test may break."""
+    return write_images(write_tables(tmp_path / "study"))
 
 
-def test_an_unreadable_image_fails_its_participant_alone(study_copy, tmp_path, monkeypatch):
-    keep_one_map(study_copy, "mwf_percent")
-    image = sorted(study_copy.rglob("sub-*_MWFmap.nii.gz"))[0]
+def test_an_unreadable_image_fails_its_participant_alone(few, tmp_path, monkeypatch):
+    image = sorted(few.rglob("sub-*_MWFmap.nii.gz"))[0]
     image.write_bytes(image.read_bytes()[:2000])
     out = tmp_path / "out"
     drawn = []
     monkeypatch.setattr("qsmstats.run.draw_report", lambda study, out, **_: drawn.append(out))
-    assert main(["run", str(study_copy), str(out), "--jobs", "1"]) == 1
+    # The models of four participants have their own tests.
+    monkeypatch.setattr("qsmstats.run._questions", lambda *_: [])
+    assert main(["run", str(few), str(out), "--jobs", "1"]) == 1
     assert drawn == [out]
     failures = pd.read_csv(out / "failures.tsv", sep="\t")
     assert len(failures) == 1
     assert failures.loc[0, "participant_id"] == image.name.split("_")[0]
     assert image.name in failures.loc[0, "file"]
     features = pd.read_csv(out / "features.tsv", sep="\t")
-    everyone = pd.read_csv(study_copy / "participants.tsv", sep="\t")["participant_id"]
+    everyone = pd.read_csv(few / "participants.tsv", sep="\t")["participant_id"]
     missing = set(everyone) - set(features["participant_id"])
     assert missing <= {failures.loc[0, "participant_id"]}
 
@@ -133,11 +132,11 @@ def replace_text(path: Path, old: str, new: str) -> None:
 
 
 def break_missing_file(study):
-    sorted(study.rglob("sub-*_Chimap.nii.gz"))[0].unlink()
+    sorted(study.rglob("sub-*_MWFmap.nii.gz"))[0].unlink()
 
 
 def break_unit(study):
-    replace_text(study / "study.toml", 'unit = "ppm"', 'unit = "ppb"')
+    replace_text(study / "study.toml", 'unit = "percent"', 'unit = "fraction"')
 
 
 def break_label_without_row(study):
@@ -169,8 +168,8 @@ def break_control(study):
 
 
 BROKEN = {
-    "missing file": (break_missing_file, "Chimap.nii.gz"),
-    "wrong unit": (break_unit, "ppb"),
+    "missing file": (break_missing_file, "MWFmap.nii.gz"),
+    "wrong unit": (break_unit, "fraction"),
     "label without row": (break_label_without_row, "label"),
     "duplicate key": (break_duplicate_key, "lesions.tsv row"),
     "misspelt type": (break_type, "did you mean 'hyperintense'"),
@@ -180,22 +179,22 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_a_broken_study_stops_with_one_line_per_problem(study_copy, tmp_path, fault, capsys):
+def test_a_broken_study_stops_with_one_line_per_problem(few, tmp_path, fault, capsys):
     breaks, words = BROKEN[fault]
-    breaks(study_copy)
-    assert main(["run", str(study_copy), str(tmp_path / "out"), "--jobs", "1"]) == 3
+    breaks(few)
+    assert main(["run", str(few), str(tmp_path / "out"), "--jobs", "1"]) == 3
     said = capsys.readouterr().err
     assert words in said
-    assert main(["check", str(study_copy), "--jobs", "1"]) == 3
+    assert main(["check", str(few), "--jobs", "1"]) == 3
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if words in line]
     assert lines == said.splitlines()
 
 
-def test_several_faults_are_reported_together(study_copy, tmp_path, capsys):
+def test_several_faults_are_reported_together(few, tmp_path, capsys):
     for fault in ("missing file", "misspelt type", "session without date"):
-        BROKEN[fault][0](study_copy)
-    assert main(["run", str(study_copy), str(tmp_path / "out"), "--jobs", "1"]) == 3
+        BROKEN[fault][0](few)
+    assert main(["run", str(few), str(tmp_path / "out"), "--jobs", "1"]) == 3
     found = capsys.readouterr().err
     for fault in ("missing file", "misspelt type", "session without date"):
         assert BROKEN[fault][1] in found

@@ -28,6 +28,7 @@ from qsmstats.study_file import open_study
 from qsmstats.voxels.session_store import sha256
 
 from .clusters import loopback_cluster
+from .report.painting import paint_only
 from .study_folder import tables, write_images, write_tables
 
 
@@ -50,7 +51,7 @@ def drop_tables(study, *names):
 def one_visit(small_study, tmp_path_factory):
     """Return the small study as if nobody had come back, without histology and ratings.
 
-    Its models are of one map, whose page is drawn in a third of the time.
+    Its models are of one map, whose page is made in a third of the time.
     """
     study = Path(shutil.copytree(small_study, tmp_path_factory.mktemp("one-visit") / "study"))
     keep_first_sessions(study)
@@ -63,7 +64,10 @@ def one_visit(small_study, tmp_path_factory):
 @pytest.fixture(scope="module")
 def results(one_visit, tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
-    assert run_study(one_visit, out, command="qsmstats run STUDY OUT") == 0
+    with pytest.MonkeyPatch.context() as patch:
+        painted = paint_only(patch)
+        assert run_study(one_visit, out, command="qsmstats run STUDY OUT") == 0
+    assert painted
     return out
 
 

@@ -22,20 +22,9 @@ def hostile(make_once):
 @pytest.fixture
 def painted(monkeypatch):
     """Names of the figures that are drawn on, and not rendered, which takes most of the time."""
-    from matplotlib.figure import Figure
+    from .painting import paint_only
 
-    from qsmstats.report.blocks import FigureBlock
-    from qsmstats.report.figures.files import Plates
-
-    names = []
-
-    def paint_only(self, name, paint, **texts):
-        paint(Figure(figsize=(7, 4)))
-        names.append(name)
-        return FigureBlock(slug=name, markup="", caption=name, reading=texts["reading"])
-
-    monkeypatch.setattr(Plates, "draw", paint_only)
-    return names
+    return paint_only(monkeypatch)
 
 
 @pytest.fixture
