@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from qsmstats import __version__, errors
-from qsmstats.cli import EXAMPLES, EXIT_CODES, main, parse
+from qsmstats.arguments import EXAMPLES, EXIT_CODES
+from qsmstats.cli import main, parse
 from qsmstats.exit import FAULT, INTERRUPTED, PIPE_CLOSED
 from qsmstats.run import SOME_FAILED
 from tests.study_folder import tables, write_images, write_tables

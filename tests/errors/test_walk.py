@@ -46,7 +46,7 @@ TESTS = Path(__file__).parents[1]
 CASES = [case for module in MODULES for case in module.CASES]
 
 ELSEWHERE = {
-    "test_cli.py::test_wrong_usage_exits_with_2": ["cli.py: _count, _jobs"],
+    "test_cli.py::test_wrong_usage_exits_with_2": ["arguments.py: _count, _jobs"],
     "test_cli.py::test_completion_without_its_package_names_it": ["cli.py: _completion"],
     "mixed/batch/test_outcomes.py::test_outcomes_of_a_wrong_form_are_refused": [
         "mixed/batch/outcomes.py: OutcomeDesign._checked, OutcomeDesign._checked_start",
