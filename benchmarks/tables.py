@@ -4,7 +4,7 @@ A made cohort: 250 patients with 40 lesions each (10,000 rows), two raters (20,0
 sessions file per participant. In one run:
 
 - `read_tables`: every file read, every schema, key and rule checked, columns typed;
-- `table_problems` of the same study with 1,000 wrong cells;
+- `load_tables` of the same study with 1,000 wrong cells;
 - peers: frictionless validating the lesions file alone from disk, and pandas reading the same
   three tables without any check.
 
@@ -25,7 +25,7 @@ from frictionless.resources import TableResource
 
 from qsmstats.schemas import load_schema
 from qsmstats.study_file import open_study
-from qsmstats.tables.read import read_tables, table_problems
+from qsmstats.tables.read import load_tables, read_tables
 
 LESIONS = 40
 TOML = """
@@ -110,14 +110,12 @@ def main() -> None:
         break_cells(broken, 1000)
         study, wrong = open_study(sound), open_study(broken)
         assert len(read_tables(study).lesions) == options.patients * LESIONS
-        assert len(table_problems(wrong)) >= 1000
+        assert len(load_tables(wrong).problems) >= 1000
         times = {
             "read_tables, 10,000 lesions and 20,000 ratings": seconds(
                 lambda: read_tables(study), options.repeats
             ),
-            "table_problems, 1,000 wrong cells": seconds(
-                lambda: table_problems(wrong), options.repeats
-            ),
+            "load_tables, 1,000 wrong cells": seconds(lambda: load_tables(wrong), options.repeats),
             "frictionless, lesions.tsv alone": seconds(
                 lambda: frictionless_alone(sound), options.repeats
             ),

@@ -9,6 +9,11 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from qsmstats.errors import Problem
+from qsmstats.study import Study
+from qsmstats.tables.problems import summarise
+from qsmstats.tables.read import load_tables
+
 TYPES = ("isointense", "hypointense", "hyperintense", "hypointense_rim", "paramagnetic_rim")
 SHAPE = (12, 12, 12)
 
@@ -122,3 +127,8 @@ def write_images(folder: Path, content: Mapping[str, Table] | None = None) -> Pa
         write_image(Path(f"{stem}_MWFmap.nii.gz"), values)
         Path(f"{stem}_MWFmap.json").write_text(json.dumps({"Units": "percent"}))
     return folder
+
+
+def table_problems(study: Study) -> list[Problem]:
+    """Return every problem of a study's tables, as `read_tables` says them."""
+    return summarise(load_tables(study).problems)

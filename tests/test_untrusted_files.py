@@ -10,9 +10,8 @@ import pytest
 
 from qsmstats import check_study, init_study, open_study
 from qsmstats.errors import ImageError, InvalidDataError
-from qsmstats.tables.read import table_problems
 from qsmstats.untrusted_files import leads_out, read_bounded
-from tests.study_folder import TOML, tables, write_images, write_tables
+from tests.study_folder import TOML, table_problems, tables, write_images, write_tables
 
 OUTSIDE = "\n[study]\noutside = true\n"
 STEM = "{participant}/{session}/{participant}_{session}"

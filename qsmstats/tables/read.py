@@ -48,7 +48,6 @@ __all__ = [
     "StudyTables",
     "load_tables",
     "read_tables",
-    "table_problems",
     "typed_tables",
 ]
 
@@ -161,11 +160,6 @@ def typed_tables(study: Study, loaded: LoadedTables) -> StudyTables:
         outcomes=study.outcomes,
         capped=study.tables["participants"].capped,
     )
-
-
-def table_problems(study: Study) -> list[Problem]:
-    """Return every problem of the study's tables; see `read_tables`."""
-    return summarise(load_tables(study).problems)
 
 
 def load_tables(study: Study, listing: ListLesions | None = None) -> LoadedTables:

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import load_schema
 from qsmstats.study_file import open_study
-from qsmstats.tables.read import load_tables, read_tables, table_problems
-from tests.study_folder import TOML, TYPES, Table, tables, write_tables, write_text
+from qsmstats.tables.read import load_tables, read_tables
+from tests.study_folder import TOML, TYPES, Table, table_problems, tables, write_tables, write_text
 
 
 def messages(folder: Path) -> list[str]:

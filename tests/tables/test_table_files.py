@@ -8,8 +8,8 @@ import pytest
 
 from qsmstats.errors import InvalidDataError
 from qsmstats.study_file import open_study
-from qsmstats.tables.read import read_tables, table_problems
-from tests.study_folder import TOML, tables, write_images, write_tables, write_text
+from qsmstats.tables.read import read_tables
+from tests.study_folder import TOML, table_problems, tables, write_images, write_tables, write_text
 
 
 def messages(folder: Path) -> list[str]:

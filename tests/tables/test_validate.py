@@ -9,8 +9,8 @@ import pytest
 from qsmstats.errors import InvalidDataError
 from qsmstats.schemas import load_schema, plausible_ranges
 from qsmstats.study_file import open_study
-from qsmstats.tables.read import read_tables, table_problems
-from tests.study_folder import TOML, tables, write_tables
+from qsmstats.tables.read import read_tables
+from tests.study_folder import TOML, table_problems, tables, write_tables
 
 
 def study(folder: Path, changes: dict[tuple[str, int, str], str], toml: str = "") -> Path:

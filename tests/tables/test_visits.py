@@ -11,8 +11,9 @@ from qsmstats.errors import InvalidDataError
 from qsmstats.study import TableSpec
 from qsmstats.study_file import open_study
 from qsmstats.tables.raw_table import RawTable
-from qsmstats.tables.read import read_tables, table_problems
+from qsmstats.tables.read import read_tables
 from qsmstats.tables.visits import for_each_session, refuse_visits, stated_visits
+from tests.study_folder import table_problems
 
 TOML = """\
 [labels]
