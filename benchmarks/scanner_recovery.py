@@ -25,7 +25,7 @@ import pandas as pd
 import statsmodels.formula.api as smf
 
 import qsmstats as qs
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 from qsmstats.simulate.maps import CONTROL_TISSUE, PATIENT_TISSUE
 from qsmstats.simulate.parameters import Parameters
 from qsmstats.simulate.participants import draw_person

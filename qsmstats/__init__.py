@@ -49,7 +49,7 @@ _HOMES = {
     "RequiredPatients": "qsmstats.studies.planning.sizes",
     "RescanAgreement": "qsmstats.harmonise.rescans",
     "SampleSize": "qsmstats.accuracy.samplesize",
-    "Schemas": "qsmstats.schemas",
+    "Schemas": "qsmstats.own_schemas",
     "Study": "qsmstats.study",
     "StudyDraft": "qsmstats.inventory.draft",
     "StudyTables": "qsmstats.tables.read",
@@ -151,9 +151,9 @@ if TYPE_CHECKING:
     from qsmstats.mixed.fit import MixedFit
     from qsmstats.mixed.fit_many import ManyFits, fit_many
     from qsmstats.mixed.model import MixedModel
+    from qsmstats.own_schemas import Schemas
     from qsmstats.report.page import write_report
     from qsmstats.run import run_study
-    from qsmstats.schemas import Schemas
     from qsmstats.settings import (
         FeatureSettings,
         HistologySettings,

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from qsmstats.schemas import FieldSchema, Schemas, TableSchema, result_columns
+from qsmstats.own_schemas import Schemas
+from qsmstats.schemas import FieldSchema, TableSchema, result_columns
 
 __all__ = ["data_dictionary", "result_dictionary"]
 

@@ -10,8 +10,8 @@ from dataclasses import asdict
 from pathlib import Path, PurePath
 from typing import Any
 
+from qsmstats.own_schemas import DECLARED
 from qsmstats.records import versions
-from qsmstats.schemas import DECLARED
 from qsmstats.study import Study
 from qsmstats.study_file import FILE
 from qsmstats.tables.read import StudyTables

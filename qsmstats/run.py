@@ -25,11 +25,11 @@ from qsmstats.errors import (
     grouped,
 )
 from qsmstats.output import held, made_folder
+from qsmstats.own_schemas import DECLARED
 from qsmstats.progress import progress_bar, say
 from qsmstats.provenance import source_sum, write_provenance
 from qsmstats.records import ANSWERS, PLAN, removed, renewed, source_of
 from qsmstats.report.page import draw_report
-from qsmstats.schemas import DECLARED
 from qsmstats.studies.answer_files import result_tables, write_answer, write_table
 from qsmstats.studies.baseline import baseline_differences, tissue_differences
 from qsmstats.studies.cohort import describe_cohort

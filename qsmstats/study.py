@@ -14,7 +14,8 @@ from pathlib import Path
 
 from qsmstats.display import Displayed
 from qsmstats.errors import ImageError, Problem
-from qsmstats.schemas import Schemas, map_schemas
+from qsmstats.own_schemas import Schemas
+from qsmstats.schemas import map_schemas
 from qsmstats.settings import (
     FeatureSettings,
     FolderSettings,

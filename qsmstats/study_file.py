@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args
 
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
-from qsmstats.schemas import LAST_PARCEL, Schemas, map_schemas, parcellation_labels
+from qsmstats.own_schemas import Schemas
+from qsmstats.schemas import LAST_PARCEL, map_schemas, parcellation_labels
 from qsmstats.settings import (
     FeatureSettings,
     FolderSettings,

@@ -15,7 +15,8 @@ from typing import Any, get_args
 
 from qsmstats.errors import did_you_mean, nearest, one_of
 from qsmstats.method_names import Adjustment, DfMethod
-from qsmstats.schemas import Schemas, map_features, plausible_ranges
+from qsmstats.own_schemas import Schemas
+from qsmstats.schemas import map_features, plausible_ranges
 from qsmstats.settings import (
     CountFamily,
     CountOffset,

@@ -15,18 +15,8 @@ from dataclasses import replace
 from typing import Any, TypeAlias
 
 from qsmstats.errors import did_you_mean, nearest
-from qsmstats.schemas import (
-    TABLES,
-    UNDECIDED,
-    Level,
-    MapSchema,
-    Schemas,
-    known_levels,
-    load_schema,
-    map_schemas,
-    own_map,
-    word_key,
-)
+from qsmstats.own_schemas import UNDECIDED, Level, Schemas, known_levels, own_map
+from qsmstats.schemas import TABLES, MapSchema, load_schema, map_schemas, word_key
 
 __all__ = ["declared_schemas", "range_problem", "word_problems"]
 

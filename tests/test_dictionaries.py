@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from qsmstats.dictionaries import data_dictionary, result_dictionary
-from qsmstats.schemas import TABLES, Schemas, load_schema, own_map
+from qsmstats.own_schemas import Schemas, own_map
+from qsmstats.schemas import TABLES, load_schema
 
 
 @pytest.mark.parametrize("name", TABLES)

@@ -21,9 +21,9 @@ from qsmstats.errors import (
     UsageError,
 )
 from qsmstats.output import held
+from qsmstats.own_schemas import Schemas
 from qsmstats.records import renewed, require_one_source, source_of
 from qsmstats.run import _answer
-from qsmstats.schemas import Schemas
 from qsmstats.study_file import open_study
 from qsmstats.voxels.session_store import sha256
 

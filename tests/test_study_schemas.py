@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from qsmstats.schemas import Schemas, own_map, plausible_ranges
+from qsmstats.own_schemas import Schemas, own_map
+from qsmstats.schemas import plausible_ranges
 from qsmstats.study_file import open_study
 from qsmstats.study_schemas import declared_schemas, range_problem
 from qsmstats.tables.read import read_tables

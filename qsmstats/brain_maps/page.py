@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from qsmstats.brain_maps.figures import glass_brain, slices
 from qsmstats.display import cell_text
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 from qsmstats.voxelwise.result import VoxelFit
 from qsmstats.wording.names import outcome_title, using_schemas
 from qsmstats.wording.terms import term_titler

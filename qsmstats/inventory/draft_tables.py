@@ -13,7 +13,8 @@ from typing import Any
 from qsmstats.errors import nearest, opposite
 from qsmstats.inventory.draft_images import LEFT, Part, comment, counted, listed, quoted
 from qsmstats.inventory.tables import FoundTable, TableFiles
-from qsmstats.schemas import TABLES, UNDECIDED, FieldSchema, load_schema, word_key
+from qsmstats.own_schemas import UNDECIDED
+from qsmstats.schemas import TABLES, FieldSchema, load_schema, word_key
 from qsmstats.settings import SCANNER, HistologySettings
 from qsmstats.study_tables import REQUIRED_TABLES
 from qsmstats.tables.identifiers import bare

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 
 __all__ = ["example_lesions"]
 

@@ -13,8 +13,8 @@ import numpy as np
 import pandas as pd
 
 from qsmstats.dictionaries import result_dictionary
+from qsmstats.own_schemas import Schemas
 from qsmstats.records import renewed
-from qsmstats.schemas import Schemas
 from qsmstats.spreadsheets import with_truth, write_guarded
 from qsmstats.writing import written_whole
 

@@ -25,7 +25,7 @@ from qsmstats.errors import (
 from qsmstats.generalized.fit import GeneralizedFit
 from qsmstats.mixed.fit import MixedFit
 from qsmstats.mixed.inference.response_scale import Kind
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 from qsmstats.settings import ModelSettings
 
 __all__ = [

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 from qsmstats.settings import SCANNER
 from qsmstats.studies.answers import levels_of, number_of
 from qsmstats.tables.read import StudyTables

@@ -17,7 +17,7 @@ import pandas as pd
 
 from qsmstats.imputation.pooling import PooledFit
 from qsmstats.mixed.fit import MixedFit
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 from qsmstats.studies.confounded import blanked
 
 __all__ = ["beside", "hedges_g", "outcome_unit", "with_units"]

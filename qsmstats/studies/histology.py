@@ -24,7 +24,7 @@ from qsmstats.accuracy.pairing import Pairs, confusion_matrices, pair_classes, u
 from qsmstats.accuracy.tabulation import cross_tabulation, flow_counts
 from qsmstats.display import Displayed
 from qsmstats.errors import ModelError, require_columns
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 from qsmstats.settings import HistologySettings
 from qsmstats.studies.answers import levels_of, number_of
 from qsmstats.studies.histology_features import feature_accuracy

@@ -15,7 +15,7 @@ from qsmstats.accuracy.agreement import agreement
 from qsmstats.accuracy.consensus import consensus
 from qsmstats.display import Displayed
 from qsmstats.errors import ModelError, require_columns
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 from qsmstats.settings import RaterSettings
 from qsmstats.studies.answers import levels_of, number_of
 

@@ -31,7 +31,8 @@ import pandas as pd
 from qsmstats.arrays import Floats
 from qsmstats.display import Displayed
 from qsmstats.errors import UsageError, did_you_mean, nearest, require_columns
-from qsmstats.schemas import Schemas, load_schema
+from qsmstats.own_schemas import Schemas
+from qsmstats.schemas import load_schema
 from qsmstats.settings import TableOneSettings
 from qsmstats.studies.answers import number_of
 from qsmstats.study import Study

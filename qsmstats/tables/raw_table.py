@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from qsmstats.errors import Problem
-from qsmstats.schemas import Schemas, TableSchema
+from qsmstats.own_schemas import Schemas
+from qsmstats.schemas import TableSchema
 
 __all__ = [
     "RawTable",

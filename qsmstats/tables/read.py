@@ -17,7 +17,8 @@ import pandas as pd
 
 from qsmstats.display import Displayed
 from qsmstats.errors import InvalidDataError, Problem, did_you_mean, nearest
-from qsmstats.schemas import TABLES, TYPES, Schemas, word_key
+from qsmstats.own_schemas import Schemas
+from qsmstats.schemas import TABLES, TYPES, word_key
 from qsmstats.settings import LesionIds
 from qsmstats.study import Study
 from qsmstats.study_tables import have_one_table

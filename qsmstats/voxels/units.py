@@ -16,7 +16,8 @@ import numpy as np
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import ImageError, Problem, UsageError
-from qsmstats.schemas import MapSchema, map_schemas, own_map
+from qsmstats.own_schemas import own_map
+from qsmstats.schemas import MapSchema, map_schemas
 
 __all__ = ["MapUnit", "UnitError", "map_unit"]
 

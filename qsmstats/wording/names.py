@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 
 __all__ = [
     "adjustment",

@@ -4,6 +4,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from qsmstats.errors import UsageError
+from qsmstats.own_schemas import Level, Schemas
 from qsmstats.plot.look import (
     STYLES,
     colour,
@@ -14,7 +15,6 @@ from qsmstats.plot.look import (
     letters,
     marker,
 )
-from qsmstats.schemas import Level, Schemas
 from qsmstats.wording.names import lesion_types, using_schemas
 
 EIGHT = Schemas(types={f"kind_{n}": Level(title=f"Kind {n}") for n in range(1, 9)})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 from qsmstats.studies.answers import levels_of, observed_types
 from qsmstats.studies.effects import outcome_unit
 

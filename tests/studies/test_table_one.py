@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from qsmstats.errors import UsageError
-from qsmstats.schemas import Level, Schemas
+from qsmstats.own_schemas import Level, Schemas
 from qsmstats.settings import TableOneSettings
 from qsmstats.studies.patients.table import patient_table
 from qsmstats.studies.table_one import TableOne, table_one

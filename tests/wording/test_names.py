@@ -1,6 +1,6 @@
 import pytest
 
-from qsmstats.schemas import Level, Schemas, own_map
+from qsmstats.own_schemas import Level, Schemas, own_map
 from qsmstats.wording.names import (
     capitalised,
     figure_name,

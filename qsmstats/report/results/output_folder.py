@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem
+from qsmstats.own_schemas import DECLARED, Schemas
 from qsmstats.records import PLAN
 from qsmstats.report.results.anonymous import (
     IDENTIFIERS,
@@ -24,7 +25,6 @@ from qsmstats.report.results.anonymous import (
     veiled_text,
 )
 from qsmstats.report.results.columns import needed
-from qsmstats.schemas import DECLARED, Schemas
 from qsmstats.spreadsheets import read_guarded
 
 __all__ = ["Results"]

@@ -9,11 +9,11 @@ from typing import Any
 
 import pandas as pd
 
+from qsmstats.own_schemas import Schemas
 from qsmstats.report.blocks import Block, Details, ListBlock, Notice, Paragraph, TableBlock
 from qsmstats.report.figures.files import Plates
 from qsmstats.report.results.output_folder import Results
 from qsmstats.report.tables.tables import display, turned
-from qsmstats.schemas import Schemas
 from qsmstats.settings import FeatureSettings, ModelSettings
 from qsmstats.study import Study
 from qsmstats.wording.names import (

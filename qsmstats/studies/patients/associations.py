@@ -24,7 +24,7 @@ from qsmstats.errors import (
     nearest,
     require_columns,
 )
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 from qsmstats.settings import ModelSettings, PatientSettings, column_of
 from qsmstats.studies.answers import number_of, observed_types
 from qsmstats.studies.patients.associations_text import clinical_title, methods_text

@@ -15,7 +15,7 @@ from __future__ import annotations
 import pandas as pd
 
 from qsmstats.errors import InvalidDataError, Problem, require_columns
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 from qsmstats.study import Study
 from qsmstats.tables.between_tables import controls
 from qsmstats.tables.read import StudyTables

@@ -14,7 +14,7 @@ import pandas as pd
 
 from qsmstats.display import Displayed
 from qsmstats.errors import InvalidDataError, ModelError, NoDataError, UsageError, require_columns
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 from qsmstats.settings import ModelSettings, RaterSettings
 from qsmstats.studies.answers import fit_record, number_of
 from qsmstats.studies.transitions.apparent_change import rater_pairs

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from qsmstats.schemas import Schemas
+from qsmstats.own_schemas import Schemas
 from qsmstats.studies.patients.table import patient_table
 from qsmstats.tables.read import StudyTables
 

@@ -11,7 +11,7 @@ from statsmodels.stats.multitest import multipletests
 
 from qsmstats.dictionaries import result_dictionary
 from qsmstats.errors import ModelError, UsageError
-from qsmstats.schemas import Level, Schemas
+from qsmstats.own_schemas import Level, Schemas
 from qsmstats.settings import ModelSettings, PatientSettings
 from qsmstats.studies.answer_files import result_tables, write_answer
 from qsmstats.studies.patients.associations import patient_associations

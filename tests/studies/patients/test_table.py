@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from qsmstats.dictionaries import result_dictionary
 from qsmstats.errors import InvalidDataError
-from qsmstats.schemas import Level, Schemas
+from qsmstats.own_schemas import Level, Schemas
 from qsmstats.studies.patients.table import patient_table
 
 from .conftest import TYPES, study_tables
