@@ -15,10 +15,8 @@ from typing import Any
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from qsmstats.accuracy.areas import auc_rows
 from qsmstats.accuracy.intervals import INTERVALS, critical_value
-from qsmstats.accuracy.measures import measure_rows
-from qsmstats.accuracy.multiclass import multiclass_rows
+from qsmstats.accuracy.measures import auc_rows, measure_rows, multiclass_rows
 from qsmstats.accuracy.pairing import (
     POLICIES,
     Pairs,

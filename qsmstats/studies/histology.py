@@ -15,13 +15,14 @@ from dataclasses import dataclass
 import pandas as pd
 
 from qsmstats.accuracy.diagnostic import missing_scenarios
-from qsmstats.accuracy.nesting import (
+from qsmstats.accuracy.pairing import Pairs, confusion_matrices, pair_classes, usable
+from qsmstats.accuracy.tabulation import (
     assumed_correlations,
     clustering_summary,
     counts_per_cluster,
+    cross_tabulation,
+    flow_counts,
 )
-from qsmstats.accuracy.pairing import Pairs, confusion_matrices, pair_classes, usable
-from qsmstats.accuracy.tabulation import cross_tabulation, flow_counts
 from qsmstats.display import Displayed
 from qsmstats.errors import ModelError, require_columns
 from qsmstats.own_schemas import Schemas

@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from qsmstats.accuracy.areas import auc_rows
 from qsmstats.accuracy.cutoff import best_cutoff, roc_curve
+from qsmstats.accuracy.measures import auc_rows
 from qsmstats.accuracy.pairing import NEGATIVE, Pairs
 from qsmstats.arrays import Flags
 from qsmstats.schemas import load_schema

@@ -12,8 +12,7 @@ from sklearn import metrics
 from statsmodels.stats.inter_rater import cohens_kappa
 
 from qsmstats.accuracy.delta import delta_interval, delta_std_error, jackknife_interval
-from qsmstats.accuracy.measures import kappa, multiclass_correlation
-from qsmstats.accuracy.multiclass import macro_average, multiclass_rows
+from qsmstats.accuracy.measures import kappa, macro_average, multiclass_correlation, multiclass_rows
 from qsmstats.accuracy.rows import Settings
 
 SETTINGS = Settings(interval="wilson", level=0.95, prevalences=(), seed=0)

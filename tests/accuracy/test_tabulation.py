@@ -5,9 +5,14 @@ import pandas as pd
 import pytest
 
 from qsmstats.accuracy.intervals import proportion_interval
-from qsmstats.accuracy.nesting import assumed_correlations, clustering_summary, counts_per_cluster
 from qsmstats.accuracy.pairing import pair_classes
-from qsmstats.accuracy.tabulation import cross_tabulation, flow_counts
+from qsmstats.accuracy.tabulation import (
+    assumed_correlations,
+    clustering_summary,
+    counts_per_cluster,
+    cross_tabulation,
+    flow_counts,
+)
 
 ROWS = [
     # brain, index, reference
