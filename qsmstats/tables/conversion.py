@@ -50,7 +50,9 @@ def without_codes(raw: RawTable, spec: TableSpec) -> tuple[RawTable, list[Proble
 
     cells = raw.cells.copy()
     for column in cells.columns.difference([*schema.primary_key]):
-        cells[column] = cells[column].map({word: plain(word) for word in cells[column].unique()})
+        words = {word: plain(word) for word in cells[column].unique()}
+        if any(word != other for word, other in words.items()):
+            cells[column] = cells[column].map(words)
     problems = [
         toml_problem(raw, "missing", f"no cell of {raw.file} holds '{code}'; remove it")
         for code in spec.missing

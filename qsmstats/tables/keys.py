@@ -38,14 +38,18 @@ def key_problems(raw: RawTable, cells: CellProblems) -> Iterator[Problem]:
     for key in (schema.primary_key, *schema.unique_keys):
         if not set(key) <= set(raw.cells.columns):
             continue
-        faulty = {*raw.broken, *(position for position, name in cells if name in key)}
-        rows = raw.cells[list(key)].drop(index=list(faulty))
-        rows = rows[~rows.isin(schema.missing_values).any(axis=1)]
+        words = rows = raw.cells[list(key)]
         # 3 and 03 are one label.
         numbers = [name for name in key if schema.column(name).type == "integer"]
         for name in numbers:
             read = {word: parse_integer(word) for word in rows[name].unique()}
             rows = rows.assign(**{name: rows[name].map(read)})
+        if not rows.duplicated().any():
+            continue
+        faulty = {*raw.broken, *(position for position, name in cells if name in key)}
+        rows = rows[~words.isin(schema.missing_values).any(axis=1)].drop(
+            index=list(faulty), errors="ignore"
+        )
         rows = rows[rows.duplicated(keep=False)]
         first: dict[tuple[object, ...], int] = {}
         for position, *values in rows.itertuples(name=None):

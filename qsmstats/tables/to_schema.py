@@ -164,5 +164,6 @@ def _with_levels(raw: RawTable) -> tuple[RawTable, list[Problem]]:
                 file = raw.file_column(kept)
                 problems.append(Problem(table=raw.file, row=1, column=file, problem=text))
             cells[kept] = words
-        cells[column] = words.map(levels)
+        if any(word != level for word, level in levels.items()):
+            cells[column] = words.map(levels)
     return replace(raw, cells=cells), problems
