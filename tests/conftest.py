@@ -12,6 +12,10 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+# Read when numpy is loaded, which no plugin does before. Each test process has one core: threads of
+# the linear algebra would take it from one another (a third more time for tests/mixed).
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 MakeOnce = Callable[[str, Callable[[Path], object]], Path]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -282,9 +283,18 @@ def test_a_failed_session_is_tried_again(study, tmp_path, monkeypatch):
     assert measured == ["sub-02"]
 
 
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """Return a study, its features, and the folder that holds them; read only."""
+    folder = tmp_path_factory.mktemp("measured")
+    study = open_study(write_study(folder / "study"))
+    return study, extract_cohort(study, out=folder / "out").features, folder / "out"
+
+
 @pytest.mark.parametrize("damage", ["table", "no table", "manifest", b"", b"\xff", b"[]", b"{}"])
-def test_a_damaged_result_does_not_count(study, tmp_path, damage):
-    expected = extract_cohort(study, out=tmp_path).features
+def test_a_damaged_result_does_not_count(measured, tmp_path, damage):
+    study, expected, out = measured
+    shutil.copytree(out, tmp_path, dirs_exist_ok=True)
     table = tmp_path / "features/sub-02_ses-1_features.tsv"
     manifest = tmp_path / "features/sub-02_ses-1_manifest.json"
     before = stored(tmp_path)

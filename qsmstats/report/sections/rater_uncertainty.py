@@ -15,7 +15,7 @@ from qsmstats.wording.estimates import (
 from qsmstats.wording.names import capitalised, outcome_words, short_title
 from qsmstats.wording.numbers import fixed
 
-__all__ = ["beside", "imputed_types", "names_of", "plain_answer"]
+__all__ = ["beside", "imputed_types", "significant_in_both"]
 
 PLAIN = "plain_"
 
@@ -37,17 +37,13 @@ def imputed_types(context: Context, folder: str, outcome: str) -> list[Block]:
     rows = context.results.rows(name, outcome)
     if rows.empty:
         return notes(context, f"{folder}_raters", outcome)
-    alpha = 1 - context.level
-    before, after = (is_told(table, alpha) for table in (plain_answer(rows), rows))
+    before, after, turned = significant_in_both(rows, context.level)
     what = "differences between types" if of_pairs else "changes per year"
     summary = (
-        f"With the raters' disagreement carried along, {after.sum()} of {len(rows)} {what} are"
-        f" significant (types taken as known: {before.sum()})"
+        f"With the raters' disagreement carried along, {after} of {len(rows)} {what} are"
+        f" significant (types taken as known: {before})"
     )
     text = f"The largest fraction of missing information is {fixed(rows['fmi'].max(), 2)}."
-    for which, said in ((before & ~after, "no longer"), (~before & after, "newly")):
-        if which.any():
-            text += f" {capitalised(said)} significant: {'; '.join(names_of(rows[which]))}."
     caption = (
         f"{capitalised(what)} in {outcome_words(outcome)}: types known, and imputed"
         " (adjusted intervals)"
@@ -69,26 +65,38 @@ def imputed_types(context: Context, folder: str, outcome: str) -> list[Block]:
         },
         keep=beside,
     )
+    text = " ".join([text, *turned])
     above: list[Block] = [Paragraph(text=text), *notes(context, f"{folder}_raters", outcome)]
     return [Details(summary=summary, blocks=(*above, *([table] if table else [])))]
 
 
-def plain_answer(rows: pd.DataFrame) -> pd.DataFrame:
+def _plain_answer(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the answer beside which a variant stands, under the names of an answer."""
     told = rows[["null", *(name for name in map(str, rows) if name.startswith(PLAIN))]]
     return told.rename(columns=lambda name: name.removeprefix(PLAIN))
 
 
+def significant_in_both(rows: pd.DataFrame, level: float) -> tuple[int, int, list[str]]:
+    """Count what is significant in the answer and in its variant, and say what turned."""
+    before, after = (is_told(table, 1 - level) for table in (_plain_answer(rows), rows))
+    turned = [
+        f"{said} significant: {'; '.join(_names_of(rows[which]))}."
+        for which, said in ((before & ~after, "No longer"), (~before & after, "Newly"))
+        if which.any()
+    ]
+    return int(before.sum()), int(after.sum()), turned
+
+
 def beside(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the table with the intervals that are shown, of both answers."""
-    plain = shown(plain_answer(rows))[["conf_low", "conf_high"]].add_prefix(PLAIN)
+    plain = shown(_plain_answer(rows))[["conf_low", "conf_high"]].add_prefix(PLAIN)
     names = [f"{PLAIN}{name}" for name in ("conf_low", "conf_high")]
     made = shown(rows)
     made[names] = plain[names]
     return with_pairs_titled(made) if "first" in made else made
 
 
-def names_of(rows: pd.DataFrame) -> list[str]:
+def _names_of(rows: pd.DataFrame) -> list[str]:
     """Return what pairs or types are called."""
     if "first" in rows:
         return list(with_pairs_titled(rows)["contrast"])

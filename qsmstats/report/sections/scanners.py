@@ -9,9 +9,9 @@ from qsmstats.plot.look import is_narrow
 from qsmstats.plot.scanners import WHITE_MATTER, scanners
 from qsmstats.report.blocks import Block, Details, FigureBlock, Notice, Paragraph, Section
 from qsmstats.report.sections.context import Context, notes, study_notes
-from qsmstats.report.sections.rater_uncertainty import beside, names_of, plain_answer
+from qsmstats.report.sections.rater_uncertainty import beside, significant_in_both
 from qsmstats.studies.table_one import GROUPS
-from qsmstats.wording.estimates import is_told, quantity_and_unit
+from qsmstats.wording.estimates import quantity_and_unit
 from qsmstats.wording.names import (
     capitalised,
     in_words,
@@ -119,18 +119,12 @@ def harmonised(context: Context, folder: str, outcome: str) -> list[Block]:
     if rows.empty:
         said = study_notes(context, f"{folder}_harmonised", outcome)
         return [Paragraph(text=f"Harmonised across scanners: {in_words(one)}") for one in said]
-    alpha = 1 - context.level
-    before, after = (is_told(table, alpha) for table in (plain_answer(rows), rows))
+    before, after, turned = significant_in_both(rows, context.level)
     what = "differences between types" if of_pairs else "changes per year"
     summary = (
-        f"With {outcome_short(outcome)} harmonised across scanners, {after.sum()} of {len(rows)}"
-        f" {what} are significant (scanner in the model: {before.sum()})"
+        f"With {outcome_short(outcome)} harmonised across scanners, {after} of {len(rows)}"
+        f" {what} are significant (scanner in the model: {before})"
     )
-    turned = [
-        f"{capitalised(said)} significant: {'; '.join(names_of(rows[which]))}."
-        for which, said in ((before & ~after, "no longer"), (~before & after, "newly"))
-        if which.any()
-    ]
     p = "plain_p_adjusted"
     tables = [
         context.display(
