@@ -9,7 +9,6 @@ without a name or two of one name, decimal commas, another encoding.
 
 from __future__ import annotations
 
-import codecs
 import re
 from functools import reduce
 
@@ -47,9 +46,12 @@ def plain_cells(source: Source, delimiter: str) -> pd.DataFrame | None:
     data, spec = source.data, source.spec
     if spec.encoding or spec.decimal or b'"' in data or b"\0" in data:
         return None
-    first = re.match(rb"[^\r\n]*", data.removeprefix(codecs.BOM_UTF8))
-    titles = first[0].decode(errors="replace").split(delimiter) if first else []
-    header = [title.strip() for title in titles]
+    first = re.match(rb"[^\r\n]*", data)
+    try:  # Arrow does not look at the row that it skips.
+        titles = first[0].decode("utf-8-sig").split(delimiter) if first else []
+    except UnicodeDecodeError:
+        return None
+    header = [title.removeprefix("\ufeff").strip() for title in titles]
     if not 1 < len(header) <= COLUMNS or not all(header) or len({*header}) < len(header):
         return None
     places = list(map(str, range(len(header))))

@@ -9,7 +9,7 @@ from pathlib import Path
 import openpyxl
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from qsmstats.errors import InvalidDataError
@@ -232,14 +232,22 @@ LINES = st.lists(
 )
 
 
-@given(LINES, st.integers(1, 3), st.sampled_from(["\n", "\r\n", "\r"]), st.sampled_from("\t,"))
+@given(
+    st.lists(st.sampled_from([b"", b"\xef\xbb\xbf", b"\xe9", b" "]), max_size=3).map(b"".join),
+    LINES,
+    st.integers(1, 3),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.sampled_from("\t,"),
+)
+@example(b"\xe9", [["a", "b"]], 2, "\n", ",")
+@example(2 * b"\xef\xbb\xbf", [["a", "b"]], 2, "\n", ",")
 @settings(max_examples=300, deadline=None)
 def test_plain_text_is_read_by_columns_as_it_is_row_by_row(
-    tmp_path_factory, lines, width, ends, delimiter
+    tmp_path_factory, first, lines, width, ends, delimiter
 ):
     rows = [["x", " y ", "z"][:width], *(row[:width] for row in lines)]
     path = tmp_path_factory.mktemp("text") / "t.tsv"
-    path.write_bytes(ends.join(map(delimiter.join, rows)).encode())
+    path.write_bytes(first + ends.join(map(delimiter.join, rows)).encode())
     with pytest.MonkeyPatch.context() as patch:
         quick = found_in(path, delimiter)
         patch.setattr("qsmstats.tables.files.plain_cells", lambda *_: None)
