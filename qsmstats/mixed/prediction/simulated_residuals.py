@@ -34,7 +34,7 @@ __all__ = ["SimulatedResiduals", "ranked"]
 
 # Fewer say nothing of the tails.
 _LEAST = 19
-_ROWS = 2000
+_ROWS = 500
 """Rows that are ranked at a time."""
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -37,6 +39,19 @@ def test_an_offset_is_no_residual() -> None:
     told = normality_tests(plain, 49, seed=1), normality_tests(other, 49, seed=1)
     # The fits agree to the tolerance of their optimum.
     pd.testing.assert_frame_equal(*told, rtol=1e-4)
+
+
+def test_outcomes_stand_in_memory_once() -> None:
+    fit = MixedModel("y ~ x + (1 | g)").fit(
+        table(np.random.default_rng(2), 1000, "normal", "normal")
+    )
+    fit.random_effects()  # what a fit keeps of its own
+    tracemalloc.start()
+    normality_tests(fit, 249, seed=1)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Beside them stand the modes, an eighth of their size, and blocks.
+    assert peak < 2.5 * 250 * 8000 * 8
 
 
 def table(random: np.random.Generator, groups: int, effects: str, noise: str) -> pd.DataFrame:
