@@ -1,8 +1,8 @@
 """Tables of plain lines, read by columns: of millions of rows, without a list of cells for each.
 
 Most tables are UTF-8 lines of as many cells each, none of them quoted. Arrow splits these into
-columns at a tenth of the time and of the memory that reading them row by row takes, which lets
-their limits be higher. A table with anything to be mended or reported is left to the reader of
+columns in a tenth of the time and a third of the memory that reading them row by row takes, which
+lets their limits be higher. A table with anything to be mended or reported is left to the reader of
 rows (`qsmstats.tables.files`): quotation marks, lines without a cell or of another length, columns
 without a name or two of one name, decimal commas, another encoding.
 """
