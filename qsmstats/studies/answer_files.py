@@ -70,8 +70,8 @@ def write_table(table: pd.DataFrame, path: Path, schemas: Schemas | None = None)
 
 def _texts(column: pd.Series) -> pa.Array:
     """Return the cells of a column as text, none of them missing."""
-    if isinstance(column.dtype, np.dtype) and column.dtype.kind == "f":
-        return _decimals(column.to_numpy(dtype=np.float64))
+    if pd.api.types.is_float_dtype(column):
+        return _decimals(column.to_numpy(dtype=np.float64, na_value=np.nan))
     if pd.api.types.is_integer_dtype(column):
         return pc.fill_null(pa.array(column).cast(pa.string()), MISSING)
     if column.dtype != "object":

@@ -86,6 +86,7 @@ FORMULAS = [
 READ = [
     ("random term without column", "y ~ x + (0 | g)", "(0 | g)", "has no column", "write 1"),
     ("column that is not there", "y ~ speed + (1 | g)", "'speed'", "no column", "correct the name"),
+    ("column named as the intercept", "y ~ `1` + (1 | g)", "column '1'", "intercept", "rename"),
     ("term that cannot be read", "y ~ x ** + (1 | g)", "'x **'", "`**`", "correct it"),
     ("logarithm of categories", "y ~ log(f) + (1 | g)", "`log(f)`", "evaluated", "correct it"),
     ("function that is not there", "y ~ foo(x) + (1 | g)", "'foo(x)'", "not allowed", "use column"),

@@ -963,7 +963,7 @@ INVALID: list[tuple[str, Act, str, str, str]] = [
     ),
     (
         "file without end",
-        limited("files.BYTES", 2, file("t.tsv", b"a\n1\n")),
+        limited("files.PLAIN_BYTES", 2, file("t.tsv", b"a\n1\n")),
         "t.tsv",
         "it holds more than",
         "check the file",

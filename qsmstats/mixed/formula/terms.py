@@ -84,6 +84,8 @@ def read_terms(
     FormulaError
         If formulaic cannot read the text, or it holds what the language does not (`allowed`).
     """
+    if "`1`" in text:  # formulaic takes it for the intercept
+        raise FormulaError("a formula cannot tell column '1' from the intercept; rename the column")
     names = [name for name in columns if isinstance(name, str)]
     spelled = _r_spelling(text, names)
     formula, pieces = parse_terms(spelled, intercept=intercept)
@@ -172,10 +174,11 @@ def evaluate(
     FormulaError
         If formulaic cannot evaluate a term.
     """
-    if isinstance(spec, Formula) and (plain := _plain_columns(spec, data)) is not None:
-        return plain
     try:
         with np.errstate(all="ignore"):
+            plain = _plain_columns(spec, data) if isinstance(spec, Formula) else None
+            if plain is not None:
+                return plain
             context = {**_CONTEXT, **(transforms or {})}
             made = spec.get_model_matrix(data, context=context, output="numpy", na_action="ignore")
     except Exception as error:  # a transform may raise anything
@@ -217,9 +220,7 @@ def _plain_columns(formula: Formula, data: pd.DataFrame) -> Evaluated | None:
     categories: set[str] = set()
     before: set[frozenset[str]] = set()
     for term in formula:
-        # A column may be named 1.
-        literal = term.factors[0].eval_method is Factor.EvalMethod.LITERAL
-        factors = () if literal and str(term) == "1" else term.factors
+        factors = () if str(term) == "1" else term.factors
         whole = frozenset(factor.expr for factor in factors)
         columns: dict[str, Floats] | None = None
         for factor in factors:
