@@ -62,8 +62,8 @@ def key_problems(raw: RawTable, cells: CellProblems) -> Iterator[Problem]:
             where += (
                 "" if files.iloc[before] == files.iloc[position] else f" of {files.iloc[before]}"
             )
-            words = [raw.cells[name].iloc[position] for name in key]
-            named = _named(map(raw.file_column, key), words)
+            twice = [raw.cells[name].iloc[position] for name in key]
+            named = _named(map(raw.file_column, key), twice)
             text = f"{named} is already in {where}; correct or remove one of the two"
             yield place_problem(raw, position, key[-1], text)
 
