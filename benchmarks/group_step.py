@@ -187,12 +187,21 @@ def main() -> None:
         if not folder.exists():
             write_study(folder, options.sessions)
             write_features(open_study(folder), read_tables(open_study(folder)), out)
-        measure(open_study(folder), out, report=options.report)
+        study, clock = open_study(folder), Clock()
+        print(f"{'part':44}{'CPU s':>9}{'peak MB':>9}")
+        tables = measure(study, out, clock)
+        print(f"{'in all':44}{clock.total:9.2f}")
+        if options.report:
+            answer = run._answer
+            run._answer = lambda question, *rest: clock(
+                f"answering: {question[0]}", lambda: answer(question, *rest)
+            )
+            run._group(study, tables, out, "", anonymous=False)
+            clock("page again", lambda: draw_report(study, out, anonymous=False))
 
 
-def measure(study: Study, out: Path, *, report: bool) -> None:
-    clock = Clock()
-    print(f"{'part':44}{'CPU s':>9}{'peak MB':>9}")
+def measure(study: Study, out: Path, clock: Clock) -> StudyTables:
+    """Return the tables of the study; what the parts make is let go."""
     loaded = clock("load_tables", lambda: load_tables(study))
     clock(
         "checks of settings and formulas",
@@ -216,10 +225,7 @@ def measure(study: Study, out: Path, *, report: bool) -> None:
         lambda: [write_table(one, out / f"{name}.tsv") for name, one in results.items()],
     )
     clock("sum of all inputs", lambda: source_sum(study, tables, measured))
-    print(f"{'in all':44}{clock.total:9.2f}")
-    if report:
-        run._group(study, tables, out, "", anonymous=False)
-        clock("page again", lambda: draw_report(study, out, anonymous=False))
+    return tables
 
 
 if __name__ == "__main__":
