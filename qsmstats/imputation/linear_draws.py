@@ -140,6 +140,16 @@ class LinearDraws:
         self.variances = (fit.sigma * np.r_[fit.residual.ratios]) ** 2
         self.start = self.variances
         self.effects = [np.zeros((j, len(g))) for j, g in zip(self.sizes, self.scales, strict=True)]
+        # Columns in the order in which they are eliminated: terms of many groups, whose columns few
+        # others meet, come first and leave little behind; the fixed columns meet all.
+        sizes = [p, *(j * len(g) for j, g in zip(self.sizes, self.scales, strict=True))]
+        blocks = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
+        self.order = np.concatenate(
+            [
+                *(blocks[1 + t] for t in np.argsort(np.negative(self.sizes), kind="stable")),
+                blocks[0],
+            ]
+        )
         order = np.argsort(unit, kind="stable")
         counts = np.bincount(unit)
         self.members = np.full((len(counts), counts.max()), -1)
@@ -179,12 +189,13 @@ class LinearDraws:
         right[:p] += self.precision @ self.centre
         matrix = design.T @ design.multiply(weights[:, None]) + root @ root.T
         solver = splu(
-            sparse.csc_matrix(matrix),
-            permc_spec="MMD_AT_PLUS_A",
+            sparse.csc_matrix(matrix[self.order][:, self.order]),
+            permc_spec="NATURAL",
             diag_pivot_thresh=0.0,
             options={"SymmetricMode": True},
         )
-        solution = solver.solve(right)
+        solution = np.empty(start)
+        solution[self.order] = solver.solve(right[self.order])
         self.beta = solution[:p]
         start = p
         for t, size in enumerate(self.sizes):
