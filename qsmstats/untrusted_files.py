@@ -32,7 +32,7 @@ def leading_out(folder: Path, names: Iterable[str]) -> list[str]:
         file = os.path.join(folder, name)  # noqa: PTH118  (of thousands)
         parent, base = os.path.split(file)
         # A file that is no link lies where its folder lies.
-        alone = ".." in Path(file).parts or base in ("", ".") or os.path.islink(file)  # noqa: PTH114
+        alone = ".." in Path(name).parts or base in ("", ".") or os.path.islink(file)  # noqa: PTH114
         if outside(Path(file if alone else parent)):
             found.append(name)
     return found

@@ -264,6 +264,7 @@ def test_many_files_lead_out_as_each_of_them_does(tmp_path):
     (folder / "circle").symlink_to(folder / "circle")
     names = ["a/there.txt", "a/out.txt", "a/in.txt", "a/none.txt", "linked/there.txt", "circle"]
     names += ["a/../../other/there.txt", "a/..", "..", ".", "none/none.txt", "x" * 300]
+    names += ["none/../a/out.txt", "../study"]
     names += [str(other / "there.txt"), str(folder / "a" / "there.txt")]
     expected = [name for name in names if leads_out(folder, folder / name)]
     assert leading_out(folder, names) == expected

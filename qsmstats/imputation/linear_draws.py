@@ -144,7 +144,7 @@ class LinearDraws:
         # others meet, come first and leave little behind; the fixed columns meet all.
         sizes = [p, *(j * len(g) for j, g in zip(self.sizes, self.scales, strict=True))]
         blocks = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
-        self.order = np.concatenate(
+        self.eliminated = np.concatenate(
             [
                 *(blocks[1 + t] for t in np.argsort(np.negative(self.sizes), kind="stable")),
                 blocks[0],
@@ -189,13 +189,13 @@ class LinearDraws:
         right[:p] += self.precision @ self.centre
         matrix = design.T @ design.multiply(weights[:, None]) + root @ root.T
         solver = splu(
-            sparse.csc_matrix(matrix[self.order][:, self.order]),
+            sparse.csc_matrix(matrix[self.eliminated][:, self.eliminated]),
             permc_spec="NATURAL",
             diag_pivot_thresh=0.0,
             options={"SymmetricMode": True},
         )
         solution = np.empty(start)
-        solution[self.order] = solver.solve(right[self.order])
+        solution[self.eliminated] = solver.solve(right[self.eliminated])
         self.beta = solution[:p]
         start = p
         for t, size in enumerate(self.sizes):

@@ -174,11 +174,12 @@ def evaluate(
     FormulaError
         If formulaic cannot evaluate a term.
     """
+    with np.errstate(all="ignore"):
+        plain = _plain_columns(spec, data) if isinstance(spec, Formula) else None
+    if plain is not None:
+        return plain
     try:
         with np.errstate(all="ignore"):
-            plain = _plain_columns(spec, data) if isinstance(spec, Formula) else None
-            if plain is not None:
-                return plain
             context = {**_CONTEXT, **(transforms or {})}
             made = spec.get_model_matrix(data, context=context, output="numpy", na_action="ignore")
     except Exception as error:  # a transform may raise anything
