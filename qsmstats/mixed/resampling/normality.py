@@ -9,33 +9,50 @@ are linear in the outcome,
 :math:`\hat\beta(y)` by generalised least squares and :math:`K` as in `conditional_modes`. They are
 shrunken and dependent, so that tables of the normal distribution do not apply. The same functions
 of outcomes :math:`y^*` simulated from the fit have their distribution if the model holds, and need
-one system of equations for all of them. Each value is divided by its standard deviation over all
-outcomes, and all values of one outcome by their root mean square, as the variance was
-estimated (Lilliefors 1967, J Am Stat Assoc 62:399-402); `SimulatedResiduals` ranks and tests them.
-Its test of dispersion is left out: a linear mixed model estimates its dispersion, so that the test
-cannot fail. Its number of outliers is the same for a value just beyond the simulated ones and for
-one far beyond; the largest absolute value is tested instead, by the same Monte Carlo p-value.
+one system of equations for all of them. Residuals are divided by their standard deviation, as
+
+.. math:: \mathrm{Var}\{\hat e(y)\} = \sigma^2 (W^{-1} - Z\Lambda K^{-1} (Z\Lambda)'
+   - \tilde X (X'V^{-1}X)^{-1} \tilde X'), \quad \tilde X = W^{-1}V^{-1}X, \quad
+   V = W^{-1} + Z\Lambda(Z\Lambda)',
+
+random effects by theirs over all outcomes, and all values of one outcome by their root mean square,
+as the variance was estimated (Lilliefors 1967, J Am Stat Assoc 62:399-402); `SimulatedResiduals`
+ranks and tests them. Its test of dispersion is left out: a linear mixed model estimates its
+dispersion, so that the test cannot fail. Its number of outliers is the same for a value just beyond
+the simulated ones and for one far beyond; the largest absolute value of all residuals is tested
+instead, by the same Monte Carlo p-value. In large studies a part of the residuals and of the groups
+is ranked, chosen at random without their values: it is exchangeable with the same part of the
+simulated outcomes, and what so many do not show is small.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy import sparse
 
-from qsmstats.arrays import Floats
+from qsmstats.arrays import Floats, Integers
 from qsmstats.mixed.fitted import Fitted
-from qsmstats.mixed.prediction.conditional_modes import conditional_system, spherical_rows
+from qsmstats.mixed.prediction.conditional_modes import (
+    ConditionalSystem,
+    conditional_system,
+    spherical_rows,
+)
 from qsmstats.mixed.prediction.simulated_residuals import ranked
-from qsmstats.mixed.resampling.simulate import drawn, seed_of
+from qsmstats.mixed.resampling.simulate import seed_of
 
 __all__ = ["normality_tests"]
 
-# Below this share of sigma a value does not vary: a residual of a row that has a coefficient of its
-# own, a random effect whose variance is estimated as zero.
-_CONSTANT = 1e-6
-_COLUMNS = 25
+# Below this share of its standard deviation a value does not vary: a residual of a row that has a
+# coefficient of its own, a random effect whose variance is estimated as zero.
+_CONSTANT = 1e-5
+_MOST = 20_000
+"""Residuals, or groups of a term, that are ranked."""
+_COLUMNS = 10
 """Outcomes that are drawn and taken apart at a time."""
 
 
@@ -49,97 +66,146 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
     n
         Simulated outcomes.
     seed
-        Seed of the simulated outcomes and of the random numbers that break ties.
+        Seed of the simulated outcomes, of the choice of residuals and groups, and of the random
+        numbers that break ties.
 
     Returns
     -------
     DataFrame
         Columns part ("residual", or the grouping of a random term), columns (names of the columns
-        of the term), check, n (rows or groups), statistic, expected (its mean over the simulated
-        outcomes), p_value. "uniformity" is that of `SimulatedResiduals`, for the residuals and for
-        each random term, all its columns together; "largest" is the largest absolute residual in
-        standard deviations. NaN where the variances of a term are estimated as zero.
+        of the term), check, n (rows or groups that were tested), statistic, expected (its mean over
+        the simulated outcomes), p_value. "uniformity" is that of `SimulatedResiduals`, for the
+        residuals and for each random term, all its columns together; "largest" is the largest
+        absolute residual in standard deviations. NaN where the variances of a term are estimated as
+        zero.
 
     Raises
     ------
     UsageError
-        If `n` is less than 19 or the seed negative.
+        If the seed is negative.
 
     Examples
     --------
     >>> normality_tests(fit, seed=1)  # doctest: +SKIP
     """
-    values, modes = _parts(fit, _outcomes(fit, n, seed_of(seed)))
-    labels: dict[str, Any] = {"part": "residual", "columns": "", "n": len(values)}
-    found = [_tests(values, fit.sigma, seed, largest=True).assign(**labels)]
-    start = 0
+    random = np.random.default_rng(seed_of(seed))
+    parts = _LinearParts.of(fit)
+    varying = np.flatnonzero(parts.spread > _CONSTANT * parts.noise[:, 0])
+    spread = parts.spread[varying, None]
+    rows = _chosen(len(varying), random)
+    tested = [np.empty((len(rows), n + 1))]
+    places, start = [], 0
     for term in fit.random:
-        grouping, names = term.design.grouping, term.design.names
-        values = modes[start : start + grouping.size * len(names)]
-        start += len(values)
-        labels = {"part": grouping.label, "columns": ", ".join(names), "n": grouping.size}
-        found.append(_tests(values, fit.sigma, seed).assign(**labels))
-    return pd.concat(found, ignore_index=True)
+        size, width = term.design.grouping.size, len(term.design.names)
+        groups = _chosen(size, random)
+        places.append((start + groups[:, None] * width + np.arange(width)).ravel())
+        tested.append(np.empty((len(places[-1]), n + 1)))
+        start += size * width
+    squares, largest = np.empty(n + 1), np.empty(n + 1)
+    # By blocks of outcomes: all of them, of a large study, would not fit into the memory.
+    for first in range(0, n + 1, _COLUMNS):
+        block = slice(first, min(n + 1, first + _COLUMNS))
+        outcomes = parts.drawn(block.stop - first, random)
+        if first == 0:
+            outcomes[:, 0] = (fit.response - fit.offset) / fit.sigma
+        residuals, modes = parts(outcomes)
+        residuals = residuals[varying] / spread
+        squares[block] = np.einsum("ij,ij->j", residuals, residuals)
+        largest[block] = np.maximum(residuals.max(axis=0), -residuals.min(axis=0))
+        tested[0][:, block] = residuals[rows]
+        for values, place in zip(tested[1:], places, strict=True):
+            values[:, block] = modes[place]
+    size = np.sqrt(squares / len(varying))
+    found = [_uniformity(tested[0] / size, seed, part="residual", columns="", n=len(rows))]
+    largest /= size
+    found.append(
+        {
+            **found[0],
+            "check": "largest",
+            "n": len(varying),
+            "statistic": largest[0],
+            "expected": largest[1:].mean(),
+            "p_value": float((largest >= largest[0]).mean()),
+        }
+    )
+    for term, values in zip(fit.random, tested[1:], strict=True):
+        names = term.design.names
+        # Of all outcomes alike, as the p-value rests on their being exchangeable.
+        deviation = values.std(axis=1)
+        values = values[deviation > _CONSTANT] / deviation[deviation > _CONSTANT, None]
+        values /= np.sqrt(np.square(values).mean(axis=0)) if len(values) else 1.0
+        labels = {"part": term.design.grouping.label, "columns": ", ".join(names)}
+        found.append(_uniformity(values, seed, **labels, n=len(deviation) // len(names)))
+    return pd.DataFrame(found)
 
 
-def _outcomes(fit: Fitted, n: int, seed: int) -> Floats:
-    """Observed outcome and simulated ones without the offset, shape (rows, n + 1)."""
-    draw = drawn(fit, seed)
-    outcomes = np.empty((len(fit.response), n + 1))
-    outcomes[:, 0] = fit.response
-    for first in range(0, n, _COLUMNS):
-        last = min(n, first + _COLUMNS)
-        outcomes[:, first + 1 : last + 1] = draw((first, last)).T
-    outcomes -= fit.offset[:, None]
-    return outcomes
+def _chosen(size: int, random: np.random.Generator) -> Integers:
+    """Return places of those that are ranked."""
+    every = np.arange(size)
+    return every if size <= _MOST else np.sort(random.choice(every, _MOST, replace=False))
 
 
-def _parts(fit: Fitted, outcomes: Floats) -> tuple[Floats, Floats]:
-    """Conditional residuals, in place of the outcomes, and spherical modes of each outcome."""
-    rows, _, _ = spherical_rows(fit, fit.frame.data)
-    system = conditional_system(fit, rows, fit.weights)
-    weights = np.ones((len(outcomes), 1)) if fit.weights is None else fit.weights[:, None]
-
-    def swept(columns: Floats) -> Floats:
-        return np.asarray(weights * (columns - rows @ system.solve(rows.T @ (columns * weights))))
-
-    fixed = fit.fixed.matrix(fit.frame.data)
-    cross = fixed.T @ swept(fixed)
-    modes = np.empty((rows.shape[1], outcomes.shape[1]))
-    # By blocks of columns: with copies of all, a large study would not fit into the memory.
-    for start in range(0, outcomes.shape[1], _COLUMNS):
-        block = slice(start, start + _COLUMNS)
-        beta = np.linalg.lstsq(cross, fixed.T @ swept(outcomes[:, block]))[0]
-        outcomes[:, block] -= fixed @ beta
-        modes[:, block] = system.solve(rows.T @ (outcomes[:, block] * weights))
-        outcomes[:, block] -= rows @ modes[:, block]
-    return outcomes, modes
+def _uniformity(values: Floats, seed: int, **labels: Any) -> dict[str, Any]:
+    """Test the first column of values among all, which are overwritten."""
+    told = labels | {"check": "uniformity"}
+    if not len(values):
+        return told | dict.fromkeys(("statistic", "expected", "p_value"), np.nan)
+    return told | ranked(values, seed=seed).set_index("check").loc["uniformity"].to_dict()
 
 
-def _tests(values: Floats, sigma: float, seed: int, *, largest: bool = False) -> pd.DataFrame:
-    """Test the first column of values, shape (values, 1 + simulated outcomes), among the others.
+@dataclass(frozen=True, kw_only=True)
+class _LinearParts:
+    """Residuals and modes as functions of outcomes in units of sigma, without the offset.
 
-    The values are overwritten.
+    Attributes
+    ----------
+    rows
+        Z Lambda, shape (n, columns).
+    fixed, swept
+        X and V^-1 X, shape (n, p).
+    noise
+        Standard deviation of the errors, shape (n, 1).
+    system
+        K.
     """
-    # Of all columns alike, as the p-value rests on their being exchangeable.
-    blocks = np.array_split(values, 1 + len(values) // 1000)
-    spread = np.concatenate([block.std(axis=1) for block in blocks])
-    varying = spread > _CONSTANT * sigma
-    if not varying.any():
-        missing = dict.fromkeys(("statistic", "expected", "p_value"), np.nan)
-        return pd.DataFrame([{"check": "uniformity", **missing}])
-    scaled = values if varying.all() else values[varying]
-    scaled /= spread[varying, None]
-    scaled /= np.sqrt(np.einsum("ij,ij->j", scaled, scaled) / len(scaled))
-    height = np.maximum(scaled.max(axis=0), -scaled.min(axis=0))
-    tests = ranked(scaled, seed=seed)
-    tests = tests[tests["check"] == "uniformity"]
-    if not largest:
-        return tests
-    row = {
-        "check": "largest",
-        "statistic": height[0],
-        "expected": height[1:].mean(),
-        "p_value": float((height >= height[0]).mean()),
-    }
-    return pd.concat([tests, pd.DataFrame([row])])
+
+    rows: sparse.csr_array
+    fixed: Floats
+    swept: Floats
+    noise: Floats
+    system: ConditionalSystem
+
+    @classmethod
+    def of(cls, fit: Fitted) -> _LinearParts:
+        rows, _, _ = spherical_rows(fit, fit.frame.data)
+        system = conditional_system(fit, rows, fit.weights)
+        fixed = fit.fixed.matrix(fit.frame.data)
+        weights = np.ones((len(fixed), 1)) if fit.weights is None else fit.weights[:, None]
+        swept = weights * (fixed - rows @ system.solve(rows.T @ (fixed * weights)))
+        noise = 1.0 / np.sqrt(weights)
+        return cls(rows=rows, fixed=fixed, swept=swept, noise=noise, system=system)
+
+    def drawn(self, number: int, random: np.random.Generator) -> Floats:
+        """Draw outcomes from the fit but for their mean, which no residual depends on."""
+        effects = random.standard_normal((self.rows.shape[1], number))
+        errors = random.standard_normal((len(self.fixed), number))
+        return np.asarray(self.rows @ effects + self.noise * errors)
+
+    def __call__(self, outcomes: Floats) -> tuple[Floats, Floats]:
+        """Return residuals, shape (n, k), and spherical modes, shape (columns, k)."""
+        residuals = outcomes - self.fixed @ self._coefficients(self.swept.T @ outcomes)
+        modes = self.system.solve(self.rows.T @ (residuals / self.noise**2))
+        return residuals - self.rows @ modes, modes
+
+    @cached_property
+    def spread(self) -> Floats:
+        """Standard deviation of the residuals, shape (n,)."""
+        error = self.noise[:, 0] ** 2
+        mean = self.swept * error[:, None]
+        estimated = (mean * self._coefficients(mean.T).T).sum(axis=1)
+        left = error - self.system.inverse_form(self.rows) - estimated
+        return np.asarray(np.sqrt(np.maximum(left, 0.0)))
+
+    def _coefficients(self, right: Floats) -> Floats:
+        """Return (X'V^-1X)^-1 right."""
+        return np.linalg.lstsq(self.fixed.T @ self.swept, right)[0]

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from qsmstats import MixedModel
-from qsmstats.mixed.resampling.normality import _parts, normality_tests
+from qsmstats.mixed.resampling.normality import _LinearParts, normality_tests
 
 from ..reference_cases import fitted
 
@@ -17,7 +17,10 @@ from ..reference_cases import fitted
 @pytest.mark.parametrize("name", ["sleep_rs", "machines_ri_nested"])
 def test_linear_maps_are_the_residuals_and_modes_of_the_fit(name: str) -> None:
     fit = fitted(name)
-    residuals, modes = _parts(fit, np.column_stack([fit.response, 2 * fit.response]))
+    outcome = fit.response / fit.sigma
+    residuals, modes = (
+        fit.sigma * part for part in _LinearParts.of(fit)(np.column_stack([outcome, 2 * outcome]))
+    )
     # Rounding only: the same equations, solved for several outcomes.
     np.testing.assert_allclose(residuals[:, 0], fit.residuals(), atol=1e-8)
     np.testing.assert_allclose(residuals[:, 1], 2 * residuals[:, 0], atol=1e-8)
@@ -41,17 +44,45 @@ def test_an_offset_is_no_residual() -> None:
     pd.testing.assert_frame_equal(*told, rtol=1e-4)
 
 
-def test_outcomes_stand_in_memory_once() -> None:
+@pytest.mark.parametrize("name", ["sleep_rs", "machines_ri_nested"])
+def test_spread_is_that_of_the_residuals_by_dense_matrices(name: str) -> None:
+    fit = fitted(name)
+    parts = _LinearParts.of(fit)
+    x, z = parts.fixed, parts.rows.toarray()
+    covariance = np.diag(parts.noise[:, 0] ** 2) + z @ z.T
+    inverse = np.linalg.inv(covariance)
+    projection = inverse - inverse @ x @ np.linalg.inv(x.T @ inverse @ x) @ x.T @ inverse
+    errors = np.diag(parts.noise[:, 0] ** 2)
+    expected = np.sqrt(np.diag(errors @ projection @ errors))
+    np.testing.assert_allclose(parts.spread, expected, rtol=1e-9)
+
+
+def test_memory_does_not_grow_with_the_outcomes() -> None:
     fit = MixedModel("y ~ x + (1 | g)").fit(
-        table(np.random.default_rng(2), 1000, "normal", "normal")
+        table(np.random.default_rng(2), 10_000, "normal", "normal")
     )
     fit.random_effects()  # what a fit keeps of its own
-    tracemalloc.start()
-    normality_tests(fit, 249, seed=1)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    # Beside them stand the modes, an eighth of their size, and blocks.
-    assert peak < 2.5 * 250 * 8000 * 8
+    peaks = []
+    for n in (19, 249):
+        tracemalloc.start()
+        normality_tests(fit, n, seed=1)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    # What is ranked: 20,000 of 80,000 residuals, and 10,000 effects, of each outcome.
+    assert peaks[1] - peaks[0] < 1.5 * 230 * 30_000 * 8
+
+
+def test_one_gross_value_is_found_among_rows_that_are_not_ranked() -> None:
+    rows = table(np.random.default_rng(4), 5000, "normal", "normal")
+    spoiled = rows.assign(y=rows["y"].where(rows.index != 39_123, rows["y"] + 9))
+    for data, failing in ((rows, False), (spoiled, True)):
+        tests = normality_tests(MixedModel("y ~ x + (1 | g)").fit(data), 99, seed=1)
+        told = tests.set_index(["part", "check"])
+        assert told.loc[("residual", "uniformity"), "n"] == 20_000
+        assert told.loc[("residual", "largest"), "n"] == 40_000
+        assert told.loc[("g", "uniformity"), "n"] == 5000
+        assert (told.loc[("residual", "largest"), "p_value"] < 0.02) == failing
+        assert told.loc[("residual", "uniformity"), "p_value"] > 0.02
 
 
 def table(random: np.random.Generator, groups: int, effects: str, noise: str) -> pd.DataFrame:
