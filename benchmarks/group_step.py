@@ -4,8 +4,7 @@ No image is needed: the study's tables are written directly, and its measurement
 `participant` leaves them in the output folder (random numbers in every column of the features).
 Of three sessions of each patient, with a lesion count around 28 each, two raters rated every
 lesion. Every part is timed in CPU seconds of this process (with one BLAS thread where
-OPENBLAS_NUM_THREADS=1 is set); the peak of resident memory so far is told beside it, so that a
-part which needs more than those before it shows.
+OPENBLAS_NUM_THREADS=1 is set), beside the peak of resident memory during the part.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/group_step.py [SESSIONS] [--report]
 
@@ -15,7 +14,6 @@ part which needs more than those before it shows.
 from __future__ import annotations
 
 import argparse
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -159,11 +157,14 @@ class Clock:
 
     def __call__(self, name: str, call: Callable[[], Any]) -> Any:
         """Return what `call` returns."""
+        # Writing 5 resets the peak to what is resident now (see `man 5 proc`).
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")
         start = time.process_time()
         result = call()
         seconds = time.process_time() - start
         self.total += seconds
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        status = Path("/proc/self/status").read_text(encoding="ascii")
+        peak = next(int(line.split()[1]) / 1024 for line in status.splitlines() if "VmHWM" in line)
         print(f"{name:44}{seconds:9.2f}{peak:9.0f}", flush=True)
         return result
 

@@ -83,6 +83,7 @@ def read_features(tables: Iterable[bytes]) -> pd.DataFrame:
     if not parsed:
         return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in kinds.items()})
     joined = pa.concat_tables(parsed, promote_options="default")
+    del parsed
     # Whole numbers and truth values may be missing; numbers are then NaN, as everywhere.
     types = {
         pa.int64(): pd.Int64Dtype(),
@@ -90,7 +91,11 @@ def read_features(tables: Iterable[bytes]) -> pd.DataFrame:
         pa.string(): pd.StringDtype(na_value=np.nan),
     }
     names = [name for name in kinds if name in joined.column_names]
-    frame: pd.DataFrame = joined.select(names).to_pandas(types_mapper=types.get)
+    joined = joined.select(names)
+    # Column by column, each let go as it is copied: a large cohort is in memory once.
+    frame: pd.DataFrame = joined.to_pandas(
+        types_mapper=types.get, split_blocks=True, self_destruct=True
+    )
     return frame
 
 

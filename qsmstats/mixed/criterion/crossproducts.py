@@ -7,7 +7,8 @@ keeps the block
 
 of weighted cross-products (W diagonal: prior weights), and the whole data keep F0 = U'W U. Where
 residual variances differ between strata, blocks and F0 are kept per stratum, because the
-likelihood is linear in the strata's precisions before the first sweep.
+likelihood is linear in the strata's precisions before the first sweep. The finest level, whose
+groups are many and mostly lie in one stratum each, then keeps one block a group and its stratum.
 
 Groups of the finest level that share the same Z'Z (leaves measured on two days, trees with 31
 leaves) and lie in the same residual stratum enter the likelihood only through the sum of their C'C,
@@ -24,7 +25,7 @@ contiguous memory.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -67,7 +68,9 @@ class LevelProducts:
     starts
         Per coarser level: first group of each parent, for sums over the groups of a parent.
     blocks
-        Z' W [Z | coarser Z | U], shape (strata, q, r, G).
+        Z' W [Z | coarser Z | U], shape (strata, q, r, G), or (1, q, r, G) beside `stratum`.
+    stratum
+        Residual stratum of each group where each lies in one, shape (G,); otherwise None.
     """
 
     columns: int
@@ -75,6 +78,7 @@ class LevelProducts:
     basis: Floats
     starts: tuple[Places, ...]
     blocks: Floats
+    stratum: Places | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,8 +141,8 @@ class DesignProducts:
     levels
         The levels with U = X.
     incidence
-        Per level and column of Z: the sparse matrix that sums rows into (stratum, group),
-        shape (strata * G, n).
+        Per level and column of Z: the sparse matrix that sums rows into (stratum, group), shape
+        (n, strata * G), or into groups where each lies in one stratum, shape (n, G).
     columns
         X with rows multiplied by the root of their prior weight, shape (n, p).
     row_scale
@@ -179,13 +183,13 @@ def design_products(
     """
     columns = [level_columns(level, terms, row_scale) for level in levels]
     fixed = fixed if row_scale is None else fixed * row_scale[:, None]
-    incidence = tuple(
-        tuple(_incidence(level, z[:, j], strata) for j in range(level.columns))
-        for level, z in zip(levels, columns, strict=True)
-    )
-    count = 1 if strata is None else strata[1]
-    made = []
+    made, incidence = [], []
     for index, level in enumerate(levels):
+        own = None if strata is None or index > 0 else _stratum_of_groups(level, strata[0])
+        split = strata if own is None else None
+        incidence.append(
+            tuple(_incidence(level, columns[index][:, j], split) for j in range(level.columns))
+        )
         right = np.concatenate([*columns[index:], fixed], axis=1)
         made.append(
             LevelProducts(
@@ -193,39 +197,50 @@ def design_products(
                 size=level.size,
                 basis=level_basis(level),
                 starts=tuple(run_starts(parent) for parent in level.parents),
-                blocks=_sums(incidence[index], right, count),
+                blocks=_sums(incidence[-1], right, level.size),
+                stratum=own,
             )
         )
     return DesignProducts(
-        levels=tuple(made), incidence=incidence, columns=fixed, row_scale=row_scale, strata=strata
+        levels=tuple(made),
+        incidence=tuple(incidence),
+        columns=fixed,
+        row_scale=row_scale,
+        strata=strata,
     )
 
 
 def attach(design: DesignProducts, outcome: Floats) -> CrossProducts:
     """Join an outcome, shape (n,), to the design."""
     y = outcome[:, None] if design.row_scale is None else (outcome * design.row_scale)[:, None]
-    count = 1 if design.strata is None else design.strata[1]
-    levels = tuple(
-        LevelProducts(
-            columns=level.columns,
-            size=level.size,
-            basis=level.basis,
-            starts=level.starts,
-            blocks=np.concatenate([level.blocks, _sums(incidence, y, count)], axis=2),
+    levels = [
+        replace(
+            level,
+            blocks=np.concatenate([level.blocks, _sums(incidence, y, level.size)], axis=2),
         )
         for level, incidence in zip(design.levels, design.incidence, strict=True)
-    )
+    ]
     both = np.concatenate([design.columns, y], axis=1)
     parts = (
         [both]
         if design.strata is None
-        else [both[design.strata[0] == stratum] for stratum in range(count)]
+        else [both[design.strata[0] == stratum] for stratum in range(design.strata[1])]
     )
+    bins = _bin(levels)
+    if bins is None and (stratum := levels[0].stratum) is not None:
+        blocks = np.zeros((len(parts), *levels[0].blocks.shape[1:]))
+        blocks[stratum, :, :, np.arange(len(stratum))] = levels[0].blocks[0].transpose(2, 0, 1)
+        levels[0] = replace(levels[0], blocks=blocks, stratum=None)
     return CrossProducts(
-        levels=levels,
-        bins=_bin(levels),
-        total=np.stack([part.T @ part for part in parts]),
+        levels=tuple(levels), bins=bins, total=np.stack([part.T @ part for part in parts])
     )
+
+
+def _stratum_of_groups(level: Level, strata: Integers) -> Places | None:
+    """Return the stratum of each group, or None where a group has rows of several."""
+    stratum = np.empty(level.size, dtype=np.intp)
+    stratum[level.codes] = strata
+    return stratum if np.array_equal(stratum[level.codes], strata) else None
 
 
 def level_columns(level: Level, terms: Sequence[Floats], row_scale: Floats | None) -> Floats:
@@ -249,11 +264,11 @@ def _incidence(level: Level, column: Floats, strata: tuple[Integers, int] | None
     return csr_array((column, codes, np.arange(n + 1)), shape=shape)
 
 
-def _sums(incidence: Sequence[csr_array], right: Floats, strata: int) -> Floats:
-    """Weighted sums of rows by stratum and group, shape (strata, q, r, G)."""
+def _sums(incidence: Sequence[csr_array], right: Floats, size: int) -> Floats:
+    """Weighted sums of rows by stratum and group, shape (strata, q, r, size)."""
     made = [matrix.T @ right for matrix in incidence]
-    width = right.shape[1]
-    return np.stack([sums.reshape(strata, -1, width).transpose(0, 2, 1) for sums in made], axis=1)
+    shape = (-1, size, right.shape[1])
+    return np.stack([sums.reshape(shape).transpose(0, 2, 1) for sums in made], axis=1)
 
 
 def level_basis(level: Level) -> Floats:
@@ -272,11 +287,12 @@ def _bin(levels: Sequence[LevelProducts]) -> Bins | None:
     """Sum the finest level over groups of one shape, where that makes it smaller."""
     finest = levels[0]
     q = finest.columns
-    occupied = np.einsum("sqqg->sg", finest.blocks[:, :, :q]) > 0.0
-    if occupied.sum(axis=0).max() > 1:
-        return None
-    stratum = occupied.argmax(axis=0)
-    blocks = finest.blocks.sum(axis=0)
+    stratum = finest.stratum
+    if stratum is None:
+        if len(finest.blocks) > 1:
+            return None
+        stratum = np.zeros(finest.size, dtype=np.intp)
+    blocks = finest.blocks[0]
     shape, shapes = _shapes(blocks[:, :q], stratum)
     if finest.size < _GROUPS_PER_BIN * len(shapes):
         return None

@@ -53,7 +53,10 @@ class Jet:
 
     def minus(self, other: Jet) -> Jet:
         """Return the difference, as `plus`."""
-        return self.plus(Jet(value=-other.value, first=-other.first, second=-other.second))
+        first, second = -other.first, -other.second
+        first[: len(self.first)] += self.first
+        second[: len(self.second)] += self.second
+        return Jet(value=self.value - other.value, first=first, second=second)
 
     @property
     def stack(self) -> Floats:

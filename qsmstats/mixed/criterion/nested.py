@@ -141,8 +141,13 @@ def _sweep_bins(
 
     def total(m: Floats, cells: Floats, starts: Places) -> Floats:
         """Sum of M times products over the cells of each parent, (..., q_up, r_up, parents)."""
-        spread = m[..., bins.cell_shapes]
-        each = sum(spread[..., h, None, None, :] * cells[h] for h in range(len(cells)))
+        if m.ndim > 2:  # derivatives one by one: all of them would be a multiple of the result
+            made = np.empty((len(m), *cells.shape[1:3], len(starts)))
+            for one, place in zip(m, made, strict=True):
+                place[:] = total(one, cells, starts)
+            return made
+        spread = m[:, bins.cell_shapes]
+        each = sum(spread[h] * cells[h] for h in range(len(cells)))
         return np.add.reduceat(each, starts, axis=-1)
 
     parts = [
