@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import pyarrow as pa  # type: ignore[import-untyped]  # has no stubs
 
 from qsmstats.checks.study import sound_tables
 from qsmstats.errors import (
@@ -61,6 +60,7 @@ from qsmstats.voxels.lesion_types import (
     type_confusion,
 )
 from qsmstats.voxels.measuring import SessionMeasurer
+from qsmstats.voxels.memory import return_memory
 from qsmstats.voxels.session_store import sha256
 from qsmstats.voxels.visits import match_visits
 
@@ -160,7 +160,7 @@ def run_study(
 
 def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonymous: bool) -> int:
     measured = collect_cohort(study, out, tables=tables)
-    pa.default_memory_pool().release_unused()
+    return_memory()
     kept = LabelStore(out, study.name_of)
     results = _result_tables(study, tables, measured, kept)
     source = source_sum(study, tables, measured)
@@ -188,7 +188,6 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
         if source_of(out / PLAN) != source and removed(out / PLAN):
             say(f"{PLAN}/ was made from other data and has been removed; run `qsmstats plan` again")
         for question in questions:
-            pa.default_memory_pool().release_unused()  # 300 MB of 170,000 lesions
             say(f"answering: {question[0]}")
             shortcomings += _answer(question, out, source)
     say("drawing the report")
@@ -330,6 +329,7 @@ def _answer(question: _Question, out: Path, source: str = "") -> list[str]:
     for outcome in outcomes:
         asked = name if outcome == name else f"{name} {outcome}"
         say(f"{asked}: being answered", "detail")
+        return_memory()
         try:
             if (answer := ask(outcome)) is not None:
                 answers.append(answer)

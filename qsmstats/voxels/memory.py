@@ -12,13 +12,16 @@ Controller", for the names of version 1).
 
 from __future__ import annotations
 
+import ctypes
 import math
 import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["MORE_MEMORY", "gigabytes", "memory_at_hand", "share_memory"]
+import pyarrow as pa  # type: ignore[import-untyped]  # has no stubs
+
+__all__ = ["MORE_MEMORY", "gigabytes", "memory_at_hand", "return_memory", "share_memory"]
 
 MORE_MEMORY = "use fewer processes (--jobs) or a machine with more memory"
 
@@ -60,6 +63,16 @@ def memory_at_hand() -> float:
                 pages = 0
             limits.append(float(limit - pages * resource.getpagesize()))
     return max(0.0, min(limits))
+
+
+def return_memory() -> None:
+    """Give the system what was let go: Arrow and the C library keep it for what they make next.
+
+    Of a cohort of 170,000 lesions that is half a gigabyte between two answers.
+    """
+    pa.default_memory_pool().release_unused()
+    if sys.platform == "linux" and hasattr(libc := ctypes.CDLL(None), "malloc_trim"):
+        libc.malloc_trim(0)  # of glibc
 
 
 def gigabytes(size: float) -> str:

@@ -52,11 +52,16 @@ class Jet:
         return Jet(value=self.value + other.value, first=first, second=second)
 
     def minus(self, other: Jet) -> Jet:
-        """Return the difference, as `plus`."""
-        first, second = -other.first, -other.second
-        first[: len(self.first)] += self.first
-        second[: len(self.second)] += self.second
-        return Jet(value=self.value - other.value, first=first, second=second)
+        """Return the difference, as `plus`, written over the other: its arrays can be large."""
+        for mine, yours in (
+            (self.value, other.value),
+            (self.first, other.first[: len(self.first)]),
+            (self.second, other.second[: len(self.second)]),
+        ):
+            np.subtract(mine, yours, out=yours)
+        for rest in (other.first[len(self.first) :], other.second[len(self.second) :]):
+            np.negative(rest, out=rest)
+        return other
 
     @property
     def stack(self) -> Floats:

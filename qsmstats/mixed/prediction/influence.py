@@ -31,7 +31,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from qsmstats.arrays import Floats, Integers
+from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.display import Displayed
 from qsmstats.errors import UsageError
 from qsmstats.mixed.fitted import Fitted
@@ -83,14 +83,14 @@ def influence(fit: Fitted, by: str) -> Influence:
     codes, levels = _groups(fit, by)
     scale = np.sqrt(np.square(fit.fixed.matrix(fit.frame.data)).mean(axis=0))
     p, without = len(scale), np.full((len(levels), len(scale)), np.nan)
-    products = _Products.of(fit, scale)
+    products = _Products.of(fit, scale, codes)
     total = products.right.T @ products.swept
-    order, ends = np.argsort(codes, kind="stable"), np.cumsum(np.bincount(codes))[:-1]
-    for group, rows in enumerate(np.split(order, ends)):
-        left = total - products.removed(rows)
+    # What a group alone holds leaves a remainder of rounding size on the diagonal.
+    least = 1e-10 * np.linalg.eigvalsh(total[:p, :p])[0]
+    for group in range(len(levels)):
+        left = total - products.removed(group)
         information, score = left[:p, :p], left[:p, p]
-        # What a group alone holds leaves a remainder of rounding size on the diagonal.
-        if np.linalg.eigvalsh(information)[0] > 1e-10 * np.linalg.eigvalsh(total[:p, :p])[0]:
+        if np.linalg.eigvalsh(information)[0] > least:
             without[group] = np.linalg.solve(information, score) / scale
     change = without - fit.estimates
     precision = np.linalg.inv(fit.covariance * np.outer(scale, scale))
@@ -138,17 +138,36 @@ def _groups(fit: Fitted, by: str) -> tuple[Integers, list[object]]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Products:
-    """U, Y = H^-1 U and the random effects' system, with what tells shared columns apart."""
+    """U, Y = H^-1 U and the random effects' system, rows in the order of the groups.
+
+    Attributes
+    ----------
+    right, swept, weights, rows
+        U, Y, W and Z Lambda, by row.
+    starts
+        Where the rows of each group start, and where the last ones end, shape (groups + 1,).
+    system
+        K.
+    pushed
+        (Z Lambda)'Y of the columns that one group alone touches, in the order of the groups.
+    pushed_starts
+        As `starts`, of `pushed`.
+    shares
+        Whether a group touches columns of other groups, shape (groups,).
+    """
 
     right: Floats
     swept: Floats
     weights: Floats
     rows: sparse.csr_array
+    starts: Places
     system: ConditionalSystem
-    touched: Integers
+    pushed: Floats
+    pushed_starts: Places
+    shares: Flags
 
     @classmethod
-    def of(cls, fit: Fitted, scale: Floats) -> _Products:
+    def of(cls, fit: Fitted, scale: Floats, codes: Integers) -> _Products:
         rows, _, _ = spherical_rows(fit, fit.frame.data)
         system = conditional_system(fit, rows, fit.weights)
         weights = np.ones(len(fit.response)) if fit.weights is None else fit.weights
@@ -156,25 +175,40 @@ class _Products:
             [fit.fixed.matrix(fit.frame.data) / scale, fit.response - fit.offset]
         )
         modes = system.solve(rows.T @ (right * weights[:, None]))
+        swept = (right - rows @ modes) * weights[:, None]
+        size, touching = int(codes.max()) + 1, np.repeat(codes, np.diff(rows.indptr))
+        first, last = np.full(rows.shape[1], size), np.full(rows.shape[1], -1)
+        np.minimum.at(first, rows.indices, touching)
+        np.maximum.at(last, rows.indices, touching)
+        shares = np.zeros(size, dtype=bool)
+        shares[touching[(first < last)[rows.indices]]] = True
+        alone = np.flatnonzero(first == last)
+        alone = alone[np.argsort(first[alone], kind="stable")]
+        order = np.argsort(codes, kind="stable")
         return cls(
-            right=right,
-            swept=(right - rows @ modes) * weights[:, None],
-            weights=weights,
-            rows=rows,
+            right=right[order],
+            swept=swept[order],
+            weights=weights[order],
+            rows=rows[order],
+            starts=np.searchsorted(codes[order], np.arange(size + 1)),
             system=system,
-            touched=np.bincount(rows.indices, minlength=rows.shape[1]),
+            pushed=(rows.T @ swept)[alone],
+            pushed_starts=np.searchsorted(first[alone], np.arange(size + 1)),
+            shares=shares,
         )
 
-    def removed(self, chosen: Integers) -> Floats:
-        """F - F without the rows `chosen`."""
+    def removed(self, group: int) -> Floats:
+        """F - F without the rows of a group."""
+        chosen = slice(*self.starts[group : group + 2])
         swept = self.swept[chosen]
+        removed = swept.T @ (swept / self.weights[chosen, None])
+        if not self.shares[group]:
+            pushed = self.pushed[slice(*self.pushed_starts[group : group + 2])]
+            return np.asarray(removed + pushed.T @ pushed, float)
         touching = self.rows[chosen]
-        columns, counts = np.unique(touching.indices, return_counts=True)
+        columns = np.unique(touching.indices)
         own = touching[:, columns].toarray()
         pushed = own.T @ swept
-        removed = swept.T @ (swept / self.weights[chosen, None])
-        if np.array_equal(counts, self.touched[columns]):
-            return np.asarray(removed + pushed.T @ pushed, float)
         within = own.T @ (own * self.weights[chosen, None])
         bracket = np.linalg.inv(self.system.inverse_block(columns)) - within
         return np.asarray(removed + pushed.T @ np.linalg.solve(bracket, pushed), float)

@@ -28,7 +28,6 @@ simulated outcomes, and what so many do not show is small.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -50,8 +49,8 @@ __all__ = ["normality_tests"]
 # Below this share of its standard deviation a value does not vary: a residual of a row that has a
 # coefficient of its own, a random effect whose variance is estimated as zero.
 _CONSTANT = 1e-5
-_MOST = 20_000
-"""Residuals, or groups of a term, that are ranked."""
+_MOST = 10_000
+"""Residuals, or random effects of a term, that are ranked."""
 _COLUMNS = 10
 """Outcomes that are drawn and taken apart at a time."""
 
@@ -90,14 +89,15 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
     """
     random = np.random.default_rng(seed_of(seed))
     parts = _LinearParts.of(fit)
-    varying = np.flatnonzero(parts.spread > _CONSTANT * parts.noise[:, 0])
-    spread = parts.spread[varying, None]
-    rows = _chosen(len(varying), random)
+    spread = parts.residual_spread()[:, None]
+    varying = np.flatnonzero(spread > _CONSTANT * parts.noise)
+    spread[spread <= _CONSTANT * parts.noise] = np.inf
+    rows = _chosen(len(varying), random, most=_MOST)
     tested = [np.empty((len(rows), n + 1))]
     places, start = [], 0
     for term in fit.random:
         size, width = term.design.grouping.size, len(term.design.names)
-        groups = _chosen(size, random)
+        groups = _chosen(size, random, most=_MOST // width)
         places.append((start + groups[:, None] * width + np.arange(width)).ravel())
         tested.append(np.empty((len(places[-1]), n + 1)))
         start += size * width
@@ -109,10 +109,10 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
         if first == 0:
             outcomes[:, 0] = (fit.response - fit.offset) / fit.sigma
         residuals, modes = parts(outcomes)
-        residuals = residuals[varying] / spread
+        residuals /= spread
         squares[block] = np.einsum("ij,ij->j", residuals, residuals)
         largest[block] = np.maximum(residuals.max(axis=0), -residuals.min(axis=0))
-        tested[0][:, block] = residuals[rows]
+        tested[0][:, block] = residuals[varying[rows]]
         for values, place in zip(tested[1:], places, strict=True):
             values[:, block] = modes[place]
     size = np.sqrt(squares / len(varying))
@@ -139,10 +139,9 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
     return pd.DataFrame(found)
 
 
-def _chosen(size: int, random: np.random.Generator) -> Integers:
-    """Return places of those that are ranked."""
-    every = np.arange(size)
-    return every if size <= _MOST else np.sort(random.choice(every, _MOST, replace=False))
+def _chosen(size: int, random: np.random.Generator, *, most: int) -> Integers:
+    """Return the places of those that are ranked."""
+    return np.sort(random.choice(size, min(size, most), replace=False))
 
 
 def _uniformity(values: Floats, seed: int, **labels: Any) -> dict[str, Any]:
@@ -153,7 +152,7 @@ def _uniformity(values: Floats, seed: int, **labels: Any) -> dict[str, Any]:
     return told | ranked(values, seed=seed).set_index("check").loc["uniformity"].to_dict()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _LinearParts:
     """Residuals and modes as functions of outcomes in units of sigma, without the offset.
 
@@ -192,14 +191,17 @@ class _LinearParts:
         return np.asarray(self.rows @ effects + self.noise * errors)
 
     def __call__(self, outcomes: Floats) -> tuple[Floats, Floats]:
-        """Return residuals, shape (n, k), and spherical modes, shape (columns, k)."""
-        residuals = outcomes - self.fixed @ self._coefficients(self.swept.T @ outcomes)
-        modes = self.system.solve(self.rows.T @ (residuals / self.noise**2))
-        return residuals - self.rows @ modes, modes
+        """Return residuals, shape (n, k), and spherical modes, shape (columns, k).
 
-    @cached_property
-    def spread(self) -> Floats:
-        """Standard deviation of the residuals, shape (n,)."""
+        The residuals are written over the outcomes.
+        """
+        outcomes -= self.fixed @ self._coefficients(self.swept.T @ outcomes)
+        modes = self.system.solve(self.rows.T @ (outcomes / self.noise**2))
+        outcomes -= self.rows @ modes
+        return outcomes, modes
+
+    def residual_spread(self) -> Floats:
+        """Return the standard deviation of the residuals, shape (n,)."""
         error = self.noise[:, 0] ** 2
         mean = self.swept * error[:, None]
         estimated = (mean * self._coefficients(mean.T).T).sum(axis=1)
