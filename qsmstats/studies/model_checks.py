@@ -44,7 +44,7 @@ from qsmstats.mixed.formula.language import ParsedFormula, parse_formula
 from qsmstats.mixed.formula.terms import quoted
 from qsmstats.mixed.inference.likelihood_ratio import columns_by_group, ratio_test
 from qsmstats.mixed.inference.multiplicity import holm
-from qsmstats.mixed.optimum.estimate import solve
+from qsmstats.mixed.optimum.estimate import Engine, solve
 from qsmstats.mixed.resampling.normality import normality_tests
 from qsmstats.studies.default_models import FEWEST_LESIONS, POOLED, lesions_per_level
 
@@ -221,10 +221,7 @@ def _larger(fit: MixedFit, formula: str, data: pd.DataFrame, weights: Any) -> Mi
         engine = engine_of(model, data, method=fit.method, weights=weights)
     except NotIdentifiedError:
         return why
-    starts = [engine]
-    # Where the variances are the same ones their estimates are near, unless on the boundary.
-    if not fit.info.singular and engine.start.shape == fit.moments.theta.shape:
-        starts.insert(0, replace(engine, start=fit.moments.theta))
+    starts = [_started_from(fit, engine), engine]
     for start in starts:
         with suppress(NotIdentifiedError):  # a perfect fit
             larger = join(MixedFit, model, fit.method, start, solve(start))
@@ -232,6 +229,25 @@ def _larger(fit: MixedFit, formula: str, data: pd.DataFrame, weights: Any) -> Mi
                 return larger
             why = f"the fit of '{formula}' did not converge"
     return why
+
+
+def _started_from(fit: MixedFit, engine: Engine) -> Engine:
+    """Start from the estimates of a fit, and for what it has not from the engine's own start."""
+    known = {term.design.label: one for term, one in zip(fit.random, fit.factors(), strict=True)}
+    own = engine.factors(engine.start)
+    found = [
+        known.get(part.design.label, one)
+        for part, one in zip(engine.layout.random, own, strict=True)
+    ]
+    strata, ratios = engine.objective.parametrisation.strata, np.log(fit.residual.ratios[1:])
+    return replace(
+        engine,
+        start=engine.from_factors(
+            # Of fewer rows a term of categories may have fewer columns.
+            [a if a.shape == b.shape else b for a, b in zip(found, own, strict=True)],
+            ratios if len(ratios) == strata else np.zeros(strata),
+        ),
+    )
 
 
 def _compared(check: str, term: str, fit: MixedFit, larger: MixedFit, *, new_columns: int) -> Row:
