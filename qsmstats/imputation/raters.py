@@ -94,21 +94,25 @@ def draw_types(
     rated = np.flatnonzero((ratings >= 0).sum(axis=1) >= 2)
     seen = ratings[rated]
     prior = _prior_rows(_counts(seen, start[rated], kinds, answers))
+    # A rater who never errs leaves one type, and the outcome nothing to say.
+    refuted = (prior == 0.0)[:, seen] & (seen >= 0)
+    undecided = np.flatnonzero((~refuted.any(axis=2)).sum(axis=0) > 1)
     types = start.copy()
     kept, sums = [], np.zeros((len(start), kinds))
     confusions = []
     for step in range(BURN_IN + m * THIN):
-        linear.draw(types[unit], random)
+        if len(undecided):
+            linear.draw(types[unit], random)
         shares = random.dirichlet(0.5 + np.bincount(types[rated], minlength=kinds))
         # Dirichlet rows from gamma variables: a weight of zero gives a probability of zero.
         drawn = random.standard_gamma(prior + _counts(seen, types[rated], kinds, answers))
         confusion = drawn / drawn.sum(axis=-1, keepdims=True)
         with np.errstate(divide="ignore"):
-            log = np.log(shares) + _log_likelihood(np.log(confusion), seen)
-        log = log + linear.log_density(rated)
+            log = np.log(shares) + _log_likelihood(np.log(confusion), seen[undecided])
+        log = log + linear.log_density(rated[undecided])
         # The largest of independent Gumbel variables shifted by log p is k with probability p_k.
         moved = types.copy()
-        moved[rated] = (log + random.gumbel(size=log.shape)).argmax(axis=1)
+        moved[rated[undecided]] = (log + random.gumbel(size=log.shape)).argmax(axis=1)
         if np.bincount(moved, minlength=kinds).min() > 0:
             types = moved
         if step >= BURN_IN:
