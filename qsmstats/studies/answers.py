@@ -284,6 +284,7 @@ def answer_fields(
         "coefficients": fit.coefficients(df=settings.df, level=settings.level),
         "variances": fit.variances,
         "models": fit_record(fit),
+        # Copied, as a view would keep all columns of the lesions for as long as the answer.
         "residuals": used[[name for name in IDENTIFIERS if name in used]]
         .assign(
             level=used[factor],
@@ -291,7 +292,8 @@ def answer_fields(
             fitted=fit.response - residuals,
             residual=residuals,
         )
-        .reset_index(drop=True),
+        .reset_index(drop=True)
+        .copy(),
         "random_effects": fit.random_effects(),
         "methods": " ".join(
             [
