@@ -160,8 +160,9 @@ class LinearDraws:
     @staticmethod
     def _lies_within(codes: Integers, unit: Integers) -> bool:
         """Whether every group holds the rows of one unit."""
-        pairs = np.unique(np.column_stack([codes.ravel(), np.tile(unit, len(codes))]), axis=0)
-        return len(pairs) == len(np.unique(pairs[:, 0]))
+        owner = np.empty(codes.max() + 1, dtype=np.int64)
+        owner[codes] = unit
+        return bool((owner[codes] == unit).all())
 
     def draw(self, values: Integers, random: np.random.Generator) -> None:
         """Draw all parameters given the value of each row, shape (n,)."""

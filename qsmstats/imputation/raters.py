@@ -101,20 +101,21 @@ def draw_types(
     kept, sums = [], np.zeros((len(start), kinds))
     confusions = []
     for step in range(BURN_IN + m * THIN):
-        if len(undecided):
-            linear.draw(types[unit], random)
         shares = random.dirichlet(0.5 + np.bincount(types[rated], minlength=kinds))
         # Dirichlet rows from gamma variables: a weight of zero gives a probability of zero.
         drawn = random.standard_gamma(prior + _counts(seen, types[rated], kinds, answers))
         confusion = drawn / drawn.sum(axis=-1, keepdims=True)
-        with np.errstate(divide="ignore"):
-            log = np.log(shares) + _log_likelihood(np.log(confusion), seen[undecided])
-        log = log + linear.log_density(rated[undecided])
-        # The largest of independent Gumbel variables shifted by log p is k with probability p_k.
-        moved = types.copy()
-        moved[rated[undecided]] = (log + random.gumbel(size=log.shape)).argmax(axis=1)
-        if np.bincount(moved, minlength=kinds).min() > 0:
-            types = moved
+        if len(undecided):
+            linear.draw(types[unit], random)
+            with np.errstate(divide="ignore"):
+                log = np.log(shares) + _log_likelihood(np.log(confusion), seen[undecided])
+            log = log + linear.log_density(rated[undecided])
+            # The largest of independent Gumbel variables shifted by log p is k with probability
+            # p_k.
+            moved = types.copy()
+            moved[rated[undecided]] = (log + random.gumbel(size=log.shape)).argmax(axis=1)
+            if np.bincount(moved, minlength=kinds).min() > 0:
+                types = moved
         if step >= BURN_IN:
             sums[np.arange(len(types)), types] += 1.0
             confusions.append(confusion)

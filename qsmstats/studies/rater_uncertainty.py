@@ -254,18 +254,12 @@ def _ratings(rows: pd.DataFrame, ratings: pd.DataFrame, answers: list[str]) -> I
 def _pooled(fit: MixedFit, rows: pd.DataFrame, types: Integers, levels: list[str]) -> PooledFit:
     """Fit the answer's model to each set of types, equal ones once, and pool the fits."""
     model = MixedModel(fit.model.formula, fit.model.contrasts, fit.model.transforms)
-    different, place = np.unique(types, axis=0, return_inverse=True)
-    fits = [
-        fit_rows(
-            MixedFit,
-            model,
-            _with_types(fit, rows, codes, levels),
-            weights=fit.residual.columns,
-            like=fit,
-        )
-        for codes in different
-    ]
-    return pool_fits([fits[one] for one in place.ravel()])
+    fits: dict[bytes, MixedFit] = {}
+    for codes in types:
+        if (key := codes.tobytes()) not in fits:
+            data = _with_types(fit, rows, codes, levels)
+            fits[key] = fit_rows(MixedFit, model, data, weights=fit.residual.columns, like=fit)
+    return pool_fits([fits[codes.tobytes()] for codes in types])
 
 
 def _with_types(
