@@ -299,6 +299,8 @@ def _normality(fit: MixedFit) -> Iterator[Row]:
         name = "residuals" if residual else f"random effects of {test['part']}"
         check, term = f"normality of {name}", test["columns"] or "residuals"
         method = "Kolmogorov-Smirnov distance, simulated outcomes"
+        if test["n"] < test["available"]:
+            method += f"; {test['n']} of {test['available']} chosen at random"
         meaning = "No departure from a normal distribution was shown."
         if np.isnan(test["p_value"]):
             yield _not_tested(check, term, "the variance is estimated as zero")

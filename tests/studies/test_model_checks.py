@@ -93,6 +93,16 @@ def test_a_broken_assumption_is_named_and_no_other(broken, named):
     assert (table["p_adjusted"].dropna() >= table["p_value"].dropna()).all()
 
 
+def test_of_many_residuals_a_part_is_ranked_and_said_to_be(monkeypatch):
+    monkeypatch.setattr("qsmstats.mixed.resampling.normality._MOST", 200)
+    table = checks(lesions(3, skewed=True))
+    assert table.index[table["failed"]].tolist() == ["normality of residuals", "largest residual"]
+    normal, largest = table.loc["normality of residuals"], table.loc["largest residual"]
+    assert (normal["n"], largest["n"]) == (200, 240)
+    assert normal["method"].endswith("simulated outcomes; 200 of 240 chosen at random")
+    assert largest["method"].endswith("simulated outcomes")
+
+
 def test_slopes_of_lesions_are_told_from_three_visits_on():
     table = checks(lesions(5, patients=6, visits=3, slope=0.9), TRAJECTORY)
     assert table.index[table["failed"]].tolist() == ["lesion slope"]

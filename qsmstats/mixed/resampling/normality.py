@@ -72,11 +72,11 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
     -------
     DataFrame
         Columns part ("residual", or the grouping of a random term), columns (names of the columns
-        of the term), check, n (rows or groups that were tested), statistic, expected (its mean over
-        the simulated outcomes), p_value. "uniformity" is that of `SimulatedResiduals`, for the
-        residuals and for each random term, all its columns together; "largest" is the largest
-        absolute residual in standard deviations. NaN where the variances of a term are estimated as
-        zero.
+        of the term), available (rows or groups), n (those of them that were tested), check,
+        statistic, expected (its mean over the simulated outcomes), p_value. "uniformity" is that of
+        `SimulatedResiduals`, for the residuals and for each random term, all its columns together;
+        "largest" is the largest absolute residual in standard deviations. NaN where the variances
+        of a term are estimated as zero.
 
     Raises
     ------
@@ -92,15 +92,14 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
     spread = parts.residual_spread()[:, None]
     varying = np.flatnonzero(spread > _CONSTANT * parts.noise)
     spread[spread <= _CONSTANT * parts.noise] = np.inf
-    rows = _chosen(len(varying), random, most=_MOST)
-    tested = [np.empty((len(rows), n + 1))]
+    rows = varying[_chosen(len(varying), random, most=_MOST)]
     places, start = [], 0
     for term in fit.random:
         size, width = term.design.grouping.size, len(term.design.names)
         groups = _chosen(size, random, most=_MOST // width)
         places.append((start + groups[:, None] * width + np.arange(width)).ravel())
-        tested.append(np.empty((len(places[-1]), n + 1)))
         start += size * width
+    tested = [np.empty((len(one), n + 1)) for one in (rows, *places)]
     squares, largest = np.empty(n + 1), np.empty(n + 1)
     # By blocks of outcomes: all of them, of a large study, would not fit into the memory.
     for first in range(0, n + 1, _COLUMNS):
@@ -112,44 +111,55 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
         residuals /= spread
         squares[block] = np.einsum("ij,ij->j", residuals, residuals)
         largest[block] = np.maximum(residuals.max(axis=0), -residuals.min(axis=0))
-        tested[0][:, block] = residuals[varying[rows]]
-        for values, place in zip(tested[1:], places, strict=True):
-            values[:, block] = modes[place]
-    size = np.sqrt(squares / len(varying))
-    found = [_uniformity(tested[0] / size, seed, part="residual", columns="", n=len(rows))]
-    largest /= size
-    found.append(
+        for values, drawn, place in zip(
+            tested, (residuals, *[modes] * len(places)), (rows, *places), strict=True
+        ):
+            values[:, block] = drawn[place]
+    size_of_all = np.sqrt(squares / len(varying))
+    largest /= size_of_all
+    residual = {"part": "residual", "columns": "", "available": len(varying)}
+    found = [
+        {**residual, "n": len(rows), **_uniformity(tested[0] / size_of_all, seed)},
         {
-            **found[0],
+            **residual,
             "check": "largest",
             "n": len(varying),
             "statistic": largest[0],
             "expected": largest[1:].mean(),
-            "p_value": float((largest >= largest[0]).mean()),
-        }
-    )
+            "p_value": (largest >= largest[0]).mean(),
+        },
+    ]
     for term, values in zip(fit.random, tested[1:], strict=True):
-        names = term.design.names
+        grouping, names = term.design.grouping, term.design.names
         # Of all outcomes alike, as the p-value rests on their being exchangeable.
         deviation = values.std(axis=1)
-        values = values[deviation > _CONSTANT] / deviation[deviation > _CONSTANT, None]
-        values /= np.sqrt(np.square(values).mean(axis=0)) if len(values) else 1.0
-        labels = {"part": term.design.grouping.label, "columns": ", ".join(names)}
-        found.append(_uniformity(values, seed, **labels, n=len(deviation) // len(names)))
+        vary = deviation > _CONSTANT
+        values = values[vary] / deviation[vary, None]
+        if len(values):
+            values /= np.sqrt(np.square(values).mean(axis=0))
+        found.append(
+            {
+                "part": grouping.label,
+                "columns": ", ".join(names),
+                "available": grouping.size,
+                "n": len(deviation) // len(names),
+                **_uniformity(values, seed),
+            }
+        )
     return pd.DataFrame(found)
 
 
 def _chosen(size: int, random: np.random.Generator, *, most: int) -> Integers:
     """Return the places of those that are ranked."""
-    return np.sort(random.choice(size, min(size, most), replace=False))
+    return np.sort(random.choice(np.arange(size), min(size, most), replace=False))
 
 
-def _uniformity(values: Floats, seed: int, **labels: Any) -> dict[str, Any]:
+def _uniformity(values: Floats, seed: int) -> dict[str, Any]:
     """Test the first column of values among all, which are overwritten."""
-    told = labels | {"check": "uniformity"}
     if not len(values):
-        return told | dict.fromkeys(("statistic", "expected", "p_value"), np.nan)
-    return told | ranked(values, seed=seed).set_index("check").loc["uniformity"].to_dict()
+        return {"check": "uniformity", "statistic": np.nan, "expected": np.nan, "p_value": np.nan}
+    tests = ranked(values, seed=seed).set_index("check")
+    return {"check": "uniformity", **dict(zip(tests.columns, tests.loc["uniformity"], strict=True))}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -210,4 +220,4 @@ class _LinearParts:
 
     def _coefficients(self, right: Floats) -> Floats:
         """Return (X'V^-1X)^-1 right."""
-        return np.linalg.lstsq(self.fixed.T @ self.swept, right)[0]
+        return np.asarray(np.linalg.lstsq(self.fixed.T @ self.swept, right)[0])
