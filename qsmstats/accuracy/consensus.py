@@ -7,13 +7,11 @@ Without such a majority it gets the adjudicator's category if there is one, else
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from qsmstats.accuracy.ratings import rated_units
 from qsmstats.display import Displayed
@@ -38,15 +36,6 @@ class Consensus(Displayed):
 
     labels: pd.DataFrame
     disagreements: pd.DataFrame
-
-
-def _decide(votes: Sequence[Hashable], casting: Hashable) -> tuple[Hashable, str]:
-    ranked = Counter(votes).most_common(1)
-    if ranked and ranked[0][1] == len(votes):
-        return ranked[0][0], "unanimous"
-    if ranked and 2 * ranked[0][1] > len(votes):
-        return ranked[0][0], "majority"
-    return (None, "undecided") if casting is None else (casting, "adjudicator")
 
 
 def consensus(
@@ -88,23 +77,25 @@ def consensus(
     )
     if adjudicator is not None and adjudicator not in data.raters:
         raise UsageError(f"adjudicator {adjudicator!r} is not one of the raters {data.raters}")
-    names = np.array([*data.categories, None], dtype=object)
-    given: NDArray[np.object_] = names[data.codes]
+    codes, kinds = data.codes, range(len(data.categories))
     voting = [k for k, name in enumerate(data.raters) if name != adjudicator]
-    casting = (
-        [None] * len(given) if adjudicator is None else given[:, data.raters.index(adjudicator)]
-    )
-    decided = [
-        _decide([vote for vote in row[voting] if vote is not None], last)
-        for row, last in zip(given, casting, strict=True)
-    ]
+    votes = np.stack([(codes[:, voting] == kind).sum(axis=1) for kind in kinds], axis=1)
+    number, most = votes.sum(axis=1), votes.max(axis=1)
+    majority = 2 * most > number
+    casting = -1 if adjudicator is None else codes[:, data.raters.index(adjudicator)]
+    decided = np.where(majority, votes.argmax(axis=1), casting)
+    names = np.array([*data.categories, None], dtype=object)  # -1 is none
     # rated_units numbers the units in the order of a sorted group-by, as here.
     labels = ratings[list(unit)].drop_duplicates().sort_values(list(unit), ignore_index=True)
-    labels[rating] = pd.Series([label for label, _ in decided])
+    labels[rating] = pd.Series(names[decided].tolist())
     if isinstance(ratings[rating].dtype, pd.CategoricalDtype):
         labels[rating] = labels[rating].astype(ratings[rating].dtype)
-    labels["decided_by"] = [how for _, how in decided]
-    labels["n_ratings"] = (data.codes >= 0).sum(axis=1)
-    differ = np.array([len(set(row) - {None}) > 1 for row in given])
-    wide = pd.concat([labels, pd.DataFrame(given, columns=list(data.raters))], axis=1)
+    labels["decided_by"] = np.select(
+        [majority & (most == number), majority, decided >= 0],
+        ["unanimous", "majority", "adjudicator"],
+        "undecided",
+    )
+    labels["n_ratings"] = (codes >= 0).sum(axis=1)
+    differ = sum((codes == kind).any(axis=1).astype(np.int64) for kind in kinds) > 1
+    wide = pd.concat([labels, pd.DataFrame(names[codes], columns=list(data.raters))], axis=1)
     return Consensus(labels=labels, disagreements=wide[differ].reset_index(drop=True))

@@ -156,6 +156,7 @@ def exact_test(
             permutation_type="pairings",
             vectorized=True,
             n_resamples=RESAMPLES,
+            batch=500,
             alternative="greater",
             rng=random,
         ).pvalue
