@@ -190,6 +190,8 @@ def _group(study: Study, tables: StudyTables, out: Path, command: str, *, anonym
         for question in questions:
             say(f"answering: {question[0]}")
             shortcomings += _answer(question, out, source)
+    del results, questions  # with them, the answers
+    return_memory()
     say("drawing the report")
     say(f"report: {draw_report(study, out, anonymous=anonymous)}")
     for sentence in shortcomings:

@@ -265,9 +265,10 @@ def _pooled(fit: MixedFit, rows: pd.DataFrame, types: Integers, levels: list[str
 def _with_types(
     fit: MixedFit, rows: pd.DataFrame, codes: Integers, levels: list[str]
 ) -> pd.DataFrame:
-    """Return rows with other types, and with the residual strata of these."""
-    types = pd.Categorical(np.array(levels, dtype=object)[codes], categories=levels)
-    return with_strata(rows.assign(**{FACTOR: types}), fit)
+    """Return what the fit uses of rows, with other types and the residual strata of these."""
+    types = pd.Categorical.from_codes(codes, categories=levels)
+    used = rows[[name for name in fit.frame.data if name in rows]]
+    return with_strata(used.assign(**{FACTOR: types}), fit)
 
 
 def _rater_error(
