@@ -6,7 +6,9 @@ A table that an older version wrote may lack some of them; it is refused when it
 
 from __future__ import annotations
 
-__all__ = ["needed"]
+import re
+
+__all__ = ["is_read", "needed"]
 
 _ESTIMATES = ("estimate", "std_error", "conf_low", "conf_high", "p_value")
 _SCALE = ("outcome", "quantity", "unit")
@@ -105,6 +107,12 @@ _OF_ONE_STUDY = {
         *("patients_expected", "answer"),
     ),
 }
+
+
+def is_read(name: str, column: str) -> bool:
+    """Tell whether a column of the table `name` is read at all: those of features are many."""
+    drawn = column in needed(name) or re.fullmatch(r"layer_\d+_mean", column)
+    return name != "features" or bool(drawn)
 
 
 def needed(name: str) -> tuple[str, ...]:

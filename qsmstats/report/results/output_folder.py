@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from qsmstats.report.results.anonymous import (
     veiled,
     veiled_text,
 )
-from qsmstats.report.results.columns import needed
+from qsmstats.report.results.columns import is_read, needed
 from qsmstats.spreadsheets import read_guarded
 
 __all__ = ["Results"]
@@ -152,6 +153,7 @@ class Results:
             table = pd.read_csv(
                 path,
                 sep="\t",
+                usecols=partial(is_read, name),
                 na_values=["n/a"],
                 keep_default_na=False,
                 dtype=dict.fromkeys(TEXT_COLUMNS, "str"),
