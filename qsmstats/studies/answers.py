@@ -99,10 +99,10 @@ class ModelAnswer(Displayed):
 
 def observed_types(lesions: pd.DataFrame, column: str = "lesion_type") -> pd.DataFrame:
     """Return the rows that have a type; levels without a row are removed from the column."""
-    typed = lesions[lesions[column].notna()].copy()
+    typed = lesions[lesions[column].notna()]
     levels = levels_of(typed[column], Schemas().tissues)
-    typed[column] = pd.Categorical(typed[column], categories=levels).remove_unused_categories()
-    return typed
+    types = pd.Categorical(typed[column], categories=levels).remove_unused_categories()
+    return typed.assign(**{column: types})
 
 
 def require_values(rows: pd.DataFrame, outcome: str) -> pd.DataFrame:
@@ -195,7 +195,7 @@ def fit_record(fit: MixedFit | GeneralizedFit) -> pd.DataFrame:
 
 def used_rows(fit: MixedFit, rows: pd.DataFrame) -> pd.DataFrame:
     """Return those of the rows given to a fit that it used: complete in every column it needs."""
-    return rows.iloc[fit.frame.kept]
+    return rows if len(fit.frame.kept) == len(rows) else rows.iloc[fit.frame.kept]
 
 
 def rows_of_answer(answer: ModelAnswer, rows: pd.DataFrame) -> pd.DataFrame:
