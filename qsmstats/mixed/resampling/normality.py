@@ -172,6 +172,8 @@ class _LinearParts:
         Z Lambda, shape (n, columns).
     fixed, swept
         X and V^-1 X, shape (n, p).
+    covariance
+        (X'V^-1X)^-1, shape (p, p).
     noise
         Standard deviation of the errors, shape (n, 1).
     system
@@ -181,6 +183,7 @@ class _LinearParts:
     rows: sparse.csr_array
     fixed: Floats
     swept: Floats
+    covariance: Floats
     noise: Floats
     system: ConditionalSystem
 
@@ -191,8 +194,14 @@ class _LinearParts:
         fixed = fit.fixed.matrix(fit.frame.data)
         weights = np.ones((len(fixed), 1)) if fit.weights is None else fit.weights[:, None]
         swept = weights * (fixed - rows @ system.solve(rows.T @ (fixed * weights)))
-        noise = 1.0 / np.sqrt(weights)
-        return cls(rows=rows, fixed=fixed, swept=swept, noise=noise, system=system)
+        return cls(
+            rows=rows,
+            fixed=fixed,
+            swept=swept,
+            covariance=np.linalg.pinv(fixed.T @ swept),
+            noise=1.0 / np.sqrt(weights),
+            system=system,
+        )
 
     def drawn(self, number: int, random: np.random.Generator) -> Floats:
         """Draw outcomes from the fit but for their mean, which no residual depends on."""
@@ -205,7 +214,7 @@ class _LinearParts:
 
         The residuals are written over the outcomes.
         """
-        outcomes -= self.fixed @ self._coefficients(self.swept.T @ outcomes)
+        outcomes -= self.fixed @ (self.covariance @ (self.swept.T @ outcomes))
         modes = self.system.solve(self.rows.T @ (outcomes / self.noise**2))
         outcomes -= self.rows @ modes
         return outcomes, modes
@@ -214,10 +223,6 @@ class _LinearParts:
         """Return the standard deviation of the residuals, shape (n,)."""
         error = self.noise[:, 0] ** 2
         mean = self.swept * error[:, None]
-        estimated = (mean * self._coefficients(mean.T).T).sum(axis=1)
+        estimated = ((mean @ self.covariance) * mean).sum(axis=1)
         left = error - self.system.inverse_form(self.rows) - estimated
         return np.asarray(np.sqrt(np.maximum(left, 0.0)))
-
-    def _coefficients(self, right: Floats) -> Floats:
-        """Return (X'V^-1X)^-1 right."""
-        return np.asarray(np.linalg.lstsq(self.fixed.T @ self.swept, right)[0])
