@@ -3,7 +3,7 @@
 No image is needed: the study's tables are written directly, and its measurements as level
 `participant` leaves them in the output folder (random numbers in every column of the features).
 Of three sessions of each patient, with a lesion count around 28 each, two raters rated every
-lesion. Every part is timed in CPU seconds of this process (with one BLAS thread where
+lesion; only where they disagree are types drawn anew, which costs more than all else (`--disagree`). Every part is timed in CPU seconds of this process (with one BLAS thread where
 OPENBLAS_NUM_THREADS=1 is set), beside the peak of resident memory during the part.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/group_step.py [SESSIONS] [--report]
@@ -56,7 +56,7 @@ ratings = "ratings.tsv"
 """
 
 
-def write_study(folder: Path, sessions: int) -> None:
+def write_study(folder: Path, sessions: int, disagree: float) -> None:
     folder.mkdir(parents=True)
     rng = np.random.default_rng(1)
     maps = [
@@ -88,6 +88,9 @@ def write_study(folder: Path, sessions: int) -> None:
         columns=["participant_id", "session_id", "lesion_id", "label", "lesion_type"],
     )
     raters = [lesions.drop(columns="label").assign(rater_id=rater) for rater in ("r1", "r2")]
+    if disagree:
+        other = rng.random(len(lesions)) < disagree
+        raters[1].loc[other, "lesion_type"] = rng.choice(types, other.sum())
     tables = {"participants": people, "sessions": visits, "lesions": lesions}
     for name, table in {**tables, "ratings": pd.concat(raters)}.items():
         table.to_csv(folder / f"{name}.tsv", sep="\t", index=False)
@@ -180,13 +183,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("sessions", type=int, nargs="?", default=600)
     parser.add_argument("--report", action="store_true", help="answer the questions; draw the page")
+    parser.add_argument(
+        "--disagree", type=float, default=0.0, help="share of lesions that one rater typed anew"
+    )
     parser.add_argument("--folder", type=Path, help="where to keep the study for another time")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         root = options.folder or Path(temporary)
         folder, out = root / f"study{options.sessions}", root / f"out{options.sessions}"
         if not folder.exists():
-            write_study(folder, options.sessions)
+            write_study(folder, options.sessions, options.disagree)
             write_features(open_study(folder), read_tables(open_study(folder)), out)
         study, clock = open_study(folder), Clock()
         print(f"{'part':44}{'CPU s':>9}{'peak MB':>9}")
