@@ -3,7 +3,8 @@
 No image is needed: the study's tables are written directly, and its measurements as level
 `participant` leaves them in the output folder (random numbers in every column of the features).
 Of three sessions of each patient, with a lesion count around 28 each, two raters rated every
-lesion; only where they disagree are types drawn anew, which costs more than all else (`--disagree`). Every part is timed in CPU seconds of this process (with one BLAS thread where
+lesion; where they disagree (`--disagree`) types are drawn anew, which costs more than all else.
+Every part is timed in CPU seconds of this process (with one BLAS thread where
 OPENBLAS_NUM_THREADS=1 is set), beside the peak of resident memory during the part.
 
     OPENBLAS_NUM_THREADS=1 python benchmarks/group_step.py [SESSIONS] [--report]
