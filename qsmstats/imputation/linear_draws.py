@@ -26,7 +26,7 @@ integrated out: with these held fast, a lesion would hardly ever change its type
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -142,14 +142,19 @@ class LinearDraws:
         self.effects = [np.zeros((j, len(g))) for j, g in zip(self.sizes, self.scales, strict=True)]
         # Columns in the order in which they are eliminated: terms of many groups, whose columns few
         # others meet, come first and leave little behind; the fixed columns meet all.
-        sizes = [p, *(j * len(g) for j, g in zip(self.sizes, self.scales, strict=True))]
-        blocks = np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])
-        self.eliminated = np.concatenate(
-            [
-                *(blocks[1 + t] for t in np.argsort(np.negative(self.sizes), kind="stable")),
-                blocks[0],
-            ]
-        )
+        self.order = np.argsort(np.negative(self.sizes), kind="stable")
+        self.starts, self.columns = np.zeros(len(self.sizes), dtype=np.int64), 0
+        # D is block diagonal: where its entries stand, row by row.
+        places, pointers = [], [np.zeros(1, dtype=np.int64)]
+        blocks = [*((self.sizes[t], len(self.scales[t])) for t in self.order), (1, p)]
+        for t, (size, q) in zip([*self.order, None], blocks, strict=True):
+            if t is not None:
+                self.starts[t] = self.columns
+            own = self.columns + np.arange(size * q).reshape(size, 1, q)
+            places.append(np.broadcast_to(own, (size, q, q)).ravel())
+            pointers.append(pointers[-1][-1] + q * np.arange(1, size * q + 1))
+            self.columns += size * q
+        self.blocks = np.concatenate(places), np.concatenate(pointers)
         order = np.argsort(unit, kind="stable")
         counts = np.bincount(unit)
         self.members = np.full((len(counts), counts.max()), -1)
@@ -168,41 +173,23 @@ class LinearDraws:
         """Draw all parameters given the value of each row, shape (n,)."""
         rows, (_, n, p) = self.rows, self.rows.fixed.shape
         at = (values, np.arange(n))
-        chosen = [(z[at], codes[at]) for z, codes in rows.random]
         strata = rows.strata[at]
         weights = rows.prior / self.variances[strata]
-        entries, columns, start = [rows.fixed[at]], [np.tile(np.arange(p), (n, 1))], p
-        roots = [np.linalg.cholesky(self.precision)]
-        for (z, codes), size, covariance in zip(chosen, self.sizes, self.covariances, strict=True):
-            q = z.shape[1]
-            entries.append(z)
-            columns.append(start + codes[:, None] * q + np.arange(q))
-            start += size * q
-            root = np.linalg.cholesky(np.linalg.inv(covariance))
-            roots.append(sparse.kron(sparse.eye_array(size), root))
+        entries, columns = [rows.fixed[at]], [np.tile(np.arange(self.columns)[-p:], (n, 1))]
+        for (z, codes), start in zip(rows.random, self.starts, strict=True):
+            q = z.shape[2]
+            entries.append(z[at])
+            columns.append(start + codes[at][:, None] * q + np.arange(q))
         table, column = np.hstack(entries), np.hstack(columns)
-        width = table.shape[1]
-        pointers = np.arange(0, n * width + 1, width)
-        design = sparse.csr_array((table.ravel(), column.ravel(), pointers), shape=(n, start))
-        root = sparse.csr_array(sparse.block_diag(roots))
-        right = design.T @ (weights * rows.response + np.sqrt(weights) * random.normal(size=n))
-        right = right + root @ random.normal(size=start)
-        right[:p] += self.precision @ self.centre
-        matrix = design.T @ design.multiply(weights[:, None]) + root @ root.T
-        solver = splu(
-            sparse.csc_matrix(matrix[self.eliminated][:, self.eliminated]),
-            permc_spec="NATURAL",
-            diag_pivot_thresh=0.0,
-            options={"SymmetricMode": True},
+        pointers = np.arange(0, table.size + 1, table.shape[1])
+        design = sparse.csr_array(
+            (table.ravel(), column.ravel(), pointers), shape=(n, self.columns)
         )
-        solution = np.empty(start)
-        solution[self.eliminated] = solver.solve(right[self.eliminated])
-        self.beta = solution[:p]
-        start = p
-        for t, size in enumerate(self.sizes):
+        solution = self._coefficients(design, weights, random)
+        self.beta = solution[-p:]
+        for t, (size, start) in enumerate(zip(self.sizes, self.starts, strict=True)):
             q = len(self.scales[t])
             self.effects[t] = effects = solution[start : start + size * q].reshape(size, q)
-            start += size * q
             scale = (q + 1) * self.scales[t] + effects.T @ effects
             found = stats.invwishart.rvs(q + 1 + size, scale, random_state=random)
             self.covariances[t] = np.reshape(found, (q, q))
@@ -210,6 +197,33 @@ class LinearDraws:
         count = np.bincount(strata[rows.prior > 0], minlength=len(self.start))
         total = np.bincount(strata, squares, minlength=len(self.start)) + self.start
         self.variances = total / random.chisquare(count + 1)
+
+    def _coefficients(
+        self, design: sparse.csr_array, weights: Floats, random: np.random.Generator
+    ) -> Floats:
+        """Draw beta and b together, in the order of the columns of the design."""
+        p, noise = len(self.beta), random.normal(size=len(weights))
+        right = design.T @ (weights * self.rows.response + np.sqrt(weights) * noise)
+        drawn, data = [], []
+        for t in self.order:
+            inverse = np.linalg.inv(self.covariances[t])
+            effects = random.normal(size=(self.sizes[t], len(inverse)))
+            drawn.append((effects @ np.linalg.cholesky(inverse).T).ravel())
+            data.append(np.tile(inverse.ravel(), self.sizes[t]))
+        drawn.append(np.linalg.cholesky(self.precision) @ random.normal(size=p))
+        data.append(self.precision.ravel())
+        right += np.concatenate(drawn)
+        right[-p:] += self.precision @ self.centre
+        prior = sparse.csr_array((np.concatenate(data), *self.blocks), shape=(self.columns,) * 2)
+        weighted = design.copy()
+        weighted.data *= np.repeat(weights, np.diff(design.indptr))
+        solver = splu(
+            sparse.csc_array(design.T @ weighted + prior),
+            permc_spec="NATURAL",
+            diag_pivot_thresh=0.0,
+            options={"SymmetricMode": True},
+        )
+        return np.asarray(solver.solve(right))
 
     def outcomes(self, places: Integers, random: np.random.Generator) -> Floats:
         """Draw outcomes of rows in their first version, all of weight one, shape (places,)."""
@@ -221,27 +235,58 @@ class LinearDraws:
         drawn: Floats = mean + rows.offset[places] + spread * random.normal(size=len(places))
         return drawn
 
-    def log_density(self, units: Integers) -> Floats:
-        """Log density of the rows of each unit under each value, up to a constant: (units, K)."""
+    def log_densities(self, units: Integers) -> Callable[[], Floats]:
+        """Return what gives the log density of each unit's rows under each value: (units, K).
+
+        It is that of the present state, up to a constant.
+        """
         rows = self.rows
-        mean = rows.fixed @ self.beta
-        for (z, codes), effects, inside in zip(rows.random, self.effects, self.inside, strict=True):
-            if not inside:
-                mean = mean + (z * effects[codes]).sum(axis=2)
-        members = self.members[units]
+        # The rows of a unit in the first axis, the units in the last one.
+        members = self.members[units].T
         there = members >= 0
-        rest = np.where(there, (rows.response - mean)[:, members], 0.0)
-        variance = (self.variances[rows.strata] / rows.prior)[:, members]
-        variance = np.where(there, variance, 1.0)
-        width = members.shape[1]
-        covariance = variance[..., None] * np.eye(width)
-        both = there[:, :, None] & there[:, None, :]
-        for (z, codes), g, inside in zip(rows.random, self.covariances, self.inside, strict=True):
-            if inside:
-                z_of, group = z[:, members], codes[:, members]
-                same = both & (group[..., :, None] == group[..., None, :])
-                covariance = covariance + np.where(same, (z_of @ g) @ z_of.swapaxes(-1, -2), 0.0)
-        solved = np.linalg.solve(covariance, rest[..., None])[..., 0]
-        made = -0.5 * ((rest * solved).sum(axis=-1) + np.linalg.slogdet(covariance)[1])
-        densities: Floats = made.T
+        width = len(members)
+        inside = [
+            (
+                t,
+                [np.moveaxis(z[:, one], -1, 0) for one in members],
+                [codes[:, one] for one in members],
+            )
+            for t, (z, codes) in enumerate(rows.random)
+            if self.inside[t]
+        ]
+
+        def covariance(a: int, b: int) -> Floats:
+            """Covariance of the a-th and b-th row of each unit, shape (K, units)."""
+            made = np.zeros((len(rows.fixed), len(units)))
+            for t, z, codes in inside:
+                both = there[a] & there[b] & (codes[a] == codes[b])
+                made += both * (np.tensordot(self.covariances[t], z[a], axes=1) * z[b]).sum(axis=0)
+            return made
+
+        def densities() -> Floats:
+            mean = rows.fixed @ self.beta
+            for (z, codes), effects, own in zip(
+                rows.random, self.effects, self.inside, strict=True
+            ):
+                if not own:
+                    mean = mean + (z * effects[codes]).sum(axis=2)
+            rest = rows.response - mean
+            variance = self.variances[rows.strata] / rows.prior
+            # Cholesky's factor column by column, of all units at once.
+            factor: dict[tuple[int, int], Floats] = {}
+            scaled: list[Floats] = []
+            made = np.zeros((len(rows.fixed), len(units)))
+            for j in range(width):
+                known = [factor[j, k] for k in range(j)]
+                square = np.where(there[j], variance[:, members[j]] + covariance(j, j), 1.0)
+                root = np.sqrt(square - sum(one**2 for one in known))
+                value = np.where(there[j], rest[:, members[j]], 0.0)
+                value -= sum(one * x for one, x in zip(known, scaled, strict=True))
+                scaled.append(value / root)
+                for i in range(j + 1, width):
+                    cross = sum(factor[i, k] * one for k, one in enumerate(known))
+                    factor[i, j] = (covariance(i, j) - cross) / root
+                made -= np.log(root) + 0.5 * scaled[j] ** 2
+            return np.asarray(made.T)
+
         return densities

@@ -97,6 +97,7 @@ def draw_types(
     # A rater who never errs leaves one type, and the outcome nothing to say.
     refuted = (prior == 0.0)[:, seen] & (seen >= 0)
     undecided = np.flatnonzero((~refuted.any(axis=2)).sum(axis=0) > 1)
+    log_densities = linear.log_densities(rated[undecided])
     types = start.copy()
     kept, sums = [], np.zeros((len(start), kinds))
     confusions = []
@@ -109,7 +110,7 @@ def draw_types(
             linear.draw(types[unit], random)
             with np.errstate(divide="ignore"):
                 log = np.log(shares) + _log_likelihood(np.log(confusion), seen[undecided])
-            log = log + linear.log_density(rated[undecided])
+            log = log + log_densities()
             # The largest of independent Gumbel variables shifted by log p is k with probability
             # p_k.
             moved = types.copy()

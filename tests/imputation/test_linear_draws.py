@@ -73,7 +73,7 @@ def test_densities_of_a_unit_integrate_out_what_lies_within_it():
     codes = data.groupby("u").ngroup().to_numpy()
     draws = LinearDraws(fit, alternatives(fit, versions), codes)
     draws.draw(data["kind"].cat.codes.to_numpy(), np.random.default_rng(4))
-    found = draws.log_density(np.arange(20))
+    found = draws.log_densities(np.arange(20))()
     wanted = np.empty((20, 2))
     for k, version in enumerate(versions):
         mean = fit.fixed.matrix(version) @ draws.beta + draws.effects[0][data["p"], 0]
