@@ -155,6 +155,8 @@ def lower_factor(matrix: Floats) -> Floats:
 
     Of one matrix, shape (q, q), or of each of a stack, shape (.., q, q).
     """
+    if matrix.shape[-1] == 1:
+        return np.abs(matrix)
     upper = np.asarray(np.linalg.qr(matrix.swapaxes(-1, -2), mode="r"))
     signs = np.where(np.einsum("...ii->...i", upper) < 0.0, -1.0, 1.0)
     lower: Floats = upper.swapaxes(-1, -2) * signs[..., None, :]

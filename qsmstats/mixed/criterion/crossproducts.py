@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array
 
 from qsmstats.arrays import Floats, Integers, Places
 from qsmstats.mixed.criterion.covariance import lower_triangle
@@ -148,7 +148,7 @@ class DesignProducts:
     """
 
     levels: tuple[LevelProducts, ...]
-    incidence: tuple[tuple[csr_array, ...], ...]
+    incidence: tuple[tuple[csc_array, ...], ...]
     columns: Floats
     row_scale: Floats | None
     strata: tuple[Integers, int] | None
@@ -231,27 +231,29 @@ def attach(design: DesignProducts, outcome: Floats) -> CrossProducts:
 def level_columns(level: Level, terms: Sequence[Floats], row_scale: Floats | None) -> Floats:
     """Return the level's Z, shape (n, q): each term's columns in the place of the row's copy."""
     z = np.zeros((len(level.codes), level.columns))
-    rows = np.arange(len(z))
     for member in level.members:
         values = terms[member.term]
+        if member.local is None:
+            z[:, member.place[0]] = values
+            continue
+        rows = np.arange(len(z))
         for j in range(values.shape[1]):
-            place = member.place[:, j]
-            z[rows, place[0] if member.local is None else place[member.local]] = values[:, j]
+            z[rows, member.place[member.local, j]] = values[:, j]
     return z if row_scale is None else z * row_scale[:, None]
 
 
-def _incidence(level: Level, column: Floats, strata: tuple[Integers, int] | None) -> csr_array:
+def _incidence(level: Level, column: Floats, strata: tuple[Integers, int] | None) -> csc_array:
     codes, count = level.codes, 1
     if strata is not None:
         codes, count = strata[0] * level.size + codes, strata[1]
     n = len(codes)
-    shape = (n, count * level.size)
-    return csr_array((column, codes, np.arange(n + 1)), shape=shape)
+    shape = (count * level.size, n)
+    return csc_array((column, codes, np.arange(n + 1)), shape=shape)
 
 
-def _sums(incidence: Sequence[csr_array], right: Floats, strata: int) -> Floats:
+def _sums(incidence: Sequence[csc_array], right: Floats, strata: int) -> Floats:
     """Weighted sums of rows by stratum and group, shape (strata, q, r, G)."""
-    made = [matrix.T @ right for matrix in incidence]
+    made = [matrix @ right for matrix in incidence]
     width = right.shape[1]
     return np.stack([sums.reshape(strata, -1, width).transpose(0, 2, 1) for sums in made], axis=1)
 
@@ -347,7 +349,7 @@ def _products_by_shape(sides: Floats, shape: Places, count: int) -> Floats:
     for h, (a, b) in enumerate(_pairs(q)):
         left, right = ordered[a], ordered[b].T
         for number, (start, end) in enumerate(pairwise(ends)):
-            np.matmul(left[:, start:end], right[start:end], out=made[h, number])
+            np.dot(left[:, start:end], right[start:end], out=made[h, number])
         if a != b:
             made[h] += made[h].swapaxes(-1, -2)
     return made

@@ -9,7 +9,6 @@ none should hide it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -156,12 +155,12 @@ def model_frame(
 
 
 def _require(data: pd.DataFrame, names: Collection[str]) -> None:
-    counts = Counter(data.columns)
+    twice = () if data.columns.is_unique else data.columns[data.columns.duplicated()]
     for name in names:
-        if name not in counts:
+        if name not in data.columns:
             hint = did_you_mean(nearest(name, data.columns)) or "; correct the name"
             raise FormulaError(f"the data have no column '{name}'{hint}")
-        if counts[name] > 1:
+        if name in twice:
             raise InvalidDataError(f"the data hold two columns named '{name}'; keep one")
 
 

@@ -155,8 +155,9 @@ def descend(
         radius = np.where(ratio > 0.75, np.maximum(radius, 2.0 * length), radius)
         state.radius[active] = radius
         taken = ratio > 1e-4
-        stuck = ~taken & (radius < 1e-14 * (1.0 + _norm(state.theta[active])))
-        state.running[active[stuck]] = False
+        if not taken.all():
+            stuck = ~taken & (radius < 1e-14 * (1.0 + _norm(state.theta[active])))
+            state.running[active[stuck]] = False
         moved = active[taken]
         state.theta[moved] = theta[taken]
         state.value[moved], state.gradient[moved], state.hessian[moved] = (
