@@ -102,10 +102,11 @@ class Parametrisation:
         size = self.size
         first = np.zeros((*theta.shape[:-1], size, size))
         second = np.zeros((*theta.shape[:-1], size, size, size))
-        strata = np.arange(self.strata)
-        precision = np.exp(-2.0 * theta[..., : self.strata])
-        first[..., strata, strata] = -2.0 * precision
-        second[..., strata, strata, strata] = 4.0 * precision
+        if self.strata:
+            strata = np.arange(self.strata)
+            precision = np.exp(-2.0 * theta[..., : self.strata])
+            first[..., strata, strata] = -2.0 * precision
+            second[..., strata, strata, strata] = 4.0 * precision
         start = self.strata
         for factor in self.factors(theta):
             width = factor.shape[-1]

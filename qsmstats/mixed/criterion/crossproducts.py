@@ -328,7 +328,8 @@ def _shapes(own: Floats, stratum: Places) -> tuple[Places, Places]:
     top = np.abs(flat).max() or 1.0
     keys = np.vstack([stratum, rounded(flat, top)])
     order = np.lexsort(keys)
-    new = np.r_[True, np.any(np.diff(keys[:, order], axis=1) != 0, axis=0)]
+    new = np.ones(size, dtype=bool)
+    new[1:] = (keys[:, order[1:]] != keys[:, order[:-1]]).any(axis=0)
     number = np.empty(size, dtype=np.intp)
     number[order] = np.cumsum(new) - 1
     return number, order[new]

@@ -161,13 +161,13 @@ def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Ou
     """
     basis, n = layout.basis, len(outcome)
     shifted = outcome - layout.offset
-    size = float(np.sqrt(np.mean(shifted**2)))
+    size = math.sqrt(shifted @ shifted / n)
     projection = basis.T @ shifted / n
     rest = shifted - basis @ projection
     # The second round takes what rounding left of a large mean.
     again = basis.T @ rest / n
     rest -= basis @ again
-    scale = float(np.sqrt(np.mean(rest**2)))
+    scale = math.sqrt(rest @ rest / n)
     if scale <= NOTHING_LEFT * size or size == 0.0:
         what = "constant" if np.ptp(shifted) == 0.0 else "reproduced exactly by the fixed part"
         raise NotIdentifiedError(
@@ -201,7 +201,7 @@ def columns_of(data: pd.DataFrame) -> list[object]:
     """
     if not isinstance(data, pd.DataFrame):
         raise UsageError(f"data must be a pandas DataFrame, not {type(data).__name__}")
-    return list(data.columns)
+    return data.columns.tolist()
 
 
 def _notes(frame: ModelFrame, random: Sequence[RandomColumns]) -> list[str]:

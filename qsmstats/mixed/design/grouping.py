@@ -140,6 +140,8 @@ def sorted_codes(column: pd.Series) -> tuple[Integers, pd.Index]:
         order = values.argsort()
     except TypeError:  # numbers and text; pandas knows an order
         return pd.factorize(column, sort=True)
+    if np.array_equal(order, np.arange(len(values))):  # as ids mostly are
+        return codes, pd.Index(values, dtype=column.dtype)
     # A missing value has the code -1, which is the last place.
     rank = np.full(len(values) + 1, -1)
     rank[order] = np.arange(len(values))
