@@ -145,7 +145,7 @@ def _trials(name: str, frame: ModelFrame) -> Floats:
             f"trials='{name}' holds categories, but trials are numbers; convert the column with "
             "pandas.to_numeric"
         )
-    trials = frame.columns[name]
+    trials: Floats = frame.columns[name]
     whole = (trials >= 1.0) & (trials == np.round(trials))
     _refuse(
         trials,

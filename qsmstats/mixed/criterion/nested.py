@@ -153,7 +153,7 @@ def _sweep_bins(
 
 
 def _weighed(weights: Floats, parts: Floats) -> Floats:
-    """Sums over the first two axes of the parts: (.., h, s), (h, s, k, k) -> (.., k, k)."""
+    """Return weighted sums of the parts: (.., h, s), (h, s, k, k) -> (.., k, k)."""
     outer, flat = weights.shape[:-2], parts.reshape(-1, parts.shape[-2] * parts.shape[-1])
     made: Floats = weights.reshape(*outer, len(flat)) @ flat
     return made.reshape(*outer, *parts.shape[-2:])

@@ -201,7 +201,7 @@ def columns_of(data: pd.DataFrame) -> list[object]:
     """
     if not isinstance(data, pd.DataFrame):
         raise UsageError(f"data must be a pandas DataFrame, not {type(data).__name__}")
-    return data.columns.tolist()
+    return list(data.columns)
 
 
 def _notes(frame: ModelFrame, random: Sequence[RandomColumns]) -> list[str]:

@@ -170,6 +170,8 @@ def _column(column: pd.Series, name: str, is_factor: bool) -> Floats | pd.Catego
     if isinstance(dtype, pd.CategoricalDtype):
         made: pd.Categorical = column.array.copy()
         return made
+    if dtype == np.float64 and not is_factor:  # the most common, and pandas' questions take time
+        return _numeric(column, name)
     if pd.api.types.is_bool_dtype(dtype) or is_factor:
         return _sorted_categories(_plain_categories(column))
     kinds = pd.api.types

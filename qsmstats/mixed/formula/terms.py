@@ -217,9 +217,7 @@ def evaluate(
     )
 
 
-def _plain_columns(
-    formula: Formula, data: pd.DataFrame | Mapping[str, Any]
-) -> Evaluated | None:
+def _plain_columns(formula: Formula, data: pd.DataFrame | Mapping[str, Any]) -> Evaluated | None:
     """Evaluate columns that stand by themselves and their products, as formulaic does.
 
     Numbers are taken as they are, categories in treatment coding. That is formulaic's coding too
@@ -269,7 +267,7 @@ def _plain_factor(
         return None
     column = data[name]
     if isinstance(column.dtype, pd.CategoricalDtype):
-        values = column.array if isinstance(column, pd.Series) else column
+        values: Any = column.array if isinstance(column, pd.Series) else column
         codes, rest = values.codes, list(enumerate(values.categories))[1:]
         return {f"{name}[T.{level}]": (codes == place) * 1.0 for place, level in rest}
     return {name: np.asarray(column)} if column.dtype == np.float64 else None
