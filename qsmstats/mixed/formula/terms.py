@@ -284,8 +284,10 @@ def _products(columns: dict[str, Floats], others: dict[str, Floats]) -> dict[str
 
 def _r_spelling(text: str, names: Sequence[str]) -> str:
     """Dotted names in backticks and R's factor() as C()."""
-    pieces = re.split(r"(`[^`]*`|\"[^\"]*\"|'[^']*')", text)
     dotted = [name for name in names if "." in name and re.fullmatch(r"[\w.]+", name)]
+    if not dotted and "factor" not in text:
+        return text
+    pieces = re.split(r"(`[^`]*`|\"[^\"]*\"|'[^']*')", text)
     pattern = "|".join(re.escape(name) for name in sorted(dotted, key=len, reverse=True))
     for index, piece in enumerate(pieces):
         if piece[:1] in {"`", '"', "'"}:
