@@ -9,6 +9,7 @@ none should hide it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -155,12 +156,12 @@ def model_frame(
 
 
 def _require(data: pd.DataFrame, names: Collection[str]) -> None:
-    twice = () if data.columns.is_unique else data.columns[data.columns.duplicated()]
+    counts = Counter(data.columns)
     for name in names:
-        if name not in data.columns:
+        if name not in counts:
             hint = did_you_mean(nearest(name, data.columns)) or "; correct the name"
             raise FormulaError(f"the data have no column '{name}'{hint}")
-        if name in twice:
+        if counts[name] > 1:
             raise InvalidDataError(f"the data hold two columns named '{name}'; keep one")
 
 
