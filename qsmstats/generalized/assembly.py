@@ -134,7 +134,7 @@ def _values(
     name = response.variables[0] if len(response.variables) == 1 else ""
     levels = frame.variables[name].levels if name == text.strip("`") and name else None
     if binary and levels is not None and len(levels) == 2:
-        codes = np.asarray(frame.data[name].cat.codes, dtype=np.float64)
+        codes = np.asarray(frame.columns[name].codes, dtype=np.float64)
         return codes, (f"the outcome '{text}' is 1 for {levels[1]} and 0 for {levels[0]}",)
     return numeric_response(response, frame, text), ()
 
@@ -145,7 +145,7 @@ def _trials(name: str, frame: ModelFrame) -> Floats:
             f"trials='{name}' holds categories, but trials are numbers; convert the column with "
             "pandas.to_numeric"
         )
-    trials = frame.data[name].to_numpy()
+    trials: Floats = frame.columns[name]
     whole = (trials >= 1.0) & (trials == np.round(trials))
     _refuse(
         trials,

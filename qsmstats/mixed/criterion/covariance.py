@@ -102,10 +102,11 @@ class Parametrisation:
         size = self.size
         first = np.zeros((*theta.shape[:-1], size, size))
         second = np.zeros((*theta.shape[:-1], size, size, size))
-        strata = np.arange(self.strata)
-        precision = np.exp(-2.0 * theta[..., : self.strata])
-        first[..., strata, strata] = -2.0 * precision
-        second[..., strata, strata, strata] = 4.0 * precision
+        if self.strata:
+            strata = np.arange(self.strata)
+            precision = np.exp(-2.0 * theta[..., : self.strata])
+            first[..., strata, strata] = -2.0 * precision
+            second[..., strata, strata, strata] = 4.0 * precision
         start = self.strata
         for factor in self.factors(theta):
             width = factor.shape[-1]
@@ -155,6 +156,8 @@ def lower_factor(matrix: Floats) -> Floats:
 
     Of one matrix, shape (q, q), or of each of a stack, shape (.., q, q).
     """
+    if matrix.shape[-1] == 1:
+        return np.abs(matrix)
     upper = np.asarray(np.linalg.qr(matrix.swapaxes(-1, -2), mode="r"))
     signs = np.where(np.einsum("...ii->...i", upper) < 0.0, -1.0, 1.0)
     lower: Floats = upper.swapaxes(-1, -2) * signs[..., None, :]

@@ -29,7 +29,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
-from scipy.sparse import csr_array
+from scipy.sparse import csc_array
 
 from qsmstats.arrays import Floats, Integers, Places
 from qsmstats.mixed.criterion.covariance import lower_triangle
@@ -142,7 +142,7 @@ class DesignProducts:
         The levels with U = X.
     incidence
         Per level and column of Z: the sparse matrix that sums rows into (stratum, group), shape
-        (n, strata * G), or into groups where each lies in one stratum, shape (n, G).
+        (strata * G, n), or into groups where each lies in one stratum, shape (G, n).
     columns
         X with rows multiplied by the root of their prior weight, shape (n, p).
     row_scale
@@ -152,7 +152,7 @@ class DesignProducts:
     """
 
     levels: tuple[LevelProducts, ...]
-    incidence: tuple[tuple[csr_array, ...], ...]
+    incidence: tuple[tuple[csc_array, ...], ...]
     columns: Floats
     row_scale: Floats | None
     strata: tuple[Integers, int] | None
@@ -246,27 +246,29 @@ def _stratum_of_groups(level: Level, strata: Integers) -> Places | None:
 def level_columns(level: Level, terms: Sequence[Floats], row_scale: Floats | None) -> Floats:
     """Return the level's Z, shape (n, q): each term's columns in the place of the row's copy."""
     z = np.zeros((len(level.codes), level.columns))
-    rows = np.arange(len(z))
     for member in level.members:
         values = terms[member.term]
+        if member.local is None:
+            z[:, member.place[0]] = values
+            continue
+        rows = np.arange(len(z))
         for j in range(values.shape[1]):
-            place = member.place[:, j]
-            z[rows, place[0] if member.local is None else place[member.local]] = values[:, j]
+            z[rows, member.place[member.local, j]] = values[:, j]
     return z if row_scale is None else z * row_scale[:, None]
 
 
-def _incidence(level: Level, column: Floats, strata: tuple[Integers, int] | None) -> csr_array:
+def _incidence(level: Level, column: Floats, strata: tuple[Integers, int] | None) -> csc_array:
     codes, count = level.codes, 1
     if strata is not None:
         codes, count = strata[0] * level.size + codes, strata[1]
     n = len(codes)
-    shape = (n, count * level.size)
-    return csr_array((column, codes, np.arange(n + 1)), shape=shape)
+    shape = (count * level.size, n)
+    return csc_array((column, codes, np.arange(n + 1)), shape=shape)
 
 
-def _sums(incidence: Sequence[csr_array], right: Floats, size: int) -> Floats:
+def _sums(incidence: Sequence[csc_array], right: Floats, size: int) -> Floats:
     """Weighted sums of rows by stratum and group, shape (strata, q, r, size)."""
-    made = [matrix.T @ right for matrix in incidence]
+    made = [matrix @ right for matrix in incidence]
     shape = (-1, size, right.shape[1])
     return np.stack([sums.reshape(shape).transpose(0, 2, 1) for sums in made], axis=1)
 
@@ -342,7 +344,8 @@ def _shapes(own: Floats, stratum: Places) -> tuple[Places, Places]:
     top = np.abs(flat).max() or 1.0
     keys = np.vstack([stratum, rounded(flat, top)])
     order = np.lexsort(keys)
-    new = np.r_[True, np.any(np.diff(keys[:, order], axis=1) != 0, axis=0)]
+    new = np.ones(size, dtype=bool)
+    new[1:] = (keys[:, order[1:]] != keys[:, order[:-1]]).any(axis=0)
     number = np.empty(size, dtype=np.intp)
     number[order] = np.cumsum(new) - 1
     return number, order[new]
@@ -363,7 +366,7 @@ def _products_by_shape(sides: Floats, shape: Places, count: int) -> Floats:
     for h, (a, b) in enumerate(_pairs(q)):
         left, right = ordered[a], ordered[b].T
         for number, (start, end) in enumerate(pairwise(ends)):
-            np.matmul(left[:, start:end], right[start:end], out=made[h, number])
+            np.dot(left[:, start:end], right[start:end], out=made[h, number])
         if a != b:
             made[h] += made[h].swapaxes(-1, -2)
     return made

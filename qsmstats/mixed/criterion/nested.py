@@ -137,7 +137,7 @@ def _sweep_bins(
         square = product(weight, weight, np.multiply)
         m = product(square, m, lambda w, inverse: w[..., None, :] * inverse)
     logdet = each.map(lambda a: a @ bins.counts)
-    sides = m.map(lambda a: np.tensordot(a, bins.total, axes=2))
+    sides = m.map(partial(_weighed, parts=bins.total))
 
     def total(m: Floats, cells: Floats, starts: Places) -> Floats:
         """Sum of M times products over the cells of each parent, (..., q_up, r_up, parents)."""
@@ -155,6 +155,13 @@ def _sweep_bins(
         for cells, starts in zip(bins.cells, bins.cell_starts, strict=True)
     ]
     return parts, sides, logdet
+
+
+def _weighed(weights: Floats, parts: Floats) -> Floats:
+    """Return weighted sums of the parts: (.., h, s), (h, s, k, k) -> (.., k, k)."""
+    outer, flat = weights.shape[:-2], parts.reshape(-1, parts.shape[-2] * parts.shape[-1])
+    made: Floats = weights.reshape(*outer, len(flat)) @ flat
+    return made.reshape(*outer, *parts.shape[-2:])
 
 
 def _sweep_level(
@@ -260,6 +267,8 @@ def invert(a: Jet, t: Floats, basis: Floats, *, second: bool = True) -> tuple[Je
     second
         Whether second derivatives are needed.
     """
+    if basis.size == 1 and not len(a.first):
+        return _invert_numbers(a.value, t, second=second)
     made = inverses(a.value, a.first, t, basis)
     m, h, n, first_m = made.m, made.h, made.n, made.first
     steps, lower = basis[..., None], len(a.first)
@@ -286,6 +295,18 @@ def invert(a: Jet, t: Floats, basis: Floats, *, second: bool = True) -> tuple[Je
     return (
         Jet(value=m, first=first_m, second=second_m),
         Jet(value=made.logdet, first=made.logdet_first, second=second_l),
+    )
+
+
+def _invert_numbers(a: Floats, t: Floats, *, second: bool) -> tuple[Jet, Jet]:
+    """`invert` where T is one number and no parameter moves A: all of it is arithmetic."""
+    grown = 1.0 + a * t
+    h = 1.0 / grown
+    n, slope = a * h, h * h
+    last = 1 if second else 0
+    return (
+        Jet(value=t * h, first=slope[None], second=(-2.0 * n * slope)[None][:last]),
+        Jet(value=np.log(grown[0, 0]), first=n[0], second=-(n * n)[0][:last]),
     )
 
 

@@ -149,15 +149,16 @@ def profile(total: Jet, logdet: Jet, n: int, *, reml: bool, rank: int) -> Profil
     root = np.linalg.inv(factor)
     inverse = root.T @ root
     estimates = inverse @ total.value[:p, p]
-    v = np.append(-estimates, 1.0)
+    v = np.ones(p + 1)
+    v[:p] = -estimates
     moved = first @ v
     rss = float(v @ total.value @ v)
     rss_first = moved @ v
     curve, curve_first = float(logdet.value), logdet.first
     degrees = n - p if reml else n
-    weight, curve_bend = degrees / rss * np.outer(v, v), np.zeros((len(first),) * 2)
+    weight, curve_bend = degrees / rss * v[:, None] * v, np.zeros((len(first),) * 2)
     if reml:
-        curve += 2.0 * float(np.log(np.diag(factor)).sum())
+        curve += 2.0 * float(np.log(factor.diagonal()).sum())
         pushed = inverse @ first[:, :p, :p]
         curve_first = curve_first + np.einsum("aii->a", pushed)
         curve_bend = -np.einsum("aij,bji->ab", pushed, pushed)

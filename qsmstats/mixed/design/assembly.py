@@ -127,7 +127,7 @@ def lay_out(
     frame = model_frame(data, [*names, *weights], list(grouping), explicit - plain)
     residuals = _residuals(frame, weights)
     design, basis, root = fixed_design(fixed, frame)
-    n = len(frame.data)
+    n = len(frame.kept)
     check_rows(design, n)
     groups = _groupings(parsed, frame)
     effects = tuple(
@@ -143,7 +143,7 @@ def lay_out(
         fixed=design,
         random=effects,
         residuals=residuals,
-        offset=offset_of(offsets, frame.data),
+        offset=offset_of(offsets, frame.data) if offsets else np.zeros(n),
         offset_terms=offsets,
         basis=basis,
         root=root,
@@ -161,13 +161,13 @@ def attach_outcome(layout: Layout, outcome: Floats, parsed: ParsedFormula) -> Ou
     """
     basis, n = layout.basis, len(outcome)
     shifted = outcome - layout.offset
-    size = float(np.sqrt(np.mean(shifted**2)))
+    size = math.sqrt(shifted @ shifted / n)
     projection = basis.T @ shifted / n
     rest = shifted - basis @ projection
     # The second round takes what rounding left of a large mean.
     again = basis.T @ rest / n
     rest -= basis @ again
-    scale = float(np.sqrt(np.mean(rest**2)))
+    scale = math.sqrt(rest @ rest / n)
     if scale <= NOTHING_LEFT * size or size == 0.0:
         what = "constant" if np.ptp(shifted) == 0.0 else "reproduced exactly by the fixed part"
         raise NotIdentifiedError(
@@ -224,7 +224,7 @@ def _notes(frame: ModelFrame, random: Sequence[RandomColumns]) -> list[str]:
 
 def _level_notes(frame: ModelFrame, explicit: Collection[str]) -> Iterator[str]:
     """Yield what may have become categories by accident; what stands inside C() was meant."""
-    n = len(frame.data)
+    n = len(frame.kept)
     for name, variable in frame.variables.items():
         levels = variable.levels or ()
         if name in explicit or len(levels) <= 2:  # a slope over two levels is the same fit
@@ -267,7 +267,7 @@ def numeric_response(terms: Terms, frame: ModelFrame, text: str) -> Floats:
                 f"the outcome '{text}' needs numbers, but column '{name}' holds categories; "
                 "name a column of numbers, or convert it with pandas.to_numeric"
             )
-    values = evaluate(terms.formula, frame.data, terms.transforms).matrix
+    values = evaluate(terms.formula, frame.columns, terms.transforms).matrix
     if values.shape[1] != 1:
         raise InvalidDataError(f"the outcome '{text}' makes {values.shape[1]} columns; name one")
     return values[:, 0].copy()
@@ -280,7 +280,7 @@ def _residuals(frame: ModelFrame, weights: Sequence[str]) -> Residuals:
         raise UsageError(
             f"weights={list(weights)}; give at most one column of numbers and one of categories"
         )
-    prior = frame.data[numbers[0]].to_numpy() if numbers else None
+    prior = frame.columns[numbers[0]] if numbers else None
     if prior is not None and not np.all(prior > 0):
         raise InvalidDataError(
             f"column '{numbers[0]}' holds weights at or below zero in {int((prior <= 0).sum())} "
@@ -291,7 +291,7 @@ def _residuals(frame: ModelFrame, weights: Sequence[str]) -> Residuals:
     return Residuals(
         column=column,
         levels=levels,
-        codes=None if column is None else np.asarray(frame.data[column].cat.codes, dtype=np.int64),
+        codes=None if column is None else np.asarray(frame.columns[column].codes, dtype=np.int64),
         weight_column=numbers[0] if numbers else None,
         prior=prior,
     )
@@ -301,7 +301,7 @@ def _groupings(
     parsed: ParsedFormula, frame: ModelFrame
 ) -> dict[tuple[str, ...], tuple[Grouping, Integers]]:
     names = dict.fromkeys(name for term in parsed.random for name in term.group)
-    columns = {name: coded_column(frame.data[name]) for name in names}
+    columns = {name: coded_column(pd.Series(frame.columns[name], copy=False)) for name in names}
     return {group: grouping(group, columns) for group in {term.group for term in parsed.random}}
 
 

@@ -69,8 +69,8 @@ class ModelFrame:
 
     Attributes
     ----------
-    data
-        The used rows and columns, numbers as float64 and categories as categoricals.
+    columns
+        The used rows of each column, numbers as float64 and categories as categoricals.
     variables
         Name -> `Variable`, for every column of the fixed part and of the random expressions.
     kept
@@ -81,11 +81,16 @@ class ModelFrame:
         Column -> categories dropped because no used row has them.
     """
 
-    data: pd.DataFrame
+    columns: Mapping[str, Any]
     variables: Mapping[str, Variable]
     kept: Places
     dropped: Mapping[str, int] = field(default_factory=dict)
     empty_levels: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+
+    @property
+    def data(self) -> pd.DataFrame:
+        """The columns as a table."""
+        return pd.DataFrame(self.columns, copy=False)
 
 
 def model_frame(
@@ -115,7 +120,7 @@ def model_frame(
     # Arrays, because pandas would align columns of their own index.
     columns = {
         name: _column(data[name], name, name in factors) for name in dict.fromkeys(names)
-    } | {name: data[name].array.copy() for name in groups if name not in names}
+    } | {name: _labels(data[name]) for name in groups if name not in names}
     missing = {name: np.asarray(pd.isna(column)) for name, column in columns.items()}
     dropped = {name: int(mask.sum()) for name, mask in missing.items() if mask.any()}
     incomplete = np.zeros(len(data), dtype=bool)
@@ -142,7 +147,7 @@ def model_frame(
         if len(levels) < len(given):
             empty[name] = tuple(given.difference(levels, sort=False).tolist())
     return ModelFrame(
-        data=pd.DataFrame(used, copy=False),
+        columns=used,
         variables=variables,
         kept=kept,
         dropped=dropped,
@@ -166,6 +171,8 @@ def _column(column: pd.Series, name: str, is_factor: bool) -> Floats | pd.Catego
     if isinstance(dtype, pd.CategoricalDtype):
         made: pd.Categorical = column.array.copy()
         return made
+    if dtype == np.float64 and not is_factor:  # the most common, and pandas' questions take time
+        return _numeric(column, name)
     if pd.api.types.is_bool_dtype(dtype) or is_factor:
         return _sorted_categories(_plain_categories(column))
     kinds = pd.api.types
@@ -187,6 +194,13 @@ def _column(column: pd.Series, name: str, is_factor: bool) -> Floats | pd.Catego
             "first, for example years since the first visit"
         )
     return _sorted_categories(_plain_categories(column))
+
+
+def _labels(column: pd.Series) -> Any:
+    """Return a copy of a column that only groups rows."""
+    made = column.array.copy()
+    # pandas takes text among objects for text, but looks through all of them each time.
+    return pd.Series(made, copy=False).array if column.dtype == object else made
 
 
 def _numeric(column: pd.Series, name: str) -> Floats:

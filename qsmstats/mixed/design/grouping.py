@@ -135,15 +135,17 @@ def sorted_codes(column: pd.Series) -> tuple[Integers, pd.Index]:
     TypeError
         If the values cannot be sorted.
     """
-    codes, values = pd.factorize(column)
+    codes, values = pd.factorize(column.array)  # of the Series it takes half as long again
     try:
         order = values.argsort()
     except TypeError:  # numbers and text; pandas knows an order
         return pd.factorize(column, sort=True)
+    if np.array_equal(order, np.arange(len(values))):  # as ids mostly are
+        return codes, pd.Index(values, dtype=column.dtype)
     # A missing value has the code -1, which is the last place.
     rank = np.full(len(values) + 1, -1)
     rank[order] = np.arange(len(values))
-    return rank[codes], values.take(order)
+    return rank[codes], pd.Index(values.take(order), dtype=column.dtype)
 
 
 def compress(codes: Integers, size: int) -> tuple[Integers, Integers]:

@@ -52,14 +52,14 @@ def independent_columns(matrix: Floats) -> Basis:
     """Find the columns that do not depend on earlier ones, shape (n, k) -> `Basis`."""
     n = len(matrix)
     gram = matrix.T @ matrix / n
-    scale: Floats = np.sqrt(np.diag(gram))
+    scale: Floats = np.sqrt(gram.diagonal())
     scale[scale == 0.0] = 1.0
-    gram /= np.outer(scale, scale)
+    gram /= scale[:, None] * scale
     try:
         factor = np.linalg.cholesky(gram).T
     except np.linalg.LinAlgError:
         return _orthogonalise(matrix, scale)
-    if np.all(np.diag(factor) ** 2 > _SUSPICIOUS * np.diag(gram)):
+    if np.all(factor.diagonal() ** 2 > _SUSPICIOUS * gram.diagonal()):
         r = factor * scale
         q = matrix @ np.linalg.inv(r)
         kept = np.arange(matrix.shape[1])

@@ -172,7 +172,7 @@ def fixed_design(terms: Terms, frame: ModelFrame) -> tuple[FixedDesign, Floats, 
         The design; the kept columns are Q R, with Q'Q / n close to the identity, shape (n, p),
         and R upper triangular, shape (p, p).
     """
-    made = evaluate(terms.formula, frame.data, terms.transforms)
+    made = evaluate(terms.formula, frame.columns, terms.transforms)
     names = tuple(_rename(name, terms.renames) for name in made.names)
     basis = independent_columns(made.matrix)
     described, start = [], 0
@@ -204,7 +204,7 @@ def random_design(
     label: str, terms: Terms, grouping: Grouping, frame: ModelFrame
 ) -> tuple[RandomDesign, Floats]:
     """Return a random term for the rows of a fit, and its columns, shape (n, q)."""
-    made = evaluate(terms.formula, frame.data, terms.transforms)
+    made = evaluate(terms.formula, frame.columns, terms.transforms)
     names = tuple(_rename(name, terms.renames) for name in made.names)
     if not names:
         raise FormulaError(f"{label}: the random term has no column; write 1 before '|'")

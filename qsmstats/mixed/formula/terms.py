@@ -163,9 +163,20 @@ class Evaluated:
 
 
 def evaluate(
-    spec: Formula | ModelSpec, data: pd.DataFrame, transforms: Transforms | None = None
+    spec: Formula | ModelSpec,
+    data: pd.DataFrame | Mapping[str, Any],
+    transforms: Transforms | None = None,
 ) -> Evaluated:
     """Evaluate terms in complete rows.
+
+    Parameters
+    ----------
+    spec
+        The terms, or the record of an earlier evaluation.
+    data
+        The rows: a table, or its columns by name (at least one) as float64 and categoricals.
+    transforms
+        The user's own functions.
 
     Raises
     ------
@@ -178,6 +189,7 @@ def evaluate(
         plain = _plain_columns(spec, data) if isinstance(spec, Formula) else None
     if plain is not None:
         return plain
+    data = pd.DataFrame(data, copy=False)
     try:
         with np.errstate(all="ignore"):
             context = {**_CONTEXT, **(transforms or {})}
@@ -205,7 +217,7 @@ def evaluate(
     )
 
 
-def _plain_columns(formula: Formula, data: pd.DataFrame) -> Evaluated | None:
+def _plain_columns(formula: Formula, data: pd.DataFrame | Mapping[str, Any]) -> Evaluated | None:
     """Evaluate columns that stand by themselves and their products, as formulaic does.
 
     Numbers are taken as they are, categories in treatment coding. That is formulaic's coding too
@@ -216,6 +228,7 @@ def _plain_columns(formula: Formula, data: pd.DataFrame) -> Evaluated | None:
     Evaluated or None
         None where the formula holds anything else, or a product is not finite.
     """
+    rows = len(data if isinstance(data, pd.DataFrame) else next(iter(data.values())))
     made: list[Floats] = []
     terms: dict[Term, tuple[str, ...]] = {}
     categories: set[str] = set()
@@ -234,27 +247,30 @@ def _plain_columns(formula: Formula, data: pd.DataFrame) -> Evaluated | None:
                     return None
             columns = own if columns is None else _products(columns, own)
         if columns is None:
-            columns = {"Intercept": np.ones(len(data))}
+            columns = {"Intercept": np.ones(rows)}
         before.add(whole)
         made.extend(columns.values())
         terms[term] = tuple(columns)
-    matrix = np.array(made).reshape(len(made), len(data)).T
+    matrix = np.array(made).reshape(len(made), rows).T
     if not np.isfinite(matrix.sum()):
         return None
     found = frozenset(categories)
     return Evaluated(matrix=matrix, terms=tuple(terms.items()), categories=found, spec=formula)
 
 
-def _plain_factor(factor: Factor, data: pd.DataFrame) -> dict[str, Floats] | None:
+def _plain_factor(
+    factor: Factor, data: pd.DataFrame | Mapping[str, Any]
+) -> dict[str, Floats] | None:
     """Return the columns of numbers or categories by name; None of anything else."""
     name = factor.expr
     if factor.eval_method is not Factor.EvalMethod.LOOKUP or name not in data:
         return None
     column = data[name]
     if isinstance(column.dtype, pd.CategoricalDtype):
-        codes, rest = column.array.codes, list(enumerate(column.array.categories))[1:]
+        values: Any = column.array if isinstance(column, pd.Series) else column
+        codes, rest = values.codes, list(enumerate(values.categories))[1:]
         return {f"{name}[T.{level}]": (codes == place) * 1.0 for place, level in rest}
-    return {name: column.to_numpy()} if column.dtype == np.float64 else None
+    return {name: np.asarray(column)} if column.dtype == np.float64 else None
 
 
 def _products(columns: dict[str, Floats], others: dict[str, Floats]) -> dict[str, Floats]:
@@ -268,8 +284,10 @@ def _products(columns: dict[str, Floats], others: dict[str, Floats]) -> dict[str
 
 def _r_spelling(text: str, names: Sequence[str]) -> str:
     """Dotted names in backticks and R's factor() as C()."""
-    pieces = re.split(r"(`[^`]*`|\"[^\"]*\"|'[^']*')", text)
     dotted = [name for name in names if "." in name and re.fullmatch(r"[\w.]+", name)]
+    if not dotted and "factor" not in text:
+        return text
+    pieces = re.split(r"(`[^`]*`|\"[^\"]*\"|'[^']*')", text)
     pattern = "|".join(re.escape(name) for name in sorted(dotted, key=len, reverse=True))
     for index, piece in enumerate(pieces):
         if piece[:1] in {"`", '"', "'"}:

@@ -28,7 +28,7 @@ from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 from qsmstats.arrays import Floats
 from qsmstats.errors import UsageError, check_option
@@ -100,11 +100,12 @@ class Alternative:
 
     def p_values(self, statistic: Floats, df: Floats) -> Floats:
         """Return unadjusted p-values, shape (m,)."""
-        return np.asarray(self.tails * stats.t.sf(self.evidence(statistic), df), float)
+        # As scipy.stats.t, which takes three times as long on a table of coefficients.
+        return np.asarray(self.tails * stdtr(df, -self.evidence(statistic)), float)
 
     def half_widths(self, level: float, df: Floats) -> Floats:
         """Return half the width of the unadjusted interval in standard errors, shape (m,)."""
-        return np.asarray(stats.t.isf((1.0 - level) / self.tails, df), float)
+        return np.asarray(-stdtrit(df, (1.0 - level) / self.tails), float)
 
     def columns(self, level: float) -> dict[str, str | float]:
         """Return what a table says of the alternative; nothing of the usual one."""

@@ -126,8 +126,7 @@ def wald(
     if isinstance(contrasts, str):
         contrasts = _of_name(contrasts, fit.fixed)
     labels, rows = named_contrasts(contrasts, fit.fixed.names)
-    table = tidy(row_inference(fit, rows, df), level)
-    table.insert(0, "contrast", labels)
+    table = tidy(row_inference(fit, rows, df), level, labels={"contrast": labels})
     return WaldTest(estimates=table, joint=joint_test(fit, rows, df))
 
 

@@ -5,6 +5,7 @@ The degrees of freedom are those of `degrees_of_freedom`.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,9 +92,8 @@ def coefficients(
         term, estimate, std_error, df, statistic, p_value, conf_low, conf_high; with cluster-robust
         standard errors also note.
     """
-    table = tidy(row_inference(fit, np.eye(len(fit.estimates)), df), level)
-    table.insert(0, "term", list(fit.fixed.names))
-    return table
+    inference = row_inference(fit, np.eye(len(fit.estimates)), df)
+    return tidy(inference, level, labels={"term": fit.fixed.names})
 
 
 def row_inference(fit: FixedEffects, rows: Floats, df: DfMethod = "satterthwaite") -> RowInference:
@@ -168,9 +168,24 @@ def adjusted_covariance(fit: FixedEffects, df: DfMethod = "satterthwaite") -> Fl
 
 
 def tidy(
-    inference: RowInference, level: float = 0.95, alternative: Alternative = TWO_SIDED
+    inference: RowInference,
+    level: float = 0.95,
+    alternative: Alternative = TWO_SIDED,
+    *,
+    labels: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Return estimates with t tests and confidence limits, one row each.
+
+    Parameters
+    ----------
+    inference
+        The estimates.
+    level
+        Confidence level.
+    alternative
+        What the tests are against.
+    labels
+        Columns that come first: what each row is an estimate of.
 
     Raises
     ------
@@ -182,6 +197,7 @@ def tidy(
     half = alternative.half_widths(level, inference.df) * inference.std_error
     made = pd.DataFrame(
         {
+            **{name: list(label) for name, label in (labels or {}).items()},
             "estimate": inference.estimate,
             "std_error": inference.std_error,
             "df": inference.df,

@@ -155,8 +155,9 @@ def descend(
         radius = np.where(ratio > 0.75, np.maximum(radius, 2.0 * length), radius)
         state.radius[active] = radius
         taken = ratio > 1e-4
-        stuck = ~taken & (radius < 1e-14 * (1.0 + _norm(state.theta[active])))
-        state.running[active[stuck]] = False
+        if not taken.all():
+            stuck = ~taken & (radius < 1e-14 * (1.0 + _norm(state.theta[active])))
+            state.running[active[stuck]] = False
         moved = active[taken]
         state.theta[moved] = theta[taken]
         state.value[moved], state.gradient[moved], state.hessian[moved] = (
@@ -178,7 +179,8 @@ def _quality(before: Floats, after: Floats, expected: Floats) -> Floats:
 
 def _steps(gradient: Floats, hessian: Floats, radius: Floats) -> tuple[Floats, Floats]:
     """Find the best steps of the quadratic models within the radii, and the falls they promise."""
-    values, vectors = np.linalg.eigh(hessian)
+    one = hessian.shape[-1] == 1
+    values, vectors = (hessian[:, 0], np.ones_like(hessian)) if one else np.linalg.eigh(hessian)
     slope = (gradient[:, None] @ vectors)[:, 0]
     floor = 1e-10 * np.maximum(1.0, np.abs(values).max(axis=1))
     least = floor * radius
@@ -191,7 +193,7 @@ def _steps(gradient: Floats, hessian: Floats, radius: Floats) -> tuple[Floats, F
     if len(far):
         shift = _shifts_to_radius(values[far], slope[far], shift[far], radius[far])
         step[far] = -slope[far] / (values[far] + shift[:, None])
-    expected = -((slope * step).sum(axis=1) + 0.5 * (step * values * step).sum(axis=1))
+    expected = -(step * (slope + 0.5 * values * step)).sum(axis=1)
     return (vectors @ step[:, :, None])[:, :, 0], expected
 
 

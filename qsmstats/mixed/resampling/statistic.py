@@ -76,8 +76,10 @@ def of_outcomes(
             continue
         engine = outcome_engine(design, outcome, None)
         model, data = with_outcome(design.model, design.layout.frame.data, outcome)
+        columns = {str(name): column.array for name, column in data.items()}
         layout = engine.layout
-        engine = replace(engine, layout=replace(layout, frame=replace(layout.frame, data=data)))
+        frame = replace(layout.frame, columns=columns)
+        engine = replace(engine, layout=replace(layout, frame=frame))
         theta = engine.from_factors([factor[one] for factor in factors], fits.log_ratios[one])
         point = engine.objective.at(theta)
         minimum = Minimum(

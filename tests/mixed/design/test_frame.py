@@ -35,3 +35,25 @@ def test_levels_without_complete_rows_are_dropped_and_told():
     assert made.dropped == {"y": 1, "g": 1}
     assert made.kept.tolist() == [0]
     assert made.variables["y"].mean == 1.0
+
+
+def test_the_table_of_a_fit_has_the_types_that_pandas_gives_its_columns():
+    data = pd.DataFrame(
+        {
+            "y": [1, 2, None],
+            "f": ["b", "a", "c"],
+            "g": pd.Series(["k", "l", "m"], dtype=object),
+            "d": pd.to_datetime(["2024-05-02", "2024-05-03", "2024-05-04"]),
+        }
+    )
+    made = model_frame(data, ["y", "f"], ["g", "d"], [])
+    expected = pd.DataFrame(
+        {
+            "y": [1.0, 2.0],
+            "f": pd.Categorical(["b", "a"], categories=pd.Index(["a", "b"])),
+            "g": ["k", "l"],
+            "d": pd.to_datetime(["2024-05-02", "2024-05-03"]),
+        }
+    )
+    expected["d"] = expected["d"].astype(data["d"].dtype)
+    pd.testing.assert_frame_equal(made.data, expected)

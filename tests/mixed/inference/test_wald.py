@@ -6,6 +6,7 @@ import pytest
 from scipy import stats
 
 from qsmstats.errors import UsageError
+from qsmstats.mixed.inference.alternative import Alternative
 from qsmstats.mixed.inference.wald import joint_test, row_inference, tidy
 from qsmstats.mixed.model import MixedModel
 from tests.mixed import designs
@@ -28,6 +29,18 @@ def test_balanced_designs_have_the_degrees_of_freedom_of_the_anova(method):
     table = fit.anova(df=method).set_index("term")
     np.testing.assert_allclose(table.den_df, [10, 45, 45], rtol=1e-6)
     np.testing.assert_allclose(table.num_df, [2, 3, 6])
+
+
+@pytest.mark.parametrize("side", ["two-sided", "greater", "less"])
+def test_probabilities_are_those_of_the_t_distribution(side):
+    against, level = Alternative(side=side), 0.9
+    df = np.array([0.3, 1.0, 7.7, 111.6, 1e9, np.inf, np.nan, 0.0])
+    t = np.array([0.0, -1.3, 2.4, -41.0, np.inf, 3.0, 1.0, 1.0])
+    signed = {"two-sided": np.abs(t), "greater": t, "less": -t}[side]
+    expected = against.tails * stats.t.sf(signed, df)
+    np.testing.assert_allclose(against.p_values(t, df), expected, rtol=1e-12)
+    expected = stats.t.ppf(1.0 - 0.1 / against.tails, df)
+    np.testing.assert_allclose(against.half_widths(level, df), expected, rtol=1e-12)
 
 
 def test_normal_and_residual_methods():
