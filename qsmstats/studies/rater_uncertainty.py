@@ -266,7 +266,7 @@ def _with_types(
     fit: MixedFit, rows: pd.DataFrame, codes: Integers, levels: list[str]
 ) -> pd.DataFrame:
     """Return what the fit uses of rows, with other types and the residual strata of these."""
-    types = pd.Categorical.from_codes(codes, categories=levels)
+    types = pd.Categorical.from_codes(codes, categories=pd.Index(levels))
     used = rows[[name for name in fit.frame.data if name in rows]]
     return with_strata(used.assign(**{FACTOR: types}), fit)
 
