@@ -63,9 +63,10 @@ def write_table(table: pd.DataFrame, path: Path, schemas: Schemas | None = None)
         for start in range(0, len(table), ROWS):
             rows = write_guarded(table.iloc[start : start + ROWS])
             texts = [_texts(rows.iloc[:, place]) for place in range(rows.shape[1])]
-            file.writelines(
-                f"{line}\n" for line in pc.binary_join_element_wise(*texts, "\t").to_pylist()
-            )
+            lines = [""] * len(rows)
+            if texts:  # Arrow joins columns of which there is one at least
+                lines = pc.binary_join_element_wise(*texts, "\t").to_pylist()
+            file.writelines(f"{line}\n" for line in lines)
 
 
 def _texts(column: pd.Series) -> pa.Array:

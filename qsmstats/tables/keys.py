@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import compress
+from operator import not_
 from typing import TypeAlias
 
 import pandas as pd
@@ -119,12 +121,13 @@ class _Target:
             for size, word in enumerate(row):
                 self.following.setdefault(row[:size], set()).add(word)
         self.sought = cache(lambda before: Sought(self.following.get(before, ())))
-        broken = sorted({position for position, name in cells if name in key})
-        self.broken = {
-            tuple((word, (position, name) in cells) for name, word in zip(key, row, strict=True))
-            for position in broken
-            for row in [rows[position]]
-        }
+        # Which parts are broken -> the other parts of such rows; of one part, the word itself.
+        self.broken: dict[tuple[bool, ...], set[tuple[str, ...]]] = {}
+        for position in {position for position, name in cells if name in key}:
+            bad = tuple((position, name) in cells for name in key)
+            words = rows[position]
+            good = words if len(key) == 1 else tuple(compress(words, map(not_, bad)))
+            self.broken.setdefault(bad, set()).add(good)
 
     def known_parts(self, words: tuple[str, ...]) -> int:
         """Return how many leading parts of a key the table has together."""
@@ -140,13 +143,12 @@ class _Target:
         It may if the other parts of its key agree; where the key has one part only, if what it
         holds lies within the word (``001`` for ``sub-001``).
         """
-        alone = len(words) == 1
+        if len(words) == 1:
+            (word,) = words
+            within = {word[a:b] for a in range(len(word) + 1) for b in range(a, len(word) + 1)}
+            return any((part,) in found for found in self.broken.values() for part in within)
         return any(
-            all(
-                mine == word or (bad and (not alone or mine in word))
-                for (mine, bad), word in zip(row, words, strict=True)
-            )
-            for row in self.broken
+            tuple(compress(words, map(not_, bad))) in found for bad, found in self.broken.items()
         )
 
 

@@ -24,6 +24,12 @@ def test_missing_values_are_written_as_bids_has_them(tmp_path):
     assert (tmp_path / "t.tsv").read_bytes() == b"a\tb\n1\tx\nn/a\tn/a\n"
 
 
+@pytest.mark.parametrize("rows", [0, 2])
+def test_a_table_without_columns_has_empty_lines(rows, tmp_path):
+    write_table(pd.DataFrame(index=range(rows)), tmp_path / "t.tsv")
+    assert (tmp_path / "t.tsv").read_text() == "\n" * (rows + 1)
+
+
 def test_no_unfinished_file_is_left(tmp_path):
     write_table(pd.DataFrame({"a": [1]}), tmp_path / "deep" / "t.tsv")
     assert {p.name for p in (tmp_path / "deep").iterdir()} == {"t.tsv", "t.json"}

@@ -37,9 +37,7 @@ def short_chain(monkeypatch):
 
 
 @pytest.mark.parametrize("question", ["baseline", "trajectory"])
-def test_raters_who_never_disagree_leave_the_plain_answer(
-    question, lesions, request, monkeypatch
-):
+def test_raters_who_never_disagree_leave_the_plain_answer(question, lesions, request, monkeypatch):
     # Nothing can be drawn, so that nothing is.
     monkeypatch.delattr("qsmstats.imputation.linear_draws.LinearDraws.draw")
     plain = request.getfixturevalue(question)

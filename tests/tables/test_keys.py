@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 
 import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
 
 from qsmstats.tables import keys
 from qsmstats.tables.raw_table import RawTable
@@ -43,3 +45,43 @@ def test_rows_of_a_session_that_lack_their_lesion_look_for_it_among_those_of_the
     )
     # Once per session with its four lesions; not once per row.
     assert made == {4: len(visits)}
+
+
+@given(st.data(), st.integers(1, 3))
+def test_a_row_with_a_broken_key_may_be_the_one_that_another_table_looks_for(data, parts):
+    word = st.text("ab", max_size=3)
+    names = ["participant_id", "session_id", "lesion_id"][:parts]
+    rows = data.draw(st.lists(st.tuples(*[word] * parts), min_size=1, max_size=6))
+    sought = data.draw(st.tuples(*[word] * parts))
+    places = st.tuples(st.integers(0, len(rows) - 1), st.sampled_from(names))
+    broken = dict.fromkeys(data.draw(st.lists(places)), "is broken")
+    target = keys._Target(raw("lesions", rows, names), names, broken)
+    # As the rule says, row by row: a broken part agrees with all, a single one with what holds it.
+    expected = any(
+        all(
+            part == other or ((number, name) in broken and (parts > 1 or part in other))
+            for name, part, other in zip(names, row, sought, strict=True)
+        )
+        for number, row in enumerate(rows)
+        if any((number, name) in broken for name in names)
+    )
+    assert target.may_mean(sought) == expected
+
+
+def test_thousands_of_broken_keys_are_not_gone_through_for_each_row_that_lacks_its_own():
+    class Counted(str):
+        looked_at = 0
+
+        def __eq__(self, other: object) -> bool:
+            Counted.looked_at += 1
+            return str.__eq__(self, other)
+
+        __hash__ = str.__hash__
+
+    names = ["participant_id", "session_id"]
+    rows = [(f"sub-{number}", "ses-?") for number in range(2000)]
+    broken = {(number, "session_id"): "is broken" for number in range(2000)}
+    target = keys._Target(raw("sessions", rows, names), names, broken)
+    assert not any(target.may_mean((Counted(f"sub-x{n}"), "ses-1")) for n in range(2000))
+    assert target.may_mean((Counted("sub-7"), "ses-1"))
+    assert Counted.looked_at < 2000
