@@ -120,7 +120,7 @@ def _labels(power: pd.DataFrame) -> list[str]:
     return [
         f"{signed(row['effect'], decimals)} {unit}"
         + (
-            f" ({percent(row['fraction_of_slope'], 0)} of the slope)"
+            f" ({percent(row['fraction_of_slope'], 0)} of the untreated slope)"
             if pd.notna(row["fraction_of_slope"])
             else ""
         )

@@ -92,11 +92,24 @@ def plan_notes(
         of_fit.append("The fit behind the assumptions did not converge; do not use its numbers.")
     return (
         *of_scale,
+        *_without_lesions(truth, design),
         *_uncertainty(truth, design, sizes, sensitivity),
         *of_fit,
         *_simulations(power, design),
         SESSIONS,
     )
+
+
+def _without_lesions(truth: TrialAssumptions, design: TrialDesign) -> Iterator[str]:
+    """Name the target types that no simulated patient has: the plan says nothing of them."""
+    totals = truth.counts_for(design).sum()
+    there = [name for name in totals.index[totals > 0].map(str) if name in design.target]
+    if gone := [name for name in design.target if name not in there]:
+        yield (
+            f"No patient to draw from has {' or '.join(gone).replace('_', ' ')} lesions: power and"
+            f" sizes are those of a trial that tests {' and '.join(there).replace('_', ' ')}"
+            " lesions alone."
+        )
 
 
 def _uncertainty(

@@ -77,6 +77,15 @@ def test_a_slope_that_may_be_none_and_a_singular_fit_are_named(mixed, fit):
     assert "did not converge" in said
 
 
+def test_a_target_type_that_nobody_has_is_named(mixed, fit):
+    assert "No patient to draw from" not in notes(mixed, fit)
+    design = TrialDesign(df="satterthwaite", lesions={"isointense": 3, "paramagnetic_rim": 1})
+    assert (
+        "No patient to draw from has hypointense lesions: power and sizes are those of a trial"
+        " that tests isointense lesions alone." in notes(mixed, fit, design)
+    )
+
+
 def test_kenward_rogers_test_is_not_recommended_against_itself(mixed, fit):
     said = notes(mixed, fit, TrialDesign(df="kenward-roger"))
     assert "Kenward and Roger's test exceeds its nominal 5% level" in said
