@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
+from qsmstats.arrays import Integers
 from qsmstats.checks.study import find_problems
 from qsmstats.errors import InvalidDataError, UsageError, grouped
 from qsmstats.inventory.draft_defaults import plausible_part, setting_parts
@@ -214,7 +215,8 @@ def _parts(folder: Path, tables: TableFiles, images: ImageFiles) -> list[Part]:
     labels, tissue = images.chosen(LABELS), images.chosen(WHITE_MATTER)
     chosen = {name: images.chosen(name) for name in map_schemas()}
     regions = {WHITE_MATTER: tissue, LABELS: labels}
-    maps = {name: map_facts(folder, item, regions) for name, item in chosen.items() if item}
+    kept: dict[Path, Integers] = {}
+    maps = {name: map_facts(folder, item, regions, kept) for name, item in chosen.items() if item}
     facts = label_facts(folder, labels)
     titles = ", ".join(schema.title for schema in map_schemas().values())
     missing = () if maps else (f"name at least one map in study.toml: {titles}",)

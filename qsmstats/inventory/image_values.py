@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qsmstats.arrays import Floats
+from qsmstats.arrays import Floats, Integers
 from qsmstats.checks.sidecars import Sidecars, canonical_unit
 from qsmstats.errors import ImageError
 from qsmstats.inventory.images import LABELS, WHITE_MATTER, Candidate
@@ -94,7 +94,10 @@ class LabelFacts:
 
 
 def map_facts(
-    folder: Path, candidate: Candidate, regions: Mapping[str, Candidate | None]
+    folder: Path,
+    candidate: Candidate,
+    regions: Mapping[str, Candidate | None],
+    kept: dict[Path, Integers],
 ) -> MapFacts:
     """Read a map in a few sessions.
 
@@ -106,6 +109,8 @@ def map_facts(
         The map.
     regions
         `WHITE_MATTER` and `LABELS` -> their images, where they were found.
+    kept
+        Voxels of the images of regions that were read, for the next map.
     """
     study = Study(
         folder=folder, name="", labels=LabelSpec(pattern=""), maps=(), tissue={}, tables={}
@@ -126,7 +131,8 @@ def map_facts(
         pairs = [(own, others[visit]) for visit, own in visits if visit in others]
         try:
             read = [
-                _values(folder / own, folder / other, region) for own, other in pairs[:IMAGES_READ]
+                _values(folder / own, folder / other, region, kept)
+                for own, other in pairs[:IMAGES_READ]
             ]
         except ImageError as error:
             return MapFacts(unit=unit, sidecar=sidecar, problem=str(error.problems[0]))
@@ -146,19 +152,23 @@ def map_facts(
     return MapFacts(unit=unit, sidecar=sidecar)
 
 
-def _values(image: Path, region: Path, candidate: Candidate) -> tuple[Floats, int]:
+def _values(
+    image: Path, region: Path, candidate: Candidate, kept: dict[Path, Integers]
+) -> tuple[Floats, int]:
     """Return the stored values of a map within a region, none where the grids differ; volumes."""
     role = candidate.role
     volume, other = open_volume(image, "map", 0), open_volume(region, role, 0)
     if not on_same_grid(other, volume):
         return np.empty(0), volume.volumes
-    if role == LABELS:
-        index = read_labels(other).index
+    if region in kept:
+        pass
+    elif role == LABELS:
+        kept[region] = read_labels(other).index
     elif candidate.parcels:
-        index = np.flatnonzero(read_parcels(other, _ranges(candidate.parcels))[0])
+        kept[region] = np.flatnonzero(read_parcels(other, _ranges(candidate.parcels))[0])
     else:
-        index = np.flatnonzero(read_mask(other, must_hold=None))
-    return gather(volume, index), volume.volumes
+        kept[region] = np.flatnonzero(read_mask(other, must_hold=None))
+    return gather(volume, kept[region]), volume.volumes
 
 
 def volumes_of(image: Path) -> int:

@@ -49,6 +49,24 @@ def test_a_simulated_study_gets_the_settings_back_that_it_had(study_copy):
     assert found["kind"].isin(["note"]).all(), found["message"].to_list()
 
 
+def test_a_region_is_read_once_for_all_maps(study_copy, monkeypatch):
+    from qsmstats.inventory import image_values
+
+    read: list[Path] = []
+
+    def counted(volume, **options):
+        read.append(volume.path)
+        return read_mask(volume, **options)
+
+    read_mask = image_values.read_mask
+    monkeypatch.setattr(image_values, "read_mask", counted)
+    maps = len(open_study(study_copy).maps)
+    (study_copy / "study.toml").unlink()
+    init_study(study_copy)
+    assert maps > 1
+    assert len(read) == len(set(read)) > 0
+
+
 def stranger(folder: Path) -> Path:
     """A folder as labs have them: own identifiers, names and spellings, Excel, no sidecars."""
     content = tables()
