@@ -92,7 +92,7 @@ def alternatives(fit: MixedFit, versions: Sequence[pd.DataFrame]) -> Alternative
         fit.model.transforms,
     )
     k, total = len(versions), len(layout.response)
-    n, data, residuals = total // k, layout.frame.data, layout.residuals
+    n, residuals = total // k, layout.residuals
     strata = np.zeros(total, np.int64) if residuals.codes is None else residuals.codes
     prior = np.ones(total) if residuals.prior is None else residuals.prior
     return Alternatives(
@@ -100,9 +100,9 @@ def alternatives(fit: MixedFit, versions: Sequence[pd.DataFrame]) -> Alternative
         response=(layout.response - layout.offset)[:n],
         offset=layout.offset[:n],
         prior=prior[:n],
-        fixed=layout.fixed.matrix(data).reshape(k, n, -1),
+        fixed=(layout.basis @ layout.root).reshape(k, n, -1),
         random=tuple(
-            (part.design.matrix(data).reshape(k, n, -1), part.codes.reshape(k, n))
+            ((part.columns @ part.whitener).reshape(k, n, -1), part.codes.reshape(k, n))
             for part in layout.random
         ),
         strata=strata.reshape(k, n),

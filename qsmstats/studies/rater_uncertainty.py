@@ -173,7 +173,8 @@ def impute_types(
         for code in range(len(levels))
     ]
     laid = alternatives(answer.fit, versions)
-    rows, start, given = rows.iloc[laid.kept], start[laid.kept], given[laid.kept]
+    kept = laid.kept
+    rows, start, given = rows.iloc[kept], start[kept], given[kept]
     unit = rows.groupby(LESION, observed=True, sort=False).ngroup().to_numpy()
     place = np.unique(unit, return_index=True)[1]  # a row of each lesion
     twice = int(((given[place] >= 0).sum(axis=1) >= 2).sum())
@@ -191,6 +192,7 @@ def impute_types(
         m=settings.imputations,
         random=np.random.default_rng(seed),
     )
+    del versions, laid  # of a large cohort as much as the fits need
     fit = _pooled(answer.fit, rows, drawn.types[:, unit], levels)
     raters = sorted(ratings["rater_id"].unique())
     shared = {
@@ -198,7 +200,7 @@ def impute_types(
         "pooled": fit,
         "rater_error": _rater_error(drawn, raters, levels, answers),
         "probable_types": _probable(
-            rows.iloc[place], told[usable][laid.kept][place], drawn, levels
+            rows.iloc[place], told[usable][kept][place], drawn, levels
         ),
         "methods": _methods(settings.imputations),
         "notes": _notes(drawn, twice, start[place]),
