@@ -7,13 +7,12 @@ reproduce the outcome the criterion falls without end, while rounding stops the 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 
 import numpy as np
 
-from qsmstats.arrays import Flags, Floats, Places
+from qsmstats.arrays import Flags, Floats, Integers, Places
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.criterion.covariance import (
     Parametrisation,
@@ -21,86 +20,131 @@ from qsmstats.mixed.criterion.covariance import (
     lower_factor,
 )
 from qsmstats.mixed.criterion.profiled import REPRODUCED, Objective, Point
-from qsmstats.mixed.optimum.trust_region import Descents, Minimum, minimise
+from qsmstats.mixed.optimum.principal_axes import (
+    EvaluateInAxes,
+    InAxes,
+    descend_in_axes,
+    is_singular,
+)
+from qsmstats.mixed.optimum.trust_region import Descents, Minimum
 
 __all__ = [
     "SAME",
     "arrival",
+    "best_minima",
     "best_minimum",
     "further_starts",
-    "is_singular",
     "refuse_perfect_fit",
+    "several_minima",
 ]
 
 
-# An eigenvalue of a relative covariance below this share of the largest is a zero variance
-# (lme4 calls a fit singular at 1e-4 on the scale of standard deviations).
-_SINGULAR = 1e-8
 # Criteria closer than this are the same minimum.
 SAME = 1e-8
 # How close (share of T, units of -2 log likelihood) a descent from a further start comes to the
 # known minimum before it is taken to end there.
 _NEAR = 1e-2
+# Groups with more rows than a term has columns, from which on its criterion has one minimum.
+_MANY = 30
 # Random starts per column of the widest term when a fit is singular.
 _RANDOM_STARTS = 3
 # Residual share of the outcome's variance that calls for a second look.
 SUSPICIOUS = 1e-6
 
 
-def is_singular(parametrisation: Parametrisation, theta: Floats, *, least_width: int = 1) -> Flags:
-    """Whether a relative covariance has a zero eigenvalue.
+def best_minimum(objective: Objective, start: Floats, *, several: bool) -> Minimum:
+    """Minimise one criterion from a start, shape (k,); `several` as of `best_minima`.
 
-    Parameters
-    ----------
-    parametrisation, theta
-        The parameters of one fit, shape (k,), or of many, shape (m, k).
-    least_width
-        Columns from which a term is looked at.
+    Raises
+    ------
+    NotIdentifiedError
+        If no residual variance is left at the start.
     """
-    singular = np.zeros(theta.shape[:-1], dtype=bool)
-    for factor in parametrisation.factors(theta):
-        if factor.shape[-1] < least_width:
-            continue
-        values = np.linalg.svd(factor, compute_uv=False) ** 2
-        singular = singular | (values[..., -1] < _SINGULAR * np.maximum(1.0, values[..., 0]))
-    return singular
+    parametrisation, evaluations = objective.parametrisation, 0
+
+    def evaluate(axes: InAxes, _: Places, theta: Floats) -> tuple[Floats, Floats, Floats]:
+        nonlocal evaluations
+        evaluations += len(theta)
+        k = parametrisation.size
+        value, gradient, hessian = (
+            np.full(len(theta), np.inf),
+            np.zeros((len(theta), k)),
+            np.zeros((len(theta), k, k)),
+        )
+        for one, own in enumerate(theta):
+            try:
+                point = replace(objective, parametrisation=axes.take(one)).at(own, second=False)
+            except NotIdentifiedError:
+                continue
+            value[one], gradient[one], hessian[one] = point.value, point.gradient, point.hessian
+        return value, gradient, hessian
+
+    found = best_minima(evaluate, parametrisation, start[None], several=several)
+    point = objective.at(found.theta[0])
+    return Minimum(
+        point=point,
+        converged=bool(found.converged[0]),
+        iterations=int(found.iterations[0]),
+        evaluations=evaluations + 1,
+        gradient_norm=float(np.linalg.norm(point.gradient)),
+    )
 
 
-def best_minimum(objective: Objective, start: Floats) -> Minimum:
-    """Minimise; where a covariance matrix comes out singular, from further starts as well.
+def best_minima(
+    evaluate: EvaluateInAxes, parametrisation: Parametrisation, start: Floats, *, several: bool
+) -> Descents:
+    """Minimise m criteria; where covariances come out singular, from further starts as well.
 
     The criterion of a correlated term can have several minima on the boundary of the cone of
     covariance matrices (correlations of +1 and -1, say). A singular optimum of such a term is
     therefore compared with those reached from the identity, from the optimum with its zero
     directions opened, and from seeded random matrices.
+
+    Parameters
+    ----------
+    evaluate
+        As of `descend_in_axes`.
+    parametrisation, start
+        Where to start, shape (m, k).
+    several
+        Whether there may be several minima (`several_minima`).
     """
-    parametrisation = objective.parametrisation
-    criterion = partial(objective.at, second=False)
-    found = minimise(criterion, start)
-    if not is_singular(parametrisation, found.point.theta, least_width=2):
+    found = descend_in_axes(evaluate, parametrisation, start)
+    if not several:
         return found
-    minima = [found]
-    known = found.point
-    arrived = arrival(parametrisation, known.theta[None], np.array([known.value]))
-    for other in further_starts(parametrisation, known.theta[None])[0]:
-        try:
-            minima.append(minimise(criterion, other, arrived))
-        except NotIdentifiedError:
-            continue
-    best = min(minima, key=lambda one: one.point.value)
-    # Of minima that agree to rounding the first one stays, so that a fit does not wander.
-    chosen = found if found.point.value - best.point.value < SAME else best
-    return replace(
-        chosen,
-        iterations=sum(one.iterations for one in minima),
-        evaluations=sum(one.evaluations for one in minima),
-    )
+    singular = is_singular(parametrisation, found.theta, least_width=2)
+    again = np.flatnonzero(singular & np.isfinite(found.value))
+    # All starts of a criterion go side by side; as many criteria at a time as there were to begin.
+    size = max(1, len(start) // further_starts(parametrisation, found.theta[:1]).shape[1])
+    for at in range(0, len(again), size):
+        part = again[at : at + size]
+        starts = further_starts(parametrisation, found.theta[part])
+        m, count, k = starts.shape
+        every = np.repeat(part, count)
+        tried = descend_in_axes(
+            lambda axes, which, theta, every=every: evaluate(axes, every[which], theta),
+            parametrisation,
+            starts.reshape(m * count, k),
+            arrival(parametrisation, found.theta[every], found.value[every]),
+        )
+        value = tried.value.reshape(m, count)
+        best = np.arange(m) * count + value.argmin(axis=1)
+        # Of minima that agree to rounding the first one stays, so that a fit does not wander.
+        better = found.value[part] - value.min(axis=1) >= SAME
+        found.iterations[part] += tried.iterations.reshape(m, count).sum(axis=1)
+        for old, new in (
+            (found.theta, tried.theta),
+            (found.value, tried.value),
+            (found.converged, tried.converged),
+        ):
+            old[part[better]] = new[best[better]]
+    return found
 
 
 def arrival(
     parametrisation: Parametrisation, theta: Floats, value: Floats
-) -> Callable[[Places, Descents], Flags]:
-    """Return whether descents are about to end where a minimum is known, for `descend`.
+) -> Callable[[Places, Floats, Floats], Flags]:
+    """Return whether descents are about to end where a minimum is known, for `descend_in_axes`.
 
     Parameters
     ----------
@@ -111,13 +155,26 @@ def arrival(
     """
     known = parametrisation.values(theta)
 
-    def arrived(which: Places, state: Descents) -> Flags:
-        away = parametrisation.values(state.theta[which]) - known[which]
-        close = np.linalg.norm(away, axis=1) < _NEAR * (1 + np.linalg.norm(known[which], axis=1))
-        above = state.value[which] - value[which]
+    def arrived(which: Places, x: Floats, now: Floats) -> Flags:
+        away = np.linalg.norm(x - known[which], axis=1)
+        above = now - value[which]
+        close = away < _NEAR * (1 + np.linalg.norm(known[which], axis=1))
         return np.asarray(close & (above > -SAME) & (above < _NEAR))
 
     return arrived
+
+
+def several_minima(terms: Sequence[tuple[Integers, int]]) -> bool:
+    """Whether a singular optimum may be one of several.
+
+    Parameters
+    ----------
+    terms
+        Group of each row, shape (n,), and number of columns of each random term.
+    """
+    return any(
+        width > 1 and np.count_nonzero(np.bincount(codes) > width) < _MANY for codes, width in terms
+    )
 
 
 def further_starts(parametrisation: Parametrisation, theta: Floats) -> Floats:

@@ -30,7 +30,8 @@ from qsmstats.mixed.criterion.elimination_order import (
 from qsmstats.mixed.criterion.nested import evaluate
 from qsmstats.mixed.criterion.profiled import Moments, Objective, Point
 from qsmstats.mixed.design.layout import Layout, OutcomeLayout
-from qsmstats.mixed.optimum.boundary import best_minimum, is_singular, refuse_perfect_fit
+from qsmstats.mixed.optimum.boundary import best_minimum, refuse_perfect_fit, several_minima
+from qsmstats.mixed.optimum.principal_axes import is_singular
 from qsmstats.mixed.optimum.starting_values import start_crossed, start_nested
 from qsmstats.mixed.optimum.trust_region import Minimum
 
@@ -62,6 +63,8 @@ class Engine(Displayed):
         The criterion in free parameters.
     start
         Free parameters to start from, shape (m,).
+    several_minima
+        Whether a singular optimum may be one of several.
     order
         Formula position of each term in the order of the parameters.
     whiteners
@@ -74,6 +77,7 @@ class Engine(Displayed):
 
     objective: Objective
     start: Floats
+    several_minima: bool
     order: tuple[int, ...]
     whiteners: tuple[Floats, ...]
     offset: float
@@ -192,6 +196,7 @@ def build_engine(
     return Engine(
         objective=objective,
         start=start,
+        several_minima=made.several_minima,
         order=made.order,
         whiteners=tuple(part.whitener for part in layout.random),
         offset=float(offset),
@@ -207,6 +212,8 @@ class Elimination:
     ----------
     parametrisation, order
         The parameters, and the formula position of each term in their order.
+    several_minima
+        Whether a singular optimum may be one of several.
     levels
         The elimination of a nested design; empty for a crossed one.
     parts
@@ -214,6 +221,7 @@ class Elimination:
     """
 
     parametrisation: Parametrisation
+    several_minima: bool
     order: tuple[int, ...]
     levels: tuple[Level, ...]
     parts: DesignProducts | tuple[Factor, tuple[Factor, ...]]
@@ -247,19 +255,26 @@ def elimination_of(layout: Layout) -> Elimination:
         strata=max(len(layout.residuals.levels) - 1, 0),
         widths=tuple(random[term].columns.shape[1] for term in order),
     )
-    return Elimination(parametrisation=parametrisation, order=order, levels=levels, parts=parts)
+    return Elimination(
+        parametrisation=parametrisation,
+        several_minima=several_minima([(part.codes, part.columns.shape[1]) for part in random]),
+        order=order,
+        levels=levels,
+        parts=parts,
+    )
 
 
 def solve(engine: Engine) -> Optimum:
     """Minimise the criterion and translate the optimum."""
-    return optimum_at(engine, best_minimum(engine.objective, engine.start))
+    found = best_minimum(engine.objective, engine.start, several=engine.several_minima)
+    return optimum_at(engine, found)
 
 
 def optimum_at(engine: Engine, minimum: Minimum) -> Optimum:
     """Translate an optimum into the user's units."""
     objective, layout = engine.objective, engine.layout
     point, theta = minimum.point, objective.parametrisation.orient(minimum.point.theta)
-    if objective.search is not None or not np.array_equal(theta, point.theta):
+    if not np.array_equal(theta, point.theta):
         point = objective.at(theta)
     refuse_perfect_fit(objective, point)
     made = point.profile
