@@ -14,6 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Places
+from qsmstats.mixed.batch.boundary_scan import boundary_starts
 from qsmstats.mixed.batch.criterion import Evaluations, evaluate_together
 from qsmstats.mixed.batch.design import BatchDesign, IndependentGroups
 from qsmstats.mixed.batch.products import (
@@ -189,8 +190,7 @@ def solve_outcomes(
     design: BatchDesign, grouped: IndependentGroups, products: Products, start: Floats
 ) -> tuple[BatchFit, Flags]:
     """Minimise, and translate into the user's units; which outcomes can be vouched for."""
-    several = design.elimination.several_minima
-    found = _minimise(grouped, products, start, several=several)
+    found = _minimise(grouped, products, start)
     values = _evaluate(grouped, products, found.theta)
     good = np.isfinite(values.value) & found.converged
     good &= values.rss > SUSPICIOUS * values.degrees
@@ -233,9 +233,7 @@ def solve_outcomes(
     return made, good
 
 
-def _minimise(
-    grouped: IndependentGroups, products: Products, start: Floats, *, several: bool
-) -> Descents:
+def _minimise(grouped: IndependentGroups, products: Products, start: Floats) -> Descents:
     """Minimise the criteria of m outcomes from starts of their own, shape (m, k)."""
     part, inside = products, np.arange(len(start))
 
@@ -249,7 +247,12 @@ def _minimise(
         values = _evaluate(replace(grouped, parametrisation=axes), part, theta)
         return values.value, values.gradient, values.hessian
 
-    return best_minima(evaluate, grouped.parametrisation, start, several=several)
+    def scan(which: Places, theta: Floats) -> tuple[Places, Floats]:
+        assert isinstance(products, SharedProducts)  # noqa: S101
+        return boundary_starts(products.take(which), theta, reml=grouped.reml)
+
+    two = isinstance(products, SharedProducts) and grouped.parametrisation.widths == (2,)
+    return best_minima(evaluate, grouped.parametrisation, start, scan if two else None)
 
 
 def _evaluate(grouped: IndependentGroups, products: Products, theta: Floats) -> Evaluations:

@@ -7,12 +7,12 @@ reproduce the outcome the criterion falls without end, while rounding stops the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from qsmstats.arrays import Flags, Floats, Integers, Places
+from qsmstats.arrays import Flags, Floats, Places
 from qsmstats.errors import NotIdentifiedError
 from qsmstats.mixed.criterion.covariance import (
     Parametrisation,
@@ -35,7 +35,6 @@ __all__ = [
     "best_minimum",
     "further_starts",
     "refuse_perfect_fit",
-    "several_minima",
 ]
 
 
@@ -44,16 +43,14 @@ SAME = 1e-8
 # How close (share of T, units of -2 log likelihood) a descent from a further start comes to the
 # known minimum before it is taken to end there.
 _NEAR = 1e-2
-# Groups with more rows than a term has columns, from which on its criterion has one minimum.
-_MANY = 30
 # Random starts per column of the widest term when a fit is singular.
 _RANDOM_STARTS = 3
 # Residual share of the outcome's variance that calls for a second look.
 SUSPICIOUS = 1e-6
 
 
-def best_minimum(objective: Objective, start: Floats, *, several: bool) -> Minimum:
-    """Minimise one criterion from a start, shape (k,); `several` as of `best_minima`.
+def best_minimum(objective: Objective, start: Floats) -> Minimum:
+    """Minimise one criterion from a start, shape (k,).
 
     Raises
     ------
@@ -79,7 +76,7 @@ def best_minimum(objective: Objective, start: Floats, *, several: bool) -> Minim
             value[one], gradient[one], hessian[one] = point.value, point.gradient, point.hessian
         return value, gradient, hessian
 
-    found = best_minima(evaluate, parametrisation, start[None], several=several)
+    found = best_minima(evaluate, parametrisation, start[None])
     point = objective.at(found.theta[0])
     return Minimum(
         point=point,
@@ -91,14 +88,17 @@ def best_minimum(objective: Objective, start: Floats, *, several: bool) -> Minim
 
 
 def best_minima(
-    evaluate: EvaluateInAxes, parametrisation: Parametrisation, start: Floats, *, several: bool
+    evaluate: EvaluateInAxes,
+    parametrisation: Parametrisation,
+    start: Floats,
+    scan: Callable[[Places, Floats], tuple[Places, Floats]] | None = None,
 ) -> Descents:
     """Minimise m criteria; where covariances come out singular, from further starts as well.
 
     The criterion of a correlated term can have several minima on the boundary of the cone of
     covariance matrices (correlations of +1 and -1, say). A singular optimum of such a term is
     therefore compared with those reached from the identity, from the optimum with its zero
-    directions opened, and from seeded random matrices.
+    directions opened, and from seeded random matrices, or from where a scan of the boundary points.
 
     Parameters
     ----------
@@ -106,39 +106,56 @@ def best_minima(
         As of `descend_in_axes`.
     parametrisation, start
         Where to start, shape (m, k).
-    several
-        Whether there may be several minima (`several_minima`).
+    scan
+        (which criteria, their optima) -> of each further start which of these, and the start; takes
+        the place of all starts but the identity.
     """
     found = descend_in_axes(evaluate, parametrisation, start)
-    if not several:
-        return found
     singular = is_singular(parametrisation, found.theta, least_width=2)
     again = np.flatnonzero(singular & np.isfinite(found.value))
     # All starts of a criterion go side by side; as many criteria at a time as there were to begin.
-    size = max(1, len(start) // further_starts(parametrisation, found.theta[:1]).shape[1])
+    each = 2 if scan else further_starts(parametrisation, found.theta[:1]).shape[1]
+    size = max(1, len(start) // each)
     for at in range(0, len(again), size):
         part = again[at : at + size]
         starts = further_starts(parametrisation, found.theta[part])
-        m, count, k = starts.shape
-        every = np.repeat(part, count)
-        tried = descend_in_axes(
-            lambda axes, which, theta, every=every: evaluate(axes, every[which], theta),
-            parametrisation,
-            starts.reshape(m * count, k),
-            arrival(parametrisation, found.theta[every], found.value[every]),
-        )
-        value = tried.value.reshape(m, count)
-        best = np.arange(m) * count + value.argmin(axis=1)
-        # Of minima that agree to rounding the first one stays, so that a fit does not wander.
-        better = found.value[part] - value.min(axis=1) >= SAME
-        found.iterations[part] += tried.iterations.reshape(m, count).sum(axis=1)
-        for old, new in (
-            (found.theta, tried.theta),
-            (found.value, tried.value),
-            (found.converged, tried.converged),
-        ):
-            old[part[better]] = new[best[better]]
+        if scan is None:
+            every, theta = np.repeat(part, each), starts.reshape(-1, start.shape[1])
+        else:
+            own, others = scan(part, found.theta[part])
+            every, theta = np.r_[part, part[own]], np.concatenate([starts[:, 0], others])
+            order = np.argsort(every, kind="stable")
+            every, theta = every[order], theta[order]
+        _try_starts(evaluate, parametrisation, found, every, theta)
     return found
+
+
+def _try_starts(
+    evaluate: EvaluateInAxes,
+    parametrisation: Parametrisation,
+    found: Descents,
+    every: Places,
+    starts: Floats,
+) -> None:
+    """Descend from further starts of the criteria `every`, and take the minima that are better."""
+
+    def evaluate_there(axes: InAxes, which: Places, theta: Floats) -> tuple[Floats, Floats, Floats]:
+        return evaluate(axes, every[which], theta)
+
+    arrived = arrival(parametrisation, found.theta[every], found.value[every])
+    tried = descend_in_axes(evaluate_there, parametrisation, starts, arrived)
+    np.add.at(found.iterations, every, tried.iterations)
+    order = np.lexsort((tried.value, every))
+    one, first = np.unique(every[order], return_index=True)
+    best = order[first]
+    # Of minima that agree to rounding the first one stays, so that a fit does not wander.
+    better = found.value[one] - tried.value[best] >= SAME
+    for old, new in (
+        (found.theta, tried.theta),
+        (found.value, tried.value),
+        (found.converged, tried.converged),
+    ):
+        old[one[better]] = new[best[better]]
 
 
 def arrival(
@@ -162,19 +179,6 @@ def arrival(
         return np.asarray(close & (above > -SAME) & (above < _NEAR))
 
     return arrived
-
-
-def several_minima(terms: Sequence[tuple[Integers, int]]) -> bool:
-    """Whether a singular optimum may be one of several.
-
-    Parameters
-    ----------
-    terms
-        Group of each row, shape (n,), and number of columns of each random term.
-    """
-    return any(
-        width > 1 and np.count_nonzero(np.bincount(codes) > width) < _MANY for codes, width in terms
-    )
 
 
 def further_starts(parametrisation: Parametrisation, theta: Floats) -> Floats:

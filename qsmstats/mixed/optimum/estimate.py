@@ -30,7 +30,7 @@ from qsmstats.mixed.criterion.elimination_order import (
 from qsmstats.mixed.criterion.nested import evaluate
 from qsmstats.mixed.criterion.profiled import Moments, Objective, Point
 from qsmstats.mixed.design.layout import Layout, OutcomeLayout
-from qsmstats.mixed.optimum.boundary import best_minimum, refuse_perfect_fit, several_minima
+from qsmstats.mixed.optimum.boundary import best_minimum, refuse_perfect_fit
 from qsmstats.mixed.optimum.principal_axes import is_singular
 from qsmstats.mixed.optimum.starting_values import start_crossed, start_nested
 from qsmstats.mixed.optimum.trust_region import Minimum
@@ -63,8 +63,6 @@ class Engine(Displayed):
         The criterion in free parameters.
     start
         Free parameters to start from, shape (m,).
-    several_minima
-        Whether a singular optimum may be one of several.
     order
         Formula position of each term in the order of the parameters.
     whiteners
@@ -77,7 +75,6 @@ class Engine(Displayed):
 
     objective: Objective
     start: Floats
-    several_minima: bool
     order: tuple[int, ...]
     whiteners: tuple[Floats, ...]
     offset: float
@@ -196,7 +193,6 @@ def build_engine(
     return Engine(
         objective=objective,
         start=start,
-        several_minima=made.several_minima,
         order=made.order,
         whiteners=tuple(part.whitener for part in layout.random),
         offset=float(offset),
@@ -212,8 +208,6 @@ class Elimination:
     ----------
     parametrisation, order
         The parameters, and the formula position of each term in their order.
-    several_minima
-        Whether a singular optimum may be one of several.
     levels
         The elimination of a nested design; empty for a crossed one.
     parts
@@ -221,7 +215,6 @@ class Elimination:
     """
 
     parametrisation: Parametrisation
-    several_minima: bool
     order: tuple[int, ...]
     levels: tuple[Level, ...]
     parts: DesignProducts | tuple[Factor, tuple[Factor, ...]]
@@ -257,7 +250,6 @@ def elimination_of(layout: Layout) -> Elimination:
     )
     return Elimination(
         parametrisation=parametrisation,
-        several_minima=several_minima([(part.codes, part.columns.shape[1]) for part in random]),
         order=order,
         levels=levels,
         parts=parts,
@@ -266,8 +258,7 @@ def elimination_of(layout: Layout) -> Elimination:
 
 def solve(engine: Engine) -> Optimum:
     """Minimise the criterion and translate the optimum."""
-    found = best_minimum(engine.objective, engine.start, several=engine.several_minima)
-    return optimum_at(engine, found)
+    return optimum_at(engine, best_minimum(engine.objective, engine.start))
 
 
 def optimum_at(engine: Engine, minimum: Minimum) -> Optimum:
