@@ -97,7 +97,7 @@ def best_minima(
 
     The criterion of a correlated term can have several minima on the boundary of the cone of
     covariance matrices (correlations of +1 and -1, say). A singular optimum of such a term is
-    therefore compared with those reached from the identity, from the optimum with its zero
+    therefore compared with those reached from well inside the cone, from the optimum with its zero
     directions opened, and from seeded random matrices, or from where a scan of the boundary points.
 
     Parameters
@@ -108,7 +108,7 @@ def best_minima(
         Where to start, shape (m, k).
     scan
         (which criteria, their optima) -> of each further start which of these, and the start; takes
-        the place of all starts but the identity.
+        the place of all starts but the first.
     """
     found = descend_in_axes(evaluate, parametrisation, start)
     singular = is_singular(parametrisation, found.theta, least_width=2)
@@ -192,7 +192,7 @@ def further_starts(parametrisation: Parametrisation, theta: Floats) -> Floats:
     Returns
     -------
     ndarray of shape (m, starts, k)
-        The identity, the optimum with its zero directions opened, and random matrices.
+        L twice the identity, the optimum with its zero directions opened, and random matrices.
     """
     opened = []
     for factor in parametrisation.factors(theta):
@@ -202,7 +202,8 @@ def further_starts(parametrisation: Parametrisation, theta: Floats) -> Floats:
         opened.append(np.linalg.cholesky(relative + 0.3 * size[:, None, None] * np.eye(width)))
     log_ratios = theta[:, : parametrisation.strata]
     rng = np.random.default_rng(0)
-    starts = [np.tile(parametrisation.start(), (len(theta), 1))]
+    # From the identity itself, descents miss minima inside the cone that lie far out.
+    starts = [np.tile(2.0 * parametrisation.start(), (len(theta), 1))]
     starts.append(parametrisation.join(log_ratios, opened))
     for number in range(_RANDOM_STARTS * max(parametrisation.widths)):
         spread = (0.3, 1.0, 3.0)[number % 3]
