@@ -244,7 +244,7 @@ def solve(engine: Engine, like: Optimum | None = None) -> Optimum:
     if max(covariance.widths) == 1 or not is_singular(covariance, theta):
         return found
     again = found.phi.copy()
-    again[place] = further_starts(covariance, theta)[1]
+    again[place] = further_starts(covariance, theta[None])[0, 1]
     other = _maximum(engine, again, like)
     best = other if other.value > found.value + SAME else found
     return replace(

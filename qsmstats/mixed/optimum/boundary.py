@@ -43,7 +43,8 @@ SAME = 1e-8
 # How close (share of T, units of -2 log likelihood) a descent from a further start comes to the
 # known minimum before it is taken to end there.
 _NEAR = 1e-2
-# Random starts per column of the widest term when a fit is singular.
+# Random starts per column but one of the widest term when a fit is singular (more found nothing in
+# 23,000 singular outcomes).
 _RANDOM_STARTS = 3
 # Residual share of the outcome's variance that calls for a second look.
 SUSPICIOUS = 1e-6
@@ -205,7 +206,7 @@ def further_starts(parametrisation: Parametrisation, theta: Floats) -> Floats:
     # From the identity itself, descents miss minima inside the cone that lie far out.
     starts = [np.tile(2.0 * parametrisation.start(), (len(theta), 1))]
     starts.append(parametrisation.join(log_ratios, opened))
-    for number in range(_RANDOM_STARTS * max(parametrisation.widths)):
+    for number in range(_RANDOM_STARTS * (max(parametrisation.widths) - 1)):
         spread = (0.3, 1.0, 3.0)[number % 3]
         factors = [spread * rng.normal(size=(width, width)) for width in parametrisation.widths]
         random = factor_elements([lower_factor(factor) for factor in factors])
