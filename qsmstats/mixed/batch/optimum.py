@@ -2,7 +2,8 @@
 
 Outcomes are reduced by their regression on the fixed part first, so that differences of squares
 keep their digits. Every outcome descends by itself; where a covariance matrix comes out singular,
-the further starts of `optimum.boundary` are tried as well, all of them side by side. What did not
+the further starts of `optimum.boundary` are tried as well, all of them side by side; where rows are
+shared and one term has two columns, those at random give way to `boundary_scan`. What did not
 converge, or has hardly any residual variance left, is not vouched for.
 """
 
