@@ -109,13 +109,13 @@ def best_minima(
         Where to start, shape (m, k).
     scan
         (which criteria, their optima) -> of each further start which of these, and the start; takes
-        the place of all starts but the first.
+        the place of the random starts.
     """
     found = descend_in_axes(evaluate, parametrisation, start)
     singular = is_singular(parametrisation, found.theta, least_width=2)
     again = np.flatnonzero(singular & np.isfinite(found.value))
     # All starts of a criterion go side by side; as many criteria at a time as there were to begin.
-    each = 2 if scan else further_starts(parametrisation, found.theta[:1]).shape[1]
+    each = 3 if scan else further_starts(parametrisation, found.theta[:1]).shape[1]
     size = max(1, len(start) // each)
     for at in range(0, len(again), size):
         part = again[at : at + size]
@@ -124,7 +124,8 @@ def best_minima(
             every, theta = np.repeat(part, each), starts.reshape(-1, start.shape[1])
         else:
             own, others = scan(part, found.theta[part])
-            every, theta = np.r_[part, part[own]], np.concatenate([starts[:, 0], others])
+            every = np.r_[part, part, part[own]]
+            theta = np.concatenate([starts[:, 0], starts[:, 1], others])
             order = np.argsort(every, kind="stable")
             every, theta = every[order], theta[order]
         _try_starts(evaluate, parametrisation, found, every, theta)
