@@ -25,7 +25,8 @@ from qsmstats.generalized.separation import start_fixed
 from qsmstats.generalized.specification import Integration
 from qsmstats.mixed.criterion.covariance import Parametrisation
 from qsmstats.mixed.criterion.elimination_order import Factor, Level, eliminate, merge_factors
-from qsmstats.mixed.optimum.boundary import SAME, further_starts, is_singular
+from qsmstats.mixed.optimum.boundary import SAME, further_starts
+from qsmstats.mixed.optimum.principal_axes import is_singular
 from qsmstats.mixed.optimum.trust_region import Descents, descend
 
 __all__ = ["Engine", "Evaluate", "Optimum", "build_engine", "laplace_beside", "likelihood", "solve"]
@@ -243,7 +244,7 @@ def solve(engine: Engine, like: Optimum | None = None) -> Optimum:
     if max(covariance.widths) == 1 or not is_singular(covariance, theta):
         return found
     again = found.phi.copy()
-    again[place] = further_starts(covariance, theta)[1]
+    again[place] = further_starts(covariance, theta[None])[0, 1]
     other = _maximum(engine, again, like)
     best = other if other.value > found.value + SAME else found
     return replace(

@@ -24,8 +24,8 @@ from qsmstats.mixed.design.frame import ModelFrame
 from qsmstats.mixed.design.matrices import FixedDesign
 from qsmstats.mixed.fitted import RandomEffects
 from qsmstats.mixed.formula.terms import Terms
-from qsmstats.mixed.optimum.boundary import is_singular
 from qsmstats.mixed.optimum.estimate import relative_factors
+from qsmstats.mixed.optimum.principal_axes import is_singular
 from qsmstats.parallel import one_thread
 
 __all__ = [

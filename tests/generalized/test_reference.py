@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+from qsmstats.generalized.model import GeneralizedMixedModel
 from tests.generalized.cases import CASES, EXACT, fit, std_devs, std_errors
 
 # A square root has two predictors for each mean; see `qsmstats.generalized.family`.
@@ -68,6 +70,17 @@ def test_a_variance_of_zero():
     assert "singular" in made.info.messages[-1]
     expected = CASES["nested_zero"]["quadrature"]["log_likelihood"]
     assert made.info.log_likelihood == pytest.approx(expected, abs=1e-8)
+
+
+def test_a_correlated_slope_without_variance_is_singular_and_no_worse_than_without_it():
+    """Counts without differences between groups; the search goes on from an opened optimum."""
+    rng = np.random.default_rng(0)
+    data = pd.DataFrame({"g": np.repeat(np.arange(12), 6), "x": rng.normal(size=72)})
+    data["y"] = rng.poisson(3.0, 72)
+    wide = GeneralizedMixedModel("y ~ x + (1 + x | g)", family="poisson").fit(data)
+    narrow = GeneralizedMixedModel("y ~ x + (1 | g)", family="poisson").fit(data)
+    assert wide.info.singular
+    assert wide.info.log_likelihood >= narrow.info.log_likelihood - 1e-6
 
 
 @pytest.mark.slow

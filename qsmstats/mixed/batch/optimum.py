@@ -2,18 +2,20 @@
 
 Outcomes are reduced by their regression on the fixed part first, so that differences of squares
 keep their digits. Every outcome descends by itself; where a covariance matrix comes out singular,
-the further starts of `optimum.boundary` are tried as well, all of them side by side. What did not
+the further starts of `optimum.boundary` are tried as well, all of them side by side; where rows are
+shared and one term has two columns, those at random give way to `boundary_scan`. What did not
 converge, or has hardly any residual variance left, is not vouched for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from typing import TypeAlias
 
 import numpy as np
 
 from qsmstats.arrays import Flags, Floats, Places
+from qsmstats.mixed.batch.boundary_scan import boundary_starts
 from qsmstats.mixed.batch.criterion import Evaluations, evaluate_together
 from qsmstats.mixed.batch.design import BatchDesign, IndependentGroups
 from qsmstats.mixed.batch.products import (
@@ -29,15 +31,13 @@ from qsmstats.mixed.criterion.covariance import factor_elements, factors_of
 from qsmstats.mixed.criterion.profiled import deviance_uncertainty
 from qsmstats.mixed.design.assembly import NOTHING_LEFT
 from qsmstats.mixed.optimum.boundary import (
-    SAME,
     SUSPICIOUS,
-    arrival,
-    further_starts,
-    is_singular,
+    best_minima,
 )
 from qsmstats.mixed.optimum.estimate import criterion_offset, free_parameters, relative_factors
+from qsmstats.mixed.optimum.principal_axes import InAxes, is_singular
 from qsmstats.mixed.optimum.starting_values import start_from_moments
-from qsmstats.mixed.optimum.trust_region import Descents, descend
+from qsmstats.mixed.optimum.trust_region import Descents
 
 __all__ = ["prepare", "prepare_shared", "solve_outcomes"]
 
@@ -236,59 +236,24 @@ def solve_outcomes(
 
 def _minimise(grouped: IndependentGroups, products: Products, start: Floats) -> Descents:
     """Minimise the criteria of m outcomes from starts of their own, shape (m, k)."""
-    parametrisation = grouped.parametrisation
-    found = _descend(grouped, products, start)
-    singular = is_singular(parametrisation, found.theta, least_width=2)
-    again = np.flatnonzero(singular & np.isfinite(found.value))
-    # All starts of an outcome go side by side; as many outcomes at a time as the chunk holds.
-    size = max(1, len(start) // further_starts(parametrisation, found.theta[:1]).shape[1])
-    for at in range(0, len(again), size):
-        _try_further_starts(grouped, products, found, again[at : at + size])
-    return found
-
-
-def _try_further_starts(
-    grouped: IndependentGroups, products: Products, found: Descents, part: Places
-) -> None:
-    """Descend from the further starts of some outcomes, and take the minima that are better."""
-    parametrisation = grouped.parametrisation
-    starts = further_starts(parametrisation, found.theta[part])
-    m, count, k = starts.shape
-    every = np.repeat(part, count)
-    arrived = arrival(parametrisation, found.theta[every], found.value[every])
-    again = products.take(every)
-    tried = _descend(grouped, again, starts.reshape(m * count, k), arrived)
-    value = tried.value.reshape(m, count)
-    best = np.arange(m) * count + value.argmin(axis=1)
-    # Of minima that agree to rounding the first one stays, so that a fit does not wander.
-    better = found.value[part] - value.min(axis=1) >= SAME
-    found.iterations[part] += tried.iterations.reshape(m, count).sum(axis=1)
-    for old, new in (
-        (found.theta, tried.theta),
-        (found.value, tried.value),
-        (found.converged, tried.converged),
-    ):
-        old[part[better]] = new[best[better]]
-
-
-def _descend(
-    grouped: IndependentGroups,
-    products: Products,
-    start: Floats,
-    arrived: Callable[[Places, Descents], Flags] | None = None,
-) -> Descents:
     part, inside = products, np.arange(len(start))
 
-    def evaluate(which: Places, theta: Floats) -> tuple[Floats, Floats, Floats]:
+    def evaluate(axes: InAxes, which: Places, theta: Floats) -> tuple[Floats, Floats, Floats]:
         nonlocal part, inside
-        if len(which) < len(inside):
-            part, inside = part.take(np.searchsorted(inside, which)), which
-        values = _evaluate(grouped, part, theta)
+        if not np.array_equal(which, inside):
+            at = np.minimum(np.searchsorted(inside, which), len(inside) - 1)
+            # Those left are taken from those left before, which are fewer.
+            held = len(which) < len(inside) and np.array_equal(inside[at], which)
+            part, inside = part.take(at) if held else products.take(which), which
+        values = _evaluate(replace(grouped, parametrisation=axes), part, theta)
         return values.value, values.gradient, values.hessian
 
-    found = descend(evaluate, start, arrived)
-    found.theta = grouped.parametrisation.orient(found.theta)
-    return found
+    def scan(which: Places, theta: Floats) -> tuple[Places, Floats]:
+        assert isinstance(products, SharedProducts)  # noqa: S101
+        return boundary_starts(products.take(which), theta, reml=grouped.reml)
+
+    two = isinstance(products, SharedProducts) and grouped.parametrisation.widths == (2,)
+    return best_minima(evaluate, grouped.parametrisation, start, scan if two else None)
 
 
 def _evaluate(grouped: IndependentGroups, products: Products, theta: Floats) -> Evaluations:

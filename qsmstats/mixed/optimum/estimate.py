@@ -30,7 +30,8 @@ from qsmstats.mixed.criterion.elimination_order import (
 from qsmstats.mixed.criterion.nested import evaluate
 from qsmstats.mixed.criterion.profiled import Moments, Objective, Point
 from qsmstats.mixed.design.layout import Layout, OutcomeLayout
-from qsmstats.mixed.optimum.boundary import best_minimum, is_singular, refuse_perfect_fit
+from qsmstats.mixed.optimum.boundary import best_minimum, refuse_perfect_fit
+from qsmstats.mixed.optimum.principal_axes import is_singular
 from qsmstats.mixed.optimum.starting_values import start_crossed, start_nested
 from qsmstats.mixed.optimum.trust_region import Minimum
 
@@ -247,7 +248,12 @@ def elimination_of(layout: Layout) -> Elimination:
         strata=max(len(layout.residuals.levels) - 1, 0),
         widths=tuple(random[term].columns.shape[1] for term in order),
     )
-    return Elimination(parametrisation=parametrisation, order=order, levels=levels, parts=parts)
+    return Elimination(
+        parametrisation=parametrisation,
+        order=order,
+        levels=levels,
+        parts=parts,
+    )
 
 
 def solve(engine: Engine) -> Optimum:
@@ -259,7 +265,7 @@ def optimum_at(engine: Engine, minimum: Minimum) -> Optimum:
     """Translate an optimum into the user's units."""
     objective, layout = engine.objective, engine.layout
     point, theta = minimum.point, objective.parametrisation.orient(minimum.point.theta)
-    if objective.search is not None or not np.array_equal(theta, point.theta):
+    if not np.array_equal(theta, point.theta):
         point = objective.at(theta)
     refuse_perfect_fit(objective, point)
     made = point.profile

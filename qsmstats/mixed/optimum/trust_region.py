@@ -104,7 +104,11 @@ def minimise(
 
 
 def descend(
-    evaluate: Evaluate, start: Floats, arrived: Callable[[Places, Descents], Flags] | None = None
+    evaluate: Evaluate,
+    start: Floats,
+    arrived: Callable[[Places, Descents], Flags] | None = None,
+    *,
+    most: int = _MOST_ITERATIONS,
 ) -> Descents:
     """Minimise m criteria from starts of their own, shape (m, k).
 
@@ -117,6 +121,8 @@ def descend(
         Where to start.
     arrived
         (which criteria, state) -> whether to stop before convergence; asked before every step.
+    most
+        Steps after which a descent that still runs is left as it is.
     """
     m = len(start)
     value, gradient, hessian = evaluate(np.arange(m), start)
@@ -130,7 +136,7 @@ def descend(
         converged=np.zeros(m, dtype=bool),
         running=np.isfinite(value),
     )
-    for _ in range(_MOST_ITERATIONS):
+    for _ in range(most):
         active = np.flatnonzero(state.running)
         if arrived is not None:
             state.running[active] = ~arrived(active, state)
