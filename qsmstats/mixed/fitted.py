@@ -265,14 +265,15 @@ def fit_rows(
     kind, model, data, method, weights
         What to fit.
     like
-        A fit of the same formula to similar data, to start from unless it lies on the boundary.
+        A fit of the same formula to nearly the same data, to start from, without further starts.
     """
     engine = engine_of(model, data, method=method, weights=weights)
-    if like is not None and not like.info.singular:
+    near = False
+    if like is not None:
         start = engine.from_factors(like.factors(), np.log(like.residual.ratios[1:]))
-        if len(start) == len(engine.start):  # types without lesions have no variance
+        if near := len(start) == len(engine.start):  # types without lesions have no variance
             engine = replace(engine, start=start)
-    return join(kind, model, method, engine, solve(engine))
+    return join(kind, model, method, engine, solve(engine, near=near))
 
 
 def refitted(

@@ -221,10 +221,9 @@ def _larger(fit: MixedFit, formula: str, data: pd.DataFrame, weights: Any) -> Mi
         engine = engine_of(model, data, method=fit.method, weights=weights)
     except NotIdentifiedError:
         return why
-    starts = [_started_from(fit, engine), engine]
-    for start in starts:
+    for start, near in ((_started_from(fit, engine), True), (engine, False)):
         with suppress(NotIdentifiedError):  # a perfect fit
-            larger = join(MixedFit, model, fit.method, start, solve(start))
+            larger = join(MixedFit, model, fit.method, start, solve(start, near=near))
             if larger.info.converged:
                 return larger
             why = f"the fit of '{formula}' did not converge"

@@ -199,9 +199,7 @@ def impute_types(
         "outcome": answer.outcome,
         "pooled": fit,
         "rater_error": _rater_error(drawn, raters, levels, answers),
-        "probable_types": _probable(
-            rows.iloc[place], told[usable][kept][place], drawn, levels
-        ),
+        "probable_types": _probable(rows.iloc[place], told[usable][kept][place], drawn, levels),
         "methods": _methods(settings.imputations),
         "notes": _notes(drawn, twice, start[place]),
     }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from qsmstats.mixed.optimum.principal_axes import (
     descend_in_axes,
     is_singular,
 )
-from qsmstats.mixed.optimum.trust_region import Descents, Minimum
+from qsmstats.mixed.optimum.trust_region import Descents, Minimum, minimise
 
 __all__ = [
     "SAME",
@@ -50,8 +51,18 @@ _RANDOM_STARTS = 3
 SUSPICIOUS = 1e-6
 
 
-def best_minimum(objective: Objective, start: Floats) -> Minimum:
+def best_minimum(objective: Objective, start: Floats, *, near: bool = False) -> Minimum:
     """Minimise one criterion from a start, shape (k,).
+
+    Parameters
+    ----------
+    objective
+        The criterion.
+    start
+        Where to start.
+    near
+        Whether the start is the lowest minimum of nearly the same criterion: there are then no
+        further starts.
 
     Raises
     ------
@@ -59,6 +70,11 @@ def best_minimum(objective: Objective, start: Floats) -> Minimum:
         If no residual variance is left at the start.
     """
     parametrisation, evaluations = objective.parametrisation, 0
+    if max(parametrisation.widths) == 1:
+        plain = minimise(partial(objective.at, second=False), start)
+        if objective.search is None:
+            return plain
+        return replace(plain, point=objective.at(plain.point.theta))
 
     def evaluate(axes: InAxes, _: Places, theta: Floats) -> tuple[Floats, Floats, Floats]:
         nonlocal evaluations
@@ -77,7 +93,8 @@ def best_minimum(objective: Objective, start: Floats) -> Minimum:
             value[one], gradient[one], hessian[one] = point.value, point.gradient, point.hessian
         return value, gradient, hessian
 
-    found = best_minima(evaluate, parametrisation, start[None])
+    search = descend_in_axes if near else best_minima
+    found = search(evaluate, parametrisation, start[None])
     point = objective.at(found.theta[0])
     return Minimum(
         point=point,

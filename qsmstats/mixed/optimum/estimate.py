@@ -256,9 +256,9 @@ def elimination_of(layout: Layout) -> Elimination:
     )
 
 
-def solve(engine: Engine) -> Optimum:
-    """Minimise the criterion and translate the optimum."""
-    return optimum_at(engine, best_minimum(engine.objective, engine.start))
+def solve(engine: Engine, *, near: bool = False) -> Optimum:
+    """Minimise the criterion and translate the optimum; `near` as of `best_minimum`."""
+    return optimum_at(engine, best_minimum(engine.objective, engine.start, near=near))
 
 
 def optimum_at(engine: Engine, minimum: Minimum) -> Optimum:

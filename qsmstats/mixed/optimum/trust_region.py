@@ -80,12 +80,8 @@ class Minimum:
     gradient_norm: float
 
 
-def minimise(
-    criterion: Callable[[Floats], Point],
-    start: Floats,
-    arrived: Callable[[Places, Descents], Flags] | None = None,
-) -> Minimum:
-    """Minimise a criterion from a start, shape (k,); `arrived` as in `descend`."""
+def minimise(criterion: Callable[[Floats], Point], start: Floats) -> Minimum:
+    """Minimise a criterion from a start, shape (k,)."""
     points: dict[bytes, Point] = {}
 
     def evaluate(_: Places, theta: Floats) -> tuple[Floats, Floats, Floats]:
@@ -93,7 +89,7 @@ def minimise(
         # Copies: the state of the descent is written over, the point is not.
         return np.array([point.value]), np.array([point.gradient]), np.array([point.hessian])
 
-    found = descend(evaluate, np.asarray(start, dtype=np.float64)[None], arrived)
+    found = descend(evaluate, np.asarray(start, dtype=np.float64)[None])
     return Minimum(
         point=points[found.theta.tobytes()],
         converged=bool(found.converged[0]),
