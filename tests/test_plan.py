@@ -107,7 +107,7 @@ def test_the_figure_says_in_text_what_it_shows(planned, out):
     for text in (
         "patients in the control arm",
         "no effect (type I error)",
-        "(30\u00a0% of the slope)",
+        "(30\u00a0% of the untreated slope)",
     ):
         assert text in drawn
 
