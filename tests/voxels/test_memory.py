@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
 from qsmstats.voxels import executors, memory
-from qsmstats.voxels.memory import gigabytes, memory_at_hand, share_memory
+from qsmstats.voxels.memory import gigabytes, memory_at_hand, return_memory, share_memory
 
 MEMINFO = "MemTotal: 8000000 kB\nMemAvailable: 4000000 kB\nHugePages_Total: 0\n"
 
@@ -88,3 +91,26 @@ def test_the_processes_of_a_pool_have_equal_shares(monkeypatch):
 def test_bytes_in_words():
     assert gigabytes(2.5e9) == "2.5 GB"
     assert gigabytes(256_000) == "0.000256 GB"
+
+
+def resident() -> int:
+    """Return the resident memory of this process in bytes."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmRSS"))
+
+
+@pytest.mark.skipif(
+    sys.platform != "linux" or not hasattr(ctypes.CDLL(None), "malloc_trim"),
+    reason="tells resident memory as Linux does, and frees it as glibc does",
+)
+def test_what_was_let_go_is_given_back_though_something_lies_above_it():
+    blocks = [b"x" * 100_000 for _ in range(2000)]
+    del blocks[:-1]  # the last one keeps the heap from shrinking by itself
+    return_memory()
+    before = resident()
+    blocks = [*blocks, *(b"x" * 100_000 for _ in range(2000))]
+    held = resident()
+    assert held - before > 150_000_000
+    del blocks[:-1]
+    return_memory()
+    assert resident() - before < 50_000_000

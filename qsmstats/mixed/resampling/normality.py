@@ -27,6 +27,7 @@ simulated outcomes, and what so many do not show is small.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,37 +90,21 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
     """
     random = np.random.default_rng(seed_of(seed))
     parts = _LinearParts.of(fit)
-    spread = parts.residual_spread()[:, None]
-    varying = np.flatnonzero(spread > _CONSTANT * parts.noise)
-    spread[spread <= _CONSTANT * parts.noise] = np.inf
-    rows = varying[_chosen(len(varying), random, most=_MOST)]
-    places, start = [], 0
+    spread = parts.residual_spread()
+    varying = np.flatnonzero(spread > _CONSTANT * parts.noise[:, 0])
+    places, start = [varying[_chosen(len(varying), random, most=_MOST)]], 0
     for term in fit.random:
         size, width = term.design.grouping.size, len(term.design.names)
         groups = _chosen(size, random, most=_MOST // width)
         places.append((start + groups[:, None] * width + np.arange(width)).ravel())
         start += size * width
-    tested = [np.empty((len(one), n + 1)) for one in (rows, *places)]
-    squares, largest = np.empty(n + 1), np.empty(n + 1)
-    # By blocks of outcomes: all of them, of a large study, would not fit into the memory.
-    for first in range(0, n + 1, _COLUMNS):
-        block = slice(first, min(n + 1, first + _COLUMNS))
-        outcomes = parts.drawn(block.stop - first, random)
-        if first == 0:
-            outcomes[:, 0] = (fit.response - fit.offset) / fit.sigma
-        residuals, modes = parts(outcomes)
-        residuals /= spread
-        squares[block] = np.einsum("ij,ij->j", residuals, residuals)
-        largest[block] = np.maximum(residuals.max(axis=0), -residuals.min(axis=0))
-        for values, drawn, place in zip(
-            tested, (residuals, *[modes] * len(places)), (rows, *places), strict=True
-        ):
-            values[:, block] = drawn[place]
-    size_of_all = np.sqrt(squares / len(varying))
-    largest /= size_of_all
+    spread[spread <= _CONSTANT * parts.noise[:, 0]] = np.inf
+    tested, squares, largest = _simulated(fit, parts, spread, places, n, random)
+    root_mean = np.sqrt(squares / len(varying))
+    largest /= root_mean
     residual = {"part": "residual", "columns": "", "available": len(varying)}
     found = [
-        {**residual, "n": len(rows), **_uniformity(tested[0] / size_of_all, seed)},
+        {**residual, "n": len(places[0]), **_uniformity(tested[0] / root_mean, seed)},
         {
             **residual,
             "check": "largest",
@@ -147,6 +132,48 @@ def normality_tests(fit: Fitted, n: int = 249, *, seed: int) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(found)
+
+
+def _simulated(
+    fit: Fitted,
+    parts: _LinearParts,
+    spread: Floats,
+    places: Sequence[Integers],
+    n: int,
+    random: np.random.Generator,
+) -> tuple[list[Floats], Floats, Floats]:
+    """Take the outcome and n simulated ones apart, by blocks: all would not fit into the memory.
+
+    Parameters
+    ----------
+    fit, parts, n, random
+        The fit, its parts, and what is drawn from it.
+    spread
+        What residuals are divided by, shape (rows,).
+    places
+        Of the residuals, and of the modes of each random term, that are kept.
+
+    Returns
+    -------
+    kept, squares, largest
+        Those at the places, shapes (places, n + 1); of all residuals the sum of squares and the
+        largest absolute value, shapes (n + 1,).
+    """
+    kept = [np.empty((len(one), n + 1)) for one in places]
+    squares, largest = np.empty(n + 1), np.empty(n + 1)
+    for first in range(0, n + 1, _COLUMNS):
+        block = slice(first, min(n + 1, first + _COLUMNS))
+        outcomes = parts.drawn(block.stop - first, random)
+        if first == 0:
+            outcomes[:, 0] = (fit.response - fit.offset) / fit.sigma
+        residuals, modes = parts(outcomes)
+        residuals /= spread[:, None]
+        squares[block] = np.einsum("ij,ij->j", residuals, residuals)
+        largest[block] = np.maximum(residuals.max(axis=0), -residuals.min(axis=0))
+        kept[0][:, block] = residuals[places[0]]
+        for values, place in zip(kept[1:], places[1:], strict=True):
+            values[:, block] = modes[place]
+    return kept, squares, largest
 
 
 def _chosen(size: int, random: np.random.Generator, *, most: int) -> Integers:
