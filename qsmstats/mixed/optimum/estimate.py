@@ -30,7 +30,7 @@ from qsmstats.mixed.criterion.elimination_order import (
 from qsmstats.mixed.criterion.nested import evaluate
 from qsmstats.mixed.criterion.profiled import Moments, Objective, Point
 from qsmstats.mixed.design.layout import Layout, OutcomeLayout
-from qsmstats.mixed.optimum.boundary import best_minimum, refuse_perfect_fit
+from qsmstats.mixed.optimum.boundary import best_minimum, refuse_perfect_fit, several_minima
 from qsmstats.mixed.optimum.principal_axes import is_singular
 from qsmstats.mixed.optimum.starting_values import start_crossed, start_nested
 from qsmstats.mixed.optimum.trust_region import Minimum
@@ -257,8 +257,20 @@ def elimination_of(layout: Layout) -> Elimination:
 
 
 def solve(engine: Engine, *, near: bool = False) -> Optimum:
-    """Minimise the criterion and translate the optimum; `near` as of `best_minimum`."""
-    return optimum_at(engine, best_minimum(engine.objective, engine.start, near=near))
+    """Minimise the criterion and translate the optimum.
+
+    Parameters
+    ----------
+    engine
+        The criterion.
+    near
+        Whether it starts at the lowest minimum of nearly the same criterion: no further starts are
+        then needed.
+    """
+    layout = engine.layout
+    terms = ((part.codes, part.columns) for part in layout.random)
+    further = not near and several_minima(terms, layout.reduced)
+    return optimum_at(engine, best_minimum(engine.objective, engine.start, further=further))
 
 
 def optimum_at(engine: Engine, minimum: Minimum) -> Optimum:
