@@ -9,7 +9,9 @@ of the criterion's slope at zero.
 Then the same for many outcomes at once: how many singular ones have a minimum lower than that
 of the first descent, by more than 1e-6, 0.01 and 0.1, and how many fits lie so far above the lowest
 minimum of the fit and of nine random starts. Groups of equal size have three rows of normal noise;
-one design has a group of sixty rows, one has noise with outliers (t, 2 df), one has both.
+others have a group of sixty rows, or noise with outliers (t with 2 or 4 df). At the end, outcomes
+of all designs by the effective number of groups (`optimum.boundary`): where it is large, single
+fits try no further starts.
 """
 
 from __future__ import annotations
@@ -23,6 +25,7 @@ from qsmstats.mixed.batch.optimum import prepare_shared
 from qsmstats.mixed.batch.single_factor import evaluate_shared
 from qsmstats.mixed.criterion.covariance import factor_elements, lower_factor
 from qsmstats.mixed.model import MixedModel
+from qsmstats.mixed.optimum.boundary import effective_groups
 from qsmstats.mixed.optimum.estimate import criterion_offset
 from qsmstats.mixed.optimum.principal_axes import descend_in_axes
 from qsmstats.mixed.optimum.trust_region import minimise
@@ -57,10 +60,8 @@ def zero_variance(seeds: int) -> tuple[float, int, int]:
     return worst, wrong, flagged
 
 
-def further_minima(
-    groups: int, outcomes: int, *, large: bool, outliers: bool
-) -> tuple[int, list[int], list[int]]:
-    """Singular outcomes; those with a lower minimum, by each margin; fits above the lowest."""
+def further_minima(groups: int, outcomes: int, *, large: bool, df: int | None) -> pd.DataFrame:
+    """Return how far first descents and fits of singular outcomes lie above the lowest minimum."""
     rng = np.random.default_rng(groups)
     sizes = np.full(groups, 3)
     sizes[0] = 60 if large else 3
@@ -68,7 +69,7 @@ def further_minima(
     frame["x"] = rng.normal(size=len(frame))
     design = MixedModel("y ~ x + (1 + x | g)").design(frame)
     shape = len(frame), outcomes
-    values = rng.standard_t(2, size=shape) if outliers else rng.normal(size=shape)
+    values = rng.standard_t(df, size=shape) if df else rng.normal(size=shape)
     fits, grouped = design.fit_outcomes(values), design.grouped
     assert grouped is not None
     assert grouped.shared is not None
@@ -89,12 +90,12 @@ def further_minima(
     for spread in (0.3, 1.0, 3.0) * 3:
         random = spread * rng.normal(size=(outcomes, 2, 2))
         best = np.minimum(best, descend(factor_elements([lower_factor(random)])))
-    first, fitted, best = (values[fits.singular] for values in (first, fitted, best))
-    return (
-        len(best),
-        [int((first - best > margin).sum()) for margin in MARGINS],
-        [int((fitted - best > margin).sum()) for margin in MARGINS],
-    )
+    layout = design.layout
+    rest = values - layout.basis @ (layout.basis.T @ values) / len(frame)
+    (term,) = layout.random
+    effective = [effective_groups(term.codes, term.columns, one) for one in rest.T]
+    made = {"first": first - best, "fit": fitted - best, "effective": effective}
+    return pd.DataFrame(made)[fits.singular]
 
 
 def main() -> None:
@@ -109,17 +110,25 @@ def main() -> None:
         f"{worst:.2e}; singular in {flagged}, flag wrong in {wrong}"
     )
     print(f"Outcomes above the lowest minimum by more than {MARGINS}:")
-    for groups in (10, 20, 40, 100):
-        for large, outliers in ((False, False), (True, False), (False, True), (True, True)):
-            singular, first, fitted = further_minima(
-                groups, given.outcomes, large=large, outliers=outliers
-            )
-            kind = f"{'one large group' if large else ''} {'outliers' if outliers else ''}"
+    every = []
+    for groups in (10, 20, 40, 100, 300):
+        for large, df in ((False, None), (True, None), (False, 4), (False, 2), (True, 2)):
+            found = further_minima(groups, given.outcomes, large=large, df=df)
+            every.append(found)
+            above = {
+                name: [int((found[name] > margin).sum()) for margin in MARGINS]
+                for name in ("first", "fit")
+            }
+            kind = f"{'one large group' if large else ''} {f't, {df} df' if df else 'normal'}"
             print(
-                f"{groups:4} groups {kind:25}{singular:6} singular, first descent "
-                f"{first}, fit {fitted}",
+                f"{groups:4} groups {kind:25}{len(found):6} singular, first descent "
+                f"{above['first']}, fit {above['fit']}",
                 flush=True,
             )
+    pooled = pd.concat(every)
+    edges = [0, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100, np.inf]
+    told = pooled.groupby(pd.cut(pooled["effective"], edges), observed=True)["first"]
+    print(told.agg(singular="size", lower=lambda x: (x > MARGINS[0]).sum(), by_at_most="max"))
 
 
 if __name__ == "__main__":

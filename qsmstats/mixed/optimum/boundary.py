@@ -198,11 +198,14 @@ def several_minima(terms: Iterable[tuple[Integers, Floats]], outcome: Floats) ->
     outcome
         What the fixed part leaves of the outcome, shape (n,).
     """
-    return any(
-        columns.shape[1] > 1
-        and (codes.max() + 1 < _MANY or effective_groups(codes, columns, outcome) < _MANY)
-        for codes, columns in terms
-    )
+    for codes, columns in terms:
+        width, groups = columns.shape[1], int(codes.max()) + 1
+        # Of terms with more than two columns nothing was measured.
+        if width > 2 or (width == 2 and groups < _MANY):
+            return True
+        if width == 2 and effective_groups(codes, columns, outcome) < _MANY:
+            return True
+    return False
 
 
 def effective_groups(codes: Integers, columns: Floats, outcome: Floats) -> float:

@@ -217,6 +217,7 @@ class _LinearParts:
     @classmethod
     def of(cls, fit: Fitted) -> _LinearParts:
         rows, _, _ = spherical_rows(fit, fit.frame.data)
+        rows.eliminate_zeros()  # of variances that are zero
         system = conditional_system(fit, rows, fit.weights)
         fixed = fit.fixed.matrix(fit.frame.data)
         weights = np.ones((len(fixed), 1)) if fit.weights is None else fit.weights[:, None]
